@@ -1,0 +1,154 @@
+"""The class table: what the tissue classes are called, described as, and drawn in."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from napari_construct.exceptions import ConfigurationError
+from napari_construct.types import PathLike
+
+MAX_CLASSES: Final = 254
+"""Labels are uint8, 0 is unlabelled and 255 is kept free for "ignored"."""
+
+OKABE_ITO: Final = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999")
+"""Colours told apart by colour-blind eyes (Okabe and Ito 2008), without black."""
+
+BCSS_COLOURS: Final = ("#FF0000", "#00FF00", "#0000FF", "#9900FF")
+"""The colours of the ConStruct paper for TUM, STR, LYM, NEC."""
+
+Colour = Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")]
+
+
+class TissueClass(BaseModel):
+    """One tissue class.
+
+    Parameters
+    ----------
+    name : str
+        Short name shown in menus and layers; unique in its table.
+    prompt : str
+        Description in words from which text prototypes start; the name if empty.
+    colour : str
+        ``#RRGGBB``.
+    shown, ignored : bool
+        Whether the class is displayed, and whether it is left out of scores.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    prompt: str = ""
+    colour: Colour = OKABE_ITO[0]
+    shown: bool = True
+    ignored: bool = False
+
+    @field_validator("name")
+    @classmethod
+    def _printable(cls, name: str) -> str:
+        if not name.isprintable() or name != name.strip():
+            raise ValueError(f"a class name must be printable and without outer spaces, got {name!r}")
+        return name
+
+    @property
+    def rgb(self) -> tuple[int, int, int]:
+        """Red, green and blue, 0 to 255."""
+        value = int(self.colour[1:], 16)
+        return value >> 16, (value >> 8) & 255, value & 255
+
+
+class ClassTable(BaseModel):
+    """The classes of a model in the order of its outputs; label ``i + 1`` is class ``i``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    classes: Annotated[tuple[TissueClass, ...], Field(min_length=1, max_length=MAX_CLASSES)]
+
+    @model_validator(mode="after")
+    def _unique(self) -> ClassTable:
+        names = [c.name for c in self.classes]
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise ValueError(f"class names must be unique, got {', '.join(twice)} more than once")
+        return self
+
+    @classmethod
+    def from_names(cls, names: Sequence[str], palette: Sequence[str] = OKABE_ITO) -> ClassTable:
+        """Table of classes with colours dealt from a palette, around again when it runs out."""
+        try:
+            return cls(
+                classes=tuple(TissueClass(name=n, colour=palette[i % len(palette)]) for i, n in enumerate(names))
+            )
+        except ValidationError as error:
+            raise ConfigurationError(_plain(error)) from error
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(c.name for c in self.classes)
+
+    def index(self, name: str) -> int:
+        """Position of a class by its name."""
+        if name not in self.names:
+            raise ConfigurationError(
+                f"expected one of the classes {', '.join(self.names)}, got {name!r}; check the spelling"
+            )
+        return self.names.index(name)
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def __iter__(self) -> Iterator[TissueClass]:  # type: ignore[override]
+        return iter(self.classes)
+
+    def __getitem__(self, index: int) -> TissueClass:
+        return self.classes[index]
+
+    def to_json(self) -> str:
+        return self.model_dump_json(indent=2)
+
+    def to_csv(self) -> str:
+        """Comma-separated text with the columns name, prompt, colour, shown, ignored."""
+        stream = io.StringIO()
+        writer = csv.DictWriter(stream, list(TissueClass.model_fields), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(c.model_dump() for c in self.classes)
+        return stream.getvalue()
+
+    def save(self, path: PathLike) -> None:
+        """Write as CSV or JSON, by the suffix of ``path``."""
+        path = Path(path)
+        path.write_text(self.to_csv() if path.suffix.lower() == ".csv" else self.to_json(), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: PathLike) -> ClassTable:
+        """Read a table written by :meth:`save`, or a CSV with at least a ``name`` column."""
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+            rows = _csv_rows(text) if path.suffix.lower() == ".csv" else json.loads(text)
+            return cls.model_validate({"classes": rows} if isinstance(rows, list) else rows)
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise ConfigurationError(f"{path}: expected a class table (CSV or JSON), got {error}") from error
+        except ValidationError as error:
+            raise ConfigurationError(f"{path}: {_plain(error)}") from error
+
+
+def _csv_rows(text: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for i, row in enumerate(csv.DictReader(io.StringIO(text))):
+        filled = {key: value for key, value in row.items() if key is not None and value not in (None, "")}
+        rows.append({"colour": OKABE_ITO[i % len(OKABE_ITO)], **filled})
+    return rows
+
+
+def _plain(error: ValidationError) -> str:
+    """First problem of a pydantic error as one sentence."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg']}" if where else str(first["msg"])
