@@ -83,7 +83,9 @@ class ClassTable(BaseModel):
         """Table of classes with colours dealt from a palette, around again when it runs out."""
         try:
             return cls(
-                classes=tuple(TissueClass(name=n, colour=palette[i % len(palette)]) for i, n in enumerate(names))
+                classes=tuple(
+                    TissueClass(name=n, colour=palette[i % len(palette)]) for i, n in enumerate(names)
+                )
             )
         except ValidationError as error:
             raise ConfigurationError(_plain(error)) from error

@@ -1,0 +1,1 @@
+"""Inference: any image in, class activation maps and a mask out."""

@@ -1,0 +1,68 @@
+"""What a segmentation returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from napari_construct.classes import ClassTable
+from napari_construct.types import FloatArray, LabelImage
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SegmentationResult:
+    """Mask, activation maps and what was decided on the way; all arrays have the image's h and w.
+
+    Attributes
+    ----------
+    labels : ndarray
+        (h, w) uint8; 0 background or unlabelled, ``i + 1`` class ``i`` of ``classes``.
+    probabilities : ndarray
+        (k, h, w) float32, before refinement; sum to one over k where there is tissue.
+    cams : ndarray
+        (k, h, w) float32 in [0, 1]: each class's own activation, independent of the others.
+    confidence : ndarray
+        (h, w) float32 in [0, 1]: probability of the label in the final mask.
+    background : ndarray
+        (h, w) bool; where no tissue was found.
+    presence : tuple of bool
+        Per class, whether it was taken as present.
+    presence_scores : tuple of float
+        Per class, the image-level probability.
+    classes : ClassTable
+        Names, colours, order.
+    mpp : float or None
+        Micrometres per pixel of the image, where known.
+    record : mapping
+        Versions, encoder and checkpoint hashes, settings, device, input identity, times.
+    """
+
+    labels: LabelImage
+    probabilities: FloatArray
+    cams: FloatArray
+    confidence: FloatArray
+    background: np.ndarray[Any, np.dtype[np.bool_]]
+    presence: tuple[bool, ...]
+    presence_scores: tuple[float, ...]
+    classes: ClassTable
+    mpp: float | None = None
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    def areas(self) -> list[dict[str, Any]]:
+        """Area of each class: pixels, percent of the tissue, and mm2 where ``mpp`` is known."""
+        counts = np.bincount(self.labels.ravel(), minlength=len(self.classes) + 1)[1:]
+        tissue = max(int((~self.background).sum()), 1)
+        rows: list[dict[str, Any]] = []
+        for tissue_class, pixels in zip(self.classes, counts, strict=False):
+            row: dict[str, Any] = {
+                "class": tissue_class.name,
+                "pixels": int(pixels),
+                "percent": 100.0 * int(pixels) / tissue,
+            }
+            if self.mpp is not None:
+                row["mm2"] = float(pixels) * self.mpp**2 * 1e-6
+            rows.append(row)
+        return rows

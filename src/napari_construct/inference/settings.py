@@ -1,0 +1,48 @@
+"""What a user chooses for one segmentation: the same object behind widget, command line and Python."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from napari_construct.models.calibration import BackgroundRule
+from napari_construct.refinement.dense_crf.params import CRFParameters
+
+
+class SegmentSettings(BaseModel):
+    """Settings of one segmentation.
+
+    Parameters
+    ----------
+    classes : tuple of str or None
+        Names of the classes present in the image ("oracle labels"); None predicts presence.
+    six_views : bool
+        Average six views (horizontal flip times brightness 0.9, 1.0, 1.1): slower, steadier.
+    tile : int
+        Side of a square tile in pixels at the model's resolution.
+    overlap : int
+        Pixels that neighbouring tiles share; blended without seams.
+    mpp : float or None
+        Micrometres per pixel of the image; None takes it from the file or layer where known.
+    crf : CRFParameters or None
+        Dense CRF refinement; None leaves the mask unrefined.
+    min_confidence : float
+        Pixels whose winning probability is below it stay unlabelled (0); 0 labels every pixel.
+    background : BackgroundRule or None
+        Rule for glass; None takes the model's.
+    device : str
+        "auto", "cpu", "cuda", "cuda:1", "mps" ...
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    classes: tuple[str, ...] | None = None
+    six_views: bool = False
+    tile: Annotated[int, Field(ge=64, le=4096)] = 512
+    overlap: Annotated[int, Field(ge=0, le=1024)] = 64
+    mpp: Annotated[float, Field(gt=0, le=100)] | None = None
+    crf: CRFParameters | None = CRFParameters()
+    min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.0
+    background: BackgroundRule | None = None
+    device: str = "auto"

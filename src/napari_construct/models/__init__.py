@@ -1,0 +1,1 @@
+"""The trainable network: where encoder and head meet."""

@@ -1,0 +1,56 @@
+"""The only place where encoder and head meet."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from napari_construct.encoders.protocol import Encoder, freeze
+from napari_construct.exceptions import ConfigurationError
+from napari_construct.models.config import ModelConfig
+from napari_construct.models.construct import ConstructHead, ConstructNet
+
+
+def build_model(
+    config: ModelConfig,
+    encoder: Encoder,
+    n_classes: int,
+    *,
+    start: Float[Tensor, "k p d"] | None = None,
+    seed: int = 0,
+) -> ConstructNet:
+    """Attach a freshly initialised head to an encoder, which is frozen.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        The wiring.
+    encoder : Encoder
+        Student, ``nn.Module`` with a ``spec``.
+    n_classes : int
+        Number of classes k.
+    start : Tensor, optional
+        (k, p, d) start of the prototypes, e.g. text embeddings; seeded unit vectors by default.
+    seed : int
+        Seed of every random initial value.
+
+    Raises
+    ------
+    ConfigurationError
+        If ``start`` does not have the shape the configuration asks for.
+    """
+    expected = (n_classes, config.prototypes_per_class, config.prototype_width)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if start is None:
+            start = F.normalize(torch.randn(expected), dim=-1)
+        if tuple(start.shape) != expected:
+            raise ConfigurationError(
+                f"expected prototypes of shape {expected} (classes, per class, width), got "
+                f"{tuple(start.shape)}; set prototypes_per_class and prototype_width to match the embeddings"
+            )
+        head = ConstructHead(encoder.spec, start.float(), config)
+    freeze(encoder)  # type: ignore[arg-type]
+    return ConstructNet(encoder, head)

@@ -1,0 +1,43 @@
+"""What turns logits into probabilities and presence: numbers fitted on validation data."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class BackgroundRule(BaseModel):
+    """Glass and white tissue: pixels too bright and too pale to be stained.
+
+    A pixel is background where, after a Gaussian blur of ``sigma`` pixels, every RGB channel is at
+    least ``brightness`` and the channels differ by at most ``chroma`` (grey levels, 0 to 255).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = True
+    brightness: Annotated[float, Field(ge=0, le=255)] = 220.0
+    chroma: Annotated[float, Field(ge=0, le=255)] = 20.0
+    sigma: Annotated[float, Field(ge=0, le=50)] = 2.0
+
+
+class Calibration(BaseModel):
+    """Fitted after training and stored in the checkpoint.
+
+    Parameters
+    ----------
+    temperature : float
+        CAM logits are divided by it before the softmax over classes.
+    presence_thresholds : tuple of float
+        Per class, the image-level probability from which a class counts as present; 0.5 for every
+        class while it is empty.
+    background : BackgroundRule
+        Where there is no tissue.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    temperature: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    presence_thresholds: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
+    background: BackgroundRule = BackgroundRule()
