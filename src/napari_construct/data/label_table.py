@@ -1,0 +1,118 @@
+"""Image-level labels in a CSV: the column ``path``, then one 0/1 column per class."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_construct.classes import MAX_CLASSES
+from napari_construct.data.bcss import named
+from napari_construct.exceptions import DatasetError
+
+Table: TypeAlias = tuple[tuple[Path, ...], NDArray[np.uint8], tuple[str, ...], tuple[str, ...]]
+"""Paths, labels (n, k) uint8, class names, and the paths as written in the table."""
+
+
+def read_table(table: Path, class_names: tuple[str, ...] | None = None) -> Table:
+    """Read a table of labels.
+
+    Parameters
+    ----------
+    table : Path
+        UTF-8, comma-separated, with a header. Relative paths start at the table's folder.
+    class_names : tuple of str, optional
+        The columns to use; all columns but ``path`` by default.
+
+    Raises
+    ------
+    DatasetError
+        If a column is missing, a label is neither 0 nor 1, or a file is missing or listed twice; the
+        line or the files are named.
+    """
+    header, rows = _rows(table)
+    columns = class_names or tuple(name for name in header if name != "path")
+    absent = [name for name in columns if name not in header]
+    if absent:
+        raise DatasetError(
+            f"{table}: expected a column for every class, got none for {named(absent)}; the table has "
+            f"{', '.join(header)}"
+        )
+    if not 0 < len(columns) <= MAX_CLASSES:
+        raise DatasetError(
+            f"{table}: expected 1 to {MAX_CLASSES} class columns after path, got {len(columns)}"
+        )
+    labels = np.array(
+        [[_label(row[c], table, line, c) for c in columns] for line, row in rows], dtype=np.uint8
+    ).reshape(len(rows), len(columns))
+    names = tuple(row["path"] for _, row in rows)
+    paths = tuple(_resolve(table.parent, name) for name in names)
+    missing = [name for name, path in zip(names, paths, strict=True) if not path.is_file()]
+    if missing:
+        raise DatasetError(
+            f"{table}: expected a file for every path (relative to the table), found none for "
+            f"{named(missing)}; correct the paths"
+        )
+    twice = [path.name for path, count in Counter(paths).items() if count > 1]
+    if twice:
+        raise DatasetError(
+            f"{table}: expected every patch once, got {named(twice)} more often; remove the copies"
+        )
+    # sorted as the other two forms are, so that the order of lines changes nothing
+    order = sorted(range(len(names)), key=lambda i: PureWindowsPath(names[i]).as_posix())
+    return (
+        tuple(paths[i] for i in order),
+        labels[order],
+        columns,
+        tuple(PureWindowsPath(names[i]).as_posix() for i in order),
+    )
+
+
+def _rows(table: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream, strict=True)
+            header = [name.strip() for name in reader.fieldnames or ()]
+            reader.fieldnames = header
+            rows = [(reader.line_num, row) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(
+            f"{table}: expected a comma-separated table in UTF-8, got {error}; save it so"
+        ) from error
+    if "path" not in header:
+        hint = "; separate columns by commas" if len(header) == 1 and ";" in header[0] else ""
+        raise DatasetError(
+            f"{table}: expected a column path, got {', '.join(header) or 'an empty file'}{hint}"
+        )
+    if len(set(header)) != len(header) or "" in header:
+        raise DatasetError(
+            f"{table}: expected different, named columns, got {', '.join(header)}; rename them"
+        )
+    for line, row in rows:
+        if None in row or None in row.values():
+            raise DatasetError(
+                f"{table}, line {line}: expected {len(header)} values, got another number; correct it"
+            )
+        if not row["path"].strip():
+            raise DatasetError(
+                f"{table}, line {line}: expected a path, got none; fill it in or remove the line"
+            )
+    return header, rows
+
+
+def _label(text: str, table: Path, line: int, column: str) -> int:
+    if text.strip() not in ("0", "1"):
+        raise DatasetError(
+            f"{table}, line {line}: expected 0 or 1 for {column}, got {text!r}; correct the label"
+        )
+    return int(text)
+
+
+def _resolve(folder: Path, name: str) -> Path:
+    # a table written on Windows has backslashes, which elsewhere are part of a name
+    plain = folder / PurePosixPath(name.strip())
+    return plain if plain.exists() else folder / PureWindowsPath(name.strip()).as_posix()

@@ -1,0 +1,55 @@
+"""How large and how small an image may be, and how a damaged one is reported."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+from typing import Final
+
+import tifffile
+
+from napari_construct.exceptions import InputError
+
+MAX_PIXELS: Final = 100_000_000
+"""Default bound on the pixels of one image (10,000 x 10,000; 300 MB of RGB), checked before decoding."""
+
+MIN_SIDE: Final = 16
+"""Shortest side in pixels an image may have; below it there is no tissue to look at."""
+
+DECODER_ERRORS: Final = (
+    OSError,
+    SyntaxError,  # Pillow's way to say "not a PNG"
+    ValueError,
+    RuntimeError,  # imagecodecs' codec errors derive from it
+    LookupError,
+    TypeError,
+    EOFError,
+    OverflowError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    tifffile.TiffFileError,
+)
+"""What Pillow, tifffile and the codecs raise on a damaged file."""
+
+
+def check_size(name: str | Path, height: int, width: int, max_pixels: int, min_side: int = MIN_SIDE) -> None:
+    """Refuse an image with too many pixels or too short a side, before memory is taken for it."""
+    if height * width > max_pixels:
+        raise InputError(
+            f"{name}: expected at most {max_pixels:,} pixels, got {height} x {width} = {height * width:,}; "
+            "cut out a region or raise the limit (max_pixels)"
+        )
+    if min(height, width) < min_side:
+        raise InputError(
+            f"{name}: expected at least {min_side} pixels a side, got {height} x {width}; use a larger region"
+        )
+
+
+def damaged(path: Path, reason: object) -> InputError:
+    """The error for a file that ends early or does not decode."""
+    detail = " ".join(str(reason).split())[:200] or type(reason).__name__
+    return InputError(
+        f"{path}: expected a complete image, the file is damaged or truncated ({detail}); get it again"
+    )

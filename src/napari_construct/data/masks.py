@@ -1,0 +1,149 @@
+"""Masks of class indices, and which mask belongs to which image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_construct.data.images import MAX_PIXELS, image_format, list_images, open_pillow
+from napari_construct.data.tiff import read_tiff
+from napari_construct.exceptions import DatasetError, InputError
+from napari_construct.types import PathLike
+
+
+def read_mask(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Class indices of a palette PNG, greyscale PNG or TIFF, exactly as stored.
+
+    Parameters
+    ----------
+    path : str or path
+        The file. Of a palette image the indices are read, never the colours.
+    max_pixels : int
+        Refuse larger masks before decoding them.
+
+    Returns
+    -------
+    ndarray
+        (h, w) uint8. On disk class ``i`` of the literature's masks is value ``i``; what the other
+        values mean (background, ignored) is for the caller to say.
+
+    Raises
+    ------
+    InputError
+        If the file is no mask: missing, damaged, a JPEG (whose values are not exact), in colours
+        instead of indices, or with values that do not fit 0 to 255.
+    """
+    path = Path(path)
+    kind = image_format(path)
+    if kind == "jpeg":
+        raise InputError(
+            f"{path}: expected a mask with exact values, got a JPEG, which blurs them; "
+            "save masks as PNG or TIFF"
+        )
+    if kind == "tiff":
+        array = read_tiff(path, max_pixels=max_pixels, colours=False, min_side=1).array
+    else:
+        with path.open("rb") as stream:
+            array = np.asarray(open_pillow(path, stream, max_pixels, min_side=1))
+    return _indices(array, path)
+
+
+def _indices(array: NDArray[Any], path: Path) -> NDArray[np.uint8]:
+    if array.ndim == 3:
+        grey = array[..., : 3 if array.shape[2] >= 3 else 1]
+        if (grey != grey[..., :1]).any():
+            raise InputError(
+                f"{path}: expected class indices (palette or greyscale), got an RGB image of colours; "
+                "save the mask with one value per class"
+            )
+        array = grey[..., 0]
+    if array.dtype in (np.bool_, np.uint8):
+        return np.ascontiguousarray(array, dtype=np.uint8)
+    if array.dtype.kind not in "iu":
+        raise InputError(
+            f"{path}: expected whole class indices, got {array.dtype} values; save the mask as uint8"
+        )
+    low, high = int(array.min()), int(array.max())
+    if low < 0 or high > 255:
+        raise InputError(
+            f"{path}: expected class indices from 0 to 255, got {low} to {high}; "
+            "instance labels are no class mask, save one value per class"
+        )
+    return array.astype(np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Images with their masks, in the order of their names, and what was left over.
+
+    Attributes
+    ----------
+    pairs : tuple of (Path, Path)
+        Image and mask.
+    images_alone, masks_alone : tuple of Path
+        Files without a partner.
+    """
+
+    pairs: tuple[tuple[Path, Path], ...]
+    images_alone: tuple[Path, ...] = ()
+    masks_alone: tuple[Path, ...] = ()
+
+    def __iter__(self) -> Iterator[tuple[Path, Path]]:
+        return iter(self.pairs)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """One sentence for each kind of file without a partner, naming all of them."""
+        sentences = []
+        for paths, what, lacks in ((self.images_alone, "image", "mask"), (self.masks_alone, "mask", "image")):
+            if paths:
+                names = ", ".join(p.name for p in paths)
+                sentences.append(
+                    f"{len(paths)} {what}(s) without a {lacks} of the same name are left out: {names}"
+                )
+        return tuple(sentences)
+
+
+def pair_by_stem(images_dir: PathLike, masks_dir: PathLike) -> Pairs:
+    """Match the files of two folders by their names without suffix.
+
+    Raises
+    ------
+    DatasetError
+        If a folder is missing, two files of one folder share a stem, or nothing matches.
+    """
+    images, masks = (_by_stem(Path(d)) for d in (images_dir, masks_dir))
+    both = [stem for stem in images if stem in masks]
+    if not both:
+        raise DatasetError(
+            f"{images_dir}: expected images with masks of the same name in {masks_dir}, got {len(images)} "
+            f"image(s) and {len(masks)} mask(s) without one match; give both the same stem"
+        )
+    return Pairs(
+        tuple((images[stem], masks[stem]) for stem in both),
+        tuple(path for stem, path in images.items() if stem not in masks),
+        tuple(path for stem, path in masks.items() if stem not in images),
+    )
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise DatasetError(f"{folder}: expected a folder of images, found none; check the path")
+    found: dict[str, Path] = {}
+    for path in list_images(folder):
+        stem = path.stem.removesuffix(".ome")
+        if stem in found:
+            raise DatasetError(
+                f"{folder}: expected one file per name, got {found[stem].name} and {path.name}; "
+                "remove one of them"
+            )
+        found[stem] = path
+    return found

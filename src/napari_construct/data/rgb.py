@@ -1,0 +1,139 @@
+"""Any array that shows tissue as (h, w, 3) uint8, saying what had to be changed."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_construct.data.limits import MAX_PIXELS, check_size
+from napari_construct.exceptions import InputError
+from napari_construct.types import RGBImage
+
+_DARK_MEDIAN: Final = 60
+"""Median brightness (0 to 255) under which a picture counts as dark: stained sections are lit from below."""
+
+_BIT_DEPTHS: Final = (8, 10, 12, 14, 16)
+
+
+def as_rgb(array: Any, *, name: str, max_pixels: int = MAX_PIXELS) -> tuple[RGBImage, tuple[str, ...]]:
+    """RGB uint8 of an array as cameras, files and napari layers hold it.
+
+    Parameters
+    ----------
+    array : array-like
+        (h, w) or (h, w, c) with 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGBA) channels; numpy, dask or zarr.
+        uint8 passes. Integers up to 65535 are divided by the range of the smallest of 8, 10, 12, 14 and
+        16 bits that holds their maximum (16 bits: divided by 257). Floats in [0, 1] are multiplied by
+        255; up to 255 they are taken as they are; others are stretched from their minimum to their maximum.
+    name : str
+        What errors and notices call the array, for example its path or the layer's name.
+    max_pixels : int
+        Refuse larger arrays before they are loaded.
+
+    Returns
+    -------
+    rgb : ndarray
+        (h, w, 3) uint8, C-contiguous.
+    notices : tuple of str
+        What was changed, one sentence each; empty for RGB uint8.
+
+    Raises
+    ------
+    InputError
+        If the shape is no image's, a side is under 16 pixels, there are too many pixels, or a value
+        is NaN, infinite or of a type that has no brightness.
+    """
+    shape = tuple(getattr(array, "shape", None) or np.shape(array))
+    _check_shape(shape, name, max_pixels)
+    short = PurePath(name).name or name
+    eight_bit, notices = _to_uint8(np.asarray(array), name, short)
+    channels = 1 if eight_bit.ndim == 2 else eight_bit.shape[2]
+    if channels in (2, 4):
+        eight_bit = eight_bit[..., : channels - 1]
+        notices.append(f"{short}: the alpha channel is dropped")
+    grey = channels <= 2
+    if grey:
+        eight_bit = np.repeat(eight_bit.reshape(*eight_bit.shape[:2], 1), 3, axis=2)
+    rgb: RGBImage = np.ascontiguousarray(eight_bit)
+    notices.extend(_colour_notices(rgb, grey, short))
+    return rgb, tuple(notices)
+
+
+def _check_shape(shape: tuple[int, ...], name: str, max_pixels: int) -> None:
+    if 0 in shape or not shape:
+        raise InputError(
+            f"{name}: expected an image, got an array of shape {shape} without pixels; choose another"
+        )
+    if len(shape) == 3 and shape[0] in (3, 4) and shape[2] > 4:
+        raise InputError(
+            f"{name}: expected channels last (h, w, 3), got shape {shape} with channels first; "
+            "move them to the end"
+        )
+    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] > 4):
+        raise InputError(
+            f"{name}: expected one plane (h, w) or (h, w, 3), got shape {shape}; "
+            "choose one plane or three channels"
+        )
+    check_size(name, shape[0], shape[1], max_pixels)
+
+
+def _to_uint8(array: NDArray[Any], name: str, short: str) -> tuple[NDArray[np.uint8], list[str]]:
+    if array.dtype == np.uint8:
+        return array, []
+    if array.dtype.kind in "iu":
+        return _integers(array, name, short)
+    if array.dtype.kind == "f":
+        return _floats(array, name, short)
+    raise InputError(
+        f"{name}: expected brightness values (uint8, uint16 or float), got {array.dtype}; "
+        "convert the image to uint8"
+    )
+
+
+def _integers(array: NDArray[Any], name: str, short: str) -> tuple[NDArray[np.uint8], list[str]]:
+    low, high = int(array.min()), int(array.max())
+    if low < 0 or high > 65535:
+        raise InputError(
+            f"{name}: expected integers from 0 to 65535, got {low} to {high} ({array.dtype}); "
+            "convert the image to uint8"
+        )
+    bits = next(b for b in _BIT_DEPTHS if high < 2**b)
+    full = 2**bits - 1
+    scaled = np.rint(array * np.float32(255 / full)).astype(np.uint8)
+    return scaled, [f"{short}: {array.dtype} values up to {high} are read as {bits}-bit and scaled to 8-bit"]
+
+
+def _floats(array: NDArray[Any], name: str, short: str) -> tuple[NDArray[np.uint8], list[str]]:
+    if not np.isfinite(array).all():
+        bad = int(array.size - np.isfinite(array).sum())
+        raise InputError(
+            f"{name}: expected finite values, got {bad} NaN or infinite one(s); replace or crop them"
+        )
+    low, high = float(array.min()), float(array.max())
+    tolerance = 0.05  # interpolation overshoots a little
+    if low >= -tolerance and high <= 1 + tolerance:
+        unit, notices = array, list[str]()
+    elif low >= 0 and high <= 255:
+        unit, notices = array / 255, [f"{short}: float values up to {high:.4g} are taken as 0 to 255"]
+    else:
+        # in float64: the difference of two large float32 numbers may not fit one
+        unit = (array.astype(np.float64) - low) / ((high - low) or 1)
+        notices = [f"{short}: float values from {low:.4g} to {high:.4g} are stretched to 0 to 255"]
+    return np.rint(np.clip(unit, 0, 1) * 255).astype(np.uint8), notices
+
+
+def _colour_notices(rgb: RGBImage, grey: bool, short: str) -> list[str]:
+    step = max(1, min(rgb.shape[:2]) // 256)
+    dark = float(np.median(rgb[::step, ::step].max(axis=2))) < _DARK_MEDIAN
+    notices = []
+    if grey:
+        notices.append(f"{short}: greyscale is repeated to three channels; a model of H&E expects colour")
+    if dark:
+        notices.append(
+            f"{short}: the background is dark, as in a fluorescence image; a model trained on H&E stains, "
+            "which are bright-field, does not know such images and its result means little"
+        )
+    return notices

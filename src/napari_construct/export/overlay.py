@@ -1,0 +1,69 @@
+"""The mask over the image, as a picture for people."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from napari_construct.classes import ClassTable
+from napari_construct.exceptions import InputError
+from napari_construct.export.atomic import atomic
+from napari_construct.export.tiff import check_labels
+from napari_construct.types import PathLike
+
+
+def overlay(
+    image: UInt8[np.ndarray, "h w 3"],
+    labels: UInt8[np.ndarray, "h w"],
+    classes: ClassTable,
+    opacity: float = 0.5,
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Blend the classes' colours into an image: ``(1 - opacity) * image + opacity * colour``.
+
+    Parameters
+    ----------
+    image : ndarray
+        (h, w, 3) uint8 RGB.
+    labels : ndarray
+        (h, w) uint8; 0 leaves the image as it is, ``i + 1`` is class ``i``. Classes with ``shown``
+        off leave it as it is too.
+    classes : ClassTable
+        Colours.
+    opacity : float
+        0 shows the image alone, 1 the colours alone.
+
+    Returns
+    -------
+    ndarray
+        (h, w, 3) uint8.
+    """
+    check_labels(labels, classes)
+    if image.dtype != np.uint8 or image.shape != (*labels.shape, 3):
+        raise InputError(
+            f"expected an image of shape {(*labels.shape, 3)} and type uint8 to go with the labels, "
+            f"got {image.shape} {image.dtype}; give the image the labels were made from"
+        )
+    if not 0 <= opacity <= 1:
+        raise InputError(f"expected an opacity from 0 to 1, got {opacity}; 0.5 is usual")
+    blended = image.copy()
+    for i, tissue in enumerate(classes):
+        if not tissue.shown:
+            continue
+        here = labels == i + 1
+        colour = np.array(tissue.rgb, dtype=np.float32)
+        blended[here] = np.rint((1 - opacity) * image[here] + opacity * colour).astype(np.uint8)
+    return blended
+
+
+def write_overlay(
+    path: PathLike,
+    image: UInt8[np.ndarray, "h w 3"],
+    labels: UInt8[np.ndarray, "h w"],
+    classes: ClassTable,
+    opacity: float = 0.5,
+) -> None:
+    """Write :func:`overlay` as PNG, atomically."""
+    picture = Image.fromarray(overlay(image, labels, classes, opacity))
+    with atomic(path) as temporary:
+        picture.save(temporary, format="PNG")

@@ -1,0 +1,143 @@
+"""Masks as palette TIFF and class activation maps as OME-TIFF, with the pixel size inside."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import tifffile
+from jaxtyping import Float32, UInt8
+
+from napari_construct.classes import ClassTable
+from napari_construct.exceptions import InputError
+from napari_construct.export.atomic import atomic
+from napari_construct.types import PathLike
+
+_TILE: Final = 512
+_SOFTWARE: Final = "napari-construct"
+
+
+def write_mask(
+    path: PathLike, labels: UInt8[np.ndarray, "h w"], classes: ClassTable, mpp: float | None = None
+) -> None:
+    """Write a label image as a compressed uint8 TIFF that is drawn in the classes' colours.
+
+    Parameters
+    ----------
+    path : str or path
+        File to write, atomically.
+    labels : ndarray
+        (h, w) uint8; 0 is unlabelled, ``i + 1`` is class ``i``.
+    classes : ClassTable
+        Their names go into the description as JSON, their colours into the palette.
+    mpp : float, optional
+        Micrometres per pixel.
+
+    Raises
+    ------
+    InputError
+        If labels are not (h, w) uint8 or exceed the class table.
+    ConstructError
+        If the file cannot be written.
+    """
+    check_labels(labels, classes)
+    palette = np.zeros((3, 256), dtype=np.uint16)
+    for i, tissue in enumerate(classes):
+        palette[:, i + 1] = np.array(tissue.rgb) * 257
+    metadata = {
+        "axes": "YX",
+        "classes": {str(i + 1): name for i, name in enumerate(classes.names)},
+        "mpp": mpp,
+    }
+    with atomic(path) as temporary:
+        tifffile.imwrite(
+            temporary,
+            labels,
+            photometric="palette",
+            colormap=palette,
+            compression="zlib",
+            metadata=metadata,
+            software=_SOFTWARE,
+            **_layout(labels.shape[0], labels.shape[1], mpp),
+        )
+
+
+def write_cams(
+    path: PathLike, cams: Float32[np.ndarray, "k h w"], classes: ClassTable, mpp: float | None = None
+) -> None:
+    """Write one float32 channel per class as OME-TIFF, with channel names, colours and pixel size.
+
+    Parameters
+    ----------
+    path : str or path
+        File to write, atomically; readers recognise it by the suffix ``.ome.tif``.
+    cams : ndarray
+        (k, h, w) float32, usually probabilities in [0, 1].
+    classes : ClassTable
+        The k classes.
+    mpp : float, optional
+        Micrometres per pixel.
+
+    Raises
+    ------
+    InputError
+        If the array is not (k, h, w) float32 with one map per class.
+    ConstructError
+        If the file cannot be written.
+    """
+    if cams.ndim != 3 or cams.dtype != np.float32 or cams.shape[0] != len(classes) or 0 in cams.shape:
+        raise InputError(
+            f"expected maps of shape ({len(classes)}, h, w) and type float32, one per class, got "
+            f"{cams.shape} {cams.dtype}; give the maps of this class table"
+        )
+    metadata: dict[str, Any] = {
+        "axes": "CYX",
+        "Channel": {"Name": list(classes.names), "Color": [_ome_colour(tissue.rgb) for tissue in classes]},
+    }
+    if mpp is not None:
+        metadata |= {
+            "PhysicalSizeX": mpp,
+            "PhysicalSizeXUnit": "µm",
+            "PhysicalSizeY": mpp,
+            "PhysicalSizeYUnit": "µm",
+        }
+    with atomic(path) as temporary:
+        tifffile.imwrite(
+            temporary,
+            cams,
+            ome=True,
+            photometric="minisblack",
+            compression="zlib",  # no floating-point predictor: Bio-Formats does not undo it
+            metadata=metadata,
+            software=_SOFTWARE,
+            **_layout(cams.shape[1], cams.shape[2], mpp),
+        )
+
+
+def check_labels(labels: UInt8[np.ndarray, "h w"], classes: ClassTable) -> None:
+    """Refuse an array that is no label image of these classes."""
+    if labels.ndim != 2 or labels.dtype != np.uint8 or 0 in labels.shape:
+        raise InputError(f"expected labels of shape (h, w) and type uint8, got {labels.shape} {labels.dtype}")
+    highest = int(labels.max())
+    if highest > len(classes):
+        raise InputError(
+            f"expected labels from 0 to {len(classes)} ({', '.join(classes.names)}), got {highest}; "
+            "give the class table the labels were made with"
+        )
+
+
+def _layout(height: int, width: int, mpp: float | None) -> dict[str, Any]:
+    """Tiles for what viewers read in parts, strips for small images, and the resolution tags."""
+    layout: dict[str, Any] = {}
+    if max(height, width) > 2 * _TILE:
+        layout["tile"] = (_TILE, _TILE)
+    if mpp is not None:
+        layout |= {"resolution": (1e4 / mpp, 1e4 / mpp), "resolutionunit": "CENTIMETER"}
+    return layout
+
+
+def _ome_colour(rgb: tuple[int, int, int]) -> int:
+    # OME keeps RGBA in one signed 32-bit integer
+    red, green, blue = rgb
+    value = red << 24 | green << 16 | blue << 8 | 255
+    return value - 2**32 if value >= 2**31 else value
