@@ -1,0 +1,133 @@
+"""Scores of semantic segmentation from one confusion matrix, which adds up over images.
+
+Truth follows the literature's masks on disk (class ``i`` is value ``i``), predictions follow this
+project's label images (0 unlabelled, ``i + 1`` class ``i``), so that neither has to be rewritten
+before it is scored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_construct.exceptions import InputError
+
+Confusion = npt.NDArray[np.int64]
+"""(k, k + 1) pixel counts: rows true classes, columns predicted ones, the last column unlabelled."""
+
+
+class Scores(TypedDict):
+    """What :func:`scores_from_confusion` returns; fractions from 0 to 1, nan where undefined."""
+
+    miou: float
+    mdice: float
+    fwiou: float
+    iou: list[float]
+    dice: list[float]
+
+
+def confusion_matrix(
+    truth: npt.NDArray[Any], prediction: npt.NDArray[Any], k: int, ignore: Collection[int] = ()
+) -> Confusion:
+    """Count pixels by true and predicted class.
+
+    Parameters
+    ----------
+    truth : ndarray
+        (h, w) integers as masks hold them: value ``i`` is class ``i``.
+    prediction : ndarray
+        (h, w) integers as label images hold them: 0 is unlabelled, ``i + 1`` is class ``i``.
+    k : int
+        Number of classes.
+    ignore : collection of int
+        Values of ``truth`` whose pixels are left out, for example 4 for the white of BCSS.
+
+    Returns
+    -------
+    ndarray
+        (k, k + 1) int64. Row ``i`` is true class ``i``, column ``j`` predicted class ``j``, and
+        column ``k`` the pixels that were left unlabelled. Matrices of several images may be added.
+
+    Raises
+    ------
+    InputError
+        If the shapes differ, or a value is neither a class nor ignored.
+    """
+    if truth.shape != prediction.shape:
+        raise InputError(
+            f"expected truth and prediction of one shape, got {truth.shape} and {prediction.shape}; "
+            "check that image and mask belong together"
+        )
+    kept = ~np.isin(truth, list(ignore))
+    rows = truth[kept].astype(np.int64)
+    columns = prediction[kept].astype(np.int64) - 1
+    _check_range(rows, k, "a mask", "name other values in ignore")
+    _check_range(columns + 1, k + 1, "a label image", "check the class table")
+    columns[columns < 0] = k
+    counts = np.bincount(rows * (k + 1) + columns, minlength=k * (k + 1))
+    return counts.reshape(k, k + 1).astype(np.int64)
+
+
+def scores_from_confusion(matrix: npt.NDArray[np.integer[Any]]) -> Scores:
+    """IoU, Dice and their means from a matrix of :func:`confusion_matrix`.
+
+    With ``n_ij`` pixels of true class ``i`` predicted as ``j``, ``t_i`` the pixels of true class ``i``
+    (unlabelled ones too, so that each of them is a miss) and ``p_i`` those predicted as ``i``::
+
+        IoU_i  = n_ii / (t_i + p_i - n_ii)
+        Dice_i = 2 n_ii / (t_i + p_i)
+        fwIoU  = sum_i t_i IoU_i / sum_i t_i
+
+    Parameters
+    ----------
+    matrix : ndarray
+        (k, k + 1) counts; a (k, k) one is read as having nothing unlabelled.
+
+    Returns
+    -------
+    dict
+        ``miou``, ``mdice``, ``fwiou``: float; ``iou``, ``dice``: one float per class. A class that is
+        neither in the truth nor in the prediction is nan and left out of the means; the means are nan
+        when nothing is left. A class that is predicted but never true scores 0.
+    """
+    counts = np.asarray(matrix, dtype=np.float64)
+    k = counts.shape[0]
+    if counts.ndim != 2 or counts.shape[1] not in (k, k + 1):
+        raise InputError(
+            f"expected a matrix of shape (k, k + 1), got {counts.shape}; make it with confusion_matrix"
+        )
+    hit = np.diagonal(counts)
+    true, predicted = counts.sum(axis=1), counts[:, :k].sum(axis=0)
+    iou = _ratio(hit, true + predicted - hit)
+    dice = _ratio(2 * hit, true + predicted)
+    weighted = float((true * np.nan_to_num(iou)).sum())
+    return Scores(
+        miou=_mean(iou),
+        mdice=_mean(dice),
+        fwiou=weighted / float(true.sum()) if true.sum() else float("nan"),
+        iou=iou.tolist(),
+        dice=dice.tolist(),
+    )
+
+
+def _check_range(values: npt.NDArray[np.int64], end: int, what: str, remedy: str) -> None:
+    strange = np.unique(values[(values < 0) | (values >= end)])
+    if strange.size:
+        listed = ", ".join(map(str, strange[:5].tolist()))
+        raise InputError(f"expected values from 0 to {end - 1} in {what}, got {listed}; {remedy}")
+
+
+def _ratio(
+    numerator: npt.NDArray[np.float64], denominator: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    undefined = np.full_like(numerator, np.nan)
+    ratio: npt.NDArray[np.float64] = np.divide(numerator, denominator, out=undefined, where=denominator > 0)
+    return ratio
+
+
+def _mean(values: npt.NDArray[np.float64]) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else float("nan")
