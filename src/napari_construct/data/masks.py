@@ -103,11 +103,14 @@ class Pairs:
     def notices(self) -> tuple[str, ...]:
         """One sentence for each kind of file without a partner, naming all of them."""
         sentences = []
-        for paths, what, lacks in ((self.images_alone, "image", "mask"), (self.masks_alone, "mask", "image")):
+        for paths, what, lacks in (
+            (self.images_alone, "image", "a mask"),
+            (self.masks_alone, "mask", "an image"),
+        ):
             if paths:
                 names = ", ".join(p.name for p in paths)
                 sentences.append(
-                    f"{len(paths)} {what}(s) without a {lacks} of the same name are left out: {names}"
+                    f"{len(paths)} {what}(s) without {lacks} of the same name are left out: {names}"
                 )
         return tuple(sentences)
 

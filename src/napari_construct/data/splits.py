@@ -99,11 +99,14 @@ def split_groups(
     if folds is not None and folds < 2:
         raise ConfigurationError(f"expected at least 2 folds, got {folds}; use holdout for a single split")
     shares = np.full(folds, 1 / folds) if folds is not None else np.array([holdout, 1 - holdout])
-    groups, member = np.unique(np.array(group_names(dataset.names, pattern)), return_inverse=True)
+    of_patch = group_names(dataset.names, pattern)
+    groups = tuple(sorted(set(of_patch)))
+    position = {group: i for i, group in enumerate(groups)}
+    member = np.array([position[group] for group in of_patch], dtype=np.intp)
     if len(groups) < len(shares):
         raise DatasetError(
             f"expected at least {len(shares)} groups for {pattern!r}, got {len(groups)} "
-            f"({', '.join(groups.tolist())}); adapt the pattern or use fewer folds"
+            f"({', '.join(groups)}); adapt the pattern or use fewer folds"
         )
     fold = _deal(dataset.labels, member, len(groups), shares, seed)
     validated = range(len(shares)) if folds is not None else range(1)
@@ -132,10 +135,10 @@ def _deal(
     return fold
 
 
-def _split(groups: NDArray[np.str_], member: NDArray[np.intp], in_val: NDArray[np.bool_]) -> Split:
+def _split(groups: tuple[str, ...], member: NDArray[np.intp], in_val: NDArray[np.bool_]) -> Split:
     return Split(
         np.flatnonzero(~in_val[member]),
         np.flatnonzero(in_val[member]),
-        tuple(groups[~in_val].tolist()),
-        tuple(groups[in_val].tolist()),
+        tuple(group for group, val in zip(groups, in_val, strict=True) if not val),
+        tuple(group for group, val in zip(groups, in_val, strict=True) if val),
     )

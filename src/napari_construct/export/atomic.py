@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from napari_construct.exceptions import ConstructError
@@ -39,7 +39,8 @@ def atomic(path: PathLike) -> Iterator[Path]:
             f"{path}: cannot be written ({reason}); free some space or choose another folder"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # on a broken disk the first error is the one to show
+            temporary.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:

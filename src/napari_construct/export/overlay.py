@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from jaxtyping import UInt8
+from numpy.typing import NDArray
 from PIL import Image
 
 from napari_construct.classes import ClassTable
 from napari_construct.exceptions import InputError
 from napari_construct.export.atomic import atomic
 from napari_construct.export.tiff import check_labels
-from napari_construct.types import PathLike
+from napari_construct.types import PathLike, RGBImage
 
 
 def overlay(
-    image: UInt8[np.ndarray, "h w 3"],
-    labels: UInt8[np.ndarray, "h w"],
+    image: NDArray[Any],
+    labels: NDArray[Any],
     classes: ClassTable,
     opacity: float = 0.5,
-) -> UInt8[np.ndarray, "h w 3"]:
+) -> RGBImage:
     """Blend the classes' colours into an image: ``(1 - opacity) * image + opacity * colour``.
 
     Parameters
@@ -58,8 +60,8 @@ def overlay(
 
 def write_overlay(
     path: PathLike,
-    image: UInt8[np.ndarray, "h w 3"],
-    labels: UInt8[np.ndarray, "h w"],
+    image: NDArray[Any],
+    labels: NDArray[Any],
     classes: ClassTable,
     opacity: float = 0.5,
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 import tifffile
-from jaxtyping import Float32, UInt8
+from numpy.typing import NDArray
 
 from napari_construct.classes import ClassTable
 from napari_construct.exceptions import InputError
@@ -17,9 +17,7 @@ _TILE: Final = 512
 _SOFTWARE: Final = "napari-construct"
 
 
-def write_mask(
-    path: PathLike, labels: UInt8[np.ndarray, "h w"], classes: ClassTable, mpp: float | None = None
-) -> None:
+def write_mask(path: PathLike, labels: NDArray[Any], classes: ClassTable, mpp: float | None = None) -> None:
     """Write a label image as a compressed uint8 TIFF that is drawn in the classes' colours.
 
     Parameters
@@ -62,9 +60,7 @@ def write_mask(
         )
 
 
-def write_cams(
-    path: PathLike, cams: Float32[np.ndarray, "k h w"], classes: ClassTable, mpp: float | None = None
-) -> None:
+def write_cams(path: PathLike, cams: NDArray[Any], classes: ClassTable, mpp: float | None = None) -> None:
     """Write one float32 channel per class as OME-TIFF, with channel names, colours and pixel size.
 
     Parameters
@@ -114,7 +110,7 @@ def write_cams(
         )
 
 
-def check_labels(labels: UInt8[np.ndarray, "h w"], classes: ClassTable) -> None:
+def check_labels(labels: NDArray[Any], classes: ClassTable) -> None:
     """Refuse an array that is no label image of these classes."""
     if labels.ndim != 2 or labels.dtype != np.uint8 or 0 in labels.shape:
         raise InputError(f"expected labels of shape (h, w) and type uint8, got {labels.shape} {labels.dtype}")

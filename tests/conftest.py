@@ -1,0 +1,58 @@
+"""What every test needs: checked shapes, images that may be shared, and no network."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+from jaxtyping import install_import_hook
+
+# Stays for the whole session: every jaxtyping hint of the package is checked while tests run, and only then
+install_import_hook("napari_construct", "beartype.beartype")
+
+ROOT = Path(__file__).resolve().parents[1]
+
+collect_ignore = [] if importlib.util.find_spec("napari") else ["widgets"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    if importlib.util.find_spec("pytestqt") is None:  # headless: the option in pyproject.toml needs an owner
+        parser.addini("qt_api", "binding for pytest-qt, which is not installed")
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def assets() -> Path:
+    """Small files that come with the tests; their README states source and licence."""
+    return ROOT / "tests" / "assets"
+
+
+@pytest.fixture(scope="session")
+def camelyon(assets: Path) -> Path:
+    """H&E at 0.25 um/px: ``train/{lymphoid,tumour}`` of 128 px, ``val/{img,mask}`` of 256 px."""
+    return assets / "camelyon"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Real data and golden numbers beside the checkout; the test is skipped where they are absent."""
+    folder = ROOT.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip(f"needs the shared data in {folder}, which is absent here")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_data(shared: Path) -> Path:
+    """Real images beside the checkout; the test is skipped where they are absent."""
+    return shared / "data"
