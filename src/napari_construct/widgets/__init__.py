@@ -1,0 +1,1 @@
+"""napari's dock widgets: thin front ends over the headless rooms; one file a widget."""

@@ -1,0 +1,94 @@
+"""A list of the viewer's image layers that follows the viewer."""
+
+from __future__ import annotations
+
+import weakref
+from functools import partial
+from typing import Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QWidget
+
+from napari_construct.widgets._layers import is_source
+
+
+class LayerChooser(QComboBox):
+    """Chooses an image layer; added, renamed, moved and removed layers are followed.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Whose layers are offered.
+    """
+
+    layerChanged = Signal(object)
+
+    def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._layers: list[Any] = []
+        self._current: Any = None
+        # a long layer name must not widen the dock
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(8)
+        self.currentIndexChanged.connect(self._on_index)
+        self._follower = _Follower(self, viewer)
+        self.destroyed.connect(partial(_Follower.stop, self._follower))
+        self.refresh()
+        active = viewer.layers.selection.active
+        if active is not None and is_source(active):
+            self.setLayer(active)
+
+    def layer(self) -> Any:
+        """The chosen layer, or None."""
+        return self._current
+
+    def setLayer(self, layer: Any) -> None:
+        """Choose a layer of the viewer."""
+        for i, offered in enumerate(self._layers):
+            if offered == layer:
+                self.setCurrentIndex(i)
+
+    def refresh(self) -> None:
+        """Read the viewer's layers anew; the choice stays while its layer does."""
+        self._layers = [layer for layer in self._viewer.layers if is_source(layer)]
+        self.blockSignals(True)
+        self.clear()
+        for layer in self._layers:
+            self.addItem(layer.name)
+        kept = [i for i, layer in enumerate(self._layers) if layer == self._current]
+        index = kept[0] if kept else len(self._layers) - 1
+        self.setCurrentIndex(index)
+        self.blockSignals(False)
+        self._on_index(index)
+
+    def _on_index(self, index: int) -> None:
+        layer = self._layers[index] if 0 <= index < len(self._layers) else None
+        if layer != self._current:
+            self._current = layer
+            self.layerChanged.emit(layer)
+
+
+class _Follower:
+    """Passes a viewer's layer events on to a chooser, for as long as the chooser exists.
+
+    The connection belongs to neither: the viewer must not keep the widget alive, and must not call one
+    whose C++ half is gone.
+    """
+
+    def __init__(self, chooser: LayerChooser, viewer: Any) -> None:
+        self._chooser = weakref.ref(chooser)
+        events = viewer.layers.events
+        self._signals = [events.inserted, events.removed, events.reordered, events.renamed]
+        for signal in self._signals:
+            signal.connect(self.pass_on)
+
+    def pass_on(self) -> None:
+        chooser = self._chooser()
+        if chooser is not None:
+            chooser.refresh()
+
+    def stop(self, *_: Any) -> None:
+        for signal in self._signals:
+            signal.disconnect(self.pass_on)
+        self._signals = []

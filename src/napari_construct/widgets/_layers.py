@@ -1,0 +1,244 @@
+"""The one door between napari's layers and arrays.
+
+In: the plane of an image layer that is on view, as RGB, whatever the layer holds. Out: results as new layers
+that lie exactly where the plane lies; a layer that is there already is never written to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import numpy as np
+from napari.utils.colormaps import Colormap, DirectLabelColormap
+from numpy.typing import NDArray
+
+from napari_construct.classes import ClassTable
+from napari_construct.data import rgb as _rgb
+from napari_construct.data.resolution import plausible
+from napari_construct.inference.result import SegmentationResult
+from napari_construct.types import RGBImage
+
+METADATA_KEY: Final = "napari_construct"
+"""Under this key a layer's metadata tell where it came from."""
+
+_PLACEMENT: Final = ("scale", "rotate", "shear", "units", "axis_labels")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plane:
+    """One plane of an image layer, as it was when the job was started.
+
+    Attributes
+    ----------
+    name : str
+        The layer's name.
+    data : array-like
+        The whole array at full resolution, not read yet: numpy, dask or zarr.
+    index : tuple of int
+        Which plane, one index for each axis before the rows and columns; empty for a single image.
+    placement : mapping
+        Keyword arguments that put a new layer of the same number of axes onto this plane.
+    mpp : float or None
+        Micrometres per pixel, where the layer's units are lengths.
+    notices : tuple of str
+        What the user should know before the result is trusted.
+    """
+
+    name: str
+    data: Any
+    index: tuple[int, ...]
+    placement: Mapping[str, Any]
+    mpp: float | None = None
+    notices: tuple[str, ...] = ()
+
+    def rgb(self) -> tuple[RGBImage, tuple[str, ...]]:
+        """Read the plane: (h, w, 3) uint8, and notices of what had to be changed. Slow for lazy arrays.
+
+        Raises
+        ------
+        InputError
+            If the plane is too small, too large, or holds values that are no brightness.
+        """
+        pixels, notices = _rgb.as_rgb(self.data[self.index] if self.index else self.data, name=self.name)
+        return pixels, self.notices + notices
+
+    def embed(self, array: NDArray[Any]) -> NDArray[Any]:
+        """(h, w) as an array with the layer's number of axes, of length one before rows and columns."""
+        return array.reshape((1,) * len(self.index) + array.shape)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NewLayer:
+    """A layer to be added: its kind and the keyword arguments of ``add_image`` or ``add_labels``."""
+
+    kind: Literal["image", "labels"]
+    data: NDArray[Any]
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def is_source(layer: Any) -> bool:
+    """Whether a layer can be segmented: an image that is not one of our own results."""
+    return type(layer).__name__ == "Image" and METADATA_KEY not in layer.metadata
+
+
+def plane_on_view(layer: Any, point: tuple[float, ...]) -> Plane:
+    """The plane of an image layer at a position in the viewer.
+
+    Rows and columns are the layer's last two axes; every axis before them counts planes.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        The source; of a multiscale image the full resolution is taken.
+    point : tuple of float
+        World position of the slice on view, ``viewer.dims.point``.
+    """
+    data = layer.data[0] if layer.multiscale else layer.data
+    shape = tuple(data.shape[:-1]) if layer.rgb else tuple(data.shape)
+    coordinates = np.asarray(layer.world_to_data(point))[-layer.ndim :]
+    index = tuple(
+        int(np.clip(np.rint(c), 0, n - 1)) for c, n in zip(coordinates[:-2], shape[:-2], strict=True)
+    )
+    return Plane(
+        name=layer.name,
+        data=data,
+        index=index,
+        placement=_placement(layer, index),
+        mpp=micrometres_per_pixel(layer),
+        notices=_channel_notice(layer, shape),
+    )
+
+
+def micrometres_per_pixel(layer: Any) -> float | None:
+    """Size of a pixel from the layer's scale and units; None where the units are pixels or implausible.
+
+    Unequal rows and columns give their geometric mean.
+    """
+    factors = [_micrometres(unit) for unit in getattr(layer, "units", ())]
+    if len(factors) < 2 or None in factors[-2:]:
+        return None
+    per_axis = np.array([f or 0.0 for f in factors])
+    origin = np.asarray(layer.data_to_world(np.zeros(layer.ndim)))
+    sides = []
+    for axis in (-2, -1):
+        step = np.zeros(layer.ndim)
+        step[axis] = 1.0
+        sides.append(float(np.linalg.norm((np.asarray(layer.data_to_world(step)) - origin) * per_axis)))
+    return plausible(float(np.sqrt(sides[0] * sides[1])))
+
+
+def result_layers(result: SegmentationResult, plane: Plane) -> list[NewLayer]:
+    """One image layer for each class's CAM, then the labels; pure arrays, safe to call in a thread."""
+    cams = [
+        NewLayer(
+            "image",
+            plane.embed(cam),
+            {
+                "name": f"{plane.name} {tissue.name} (CAM)",
+                "metadata": _metadata("cam", result, tissue.name),
+                "contrast_limits": (0.0, 1.0),
+                "colormap": tissue.colour,
+                "blending": "translucent_no_depth",
+                "visible": tissue.shown,
+                **plane.placement,
+            },
+        )
+        for tissue, cam in zip(result.classes, result.cams, strict=True)
+    ]
+    labels = NewLayer(
+        "labels",
+        plane.embed(result.labels),
+        {
+            "name": f"{plane.name} (tissue)",
+            "metadata": _metadata("labels", result),
+            "features": label_features(result),
+            "colormap": result.classes,
+            "opacity": 0.5,
+            **plane.placement,
+        },
+    )
+    return [*cams, labels]
+
+
+def label_features(result: SegmentationResult) -> dict[str, list[Any]]:
+    """Columns of the labels' table, one row a class: areas, mean confidence (0 to 1), presence.
+
+    The column ``index`` is the label's value; napari finds rows by it.
+    """
+    k = len(result.classes)
+    areas = result.areas()
+    flat = result.labels.ravel()
+    total = np.bincount(flat, weights=result.confidence.ravel(), minlength=k + 1)[1 : k + 1]
+    count = np.bincount(flat, minlength=k + 1)[1 : k + 1]
+    mean = np.full(k, np.nan)
+    np.divide(total, count, out=mean, where=count > 0)
+    return {
+        "index": list(range(1, k + 1)),
+        **{column: [area[column] for area in areas] for column in areas[0]},
+        "mean confidence": mean.tolist(),
+        "present": list(result.presence),
+        "presence score": list(result.presence_scores),
+    }
+
+
+def add_layer(viewer: Any, new: NewLayer) -> Any:
+    """Add a result to the viewer; returns the layer."""
+    options = dict(new.options)
+    if new.kind == "labels":
+        if isinstance(options.get("colormap"), ClassTable):
+            options["colormap"] = label_colormap(options["colormap"])
+        return viewer.add_labels(new.data, **options)
+    options["colormap"] = class_colormap(options["colormap"])
+    return viewer.add_image(new.data, **options)
+
+
+def label_colormap(classes: ClassTable) -> DirectLabelColormap:
+    """Label ``i + 1`` in the colour of class ``i``, everything else transparent."""
+    colours: dict[int | None, Any] = {None: (0, 0, 0, 0), 0: (0, 0, 0, 0)}
+    colours |= {i: tissue.colour for i, tissue in enumerate(classes, start=1)}
+    return DirectLabelColormap(color_dict=colours, name="tissue classes")
+
+
+def class_colormap(colour: str) -> Colormap:
+    """From transparent to a class's colour: on bright-field images adding light would show nothing."""
+    value = int(colour[1:], 16)
+    red, green, blue = (channel / 255 for channel in (value >> 16, (value >> 8) & 255, value & 255))
+    return Colormap([[red, green, blue, 0.0], [red, green, blue, 1.0]], name=f"class {colour}")
+
+
+def _metadata(kind: str, result: SegmentationResult, tissue: str | None = None) -> dict[str, Any]:
+    entry: dict[str, Any] = {"kind": kind, "record": dict(result.record)}
+    if tissue is not None:
+        entry["class"] = tissue
+    return {METADATA_KEY: entry}
+
+
+def _placement(layer: Any, index: tuple[int, ...]) -> dict[str, Any]:
+    placement = {name: getattr(layer, name) for name in _PLACEMENT if hasattr(layer, name)}
+    affine = np.array(layer.affine.affine_matrix)
+    placement["affine"] = affine
+    # world = affine . (translate + rotate . shear . scale . data): move the origin to the plane
+    start = np.zeros(layer.ndim)
+    start[: len(index)] = index
+    moved = np.asarray(layer.data_to_world(start)) - np.asarray(layer.data_to_world(np.zeros(layer.ndim)))
+    placement["translate"] = np.asarray(layer.translate) + np.linalg.solve(affine[:-1, :-1], moved)
+    return {key: np.array(v) if isinstance(v, np.ndarray) else v for key, v in placement.items()}
+
+
+def _micrometres(unit: Any) -> float | None:
+    """Length of a pint unit in micrometres; None where it is no length."""
+    if str(getattr(unit, "dimensionality", "")) != "[length]":
+        return None
+    return float((1 * unit).to("micrometer").magnitude)
+
+
+def _channel_notice(layer: Any, shape: tuple[int, ...]) -> tuple[str, ...]:
+    if layer.rgb or len(shape) != 3 or shape[0] != 3:
+        return ()
+    text = (
+        f"{layer.name}: one of three planes is read as greyscale; if they are red, green and blue, "
+        "merge them to RGB first (right-click on the layer)"
+    )
+    return (text,)

@@ -1,0 +1,96 @@
+"""Which model: one that comes with the package, or a checkpoint file."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from napari_construct.widgets._message_label import breakable
+
+_SUFFIX: Final = ".construct"
+
+
+class ModelChooser(QWidget):
+    """Edits the name of a bundled model or the path of a checkpoint."""
+
+    valueChanged = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._combo = self._build_combo()
+        self._open = self._build_open_button()
+        self._about = self._build_about()
+        row = QHBoxLayout()
+        row.addWidget(self._combo, 1)
+        row.addWidget(self._open)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(row)
+        layout.addWidget(self._about)
+
+    def value(self) -> str:
+        """Name of a bundled model, or a path; empty while there is none."""
+        data = self._combo.currentData()
+        return "" if data is None else str(data)
+
+    def setValue(self, model: str) -> None:
+        """Choose a model; a path is added to the list."""
+        index = self._combo.findData(model)
+        if index < 0:
+            self._combo.addItem(Path(model).name, model)
+            index = self._combo.count() - 1
+            self._combo.setItemData(index, model, 3)  # Qt.ItemDataRole.ToolTipRole
+        self._combo.setCurrentIndex(index)
+
+    def describe(self, text: str) -> None:
+        """A line about the chosen model, under the list."""
+        self._about.setText(breakable(text))
+        self._about.setVisible(bool(text))
+
+    def openFile(self) -> None:
+        """Ask for a checkpoint file."""
+        path, _ = QFileDialog.getOpenFileName(self, "Open a checkpoint", "", f"Checkpoints (*{_SUFFIX})")
+        if path:
+            self.setValue(path)
+
+    def _build_combo(self) -> QComboBox:
+        combo = QComboBox(self)
+        combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        combo.setMinimumContentsLength(8)
+        combo.setToolTip("The trained model; its classes are listed below")
+        combo.setAccessibleName("Model")
+        for name in bundled_model_names():
+            combo.addItem(name, name)
+        combo.currentIndexChanged.connect(self._on_index)
+        return combo
+
+    def _build_open_button(self) -> QPushButton:
+        button = QPushButton("Open...", self)
+        button.setToolTip(f"Choose a checkpoint file ({_SUFFIX}) that you or a colleague trained")
+        button.setAccessibleName("Open a checkpoint")
+        button.clicked.connect(self.openFile)
+        return button
+
+    def _build_about(self) -> QLabel:
+        label = QLabel(self)
+        label.setWordWrap(True)
+        label.setMinimumWidth(40)
+        label.setToolTip("What the model knows")
+        label.setAccessibleName("About the model")
+        label.hide()
+        return label
+
+    def _on_index(self) -> None:
+        self._combo.setToolTip(self.value() or "The trained model; its classes are listed below")
+        self.describe("")
+        self.valueChanged.emit(self.value())
+
+
+def bundled_model_names() -> list[str]:
+    """Names of the models in the package, as ``models.checkpoint`` finds them, but without loading torch."""
+    folder = Path(str(files("napari_construct"))) / "models" / "bundled"
+    return [path.stem for path in sorted(folder.glob(f"*{_SUFFIX}"))]

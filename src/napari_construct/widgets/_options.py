@@ -1,0 +1,164 @@
+"""The part of ``SegmentSettings`` that is numbers and switches."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QSpinBox, QWidget
+
+from napari_construct.inference.settings import SegmentSettings
+from napari_construct.models.calibration import BackgroundRule
+from napari_construct.refinement.dense_crf.params import CRFParameters
+from napari_construct.widgets._numbers import NumberField
+
+_DEVICES: Final = {
+    "auto": "Automatic (graphics card if there is one)",
+    "cpu": "CPU",
+    "cuda": "Graphics card (CUDA)",
+    "mps": "Apple graphics (MPS)",
+}
+_NO_MPP: Final = "from the layer"
+
+
+class SegmentOptions(QWidget):
+    """Edits every field of ``SegmentSettings`` but the classes.
+
+    The parameters of the CRF and the background rule are kept as they were set; the Refine widget edits them.
+    """
+
+    valueChanged = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._crf_parameters = CRFParameters()
+        self._background: BackgroundRule | None = None
+        self._device = self._build_device()
+        self._mpp = self._build_mpp()
+        self._six_views = self._build_six_views()
+        self._crf = self._build_crf()
+        self._min_confidence = self._build_min_confidence()
+        self._tile = self._build_pixels(
+            "Tile", 64, 4096, 64, "Side of the squares the image is cut into, in pixels"
+        )
+        self._overlap = self._build_pixels(
+            "Overlap", 0, 1024, 16, "Pixels that neighbouring tiles share; they are blended without seams"
+        )
+        self._layout_rows()
+        self.setValue(SegmentSettings())
+
+    def value(self) -> dict[str, Any]:
+        """Fields of ``SegmentSettings`` other than ``classes``."""
+        return {
+            "device": self._device.currentData(),
+            "mpp": self._mpp.number(),
+            "six_views": self._six_views.isChecked(),
+            "crf": self._crf_parameters if self._crf.isChecked() else None,
+            "min_confidence": self._min_confidence.number(),
+            "tile": self._tile.value(),
+            "overlap": self._overlap.value(),
+            "background": self._background,
+        }
+
+    def setValue(self, value: SegmentSettings) -> None:
+        """Show settings; emits ``valueChanged`` once where something changed."""
+        before = self.value()
+        self.blockSignals(True)
+        if self._device.findData(value.device) < 0:
+            self._device.addItem(value.device, value.device)
+        self._device.setCurrentIndex(self._device.findData(value.device))
+        self._mpp.setNumber(value.mpp)
+        self._six_views.setChecked(value.six_views)
+        if value.crf is not None:
+            self._crf_parameters = value.crf
+        self._crf.setChecked(value.crf is not None)
+        self._min_confidence.setNumber(value.min_confidence)
+        self._tile.setValue(value.tile)
+        self._overlap.setValue(value.overlap)
+        self._background = value.background
+        self.blockSignals(False)
+        if self.value() != before:
+            self.valueChanged.emit()
+
+    def showResolution(self, mpp: float | None) -> None:
+        """Say what the layer knows about its pixel size."""
+        self._mpp.setNoneText("from the layer: unknown" if mpp is None else f"{_NO_MPP}: {mpp:.4g}")
+
+    def problem(self) -> str:
+        """Why the options cannot be run, or nothing."""
+        if self._overlap.value() >= self._tile.value():
+            return (
+                f"The overlap ({self._overlap.value()} pixels) must be smaller than the tile "
+                f"({self._tile.value()} pixels)."
+            )
+        return ""
+
+    def _layout_rows(self) -> None:
+        form = QFormLayout(self)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow("Run on", self._device)
+        form.addRow("µm per pixel", self._mpp)
+        form.addRow("Tile (px)", self._tile)
+        form.addRow("Overlap (px)", self._overlap)
+        form.addRow("Unsure below", self._min_confidence)
+        form.addRow(self._crf)
+        form.addRow(self._six_views)
+
+    def _build_device(self) -> QComboBox:
+        combo = QComboBox(self)
+        combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        combo.setMinimumContentsLength(8)
+        combo.setToolTip("Where the network runs; a graphics card is many times faster")
+        combo.setAccessibleName("Device")
+        for device, words in _DEVICES.items():
+            combo.addItem(words, device)
+        combo.currentIndexChanged.connect(self._on_changed)
+        return combo
+
+    def _build_mpp(self) -> NumberField:
+        field = NumberField(0.0, 100.0, 0.05, 4, none_text=_NO_MPP, parent=self)
+        field.setToolTip(
+            "Micrometres per pixel of the image. The image is resampled to the resolution the model was "
+            "trained at; the lowest value takes what the layer says"
+        )
+        field.setAccessibleName("Micrometres per pixel")
+        field.numberChanged.connect(self._on_changed)
+        return field
+
+    def _build_six_views(self) -> QCheckBox:
+        box = QCheckBox("Average six views (steadier, six times slower)", self)
+        box.setToolTip("Look at the image as it is and mirrored, each at three brightnesses, and average")
+        box.setAccessibleName("Average six views")
+        box.toggled.connect(self._on_changed)
+        return box
+
+    def _build_crf(self) -> QCheckBox:
+        box = QCheckBox("Refine borders (dense CRF)", self)
+        box.setToolTip("Move the borders of the mask to edges in the image's colours")
+        box.setAccessibleName("Refine borders")
+        box.toggled.connect(self._on_changed)
+        return box
+
+    def _build_min_confidence(self) -> NumberField:
+        field = NumberField(0.0, 1.0, 0.05, 2, parent=self)
+        field.setToolTip(
+            "Pixels whose class is less probable than this (0 to 1) stay unlabelled; 0 labels every pixel"
+        )
+        field.setAccessibleName("Leave pixels unlabelled below this confidence")
+        field.numberChanged.connect(self._on_changed)
+        return field
+
+    def _build_pixels(self, name: str, lowest: int, highest: int, step: int, tip: str) -> QSpinBox:
+        box = QSpinBox(self)
+        box.setRange(lowest, highest)
+        box.setSingleStep(step)
+        box.setKeyboardTracking(False)
+        box.setToolTip(tip)
+        box.setAccessibleName(f"{name} in pixels")
+        box.valueChanged.connect(self._on_changed)
+        return box
+
+    def _on_changed(self) -> None:
+        self.valueChanged.emit()

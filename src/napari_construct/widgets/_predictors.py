@@ -1,0 +1,60 @@
+"""The loaded model, kept between runs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+LoadModel = Callable[..., Any]
+
+
+class LoadedModel:
+    """Loads a model where it is needed and keeps the last one; safe to call from several threads.
+
+    Parameters
+    ----------
+    load_model : callable
+        ``load_model(model, device=device)``, slow.
+    """
+
+    def __init__(self, load_model: LoadModel) -> None:
+        self._load_model = load_model
+        self._lock = threading.Lock()
+        self._key: tuple[Any, ...] | None = None
+        self._predictor: Any = None
+
+    def get(self, model: str, device: str) -> Any:
+        """The predictor of a model on a device."""
+        with self._lock:
+            key = (model, device, _state(model))
+            if key != self._key:
+                # first let go of the old one: two may not fit on a graphics card
+                self._predictor = self._key = None
+                self._predictor = self._load_model(model, device=device)
+                self._key = key
+            return self._predictor
+
+
+def _state(model: str) -> tuple[int, int] | None:
+    """Time and size of a checkpoint file, so that one that was trained anew is loaded anew."""
+    try:
+        found = Path(model).stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+def load_model(model: str, *, device: str) -> Any:
+    """``inference.predictor.load_model``; torch is loaded here, in the thread of the caller."""
+    from napari_construct.inference.predictor import load_model as load
+
+    return load(model, device=device)
+
+
+def segment_steps(*args: Any, **kwargs: Any) -> Any:
+    """``inference.predictor.segment_steps``, imported when first used."""
+    from napari_construct.inference.predictor import segment_steps as steps
+
+    return steps(*args, **kwargs)

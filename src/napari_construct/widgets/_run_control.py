@@ -1,0 +1,189 @@
+"""Run, Cancel, progress and messages: the same strip at the foot of every dock widget."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from typing import Final
+
+from napari.utils import progress
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+from napari_construct.events import Event, Notice
+from napari_construct.widgets._eta import Eta, in_words
+from napari_construct.widgets._message_label import Level, MessageLabel
+from napari_construct.widgets._messages import plain
+from napari_construct.widgets._workers import Job, MakeSteps
+
+_STEPS: Final = 1000
+"""Resolution of the bar; jobs of any length fit."""
+
+
+class RunControl(QWidget):
+    """Run -> Cancel -> Cancelling..., with a determinate bar and the time left.
+
+    Parameters
+    ----------
+    verb : str
+        What the button says while idle.
+    """
+
+    runRequested = Signal()
+    returned = Signal(object)
+    """The job's result."""
+    runningChanged = Signal(bool)
+
+    def __init__(self, verb: str = "Run", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._verb = verb
+        self._reason = ""
+        self._job: Job | None = None
+        self._activity: progress | None = None
+        self._eta = Eta()
+        self._notices: list[str] = []
+        self._button = self._build_button()
+        self._bar = self._build_bar()
+        self._status = self._build_status()
+        self._blocked = MessageLabel(self)
+        self._message = MessageLabel(self)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for part in (self._message, self._blocked, self._bar, self._status, self._button):
+            layout.addWidget(part)
+        self._refresh()
+
+    def isRunning(self) -> bool:
+        return self._job is not None
+
+    def message(self) -> str:
+        """The message on view: of the last run, else why it cannot run."""
+        return self._message.text() or self._blocked.text()
+
+    def blockedReason(self) -> str:
+        return self._reason
+
+    def setBlocked(self, reason: str, level: Level = Level.INFO, error: BaseException | None = None) -> None:
+        """Disable Run and say why; an empty reason enables it."""
+        self._reason = reason
+        self._blocked.showMessage(reason, level, error)
+        self._refresh()
+
+    def showMessage(self, text: str, level: Level = Level.INFO, error: BaseException | None = None) -> None:
+        self._message.showMessage(text, level, error)
+
+    def run(self, title: str, make_steps: MakeSteps) -> None:
+        """Start a job; nothing happens while another one runs."""
+        if self._job is not None:
+            return
+        self._notices = []
+        self._eta = Eta()
+        self._message.clear()
+        self._bar.setValue(0)
+        self._status.setText("Starting...")
+        # tqdm would also write to the terminal
+        self._activity = progress(total=_STEPS, desc=title, file=io.StringIO())
+        self._job = job = Job(title, make_steps, self)
+        job.progressed.connect(self._on_progress)
+        job.returned.connect(self.returned)
+        job.failed.connect(self._on_failed)
+        job.cancelled.connect(self._on_cancelled)
+        job.finished.connect(self._on_finished)
+        self.destroyed.connect(self._activity.close)
+        job.start()
+        self._refresh()
+        self.runningChanged.emit(True)
+
+    def cancel(self) -> None:
+        """Ask the running job to stop; the button says so until it has."""
+        if self._job is not None:
+            self._job.cancel()
+            self._status.setText("Stops after the step at hand")
+            self._refresh()
+
+    def summarise(self, text: str, notices: Iterable[str] = ()) -> None:
+        """Say how the run ended, with what the user should read about it."""
+        unique = list(dict.fromkeys([*self._notices, *notices]))
+        level = Level.WARNING if unique else Level.INFO
+        self._message.showMessage("\n".join([text, *unique]), level)
+
+    def _build_button(self) -> QPushButton:
+        button = QPushButton(self)
+        button.clicked.connect(self._on_clicked)
+        return button
+
+    def _build_bar(self) -> QProgressBar:
+        bar = QProgressBar(self)
+        bar.setRange(0, _STEPS)
+        bar.setFormat("%p %")
+        bar.setToolTip("How much of the present step is done")
+        bar.setAccessibleName("Progress")
+        return bar
+
+    def _build_status(self) -> QLabel:
+        label = QLabel(self)
+        label.setMinimumWidth(40)
+        label.setWordWrap(True)
+        label.setToolTip("What is being done and how long it will take")
+        label.setAccessibleName("Status")
+        return label
+
+    def _refresh(self) -> None:
+        """Bring button and bar in line with the state."""
+        running = self._job is not None
+        cancelling = self._job is not None and self._job.is_cancelling
+        if cancelling:
+            text, tip = "Cancelling...", "Stops after the step at hand"
+        elif running:
+            text, tip = "Cancel", "Stop after the step at hand; nothing is added"
+        else:
+            text, tip = self._verb, self._reason or "Start; napari stays usable meanwhile"
+        self._button.setText(text)
+        self._button.setToolTip(tip)
+        self._button.setAccessibleName(text)
+        self._button.setAccessibleDescription(tip)
+        self._button.setEnabled((running and not cancelling) or (not running and not self._reason))
+        self._bar.setVisible(running)
+        self._status.setVisible(running)
+        self._blocked.setVisible(bool(self._reason) and not running)
+
+    def _on_clicked(self) -> None:
+        if self._job is None:
+            self.runRequested.emit()
+        else:
+            self.cancel()
+
+    def _on_progress(self, event: Event) -> None:
+        if isinstance(event, Notice):
+            self._notices.append(event.message)
+            return
+        part = min(event.done / event.total, 1.0) if event.total > 0 else 0.0
+        value = round(part * _STEPS)
+        left = self._eta.update(event)
+        text = event.stage[:1].upper() + event.stage[1:]
+        if event.total > 1:
+            text += f", {event.done} of {event.total}"
+        if left is not None:
+            text += f", {in_words(left)} left"
+        self._bar.setValue(value)
+        self._status.setText(text)
+        if self._activity is not None:
+            self._activity.set_description(event.stage)
+            self._activity.update(value - self._activity.n)
+
+    def _on_failed(self, error: Exception) -> None:
+        self._message.showMessage(plain(error), Level.ERROR, error)
+
+    def _on_cancelled(self) -> None:
+        self._message.showMessage("Cancelled; nothing was added.", Level.INFO)
+
+    def _on_finished(self) -> None:
+        job, self._job = self._job, None
+        if self._activity is not None:
+            self.destroyed.disconnect(self._activity.close)
+            self._activity.close()
+            self._activity = None
+        if job is not None:
+            job.deleteLater()
+        self._refresh()
+        self.runningChanged.emit(False)

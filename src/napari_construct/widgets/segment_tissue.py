@@ -1,0 +1,296 @@
+"""The dock widget Segment tissue: an image layer in, CAM layers and a labels layer out."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtWidgets import QFormLayout, QFrame, QGroupBox, QScrollArea, QVBoxLayout, QWidget
+
+from napari_construct.events import Event, Notice, Steps
+from napari_construct.exceptions import ConstructError
+from napari_construct.inference.result import SegmentationResult
+from napari_construct.inference.settings import SegmentSettings
+from napari_construct.widgets import _predictors
+from napari_construct.widgets._class_list import ClassList
+from napari_construct.widgets._layer_chooser import LayerChooser
+from napari_construct.widgets._layers import (
+    NewLayer,
+    Plane,
+    add_layer,
+    micrometres_per_pixel,
+    plane_on_view,
+    result_layers,
+)
+from napari_construct.widgets._message_label import Level
+from napari_construct.widgets._messages import plain
+from napari_construct.widgets._model_chooser import ModelChooser
+from napari_construct.widgets._options import SegmentOptions
+from napari_construct.widgets._predictors import LoadedModel, LoadModel
+from napari_construct.widgets._run_control import RunControl
+from napari_construct.widgets._workers import Job
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+SegmentSteps = Callable[..., Steps[SegmentationResult]]
+Outcome = tuple[SegmentationResult, list[NewLayer]]
+
+
+class SegmentTissue(QWidget):
+    """Edits one :class:`~napari_construct.inference.settings.SegmentSettings` and runs it on a layer.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Whose layers are offered and where results are added.
+    load_model, segment_steps : callable, optional
+        As in ``inference.predictor``; both are called in the worker's thread only.
+    """
+
+    valueChanged = Signal(object)
+    finished = Signal()
+    """The layers of a run have been added."""
+
+    def __init__(
+        self,
+        viewer: napari.viewer.Viewer,
+        *,
+        load_model: LoadModel | None = None,
+        segment_steps: SegmentSteps | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._loaded = LoadedModel(load_model or _predictors.load_model)
+        self._segment_steps = segment_steps or _predictors.segment_steps
+        self._loading: Job | None = None
+        self._load_error: Exception | None = None
+        self._to_add: deque[NewLayer] = deque()
+        self._layer = LayerChooser(viewer, self)
+        self._model = ModelChooser(self)
+        self._classes = ClassList(self)
+        self._options = SegmentOptions(self)
+        self._control = RunControl("Run", self)
+        self._adding = self._build_adding()
+        self._build_layout()
+        self._connect()
+        self._on_layer(self._layer.layer())
+        self._on_model()
+
+    def value(self) -> SegmentSettings:
+        """The settings on view.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            If they contradict each other; Run is then disabled and says why.
+        """
+        return SegmentSettings(classes=self._classes.value(), **self._options.value())
+
+    def setValue(self, value: SegmentSettings) -> None:
+        """Show settings; emits ``valueChanged`` where something changed."""
+        self._classes.setValue(value.classes)
+        self._options.setValue(value)
+
+    def model(self) -> str:
+        """Name of a bundled model, or path of a checkpoint."""
+        return self._model.value()
+
+    def setModel(self, model: str) -> None:
+        """Choose a model and load it in the background."""
+        self._model.setValue(model)
+
+    def layer(self) -> Any:
+        """The image layer to be segmented, or None."""
+        return self._layer.layer()
+
+    def setLayer(self, layer: Any) -> None:
+        self._layer.setLayer(layer)
+
+    def run(self) -> None:
+        """Start, as the button does; nothing happens while something is missing or already running."""
+        if self._control.isRunning() or self._control.blockedReason():
+            return
+        try:
+            plane = plane_on_view(self._layer.layer(), tuple(self._viewer.dims.point))
+            settings = self.value()
+        except (ConstructError, ValueError) as error:
+            self._control.showMessage(plain(error), Level.ERROR, error)
+            return
+        self._classes.clearOutcome()
+        self._control.run(
+            "Segment tissue",
+            partial(segment_plane, plane, self.model(), settings, self._loaded.get, self._segment_steps),
+        )
+
+    def cancel(self) -> None:
+        """Stop after the tile at hand, as the button does."""
+        self._control.cancel()
+
+    def isRunning(self) -> bool:
+        return self._control.isRunning()
+
+    def message(self) -> str:
+        """The message on view."""
+        return self._control.message()
+
+    def _build_adding(self) -> QTimer:
+        # one layer a turn of the event loop: each takes napari tens of milliseconds
+        timer = QTimer(self)
+        timer.setInterval(0)
+        timer.timeout.connect(self._add_next)
+        return timer
+
+    def _build_layout(self) -> None:
+        self._layer.setToolTip("The image to be segmented; of a stack the plane on view")
+        self._layer.setAccessibleName("Image layer")
+        inside = QWidget(self)
+        layout = QVBoxLayout(inside)
+        layout.setContentsMargins(0, 0, 6, 0)
+        form = QFormLayout()
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow("Image", self._layer)
+        form.addRow("Model", self._model)
+        layout.addLayout(form)
+        layout.addWidget(_boxed("Classes in the image", self._classes))
+        layout.addWidget(_boxed("Options", self._options))
+        layout.addStretch(1)
+        scroll = QScrollArea(self)
+        scroll.setWidget(inside)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        outer = QVBoxLayout(self)
+        outer.addWidget(scroll, 1)
+        outer.addWidget(self._control)
+
+    def _connect(self) -> None:
+        self._layer.layerChanged.connect(self._on_layer)
+        self._model.valueChanged.connect(self._on_model)
+        self._classes.valueChanged.connect(self._on_changed)
+        self._options.valueChanged.connect(self._on_changed)
+        self._control.runRequested.connect(self.run)
+        self._control.returned.connect(self._on_returned)
+
+    def _on_layer(self, layer: Any) -> None:
+        self._options.showResolution(None if layer is None else micrometres_per_pixel(layer))
+        self._refresh()
+
+    def _on_changed(self) -> None:
+        self._refresh()
+        if not self._options.problem():
+            self.valueChanged.emit(self.value())
+
+    def _on_model(self) -> None:
+        """Load the chosen model in the background: its classes are needed before Run."""
+        if self._loading is not None:
+            self._loading.blockSignals(True)
+            self._loading.cancel()
+            self._loading = None
+        self._load_error = None
+        model = self.model()
+        if model:
+            device = self._options.value()["device"]
+            self._loading = job = Job(
+                "Load the model", partial(load_steps, model, device, self._loaded.get), self
+            )
+            job.returned.connect(self._on_loaded)
+            job.failed.connect(self._on_load_failed)
+            job.start()
+        self._refresh()
+
+    def _on_loaded(self, predictor: Any) -> None:
+        self._loading = None
+        self._classes.setTable(predictor.classes)
+        self._model.describe(about(predictor))
+        self._refresh()
+
+    def _on_load_failed(self, error: Exception) -> None:
+        self._loading = None
+        self._load_error = error
+        self._refresh()
+
+    def _refresh(self) -> None:
+        """Enable Run, or say what is missing."""
+        if self._layer.layer() is None:
+            self._control.setBlocked(
+                "Open an H&E image first, for example File > Open Sample > napari-construct."
+            )
+        elif not self.model():
+            self._control.setBlocked("Choose a model: open a checkpoint file.")
+        elif self._load_error is not None:
+            self._control.setBlocked(plain(self._load_error), Level.ERROR, self._load_error)
+        elif self._loading is not None:
+            self._control.setBlocked("The model is being loaded...")
+        else:
+            problem = self._classes.problem() or self._options.problem()
+            self._control.setBlocked(problem, Level.WARNING)
+
+    def _on_returned(self, outcome: Outcome) -> None:
+        result, layers = outcome
+        self._classes.setTable(result.classes)
+        self._classes.showOutcome(result)
+        self._control.summarise(summary(result))
+        self._to_add.extend(layers)
+        self._adding.start()
+
+    def _add_next(self) -> None:
+        if self._to_add:
+            add_layer(self._viewer, self._to_add.popleft())
+        if not self._to_add:
+            self._adding.stop()
+            self.finished.emit()
+
+
+def load_steps(model: str, device: str, get_predictor: Callable[[str, str], Any]) -> Steps[Any]:
+    """Load a model as a job of one step; returns the predictor."""
+    yield Event("loading the model", 0, 1)
+    return get_predictor(model, device)
+
+
+def segment_plane(
+    plane: Plane,
+    model: str,
+    settings: SegmentSettings,
+    get_predictor: Callable[[str, str], Any],
+    segment_steps: SegmentSteps,
+) -> Steps[Outcome]:
+    """The whole job, in the worker's thread: load, read, segment, prepare the layers."""
+    yield Event("loading the model", 0, 1)
+    predictor = get_predictor(model, settings.device)
+    yield Event("reading the image", 0, 1)
+    pixels, notices = plane.rgb()
+    for text in notices:
+        yield Notice("reading the image", 1, 1, text)
+    mpp = plane.mpp if settings.mpp is None else settings.mpp
+    result = yield from segment_steps(pixels, predictor, settings, mpp=mpp, name=plane.name)
+    yield Event("preparing the layers", 0, 1)
+    return result, result_layers(result, plane)
+
+
+def about(predictor: Any) -> str:
+    """A line about a model: its classes and the resolution it was trained at."""
+    text = f"Knows {', '.join(predictor.classes.names)}"
+    mpp = getattr(predictor, "mpp", None)
+    return text if mpp is None else f"{text}; trained at {mpp:.4g} µm per pixel"
+
+
+def summary(result: SegmentationResult) -> str:
+    """How a run ended, in a line."""
+    found = [
+        f"{area['class']} {area['percent']:.0f} %"
+        for area, present in zip(result.areas(), result.presence, strict=True)
+        if present
+    ]
+    return f"Done: {', '.join(found)} of the tissue." if found else "Done: none of the classes was found."
+
+
+def _boxed(title: str, content: QWidget) -> QGroupBox:
+    box = QGroupBox(title)
+    layout = QVBoxLayout(box)
+    layout.addWidget(content)
+    return box
