@@ -13,8 +13,7 @@ setup_python
 WHEEL="$1"
 shift
 COPY="$ROOT/.tox/headless-linked"
-GUI="napari napari-console napari-svg napari-plugin-manager napari-plugin-engine app-model
-     PyQt5 PyQt5-Qt5 PyQt5-sip PyQt6 PyQt6-Qt6 PyQt6-sip PySide2 PySide6 PySide6-Essentials PySide6-Addons
+GUI="app-model PyQt5 PyQt5-Qt5 PyQt5-sip PyQt6 PyQt6-Qt6 PyQt6-sip PySide2 PySide6 PySide6-Essentials PySide6-Addons
      shiboken6 qtpy superqt magicgui pyqtgraph vispy qtconsole pytest-qt pytest-xvfb"
 
 say "copying $VENV by hard links, without napari and Qt"
@@ -24,8 +23,11 @@ packages() { "$1" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; }
 FROM="$(packages "$PYTHON")"
 BARE="$COPY/bin/python"
 cp -al "$FROM/." "$(packages "$BARE")/" 2>/dev/null || cp -a "$FROM/." "$(packages "$BARE")/"
+# napari, its parts and its plugins, napari-construct itself among them
+NAPARI="$("$BARE" -c 'from importlib.metadata import distributions as found
+print(*{d.name for d in found() if d.name.lower().startswith("napari")})')"
 # shellcheck disable=SC2086
-"$BARE" -m pip uninstall --quiet --disable-pip-version-check -y $GUI napari-construct 2>&1 | grep -v "not installed" || true
+"$BARE" -m pip uninstall --quiet --disable-pip-version-check -y $GUI $NAPARI 2>&1 | grep -v "not installed" || true
 "$BARE" -m pip install --quiet --disable-pip-version-check --no-deps --no-index "$WHEEL"
 
 say "importing everything but the widgets"

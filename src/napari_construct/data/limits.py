@@ -25,7 +25,7 @@ DECODER_ERRORS: Final = (
     LookupError,
     TypeError,
     EOFError,
-    OverflowError,
+    ArithmeticError,  # tifffile divides by the tile size it was told
     MemoryError,
     struct.error,
     zlib.error,

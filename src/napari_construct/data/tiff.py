@@ -57,7 +57,7 @@ def read_tiff(path: Path, *, max_pixels: int, colours: bool = True, min_side: in
             axes = _check_plane(path, series)
             height, width = (series.shape[series.axes.index(a)] for a in "YX")
             check_size(path, height, width, max_pixels, min_side)
-            _check_segments(path, series, tif.filehandle.size)
+            _check_segments(path, series, tif.filehandle.size, max_pixels)
             array = _channels_last(np.asarray(series.asarray()), axes)
             page = series.keyframe
             if colours:
@@ -88,7 +88,10 @@ def _check_plane(path: Path, series: Any) -> str:
     return axes
 
 
-def _check_segments(path: Path, series: Any, file_size: int) -> None:
+def _check_segments(path: Path, series: Any, file_size: int, max_pixels: int) -> None:
+    tile = series.keyframe.tilelength * series.keyframe.tilewidth
+    if tile > max_pixels:
+        raise damaged(path, f"tiles of {tile:,} pixels")
     # tifffile fills what a truncated file lacks with zeros, which would look like tissue-free glass
     for page in series.pages:
         if page is None:
