@@ -136,11 +136,11 @@ class ClassList(QWidget):
         for row in self._rows.values():
             row.set_editable(self._chosen.isChecked())
 
-    def _on_mode(self) -> None:
+    def _on_mode(self, *_: object) -> None:
         self._enable_boxes()
         self.valueChanged.emit(self.value())
 
-    def _on_ticked(self) -> None:
+    def _on_ticked(self, *_: object) -> None:
         self.valueChanged.emit(self.value())
 
 

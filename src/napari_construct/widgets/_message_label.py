@@ -68,7 +68,7 @@ class MessageLabel(QWidget):
         button.clicked.connect(self._copy_details)
         return button
 
-    def _copy_details(self) -> None:
+    def _copy_details(self, *_: object) -> None:
         clipboard = QApplication.clipboard()
         if clipboard is not None:
             clipboard.setText(diagnostics(self._error))

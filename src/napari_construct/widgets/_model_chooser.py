@@ -51,7 +51,7 @@ class ModelChooser(QWidget):
         self._about.setText(breakable(text))
         self._about.setVisible(bool(text))
 
-    def openFile(self) -> None:
+    def openFile(self, *_: object) -> None:
         """Ask for a checkpoint file."""
         path, _ = QFileDialog.getOpenFileName(self, "Open a checkpoint", "", f"Checkpoints (*{_SUFFIX})")
         if path:
@@ -84,7 +84,7 @@ class ModelChooser(QWidget):
         label.hide()
         return label
 
-    def _on_index(self) -> None:
+    def _on_index(self, *_: object) -> None:
         self._combo.setToolTip(self.value() or "The trained model; its classes are listed below")
         self.describe("")
         self.valueChanged.emit(self.value())

@@ -128,8 +128,8 @@ class SegmentOptions(QWidget):
         return field
 
     def _build_six_views(self) -> QCheckBox:
-        box = QCheckBox("Average six views (steadier, six times slower)", self)
-        box.setToolTip("Look at the image as it is and mirrored, each at three brightnesses, and average")
+        box = QCheckBox("Average six views (slower)", self)
+        box.setToolTip("Steadier: the image and its mirror image, each at three brightnesses; six times slower")
         box.setAccessibleName("Average six views")
         box.toggled.connect(self._on_changed)
         return box
@@ -160,5 +160,5 @@ class SegmentOptions(QWidget):
         box.valueChanged.connect(self._on_changed)
         return box
 
-    def _on_changed(self) -> None:
+    def _on_changed(self, *_: object) -> None:
         self.valueChanged.emit()

@@ -40,6 +40,7 @@ class RunControl(QWidget):
         self._reason = ""
         self._job: Job | None = None
         self._activity: progress | None = None
+        self._in_activity = False
         self._eta = Eta()
         self._notices: list[str] = []
         self._button = self._build_button()
@@ -147,7 +148,7 @@ class RunControl(QWidget):
         self._status.setVisible(running)
         self._blocked.setVisible(bool(self._reason) and not running)
 
-    def _on_clicked(self) -> None:
+    def _on_clicked(self, *_: object) -> None:
         if self._job is None:
             self.runRequested.emit()
         else:
@@ -167,9 +168,19 @@ class RunControl(QWidget):
             text += f", {in_words(left)} left"
         self._bar.setValue(value)
         self._status.setText(text)
-        if self._activity is not None:
-            self._activity.set_description(event.stage)
-            self._activity.update(value - self._activity.n)
+        self._show_activity(event.stage, value)
+
+    def _show_activity(self, stage: str, value: int) -> None:
+        """Pass progress on to napari's activity dock."""
+        activity = self._activity
+        if activity is None or self._in_activity:
+            return
+        # napari's bars process events in here, so the next progress or even the end of the job comes nested
+        self._in_activity = True
+        activity.set_description(stage)
+        if self._activity is activity:
+            activity.update(value - activity.n)
+        self._in_activity = False
 
     def _on_failed(self, error: Exception) -> None:
         self._message.showMessage(plain(error), Level.ERROR, error)

@@ -149,6 +149,7 @@ class SegmentTissue(QWidget):
         self._layer.setToolTip("The image to be segmented; of a stack the plane on view")
         self._layer.setAccessibleName("Image layer")
         inside = QWidget(self)
+        inside.setObjectName("inside")
         layout = QVBoxLayout(inside)
         layout.setContentsMargins(0, 0, 6, 0)
         form = QFormLayout()
@@ -180,12 +181,12 @@ class SegmentTissue(QWidget):
         self._options.showResolution(None if layer is None else micrometres_per_pixel(layer))
         self._refresh()
 
-    def _on_changed(self) -> None:
+    def _on_changed(self, *_: object) -> None:
         self._refresh()
         if not self._options.problem():
             self.valueChanged.emit(self.value())
 
-    def _on_model(self) -> None:
+    def _on_model(self, *_: object) -> None:
         """Load the chosen model in the background: its classes are needed before Run."""
         if self._loading is not None:
             self._loading.blockSignals(True)

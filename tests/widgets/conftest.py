@@ -1,0 +1,118 @@
+"""A real viewer, a model that needs no network, and the real one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from napari_construct.classes import ClassTable
+from napari_construct.events import Event
+from napari_construct.inference.result import SegmentationResult
+from napari_construct.widgets.segment_tissue import SegmentTissue
+from qtpy.QtCore import QThreadPool
+
+CLASSES = ClassTable.from_names(("tumour", "lymphoid"))
+
+
+def by_colour(pixels: np.ndarray, mpp: float | None) -> SegmentationResult:
+    """A result that depends on the image alone: the darker half is tumour, white is background."""
+    grey = pixels.mean(axis=2)
+    background = grey > 225
+    labels = np.where(grey < np.median(grey), 1, 2).astype(np.uint8)
+    labels[background] = 0
+    dark = (1 - grey / 255).astype(np.float32)
+    return SegmentationResult(
+        labels=labels,
+        probabilities=np.stack([dark, 1 - dark]),
+        cams=np.stack([dark, 1 - dark]),
+        confidence=np.maximum(dark, 1 - dark),
+        background=background,
+        presence=(True, True),
+        presence_scores=(0.93, 0.41),
+        classes=CLASSES,
+        mpp=mpp,
+        record={"model": "fake"},
+    )
+
+
+@dataclass
+class FakeInference:
+    """Stands in for ``inference.predictor``; counts, waits and fails on request."""
+
+    steps: int = 5
+    seconds: float = 0.01
+    error: Exception | None = None
+    load_error: Exception | None = None
+    loads: list[tuple[str, str]] = field(default_factory=list)
+    runs: list[SimpleNamespace] = field(default_factory=list)
+    closed: int = 0
+    threads: set[int] = field(default_factory=set)
+
+    def load_model(self, model: str, *, device: str = "auto") -> Any:
+        self.threads.add(threading.get_ident())
+        self.loads.append((model, device))
+        if self.load_error is not None:
+            raise self.load_error
+        return SimpleNamespace(classes=CLASSES, mpp=0.25)
+
+    def segment_steps(self, image, predictor, settings, *, mpp=None, name="image"):
+        self.threads.add(threading.get_ident())
+        self.runs.append(SimpleNamespace(image=image, settings=settings, mpp=mpp, name=name))
+        try:
+            for i in range(self.steps):
+                yield Event("tiles", i, self.steps)
+                time.sleep(self.seconds)
+                if self.error is not None and i == self.steps // 2:
+                    raise self.error
+            yield Event("tiles", self.steps, self.steps)
+            return by_colour(image, mpp)
+        finally:
+            self.closed += 1
+
+
+@pytest.fixture
+def fake() -> FakeInference:
+    return FakeInference()
+
+
+@pytest.fixture
+def wait_for_threads() -> Iterator[None]:
+    """No job outlives its test."""
+    yield
+    assert QThreadPool.globalInstance().waitForDone(20_000)
+
+
+@pytest.fixture
+def viewer(wait_for_threads: None, make_napari_viewer_proxy: Callable[..., Any]) -> Any:
+    return make_napari_viewer_proxy()
+
+
+@pytest.fixture
+def tissue(camelyon) -> np.ndarray:
+    """256 px of a real H&E region."""
+    from napari_construct.data import images
+
+    first = images.list_images(camelyon / "val" / "img")[-1]
+    return images.read_image(first).pixels
+
+
+@pytest.fixture
+def widget(qtbot, viewer, tissue, fake) -> Iterator[SegmentTissue]:
+    """Docked in a viewer with one image, its model loaded."""
+    viewer.add_image(tissue, name="slide", rgb=True, scale=(0.25, 0.25), units=("um", "um"))
+    yield docked(qtbot, viewer, fake)
+
+
+def docked(qtbot: Any, viewer: Any, fake: FakeInference, model: str = "fake") -> SegmentTissue:
+    """The widget in a dock of the viewer, ready to run."""
+    widget = SegmentTissue(viewer, load_model=fake.load_model, segment_steps=fake.segment_steps)
+    viewer.window.add_dock_widget(widget, name="Segment tissue")
+    widget.setModel(model)
+    qtbot.waitUntil(lambda: "being loaded" not in widget.message(), timeout=10_000)
+    return widget
