@@ -1,0 +1,1 @@
+"""Losses: one per file, a pure function and a thin module."""
