@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from napari_construct.exceptions import ConfigurationError
 from napari_construct.models.calibration import BackgroundRule
 from napari_construct.refinement.dense_crf.params import CRFParameters
 
@@ -46,3 +47,21 @@ class SegmentSettings(BaseModel):
     min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.0
     background: BackgroundRule | None = None
     device: str = "auto"
+
+    def changed(self, **changes: Any) -> SegmentSettings:
+        """A copy with some fields changed and all of them checked.
+
+        Raises
+        ------
+        ConfigurationError
+            If a field is unknown or out of range; the message names it.
+        """
+        try:
+            return SegmentSettings.model_validate(self.model_dump() | changes)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise ConfigurationError(
+                f"setting {where}: {first['msg']}, got {first['input']!r}; "
+                "see SegmentSettings for what is allowed"
+            ) from error

@@ -1,0 +1,54 @@
+"""The command ``napari-construct``: one file a command.
+
+Exit codes: 0 done; 1 some items failed, or a job stopped on an error of its own; 2 usage or bad input,
+nothing was done; 130 cancelled with Ctrl-C. Results go to standard output, progress and messages to
+standard error. Modules here import torch and the rest only inside functions, so that ``--help`` is instant.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from napari_construct.cli import demo, evaluate, segment, viewer
+from napari_construct.cli._errors import OneLineErrors
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="napari-construct",
+    cls=OneLineErrors,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help does not load rich
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Segment tissue in H&E images with models trained from image-level labels.",
+    epilog="Exit codes: 0 done, 1 some items failed, 2 usage or bad input, 130 cancelled.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from napari_construct import __version__
+
+        typer.echo(f"napari-construct {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error, not only its message.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command("segment")(segment.segment)
+app.command("evaluate")(evaluate.evaluate)
+app.command("demo")(demo.demo)
+app.command("app")(viewer.app)

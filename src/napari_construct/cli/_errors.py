@@ -1,0 +1,46 @@
+"""One line per error; the traceback only when asked for."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import typer
+from typer.core import TyperGroup
+
+from napari_construct.exceptions import ConstructError
+
+CANCELLED: Final = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+
+class OneLineErrors(TyperGroup):
+    """Group of commands that shows what a user can act on, and ends with the documented exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort):  # these two are RuntimeErrors as well
+            raise
+        except KeyboardInterrupt as error:
+            typer.echo("cancelled", err=True)
+            raise typer.Exit(CANCELLED) from error
+        except ConstructError as error:
+            raise _shown(error, ctx, 2) from error
+        except (OSError, MemoryError, RuntimeError) as error:  # full disks, torch
+            raise _shown(error, ctx, 1) from error
+
+
+def _shown(error: BaseException, ctx: Any, code: int) -> BaseException:
+    """Show an error; what to raise next: the end of the program, or with ``--debug`` the error itself."""
+    if ctx.params.get("debug"):
+        return error
+    typer.echo(f"error: {one_line(error)}", err=True)
+    if not isinstance(error, ConstructError):
+        typer.echo("napari-construct --debug ... shows where it happened", err=True)
+    return typer.Exit(code)
+
+
+def one_line(error: BaseException) -> str:
+    """Message of an error without line breaks; its type where it has no message."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, ConstructError) else f"{type(error).__name__}: {text}".rstrip(": ")

@@ -1,0 +1,78 @@
+"""Options that several commands share, and the settings they make.
+
+Defaults are written here once more, because importing the settings would make ``--help`` slow; a test
+holds them equal.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from napari_construct.inference.settings import SegmentSettings
+
+DEFAULT_MODEL: Final = "lymph-node"
+DEFAULT_TILE: Final = 512
+DEFAULT_OVERLAP: Final = 64
+
+Model = Annotated[
+    str, typer.Option("--model", "-m", help="Name of a bundled model, or path of a .construct file.")
+]
+Classes = Annotated[
+    str | None,
+    typer.Option("--classes", help="Classes in the image, a,b,c. Without it the model finds them."),
+]
+SixViews = Annotated[
+    bool, typer.Option("--six-views/--one-view", help="Average six views of each tile: slower, steadier.")
+]
+Crf = Annotated[bool, typer.Option("--crf/--no-crf", help="Refine the mask with the dense CRF.")]
+Tile = Annotated[
+    int, typer.Option("--tile", min=64, max=4096, help="Side of a tile in pixels at the model's resolution.")
+]
+Overlap = Annotated[
+    int, typer.Option("--overlap", min=0, max=1024, help="Pixels that neighbouring tiles share.")
+]
+Mpp = Annotated[
+    float | None,
+    typer.Option(
+        "--mpp", help="Micrometres per pixel of the images, where the files do not say or are wrong."
+    ),
+]
+MinConfidence = Annotated[
+    float, typer.Option("--min-confidence", min=0, max=1, help="Less certain pixels stay unlabelled.")
+]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")]
+JsonFile = Annotated[
+    str | None,
+    typer.Option("--json", metavar="FILE", help="Write results as JSON to a file, or - for stdout."),
+]
+
+
+def settings_from(
+    *,
+    classes: str | None = None,
+    six_views: bool = False,
+    crf: bool = True,
+    tile: int = DEFAULT_TILE,
+    overlap: int = DEFAULT_OVERLAP,
+    mpp: float | None = None,
+    min_confidence: float = 0.0,
+    device: str = "auto",
+) -> SegmentSettings:
+    """The settings object that widget, command line and Python share."""
+    from napari_construct.inference.settings import SegmentSettings
+
+    changes: dict[str, object] = {} if crf else {"crf": None}
+    if classes is not None:
+        changes["classes"] = tuple(name.strip() for name in classes.split(",") if name.strip())
+    return SegmentSettings().changed(
+        six_views=six_views,
+        tile=tile,
+        overlap=overlap,
+        mpp=mpp,
+        min_confidence=min_confidence,
+        device=device,
+        **changes,
+    )

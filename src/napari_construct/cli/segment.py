@@ -1,0 +1,116 @@
+"""``napari-construct segment``: masks, CAMs, overlays and records of image files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_construct.cli import _options as options
+from napari_construct.cli._errors import one_line
+from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json, write_result
+from napari_construct.cli._progress import Bars, progress_bars
+
+if TYPE_CHECKING:
+    from napari_construct.inference.model import Predictor
+    from napari_construct.inference.settings import SegmentSettings
+
+
+def segment(
+    images: Annotated[list[Path], typer.Argument(help="Image files: PNG, JPEG, BMP, TIFF, OME-TIFF, SVS.")],
+    model: options.Model = options.DEFAULT_MODEL,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path(),
+    classes: options.Classes = None,
+    six_views: options.SixViews = False,
+    crf: options.Crf = True,
+    tile: options.Tile = options.DEFAULT_TILE,
+    overlap: options.Overlap = options.DEFAULT_OVERLAP,
+    mpp: options.Mpp = None,
+    min_confidence: options.MinConfidence = 0.0,
+    device: options.Device = "auto",
+    json_file: options.JsonFile = None,
+) -> None:
+    """Segment image files.
+
+    For each image NAME.png writes NAME_mask.tif (0 unlabelled, 1 the first class ...),
+    NAME_cams.ome.tif, NAME_overlay.png and NAME.json. A broken file is reported and does not stop the
+    others; the exit code is then 1.
+    """
+    from napari_construct.exceptions import ConstructError
+    from napari_construct.inference.finish import named_classes
+    from napari_construct.inference.model import load_model
+
+    settings = options.settings_from(
+        classes=classes,
+        six_views=six_views,
+        crf=crf,
+        tile=tile,
+        overlap=overlap,
+        mpp=mpp,
+        min_confidence=min_confidence,
+        device=device,
+    )
+    _check_names(images)
+    check_folder(output)
+    check_json(json_file)
+    predictor = load_model(model, device=device)
+    named_classes(settings.classes, predictor.classes)
+    done: list[dict[str, Any]] = []
+    failed: list[dict[str, str]] = []
+    with progress_bars() as bars:
+        for path in images:
+            try:
+                done.append(_one(path, output, predictor, settings, bars))
+            except (ConstructError, OSError, MemoryError, RuntimeError) as error:
+                failed.append({"image": str(path), "error": one_line(error)})
+                bars.say(f"failed: {one_line(error)}")
+    write_json(json_file, {"results": done, "failed": failed})
+    if json_file != STDOUT:
+        _summary(done, failed, output)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _check_names(images: list[Path]) -> None:
+    """Refuse images whose results would have the same names."""
+    from napari_construct.exceptions import ConfigurationError
+
+    seen: dict[str, Path] = {}
+    for path in images:
+        other = seen.setdefault(path.stem.removesuffix(".ome"), path)
+        if other is not path:
+            raise ConfigurationError(
+                f"expected images with different names, got {other} and {path}, whose results would "
+                "overwrite each other; segment them into two folders"
+            )
+
+
+def _one(
+    path: Path, output: Path, predictor: Predictor, settings: SegmentSettings, bars: Bars
+) -> dict[str, Any]:
+    from napari_construct.data.images import read_image
+    from napari_construct.inference.predictor import segment_steps
+
+    image = read_image(path)
+    for notice in image.notices:
+        bars.say(f"note: {notice}")
+    steps = segment_steps(image.pixels, predictor, settings, mpp=image.mpp, name=path.name)
+    result = bars.follow(steps, path.name)
+    files = write_result(output, path.stem.removesuffix(".ome"), image.pixels, result, image.notices)
+    return {
+        "image": str(path),
+        "files": {kind: str(file) for kind, file in files.items()},
+        "areas": result.areas(),
+        "presence": result.record["presence"],
+        "mean_confidence": float(result.confidence.mean()),
+    }
+
+
+def _summary(done: list[dict[str, Any]], failed: list[dict[str, str]], output: Path) -> None:
+    for item in done:
+        shares = ", ".join(f"{row['class']} {row['percent']:.1f} %" for row in item["areas"])
+        typer.echo(f"{item['image']}: {shares}")
+    typer.echo(f"{len(done)} of {len(done) + len(failed)} segmented, results in {output}")
+    if failed:
+        typer.echo("failed: " + ", ".join(item["image"] for item in failed), err=True)

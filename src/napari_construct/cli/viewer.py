@@ -1,0 +1,54 @@
+"""``napari-construct app``: napari with torch imported first; and how other commands open napari.
+
+Nothing below ``widgets`` may import napari, so that everything else works without it. These commands
+therefore start it as a program: ``app`` in this process by the module's name, the others in a process of
+its own.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_construct.exceptions import ConstructError
+
+
+def app(
+    files: Annotated[list[Path] | None, typer.Argument(help="Images to open.")] = None,
+) -> None:
+    """Start napari with the widget Segment tissue.
+
+    torch is imported before Qt: on Windows, torch may fail to load its libraries after Qt has loaded its own.
+    """
+    reason = why_no_viewer()
+    if reason:
+        raise ConstructError(f"cannot open napari: {reason}")
+    import runpy
+
+    import torch  # noqa: F401 - see above
+
+    sys.argv = ["napari", *map(str, files or ()), "--with", "napari-construct", "Segment tissue"]
+    runpy.run_module("napari", run_name="__main__", alter_sys=True)
+
+
+def open_result(record: Path, image: Path) -> None:
+    """Open an image with the results that a record names, in a napari of its own, and wait for its end."""
+    command = [sys.executable, "-m", "napari_construct.widgets.view_result", str(record), str(image)]
+    subprocess.run(command, check=False)  # noqa: S603 - our own module
+
+
+def why_no_viewer() -> str:
+    """Why napari cannot be opened here, with the remedy; empty where it can."""
+    if importlib.util.find_spec("napari") is None:
+        return 'napari is not installed; pip install "napari-construct[all]"'
+    if sys.platform.startswith("linux") and not any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    ):
+        return "there is no display; run it on a desktop, or under Xvfb"
+    return ""

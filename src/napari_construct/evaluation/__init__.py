@@ -1,0 +1,1 @@
+"""Scores that can be believed: predicted and oracle labels side by side."""

@@ -1,0 +1,52 @@
+"""What the network said about an image: expensive to make, cheap to look at again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from napari_construct.types import FloatArray, RGBImage
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Activation:
+    """CAM logits of a whole image on the network's own grid, before any decision.
+
+    Attributes
+    ----------
+    image : ndarray
+        (h, w, 3) uint8 RGB, as given.
+    logits : ndarray
+        (k, gh, gw) float32, tau times the cosine; mean over views.
+    rescaled : ndarray or None
+        (k, gh, gw) float32 in [0, 1]: ReLU and per-class min-max of each view, then the mean over
+        views; only of models with the published preset.
+    cells : tuple of float
+        Extent of the image in rows and columns of the grid; the last cells may be cut.
+    stride : int
+        Pixels per cell at the model's resolution.
+    mpp : float or None
+        Micrometres per pixel of ``image``.
+    name : str
+        What the image is called.
+    notices : tuple of str
+        What the user should know, one sentence each.
+    record : mapping
+        Device, tiles, views, resolution, start and seconds.
+    """
+
+    image: RGBImage
+    logits: FloatArray
+    rescaled: FloatArray | None
+    cells: tuple[float, float]
+    stride: int
+    mpp: float | None = None
+    name: str = "image"
+    notices: tuple[str, ...] = ()
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the image."""
+        return self.image.shape[0], self.image.shape[1]

@@ -1,0 +1,45 @@
+"""Glass and white tissue: where there is nothing to classify."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from napari_construct.models.calibration import BackgroundRule
+from napari_construct.types import RGBImage
+
+
+def background_mask(image: RGBImage, rule: BackgroundRule) -> npt.NDArray[np.bool_]:
+    """Pixels that are bright and pale after a blur.
+
+    Parameters
+    ----------
+    image : ndarray
+        (h, w, 3) uint8 RGB.
+    rule : BackgroundRule
+        Least brightness of the darkest channel and largest difference between channels, grey levels
+        0 to 255, and the standard deviation of the blur in pixels; a rule that is not enabled finds
+        no background.
+
+    Returns
+    -------
+    ndarray
+        (h, w) bool, True where there is no tissue.
+    """
+    if not rule.enabled:
+        return np.zeros(image.shape[:2], dtype=np.bool_)
+    # channel by channel, so that one float channel and two extremes are in memory, not three floats
+    darkest = brightest = _blurred(image, 0, rule.sigma)
+    for channel in (1, 2):
+        values = _blurred(image, channel, rule.sigma)
+        darkest, brightest = np.minimum(darkest, values), np.maximum(brightest, values)
+    found: npt.NDArray[np.bool_] = (darkest >= rule.brightness) & (brightest - darkest <= rule.chroma)
+    return found
+
+
+def _blurred(image: RGBImage, channel: int, sigma: float) -> npt.NDArray[np.float32]:
+    values = image[..., channel].astype(np.float32)
+    if sigma > 0:
+        ndimage.gaussian_filter(values, sigma, output=values, mode="nearest", truncate=3.0)
+    return values

@@ -1,0 +1,54 @@
+"""Which device a model runs on."""
+
+from __future__ import annotations
+
+import torch
+
+from napari_construct.exceptions import ConfigurationError
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device of a name.
+
+    Parameters
+    ----------
+    name : str
+        "auto" takes the first of cuda, mps and cpu that is there; otherwise a name torch knows.
+
+    Raises
+    ------
+    ConfigurationError
+        If the device is unknown or not on this machine.
+    """
+    if name == "auto":
+        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if _count(kind)))
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigurationError(
+            f"expected a device (auto, cpu, cuda, cuda:1, mps), got {name!r}; check the spelling"
+        ) from error
+    count = _count(device.type)
+    if (device.index or 0) >= count:
+        raise ConfigurationError(
+            f"expected a device of this machine ({', '.join(available_devices())}), got {name!r}; "
+            "choose one of these, or auto"
+        )
+    return device
+
+
+def available_devices() -> tuple[str, ...]:
+    """Names of the devices of this machine, the fastest first."""
+    cuda = _count("cuda")
+    names = ["cuda"] if cuda == 1 else [f"cuda:{i}" for i in range(cuda)]
+    if _count("mps"):
+        names.append("mps")
+    return (*names, "cpu")
+
+
+def _count(kind: str) -> int:
+    if kind == "cuda":
+        return torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if kind == "mps":
+        return int(torch.backends.mps.is_available())
+    return int(kind == "cpu")

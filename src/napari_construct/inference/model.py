@@ -1,0 +1,161 @@
+"""A trained model, ready to look at images."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from napari_construct.classes import ClassTable
+from napari_construct.encoders.protocol import Encoder, EncoderSpec
+from napari_construct.exceptions import ConstructError
+from napari_construct.inference.devices import resolve_device
+from napari_construct.inference.presence import PATCH
+from napari_construct.models.archive import file_hash
+from napari_construct.models.calibration import Calibration
+from napari_construct.models.checkpoint import (
+    Checkpoint,
+    build_from_checkpoint,
+    load_checkpoint,
+    resolve_model,
+)
+from napari_construct.types import PathLike
+
+LARGEST_PATCH: Final = 4096
+
+
+class Predictor:
+    """A network on a device with everything that is known of it; the network itself is private.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        What was trained.
+    device : str
+        "auto", "cpu", "cuda", "cuda:1", "mps".
+    encoder : Encoder, optional
+        The encoder of the checkpoint, where the catalogue cannot make it alone (gated weights).
+    name : str
+        What the model is called in records and messages.
+    sha256 : str, optional
+        Of the checkpoint's file.
+
+    Raises
+    ------
+    CheckpointError
+        If the encoder is not the checkpoint's.
+    ConfigurationError
+        If the device is not there.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        device: str = "auto",
+        *,
+        encoder: Encoder | None = None,
+        name: str = "model",
+        sha256: str | None = None,
+    ) -> None:
+        self.checkpoint = checkpoint
+        self.device = resolve_device(device)
+        self.name = name
+        self.sha256 = sha256
+        self._network = build_from_checkpoint(checkpoint, encoder).to(self.device).eval()
+
+    def __repr__(self) -> str:
+        classes = ", ".join(self.classes.names)
+        return f"Predictor({self.name!r}, classes: {classes}; on {self.device})"
+
+    @property
+    def classes(self) -> ClassTable:
+        return self.checkpoint.classes
+
+    @property
+    def calibration(self) -> Calibration:
+        return self.checkpoint.calibration
+
+    @property
+    def mpp(self) -> float | None:
+        """Micrometres per pixel the network expects."""
+        return self.checkpoint.mpp
+
+    @property
+    def spec(self) -> EncoderSpec:
+        """Of the encoder: sizes must be multiples of its ``multiple``."""
+        return self._network.spec
+
+    @property
+    def mean(self) -> tuple[float, float, float]:
+        """RGB mean of the normalisation, for images in [0, 1]."""
+        return self.checkpoint.config.mean or self.spec.mean
+
+    @property
+    def std(self) -> tuple[float, float, float]:
+        """RGB standard deviation of the normalisation."""
+        return self.checkpoint.config.std or self.spec.std
+
+    @property
+    def published(self) -> bool:
+        """Whether results follow the released code's arithmetic."""
+        return self.checkpoint.config.preset == "published"
+
+    @property
+    def patch(self) -> int:
+        """Side in pixels, at the model's resolution, of the patches it was trained on."""
+        side: Any = self.checkpoint.training.get("patch", PATCH)
+        return side if isinstance(side, int) and 0 < side <= LARGEST_PATCH else PATCH
+
+    def logits(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b k gh gw"]:
+        """CAM logits on the CPU, float32, of RGB in [0, 1] on any device.
+
+        Raises
+        ------
+        ConstructError
+            If the device runs out of memory, or the network returns NaN or infinity.
+        """
+        try:
+            with torch.inference_mode():
+                cam: Tensor = self._network(images.to(self.device)).cam.float().cpu()
+        except torch.OutOfMemoryError as error:
+            raise ConstructError(
+                f"{self.device} ran out of memory on {images.shape[0]} tile(s) of {images.shape[-2]} x "
+                f"{images.shape[-1]} pixels; choose smaller tiles or the device cpu"
+            ) from error
+        if not bool(torch.isfinite(cam).all()):
+            raise ConstructError(
+                f"the model {self.name} returned NaN or infinity; it is damaged or was trained badly, "
+                "use another"
+            )
+        return cam
+
+
+def load_model(model: PathLike, *, device: str = "auto") -> Predictor:
+    """Load a model.
+
+    Parameters
+    ----------
+    model : str or path
+        Name of a bundled model (``"lymph-node"``) or path of a ``.construct`` file.
+    device : str
+        "auto" takes cuda, then mps, then cpu.
+
+    Returns
+    -------
+    Predictor
+        For :func:`~napari_construct.inference.predictor.segment`; load once, use for many images.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such model, or the file is damaged or of a newer version.
+    EncoderError
+        If its encoder cannot be made.
+    ConfigurationError
+        If the device is not there.
+    """
+    resolve_device(device)  # a wrong device should not wait for a large file
+    path = resolve_model(model)
+    return Predictor(load_checkpoint(path), device, name=path.stem, sha256=file_hash(path))

@@ -1,0 +1,123 @@
+"""Any image in, a mask out: the door to this room.
+
+``cam_steps`` is expensive and runs the network; ``finish`` is cheap and decides. ``segment_steps``
+joins them into one job for front ends, and ``segment`` is that job as a plain function.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari_construct.events import Event, Steps, run
+from napari_construct.inference.activation import Activation
+from napari_construct.inference.cams import cam_steps
+from napari_construct.inference.finish import finish, named_classes
+from napari_construct.inference.model import Predictor, load_model
+from napari_construct.inference.result import SegmentationResult
+from napari_construct.inference.settings import SegmentSettings
+from napari_construct.types import PathLike, RGBImage
+
+__all__ = [
+    "Activation",
+    "Predictor",
+    "cam_steps",
+    "finish",
+    "load_model",
+    "segment",
+    "segment_steps",
+]
+
+DEFAULT_MODEL = "lymph-node"
+
+
+def segment_steps(
+    image: RGBImage,
+    predictor: Predictor,
+    settings: SegmentSettings | None = None,
+    *,
+    mpp: float | None = None,
+    name: str = "image",
+) -> Steps[SegmentationResult]:
+    """Segment one image as a job.
+
+    Parameters
+    ----------
+    image : ndarray
+        (h, w, 3) uint8 RGB, at least 16 pixels a side.
+    predictor : Predictor
+        Of :func:`load_model`; its device is used, not that of the settings.
+    settings : SegmentSettings, optional
+        The defaults otherwise.
+    mpp : float, optional
+        Micrometres per pixel as the file or layer says; ``settings.mpp`` goes before it.
+    name : str
+        What events, errors and records call the image.
+
+    Yields
+    ------
+    Event
+        Stages "tiles" and "refine". Closing the generator cancels within one tile.
+
+    Returns
+    -------
+    SegmentationResult
+        Arrays of the size of the image.
+
+    Raises
+    ------
+    InputError
+        If the image cannot be used.
+    ConfigurationError
+        If settings contradict the model.
+    """
+    settings = settings or SegmentSettings()
+    named_classes(settings.classes, predictor.classes)  # before the work, not after it
+    activation = yield from cam_steps(image, predictor, settings, mpp=mpp, name=name)
+    yield Event("refine", 0, 1)
+    result = finish(activation, predictor, settings)
+    yield Event("refine", 1, 1)
+    return result
+
+
+def segment(
+    image: RGBImage,
+    model: PathLike | Predictor = DEFAULT_MODEL,
+    settings: SegmentSettings | None = None,
+    *,
+    mpp: float | None = None,
+    name: str = "image",
+    **changes: Any,
+) -> SegmentationResult:
+    """Segment one image.
+
+    Parameters
+    ----------
+    image : ndarray
+        (h, w, 3) uint8 RGB, at least 16 pixels a side.
+    model : str, path or Predictor
+        Name of a bundled model, path of a ``.construct`` file, or what :func:`load_model` returned
+        (faster for several images).
+    settings : SegmentSettings, optional
+        The defaults otherwise.
+    mpp : float, optional
+        Micrometres per pixel of the image.
+    name : str
+        What errors and the record call the image.
+    **changes
+        Fields of :class:`~napari_construct.inference.settings.SegmentSettings`, for example
+        ``six_views=True`` or ``crf=None``.
+
+    Returns
+    -------
+    SegmentationResult
+        Mask, probabilities, CAMs, confidence, and the record of what was done.
+
+    Examples
+    --------
+    >>> from napari_construct import segment
+    >>> result = segment(image, model="lymph-node", mpp=0.25)  # doctest: +SKIP
+    >>> result.areas()  # doctest: +SKIP
+    """
+    settings = (settings or SegmentSettings()).changed(**changes)
+    predictor = model if isinstance(model, Predictor) else load_model(model, device=settings.device)
+    return run(segment_steps(image, predictor, settings, mpp=mpp, name=name))

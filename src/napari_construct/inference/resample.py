@@ -1,0 +1,121 @@
+"""From the image's pixels to the model's resolution and back."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import torch
+from PIL import Image
+
+from napari_construct.exceptions import InputError
+from napari_construct.types import FloatArray, RGBImage
+
+LARGEST_FACTOR: Final = 8.0
+"""Between an image's and a model's micrometres per pixel; beyond it, one of them is wrong, or the image
+does not show what the model was trained on."""
+
+TOLERANCE: Final = 0.1
+"""Relative difference in resolution that is not worth a resampling: scanners of one nominal
+magnification differ as much."""
+
+MAX_MODEL_PIXELS: Final = 400_000_000
+"""Bound on the pixels of an image after it is enlarged to the model's resolution (1.2 GB of RGB)."""
+
+_BAND: Final = 512
+
+
+def model_shape(
+    shape: tuple[int, int], mpp: float | None, model_mpp: float | None, name: str
+) -> tuple[int, int]:
+    """Rows and columns of an image at the model's resolution.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Rows and columns of the image.
+    mpp, model_mpp : float or None
+        Micrometres per pixel of both; the shape is kept where one is unknown or they hardly differ.
+    name : str
+        What errors call the image.
+
+    Raises
+    ------
+    InputError
+        If the two differ more than eightfold, or the enlarged image would be too large.
+    """
+    if mpp is None or model_mpp is None or abs(mpp / model_mpp - 1) <= TOLERANCE:
+        return shape
+    factor = mpp / model_mpp
+    if not 1 / LARGEST_FACTOR <= factor <= LARGEST_FACTOR:
+        raise InputError(
+            f"{name}: expected an image within {LARGEST_FACTOR:g} times of the model's {model_mpp:g} um per "
+            f"pixel, got {mpp:g}; correct the resolution (mpp), or use another level or another model"
+        )
+    wanted = (max(round(shape[0] * factor), 1), max(round(shape[1] * factor), 1))
+    if wanted[0] * wanted[1] > MAX_MODEL_PIXELS:
+        raise InputError(
+            f"{name}: expected at most {MAX_MODEL_PIXELS:,} pixels at the model's {model_mpp:g} um per "
+            f"pixel, got {wanted[0]} x {wanted[1]}; cut out a region"
+        )
+    return wanted
+
+
+def resample_image(image: RGBImage, shape: tuple[int, int]) -> RGBImage:
+    """Bicubic resampling, antialiased where it shrinks (Pillow widens the kernel by the factor)."""
+    if image.shape[:2] == shape:
+        return image
+    resized = Image.fromarray(image).resize((shape[1], shape[0]), Image.Resampling.BICUBIC)
+    return np.asarray(resized, dtype=np.uint8)
+
+
+def sample_maps(
+    maps: FloatArray, shape: tuple[int, int], cells: tuple[float, float], *, align_corners: bool = False
+) -> FloatArray:
+    """Bilinear interpolation of maps on a coarse grid at the pixels of an image.
+
+    The same as torch's ``interpolate`` where the image is a whole number of cells, but the last cell
+    may be cut by the image's border.
+
+    Parameters
+    ----------
+    maps : ndarray
+        (k, gh, gw) float32; cell ``i`` covers ``i`` to ``i + 1`` on its axis.
+    shape : tuple of int
+        Rows and columns of the image.
+    cells : tuple of float
+        Extent of the image in cells: at most gh rows and gw columns.
+    align_corners : bool
+        Put the centre of a corner cell on the corner pixel, as the released code does.
+
+    Returns
+    -------
+    ndarray
+        (k, h, w) float32.
+    """
+    h, w = shape
+    top, bottom, down = _neighbours(h, cells[0], maps.shape[1], align_corners)
+    left, right, across = _neighbours(w, cells[1], maps.shape[2], align_corners)
+    grid = torch.from_numpy(np.ascontiguousarray(maps))
+    wide = torch.lerp(grid[..., left], grid[..., right], across)
+    out = torch.empty((maps.shape[0], h, w))
+    for start in range(0, h, _BAND):  # two gathered copies of a band, not of the image
+        rows = slice(start, start + _BAND)
+        torch.lerp(wide[:, top[rows]], wide[:, bottom[rows]], down[rows, None], out=out[:, rows])
+    result: FloatArray = out.numpy()
+    return result
+
+
+def _neighbours(
+    pixels: int, cells: float, size: int, align_corners: bool
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Per pixel the cells before and after its centre, and how far it lies between their centres."""
+    pixel = torch.arange(pixels, dtype=torch.float64)
+    if align_corners:
+        centre = pixel * ((cells - 1) / max(pixels - 1, 1))
+    else:
+        centre = (pixel + 0.5) * (cells / pixels) - 0.5
+    centre = centre.clamp(0, size - 1)
+    before = centre.floor().long()
+    after = (before + 1).clamp_max(size - 1)
+    return before, after, (centre - before).float()
