@@ -1,0 +1,160 @@
+"""The objective: which losses, on what, with which weight.
+
+The task owns the teacher, the memory bank and the weights; the model knows no loss. To try another
+objective, change or add a method of :class:`TrainingTask` and its entry in ``terms``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from napari_construct.encoders.protocol import Encoder, freeze
+from napari_construct.exceptions import ConfigurationError
+from napari_construct.losses.classification import classification_loss
+from napari_construct.losses.info_nce import ForegroundBackgroundContrast
+from napari_construct.losses.relational_distillation import relational_distillation
+from napari_construct.models.construct import ConstructNet, ConstructOutput
+from napari_construct.training.config import TrainingConfig
+from napari_construct.training.regions import Regions, encoded_regions, pooled_regions, text_encoder
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Views of patches with the classes that occur in the patches.
+
+    Attributes
+    ----------
+    images : Tensor
+        (b, 3, h, w) RGB in [0, 1].
+    labels : Tensor
+        (b, k) float, 1 where the class occurs.
+    """
+
+    images: Float[Tensor, "b 3 h w"]
+    labels: Float[Tensor, "b k"]
+
+
+class TrainingTask(nn.Module):
+    """``task(batch)`` is ``{"loss": total, part: unweighted value, ...}``.
+
+    Parts whose weight is 0, or whose teacher is missing, are neither computed nor returned.
+
+    Parameters
+    ----------
+    model : ConstructNet
+        What is trained.
+    teacher : Encoder or None
+        Frozen; without one there is no distillation.
+    config : TrainingConfig
+        Weights, temperature, form of the contrast; guidance levels are the model's.
+
+    Raises
+    ------
+    ConfigurationError
+        If a guidance level does not exist, or the form of the contrast does not fit the encoder.
+    """
+
+    def __init__(self, model: ConstructNet, teacher: Encoder | None, config: TrainingConfig) -> None:
+        super().__init__()
+        self.model, self.config = model, config
+        self.teacher = None if teacher is None else freeze(teacher)  # type: ignore[arg-type]
+        self.trains_encoder = config.encoder_learning_rate is not None
+        self.levels = model.head.config.guidance_levels
+        weights = config.weights
+        self.terms: dict[str, tuple[float, Callable[[Batch, ConstructOutput], Tensor]]] = {}
+        if weights.classification:
+            self.terms["classification"] = (weights.classification, self._classification)
+        if weights.distillation and teacher is not None and self.levels:
+            self._check_levels(teacher)
+            self.terms["distillation"] = (weights.distillation, self._distillation)
+        if weights.contrast:
+            self.terms["contrast"] = (weights.contrast, self._contrast)
+        if not self.terms:
+            raise ConfigurationError("expected a positive weight for at least one loss, got none; raise one")
+        self.contrast = (
+            ForegroundBackgroundContrast(self._contrast_width(), config.memory_bank, config.temperature)
+            if weights.contrast
+            else None
+        )
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        output = self.output(batch.images)
+        parts = {name: term(batch, output) for name, (_, term) in self.terms.items()}
+        total = torch.stack([self.terms[name][0] * value for name, value in parts.items()]).sum()
+        return {"loss": total, **parts}
+
+    def output(self, images: Float[Tensor, "b 3 h w"]) -> ConstructOutput:
+        """The model's output, with gradient into the encoder where it is trained."""
+        if not self.trains_encoder:
+            output: ConstructOutput = self.model(images)
+            return output
+        with_gradient: ConstructOutput = self.model.head(self.model.encoder(images))
+        return with_gradient
+
+    def train(self, mode: bool = True) -> TrainingTask:
+        """Set the head's mode; encoder and teacher stay in eval mode always."""
+        super().train(mode)
+        if self.teacher is not None:
+            self.teacher.eval()
+        return self
+
+    def _classification(self, batch: Batch, output: ConstructOutput) -> Tensor:
+        loss: Tensor = classification_loss(output.class_logits.float(), batch.labels)
+        return loss
+
+    def _distillation(self, batch: Batch, output: ConstructOutput) -> Tensor:
+        if self.teacher is None:
+            raise ConfigurationError("expected a teacher for the distillation, got none; name one")
+        with torch.no_grad():
+            targets: tuple[Tensor, ...] = self.teacher(batch.images)
+        losses = [
+            relational_distillation(output.refined[level].float(), targets[level].float())
+            for level in self.levels
+        ]
+        return torch.stack(losses).mean()
+
+    def _contrast(self, batch: Batch, output: ConstructOutput) -> Tensor:
+        if self.contrast is None:
+            raise ConfigurationError("expected a weight for the contrast, got 0; raise it")
+        regions = self._regions(batch, output)
+        if not len(regions.classes):  # no patch of the batch has a class
+            return 0.0 * output.cam.sum()
+        owners = torch.arange(len(regions.prototypes), device=regions.classes.device)
+        owners = owners // self.model.head.prototypes.per_class
+        loss: Tensor = self.contrast(
+            regions.foreground, regions.background, regions.prototypes, regions.classes, owners
+        )
+        return loss
+
+    def _regions(self, batch: Batch, output: ConstructOutput) -> Regions:
+        if self.config.contrast_form == "tokens":
+            return pooled_regions(output, batch.labels)
+        encoder = text_encoder(self.model.encoder)
+        published = self.model.head.config.preset == "published"
+        return encoded_regions(output, batch.images, batch.labels, encoder, published=published)
+
+    def _contrast_width(self) -> int:
+        head = self.model.head
+        if self.config.contrast_form == "tokens":
+            return head.adaptive_layers[-1].fc2.out_features  # type: ignore[union-attr, return-value]
+        spec = text_encoder(self.model.encoder).spec
+        if spec.embedding_width != head.config.prototype_width:
+            raise ConfigurationError(
+                f"expected prototypes of the encoder's embedding width {spec.embedding_width}, got "
+                f"{head.config.prototype_width}; set prototype_width"
+            )
+        return head.config.prototype_width
+
+    def _check_levels(self, teacher: Encoder) -> None:
+        count = min(len(self.model.spec.channels), len(teacher.spec.channels))
+        wrong = [level for level in self.levels if not 0 <= level < count]
+        if wrong:
+            raise ConfigurationError(
+                f"expected guidance levels from 0 to {count - 1}, which student and teacher both have, "
+                f"got {wrong[0]}; change guidance_levels"
+            )

@@ -1,0 +1,33 @@
+"""Small data and networks for training tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from napari_construct.data.image_level import ImageLevelDataset, load_dataset
+from napari_construct.models.config import ModelConfig
+from napari_construct.training.config import TrainingConfig
+
+TINY = ModelConfig(
+    encoder="tiny",
+    teacher="tiny",
+    prototype_width=16,
+    projection_hidden=16,
+    fusion_width=16,
+    guidance_levels=(1, 2),
+)
+
+
+@pytest.fixture
+def patches(camelyon: Path) -> ImageLevelDataset:
+    """Real H&E patches of 128 px in one folder per class."""
+    return load_dataset(camelyon / "train")
+
+
+@pytest.fixture
+def tiny_config() -> TrainingConfig:
+    return TrainingConfig(
+        model=TINY, epochs=2, batch_size=3, image_size=64, patch_mpp=0.25, memory_bank=8, seed=7
+    )
