@@ -12,11 +12,36 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "ClassTable": "classes",
-    "TissueClass": "classes",
     "ConstructError": "exceptions",
+    "EvaluationReport": "evaluation.report",
+    "SegmentSettings": "inference.settings",
+    "SegmentationResult": "inference.result",
+    "TissueClass": "classes",
+    "TrainingConfig": "training.config",
+    "evaluate": "evaluation.evaluate",
+    "load_dataset": "data.image_level",
+    "load_model": "inference.model",
+    "run": "events",
+    "segment": "inference.predictor",
+    "train": "training.trainer",
 }
 
-__all__ = ["ClassTable", "ConstructError", "TissueClass", "__version__"]
+__all__ = [
+    "ClassTable",
+    "ConstructError",
+    "EvaluationReport",
+    "SegmentSettings",
+    "SegmentationResult",
+    "TissueClass",
+    "TrainingConfig",
+    "__version__",
+    "evaluate",
+    "load_dataset",
+    "load_model",
+    "run",
+    "segment",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:
