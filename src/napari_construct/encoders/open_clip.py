@@ -1,0 +1,175 @@
+"""Image-text models through open_clip: QuiltNet, BiomedCLIP, PathGen-CLIP and what else is on the hub."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import open_clip
+import torch.nn.functional as F
+from jaxtyping import Float
+from open_clip.timm_model import TimmModel
+from open_clip.transformer import VisionTransformer
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from napari_construct.encoders.protocol import EncoderSpec, Normalise, freeze
+from napari_construct.encoders.timm_vit import trunk_patch, trunk_taps
+from napari_construct.encoders.vit_pyramid import (
+    SCALES,
+    check_multiple,
+    feature_pyramid,
+    resize_position_embedding,
+    tap_blocks,
+)
+from napari_construct.encoders.weight_files import check_names, read_state
+from napari_construct.exceptions import EncoderError
+from napari_construct.types import PathLike
+
+PREFIX: Final = "open_clip:"
+
+
+class OpenClipEncoder(nn.Module):
+    """Feature pyramid, image and text embeddings of an open_clip model with a ViT.
+
+    Levels have 1/4, 1/2, 1 and 2 times the patch size as stride; position embeddings are resized
+    (bicubic) for images of another size than the model was trained on.
+
+    Parameters
+    ----------
+    model : nn.Module
+        With ``visual``, ``encode_image`` and ``encode_text``.
+    encoder_id : str
+        Name in the catalogue.
+    tokenizer : callable
+        Texts to (t, context) ids.
+    licence : str
+        Of the weights.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        encoder_id: str,
+        tokenizer: Callable[[list[str]], Tensor],
+        *,
+        licence: str = "see the model's page",
+    ) -> None:
+        super().__init__()
+        self.clip: Any = model
+        self.tokenizer = tokenizer
+        patch, width = _patch_and_width(self.clip.visual, encoder_id)
+        if patch & (patch - 1):
+            raise EncoderError(
+                f"{encoder_id}: expected patches of 8, 16 or 32 pixels, got {patch}; choose another model"
+            )
+        preprocessing = open_clip.get_model_preprocess_cfg(model)
+        self.patch = patch
+        self.spec = EncoderSpec(
+            id=encoder_id,
+            channels=(width,) * 4,
+            strides=tuple(int(patch / scale) for scale in SCALES),
+            multiple=2 * patch,
+            mean=tuple(preprocessing["mean"]),
+            std=tuple(preprocessing["std"]),
+            embedding_width=_embedding_width(self.clip),
+            licence=licence,
+        )
+        self.normalise = Normalise(self.spec.mean, self.spec.std)
+        freeze(self)
+
+    def forward(self, images: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, ...]:
+        check_multiple(images, self.spec.multiple, self.spec.id)
+        grid = (images.shape[-2] // self.patch, images.shape[-1] // self.patch)
+        visual, images = self.clip.visual, self.normalise(images)
+        if isinstance(visual, TimmModel):
+            return feature_pyramid(trunk_taps(visual.trunk, images, grid))
+        positions = resize_position_embedding(visual.positional_embedding[None], 1, grid)[0]
+        exchanged = {"visual.positional_embedding": positions}
+        return feature_pyramid(functional_call(_Intermediates(visual), exchanged, (images,)))
+
+    def embed_images(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
+        """L2-normalised embeddings; images are resized to the size the model was trained on."""
+        size = self.clip.visual.image_size
+        size = tuple(size) if isinstance(size, Sequence) else (size, size)
+        if tuple(images.shape[-2:]) != size:
+            images = F.interpolate(images, size, mode="bicubic", align_corners=False, antialias=True)
+        embedded: Tensor = self.clip.encode_image(self.normalise(images), normalize=True)
+        return embedded
+
+    def embed_texts(self, texts: Sequence[str]) -> Float[Tensor, "t d"]:
+        """L2-normalised embeddings of descriptions."""
+        tokens = self.tokenizer(list(texts)).to(self.clip.logit_scale.device)
+        embedded: Tensor = self.clip.encode_text(tokens, normalize=True)
+        return embedded
+
+
+class _Intermediates(nn.Module):
+    """open_clip's own ViT, four blocks of it, as a forward whose positions may be exchanged."""
+
+    def __init__(self, visual: VisionTransformer) -> None:
+        super().__init__()
+        self.visual = visual
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        indices = list(tap_blocks(len(self.visual.transformer.resblocks)))
+        outputs = self.visual.forward_intermediates(images, indices=indices, intermediates_only=True)
+        taps: list[Tensor] = outputs["image_intermediates"]
+        return taps
+
+
+def load_open_clip(encoder_id: str, weights: PathLike | None = None) -> OpenClipEncoder:
+    """An open_clip model by its catalogue id.
+
+    Parameters
+    ----------
+    encoder_id : str
+        "open_clip:hf-hub:wisdomik/QuiltNet-B-16" (downloaded on first use), "open_clip:local-dir:/folder" (a
+        folder in open_clip's hub format) or "open_clip:ViT-B-16" with ``weights``.
+    weights : path, optional
+        State dict of the whole model, if it is not to be downloaded.
+
+    Raises
+    ------
+    EncoderError
+        If open_clip does not know the name, the weights are another model's, or cannot be downloaded.
+    """
+    name = encoder_id.removeprefix(PREFIX)
+    if weights is None and ":" not in name:
+        raise EncoderError(
+            f"{encoder_id}: expected weights, got a name without any; write open_clip:hf-hub:owner/name, "
+            "open_clip:local-dir:/folder, or name a file of weights"
+        )
+    try:
+        model = open_clip.create_model(name, load_weights=weights is None)
+        tokenizer = open_clip.get_tokenizer(name)
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError, ImportError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise EncoderError(
+            f"{encoder_id}: expected a model that open_clip knows and can load, got: {reason}; check the "
+            "name, the connection and, for gated models, that access was granted and you are logged in"
+        ) from error
+    if weights is not None:
+        state = read_state(weights)
+        check_names(weights, state, model.state_dict(), name)
+        model.load_state_dict(state)
+    return OpenClipEncoder(model, encoder_id, tokenizer)
+
+
+def _patch_and_width(visual: Any, encoder_id: str) -> tuple[int, int]:
+    if isinstance(visual, TimmModel):
+        return trunk_patch(visual.trunk, encoder_id), int(visual.trunk.embed_dim)
+    if not isinstance(visual, VisionTransformer):
+        raise EncoderError(
+            f"{encoder_id}: expected a model with a vision transformer, got {type(visual).__name__}; choose "
+            "one whose name contains ViT"
+        )
+    return int(visual.patch_size[0]), int(visual.conv1.out_channels)
+
+
+def _embedding_width(model: Any) -> int | None:
+    projection = getattr(model, "text_projection", None)
+    if projection is None:
+        width = getattr(getattr(model, "text", None), "output_dim", None)
+        return None if width is None else int(width)
+    return int(projection.out_features if isinstance(projection, nn.Linear) else projection.shape[-1])

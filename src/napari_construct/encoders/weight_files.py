@@ -1,0 +1,102 @@
+"""Weights from a file that a user has: safetensors, or PyTorch's own format without code in it."""
+
+from __future__ import annotations
+
+import pickle  # only for the name of the error that torch raises
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from napari_construct.exceptions import EncoderError
+from napari_construct.types import PathLike
+
+LARGEST: Final = 16 * 2**30
+"""Bytes; a larger file is not one of the encoders known here."""
+
+
+def read_state(path: PathLike) -> dict[str, Tensor]:
+    """Named tensors of a file, on the CPU, floating ones as float32.
+
+    A state dict that lies under the key ``state_dict`` or ``model`` is unwrapped, and the prefix ``module.``
+    of parallel training is dropped.
+
+    Parameters
+    ----------
+    path : path
+        ``.safetensors``, or a file written by ``torch.save``, read with ``weights_only=True``: code that it
+        may contain is refused, not run.
+
+    Raises
+    ------
+    EncoderError
+        If the file is absent, too large, damaged, or holds something else than tensors.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise EncoderError(f"expected a file of weights, got no file at {path}; check the path")
+    if path.stat().st_size > LARGEST:
+        raise EncoderError(
+            f"{path}: expected at most 16 GiB of weights, got more; choose the encoder's own file"
+        )
+    state = _unwrapped(_load(path))
+    if not isinstance(state, Mapping) or not state or not all(isinstance(v, Tensor) for v in state.values()):
+        raise EncoderError(f"{path}: expected named tensors (a state dict), got something else; export one")
+    return {str(name).removeprefix("module."): _float32(value) for name, value in state.items()}
+
+
+def _load(path: Path) -> Any:
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path, device="cpu")
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (
+        SafetensorError,
+        pickle.UnpicklingError,
+        EOFError,
+        RuntimeError,
+        ValueError,
+        KeyError,
+        OSError,
+    ) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise EncoderError(
+            f"{path}: expected weights as safetensors or as a PyTorch file of tensors alone, got a file that "
+            f"cannot be read so ({reason}); download it again"
+        ) from error
+
+
+def _unwrapped(state: Any) -> Any:
+    for key in ("state_dict", "model"):
+        if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
+            return state[key]
+    return state
+
+
+def _float32(value: Tensor) -> Tensor:
+    return value.float() if value.is_floating_point() else value
+
+
+def check_names(
+    path: PathLike | None, found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], what: str
+) -> None:
+    """Refuse a state dict that misses a name, has one too many, or has a tensor of another shape."""
+    source = f"{path}: " if path is not None else ""
+    missing, unknown = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
+    for names, problem in ((missing, "without"), (unknown, "with the unknown")):
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise EncoderError(
+                f"{source}expected the weights of {what}, got a file {problem} {names[0]}{more}; "
+                "choose the file that was published for it"
+            )
+    for name, value in wanted.items():
+        if found[name].shape != value.shape:
+            raise EncoderError(
+                f"{source}expected {name} of shape {tuple(value.shape)} for {what}, got "
+                f"{tuple(found[name].shape)}; choose the file that was published for it"
+            )
