@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QThreadPool
+
 from napari_construct.classes import ClassTable
 from napari_construct.events import Event
 from napari_construct.inference.result import SegmentationResult
 from napari_construct.widgets.segment_tissue import SegmentTissue
-from qtpy.QtCore import QThreadPool
 
 CLASSES = ClassTable.from_names(("tumour", "lymphoid"))
 
@@ -103,10 +104,10 @@ def tissue(camelyon) -> np.ndarray:
 
 
 @pytest.fixture
-def widget(qtbot, viewer, tissue, fake) -> Iterator[SegmentTissue]:
+def widget(qtbot, viewer, tissue, fake) -> SegmentTissue:
     """Docked in a viewer with one image, its model loaded."""
     viewer.add_image(tissue, name="slide", rgb=True, scale=(0.25, 0.25), units=("um", "um"))
-    yield docked(qtbot, viewer, fake)
+    return docked(qtbot, viewer, fake)
 
 
 def docked(qtbot: Any, viewer: Any, fake: FakeInference, model: str = "fake") -> SegmentTissue:

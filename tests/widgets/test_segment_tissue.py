@@ -10,12 +10,13 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from napari.utils.notifications import notification_manager
+from qtpy.QtWidgets import QApplication, QPushButton
+
 from napari_construct.exceptions import CheckpointError, InputError
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.calibration import BackgroundRule
 from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.widgets.segment_tissue import SegmentTissue
-from qtpy.QtWidgets import QApplication, QPushButton
 
 from .conftest import FakeInference, docked
 
@@ -25,7 +26,8 @@ pytestmark = pytest.mark.gui
 def settings_objects() -> st.SearchStrategy[SegmentSettings]:
     return st.builds(
         SegmentSettings,
-        classes=st.none() | st.lists(st.sampled_from(["tumour", "lymphoid", "no such"]), unique=True).map(tuple),
+        classes=st.none()
+        | st.lists(st.sampled_from(["tumour", "lymphoid", "no such"]), unique=True).map(tuple),
         six_views=st.booleans(),
         tile=st.integers(1088, 4096),
         overlap=st.integers(0, 1024),
@@ -145,11 +147,19 @@ def test_cancel_in_the_middle_adds_nothing_and_closes_the_job(qtbot, viewer, wid
     ],
     ids=lambda e: type(e).__name__,
 )
-def test_error_in_the_worker_reaches_the_user_and_frees_the_button(qtbot, viewer, widget, fake, error) -> None:
+def test_error_in_the_worker_reaches_the_user_and_frees_the_button(
+    qtbot, viewer, widget, fake, error
+) -> None:
     fake.error = error
     button(widget).click()
     qtbot.waitUntil(lambda: not widget.isRunning(), timeout=5_000)
-    said = str(error) if str(error) and not isinstance(error, KeyError) else "memory" if not error.args else "head"
+    said = (
+        str(error)
+        if str(error) and not isinstance(error, KeyError)
+        else "memory"
+        if not error.args
+        else "head"
+    )
     assert said in widget.message()
     assert said in notification_manager.records[-1].message
     assert button(widget).text() == "Run"

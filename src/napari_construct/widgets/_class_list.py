@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
@@ -150,6 +151,11 @@ class _Row:
     def __init__(self, tissue: TissueClass, *, known: bool, parent: QWidget) -> None:
         self.box = QCheckBox(tissue.name if known else f"{tissue.name} (not in this model)", parent)
         self.box.setIcon(swatch(tissue.colour))
+        # beside a mode without ticks a disabled box would only be hard to read
+        self.name = QLabel(
+            f'<span style="color: {tissue.colour}">\u25a0</span> {escape(tissue.name)}', parent
+        )
+        self.name.setToolTip(self.box.toolTip())
         self.box.setToolTip(tissue.prompt or f"Whether {tissue.name} occurs in the image")
         self.box.setAccessibleName(f"Class {tissue.name}")
         self.area = QLabel(parent)
@@ -167,18 +173,19 @@ class _Row:
         self.score.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.score.setToolTip(self.bar.toolTip())
         self.score.setAccessibleName(f"Presence of {tissue.name} in percent")
-        self._parts: tuple[QWidget, ...] = (self.box, self.area, self.bar, self.score)
+        self._parts: tuple[QWidget, ...] = (self.box, self.name, self.area, self.bar, self.score)
         self.clear_outcome()
 
     def place(self, grid: QGridLayout, row: int) -> None:
         grid.addWidget(self.box, row, 0)
+        grid.addWidget(self.name, row, 0)
         grid.addWidget(self.area, row, 1)
         grid.addWidget(self.bar, row + 1, 0)
         grid.addWidget(self.score, row + 1, 1)
 
     def set_editable(self, editable: bool) -> None:
-        # an unknown name stays editable, so that it can be unticked
-        self.box.setEnabled(editable)
+        self.box.setVisible(editable)
+        self.name.setVisible(not editable)
 
     def show_outcome(self, area: Mapping[str, Any], present: bool, score: float, *, given: bool) -> None:
         self.area.setText(area_in_words(area))
@@ -202,9 +209,7 @@ def swatch(colour: str, side: int = 14) -> QIcon:
     """A square in a class's colour."""
     pixmap = QPixmap(side, side)
     pixmap.fill(QColor(colour))
-    icon = QIcon(pixmap)
-    icon.addPixmap(pixmap, QIcon.Mode.Disabled)  # a colour that means something is not greyed out
-    return icon
+    return QIcon(pixmap)
 
 
 def area_in_words(area: Mapping[str, Any]) -> str:

@@ -141,7 +141,7 @@ def result_layers(result: SegmentationResult, plane: Plane) -> list[NewLayer]:
                 "contrast_limits": (0.0, 1.0),
                 "colormap": tissue.colour,
                 "blending": "translucent_no_depth",
-                "visible": tissue.shown,
+                "visible": False,  # the mask comes first; one look at a CAM is a click on its eye
                 **plane.placement,
             },
         )
@@ -155,7 +155,7 @@ def result_layers(result: SegmentationResult, plane: Plane) -> list[NewLayer]:
             "metadata": _metadata("labels", result),
             "features": label_features(result),
             "colormap": result.classes,
-            "opacity": 0.5,
+            "opacity": 0.45,
             **plane.placement,
         },
     )

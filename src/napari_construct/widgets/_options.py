@@ -13,12 +13,12 @@ from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.widgets._numbers import NumberField
 
 _DEVICES: Final = {
-    "auto": "Automatic (graphics card if there is one)",
+    "auto": "Automatic",
     "cpu": "CPU",
-    "cuda": "Graphics card (CUDA)",
-    "mps": "Apple graphics (MPS)",
+    "cuda": "NVIDIA card (CUDA)",
+    "mps": "Apple card (MPS)",
 }
-_NO_MPP: Final = "from the layer"
+_NO_MPP: Final = "unknown"
 
 
 class SegmentOptions(QWidget):
@@ -82,7 +82,7 @@ class SegmentOptions(QWidget):
 
     def showResolution(self, mpp: float | None) -> None:
         """Say what the layer knows about its pixel size."""
-        self._mpp.setNoneText("from the layer: unknown" if mpp is None else f"{_NO_MPP}: {mpp:.4g}")
+        self._mpp.setNoneText(_NO_MPP if mpp is None else f"layer: {mpp:.4g}")
 
     def problem(self) -> str:
         """Why the options cannot be run, or nothing."""
@@ -102,7 +102,7 @@ class SegmentOptions(QWidget):
         form.addRow("µm per pixel", self._mpp)
         form.addRow("Tile (px)", self._tile)
         form.addRow("Overlap (px)", self._overlap)
-        form.addRow("Unsure below", self._min_confidence)
+        form.addRow("Min. confidence", self._min_confidence)
         form.addRow(self._crf)
         form.addRow(self._six_views)
 
@@ -110,7 +110,7 @@ class SegmentOptions(QWidget):
         combo = QComboBox(self)
         combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         combo.setMinimumContentsLength(8)
-        combo.setToolTip("Where the network runs; a graphics card is many times faster")
+        combo.setToolTip("Where the network runs; automatic takes a graphics card if there is one")
         combo.setAccessibleName("Device")
         for device, words in _DEVICES.items():
             combo.addItem(words, device)
@@ -129,7 +129,7 @@ class SegmentOptions(QWidget):
 
     def _build_six_views(self) -> QCheckBox:
         box = QCheckBox("Average six views (slower)", self)
-        box.setToolTip("Steadier: the image and its mirror image, each at three brightnesses; six times slower")
+        box.setToolTip("Steadier but six times slower: the image and its mirror image, at three brightnesses")
         box.setAccessibleName("Average six views")
         box.toggled.connect(self._on_changed)
         return box

@@ -178,7 +178,7 @@ class RunControl(QWidget):
         # napari's bars process events in here, so the next progress or even the end of the job comes nested
         self._in_activity = True
         activity.set_description(stage)
-        if self._activity is activity:
+        if not activity.disable:  # closed meanwhile
             activity.update(value - activity.n)
         self._in_activity = False
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt, QTimer, Signal
-from qtpy.QtWidgets import QFormLayout, QFrame, QGroupBox, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtWidgets import QFormLayout, QGroupBox, QVBoxLayout, QWidget
 
 from napari_construct.events import Event, Notice, Steps
 from napari_construct.exceptions import ConstructError
@@ -31,6 +31,7 @@ from napari_construct.widgets._model_chooser import ModelChooser
 from napari_construct.widgets._options import SegmentOptions
 from napari_construct.widgets._predictors import LoadedModel, LoadModel
 from napari_construct.widgets._run_control import RunControl
+from napari_construct.widgets._scroll import VerticalScroll
 from napari_construct.widgets._workers import Job
 
 if TYPE_CHECKING:
@@ -160,13 +161,8 @@ class SegmentTissue(QWidget):
         layout.addWidget(_boxed("Classes in the image", self._classes))
         layout.addWidget(_boxed("Options", self._options))
         layout.addStretch(1)
-        scroll = QScrollArea(self)
-        scroll.setWidget(inside)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         outer = QVBoxLayout(self)
-        outer.addWidget(scroll, 1)
+        outer.addWidget(VerticalScroll(inside, self), 1)
         outer.addWidget(self._control)
 
     def _connect(self) -> None:
