@@ -2,8 +2,10 @@
 
 Pooled logits are all that image-level labels speak about. The temperature is the one under which
 they are most likely (Guo et al. 2017): of the softmax over classes on patches of one class, as the
-softmax of every pixel uses it, or of the sigmoid where hardly any patch has a single class. A
-threshold is the one with the highest F1 for its class, in the middle of the gap it may lie in.
+softmax of every pixel uses it, or of the sigmoid where hardly any patch has a single class. Labels are
+softened by one imagined patch per answer (Platt 1999), without which patches that are all classified
+right would ask for a temperature of zero. A threshold is the one with the highest F1 for its class, in
+the middle of the gap it may lie in.
 """
 
 from __future__ import annotations
@@ -29,8 +31,8 @@ from napari_construct.training.patches import PatchStore
 ENOUGH: Final = 20
 """Patches of a single class from which the softmax is fitted."""
 
-BOUNDS: Final = (0.1, 20.0)
-"""Range of temperatures. Patches that are all classified right would ask for ever smaller ones."""
+BOUNDS: Final = (0.05, 50.0)
+"""Range of temperatures."""
 
 
 def pooled_logits_steps(
@@ -68,18 +70,22 @@ def fit_calibration(
 
 
 def fit_temperature(logits: Float[Tensor, "n k"], labels: Float[Tensor, "n k"]) -> float:
-    """Temperature with the smallest negative log-likelihood of the labels, within ``BOUNDS``."""
+    """Temperature with the smallest negative log-likelihood of the softened labels, within ``BOUNDS``."""
     single = labels.sum(1) == 1
-    if int(single.sum()) >= ENOUGH and labels.shape[1] > 1:
-        x, y = logits[single].double(), labels[single].argmax(1)
+    n, k = int(single.sum()), labels.shape[1]
+    if n >= ENOUGH and k > 1:
+        x, y = logits[single].double(), (labels[single].double() * n + 1) / (n + k)
 
         def loss(log_t: float) -> float:
             return float(F.cross_entropy(x / math.exp(log_t), y))
     else:
-        x_all, y_all = logits.double(), labels.double()
+        positives = labels.double().sum(0)
+        negatives = len(labels) - positives
+        x = logits.double()
+        y = torch.where(labels > 0, (positives + 1) / (positives + 2), 1 / (negatives + 2))
 
         def loss(log_t: float) -> float:
-            return float(F.binary_cross_entropy_with_logits(x_all / math.exp(log_t), y_all))
+            return float(F.binary_cross_entropy_with_logits(x / math.exp(log_t), y))
 
     found = minimize_scalar(loss, bounds=(math.log(BOUNDS[0]), math.log(BOUNDS[1])), method="bounded")
     return math.exp(float(found.x))
