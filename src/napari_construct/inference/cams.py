@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -104,7 +104,7 @@ def cam_steps(
     )
 
 
-def check_image(image: RGBImage, name: str) -> None:
+def check_image(image: Any, name: str) -> None:
     """Refuse what is not RGB uint8 of at least 16 pixels a side."""
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         found = f"{getattr(image, 'shape', type(image).__name__)} {getattr(image, 'dtype', '')}".strip()
