@@ -21,6 +21,7 @@ from napari_construct.models.config import ModelConfig
 from napari_construct.models.fusion import TopDownFusion
 from napari_construct.models.pooling import pool_logits
 from napari_construct.models.prototypes import PrototypeBank, TwoLayerMLP
+from napari_construct.models.published import Restandardise
 
 INITIAL_SCALE = 1 / 0.07
 """tau at the start of training: the inverse temperature of CLIP."""
@@ -123,6 +124,7 @@ class ConstructNet(nn.Module):
             raise TypeError(f"expected an encoder that is an nn.Module, got {type(encoder).__name__}")
         self.encoder = encoder
         self.head = head
+        self.restandardise = Restandardise(encoder.spec, head.config.mean, head.config.std)
 
     @property
     def spec(self) -> EncoderSpec:
@@ -132,7 +134,7 @@ class ConstructNet(nn.Module):
     def features(self, images: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, ...]:
         """Feature pyramid of the frozen encoder; no gradient is recorded."""
         with torch.no_grad():
-            levels: tuple[Tensor, ...] = self.encoder(images)
+            levels: tuple[Tensor, ...] = self.encoder(self.restandardise(images))
         return levels
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> ConstructOutput:
