@@ -110,3 +110,18 @@ def test_no_module_refers_to_private_parts_of_another_room():
                     f"{_relative(path)}: {a.name}" for a in node.names if a.name.startswith("_") and not same
                 ]
     assert found == []
+
+
+def test_nobody_uses_private_parts_of_napari():
+    """``napari._qt`` and its like change without notice; npe2 and the public viewer are enough."""
+    found = []
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            else:
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            found += [
+                f"{_relative(path)}: {name}" for name in names if name.startswith("napari.") and "._" in name
+            ]
+    assert found == []
