@@ -19,8 +19,8 @@ from torch import Tensor
 from napari_construct.encoders.protocol import Encoder, TextEncoder
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.models.construct import ConstructOutput
+from napari_construct.models.published import region_crops
 from napari_construct.refinement.regions import region_weights
-from napari_construct.refinement.views import scale_about
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +108,9 @@ def encoded_regions(
             cam = cam / cam.amax((2, 3), keepdim=True).clamp_min(1e-6)
         size = (images.shape[-2], images.shape[-1])
         weights = region_weights(cam, labels, size, per_class=not published)
-        chosen, mean = images[weights.images], encoder.spec.mean
-        foreground = encoder.embed_images(scale_about(chosen, weights.foreground, mean))
-        background = encoder.embed_images(scale_about(chosen, weights.background, mean))
+        foreground, background = (
+            encoder.embed_images(crops) for crops in region_crops(images, weights, encoder.spec.mean)
+        )
     return Regions(foreground.float(), background.float(), weights.classes, output.prototypes.float())
 
 

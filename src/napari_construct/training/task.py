@@ -19,6 +19,7 @@ from napari_construct.losses.classification import classification_loss
 from napari_construct.losses.info_nce import ForegroundBackgroundContrast
 from napari_construct.losses.relational_distillation import relational_distillation
 from napari_construct.models.construct import ConstructNet, ConstructOutput
+from napari_construct.models.published import teacher_images
 from napari_construct.training.config import TrainingConfig
 from napari_construct.training.regions import Regions, encoded_regions, pooled_regions, text_encoder
 
@@ -64,6 +65,7 @@ class TrainingTask(nn.Module):
         self.model, self.config = model, config
         self.teacher = None if teacher is None else freeze(teacher)  # type: ignore[arg-type]
         self.trains_encoder = config.encoder_learning_rate is not None
+        self.published = model.head.config.preset == "published"
         self.levels = model.head.config.guidance_levels
         weights = config.weights
         self.terms: dict[str, tuple[float, Callable[[Batch, ConstructOutput], Tensor]]] = {}
@@ -93,7 +95,7 @@ class TrainingTask(nn.Module):
         if not self.trains_encoder:
             output: ConstructOutput = self.model(images)
             return output
-        with_gradient: ConstructOutput = self.model.head(self.model.encoder(images))
+        with_gradient: ConstructOutput = self.model.head(self.model.encoder(self.model.restandardise(images)))
         return with_gradient
 
     def train(self, mode: bool = True) -> TrainingTask:
@@ -111,7 +113,8 @@ class TrainingTask(nn.Module):
         if self.teacher is None:
             raise ConfigurationError("expected a teacher for the distillation, got none; name one")
         with torch.no_grad():
-            targets: tuple[Tensor, ...] = self.teacher(batch.images)
+            images = teacher_images(batch.images) if self.published else batch.images
+            targets: tuple[Tensor, ...] = self.teacher(images)
         losses = [
             relational_distillation(output.refined[level].float(), targets[level].float())
             for level in self.levels
@@ -135,8 +138,7 @@ class TrainingTask(nn.Module):
         if self.config.contrast_form == "tokens":
             return pooled_regions(output, batch.labels)
         encoder = text_encoder(self.model.encoder)
-        published = self.model.head.config.preset == "published"
-        return encoded_regions(output, batch.images, batch.labels, encoder, published=published)
+        return encoded_regions(output, batch.images, batch.labels, encoder, published=self.published)
 
     def _contrast_width(self) -> int:
         head = self.model.head

@@ -1,0 +1,251 @@
+"""``napari-construct train``: a model from a folder of patches with image-level labels."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_construct.cli import _options as options
+from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json
+from napari_construct.cli._progress import Bars, progress_bars
+
+if TYPE_CHECKING:
+    from napari_construct.classes import ClassTable
+    from napari_construct.data.image_level import ImageLevelDataset
+    from napari_construct.events import Event, Steps
+    from napari_construct.models.checkpoint import Checkpoint
+    from napari_construct.training.config import TrainingConfig
+
+
+def train(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="Patches: a sub-folder per class, labels in names (...[10].png), or a CSV with paths."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Checkpoint to write, FILE.construct.")],
+    val: Annotated[
+        Path | None,
+        typer.Option(
+            "--val", help="Validation: a folder with img and mask, or patches like the training ones."
+        ),
+    ] = None,
+    encoder: Annotated[str | None, typer.Option("--encoder", help="Encoder; default mini.")] = None,
+    teacher: Annotated[
+        str | None, typer.Option("--teacher", help="Teacher of the distillation, or none; default none.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Passes over the patches.")] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", min=1, help="Patches in a step.")] = None,
+    image_size: Annotated[
+        int | None, typer.Option("--image-size", min=16, help="Side in pixels at which patches are shown.")
+    ] = None,
+    mpp: Annotated[float | None, typer.Option("--mpp", help="Micrometres per pixel of the patches.")] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            "--classes", help="Names in the order of the mask values, a,b,c; or a class table (CSV, JSON)."
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Settings, YAML or JSON; options above go before it.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Equal seeds give equal runs.")] = None,
+    keep_best: Annotated[
+        bool, typer.Option("--keep-best", help="Keep the epoch with the best validation score, not the last.")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing checkpoint.")] = False,
+    device: options.Device = "auto",
+    json_file: options.JsonFile = None,
+) -> None:
+    """Train a model from patches whose classes are known and whose masks are not.
+
+    The dataset is checked first. Validation masks are only measured with; value 0 is the first class.
+    Ctrl-C stops after the present step and keeps the state: the same command with --resume goes on.
+    """
+    from napari_construct.training.trainer import train as train_steps
+
+    settings = _settings(
+        config,
+        {
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "image_size": image_size,
+            "patch_mpp": mpp,
+            "seed": seed,
+            "keep": "best" if keep_best else None,
+        },
+        encoder,
+        teacher,
+    )
+    target = _target(output, resume=resume, overwrite=overwrite)
+    check_json(json_file)
+    table, dataset = _dataset(folder, classes)
+    validation = _validation(val, dataset)
+    with progress_bars() as bars:
+        if not resume:
+            _check(dataset, bars, quiet=json_file == STDOUT)
+        if validation is not None and not hasattr(validation, "labels"):
+            values = ", ".join(f"{i} {name}" for i, name in enumerate(table.names))
+            bars.say(f"masks are read as: {values}; other values are left out")
+        steps = train_steps(
+            dataset, settings, classes=table, val=validation, output=target, resume=resume, device=device
+        )
+        checkpoint = bars.follow(_with_losses(_interruptible(steps), settings.epochs, bars))
+    _report(checkpoint, target, json_file)
+
+
+def _settings(
+    path: Path | None, changes: dict[str, Any], encoder: str | None, teacher: str | None
+) -> TrainingConfig:
+    from napari_construct.training.config import TrainingConfig
+
+    settings = TrainingConfig() if path is None else TrainingConfig.load(path)
+    chosen = {name: value for name, value in changes.items() if value is not None}
+    model = settings.model.model_dump()
+    if encoder is not None:
+        model["encoder"] = encoder
+    if teacher is not None:
+        model["teacher"] = None if teacher == "none" else teacher
+    return settings.changed(model=model, **chosen)
+
+
+def _target(output: Path, *, resume: bool, overwrite: bool) -> Path:
+    """The checkpoint's path, once it is sure that it can be written and nothing is lost."""
+    from napari_construct.exceptions import ConfigurationError
+    from napari_construct.models.checkpoint import with_suffix
+
+    target = with_suffix(output)
+    if target.is_dir():
+        raise ConfigurationError(f"{target}: expected a file for --output, got a folder; add a file name")
+    if target.exists() and not (resume or overwrite):
+        raise ConfigurationError(
+            f"{target}: expected a new file, got one that exists; choose another name, --resume to go on, or "
+            "--overwrite to replace it"
+        )
+    check_folder(target.parent)
+    return target
+
+
+def _dataset(folder: Path, classes: str | None) -> tuple[ClassTable, ImageLevelDataset]:
+    """Class table and patches; the table's order is the model's."""
+    from napari_construct.classes import ClassTable
+    from napari_construct.data.image_level import load_dataset
+
+    if classes is None:
+        dataset = load_dataset(folder)
+        return ClassTable.from_names(dataset.class_names), dataset
+    if Path(classes).suffix.lower() in {".csv", ".json"}:
+        table = ClassTable.load(classes)
+    else:
+        table = ClassTable.from_names([name.strip() for name in classes.split(",") if name.strip()])
+    return table, load_dataset(folder, class_names=table.names)
+
+
+def _validation(val: Path | None, dataset: ImageLevelDataset) -> ImageLevelDataset | Path | None:
+    from napari_construct.data.image_level import load_dataset
+
+    if val is None or (val / "img").is_dir():
+        return val
+    return load_dataset(val, class_names=dataset.class_names)
+
+
+def _check(dataset: ImageLevelDataset, bars: Bars, *, quiet: bool) -> None:
+    """Look at every file before anything is trained.
+
+    Raises
+    ------
+    DatasetError
+        If files cannot be read.
+    """
+    from napari_construct.data.dataset_check import check_steps
+    from napari_construct.exceptions import DatasetError
+
+    report = bars.follow(check_steps(dataset))
+    if quiet:
+        bars.say(str(report))
+    else:
+        typer.echo(str(report))
+    if not report.ok:
+        names = ", ".join(name for name, _ in report.unreadable[:5])
+        raise DatasetError(
+            f"expected patches that can be read, got {len(report.unreadable)} that cannot ({names}); "
+            "repair or remove them"
+        )
+
+
+@contextmanager
+def _delayed_interrupt() -> Iterator[threading.Event]:
+    """Turn Ctrl-C into an event, because a step that is torn apart cannot be resumed."""
+    pressed = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield pressed
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: pressed.set())
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _interruptible(steps: Steps[Checkpoint]) -> Steps[Checkpoint]:
+    """Pass a job on; at the first event after Ctrl-C close it, which saves its state."""
+    with _delayed_interrupt() as pressed:
+        try:
+            while True:
+                try:
+                    event = next(steps)
+                except StopIteration as stop:
+                    result: Checkpoint = stop.value
+                    return result
+                if pressed.is_set():
+                    raise KeyboardInterrupt
+                yield event
+        finally:
+            steps.close()
+
+
+def _with_losses(steps: Steps[Checkpoint], epochs: int, bars: Bars) -> Generator[Event, None, Checkpoint]:
+    """Write losses beside the bar, and a line per epoch above it."""
+    from napari_construct.events import EpochDone, Event, StepDone
+
+    while True:
+        try:
+            event = next(steps)
+        except StopIteration as stop:
+            result: Checkpoint = stop.value
+            return result
+        if isinstance(event, EpochDone):
+            bars.say(f"epoch {event.done}/{epochs}: {_numbers(event.metrics)}")
+            continue
+        if isinstance(event, StepDone):
+            text = f"epoch {event.epoch + 1}/{epochs}, loss {event.losses['loss']:.4f}"
+            yield Event(event.stage, event.done, event.total, text)
+        else:
+            yield event
+
+
+def _report(checkpoint: Checkpoint, target: Path, json_file: str | None) -> None:
+    write_json(
+        json_file,
+        {
+            "checkpoint": str(target),
+            "classes": list(checkpoint.classes.names),
+            "metrics": checkpoint.metrics,
+            "history": checkpoint.training.get("history", []),
+        },
+    )
+    if json_file != STDOUT:
+        typer.echo(f"epoch {checkpoint.training['epoch']}: {_numbers(checkpoint.metrics)}")
+        typer.echo(f"checkpoint: {target}")
+
+
+def _numbers(metrics: Any) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in metrics.items() if value is not None)

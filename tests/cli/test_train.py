@@ -1,0 +1,170 @@
+"""The command ``train``, in process and as the real program."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from napari_construct.cli._errors import OneLineErrors
+from napari_construct.cli.train import train
+from napari_construct.models.checkpoint import load_checkpoint
+
+app = typer.Typer(cls=OneLineErrors)
+app.callback()(lambda: None)
+app.command("train")(train)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Path:
+    path = tmp_path / "run.yaml"
+    path.write_text(
+        "epochs: 2\nbatch_size: 3\nimage_size: 64\nmemory_bank: 8\n"
+        "model: {encoder: tiny, teacher: tiny, prototype_width: 16, projection_hidden: 16, "
+        "fusion_width: 16}\n"
+    )
+    return path
+
+
+def invoke(*args: object) -> Result:
+    return CliRunner().invoke(app, ["train", *map(str, args), "--device", "cpu"])
+
+
+def test_train_prints_the_check_the_losses_and_the_checkpoint(
+    camelyon: Path, settings: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out" / "m"
+    result = invoke(
+        camelyon / "train", "--val", camelyon / "val", "-o", output, "--config", settings, "--mpp", 0.25,
+        "--classes", "tumour,lymphoid", "--seed", 5,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "6 patches" in result.stdout
+    assert "tumour: 3 positive" in result.stdout
+    assert "128 x 128 pixels: 6" in result.stdout
+    assert "masks are read as: 0 tumour, 1 lymphoid" in result.stderr
+    assert "epoch 2/2:" in result.stderr
+    assert "val_miou" in result.stdout
+    assert result.stdout.splitlines()[-1] == f"checkpoint: {output}.construct"
+    checkpoint = load_checkpoint(f"{output}.construct")
+    assert checkpoint.classes.names == ("tumour", "lymphoid")
+    assert checkpoint.mpp == pytest.approx(0.5)
+    assert checkpoint.training["identity"]["config"]["seed"] == 5
+    assert sorted(p.name for p in output.parent.iterdir()) == ["m.construct"]
+
+
+def test_options_go_before_the_file(camelyon: Path, settings: Path, tmp_path: Path) -> None:
+    result = invoke(
+        camelyon / "train", "-o", tmp_path / "m", "--config", settings, "--epochs", 1, "--batch-size", 6,
+        "--teacher", "none", "--json", tmp_path / "m.json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    written = json.loads((tmp_path / "m.json").read_text())
+    assert len(written["history"]) == 1
+    assert "distillation" not in written["metrics"]
+    assert "without distillation" in result.stderr
+    assert load_checkpoint(written["checkpoint"]).classes.names == ("lymphoid", "tumour")
+
+
+def test_class_table_file(camelyon: Path, settings: Path, tmp_path: Path) -> None:
+    table = tmp_path / "classes.csv"
+    table.write_text(
+        "name,prompt,colour\ntumour,a nest of tumour cells,#FF0000\nlymphoid,lymphocytes,#0000FF\n"
+    )
+    result = invoke(
+        camelyon / "train", "-o", tmp_path / "m", "--config", settings, "--epochs", 1, "--classes", table
+    )
+    assert result.exit_code == 0, result.output
+    assert load_checkpoint(tmp_path / "m.construct").classes[0].colour == "#FF0000"
+
+
+def test_an_existing_file_is_not_replaced_unasked(camelyon: Path, settings: Path, tmp_path: Path) -> None:
+    output = tmp_path / "m.construct"
+    output.write_bytes(b"precious")
+    result = invoke(camelyon / "train", "-o", output, "--config", settings)
+    assert result.exit_code == 2
+    assert "--overwrite" in result.stderr
+    assert output.read_bytes() == b"precious"
+    assert invoke(camelyon / "train", "-o", output, "--config", settings, "--overwrite").exit_code == 0
+    assert load_checkpoint(output).training["finished"] is True
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        (["absent"], "absent: expected a folder of patches"),
+        (["{train}", "--val", "absent"], "absent: expected"),
+        (["{train}", "--classes", "tumour,stroma"], "stroma"),
+        (["{train}", "--encoder", "no-such"], "no-such"),
+        (["{train}", "--config", "absent.yaml"], "absent.yaml"),
+        (["{train}", "--image-size", "100"], "multiple of 32"),
+        (["{train}", "--resume"], "without resume"),
+    ],
+)
+def test_mistakes_are_one_line_and_leave_nothing(
+    camelyon: Path, settings: Path, tmp_path: Path, arguments: list[str], match: str
+) -> None:
+    output = tmp_path / "out" / "m.construct"
+    filled = [a.replace("{train}", str(camelyon / "train")) for a in arguments]
+    if "--config" not in filled:
+        filled += ["--config", str(settings)]
+    result = invoke(*filled, "-o", output)
+    assert result.exit_code == 2, result.output
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1
+    assert match in errors[0]
+    assert not output.parent.exists() or list(output.parent.iterdir()) == []
+
+
+def test_unreadable_patches_are_named_before_training(camelyon: Path, settings: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "patches"
+    for source in (camelyon / "train").rglob("*.png"):
+        target = folder / source.relative_to(camelyon / "train")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(source.read_bytes())
+    broken = next(folder.rglob("*.png"))
+    broken.write_bytes(broken.read_bytes()[:1000])
+    result = invoke(folder, "-o", tmp_path / "m", "--config", settings)
+    assert result.exit_code == 2
+    assert f"unreadable: {broken.relative_to(folder).as_posix()}" in result.stdout
+    assert broken.name in result.stderr
+    assert not (tmp_path / "m.construct").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
+@pytest.mark.slow
+def test_ctrl_c_keeps_the_state_and_resume_goes_on(camelyon: Path, settings: Path, tmp_path: Path) -> None:
+    script = (
+        "import typer; from napari_construct.cli._errors import OneLineErrors; "
+        "from napari_construct.cli.train import train; app = typer.Typer(cls=OneLineErrors); "
+        "app.callback()(lambda: None); app.command('train')(train); app()"
+    )
+    output = tmp_path / "m.construct"
+    command = [
+        sys.executable, "-c", script, "train", str(camelyon / "train"), "-o", str(output), "--config",
+        str(settings), "--epochs", "60", "--device", "cpu",
+    ]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        for _ in range(600):
+            if output.exists():
+                break
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "cancelled" in errors
+    assert output.with_name("m.construct.training").exists()
+    reached = load_checkpoint(output).training["epoch"]
+    assert reached < 60
+    resumed = subprocess.run([*command, "--resume"], capture_output=True, text=True, check=False)
+    assert resumed.returncode == 0, resumed.stderr
+    assert load_checkpoint(output).training["epoch"] == 60
+    assert not output.with_name("m.construct.training").exists()
