@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from open_clip.transformer import AttentionalPooler
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
@@ -80,7 +80,7 @@ class ConchVisual(nn.Module):
         self.attn_pool_caption = AttentionalPooler(768, 768, n_head=8, n_queries=256)
         self.ln_caption = nn.LayerNorm(768)
 
-    def embed(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1+n c"]:
+    def embed(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b n c"]:
         """Patch tokens behind the class token, with positions."""
         trunk = self.trunk
         grid = (images.shape[-2] // PATCH, images.shape[-1] // PATCH)
@@ -159,8 +159,8 @@ class ConchEncoder(nn.Module):
         embedded: Tensor = self.visual(self.normalise(images))
         return embedded
 
-    def embed_tokens(self, tokens: Int[Tensor, "t 128"] | np.ndarray[Any, Any]) -> Float[Tensor, "t 512"]:
-        """L2-normalised embeddings of token ids (see :class:`~.conch_text.ConchTokenizer`).
+    def embed_tokens(self, tokens: Tensor | npt.NDArray[Any]) -> Float[Tensor, "t 512"]:
+        """L2-normalised embeddings of (t, 128) integer ids of :class:`~.conch_text.ConchTokenizer`.
 
         The last id is where CONCH's class token goes and is not read.
         """

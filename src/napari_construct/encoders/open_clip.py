@@ -8,6 +8,7 @@ from typing import Any, Final
 import open_clip
 import torch.nn.functional as F
 from jaxtyping import Float
+from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from open_clip.timm_model import TimmModel
 from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
@@ -70,8 +71,8 @@ class OpenClipEncoder(nn.Module):
             channels=(width,) * 4,
             strides=tuple(int(patch / scale) for scale in SCALES),
             multiple=2 * patch,
-            mean=tuple(preprocessing["mean"]),
-            std=tuple(preprocessing["std"]),
+            mean=tuple(preprocessing.get("mean", OPENAI_DATASET_MEAN)),
+            std=tuple(preprocessing.get("std", OPENAI_DATASET_STD)),
             embedding_width=_embedding_width(self.clip),
             licence=licence,
         )

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from napari_construct.encoders.catalogue import CATALOGUE, create_encoder, encoder_hash, find_entry
+from napari_construct.encoders.tiny import TinyEncoder
+from napari_construct.exceptions import EncoderError
+
+
+def test_every_entry_says_what_it_is() -> None:
+    assert len({entry.id for entry in CATALOGUE}) == len(CATALOGUE)
+    for entry in CATALOGUE:
+        assert entry.licence
+        assert entry.note.endswith(".")
+        assert not (entry.gated and entry.download)
+
+
+def test_ids_and_families() -> None:
+    assert find_entry("mit_b3").role == "teacher"
+    assert find_entry("conch").gated
+    assert find_entry("timm:vit_tiny_patch16_224").id == "timm:"
+    assert find_entry("open_clip:hf-hub:a/b").text
+
+
+@pytest.mark.parametrize("name", ["", "timm:", "open_clip:", "conch2", "MIT_B1"])
+def test_unknown_ids_list_the_known_ones(name: str) -> None:
+    with pytest.raises(EncoderError, match=r"expected an encoder of the catalogue .*mini, conch, mit_b0"):
+        create_encoder(name)
+
+
+def test_a_misspelt_id_gets_a_suggestion() -> None:
+    with pytest.raises(EncoderError, match="did you mean 'conch'"):
+        create_encoder("conhc")
+
+
+def test_tiny_is_frozen_and_in_eval_mode() -> None:
+    encoder = create_encoder("tiny")
+    assert isinstance(encoder, TinyEncoder)
+    assert not encoder.training
+    assert not any(p.requires_grad for p in encoder.parameters())
+    with pytest.raises(EncoderError, match="tiny: expected no file of weights"):
+        create_encoder("tiny", weights="w.safetensors")
+
+
+def test_conch_without_weights_says_where_to_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(
+        EncoderError, match=r"gated .* ask for access at https://huggingface\.co/MahmoodLab/conch"
+    ):
+        create_encoder("conch")
+    with pytest.raises(EncoderError, match="got no file at"):
+        create_encoder("conch", weights=tmp_path / "absent.bin")
+
+
+def test_hash_depends_on_names_types_shapes_and_values() -> None:
+    first = encoder_hash(TinyEncoder())
+    assert first == encoder_hash(TinyEncoder(encoder_id="another name"))
+    assert len(first) == 64
+    changed = TinyEncoder()
+    with torch.no_grad():
+        changed.stem.bias[0] += 1e-6
+    others = {encoder_hash(TinyEncoder(seed=1)), encoder_hash(TinyEncoder(width=4)), encoder_hash(changed)}
+    others.add(encoder_hash(TinyEncoder().double()))
+    assert len(others | {first}) == 5
+
+
+def test_hash_ignores_memory_layout() -> None:
+    other = TinyEncoder().to(memory_format=torch.channels_last)
+    assert encoder_hash(other) == encoder_hash(TinyEncoder())
+
+
+def test_reading_the_catalogue_loads_no_torch() -> None:
+    code = "import sys, napari_construct.encoders.catalogue; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
