@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from napari_construct.cli import demo, evaluate, segment, viewer
+from napari_construct.cli import demo, evaluate, segment, train, viewer
 from napari_construct.cli._errors import OneLineErrors
 
 __all__ = ["app"]
@@ -28,12 +28,13 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
+def _version(wanted: bool) -> bool:
     if wanted:
         from napari_construct import __version__
 
         typer.echo(f"napari-construct {__version__}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()
@@ -49,6 +50,7 @@ def _main(
 
 
 app.command("segment")(segment.segment)
+app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("demo")(demo.demo)
 app.command("app")(viewer.app)

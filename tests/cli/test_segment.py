@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_construct.cli import _output
+from napari_construct.data.images import read_image
+from napari_construct.data.masks import read_mask
+from napari_construct.exceptions import ConstructError
+from napari_construct.inference.predictor import segment
+from napari_construct.models.archive import read_archive, write_archive
+from napari_construct.models.checkpoint import KIND
+
+Call = Callable[..., Any]
+FILES = ["region.json", "region_cams.ome.tif", "region_mask.tif", "region_overlay.png"]
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir())
+
+
+def test_writes_what_python_returns(call: Call, image: Path, model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "results"
+    done = call(
+        "segment", image, "--model", model, "--output", out, "--no-crf", "--mpp", "0.25", "--six-views"
+    )
+    assert done.exit_code == 0, done.output
+    assert _names(out) == FILES
+    pixels = read_image(image).pixels
+    expected = segment(pixels, model, crf=None, mpp=0.25, six_views=True)
+    np.testing.assert_array_equal(read_mask(out / "region_mask.tif"), expected.labels)
+    with tifffile.TiffFile(out / "region_cams.ome.tif") as tif:
+        assert tif.is_ome
+        np.testing.assert_allclose(tif.asarray(), expected.cams, atol=1e-6)
+    with Image.open(out / "region_overlay.png") as overlay:
+        assert overlay.size == (256, 256)
+    record = json.loads((out / "region.json").read_text(encoding="utf-8"))
+    assert record["settings"]["six_views"] is True
+    assert record["input"]["sha256"] == expected.record["input"]["sha256"]
+    assert [a["pixels"] for a in record["areas"]] == [a["pixels"] for a in expected.areas()]
+    assert "note: region.png: 0.25 um per pixel" in done.stderr
+    assert "1 of 1 segmented" in done.stdout
+
+
+def test_named_classes_and_json_on_stdout(call: Call, image: Path, model: Path, tmp_path: Path) -> None:
+    done = call("segment", image, "-m", model, "-o", tmp_path, "--classes", "lymphoid,", "--json", "-")
+    assert done.exit_code == 0, done.output
+    (item,) = json.loads(done.stdout)["results"]
+    assert item["presence"]["tumour"]["present"] is False
+    assert item["areas"][0]["pixels"] == 0
+    assert Path(item["files"]["mask"]).is_file()
+
+
+def test_one_broken_file_never_stops_the_rest(call: Call, image: Path, model: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(image.read_bytes()[:5000])
+    out, report = tmp_path / "out", tmp_path / "report.json"
+    done = call(
+        "segment", tmp_path / "none.png", broken, image, "-m", model, "-o", out, "--no-crf", "--json", report
+    )
+    assert done.exit_code == 1
+    assert _names(out) == FILES
+    found = json.loads(report.read_text(encoding="utf-8"))
+    assert [Path(f["image"]).name for f in found["failed"]] == ["none.png", "broken.png"]
+    assert "1 of 3 segmented" in done.stdout
+    assert "none.png" in done.stderr
+    assert "broken.png" in done.stderr
+
+
+def _array(kind: str) -> np.ndarray:
+    tissue = np.random.default_rng(0).integers(90, 200, (40, 50, 3))
+    nan = tissue.astype(np.float32)
+    nan[3, 4] = np.nan
+    return {
+        "nan": nan,
+        "one pixel": tissue[:1, :1].astype(np.uint8),
+        "rgba": np.dstack([tissue, np.full((40, 50), 255)]).astype(np.uint8),
+        "grey": tissue[..., 0].astype(np.uint8),
+        "16-bit": (tissue * 257).astype(np.uint16),
+        "stack": np.stack([tissue[..., 0]] * 7).astype(np.uint8),
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [("nan", "NaN or infinite"), ("one pixel", "at least 16 pixels"), ("stack", "one plane")],
+)
+def test_images_that_cannot_be_used(call: Call, model: Path, tmp_path: Path, kind: str, says: str) -> None:
+    path = tmp_path / "odd.tif"
+    tifffile.imwrite(path, _array(kind))
+    out = tmp_path / "out"
+    done = call("segment", path, "-m", model, "-o", out)
+    assert done.exit_code == 1
+    assert "odd.tif" in done.stderr
+    assert says in done.stderr
+    assert _names(out) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "note"), [("rgba", "alpha"), ("grey", "greyscale"), ("16-bit", "uint16 values")]
+)
+def test_images_that_are_converted_with_a_note(
+    call: Call, model: Path, tmp_path: Path, kind: str, note: str
+) -> None:
+    path = tmp_path / "odd.tif"
+    photometric = "minisblack" if kind == "grey" else "rgb"
+    tifffile.imwrite(path, _array(kind), photometric=photometric)
+    done = call("segment", path, "-m", model, "-o", tmp_path, "--no-crf")
+    assert done.exit_code == 0, done.output
+    assert note in done.stderr
+    record = json.loads((tmp_path / "odd.json").read_text(encoding="utf-8"))
+    assert note in record["notices"][0]
+    assert read_mask(tmp_path / "odd_mask.tif").shape == (40, 50)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"", "empty"), (b"a text", "expected"), (b"\x89PNG\r\n\x1a\n", "damaged or truncated")],
+)
+def test_files_that_are_no_image(call: Call, model: Path, tmp_path: Path, content: bytes, says: str) -> None:
+    path = tmp_path / "file.png"
+    path.write_bytes(content)
+    done = call("segment", path, tmp_path, "-m", model, "-o", tmp_path / "out")
+    assert done.exit_code == 1
+    assert str(path) in done.stderr.replace("\n", "")
+    assert says in done.stderr
+    assert "got a folder" in done.stderr
+    assert _names(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--classes", "tumor"], "expected one of the classes tumour, lymphoid, got 'tumor'"),
+        (["--classes", ","], "expected at least one of the classes"),
+        (["--device", "cuda:9"], "expected a device of this machine"),
+        (["--device", "fast"], "check the spelling"),
+        (["--tile", "64", "--overlap", "200"], "larger tiles or less overlap"),
+        (["--mpp", "-1"], "setting mpp"),
+        (["--tile", "3"], "--tile"),
+        (["--json", "."], "got a folder"),
+    ],
+)
+def test_options_that_cannot_be(
+    call: Call, image: Path, model: Path, tmp_path: Path, arguments: list[str], says: str
+) -> None:
+    done = call("segment", image, "-m", model, "-o", tmp_path / "out", *arguments)
+    assert done.exit_code in (1, 2)
+    assert says in done.stderr
+    assert not (tmp_path / "out").exists() or _names(tmp_path / "out") == []
+
+
+def test_usage_errors_are_two(call: Call, image: Path, model: Path) -> None:
+    assert call("segment").exit_code == 2
+    assert call("segment", image, "--no-such-option").exit_code == 2
+    assert call("nothing").exit_code == 2
+    assert call("segment", image, "-m", model, "--classes", "x").exit_code == 2
+
+
+def test_same_names_would_overwrite(call: Call, image: Path, model: Path, tmp_path: Path) -> None:
+    done = call("segment", image, tmp_path / "other" / "region.tif", "-m", model, "-o", tmp_path / "out")
+    assert done.exit_code == 2
+    assert "overwrite each other" in done.stderr.replace("\n", " ")
+
+
+def _truncated(path: Path, target: Path) -> None:
+    target.write_bytes(path.read_bytes()[:-3000])
+
+
+def _empty(path: Path, target: Path) -> None:
+    target.write_bytes(b"")
+
+
+def _edited(path: Path, target: Path, **changes: Any) -> None:
+    manifest, states = read_archive(path, kind=KIND, version=1, required=("head",))
+    for key, value in changes.items():
+        manifest[key] = manifest[key] | value if isinstance(value, dict) else value
+    write_archive(target, manifest, states)
+
+
+def _newer(path: Path, target: Path) -> None:
+    _edited(path, target, format_version=99)
+
+
+def _other_encoder(path: Path, target: Path) -> None:
+    _edited(path, target, encoder={"hash": "0" * 64})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (None, "found neither"),
+        (_truncated, "damaged"),
+        (_empty, "damaged"),
+        (_newer, "update napari-construct"),
+        (_other_encoder, "with hash 000000000000"),
+    ],
+)
+def test_checkpoints_that_cannot_be_used(
+    call: Call, image: Path, model: Path, tmp_path: Path, spoil: Any, says: str
+) -> None:
+    target = tmp_path / "other.construct"
+    if spoil is not None:
+        spoil(model, target)
+    done = call("segment", image, "--model", target, "--output", tmp_path / "out")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("error: ")
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert _names(tmp_path / "out") == []
+    if spoil is not _other_encoder:
+        assert "other.construct" in done.stderr
+
+
+def test_output_that_cannot_be_written(call: Call, image: Path, model: Path, tmp_path: Path) -> None:
+    done = call("segment", image, "-m", model, "-o", image)
+    assert done.exit_code == 2
+    assert "region.png" in done.stderr
+    assert "choose another with --output" in done.stderr
+    if os.geteuid() != 0:  # root may write anywhere
+        tmp_path.chmod(0o500)
+        assert call("segment", image, "-m", model, "-o", tmp_path).exit_code == 2
+
+
+@pytest.mark.parametrize("failing", ["write_mask", "write_cams", "write_overlay", "write_record"])
+def test_nothing_half_written_stays(
+    call: Call, image: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    module = {"write_overlay": "overlay", "write_record": "record"}.get(failing, "tiff")
+
+    def full(*arguments: object) -> None:
+        raise ConstructError("the disk is full")
+
+    monkeypatch.setattr(f"napari_construct.export.{module}.{failing}", full)
+    out = tmp_path / "out"
+    done = call("segment", image, "-m", model, "-o", out, "--no-crf")
+    assert done.exit_code == 1
+    assert "the disk is full" in done.stderr
+    assert _names(out) == []
+
+
+def test_json_target_is_checked_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConstructError, match="choose another"):
+        _output.check_json(str(tmp_path / "file" / "report.json"))
+    _output.check_json(str(tmp_path / "report.json"))
+    assert _names(tmp_path) == ["file"]
