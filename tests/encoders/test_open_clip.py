@@ -19,7 +19,7 @@ TIMM = {
     "timm_model_name": "vit_tiny_patch16_224",
     "timm_pool": "token",
     "timm_proj": "linear",
-    "image_size": 64,
+    "image_size": 224,
 }
 
 
