@@ -5,7 +5,7 @@ from __future__ import annotations
 import dask.array as da
 import numpy as np
 import pytest
-from napari.layers import Image, Labels
+from napari.layers import Image
 
 from napari_construct.exceptions import InputError
 from napari_construct.widgets import _layers
@@ -95,9 +95,8 @@ def test_results_lie_where_their_source_lies(tissue, kind, name) -> None:
     for key, value in PLACEMENTS[name].items():
         setattr(source, key, value)
     plane = plane_on_view(source, (0.0, 0.0))
-    for new in result_layers(by_colour(tissue, plane.mpp), plane):
-        layer = made(new)
-        assert new.data.shape == tissue.shape[:2]
+    for layer in result_layers(by_colour(tissue, plane.mpp), plane):
+        assert layer.data.shape == tissue.shape[:2]
         for key in ("scale", "translate", "rotate", "shear"):
             np.testing.assert_allclose(getattr(layer, key), getattr(source, key), atol=1e-12, err_msg=key)
         np.testing.assert_allclose(layer.affine.affine_matrix, source.affine.affine_matrix)
@@ -123,7 +122,7 @@ def test_result_of_a_plane_lies_on_that_plane(tissue, placement, index) -> None:
     point = tuple(source.data_to_world((index, 0, 0)))
     plane = plane_on_view(source, point)
     assert plane.index == (index,)
-    layer = made(result_layers(by_colour(tissue, None), plane)[-1])
+    layer = result_layers(by_colour(tissue, None), plane)[-1]
     assert layer.data.shape == (1, *tissue.shape[:2])
     for corner in [(0, 0), (255, 0), (13, 200)]:
         np.testing.assert_allclose(
@@ -160,7 +159,7 @@ def test_micrometres_per_pixel_of_rotated_stacks_in_time(tissue) -> None:
 
 def test_own_results_and_other_layers_are_no_sources(tissue) -> None:
     plane = plane_on_view(Image(tissue, rgb=True), (0.0, 0.0))
-    cam, *_, labels = map(made, result_layers(by_colour(tissue, None), plane))
+    cam, *_, labels = result_layers(by_colour(tissue, None), plane)
     assert is_source(Image(tissue, rgb=True))
     assert not is_source(cam)
     assert not is_source(labels)
@@ -187,13 +186,3 @@ def test_cam_is_transparent_where_there_is_none_of_the_class() -> None:
     colormap = _layers.class_colormap("#E69F00")
     np.testing.assert_allclose(colormap.map([0.0, 1.0])[:, 3], [0, 1])
     np.testing.assert_allclose(colormap.map([0.0, 1.0])[:, 0], [0xE6 / 255] * 2)
-
-
-def made(new: _layers.NewLayer) -> Image | Labels:
-    """The layer as the viewer would make it."""
-
-    class Maker:
-        add_image = staticmethod(Image)
-        add_labels = staticmethod(Labels)
-
-    return _layers.add_layer(Maker, new)

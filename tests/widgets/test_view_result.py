@@ -11,7 +11,6 @@ from PIL import Image
 
 from napari_construct.cli._output import write_result
 from napari_construct.exceptions import InputError
-from napari_construct.widgets._layers import add_layer
 from napari_construct.widgets.view_result import main, stored_layers
 
 from .conftest import by_colour
@@ -30,9 +29,7 @@ def stored(tissue, tmp_path) -> tuple[Path, Path]:
 
 def test_layers_are_those_of_the_result(viewer, stored, tissue) -> None:
     expected = by_colour(tissue, 0.25)
-    image, *cams, labels = stored_layers(*stored)
-    viewer.add_image(image.data, **image.options)
-    added = [add_layer(viewer, new) for new in (*cams, labels)]
+    added = [viewer.add_layer(layer) for layer in stored_layers(*stored)][1:]
     assert [layer.name for layer in viewer.layers] == [
         "slide",
         "slide tumour (CAM)",

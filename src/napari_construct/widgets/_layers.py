@@ -7,14 +7,15 @@ that lie exactly where the plane lies; a layer that is there already is never wr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
+from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import Colormap, DirectLabelColormap
 from numpy.typing import NDArray
 
-from napari_construct.classes import ClassTable
+from napari_construct.classes import ClassTable, TissueClass
 from napari_construct.data import rgb as _rgb
 from napari_construct.data.resolution import plausible
 from napari_construct.inference.result import SegmentationResult
@@ -69,15 +70,6 @@ class Plane:
         return array.reshape((1,) * len(self.index) + array.shape)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class NewLayer:
-    """A layer to be added: its kind and the keyword arguments of ``add_image`` or ``add_labels``."""
-
-    kind: Literal["image", "labels"]
-    data: NDArray[Any]
-    options: dict[str, Any] = field(default_factory=dict)
-
-
 def is_source(layer: Any) -> bool:
     """Whether a layer can be segmented: an image that is not one of our own results."""
     return type(layer).__name__ == "Image" and METADATA_KEY not in layer.metadata
@@ -129,37 +121,62 @@ def micrometres_per_pixel(layer: Any) -> float | None:
     return plausible(float(np.sqrt(sides[0] * sides[1])))
 
 
-def result_layers(result: SegmentationResult, plane: Plane) -> list[NewLayer]:
-    """One image layer for each class's CAM, then the labels; pure arrays, safe to call in a thread."""
+def result_layers(result: SegmentationResult, plane: Plane) -> list[Layer]:
+    """One image layer for each class's CAM, then the labels, in the order in which they are added.
+
+    To be called in the worker's thread: making a layer takes napari up to seconds (it compiles the first
+    mapping of labels to colours), adding it to a viewer only tens of milliseconds.
+    """
     cams = [
-        NewLayer(
-            "image",
-            plane.embed(cam),
-            {
-                "name": f"{plane.name} {tissue.name} (CAM)",
-                "metadata": _metadata("cam", result, tissue.name),
-                "contrast_limits": (0.0, 1.0),
-                "colormap": tissue.colour,
-                "blending": "translucent_no_depth",
-                "visible": False,  # the mask comes first; one look at a CAM is a click on its eye
-                **plane.placement,
-            },
-        )
+        cam_layer(plane.embed(cam), tissue, plane.name, record=result.record, **plane.placement)
         for tissue, cam in zip(result.classes, result.cams, strict=True)
     ]
-    labels = NewLayer(
-        "labels",
+    labels = labels_layer(
         plane.embed(result.labels),
-        {
-            "name": f"{plane.name} (tissue)",
-            "metadata": _metadata("labels", result),
-            "features": label_features(result),
-            "colormap": result.classes,
-            "opacity": 0.45,
-            **plane.placement,
-        },
+        result.classes,
+        plane.name,
+        features=label_features(result),
+        record=result.record,
+        **plane.placement,
     )
     return [*cams, labels]
+
+
+def cam_layer(
+    cam: NDArray[Any], tissue: TissueClass, source: str, *, record: Mapping[str, Any], **placement: Any
+) -> Image:
+    """A class's activation (0 to 1) in its colour, hidden at first: the mask comes first."""
+    return Image(
+        cam,
+        name=f"{source} {tissue.name} (CAM)",
+        metadata={METADATA_KEY: {"kind": "cam", "class": tissue.name, "record": dict(record)}},
+        contrast_limits=(0.0, 1.0),
+        colormap=class_colormap(tissue.colour),
+        blending="translucent_no_depth",
+        visible=False,
+        **placement,
+    )
+
+
+def labels_layer(
+    labels: NDArray[Any],
+    classes: ClassTable,
+    source: str,
+    *,
+    features: Mapping[str, Any],
+    record: Mapping[str, Any],
+    **placement: Any,
+) -> Labels:
+    """A mask (0 unlabelled, ``i + 1`` class ``i``) in the classes' colours, with their table."""
+    return Labels(
+        labels,
+        name=f"{source} (tissue)",
+        metadata={METADATA_KEY: {"kind": "labels", "record": dict(record)}},
+        features=features,
+        colormap=label_colormap(classes),
+        opacity=0.45,
+        **placement,
+    )
 
 
 def label_features(result: SegmentationResult) -> dict[str, list[Any]]:
@@ -183,17 +200,6 @@ def label_features(result: SegmentationResult) -> dict[str, list[Any]]:
     }
 
 
-def add_layer(viewer: Any, new: NewLayer) -> Any:
-    """Add a result to the viewer; returns the layer."""
-    options = dict(new.options)
-    if new.kind == "labels":
-        if isinstance(options.get("colormap"), ClassTable):
-            options["colormap"] = label_colormap(options["colormap"])
-        return viewer.add_labels(new.data, **options)
-    options["colormap"] = class_colormap(options["colormap"])
-    return viewer.add_image(new.data, **options)
-
-
 def label_colormap(classes: ClassTable) -> DirectLabelColormap:
     """Label ``i + 1`` in the colour of class ``i``, everything else transparent."""
     colours: dict[int | None, Any] = {None: (0, 0, 0, 0), 0: (0, 0, 0, 0)}
@@ -206,13 +212,6 @@ def class_colormap(colour: str) -> Colormap:
     value = int(colour[1:], 16)
     red, green, blue = (channel / 255 for channel in (value >> 16, (value >> 8) & 255, value & 255))
     return Colormap([[red, green, blue, 0.0], [red, green, blue, 1.0]], name=f"class {colour}")
-
-
-def _metadata(kind: str, result: SegmentationResult, tissue: str | None = None) -> dict[str, Any]:
-    entry: dict[str, Any] = {"kind": kind, "record": dict(result.record)}
-    if tissue is not None:
-        entry["class"] = tissue
-    return {METADATA_KEY: entry}
 
 
 def _placement(layer: Any, index: tuple[int, ...]) -> dict[str, Any]:

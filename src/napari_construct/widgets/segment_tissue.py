@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from napari.layers import Layer
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QFormLayout, QGroupBox, QVBoxLayout, QWidget
 
@@ -18,9 +19,7 @@ from napari_construct.widgets import _predictors
 from napari_construct.widgets._class_list import ClassList
 from napari_construct.widgets._layer_chooser import LayerChooser
 from napari_construct.widgets._layers import (
-    NewLayer,
     Plane,
-    add_layer,
     micrometres_per_pixel,
     plane_on_view,
     result_layers,
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     import napari.viewer
 
 SegmentSteps = Callable[..., Steps[SegmentationResult]]
-Outcome = tuple[SegmentationResult, list[NewLayer]]
+Outcome = tuple[SegmentationResult, list[Layer]]
 
 
 class SegmentTissue(QWidget):
@@ -70,7 +69,7 @@ class SegmentTissue(QWidget):
         self._segment_steps = segment_steps or _predictors.segment_steps
         self._loading: Job | None = None
         self._load_error: Exception | None = None
-        self._to_add: deque[NewLayer] = deque()
+        self._to_add: deque[Layer] = deque()
         self._layer = LayerChooser(viewer, self)
         self._model = ModelChooser(self)
         self._classes = ClassList(self)
@@ -140,9 +139,9 @@ class SegmentTissue(QWidget):
         return self._control.message()
 
     def _build_adding(self) -> QTimer:
-        # one layer a turn of the event loop: each takes napari tens of milliseconds
+        # one layer at a time, with pauses for the event loop: each takes napari tens of milliseconds
         timer = QTimer(self)
-        timer.setInterval(0)
+        timer.setInterval(20)
         timer.timeout.connect(self._add_next)
         return timer
 
@@ -237,7 +236,7 @@ class SegmentTissue(QWidget):
 
     def _add_next(self) -> None:
         if self._to_add:
-            add_layer(self._viewer, self._to_add.popleft())
+            self._viewer.add_layer(self._to_add.popleft())
         if not self._to_add:
             self._adding.stop()
             self.finished.emit()
@@ -256,7 +255,7 @@ def segment_plane(
     get_predictor: Callable[[str, str], Any],
     segment_steps: SegmentSteps,
 ) -> Steps[Outcome]:
-    """The whole job, in the worker's thread: load, read, segment, prepare the layers."""
+    """The whole job, in the worker's thread: load, read, segment, make the layers."""
     yield Event("loading the model", 0, 1)
     predictor = get_predictor(model, settings.device)
     yield Event("reading the image", 0, 1)
@@ -265,7 +264,7 @@ def segment_plane(
         yield Notice("reading the image", 1, 1, text)
     mpp = plane.mpp if settings.mpp is None else settings.mpp
     result = yield from segment_steps(pixels, predictor, settings, mpp=mpp, name=plane.name)
-    yield Event("preparing the layers", 0, 1)
+    yield Event("making the layers", 0, 1)
     return result, result_layers(result, plane)
 
 

@@ -13,15 +13,16 @@ from typing import Any
 
 import numpy as np
 import tifffile
+from napari.layers import Image, Layer
 
 from napari_construct.classes import ClassTable
 from napari_construct.data.images import read_image
 from napari_construct.data.masks import read_mask
 from napari_construct.exceptions import ConstructError, InputError
-from napari_construct.widgets._layers import METADATA_KEY, NewLayer, add_layer
+from napari_construct.widgets._layers import cam_layer, labels_layer
 
 
-def stored_layers(record_path: Path, image_path: Path) -> list[NewLayer]:
+def stored_layers(record_path: Path, image_path: Path) -> list[Layer]:
     """Layers of a result that ``napari-construct segment`` or ``demo`` wrote: image, CAMs, labels.
 
     Parameters
@@ -57,35 +58,12 @@ def stored_layers(record_path: Path, image_path: Path) -> list[NewLayer]:
         placement = {"scale": (mpp, mpp), "units": ("micrometer", "micrometer")}
     stem = image_path.stem
     return [
-        NewLayer("image", image, {"name": stem, "rgb": True, **placement}),
+        Image(image, name=stem, rgb=True, **placement),
         *(
-            NewLayer(
-                "image",
-                cam,
-                {
-                    "name": f"{stem} {tissue.name} (CAM)",
-                    "colormap": tissue.colour,
-                    "contrast_limits": (0.0, 1.0),
-                    "blending": "translucent_no_depth",
-                    "visible": False,
-                    "metadata": {METADATA_KEY: {"kind": "cam", "class": tissue.name, "record": record}},
-                    **placement,
-                },
-            )
+            cam_layer(cam, tissue, stem, record=record, **placement)
             for tissue, cam in zip(table, cams, strict=True)
         ),
-        NewLayer(
-            "labels",
-            mask,
-            {
-                "name": f"{stem} (tissue)",
-                "colormap": table,
-                "features": _features(areas, presence),
-                "opacity": 0.5,
-                "metadata": {METADATA_KEY: {"kind": "labels", "record": record}},
-                **placement,
-            },
-        ),
+        labels_layer(mask, table, stem, features=_features(areas, presence), record=record, **placement),
     ]
 
 
@@ -105,10 +83,7 @@ def main(arguments: Sequence[str]) -> int:
 
     viewer = napari.Viewer()
     for layer in layers:
-        if layer.options.get("rgb"):
-            viewer.add_image(layer.data, **layer.options)
-        else:
-            add_layer(viewer, layer)
+        viewer.add_layer(layer)
     napari.run()
     return 0
 

@@ -1,0 +1,128 @@
+"""The widget with the real predictor, on a real H&E region, in a real viewer."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QTimer
+
+from napari_construct.inference.settings import SegmentSettings
+from napari_construct.widgets.segment_tissue import SegmentTissue
+
+from .conftest import CLASSES
+
+pytestmark = pytest.mark.gui
+
+QUICK = SegmentSettings(tile=128, overlap=32, crf=None, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint with fixed random weights."""
+    from napari_construct.encoders.catalogue import create_encoder
+    from napari_construct.models.builder import build_model
+    from napari_construct.models.checkpoint import checkpoint_of, save_checkpoint
+    from napari_construct.models.config import ModelConfig
+
+    config = ModelConfig(encoder="tiny", prototype_width=16, projection_hidden=16, fusion_width=16)
+    model = build_model(config, create_encoder("tiny"), len(CLASSES))
+    path = tmp_path_factory.mktemp("models") / "tiny.construct"
+    return save_checkpoint(path, checkpoint_of(model, CLASSES, mpp=0.25))
+
+
+@pytest.fixture
+def widget(qtbot, viewer, tissue, checkpoint) -> SegmentTissue:
+    viewer.add_image(tissue, name="slide", rgb=True, scale=(0.25, 0.25), units=("um", "um"))
+    widget = SegmentTissue(viewer)
+    viewer.window.add_dock_widget(widget, name="Segment tissue")
+    widget.setModel(str(checkpoint))
+    widget.setValue(QUICK)
+    qtbot.waitUntil(lambda: not widget.message(), timeout=60_000)
+    return widget
+
+
+def run(qtbot, widget: SegmentTissue) -> None:
+    with qtbot.waitSignal(widget.finished, timeout=60_000):
+        widget.run()
+    qtbot.waitUntil(lambda: not widget.isRunning())
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        QUICK,
+        QUICK.model_copy(update={"six_views": True}),
+        QUICK.model_copy(update={"classes": ("lymphoid",), "min_confidence": 0.6}),
+        QUICK.model_copy(update={"mpp": 0.5}),
+    ],
+    ids=["plain", "six views", "named", "resampled"],
+)
+def test_widget_and_python_give_identical_arrays(qtbot, viewer, widget, tissue, checkpoint, value) -> None:
+    from napari_construct.inference.predictor import segment
+
+    widget.setValue(value)
+    run(qtbot, widget)
+    expected = segment(tissue, checkpoint, value, mpp=0.25)
+    np.testing.assert_array_equal(viewer.layers["slide (tissue)"].data, expected.labels)
+    for name, cam in zip(CLASSES.names, expected.cams, strict=True):
+        np.testing.assert_array_equal(viewer.layers[f"slide {name} (CAM)"].data, cam)
+    record = viewer.layers["slide (tissue)"].metadata["napari_construct"]["record"]
+    assert record
+
+
+def test_cancel_in_the_middle(qtbot, viewer, widget) -> None:
+    widget.setValue(QUICK.model_copy(update={"tile": 64, "overlap": 32, "six_views": True}))
+    widget.run()
+    qtbot.waitUntil(lambda: "of" in widget._control._status.text(), timeout=30_000)
+    pressed = time.perf_counter()
+    widget.cancel()
+    qtbot.waitUntil(lambda: not widget.isRunning(), timeout=10_000)
+    assert time.perf_counter() - pressed < 5
+    assert len(viewer.layers) == 1
+    assert "Cancelled" in widget.message()
+
+
+def test_damaged_checkpoint_is_named(qtbot, widget, checkpoint, tmp_path) -> None:
+    half = tmp_path / "half.construct"
+    half.write_bytes(checkpoint.read_bytes()[: checkpoint.stat().st_size // 2])
+    widget.setModel(str(half))
+    qtbot.waitUntil(lambda: "half.construct" in widget.message(), timeout=10_000)
+    assert widget._control.blockedReason()
+    widget.setModel(str(checkpoint))
+    qtbot.waitUntil(lambda: not widget._control.blockedReason(), timeout=10_000)
+
+
+def test_device_that_is_not_there(qtbot, widget) -> None:
+    widget.setValue(QUICK.model_copy(update={"device": "cuda:99"}))
+    widget.run()
+    qtbot.waitUntil(lambda: not widget.isRunning(), timeout=10_000)
+    assert "cuda:99" in widget.message()
+    assert "device" in widget.message()
+
+
+def test_image_that_is_too_small(qtbot, viewer, widget, tissue) -> None:
+    viewer.add_image(tissue[:5, :7], name="scrap", rgb=True)
+    widget.setLayer(viewer.layers["scrap"])
+    widget.run()
+    qtbot.waitUntil(lambda: not widget.isRunning(), timeout=10_000)
+    assert "scrap" in widget.message()
+    assert "16 pixels" in widget.message()
+
+
+def test_event_loop_goes_on_during_a_run(qtbot, widget) -> None:
+    """A freeze would show as a gap as long as the run; a busy machine needs the wide margin."""
+    widget.setValue(QUICK.model_copy(update={"tile": 64, "overlap": 32, "six_views": True}))
+    run(qtbot, widget)  # torch warm
+    ticks = [time.perf_counter()]
+    timer = QTimer()
+    timer.setInterval(5)
+    timer.timeout.connect(lambda: ticks.append(time.perf_counter()))
+    timer.start()
+    run(qtbot, widget)
+    timer.stop()
+    lasted = ticks[-1] - ticks[0]
+    longest = float(np.diff(ticks).max())
+    assert longest < max(0.5, 0.25 * lasted)
