@@ -97,8 +97,9 @@ setup_system() {
 
 setup_package() {
     local extras="$1" stamp wanted
-    stamp="$VENV/.installed-napari-construct"
-    wanted="$extras $ROOT $(cksum <"$ROOT/pyproject.toml")"
+    # one stamp per set of extras: installing one takes nothing away from another
+    stamp="$VENV/.installed-napari-construct-${extras//,/-}"
+    wanted="$ROOT $(cksum <"$ROOT/pyproject.toml")"
     if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && "$PYTHON" -c 'import napari_construct' 2>/dev/null; then
         return 0
     fi
