@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -47,6 +46,7 @@ def test_help_lists_commands_and_exit_codes(call: Call) -> None:
 
 def _seconds(*command: str) -> float:
     """Least processor time of three runs; the time on the clock would measure the neighbours too."""
+    import resource
 
     def once() -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -225,7 +225,7 @@ def test_output_that_cannot_be_written(call: Call, image: Path, model: Path, tmp
     assert done.exit_code == 2
     assert "region.png" in done.stderr
     assert "choose another with --output" in done.stderr
-    if os.geteuid() != 0:  # root may write anywhere
+    if hasattr(os, "geteuid") and os.geteuid() != 0:  # root may write anywhere
         tmp_path.chmod(0o500)
         assert call("segment", image, "-m", model, "-o", tmp_path).exit_code == 2
 
