@@ -10,7 +10,13 @@ import torch
 
 from napari_construct.encoders.tiny import TinyEncoder
 from napari_construct.events import Event, Notice, run
-from napari_construct.exceptions import CheckpointError, ConfigurationError, ConstructError, InputError
+from napari_construct.exceptions import (
+    CheckpointError,
+    ConfigurationError,
+    ConstructError,
+    EncoderError,
+    InputError,
+)
 from napari_construct.export.record import plain
 from napari_construct.inference import memory
 from napari_construct.inference.cams import check_image
@@ -276,6 +282,8 @@ def test_load_and_segment(tiny_checkpoint: Checkpoint, tissue: np.ndarray, tmp_p
     predictor = load_model(path, device="cpu")
     assert (predictor.name, len(predictor.sha256 or "")) == ("small", 64)
     assert "dark, pale, green; on cpu" in repr(predictor)
+    with pytest.raises(EncoderError, match="tiny: expected no file of weights"):
+        load_model(path, encoder_weights=tmp_path / "weights.bin")
     by_path = segment(tissue, path, crf=None, device="cpu", tile=128)
     by_model = segment(tissue, predictor, PLAIN.changed(tile=128))
     assert (by_path.labels == by_model.labels).all()

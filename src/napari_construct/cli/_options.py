@@ -6,6 +6,7 @@ holds them equal.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -42,6 +43,12 @@ Mpp = Annotated[
 ]
 MinConfidence = Annotated[
     float, typer.Option("--min-confidence", min=0, max=1, help="Less certain pixels stay unlabelled.")
+]
+EncoderWeights = Annotated[
+    Path | None,
+    typer.Option(
+        "--encoder-weights", help="File of the encoder's weights, where you must get them yourself."
+    ),
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")]
 JsonFile = Annotated[

@@ -32,6 +32,7 @@ def evaluate(
     mpp: options.Mpp = None,
     min_confidence: options.MinConfidence = 0.0,
     device: options.Device = "auto",
+    encoder_weights: options.EncoderWeights = None,
     json_file: options.JsonFile = None,
 ) -> None:
     """Score a model on a folder of images and a folder of masks.
@@ -55,7 +56,7 @@ def evaluate(
     )
     check_json(json_file)
     pairs = pair_by_stem(images, masks)
-    predictor = load_model(model, device=device)
+    predictor = load_model(model, device=device, encoder_weights=encoder_weights)
     with progress_bars() as bars:
         for notice in pairs.notices:
             bars.say(f"note: {notice}")

@@ -29,6 +29,7 @@ def segment(
     mpp: options.Mpp = None,
     min_confidence: options.MinConfidence = 0.0,
     device: options.Device = "auto",
+    encoder_weights: options.EncoderWeights = None,
     json_file: options.JsonFile = None,
 ) -> None:
     """Segment image files.
@@ -54,7 +55,7 @@ def segment(
     _check_names(images)
     check_folder(output)
     check_json(json_file)
-    predictor = load_model(model, device=device)
+    predictor = load_model(model, device=device, encoder_weights=encoder_weights)
     named_classes(settings.classes, predictor.classes)
     done: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []

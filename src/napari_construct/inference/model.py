@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from napari_construct.classes import ClassTable
+from napari_construct.encoders.catalogue import create_encoder
 from napari_construct.encoders.protocol import Encoder, EncoderSpec
 from napari_construct.exceptions import ConstructError
 from napari_construct.inference.devices import resolve_device
@@ -132,7 +133,9 @@ class Predictor:
         return cam
 
 
-def load_model(model: PathLike, *, device: str = "auto") -> Predictor:
+def load_model(
+    model: PathLike, *, device: str = "auto", encoder_weights: PathLike | None = None
+) -> Predictor:
     """Load a model.
 
     Parameters
@@ -141,6 +144,8 @@ def load_model(model: PathLike, *, device: str = "auto") -> Predictor:
         Name of a bundled model (``"lymph-node"``) or path of a ``.construct`` file.
     device : str
         "auto" takes cuda, then mps, then cpu.
+    encoder_weights : str or path, optional
+        File of the encoder's weights, for an encoder whose weights you must get yourself (CONCH).
 
     Returns
     -------
@@ -158,4 +163,8 @@ def load_model(model: PathLike, *, device: str = "auto") -> Predictor:
     """
     resolve_device(device)  # a wrong device should not wait for a large file
     path = resolve_model(model)
-    return Predictor(load_checkpoint(path), device, name=path.stem, sha256=file_hash(path))
+    checkpoint = load_checkpoint(path)
+    encoder = None
+    if encoder_weights is not None:
+        encoder = create_encoder(checkpoint.config.encoder, weights=encoder_weights)
+    return Predictor(checkpoint, device, encoder=encoder, name=path.stem, sha256=file_hash(path))
