@@ -139,6 +139,27 @@ def test_unreadable_patches_are_named_before_training(camelyon: Path, settings: 
     assert not (tmp_path / "m.construct").exists()
 
 
+@pytest.mark.parametrize(
+    ("names", "match"),
+    [
+        (["a[10].png", "b.png"], "b.png"),
+        (["a[00].png", "b[00].png"], "at least one patch with a class"),
+        (["a[10].png", "b[100].png"], "[100]"),
+    ],
+)
+def test_bad_labels_in_names(
+    camelyon: Path, settings: Path, tmp_path: Path, names: list[str], match: str
+) -> None:
+    folder = tmp_path / "patches"
+    folder.mkdir()
+    for name in names:
+        (folder / name).write_bytes(next((camelyon / "train").rglob("*.png")).read_bytes())
+    result = invoke(folder, "-o", tmp_path / "m", "--config", settings)
+    assert result.exit_code == 2
+    assert match in result.stderr
+    assert not (tmp_path / "m.construct").exists()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 @pytest.mark.slow
 def test_ctrl_c_keeps_the_state_and_resume_goes_on(camelyon: Path, settings: Path, tmp_path: Path) -> None:

@@ -54,6 +54,15 @@ def test_view(
     assert view.window == pytest.approx(window)
 
 
+@pytest.mark.parametrize(
+    ("fields", "count"), [({"image_size": 224}, 1), ({"image_size": 224, "patch_mpp": 0.62}, 0), ({}, 0)]
+)
+def test_magnification_without_resolution_is_noticed(fields: dict[str, object], count: int) -> None:
+    notices = plan_view(config(**fields), SPEC, (128, 128)).notices
+    assert len(notices) == count
+    assert all("1.8 times" in text for text in notices)
+
+
 def test_sizes_that_do_not_fit() -> None:
     with pytest.raises(ConfigurationError, match="multiple of 32"):
         plan_view(config(image_size=100), SPEC, (128, 128))

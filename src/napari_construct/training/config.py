@@ -96,7 +96,9 @@ class TrainingConfig(BaseModel):
         Micrometres per pixel that the network shall see. None shows the whole patch: at
         ``image_size``, or at the encoder's own resolution where both are known.
     learning_rate, weight_decay : float
-        Of AdamW. Vectors (biases, norms) and scalars are not decayed unless ``decay_all``.
+        Of AdamW.
+    decay_all : bool
+        Whether vectors and scalars (biases, norms, temperature) are decayed, too.
     encoder_learning_rate : float or None
         Trains the encoder too, if its licence allows to store the result; None keeps it frozen.
     schedule : {"polynomial", "cosine", "constant"}

@@ -149,7 +149,6 @@ class Job:
                 checkpoint = self._checkpoint(run, calibration, {}, epoch=epoch)
                 predictor = Predictor(checkpoint, str(self.device), encoder=self.encoder)
                 scores |= yield from mask_scores_steps(self.masks, predictor)
-                self._thaw()
             run.progress.calibration = calibration.model_dump(mode="json")
         metrics = run.finish_epoch(scores)
         score, best = score_of(metrics), True
@@ -216,11 +215,6 @@ class Job:
                 "history": list(run.progress.history),
             },
         )
-
-    def _thaw(self) -> None:
-        """A predictor freezes its encoder; one that is trained must stay trainable."""
-        if self.trains_encoder:
-            self.encoder.requires_grad_(True)  # type: ignore[attr-defined]
 
 
 def _parts(

@@ -51,6 +51,18 @@ class View:
     mpp: float | None
     keeps_scale: bool
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should know: a magnification that no later image can be given."""
+        factor = self.size / (self.window / self.shrink)
+        if self.mpp is not None or abs(factor - 1) < 0.05:
+            return ()
+        text = (
+            f"patches are shown at {factor:.2g} times their size, but their resolution is not known: images "
+            "to segment must be resized alike; give patch_mpp (--mpp) so that this happens by itself"
+        )
+        return (text,)
+
 
 def plan_view(config: TrainingConfig, spec: EncoderSpec, patch: tuple[int, int]) -> View:
     """Decide what the network sees of patches of ``patch`` rows and columns.

@@ -80,6 +80,8 @@ def train(
     for text in (*dataset.notices, *job.notices):
         yield Notice("train", 0, 0, text)
     patches = yield from load_patches(dataset, job.config, job.encoder.spec)
+    for text in patches.view.notices:
+        yield Notice("train", 0, 0, text)
     yield from job.open_validation(patches.view)
     run = job.make_run(patches, start)
     job.open_state(run, resume=resume)
