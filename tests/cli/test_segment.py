@@ -50,6 +50,23 @@ def test_writes_what_python_returns(call: Call, image: Path, model: Path, tmp_pa
     assert "1 of 1 segmented" in done.stdout
 
 
+def test_regions_that_the_crf_erased_are_said(
+    call: Call, image: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def all_lymphoid(image: Any, probabilities: np.ndarray, crf: Any, device: Any) -> np.ndarray:
+        refined = np.zeros_like(probabilities)
+        refined[1] = 1
+        return refined
+
+    monkeypatch.setattr("napari_construct.inference.finish._refined", all_lymphoid)
+    done = call("segment", image, "-m", model, "-o", tmp_path, "--classes", "tumour,lymphoid")
+    assert done.exit_code == 0, done.output
+    assert "; the CRF erased" in done.stdout
+    refinement = json.loads((tmp_path / "region.json").read_text(encoding="utf-8"))["refinement"]
+    assert refinement["largest_erased"][0]["class"] == "tumour"
+    assert refinement["area_change"]["tumour"] == -refinement["area_change"]["lymphoid"] < 0
+
+
 def test_named_classes_and_json_on_stdout(call: Call, image: Path, model: Path, tmp_path: Path) -> None:
     done = call("segment", image, "-m", model, "-o", tmp_path, "--classes", "lymphoid,", "--json", "-")
     assert done.exit_code == 0, done.output

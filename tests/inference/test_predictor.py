@@ -201,6 +201,14 @@ def test_crf_follows_colours_and_leaves_glass(colours: ColourPredictor, tissue: 
     assert (before.labels != after.labels).any()
     assert ((after.labels == 0) == after.background).all()
     _check(after, (64, 64))
+    assert before.refinement is before.record["refinement"] is None
+    assert after.refinement is not None
+    assert after.refinement.changed == (before.labels != after.labels).mean()
+    said = after.record["refinement"]
+    assert sum(said["area_change"].values()) == 0
+    assert said["area_change"]["dark"] == (after.labels == 1).sum() - (before.labels == 1).sum()
+    assert len(said["largest_erased"]) == min(said["erased_regions"], 50)
+    json.dumps(plain(after.record))
 
 
 def test_record_says_what_was_done(colours: ColourPredictor, tissue: np.ndarray) -> None:

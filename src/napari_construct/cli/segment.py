@@ -105,13 +105,15 @@ def _one(
         "areas": result.areas(),
         "presence": result.record["presence"],
         "mean_confidence": float(result.confidence.mean()),
+        "erased_regions": 0 if result.refinement is None else len(result.refinement.erased),
     }
 
 
 def _summary(done: list[dict[str, Any]], failed: list[dict[str, str]], output: Path) -> None:
     for item in done:
         shares = ", ".join(f"{row['class']} {row['percent']:.1f} %" for row in item["areas"])
-        typer.echo(f"{item['image']}: {shares}")
+        erased = f"; the CRF erased {item['erased_regions']} region(s), see the record"
+        typer.echo(f"{item['image']}: {shares}{erased if item['erased_regions'] else ''}")
     typer.echo(f"{len(done)} of {len(done) + len(failed)} segmented, results in {output}")
     if failed:
         typer.echo("failed: " + ", ".join(item["image"] for item in failed), err=True)

@@ -27,6 +27,7 @@ from napari_construct.inference.result import SegmentationResult
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.refinement.cam import background_probability, published_crf_image
 from napari_construct.refinement.dense_crf import CRFParameters, dense_crf
+from napari_construct.refinement.safeguard import RefinementReport, compare_masks
 from napari_construct.types import FloatArray, LabelImage, RGBImage
 
 Mask = npt.NDArray[np.bool_]
@@ -87,7 +88,7 @@ def finish(
     thresholds = predictor.calibration.presence_thresholds
     presence = chosen or predicted_presence(scores, thresholds, any_tissue=not bool(glass.all()))
     evidence = _evidence(activation, predictor, presence, glass)
-    labels = _labels(activation.image, evidence, presence, glass, predictor, settings.crf)
+    labels, refinement = _labels(activation.image, evidence, presence, glass, predictor, settings.crf)
     confidence = _confidence(labels, evidence)
     labels[confidence < settings.min_confidence] = 0
     background = glass if activation.rescaled is None else labels == 0
@@ -102,8 +103,15 @@ def finish(
         classes=predictor.classes,
         mpp=activation.mpp,
         record=result_record(
-            activation, predictor, settings, presence, scores, seconds=time.perf_counter() - started
+            activation,
+            predictor,
+            settings,
+            presence,
+            scores,
+            refinement=refinement,
+            seconds=time.perf_counter() - started,
         ),
+        refinement=refinement,
     )
 
 
@@ -174,23 +182,29 @@ def _labels(
     glass: Mask,
     predictor: Predictor,
     crf: CRFParameters | None,
-) -> LabelImage:
-    """(h, w) uint8 labels of the most probable class after refinement."""
+) -> tuple[LabelImage, RefinementReport | None]:
+    """(h, w) uint8 labels of the most probable class, and what refinement changed, if there was any."""
     if predictor.published:  # every class and the background take part, as in the released code
         channels, deciding = np.arange(len(presence)), len(presence) + 1
     else:
         channels = np.flatnonzero(presence)
         deciding = channels.size
     if not deciding:
-        return np.zeros(image.shape[:2], dtype=np.uint8)
+        return np.zeros(image.shape[:2], dtype=np.uint8), None
     probabilities = np.concatenate([evidence.probabilities[channels], evidence.none[None]])
     codes = np.append(channels + 1, 0).astype(np.uint8)
-    if crf is not None and deciding > 1:
-        seen = published_crf_image(image, predictor.mean, predictor.std) if predictor.published else image
-        probabilities = _refined(seen, probabilities, crf, predictor.device)
-    labels: LabelImage = codes[probabilities[:deciding].argmax(0)]
-    labels[glass] = 0
-    return labels
+
+    def decided(p: FloatArray) -> LabelImage:
+        labels: LabelImage = codes[p[:deciding].argmax(0)]
+        labels[glass] = 0
+        return labels
+
+    before = decided(probabilities)
+    if crf is None or deciding < 2:
+        return before, None
+    seen = published_crf_image(image, predictor.mean, predictor.std) if predictor.published else image
+    after = decided(_refined(seen, probabilities, crf, predictor.device))
+    return after, compare_masks(before, after, len(presence) + 1, ignore=(0,))
 
 
 def _refined(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -13,7 +13,10 @@ from napari_construct.inference.activation import Activation
 from napari_construct.inference.model import Predictor
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.versions import software_versions
+from napari_construct.refinement.safeguard import RefinementReport
 from napari_construct.types import RGBImage
+
+LISTED_REGIONS: Final = 50
 
 
 def result_record(
@@ -23,9 +26,10 @@ def result_record(
     presence: Sequence[bool],
     scores: Sequence[float],
     *,
+    refinement: RefinementReport | None,
     seconds: float,
 ) -> dict[str, Any]:
-    """What JSON can hold: software, model, settings, device, input, presence, notices, times in seconds."""
+    """What JSON can hold: software, model, settings, device, input, presence, refinement, notices, times."""
     names = predictor.classes.names
     run = activation.record
     return {
@@ -46,6 +50,7 @@ def result_record(
             name: {"present": present, "score": score}
             for name, present, score in zip(names, presence, scores, strict=True)
         },
+        "refinement": None if refinement is None else _refinement(refinement, ("unlabelled", *names)),
         "notices": list(activation.notices),
         "times": {
             "started": run.get("started"),
@@ -67,6 +72,24 @@ def model_record(predictor: Predictor) -> dict[str, Any]:
         "classes": list(checkpoint.classes.names),
         "mpp": checkpoint.mpp,
         "data_fingerprint": checkpoint.data_fingerprint,
+    }
+
+
+def _refinement(report: RefinementReport, names: Sequence[str]) -> dict[str, Any]:
+    """The safeguard's report by class names; of many erased regions, the largest are listed."""
+    return {
+        "changed_fraction": report.changed,
+        "area_change": dict(zip(names, report.area_change, strict=True)),
+        "erased_regions": len(report.erased),
+        "largest_erased": [
+            {
+                "class": names[region.label],
+                "became": names[region.became],
+                "area": region.area,
+                "centre": list(region.centre),
+            }
+            for region in report.erased[:LISTED_REGIONS]
+        ],
     }
 
 

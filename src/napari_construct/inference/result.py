@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from napari_construct.classes import ClassTable
+from napari_construct.refinement.safeguard import RefinementReport
 from napari_construct.types import FloatArray, LabelImage
 
 
@@ -38,6 +39,9 @@ class SegmentationResult:
         Micrometres per pixel of the image, where known.
     record : mapping
         Versions, encoder and checkpoint hashes, settings, device, input identity, times.
+    refinement : RefinementReport or None
+        What the CRF erased and what each class gained or lost, before ``min_confidence``; values are
+        those of ``labels``. None where no CRF ran.
     """
 
     labels: LabelImage
@@ -50,6 +54,7 @@ class SegmentationResult:
     classes: ClassTable
     mpp: float | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
+    refinement: RefinementReport | None = None
 
     def areas(self) -> list[dict[str, Any]]:
         """Area of each class: pixels, percent of the tissue, and mm2 where ``mpp`` is known."""
