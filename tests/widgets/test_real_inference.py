@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image as Picture
 from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication, QPushButton
 
 from napari_construct.inference.settings import SegmentSettings
+from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.widgets.segment_tissue import SegmentTissue
 
 from .conftest import CLASSES
@@ -126,3 +131,62 @@ def test_event_loop_goes_on_during_a_run(qtbot, widget) -> None:
     lasted = ticks[-1] - ticks[0]
     longest = float(np.diff(ticks).max())
     assert longest < max(0.5, 0.25 * lasted)
+
+
+def copied(widget: SegmentTissue, name: str) -> str:
+    button = next(b for b in widget.findChildren(QPushButton) if b.accessibleName() == f"Copy as {name}")
+    button.click()
+    return QApplication.clipboard().text()
+
+
+RECIPES = [
+    QUICK,
+    QUICK.model_copy(update={"classes": ("lymphoid", "tumour"), "mpp": 0.4, "min_confidence": 0.55}),
+]
+
+
+@pytest.fixture
+def from_file(viewer, widget, tissue, tmp_path) -> SegmentTissue:
+    """The widget on an image that was opened from a file."""
+    path = tmp_path / "a slide.png"
+    Picture.fromarray(tissue).save(path)
+    viewer.open(str(path), plugin="napari")
+    widget.setLayer(viewer.layers["a slide"])
+    return widget
+
+
+@pytest.mark.parametrize("value", RECIPES, ids=["plain", "changed"])
+def test_copied_python_gives_identical_arrays(qtbot, viewer, from_file, value) -> None:
+    from_file.setValue(value)
+    names: dict[str, Any] = {}
+    exec(copied(from_file, "Python"), names)
+    run(qtbot, from_file)
+    np.testing.assert_array_equal(viewer.layers["a slide (tissue)"].data, names["result"].labels)
+    np.testing.assert_array_equal(viewer.layers["a slide tumour (CAM)"].data, names["result"].cams[0])
+
+
+@pytest.mark.parametrize("value", RECIPES, ids=["plain", "changed"])
+def test_copied_command_gives_identical_arrays(
+    qtbot, viewer, from_file, value, tmp_path, monkeypatch
+) -> None:
+    from typer.testing import CliRunner
+
+    from napari_construct.cli import app
+    from napari_construct.data.masks import read_mask
+
+    from_file.setValue(value)
+    words = shlex.split(copied(from_file, "Command line"))
+    assert words[0] == "napari-construct"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results").mkdir()
+    done = CliRunner().invoke(app, words[1:])
+    assert done.exit_code == 0, done.output
+    run(qtbot, from_file)
+    mask = read_mask(tmp_path / "results" / "a slide_mask.tif")
+    np.testing.assert_array_equal(viewer.layers["a slide (tissue)"].data, mask)
+
+
+def test_command_says_what_it_cannot_express(widget) -> None:
+    widget.setValue(QUICK.model_copy(update={"crf": CRFParameters(iterations=3)}))
+    assert "# without the parameters of the CRF" in copied(widget, "Command line")
+    assert "'iterations': 3" in copied(widget, "Python")

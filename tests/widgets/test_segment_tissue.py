@@ -313,3 +313,35 @@ def test_every_control_has_a_tooltip_and_a_name(widget) -> None:
     ]
     assert len(controls) > 12
     assert [c for c in controls if not c.toolTip() or not c.accessibleName()] == []
+
+
+def test_alpha_is_dropped_with_a_notice(qtbot, viewer, widget, tissue, fake) -> None:
+    alpha = np.full((*tissue.shape[:2], 1), 255, np.uint8)
+    viewer.add_image(np.concatenate([tissue, alpha], axis=2), name="with alpha", rgb=True)
+    widget.setLayer(viewer.layers["with alpha"])
+    run(qtbot, widget)
+    np.testing.assert_array_equal(fake.runs[0].image, tissue)
+    assert "alpha channel is dropped" in widget.message()
+
+
+def test_presence_and_area_of_each_class_are_shown_until_another_image_is_chosen(
+    qtbot, viewer, widget, tissue
+) -> None:
+    run(qtbot, widget)
+    row = widget._classes._rows["tumour"]
+    assert row.bar.value() == 930
+    assert row.score.text() == "found, 93 %"
+    assert "mm²" in row.area.text()
+    viewer.add_image(tissue, name="other", rgb=True)
+    widget.setLayer(viewer.layers["other"])
+    assert row.bar.isHidden()
+
+
+def test_second_choice_of_a_model_wins(qtbot, viewer, tissue, fake) -> None:
+    viewer.add_image(tissue, name="slide", rgb=True)
+    widget = docked(qtbot, viewer, fake)
+    widget.setModel("first")
+    widget.setModel("second")
+    qtbot.waitUntil(lambda: not widget.message(), timeout=5_000)
+    assert widget.model() == "second"
+    assert fake.loads[-1] == ("second", "auto")

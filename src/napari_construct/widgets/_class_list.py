@@ -65,6 +65,8 @@ class ClassList(QWidget):
         self._given = tuple(dict.fromkeys(value)) if value is not None else ()
         if value is not None:
             self._rebuild(self._given)
+        elif self._unknown():
+            self._rebuild([name for name in self._ticked() if name not in self._unknown()])
         self._enable_boxes()
         self.blockSignals(False)
         if self.value() != before:
@@ -72,6 +74,8 @@ class ClassList(QWidget):
 
     def setTable(self, table: ClassTable | None) -> None:
         """Show the classes of a model; ticks are kept by name."""
+        if table == self._table:
+            return
         before = self.value()
         self._table = table
         self._rebuild(self._ticked())
@@ -86,8 +90,7 @@ class ClassList(QWidget):
             return ""
         if not value:
             return "Tick at least one class, or let the model find the classes."
-        known = self._table.names if self._table is not None else value
-        unknown = [name for name in value if name not in known]
+        unknown = self._unknown()
         if unknown:
             return f"This model has no class {', '.join(unknown)}; untick it or choose another model."
         return ""
@@ -119,6 +122,11 @@ class ClassList(QWidget):
 
     def _ticked(self) -> tuple[str, ...]:
         return tuple(name for name, row in self._rows.items() if row.box.isChecked())
+
+    def _unknown(self) -> list[str]:
+        """Ticked names that the model does not know; none while there is no model."""
+        known = self._table.names if self._table is not None else self._ticked()
+        return [name for name in self._ticked() if name not in known]
 
     def _rebuild(self, ticked: Sequence[str]) -> None:
         for row in self._rows.values():

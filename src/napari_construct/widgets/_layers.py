@@ -45,6 +45,8 @@ class Plane:
         Micrometres per pixel, where the layer's units are lengths.
     notices : tuple of str
         What the user should know before the result is trusted.
+    path : str or None
+        File that holds exactly this plane, where napari knows it.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Plane:
     placement: Mapping[str, Any]
     mpp: float | None = None
     notices: tuple[str, ...] = ()
+    path: str | None = None
 
     def rgb(self) -> tuple[RGBImage, tuple[str, ...]]:
         """Read the plane: (h, w, 3) uint8, and notices of what had to be changed. Slow for lazy arrays.
@@ -100,6 +103,7 @@ def plane_on_view(layer: Any, point: tuple[float, ...]) -> Plane:
         placement=_placement(layer, index),
         mpp=micrometres_per_pixel(layer),
         notices=_channel_notice(layer, shape),
+        path=None if index or layer.source.path is None else str(layer.source.path),
     )
 
 

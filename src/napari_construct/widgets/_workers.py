@@ -93,7 +93,8 @@ class Job(QObject):
 
     def _on_errored(self, error: Exception) -> None:
         self._settled = True
-        notify(error)
+        if not self.is_cancelling:  # of a job that is no longer wanted the place it was started from tells
+            notify(error)
         self.failed.emit(error)
 
     def _on_finished(self) -> None:

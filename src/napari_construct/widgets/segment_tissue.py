@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Layer
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QFormLayout, QGroupBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QApplication,
+    QFormLayout,
+    QGroupBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_construct.events import Event, Notice, Steps
 from napari_construct.exceptions import ConstructError
@@ -29,6 +38,7 @@ from napari_construct.widgets._messages import plain
 from napari_construct.widgets._model_chooser import ModelChooser
 from napari_construct.widgets._options import SegmentOptions
 from napari_construct.widgets._predictors import LoadedModel, LoadModel
+from napari_construct.widgets._recipes import as_command, as_python
 from napari_construct.widgets._run_control import RunControl
 from napari_construct.widgets._scroll import VerticalScroll
 from napari_construct.widgets._workers import Job
@@ -116,7 +126,7 @@ class SegmentTissue(QWidget):
         if self._control.isRunning() or self._control.blockedReason():
             return
         try:
-            plane = plane_on_view(self._layer.layer(), tuple(self._viewer.dims.point))
+            plane = self._plane()
             settings = self.value()
         except (ConstructError, ValueError) as error:
             self._control.showMessage(plain(error), Level.ERROR, error)
@@ -163,6 +173,37 @@ class SegmentTissue(QWidget):
         outer = QVBoxLayout(self)
         outer.addWidget(VerticalScroll(inside, self), 1)
         outer.addWidget(self._control)
+        outer.addLayout(self._build_copy_row())
+
+    def _build_copy_row(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.addWidget(QLabel("Copy as", self))
+        # bound methods only: a connection that holds this widget strongly makes Python free it while Qt is
+        # still destroying it, which ends in a crash
+        for text, slot in (("Python", self._copy_python), ("Command line", self._copy_command)):
+            button = QPushButton(text, self)
+            button.setToolTip(f"Copy this run as {text}: pasted back it gives identical arrays")
+            button.setAccessibleName(f"Copy as {text}")
+            button.clicked.connect(slot)
+            row.addWidget(button, 1)
+        return row
+
+    def _copy_python(self, *_: object) -> None:
+        self._copy(as_python)
+
+    def _copy_command(self, *_: object) -> None:
+        self._copy(as_command)
+
+    def _copy(self, recipe: Callable[[Plane, str, SegmentSettings], str]) -> None:
+        """Put the run on the clipboard as text."""
+        clipboard = QApplication.clipboard()
+        if self._control.blockedReason() or clipboard is None:
+            return
+        clipboard.setText(recipe(self._plane(), self.model(), self.value()))
+        self._control.showMessage("Copied to the clipboard.")
+
+    def _plane(self) -> Plane:
+        return plane_on_view(self._layer.layer(), tuple(self._viewer.dims.point))
 
     def _connect(self) -> None:
         self._layer.layerChanged.connect(self._on_layer)
@@ -174,6 +215,7 @@ class SegmentTissue(QWidget):
 
     def _on_layer(self, layer: Any) -> None:
         self._options.showResolution(None if layer is None else micrometres_per_pixel(layer))
+        self._classes.clearOutcome()  # it was that of another image
         self._refresh()
 
     def _on_changed(self, *_: object) -> None:
@@ -184,7 +226,6 @@ class SegmentTissue(QWidget):
     def _on_model(self, *_: object) -> None:
         """Load the chosen model in the background: its classes are needed before Run."""
         if self._loading is not None:
-            self._loading.blockSignals(True)
             self._loading.cancel()
             self._loading = None
         self._load_error = None
@@ -200,12 +241,16 @@ class SegmentTissue(QWidget):
         self._refresh()
 
     def _on_loaded(self, predictor: Any) -> None:
+        if self.sender() is not self._loading:  # another model was chosen meanwhile
+            return
         self._loading = None
         self._classes.setTable(predictor.classes)
         self._model.describe(about(predictor))
         self._refresh()
 
     def _on_load_failed(self, error: Exception) -> None:
+        if self.sender() is not self._loading:
+            return
         self._loading = None
         self._load_error = error
         self._refresh()

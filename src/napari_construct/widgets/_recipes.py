@@ -1,0 +1,59 @@
+"""The same run as Python or as a command, so that what was clicked can be repeated and cited."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from napari_construct.inference.settings import SegmentSettings
+from napari_construct.widgets._layers import Plane
+
+
+def as_python(plane: Plane, model: str, settings: SegmentSettings) -> str:
+    """A script whose ``result`` holds the arrays of the layers."""
+    changed = settings.model_dump(exclude_defaults=True)
+    arguments = ", ".join(f"{name}={value!r}" for name, value in changed.items())
+    lines = ["from napari_construct import SegmentSettings, segment"]
+    if plane.path is None:
+        index = f"[{', '.join(map(str, plane.index))}]" if plane.index else ""
+        image = f"viewer.layers[{plane.name!r}].data{index}  # in napari's console; RGB, 8 bit"
+    else:
+        lines.append("from napari_construct.data.images import read_image")
+        image = f"read_image({plane.path!r}).pixels"
+    lines += [
+        "",
+        f"image = {image}",
+        f"settings = SegmentSettings({arguments})",
+        f"result = segment(image, {model!r}, settings, mpp={plane.mpp!r}, name={plane.name!r})",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def as_command(plane: Plane, model: str, settings: SegmentSettings) -> str:
+    """A command of ``napari-construct``; IMAGE stands for a layer that came from no file."""
+    default = SegmentSettings()
+    words = ["napari-construct", "segment", plane.path or "IMAGE", "--model", model, "--output", "results"]
+    if settings.classes is not None:
+        words += ["--classes", ",".join(settings.classes)]
+    if settings.six_views:
+        words.append("--six-views")
+    if settings.crf is None:
+        words.append("--no-crf")
+    for option in ("tile", "overlap", "min_confidence", "device"):
+        value = getattr(settings, option)
+        if value != getattr(default, option):
+            words += [f"--{option.replace('_', '-')}", str(value)]
+    mpp = plane.mpp if settings.mpp is None else settings.mpp
+    if mpp is not None:
+        words += ["--mpp", repr(mpp)]
+    return "\n".join([*_not_expressed(settings, default), shlex.join(words)]) + "\n"
+
+
+def _not_expressed(settings: SegmentSettings, default: SegmentSettings) -> list[str]:
+    """Comments on what the command has no option for."""
+    lost: list[Any] = []
+    if settings.crf is not None and settings.crf != default.crf:
+        lost.append("the parameters of the CRF")
+    if settings.background is not None:
+        lost.append("the rule for the background")
+    return [f"# without {' and '.join(lost)}: copy as Python to keep them"] if lost else []
