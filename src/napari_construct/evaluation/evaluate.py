@@ -19,14 +19,12 @@ from napari_construct.data.masks import pair_by_stem, read_mask
 from napari_construct.evaluation.report import EvaluationReport, ImageScore
 from napari_construct.events import Event, Notice, Steps, run
 from napari_construct.exceptions import ConfigurationError, ConstructError, DatasetError, InputError
-from napari_construct.inference.predictor import Predictor, cam_steps, finish, load_model
+from napari_construct.inference.predictor import DEFAULT_MODEL, Predictor, cam_steps, finish, load_model
 from napari_construct.inference.record import model_record
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.metrics.segmentation import confusion_matrix
 from napari_construct.models.versions import software_versions
 from napari_construct.types import PathLike
-
-DEFAULT_MODEL = "lymph-node"
 
 
 def evaluate_steps(

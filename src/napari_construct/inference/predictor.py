@@ -6,7 +6,7 @@ joins them into one job for front ends, and ``segment`` is that job as a plain f
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from napari_construct.events import Event, Steps, run
 from napari_construct.inference.activation import Activation
@@ -18,6 +18,7 @@ from napari_construct.inference.settings import SegmentSettings
 from napari_construct.types import PathLike, RGBImage
 
 __all__ = [
+    "DEFAULT_MODEL",
     "Activation",
     "Predictor",
     "cam_steps",
@@ -27,7 +28,7 @@ __all__ = [
     "segment_steps",
 ]
 
-DEFAULT_MODEL = "lymph-node"
+DEFAULT_MODEL: Final = "lymph-node"
 
 
 def segment_steps(
