@@ -20,9 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_construct.events import Event, Notice, Steps
 from napari_construct.exceptions import ConstructError
-from napari_construct.inference.result import SegmentationResult
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.widgets import _predictors
 from napari_construct.widgets._class_list import ClassList
@@ -31,7 +29,6 @@ from napari_construct.widgets._layers import (
     Plane,
     micrometres_per_pixel,
     plane_on_view,
-    result_layers,
 )
 from napari_construct.widgets._message_label import Level
 from napari_construct.widgets._messages import plain
@@ -41,13 +38,18 @@ from napari_construct.widgets._predictors import LoadedModel, LoadModel
 from napari_construct.widgets._recipes import as_command, as_python
 from napari_construct.widgets._run_control import RunControl
 from napari_construct.widgets._scroll import VerticalScroll
+from napari_construct.widgets._segment_job import (
+    Outcome,
+    SegmentSteps,
+    about,
+    load_steps,
+    segment_plane,
+    summary,
+)
 from napari_construct.widgets._workers import Job
 
 if TYPE_CHECKING:
     import napari.viewer
-
-SegmentSteps = Callable[..., Steps[SegmentationResult]]
-Outcome = tuple[SegmentationResult, list[Layer]]
 
 
 class SegmentTissue(QWidget):
@@ -285,49 +287,6 @@ class SegmentTissue(QWidget):
         if not self._to_add:
             self._adding.stop()
             self.finished.emit()
-
-
-def load_steps(model: str, device: str, get_predictor: Callable[[str, str], Any]) -> Steps[Any]:
-    """Load a model as a job of one step; returns the predictor."""
-    yield Event("loading the model", 0, 1)
-    return get_predictor(model, device)
-
-
-def segment_plane(
-    plane: Plane,
-    model: str,
-    settings: SegmentSettings,
-    get_predictor: Callable[[str, str], Any],
-    segment_steps: SegmentSteps,
-) -> Steps[Outcome]:
-    """The whole job, in the worker's thread: load, read, segment, make the layers."""
-    yield Event("loading the model", 0, 1)
-    predictor = get_predictor(model, settings.device)
-    yield Event("reading the image", 0, 1)
-    pixels, notices = plane.rgb()
-    for text in notices:
-        yield Notice("reading the image", 1, 1, text)
-    mpp = plane.mpp if settings.mpp is None else settings.mpp
-    result = yield from segment_steps(pixels, predictor, settings, mpp=mpp, name=plane.name)
-    yield Event("making the layers", 0, 1)
-    return result, result_layers(result, plane)
-
-
-def about(predictor: Any) -> str:
-    """A line about a model: its classes and the resolution it was trained at."""
-    text = f"Knows {', '.join(predictor.classes.names)}"
-    mpp = getattr(predictor, "mpp", None)
-    return text if mpp is None else f"{text}; trained at {mpp:.4g} µm per pixel"
-
-
-def summary(result: SegmentationResult) -> str:
-    """How a run ended, in a line."""
-    found = [
-        f"{area['class']} {area['percent']:.0f} %"
-        for area, present in zip(result.areas(), result.presence, strict=True)
-        if present
-    ]
-    return f"Done: {', '.join(found)} of the tissue." if found else "Done: none of the classes was found."
 
 
 def _boxed(title: str, content: QWidget) -> QGroupBox:
