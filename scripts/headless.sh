@@ -28,6 +28,10 @@ NAPARI="$("$BARE" -c 'from importlib.metadata import distributions as found
 print(*{d.name for d in found() if d.name.lower().startswith("napari")})')"
 # shellcheck disable=SC2086
 "$BARE" -m pip uninstall --quiet --disable-pip-version-check -y $GUI $NAPARI 2>&1 | grep -v "not installed" || true
+# compiled files that no package owns would keep empty packages importable
+for name in napari PyQt5 PyQt6 PySide2 PySide6 qtpy superqt magicgui pyqtgraph vispy app_model; do
+    rm -rf "$(packages "$BARE")/$name"
+done
 "$BARE" -m pip install --quiet --disable-pip-version-check --no-deps --no-index "$WHEEL"
 
 say "importing everything but the widgets"
