@@ -77,6 +77,14 @@ def _mini(_: str, weights: PathLike | None) -> Encoder:
     return load_mini(weights)
 
 
+def _structure(_: str, weights: PathLike | None) -> Encoder:
+    from napari_construct.encoders.structure import StructureTeacher
+
+    if weights is not None:
+        raise EncoderError("structure: expected no file of weights, got one; it has none")
+    return StructureTeacher()
+
+
 def _conch(_: str, weights: PathLike | None) -> Encoder:
     from napari_construct.encoders.conch import load_conch
 
@@ -119,7 +127,11 @@ def _downloaded_conch() -> Path:
 _MIT_SIZES: Final = {"mit_b0": 14, "mit_b1": 55, "mit_b2": 99, "mit_b3": 179, "mit_b4": 246, "mit_b5": 328}
 
 CATALOGUE: Final = (
-    EncoderEntry("mini", "student", "MIT", "Bundled; runs on a laptop without a download.", 12, _mini),
+    EncoderEntry("mini", "student", "MIT", "Bundled; runs on a laptop without a download.", 3, _mini),
+    EncoderEntry(
+        "structure", "teacher", "MIT",
+        "Stains and their gradients at four strides; needs no weights.", 0, _structure,
+    ),
     EncoderEntry(
         "conch", "student", "CC-BY-NC-ND-4.0",
         "The published student, a vision-language model of pathology; your own copy of the weights.",

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from napari_construct.training.appearance import change_focus, mix_grey, swap_stain
 from napari_construct.training.config import AugmentationConfig
 
 _HEMATOXYLIN: Final = (0.65, 0.70, 0.29)
@@ -84,12 +85,13 @@ def augment(
     b, h, w, _ = patches.shape
     theta = _random_affine(b, (h, w), window, config, generator)
     images = _sample(patches, theta, size)
+    images = _swap_stain(images, config, generator)
     images = _expose(images, config, generator)
     if config.stain_gain or config.stain_offset:
         gain = 1 + config.stain_gain * _uniform((b, 3), generator)
         offset = config.stain_offset * _uniform((b, 3), generator)
         images = jitter_stain(images, gain.to(images.device), offset.to(images.device))
-    return images
+    return _rescan(images, config, generator)
 
 
 def centre_view(patches: UInt8[Tensor, "b h w 3"], *, window: float, size: int) -> Float[Tensor, "b 3 s s"]:
@@ -141,6 +143,35 @@ def _expose(images: Tensor, config: AugmentationConfig, generator: torch.Generat
     images = images * (1 + brightness)
     mean = images.mean((1, 2, 3), keepdim=True)
     return (mean + (images - mean) * (1 + contrast)).clamp(0, 1)
+
+
+def _swap_stain(images: Tensor, config: AugmentationConfig, generator: torch.Generator) -> Tensor:
+    if config.stain_swap:
+        partner = torch.randperm(len(images), generator=generator).to(images.device)
+        images = swap_stain(images, partner, _some(images, config.stain_swap, generator))
+    return mix_grey(images, _some(images, config.grey, generator)) if config.grey else images
+
+
+def _rescan(images: Tensor, config: AugmentationConfig, generator: torch.Generator) -> Tensor:
+    """What another scanner would have done: focus and noise."""
+    if config.focus:
+        sign = torch.randint(2, (len(images), 1, 1, 1), generator=generator) * 2.0 - 1
+        amount = _some(images, config.focus, generator) * sign.to(images)
+        twice = torch.randint(2, (len(images),), generator=generator).bool()
+        images = change_focus(images, amount, twice.to(images.device))
+    if config.noise:
+        level = config.noise * torch.rand((len(images), 1, 1, 1), generator=generator)
+        white = torch.randn(images.shape, generator=generator) * level
+        images = (images + white.to(images)).clamp(0, 1)
+    return images
+
+
+def _some(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """(b, 1, 1, 1): uniform from 0 to 1 for a share of the views, 0 for the others."""
+    b = len(images)
+    chosen = torch.rand(b, generator=generator) < share
+    amount = torch.rand(b, generator=generator) * chosen
+    return amount.view(b, 1, 1, 1).to(images)
 
 
 def _float(patches: Tensor) -> Tensor:

@@ -43,6 +43,16 @@ class AugmentationConfig(BaseModel):
         Largest relative change of the amount of each stain (hematoxylin, eosin, residual).
     stain_offset : float
         Largest amount of each stain that is added or removed, in units of optical density.
+    stain_swap, grey : float
+        Share of views that receive some of the stain of another view of the batch, or lose some of
+        their colour.
+    focus : float
+        Share of views that are blurred or sharpened.
+    noise : float
+        Largest standard deviation of white noise, for RGB in [0, 1].
+    mosaic : float
+        Share of views that receive a strip of another view; labels are then known for both parts. The
+        published objective knows no mosaics.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,6 +65,11 @@ class AugmentationConfig(BaseModel):
     contrast: _Share = 0.1
     stain_gain: _Share = 0.25
     stain_offset: _Share = 0.05
+    stain_swap: _Share = 0.5
+    grey: _Share = 0.25
+    focus: _Share = 0.5
+    noise: _Share = 0.02
+    mosaic: _Share = 0.6
 
     @model_validator(mode="after")
     def _ordered(self) -> AugmentationConfig:
@@ -75,6 +90,11 @@ class AugmentationConfig(BaseModel):
             contrast=0.0,
             stain_gain=0.0,
             stain_offset=0.0,
+            stain_swap=0.0,
+            grey=0.0,
+            focus=0.0,
+            noise=0.0,
+            mosaic=0.0,
         )
 
 
@@ -109,6 +129,9 @@ class TrainingConfig(BaseModel):
         Bound on the norm of the gradient.
     weights : LossWeights
         Factors of the parts of the objective.
+    class_balance : bool
+        Whether patches with and without a class have the same say in its classification loss, however
+        many there are of each. The published objective counts patches.
     contrast_form : {"tokens", "regions"}
         "tokens" pools the map that the CAM is read from under the soft mask; "regions" encodes the
         masked image again, as published, and needs an encoder with an image embedding.
@@ -149,6 +172,7 @@ class TrainingConfig(BaseModel):
     warm_up: _Share = 0.05
     clip_norm: Annotated[float, Field(gt=0)] | None = 5.0
     weights: LossWeights = LossWeights()
+    class_balance: bool = True
     contrast_form: Literal["tokens", "regions"] = "tokens"
     temperature: Annotated[float, Field(gt=0, le=10)] = 0.07
     memory_bank: Annotated[int, Field(ge=0, le=1_000_000)] = 2048
@@ -175,6 +199,7 @@ class TrainingConfig(BaseModel):
                 "schedule": "polynomial",
                 "warm_up": 0.0,
                 "clip_norm": None,
+                "class_balance": False,
                 "contrast_form": "regions",
                 "augmentation": AugmentationConfig.none().model_copy(update={"flips": True}),
             }

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -113,7 +114,8 @@ class Job:
             self.encoder.requires_grad_(True)  # type: ignore[attr-defined]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)  # whatever the task starts at random
-            task = TrainingTask(model, self.teacher, config).to(self.device)
+            labels = torch.from_numpy(np.array(self.dataset.labels)).float()
+            task = TrainingTask(model, self.teacher, config, labels).to(self.device)
         return TrainingRun(task, patches, self.dataset.labels, config, self.device)
 
     def open_validation(self, view: View) -> Steps[None]:

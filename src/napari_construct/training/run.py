@@ -16,6 +16,7 @@ from napari_construct.exceptions import CheckpointError, ConstructError
 from napari_construct.models.calibration import Calibration
 from napari_construct.training.augmentation import augment
 from napari_construct.training.config import TrainingConfig
+from napari_construct.training.mosaic import paste
 from napari_construct.training.patches import PatchStore
 from napari_construct.training.randomness import epoch_order, generator, seed_of
 from napari_construct.training.schedule import rate_factor
@@ -184,7 +185,14 @@ class TrainingRun:
             size=self.patches.view.size,
             generator=generator(seed, "augmentation", number),
         )
-        return Batch(images, self.labels[indices].to(self.device))
+        labels = self.labels[indices].to(self.device)
+        share = self.config.augmentation.mosaic
+        if not share:
+            return Batch(images, labels)
+        images, pasted, partner = paste(images, share, generator(seed, "mosaic", number))
+        there = pasted.flatten(1).any(1)[:, None]
+        both = torch.where(there, torch.maximum(labels, labels[partner]), labels)
+        return Batch(images, both, pasted, (labels, labels[partner]))
 
     def _optimise(self, batch: Batch) -> dict[str, float]:
         self.task.train()

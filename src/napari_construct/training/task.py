@@ -10,17 +10,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from napari_construct.encoders.protocol import Encoder, freeze
 from napari_construct.exceptions import ConfigurationError
-from napari_construct.losses.classification import classification_loss
+from napari_construct.losses.classification import class_balance, classification_loss
 from napari_construct.losses.info_nce import ForegroundBackgroundContrast
 from napari_construct.losses.relational_distillation import relational_distillation
 from napari_construct.models.construct import ConstructNet, ConstructOutput
+from napari_construct.models.pooling import pool_logits
 from napari_construct.models.published import teacher_images
 from napari_construct.training.config import TrainingConfig
+from napari_construct.training.mosaic import share_of_cells
 from napari_construct.training.regions import Regions, encoded_regions, pooled_regions, text_encoder
 
 
@@ -34,10 +36,17 @@ class Batch:
         (b, 3, h, w) RGB in [0, 1].
     labels : Tensor
         (b, k) float, 1 where the class occurs.
+    pasted : Tensor or None
+        (b, h, w) bool, where a strip of another patch lies (see :mod:`~napari_construct.training.mosaic`);
+        ``labels`` are then those of both parts.
+    parts : tuple of Tensor
+        With ``pasted``, (b, k) labels of the patch and of its strip.
     """
 
     images: Float[Tensor, "b 3 h w"]
     labels: Float[Tensor, "b k"]
+    pasted: Bool[Tensor, "b h w"] | None = None
+    parts: tuple[Tensor, ...] = ()
 
 
 class TrainingTask(nn.Module):
@@ -53,6 +62,8 @@ class TrainingTask(nn.Module):
         Frozen; without one there is no distillation.
     config : TrainingConfig
         Weights, temperature, form of the contrast; guidance levels are the model's.
+    labels : Tensor, optional
+        (n, k) of the whole data set, for ``config.class_balance``.
 
     Raises
     ------
@@ -60,8 +71,18 @@ class TrainingTask(nn.Module):
         If a guidance level does not exist, or the form of the contrast does not fit the encoder.
     """
 
-    def __init__(self, model: ConstructNet, teacher: Encoder | None, config: TrainingConfig) -> None:
+    positive_weight: Tensor | None
+
+    def __init__(
+        self,
+        model: ConstructNet,
+        teacher: Encoder | None,
+        config: TrainingConfig,
+        labels: Float[Tensor, "n k"] | None = None,
+    ) -> None:
         super().__init__()
+        balance = class_balance(labels) if labels is not None and config.class_balance else None
+        self.register_buffer("positive_weight", balance, persistent=False)
         self.model, self.config = model, config
         self.teacher = None if teacher is None else freeze(teacher)  # type: ignore[arg-type]
         self.trains_encoder = config.encoder_learning_rate is not None
@@ -106,8 +127,10 @@ class TrainingTask(nn.Module):
         return self
 
     def _classification(self, batch: Batch, output: ConstructOutput) -> Tensor:
-        loss: Tensor = classification_loss(output.class_logits.float(), batch.labels)
-        return loss
+        if batch.pasted is None:
+            return classification_loss(output.class_logits.float(), batch.labels, self.positive_weight)
+        logits, labels = part_logits(output.cam.float(), batch, self.model.head.config.pooling)
+        return classification_loss(logits, labels, self.positive_weight)
 
     def _distillation(self, batch: Batch, output: ConstructOutput) -> Tensor:
         if self.teacher is None:
@@ -160,3 +183,16 @@ class TrainingTask(nn.Module):
                 f"expected guidance levels from 0 to {count - 1}, which student and teacher both have, "
                 f"got {wrong[0]}; change guidance_levels"
             )
+
+
+def part_logits(
+    cam: Float[Tensor, "b k h w"], batch: Batch, pooling: str
+) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k"]]:
+    """Pooled logits and labels of every part of a mosaic that is there: patches first, then strips."""
+    if batch.pasted is None:
+        raise ValueError("expected a batch with mosaics, got none; pool the whole CAM instead")
+    strip = share_of_cells(batch.pasted, (cam.shape[-2], cam.shape[-1]))
+    own, other = batch.parts
+    there = strip.flatten(1).amax(1) > 0
+    logits = torch.cat([pool_logits(cam, pooling, 1 - strip), pool_logits(cam, pooling, strip)[there]])
+    return logits, torch.cat([own, other[there]])
