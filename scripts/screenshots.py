@@ -87,8 +87,7 @@ def run(widget: SegmentTissue) -> None:
     widget.run()
     if not widget.isRunning():
         raise SystemExit(f"the widget does not run: {widget.message()}")
-    wait_for(lambda: bool(done) or not widget.isRunning(), "the run")
-    settle(0.3)
+    wait_for(lambda: not widget.isRunning(), "the run")
     if not done:
         raise SystemExit(f"the run failed: {widget.message()}")
 

@@ -144,7 +144,8 @@ class SegmentTissue(QWidget):
         self._control.cancel()
 
     def isRunning(self) -> bool:
-        return self._control.isRunning()
+        """Whether a job runs or its layers are still being added."""
+        return self._control.isRunning() or self._adding.isActive()
 
     def message(self) -> str:
         """The message on view."""
