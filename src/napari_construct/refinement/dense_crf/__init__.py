@@ -10,12 +10,20 @@ from typing import TYPE_CHECKING, Any
 from napari_construct.refinement.dense_crf.params import CRFParameters
 
 if TYPE_CHECKING:
+    from napari_construct.refinement.dense_crf.factorisation import Factorisation
+    from napari_construct.refinement.dense_crf.fit import CRFFit, fit_crf
     from napari_construct.refinement.dense_crf.inference import dense_crf
     from napari_construct.refinement.dense_crf.result import CRFResult
 
-__all__ = ["CRFParameters", "CRFResult", "dense_crf"]
+__all__ = ["CRFFit", "CRFParameters", "CRFResult", "Factorisation", "dense_crf", "fit_crf"]
 
-_HOMES = {"CRFResult": "result", "dense_crf": "inference"}
+_HOMES = {
+    "CRFFit": "fit",
+    "CRFResult": "result",
+    "Factorisation": "factorisation",
+    "dense_crf": "inference",
+    "fit_crf": "fit",
+}
 
 
 def __getattr__(name: str) -> Any:

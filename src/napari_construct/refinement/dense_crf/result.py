@@ -27,8 +27,9 @@ class CRFResult(Generic[Array]):
     rank : int or None
         Number of colour features of the low-rank backend.
     error_bound : float or None
-        Estimate of the root-mean-square error of the normalised appearance kernel's messages for
-        inputs in [0, 1] (low-rank backend); 0 for the exact backend, None where unknown.
+        Low-rank backend: relative Frobenius norm of the part of the colour kernel (weighted by the
+        image's histogram) that the rank leaves out, the largest of a batch. 0 for the exact backend,
+        None where unknown.
     """
 
     probabilities: Array

@@ -1,0 +1,188 @@
+"""Low-rank features of the colours of an image.
+
+The colour kernel exp(-|c - c'|^2 / 2 sigma^2) of a stained image has low rank, because its colours
+fill a small part of the cube smoothly. We look for features phi(c) in R^r with phi(c) . phi(c') close
+to the kernel where the image has its pixels:
+
+1. the histogram with bins of 16 grey levels gives at most 4096 mean colours with counts;
+2. pivoted Cholesky picks landmarks z among them, the next always where the kernel's residual, weighted
+   by the root of the counts, is largest; with K_zz = L L^T, psi(c) = L^-1 k(z, c) is the Nystrom map:
+   the projection of the kernel on the span of the landmarks (Williams and Seeger 2001);
+3. principal components of psi under the weighted histogram keep the r directions that carry the
+   kernel: phi(c) = U_r^T psi(c), the best rank within that span (in the weighted Frobenius norm).
+
+The weights are count / sqrt(degree), halfway between the kernel itself and its symmetric normalisation:
+rare colours count for more than their number. What is left out, k - phi . phi, is positive
+semi-definite, so its diagonal 1 - |phi|^2 bounds it; the lattice adds that diagonal back (the self
+term is exact), and the relative Frobenius norm of what is cut chooses the rank.
+
+Everything is fitted to one image and never to its neighbours in a batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+BINS = 4096
+MAX_LANDMARKS = 224
+MIN_RESIDUAL = 2e-3
+CHECK_EVERY = 16
+CHUNK = 8192
+UNIQUE_FROM = 1 << 17
+"""From this many pixels on, features are computed once a colour (7 bits a channel), not once a pixel."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColourFeatures:
+    """Landmarks (b, m, 3) in grey levels and weights (b, m, r) of a batch of images.
+
+    Attributes
+    ----------
+    errors : tuple of float
+        For every image, the relative Frobenius norm of what its rank leaves out.
+    """
+
+    landmarks: Float[Tensor, "b m 3"]
+    weights: Float[Tensor, "b m r"]
+    sigma: float
+    errors: tuple[float, ...]
+
+    @property
+    def rank(self) -> int:
+        """Columns; images that need fewer have zeros in the last ones."""
+        return self.weights.shape[2]
+
+    def __call__(self, colours: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n r"]:
+        """Features of colours in grey levels."""
+        centre = self.landmarks.mean(1, keepdim=True)
+        z = (self.landmarks - centre) / self.sigma
+        half = -0.5 * z.square().sum(2)[:, None]
+        parts = []
+        for chunk in colours.split(CHUNK if colours.device.type == "cpu" else 32 * CHUNK, 1):  # type: ignore[no-untyped-call]
+            c = (chunk - centre) / self.sigma
+            exponent = torch.baddbmm(half, c, z.transpose(1, 2)).sub_(0.5 * c.square().sum(2, keepdim=True))
+            parts.append(torch.bmm(exponent.exp_(), self.weights))
+        return torch.cat(parts, 1)
+
+    def of_pixels(self, image: UInt8[Tensor, "b h w 3"]) -> tuple[Float[Tensor, "n r"], Int[Tensor, "b h w"]]:
+        """Features as a table of colours, and the row of every pixel."""
+        b, h, w, _ = image.shape
+        if b > 1 or h * w < UNIQUE_FROM:
+            rows = torch.arange(b * h * w, device=image.device, dtype=torch.int32).reshape(b, h, w)
+            return self(image.reshape(b, h * w, 3).float()).flatten(0, 1), rows
+        code = _code(image, 7)
+        present = torch.bincount(code.reshape(-1), minlength=1 << 21) > 0
+        row = present.cumsum(0, dtype=torch.int32) - 1
+        codes = present.nonzero()[:, 0]
+        colours = torch.stack([codes >> 14, codes >> 7 & 127, codes & 127], 1).float() * 2 + 0.5
+        return self(colours[None])[0], row[code]
+
+
+def fit_colours(
+    image: UInt8[Tensor, "b h w 3"], sigma: float, tolerance: float, max_rank: int
+) -> ColourFeatures:
+    """Choose landmarks and rank for every image of a batch.
+
+    Parameters
+    ----------
+    image : tensor
+        (b, h, w, 3) uint8.
+    sigma : float
+        Colour standard deviation, grey levels.
+    tolerance : float
+        Largest relative Frobenius norm of what the rank leaves out.
+    max_rank : int
+        The rank is never larger. It is one less than a multiple of 16: the lattice needs a column
+        for the smoothness kernel, and processors like round sizes.
+    """
+    device = image.device
+    dtype = torch.float32 if device.type == "mps" else torch.float64
+    colours, counts = _histogram(image, dtype)
+    landmarks, psi = _pivoted_cholesky(colours / sigma, counts, 0.2 * tolerance)
+    z = colours.gather(1, landmarks[..., None].expand(-1, -1, 3))
+    degree = torch.einsum("bnm,bm->bn", psi, torch.einsum("bn,bnm->bm", counts, psi))
+    weight = counts * degree.clamp_min(1.0).rsqrt()
+    weight = weight / weight.sum(1, keepdim=True)
+    covariance = torch.bmm((psi * weight[..., None]).transpose(1, 2), psi)
+    values, vectors = _eigh(covariance)
+    tail = values.square().cumsum(1).flip(1)
+    cut = torch.cat([tail[:, 1:], torch.zeros_like(tail[:, :1])], 1).div(tail[:, :1]).sqrt()
+    enough = (cut <= tolerance).to(torch.int32).argmax(1) + 1
+    ranks = ((enough + 16) // 16 * 16 - 1).clamp_max(max_rank)
+    rank = int(ranks.max())
+    # psi(c) = L^-1 k(z, c) and phi = U^T psi, so the weights on k(z, c) are L^-T U
+    lower = psi.gather(1, landmarks[..., None].expand(-1, -1, psi.shape[2])).tril()
+    used = lower.diagonal(dim1=1, dim2=2) > 0
+    lower = lower + torch.diag_embed((~used).to(dtype))
+    u = vectors.flip(2)[:, :, :rank]
+    weights = torch.linalg.solve_triangular(lower.transpose(1, 2), u, upper=True) * used[..., None]
+    weights = weights * (torch.arange(weights.shape[2], device=device) < ranks[:, None])[:, None]
+    weights = torch.nn.functional.pad(weights, (0, rank - weights.shape[2]))
+    kept = ranks.clamp_max(cut.shape[1]).long() - 1
+    errors = tuple(cut.gather(1, kept[:, None])[:, 0].tolist())
+    return ColourFeatures(z.float(), weights.float(), sigma, errors)
+
+
+def _eigh(covariance: Float[Tensor, "b m m"]) -> tuple[Tensor, Tensor]:
+    values, vectors = torch.linalg.eigh(covariance)
+    return values.clamp_min(0), vectors
+
+
+def _code(image: UInt8[Tensor, "b h w 3"], bits: int) -> Int[Tensor, "b h w"]:
+    """The leading bits of the three channels as one number."""
+    q = (image >> (8 - bits)).to(torch.int32)
+    return (q[..., 0] << 2 * bits) | (q[..., 1] << bits) | q[..., 2]
+
+
+def _histogram(
+    image: UInt8[Tensor, "b h w 3"], dtype: torch.dtype
+) -> tuple[Float[Tensor, "b n 3"], Float[Tensor, "b n"]]:
+    """Mean colour and count of every occupied bin; bins occupied in no image are left out."""
+    b = len(image)
+    batch = torch.arange(b, device=image.device, dtype=torch.int32)[:, None, None]
+    code = (_code(image, 4) + BINS * batch).reshape(-1)
+    flat = image.reshape(-1, 3).to(dtype)
+    counts = torch.bincount(code, minlength=BINS * b).to(dtype)
+    sums = torch.stack([torch.bincount(code, flat[:, c], minlength=BINS * b) for c in range(3)], 1)
+    means = (sums / counts.clamp_min(1)[:, None]).reshape(b, BINS, 3)
+    counts = counts.reshape(b, BINS)
+    occupied = (counts > 0).any(0).nonzero()[:, 0]
+    return means[:, occupied], counts[:, occupied]
+
+
+def _pivoted_cholesky(
+    points: Float[Tensor, "b n 3"], counts: Float[Tensor, "b n"], tolerance: float
+) -> tuple[Int[Tensor, "b m"], Float[Tensor, "b n m"]]:
+    """Landmarks among the points and psi of all points; psi of the landmarks is lower triangular.
+
+    An image is done when the kernel's mean residual falls to ``tolerance``; its further columns are 0.
+    """
+    b, n, _ = points.shape
+    most = min(n, MAX_LANDMARKS)
+    columns = points.new_zeros(b, most, n)
+    residual = (counts > 0).to(points.dtype)
+    importance, share = counts.sqrt(), counts / counts.sum(1, keepdim=True)
+    half = -0.5 * points.square().sum(2)
+    landmarks = torch.zeros(b, most, dtype=torch.long, device=points.device)
+    made = most
+    for j in range(most):
+        i = (residual * importance).argmax(1, keepdim=True)
+        top = residual.gather(1, i)
+        going = (top > MIN_RESIDUAL) & ((residual * share).sum(1, keepdim=True) > tolerance)
+        if j % CHECK_EVERY == 0 and not bool(going.any()):
+            made = max(j, 1)
+            break
+        landmarks[:, j : j + 1] = i
+        point = points.gather(1, i[..., None].expand(-1, -1, 3))
+        kernel = (torch.bmm(points, point.transpose(1, 2))[..., 0] + half + half.gather(1, i)).exp_()
+        if j:
+            row = columns[:, :j].gather(2, i[:, None].expand(-1, j, -1))
+            kernel -= torch.bmm(row.transpose(1, 2), columns[:, :j])[:, 0]
+        column = kernel * top.clamp_min(MIN_RESIDUAL).rsqrt() * going * (residual > 0)
+        columns[:, j] = column
+        residual = (residual - column.square()).clamp_min_(0).scatter_(1, i, 0.0)
+    return landmarks[:, :made], columns[:, :made].transpose(1, 2)

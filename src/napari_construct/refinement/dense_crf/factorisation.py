@@ -1,0 +1,177 @@
+"""The expensive part of a dense CRF, kept for as long as image and sigmas stay the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from napari_construct.exceptions import ConfigurationError, InputError
+from napari_construct.refinement.dense_crf.colours import ColourFeatures, fit_colours
+from napari_construct.refinement.dense_crf.inputs import (
+    ArrayLike,
+    Inputs,
+    check_image,
+    check_probabilities,
+    result,
+)
+from napari_construct.refinement.dense_crf.lattice import Lattice
+from napari_construct.refinement.dense_crf.meanfield import differentiable_mean_field, mean_field
+from napari_construct.refinement.dense_crf.params import CRFParameters
+from napari_construct.refinement.dense_crf.result import CRFResult
+
+Accuracy = Literal["auto", "fine", "fast"]
+
+FINE_PIXELS = 1 << 15
+"""Images up to this size are refined with the fine settings under ``accuracy="auto"``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How close the low-rank operator is to the exact kernels.
+
+    Attributes
+    ----------
+    spacing : float
+        Side of a cell in standard deviations of the narrower kernel.
+    tolerance : float
+        Relative Frobenius norm of the colour kernel that the rank may leave out.
+    max_rank : int
+        Most colour features.
+    dtype : torch.dtype
+        Of the features and products; sums are float32 always.
+    """
+
+    spacing: float
+    tolerance: float
+    max_rank: int
+    dtype: torch.dtype
+
+
+def settings_for(accuracy: Accuracy, pixels: int, device: torch.device) -> Settings:
+    """Settings by name, size and processor."""
+    if accuracy not in {"auto", "fine", "fast"}:
+        raise ConfigurationError(f"expected an accuracy of auto, fine or fast, got {accuracy!r}")
+    if accuracy == "fine" or (accuracy == "auto" and pixels <= FINE_PIXELS):
+        return Settings(0.5, 0.0015, 191, torch.float32)
+    return Settings(0.8, 0.008, 127, torch.bfloat16 if _fast_bfloat16(device) else torch.float32)
+
+
+def _fast_bfloat16(device: torch.device) -> bool:
+    """Whether the processor multiplies bfloat16 natively; elsewhere it is slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return device.type == "cpu" and bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+class Factorisation:
+    """An image prepared for refinement: make it once, refine often.
+
+    While only weights, the number of iterations or the probabilities change (sliders of a widget,
+    thresholds on the CAMs), :meth:`refine` reuses the colour features, the normalisation and the blurs.
+    Changing a sigma or the image needs a new one.
+
+    Parameters
+    ----------
+    image : array or tensor
+        (h, w, 3) or (b, h, w, 3) uint8 RGB.
+    parameters : CRFParameters
+        Only the sigmas are used here.
+    accuracy : {"auto", "fine", "fast"}
+        ``fine`` for errors of about 1e-4 in probability, ``fast`` for about 5e-4; ``auto`` takes fine
+        up to 32768 pixels.
+    device : torch.device or str, optional
+        Where to work; the image's own by default.
+    """
+
+    def __init__(
+        self,
+        image: ArrayLike,
+        parameters: CRFParameters | None = None,
+        *,
+        accuracy: Accuracy = "auto",
+        device: torch.device | str | None = None,
+        colours: ColourFeatures | None = None,
+    ) -> None:
+        pixels, self.batched = check_image(image)
+        self.parameters = CRFParameters() if parameters is None else parameters
+        pixels = pixels if device is None else pixels.to(device)
+        self.device = pixels.device
+        self.size = tuple(pixels.shape[:3])
+        self.settings = settings_for(accuracy, pixels.shape[1] * pixels.shape[2], pixels.device)
+        # a processor works through a batch one image after the other, an accelerator all at once
+        groups = pixels.split(1) if pixels.device.type == "cpu" else (pixels,)  # type: ignore[no-untyped-call]
+        fits = [colours or self._fit(group) for group in groups]
+        self.rank = max(fit.rank for fit in fits)
+        self.error = max(error for fit in fits for error in fit.errors)
+        self.lattices = [self._lattice(group, fit) for group, fit in zip(groups, fits, strict=True)]
+
+    def _fit(self, pixels: UInt8[Tensor, "b h w 3"]) -> ColourFeatures:
+        sigma = self.parameters.appearance_sigma_rgb
+        return fit_colours(pixels, sigma, self.settings.tolerance, self.settings.max_rank)
+
+    def _lattice(self, pixels: UInt8[Tensor, "b h w 3"], fit: ColourFeatures) -> Lattice:
+        return Lattice(
+            pixels,
+            fit,
+            sigma_xy=self.parameters.appearance_sigma_xy,
+            smoothness_sigma=self.parameters.smoothness_sigma,
+            spacing=self.settings.spacing,
+            dtype=self.settings.dtype,
+        )
+
+    def refine(self, probabilities: ArrayLike, parameters: CRFParameters | None = None) -> CRFResult[Any]:
+        """Refine probabilities of the prepared image.
+
+        Parameters
+        ----------
+        probabilities : array or tensor
+            (k, h, w) or (b, k, h, w) floating, summing to one over k.
+        parameters : CRFParameters, optional
+            Other weights or iterations; the sigmas must be those of the factorisation.
+
+        Returns
+        -------
+        CRFResult
+            With ``backend`` ``"lowrank"``.
+        """
+        parameters = self.parameters if parameters is None else parameters
+        self._check_sigmas(parameters)
+        given = check_probabilities(probabilities).to(self.device)
+        size = (given.shape[0], *given.shape[2:])
+        if size != self.size or (probabilities.ndim == 4) != self.batched:
+            raise InputError(
+                f"expected probabilities for an image of size {self.size[1:]} (batch {self.size[0]}), got "
+                f"{tuple(probabilities.shape)}; make a new Factorisation for another image"
+            )
+        refined = self.refine_tensor(given, parameters)
+        inputs = Inputs(given.new_empty(0), given, self.batched, not isinstance(probabilities, Tensor))
+        return result(inputs, refined, "lowrank", rank=self.rank, error_bound=self.error)
+
+    def refine_tensor(
+        self, probabilities: Float[Tensor, "b k h w"], parameters: CRFParameters
+    ) -> Float[Tensor, "b k h w"]:
+        """As :meth:`refine`, unchecked; differentiable in the probabilities where they ask for it."""
+        weights = (parameters.smoothness_weight, parameters.appearance_weight)
+        differentiable = probabilities.requires_grad and torch.is_grad_enabled()
+        step = differentiable_mean_field if differentiable else mean_field
+        done = []
+        start = 0
+        for lattice in self.lattices:
+            part = probabilities[start : start + len(lattice.features)]
+            done.append(step(lattice, part, weights, parameters.iterations))
+            start += len(part)
+        return torch.cat(done) if len(done) > 1 else done[0]
+
+    def _check_sigmas(self, parameters: CRFParameters) -> None:
+        for name in ("smoothness_sigma", "appearance_sigma_xy", "appearance_sigma_rgb"):
+            ours, theirs = getattr(self.parameters, name), getattr(parameters, name)
+            if ours != theirs:
+                raise ConfigurationError(
+                    f"expected {name} {ours:g} as in the factorisation, got {theirs:g}; "
+                    "make a new Factorisation for other sigmas"
+                )

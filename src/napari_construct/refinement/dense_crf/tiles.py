@@ -1,0 +1,73 @@
+"""Large images: overlapping tiles with one set of colour features."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from napari_construct.exceptions import ConfigurationError
+from napari_construct.refinement.dense_crf.colours import fit_colours
+from napari_construct.refinement.dense_crf.factorisation import Accuracy, Factorisation, settings_for
+from napari_construct.refinement.dense_crf.params import CRFParameters
+
+HALO = 4.0
+"""Width of the halo in standard deviations of the wider kernel."""
+
+MIN_TILE = 32
+
+
+def halo(parameters: CRFParameters) -> int:
+    """Pixels added on every side of a tile."""
+    return math.ceil(HALO * max(parameters.smoothness_sigma, parameters.appearance_sigma_xy))
+
+
+def refine_in_tiles(
+    image: UInt8[Tensor, "b h w 3"],
+    probabilities: Float[Tensor, "b k h w"],
+    parameters: CRFParameters,
+    *,
+    tile: int,
+    accuracy: Accuracy,
+) -> tuple[Float[Tensor, "b k h w"], int, float]:
+    """Refine tile by tile; memory depends on the tile, not on the image (but for input and output).
+
+    The colour features are fitted to the whole image, so tiles differ from the whole by what lies
+    beyond the halo only. A halo of four standard deviations holds the kernels; what the iterations
+    carry further is weak.
+
+    Returns
+    -------
+    tuple
+        Refined probabilities, rank, and error of the colour features.
+    """
+    if tile < MIN_TILE:
+        raise ConfigurationError(
+            f"expected tiles of at least {MIN_TILE} pixels, got {tile}; leave it to the default"
+        )
+    margin = halo(parameters)
+    _, h, w, _ = image.shape
+    refined = torch.empty_like(probabilities)
+    rank, error = 0, 0.0
+    settings = settings_for(accuracy, h * w, image.device)
+    chosen: Accuracy = (
+        "fine" if settings.tolerance == settings_for("fine", 0, image.device).tolerance else "fast"
+    )
+    for index in range(len(image)):
+        pixels = image[index : index + 1]
+        colours = fit_colours(pixels, parameters.appearance_sigma_rgb, settings.tolerance, settings.max_rank)
+        rank, error = max(rank, colours.rank), max(error, *colours.errors)
+        for top in range(0, h, tile):
+            for left in range(0, w, tile):
+                y, x = max(0, top - margin), max(0, left - margin)
+                bottom, right = min(h, top + tile), min(w, left + tile)
+                outer = (slice(y, min(h, bottom + margin)), slice(x, min(w, right + margin)))
+                made = Factorisation(
+                    pixels[:, outer[0], outer[1]], parameters, accuracy=chosen, colours=colours
+                )
+                part = made.refine_tensor(probabilities[index : index + 1, :, outer[0], outer[1]], parameters)
+                inner = part[..., top - y : bottom - y, left - x : right - x]
+                refined[index : index + 1, :, top:bottom, left:right] = inner
+    return refined, rank, error
