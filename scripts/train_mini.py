@@ -146,7 +146,7 @@ def training_config(seed: int, epochs: int) -> TrainingConfig:
         projection_hidden=64, fusion_width=64, pooling="mean",
     )  # fmt: skip
     return TrainingConfig(
-        model=model, epochs=epochs, seed=seed, patch_mpp=PATCH_MPP, mpp=MPP, learning_rate=1e-3,
+        model=model, epochs=epochs, seed=seed, patch_mpp=PATCH_MPP, mpp=MPP, learning_rate=5e-3,
         augmentation=LOOK,
     )  # fmt: skip
 
