@@ -8,7 +8,7 @@ import pytest
 
 from napari_construct.data.image_level import ImageLevelDataset, load_dataset
 from napari_construct.models.config import ModelConfig
-from napari_construct.training.config import TrainingConfig
+from napari_construct.training.config import LossWeights, TrainingConfig
 
 TINY = ModelConfig(
     encoder="tiny",
@@ -29,5 +29,12 @@ def patches(camelyon: Path) -> ImageLevelDataset:
 @pytest.fixture
 def tiny_config() -> TrainingConfig:
     return TrainingConfig(
-        model=TINY, epochs=2, batch_size=3, image_size=64, patch_mpp=0.25, memory_bank=8, seed=7
+        model=TINY,
+        epochs=2,
+        batch_size=3,
+        image_size=64,
+        patch_mpp=0.25,
+        memory_bank=8,
+        seed=7,
+        weights=LossWeights.published(),
     )

@@ -17,7 +17,8 @@ SMALL = {"prototype_width": 16, "projection_hidden": 16, "adapter_hidden": 8}
 
 def report(model_config: ModelConfig, **changes: object) -> SelfCheckReport:
     model = build_model(model_config, TinyEncoder(), 2)
-    objective = TrainingConfig(model=model_config, memory_bank=8).changed(**changes)
+    weights = LossWeights.published()
+    objective = TrainingConfig(model=model_config, memory_bank=8, weights=weights).changed(**changes)
     generator = torch.Generator().manual_seed(0)
     batch = Batch(torch.rand(3, 3, 64, 64, generator=generator), torch.tensor([[1.0, 0], [0, 1], [1, 1]]))
     return self_check(model, TinyEncoder(seed=9), objective, batch)
