@@ -161,7 +161,8 @@ def _evidence(
         logits /= predictor.calibration.temperature
         probabilities = torch.zeros_like(logits)
         if any(presence):
-            probabilities[present] = logits[present].softmax(0)
+            offsets = torch.tensor(predictor.calibration.class_offsets or (0.0,) * len(presence))
+            probabilities[present] = (logits + offsets[:, None, None])[present].softmax(0)
         cams, none = logits.sigmoid_(), np.zeros(activation.shape, dtype=np.float32)
     else:
         cams = torch.from_numpy(

@@ -29,6 +29,10 @@ class Calibration(BaseModel):
     ----------
     temperature : float
         CAM logits are divided by it before the softmax over classes.
+    class_offsets : tuple of float
+        Per class, added to the CAM logits after the temperature, before the softmax over classes; none
+        while it is empty. Found on slides left out of training, where a model tends to favour the class
+        that it has seen in more guises.
     presence_thresholds : tuple of float
         Per class, the image-level probability from which a class counts as present; 0.5 for every
         class while it is empty.
@@ -39,5 +43,6 @@ class Calibration(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     temperature: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    class_offsets: tuple[Annotated[float, Field(ge=-100, le=100)], ...] = ()
     presence_thresholds: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
     background: BackgroundRule = BackgroundRule()

@@ -33,7 +33,7 @@ def swap_stain(
     """
     density = -(images.clamp(0, 1) * (1 - DARKEST) + DARKEST).log()
     mean = density.mean((2, 3), keepdim=True)
-    spread = density.std((2, 3), keepdim=True) + DARKEST
+    spread = density.std((2, 3), keepdim=True).clamp_min(DARKEST)
     wanted_mean = mean + (mean[partner] - mean) * amount
     wanted_spread = spread + (spread[partner] - spread) * amount
     moved = (density - mean) / spread * wanted_spread + wanted_mean
