@@ -116,7 +116,9 @@ def test_results_are_not_offered_as_images(qtbot, widget) -> None:
 def test_network_is_used_in_the_workers_thread_only_and_loaded_once(qtbot, widget, fake) -> None:
     run(qtbot, widget)
     run(qtbot, widget)
-    assert fake.loads == [("fake", "auto")]
+    assert [load for load in fake.loads if load[0] == "fake"] == [
+        ("fake", "auto")
+    ]  # a bundled model may come first
     assert threading.get_ident() not in fake.threads
 
 
