@@ -23,8 +23,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
+from scipy.linalg import lapack
 from torch import Tensor
 
 BINS = 4096
@@ -32,7 +34,7 @@ MAX_LANDMARKS = 224
 MIN_RESIDUAL = 2e-3
 CHECK_EVERY = 16
 CHUNK = 8192
-UNIQUE_FROM = 1 << 17
+UNIQUE_FROM = 1 << 15
 """From this many pixels on, features are computed once a colour (7 bits a channel), not once a pixel."""
 
 
@@ -74,12 +76,8 @@ class ColourFeatures:
         if b > 1 or h * w < UNIQUE_FROM:
             rows = torch.arange(b * h * w, device=image.device, dtype=torch.int32).reshape(b, h, w)
             return self(image.reshape(b, h * w, 3).float()).flatten(0, 1), rows
-        code = _code(image, 7)
-        present = torch.bincount(code.reshape(-1), minlength=1 << 21) > 0
-        row = present.cumsum(0, dtype=torch.int32) - 1
-        codes = present.nonzero()[:, 0]
-        colours = torch.stack([codes >> 14, codes >> 7 & 127, codes & 127], 1).float() * 2 + 0.5
-        return self(colours[None])[0], row[code]
+        colours, rows = _distinct(image)
+        return self(colours[None])[0], rows
 
 
 def fit_colours(
@@ -96,13 +94,14 @@ def fit_colours(
     tolerance : float
         Largest relative Frobenius norm of what the rank leaves out.
     max_rank : int
-        The rank is never larger. It is one less than a multiple of 16: the lattice needs a column
+        The rank is never larger. It is one less than a multiple of 8: the lattice needs a column
         for the smoothness kernel, and processors like round sizes.
     """
     device = image.device
     dtype = torch.float32 if device.type == "mps" else torch.float64
     colours, counts = _histogram(image, dtype)
-    landmarks, psi = _pivoted_cholesky(colours / sigma, counts, 0.2 * tolerance)
+    pivot = _pivoted_cholesky_lapack if device.type == "cpu" and len(image) == 1 else _pivoted_cholesky
+    landmarks, psi = pivot(colours / sigma, counts, 0.2 * tolerance)
     z = colours.gather(1, landmarks[..., None].expand(-1, -1, 3))
     degree = torch.einsum("bnm,bm->bn", psi, torch.einsum("bn,bnm->bm", counts, psi))
     weight = counts * degree.clamp_min(1.0).rsqrt()
@@ -112,7 +111,7 @@ def fit_colours(
     tail = values.square().cumsum(1).flip(1)
     cut = torch.cat([tail[:, 1:], torch.zeros_like(tail[:, :1])], 1).div(tail[:, :1]).sqrt()
     enough = (cut <= tolerance).to(torch.int32).argmax(1) + 1
-    ranks = ((enough + 16) // 16 * 16 - 1).clamp_max(max_rank)
+    ranks = ((enough + 8) // 8 * 8 - 1).clamp_max(max_rank)
     rank = int(ranks.max())
     # psi(c) = L^-1 k(z, c) and phi = U^T psi, so the weights on k(z, c) are L^-T U
     lower = psi.gather(1, landmarks[..., None].expand(-1, -1, psi.shape[2])).tril()
@@ -136,6 +135,20 @@ def _code(image: UInt8[Tensor, "b h w 3"], bits: int) -> Int[Tensor, "b h w"]:
     """The leading bits of the three channels as one number."""
     q = (image >> (8 - bits)).to(torch.int32)
     return (q[..., 0] << 2 * bits) | (q[..., 1] << bits) | q[..., 2]
+
+
+def _distinct(image: UInt8[Tensor, "1 h w 3"]) -> tuple[Float[Tensor, "n 3"], Int[Tensor, "1 h w"]]:
+    """Colours of an image at 7 bits a channel, and the row of every pixel."""
+    half = image >> 1
+    low = half.amin((0, 1, 2))
+    r, g, b = ((half.amax((0, 1, 2)) - low).long() + 1).tolist()
+    offset = (half - low).to(torch.int32)
+    code = (offset[..., 0] * g + offset[..., 1]) * b + offset[..., 2]
+    present = torch.bincount(code.reshape(-1), minlength=r * g * b) > 0
+    row = present.cumsum(0, dtype=torch.int32) - 1
+    codes = present.nonzero()[:, 0]
+    colours = torch.stack([codes // (g * b), codes // b % g, codes % b], 1) + low
+    return colours.float() * 2 + 0.5, row.index_select(0, code.reshape(-1)).reshape(code.shape)
 
 
 def _histogram(
@@ -186,3 +199,26 @@ def _pivoted_cholesky(
         columns[:, j] = column
         residual = (residual - column.square()).clamp_min_(0).scatter_(1, i, 0.0)
     return landmarks[:, :made], columns[:, :made].transpose(1, 2)
+
+
+def _pivoted_cholesky_lapack(
+    points: Float[Tensor, "1 n 3"], counts: Float[Tensor, "1 n"], tolerance: float
+) -> tuple[Int[Tensor, "1 m"], Float[Tensor, "1 n m"]]:
+    """As ``_pivoted_cholesky`` for one image on a CPU, in one call.
+
+    LAPACK pivots on the largest diagonal; scaling the kernel by the fourth root of the counts on both
+    sides makes that the residual times the root of the counts.
+    """
+    x = points[0]
+    scale = counts[0].pow(0.25)
+    half = -0.5 * x.square().sum(1)
+    kernel = torch.addmm(half[:, None] + half, x, x.T).exp_().mul_(scale).mul_(scale[:, None])
+    factor, pivots, rank, _ = lapack.dpstrf(
+        kernel.numpy(), tol=MIN_RESIDUAL * float(scale.min()) ** 2, lower=1
+    )
+    order = torch.from_numpy(pivots.astype(np.int64) - 1)
+    columns = torch.from_numpy(factor[:, : min(rank, MAX_LANDMARKS)]).tril()
+    psi = torch.empty_like(columns).index_copy_(0, order, columns / scale[order, None])
+    left = 1 - (counts[0] / counts.sum()) @ psi.square().cumsum(1)
+    made = int((left > tolerance).sum()) + 1
+    return order[None, :made].clone(), psi[None, :, :made]

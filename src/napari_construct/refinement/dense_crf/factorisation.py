@@ -25,7 +25,7 @@ from napari_construct.refinement.dense_crf.result import CRFResult
 
 Accuracy = Literal["auto", "fine", "fast"]
 
-FINE_PIXELS = 1 << 15
+FINE_PIXELS = 200 * 200
 """Images up to this size are refined with the fine settings under ``accuracy="auto"``."""
 
 
@@ -37,6 +37,8 @@ class Settings:
     ----------
     spacing : float
         Side of a cell in standard deviations of the narrower kernel.
+    degree : int
+        Of the splines.
     tolerance : float
         Relative Frobenius norm of the colour kernel that the rank may leave out.
     max_rank : int
@@ -46,6 +48,7 @@ class Settings:
     """
 
     spacing: float
+    degree: int
     tolerance: float
     max_rank: int
     dtype: torch.dtype
@@ -56,8 +59,8 @@ def settings_for(accuracy: Accuracy, pixels: int, device: torch.device) -> Setti
     if accuracy not in {"auto", "fine", "fast"}:
         raise ConfigurationError(f"expected an accuracy of auto, fine or fast, got {accuracy!r}")
     if accuracy == "fine" or (accuracy == "auto" and pixels <= FINE_PIXELS):
-        return Settings(0.5, 0.0015, 191, torch.float32)
-    return Settings(0.8, 0.008, 127, torch.bfloat16 if _fast_bfloat16(device) else torch.float32)
+        return Settings(0.5, 2, 0.0015, 191, torch.float32)
+    return Settings(0.6, 1, 0.008, 127, torch.bfloat16 if _fast_bfloat16(device) else torch.float32)
 
 
 def _fast_bfloat16(device: torch.device) -> bool:
@@ -83,7 +86,7 @@ class Factorisation:
         Only the sigmas are used here.
     accuracy : {"auto", "fine", "fast"}
         ``fine`` for errors of about 1e-4 in probability, ``fast`` for about 5e-4; ``auto`` takes fine
-        up to 32768 pixels.
+        up to 200 x 200 pixels.
     device : torch.device or str, optional
         Where to work; the image's own by default.
     """
@@ -121,6 +124,7 @@ class Factorisation:
             sigma_xy=self.parameters.appearance_sigma_xy,
             smoothness_sigma=self.parameters.smoothness_sigma,
             spacing=self.settings.spacing,
+            degree=self.settings.degree,
             dtype=self.settings.dtype,
         )
 

@@ -85,7 +85,7 @@ def check(image: ArrayLike, probabilities: ArrayLike, device: torch.device | str
 
 def unary_energy(probabilities: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k h w"]:
     """-log of the clipped probabilities."""
-    return -probabilities.clamp(MIN_PROBABILITY, 1.0).log()
+    return probabilities.clamp(MIN_PROBABILITY, 1.0).log_().neg_()
 
 
 def result(

@@ -5,11 +5,11 @@ With colour features Phi (``colours``) and splines W, T (``splines``) the appear
     K = sum_r diag(Phi_r) W T W^T diag(Phi_r) + diag(1 - |Phi|^2),
 
 and the smoothness kernel has the same form with one constant feature and a T of its own. Pixels are
-kept cell by cell, so that splat and slice are small matrix products, one a cell: with nine splines,
+kept cell by cell, so that splat and slice are small matrix products, one a cell: with g splines,
 k labels, r features and p pixels a cell,
 
-    splat   A (9 k, r) = (S q) (9 k, p) Phi (p, r)      then add the cells up on the nodes,
-    slice   V (9 k, p) = C (9 k, r) Phi^T (r, p)        then the sum over the nine splines with S.
+    splat   A (g k, r) = (S q) (g k, p) Phi (p, r)      then add the cells up on the nodes,
+    slice   V (g k, p) = C (g k, r) Phi^T (r, p)        then the sum over the splines with S.
 
 The features belong to the image and the sigmas; weights, unaries and the number of iterations may
 change without making them again.
@@ -26,7 +26,7 @@ from torch import Tensor
 from napari_construct.refinement.dense_crf import splines
 from napari_construct.refinement.dense_crf.colours import ColourFeatures
 
-STRIP_PIXELS = 1 << 15
+STRIP_PIXELS = 1 << 16
 """Pixels whose intermediate products are held at a time on a CPU: they stay in its cache."""
 
 MIN_DEGREE = 1e-3
@@ -70,11 +70,8 @@ class Lattice:
     Attributes
     ----------
     features : tensor
-        (b, ny, nx, p, r + 1): the colour features, and in the last column the feature of the
-        smoothness kernel; zero outside the image.
-    scale : tensor
-        (b, ny, nx, 1, p): degree^-1/2 of the appearance kernel; the smoothness kernel's own scale
-        is this times the last feature.
+        (b, ny, nx, p, r + 1): the colour features times degree^-1/2 of the appearance kernel, and in the
+        last column degree^-1/2 of the smoothness kernel; zero outside the image.
     residual : tensor
         (b, ny, nx, 1, p): what the self term of the normalised appearance kernel lacks.
     """
@@ -87,6 +84,7 @@ class Lattice:
         sigma_xy: float,
         smoothness_sigma: float,
         spacing: float,
+        degree: int,
         dtype: torch.dtype,
     ) -> None:
         _, h, w, _ = image.shape
@@ -94,11 +92,12 @@ class Lattice:
         self.cells = Cells(h, w, splines.spacing(min(sigma_xy, smoothness_sigma), spacing))
         self.dtype = dtype
         self.rank = features.rank
+        self.taps = degree + 1
         geometry = (self.cells.ny, self.cells.nx, self.cells.s)
-        self.appearance_blur = splines.PlaneBlur(*geometry, sigma_xy, device)
-        self.smoothness_blur = splines.PlaneBlur(*geometry, smoothness_sigma, device)
-        self.weights = torch.tensor(splines.plane_weights(self.cells.s), dtype=torch.float32, device=device)
-        self.low_weights = self.weights.to(dtype)[:, None]
+        self.appearance_blur = splines.PlaneBlur(geometry, sigma_xy, degree, dtype, device)
+        self.smoothness_blur = splines.PlaneBlur(geometry, smoothness_sigma, degree, dtype, device)
+        plane = splines.plane_weights(self.cells.s, degree)
+        self.weights = torch.tensor(plane, dtype=torch.float32, device=device)
         self._place_features(*features.of_pixels(image))
         self._normalise(_degree(h, smoothness_sigma, device), _degree(w, smoothness_sigma, device))
 
@@ -119,72 +118,78 @@ class Lattice:
         self.features = features.reshape(b, cells.ny, cells.nx, cells.p, self.rank + 1)
 
     def _normalise(self, degree_y: Tensor, degree_x: Tensor) -> None:
-        """Set both scales, each the kernel's row sum to the power -1/2."""
-        self.scale = self.inside
+        """Scale both kernels by their row sums to the power -1/2."""
         nodes = self.new_nodes(1)
         for strip in self.strips():
             self.splat(self.inside[:, strip], nodes, strip)
-        nodes[..., -1] = 0
-        grid = self.windows(self.appearance_blur(nodes.flatten(3)).reshape(nodes.shape))
+        windows = self.windows(self.blur(nodes, 0.0, 1.0))
         degree = self.residual.clone()
         for strip in self.strips():
-            degree[:, strip] += self.slice(grid, strip)
-        self.scale = degree.clamp_(min=MIN_DEGREE).rsqrt_().mul_(self.inside)
-        self.residual = self.residual * self.scale.square()
+            degree[:, strip] += self.slice(windows, strip)
+        scale = degree.clamp_(min=MIN_DEGREE).rsqrt_().mul_(self.inside)
+        self.residual = self.residual * scale.square()
+        self.features *= scale.transpose(3, 4).to(self.dtype)
         smooth = self.cells.split((degree_y[:, None] * degree_x).rsqrt()[None, None])
-        ratio = (smooth / self.scale.clamp_min(1e-30)).mul_(self.inside)
-        self.features[..., -1] = ratio[..., 0, :].to(self.dtype)
+        self.features[..., -1] = smooth[..., 0, :].to(self.dtype)
 
     def strips(self) -> list[slice]:
         """Rows of cells worked on at a time."""
         ny, row = self.cells.ny, self.cells.nx * self.cells.p
-        if self.scale.device.type != "cpu":
+        if self.features.device.type != "cpu":
             return [slice(0, ny)]
         step = max(1, STRIP_PIXELS // row)
         return [slice(y, min(ny, y + step)) for y in range(0, ny, step)]
 
     def new_nodes(self, k: int) -> Float[Tensor, "b my mx k r"]:
-        shape = (self.features.shape[0], self.cells.ny + 2, self.cells.nx + 2, k, self.rank + 1)
-        return self.scale.new_zeros(shape, dtype=torch.float32)
+        shape = (
+            self.features.shape[0],
+            self.cells.ny + self.taps - 1,
+            self.cells.nx + self.taps - 1,
+            k,
+            self.rank + 1,
+        )
+        return self.features.new_zeros(shape)
 
     def splat(
         self, values: Float[Tensor, "b y nx k p"], nodes: Float[Tensor, "b my mx k r"], rows: slice
     ) -> None:
-        """Add values (times the features, without the scale) to the nodes."""
+        """Add values times the features to the nodes."""
         b, y, nx, k, p = values.shape
-        weighted = values.to(self.dtype).unsqueeze(3) * self.low_weights
+        # one run of k * p numbers a spline: processors like long runs
+        runs = self.weights[:, None].expand(-1, k, -1).reshape(-1, k * p).to(self.dtype)
+        weighted = values.to(self.dtype).reshape(-1, 1, k * p) * runs
         features = self.features[:, rows].reshape(-1, p, self.rank + 1)
-        parts = torch.bmm(weighted.reshape(-1, 9 * k, p), features)
-        parts = parts.reshape(b, y, nx, 3, 3, k, self.rank + 1)
-        for i in range(3):
-            for j in range(3):
+        parts = torch.bmm(weighted.reshape(len(features), -1, p), features)
+        parts = parts.reshape(b, y, nx, self.taps, self.taps, k, self.rank + 1)
+        for i in range(self.taps):
+            for j in range(self.taps):
                 nodes[:, rows.start + i : rows.stop + i, j : j + nx] += parts[:, :, :, i, j]
 
     def blur(
         self, nodes: Float[Tensor, "b my mx k r"], smoothness_weight: float, appearance_weight: float
     ) -> Float[Tensor, "b my mx k r"]:
         """Both kernels between the nodes, each times its weight."""
-        smooth = self.smoothness_blur(nodes[..., -1])
         out = self.appearance_blur(nodes.flatten(3)).reshape(nodes.shape)
         out *= appearance_weight
-        out[..., -1] = smooth * smoothness_weight
+        out[..., -1] = self.smoothness_blur(nodes[..., -1]) * smoothness_weight
         return out
 
-    def windows(self, grid: Float[Tensor, "b my mx k r"]) -> Float[Tensor, "b ny nx 3 3 k r"]:
-        """The nine nodes of every cell, a view."""
-        grid = grid.to(self.dtype)
-        return grid.unfold(1, 3, 1).unfold(2, 3, 1).permute(0, 1, 2, 5, 6, 3, 4)
+    def windows(self, grid: Float[Tensor, "b my mx k r"]) -> Float[Tensor, "b ny nx g g k r"]:
+        """The nodes of every cell, a view."""
+        return grid.unfold(1, self.taps, 1).unfold(2, self.taps, 1).permute(0, 1, 2, 5, 6, 3, 4)
 
-    def slice(self, windows: Float[Tensor, "b ny nx 3 3 k r"], rows: slice) -> Float[Tensor, "b y nx k p"]:
-        """Values at the pixels (without the scale)."""
+    def slice(self, windows: Float[Tensor, "b ny nx g g k r"], rows: slice) -> Float[Tensor, "b y nx k p"]:
+        """Values of both kernels together at the pixels."""
         part = windows[:, rows]
         b, y, nx, _, _, k, r = part.shape
         p = self.cells.p
         features = self.features[:, rows].reshape(-1, p, r)
-        values = torch.bmm(part.reshape(-1, 9 * k, r), features.transpose(1, 2)).reshape(-1, 9, k, p)
-        out = values[:, 0].float() * self.weights[0]
-        for i in range(1, 9):
-            out.addcmul_(values[:, i].float(), self.weights[i])
+        values = torch.bmm(part.reshape(len(features), -1, r), features.transpose(1, 2))
+        values = values.reshape(len(features), -1, k * p)
+        runs = self.weights[:, None].expand(-1, k, -1).reshape(-1, k * p)
+        out = values[:, 0].float().mul_(runs[0])
+        for i in range(1, len(runs)):
+            out.addcmul_(values[:, i].float(), runs[i])
         return out.reshape(b, y, nx, k, p)
 
     def messages(
@@ -193,12 +198,11 @@ class Lattice:
         """Both normalised kernels times q, apart: smoothness, appearance (self terms included)."""
         nodes = self.new_nodes(q.shape[3])
         for rows in self.strips():
-            self.splat(q[:, rows] * self.scale[:, rows], nodes, rows)
+            self.splat(q[:, rows], nodes, rows)
         both = []
         for weights in ((1.0, 0.0), (0.0, 1.0)):
             windows = self.windows(self.blur(nodes, *weights))
-            out = torch.cat([self.slice(windows, rows) for rows in self.strips()], 1)
-            both.append(out.mul_(self.scale))
+            both.append(torch.cat([self.slice(windows, rows) for rows in self.strips()], 1))
         return both[0], both[1].addcmul_(self.residual, q)
 
 

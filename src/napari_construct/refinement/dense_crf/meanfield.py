@@ -42,40 +42,33 @@ def mean_field(
 
 def _take(planes: Float[Tensor, "b k h w"], order: Int[Tensor, "b k"]) -> Float[Tensor, "b k h w"]:
     """Planes of every image in an order of its own."""
-    return planes.gather(1, order[:, :, None, None].expand_as(planes))
+    return torch.stack([image[rows] for image, rows in zip(planes, order, strict=True)])
 
 
 def _iterate(
     lattice: Lattice, logits: Float[Tensor, "b ny nx k p"], weights: tuple[float, float], iterations: int
 ) -> Float[Tensor, "b ny nx k p"]:
-    k = logits.shape[3]
+    """Run the iterations; ``logits`` become the unaries plus all messages but the self terms."""
     q = torch.softmax(logits, 3)
-    known = torch.full_like(q[:, :, :, :-1], 1.0 / k)
-    message = torch.zeros_like(known)
     residual = lattice.residual * weights[1]
     strips = lattice.strips()
-    nodes = lattice.new_nodes(k - 1)
+    nodes = lattice.new_nodes(logits.shape[3] - 1)
     for rows in strips:
-        _send(lattice, q, known, nodes, rows)
+        lattice.splat(q[:, rows, :, :-1] - 1.0 / q.shape[3], nodes, rows)
     for iteration in range(iterations):
         windows = lattice.windows(lattice.blur(nodes, *weights))
         nodes = nodes.zero_()
         for rows in strips:
-            message[:, rows].addcmul_(lattice.slice(windows, rows), lattice.scale[:, rows])
-            total = torch.addcmul(logits[:, rows], residual[:, rows], q[:, rows])
-            total[:, :, :, :-1] += message[:, rows]
-            total[:, :, :, -1] -= message[:, rows].sum(3)
-            q[:, rows] = torch.softmax(total, 3)
+            message = lattice.slice(windows, rows)
+            part = logits[:, rows]
+            part[:, :, :, :-1] += message
+            part[:, :, :, -1] -= message.sum(3)
+            updated = torch.softmax(torch.addcmul(part, residual[:, rows], q[:, rows]), 3)
             if iteration < iterations - 1:
-                _send(lattice, q, known, nodes, rows)
+                change = updated[:, :, :, :-1] - q[:, rows, :, :-1]
+                lattice.splat(change, nodes, rows)
+            q[:, rows] = updated
     return q
-
-
-def _send(lattice: Lattice, q: Tensor, known: Tensor, nodes: Tensor, rows: slice) -> None:
-    """Splat what of q the lattice does not know yet."""
-    change = q[:, rows, :, :-1] - known[:, rows]
-    known[:, rows] += change
-    lattice.splat(change.mul_(lattice.scale[:, rows]), nodes, rows)
 
 
 def differentiable_mean_field(

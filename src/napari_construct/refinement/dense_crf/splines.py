@@ -1,15 +1,16 @@
-"""Spatial Gaussians on a coarse grid of quadratic B-splines.
+"""Spatial Gaussians on a coarse grid of B-splines.
 
 A picture blurred with a Gaussian of standard deviation sigma holds nothing finer than about sigma,
-so the blur needs one number every 0.8 sigma, not one a pixel. Along one axis of ``n`` pixels, cut into
-cells of ``s`` pixels, let ``W`` (n, m) hold the values of the ``m = n / s + 2`` quadratic B-splines whose
+so the blur needs one number every 0.6 sigma, not one a pixel. Along one axis of ``n`` pixels, cut into
+cells of ``s`` pixels, let ``W`` (n, m) hold the values of the ``m = n / s + d`` B-splines of degree d whose
 knots are the cell borders. The blur ``G`` (n, n) is replaced by
 
     W T W^T,    T = W^+ G W^+^T,
 
 the best approximation of ``G`` in that space on both sides (W^+ is the pseudo-inverse). ``T`` is
-symmetric and positive semi-definite because ``G`` is. Every pixel sees three splines an axis, nine
-in the plane: *splat* is W^T, *slice* is W, and the blur itself happens between splines only.
+symmetric and positive semi-definite because ``G`` is. Every pixel sees d + 1 splines an axis, four in
+the plane for linear ones and nine for quadratic ones: *splat* is W^T, *slice* is W, and the blur itself
+happens between splines only.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ from scipy import linalg, signal
 from torch import Tensor
 
 MAX_SPACING = 16
+REACH = 3.7
+"""Half-width of the band of T in standard deviations (and two nodes)."""
+
 BLOCK = 32
 """Nodes that one banded product makes."""
 
@@ -35,28 +39,29 @@ def spacing(sigma: float, ratio: float) -> int:
     return max(1, min(MAX_SPACING, int(ratio * sigma + 1e-9)))
 
 
-def cell_weights(s: int) -> npt.NDArray[np.float64]:
-    """Values of the three splines of a cell at its pixel centres, one axis."""
+def cell_weights(s: int, degree: int) -> npt.NDArray[np.float64]:
+    """(degree + 1, s): values of the splines of a cell at its pixel centres, one axis."""
     t = (np.arange(s) + 0.5) / s
-    weights: npt.NDArray[np.float64] = np.stack([0.5 * (1 - t) ** 2, 0.5 + t - t**2, 0.5 * t**2])
+    linear, quadratic = [1 - t, t], [0.5 * (1 - t) ** 2, 0.5 + t - t**2, 0.5 * t**2]
+    weights: npt.NDArray[np.float64] = np.stack(linear if degree == 1 else quadratic)
     return weights
 
 
-def plane_weights(s: int) -> npt.NDArray[np.float64]:
-    """Values of the nine splines of a cell of p = s * s pixels, rows before columns."""
-    axis = cell_weights(s)
-    plane: npt.NDArray[np.float64] = np.einsum("ay,bx->abyx", axis, axis).reshape(9, s * s)
+def plane_weights(s: int, degree: int) -> npt.NDArray[np.float64]:
+    """((degree + 1)^2, s * s): values of the splines of a cell at its pixels, rows before columns."""
+    axis = cell_weights(s, degree)
+    plane: npt.NDArray[np.float64] = np.einsum("ay,bx->abyx", axis, axis).reshape(-1, s * s)
     return plane
 
 
 @lru_cache(maxsize=64)
-def node_kernel(cells: int, s: int, sigma: float) -> npt.NDArray[np.float64]:
+def node_kernel(cells: int, s: int, sigma: float, degree: int) -> npt.NDArray[np.float64]:
     """T of the module's text for one axis of ``cells`` cells, float64."""
-    n, m = cells * s, cells + 2
+    n, m = cells * s, cells + degree
     weights = np.zeros((n, m))
-    local = cell_weights(s).T
+    local = cell_weights(s, degree).T
     for cell in range(cells):
-        weights[cell * s : (cell + 1) * s, cell : cell + 3] = local
+        weights[cell * s : (cell + 1) * s, cell : cell + degree + 1] = local
     reach = min(n - 1, ceil(8 * sigma))
     gauss = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
     blurred = signal.oaconvolve(weights, gauss[:, None], mode="full", axes=0)[reach : reach + n]
@@ -74,35 +79,43 @@ def node_kernel(cells: int, s: int, sigma: float) -> npt.NDArray[np.float64]:
 class AxisBlur:
     """Multiplies node values by T along one axis, a block of rows of the band at a time."""
 
-    def __init__(self, cells: int, s: int, sigma: float, device: torch.device) -> None:
-        kernel = node_kernel(cells, s, sigma)
+    def __init__(
+        self, cells: int, s: int, sigma: float, degree: int, dtype: torch.dtype, device: torch.device
+    ) -> None:
+        kernel = node_kernel(cells, s, sigma, degree)
         m = len(kernel)
-        # the Gaussian to 5 sigma, and the tails of the inverse splines
-        band = ceil(5 * sigma / s) + 6
+        band = ceil(REACH * sigma / s) + 2
         edges = [0, m] if m <= BLOCK + 2 * band else [*range(0, m - BLOCK // 2, BLOCK), m]
         self.blocks = []
         for low, high in pairwise(edges):
             first, last = max(0, low - band), min(m, high + band)
-            block = torch.tensor(kernel[low:high, first:last], dtype=torch.float32, device=device)
-            self.blocks.append((slice(low, high), slice(first, last), block))
+            block = torch.tensor(kernel[low:high, first:last], dtype=dtype, device=device)
+            self.blocks.append((slice(first, last), block))
 
-    def rows(self, nodes: Float[Tensor, "b m n"]) -> Float[Tensor, "b m n"]:
-        """Blur along dimension 1; every other dimension is folded into the others."""
-        if len(self.blocks) == 1:
-            return torch.matmul(self.blocks[0][2], nodes)
-        out = torch.empty_like(nodes)
-        for target, source, block in self.blocks:
-            out[:, target] = torch.matmul(block, nodes[:, source])
-        return out
+    def __call__(self, nodes: Float[Tensor, "n m c"]) -> Float[Tensor, "n m c"]:
+        """Blur along dimension 1."""
+        parts = []
+        for source, block in self.blocks:
+            parts.append(torch.bmm(block.expand(len(nodes), -1, -1), nodes[:, source]))
+        return torch.cat(parts, 1) if len(parts) > 1 else parts[0]
 
 
 class PlaneBlur:
     """The blur between the nodes of a plane: T of the rows times T of the columns."""
 
-    def __init__(self, ny: int, nx: int, s: int, sigma: float, device: torch.device) -> None:
-        self.y, self.x = AxisBlur(ny, s, sigma, device), AxisBlur(nx, s, sigma, device)
+    def __init__(
+        self, cells: tuple[int, int, int], sigma: float, degree: int, dtype: torch.dtype, device: torch.device
+    ) -> None:
+        ny, nx, s = cells
+        self.y, self.x = (AxisBlur(n, s, sigma, degree, dtype, device) for n in (ny, nx))
 
     def __call__(self, nodes: Float[Tensor, "b my mx c"]) -> Float[Tensor, "b my mx c"]:
         b, my, mx, c = nodes.shape
-        along_y = self.y.rows(nodes.reshape(b, my, mx * c)).reshape(b * my, mx, c)
-        return self.x.rows(along_y).reshape(b, my, mx, c)
+        # each pass is a batch of small products over the other axis, and leaves the axes swapped
+        along_y = (
+            self.y(nodes.transpose(1, 2).reshape(b * mx, my, c))
+            if b > 1
+            else self.y(nodes[0].transpose(0, 1))
+        )
+        swapped = along_y.reshape(b, mx, my, c).transpose(1, 2)
+        return self.x(swapped.reshape(b * my, mx, c) if b > 1 else swapped[0]).reshape(b, my, mx, c)
