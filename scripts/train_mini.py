@@ -164,7 +164,7 @@ def training_config(seed: int, epochs: int) -> TrainingConfig:
     )  # fmt: skip
     return TrainingConfig(
         model=model, epochs=epochs, seed=seed, patch_mpp=PATCH_MPP, mpp=MPP, learning_rate=5e-3,
-        augmentation=LOOK,
+        augmentation=LOOK, labels_speak_of="cells",
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import torch
 
 from napari_construct.models.pooling import pool_logits
 from napari_construct.training.mosaic import LARGEST, SMALLEST, paste, share_of_cells
-from napari_construct.training.task import Batch, part_logits
+from napari_construct.training.task import Batch, cell_logits, part_logits
 
 
 def generator() -> torch.Generator:
@@ -66,3 +66,20 @@ def test_cells_hold_the_share_of_their_pixels() -> None:
     pasted = torch.zeros(1, 8, 8, dtype=torch.bool)
     pasted[:, :, :2] = True
     torch.testing.assert_close(share_of_cells(pasted, (2, 2)), torch.tensor([[[0.5, 0.0], [0.5, 0.0]]]))
+
+
+def test_cells_carry_the_labels_of_their_part() -> None:
+    cam = torch.arange(8.0).view(1, 2, 2, 2)
+    pasted = torch.zeros(1, 16, 16, dtype=torch.bool)
+    pasted[:, :, 8:] = True
+    parts = (torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]]))
+    logits, labels = cell_logits(cam, Batch(torch.zeros(1, 3, 16, 16), torch.ones(1, 2), pasted, parts))
+    torch.testing.assert_close(logits, torch.tensor([[0.0, 4.0], [1.0, 5.0], [2.0, 6.0], [3.0, 7.0]]))
+    torch.testing.assert_close(labels, torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]]))
+
+
+def test_cells_of_a_plain_patch_carry_its_labels() -> None:
+    cam = torch.zeros(2, 3, 2, 2)
+    patch_labels = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
+    _, labels = cell_logits(cam, Batch(torch.zeros(2, 3, 16, 16), patch_labels))
+    torch.testing.assert_close(labels, patch_labels.repeat_interleave(4, 0))

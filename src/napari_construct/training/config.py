@@ -140,6 +140,10 @@ class TrainingConfig(BaseModel):
     class_balance : bool
         Whether patches with and without a class have the same say in its classification loss, however
         many there are of each. The published objective counts patches.
+    labels_speak_of : {"parts", "cells"}
+        What an image-level label is compared with: the pooled logits of a patch (or of each part of a
+        mosaic), or every cell of the CAM. "cells" is for patches that hold one class each and little
+        else; it needs no pooling to be undone by the network.
     contrast_form : {"tokens", "regions"}
         "tokens" pools the map that the CAM is read from under the soft mask; "regions" encodes the
         masked image again, as published, and needs an encoder with an image embedding.
@@ -181,6 +185,7 @@ class TrainingConfig(BaseModel):
     clip_norm: Annotated[float, Field(gt=0)] | None = 5.0
     weights: LossWeights = LossWeights()
     class_balance: bool = True
+    labels_speak_of: Literal["parts", "cells"] = "parts"
     contrast_form: Literal["tokens", "regions"] = "tokens"
     temperature: Annotated[float, Field(gt=0, le=10)] = 0.07
     memory_bank: Annotated[int, Field(ge=0, le=1_000_000)] = 2048

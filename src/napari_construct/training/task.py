@@ -127,6 +127,9 @@ class TrainingTask(nn.Module):
         return self
 
     def _classification(self, batch: Batch, output: ConstructOutput) -> Tensor:
+        if self.config.labels_speak_of == "cells":
+            logits, labels = cell_logits(output.cam.float(), batch)
+            return classification_loss(logits, labels, self.positive_weight)
         if batch.pasted is None:
             return classification_loss(output.class_logits.float(), batch.labels, self.positive_weight)
         logits, labels = part_logits(output.cam.float(), batch, self.model.head.config.pooling)
@@ -196,3 +199,15 @@ def part_logits(
     there = strip.flatten(1).amax(1) > 0
     logits = torch.cat([pool_logits(cam, pooling, 1 - strip), pool_logits(cam, pooling, strip)[there]])
     return logits, torch.cat([own, other[there]])
+
+
+def cell_logits(
+    cam: Float[Tensor, "b k h w"], batch: Batch
+) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k"]]:
+    """Logits of every cell of the CAM, and the labels of the part that most of the cell belongs to."""
+    labels = batch.labels[:, :, None, None].expand_as(cam)
+    if batch.pasted is not None:
+        strip = share_of_cells(batch.pasted, (cam.shape[-2], cam.shape[-1]))[:, None] > 0.5
+        own, other = (part[:, :, None, None] for part in batch.parts)
+        labels = torch.where(strip, other, own)
+    return cam.movedim(1, -1).flatten(0, -2), labels.movedim(1, -1).flatten(0, -2)
