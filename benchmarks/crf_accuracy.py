@@ -1,4 +1,4 @@
-"""How close is a dense CRF backend to the exact mean field?
+"""Measure how close a dense CRF backend is to the exact mean field.
 
     python benchmarks/crf_accuracy.py FILE.npz [--backend auto] [--accuracy auto] [--json OUT.json]
 

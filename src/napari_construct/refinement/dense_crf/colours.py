@@ -29,11 +29,13 @@ from jaxtyping import Float, Int, UInt8
 from scipy.linalg import lapack
 from torch import Tensor
 
+from napari_construct.refinement.dense_crf.strips import Map
+
 BINS = 4096
 MAX_LANDMARKS = 224
 MIN_RESIDUAL = 2e-3
 CHECK_EVERY = 16
-CHUNK = 8192
+CHUNK = 4096
 UNIQUE_FROM = 1 << 15
 """From this many pixels on, features are computed once a colour (7 bits a channel), not once a pixel."""
 
@@ -58,26 +60,30 @@ class ColourFeatures:
         """Columns; images that need fewer have zeros in the last ones."""
         return self.weights.shape[2]
 
-    def __call__(self, colours: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n r"]:
+    def __call__(self, colours: Float[Tensor, "b n 3"], run: Map) -> Float[Tensor, "b n r"]:
         """Features of colours in grey levels."""
         centre = self.landmarks.mean(1, keepdim=True)
         z = (self.landmarks - centre) / self.sigma
         half = -0.5 * z.square().sum(2)[:, None]
-        parts = []
-        for chunk in colours.split(CHUNK if colours.device.type == "cpu" else 32 * CHUNK, 1):  # type: ignore[no-untyped-call]
+
+        def some(chunk: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n r"]:
             c = (chunk - centre) / self.sigma
             exponent = torch.baddbmm(half, c, z.transpose(1, 2)).sub_(0.5 * c.square().sum(2, keepdim=True))
-            parts.append(torch.bmm(exponent.exp_(), self.weights))
-        return torch.cat(parts, 1)
+            return torch.bmm(exponent.exp_(), self.weights)
 
-    def of_pixels(self, image: UInt8[Tensor, "b h w 3"]) -> tuple[Float[Tensor, "n r"], Int[Tensor, "b h w"]]:
+        size = CHUNK if colours.device.type == "cpu" else 64 * CHUNK
+        return torch.cat(list(run(some, torch.split(colours, size, 1))), 1)
+
+    def of_pixels(
+        self, image: UInt8[Tensor, "b h w 3"], run: Map
+    ) -> tuple[Float[Tensor, "n r"], Int[Tensor, "b h w"]]:
         """Features as a table of colours, and the row of every pixel."""
         b, h, w, _ = image.shape
         if b > 1 or h * w < UNIQUE_FROM:
             rows = torch.arange(b * h * w, device=image.device, dtype=torch.int32).reshape(b, h, w)
-            return self(image.reshape(b, h * w, 3).float()).flatten(0, 1), rows
+            return self(image.reshape(b, h * w, 3).float(), run).flatten(0, 1), rows
         colours, rows = _distinct(image)
-        return self(colours[None])[0], rows
+        return self(colours[None], run)[0], rows
 
 
 def fit_colours(
@@ -144,8 +150,9 @@ def _distinct(image: UInt8[Tensor, "1 h w 3"]) -> tuple[Float[Tensor, "n 3"], In
     r, g, b = ((half.amax((0, 1, 2)) - low).long() + 1).tolist()
     offset = (half - low).to(torch.int32)
     code = (offset[..., 0] * g + offset[..., 1]) * b + offset[..., 2]
-    present = torch.bincount(code.reshape(-1), minlength=r * g * b) > 0
-    row = present.cumsum(0, dtype=torch.int32) - 1
+    present = torch.zeros(r * g * b, dtype=torch.uint8, device=image.device)
+    present.scatter_(0, code.reshape(-1).long(), 1)
+    row = present.cumsum(0, dtype=torch.int32).sub_(1)
     codes = present.nonzero()[:, 0]
     colours = torch.stack([codes // (g * b), codes // b % g, codes % b], 1) + low
     return colours.float() * 2 + 0.5, row.index_select(0, code.reshape(-1)).reshape(code.shape)
@@ -220,5 +227,5 @@ def _pivoted_cholesky_lapack(
     columns = torch.from_numpy(factor[:, : min(rank, MAX_LANDMARKS)]).tril()
     psi = torch.empty_like(columns).index_copy_(0, order, columns / scale[order, None])
     left = 1 - (counts[0] / counts.sum()) @ psi.square().cumsum(1)
-    made = int((left > tolerance).sum()) + 1
+    made = min(int((left > tolerance).sum()) + 1, len(left))
     return order[None, :made].clone(), psi[None, :, :made]

@@ -22,6 +22,7 @@ from napari_construct.refinement.dense_crf.lattice import Lattice
 from napari_construct.refinement.dense_crf.meanfield import differentiable_mean_field, mean_field
 from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.refinement.dense_crf.result import CRFResult
+from napari_construct.refinement.dense_crf.strips import Map, workers
 
 Accuracy = Literal["auto", "fine", "fast"]
 
@@ -60,7 +61,7 @@ def settings_for(accuracy: Accuracy, pixels: int, device: torch.device) -> Setti
         raise ConfigurationError(f"expected an accuracy of auto, fine or fast, got {accuracy!r}")
     if accuracy == "fine" or (accuracy == "auto" and pixels <= FINE_PIXELS):
         return Settings(0.5, 2, 0.0015, 191, torch.float32)
-    return Settings(0.6, 1, 0.008, 127, torch.bfloat16 if _fast_bfloat16(device) else torch.float32)
+    return Settings(0.7, 1, 0.015, 63, torch.bfloat16 if _fast_bfloat16(device) else torch.float32)
 
 
 def _fast_bfloat16(device: torch.device) -> bool:
@@ -108,16 +109,17 @@ class Factorisation:
         self.settings = settings_for(accuracy, pixels.shape[1] * pixels.shape[2], pixels.device)
         # a processor works through a batch one image after the other, an accelerator all at once
         groups = pixels.split(1) if pixels.device.type == "cpu" else (pixels,)  # type: ignore[no-untyped-call]
-        fits = [colours or self._fit(group) for group in groups]
+        with workers(pixels.device) as run:
+            fits = [colours or self._fit(group) for group in groups]
+            self.lattices = [self._lattice(group, fit, run) for group, fit in zip(groups, fits, strict=True)]
         self.rank = max(fit.rank for fit in fits)
         self.error = max(error for fit in fits for error in fit.errors)
-        self.lattices = [self._lattice(group, fit) for group, fit in zip(groups, fits, strict=True)]
 
     def _fit(self, pixels: UInt8[Tensor, "b h w 3"]) -> ColourFeatures:
         sigma = self.parameters.appearance_sigma_rgb
         return fit_colours(pixels, sigma, self.settings.tolerance, self.settings.max_rank)
 
-    def _lattice(self, pixels: UInt8[Tensor, "b h w 3"], fit: ColourFeatures) -> Lattice:
+    def _lattice(self, pixels: UInt8[Tensor, "b h w 3"], fit: ColourFeatures, run: Map) -> Lattice:
         return Lattice(
             pixels,
             fit,
@@ -126,6 +128,7 @@ class Factorisation:
             spacing=self.settings.spacing,
             degree=self.settings.degree,
             dtype=self.settings.dtype,
+            run=run,
         )
 
     def refine(self, probabilities: ArrayLike, parameters: CRFParameters | None = None) -> CRFResult[Any]:
@@ -152,24 +155,29 @@ class Factorisation:
                 f"expected probabilities for an image of size {self.size[1:]} (batch {self.size[0]}), got "
                 f"{tuple(probabilities.shape)}; make a new Factorisation for another image"
             )
-        refined = self.refine_tensor(given, parameters)
+        refined, labels = self.refine_tensor(given, parameters)
         inputs = Inputs(given.new_empty(0), given, self.batched, not isinstance(probabilities, Tensor))
-        return result(inputs, refined, "lowrank", rank=self.rank, error_bound=self.error)
+        return result(inputs, refined, "lowrank", labels=labels, rank=self.rank, error_bound=self.error)
 
     def refine_tensor(
         self, probabilities: Float[Tensor, "b k h w"], parameters: CRFParameters
-    ) -> Float[Tensor, "b k h w"]:
-        """As :meth:`refine`, unchecked; differentiable in the probabilities where they ask for it."""
+    ) -> tuple[Float[Tensor, "b k h w"], Tensor | None]:
+        """As :meth:`refine`, unchecked; differentiable in the probabilities where they ask for it.
+
+        Labels are None where they are still to be taken from the probabilities.
+        """
         weights = (parameters.smoothness_weight, parameters.appearance_weight)
-        differentiable = probabilities.requires_grad and torch.is_grad_enabled()
-        step = differentiable_mean_field if differentiable else mean_field
-        done = []
-        start = 0
-        for lattice in self.lattices:
-            part = probabilities[start : start + len(lattice.features)]
-            done.append(step(lattice, part, weights, parameters.iterations))
-            start += len(part)
-        return torch.cat(done) if len(done) > 1 else done[0]
+        parts = torch.split(probabilities, [lattice.b for lattice in self.lattices])
+        pairs = list(zip(self.lattices, parts, strict=True))
+        if probabilities.requires_grad and torch.is_grad_enabled():
+            return torch.cat(
+                [differentiable_mean_field(one, part, weights, parameters.iterations) for one, part in pairs]
+            ), None
+        done = [mean_field(one, part, weights, parameters.iterations) for one, part in pairs]
+        if len(done) == 1:
+            return done[0]
+        labels = [label for _, label in done if label is not None]
+        return torch.cat([q for q, _ in done]), torch.cat(labels) if labels else None
 
     def _check_sigmas(self, parameters: CRFParameters) -> None:
         for name in ("smoothness_sigma", "appearance_sigma_xy", "appearance_sigma_rgb"):

@@ -130,10 +130,11 @@ def _lowrank(
     inputs: Inputs, parameters: CRFParameters, accuracy: Accuracy, tile: int | None
 ) -> CRFResult[Any]:
     if tile is not None:
-        refined, rank, error = refine_in_tiles(
+        refined, labels, rank, error = refine_in_tiles(
             inputs.image, inputs.probabilities, parameters, tile=tile, accuracy=accuracy
         )
     else:
         made = Factorisation(inputs.image, parameters, accuracy=accuracy)
-        refined, rank, error = made.refine_tensor(inputs.probabilities, parameters), made.rank, made.error
-    return result(inputs, refined, "lowrank", rank=rank, error_bound=error)
+        refined, labels = made.refine_tensor(inputs.probabilities, parameters)
+        rank, error = made.rank, made.error
+    return result(inputs, refined, "lowrank", labels=labels, rank=rank, error_bound=error)

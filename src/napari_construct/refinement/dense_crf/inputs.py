@@ -93,12 +93,14 @@ def result(
     refined: Float[Tensor, "b k h w"],
     backend: str,
     *,
+    labels: UInt8[Tensor, "b h w"] | None = None,
     rank: int | None = None,
     error_bound: float | None = None,
 ) -> CRFResult[Any]:
     """Give the refined probabilities back in the form of the input."""
     k = refined.shape[1]
-    labels = refined.detach().argmax(1).to(torch.uint8 if k <= 256 else torch.uint16)
+    if labels is None:
+        labels = refined.detach().argmax(1).to(torch.uint8 if k <= 256 else torch.uint16)
     if not inputs.batched:
         refined, labels = refined[0], labels[0]
     if inputs.as_numpy:

@@ -17,7 +17,8 @@ change without making them again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int, UInt8
@@ -25,43 +26,25 @@ from torch import Tensor
 
 from napari_construct.refinement.dense_crf import splines
 from napari_construct.refinement.dense_crf.colours import ColourFeatures
-
-STRIP_PIXELS = 1 << 16
-"""Pixels whose intermediate products are held at a time on a CPU: they stay in its cache."""
+from napari_construct.refinement.dense_crf.strips import Map, cut, workers
 
 MIN_DEGREE = 1e-3
 
 
-@dataclass(frozen=True, slots=True)
-class Cells:
-    """Pictures cut into cells: (b, n, h, w) <-> (b, ny, nx, n, p), padded with zeros."""
+def to_cells(planes: Float[Tensor, "b n h w"], s: int) -> Float[Tensor, "b ny nx n p"]:
+    """Cut pictures into cells of s x s pixels, padded with zeros."""
+    b, n, h, w = planes.shape
+    ny, nx = -(-h // s), -(-w // s)
+    if (ny * s, nx * s) != (h, w):
+        planes = torch.nn.functional.pad(planes, (0, nx * s - w, 0, ny * s - h))
+    return planes.reshape(b, n, ny, s, nx, s).permute(0, 2, 4, 1, 3, 5).reshape(b, ny, nx, n, s * s)
 
-    h: int
-    w: int
-    s: int
-    ny: int = field(init=False)
-    nx: int = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "ny", -(-self.h // self.s))
-        object.__setattr__(self, "nx", -(-self.w // self.s))
-
-    @property
-    def p(self) -> int:
-        return self.s * self.s
-
-    def split(self, planes: Float[Tensor, "b n h w"]) -> Float[Tensor, "b ny nx n p"]:
-        s = self.s
-        planes = torch.nn.functional.pad(planes, (0, self.nx * s - self.w, 0, self.ny * s - self.h))
-        b, n = planes.shape[:2]
-        parts = planes.reshape(b, n, self.ny, s, self.nx, s).permute(0, 2, 4, 1, 3, 5)
-        return parts.reshape(b, self.ny, self.nx, n, s * s)
-
-    def join(self, cells: Float[Tensor, "b ny nx n p"]) -> Float[Tensor, "b n h w"]:
-        b, _, _, n, _ = cells.shape
-        parts = cells.reshape(b, self.ny, self.nx, n, self.s, self.s).permute(0, 3, 1, 4, 2, 5)
-        planes = parts.reshape(b, n, self.ny * self.s, self.nx * self.s)
-        return planes[..., : self.h, : self.w].contiguous()
+def from_cells(cells: Float[Tensor, "b ny nx n p"], s: int, h: int, w: int) -> Float[Tensor, "b n h w"]:
+    """Undo :func:`to_cells`."""
+    b, ny, nx, n, _ = cells.shape
+    planes = cells.reshape(b, ny, nx, n, s, s).permute(0, 3, 1, 4, 2, 5).reshape(b, n, ny * s, nx * s)
+    return planes[..., :h, :w]
 
 
 class Lattice:
@@ -73,87 +56,86 @@ class Lattice:
         (b, ny, nx, p, r + 1): the colour features times degree^-1/2 of the appearance kernel, and in the
         last column degree^-1/2 of the smoothness kernel; zero outside the image.
     residual : tensor
-        (b, ny, nx, 1, p): what the self term of the normalised appearance kernel lacks.
+        (b, ny, nx, 1, p) float32: what the self term of the normalised appearance kernel lacks.
     """
 
     def __init__(
         self,
         image: UInt8[Tensor, "b h w 3"],
-        features: ColourFeatures,
+        colours: ColourFeatures,
         *,
         sigma_xy: float,
         smoothness_sigma: float,
         spacing: float,
         degree: int,
         dtype: torch.dtype,
+        run: Map,
     ) -> None:
-        _, h, w, _ = image.shape
-        device = image.device
-        self.cells = Cells(h, w, splines.spacing(min(sigma_xy, smoothness_sigma), spacing))
-        self.dtype = dtype
-        self.rank = features.rank
-        self.taps = degree + 1
-        geometry = (self.cells.ny, self.cells.nx, self.cells.s)
-        self.appearance_blur = splines.PlaneBlur(geometry, sigma_xy, degree, dtype, device)
-        self.smoothness_blur = splines.PlaneBlur(geometry, smoothness_sigma, degree, dtype, device)
-        plane = splines.plane_weights(self.cells.s, degree)
-        self.weights = torch.tensor(plane, dtype=torch.float32, device=device)
-        self._place_features(*features.of_pixels(image))
-        self._normalise(_degree(h, smoothness_sigma, device), _degree(w, smoothness_sigma, device))
+        self.b, self.h, self.w, _ = image.shape
+        self.s = splines.spacing(min(sigma_xy, smoothness_sigma), spacing)
+        self.ny, self.nx, self.p = -(-self.h // self.s), -(-self.w // self.s), self.s**2
+        self.device, self.dtype = image.device, dtype
+        # linear splines on a grid of pixels are a poor basis; quadratic ones hold every picture
+        degree = degree if self.s > 2 else 2
+        self.rank, self.taps = colours.rank, degree + 1
+        cells = (self.ny, self.nx, self.s)
+        self.appearance_blur = splines.PlaneBlur(cells, sigma_xy, degree, dtype, self.device)
+        self.smoothness_blur = splines.PlaneBlur(cells, smoothness_sigma, degree, dtype, self.device)
+        plane = splines.plane_weights(self.s, degree)
+        self.weights = torch.tensor(plane, dtype=torch.float32, device=self.device)
+        self._place_features(*colours.of_pixels(image, run), run)
+        self._normalise(smoothness_sigma, run)
 
-    def _place_features(self, table: Float[Tensor, "n r"], rows: Int[Tensor, "b h w"]) -> None:
+    def _place_features(self, table: Float[Tensor, "n r"], rows: Int[Tensor, "b h w"], run: Map) -> None:
         """Bring features to their cells; remember 1 - |Phi|^2."""
-        cells, outside = self.cells, len(table)
-        b, s = len(rows), cells.s
-        missing = (1 - table.square().sum(1)).clamp_min_(0)
-        missing = torch.nn.functional.pad(missing, (0, 1))
-        table = torch.nn.functional.pad(table.to(self.dtype), (0, 1, 0, 1))
-        padding = (0, cells.nx * s - cells.w, 0, cells.ny * s - cells.h)
+        outside, s = len(table), self.s
+        missing = torch.nn.functional.pad((1 - table.square().sum(1)).clamp_min_(0), (0, 1))
+        low = table.new_zeros(outside + 1, self.rank + 1, dtype=self.dtype)
+        low[:-1, :-1] = table
+        padding = (0, self.nx * s - self.w, 0, self.ny * s - self.h)
         rows = torch.nn.functional.pad(rows, padding, value=outside)
-        rows = rows.reshape(b, cells.ny, s, cells.nx, s).permute(0, 1, 3, 2, 4).reshape(-1)
-        shape = (b, cells.ny, cells.nx, 1, cells.p)
-        self.residual = missing.index_select(0, rows).reshape(shape)
-        self.inside = (rows != outside).to(torch.float32).reshape(shape)
-        features = table.index_select(0, rows)
-        self.features = features.reshape(b, cells.ny, cells.nx, cells.p, self.rank + 1)
+        rows = rows.reshape(self.b, self.ny, s, self.nx, s).permute(0, 1, 3, 2, 4).contiguous()
+        shape = (self.b, self.ny, self.nx)
+        self.features = low.new_empty(*shape, self.p, self.rank + 1)
+        self.residual = missing.new_empty(*shape, 1, self.p)
+        self.inside = missing.new_empty(*shape, 1, self.p)
 
-    def _normalise(self, degree_y: Tensor, degree_x: Tensor) -> None:
+        def place(strip: slice) -> None:
+            index = rows[:, strip].reshape(-1)
+            for source, target in ((low, self.features), (missing, self.residual)):
+                target[:, strip] = source.index_select(0, index).reshape(target[:, strip].shape)
+            self.inside[:, strip] = (index != outside).reshape(self.inside[:, strip].shape)
+
+        for _ in run(place, self.strips()):
+            pass
+
+    def _normalise(self, smoothness_sigma: float, run: Map) -> None:
         """Scale both kernels by their row sums to the power -1/2."""
-        nodes = self.new_nodes(1)
-        for strip in self.strips():
-            self.splat(self.inside[:, strip], nodes, strip)
-        windows = self.windows(self.blur(nodes, 0.0, 1.0))
-        degree = self.residual.clone()
-        for strip in self.strips():
-            degree[:, strip] += self.slice(windows, strip)
-        scale = degree.clamp_(min=MIN_DEGREE).rsqrt_().mul_(self.inside)
-        self.residual = self.residual * scale.square()
-        self.features *= scale.transpose(3, 4).to(self.dtype)
-        smooth = self.cells.split((degree_y[:, None] * degree_x).rsqrt()[None, None])
-        self.features[..., -1] = smooth[..., 0, :].to(self.dtype)
+        parts = run(lambda strip: self.splat(self.inside[:, strip], strip), self.strips())
+        windows = self.windows(self.blur(self.collect(parts), 0.0, 1.0, run))
+        degrees = [_degree(n, smoothness_sigma, self.device) for n in (self.h, self.w)]
+        smooth = to_cells((degrees[0][:, None] * degrees[1]).rsqrt()[None, None], self.s)[..., 0, :]
+
+        def scale(strip: slice) -> None:
+            degree = self.slice(windows, strip) + self.residual[:, strip]
+            root = degree.clamp_(min=MIN_DEGREE).rsqrt_().mul_(self.inside[:, strip])
+            self.residual[:, strip] *= root.square()
+            self.features[:, strip] *= root.transpose(3, 4).to(self.dtype)
+            self.features[:, strip, ..., -1] = smooth[:, strip].to(self.dtype)
+
+        for _ in run(scale, self.strips()):
+            pass
 
     def strips(self) -> list[slice]:
         """Rows of cells worked on at a time."""
-        ny, row = self.cells.ny, self.cells.nx * self.cells.p
-        if self.features.device.type != "cpu":
-            return [slice(0, ny)]
-        step = max(1, STRIP_PIXELS // row)
-        return [slice(y, min(ny, y + step)) for y in range(0, ny, step)]
+        return cut(self.ny, self.nx * self.p, self.device)
 
-    def new_nodes(self, k: int) -> Float[Tensor, "b my mx k r"]:
-        shape = (
-            self.features.shape[0],
-            self.cells.ny + self.taps - 1,
-            self.cells.nx + self.taps - 1,
-            k,
-            self.rank + 1,
-        )
-        return self.features.new_zeros(shape)
+    def pixels(self, rows: slice) -> slice:
+        """The pixel rows of rows of cells."""
+        return slice(rows.start * self.s, min(self.h, rows.stop * self.s))
 
-    def splat(
-        self, values: Float[Tensor, "b y nx k p"], nodes: Float[Tensor, "b my mx k r"], rows: slice
-    ) -> None:
-        """Add values times the features to the nodes."""
+    def splat(self, values: Float[Tensor, "b y nx k p"], rows: slice) -> Float[Tensor, "b yn mx k r"]:
+        """Sum values times features on the nodes of rows of cells; strips share nodes at their edges."""
         b, y, nx, k, p = values.shape
         # one run of k * p numbers a spline: processors like long runs
         runs = self.weights[:, None].expand(-1, k, -1).reshape(-1, k * p).to(self.dtype)
@@ -161,17 +143,37 @@ class Lattice:
         features = self.features[:, rows].reshape(-1, p, self.rank + 1)
         parts = torch.bmm(weighted.reshape(len(features), -1, p), features)
         parts = parts.reshape(b, y, nx, self.taps, self.taps, k, self.rank + 1)
+        edge = self.taps - 1
+        nodes = parts.new_zeros(b, y + edge, nx + edge, k, self.rank + 1)
         for i in range(self.taps):
             for j in range(self.taps):
-                nodes[:, rows.start + i : rows.stop + i, j : j + nx] += parts[:, :, :, i, j]
+                nodes[:, i : i + y, j : j + nx] += parts[:, :, :, i, j]
+        return nodes
+
+    def collect(self, parts: Iterable[Float[Tensor, "b yn mx k r"] | None]) -> Float[Tensor, "b my mx k r"]:
+        """Add up the nodes of all strips, in their order."""
+        nodes: Tensor | None = None
+        for rows, part in zip(self.strips(), parts, strict=True):
+            if part is None:
+                continue
+            if nodes is None:
+                nodes = part.new_zeros(self.b, self.ny + self.taps - 1, *part.shape[2:])
+            nodes[:, rows.start : rows.stop + self.taps - 1] += part
+        if nodes is None:
+            raise ValueError("expected the nodes of every strip, got none; the image has no rows")
+        return nodes
 
     def blur(
-        self, nodes: Float[Tensor, "b my mx k r"], smoothness_weight: float, appearance_weight: float
+        self,
+        nodes: Float[Tensor, "b my mx k r"],
+        smoothness_weight: float,
+        appearance_weight: float,
+        run: Map = map,
     ) -> Float[Tensor, "b my mx k r"]:
         """Both kernels between the nodes, each times its weight."""
-        out = self.appearance_blur(nodes.flatten(3)).reshape(nodes.shape)
+        out = self.appearance_blur(nodes.flatten(3), run).reshape(nodes.shape)
         out *= appearance_weight
-        out[..., -1] = self.smoothness_blur(nodes[..., -1]) * smoothness_weight
+        out[..., -1] = self.smoothness_blur(nodes[..., -1], map) * smoothness_weight
         return out
 
     def windows(self, grid: Float[Tensor, "b my mx k r"]) -> Float[Tensor, "b ny nx g g k r"]:
@@ -179,30 +181,29 @@ class Lattice:
         return grid.unfold(1, self.taps, 1).unfold(2, self.taps, 1).permute(0, 1, 2, 5, 6, 3, 4)
 
     def slice(self, windows: Float[Tensor, "b ny nx g g k r"], rows: slice) -> Float[Tensor, "b y nx k p"]:
-        """Values of both kernels together at the pixels."""
+        """Values of both kernels together at the pixels, float32."""
         part = windows[:, rows]
         b, y, nx, _, _, k, r = part.shape
-        p = self.cells.p
-        features = self.features[:, rows].reshape(-1, p, r)
+        features = self.features[:, rows].reshape(-1, self.p, r)
         values = torch.bmm(part.reshape(len(features), -1, r), features.transpose(1, 2))
-        values = values.reshape(len(features), -1, k * p)
-        runs = self.weights[:, None].expand(-1, k, -1).reshape(-1, k * p)
+        values = values.reshape(len(features), -1, k * self.p)
+        runs = self.weights[:, None].expand(-1, k, -1).reshape(-1, k * self.p)
         out = values[:, 0].float().mul_(runs[0])
         for i in range(1, len(runs)):
             out.addcmul_(values[:, i].float(), runs[i])
-        return out.reshape(b, y, nx, k, p)
+        return out.reshape(b, y, nx, k, self.p)
 
     def messages(
         self, q: Float[Tensor, "b ny nx k p"]
     ) -> tuple[Float[Tensor, "b ny nx k p"], Float[Tensor, "b ny nx k p"]]:
         """Both normalised kernels times q, apart: smoothness, appearance (self terms included)."""
-        nodes = self.new_nodes(q.shape[3])
-        for rows in self.strips():
-            self.splat(q[:, rows], nodes, rows)
-        both = []
-        for weights in ((1.0, 0.0), (0.0, 1.0)):
-            windows = self.windows(self.blur(nodes, *weights))
-            both.append(torch.cat([self.slice(windows, rows) for rows in self.strips()], 1))
+        q = q.detach()  # other threads would record a graph
+        with workers(self.device) as run:
+            nodes = self.collect(run(lambda rows: self.splat(q[:, rows], rows), self.strips()))
+            both = []
+            for weights in ((1.0, 0.0), (0.0, 1.0)):
+                windows = self.windows(self.blur(nodes, *weights, run))
+                both.append(torch.cat(list(run(partial(self.slice, windows), self.strips())), 1))
         return both[0], both[1].addcmul_(self.residual, q)
 
 

@@ -11,64 +11,113 @@ within two iterations.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from napari_construct.refinement.dense_crf.inputs import unary_energy
-from napari_construct.refinement.dense_crf.lattice import Lattice
+from napari_construct.refinement.dense_crf.lattice import Lattice, from_cells, to_cells
+from napari_construct.refinement.dense_crf.strips import workers
+
+MAX_COMPARED = 16
 
 
-@torch.no_grad()
 def mean_field(
     lattice: Lattice,
     probabilities: Float[Tensor, "b k h w"],
     weights: tuple[float, float],
     iterations: int,
-) -> Float[Tensor, "b k h w"]:
-    """Refine probabilities; ``weights`` are those of the smoothness and the appearance kernel."""
-    k = probabilities.shape[1]
+) -> tuple[Float[Tensor, "b k h w"], UInt8[Tensor, "b h w"] | None]:
+    """Refine probabilities; ``weights`` are those of the smoothness and the appearance kernel.
+
+    Returns the refined probabilities and, for up to 16 labels, the index of the largest.
+    """
+    b, k, h, w = probabilities.shape
     if k == 1:
-        return torch.ones_like(probabilities)
-    # sorted by weight, so that the result does not depend on the order in which labels are given
-    order = probabilities.sum((2, 3), dtype=torch.float64).argsort(1)
-    logits = lattice.cells.split(unary_energy(_take(probabilities, order)).neg_())
-    refined = _iterate(lattice, logits, weights, iterations)
-    return _take(lattice.cells.join(refined), order.argsort(1))
+        return torch.ones_like(probabilities), probabilities.new_zeros(b, h, w, dtype=torch.uint8)
+    probabilities = probabilities.detach()  # other threads would record a graph
+    with torch.no_grad(), workers(probabilities.device) as run:
+        # sorted by weight, so that the result does not depend on the order in which labels are given
+        order = probabilities.sum((2, 3), dtype=torch.float64).argsort(1)
+        out = torch.empty_like(probabilities)
+        labels = probabilities.new_empty(b, h, w, dtype=torch.uint8) if k <= MAX_COMPARED else None
+        fields = [
+            _Field(lattice, rows, probabilities, order.tolist(), weights[1]) for rows in lattice.strips()
+        ]
+        parts: Iterable[Tensor | None] = run(_Field.start, fields)
+        for iteration in range(iterations):
+            windows = lattice.windows(lattice.blur(lattice.collect(parts), *weights, run))
+            last = iteration == iterations - 1
+            parts = run(partial(_Field.step, windows=windows, last=last), fields)
+        for _ in parts:
+            pass
+        for _ in run(partial(_Field.finish, out=out, labels=labels), fields):
+            pass
+    return out, labels
 
 
-def _take(planes: Float[Tensor, "b k h w"], order: Int[Tensor, "b k"]) -> Float[Tensor, "b k h w"]:
-    """Planes of every image in an order of its own."""
-    return torch.stack([image[rows] for image, rows in zip(planes, order, strict=True)])
+@dataclass
+class _Field:
+    """The state of one strip: rows of cells of all images of a batch.
+
+    ``logits`` are the unaries plus all messages but the self terms, ``q`` the probabilities, both
+    (b, y, nx, k, p) with the labels in the order of ``order``.
+    """
+
+    lattice: Lattice
+    rows: slice
+    probabilities: Float[Tensor, "b k h w"]
+    order: list[list[int]]
+    appearance_weight: float
+
+    def start(self) -> Float[Tensor, "b y mx k r"]:
+        """Set up the state; return what the strip sends to the nodes."""
+        part = self.probabilities[:, :, self.lattice.pixels(self.rows)]
+        pairs = zip(part, self.order, strict=True)
+        sorted_planes = torch.stack([image[label] for image, labels in pairs for label in labels])
+        self.logits = to_cells(unary_energy(sorted_planes.reshape(part.shape)).neg_(), self.lattice.s)
+        self.q = torch.softmax(self.logits, 3)
+        self.residual = self.lattice.residual[:, self.rows] * self.appearance_weight
+        return self.lattice.splat(self.q[:, :, :, :-1] - 1.0 / self.q.shape[3], self.rows)
+
+    def step(
+        self, windows: Float[Tensor, "b ny nx g g k r"], last: bool
+    ) -> Float[Tensor, "b y mx k r"] | None:
+        """One iteration; return what the change sends to the nodes."""
+        message = self.lattice.slice(windows, self.rows)
+        self.logits[:, :, :, :-1] += message
+        self.logits[:, :, :, -1] -= message.sum(3)
+        before = self.q
+        self.q = torch.softmax(torch.addcmul(self.logits, self.residual, before), 3)
+        if last:
+            return None
+        return self.lattice.splat(self.q[:, :, :, :-1] - before[:, :, :, :-1], self.rows)
+
+    def finish(self, out: Float[Tensor, "b k h w"], labels: UInt8[Tensor, "b h w"] | None) -> None:
+        """Write the strip's probabilities in the order given, and its labels."""
+        target = out[:, :, self.lattice.pixels(self.rows)]
+        planes = from_cells(self.q, self.lattice.s, target.shape[2], target.shape[3])
+        for image, refined, order in zip(target, planes, self.order, strict=True):
+            for label, plane in zip(order, refined, strict=True):
+                image[label] = plane
+        if labels is not None:
+            labels[:, self.lattice.pixels(self.rows)] = _largest(target)
 
 
-def _iterate(
-    lattice: Lattice, logits: Float[Tensor, "b ny nx k p"], weights: tuple[float, float], iterations: int
-) -> Float[Tensor, "b ny nx k p"]:
-    """Run the iterations; ``logits`` become the unaries plus all messages but the self terms."""
-    q = torch.softmax(logits, 3)
-    residual = lattice.residual * weights[1]
-    strips = lattice.strips()
-    nodes = lattice.new_nodes(logits.shape[3] - 1)
-    for rows in strips:
-        lattice.splat(q[:, rows, :, :-1] - 1.0 / q.shape[3], nodes, rows)
-    for iteration in range(iterations):
-        windows = lattice.windows(lattice.blur(nodes, *weights))
-        nodes = nodes.zero_()
-        for rows in strips:
-            message = lattice.slice(windows, rows)
-            part = logits[:, rows]
-            part[:, :, :, :-1] += message
-            part[:, :, :, -1] -= message.sum(3)
-            updated = torch.softmax(torch.addcmul(part, residual[:, rows], q[:, rows]), 3)
-            if iteration < iterations - 1:
-                change = updated[:, :, :, :-1] - q[:, rows, :, :-1]
-                lattice.splat(change, nodes, rows)
-            q[:, rows] = updated
-    return q
+def _largest(planes: Float[Tensor, "b k h w"]) -> UInt8[Tensor, "b h w"]:
+    """Index of the first largest plane; comparisons of few planes are faster than an argmax."""
+    best = planes[:, 0].clone()
+    index = torch.zeros_like(best, dtype=torch.uint8)
+    for j in range(1, planes.shape[1]):
+        index.masked_fill_(planes[:, j] > best, j)
+        torch.maximum(best, planes[:, j], out=best)
+    return index
 
 
 def differentiable_mean_field(
@@ -84,12 +133,13 @@ def differentiable_mean_field(
     With ``logarithm`` the logarithms of the refined probabilities are returned, which a likelihood
     needs where strong kernels drive probabilities to 0.
     """
-    logits = lattice.cells.split(-unary_energy(probabilities))
+    h, w = probabilities.shape[2:]
+    logits = to_cells(-unary_energy(probabilities), lattice.s)
     log_q = torch.log_softmax(logits, 3)
     for _ in range(iterations):
         smooth, appearance = _Messages.apply(log_q.exp(), lattice)
         log_q = torch.log_softmax(logits + weights[0] * smooth + weights[1] * appearance, 3)
-    return lattice.cells.join(log_q if logarithm else log_q.exp())
+    return from_cells(log_q if logarithm else log_q.exp(), lattice.s, h, w)
 
 
 class _Messages(torch.autograd.Function):

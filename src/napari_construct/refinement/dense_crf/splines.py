@@ -26,11 +26,14 @@ from jaxtyping import Float
 from scipy import linalg, signal
 from torch import Tensor
 
+from napari_construct.refinement.dense_crf.strips import Map
+
 MAX_SPACING = 16
 REACH = 3.7
 """Half-width of the band of T in standard deviations (and two nodes)."""
 
 BLOCK = 32
+BATCH = 32
 """Nodes that one banded product makes."""
 
 
@@ -92,11 +95,16 @@ class AxisBlur:
             block = torch.tensor(kernel[low:high, first:last], dtype=dtype, device=device)
             self.blocks.append((slice(first, last), block))
 
-    def __call__(self, nodes: Float[Tensor, "n m c"]) -> Float[Tensor, "n m c"]:
+    def __call__(self, nodes: Float[Tensor, "n m c"], run: Map) -> Float[Tensor, "n m c"]:
         """Blur along dimension 1."""
-        parts = []
-        for source, block in self.blocks:
-            parts.append(torch.bmm(block.expand(len(nodes), -1, -1), nodes[:, source]))
+        if nodes.device.type != "cpu":
+            return self._some(nodes)
+        return torch.cat(list(run(self._some, torch.split(nodes, BATCH))))
+
+    def _some(self, nodes: Float[Tensor, "n m c"]) -> Float[Tensor, "n m c"]:
+        parts = [
+            torch.bmm(block.expand(len(nodes), -1, -1), nodes[:, source]) for source, block in self.blocks
+        ]
         return torch.cat(parts, 1) if len(parts) > 1 else parts[0]
 
 
@@ -109,13 +117,13 @@ class PlaneBlur:
         ny, nx, s = cells
         self.y, self.x = (AxisBlur(n, s, sigma, degree, dtype, device) for n in (ny, nx))
 
-    def __call__(self, nodes: Float[Tensor, "b my mx c"]) -> Float[Tensor, "b my mx c"]:
+    def __call__(self, nodes: Float[Tensor, "b my mx c"], run: Map) -> Float[Tensor, "b my mx c"]:
         b, my, mx, c = nodes.shape
         # each pass is a batch of small products over the other axis, and leaves the axes swapped
-        along_y = (
-            self.y(nodes.transpose(1, 2).reshape(b * mx, my, c))
-            if b > 1
-            else self.y(nodes[0].transpose(0, 1))
-        )
-        swapped = along_y.reshape(b, mx, my, c).transpose(1, 2)
-        return self.x(swapped.reshape(b * my, mx, c) if b > 1 else swapped[0]).reshape(b, my, mx, c)
+        along_y = self.y(_fold(nodes.transpose(1, 2)), run).reshape(b, mx, my, c)
+        return self.x(_fold(along_y.transpose(1, 2)), run).reshape(b, my, mx, c)
+
+
+def _fold(nodes: Float[Tensor, "b n m c"]) -> Float[Tensor, "b*n m c"]:
+    """Fold the batch into the next dimension, without a copy for one image."""
+    return nodes[0] if len(nodes) == 1 else nodes.flatten(0, 1)

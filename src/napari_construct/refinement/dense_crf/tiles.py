@@ -31,7 +31,7 @@ def refine_in_tiles(
     *,
     tile: int,
     accuracy: Accuracy,
-) -> tuple[Float[Tensor, "b k h w"], int, float]:
+) -> tuple[Float[Tensor, "b k h w"], Tensor | None, int, float]:
     """Refine tile by tile; memory depends on the tile, not on the image (but for input and output).
 
     The colour features are fitted to the whole image, so tiles differ from the whole by what lies
@@ -41,7 +41,7 @@ def refine_in_tiles(
     Returns
     -------
     tuple
-        Refined probabilities, rank, and error of the colour features.
+        Refined probabilities, labels (None for many), rank, and error of the colour features.
     """
     if tile < MIN_TILE:
         raise ConfigurationError(
@@ -50,6 +50,7 @@ def refine_in_tiles(
     margin = halo(parameters)
     _, h, w, _ = image.shape
     refined = torch.empty_like(probabilities)
+    labels: Tensor | None = probabilities.new_empty(len(image), h, w, dtype=torch.uint8)
     rank, error = 0, 0.0
     settings = settings_for(accuracy, h * w, image.device)
     chosen: Accuracy = (
@@ -67,7 +68,13 @@ def refine_in_tiles(
                 made = Factorisation(
                     pixels[:, outer[0], outer[1]], parameters, accuracy=chosen, colours=colours
                 )
-                part = made.refine_tensor(probabilities[index : index + 1, :, outer[0], outer[1]], parameters)
-                inner = part[..., top - y : bottom - y, left - x : right - x]
-                refined[index : index + 1, :, top:bottom, left:right] = inner
-    return refined, rank, error
+                part, part_labels = made.refine_tensor(
+                    probabilities[index : index + 1, :, outer[0], outer[1]], parameters
+                )
+                inner = (slice(top - y, bottom - y), slice(left - x, right - x))
+                refined[index : index + 1, :, top:bottom, left:right] = part[:, :, *inner]
+                if labels is not None and part_labels is not None:
+                    labels[index : index + 1, top:bottom, left:right] = part_labels[:, *inner]
+                else:
+                    labels = None
+    return refined, labels, rank, error
