@@ -7,7 +7,8 @@ Both run in one process, one after the other in turn, so that a busy machine slo
 ratio are printed. ``first``: everything, from image and probabilities to the result. ``unary``: other
 probabilities, same image. ``weight``: other kernel weights, same image. pydensecrf must do everything again
 when a weight changes; when the unary changes it may keep its lattices, printed as ``its inference``.
-``cpu`` is the processor time of both (all threads) for ``unary``, which other jobs on the machine disturb less.
+``cpu`` is the processor time of both (all threads) for ``unary``, which other jobs on the machine
+disturb less.
 Memory is the growth of the peak of a fresh process during one call. On CUDA, batches of 224 px patches are
 compared with pydensecrf's patches per second on one CPU thread.
 """
@@ -144,7 +145,7 @@ def compare(path: Path, size: int, repeats: int) -> dict[str, object] | None:
 
 def on_cpu(options: argparse.Namespace) -> list[dict[str, object]]:
     print(
-        f"{torch.get_num_threads()} threads, torch {torch.__version__}; medians in seconds, ratios to pydensecrf"
+        f"{torch.get_num_threads()} threads, torch {torch.__version__}; medians in seconds, ratios to pydensecrf"  # noqa: E501
     )
     print(
         f"{'image':<24} size rank  pydensecrf (inference)  "
