@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 
@@ -23,6 +23,7 @@ STRIP_PIXELS = 48 * 1024
 """About so many pixels a strip: its intermediate products stay in a processor's cache."""
 
 
+@runtime_checkable
 class Map(Protocol):
     """The built-in ``map`` of one argument, possibly on several threads."""
 
