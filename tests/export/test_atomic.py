@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -27,28 +29,33 @@ WRITERS = {
 }
 
 
-@pytest.fixture
-def small_disk():
-    """No file of this process may grow over 8 kB, as on a disk that fills up."""
+@contextmanager
+def small_disk() -> Iterator[None]:
+    """No file of this process may grow over 8 kB, as on a disk that fills up.
+
+    The limit ends with the block: pytest itself may be writing its report to a file.
+    """
     resource = pytest.importorskip("resource", reason="POSIX only")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8192, hard))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_full_disk_leaves_nothing(name, tmp_path, small_disk):
-    small_disk()
-    with pytest.raises(ConstructError, match=rf"{name}: cannot be written \(.+\); free some space"):
+def test_full_disk_leaves_nothing(name, tmp_path):
+    message = rf"{name}: cannot be written \(.+\); free some space"
+    with pytest.raises(ConstructError, match=message), small_disk():
         WRITERS[name](tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_full_disk_keeps_what_was_there(name, tmp_path, small_disk):
+def test_full_disk_keeps_what_was_there(name, tmp_path):
     (tmp_path / name).write_text("yesterday's result")
-    small_disk()
-    with pytest.raises(ConstructError):
+    with pytest.raises(ConstructError), small_disk():
         WRITERS[name](tmp_path / name)
     assert [p.name for p in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_text() == "yesterday's result"

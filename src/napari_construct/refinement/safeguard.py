@@ -17,7 +17,7 @@ from scipy import ndimage
 from napari_construct.exceptions import InputError
 
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
-Labels = npt.NDArray[np.integer[Any]]
+Labels = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,8 +152,9 @@ def _distinct(image: UInt8[Tensor, "1 h w 3"]) -> tuple[Float[Tensor, "n 3"], In
     code = (offset[..., 0] * g + offset[..., 1]) * b + offset[..., 2]
     present = torch.zeros(r * g * b, dtype=torch.uint8, device=image.device)
     present.scatter_(0, code.reshape(-1).long(), 1)
-    row = present.cumsum(0, dtype=torch.int32).sub_(1)
     codes = present.nonzero()[:, 0]
+    row = torch.empty(r * g * b, dtype=torch.int32, device=image.device)
+    row.scatter_(0, codes, torch.arange(len(codes), dtype=torch.int32, device=image.device))
     colours = torch.stack([codes // (g * b), codes // b % g, codes % b], 1) + low
     return colours.float() * 2 + 0.5, row.index_select(0, code.reshape(-1)).reshape(code.shape)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
@@ -13,7 +13,6 @@ from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.refinement.dense_crf.colours import ColourFeatures, fit_colours
 from napari_construct.refinement.dense_crf.inputs import (
     ArrayLike,
-    Inputs,
     check_image,
     check_probabilities,
     result,
@@ -23,8 +22,6 @@ from napari_construct.refinement.dense_crf.meanfield import differentiable_mean_
 from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.refinement.dense_crf.result import CRFResult
 from napari_construct.refinement.dense_crf.strips import Map, workers
-
-Accuracy = Literal["auto", "fine", "fast"]
 
 FINE_PIXELS = 200 * 200
 """Images up to this size are refined with the fine settings under ``accuracy="auto"``."""
@@ -55,7 +52,7 @@ class Settings:
     dtype: torch.dtype
 
 
-def settings_for(accuracy: Accuracy, pixels: int, device: torch.device) -> Settings:
+def settings_for(accuracy: str, pixels: int, device: torch.device) -> Settings:
     """Settings by name, size and processor."""
     if accuracy not in {"auto", "fine", "fast"}:
         raise ConfigurationError(f"expected an accuracy of auto, fine or fast, got {accuracy!r}")
@@ -97,7 +94,7 @@ class Factorisation:
         image: ArrayLike,
         parameters: CRFParameters | None = None,
         *,
-        accuracy: Accuracy = "auto",
+        accuracy: str = "auto",
         device: torch.device | str | None = None,
         colours: ColourFeatures | None = None,
     ) -> None:
@@ -156,8 +153,15 @@ class Factorisation:
                 f"{tuple(probabilities.shape)}; make a new Factorisation for another image"
             )
         refined, labels = self.refine_tensor(given, parameters)
-        inputs = Inputs(given.new_empty(0), given, self.batched, not isinstance(probabilities, Tensor))
-        return result(inputs, refined, "lowrank", labels=labels, rank=self.rank, error_bound=self.error)
+        return result(
+            refined,
+            "lowrank",
+            batched=self.batched,
+            as_numpy=not isinstance(probabilities, Tensor),
+            labels=labels,
+            rank=self.rank,
+            error_bound=self.error,
+        )
 
     def refine_tensor(
         self, probabilities: Float[Tensor, "b k h w"], parameters: CRFParameters

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any, Final
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.refinement.dense_crf.exact import exact_mean_field
-from napari_construct.refinement.dense_crf.factorisation import Accuracy, Factorisation
+from napari_construct.refinement.dense_crf.factorisation import Factorisation
 from napari_construct.refinement.dense_crf.inputs import ArrayLike, Inputs, check, result
 from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.refinement.dense_crf.pydensecrf import pydensecrf_mean_field
 from napari_construct.refinement.dense_crf.result import CRFResult
 from napari_construct.refinement.dense_crf.tiles import refine_in_tiles
 
-Backend = Literal["auto", "lowrank", "exact", "pydensecrf"]
+BACKENDS: Final = ("auto", "lowrank", "exact", "pydensecrf")
 
 EXACT_PIXELS = 32 * 32
 """Up to this size ``auto`` takes the exact backend: it is as fast there."""
@@ -31,8 +33,8 @@ def dense_crf(
     probabilities: ArrayLike,
     parameters: CRFParameters | None = None,
     *,
-    backend: Backend = "auto",
-    accuracy: Accuracy = "auto",
+    backend: str = "auto",
+    accuracy: str = "auto",
     tile: int | None = None,
     device: torch.device | str | None = None,
 ) -> CRFResult[Any]:
@@ -111,30 +113,28 @@ def dense_crf(
     To refine one image many times (sliders), make a :class:`Factorisation` once.
     """
     parameters = CRFParameters() if parameters is None else parameters
-    if backend not in get_args(Backend):
-        raise ConfigurationError(f"expected a backend of {', '.join(get_args(Backend))}, got {backend!r}")
+    if backend not in BACKENDS:
+        raise ConfigurationError(f"expected a backend of {', '.join(BACKENDS)}, got {backend!r}")
     inputs = check(image, probabilities, device)
     pixels = inputs.image.shape[1] * inputs.image.shape[2]
     if backend == "auto":
         backend = "exact" if pixels <= EXACT_PIXELS else "lowrank"
+    labels, rank, error = None, None, None
     if backend == "lowrank":
-        return _lowrank(inputs, parameters, accuracy, tile or (TILE if pixels > TILE_FROM else None))
-    if backend == "exact":
-        refined = exact_mean_field(inputs.image, inputs.probabilities, parameters)
-        return result(inputs, refined, "exact", error_bound=0.0)
-    refined = pydensecrf_mean_field(inputs.image, inputs.probabilities, parameters)
-    return result(inputs, refined, "pydensecrf")
+        tile = tile or (TILE if pixels > TILE_FROM else None)
+        refined, labels, rank, error = _lowrank(inputs, parameters, accuracy, tile)
+    elif backend == "exact":
+        refined, error = exact_mean_field(inputs.image, inputs.probabilities, parameters), 0.0
+    else:
+        refined = pydensecrf_mean_field(inputs.image, inputs.probabilities, parameters)
+    form = {"batched": inputs.batched, "as_numpy": inputs.as_numpy}
+    return result(refined, backend, **form, labels=labels, rank=rank, error_bound=error)
 
 
 def _lowrank(
-    inputs: Inputs, parameters: CRFParameters, accuracy: Accuracy, tile: int | None
-) -> CRFResult[Any]:
+    inputs: Inputs, parameters: CRFParameters, accuracy: str, tile: int | None
+) -> tuple[Float[Tensor, "b k h w"], Tensor | None, int, float]:
     if tile is not None:
-        refined, labels, rank, error = refine_in_tiles(
-            inputs.image, inputs.probabilities, parameters, tile=tile, accuracy=accuracy
-        )
-    else:
-        made = Factorisation(inputs.image, parameters, accuracy=accuracy)
-        refined, labels = made.refine_tensor(inputs.probabilities, parameters)
-        rank, error = made.rank, made.error
-    return result(inputs, refined, "lowrank", labels=labels, rank=rank, error_bound=error)
+        return refine_in_tiles(inputs.image, inputs.probabilities, parameters, tile=tile, accuracy=accuracy)
+    made = Factorisation(inputs.image, parameters, accuracy=accuracy)
+    return *made.refine_tensor(inputs.probabilities, parameters), made.rank, made.error

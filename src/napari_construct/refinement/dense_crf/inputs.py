@@ -89,21 +89,22 @@ def unary_energy(probabilities: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k 
 
 
 def result(
-    inputs: Inputs,
     refined: Float[Tensor, "b k h w"],
     backend: str,
     *,
-    labels: UInt8[Tensor, "b h w"] | None = None,
+    batched: bool,
+    as_numpy: bool,
+    labels: Tensor | None = None,
     rank: int | None = None,
     error_bound: float | None = None,
 ) -> CRFResult[Any]:
-    """Give the refined probabilities back in the form of the input."""
+    """Give refined probabilities and labels back in the form of the input."""
     k = refined.shape[1]
     if labels is None:
         labels = refined.detach().argmax(1).to(torch.uint8 if k <= 256 else torch.uint16)
-    if not inputs.batched:
+    if not batched:
         refined, labels = refined[0], labels[0]
-    if inputs.as_numpy:
+    if as_numpy:
         return CRFResult(refined.detach().cpu().numpy(), labels.cpu().numpy(), backend, rank, error_bound)
     return CRFResult(refined, labels, backend, rank, error_bound)
 

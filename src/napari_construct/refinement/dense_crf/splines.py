@@ -124,6 +124,6 @@ class PlaneBlur:
         return self.x(_fold(along_y.transpose(1, 2)), run).reshape(b, my, mx, c)
 
 
-def _fold(nodes: Float[Tensor, "b n m c"]) -> Float[Tensor, "b*n m c"]:
+def _fold(nodes: Float[Tensor, "b n m c"]) -> Float[Tensor, "_ m c"]:
     """Fold the batch into the next dimension, without a copy for one image."""
     return nodes[0] if len(nodes) == 1 else nodes.flatten(0, 1)

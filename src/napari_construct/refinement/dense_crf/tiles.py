@@ -9,8 +9,9 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from napari_construct.exceptions import ConfigurationError
+from napari_construct.refinement.dense_crf import splines
 from napari_construct.refinement.dense_crf.colours import fit_colours
-from napari_construct.refinement.dense_crf.factorisation import Accuracy, Factorisation, settings_for
+from napari_construct.refinement.dense_crf.factorisation import Factorisation, settings_for
 from napari_construct.refinement.dense_crf.params import CRFParameters
 
 HALO = 4.0
@@ -30,7 +31,7 @@ def refine_in_tiles(
     parameters: CRFParameters,
     *,
     tile: int,
-    accuracy: Accuracy,
+    accuracy: str,
 ) -> tuple[Float[Tensor, "b k h w"], Tensor | None, int, float]:
     """Refine tile by tile; memory depends on the tile, not on the image (but for input and output).
 
@@ -53,16 +54,17 @@ def refine_in_tiles(
     labels: Tensor | None = probabilities.new_empty(len(image), h, w, dtype=torch.uint8)
     rank, error = 0, 0.0
     settings = settings_for(accuracy, h * w, image.device)
-    chosen: Accuracy = (
-        "fine" if settings.tolerance == settings_for("fine", 0, image.device).tolerance else "fast"
-    )
+    chosen = "fine" if settings.tolerance == settings_for("fine", 0, image.device).tolerance else "fast"
+    narrow = min(parameters.smoothness_sigma, parameters.appearance_sigma_xy)
+    s = splines.spacing(narrow, settings.spacing)
     for index in range(len(image)):
         pixels = image[index : index + 1]
         colours = fit_colours(pixels, parameters.appearance_sigma_rgb, settings.tolerance, settings.max_rank)
         rank, error = max(rank, colours.rank), max(error, *colours.errors)
         for top in range(0, h, tile):
             for left in range(0, w, tile):
-                y, x = max(0, top - margin), max(0, left - margin)
+                # tiles start where cells of the whole image do, so that both share one grid
+                y, x = (max(0, (start - margin) // s * s) for start in (top, left))
                 bottom, right = min(h, top + tile), min(w, left + tile)
                 outer = (slice(y, min(h, bottom + margin)), slice(x, min(w, right + margin)))
                 made = Factorisation(
