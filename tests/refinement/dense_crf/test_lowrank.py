@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from napari_construct.events import run as finished
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.refinement.dense_crf import CRFParameters, Factorisation, dense_crf
 from napari_construct.refinement.dense_crf import meanfield as meanfield_module
@@ -132,14 +133,14 @@ def test_differentiable_in_the_probabilities(small):
     made = Factorisation(image, parameters, accuracy="fine")
     given = torch.from_numpy(p.copy())[None].requires_grad_()
     target = torch.randn(given.shape, generator=torch.Generator().manual_seed(0))
-    refined, _ = made.refine_tensor(given, parameters)
-    fused, _ = made.refine_tensor(given.detach(), parameters)
+    refined, _ = finished(made.refine_tensor(given, parameters))
+    fused, _ = finished(made.refine_tensor(given.detach(), parameters))
     torch.testing.assert_close(refined, fused, atol=1e-4, rtol=0)
     (gradient,) = torch.autograd.grad((refined * target).sum(), given)
     direction = torch.randn(given.shape, generator=torch.Generator().manual_seed(1)) * given.detach() * 0.02
     with torch.no_grad():
-        ahead = (made.refine_tensor(given + direction, parameters)[0] * target).sum()
-        behind = (made.refine_tensor(given - direction, parameters)[0] * target).sum()
+        ahead = (finished(made.refine_tensor(given + direction, parameters))[0] * target).sum()
+        behind = (finished(made.refine_tensor(given - direction, parameters))[0] * target).sum()
     expected = (ahead - behind) / 2
     assert float((gradient * direction).sum()) == pytest.approx(float(expected), rel=0.02)
 

@@ -12,16 +12,17 @@ from napari_construct.refinement.dense_crf.params import CRFParameters
 if TYPE_CHECKING:
     from napari_construct.refinement.dense_crf.factorisation import Factorisation
     from napari_construct.refinement.dense_crf.fit import CRFFit, fit_crf
-    from napari_construct.refinement.dense_crf.inference import dense_crf
+    from napari_construct.refinement.dense_crf.inference import dense_crf, dense_crf_steps
     from napari_construct.refinement.dense_crf.result import CRFResult
 
-__all__ = ["CRFFit", "CRFParameters", "CRFResult", "Factorisation", "dense_crf", "fit_crf"]
+__all__ = ["CRFFit", "CRFParameters", "CRFResult", "Factorisation", "dense_crf", "dense_crf_steps", "fit_crf"]
 
 _HOMES = {
     "CRFFit": "fit",
     "CRFResult": "result",
     "Factorisation": "factorisation",
     "dense_crf": "inference",
+    "dense_crf_steps": "inference",
     "fit_crf": "fit",
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
@@ -19,23 +21,26 @@ CHUNK_ENTRIES = 1 << 24
 
 def exact_mean_field(
     image: UInt8[Tensor, "b h w 3"], probabilities: Float[Tensor, "b k h w"], parameters: CRFParameters
-) -> Float[Tensor, "b k h w"]:
+) -> Generator[None, None, Float[Tensor, "b k h w"]]:
     """Run the mean field with every pair of pixels; quadratic in their number.
 
-    Sums are in the type of ``probabilities`` (float64 is welcome in tests).
+    Sums are in the type of ``probabilities`` (float64 is welcome in tests). Yields after every
+    iteration of every image.
     """
     h, w = image.shape[1:3]
     if h * w > MAX_PIXELS:
         raise InputError(
             f"expected at most {MAX_PIXELS} pixels for the exact backend, got {h} x {w}; use 'lowrank'"
         )
-    done = [_one_image(pixels, q, parameters) for pixels, q in zip(image, probabilities, strict=True)]
+    done: list[Tensor] = []
+    for pixels, q in zip(image, probabilities, strict=True):
+        done.append((yield from _one_image(pixels, q, parameters)))
     return torch.stack(done)
 
 
 def _one_image(
     image: UInt8[Tensor, "h w 3"], probabilities: Float[Tensor, "k h w"], parameters: CRFParameters
-) -> Float[Tensor, "k h w"]:
+) -> Generator[None, None, Float[Tensor, "k h w"]]:
     k, h, w = probabilities.shape
     unary = unary_energy(probabilities[None])[0].reshape(k, h * w).T
     features = _features(image, parameters, probabilities.dtype)
@@ -48,6 +53,7 @@ def _one_image(
         for (f, weight), scale in zip(kernels, scales, strict=True):
             logits = logits + weight * scale * _kernel_times(f, scale * q)
         q = torch.softmax(logits, 1)
+        yield
     return q.T.reshape(k, h, w)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from napari_construct.events import Steps, run
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.refinement.dense_crf.colours import ColourFeatures, fit_colours
 from napari_construct.refinement.dense_crf.inputs import (
@@ -18,8 +21,13 @@ from napari_construct.refinement.dense_crf.inputs import (
     result,
 )
 from napari_construct.refinement.dense_crf.lattice import Lattice
-from napari_construct.refinement.dense_crf.meanfield import differentiable_mean_field, mean_field
+from napari_construct.refinement.dense_crf.meanfield import (
+    Refined,
+    differentiable_mean_field,
+    mean_field_steps,
+)
 from napari_construct.refinement.dense_crf.params import CRFParameters
+from napari_construct.refinement.dense_crf.progress import counted
 from napari_construct.refinement.dense_crf.result import CRFResult
 from napari_construct.refinement.dense_crf.strips import Map, workers
 
@@ -106,9 +114,11 @@ class Factorisation:
         self.settings = settings_for(accuracy, pixels.shape[1] * pixels.shape[2], pixels.device)
         # a processor works through a batch one image after the other, an accelerator all at once
         groups = pixels.split(1) if pixels.device.type == "cpu" else (pixels,)  # type: ignore[no-untyped-call]
-        with workers(pixels.device) as run:
+        with workers(pixels.device) as side_by_side:
             fits = [colours or self._fit(group) for group in groups]
-            self.lattices = [self._lattice(group, fit, run) for group, fit in zip(groups, fits, strict=True)]
+            self.lattices = [
+                self._lattice(group, fit, side_by_side) for group, fit in zip(groups, fits, strict=True)
+            ]
         self.rank = max(fit.rank for fit in fits)
         self.error = max(error for fit in fits for error in fit.errors)
 
@@ -143,6 +153,12 @@ class Factorisation:
         CRFResult
             With ``backend`` ``"lowrank"``.
         """
+        return run(self.refine_steps(probabilities, parameters))
+
+    def refine_steps(
+        self, probabilities: ArrayLike, parameters: CRFParameters | None = None
+    ) -> Steps[CRFResult[Any]]:
+        """As :meth:`refine`, yielding an event after every iteration; closing the generator cancels."""
         parameters = self.parameters if parameters is None else parameters
         self._check_sigmas(parameters)
         given = check_probabilities(probabilities).to(self.device)
@@ -152,7 +168,7 @@ class Factorisation:
                 f"expected probabilities for an image of size {self.size[1:]} (batch {self.size[0]}), got "
                 f"{tuple(probabilities.shape)}; make a new Factorisation for another image"
             )
-        refined, labels = self.refine_tensor(given, parameters)
+        refined, labels = yield from counted(self.refine_tensor(given, parameters), self.units(parameters))
         return result(
             refined,
             "lowrank",
@@ -163,21 +179,28 @@ class Factorisation:
             error_bound=self.error,
         )
 
+    def units(self, parameters: CRFParameters) -> int:
+        """How many times :meth:`refine_tensor` yields."""
+        return len(self.lattices) * parameters.iterations
+
     def refine_tensor(
         self, probabilities: Float[Tensor, "b k h w"], parameters: CRFParameters
-    ) -> tuple[Float[Tensor, "b k h w"], Tensor | None]:
+    ) -> Generator[None, None, Refined]:
         """As :meth:`refine`, unchecked; differentiable in the probabilities where they ask for it.
 
-        Labels are None where they are still to be taken from the probabilities.
+        Yields after every iteration. Labels are None where they are still to be taken from the
+        probabilities.
         """
         weights = (parameters.smoothness_weight, parameters.appearance_weight)
         parts = torch.split(probabilities, [lattice.b for lattice in self.lattices])
-        pairs = list(zip(self.lattices, parts, strict=True))
-        if probabilities.requires_grad and torch.is_grad_enabled():
-            return torch.cat(
-                [differentiable_mean_field(one, part, weights, parameters.iterations) for one, part in pairs]
-            ), None
-        done = [mean_field(one, part, weights, parameters.iterations) for one, part in pairs]
+        done: list[Refined] = []
+        for lattice, part in zip(self.lattices, parts, strict=True):
+            if probabilities.requires_grad and torch.is_grad_enabled():
+                refined = differentiable_mean_field(lattice, part, weights, parameters.iterations)
+                done.append((refined, None))
+                yield from repeat(None, parameters.iterations)
+            else:
+                done.append((yield from mean_field_steps(lattice, part, weights, parameters.iterations)))
         if len(done) == 1:
             return done[0]
         labels = [label for _, label in done if label is not None]

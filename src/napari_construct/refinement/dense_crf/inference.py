@@ -8,14 +8,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from napari_construct.events import Event, Steps, run
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.refinement.dense_crf.exact import exact_mean_field
 from napari_construct.refinement.dense_crf.factorisation import Factorisation
 from napari_construct.refinement.dense_crf.inputs import ArrayLike, Inputs, check, result
 from napari_construct.refinement.dense_crf.params import CRFParameters
+from napari_construct.refinement.dense_crf.progress import STAGE, counted
 from napari_construct.refinement.dense_crf.pydensecrf import pydensecrf_mean_field
 from napari_construct.refinement.dense_crf.result import CRFResult
-from napari_construct.refinement.dense_crf.tiles import refine_in_tiles
+from napari_construct.refinement.dense_crf.tiles import refine_in_tiles, units
 
 BACKENDS: Final = ("auto", "lowrank", "exact", "pydensecrf")
 
@@ -112,29 +114,58 @@ def dense_crf(
     -----
     To refine one image many times (sliders), make a :class:`Factorisation` once.
     """
+    steps = dense_crf_steps(
+        image, probabilities, parameters, backend=backend, accuracy=accuracy, tile=tile, device=device
+    )
+    return run(steps)
+
+
+def dense_crf_steps(
+    image: ArrayLike,
+    probabilities: ArrayLike,
+    parameters: CRFParameters | None = None,
+    *,
+    backend: str = "auto",
+    accuracy: str = "auto",
+    tile: int | None = None,
+    device: torch.device | str | None = None,
+) -> Steps[CRFResult[Any]]:
+    """As :func:`dense_crf`, as a job: closing the generator between two events cancels it.
+
+    Yields an :class:`~napari_construct.events.Event` of the stage ``dense CRF`` after every mean-field
+    iteration of every image or tile, and after the preparation of each; returns the result. Arguments
+    are checked when the first event is asked for.
+    """
     parameters = CRFParameters() if parameters is None else parameters
     if backend not in BACKENDS:
         raise ConfigurationError(f"expected a backend of {', '.join(BACKENDS)}, got {backend!r}")
     inputs = check(image, probabilities, device)
-    pixels = inputs.image.shape[1] * inputs.image.shape[2]
+    b, h, w, _ = inputs.image.shape
     if backend == "auto":
-        backend = "exact" if pixels <= EXACT_PIXELS else "lowrank"
+        backend = "exact" if h * w <= EXACT_PIXELS else "lowrank"
     labels, rank, error = None, None, None
     if backend == "lowrank":
-        tile = tile or (TILE if pixels > TILE_FROM else None)
-        refined, labels, rank, error = _lowrank(inputs, parameters, accuracy, tile)
+        tile = tile or (TILE if h * w > TILE_FROM else None)
+        refined, labels, rank, error = yield from _lowrank(inputs, parameters, accuracy, tile)
     elif backend == "exact":
-        refined, error = exact_mean_field(inputs.image, inputs.probabilities, parameters), 0.0
+        steps = exact_mean_field(inputs.image, inputs.probabilities, parameters)
+        refined, error = (yield from counted(steps, b * parameters.iterations)), 0.0
     else:
-        refined = pydensecrf_mean_field(inputs.image, inputs.probabilities, parameters)
+        steps = pydensecrf_mean_field(inputs.image, inputs.probabilities, parameters)
+        refined = yield from counted(steps, b * parameters.iterations)
     form = {"batched": inputs.batched, "as_numpy": inputs.as_numpy}
     return result(refined, backend, **form, labels=labels, rank=rank, error_bound=error)
 
 
 def _lowrank(
     inputs: Inputs, parameters: CRFParameters, accuracy: str, tile: int | None
-) -> tuple[Float[Tensor, "b k h w"], Tensor | None, int, float]:
+) -> Steps[tuple[Float[Tensor, "b k h w"], Tensor | None, int, float]]:
     if tile is not None:
-        return refine_in_tiles(inputs.image, inputs.probabilities, parameters, tile=tile, accuracy=accuracy)
+        b, h, w, _ = inputs.image.shape
+        steps = refine_in_tiles(inputs.image, inputs.probabilities, parameters, tile=tile, accuracy=accuracy)
+        return (yield from counted(steps, units((b, h, w), tile, parameters.iterations)))
     made = Factorisation(inputs.image, parameters, accuracy=accuracy)
-    return *made.refine_tensor(inputs.probabilities, parameters), made.rank, made.error
+    total = made.units(parameters) + 1
+    yield Event(STAGE, 1, total)
+    refined, labels = yield from counted(made.refine_tensor(inputs.probabilities, parameters), total, 1)
+    return refined, labels, made.rank, made.error

@@ -150,7 +150,7 @@ class Lattice:
                 nodes[:, i : i + y, j : j + nx] += parts[:, :, :, i, j]
         return nodes
 
-    def collect(self, parts: Iterable[Float[Tensor, "b yn mx k r"] | None]) -> Float[Tensor, "b my mx k r"]:
+    def collect(self, parts: Iterable[Float[Tensor, "b _ mx k r"] | None]) -> Float[Tensor, "b my mx k r"]:
         """Add up the nodes of all strips, in their order."""
         nodes: Tensor | None = None
         for rows, part in zip(self.strips(), parts, strict=True):

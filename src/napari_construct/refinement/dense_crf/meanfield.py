@@ -11,9 +11,10 @@ within two iterations.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from functools import partial
+from itertools import repeat
 from typing import Any
 
 import torch
@@ -28,42 +29,64 @@ from napari_construct.refinement.dense_crf.strips import workers
 MAX_COMPARED = 16
 
 
-def mean_field(
+Refined = tuple[Float[Tensor, "b k h w"], UInt8[Tensor, "b h w"] | None]
+"""Probabilities and, for up to 16 labels, the index of the largest."""
+
+
+def mean_field_steps(
     lattice: Lattice,
     probabilities: Float[Tensor, "b k h w"],
     weights: tuple[float, float],
     iterations: int,
-) -> tuple[Float[Tensor, "b k h w"], UInt8[Tensor, "b h w"] | None]:
-    """Refine probabilities; ``weights`` are those of the smoothness and the appearance kernel.
+) -> Generator[None, None, Refined]:
+    """Refine probabilities, yielding after every iteration; nothing is held between two of them.
 
-    Returns the refined probabilities and, for up to 16 labels, the index of the largest.
+    ``weights`` are those of the smoothness and the appearance kernel.
     """
     b, k, h, w = probabilities.shape
     if k == 1:
+        yield from repeat(None, iterations)
         return torch.ones_like(probabilities), probabilities.new_zeros(b, h, w, dtype=torch.uint8)
-    probabilities = probabilities.detach()  # other threads would record a graph
-    with torch.no_grad(), workers(probabilities.device) as run:
+    field = _MeanField(lattice, probabilities.detach(), weights)
+    for iteration in range(iterations):
+        field.iterate(last=iteration == iterations - 1)
+        yield
+    return field.finish()
+
+
+class _MeanField:
+    """The state of all strips; threads and the absence of gradients last for one call only."""
+
+    def __init__(
+        self, lattice: Lattice, probabilities: Float[Tensor, "b k h w"], weights: tuple[float, float]
+    ) -> None:
+        self.lattice, self.probabilities, self.weights = lattice, probabilities, weights
         # sorted by weight, so that the result does not depend on the order in which labels are given
-        order = probabilities.sum((2, 3), dtype=torch.float64).argsort(1)
-        out = torch.empty_like(probabilities)
-        labels = probabilities.new_empty(b, h, w, dtype=torch.uint8) if k <= MAX_COMPARED else None
-        fields = [
-            _Field(lattice, rows, probabilities, order.tolist(), weights[1]) for rows in lattice.strips()
-        ]
-        parts: Iterable[Tensor | None] = run(_Field.start, fields)
-        for iteration in range(iterations):
-            windows = lattice.windows(lattice.blur(lattice.collect(parts), *weights, run))
-            last = iteration == iterations - 1
-            parts = run(partial(_Field.step, windows=windows, last=last), fields)
-        for _ in parts:
-            pass
-        for _ in run(partial(_Field.finish, out=out, labels=labels), fields):
-            pass
-    return out, labels
+        order = probabilities.sum((2, 3), dtype=torch.float64).argsort(1).tolist()
+        self.strips = [_Strip(lattice, rows, probabilities, order, weights[1]) for rows in lattice.strips()]
+        self.parts: Iterable[Tensor | None] | None = None
+
+    def iterate(self, *, last: bool) -> None:
+        with torch.no_grad(), workers(self.lattice.device) as run:
+            parts = run(_Strip.start, self.strips) if self.parts is None else self.parts
+            windows = self.lattice.windows(self.lattice.blur(self.lattice.collect(parts), *self.weights, run))
+            self.parts = list(run(partial(_Strip.step, windows=windows, last=last), self.strips))
+
+    def finish(self) -> Refined:
+        b, k, h, w = self.probabilities.shape
+        out = torch.empty_like(self.probabilities)
+        labels = out.new_empty(b, h, w, dtype=torch.uint8) if k <= MAX_COMPARED else None
+        with torch.no_grad(), workers(self.lattice.device) as run:
+            if self.parts is None:
+                for _ in run(_Strip.start, self.strips):
+                    pass
+            for _ in run(partial(_Strip.finish, out=out, labels=labels), self.strips):
+                pass
+        return out, labels
 
 
 @dataclass
-class _Field:
+class _Strip:
     """The state of one strip: rows of cells of all images of a batch.
 
     ``logits`` are the unaries plus all messages but the self terms, ``q`` the probabilities, both

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,15 @@ from napari_construct.refinement.dense_crf.params import CRFParameters
 
 def pydensecrf_mean_field(
     image: UInt8[Tensor, "b h w 3"], probabilities: Float[Tensor, "b k h w"], parameters: CRFParameters
-) -> Float[Tensor, "b k h w"]:
-    """Refine with pydensecrf: one thread of the CPU, one image after the other."""
+) -> Generator[None, None, Float[Tensor, "b k h w"]]:
+    """Refine with pydensecrf: one thread of the CPU, one image after the other.
+
+    Yields after every iteration of every image.
+    """
     module = _import()
-    refined = [_one_image(module, i, p, parameters) for i, p in zip(image, probabilities, strict=True)]
+    refined: list[Tensor] = []
+    for one, given in zip(image, probabilities, strict=True):
+        refined.append((yield from _one_image(module, one, given, parameters)))
     return torch.stack(refined).to(probabilities.device)
 
 
@@ -39,7 +45,7 @@ def _one_image(
     image: UInt8[Tensor, "h w 3"],
     probabilities: Float[Tensor, "k h w"],
     parameters: CRFParameters,
-) -> Float[Tensor, "k h w"]:
+) -> Generator[None, None, Float[Tensor, "k h w"]]:
     k, h, w = probabilities.shape
     energy = unary_energy(probabilities.detach()[None])[0].reshape(k, h * w).cpu().numpy()
     crf = module.DenseCRF2D(w, h, k)
@@ -53,5 +59,9 @@ def _one_image(
             rgbim=np.ascontiguousarray(image.cpu().numpy()),
             compat=parameters.appearance_weight,
         )
-    refined = np.array(crf.inference(parameters.iterations), dtype=np.float32)
+    q, message, normalised = crf.startInference()
+    for _ in range(parameters.iterations):
+        crf.stepInference(q, message, normalised)
+        yield
+    refined = np.array(q, dtype=np.float32)
     return torch.from_numpy(refined.reshape(k, h, w))

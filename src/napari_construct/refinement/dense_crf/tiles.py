@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Generator
 
 import torch
 from jaxtyping import Float, UInt8
@@ -14,7 +15,7 @@ from napari_construct.refinement.dense_crf.colours import fit_colours
 from napari_construct.refinement.dense_crf.factorisation import Factorisation, settings_for
 from napari_construct.refinement.dense_crf.params import CRFParameters
 
-HALO = 4.0
+HALO = 8.0
 """Width of the halo in standard deviations of the wider kernel."""
 
 MIN_TILE = 32
@@ -25,6 +26,12 @@ def halo(parameters: CRFParameters) -> int:
     return math.ceil(HALO * max(parameters.smoothness_sigma, parameters.appearance_sigma_xy))
 
 
+def units(shape: tuple[int, int, int], tile: int, iterations: int) -> int:
+    """How many times :func:`refine_in_tiles` yields for b images of h x w pixels."""
+    b, h, w = shape
+    return b * math.ceil(h / tile) * math.ceil(w / tile) * (1 + iterations)
+
+
 def refine_in_tiles(
     image: UInt8[Tensor, "b h w 3"],
     probabilities: Float[Tensor, "b k h w"],
@@ -32,12 +39,14 @@ def refine_in_tiles(
     *,
     tile: int,
     accuracy: str,
-) -> tuple[Float[Tensor, "b k h w"], Tensor | None, int, float]:
+) -> Generator[None, None, tuple[Float[Tensor, "b k h w"], Tensor | None, int, float]]:
     """Refine tile by tile; memory depends on the tile, not on the image (but for input and output).
 
     The colour features are fitted to the whole image, so tiles differ from the whole by what lies
-    beyond the halo only. A halo of four standard deviations holds the kernels; what the iterations
-    carry further is weak.
+    beyond the halo only. One message reaches about four standard deviations, and every iteration passes
+    it on: on 256 px of H&E, tiles of 100 px with halos of 4, 6 and 8 standard deviations give 99.8, 99.9
+    and 99.97 % of the labels of the whole. Yields after the lattice and after every iteration of every
+    tile.
 
     Returns
     -------
@@ -70,7 +79,8 @@ def refine_in_tiles(
                 made = Factorisation(
                     pixels[:, outer[0], outer[1]], parameters, accuracy=chosen, colours=colours
                 )
-                part, part_labels = made.refine_tensor(
+                yield
+                part, part_labels = yield from made.refine_tensor(
                     probabilities[index : index + 1, :, outer[0], outer[1]], parameters
                 )
                 inner = (slice(top - y, bottom - y), slice(left - x, right - x))
