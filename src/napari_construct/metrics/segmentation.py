@@ -8,15 +8,19 @@ before it is scored.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, TypedDict
+from typing import Any, Literal, TypeAlias, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_construct.exceptions import InputError
+from napari_construct.metrics.ratio import known_mean, ratio
 
 Confusion = npt.NDArray[np.int64]
 """(k, k + 1) pixel counts: rows true classes, columns predicted ones, the last column unlabelled."""
+
+
+ScoreName: TypeAlias = Literal["miou", "mdice", "fwiou", "iou", "dice"]
 
 
 class Scores(TypedDict):
@@ -93,24 +97,51 @@ def scores_from_confusion(matrix: npt.NDArray[np.integer[Any]]) -> Scores:
         neither in the truth nor in the prediction is nan and left out of the means; the means are nan
         when nothing is left. A class that is predicted but never true scores 0.
     """
-    counts = np.asarray(matrix, dtype=np.float64)
-    k = counts.shape[0]
-    if counts.ndim != 2 or counts.shape[1] not in (k, k + 1):
+    counts = np.asarray(matrix)
+    if counts.ndim != 2:
         raise InputError(
             f"expected a matrix of shape (k, k + 1), got {counts.shape}; make it with confusion_matrix"
         )
-    hit = np.diagonal(counts)
-    true, predicted = counts.sum(axis=1), counts[:, :k].sum(axis=0)
-    iou = _ratio(hit, true + predicted - hit)
-    dice = _ratio(2 * hit, true + predicted)
-    weighted = float((true * np.nan_to_num(iou)).sum())
+    found = score_arrays(counts)
     return Scores(
-        miou=_mean(iou),
-        mdice=_mean(dice),
-        fwiou=weighted / float(true.sum()) if true.sum() else float("nan"),
-        iou=iou.tolist(),
-        dice=dice.tolist(),
+        miou=float(found["miou"]),
+        mdice=float(found["mdice"]),
+        fwiou=float(found["fwiou"]),
+        iou=found["iou"].tolist(),
+        dice=found["dice"].tolist(),
     )
+
+
+def score_arrays(matrices: npt.NDArray[Any]) -> dict[ScoreName, npt.NDArray[np.float64]]:
+    """:func:`scores_from_confusion` of many matrices at once.
+
+    Parameters
+    ----------
+    matrices : ndarray
+        (..., k, k + 1) counts, or (..., k, k).
+
+    Returns
+    -------
+    dict of ndarray
+        ``miou``, ``mdice``, ``fwiou`` of shape (...); ``iou``, ``dice`` of shape (..., k).
+    """
+    counts = np.asarray(matrices, dtype=np.float64)
+    k = counts.shape[-2] if counts.ndim > 1 else 0
+    if not k or counts.shape[-1] not in (k, k + 1):
+        raise InputError(
+            f"expected matrices of shape (k, k + 1), got {counts.shape}; make them with confusion_matrix"
+        )
+    hit = np.diagonal(counts, axis1=-2, axis2=-1)
+    true, predicted = counts.sum(axis=-1), counts[..., :k].sum(axis=-2)
+    iou = ratio(hit, true + predicted - hit)
+    dice = ratio(2 * hit, true + predicted)
+    return {
+        "miou": known_mean(iou, axis=-1),
+        "mdice": known_mean(dice, axis=-1),
+        "fwiou": ratio((true * np.nan_to_num(iou)).sum(axis=-1), true.sum(axis=-1)),
+        "iou": iou,
+        "dice": dice,
+    }
 
 
 def _check_range(values: npt.NDArray[np.int64], end: int, what: str, remedy: str) -> None:
@@ -118,16 +149,3 @@ def _check_range(values: npt.NDArray[np.int64], end: int, what: str, remedy: str
     if strange.size:
         listed = ", ".join(map(str, strange[:5].tolist()))
         raise InputError(f"expected values from 0 to {end - 1} in {what}, got {listed}; {remedy}")
-
-
-def _ratio(
-    numerator: npt.NDArray[np.float64], denominator: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    undefined = np.full_like(numerator, np.nan)
-    ratio: npt.NDArray[np.float64] = np.divide(numerator, denominator, out=undefined, where=denominator > 0)
-    return ratio
-
-
-def _mean(values: npt.NDArray[np.float64]) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if known.size else float("nan")
