@@ -21,12 +21,20 @@ from napari_construct.export.record import plain
 from napari_construct.inference import memory
 from napari_construct.inference.cams import check_image
 from napari_construct.inference.model import Predictor, load_model
-from napari_construct.inference.predictor import cam_steps, finish, segment, segment_steps
+from napari_construct.inference.predictor import (
+    Decider,
+    cam_steps,
+    finish,
+    finish_steps,
+    segment,
+    segment_steps,
+)
 from napari_construct.inference.result import SegmentationResult
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.calibration import BackgroundRule, Calibration
 from napari_construct.models.checkpoint import Checkpoint, save_checkpoint
 from napari_construct.refinement.cam import published_probabilities
+from napari_construct.refinement.dense_crf import CRFParameters
 from napari_construct.refinement.views import SIX_VIEWS
 
 from .conftest import ColourPredictor, checkpoint
@@ -308,3 +316,64 @@ def test_missing_models_and_devices(tmp_path: Path) -> None:
         load_model(tmp_path / "x.construct", device="gpu")
     with pytest.raises(ConfigurationError, match=r"expected a device of this machine \(.*cpu\), got"):
         load_model(tmp_path / "x.construct", device="cpu:7" if torch.cuda.is_available() else "cuda")
+
+
+def test_decider_on_a_window_is_the_part_of_the_whole(colours: ColourPredictor, tissue: np.ndarray) -> None:
+    activation = run(cam_steps(tissue, colours, PLAIN))
+    decider = Decider(activation, colours)
+    window = (slice(40, 200), slice(16, 230))
+    for settings in (
+        PLAIN,
+        _settings(min_confidence=0.7),
+        _settings(background=BackgroundRule(brightness=150)),
+    ):
+        whole, part = finish(activation, colours, settings), run(decider.steps(settings, window))
+        assert part.presence == whole.presence
+        for name in ("labels", "confidence", "background"):
+            np.testing.assert_array_equal(getattr(part, name), getattr(whole, name)[window])
+        np.testing.assert_array_equal(part.probabilities, whole.probabilities[:, *window])
+
+
+def test_decider_gives_what_finish_gives_whatever_came_before(
+    colours: ColourPredictor, tissue: np.ndarray
+) -> None:
+    activation = run(cam_steps(tissue, colours, PLAIN))
+    decider = Decider(activation, colours)
+    for crf in (
+        CRFParameters(),
+        CRFParameters(appearance_weight=5),
+        CRFParameters(appearance_sigma_rgb=40),
+        None,
+        CRFParameters(iterations=2),
+    ):
+        settings = SegmentSettings(crf=crf)
+        np.testing.assert_array_equal(
+            run(decider.steps(settings)).labels, finish(activation, colours, settings).labels
+        )
+
+
+def test_presence_threshold_of_the_settings(colours: ColourPredictor, tissue: np.ndarray) -> None:
+    activation = run(cam_steps(tissue, colours, PLAIN))
+    assert finish(activation, colours, _settings(presence_threshold=0)).presence == (True, True, True)
+    scores = finish(activation, colours, PLAIN).presence_scores
+    one = finish(activation, colours, _settings(presence_threshold=1)).presence
+    assert one == tuple(score == max(scores) for score in scores)
+
+
+def test_overlap_and_tile_are_judged_together() -> None:
+    with pytest.raises(ConfigurationError, match="overlap of 32 or less, or tiles of 96 or more"):
+        SegmentSettings().changed(tile=64, overlap=48)
+    assert SegmentSettings(tile=64, overlap=32).overlap == 32
+
+
+def test_refinement_can_be_cancelled_between_its_steps(colours: ColourPredictor, tissue: np.ndarray) -> None:
+    activation = run(cam_steps(tissue, colours, PLAIN))
+    events: list[Event] = []
+    run(finish_steps(activation, colours, SegmentSettings()), events.append)
+    iterations = [event for event in events if event.stage == "dense CRF"]
+    assert [event.done for event in iterations] == [1, 2, 3, 4, 5]
+    steps = finish_steps(activation, colours, SegmentSettings())
+    while next(steps).stage != "dense CRF":
+        pass
+    steps.close()
+    assert list(steps) == []

@@ -29,7 +29,7 @@ def test_tiles_cover_every_pixel_and_share_their_overlap(
     covered = np.zeros(plan.padded, dtype=int)
     for t in plan:
         assert t.y % multiple == t.x % multiple == t.height % multiple == t.width % multiple == 0
-        assert max(t.height, t.width) <= tile
+        assert max(t.height, t.width) <= max(tile, plan.overlap + multiple)
         covered[t.y : t.y + t.height, t.x : t.x + t.width] += 1
     assert covered.min() >= 1
     assert all(p - s < multiple for p, s in zip(plan.padded, shape, strict=True))
@@ -50,6 +50,13 @@ def test_fewest_tiles() -> None:
 def test_tiles_must_outgrow_their_overlap(tile: int, overlap: int) -> None:
     with pytest.raises(ConfigurationError, match="larger tiles or less overlap"):
         plan_tiles((500, 500), tile, overlap, 32)
+
+
+def test_what_the_settings_allow_is_never_refused_later() -> None:
+    for multiple in (8, 28, 32, 64):
+        for tile in range(64, 200, 4):
+            for overlap in range(0, tile // 2 + 1, 4):
+                assert plan_tiles((500, 500), tile, overlap, multiple).tiles[0].height > overlap
 
 
 def test_padding_reflects() -> None:

@@ -29,7 +29,7 @@ def settings_objects() -> st.SearchStrategy[SegmentSettings]:
         classes=st.none()
         | st.lists(st.sampled_from(["tumour", "lymphoid", "no such"]), unique=True).map(tuple),
         six_views=st.booleans(),
-        tile=st.integers(1088, 4096),
+        tile=st.integers(2048, 4096),
         overlap=st.integers(0, 1024),
         mpp=st.none() | st.floats(1e-6, 100, exclude_min=True),
         crf=st.none() | st.builds(CRFParameters, iterations=st.integers(0, 20)),
@@ -297,10 +297,10 @@ def test_ticked_classes_are_what_runs(qtbot, widget, fake) -> None:
     assert fake.runs[0].settings.classes == ("lymphoid",)
 
 
-def test_overlap_must_be_smaller_than_the_tile(widget) -> None:
+def test_overlap_is_at_most_half_of_the_tile(widget) -> None:
     widget._options._tile.setValue(128)
-    widget._options._overlap.setValue(128)
-    assert "smaller than the tile" in widget.message()
+    widget._options._overlap.setValue(96)
+    assert "overlap of 64 or less, or tiles of 192 or more" in widget.message()
     assert not button(widget).isEnabled()
 
 

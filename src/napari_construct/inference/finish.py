@@ -7,48 +7,54 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
-import torch
 
 from napari_construct.classes import ClassTable
+from napari_construct.events import Event, Steps, run
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.activation import Activation
-from napari_construct.inference.background import background_mask
+from napari_construct.inference.evidence import (
+    Evidence,
+    Mask,
+    Window,
+    glass_mask,
+    image_scores,
+    pixel_evidence,
+)
 from napari_construct.inference.memory import check_result_size
 from napari_construct.inference.model import Predictor
-from napari_construct.inference.presence import predicted_presence, presence_scores
+from napari_construct.inference.presence import predicted_presence
 from napari_construct.inference.record import result_record
-from napari_construct.inference.resample import sample_maps
 from napari_construct.inference.result import SegmentationResult
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.refinement.cam import background_probability, published_crf_image
-from napari_construct.refinement.dense_crf import CRFParameters, dense_crf
+from napari_construct.models.calibration import BackgroundRule
+from napari_construct.refinement.cam import published_crf_image
+from napari_construct.refinement.dense_crf import CRFParameters, Factorisation, dense_crf_steps
 from napari_construct.refinement.safeguard import RefinementReport, compare_masks
 from napari_construct.types import FloatArray, LabelImage, RGBImage
 
-Mask = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Evidence:
-    """Before refinement: cams and probabilities (k, h, w), and ``none`` (h, w), that of no class."""
-
-    cams: FloatArray
-    probabilities: FloatArray
-    none: FloatArray
+_LEAST_KEPT: Final = 64 * 64
+_MOST_KEPT: Final = 1024 * 1024
+"""Pixels of a window whose factorisation is kept between two decisions: smaller ones are quick anyway,
+larger ones take hundreds of megabytes."""
 
 
 def finish(
     activation: Activation, predictor: Predictor, settings: SegmentSettings | None = None
 ) -> SegmentationResult:
-    """Decide what an activation means.
+    """Decide what an activation means; :func:`finish_steps` as a plain function."""
+    return run(finish_steps(activation, predictor, settings))
+
+
+def finish_steps(
+    activation: Activation, predictor: Predictor, settings: SegmentSettings | None = None
+) -> Steps[SegmentationResult]:
+    """Decide what an activation means, as a job that can be cancelled between its steps.
 
     1. Presence: the classes the settings name, or those whose image-level probability reaches the
-       calibrated threshold (at least one where there is tissue).
+       threshold of the settings or the calibrated one (at least one where there is tissue).
     2. Probabilities: softmax of the present classes' logits, divided by the calibrated temperature.
        Absent classes have none. With the published preset: per-class min-max, background
        ``(1 - max)^10`` and softmax over both.
@@ -65,7 +71,12 @@ def finish(
     predictor : Predictor
         The model that made it: its classes, calibration and device are used, not its network.
     settings : SegmentSettings, optional
-        ``classes``, ``crf``, ``min_confidence`` and ``background`` are read.
+        Tiles, views and resolution are not read any more.
+
+    Yields
+    ------
+    Event
+        Stage "refine".
 
     Returns
     -------
@@ -79,40 +90,136 @@ def finish(
     InputError
         If the result would not fit into memory.
     """
-    settings = settings or SegmentSettings()
-    started = time.perf_counter()
-    check_result_size(activation.shape, len(predictor.classes), activation.name)
-    chosen = named_classes(settings.classes, predictor.classes)
-    glass = _glass(activation.image, predictor, settings)
-    scores = _scores(activation, predictor, ~glass)
-    thresholds = predictor.calibration.presence_thresholds
-    presence = chosen or predicted_presence(scores, thresholds, any_tissue=not bool(glass.all()))
-    evidence = _evidence(activation, predictor, presence, glass)
-    labels, refinement = _labels(activation.image, evidence, presence, glass, predictor, settings.crf)
-    confidence = _confidence(labels, evidence)
-    labels[confidence < settings.min_confidence] = 0
-    background = glass if activation.rescaled is None else labels == 0
-    return SegmentationResult(
-        labels=labels,
-        probabilities=evidence.probabilities,
-        cams=evidence.cams,
-        confidence=confidence,
-        background=background,
-        presence=presence,
-        presence_scores=scores,
-        classes=predictor.classes,
-        mpp=activation.mpp,
-        record=result_record(
-            activation,
-            predictor,
-            settings,
-            presence,
-            scores,
+    return (yield from Decider(activation, predictor).steps(settings or SegmentSettings()))
+
+
+class Decider:
+    """Decides what one activation means, again and again, and keeps what did not change in between.
+
+    Parameters
+    ----------
+    activation, predictor : Activation, Predictor
+        As for :func:`finish_steps`; the predictor may be one without its network.
+    """
+
+    def __init__(self, activation: Activation, predictor: Predictor) -> None:
+        check_result_size(activation.shape, len(predictor.classes), activation.name)
+        self.activation = activation
+        self.predictor = predictor
+        self._glass: tuple[BackgroundRule | None, Mask, tuple[float, ...]] | None = None
+        self._prepared: tuple[object, Factorisation] | None = None
+
+    def steps(self, settings: SegmentSettings, window: Window | None = None) -> Steps[SegmentationResult]:
+        """The decision under some settings, as a job.
+
+        Parameters
+        ----------
+        settings : SegmentSettings
+            As for :func:`finish_steps`.
+        window : tuple of slice, optional
+            Only this part of the image, for a quick look: presence is that of the whole image, but the
+            CRF sees nothing beyond the window, and there is no record.
+        """
+        started = time.perf_counter()
+        activation, predictor = self.activation, self.predictor
+        chosen = named_classes(settings.classes, predictor.classes)
+        yield Event("refine", 0, 1)
+        whole_glass, scores = self._found(settings.background)
+        presence = chosen or self._presence(settings, scores, any_tissue=not bool(whole_glass.all()))
+        part = window or (slice(0, activation.shape[0]), slice(0, activation.shape[1]))
+        glass = whole_glass[part]
+        evidence = pixel_evidence(
+            activation, predictor, presence, glass, exponent=settings.background_exponent, window=window
+        )
+        yield Event("refine", 0, 1)
+        labels, refinement = yield from self._labels(evidence, presence, glass, settings.crf, part)
+        confidence = confidence_of(labels, evidence)
+        labels[confidence < settings.min_confidence] = 0
+        seconds = time.perf_counter() - started
+        return SegmentationResult(
+            labels=labels,
+            probabilities=evidence.probabilities,
+            cams=evidence.cams,
+            confidence=confidence,
+            background=glass if activation.rescaled is None else labels == 0,
+            presence=presence,
+            presence_scores=scores,
+            classes=predictor.classes,
+            mpp=activation.mpp,
+            record={}
+            if window
+            else result_record(
+                activation, predictor, settings, presence, scores, refinement=refinement, seconds=seconds
+            ),
             refinement=refinement,
-            seconds=time.perf_counter() - started,
-        ),
-        refinement=refinement,
-    )
+        )
+
+    def _found(self, rule: BackgroundRule | None) -> tuple[Mask, tuple[float, ...]]:
+        """Glass and image-level scores of the whole image."""
+        if self._glass is None or self._glass[0] != rule:
+            glass = glass_mask(self.activation.image, self.predictor, rule)
+            self._glass = rule, glass, image_scores(self.activation, self.predictor, ~glass)
+        return self._glass[1:]
+
+    def _presence(
+        self, settings: SegmentSettings, scores: tuple[float, ...], *, any_tissue: bool
+    ) -> tuple[bool, ...]:
+        thresholds = self.predictor.calibration.presence_thresholds
+        if settings.presence_threshold is not None:
+            thresholds = (settings.presence_threshold,) * len(scores)
+        return predicted_presence(scores, thresholds, any_tissue=any_tissue)
+
+    def _labels(
+        self,
+        evidence: Evidence,
+        presence: tuple[bool, ...],
+        glass: Mask,
+        crf: CRFParameters | None,
+        part: Window,
+    ) -> Steps[tuple[LabelImage, RefinementReport | None]]:
+        """(h, w) uint8 labels of the most probable class, and what refinement changed, if there was any."""
+        predictor = self.predictor
+        if predictor.published:  # every class and the background take part, as in the released code
+            channels, deciding = np.arange(len(presence)), len(presence) + 1
+        else:
+            channels = np.flatnonzero(presence)
+            deciding = channels.size
+        if not deciding:
+            return np.zeros(glass.shape, dtype=np.uint8), None
+        probabilities = np.concatenate([evidence.probabilities[channels], evidence.none[None]])
+        codes = np.append(channels + 1, 0).astype(np.uint8)
+
+        def decided(p: FloatArray) -> LabelImage:
+            labels: LabelImage = codes[p[:deciding].argmax(0)]
+            labels[glass] = 0
+            return labels
+
+        before = decided(probabilities)
+        if crf is None or deciding < 2:
+            return before, None
+        image = self.activation.image[part]
+        seen = published_crf_image(image, predictor.mean, predictor.std) if predictor.published else image
+        after = decided((yield from self._refined(seen, probabilities, crf, part)))
+        return after, compare_masks(before, after, len(presence) + 1, ignore=(0,))
+
+    def _refined(
+        self, image: RGBImage, probabilities: FloatArray, crf: CRFParameters, part: Window
+    ) -> Steps[FloatArray]:
+        used = probabilities if probabilities[-1].any() else probabilities[:-1]  # without glass no such label
+        device = self.predictor.device
+        if not _LEAST_KEPT <= image.shape[0] * image.shape[1] <= _MOST_KEPT:
+            result = yield from dense_crf_steps(image, used, crf, device=device)
+            refined: FloatArray = result.probabilities
+            return refined
+        sigmas = (crf.smoothness_sigma, crf.appearance_sigma_xy, crf.appearance_sigma_rgb)
+        key = (*((s.start, s.stop) for s in part), *sigmas)
+        if self._prepared is None or self._prepared[0] != key:
+            self._prepared = None  # the old one first, they are large
+            self._prepared = key, Factorisation(image, crf, device=device)
+            yield Event("refine", 0, 1)
+        result = yield from self._prepared[1].refine_steps(np.ascontiguousarray(used), crf)
+        kept: FloatArray = result.probabilities
+        return kept
 
 
 def named_classes(names: Sequence[str] | None, classes: ClassTable) -> tuple[bool, ...] | None:
@@ -134,90 +241,8 @@ def named_classes(names: Sequence[str] | None, classes: ClassTable) -> tuple[boo
     return tuple(i in chosen for i in range(len(classes)))
 
 
-def _glass(image: RGBImage, predictor: Predictor, settings: SegmentSettings) -> Mask:
-    if settings.background is None and predictor.published:
-        return np.zeros(image.shape[:2], dtype=np.bool_)  # the published arithmetic knows no such rule
-    return background_mask(image, settings.background or predictor.calibration.background)
-
-
-def _scores(activation: Activation, predictor: Predictor, tissue: Mask) -> tuple[float, ...]:
-    _, rows, columns = activation.logits.shape
-    # the pixel under the centre of each cell speaks for it
-    centres = [
-        np.minimum((np.arange(n) + 0.5) * side / cells, side - 1).astype(np.intp)
-        for n, side, cells in zip((rows, columns), activation.shape, activation.cells, strict=True)
-    ]
-    cells = max(predictor.patch // activation.stride, 1)
-    pooling = predictor.checkpoint.config.pooling
-    return presence_scores(activation.logits, tissue[np.ix_(*centres)], (cells, cells), pooling)
-
-
-def _evidence(
-    activation: Activation, predictor: Predictor, presence: tuple[bool, ...], glass: Mask
-) -> _Evidence:
-    present = torch.tensor(presence)
-    if activation.rescaled is None:
-        logits = torch.from_numpy(sample_maps(activation.logits, activation.shape, activation.cells))
-        logits /= predictor.calibration.temperature
-        probabilities = torch.zeros_like(logits)
-        if any(presence):
-            offsets = torch.tensor(predictor.calibration.class_offsets or (0.0,) * len(presence))
-            probabilities[present] = (logits + offsets[:, None, None])[present].softmax(0)
-        cams, none = logits.sigmoid_(), np.zeros(activation.shape, dtype=np.float32)
-    else:
-        cams = torch.from_numpy(
-            sample_maps(activation.rescaled, activation.shape, activation.cells, align_corners=True)
-        )
-        cams[~present] = 0
-        both = torch.cat([cams, background_probability(cams[None])[0]]).softmax(0)
-        probabilities, none = both[:-1], both[-1].numpy()
-    probabilities[:, torch.from_numpy(glass)] = 0
-    none[glass] = 1
-    return _Evidence(cams.numpy(), probabilities.numpy(), none)
-
-
-def _labels(
-    image: RGBImage,
-    evidence: _Evidence,
-    presence: tuple[bool, ...],
-    glass: Mask,
-    predictor: Predictor,
-    crf: CRFParameters | None,
-) -> tuple[LabelImage, RefinementReport | None]:
-    """(h, w) uint8 labels of the most probable class, and what refinement changed, if there was any."""
-    if predictor.published:  # every class and the background take part, as in the released code
-        channels, deciding = np.arange(len(presence)), len(presence) + 1
-    else:
-        channels = np.flatnonzero(presence)
-        deciding = channels.size
-    if not deciding:
-        return np.zeros(image.shape[:2], dtype=np.uint8), None
-    probabilities = np.concatenate([evidence.probabilities[channels], evidence.none[None]])
-    codes = np.append(channels + 1, 0).astype(np.uint8)
-
-    def decided(p: FloatArray) -> LabelImage:
-        labels: LabelImage = codes[p[:deciding].argmax(0)]
-        labels[glass] = 0
-        return labels
-
-    before = decided(probabilities)
-    if crf is None or deciding < 2:
-        return before, None
-    seen = published_crf_image(image, predictor.mean, predictor.std) if predictor.published else image
-    after = decided(_refined(seen, probabilities, crf, predictor.device))
-    return after, compare_masks(before, after, len(presence) + 1, ignore=(0,))
-
-
-def _refined(
-    image: RGBImage, probabilities: FloatArray, crf: CRFParameters, device: torch.device
-) -> FloatArray:
-    used = slice(None) if probabilities[-1].any() else slice(-1)  # without glass there is no such label
-    result: Any = dense_crf(image, probabilities[used], crf, device=device)
-    refined: FloatArray = result.probabilities
-    return refined
-
-
-def _confidence(labels: LabelImage, evidence: _Evidence) -> FloatArray:
+def confidence_of(labels: LabelImage, evidence: Evidence) -> FloatArray:
+    """(h, w) float32: the probability, from before refinement, of each pixel's label."""
     chosen = np.maximum(labels, 1)[None].astype(np.intp) - 1
     of_class = np.take_along_axis(evidence.probabilities, chosen, axis=0)[0]
     confidence: FloatArray = np.where(labels > 0, of_class, evidence.none).astype(np.float32)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from napari_construct.events import Event, Steps, run
 from napari_construct.inference.activation import Activation
 from napari_construct.inference.cams import cam_steps
-from napari_construct.inference.finish import finish, named_classes
+from napari_construct.inference.finish import Decider, finish, finish_steps, named_classes
 from napari_construct.inference.model import Predictor, load_model
 from napari_construct.inference.result import SegmentationResult
 from napari_construct.inference.settings import SegmentSettings
@@ -20,9 +20,11 @@ from napari_construct.types import PathLike, RGBImage
 __all__ = [
     "DEFAULT_MODEL",
     "Activation",
+    "Decider",
     "Predictor",
     "cam_steps",
     "finish",
+    "finish_steps",
     "load_model",
     "segment",
     "segment_steps",
@@ -57,7 +59,7 @@ def segment_steps(
     Yields
     ------
     Event
-        Stages "tiles" and "refine". Closing the generator cancels within one tile.
+        Stages "tiles" and "refine". Closing the generator cancels within one tile or step of refinement.
 
     Returns
     -------
@@ -74,8 +76,7 @@ def segment_steps(
     settings = settings or SegmentSettings()
     named_classes(settings.classes, predictor.classes)  # before the work, not after it
     activation = yield from cam_steps(image, predictor, settings, mpp=mpp, name=name)
-    yield Event("refine", 0, 1)
-    result = finish(activation, predictor, settings)
+    result = yield from finish_steps(activation, predictor, settings)
     yield Event("refine", 1, 1)
     return result
 

@@ -70,7 +70,12 @@ def resample_image(image: RGBImage, shape: tuple[int, int]) -> RGBImage:
 
 
 def sample_maps(
-    maps: FloatArray, shape: tuple[int, int], cells: tuple[float, float], *, align_corners: bool = False
+    maps: FloatArray,
+    shape: tuple[int, int],
+    cells: tuple[float, float],
+    *,
+    align_corners: bool = False,
+    window: tuple[slice, slice] | None = None,
 ) -> FloatArray:
     """Bilinear interpolation of maps on a coarse grid at the pixels of an image.
 
@@ -87,15 +92,18 @@ def sample_maps(
         Extent of the image in cells: at most gh rows and gw columns.
     align_corners : bool
         Put the centre of a corner cell on the corner pixel, as the released code does.
+    window : tuple of slice, optional
+        Only these rows and columns of the image.
 
     Returns
     -------
     ndarray
-        (k, h, w) float32.
+        (k, h, w) float32, of the image or of the window.
     """
-    h, w = shape
-    top, bottom, down = _neighbours(h, cells[0], maps.shape[1], align_corners)
-    left, right, across = _neighbours(w, cells[1], maps.shape[2], align_corners)
+    part = window or (slice(None), slice(None))
+    top, bottom, down = (n[part[0]] for n in _neighbours(shape[0], cells[0], maps.shape[1], align_corners))
+    left, right, across = (n[part[1]] for n in _neighbours(shape[1], cells[1], maps.shape[2], align_corners))
+    h, w = len(down), len(across)
     grid = torch.from_numpy(np.ascontiguousarray(maps))
     wide = torch.lerp(grid[..., left], grid[..., right], across)
     out = torch.empty((maps.shape[0], h, w))

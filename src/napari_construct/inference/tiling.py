@@ -63,7 +63,8 @@ def plan_tiles(shape: tuple[int, int], tile: int, overlap: int, multiple: int) -
     shape : tuple of int
         Rows and columns of the image, at least 1.
     tile : int
-        Largest side of a tile in pixels; rounded down to a multiple. Smaller images get smaller tiles.
+        Largest side of a tile in pixels; rounded down to a multiple, but to one more than the overlap.
+        Smaller images get smaller tiles.
     overlap : int
         Least pixels that neighbours share; rounded up to a multiple.
     multiple : int
@@ -75,6 +76,8 @@ def plan_tiles(shape: tuple[int, int], tile: int, overlap: int, multiple: int) -
         If a tile is smaller than ``multiple`` or does not outgrow its overlap.
     """
     side, shared = tile // multiple * multiple, _up(overlap, multiple)
+    if side and tile >= 2 * overlap:  # as settings promise; rounding to a model's multiple may not break that
+        side = max(side, shared + multiple)
     if side <= shared:
         raise ConfigurationError(
             f"expected tiles longer than their overlap, got {tile} and {overlap} pixels (in steps of "

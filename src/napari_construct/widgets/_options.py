@@ -86,10 +86,11 @@ class SegmentOptions(QWidget):
 
     def problem(self) -> str:
         """Why the options cannot be run, or nothing."""
-        if self._overlap.value() >= self._tile.value():
+        tile, overlap = self._tile.value(), self._overlap.value()
+        if 2 * overlap > tile:
             return (
-                f"The overlap ({self._overlap.value()} pixels) must be smaller than the tile "
-                f"({self._tile.value()} pixels)."
+                f"The overlap ({overlap} pixels) may be at most half of the tile ({tile} pixels): take an "
+                f"overlap of {tile // 2} or less, or tiles of {2 * overlap} or more."
             )
         return ""
 
