@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Iterable
 from typing import Final
 
@@ -18,6 +19,9 @@ from napari_construct.widgets._workers import Job, MakeSteps
 
 _STEPS: Final = 1000
 """Resolution of the bar; jobs of any length fit."""
+
+_ACTIVITY_PAUSE: Final = 0.25
+"""Seconds between two updates of napari's activity dock, each of which repaints the whole window."""
 
 
 class RunControl(QWidget):
@@ -41,6 +45,7 @@ class RunControl(QWidget):
         self._job: Job | None = None
         self._activity: progress | None = None
         self._in_activity = False
+        self._next_activity = 0.0
         self._eta = Eta()
         self._notices: list[str] = []
         self._button = self._build_button()
@@ -173,11 +178,14 @@ class RunControl(QWidget):
     def _show_activity(self, stage: str, value: int) -> None:
         """Pass progress on to napari's activity dock."""
         activity = self._activity
-        if activity is None or self._in_activity:
+        now = time.monotonic()
+        if activity is None or self._in_activity or now < self._next_activity:
             return
+        self._next_activity = now + _ACTIVITY_PAUSE
         # napari's bars process events in here, so the next progress or even the end of the job comes nested
         self._in_activity = True
-        activity.set_description(stage)
+        if activity.desc != f"{stage}: ":
+            activity.set_description(stage)
         if not activity.disable:  # closed meanwhile
             activity.update(value - activity.n)
         self._in_activity = False
