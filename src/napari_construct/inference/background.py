@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
@@ -9,9 +11,12 @@ from scipy import ndimage
 from napari_construct.models.calibration import BackgroundRule
 from napari_construct.types import RGBImage
 
+LARGE_SHARE: Final = 0.25
+"""Share of an image from which a white area counts as large, whatever its pixels."""
+
 
 def background_mask(image: RGBImage, rule: BackgroundRule) -> npt.NDArray[np.bool_]:
-    """Pixels that are bright and pale after a blur.
+    """Large areas of pixels that are bright and pale after a blur.
 
     Parameters
     ----------
@@ -19,8 +24,8 @@ def background_mask(image: RGBImage, rule: BackgroundRule) -> npt.NDArray[np.boo
         (h, w, 3) uint8 RGB.
     rule : BackgroundRule
         Least brightness of the darkest channel and largest difference between channels, grey levels
-        0 to 255, and the standard deviation of the blur in pixels; a rule that is not enabled finds
-        no background.
+        0 to 255, the standard deviation of the blur in pixels, and the least area in pixels; a rule
+        that is not enabled finds no background.
 
     Returns
     -------
@@ -34,8 +39,19 @@ def background_mask(image: RGBImage, rule: BackgroundRule) -> npt.NDArray[np.boo
     for channel in (1, 2):
         values = _blurred(image, channel, rule.sigma)
         darkest, brightest = np.minimum(darkest, values), np.maximum(brightest, values)
-    found: npt.NDArray[np.bool_] = (darkest >= rule.brightness) & (brightest - darkest <= rule.chroma)
-    return found
+    white: npt.NDArray[np.bool_] = (darkest >= rule.brightness) & (brightest - darkest <= rule.chroma)
+    return large_areas(white, min(rule.smallest, white.size * LARGE_SHARE))
+
+
+def large_areas(mask: npt.NDArray[np.bool_], smallest: float) -> npt.NDArray[np.bool_]:
+    """Connected areas (four neighbours) of a (h, w) mask with at least ``smallest`` pixels."""
+    if smallest <= 1:
+        return mask
+    areas, _ = ndimage.label(mask)
+    large = np.bincount(areas.ravel()) >= smallest
+    large[0] = False
+    kept: npt.NDArray[np.bool_] = large[areas]
+    return kept
 
 
 def _blurred(image: RGBImage, channel: int, sigma: float) -> npt.NDArray[np.float32]:

@@ -10,8 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 class BackgroundRule(BaseModel):
     """Glass and white tissue: pixels too bright and too pale to be stained.
 
-    A pixel is background where, after a Gaussian blur of ``sigma`` pixels, every RGB channel is at
+    A pixel is white where, after a Gaussian blur of ``sigma`` pixels, every RGB channel is at
     least ``brightness`` and the channels differ by at most ``chroma`` (grey levels, 0 to 255).
+    A connected white area of at least ``smallest`` pixels, or a quarter of the image, is background; a
+    smaller one (lumen, fat cell, crack) belongs to the tissue around it. 0 makes all white background.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -20,6 +22,7 @@ class BackgroundRule(BaseModel):
     brightness: Annotated[float, Field(ge=0, le=255)] = 220.0
     chroma: Annotated[float, Field(ge=0, le=255)] = 20.0
     sigma: Annotated[float, Field(ge=0, le=50)] = 2.0
+    smallest: Annotated[float, Field(ge=0)] = 50_000.0
 
 
 class Calibration(BaseModel):
