@@ -30,8 +30,9 @@ from napari_construct.models.checkpoint import (
     save_checkpoint,
     with_suffix,
 )
-from napari_construct.training.calibrate import fit_calibration, pooled_logits_steps
+from napari_construct.training.calibrate import fit_calibration
 from napari_construct.training.config import TrainingConfig
+from napari_construct.training.labelled_logits import labelled_logits_steps
 from napari_construct.training.patches import PatchStore, View, load_patches
 from napari_construct.training.regions import has_text, text_encoder
 from napari_construct.training.run import TrainingRun
@@ -184,11 +185,15 @@ class Job:
     def _calibrate(self, run: TrainingRun, scores: dict[str, float]) -> Steps[Calibration]:
         """Fit on validation patches where there are any, and score those; on training patches otherwise."""
         if self.val is None or self.val_patches is None:
-            chosen, logits = yield from pooled_logits_steps(run.model, run.patches, self.device)
-            return fit_calibration(logits, self.dataset.labels[chosen])
-        chosen, logits = yield from pooled_logits_steps(run.model, self.val_patches, self.device)
-        calibration = fit_calibration(logits, self.val.labels[chosen])
-        scores |= label_scores(logits, self.val.subset(chosen), calibration)
+            _, data = yield from labelled_logits_steps(
+                run.model, run.patches, self.dataset.labels, self.device
+            )
+            return fit_calibration(data, held_out=False)
+        chosen, data = yield from labelled_logits_steps(
+            run.model, self.val_patches, self.val.labels, self.device
+        )
+        calibration = fit_calibration(data)
+        scores |= label_scores(torch.from_numpy(data.pooled), self.val.subset(chosen), calibration)
         return calibration
 
     def _checkpoint(
