@@ -3,8 +3,9 @@
     python benchmarks/gui_latency.py [--only NAME ...] [--repeats 3] [--explain] [--json OUT.json]
 
 Per widget: the time to open it (the second opening, after everything is imported; the first one beside it),
-the longest stall of the event loop during its job (the gap between two ticks of a 2 ms timer), the time from
-Cancel to idle at several moments of the job, and for Refine the time from a moved slider to the new mask of a
+the longest stall of the event loop during its job (the gap between two ticks of a 2 ms timer) and beside it the
+stall when napari alone adds one plain image layer, the time from Cancel to idle at several moments of the job
+and beside it the longest step, and for Refine the time from a moved slider to the new mask of a
 visible region of 512 px. ``--explain`` prints where the GUI thread was in stalls over 30 ms. Starts itself
 again under ``xvfb-run`` where there is no display. On a busy machine run it with priority; the share of the
 processor that other processes took is printed with the table.
@@ -121,6 +122,36 @@ def ready(widget: Any) -> None:
     wait_until(lambda: not widget.isRunning() and "being loaded" not in widget.message(), "the model")
 
 
+def adding_alone(heart: Heartbeat, viewer: Any) -> float:
+    """The stall when napari adds one plain image layer, without any plugin."""
+    import numpy as np
+    from napari.layers import Image
+
+    plain = Image(np.zeros((1024, 1024), np.float32), contrast_limits=(0, 1), visible=False)
+    with heart.watch():
+        viewer.add_layer(plain)
+        settle(0.3)
+    viewer.layers.remove(plain)
+    settle(0.2)
+    return heart.longest
+
+
+class Steps:
+    """Longest time between two events of a widget's job: no cancel can act faster."""
+
+    def __init__(self, widget: Any) -> None:
+        self.longest, self._last = 0.0, 0.0
+        widget.control.progressed.connect(self._on_event)
+        widget.control.runningChanged.connect(self._on_running)
+
+    def _on_running(self, *_: object) -> None:
+        self._last = time.perf_counter()
+
+    def _on_event(self, *_: object) -> None:
+        now = time.perf_counter()
+        self.longest, self._last = max(self.longest, now - self._last), now
+
+
 def segment_tissue(heart: Heartbeat, repeats: int) -> dict[str, Any]:
     viewer = new_viewer()
     first, first_opening = opened(viewer, "Segment tissue")
@@ -131,7 +162,8 @@ def segment_tissue(heart: Heartbeat, repeats: int) -> dict[str, Any]:
     settle(0.2)
     widget, opening = opened(viewer, "Segment tissue")
     ready(widget)
-    stalls, cancels = [], []
+    alone = statistics.median(adding_alone(heart, viewer) for _ in range(repeats))
+    stalls, cancels, steps = [], [], Steps(widget)
     for _ in range(repeats):
         with heart.watch():
             widget.run()
@@ -159,7 +191,9 @@ def segment_tissue(heart: Heartbeat, repeats: int) -> dict[str, Any]:
         "stall_loading": loading,
         "stall_first": stalls[0],
         "stall": statistics.median(stalls),
+        "napari_alone": alone,
         "job": duration,
+        "longest_step": steps.longest,
         "cancel": max(cancels, default=float("nan")),
     }
 

@@ -14,6 +14,7 @@ from PIL import Image
 from napari_construct.cli import _output
 from napari_construct.data.images import read_image
 from napari_construct.data.masks import read_mask
+from napari_construct.events import Event
 from napari_construct.exceptions import ConstructError
 from napari_construct.inference.predictor import segment
 from napari_construct.models.archive import read_archive, write_archive
@@ -53,12 +54,13 @@ def test_writes_what_python_returns(call: Call, image: Path, model: Path, tmp_pa
 def test_regions_that_the_crf_erased_are_said(
     call: Call, image: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def all_lymphoid(image: Any, probabilities: np.ndarray, crf: Any, device: Any) -> np.ndarray:
+    def all_lymphoid(decider: Any, image: Any, probabilities: np.ndarray, crf: Any, part: Any) -> Any:
+        yield Event("refine", 0, 1)
         refined = np.zeros_like(probabilities)
         refined[1] = 1
         return refined
 
-    monkeypatch.setattr("napari_construct.inference.finish._refined", all_lymphoid)
+    monkeypatch.setattr("napari_construct.inference.finish.Decider._refined", all_lymphoid)
     done = call("segment", image, "-m", model, "-o", tmp_path, "--classes", "tumour,lymphoid")
     assert done.exit_code == 0, done.output
     assert "; the CRF erased" in done.stdout
@@ -160,7 +162,7 @@ def test_files_that_are_no_image(call: Call, model: Path, tmp_path: Path, conten
         (["--classes", ","], "expected at least one of the classes"),
         (["--device", "cuda:9"], "expected a device of this machine"),
         (["--device", "fast"], "check the spelling"),
-        (["--tile", "64", "--overlap", "200"], "larger tiles or less overlap"),
+        (["--tile", "64", "--overlap", "200"], "an overlap of 32 or less, or tiles of 400 or more"),
         (["--mpp", "-1"], "setting mpp"),
         (["--tile", "3"], "--tile"),
         (["--json", "."], "got a folder"),
@@ -251,12 +253,10 @@ def test_output_that_cannot_be_written(call: Call, image: Path, model: Path, tmp
 def test_nothing_half_written_stays(
     call: Call, image: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
-    module = {"write_overlay": "overlay", "write_record": "record"}.get(failing, "tiff")
-
     def full(*arguments: object) -> None:
         raise ConstructError("the disk is full")
 
-    monkeypatch.setattr(f"napari_construct.export.{module}.{failing}", full)
+    monkeypatch.setattr(f"napari_construct.batch.outputs.{failing}", full)
     out = tmp_path / "out"
     done = call("segment", image, "-m", model, "-o", out, "--no-crf")
     assert done.exit_code == 1

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_construct.cli._output import write_result
+from napari_construct.batch.outputs import write_result
 from napari_construct.exceptions import InputError
 from napari_construct.widgets.view_result import main, stored_layers
 

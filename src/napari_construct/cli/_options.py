@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 if TYPE_CHECKING:
+    from napari_construct.batch.settings import BatchSettings
     from napari_construct.inference.settings import SegmentSettings
 
 DEFAULT_MODEL: Final = "lymph-node"
@@ -51,6 +52,15 @@ EncoderWeights = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")]
+SettingsJson = Annotated[
+    str | None,
+    typer.Option(
+        "--settings",
+        metavar="JSON",
+        help="Further settings as JSON, or a file with them; the other options go before it. "
+        'Example: {"crf": {"iterations": 3}}',
+    ),
+]
 JsonFile = Annotated[
     str | None,
     typer.Option("--json", metavar="FILE", help="Write results as JSON to a file, or - for stdout."),
@@ -59,6 +69,7 @@ JsonFile = Annotated[
 
 def settings_from(
     *,
+    settings: str | None = None,
     classes: str | None = None,
     six_views: bool = False,
     crf: bool = True,
@@ -71,15 +82,52 @@ def settings_from(
     """The settings object that widget, command line and Python share."""
     from napari_construct.inference.settings import SegmentSettings
 
+    base = SegmentSettings() if settings is None else _parsed(settings)
     changes: dict[str, object] = {} if crf else {"crf": None}
     if classes is not None:
         changes["classes"] = tuple(name.strip() for name in classes.split(",") if name.strip())
-    return SegmentSettings().changed(
-        six_views=six_views,
-        tile=tile,
-        overlap=overlap,
-        mpp=mpp,
-        min_confidence=min_confidence,
-        device=device,
-        **changes,
-    )
+    given = {
+        "six_views": (six_views, False),
+        "tile": (tile, DEFAULT_TILE),
+        "overlap": (overlap, DEFAULT_OVERLAP),
+        "mpp": (mpp, None),
+        "min_confidence": (min_confidence, 0.0),
+        "device": (device, "auto"),
+    }
+    changes |= {name: value for name, (value, default) in given.items() if value != default}
+    return base.changed(**changes)
+
+
+def _parsed(text: str) -> SegmentSettings:
+    """Settings from JSON, or from a file that holds JSON; what is left out keeps its default."""
+    import json
+
+    from napari_construct.exceptions import ConfigurationError
+    from napari_construct.inference.settings import SegmentSettings
+
+    try:
+        content = text if text.lstrip().startswith("{") else Path(text).read_text(encoding="utf-8")
+        found = json.loads(content)
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ConfigurationError(
+            f"expected JSON for --settings, or a file that holds some, got {text!r} ({error}); see "
+            "SegmentSettings for its names"
+        ) from error
+    if not isinstance(found, dict):
+        raise ConfigurationError(f"expected a JSON object for --settings, got {type(found).__name__}")
+    return SegmentSettings().changed(**found)
+
+
+def batch_settings(model: str, segment: SegmentSettings, outputs: str) -> BatchSettings:
+    """The settings object of a batch; ``outputs`` is a list with commas."""
+    from napari_construct.batch.settings import OUTPUTS, BatchSettings
+    from napari_construct.exceptions import ConfigurationError
+
+    kinds = [kind.strip() for kind in outputs.split(",") if kind.strip()]
+    unknown = [kind for kind in kinds if kind not in OUTPUTS]
+    if unknown or not kinds:
+        raise ConfigurationError(
+            f"expected --outputs of {', '.join(OUTPUTS)}, got {', '.join(unknown) or 'none'}; "
+            "check the spelling"
+        )
+    return BatchSettings.model_validate({"model": model, "segment": segment, "outputs": kinds})

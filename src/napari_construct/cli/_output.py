@@ -1,20 +1,15 @@
-"""What commands write: the files of one result, all or none of them, and JSON for programs."""
+"""Where commands write: folders that can be written to, and JSON for programs."""
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
-from napari_construct.exceptions import ConfigurationError, ConstructError
-
-if TYPE_CHECKING:
-    from napari_construct.inference.result import SegmentationResult
-    from napari_construct.types import RGBImage
+from napari_construct.exceptions import ConfigurationError
 
 STDOUT = "-"
 
@@ -47,6 +42,22 @@ def check_json(target: str | None) -> None:
         check_folder(path.parent)
 
 
+def check_text(target: Path | None, option: str) -> None:
+    """Make sure that a text file can be written, before any work is done."""
+    if target is not None:
+        if target.is_dir():
+            raise ConfigurationError(f"{target}: expected a file for {option}, got a folder; add a file name")
+        check_folder(target.parent)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write a text file in UTF-8, atomically."""
+    from napari_construct.export.atomic import atomic
+
+    with atomic(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def write_json(target: str | None, content: Mapping[str, Any]) -> None:
     """Write to a file, atomically, or to standard output."""
     if target is None:
@@ -59,69 +70,3 @@ def write_json(target: str | None, content: Mapping[str, Any]) -> None:
         typer.echo(json.dumps(plain(content), indent=2, ensure_ascii=False))
     else:
         write_record(target, content)
-
-
-def output_names(stem: str) -> dict[str, str]:
-    """File names of one result."""
-    return {
-        "mask": f"{stem}_mask.tif",
-        "cams": f"{stem}_cams.ome.tif",
-        "overlay": f"{stem}_overlay.png",
-        "record": f"{stem}.json",
-    }
-
-
-def write_result(
-    folder: Path, stem: str, image: RGBImage, result: SegmentationResult, notices: tuple[str, ...] = ()
-) -> dict[str, Path]:
-    """Write mask, CAMs, overlay and record of one image; all appear together or none does.
-
-    They are made in a hidden folder beside the targets and moved when the last one is complete.
-
-    Parameters
-    ----------
-    folder : Path
-        Output folder; exists.
-    stem : str
-        Start of the file names.
-    image : ndarray
-        (h, w, 3) uint8, for the overlay.
-    result : SegmentationResult
-        Its record is completed with areas, file names and the reader's notices.
-    notices : tuple of str
-        Of the reader of the image.
-
-    Returns
-    -------
-    dict of str to Path
-        "mask", "cams", "overlay" and "record".
-    """
-    from napari_construct.export.overlay import write_overlay
-    from napari_construct.export.record import write_record
-    from napari_construct.export.tiff import write_cams, write_mask
-
-    names = output_names(stem)
-    record = {
-        **result.record,
-        "notices": [*notices, *result.record.get("notices", ())],
-        "areas": result.areas(),
-        "colours": {tissue.name: tissue.colour for tissue in result.classes},
-        "files": names,
-    }
-    try:
-        hidden = Path(tempfile.mkdtemp(prefix=".napari-construct-", dir=folder))
-        try:
-            write_mask(hidden / names["mask"], result.labels, result.classes, result.mpp)
-            write_cams(hidden / names["cams"], result.cams, result.classes, result.mpp)
-            write_overlay(hidden / names["overlay"], image, result.labels, result.classes)
-            write_record(hidden / names["record"], record)
-            for name in names.values():
-                (hidden / name).replace(folder / name)
-        finally:
-            shutil.rmtree(hidden, ignore_errors=True)
-    except OSError as error:
-        raise ConstructError(
-            f"{folder}: cannot be written to ({error.strerror or error}); "
-            "free some space or choose another folder"
-        ) from error
-    return {kind: folder / name for kind, name in names.items()}

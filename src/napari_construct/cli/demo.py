@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from napari_construct.cli import _options as options
-from napari_construct.cli._output import check_folder, write_result
+from napari_construct.cli._output import check_folder
 from napari_construct.cli._progress import progress_bars
 from napari_construct.cli.viewer import open_result, why_no_viewer
 
@@ -42,6 +42,7 @@ def demo(
     """
     clock = time.perf_counter()
     check_folder(output)
+    from napari_construct.batch.outputs import write_result
     from napari_construct.data.images import read_image
     from napari_construct.inference.model import load_model
     from napari_construct.inference.predictor import segment_steps

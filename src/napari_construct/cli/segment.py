@@ -9,7 +9,7 @@ import typer
 
 from napari_construct.cli import _options as options
 from napari_construct.cli._errors import one_line
-from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json, write_result
+from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json
 from napari_construct.cli._progress import Bars, progress_bars
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ def segment(
     images: Annotated[list[Path], typer.Argument(help="Image files: PNG, JPEG, BMP, TIFF, OME-TIFF, SVS.")],
     model: options.Model = options.DEFAULT_MODEL,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path(),
+    settings_json: options.SettingsJson = None,
     classes: options.Classes = None,
     six_views: options.SixViews = False,
     crf: options.Crf = True,
@@ -43,6 +44,7 @@ def segment(
     from napari_construct.inference.model import load_model
 
     settings = options.settings_from(
+        settings=settings_json,
         classes=classes,
         six_views=six_views,
         crf=crf,
@@ -90,6 +92,7 @@ def _check_names(images: list[Path]) -> None:
 def _one(
     path: Path, output: Path, predictor: Predictor, settings: SegmentSettings, bars: Bars
 ) -> dict[str, Any]:
+    from napari_construct.batch.outputs import write_result
     from napari_construct.data.images import read_image
     from napari_construct.inference.predictor import segment_steps
 

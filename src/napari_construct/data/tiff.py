@@ -57,11 +57,11 @@ def read_tiff(path: Path, *, max_pixels: int, colours: bool = True, min_side: in
             axes = _check_plane(path, series)
             height, width = (series.shape[series.axes.index(a)] for a in "YX")
             check_size(path, height, width, max_pixels, min_side)
-            _check_segments(path, series, tif.filehandle.size, max_pixels)
-            array = _channels_last(np.asarray(series.asarray()), axes)
+            check_segments(path, series, tif.filehandle.size, max_pixels)
+            array = channels_last(np.asarray(series.asarray()), axes)
             page = series.keyframe
             if colours:
-                array = _stored_colours(path, array, page)
+                array = stored_colours(path, array, page)
             notices = _notices(path, tif, axes)
             return TiffPlane(array, mpp_from_tiff(tif), notices)
     except DECODER_ERRORS as error:
@@ -88,7 +88,8 @@ def _check_plane(path: Path, series: Any) -> str:
     return axes
 
 
-def _check_segments(path: Path, series: Any, file_size: int, max_pixels: int) -> None:
+def check_segments(path: Path, series: Any, file_size: int, max_pixels: int) -> None:
+    """Refuse absurd tiles, and files that end before their pixels do."""
     tile = series.keyframe.tilelength * series.keyframe.tilewidth
     if tile > max_pixels:
         raise damaged(path, f"tiles of {tile:,} pixels")
@@ -101,7 +102,8 @@ def _check_segments(path: Path, series: Any, file_size: int, max_pixels: int) ->
                 raise damaged(path, f"image data end at byte {offset + count}, the file at byte {file_size}")
 
 
-def _channels_last(array: NDArray[Any], axes: str) -> NDArray[Any]:
+def channels_last(array: NDArray[Any], axes: str) -> NDArray[Any]:
+    """(h, w) or (h, w, c) of an array with these axes, after axes of length one are dropped."""
     rows_columns = [n for n in array.shape if n > 1]
     if len(rows_columns) == len(axes):
         array = array.reshape(rows_columns)
@@ -109,7 +111,14 @@ def _channels_last(array: NDArray[Any], axes: str) -> NDArray[Any]:
     return array.transpose([axes.index(a) for a in "YX" + channel])
 
 
-def _stored_colours(path: Path, array: NDArray[Any], page: Any) -> NDArray[Any]:
+def stored_colours(path: Path, array: NDArray[Any], page: Any) -> NDArray[Any]:
+    """Colours as the page's tags mean them: palettes looked up, white-is-zero inverted.
+
+    Raises
+    ------
+    InputError
+        If the colour space has no plain way to RGB.
+    """
     photometric = int(page.photometric)
     if photometric == _PALETTE and page.colormap is not None:
         rgb: NDArray[Any] = (page.colormap.T[array] >> 8).astype(np.uint8)

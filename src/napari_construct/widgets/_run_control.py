@@ -37,6 +37,8 @@ class RunControl(QWidget):
     returned = Signal(object)
     """The job's result."""
     runningChanged = Signal(bool)
+    progressed = Signal(object)
+    """Every event of the job."""
 
     def __init__(self, verb: str = "Run", parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -91,6 +93,7 @@ class RunControl(QWidget):
         self._activity = progress(total=_STEPS, desc=title, file=io.StringIO())
         self._job = job = Job(title, make_steps, self)
         job.progressed.connect(self._on_progress)
+        job.progressed.connect(self.progressed)
         job.returned.connect(self.returned)
         job.failed.connect(self._on_failed)
         job.cancelled.connect(self._on_cancelled)

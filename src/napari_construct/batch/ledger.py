@@ -1,0 +1,158 @@
+"""The ledger of a batch: a file that says of every image what became of it.
+
+Lines of JSON, each appended and synced when something happens, so that a kill or a power cut costs the
+image at hand and no more. The first line says which run the folder belongs to; of the others the last one
+of a key counts. A last line that was torn off by a kill is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any, Final, Literal, TypeAlias
+
+from napari_construct.exceptions import ConfigurationError, ConstructError
+from napari_construct.export.record import plain
+
+LEDGER_NAME: Final = "batch.jsonl"
+VERSION: Final = 1
+MAX_BYTES: Final = 2**30
+
+State: TypeAlias = Literal["waiting", "running", "done", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is known of one image.
+
+    Attributes
+    ----------
+    key, name : str
+        In the ledger, and for people.
+    state : str
+        "waiting", "running", "done" or "failed"; "running" in a ledger that nobody writes means that
+        the run was killed there.
+    error : str
+        Why it failed.
+    files : mapping
+        Kind of output to path relative to the output folder.
+    areas : tuple
+        Of the classes, as ``SegmentationResult.areas`` gives them.
+    fingerprint : str
+        Of the image when it was read.
+    seconds : float
+        Spent on it.
+    """
+
+    key: str
+    name: str
+    state: State = "waiting"
+    error: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+    areas: tuple[Mapping[str, Any], ...] = ()
+    fingerprint: str = ""
+    seconds: float = 0.0
+
+
+class Ledger:
+    """Entries of an output folder; opened for writing, read back on the next run.
+
+    Parameters
+    ----------
+    folder : Path
+        Output folder; exists.
+    header : mapping
+        What must be the same for the folder's results to belong together: settings and model.
+    restart : bool
+        Forget an earlier run, whatever its header.
+
+    Raises
+    ------
+    ConfigurationError
+        If the folder holds the ledger of another run.
+    ConstructError
+        If the ledger cannot be read or written.
+    """
+
+    def __init__(self, folder: Path, header: Mapping[str, Any], *, restart: bool = False) -> None:
+        self.path = folder / LEDGER_NAME
+        self.entries: dict[str, Entry] = {}
+        wanted = {"format": "napari-construct batch", "version": VERSION, **plain(header)}
+        try:
+            found: dict[str, Any] = {}
+            if self.path.is_file() and not restart:
+                found, self.entries = read_ledger(self.path)
+                _check_header(self.path, found, wanted)
+                _cut_torn_line(self.path)
+            self._stream: IO[str] = self.path.open("a" if found else "w", encoding="utf-8")
+            if not found:
+                self._append(wanted)
+        except OSError as error:
+            raise ConstructError(
+                f"{self.path}: cannot be used ({error.strerror or error}); choose another output folder"
+            ) from error
+
+    def set(self, entry: Entry) -> None:
+        """Write down what became of an image."""
+        try:
+            self._append(plain(asdict(entry)))
+        except OSError as error:
+            raise ConstructError(
+                f"{self.path}: cannot be written ({error.strerror or error}); free some space and start "
+                "again, what is done stays done"
+            ) from error
+        self.entries[entry.key] = entry
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def _append(self, content: Mapping[str, Any]) -> None:
+        self._stream.write(json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n")
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+
+
+def read_ledger(path: Path) -> tuple[dict[str, Any], dict[str, Entry]]:
+    """Header, and the last entry of every key; a line that was torn off at the end does not count.
+
+    Raises
+    ------
+    ConfigurationError
+        If the file is no ledger, or damaged before its last line.
+    """
+    if path.stat().st_size > MAX_BYTES:
+        raise ConfigurationError(f"{path}: expected a ledger of at most 1 GiB; move it away and start again")
+    lines = path.read_bytes().split(b"\n")[:-1]
+    try:
+        rows = [json.loads(line) for line in lines]
+        header: dict[str, Any] = dict(rows[0]) if rows else {}
+        entries = [Entry(**{**row, "areas": tuple(row["areas"])}) for row in rows[1:]]
+    except (UnicodeDecodeError, json.JSONDecodeError, TypeError, ValueError, KeyError) as error:
+        raise ConfigurationError(
+            f"{path}: expected the ledger of a batch, got {error}; move it away or restart"
+        ) from error
+    return header, {entry.key: entry for entry in entries}
+
+
+def _cut_torn_line(path: Path) -> None:
+    content = path.read_bytes()
+    end = content.rfind(b"\n") + 1
+    if end < len(content):
+        with path.open("r+b") as stream:
+            stream.truncate(end)
+
+
+def _check_header(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    if not found:
+        return
+    if found.get("version", 0) > VERSION:
+        raise ConfigurationError(f"{path}: expected version {VERSION}, got a newer one; update this package")
+    different = sorted(str(key) for key in {*found, *wanted} if found.get(key) != wanted.get(key))
+    if different:
+        raise ConfigurationError(
+            f"{path}: expected the ledger of a run with the same settings, got another "
+            f"{', '.join(different)}; choose another output folder, or restart to replace its results"
+        )

@@ -1,0 +1,269 @@
+"""The batch itself: image after image, and whatever happens to one does not happen to the others."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from napari_construct.batch.ledger import Entry, Ledger
+from napari_construct.batch.outputs import output_names, write_result, write_stack
+from napari_construct.batch.settings import BatchSettings
+from napari_construct.batch.sources import Source
+from napari_construct.classes import ClassTable
+from napari_construct.events import Event, Notice, Steps
+from napari_construct.exceptions import ConfigurationError, ConstructError
+from napari_construct.export.atomic import atomic
+from napari_construct.inference.finish import named_classes
+from napari_construct.inference.predictor import Predictor, segment_steps
+
+TABLE_NAME: Final = "batch.csv"
+
+_FAILURES: Final = (
+    ConstructError,
+    OSError,
+    MemoryError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+)
+"""What a broken image may raise: our own errors, the system's, torch's, and the decoders'."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemChanged(Event):
+    """What became of an image; ``done`` of ``total`` images are behind us."""
+
+    entry: Entry = field(default_factory=lambda: Entry("", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """How a batch ended.
+
+    Attributes
+    ----------
+    entries : tuple of Entry
+        Of every image, in order.
+    resumed : frozenset of str
+        Keys of those that an earlier run had already done.
+    stacks : mapping
+        Stem of each stack to the file of its joined mask.
+    output : Path
+        The folder.
+    """
+
+    entries: tuple[Entry, ...]
+    resumed: frozenset[str]
+    stacks: Mapping[str, Path]
+    output: Path
+
+    @property
+    def done(self) -> tuple[Entry, ...]:
+        return tuple(entry for entry in self.entries if entry.state == "done")
+
+    @property
+    def failed(self) -> tuple[Entry, ...]:
+        return tuple(entry for entry in self.entries if entry.state == "failed")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "output": str(self.output),
+            "items": [
+                {
+                    "item": entry.key,
+                    "state": "resumed" if entry.key in self.resumed else entry.state,
+                    "error": entry.error,
+                    "files": {kind: str(self.output / name) for kind, name in entry.files.items()},
+                    "areas": list(entry.areas),
+                    "seconds": entry.seconds,
+                }
+                for entry in self.entries
+            ],
+            "stacks": {stem: str(path) for stem, path in self.stacks.items()},
+        }
+
+
+def run_batch(
+    sources: Sequence[Source],
+    predictor: Predictor,
+    settings: BatchSettings,
+    output: Path,
+    *,
+    restart: bool = False,
+) -> Steps[BatchReport]:
+    """Segment many images into a folder.
+
+    A ledger in the folder says of each image what became of it. When the run is cancelled, killed, or fails
+    on some images, the same call goes on where it stopped: what is done and unchanged is skipped, what was
+    interrupted or failed is done again. Besides the ledger, ``batch.csv`` lists the images for people.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+        Of :func:`~napari_construct.batch.sources.find_sources`.
+    predictor : Predictor
+        The model.
+    settings : BatchSettings
+        Same for every image.
+    output : Path
+        Folder for the results; made if it is missing.
+    restart : bool
+        Do everything again and replace the ledger of an earlier run.
+
+    Yields
+    ------
+    Event
+        ``ItemChanged`` of stage "images"; the stages of each segmentation in between; ``Notice``.
+
+    Returns
+    -------
+    BatchReport
+        Of all images. That some failed is no error of the batch.
+
+    Raises
+    ------
+    ConfigurationError
+        If the folder holds a run with other settings, or the settings contradict the model.
+    ConstructError
+        If the folder cannot be written.
+    """
+    _check(sources)
+    named_classes(settings.segment.classes, predictor.classes)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{output}: expected a folder that can be written to, got {error.strerror or error}; "
+            "choose another"
+        ) from error
+    header = {
+        # neither a model that was moved nor another device makes other results
+        "settings": settings.model_dump(mode="json", exclude={"model": True, "segment": {"device"}}),
+        "model": predictor.sha256 or predictor.name,
+    }
+    with closing(Ledger(output, header, restart=restart)) as ledger:
+        resumed = frozenset(s.key for s in sources if _still_good(ledger.entries.get(s.key), s, output))
+        for done, source in enumerate(sources):
+            if source.key in resumed:
+                continue
+            entry = yield from _item(source, predictor, settings, output, ledger, (done, len(sources)))
+            ledger.set(entry)
+            yield ItemChanged("images", done + 1, len(sources), entry.name, entry)
+        entries = tuple(ledger.entries[source.key] for source in sources)
+    stacks = dict(_stacks(sources, entries, predictor, output)) if "mask" in settings.outputs else {}
+    write_table(output / TABLE_NAME, entries, resumed, predictor.classes)
+    return BatchReport(entries, resumed, stacks, output)
+
+
+def _check(sources: Sequence[Source]) -> None:
+    if not sources:
+        raise ConfigurationError("expected at least one image, got none; add files, folders or layers")
+    for what in ("key", "stem"):
+        names = [getattr(source, what) for source in sources]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ConfigurationError(
+                f"expected images with different names, got {twice} twice, whose results would overwrite "
+                "each other; leave one out"
+            )
+
+
+def _still_good(entry: Entry | None, source: Source, output: Path) -> bool:
+    """Whether an earlier run did this image, the image is as it was, and its files are there."""
+    if entry is None or entry.state != "done":
+        return False
+    try:
+        same = entry.fingerprint == source.fingerprint()
+    except _FAILURES:
+        return False
+    return same and all((output / name).exists() for name in entry.files.values())
+
+
+def _item(
+    source: Source,
+    predictor: Predictor,
+    settings: BatchSettings,
+    output: Path,
+    ledger: Ledger,
+    place: tuple[int, int],
+) -> Steps[Entry]:
+    started = time.perf_counter()
+    running = Entry(source.key, source.stem, "running")
+    ledger.set(running)
+    yield ItemChanged("images", *place, source.stem, running)
+    try:
+        fingerprint = source.fingerprint()
+        image = source.read()
+        for text in image.notices:
+            yield Notice("images", *place, text)
+        result = yield from segment_steps(
+            image.pixels, predictor, settings.segment, mpp=image.mpp, name=source.stem
+        )
+        yield Event("writing", 0, 1, source.stem)
+        folder, stem = (output / source.stem).parent, Path(source.stem).name
+        files = write_result(folder, stem, image.pixels, result, image.notices, settings.outputs)
+    except _FAILURES as error:
+        return Entry(
+            source.key,
+            source.stem,
+            "failed",
+            error=_one_line(error),
+            seconds=time.perf_counter() - started,
+        )
+    return Entry(
+        source.key,
+        source.stem,
+        "done",
+        files={kind: path.relative_to(output).as_posix() for kind, path in files.items()},
+        areas=tuple(result.areas()),
+        fingerprint=fingerprint,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text if isinstance(error, ConstructError) else f"{type(error).__name__}: {text}".rstrip(": ")
+
+
+def _stacks(
+    sources: Sequence[Source], entries: Sequence[Entry], predictor: Predictor, output: Path
+) -> Iterator[tuple[str, Path]]:
+    """Join the masks of each stack of which at least one plane is done."""
+    for stem in dict.fromkeys(source.stack for source in sources if source.stack):
+        planes = [(s, e) for s, e in zip(sources, entries, strict=True) if s.stack == stem]
+        masks = {s.plane: output / e.files["mask"] for s, e in planes if e.state == "done"}
+        if masks:
+            path = output / output_names(stem, ("mask",))["mask"]
+            count = planes[0][0].planes
+            write_stack(path, [masks.get(i) for i in range(count)], predictor.classes, None)
+            yield stem, path
+
+
+def write_table(path: Path, entries: Sequence[Entry], resumed: frozenset[str], classes: ClassTable) -> None:
+    """A CSV with one row an image: state, error, area of each class in percent and mm2, seconds."""
+    columns = ["item", "state", "error", "seconds"]
+    for name in classes.names:
+        columns += [f"{name} percent", f"{name} pixels", f"{name} mm2"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    for entry in entries:
+        state = "resumed" if entry.key in resumed else entry.state
+        row: dict[str, Any] = {"item": entry.key, "state": state, "error": entry.error}
+        row["seconds"] = f"{entry.seconds:.2f}"
+        for area in entry.areas:
+            for quantity in ("percent", "pixels", "mm2"):
+                if quantity in area:
+                    row[f"{area['class']} {quantity}"] = area[quantity]
+        writer.writerow(row)
+    with atomic(path) as temporary:
+        temporary.write_text(text.getvalue(), encoding="utf-8")

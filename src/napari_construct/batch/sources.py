@@ -1,0 +1,140 @@
+"""What a batch is made of: files, planes of stacks, arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_construct.data.images import ImageFile, list_images, read_image
+from napari_construct.data.stacks import count_planes, read_plane
+from napari_construct.exceptions import ConfigurationError, InputError
+from napari_construct.inference.record import image_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One image of a batch.
+
+    Attributes
+    ----------
+    key : str
+        What the ledger calls it; unique in its batch and the same in every run.
+    stem : str
+        Relative path of its results without suffix, with forward slashes.
+    read : callable
+        Reads the pixels; called when it is this image's turn. May raise any of our errors.
+    fingerprint : callable
+        Changes when the image does; must be quick.
+    stack : str
+        Stem of the stack it is a plane of; empty for a single image.
+    plane, planes : int
+        Which of how many planes.
+    """
+
+    key: str
+    stem: str
+    read: Callable[[], ImageFile]
+    fingerprint: Callable[[], str]
+    stack: str = ""
+    plane: int = 0
+    planes: int = 1
+
+
+def find_sources(paths: Iterable[Path], *, recursive: bool = True) -> tuple[Source, ...]:
+    """Images of files and folders; a TIFF stack gives one source a plane.
+
+    Files in folders that have an image's suffix are taken, hidden ones are not; a file that is no image
+    stays in the list and fails when it is read, so that the ledger names it.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        Files and folders.
+    recursive : bool
+        Whether to look into folders of folders; results keep the folders' structure.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is nothing.
+    """
+    found: dict[Path, str] = {}
+    for path in paths:
+        if path.is_dir():
+            for file in list_images(path, recursive=recursive):
+                found.setdefault(file.resolve(), file.relative_to(path).as_posix())
+        else:
+            found.setdefault(path.resolve(), path.name)
+    if not found:
+        raise ConfigurationError(
+            "expected at least one image file (PNG, JPEG, BMP, TIFF, SVS) in what was given, got none; "
+            "check the paths"
+        )
+    stems = distinct_stems(list(found.values()))
+    return tuple(source for file, stem in zip(found, stems, strict=True) for source in _of_file(file, stem))
+
+
+def distinct_stems(names: Sequence[str]) -> list[str]:
+    """Names without suffix; where that makes two the same, the suffix stays, and then a number."""
+    bare = [_without_suffix(name) for name in names]
+    stems: list[str] = []
+    for name, stem in zip(names, bare, strict=True):
+        wanted = stem if bare.count(stem) == 1 else name.replace(".", "_")
+        number = 2
+        unique = wanted
+        while unique in stems:
+            unique, number = f"{wanted}_{number}", number + 1
+        stems.append(unique)
+    return stems
+
+
+def _without_suffix(name: str) -> str:
+    path = Path(name)
+    return path.with_name(path.stem.removesuffix(".ome")).as_posix()
+
+
+def _of_file(path: Path, stem: str) -> list[Source]:
+    def fingerprint() -> str:
+        found = path.stat()
+        return f"{found.st_size}-{found.st_mtime_ns}"
+
+    try:
+        planes = count_planes(path)
+    except InputError:
+        planes = 1  # reading it will say why
+    if planes == 1:
+        return [Source(str(path), stem, lambda: read_image(path), fingerprint)]
+    digits = len(str(planes))
+    return [
+        Source(
+            key=f"{path}#{i}",
+            stem=f"{stem}_p{i + 1:0{digits}d}",
+            read=lambda i=i: read_plane(path, i),  # type: ignore[misc]
+            fingerprint=fingerprint,
+            stack=stem,
+            plane=i,
+            planes=planes,
+        )
+        for i in range(planes)
+    ]
+
+
+def array_source(
+    name: str, read: Callable[[], ImageFile], *, stem: str, plane: int = 0, planes: int = 1
+) -> Source:
+    """An image that is in memory, such as a plane of a napari layer; its pixels are its fingerprint."""
+
+    def fingerprint() -> str:
+        return image_hash(read().pixels)
+
+    many = planes > 1
+    return Source(
+        key=f"{name}#{plane}" if many else name,
+        stem=f"{stem}_p{plane + 1:0{len(str(planes))}d}" if many else stem,
+        read=read,
+        fingerprint=fingerprint,
+        stack=stem if many else "",
+        plane=plane,
+        planes=planes,
+    )

@@ -1,0 +1,87 @@
+"""``napari-construct batch``: folders, files and stacks, with a ledger that survives a kill."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_construct.cli import _options as options
+from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json
+from napari_construct.cli._progress import progress_bars
+
+if TYPE_CHECKING:
+    from napari_construct.batch.runner import BatchReport
+
+DEFAULT_OUTPUTS = "mask,overlay"
+
+
+def batch(
+    inputs: Annotated[list[Path], typer.Argument(help="Image files, TIFF stacks and folders of them.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results and the ledger.")],
+    model: options.Model = options.DEFAULT_MODEL,
+    outputs: Annotated[
+        str, typer.Option("--outputs", help="What is written of each image: mask,overlay,cams,zarr.")
+    ] = DEFAULT_OUTPUTS,
+    recursive: Annotated[
+        bool, typer.Option("--recursive/--flat", help="Look into folders of folders.")
+    ] = True,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Do everything again instead of going on where it stopped.")
+    ] = False,
+    settings: options.SettingsJson = None,
+    classes: options.Classes = None,
+    six_views: options.SixViews = False,
+    crf: options.Crf = True,
+    tile: options.Tile = options.DEFAULT_TILE,
+    overlap: options.Overlap = options.DEFAULT_OVERLAP,
+    mpp: options.Mpp = None,
+    min_confidence: options.MinConfidence = 0.0,
+    device: options.Device = "auto",
+    encoder_weights: options.EncoderWeights = None,
+    json_file: options.JsonFile = None,
+) -> None:
+    """Segment many images, and go on where it stopped when it is run again.
+
+    Folders keep their structure in the output; each plane of a TIFF stack is one image, and the masks of a
+    stack are joined at the end. A broken image is noted in the ledger (batch.jsonl) and in batch.csv and
+    does not stop the others; the exit code is then 1.
+    """
+    from napari_construct.batch.runner import run_batch
+    from napari_construct.batch.sources import find_sources
+    from napari_construct.inference.model import load_model
+
+    chosen = options.settings_from(
+        settings=settings,
+        classes=classes,
+        six_views=six_views,
+        crf=crf,
+        tile=tile,
+        overlap=overlap,
+        mpp=mpp,
+        min_confidence=min_confidence,
+        device=device,
+    )
+    wanted = options.batch_settings(model, chosen, outputs)
+    check_folder(output)
+    check_json(json_file)
+    sources = find_sources(inputs, recursive=recursive)
+    predictor = load_model(model, device=device, encoder_weights=encoder_weights)
+    with progress_bars() as bars:
+        report = bars.follow(run_batch(sources, predictor, wanted, output, restart=restart))
+    write_json(json_file, report.to_dict())
+    if json_file != STDOUT:
+        _summary(report)
+    if report.failed:
+        raise typer.Exit(1)
+
+
+def _summary(report: BatchReport) -> None:
+    for entry in report.failed:
+        typer.echo(f"failed: {entry.key}: {entry.error}", err=True)
+    resumed = f" ({len(report.resumed)} of them before)" if report.resumed else ""
+    typer.echo(
+        f"{len(report.done)} of {len(report.entries)} done{resumed}, {len(report.failed)} failed; "
+        f"results and batch.csv in {report.output}"
+    )

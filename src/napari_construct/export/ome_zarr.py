@@ -1,0 +1,161 @@
+"""An image with its labels as OME-Zarr 0.5: pyramids that napari, QuPath and web viewers read in parts.
+
+The folder holds the image (c, y, x) as a multiscale group and, under ``labels/tissue``, the mask with the
+classes' names and colours. Specification: ngff.openmicroscopy.org/0.5.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from napari_construct.classes import ClassTable
+from napari_construct.exceptions import ConstructError, InputError
+from napari_construct.export.tiff import check_labels
+from napari_construct.types import PathLike
+
+VERSION: Final = "0.5"
+LABELS: Final = "tissue"
+
+_CHUNK: Final = 512
+_COARSEST: Final = 256
+
+
+def write_ome_zarr(
+    path: PathLike,
+    image: NDArray[Any],
+    labels: NDArray[Any],
+    classes: ClassTable,
+    mpp: float | None = None,
+) -> None:
+    """Write an image and its mask as one OME-Zarr folder, complete or not at all.
+
+    Levels are halved until the longer side is at most 256 pixels: the image by means of 2 x 2, the labels by
+    taking one pixel of each 2 x 2, so that no level holds a class that is not there.
+
+    Parameters
+    ----------
+    path : str or path
+        Folder to write, usually ``NAME.ome.zarr``; what is there is replaced.
+    image : ndarray
+        (h, w, 3) uint8 RGB.
+    labels : ndarray
+        (h, w) uint8; 0 is unlabelled, ``i + 1`` is class ``i``.
+    classes : ClassTable
+        Names and colours.
+    mpp : float, optional
+        Micrometres per pixel.
+
+    Raises
+    ------
+    InputError
+        If the arrays do not fit each other.
+    ConstructError
+        If the folder cannot be written.
+    """
+    check_labels(labels, classes)
+    if image.dtype != np.uint8 or image.shape != (*labels.shape, 3):
+        raise InputError(
+            f"expected an image of shape {(*labels.shape, 3)} and type uint8 to go with the labels, "
+            f"got {image.shape} {image.dtype}; give the image the labels were made from"
+        )
+    path = Path(path)
+    hidden = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        root: Any = zarr.open_group(hidden, mode="w", zarr_format=3)
+        levels = _write_levels(root, np.moveaxis(image, 2, 0), "cyx", path.name, mpp, averaged=True)
+        root.attrs["ome"] = {**levels, "omero": _display()}
+        group = root.create_group("labels")
+        group.attrs["ome"] = {"version": VERSION, "labels": [LABELS]}
+        mask = group.create_group(LABELS)
+        levels = _write_levels(mask, labels, "yx", LABELS, mpp, averaged=False)
+        mask.attrs["ome"] = {**levels, "image-label": _image_label(classes)}
+        if path.exists():
+            shutil.rmtree(path)
+        hidden.replace(path)
+    except OSError as error:
+        raise ConstructError(
+            f"{path}: cannot be written ({error.strerror or error}); free some space or choose another folder"
+        ) from error
+    finally:
+        with suppress(OSError):
+            shutil.rmtree(hidden, ignore_errors=True)
+
+
+def _write_levels(
+    group: Any, array: NDArray[Any], axes: str, name: str, mpp: float | None, *, averaged: bool
+) -> dict[str, Any]:
+    """Write the arrays; what the group's attributes must say of them."""
+    datasets: list[dict[str, Any]] = []
+    factor = 1
+    while True:
+        level = str(len(datasets))
+        chunks = tuple(min(_CHUNK, n) if a in "yx" else 1 for a, n in zip(axes, array.shape, strict=True))
+        stored = group.create_array(
+            level, shape=array.shape, dtype=array.dtype, chunks=chunks, dimension_names=list(axes)
+        )
+        stored[:] = array
+        # the centre of a coarse pixel lies between those of the fine ones it stands for
+        side = (mpp or 1.0) * factor
+        shift = (factor - 1) / 2 * (mpp or 1.0)
+        transforms: list[dict[str, Any]] = [
+            {"type": "scale", "scale": [side if a in "yx" else 1.0 for a in axes]}
+        ]
+        if shift:
+            transforms.append(
+                {"type": "translation", "translation": [shift if a in "yx" else 0.0 for a in axes]}
+            )
+        datasets.append({"path": level, "coordinateTransformations": transforms})
+        if max(array.shape[-2:]) <= _COARSEST or min(array.shape[-2:]) < 2:
+            break
+        array, factor = _halved(array, averaged=averaged), 2 * factor
+    return {
+        "version": VERSION,
+        "multiscales": [{"name": name, "axes": [_axis(a, mpp) for a in axes], "datasets": datasets}],
+    }
+
+
+def _halved(array: NDArray[Any], *, averaged: bool) -> NDArray[Any]:
+    rows, columns = array.shape[-2] // 2 * 2, array.shape[-1] // 2 * 2
+    if not averaged:
+        return array[..., :rows:2, :columns:2]
+    parts = [array[..., y:rows:2, x:columns:2].astype(np.uint16) for y in (0, 1) for x in (0, 1)]
+    halved: NDArray[Any] = ((parts[0] + parts[1] + parts[2] + parts[3] + 2) // 4).astype(array.dtype)
+    return halved
+
+
+def _axis(name: str, mpp: float | None) -> dict[str, str]:
+    if name == "c":
+        return {"name": name, "type": "channel"}
+    return {"name": name, "type": "space"} | ({} if mpp is None else {"unit": "micrometer"})
+
+
+def _display() -> dict[str, Any]:
+    window = {"start": 0, "end": 255, "min": 0, "max": 255}
+    colours = {"red": "FF0000", "green": "00FF00", "blue": "0000FF"}
+    return {
+        "channels": [
+            {"label": name, "color": colour, "active": True, "window": window}
+            for name, colour in colours.items()
+        ],
+        "rdefs": {"model": "color"},
+    }
+
+
+def _image_label(classes: ClassTable) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "colors": [
+            {"label-value": i, "rgba": [*tissue.rgb, 255]} for i, tissue in enumerate(classes, start=1)
+        ],
+        "properties": [{"label-value": i, "class": tissue.name} for i, tissue in enumerate(classes, start=1)],
+        "source": {"image": "../../"},
+    }

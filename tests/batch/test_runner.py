@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_construct.batch.ledger import LEDGER_NAME, read_ledger
+from napari_construct.batch.runner import ItemChanged, run_batch
+from napari_construct.batch.settings import BatchSettings
+from napari_construct.batch.sources import array_source, distinct_stems, find_sources
+from napari_construct.data.images import ImageFile
+from napari_construct.data.masks import read_mask
+from napari_construct.events import run
+from napari_construct.exceptions import ConfigurationError
+from napari_construct.inference.predictor import segment
+
+from .conftest import QUICK
+
+
+def states(output: Path) -> dict[str, str]:
+    return {entry.name: entry.state for entry in read_ledger(output / LEDGER_NAME)[1].values()}
+
+
+ALL = {"a", "broken", "deep/a", "stack_p1", "stack_p2", "stack_p3"}
+
+
+def test_a_broken_file_never_stops_the_rest(predictor, folder, tmp_path, tissue) -> None:
+    output = tmp_path / "out"
+    events = []
+    report = run(run_batch(find_sources([folder]), predictor, QUICK, output), events.append)
+    assert states(output) == {name: "failed" if name == "broken" else "done" for name in ALL}
+    (failed,) = report.failed
+    assert "broken.png" in failed.error
+    assert not list(output.glob("broken*"))
+    expected = segment(tissue, predictor, QUICK.segment)
+    np.testing.assert_array_equal(read_mask(output / "a_mask.tif"), expected.labels)
+    assert (output / "deep" / "a_overlay.png").is_file()
+    changed = [e for e in events if isinstance(e, ItemChanged)]
+    assert [e.done for e in changed if e.entry.state != "running"] == [1, 2, 3, 4, 5, 6]
+    with (output / "batch.csv").open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["state"] for row in rows].count("done") == 5
+    assert float(rows[0]["tumour percent"]) + float(rows[0]["lymphoid percent"]) == pytest.approx(100)
+
+
+def test_masks_of_a_stack_are_joined(predictor, folder, tmp_path) -> None:
+    output = tmp_path / "out"
+    report = run(run_batch(find_sources([folder / "stack.tif"]), predictor, QUICK, output))
+    joined = tifffile.imread(report.stacks["stack"])
+    assert joined.shape == (3, 128, 128)
+    for i, plane in enumerate(joined, 1):
+        np.testing.assert_array_equal(plane, read_mask(output / f"stack_p{i}_mask.tif"))
+
+
+def test_killed_run_goes_on_where_it_stopped(predictor, folder, tmp_path) -> None:
+    output = tmp_path / "out"
+    sources = find_sources([folder])
+    steps = run_batch(sources, predictor, QUICK, output)
+    for event in steps:
+        if isinstance(event, ItemChanged) and event.entry.name == "deep/a":
+            break  # a kill leaves what is on disk at this moment
+    assert states(output) == {"a": "done", "broken": "failed", "deep/a": "running"}
+    steps.close()
+    with (output / LEDGER_NAME).open("a", encoding="utf-8") as stream:
+        stream.write('{"key": "half a li')  # and half a line
+    events = []
+    report = run(run_batch(sources, predictor, QUICK, output), events.append)
+    started = [e.entry.name for e in events if isinstance(e, ItemChanged) and e.entry.state == "running"]
+    assert started == ["broken", "deep/a", "stack_p1", "stack_p2", "stack_p3"]
+    assert len(report.resumed) == 1
+    assert len(report.done) == 5
+    again = run(run_batch(sources, predictor, QUICK, output))
+    assert len(again.resumed) == 5
+
+
+def test_changed_images_and_missing_results_are_done_again(predictor, folder, tmp_path, tissue) -> None:
+    output = tmp_path / "out"
+    sources = find_sources([folder / "a.png", folder / "deep"])
+    first = run(run_batch(sources, predictor, QUICK, output)).done[0]
+    (output / first.files["mask"]).unlink()
+    assert [Path(key).parent.name for key in run(run_batch(sources, predictor, QUICK, output)).resumed] == [
+        "deep"
+    ]
+
+
+def test_other_settings_need_another_folder(predictor, folder, tmp_path) -> None:
+    output = tmp_path / "out"
+    sources = find_sources([folder / "a.png"])
+    run(run_batch(sources, predictor, QUICK, output))
+    other = QUICK.model_copy(update={"outputs": ("mask",)})
+    with pytest.raises(ConfigurationError, match="another settings; choose another output folder"):
+        run(run_batch(sources, predictor, other, output))
+    report = run(run_batch(sources, predictor, other, output, restart=True))
+    assert not report.resumed
+    assert set(report.done[0].files) == {"mask", "record"}
+    moved = QUICK.model_copy(update={"outputs": ("mask",), "model": "elsewhere/tiny.construct"})
+    assert run(run_batch(sources, predictor, moved, output)).resumed
+
+
+def test_arrays_are_images_too(predictor, tmp_path, tissue) -> None:
+    source = array_source("layer", lambda: ImageFile(tissue, 0.25, (), Path("layer")), stem="layer")
+    report = run(run_batch([source], predictor, QUICK, tmp_path))
+    assert report.done[0].areas[0]["mm2"] >= 0
+    assert run(run_batch([source], predictor, QUICK, tmp_path)).resumed == {"layer"}
+
+
+def test_names_never_collide(folder) -> None:
+    assert distinct_stems(["a.png", "b/a.png", "c.ome.tif"]) == ["a", "b/a", "c"]
+    assert distinct_stems(["a.png", "a.tif", "a_tif.png"]) == ["a_png", "a_tif", "a_tif_2"]
+    with pytest.raises(ConfigurationError, match="at least one image"):
+        find_sources([])
+
+
+def test_a_file_that_is_no_ledger_is_named(predictor, folder, tmp_path) -> None:
+    (tmp_path / LEDGER_NAME).write_text("not json\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="expected the ledger of a batch"):
+        run(run_batch(find_sources([folder / "a.png"]), predictor, QUICK, tmp_path))
+
+
+def test_settings_survive_json() -> None:
+    given = BatchSettings(outputs=("zarr", "mask"))
+    assert given.outputs == ("mask", "zarr")
+    assert BatchSettings.model_validate(json.loads(given.model_dump_json())) == given

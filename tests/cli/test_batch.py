@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_construct.batch.ledger import LEDGER_NAME, read_ledger
+from napari_construct.data.images import read_image
+from napari_construct.data.masks import read_mask
+from napari_construct.exceptions import ConfigurationError
+
+
+@pytest.fixture
+def images(image, tmp_path) -> Path:
+    """Twelve regions and a broken file."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    pixels = read_image(image).pixels
+    for i in range(12):
+        Image.fromarray(np.roll(pixels, 20 * i, 0)).save(folder / f"region_{i:02d}.png")
+    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    return folder
+
+
+def test_batch_and_its_json(call, images, model, tmp_path) -> None:
+    out = tmp_path / "out"
+    few = [images / "region_00.png", images / "broken.png"]
+    done = call("batch", *few, "-m", model, "-o", out, "--no-crf", "--outputs", "mask,zarr", "--json", "-")
+    assert done.exit_code == 1, done.output
+    items = json.loads(done.stdout)["items"]
+    assert [item["state"] for item in items] == ["done", "failed"]
+    assert "broken.png" in items[1]["error"]
+    assert Path(items[0]["files"]["zarr"]).is_dir()
+    wrong = call("batch", *few, "-m", model, "-o", out, "--outputs", "pdf")
+    assert wrong.exit_code == 2
+    assert "mask, overlay, cams, zarr" in wrong.stderr
+
+
+def test_settings_as_json_reach_the_result(call, image, model, tmp_path) -> None:
+    given = json.dumps({"crf": None, "min_confidence": 0.55, "background": {"enabled": False}})
+    for command in ("batch", "segment"):
+        done = call(command, image, "-m", model, "-o", tmp_path / command, "--settings", given)
+        assert done.exit_code == 0, done.output
+    one, other = (read_mask(tmp_path / c / "region_mask.tif") for c in ("batch", "segment"))
+    np.testing.assert_array_equal(one, other)
+    record = json.loads((tmp_path / "segment" / "region.json").read_text(encoding="utf-8"))
+    assert record["settings"]["background"]["enabled"] is False
+    wrong = call("segment", image, "-m", model, "-o", tmp_path, "--settings", '{"crff": 1}')
+    assert wrong.exit_code == 2
+    assert "crff" in wrong.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+def test_resumes_after_a_kill(call, images, model, tmp_path) -> None:
+    out = tmp_path / "out"
+    words = ["batch", str(images), "-m", str(model), "-o", str(out), "--no-crf"]
+    code = "from napari_construct.cli import app; app()"
+    process = subprocess.Popen([sys.executable, "-c", code, *words], stdout=subprocess.DEVNULL)
+    end = time.monotonic() + 60
+    while time.monotonic() < end and not list(out.glob("*_mask.tif")):
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    before = {e.key for e in read_ledger(out / LEDGER_NAME)[1].values() if e.state == "done"}
+    times = {path: path.stat().st_mtime_ns for path in out.glob("*_mask.tif")}
+    done = call(*words)
+    assert done.exit_code == 1
+    assert "12 of 13 done" in done.stdout
+    assert "broken.png" in done.stderr
+    resumed = [path for path, stamp in times.items() if path.stat().st_mtime_ns == stamp]
+    assert len(resumed) == len(before)
+
+
+def test_ledger_written_by_hand_is_refused(tmp_path) -> None:
+    path = tmp_path / LEDGER_NAME
+    path.write_text('{"version": 1}\n{"key": 1, "areas": 5}\n', encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="move it away"):
+        read_ledger(path)
