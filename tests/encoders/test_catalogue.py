@@ -7,24 +7,33 @@ from pathlib import Path
 import pytest
 import torch
 
-from napari_construct.encoders.catalogue import CATALOGUE, create_encoder, encoder_hash, find_entry
+from napari_construct.encoders.catalogue import create_encoder, encoder_hash, entries, find_entry
 from napari_construct.encoders.tiny import TinyEncoder
 from napari_construct.exceptions import EncoderError
 
 
 def test_every_entry_says_what_it_is() -> None:
-    assert len({entry.id for entry in CATALOGUE}) == len(CATALOGUE)
-    for entry in CATALOGUE:
-        assert entry.licence
+    wanted = {"mini", "conch", "quiltnet-b-16", "quiltnet-b-16-pmb", "biomedclip", "pathgen-clip", "plip"}
+    assert wanted | {f"mit_b{i}" for i in range(6)} <= {entry.id for entry in entries()}
+    for entry in entries():
         assert entry.note.endswith(".")
-        assert not (entry.gated and entry.download)
+        assert entry.meaning.endswith(".")
+        assert "\n" not in entry.meaning
+        assert entry.source.startswith("https://")
+        assert not (entry.gated and entry.redistributable)
 
 
 def test_ids_and_families() -> None:
     assert find_entry("mit_b3").role == "teacher"
     assert find_entry("conch").gated
-    assert find_entry("timm:vit_tiny_patch16_224").id == "timm:"
-    assert find_entry("open_clip:hf-hub:a/b").text
+    hub = find_entry("open_clip:hf-hub:a/b")
+    assert (hub.id, hub.repository, hub.text) == ("open_clip:hf-hub:a/b", "a/b", True)
+    assert hub.files[1].name == "open_clip_config.json"
+    tagged = find_entry("timm:vit_tiny_patch16_224")  # timm's default weights of this network
+    assert tagged.repository == "timm/vit_tiny_patch16_224.augreg_in21k_ft_in1k"
+    assert find_entry("timm:local-dir:/x").files == ()
+    with pytest.raises(EncoderError, match="expected an id such as timm:hf-hub:OWNER/NAME"):
+        find_entry("timm:hf-hub:no-owner")
 
 
 @pytest.mark.parametrize("name", ["", "timm:", "open_clip:", "conch2", "MIT_B1"])
@@ -52,9 +61,11 @@ def test_conch_without_weights_says_where_to_ask(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(
-        EncoderError, match=r"gated .* ask for access at https://huggingface\.co/MahmoodLab/conch"
+        EncoderError, match=r"gated .* ask for access at https://huggingface\.co/MahmoodLab/CONCH"
     ):
         create_encoder("conch")
+    with pytest.raises(EncoderError, match=r"'napari-construct models download plip' \(605 MB, unknown\)"):
+        create_encoder("plip")
     with pytest.raises(EncoderError, match="got no file at"):
         create_encoder("conch", weights=tmp_path / "absent.bin")
 

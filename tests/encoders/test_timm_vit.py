@@ -8,8 +8,9 @@ import torch
 from safetensors.torch import save_file
 from timm.models.vision_transformer import VisionTransformer
 
+from napari_construct.encoders.catalogue import create_encoder
 from napari_construct.encoders.protocol import Encoder
-from napari_construct.encoders.timm_vit import TimmViT, load_timm_vit
+from napari_construct.encoders.timm_vit import TimmViT
 from napari_construct.exceptions import EncoderError
 
 
@@ -62,7 +63,7 @@ def test_loads_weights_of_a_user(tmp_path: Path) -> None:
     name = "vit_tiny_patch16_224"
     trunk = timm.create_model(name, pretrained=False, num_classes=0)
     save_file({**trunk.state_dict(), "head.bias": torch.ones(3)}, tmp_path / "w.safetensors")
-    encoder = load_timm_vit(f"timm:{name}", tmp_path / "w.safetensors")
+    encoder = create_encoder(f"timm:{name}", weights=tmp_path / "w.safetensors")
     torch.testing.assert_close(dict(encoder.vit.state_dict()), dict(trunk.state_dict()))
     assert not any(p.requires_grad for p in encoder.parameters())
 
@@ -73,7 +74,11 @@ def test_what_is_no_vit_is_refused() -> None:
 
 
 def test_unknown_names_and_absent_weights_say_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(EncoderError, match="timm:no_such_model: expected a model that timm knows"):
-        load_timm_vit("timm:no_such_model")
-    with pytest.raises(EncoderError, match="check the name, the connection"):
-        load_timm_vit(f"timm:local-dir:{tmp_path}")
+    with pytest.raises(
+        EncoderError, match=r"timm:vit_smal_patch14: expected a model that timm knows, .* did you"
+    ):
+        create_encoder("timm:vit_smal_patch14")
+    with pytest.raises(EncoderError, match="expected a model that timm knows and can load"):
+        create_encoder(f"timm:local-dir:{tmp_path}")
+    with pytest.raises(EncoderError, match="models download dinov2-s"):
+        create_encoder("dinov2-s")

@@ -1,176 +1,80 @@
 """The catalogue: which encoders there are, what they cost and allow, and how to make one.
 
 Reading the catalogue is cheap; a library is imported when the first encoder that needs it is made.
+Nothing is fetched behind the user's back: an encoder whose weights are not on this computer is an
+error that says how to get them.
 """
 
 from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING
 
+from napari_construct.encoders.entries import EncoderEntry, WeightFile, read_entries
+from napari_construct.encoders.folders import user_catalogues
+from napari_construct.encoders.store import located
 from napari_construct.exceptions import EncoderError
 from napari_construct.types import PathLike
 
 if TYPE_CHECKING:
     from napari_construct.encoders.protocol import Encoder
 
-Role = Literal["student", "teacher"]
-CONCH_REPOSITORIES: Final = ("MahmoodLab/conch", "MahmoodLab/CONCH")
-CONCH_FILE: Final = "pytorch_model.bin"
+HUB = "hf-hub:"
+"""Start of the rest of a family's id that names a hub repository."""
 
 
-@dataclass(frozen=True, slots=True)
-class EncoderEntry:
-    """What is known of an encoder before it is made.
+@cache
+def bundled_entries() -> tuple[EncoderEntry, ...]:
+    """The encoders that this package knows."""
+    with as_file(files("napari_construct.encoders") / "catalogue.toml") as path:
+        return read_entries(path)
 
-    Attributes
-    ----------
-    id : str
-        Name; an id that ends with ":" stands for all that begin with it.
-    role : {"student", "teacher"}
-        What the published network uses it as; any encoder can serve as both.
-    licence : str
-        Of the weights.
-    note : str
-        One sentence for a menu.
-    size_mb : int or None
-        Size of the weights, where it is one.
-    text : bool
-        Whether it embeds descriptions, from which prototypes can start.
-    gated : bool
-        Whether access to the weights must be asked for.
-    download : bool
-        Whether weights are fetched on first use, where no file is named.
+
+def user_entries() -> tuple[EncoderEntry, ...]:
+    """The encoders that the user added; read again at every call.
+
+    Raises
+    ------
+    EncoderError
+        If their file is wrong, or takes an id of the package or twice the same.
     """
-
-    id: str
-    role: Role
-    licence: str
-    note: str
-    size_mb: int | None
-    make: Callable[[str, PathLike | None], Encoder]
-    text: bool = False
-    gated: bool = False
-    download: bool = False
-
-    def matches(self, encoder_id: str) -> bool:
-        if self.id.endswith(":"):
-            return encoder_id.startswith(self.id) and len(encoder_id) > len(self.id)
-        return encoder_id == self.id
+    found: list[EncoderEntry] = []
+    taken = {entry.id for entry in bundled_entries()}
+    for path in user_catalogues():
+        for entry in read_entries(path) if path.is_file() else ():
+            if entry.id in taken:
+                raise EncoderError(
+                    f"{path}: encoder {entry.id}: id: expected a name that is not in use, got one that is; "
+                    "choose another id"
+                )
+            taken.add(entry.id)
+            found.append(entry)
+    return tuple(found)
 
 
-def _tiny(encoder_id: str, weights: PathLike | None) -> Encoder:
-    from napari_construct.encoders.tiny import TinyEncoder
-
-    if weights is not None:
-        raise EncoderError("tiny: expected no file of weights, got one; its weights are fixed")
-    return TinyEncoder(encoder_id=encoder_id)
-
-
-def _mini(_: str, weights: PathLike | None) -> Encoder:
-    from napari_construct.encoders.mini import load_mini
-
-    return load_mini(weights)
-
-
-def _structure(_: str, weights: PathLike | None) -> Encoder:
-    from napari_construct.encoders.structure import StructureTeacher
-
-    if weights is not None:
-        raise EncoderError("structure: expected no file of weights, got one; it has none")
-    return StructureTeacher()
-
-
-def _conch(_: str, weights: PathLike | None) -> Encoder:
-    from napari_construct.encoders.conch import load_conch
-
-    return load_conch(weights if weights is not None else _downloaded_conch())
-
-
-def _mix_transformer(encoder_id: str, weights: PathLike | None) -> Encoder:
-    from napari_construct.encoders.mix_transformer import load_mix_transformer
-
-    return load_mix_transformer(encoder_id, weights)
-
-
-def _timm(encoder_id: str, weights: PathLike | None) -> Encoder:
-    from napari_construct.encoders.timm_vit import load_timm_vit
-
-    return load_timm_vit(encoder_id, weights)
-
-
-def _open_clip(encoder_id: str, weights: PathLike | None) -> Encoder:
-    from napari_construct.encoders.open_clip import load_open_clip
-
-    return load_open_clip(encoder_id, weights)
-
-
-def _downloaded_conch() -> Path:
-    """CONCH's file in the hub's own cache, where the user downloaded it before."""
-    from huggingface_hub import try_to_load_from_cache
-
-    for repository in CONCH_REPOSITORIES:
-        found = try_to_load_from_cache(repository, CONCH_FILE)
-        if isinstance(found, str):
-            return Path(found)
-    raise EncoderError(
-        "conch: expected CONCH's weights, got none on this computer; they are gated (CC-BY-NC-ND 4.0): "
-        f"ask for access at https://huggingface.co/{CONCH_REPOSITORIES[0]}, download "
-        f"{CONCH_FILE}, and name the file"
-    )
-
-
-_MIT_SIZES: Final = {"mit_b0": 14, "mit_b1": 55, "mit_b2": 99, "mit_b3": 179, "mit_b4": 246, "mit_b5": 328}
-
-CATALOGUE: Final = (
-    EncoderEntry("mini", "student", "MIT", "Bundled; runs on a laptop without a download.", 3, _mini),
-    EncoderEntry(
-        "structure", "teacher", "MIT",
-        "Stains and their gradients at four strides; needs no weights.", 0, _structure,
-    ),
-    EncoderEntry(
-        "conch", "student", "CC-BY-NC-ND-4.0",
-        "The published student, a vision-language model of pathology; your own copy of the weights.",
-        802, _conch, text=True, gated=True,
-    ),
-    *(
-        EncoderEntry(
-            name, "teacher", "NVIDIA Source Code License (research and evaluation only)",
-            "SegFormer's encoder trained on ImageNet; mit_b1 is the published teacher.",
-            size, _mix_transformer, download=True,
-        )
-        for name, size in _MIT_SIZES.items()
-    ),
-    EncoderEntry(
-        "open_clip:", "student", "see the model's page",
-        "Image-text models, e.g. open_clip:hf-hub:wisdomik/QuiltNet-B-16 (MIT).",
-        None, _open_clip, text=True, download=True,
-    ),
-    EncoderEntry(
-        "timm:", "student", "see the model's page",
-        "Vision transformers, e.g. timm:vit_small_patch14_dinov2.lvd142m.",
-        None, _timm, download=True,
-    ),
-    EncoderEntry("tiny", "student", "MIT", "Random weights, for tests and dry runs.", 1, _tiny),
-)  # fmt: skip
+def entries() -> tuple[EncoderEntry, ...]:
+    """All encoders, those of the user last."""
+    return (*bundled_entries(), *user_entries())
 
 
 def find_entry(encoder_id: str) -> EncoderEntry:
-    """The catalogue's entry for an id.
+    """The entry of an id; of a family ("timm:...", "open_clip:...") the entry made for this one id.
 
     Raises
     ------
     EncoderError
         If there is none; the message names close ones.
     """
-    for entry in CATALOGUE:
+    every = entries()
+    for entry in every:
         if entry.matches(encoder_id):
-            return entry
-    known = [entry.id + "NAME" * entry.id.endswith(":") for entry in CATALOGUE]
+            return _member(entry, encoder_id) if entry.family else entry
+    known = [entry.id + "NAME" * entry.family for entry in every]
     close = difflib.get_close_matches(encoder_id, known, 1)
     hint = f"did you mean {close[0]!r}?" if close else "choose one of these"
     raise EncoderError(
@@ -184,21 +88,43 @@ def create_encoder(encoder_id: str, *, weights: PathLike | None = None) -> Encod
     Parameters
     ----------
     encoder_id : str
-        "mini", "tiny", "conch", "mit_b0" to "mit_b5", "timm:NAME" or "open_clip:ID".
+        An id of :func:`entries`, for example "mini", "conch", "quiltnet-b-16", "mit_b1",
+        "timm:NAME" or "open_clip:hf-hub:OWNER/NAME".
     weights : path, optional
-        File of weights; by default the bundled, cached or, on first use, downloaded ones (see
-        :class:`EncoderEntry`).
+        File of weights; by default those on this computer: bundled, downloaded or imported before, or
+        in the hub's own cache.
 
     Raises
     ------
     EncoderError
         If the id is unknown, or the weights are absent, damaged or another model's.
     """
+    from napari_construct.encoders.loaders import load_encoder
     from napari_construct.encoders.protocol import freeze
 
-    encoder = find_entry(encoder_id).make(encoder_id, weights)
+    entry = find_entry(encoder_id)
+    found = located(entry)
+    if weights is not None:
+        encoder = load_encoder(entry, Path(weights), dict(found.files) if found else {})
+    elif entry.files and found is None:
+        raise EncoderError(how_to_get(entry))
+    else:
+        encoder = load_encoder(entry, found.weights if found else None, dict(found.files) if found else {})
     freeze(encoder)  # type: ignore[arg-type]
     return encoder
+
+
+def how_to_get(entry: EncoderEntry) -> str:
+    """The sentence for an encoder whose weights are not on this computer."""
+    start = f"{entry.id}: expected its weights on this computer, got none; "
+    download = f"'napari-construct models download {entry.id}'"
+    if entry.gated:
+        return (
+            f"{start}they are gated ({entry.licence}): ask for access at {entry.source}, then run "
+            f"{download}, or name your own file of weights"
+        )
+    size = "" if entry.size is None else f"{entry.size / 1e6:.0f} MB, "
+    return f"{start}run {download} ({size}{entry.licence}), or name a file of weights"
 
 
 def encoder_hash(encoder: Encoder) -> str:
@@ -218,3 +144,47 @@ def _digests(encoder: Encoder) -> Iterator[bytes]:
         header = f"{name}|{value.dtype}|{tuple(value.shape)}|".encode()
         data = value.reshape(-1).view(torch.uint8).numpy()
         yield hashlib.sha256(header + b"|").digest() + hashlib.sha256(data).digest()
+
+
+def _member(family: EncoderEntry, encoder_id: str) -> EncoderEntry:
+    """The entry of one id of a family: where its files lie follows from the name."""
+    name = encoder_id.removeprefix(family.id)
+    changes: dict[str, object] = {"id": encoder_id, "model": name}
+    if name.startswith(HUB):
+        changes |= {"model": "", "repository": name.removeprefix(HUB), "files": _HUB_FILES[family.loader]}
+    elif family.loader == "timm" and ":" not in name:
+        changes |= {"repository": f"timm/{_tagged(name)}", "files": _TIMM_FILES}
+    if "repository" in changes:
+        changes["source"] = f"https://huggingface.co/{changes['repository']}"
+    try:
+        return EncoderEntry.model_validate(family.model_dump() | changes)
+    except ValueError as error:
+        raise EncoderError(
+            f"{encoder_id}: expected an id such as {family.id}hf-hub:OWNER/NAME, got another form; "
+            "correct the name"
+        ) from error
+
+
+def _tagged(name: str) -> str:
+    """The full name in timm: "vit_tiny_patch16_224" stands for the default weights of that network."""
+    import timm
+
+    if not timm.is_model(name):
+        close = difflib.get_close_matches(name, timm.list_models("vit_*"), 1)
+        hint = f"did you mean {close[0]}?" if close else "its names begin with vit_"
+        raise EncoderError(f"timm:{name}: expected a model that timm knows, got another name; {hint}")
+    config = timm.get_pretrained_cfg(name)
+    return f"{name}.{config.tag}" if "." not in name and config is not None and config.tag else name
+
+
+_TIMM_FILES = (WeightFile(name="model.safetensors", or_else=("pytorch_model.bin",)),)
+_HUB_FILES = {
+    "timm": (*_TIMM_FILES, WeightFile(name="config.json")),
+    "open_clip": (
+        WeightFile(
+            name="open_clip_model.safetensors",
+            or_else=("open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin"),
+        ),
+        WeightFile(name="open_clip_config.json"),
+    ),
+}

@@ -22,7 +22,7 @@ from napari_construct.exceptions import EncoderError
 from napari_construct.types import PathLike
 
 VARIANTS: Final = tuple(f"mit_b{i}" for i in range(6))
-LICENCE: Final = "NVIDIA Source Code License (research and evaluation only)"
+LICENCE: Final = "NVIDIA Source Code License"
 _HEAD: Final = ("head.weight", "head.bias")
 
 
@@ -61,38 +61,23 @@ class MixTransformer(nn.Module):
         return tuple(levels[2:])  # before them lie the image and an empty level
 
 
-def load_mix_transformer(variant: str, weights: PathLike | None = None) -> MixTransformer:
-    """A MiT with weights from a file, or trained on ImageNet and downloaded on first use.
+def load_mix_transformer(variant: str, weights: PathLike) -> MixTransformer:
+    """A MiT with weights from a file.
 
     Parameters
     ----------
     variant : str
         "mit_b0" to "mit_b5".
-    weights : path, optional
+    weights : path
         The published names; those of a classification head are ignored.
 
     Raises
     ------
     EncoderError
-        If the file is another model's, or there is neither file nor connection.
+        If the file is absent or another model's.
     """
     encoder = MixTransformer(variant)
-    if weights is None:
-        encoder.mit = _from_hub(variant)
-        return freeze(encoder)  # type: ignore[return-value]
     state = {name: value for name, value in read_state(weights).items() if name not in _HEAD}
     check_names(weights, state, encoder.mit.state_dict(), variant)
     encoder.mit.load_state_dict(state)
     return encoder
-
-
-def _from_hub(variant: str) -> nn.Module:
-    try:
-        mit: nn.Module = get_encoder(variant, weights="imagenet")
-    except OSError as error:
-        raise EncoderError(
-            f"expected the ImageNet weights of {variant} ({LICENCE}) from the hub, "
-            f"got {type(error).__name__}; connect once to download them, or name a file of weights"
-        ) from error
-    mit.patch_embed4.proj.stride = (1, 1)  # type: ignore[union-attr,method-assign]
-    return mit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import open_clip
@@ -14,6 +15,8 @@ from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from napari_construct.encoders.clip_names import is_transformers_clip, to_open_clip
+from napari_construct.encoders.entries import EncoderEntry
 from napari_construct.encoders.protocol import EncoderSpec, Normalise, freeze
 from napari_construct.encoders.timm_vit import trunk_patch, trunk_taps
 from napari_construct.encoders.vit_pyramid import (
@@ -25,9 +28,9 @@ from napari_construct.encoders.vit_pyramid import (
 )
 from napari_construct.encoders.weight_files import check_names, read_state
 from napari_construct.exceptions import EncoderError
-from napari_construct.types import PathLike
 
-PREFIX: Final = "open_clip:"
+LOCAL: Final = "local-dir:"
+CONFIG: Final = "open_clip_config.json"
 
 
 class OpenClipEncoder(nn.Module):
@@ -119,42 +122,58 @@ class _Intermediates(nn.Module):
         return taps
 
 
-def load_open_clip(encoder_id: str, weights: PathLike | None = None) -> OpenClipEncoder:
-    """An open_clip model by its catalogue id.
+def load_open_clip(
+    entry: EncoderEntry, weights: Path | None = None, *, config: Path | None = None
+) -> OpenClipEncoder:
+    """An open_clip model of the catalogue from files on this computer.
 
     Parameters
     ----------
-    encoder_id : str
-        "open_clip:hf-hub:wisdomik/QuiltNet-B-16" (downloaded on first use), "open_clip:local-dir:/folder" (a
-        folder in open_clip's hub format) or "open_clip:ViT-B-16" with ``weights``.
-    weights : path, optional
-        State dict of the whole model, if it is not to be downloaded.
+    entry : EncoderEntry
+        Its ``model`` is a name that open_clip knows ("ViT-B-16"), "local-dir:/folder" for a folder in
+        open_clip's hub format, or empty, where ``config`` tells the network.
+    weights : Path, optional
+        State dict of the whole model, in the layout of open_clip or of transformers.
+    config : Path, optional
+        ``open_clip_config.json``; one that lies beside the weights is found.
 
     Raises
     ------
     EncoderError
-        If open_clip does not know the name, the weights are another model's, or cannot be downloaded.
+        If open_clip does not know the network, or the weights are absent or another model's.
     """
-    name = encoder_id.removeprefix(PREFIX)
-    if weights is None and ":" not in name:
-        raise EncoderError(
-            f"{encoder_id}: expected weights, got a name without any; write open_clip:hf-hub:owner/name, "
-            "open_clip:local-dir:/folder, or name a file of weights"
-        )
+    name = _network(entry, weights, config)
     try:
         model = open_clip.create_model(name, load_weights=weights is None)
         tokenizer = open_clip.get_tokenizer(name)
     except (OSError, RuntimeError, ValueError, TypeError, KeyError, ImportError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise EncoderError(
-            f"{encoder_id}: expected a model that open_clip knows and can load, got: {reason}; check the "
-            "name, the connection and, for gated models, that access was granted and you are logged in"
+            f"{entry.id}: expected a model that open_clip knows and can load, got: {reason}; check the name"
         ) from error
     if weights is not None:
         state = read_state(weights)
+        state = to_open_clip(state) if is_transformers_clip(state) else state
+        state = {key: value for key, value in state.items() if not key.endswith("position_ids")}
         check_names(weights, state, model.state_dict(), name)
-        model.load_state_dict(state)
-    return OpenClipEncoder(model, encoder_id, tokenizer)
+        model.load_state_dict(state, assign=True)
+    return OpenClipEncoder(model, entry.id, tokenizer, licence=entry.licence)
+
+
+def _network(entry: EncoderEntry, weights: Path | None, config: Path | None) -> str:
+    """What open_clip calls the network: a name it knows, or a folder with its configuration."""
+    if entry.model.startswith(LOCAL):
+        return entry.model
+    beside = None if weights is None else weights.parent / CONFIG
+    found = config or (beside if beside is not None and beside.is_file() else None)
+    if entry.model and (weights is not None or found is not None):
+        return entry.model
+    if found is None or found.name != CONFIG:
+        raise EncoderError(
+            f"{entry.id}: expected weights and the network's {CONFIG} or name, got none; write "
+            "open_clip:hf-hub:OWNER/NAME, open_clip:local-dir:/FOLDER, or name a file of weights"
+        )
+    return f"{LOCAL}{found.parent}"
 
 
 def _patch_and_width(visual: Any, encoder_id: str) -> tuple[int, int]:

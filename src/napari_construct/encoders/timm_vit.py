@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final
 
 import timm
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from napari_construct.encoders.entries import EncoderEntry
 from napari_construct.encoders.protocol import EncoderSpec, Normalise, freeze
 from napari_construct.encoders.vit_pyramid import (
     SCALES,
@@ -21,9 +22,8 @@ from napari_construct.encoders.vit_pyramid import (
 )
 from napari_construct.encoders.weight_files import check_names, read_state
 from napari_construct.exceptions import EncoderError
-from napari_construct.types import PathLike
 
-PREFIX: Final = "timm:"
+LOCAL: Final = "local-dir:"
 
 
 class TimmViT(nn.Module):
@@ -119,35 +119,42 @@ def trunk_taps(trunk: Any, images: Float[Tensor, "b 3 h w"], grid: tuple[int, in
     return taps
 
 
-def load_timm_vit(encoder_id: str, weights: PathLike | None = None) -> TimmViT:
-    """A timm model by its catalogue id.
+def load_timm_vit(entry: EncoderEntry, weights: Path | None = None, *, config: Path | None = None) -> TimmViT:
+    """A timm model of the catalogue from files on this computer.
 
     Parameters
     ----------
-    encoder_id : str
-        "timm:vit_small_patch14_dinov2.lvd142m", "timm:hf-hub:owner/name" (downloaded on first use) or
-        "timm:local-dir:/folder" (a folder in timm's hub format).
-    weights : path, optional
-        Weights of the model, if they are not to be downloaded.
+    entry : EncoderEntry
+        Its ``model`` is a name that timm knows ("vit_small_patch14_dinov2.lvd142m"), "local-dir:/folder"
+        for a folder in timm's hub format, or empty, where ``config`` tells the network.
+    weights : Path, optional
+        Weights of the model; those of a classification head are ignored.
+    config : Path, optional
+        ``config.json`` in timm's hub format.
 
     Raises
     ------
     EncoderError
-        If timm does not know the name, the weights are another model's, or cannot be downloaded.
+        If timm does not know the network, or the weights are absent or another model's.
     """
-    name = encoder_id.removeprefix(PREFIX)
+    name = entry.model or (f"{LOCAL}{config.parent}" if config is not None else "")
+    if not name or (weights is None and not name.startswith(LOCAL)):
+        raise EncoderError(
+            f"{entry.id}: expected weights and the name of a network, got one of them or none; write "
+            "timm:NAME, timm:hf-hub:OWNER/NAME or timm:local-dir:/FOLDER, or name a file of weights"
+        )
     try:
-        trunk = timm.create_model(name, pretrained=weights is None, num_classes=0)
+        options: dict[str, Any] = dict(entry.options)
+        trunk = timm.create_model(name, pretrained=weights is None, num_classes=0, **options)
     except (OSError, RuntimeError, ValueError, TypeError, KeyError, AssertionError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise EncoderError(
-            f"{encoder_id}: expected a model that timm knows and can load, got: {reason}; check the "
-            "name, the connection and, for gated models, that access was granted and you are logged in"
+            f"{entry.id}: expected a model that timm knows and can load, got: {reason}; check the name"
         ) from error
-    encoder = TimmViT(trunk, encoder_id)
+    encoder = TimmViT(trunk, entry.id, licence=entry.licence)
     if weights is not None:
         state = {k: v for k, v in read_state(weights).items() if not k.startswith("head.")}
         check_names(weights, state, trunk.state_dict(), name)
-        with torch.no_grad():
-            trunk.load_state_dict(state)
+        trunk.load_state_dict(state, assign=True)
+        freeze(encoder)
     return encoder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle  # only for the name of the error that torch raises
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -53,7 +54,8 @@ def _load(path: Path) -> Any:
     try:
         if path.suffix == ".safetensors":
             return load_file(path, device="cpu")
-        return torch.load(path, map_location="cpu", weights_only=True)
+        # mapped, not read: a page is fetched when it is used, and there is one copy of the weights
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except (
         SafetensorError,
         pickle.UnpicklingError,

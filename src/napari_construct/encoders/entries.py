@@ -1,0 +1,219 @@
+"""What is known of an encoder before it is made: one record each, read from TOML or JSON.
+
+The package's own entries lie in ``catalogue.toml`` beside this module. Users add theirs in a file of
+the same form in their configuration folder; adding an encoder is one entry and no code.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from napari_construct.exceptions import EncoderError
+
+Role = Literal["student", "teacher"]
+Loader = Literal["tiny", "mini", "structure", "conch", "mix_transformer", "timm", "open_clip"]
+
+LARGEST_CATALOGUE: Final = 2**20
+"""Bytes; a larger file is no catalogue."""
+
+UNKNOWN: Final = "unknown"
+"""What a field says that nobody has stated; better than a guess."""
+
+_Text = Annotated[str, Field(min_length=1, max_length=2000)]
+_Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class WeightFile(BaseModel):
+    """One file that an encoder is made from.
+
+    Parameters
+    ----------
+    name : str
+        Path inside the hub repository.
+    or_else : tuple of str
+        Other names that the same content may have there, in order of preference.
+    sha256 : str or None
+        Of the content; None where it is not known, then the hub's own checksum is used.
+    repository : str or None
+        Where it is, if not in the encoder's own repository.
+    page : str or None
+        Where a person gets it, if it is in no hub repository; it is then imported, not downloaded.
+    required : bool
+        Whether the encoder cannot be made without it. CONCH's tokenizer, for one, only texts need.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: _Text
+    or_else: tuple[_Text, ...] = ()
+    sha256: _Sha256 | None = None
+    repository: str | None = None
+    page: str | None = None
+    required: bool = True
+
+    @field_validator("name", "or_else")
+    @classmethod
+    def _inside(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        for name in (value,) if isinstance(value, str) else value:
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name:
+                raise ValueError(f"expected a path inside the repository, got {name!r}")
+        return value
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name, *self.or_else)
+
+
+class EncoderEntry(BaseModel):
+    """What is known of an encoder before it is made.
+
+    Parameters
+    ----------
+    id : str
+        Name; an id that ends with ":" stands for all that begin with it.
+    loader : str
+        How it is made: "timm" and "open_clip" take most encoders.
+    model : str
+        What the loader calls the network, for example "ViT-B-16"; empty where the files say it.
+    options : mapping
+        Further arguments of a timm network, for example ``{init_values = 1e-5}``.
+    role : {"student", "teacher"}
+        What the published network would use it as; any encoder can serve as both.
+    note : str
+        One sentence for a menu.
+    source : str
+        Page where it is published.
+    repository : str or None
+        Hub repository of its files, "owner/name".
+    revision : str
+        Branch, tag or commit of the repository.
+    files : tuple of WeightFile
+        The weights first, then what else is needed; empty where nothing must be fetched.
+    licence : str
+        Of the weights; "unknown" where their page does not say.
+    meaning : str
+        What the licence allows and asks for, in plain words.
+    gated : bool
+        Whether access to the weights must be asked for.
+    size : int or None
+        Bytes of all files, about.
+    mpp : float or None
+        Micrometres per pixel it was trained at; None where that is not stated or mixed.
+    patch : int or None
+        Pixels a side of one patch of a vision transformer.
+    width : int or None
+        Channels of its features; of a pyramid, those of the coarsest level.
+    embedding_width : int or None
+        Width of the joint space of images and texts; None for encoders without text.
+    redistributable : bool
+        Whether its weights may be stored in a checkpoint.
+    requires : tuple of str
+        Packages it needs beyond this one's own.
+    citation : str
+        Authors, year, title.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][^\s]{0,300}$")]
+    loader: Loader
+    model: str = ""
+    options: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    role: Role = "student"
+    note: _Text
+    source: _Text
+    repository: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
+    revision: Annotated[str, Field(pattern=r"^[\w./-]{1,100}$")] = "main"
+    files: tuple[WeightFile, ...] = ()
+    licence: _Text
+    meaning: _Text
+    gated: bool = False
+    size: Annotated[int, Field(ge=0)] | None = None
+    mpp: Annotated[float, Field(gt=0, le=100)] | None = None
+    patch: Annotated[int, Field(ge=1, le=128)] | None = None
+    width: Annotated[int, Field(ge=1)] | None = None
+    embedding_width: Annotated[int, Field(ge=1)] | None = None
+    redistributable: bool = False
+    requires: tuple[str, ...] = ()
+    citation: _Text
+
+    @model_validator(mode="after")
+    def _consistent(self) -> EncoderEntry:
+        if self.files and self.repository is None:
+            raise ValueError("files need the repository they lie in")
+        if self.gated and self.redistributable:
+            raise ValueError("weights behind a gate cannot be redistributable")
+        return self
+
+    @property
+    def text(self) -> bool:
+        """Whether it embeds descriptions, from which prototypes can start."""
+        return self.embedding_width is not None
+
+    @property
+    def family(self) -> bool:
+        """Whether it stands for all ids that begin with its own."""
+        return self.id.endswith(":")
+
+    def matches(self, encoder_id: str) -> bool:
+        if self.family:
+            return encoder_id.startswith(self.id) and len(encoder_id) > len(self.id)
+        return encoder_id == self.id
+
+
+def read_entries(path: Path) -> tuple[EncoderEntry, ...]:
+    """Entries of a catalogue file.
+
+    Parameters
+    ----------
+    path : Path
+        TOML with one ``[[encoder]]`` table each, or JSON ``{"encoder": [{...}, ...]}``, by its suffix.
+
+    Raises
+    ------
+    EncoderError
+        If the file cannot be read or an entry is wrong; the message names file, entry and field.
+    """
+    content = _parsed(path)
+    rows = content.get("encoder") if isinstance(content, dict) else None
+    if not isinstance(rows, list) or set(content) != {"encoder"}:
+        raise EncoderError(
+            f"{path}: expected a list of encoders ([[encoder]] tables in TOML), got something else; "
+            "see 'napari-construct models info' for the form of an entry"
+        )
+    entries: list[EncoderEntry] = []
+    for i, row in enumerate(rows):
+        name = row.get("id", f"number {i + 1}") if isinstance(row, dict) else f"number {i + 1}"
+        try:
+            entries.append(EncoderEntry.model_validate(row))
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"]) or "the entry"
+            raise EncoderError(
+                f"{path}: encoder {name}: {field}: {first['msg']}; correct it in this file"
+            ) from error
+    twice = sorted({e.id for e in entries if [o.id for o in entries].count(e.id) > 1})
+    if twice:
+        raise EncoderError(
+            f"{path}: expected every id once, got {twice[0]} more than once; rename or remove one"
+        )
+    return tuple(entries)
+
+
+def _parsed(path: Path) -> Any:
+    try:
+        if path.stat().st_size > LARGEST_CATALOGUE:
+            raise EncoderError(f"{path}: expected a catalogue of at most 1 MiB, got more; check the file")
+        text = path.read_text(encoding="utf-8")
+        return json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
+        raise EncoderError(
+            f"{path}: expected a catalogue as TOML or JSON, got a file that cannot be read ({error}); "
+            "correct or remove it"
+        ) from error

@@ -1,0 +1,45 @@
+"""Where this package keeps what belongs to the user: their catalogue, and weights they downloaded."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+HOME: Final = "NAPARI_CONSTRUCT_HOME"
+"""Environment variable: one folder for everything, instead of the system's usual places."""
+
+_NAME: Final = "napari-construct"
+
+
+def config_folder() -> Path:
+    """Folder of the user's catalogue; need not exist."""
+    if os.environ.get(HOME):
+        return Path(os.environ[HOME]).expanduser()
+    if sys.platform == "win32":
+        return _system("APPDATA", "AppData/Roaming") / _NAME
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / _NAME
+    return _system("XDG_CONFIG_HOME", ".config") / _NAME
+
+
+def weights_folder() -> Path:
+    """Folder of downloaded weights, one below it per encoder; need not exist."""
+    if os.environ.get(HOME):
+        return Path(os.environ[HOME]).expanduser() / "weights"
+    if sys.platform == "win32":
+        return _system("LOCALAPPDATA", "AppData/Local") / _NAME / "weights"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / _NAME / "weights"
+    return _system("XDG_DATA_HOME", ".local/share") / _NAME / "weights"
+
+
+def user_catalogues() -> tuple[Path, ...]:
+    """Files in which a user may add encoders, whether they exist or not."""
+    return config_folder() / "encoders.toml", config_folder() / "encoders.json"
+
+
+def _system(variable: str, otherwise: str) -> Path:
+    value = os.environ.get(variable)
+    return Path(value) if value else Path.home() / otherwise

@@ -1,0 +1,168 @@
+"""Weights on this computer: this package's own folder, and the hub's cache that other tools fill too."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_construct.encoders.entries import EncoderEntry, WeightFile
+from napari_construct.encoders.folders import weights_folder
+from napari_construct.exceptions import EncoderError
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """Files of an encoder on this computer.
+
+    Attributes
+    ----------
+    files : mapping of str to Path
+        By the first name of their :class:`~napari_construct.encoders.entries.WeightFile`.
+    own : bool
+        Whether they lie in this package's folder; otherwise in the hub's cache, which other tools share.
+    """
+
+    files: Mapping[str, Path]
+    own: bool
+
+    @property
+    def weights(self) -> Path:
+        return next(iter(self.files.values()))
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return sum(path.stat().st_size for path in self.files.values())
+
+
+def own_folder(entry: EncoderEntry) -> Path:
+    """Folder of an encoder's files below the weights folder; need not exist."""
+    return weights_folder() / re.sub(r"[^\w.-]+", "--", entry.id).strip("-")
+
+
+def located(entry: EncoderEntry) -> Installed | None:
+    """The files of an encoder, if all that it needs are here.
+
+    Returns
+    -------
+    Installed or None
+        None also for an encoder that needs no files.
+    """
+    if not entry.files:
+        return None
+    found: dict[str, Path] = {}
+    own = True
+    for file in entry.files:
+        path = own_file(entry, file)
+        if path is None:
+            path = _cached(entry, file)
+            own = own and (path is None or not file.required)
+        if path is not None:
+            found[file.name] = path
+        elif file.required:
+            return None
+    return Installed(found, own)
+
+
+def own_file(entry: EncoderEntry, file: WeightFile) -> Path | None:
+    """A file in this package's own folder, under any of its names."""
+    paths = (own_folder(entry) / name for name in file.names)
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _cached(entry: EncoderEntry, file: WeightFile) -> Path | None:
+    """A file in the hub's own cache, where any tool may have put it."""
+    from huggingface_hub import try_to_load_from_cache
+
+    repository = file.repository or entry.repository
+    if repository is None or file.page is not None:
+        return None
+    owner, name = repository.split("/")
+    for spelling in (repository, f"{owner}/{name.lower()}"):  # the hub does not care, its cache does
+        for filename in file.names:
+            found = try_to_load_from_cache(spelling, filename, revision=entry.revision)
+            if isinstance(found, str):
+                return Path(found)
+    return None
+
+
+def remove(entry: EncoderEntry) -> int:
+    """Delete an encoder's files from this package's own folder and return how many bytes that freed.
+
+    Raises
+    ------
+    EncoderError
+        If there are none, or the system refuses (a file in use on Windows). The hub's cache is left to
+        the hub's own command.
+    """
+    folder = own_folder(entry)
+    if not folder.is_dir():
+        found = located(entry)
+        where = f"only in the hub's cache ({found.weights}); run 'hf cache delete'" if found else "none here"
+        raise EncoderError(
+            f"{entry.id}: expected downloaded weights in {folder}, got {where}; nothing was removed"
+        )
+    freed = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise EncoderError(
+            f"{folder}: cannot be removed ({error.strerror or error}); close programs that use it"
+        ) from error
+    return freed
+
+
+def import_weights(entry: EncoderEntry, path: Path) -> Path:
+    """Copy the user's own file of an encoder to where it is found from now on.
+
+    Parameters
+    ----------
+    entry : EncoderEntry
+        Whose file it is.
+    path : Path
+        A file whose name is one of the entry's, or that has the suffix of its weights.
+
+    Raises
+    ------
+    EncoderError
+        If the entry takes no such file, or it cannot be copied.
+    """
+    if not path.is_file():
+        raise EncoderError(f"expected a file of weights, got no file at {path}; check the path")
+    names = [name for file in entry.files for name in file.names]
+    target = path.name if path.name in names else None
+    if target is None:
+        weights = entry.files[0].names if entry.files else ()
+        target = next((name for name in weights if Path(name).suffix == path.suffix), None)
+    if target is None:
+        raise EncoderError(
+            f"{path}: expected a file of {entry.id} ({', '.join(names) or 'it takes none'}), got another "
+            "name; rename it as it was published"
+        )
+    place(path, own_folder(entry) / target)
+    return own_folder(entry) / target
+
+
+def place(source: Path, target: Path) -> None:
+    """Copy a file so that the target is complete or not there."""
+    part = target.with_name(f"{target.name}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, part)
+        settle(part, target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise EncoderError(
+            f"{target}: cannot be written ({error.strerror or error}); free some space and try again"
+        ) from error
+
+
+def settle(part: Path, target: Path) -> None:
+    """Give a complete temporary file its name, after its bytes reached the disk."""
+    with part.open("rb+") as stream:
+        os.fsync(stream.fileno())
+    part.replace(target)
