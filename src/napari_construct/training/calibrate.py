@@ -195,10 +195,12 @@ def _cell_weights(data: LabelledLogits) -> Floats:
     """Weights that sum to one: classes alike, within a class groups, within a group patches."""
     owner, group = data.cell_owners, data.owners[data.cell_owners]
     share = np.ones(len(owner))
-    for level in ((data.cell_classes, group, owner), (data.cell_classes, group), (data.cell_classes,)):
+    levels = ((data.cell_classes, group, owner), (data.cell_classes, group), (data.cell_classes,))
+    for level in levels:
         _, of_cell = np.unique(np.stack(level), axis=1, return_inverse=True)
         share /= np.bincount(of_cell.ravel(), weights=share)[of_cell.ravel()]
-    return share / share.sum()
+    total: Floats = share / share.sum()
+    return total
 
 
 def _sigmoid_temperature(pooled: Floats, labels: NDArray[np.uint8], weight: float) -> float:

@@ -54,7 +54,7 @@ class LabelledLogits:
 
     @property
     def n_classes(self) -> int:
-        return self.labels.shape[1]
+        return int(self.labels.shape[1])
 
     def grouped(self, groups: Sequence[str]) -> LabelledLogits:
         """The same with the slide or patient of every owner."""
@@ -81,7 +81,7 @@ def of_patches(
     """From the pooled logits, CAMs and image-level labels of patches."""
     truth = np.array(labels, dtype=np.uint8)
     cells, classes, owners = [], [], []
-    for i in np.flatnonzero(truth.sum(1) == 1):
+    for i in np.flatnonzero(truth.sum(1) == 1).tolist():
         chosen = _spread(cams[i])
         cells.append(chosen)
         classes.append(np.full(len(chosen), truth[i].argmax(), dtype=np.intp))

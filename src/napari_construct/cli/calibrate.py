@@ -1,0 +1,88 @@
+"""``napari-construct calibrate``: fit a trained model's probabilities and thresholds to new slides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_construct.cli import _options as options
+from napari_construct.cli._output import STDOUT, check_json, write_json
+from napari_construct.cli._progress import progress_bars
+
+if TYPE_CHECKING:
+    from napari_construct.data.image_level import ImageLevelDataset
+
+
+def calibrate(
+    model: Annotated[str, typer.Argument(help="Name of a bundled model, or path of a .construct file.")],
+    data: Annotated[
+        Path,
+        typer.Argument(
+            help="Validation: a folder with img and mask, or patches with labels (as for train); not the "
+            "training data."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Checkpoint to write, FILE.construct.")],
+    mpp: Annotated[float | None, typer.Option("--mpp", help="Micrometres per pixel of the data.")] = None,
+    offsets: Annotated[
+        bool, typer.Option("--offsets", help="Also fit the balance between the classes.")
+    ] = False,
+    encoder_weights: options.EncoderWeights = None,
+    device: options.Device = "auto",
+    json_file: options.JsonFile = None,
+) -> None:
+    """Fit a model's temperature and presence thresholds to validation data; nothing is trained.
+
+    How sure the model is of a pixel, and from which score a class counts as present in an image, differs
+    between laboratories and scanners. A few dozen labelled patches of yours, or some images with masks
+    (value 0 is the first class), are enough.
+    """
+    from napari_construct.encoders.catalogue import create_encoder
+    from napari_construct.models.checkpoint import (
+        load_checkpoint,
+        resolve_model,
+        save_checkpoint,
+        with_suffix,
+    )
+    from napari_construct.training.recalibrate import recalibrate
+
+    check_json(json_file)
+    checkpoint = load_checkpoint(resolve_model(model))
+    encoder = None
+    if encoder_weights is not None:
+        encoder = create_encoder(checkpoint.config.encoder, weights=encoder_weights)
+    with progress_bars() as bars:
+        steps = recalibrate(
+            checkpoint,
+            _data(data, checkpoint.classes.names),
+            mpp=mpp,
+            offsets=offsets,
+            encoder=encoder,
+            device=device,
+        )
+        made = bars.follow(steps)
+    save_checkpoint(output, made)
+    found, f1 = made.calibration, made.metrics["calibration_f1"]
+    write_json(
+        json_file,
+        {
+            "checkpoint": str(with_suffix(output)),
+            "calibration": found.model_dump(mode="json"),
+            "calibration_f1": f1,
+        },
+    )
+    if json_file != STDOUT:
+        limits = ", ".join(
+            f"{name} {limit:.2f}"
+            for name, limit in zip(made.classes.names, found.presence_thresholds, strict=True)
+        )
+        typer.echo(f"temperature {found.temperature:.3f}; present from: {limits}; macro F1 {f1:.3f}")
+        typer.echo(f"checkpoint: {with_suffix(output)}")
+
+
+def _data(path: Path, classes: tuple[str, ...]) -> ImageLevelDataset | Path:
+    from napari_construct.data.image_level import load_dataset
+
+    return path if (path / "img").is_dir() else load_dataset(path, class_names=classes)
