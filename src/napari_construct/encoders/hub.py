@@ -25,11 +25,14 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined]
 
 from napari_construct.encoders.entries import EncoderEntry, WeightFile
 from napari_construct.encoders.hub_errors import FAILURES, sentence
-from napari_construct.encoders.store import Installed, located, own_file, own_folder, place, settle
+from napari_construct.encoders.mirror import copy_steps
+from napari_construct.encoders.store import Installed, located, own_file, own_folder, settle
 from napari_construct.events import Event, Notice, Steps
 from napari_construct.exceptions import EncoderError
 
-CHUNK: Final = 2**20
+EVERY: Final = 2**18
+"""Bytes between two reports of progress."""
+
 LARGEST_FILE: Final = 16 * 2**30
 PATIENCE: Final = 20.0
 """Seconds without a byte after which a connection counts as broken."""
@@ -129,9 +132,15 @@ def has_token() -> bool:
     return get_token() is not None
 
 
+def _token_for(url: str) -> str | bool:
+    """The token for the hub that the user chose (HF_ENDPOINT), and none for any other server."""
+    own = _host(url) == _host(constants.ENDPOINT)
+    return (get_token() or False) if own else False
+
+
 def _one(entry: EncoderEntry, file: WeightFile, mirror: str | None) -> Iterator[Event]:
     if mirror is not None and "://" not in mirror:
-        yield from _from_folder(entry, file, Path(mirror))
+        yield from copy_steps(entry, file, Path(mirror))
         return
     remote = _describe(entry, file, mirror)
     target = own_folder(entry) / remote.name
@@ -155,7 +164,7 @@ def _describe(entry: EncoderEntry, file: WeightFile, mirror: str | None) -> _Rem
     for name in file.names:
         url = hf_hub_url(repository, name, revision=entry.revision, endpoint=mirror)
         try:
-            found = get_hf_file_metadata(url, token=get_token(), timeout=PATIENCE)
+            found = get_hf_file_metadata(url, token=_token_for(url), timeout=PATIENCE)
         except EntryNotFoundError as error:
             last = error
             continue
@@ -179,7 +188,6 @@ def _fetch(entry: EncoderEntry, remote: _Remote, part: Path) -> Iterator[Event]:
     while (have := _size(part)) < remote.size:
         try:
             for done in _stream(remote, part, have):
-                broken, pause = 0, PAUSE
                 yield Event("download", done, remote.size, remote.name)
             if _size(part) < remote.size:
                 raise ConnectionError(f"connection closed after {_size(part)} of {remote.size} bytes")
@@ -188,6 +196,8 @@ def _fetch(entry: EncoderEntry, remote: _Remote, part: Path) -> Iterator[Event]:
         except FAILURES as error:
             if isinstance(error, OSError) and error.errno in _DISK:
                 raise
+            if _size(part) > have:
+                broken, pause = 0, PAUSE
             broken += 1
             if broken >= ATTEMPTS:
                 raise EncoderError(sentence(error, entry, remote.url, token=has_token())) from error
@@ -197,7 +207,7 @@ def _fetch(entry: EncoderEntry, remote: _Remote, part: Path) -> Iterator[Event]:
 
 def _stream(remote: _Remote, part: Path, have: int) -> Iterator[int]:
     """One connection: bytes in the file after each chunk."""
-    headers = build_hf_headers(token=get_token()) | {"Accept-Encoding": "identity"}
+    headers = build_hf_headers(token=_token_for(remote.url)) | {"Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
     session: Any = get_session()
@@ -206,14 +216,16 @@ def _stream(remote: _Remote, part: Path, have: int) -> Iterator[int]:
         if have and response.status_code != 206:  # the server knows no ranges: from the start
             have = 0
         with part.open("ab" if have else "wb") as stream:
-            for chunk in response.iter_bytes(CHUNK):
+            told = have
+            for chunk in response.iter_bytes():  # as they come: what a break leaves is kept
                 have += len(chunk)
                 if have > remote.size:
                     raise EncoderError(
                         f"expected {remote.size} bytes of {remote.name}, got more; check --mirror, try again"
                     )
                 stream.write(chunk)
-                yield have
+                if have - told >= EVERY or have == remote.size:
+                    yield (told := have)
 
 
 def _check(entry: EncoderEntry, part: Path, wanted: str | None, size: int) -> None:
@@ -227,40 +239,6 @@ def _check(entry: EncoderEntry, part: Path, wanted: str | None, size: int) -> No
         raise EncoderError(
             f"{entry.id}: expected the published {part.stem} (SHA-256 {(wanted or 'unknown')[:12]}...), got "
             "other content; it was deleted, download it again, and tell its authors if that repeats"
-        )
-
-
-def _from_folder(entry: EncoderEntry, file: WeightFile, folder: Path) -> Iterator[Event]:
-    repository = file.repository or entry.repository or ""
-    places = [
-        folder / repository,
-        folder / repository.replace("/", "--"),
-        folder / own_folder(entry).name,
-        folder,
-    ]
-    for path in (where / name for where in places for name in file.names):
-        if path.is_file():
-            size = _size(path)
-            yield Event("download", 0, size, path.name)
-            _check_source(entry, path, file.sha256)
-            place(path, own_folder(entry) / path.name)
-            yield Event("download", size, size, path.name)
-            return
-    raise EncoderError(
-        f"{entry.id}: expected {file.name} in {places[0]} or {folder}, got none; copy it there from a "
-        f"computer with internet (it lies at {entry.source})"
-    )
-
-
-def _check_source(entry: EncoderEntry, path: Path, wanted: str | None) -> None:
-    if wanted is None:
-        return
-    with path.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if found != wanted:
-        raise EncoderError(
-            f"{path}: expected the published file of {entry.id} (SHA-256 {wanted[:12]}...), got "
-            f"{found[:12]}...; copy it again"
         )
 
 
