@@ -134,5 +134,6 @@ def test_image_without_scored_pixels_counts_nothing(data: Path) -> None:
     before = evaluate(data / "img", data / "mask", RedGreenBlue(), PLAIN, ignore=[4]).to_dict()
     _save(data, "white.png", np.full((96, 96, 3), 120), np.full((96, 96), 4))
     after = evaluate(data / "img", data / "mask", RedGreenBlue(), PLAIN, ignore=[4]).to_dict()
+    assert "white.png: expected pixels of a class" in after["notices"][0]
     assert before["predicted"] == after["predicted"]
     assert before["oracle"] == after["oracle"]

@@ -3,27 +3,46 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from napari_construct.cli import _options as options
 from napari_construct.cli._output import STDOUT, check_json, write_json
 from napari_construct.cli._progress import progress_bars
+from napari_construct.cli._text import check_text, print_table, write_text
 
 if TYPE_CHECKING:
+    from napari_construct.data.masks import Pairs
     from napari_construct.evaluation.report import EvaluationReport
+    from napari_construct.evaluation.tables import Table
 
 
 def evaluate(
-    images: Annotated[Path, typer.Argument(help="Folder of images.")],
-    masks: Annotated[
-        Path, typer.Argument(help="Folder of masks with the same names: value 0 is the first class.")
+    images: Annotated[
+        Path,
+        typer.Argument(help="Folder of images, or a folder with img and mask inside.", show_default=False),
     ],
-    model: options.Model = options.DEFAULT_MODEL,
+    masks: Annotated[
+        Path | None,
+        typer.Argument(help="Folder of masks with the same names: value 0 is the first class."),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="Name of a bundled model, or path of a .construct file; repeat it for the seeds of a "
+            f"recipe: mean and standard deviation are then reported. Default {options.DEFAULT_MODEL}.",
+        ),
+    ] = None,
     ignore: Annotated[
         list[int] | None,
         typer.Option("--ignore", min=0, max=255, help="Mask value to leave out of scores; may be repeated."),
+    ] = None,
+    preset: Annotated[
+        Literal["bcss"] | None,
+        typer.Option("--preset", help="bcss: ignore 4, 0.25 um per pixel, and the paper's Tables 2 and 3."),
     ] = None,
     six_views: options.SixViews = False,
     crf: options.Crf = True,
@@ -34,17 +53,28 @@ def evaluate(
     device: options.Device = "auto",
     encoder_weights: options.EncoderWeights = None,
     json_file: options.JsonFile = None,
+    markdown_file: Annotated[
+        Path | None, typer.Option("--markdown", metavar="FILE", help="Write the tables as Markdown.")
+    ] = None,
+    html_file: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write one page with tables, plots and example images."),
+    ] = None,
 ) -> None:
-    """Score a model on a folder of images and a folder of masks.
+    """Score models on a folder of images and a folder of masks.
 
     Two columns: "predicted", where the model decides which classes an image holds, and "oracle", where
     the classes of the mask are given. Images that cannot be read are named and left out; the exit code
     is then 1.
     """
-    from napari_construct.data.masks import pair_by_stem
     from napari_construct.evaluation.evaluate import evaluate_steps
-    from napari_construct.inference.model import load_model
+    from napari_construct.evaluation.models import Models
 
+    ignored = list(ignore or ())
+    if preset == "bcss":
+        from napari_construct.evaluation.bcss import MPP, WHITE, check_bcss_classes
+
+        ignored, mpp = [*ignored, WHITE], mpp or MPP
     settings = options.settings_from(
         six_views=six_views,
         crf=crf,
@@ -55,40 +85,73 @@ def evaluate(
         device=device,
     )
     check_json(json_file)
-    pairs = pair_by_stem(images, masks)
-    predictor = load_model(model, device=device, encoder_weights=encoder_weights)
+    for target, option in ((markdown_file, "--markdown"), (html_file, "--html")):
+        check_text(target, option)
+    pairs = find_pairs(images, masks)
+    models = Models(model or [options.DEFAULT_MODEL], device=device, encoder_weights=encoder_weights)
+    if preset == "bcss":
+        check_bcss_classes(models.classes.names)
     with progress_bars() as bars:
         for notice in pairs.notices:
             bars.say(f"note: {notice}")
-        report = bars.follow(evaluate_steps(pairs, predictor, settings, ignore=ignore or ()))
-    write_json(json_file, report.to_dict())
-    if json_file != STDOUT:
-        print_scores(report)
+        report = bars.follow(evaluate_steps(pairs, models, settings, ignore=ignored))
+    extra = _preset_tables(report) if preset == "bcss" else ()
+    _write(report, extra, json_file, markdown_file, html_file)
     if report.failures:
         typer.echo(f"{len(report.failures)} image(s) not scored", err=True)
         raise typer.Exit(1)
 
 
-def print_scores(report: EvaluationReport) -> None:
-    """A table: one row a class, IoU and Dice of both columns in percent, then the means."""
-    from rich.console import Console
-    from rich.table import Table
+def find_pairs(images: Path, masks: Path | None) -> Pairs:
+    """Images and masks; of one folder alone, those in ``img`` and ``mask`` inside, or in its ``test``.
 
-    table = Table(title=f"{len(report.images)} image(s), scores in percent")
-    table.add_column("class")
-    for column in ("predicted", "oracle"):
-        table.add_column(f"{column} IoU", justify="right")
-        table.add_column(f"{column} Dice", justify="right")
-    predicted, oracle = report.predicted, report.oracle
-    for i, name in enumerate(report.classes.names):
-        row = (predicted["iou"][i], predicted["dice"][i], oracle["iou"][i], oracle["dice"][i])
-        table.add_row(name, *map(_percent, row))
-    table.add_section()
-    means = (predicted["miou"], predicted["mdice"], oracle["miou"], oracle["mdice"])
-    table.add_row("mean", *map(_percent, means))
-    table.add_row("weighted", _percent(predicted["fwiou"]), "", _percent(oracle["fwiou"]), "")
-    Console().print(table)
+    Raises
+    ------
+    DatasetError
+        If there are none.
+    """
+    from napari_construct.data.masks import pair_by_stem
+    from napari_construct.exceptions import DatasetError
+
+    if masks is not None:
+        return pair_by_stem(images, masks)
+    for root in (images, images / "test"):
+        if (root / "img").is_dir() and (root / "mask").is_dir():
+            return pair_by_stem(root / "img", root / "mask")
+    raise DatasetError(
+        f"{images}: expected the folders img and mask inside, found none; name a folder of images and a "
+        "folder of masks"
+    )
 
 
-def _percent(value: float) -> str:
-    return "-" if value != value else f"{100 * value:.2f}"  # noqa: PLR0124 - nan is not itself
+def _preset_tables(report: EvaluationReport) -> tuple[Table, ...]:
+    from napari_construct.evaluation.bcss import bcss_tables
+
+    return bcss_tables(report.to_dict())
+
+
+def _write(
+    report: EvaluationReport,
+    extra: tuple[Table, ...],
+    json_file: str | None,
+    markdown_file: Path | None,
+    html_file: Path | None,
+) -> None:
+    """Files first, then the tables for the reader, unless standard output belongs to a program."""
+    content = report.to_dict()
+    write_json(json_file, content)
+    if markdown_file is not None:
+        from napari_construct.evaluation.markdown import markdown
+
+        write_text(markdown_file, markdown(content, extra))
+    if html_file is not None:
+        from napari_construct.evaluation.html_report import html
+
+        write_text(html_file, html(content, report.classes, report.worst, report.best, extra))
+    if json_file != STDOUT:
+        from napari_construct.evaluation.markdown import heading
+        from napari_construct.evaluation.tables import short_tables
+
+        typer.echo(heading(content))
+        for table in (*extra, *short_tables(content)):
+            print_table(table)

@@ -1,56 +1,60 @@
-"""Score a model on images with masks, in two columns.
+"""Score models on images with masks, in two columns.
 
-*Predicted labels*: the model decides which classes an image holds, as for any user. *Oracle labels*:
-the classes of the mask are given, as in the literature's tables. The network runs once for both.
+*Predicted labels*: the model decides which classes an image holds, as for any user. *Oracle labels*: the
+classes of the mask are given, as in the literature's tables. The network runs once per model and image;
+both columns, with and without the dense CRF, come from what it said.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from napari_construct.data.images import read_image
-from napari_construct.data.masks import pair_by_stem, read_mask
-from napari_construct.evaluation.report import EvaluationReport, ImageScore
+from napari_construct.data.masks import pair_by_stem
+from napari_construct.evaluation.bcss import distilled
+from napari_construct.evaluation.examples import Gallery
+from napari_construct.evaluation.image_score import ImageScore, score_image_steps
+from napari_construct.evaluation.models import Models
+from napari_construct.evaluation.report import EvaluationReport, ModelScores
 from napari_construct.events import Event, Notice, Steps, run
-from napari_construct.exceptions import ConfigurationError, ConstructError, DatasetError, InputError
-from napari_construct.inference.predictor import DEFAULT_MODEL, Predictor, cam_steps, finish, load_model
+from napari_construct.exceptions import ConfigurationError, ConstructError, DatasetError
+from napari_construct.inference.predictor import DEFAULT_MODEL, Predictor
 from napari_construct.inference.record import model_record
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.metrics.segmentation import confusion_matrix
 from napari_construct.models.versions import software_versions
 from napari_construct.types import PathLike
 
 
 def evaluate_steps(
     pairs: Iterable[tuple[Path, Path]],
-    predictor: Predictor,
+    models: Predictor | Models,
     settings: SegmentSettings | None = None,
     *,
     ignore: Collection[int] = (),
+    examples: int = 3,
 ) -> Steps[EvaluationReport]:
-    """Score a model as a job.
+    """Score one model or several as a job.
 
     Parameters
     ----------
     pairs : iterable of (Path, Path)
         Image and mask; in masks, value ``i`` is class ``i`` of the model.
-    predictor : Predictor
-        The model.
+    models : Predictor or Models
+        One model, or several of the same classes whose scores are averaged.
     settings : SegmentSettings, optional
         As for a segmentation; ``classes`` must be None, because the two columns decide them.
     ignore : collection of int
         Mask values that are left out of scores, beside the classes the table marks as ignored.
+    examples : int
+        How many of the worst and of the best images of the first model are kept as small pictures.
 
     Yields
     ------
     Event
-        Stage "images", one per image, with its name; stage "tiles" in between; ``Notice`` of each image.
+        Stage "images", one per model and image, with its name; stages "tiles" and "refine" in between;
+        ``Notice`` of each image. Closing the generator cancels within one tile or step of refinement.
 
     Returns
     -------
@@ -70,58 +74,107 @@ def evaluate_steps(
             f"expected settings without classes, got {', '.join(settings.classes)}; an evaluation scores "
             "both the predicted classes and those of the masks"
         )
-    left_out = frozenset(ignore) | {i for i, c in enumerate(predictor.classes) if c.ignored}
+    models = models if isinstance(models, Models) else Models([models])
+    left_out = frozenset(ignore) | {i for i, c in enumerate(models.classes) if c.ignored}
     pairs, clock = list(pairs), time.perf_counter()
-    scores: list[ImageScore] = []
-    failures: list[tuple[str, str]] = []
-    notices: list[str] = []
-    for done, (image, mask) in enumerate(pairs):
-        yield Event("images", done, len(pairs), image.name)
-        try:
-            score, said = yield from _score(image, mask, predictor, settings, left_out)
-        except ConstructError as error:
-            failures.append((str(image), str(error)))
-            yield Notice("images", done, len(pairs), str(error))
-            continue
-        scores.append(score)
-        notices.extend(said)
-    yield Event("images", len(pairs), len(pairs))
-    if not scores:
-        first = f": {failures[0][1]}" if failures else ""
-        raise DatasetError(f"expected at least one image that can be scored, got none{first}")
+    gallery = Gallery(models.classes, examples)
+    passes = _Passes(pairs, settings, left_out, len(models))
+    device = ""
+    for name, predictor in zip(models.names, models, strict=True):
+        yield from passes.score_steps(name, predictor, None if passes.models else gallery)
+        device = str(predictor.device)
+    total = len(pairs) * len(models)
+    yield Event("images", total, total)
+    scored = passes.scored(models)
     return EvaluationReport(
-        classes=predictor.classes,
-        images=tuple(scores),
-        failures=tuple(failures),
-        notices=tuple(notices),
+        classes=models.classes,
+        models=scored,
+        failures=tuple(passes.failures.values()),
+        notices=tuple(passes.notices),
         record={
             "software": software_versions(),
-            "model": model_record(predictor),
+            "model": scored[0].record,
             "settings": settings.model_dump(mode="json"),
             "ignore": sorted(left_out),
-            "device": str(predictor.device),
+            "device": device,
             "seconds": time.perf_counter() - clock,
         },
+        worst=gallery.worst,
+        best=gallery.best,
     )
+
+
+class _Passes:
+    """One pass over the images for each model; an image counts when every model could be scored on it."""
+
+    def __init__(
+        self,
+        pairs: Sequence[tuple[Path, Path]],
+        settings: SegmentSettings,
+        ignore: Collection[int],
+        passes: int,
+    ) -> None:
+        self.pairs, self.settings, self.ignore, self.total = pairs, settings, ignore, passes * len(pairs)
+        self.models: list[tuple[dict[str, Any], dict[int, ImageScore]]] = []
+        self.failures: dict[int, tuple[str, str]] = {}
+        self.empty: set[int] = set()
+        self.notices: dict[str, None] = {}  # in order, each once
+
+    def score_steps(self, name: str, predictor: Predictor, gallery: Gallery | None) -> Steps[None]:
+        done, scores = len(self.models) * len(self.pairs), {}
+        for index, (image, mask) in enumerate(self.pairs):
+            yield Event("images", done + index, self.total, image.name)
+            if index in self.failures or index in self.empty:
+                continue
+            steps = score_image_steps(image, mask, predictor, self.settings, self.ignore, gallery)
+            try:
+                score, said = yield from steps
+            except ConstructError as error:
+                self.failures[index] = str(image), str(error)
+                yield Notice("images", done + index, self.total, str(error))
+                continue
+            self.notices |= dict.fromkeys(said)
+            if score is None:
+                self.empty.add(index)
+                yield Notice("images", done + index, self.total, said[0])
+            else:
+                scores[index] = score
+        known = {"name": name, "distilled": distilled(predictor.checkpoint.training)}
+        self.models.append((model_record(predictor) | known, scores))
+
+    def scored(self, models: Models) -> tuple[ModelScores, ...]:
+        """Every model's scores of the images that all of them share."""
+        shared = [i for i in range(len(self.pairs)) if all(i in scores for _, scores in self.models)]
+        if not shared:
+            reasons = [error for _, error in self.failures.values()] + list(self.notices)
+            raise DatasetError(
+                "expected at least one image that can be scored, got none"
+                + (f": {reasons[0]}" if reasons else "; check the folders")
+            )
+        return tuple(
+            ModelScores(name, record, tuple(scores[i] for i in shared))
+            for name, (record, scores) in zip(models.names, self.models, strict=True)
+        )
 
 
 def evaluate(
     images: PathLike,
     masks: PathLike,
-    model: PathLike | Predictor = DEFAULT_MODEL,
+    model: PathLike | Predictor | Sequence[PathLike | Predictor] = DEFAULT_MODEL,
     settings: SegmentSettings | None = None,
     *,
     ignore: Collection[int] = (),
     **changes: Any,
 ) -> EvaluationReport:
-    """Score a model on a folder of images and a folder of masks with the same names.
+    """Score a model, or several seeds of one, on a folder of images and a folder of masks.
 
     Parameters
     ----------
     images, masks : str or path
         Folders; files belong together by their names without suffix.
-    model : str, path or Predictor
-        Name of a bundled model, path of a ``.construct`` file, or a loaded model.
+    model : str, path, Predictor, or sequence of these
+        Name of a bundled model, path of a ``.construct`` file, or a loaded model. Scores of several are
+        averaged and their standard deviation is reported.
     settings : SegmentSettings, optional
         The defaults otherwise.
     ignore : collection of int
@@ -132,59 +185,18 @@ def evaluate(
     Returns
     -------
     EvaluationReport
-        ``report.predicted["miou"]``, ``report.oracle["iou"]``, ``report.to_json()``.
+        ``report.predicted["miou"]``, ``report.oracle["iou"]``, ``report.to_dict()``,
+        ``report.to_markdown()``, ``report.to_html()``.
+
+    Raises
+    ------
+    DatasetError
+        If a folder is missing, no names match, or no image could be scored.
+    ConfigurationError
+        If models differ in their classes, or settings contradict them.
     """
     settings = (settings or SegmentSettings()).changed(**changes)
     pairs = pair_by_stem(images, masks)
-    predictor = model if isinstance(model, Predictor) else load_model(model, device=settings.device)
-    return run(evaluate_steps(pairs, predictor, settings, ignore=ignore))
-
-
-def _score(
-    image_path: Path,
-    mask_path: Path,
-    predictor: Predictor,
-    settings: SegmentSettings,
-    ignore: Collection[int],
-) -> Steps[tuple[ImageScore, tuple[str, ...]]]:
-    image, mask = read_image(image_path), read_mask(mask_path)
-    if mask.shape != image.pixels.shape[:2]:
-        raise InputError(
-            f"{mask_path}: expected a mask of {image.pixels.shape[0]} x {image.pixels.shape[1]} pixels like "
-            f"{image_path.name}, got {mask.shape[0]} x {mask.shape[1]}; make both the same size"
-        )
-    truth = _true_classes(mask, mask_path, predictor, ignore)
-    clock, k = time.perf_counter(), len(predictor.classes)
-    activation = yield from cam_steps(image.pixels, predictor, settings, mpp=image.mpp, name=image_path.name)
-    predicted = finish(activation, predictor, settings)
-    matrix = confusion_matrix(mask, predicted.labels, k, ignore)
-    oracle = matrix
-    names = tuple(name for name, there in zip(predictor.classes.names, truth, strict=True) if there)
-    if names and predicted.presence != truth:
-        with_oracle = finish(activation, predictor, settings.changed(classes=names))
-        oracle = confusion_matrix(mask, with_oracle.labels, k, ignore)
-    score = ImageScore(
-        name=image_path.name,
-        predicted=matrix,
-        oracle=oracle,
-        present=predicted.presence,
-        truly_present=truth,
-        presence_scores=predicted.presence_scores,
-        seconds=time.perf_counter() - clock,
-    )
-    return score, image.notices + activation.notices
-
-
-def _true_classes(
-    mask: npt.NDArray[np.uint8], path: Path, predictor: Predictor, ignore: Collection[int]
-) -> tuple[bool, ...]:
-    values = set(np.unique(mask).tolist()) - set(ignore)
-    k = len(predictor.classes)
-    strange = sorted(v for v in values if v >= k)
-    if strange:
-        listed = ", ".join(map(str, strange[:5]))
-        raise InputError(
-            f"{path}: expected values from 0 to {k - 1} ({', '.join(predictor.classes.names)}), "
-            f"got {listed}; if these are to be left out, ignore them (--ignore {strange[0]})"
-        )
-    return tuple(i in values for i in range(k))
+    single = isinstance(model, Predictor | str) or not isinstance(model, Sequence)
+    models = Models([model] if single else model, device=settings.device)  # type: ignore[list-item, arg-type]
+    return run(evaluate_steps(pairs, models, settings, ignore=ignore))

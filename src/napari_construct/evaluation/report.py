@@ -1,142 +1,163 @@
-"""What an evaluation found, kept per image so that more can be computed from it later."""
+"""What an evaluation found, kept per model and image so that more can be computed from it later."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from functools import reduce
+from operator import add
+from typing import Any
 
 import numpy as np
 
 from napari_construct.classes import ClassTable
+from napari_construct.evaluation.examples import Example
+from napari_construct.evaluation.image_score import ColumnName, ImageScore
+from napari_construct.evaluation.structures import SmallStructures
+from napari_construct.metrics.presence import PresenceCounts, presence_counts
+from napari_construct.metrics.ratio import known_mean
+from napari_construct.metrics.reliability import Reliability
 from napari_construct.metrics.segmentation import Confusion, Scores, scores_from_confusion
-
-ColumnName: TypeAlias = Literal["predicted", "oracle"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ImageScore:
-    """One image of an evaluation.
+class ModelScores:
+    """Scores of one model.
 
     Attributes
     ----------
     name : str
-        File name.
-    predicted, oracle : ndarray
-        (k, k + 1) confusion matrices with predicted presence, and with the classes of the mask.
-    present, truly_present : tuple of bool
-        Per class, as predicted and in the mask.
-    presence_scores : tuple of float
-        Per class, the image-level probability.
-    seconds : float
-        Network and both decisions.
+        Tells it from the other models of the report.
+    record : mapping
+        Its identity: hashes, preset, encoder, classes, resolution.
+    images : tuple of ImageScore
+        In the order of evaluation.
     """
 
     name: str
-    predicted: Confusion
-    oracle: Confusion
-    present: tuple[bool, ...]
-    truly_present: tuple[bool, ...]
-    presence_scores: tuple[float, ...]
-    seconds: float
+    record: Mapping[str, Any]
+    images: tuple[ImageScore, ...]
+
+    def confusions(self, column: ColumnName, *, before_crf: bool = False) -> Confusion:
+        """(n, k, k + 1) int64, one matrix per image."""
+        return np.stack([image.confusion(column, before_crf=before_crf) for image in self.images])
+
+    def scores(self, column: ColumnName, *, before_crf: bool = False) -> Scores:
+        """Of the summed matrices of all images."""
+        return scores_from_confusion(self.confusions(column, before_crf=before_crf).sum(axis=0))
+
+    def reliability(self, column: ColumnName) -> Reliability:
+        """Histograms over all images."""
+        index = 0 if column == "predicted" else 1
+        return reduce(add, (image.reliability[index] for image in self.images))
+
+    @property
+    def has_crf(self) -> bool:
+        """Whether masks were refined."""
+        return self.images[0].predicted_before is not None
+
+    @property
+    def structures(self) -> SmallStructures | None:
+        """Over all images; None without CRF."""
+        known = [image.structures for image in self.images if image.structures is not None]
+        return reduce(add, known) if known else None
+
+    @property
+    def presence_in_images(self) -> PresenceCounts:
+        """Decisions about whole images."""
+        k = len(self.images[0].present)
+        true, found = ([getattr(i, name) for i in self.images] for name in ("truly_present", "present"))
+        return presence_counts(true, found, k)
+
+    @property
+    def presence_in_patches(self) -> PresenceCounts:
+        """Decisions about windows as large as a training patch."""
+        k = len(self.images[0].present)
+        return reduce(add, (presence_counts(i.patches.true, i.patches.predicted, k) for i in self.images))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EvaluationReport:
-    """Scores of a model on images with masks.
+    """Scores of one model or of several on images with masks.
 
     Attributes
     ----------
     classes : ClassTable
-        Of the model.
-    images : tuple of ImageScore
-        In the order of evaluation.
+        Of the models.
+    models : tuple of ModelScores
+        At least one; all have the same images.
     failures : tuple of (str, str)
         Images that could not be scored, and why; no score counts them.
     notices : tuple of str
         What the user should know.
     record : mapping
-        Software, model, settings, ignored values, device, times.
+        Software, first model, settings, ignored values, device, times.
+    worst, best : tuple of Example
+        Pictures, by the mean IoU of the classes in the image; predicted labels of the first model.
     """
 
     classes: ClassTable
-    images: tuple[ImageScore, ...]
+    models: tuple[ModelScores, ...]
     failures: tuple[tuple[str, str], ...] = ()
     notices: tuple[str, ...] = ()
     record: Mapping[str, Any] = field(default_factory=dict)
+    worst: tuple[Example, ...] = ()
+    best: tuple[Example, ...] = ()
+
+    @property
+    def images(self) -> tuple[ImageScore, ...]:
+        """Of the first model."""
+        return self.models[0].images
 
     def confusion(self, column: ColumnName) -> Confusion:
-        """(k, k + 1) int64 sum over all images."""
-        k = len(self.classes)
-        total = np.zeros((k, k + 1), dtype=np.int64)
-        for image in self.images:
-            total += image.predicted if column == "predicted" else image.oracle
+        """(k, k + 1) int64 sum over all images and models."""
+        total: Confusion = sum(model.confusions(column).sum(axis=0) for model in self.models)
         return total
 
     @property
     def predicted(self) -> Scores:
-        """What a user gets: the model decides which classes are present."""
-        return scores_from_confusion(self.confusion("predicted"))
+        """What a user gets: the model decides which classes are present. Mean over the models."""
+        return mean_scores([model.scores("predicted") for model in self.models])
 
     @property
     def oracle(self) -> Scores:
-        """What the literature prints: the classes of the mask are given."""
-        return scores_from_confusion(self.confusion("oracle"))
+        """What the literature prints: the classes of the mask are given. Mean over the models."""
+        return mean_scores([model.scores("oracle") for model in self.models])
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values; undefined scores are None.
+        """Everything as plain values; :mod:`~napari_construct.evaluation.summary` lists the keys."""
+        from napari_construct.evaluation.summary import summary
 
-        Keys ``predicted`` and ``oracle`` each hold ``miou``, ``mdice``, ``fwiou``, and ``iou`` and
-        ``dice`` by class name; ``images`` holds the same two columns for every image.
-        """
-        names = self.classes.names
-        return {
-            "predicted": _column(self.predicted, names),
-            "oracle": _column(self.oracle, names),
-            "confusion": {
-                "rows": list(names),
-                "columns": [*names, "unlabelled"],
-                "predicted": self.confusion("predicted").tolist(),
-                "oracle": self.confusion("oracle").tolist(),
-            },
-            "images": [_image(image, names) for image in self.images],
-            "failures": [{"image": name, "error": error} for name, error in self.failures],
-            "notices": list(self.notices),
-            "record": dict(self.record),
-        }
+        return summary(self)
 
     def to_json(self) -> str:
         """:meth:`to_dict` as indented text."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
 
+    def to_markdown(self) -> str:
+        """The tables as GitHub's Markdown."""
+        from napari_construct.evaluation.markdown import markdown
 
-def _column(scores: Scores, names: tuple[str, ...]) -> dict[str, Any]:
-    return {
-        "miou": _defined(scores["miou"]),
-        "mdice": _defined(scores["mdice"]),
-        "fwiou": _defined(scores["fwiou"]),
-        "iou": {name: _defined(v) for name, v in zip(names, scores["iou"], strict=True)},
-        "dice": {name: _defined(v) for name, v in zip(names, scores["dice"], strict=True)},
-    }
+        return markdown(self.to_dict())
 
+    def to_html(self) -> str:
+        """One page with tables, plots and pictures that needs no other file and no network."""
+        from napari_construct.evaluation.html_report import html
 
-def _image(image: ImageScore, names: tuple[str, ...]) -> dict[str, Any]:
-    return {
-        "image": image.name,
-        "predicted": _column(scores_from_confusion(image.predicted), names),
-        "oracle": _column(scores_from_confusion(image.oracle), names),
-        "presence": {
-            name: {"predicted": p, "true": t, "score": s}
-            for name, p, t, s in zip(
-                names, image.present, image.truly_present, image.presence_scores, strict=True
-            )
-        },
-        "seconds": image.seconds,
-    }
+        return html(self.to_dict(), self.classes, self.worst, self.best)
 
 
-def _defined(value: float) -> float | None:
-    """JSON has no nan."""
-    return value if math.isfinite(value) else None
+def mean_scores(scores: list[Scores]) -> Scores:
+    """Mean of each score over models; what is undefined in a model is left out."""
+
+    def mean(values: list[Any]) -> Any:
+        return known_mean(np.array(values, dtype=np.float64), axis=0).tolist()
+
+    return Scores(
+        miou=mean([s["miou"] for s in scores]),
+        mdice=mean([s["mdice"] for s in scores]),
+        fwiou=mean([s["fwiou"] for s in scores]),
+        iou=mean([s["iou"] for s in scores]),
+        dice=mean([s["dice"] for s in scores]),
+    )

@@ -21,6 +21,8 @@ from napari_construct.metrics.segmentation import ScoreName, score_arrays
 
 RESAMPLES: Final = 2000
 LEVEL: Final = 0.95
+LEAST_IMAGES: Final = 5
+"""Of fewer images, draws repeat each other so much that an interval would mean nothing."""
 _AT_ONCE: Final = 250
 """Draws in memory together; part of the seed's meaning, because draws come from one stream."""
 

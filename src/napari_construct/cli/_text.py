@@ -1,0 +1,46 @@
+"""Reports as text files and as tables in the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_construct.cli._output import check_folder
+from napari_construct.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from napari_construct.evaluation.tables import Table
+
+
+def check_text(target: Path | None, option: str) -> None:
+    """Make sure that a text file can be written, before any work is done."""
+    if target is not None:
+        if target.is_dir():
+            raise ConfigurationError(f"{target}: expected a file for {option}, got a folder; add a file name")
+        check_folder(target.parent)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write a text file in UTF-8, atomically."""
+    from napari_construct.export.atomic import atomic
+
+    with atomic(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def print_table(table: Table) -> None:
+    """A table with its note, as wide as it needs."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table as Grid
+
+    grid = Grid(title=table.title, caption=table.note or None, title_justify="left", caption_justify="left")
+    grid.box = box.SIMPLE_HEAD
+    for i, column in enumerate(table.columns):
+        grid.add_column(column, justify="left" if i == 0 else "right")
+    for i, row in enumerate(table.rows):
+        if i == len(table.rows) - table.strong:
+            grid.add_section()
+        grid.add_row(*row)
+    console = Console(highlight=False, markup=False)
+    console.print(grid)

@@ -1,0 +1,80 @@
+"""The models of one evaluation, for example the seeds of one recipe: opened one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from napari_construct.classes import ClassTable
+from napari_construct.exceptions import ConfigurationError
+from napari_construct.inference.predictor import Predictor, load_model
+from napari_construct.models.checkpoint import load_checkpoint, resolve_model
+from napari_construct.types import PathLike
+
+
+class Models:
+    """Models by name or path; iterating opens one after the other, so that only one is in memory.
+
+    Parameters
+    ----------
+    models : sequence of str, path or Predictor
+        At least one; names of bundled models, ``.construct`` files, or loaded models.
+    device : str
+        For those that are opened here.
+    encoder_weights : path, optional
+        File of the encoder's weights, where you must get them yourself.
+
+    Raises
+    ------
+    ConfigurationError
+        If their classes differ, or a model is named twice.
+    CheckpointError
+        If one cannot be read.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[PathLike | Predictor],
+        *,
+        device: str = "auto",
+        encoder_weights: PathLike | None = None,
+    ) -> None:
+        if not models:
+            raise ConfigurationError("expected at least one model, got none; name one")
+        self._models = tuple(m if isinstance(m, Predictor) else resolve_model(m) for m in models)
+        self._device, self._weights = device, encoder_weights
+        tables = [m.classes if isinstance(m, Predictor) else load_checkpoint(m).classes for m in self._models]
+        self.classes: ClassTable = tables[0]
+        self.names = model_names(self._models)
+        for name, table in zip(self.names, tables, strict=True):
+            if table.names != self.classes.names:
+                raise ConfigurationError(
+                    f"expected models of the same classes, got {', '.join(self.classes.names)} in "
+                    f"{self.names[0]} and {', '.join(table.names)} in {name}; evaluate them apart"
+                )
+
+    def __len__(self) -> int:
+        return len(self._models)
+
+    def __iter__(self) -> Iterator[Predictor]:
+        for model in self._models:
+            if isinstance(model, Predictor):
+                yield model
+            else:
+                yield load_model(model, device=self._device, encoder_weights=self._weights)
+
+
+def model_names(models: Sequence[Path | Predictor]) -> tuple[str, ...]:
+    """The shortest names that tell models apart: file stems, whole paths, or numbers behind them."""
+    short = [m.name if isinstance(m, Predictor) else m.stem for m in models]
+    if len(set(short)) == len(short):
+        return tuple(short)
+    paths = [m.name if isinstance(m, Predictor) else str(m) for m in models]
+    twice = sorted({str(m) for m in models if isinstance(m, Path) and paths.count(str(m)) > 1})
+    if twice:
+        raise ConfigurationError(
+            f"expected different models, got {twice[0]} more than once; name each model once"
+        )
+    if len(set(paths)) == len(paths):
+        return tuple(paths)
+    return tuple(f"{name} {i}" for i, name in enumerate(paths, start=1))
