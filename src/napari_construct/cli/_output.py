@@ -42,22 +42,6 @@ def check_json(target: str | None) -> None:
         check_folder(path.parent)
 
 
-def check_text(target: Path | None, option: str) -> None:
-    """Make sure that a text file can be written, before any work is done."""
-    if target is not None:
-        if target.is_dir():
-            raise ConfigurationError(f"{target}: expected a file for {option}, got a folder; add a file name")
-        check_folder(target.parent)
-
-
-def write_text(target: Path, text: str) -> None:
-    """Write a text file in UTF-8, atomically."""
-    from napari_construct.export.atomic import atomic
-
-    with atomic(target) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
 def write_json(target: str | None, content: Mapping[str, Any]) -> None:
     """Write to a file, atomically, or to standard output."""
     if target is None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from napari_construct.cli import _options as options
+from napari_construct.cli._interrupt import interruptible
 from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json
 from napari_construct.cli._progress import Bars, progress_bars
 
@@ -98,7 +96,7 @@ def train(
         steps = train_steps(
             dataset, settings, classes=table, val=validation, output=target, resume=resume, device=device
         )
-        checkpoint = bars.follow(_with_losses(_interruptible(steps), settings.epochs, bars))
+        checkpoint = bars.follow(_with_losses(interruptible(steps), settings.epochs, bars))
     _report(checkpoint, target, json_file)
 
 
@@ -179,37 +177,6 @@ def _check(dataset: ImageLevelDataset, bars: Bars, *, quiet: bool) -> None:
             f"expected patches that can be read, got {len(report.unreadable)} that cannot ({names}); "
             "repair or remove them"
         )
-
-
-@contextmanager
-def _delayed_interrupt() -> Iterator[threading.Event]:
-    """Turn Ctrl-C into an event, because a step that is torn apart cannot be resumed."""
-    pressed = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield pressed
-        return
-    before = signal.signal(signal.SIGINT, lambda *_: pressed.set())
-    try:
-        yield pressed
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _interruptible(steps: Steps[Checkpoint]) -> Steps[Checkpoint]:
-    """Pass a job on; at the first event after Ctrl-C close it, which saves its state."""
-    with _delayed_interrupt() as pressed:
-        try:
-            while True:
-                try:
-                    event = next(steps)
-                except StopIteration as stop:
-                    result: Checkpoint = stop.value
-                    return result
-                if pressed.is_set():
-                    raise KeyboardInterrupt
-                yield event
-        finally:
-            steps.close()
 
 
 def _with_losses(steps: Steps[Checkpoint], epochs: int, bars: Bars) -> Generator[Event, None, Checkpoint]:

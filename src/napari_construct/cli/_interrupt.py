@@ -1,0 +1,45 @@
+"""Ctrl-C between two events of a job, never inside one."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from napari_construct.events import Steps
+
+Result = TypeVar("Result")
+
+
+@contextmanager
+def delayed_interrupt() -> Iterator[threading.Event]:
+    """Turn Ctrl-C into an event, because a step that is torn apart cannot be resumed."""
+    pressed = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield pressed
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: pressed.set())
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def interruptible(steps: Steps[Result]) -> Steps[Result]:
+    """Pass a job on; at the first event after Ctrl-C close it, which saves its state."""
+    with delayed_interrupt() as pressed:
+        try:
+            while True:
+                try:
+                    event = next(steps)
+                except StopIteration as stop:
+                    result: Result = stop.value
+                    return result
+                if pressed.is_set():
+                    raise KeyboardInterrupt
+                yield event
+        finally:
+            steps.close()
