@@ -17,14 +17,15 @@ change without making them again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from napari_construct.refinement.dense_crf import splines
+from napari_construct.refinement.dense_crf.band import Band, Workspaces
 from napari_construct.refinement.dense_crf.colours import ColourFeatures
 from napari_construct.refinement.dense_crf.strips import Map, cut, workers
 
@@ -79,10 +80,11 @@ class Lattice:
         degree = degree if self.s > 2 else 2
         self.rank, self.taps = colours.rank, degree + 1
         cells = (self.ny, self.nx, self.s)
-        self.appearance_blur = splines.PlaneBlur(cells, sigma_xy, degree, dtype, self.device)
-        self.smoothness_blur = splines.PlaneBlur(cells, smoothness_sigma, degree, dtype, self.device)
+        self.sums = torch.float64 if dtype == torch.float64 else torch.float32
+        self.appearance_blur = splines.PlaneBlur(cells, sigma_xy, degree, self.sums, self.device)
+        self.smoothness_blur = splines.PlaneBlur(cells, smoothness_sigma, degree, self.sums, self.device)
         plane = splines.plane_weights(self.s, degree)
-        self.weights = torch.tensor(plane, dtype=torch.float32, device=self.device)
+        self.weights = torch.tensor(plane, dtype=self.sums, device=self.device)
         self._place_features(*colours.of_pixels(image, run), run)
         self._normalise(smoothness_sigma, run)
 
@@ -111,13 +113,12 @@ class Lattice:
 
     def _normalise(self, smoothness_sigma: float, run: Map) -> None:
         """Scale both kernels by their row sums to the power -1/2."""
-        parts = run(lambda strip: self.splat(self.inside[:, strip], strip), self.strips())
-        windows = self.windows(self.blur(self.collect(parts), 0.0, 1.0, run))
+        (sums,) = self._apply(self.inside, ((0.0, 1.0),), run)
         degrees = [_degree(n, smoothness_sigma, self.device) for n in (self.h, self.w)]
         smooth = to_cells((degrees[0][:, None] * degrees[1]).rsqrt()[None, None], self.s)[..., 0, :]
 
         def scale(strip: slice) -> None:
-            degree = self.slice(windows, strip) + self.residual[:, strip]
+            degree = sums[:, strip] + self.residual[:, strip]
             root = degree.clamp_(min=MIN_DEGREE).rsqrt_().mul_(self.inside[:, strip])
             self.residual[:, strip] *= root.square()
             self.features[:, strip] *= root.transpose(3, 4).to(self.dtype)
@@ -134,64 +135,24 @@ class Lattice:
         """The pixel rows of rows of cells."""
         return slice(rows.start * self.s, min(self.h, rows.stop * self.s))
 
-    def splat(self, values: Float[Tensor, "b y nx k p"], rows: slice) -> Float[Tensor, "b yn mx k r"]:
-        """Sum values times features on the nodes of rows of cells; strips share nodes at their edges."""
-        b, y, nx, k, p = values.shape
-        # one run of k * p numbers a spline: processors like long runs
-        runs = self.weights[:, None].expand(-1, k, -1).reshape(-1, k * p).to(self.dtype)
-        weighted = values.to(self.dtype).reshape(-1, 1, k * p) * runs
-        features = self.features[:, rows].reshape(-1, p, self.rank + 1)
-        parts = torch.bmm(weighted.reshape(len(features), -1, p), features)
-        parts = parts.reshape(b, y, nx, self.taps, self.taps, k, self.rank + 1)
-        edge = self.taps - 1
-        nodes = parts.new_zeros(b, y + edge, nx + edge, k, self.rank + 1)
-        for i in range(self.taps):
-            for j in range(self.taps):
-                nodes[:, i : i + y, j : j + nx] += parts[:, :, :, i, j]
-        return nodes
+    def own(self, index: int) -> slice:
+        """The rows of nodes that a strip writes: neighbours have rows of their own for shared nodes."""
+        rows, edge = self.strips()[index], self.taps - 1
+        return slice(rows.start + index * edge, rows.stop + (index + 1) * edge)
 
-    def collect(self, parts: Iterable[Float[Tensor, "b _ mx k r"] | None]) -> Float[Tensor, "b my mx k r"]:
-        """Add up the nodes of all strips, in their order."""
-        nodes: Tensor | None = None
-        for rows, part in zip(self.strips(), parts, strict=True):
-            if part is None:
-                continue
-            if nodes is None:
-                nodes = part.new_zeros(self.b, self.ny + self.taps - 1, *part.shape[2:])
-            nodes[:, rows.start : rows.stop + self.taps - 1] += part
-        if nodes is None:
-            raise ValueError("expected the nodes of every strip, got none; the image has no rows")
-        return nodes
+    @cached_property
+    def node_rows(self) -> list[int]:
+        """The row of nodes of every row of all strips' nodes."""
+        return [row for rows in self.strips() for row in range(rows.start, rows.stop + self.taps - 1)]
 
-    def blur(
-        self,
-        nodes: Float[Tensor, "b my mx k r"],
-        smoothness_weight: float,
-        appearance_weight: float,
-        run: Map = map,
-    ) -> Float[Tensor, "b my mx k r"]:
-        """Both kernels between the nodes, each times its weight."""
-        out = self.appearance_blur(nodes.flatten(3), run).reshape(nodes.shape)
-        out *= appearance_weight
-        out[..., -1] = self.smoothness_blur(nodes[..., -1], map) * smoothness_weight
-        return out
+    def new_nodes(self, k: int) -> Float[Tensor, "b m mx k r"]:
+        """Room for the nodes of all strips and k planes."""
+        shape = (self.b, len(self.node_rows), self.nx + self.taps - 1, k, self.rank + 1)
+        return torch.empty(shape, dtype=self.sums, device=self.device)
 
-    def windows(self, grid: Float[Tensor, "b my mx k r"]) -> Float[Tensor, "b ny nx g g k r"]:
-        """The nodes of every cell, a view."""
-        return grid.unfold(1, self.taps, 1).unfold(2, self.taps, 1).permute(0, 1, 2, 5, 6, 3, 4)
-
-    def slice(self, windows: Float[Tensor, "b ny nx g g k r"], rows: slice) -> Float[Tensor, "b y nx k p"]:
-        """Values of both kernels together at the pixels, float32."""
-        part = windows[:, rows]
-        b, y, nx, _, _, k, r = part.shape
-        features = self.features[:, rows].reshape(-1, self.p, r)
-        values = torch.bmm(part.reshape(len(features), -1, r), features.transpose(1, 2))
-        values = values.reshape(len(features), -1, k * self.p)
-        runs = self.weights[:, None].expand(-1, k, -1).reshape(-1, k * self.p)
-        out = values[:, 0].float().mul_(runs[0])
-        for i in range(1, len(runs)):
-            out.addcmul_(values[:, i].float(), runs[i])
-        return out.reshape(b, y, nx, k, self.p)
+    def runs(self, k: int) -> Float[Tensor, "g kp"]:
+        """The splines' values at the pixels of a cell for k planes: processors like long runs."""
+        return self.weights[:, None].expand(-1, k, -1).reshape(-1, k * self.p)
 
     def messages(
         self, q: Float[Tensor, "b ny nx k p"]
@@ -199,12 +160,36 @@ class Lattice:
         """Both normalised kernels times q, apart: smoothness, appearance (self terms included)."""
         q = q.detach()  # other threads would record a graph
         with workers(self.device) as run:
-            nodes = self.collect(run(lambda rows: self.splat(q[:, rows], rows), self.strips()))
-            both = []
-            for weights in ((1.0, 0.0), (0.0, 1.0)):
-                windows = self.windows(self.blur(nodes, *weights, run))
-                both.append(torch.cat(list(run(partial(self.slice, windows), self.strips())), 1))
-        return both[0], both[1].addcmul_(self.residual, q)
+            smooth, appearance = self._apply(q, ((1.0, 0.0), (0.0, 1.0)), run)
+        return smooth, appearance.addcmul_(self.residual, q)
+
+    def _apply(
+        self, values: Float[Tensor, "b ny nx k p"], weights: Sequence[tuple[float, float]], run: Map
+    ) -> list[Float[Tensor, "b ny nx k p"]]:
+        """Both kernels times values, without the self terms, for every pair of weights."""
+        k = values.shape[3]
+        nodes, spaces = self.new_nodes(k), Workspaces(self, k, self.sums)
+        out = [torch.empty_like(values) for _ in weights]
+
+        def splat(index: int) -> None:
+            band = Band(self, index, k, (0.0, 0.0), full=True)
+            room = spaces.take(band.y)
+            room.given_cells.copy_(values[:, band.rows])
+            band.splat(room, nodes)
+            spaces.give(band.y, room)
+
+        def gather(index: int) -> None:
+            for pair, target in zip(weights, out, strict=True):
+                band = Band(self, index, k, pair, full=True)
+                room = spaces.take(band.y)
+                band.blur(room, nodes)
+                target[:, band.rows] = band.slice(room)
+                spaces.give(band.y, room)
+
+        for work in (splat, gather):
+            for _ in run(work, range(len(self.strips()))):
+                pass
+        return out
 
 
 def _degree(n: int, sigma: float, device: torch.device) -> Float[Tensor, " n"]:

@@ -11,7 +11,7 @@ within two iterations.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
@@ -22,9 +22,10 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from napari_construct.refinement.dense_crf.inputs import unary_energy
+from napari_construct.refinement.dense_crf.band import Band, Workspaces
+from napari_construct.refinement.dense_crf.inputs import MIN_PROBABILITY, unary_energy
 from napari_construct.refinement.dense_crf.lattice import Lattice, from_cells, to_cells
-from napari_construct.refinement.dense_crf.strips import workers
+from napari_construct.refinement.dense_crf.strips import Map, workers
 
 MAX_COMPARED = 16
 
@@ -60,26 +61,38 @@ class _MeanField:
     def __init__(
         self, lattice: Lattice, probabilities: Float[Tensor, "b k h w"], weights: tuple[float, float]
     ) -> None:
-        self.lattice, self.probabilities, self.weights = lattice, probabilities, weights
+        self.lattice, self.probabilities = lattice, probabilities
+        k = probabilities.shape[1]
         # sorted by weight, so that the result does not depend on the order in which labels are given
-        order = probabilities.sum((2, 3), dtype=torch.float64).argsort(1).tolist()
-        self.strips = [_Strip(lattice, rows, probabilities, order, weights[1]) for rows in lattice.strips()]
-        self.parts: Iterable[Tensor | None] | None = None
+        order = probabilities.sum((2, 3)).argsort(1).tolist()
+        self.spaces = Workspaces(lattice, k - 1, lattice.dtype)
+        self.strips = [
+            _Strip(lattice, index, probabilities, order, weights, self.spaces)
+            for index in range(len(lattice.strips()))
+        ]
+        self.nodes = [lattice.new_nodes(k - 1) for _ in range(2)]
+        self.started = False
 
     def iterate(self, *, last: bool) -> None:
         with torch.no_grad(), workers(self.lattice.device) as run:
-            parts = run(_Strip.start, self.strips) if self.parts is None else self.parts
-            windows = self.lattice.windows(self.lattice.blur(self.lattice.collect(parts), *self.weights, run))
-            self.parts = list(run(partial(_Strip.step, windows=windows, last=last), self.strips))
+            self._start(run)
+            before, after = self.nodes
+            for _ in run(partial(_Strip.step, before=before, after=None if last else after), self.strips):
+                pass
+            self.nodes = [after, before]
+
+    def _start(self, run: Map) -> None:
+        if not self.started:
+            self.started = True
+            for _ in run(partial(_Strip.start, nodes=self.nodes[0]), self.strips):
+                pass
 
     def finish(self) -> Refined:
         b, k, h, w = self.probabilities.shape
         out = torch.empty_like(self.probabilities)
         labels = out.new_empty(b, h, w, dtype=torch.uint8) if k <= MAX_COMPARED else None
         with torch.no_grad(), workers(self.lattice.device) as run:
-            if self.parts is None:
-                for _ in run(_Strip.start, self.strips):
-                    pass
+            self._start(run)
             for _ in run(partial(_Strip.finish, out=out, labels=labels), self.strips):
                 pass
         return out, labels
@@ -94,33 +107,45 @@ class _Strip:
     """
 
     lattice: Lattice
-    rows: slice
+    index: int
     probabilities: Float[Tensor, "b k h w"]
     order: list[list[int]]
-    appearance_weight: float
+    weights: tuple[float, float]
+    spaces: Workspaces
 
-    def start(self) -> Float[Tensor, "b y mx k r"]:
-        """Set up the state; return what the strip sends to the nodes."""
-        part = self.probabilities[:, :, self.lattice.pixels(self.rows)]
+    def start(self, nodes: Float[Tensor, "b m mx km1 r"]) -> None:
+        """Set up the state and send it to the nodes."""
+        lattice, weights = self.lattice, self.weights
+        self.rows = lattice.strips()[self.index]
+        part = self.probabilities[:, :, lattice.pixels(self.rows)]
         pairs = zip(part, self.order, strict=True)
         sorted_planes = torch.stack([image[label] for image, labels in pairs for label in labels])
-        self.logits = to_cells(unary_energy(sorted_planes.reshape(part.shape)).neg_(), self.lattice.s)
-        self.q = torch.softmax(self.logits, 3)
-        self.residual = self.lattice.residual[:, self.rows] * self.appearance_weight
-        return self.lattice.splat(self.q[:, :, :, :-1] - 1.0 / self.q.shape[3], self.rows)
+        cells = to_cells(sorted_planes.reshape(part.shape), lattice.s)
+        self.q = cells.clamp(MIN_PROBABILITY, 1.0)
+        self.logits = self.q.log()
+        self.q /= self.q.sum(3, keepdim=True)
+        self.residual = lattice.residual[:, self.rows] * weights[1]
+        k = self.q.shape[3]
+        self.band = Band(lattice, self.index, k - 1, weights)
+        room = self.spaces.take(self.band.y)
+        torch.sub(self.q[:, :, :, :-1], 1.0 / k, out=room.given_cells)
+        self.band.splat(room, nodes)
+        self.spaces.give(self.band.y, room)
 
     def step(
-        self, windows: Float[Tensor, "b ny nx g g k r"], last: bool
-    ) -> Float[Tensor, "b y mx k r"] | None:
-        """One iteration; return what the change sends to the nodes."""
-        message = self.lattice.slice(windows, self.rows)
-        self.logits[:, :, :, :-1] += message
-        self.logits[:, :, :, -1] -= message.sum(3)
-        before = self.q
-        self.q = torch.softmax(torch.addcmul(self.logits, self.residual, before), 3)
-        if last:
-            return None
-        return self.lattice.splat(self.q[:, :, :, :-1] - before[:, :, :, :-1], self.rows)
+        self, before: Float[Tensor, "b m mx km1 r"], after: Float[Tensor, "b m mx km1 r"] | None
+    ) -> None:
+        """One iteration; send the change to the nodes."""
+        room = self.spaces.take(self.band.y)
+        self.band.blur(room, before)
+        message = self.band.slice(room)
+        self.logits[:, :, :, :-1].add_(message)
+        self.logits[:, :, :, -1].sub_(message.sum(3))
+        old, self.q = self.q, torch.softmax(torch.addcmul(self.logits, self.residual, self.q), 3)
+        if after is not None:
+            torch.sub(self.q[:, :, :, :-1], old[:, :, :, :-1], out=room.given_cells)
+            self.band.splat(room, after)
+        self.spaces.give(self.band.y, room)
 
     def finish(self, out: Float[Tensor, "b k h w"], labels: UInt8[Tensor, "b h w"] | None) -> None:
         """Write the strip's probabilities in the order given, and its labels."""

@@ -22,18 +22,13 @@ from math import ceil
 import numpy as np
 import numpy.typing as npt
 import torch
-from jaxtyping import Float
 from scipy import linalg, signal
-from torch import Tensor
-
-from napari_construct.refinement.dense_crf.strips import Map
 
 MAX_SPACING = 16
-REACH = 3.7
-"""Half-width of the band of T in standard deviations (and two nodes)."""
+REACH = 3.5
+"""Half-width of the band of T in standard deviations (and one node)."""
 
-BLOCK = 32
-BATCH = 32
+BLOCK = 24
 """Nodes that one banded product makes."""
 
 
@@ -80,32 +75,21 @@ def node_kernel(cells: int, s: int, sigma: float, degree: int) -> npt.NDArray[np
 
 
 class AxisBlur:
-    """Multiplies node values by T along one axis, a block of rows of the band at a time."""
+    """Rows of T for one axis, dense and as a band cut into blocks."""
 
     def __init__(
         self, cells: int, s: int, sigma: float, degree: int, dtype: torch.dtype, device: torch.device
     ) -> None:
-        kernel = node_kernel(cells, s, sigma, degree)
-        m = len(kernel)
-        band = ceil(REACH * sigma / s) + 2
-        edges = [0, m] if m <= BLOCK + 2 * band else [*range(0, m - BLOCK // 2, BLOCK), m]
-        self.blocks = []
-        for low, high in pairwise(edges):
-            first, last = max(0, low - band), min(m, high + band)
-            block = torch.tensor(kernel[low:high, first:last], dtype=dtype, device=device)
-            self.blocks.append((slice(first, last), block))
+        self.kernel = torch.tensor(node_kernel(cells, s, sigma, degree), dtype=dtype, device=device)
+        self.band = ceil(REACH * sigma / s) + 1
+        m = len(self.kernel)
+        edges = [0, m] if m <= 2 * BLOCK else [*range(0, m - BLOCK // 2, BLOCK), m]
+        targets = [slice(low, high) for low, high in pairwise(edges)]
+        self.blocks = [(target, self.source(target)) for target in targets]
 
-    def __call__(self, nodes: Float[Tensor, "n m c"], run: Map) -> Float[Tensor, "n m c"]:
-        """Blur along dimension 1."""
-        if nodes.device.type != "cpu":
-            return self._some(nodes)
-        return torch.cat(list(run(self._some, torch.split(nodes, BATCH))))
-
-    def _some(self, nodes: Float[Tensor, "n m c"]) -> Float[Tensor, "n m c"]:
-        parts = [
-            torch.bmm(block.expand(len(nodes), -1, -1), nodes[:, source]) for source, block in self.blocks
-        ]
-        return torch.cat(parts, 1) if len(parts) > 1 else parts[0]
+    def source(self, target: slice) -> slice:
+        """The nodes that some nodes are made of."""
+        return slice(max(0, target.start - self.band), min(len(self.kernel), target.stop + self.band))
 
 
 class PlaneBlur:
@@ -116,14 +100,3 @@ class PlaneBlur:
     ) -> None:
         ny, nx, s = cells
         self.y, self.x = (AxisBlur(n, s, sigma, degree, dtype, device) for n in (ny, nx))
-
-    def __call__(self, nodes: Float[Tensor, "b my mx c"], run: Map) -> Float[Tensor, "b my mx c"]:
-        b, my, mx, c = nodes.shape
-        # each pass is a batch of small products over the other axis, and leaves the axes swapped
-        along_y = self.y(_fold(nodes.transpose(1, 2)), run).reshape(b, mx, my, c)
-        return self.x(_fold(along_y.transpose(1, 2)), run).reshape(b, my, mx, c)
-
-
-def _fold(nodes: Float[Tensor, "b n m c"]) -> Float[Tensor, "_ m c"]:
-    """Fold the batch into the next dimension, without a copy for one image."""
-    return nodes[0] if len(nodes) == 1 else nodes.flatten(0, 1)

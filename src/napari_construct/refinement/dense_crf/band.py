@@ -1,0 +1,151 @@
+"""Rows of cells of a lattice: splat, blur and slice, written for few and large operations.
+
+An operation of torch costs some microseconds before it does anything, and a mean field makes thousands
+of them. So everything that does not change between iterations (views, kernels times their weights, room
+for intermediate products) is made once, and what is left is two dozen operations a strip.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from napari_construct.refinement.dense_crf.splines import PlaneBlur
+
+if TYPE_CHECKING:
+    from napari_construct.refinement.dense_crf.lattice import Lattice
+
+
+class Workspace:
+    """Room for the intermediate products of one band, with the views on it that are needed."""
+
+    def __init__(self, lattice: Lattice, y: int, k: int, dtype: torch.dtype) -> None:
+        b, nx, p, r, t = lattice.b, lattice.nx, lattice.p, lattice.rank + 1, lattice.taps
+        n, mx, sums, device = b * y * nx, nx + t - 1, lattice.sums, lattice.device
+
+        def room(*shape: int, dtype: torch.dtype = sums) -> Tensor:
+            return torch.empty(shape, dtype=dtype, device=device)
+
+        self.given, self.weighted = room(n, 1, k * p), room(n, t * t, k * p, dtype=dtype)
+        self.given_cells = self.given.view(b, y, nx, k, p)
+        self.weighted_rows = self.weighted.view(n, t * t * k, p)
+        self.parts = room(n, t * t * k, r, dtype=dtype)
+        parts = self.parts.view(b, y, nx, t, t, k, r)
+        self.taps = [parts[:, :, :, i, j] for i in range(t) for j in range(t)]
+        self.along_y, self.blurred = room(b, y + t - 1, mx * k * r), room(b * (y + t - 1), mx, k * r)
+        self.columns = self.along_y.view(b * (y + t - 1), mx, k * r)
+        grid = self.blurred.view(b, y + t - 1, mx, k, r)
+        self.smooth_column = grid[..., -1]
+        self.grid_windows = grid.unfold(1, t, 1).unfold(2, t, 1).permute(0, 1, 2, 5, 6, 3, 4)
+        self.windows = room(*self.grid_windows.shape, dtype=dtype)
+        self.window_rows = self.windows.view(n, t * t * k, r)
+        self.values = room(n, t * t * k, p, dtype=dtype)
+        self.planes = self.values.view(n, t * t, k * p).unbind(1)
+        self.message = room(n, k * p)
+        self.message_cells = self.message.view(b, y, nx, k, p)
+
+
+class Workspaces:
+    """Workspaces that are free; as many are made as threads ask for at a time."""
+
+    def __init__(self, lattice: Lattice, k: int, dtype: torch.dtype) -> None:
+        self.lattice, self.k, self.dtype = lattice, k, dtype
+        self.free: defaultdict[int, list[Workspace]] = defaultdict(list)
+
+    def take(self, y: int) -> Workspace:
+        """A workspace for a band of y rows of cells."""
+        try:
+            return self.free[y].pop()
+        except IndexError:
+            return Workspace(self.lattice, y, self.k, self.dtype)
+
+    def give(self, y: int, used: Workspace) -> None:
+        """Give a workspace back."""
+        self.free[y].append(used)
+
+
+class Band:
+    """Some rows of cells of a lattice, for k planes.
+
+    Parameters
+    ----------
+    lattice : Lattice
+        All cells.
+    index : int
+        Which of the lattice's strips.
+    k : int
+        Number of planes.
+    weights : tuple of float
+        Of the smoothness and the appearance kernel.
+    full : bool
+        Whether products are made in the type of the sums.
+    """
+
+    def __init__(
+        self, lattice: Lattice, index: int, k: int, weights: tuple[float, float], *, full: bool = False
+    ) -> None:
+        self.rows = rows = lattice.strips()[index]
+        b, p, self.lattice, self.k = lattice.b, lattice.p, lattice, k
+        self.y = rows.stop - rows.start
+        dtype = lattice.sums if full else lattice.dtype
+        self.features = lattice.features[:, rows].reshape(-1, p, lattice.rank + 1).to(dtype)
+        self.turned = self.features.transpose(1, 2)
+        self.runs = lattice.runs(k)
+        self.own = lattice.own(index)
+        count = b * (self.y + lattice.taps - 1)
+        smooth, appearance = lattice.smoothness_blur, lattice.appearance_blur
+        self.smooth_source, self.smooth_y = self._along_y(smooth, weights[0])
+        self.source, self.kernel_y = self._along_y(appearance, weights[1])
+        self.smooth_x = smooth.x.kernel
+        self.kernels_x = [
+            (target, source, appearance.x.kernel[target, source].expand(count, -1, -1))
+            for target, source in appearance.x.blocks
+        ]
+
+    def _along_y(self, blur: PlaneBlur, weight: float) -> tuple[slice, Float[Tensor, "b yn m"]]:
+        """Which rows of all bands' nodes the band's nodes are made of, and the kernel between them."""
+        rows = slice(self.rows.start, self.rows.stop + self.lattice.taps - 1)
+        reach = blur.y.source(rows)
+        index = self.lattice.node_rows
+        near = [i for i, node in enumerate(index) if reach.start <= node < reach.stop]
+        source = slice(near[0], near[-1] + 1)
+        kernel = blur.y.kernel[rows][:, index[source]] * weight
+        return source, kernel.expand(self.lattice.b, -1, -1)
+
+    def splat(self, room: Workspace, nodes: Float[Tensor, "b m mx k r"]) -> None:
+        """Sum ``room.given`` times the features on the band's own rows of the nodes.
+
+        Rounding comes after the product with the splines: it is then different at every pixel of a cell
+        and averages out, also where one probability fills a region.
+        """
+        torch.mul(room.given, self.runs, out=room.weighted)
+        torch.bmm(room.weighted_rows, self.features, out=room.parts)
+        own = nodes[:, self.own].zero_()
+        nx, taps = self.lattice.nx, self.lattice.taps
+        for i in range(taps):
+            for j in range(taps):
+                own[:, i : i + self.y, j : j + nx].add_(room.taps[i * taps + j])
+
+    def blur(self, room: Workspace, nodes: Float[Tensor, "b m mx k r"]) -> None:
+        """Both kernels, each times its weight, for the nodes that the band sees."""
+        b, _, mx, k, r = nodes.shape
+        torch.bmm(self.kernel_y, nodes[:, self.source].view(b, -1, mx * k * r), out=room.along_y)
+        for target, source, kernel in self.kernels_x:
+            torch.bmm(kernel, room.columns[:, source], out=room.blurred[:, target])
+        # one column only: both passes are products of large matrices with the columns last
+        smooth = nodes[:, self.smooth_source, :, :, -1].transpose(2, 3).reshape(b, -1, k * mx)
+        smooth = torch.mm(torch.bmm(self.smooth_y, smooth).view(-1, mx), self.smooth_x)
+        room.smooth_column.copy_(smooth.view(b, -1, k, mx).transpose(2, 3))
+
+    def slice(self, room: Workspace) -> Float[Tensor, "b y nx k p"]:
+        """Values of both blurred kernels together at the band's pixels, valid until the next call."""
+        room.windows.copy_(room.grid_windows)
+        torch.bmm(room.window_rows, self.turned, out=room.values)
+        torch.mul(room.planes[0], self.runs[0], out=room.message)
+        for plane, run in zip(room.planes[1:], self.runs[1:], strict=True):
+            room.message.addcmul_(plane, run)
+        return room.message_cells
