@@ -3,8 +3,8 @@
     python benchmarks/gui_latency.py [--only NAME ...] [--repeats 3] [--explain] [--json OUT.json]
 
 Per widget: the time to open it (the second opening, after everything is imported; the first one beside it),
-the longest stall of the event loop during its job (the gap between two ticks of a 2 ms timer) and beside it the
-stall when napari alone adds one plain image layer, the time from Cancel to idle at several moments of the job
+the longest stall of the event loop during its job (the gap between two ticks of a 2 ms timer), beside it that
+when napari alone adds one plain image layer, the time from Cancel to idle at several moments of the job
 and beside it the longest step, and for Refine the time from a moved slider to the new mask of a
 visible region of 512 px. ``--explain`` prints where the GUI thread was in stalls over 30 ms. Starts itself
 again under ``xvfb-run`` where there is no display. On a busy machine run it with priority; the share of the
@@ -127,7 +127,13 @@ def adding_alone(heart: Heartbeat, viewer: Any) -> float:
     import numpy as np
     from napari.layers import Image
 
-    plain = Image(np.zeros((1024, 1024), np.float32), contrast_limits=(0, 1), visible=False)
+    plain = Image(
+        np.zeros((1024, 1024), np.float32),
+        contrast_limits=(0, 1),
+        visible=False,
+        scale=(0.25, 0.25),
+        units=("um", "um"),
+    )
     with heart.watch():
         viewer.add_layer(plain)
         settle(0.3)
@@ -170,6 +176,7 @@ def segment_tissue(heart: Heartbeat, repeats: int) -> dict[str, Any]:
             wait_until(lambda: not widget.isRunning(), "the run")
             settle(0.3)
         stalls.append(heart.longest)
+        clear_results(viewer)
     duration = time.perf_counter()
     widget.run()
     wait_until(lambda: not widget.isRunning(), "the run")
@@ -198,7 +205,75 @@ def segment_tissue(heart: Heartbeat, repeats: int) -> dict[str, Any]:
     }
 
 
-JOBS: dict[str, Callable[[Heartbeat, int], dict[str, Any]]] = {"Segment tissue": segment_tissue}
+def refine(heart: Heartbeat, repeats: int) -> dict[str, Any]:
+    """Sliders on the sample, with 512 px of it on view."""
+    import numpy as np
+
+    from napari_construct.widgets._refine_job import WindowDone
+
+    viewer = new_viewer()
+    segment, _ = opened(viewer, "Segment tissue")
+    ready(segment)
+    segment.run()
+    wait_until(lambda: not segment.isRunning(), "the run")
+    viewer.window.remove_dock_widget(segment)
+    settle(0.3)
+    widget, opening = opened(viewer, "Refine")
+    zoom_to(viewer, 512)
+    times: dict[str, list[float]] = {"weight": [], "reach": [], "whole": []}
+    marks: list[float] = []
+
+    def mark(event: object) -> None:
+        if isinstance(event, WindowDone):
+            marks.append(time.perf_counter())
+
+    widget.job.progressed.connect(mark)
+    widget.updated.connect(lambda: times["whole"].append(time.perf_counter() - moved))
+    moved = time.perf_counter()
+    widget.update_once()
+    wait_until(lambda: not widget.isRunning(), "the first update")
+    window = np.ptp(widget.refinedLayer().corner_pixels, axis=0)
+    with heart.watch():
+        for i in range(6 * repeats):
+            name = "appearance_weight" if i % 2 else "appearance_sigma_rgb"
+            marks.clear()
+            moved = time.perf_counter()
+            widget.options.setCrf(name, 10 + i)
+            wait_until(lambda: not widget.isRunning(), "the update")
+            times["weight" if i % 2 else "reach"].append(marks[0] - moved)
+    viewer.close()
+    return {
+        "opening": opening,
+        "stall": heart.longest,
+        "window_px": float(window.max()) / 1000,
+        "slider_weight": statistics.median(times["weight"]),
+        "slider_reach": statistics.median(times["reach"]),
+        "whole_1024_px": statistics.median(times["whole"]),
+    }
+
+
+def clear_results(viewer: Any) -> None:
+    while len(viewer.layers) > 1:
+        viewer.layers.pop()
+        settle(0.05)
+
+
+def zoom_to(viewer: Any, pixels: int) -> None:
+    """Show a square of this many pixels of the image in the middle of the canvas."""
+    camera = getattr(viewer, "scene", viewer).camera
+    viewer.reset_view()
+    settle(0.3)
+    layer = viewer.layers[0]
+    for _ in range(3):
+        height = float(layer.corner_pixels[1, 0] - layer.corner_pixels[0, 0])
+        camera.zoom *= height / pixels
+        settle(0.3)
+
+
+JOBS: dict[str, Callable[[Heartbeat, int], dict[str, Any]]] = {
+    "Segment tissue": segment_tissue,
+    "Refine": refine,
+}
 
 
 def busy() -> float:
@@ -240,6 +315,9 @@ def main() -> int:
 def show(name: str, row: dict[str, Any]) -> None:
     print(name)
     for key, value in row.items():
+        if key == "window_px":
+            print(f"  {'visible':22s} {1000 * value:7.0f} px")
+            continue
         if key == "others":
             print(f"  {'other processes':22s} {100 * value:7.0f} % of the processor")
             continue

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -62,7 +63,7 @@ class FakeInference:
             raise self.load_error
         return SimpleNamespace(classes=CLASSES, mpp=0.25)
 
-    def segment_steps(self, image, predictor, settings, *, mpp=None, name="image"):
+    def decided_steps(self, image, predictor, settings, *, mpp=None, name="image"):
         self.threads.add(threading.get_ident())
         self.runs.append(SimpleNamespace(image=image, settings=settings, mpp=mpp, name=name))
         try:
@@ -72,7 +73,7 @@ class FakeInference:
                 if self.error is not None and i == self.steps // 2:
                     raise self.error
             yield Event("tiles", self.steps, self.steps)
-            return by_colour(image, mpp)
+            return by_colour(image, mpp), None
         finally:
             self.closed += 1
 
@@ -87,6 +88,20 @@ def wait_for_threads() -> Iterator[None]:
     """No job outlives its test."""
     yield
     assert QThreadPool.globalInstance().waitForDone(20_000)
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint with fixed random weights."""
+    from napari_construct.encoders.catalogue import create_encoder
+    from napari_construct.models.builder import build_model
+    from napari_construct.models.checkpoint import checkpoint_of, save_checkpoint
+    from napari_construct.models.config import ModelConfig
+
+    config = ModelConfig(encoder="tiny", prototype_width=16, projection_hidden=16, fusion_width=16)
+    model = build_model(config, create_encoder("tiny"), len(CLASSES))
+    path = tmp_path_factory.mktemp("models") / "tiny.construct"
+    return save_checkpoint(path, checkpoint_of(model, CLASSES, mpp=0.25))
 
 
 @pytest.fixture
@@ -112,7 +127,7 @@ def widget(qtbot, viewer, tissue, fake) -> SegmentTissue:
 
 def docked(qtbot: Any, viewer: Any, fake: FakeInference, model: str = "fake") -> SegmentTissue:
     """The widget in a dock of the viewer, ready to run."""
-    widget = SegmentTissue(viewer, load_model=fake.load_model, segment_steps=fake.segment_steps)
+    widget = SegmentTissue(viewer, load_model=fake.load_model, decided_steps=fake.decided_steps)
     viewer.window.add_dock_widget(widget, name="Segment tissue")
     widget.setModel(model)
     qtbot.waitUntil(lambda: "being loaded" not in widget.message(), timeout=10_000)

@@ -33,7 +33,8 @@ def test_nothing_only_a_newer_npe2_knows(root) -> None:
 
 def test_menus(manifest) -> None:
     assert [item.command for item in manifest.contributions.menus["napari/layers/segment"]] == [
-        "napari-construct.segment_tissue"
+        "napari-construct.segment_tissue",
+        "napari-construct.refine",
     ]
     assert set(manifest.categories) <= {"Segmentation", "Annotation", "IO"}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QPushButton
 
 from napari_construct.inference.settings import SegmentSettings
+from napari_construct.models.calibration import BackgroundRule
 from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.widgets.segment_tissue import SegmentTissue
 
@@ -22,20 +22,6 @@ from .conftest import CLASSES
 pytestmark = pytest.mark.gui
 
 QUICK = SegmentSettings(tile=128, overlap=32, crf=None, device="cpu")
-
-
-@pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint with fixed random weights."""
-    from napari_construct.encoders.catalogue import create_encoder
-    from napari_construct.models.builder import build_model
-    from napari_construct.models.checkpoint import checkpoint_of, save_checkpoint
-    from napari_construct.models.config import ModelConfig
-
-    config = ModelConfig(encoder="tiny", prototype_width=16, projection_hidden=16, fusion_width=16)
-    model = build_model(config, create_encoder("tiny"), len(CLASSES))
-    path = tmp_path_factory.mktemp("models") / "tiny.construct"
-    return save_checkpoint(path, checkpoint_of(model, CLASSES, mpp=0.25))
 
 
 @pytest.fixture
@@ -142,6 +128,13 @@ def copied(widget: SegmentTissue, name: str) -> str:
 RECIPES = [
     QUICK,
     QUICK.model_copy(update={"classes": ("lymphoid", "tumour"), "mpp": 0.4, "min_confidence": 0.55}),
+    QUICK.model_copy(
+        update={
+            "crf": CRFParameters(iterations=3),
+            "background": BackgroundRule(brightness=180),
+            "device": "auto",
+        }
+    ),
 ]
 
 
@@ -155,7 +148,7 @@ def from_file(viewer, widget, tissue, tmp_path) -> SegmentTissue:
     return widget
 
 
-@pytest.mark.parametrize("value", RECIPES, ids=["plain", "changed"])
+@pytest.mark.parametrize("value", RECIPES, ids=["plain", "changed", "nested"])
 def test_copied_python_gives_identical_arrays(qtbot, viewer, from_file, value) -> None:
     from_file.setValue(value)
     names: dict[str, Any] = {}
@@ -165,7 +158,7 @@ def test_copied_python_gives_identical_arrays(qtbot, viewer, from_file, value) -
     np.testing.assert_array_equal(viewer.layers["a slide tumour (CAM)"].data, names["result"].cams[0])
 
 
-@pytest.mark.parametrize("value", RECIPES, ids=["plain", "changed"])
+@pytest.mark.parametrize("value", RECIPES, ids=["plain", "changed", "nested"])
 def test_copied_command_gives_identical_arrays(
     qtbot, viewer, from_file, value, tmp_path, monkeypatch
 ) -> None:
@@ -184,9 +177,3 @@ def test_copied_command_gives_identical_arrays(
     run(qtbot, from_file)
     mask = read_mask(tmp_path / "results" / "a slide_mask.tif")
     np.testing.assert_array_equal(viewer.layers["a slide (tissue)"].data, mask)
-
-
-def test_command_says_what_it_cannot_express(widget) -> None:
-    widget.setValue(QUICK.model_copy(update={"crf": CRFParameters(iterations=3)}))
-    assert "# without the parameters of the CRF" in copied(widget, "Command line")
-    assert "'iterations': 3" in copied(widget, "Python")

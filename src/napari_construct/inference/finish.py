@@ -107,7 +107,8 @@ class Decider:
         self.activation = activation
         self.predictor = predictor
         self._glass: tuple[BackgroundRule | None, Mask, tuple[float, ...]] | None = None
-        self._prepared: tuple[object, Factorisation] | None = None
+        # apart for the whole image and for windows, because a look at a window comes before the whole
+        self._prepared: dict[bool, tuple[object, Factorisation]] = {}
 
     def steps(self, settings: SegmentSettings, window: Window | None = None) -> Steps[SegmentationResult]:
         """The decision under some settings, as a job.
@@ -213,11 +214,12 @@ class Decider:
             return refined
         sigmas = (crf.smoothness_sigma, crf.appearance_sigma_xy, crf.appearance_sigma_rgb)
         key = (*((s.start, s.stop) for s in part), *sigmas)
-        if self._prepared is None or self._prepared[0] != key:
-            self._prepared = None  # the old one first, they are large
-            self._prepared = key, Factorisation(image, crf, device=device)
+        whole = image.shape[:2] == self.activation.shape
+        if whole not in self._prepared or self._prepared[whole][0] != key:
+            self._prepared.pop(whole, None)  # the old one first, they are large
+            self._prepared[whole] = key, Factorisation(image, crf, device=device)
             yield Event("refine", 0, 1)
-        result = yield from self._prepared[1].refine_steps(np.ascontiguousarray(used), crf)
+        result = yield from self._prepared[whole][1].refine_steps(np.ascontiguousarray(used), crf)
         kept: FloatArray = result.probabilities
         return kept
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from typing import Any, Final
 
 import torch
@@ -22,6 +24,7 @@ from napari_construct.models.checkpoint import (
     load_checkpoint,
     resolve_model,
 )
+from napari_construct.models.unet import PixelNetwork
 from napari_construct.types import PathLike
 
 LARGEST_PATCH: Final = 4096
@@ -64,7 +67,9 @@ class Predictor:
         self.device = resolve_device(device)
         self.name = name
         self.sha256 = sha256
-        self._network = build_from_checkpoint(checkpoint, encoder).to(self.device).eval()
+        network = build_from_checkpoint(checkpoint, encoder).to(self.device).eval()
+        self._network: PixelNetwork | None = network
+        self._spec = network.spec
 
     def __repr__(self) -> str:
         classes = ", ".join(self.classes.names)
@@ -86,7 +91,7 @@ class Predictor:
     @property
     def spec(self) -> EncoderSpec:
         """Of the encoder: sizes must be multiples of its ``multiple``."""
-        return self._network.spec
+        return self._spec
 
     @property
     def mean(self) -> tuple[float, float, float]:
@@ -109,14 +114,23 @@ class Predictor:
         side: Any = self.checkpoint.training.get("patch", PATCH)
         return side if isinstance(side, int) and 0 < side <= LARGEST_PATCH else PATCH
 
+    def without_network(self) -> Predictor:
+        """A copy that can still decide (``finish``) but not look; it keeps no weights in memory."""
+        light = copy.copy(self)
+        light._network = None  # noqa: SLF001 - our own
+        light.checkpoint = replace(self.checkpoint, head_state={}, encoder_state=None)
+        return light
+
     def logits(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b k gh gw"]:
         """CAM logits on the CPU, float32, of RGB in [0, 1] on any device.
 
         Raises
         ------
         ConstructError
-            If the device runs out of memory, or the network returns NaN or infinity.
+            If the device runs out of memory, the network returns NaN or infinity, or there is none.
         """
+        if self._network is None:
+            raise ConstructError(f"expected the model {self.name} with its network, got one without; load it")
         try:
             with torch.inference_mode():
                 cam: Tensor = self._network(images.to(self.device)).cam.float().cpu()

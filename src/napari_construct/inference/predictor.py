@@ -23,6 +23,7 @@ __all__ = [
     "Decider",
     "Predictor",
     "cam_steps",
+    "decided_steps",
     "finish",
     "finish_steps",
     "load_model",
@@ -73,12 +74,26 @@ def segment_steps(
     ConfigurationError
         If settings contradict the model.
     """
+    result, _ = yield from decided_steps(image, predictor, settings, mpp=mpp, name=name)
+    return result
+
+
+def decided_steps(
+    image: RGBImage,
+    predictor: Predictor,
+    settings: SegmentSettings | None = None,
+    *,
+    mpp: float | None = None,
+    name: str = "image",
+) -> Steps[tuple[SegmentationResult, Decider]]:
+    """As :func:`segment_steps`, and with what other settings can be tried on without the network."""
     settings = settings or SegmentSettings()
     named_classes(settings.classes, predictor.classes)  # before the work, not after it
     activation = yield from cam_steps(image, predictor, settings, mpp=mpp, name=name)
-    result = yield from finish_steps(activation, predictor, settings)
+    decider = Decider(activation, predictor)
+    result = yield from decider.steps(settings)
     yield Event("refine", 1, 1)
-    return result
+    return result, decider
 
 
 def segment(

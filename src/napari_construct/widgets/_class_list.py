@@ -7,7 +7,6 @@ from html import escape
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import (
     QButtonGroup,
     QCheckBox,
@@ -21,6 +20,7 @@ from qtpy.QtWidgets import (
 
 from napari_construct.classes import ClassTable, TissueClass
 from napari_construct.inference.result import SegmentationResult
+from napari_construct.widgets._swatch import swatch
 
 _UNKNOWN_COLOUR = "#999999"
 
@@ -60,7 +60,7 @@ class ClassList(QWidget):
     def setValue(self, value: Sequence[str] | None) -> None:
         """Let the model decide (None) or tick these names."""
         before = self.value()
-        self.blockSignals(True)
+        blocked = self.blockSignals(True)
         (self._predicted if value is None else self._chosen).setChecked(True)
         self._given = tuple(dict.fromkeys(value)) if value is not None else ()
         if value is not None:
@@ -68,7 +68,7 @@ class ClassList(QWidget):
         elif self._unknown():
             self._rebuild([name for name in self._ticked() if name not in self._unknown()])
         self._enable_boxes()
-        self.blockSignals(False)
+        self.blockSignals(blocked)
         if self.value() != before:
             self.valueChanged.emit(self.value())
 
@@ -211,13 +211,6 @@ class _Row:
         for part in self._parts:
             part.setParent(None)  # leaves the layout now, not with the next event
             part.deleteLater()
-
-
-def swatch(colour: str, side: int = 14) -> QIcon:
-    """A square in a class's colour."""
-    pixmap = QPixmap(side, side)
-    pixmap.fill(QColor(colour))
-    return QIcon(pixmap)
 
 
 def area_in_words(area: Mapping[str, Any]) -> str:

@@ -1,8 +1,9 @@
-"""A list of the viewer's image layers that follows the viewer."""
+"""A list of the viewer's layers of one kind that follows the viewer."""
 
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,19 +14,24 @@ from napari_construct.widgets._layers import is_source
 
 
 class LayerChooser(QComboBox):
-    """Chooses an image layer; added, renamed, moved and removed layers are followed.
+    """Chooses a layer; added, renamed, moved and removed layers are followed.
 
     Parameters
     ----------
     viewer : napari.Viewer
         Whose layers are offered.
+    accepts : callable
+        Which of them; images that are no results of ours by default.
     """
 
     layerChanged = Signal(object)
 
-    def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, viewer: Any, parent: QWidget | None = None, *, accepts: Callable[[Any], bool] = is_source
+    ) -> None:
         super().__init__(parent)
         self._viewer = viewer
+        self._accepts = accepts
         self._layers: list[Any] = []
         self._current: Any = None
         # a long layer name must not widen the dock
@@ -36,7 +42,7 @@ class LayerChooser(QComboBox):
         self.destroyed.connect(partial(_Follower.stop, self._follower))
         self.refresh()
         active = viewer.layers.selection.active
-        if active is not None and is_source(active):
+        if active is not None and accepts(active):
             self.setLayer(active)
 
     def layer(self) -> Any:
@@ -51,7 +57,7 @@ class LayerChooser(QComboBox):
 
     def refresh(self) -> None:
         """Read the viewer's layers anew; the choice stays while its layer does."""
-        self._layers = [layer for layer in self._viewer.layers if is_source(layer)]
+        self._layers = [layer for layer in self._viewer.layers if self._accepts(layer)]
         self.blockSignals(True)
         self.clear()
         for layer in self._layers:

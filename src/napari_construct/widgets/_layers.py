@@ -24,6 +24,8 @@ from napari_construct.types import RGBImage
 METADATA_KEY: Final = "napari_construct"
 """Under this key a layer's metadata tell where it came from."""
 
+_EVIDENCE: Final = "decided"
+
 _PLACEMENT: Final = ("scale", "rotate", "shear", "units", "axis_labels")
 
 
@@ -71,6 +73,45 @@ class Plane:
     def embed(self, array: NDArray[Any]) -> NDArray[Any]:
         """(h, w) as an array with the layer's number of axes, of length one before rows and columns."""
         return array.reshape((1,) * len(self.index) + array.shape)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decided:
+    """What a mask was decided from, so that other settings can be tried without the network.
+
+    Attributes
+    ----------
+    activation : Activation
+        What the network saw.
+    predictor : Predictor
+        Without its network.
+    settings : SegmentSettings
+        Under which the mask was made.
+    plane : Plane
+        Where it lies.
+    model : str
+        Name or path of the model.
+    """
+
+    activation: Any
+    predictor: Any
+    settings: Any
+    plane: Plane
+    model: str
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Decided:
+        return self  # nothing in it changes; a duplicated layer shares it
+
+
+def keep_evidence(layer: Labels, decided: Decided) -> None:
+    """Attach to a mask what it was decided from; it goes when the layer goes."""
+    layer.metadata[METADATA_KEY][_EVIDENCE] = decided
+
+
+def evidence(layer: Any) -> Decided | None:
+    """What a mask of Segment tissue was decided from; None for every other layer."""
+    known = layer.metadata.get(METADATA_KEY, {}) if isinstance(layer, Labels) else {}
+    return known.get(_EVIDENCE) if known.get("kind") == "labels" else None
 
 
 def is_source(layer: Any) -> bool:
@@ -167,20 +208,46 @@ def labels_layer(
     classes: ClassTable,
     source: str,
     *,
-    features: Mapping[str, Any],
+    features: Any,
     record: Mapping[str, Any],
+    kind: str = "labels",
     **placement: Any,
 ) -> Labels:
-    """A mask (0 unlabelled, ``i + 1`` class ``i``) in the classes' colours, with their table."""
+    """A mask (0 unlabelled, ``i + 1`` class ``i``) in the classes' colours, with their table.
+
+    ``kind`` is "labels" for what the model said, "refined" for what Refine made of it.
+    """
     return Labels(
         labels,
-        name=f"{source} (tissue)",
-        metadata={METADATA_KEY: {"kind": "labels", "record": dict(record)}},
+        name=f"{source} ({'tissue' if kind == 'labels' else kind})",
+        metadata={METADATA_KEY: {"kind": kind, "record": dict(record)}},
         features=features,
         colormap=label_colormap(classes),
         opacity=0.45,
         **placement,
     )
+
+
+def twin_placement(layer: Any) -> dict[str, Any]:
+    """Keyword arguments that put a new layer of the same shape exactly where ``layer`` is."""
+    placement = {name: getattr(layer, name) for name in (*_PLACEMENT, "translate") if hasattr(layer, name)}
+    placement["affine"] = np.array(layer.affine.affine_matrix)
+    return {key: np.array(v) if isinstance(v, np.ndarray) else v for key, v in placement.items()}
+
+
+def window_on_view(layer: Any) -> tuple[slice, slice] | None:
+    """Rows and columns of a 2-D layer (or of a plane) on the canvas; None where that is most of it."""
+    corners = np.asarray(layer.corner_pixels)[:, -2:]
+    shape = np.asarray(layer.data.shape[-2:])
+    low, high = np.clip(corners[0], 0, shape), np.clip(corners[1] + 1, 0, shape)
+    if (high - low < 16).any() or np.prod(high - low) > 0.7 * np.prod(shape):
+        return None
+    return slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1]))
+
+
+def camera(viewer: Any) -> Any:
+    """Where the canvas looks; napari 0.9 moved it into the scene."""
+    return getattr(viewer, "scene", viewer).camera
 
 
 def label_features(result: SegmentationResult) -> dict[str, list[Any]]:

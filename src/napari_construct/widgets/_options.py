@@ -63,7 +63,7 @@ class SegmentOptions(QWidget):
     def setValue(self, value: SegmentSettings) -> None:
         """Show settings; emits ``valueChanged`` once where something changed."""
         before = self.value()
-        self.blockSignals(True)
+        blocked = self.blockSignals(True)
         if self._device.findData(value.device) < 0:
             self._device.addItem(value.device, value.device)
         self._device.setCurrentIndex(self._device.findData(value.device))
@@ -76,7 +76,7 @@ class SegmentOptions(QWidget):
         self._tile.setValue(value.tile)
         self._overlap.setValue(value.overlap)
         self._background = value.background
-        self.blockSignals(False)
+        self.blockSignals(blocked)
         if self.value() != before:
             self.valueChanged.emit()
 

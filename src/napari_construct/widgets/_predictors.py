@@ -53,8 +53,24 @@ def load_model(model: str, *, device: str) -> Any:
     return load(model, device=device)
 
 
-def segment_steps(*args: Any, **kwargs: Any) -> Any:
-    """``inference.predictor.segment_steps``, imported when first used."""
-    from napari_construct.inference.predictor import segment_steps as steps
+def decided_steps(*args: Any, **kwargs: Any) -> Any:
+    """``inference.predictor.decided_steps``, imported when first used."""
+    from napari_construct.inference.predictor import decided_steps as steps
 
     return steps(*args, **kwargs)
+
+
+class KeptDecider:
+    """Decides again and again what the last activation means; used in one worker's thread at a time."""
+
+    def __init__(self) -> None:
+        self._decided: Any = None
+        self._decider: Any = None
+
+    def steps(self, decided: Any, *args: Any) -> Any:
+        """``Decider.steps`` for what a mask was decided from."""
+        from napari_construct.inference.finish import Decider
+
+        if decided is not self._decided:
+            self._decided, self._decider = decided, Decider(decided.activation, decided.predictor)
+        return self._decider.steps(*args)

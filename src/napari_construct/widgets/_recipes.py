@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shlex
-from typing import Any
+from typing import Final
 
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.widgets._layers import Plane
+
+_WITHOUT_OPTION: Final = {"crf", "presence_threshold", "background", "background_exponent"}
 
 
 def as_python(plane: Plane, model: str, settings: SegmentSettings) -> str:
@@ -46,14 +49,7 @@ def as_command(plane: Plane, model: str, settings: SegmentSettings) -> str:
     mpp = plane.mpp if settings.mpp is None else settings.mpp
     if mpp is not None:
         words += ["--mpp", repr(mpp)]
-    return "\n".join([*_not_expressed(settings, default), shlex.join(words)]) + "\n"
-
-
-def _not_expressed(settings: SegmentSettings, default: SegmentSettings) -> list[str]:
-    """Comments on what the command has no option for."""
-    lost: list[Any] = []
-    if settings.crf is not None and settings.crf != default.crf:
-        lost.append("the parameters of the CRF")
-    if settings.background is not None:
-        lost.append("the rule for the background")
-    return [f"# without {' and '.join(lost)}: copy as Python to keep them"] if lost else []
+    rest = settings.model_dump(mode="json", include=_WITHOUT_OPTION, exclude_defaults=True, exclude_none=True)
+    if rest:
+        words += ["--settings", json.dumps(rest)]
+    return shlex.join(words) + "\n"

@@ -10,9 +10,11 @@ from napari.layers import Layer
 from napari_construct.events import Event, Notice, Steps
 from napari_construct.inference.result import SegmentationResult
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.widgets._layers import Plane, result_layers
+from napari_construct.widgets._layers import Decided, Plane, keep_evidence, result_layers
 
-SegmentSteps = Callable[..., Steps[SegmentationResult]]
+DecidedSteps = Callable[..., Steps[tuple[SegmentationResult, Any]]]
+"""As ``inference.predictor.decided_steps``: the result, and what Refine can go on with (or None)."""
+
 Outcome = tuple[SegmentationResult, list[Layer]]
 
 
@@ -27,7 +29,7 @@ def segment_plane(
     model: str,
     settings: SegmentSettings,
     get_predictor: Callable[[str, str], Any],
-    segment_steps: SegmentSteps,
+    decided_steps: DecidedSteps,
 ) -> Steps[Outcome]:
     """The whole job, in the worker's thread: load, read, segment, make the layers."""
     yield Event("loading the model", 0, 1)
@@ -37,9 +39,15 @@ def segment_plane(
     for text in notices:
         yield Notice("reading the image", 1, 1, text)
     mpp = plane.mpp if settings.mpp is None else settings.mpp
-    result = yield from segment_steps(pixels, predictor, settings, mpp=mpp, name=plane.name)
+    result, decider = yield from decided_steps(pixels, predictor, settings, mpp=mpp, name=plane.name)
     yield Event("making the layers", 0, 1)
-    return result, result_layers(result, plane)
+    layers = result_layers(result, plane)
+    if decider is not None:
+        keep_evidence(
+            layers[-1],
+            Decided(decider.activation, decider.predictor.without_network(), settings, plane, model),
+        )
+    return result, layers
 
 
 def about(predictor: Any) -> str:

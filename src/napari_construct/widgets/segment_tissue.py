@@ -9,21 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Layer
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import (
-    QApplication,
-    QFormLayout,
-    QGroupBox,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QFormLayout, QGroupBox, QVBoxLayout, QWidget
 
 from napari_construct.exceptions import ConstructError
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.widgets import _predictors
 from napari_construct.widgets._class_list import ClassList
+from napari_construct.widgets._copy_row import CopyRow
 from napari_construct.widgets._layer_chooser import LayerChooser
 from napari_construct.widgets._layers import (
     Plane,
@@ -39,8 +31,8 @@ from napari_construct.widgets._recipes import as_command, as_python
 from napari_construct.widgets._run_control import RunControl
 from napari_construct.widgets._scroll import VerticalScroll
 from napari_construct.widgets._segment_job import (
+    DecidedSteps,
     Outcome,
-    SegmentSteps,
     about,
     load_steps,
     segment_plane,
@@ -59,7 +51,7 @@ class SegmentTissue(QWidget):
     ----------
     viewer : napari.viewer.Viewer
         Whose layers are offered and where results are added.
-    load_model, segment_steps : callable, optional
+    load_model, decided_steps : callable, optional
         As in ``inference.predictor``; both are called in the worker's thread only.
     """
 
@@ -72,13 +64,13 @@ class SegmentTissue(QWidget):
         viewer: napari.viewer.Viewer,
         *,
         load_model: LoadModel | None = None,
-        segment_steps: SegmentSteps | None = None,
+        decided_steps: DecidedSteps | None = None,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._viewer = viewer
         self._loaded = LoadedModel(load_model or _predictors.load_model)
-        self._segment_steps = segment_steps or _predictors.segment_steps
+        self._decided_steps = decided_steps or _predictors.decided_steps
         self._loading: Job | None = None
         self._load_error: Exception | None = None
         self._to_add: deque[Layer] = deque()
@@ -87,6 +79,7 @@ class SegmentTissue(QWidget):
         self._classes = ClassList(self)
         self._options = SegmentOptions(self)
         self._control = RunControl("Run", self)
+        self._copy_row = CopyRow(self)
         self._adding = self._build_adding()
         self._build_layout()
         self._connect()
@@ -136,12 +129,17 @@ class SegmentTissue(QWidget):
         self._classes.clearOutcome()
         self._control.run(
             "Segment tissue",
-            partial(segment_plane, plane, self.model(), settings, self._loaded.get, self._segment_steps),
+            partial(segment_plane, plane, self.model(), settings, self._loaded.get, self._decided_steps),
         )
 
     def cancel(self) -> None:
         """Stop after the tile at hand, as the button does."""
         self._control.cancel()
+
+    @property
+    def control(self) -> RunControl:
+        """Progress and messages of the run."""
+        return self._control
 
     def isRunning(self) -> bool:
         """Whether a job runs or its layers are still being added."""
@@ -176,20 +174,7 @@ class SegmentTissue(QWidget):
         outer = QVBoxLayout(self)
         outer.addWidget(VerticalScroll(inside, self), 1)
         outer.addWidget(self._control)
-        outer.addLayout(self._build_copy_row())
-
-    def _build_copy_row(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.addWidget(QLabel("Copy as", self))
-        # bound methods only: a connection that holds this widget strongly makes Python free it while Qt is
-        # still destroying it, which ends in a crash
-        for text, slot in (("Python", self._copy_python), ("Command line", self._copy_command)):
-            button = QPushButton(text, self)
-            button.setToolTip(f"Copy this run as {text}: pasted back it gives identical arrays")
-            button.setAccessibleName(f"Copy as {text}")
-            button.clicked.connect(slot)
-            row.addWidget(button, 1)
-        return row
+        outer.addWidget(self._copy_row)
 
     def _copy_python(self, *_: object) -> None:
         self._copy(as_python)
@@ -199,11 +184,10 @@ class SegmentTissue(QWidget):
 
     def _copy(self, recipe: Callable[[Plane, str, SegmentSettings], str]) -> None:
         """Put the run on the clipboard as text."""
-        clipboard = QApplication.clipboard()
-        if self._control.blockedReason() or clipboard is None:
+        if self._control.blockedReason():
             return
-        clipboard.setText(recipe(self._plane(), self.model(), self.value()))
-        self._control.showMessage("Copied to the clipboard.")
+        if self._copy_row.copy(recipe(self._plane(), self.model(), self.value())):
+            self._control.showMessage("Copied to the clipboard.")
 
     def _plane(self) -> Plane:
         return plane_on_view(self._layer.layer(), tuple(self._viewer.dims.point))
@@ -215,6 +199,10 @@ class SegmentTissue(QWidget):
         self._options.valueChanged.connect(self._on_changed)
         self._control.runRequested.connect(self.run)
         self._control.returned.connect(self._on_returned)
+        # bound methods only: a connection that holds this widget strongly makes Python free it while Qt is
+        # still destroying it, which ends in a crash
+        self._copy_row.pythonRequested.connect(self._copy_python)
+        self._copy_row.commandRequested.connect(self._copy_command)
 
     def _on_layer(self, layer: Any) -> None:
         self._options.showResolution(None if layer is None else micrometres_per_pixel(layer))

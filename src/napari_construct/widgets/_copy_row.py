@@ -1,0 +1,33 @@
+"""The same run as text: two buttons at the foot of a widget."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QApplication, QHBoxLayout, QLabel, QPushButton, QWidget
+
+
+class CopyRow(QWidget):
+    """Asks for the run as Python or as a command line; whoever is asked calls :meth:`copy`."""
+
+    pythonRequested = Signal()
+    commandRequested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(QLabel("Copy as", self))
+        for text, signal in (("Python", self.pythonRequested), ("Command line", self.commandRequested)):
+            button = QPushButton(text, self)
+            button.setToolTip(f"Copy this run as {text}: pasted back it gives identical arrays")
+            button.setAccessibleName(f"Copy as {text}")
+            button.clicked.connect(signal)
+            layout.addWidget(button, 1)
+
+    def copy(self, text: str) -> bool:
+        """Put a text on the clipboard; whether there is one."""
+        clipboard = QApplication.clipboard()
+        if clipboard is None:
+            return False
+        clipboard.setText(text)
+        return True
