@@ -24,7 +24,7 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined]
 )
 
 from napari_construct.encoders.entries import EncoderEntry, WeightFile
-from napari_construct.encoders.hub_errors import FAILURES, sentence
+from napari_construct.encoders.hub_errors import FAILURES, asked_for, sentence
 from napari_construct.encoders.mirror import copy_steps
 from napari_construct.encoders.store import Installed, located, own_file, own_folder, settle
 from napari_construct.events import Event, Notice, Steps
@@ -169,7 +169,7 @@ def _describe(entry: EncoderEntry, file: WeightFile, mirror: str | None) -> _Rem
             last = error
             continue
         except FAILURES as error:
-            raise EncoderError(sentence(error, entry, mirror, token=has_token())) from error
+            raise EncoderError(sentence(error, asked_for(entry), mirror, token=has_token())) from error
         if found.etag is None or found.size is None or found.size > LARGEST_FILE:
             raise EncoderError(
                 f"{entry.id}: expected size and checksum of {name} from {_host(url)}, got none; "
@@ -179,7 +179,7 @@ def _describe(entry: EncoderEntry, file: WeightFile, mirror: str | None) -> _Rem
         return _Remote(url, name, found.etag, found.size, sha256)
     if last is None:
         raise EncoderError(f"{entry.id}: expected a file to download, got none; correct its entry")
-    raise EncoderError(sentence(last, entry, mirror, token=has_token())) from last
+    raise EncoderError(sentence(last, asked_for(entry), mirror, token=has_token())) from last
 
 
 def _fetch(entry: EncoderEntry, remote: _Remote, part: Path) -> Iterator[Event]:
@@ -192,7 +192,7 @@ def _fetch(entry: EncoderEntry, remote: _Remote, part: Path) -> Iterator[Event]:
             if _size(part) < remote.size:
                 raise ConnectionError(f"connection closed after {_size(part)} of {remote.size} bytes")
         except HfHubHTTPError as error:
-            raise EncoderError(sentence(error, entry, remote.url, token=has_token())) from error
+            raise EncoderError(sentence(error, asked_for(entry), remote.url, token=has_token())) from error
         except FAILURES as error:
             if isinstance(error, OSError) and error.errno in _DISK:
                 raise
@@ -200,7 +200,9 @@ def _fetch(entry: EncoderEntry, remote: _Remote, part: Path) -> Iterator[Event]:
                 broken, pause = 0, PAUSE
             broken += 1
             if broken >= ATTEMPTS:
-                raise EncoderError(sentence(error, entry, remote.url, token=has_token())) from error
+                raise EncoderError(
+                    sentence(error, asked_for(entry), remote.url, token=has_token())
+                ) from error
             time.sleep(pause)
             pause *= 2
 

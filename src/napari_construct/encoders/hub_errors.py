@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from huggingface_hub import errors
@@ -18,15 +19,53 @@ LOGIN: Final = "hf auth login"
 """Command of huggingface_hub that keeps a token in its own store."""
 
 
-def sentence(error: Exception, entry: EncoderEntry, mirror: str | None, *, token: bool) -> str:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked of the hub, for the sentences.
+
+    Attributes
+    ----------
+    name : str
+        What the user calls it.
+    repository, revision : str
+        Where it was looked for.
+    source : str
+        Page a person can open.
+    gated : bool
+        Whether access must be asked for.
+    again : str
+        How to try once more: "run '...' again".
+    """
+
+    name: str
+    repository: str
+    revision: str
+    source: str
+    gated: bool
+    again: str
+
+
+def asked_for(entry: EncoderEntry) -> Asked:
+    """What downloading an encoder asks for."""
+    return Asked(
+        name=entry.id,
+        repository=entry.repository or "",
+        revision=entry.revision,
+        source=entry.source,
+        gated=entry.gated,
+        again=f"run 'napari-construct models download {entry.id}' again",
+    )
+
+
+def sentence(error: Exception, asked: Asked, mirror: str | None, *, token: bool) -> str:
     """What happened to a download, and what to do.
 
     Parameters
     ----------
     error : Exception
         As the hub's client raised it.
-    entry : EncoderEntry
-        What was asked for.
+    asked : Asked
+        What for.
     mirror : str or None
         Address that was asked, if not the hub's own.
     token : bool
@@ -41,78 +80,74 @@ def sentence(error: Exception, entry: EncoderEntry, mirror: str | None, *, token
     elif response is None:
         happened = (
             f"expected an answer from {mirror or 'the hub'}, got no connection or a broken one; check the "
-            f"network and {_retry(entry)} (it goes on where it stopped), or use --mirror"
+            f"network and {asked.again} (it goes on where it stopped), or use --mirror"
         )
     else:
-        happened = _answered(response, entry, token=token)
-    return f"{entry.id}: {happened}"
+        happened = _answered(response, asked, token=token)
+    return f"{asked.name}: {happened}"
 
 
-def _answered(response: Any, entry: EncoderEntry, *, token: bool) -> str:
+def _answered(response: Any, asked: Asked, *, token: bool) -> str:
     status, said = response.status_code, str(response.headers.get("X-Error-Message") or "").lower()
     if status == 401 or (status == 403 and not token):
-        return _unauthorised(entry, said) if token else _anonymous(entry)
+        return _unauthorised(asked, said) if token else _anonymous(asked)
     if status == 403:
-        return _forbidden(entry, said)
+        return _forbidden(asked, said)
     if status == 404:
         return (
-            f"expected its files at {entry.repository} (revision {entry.revision}), got none there (404); "
-            f"look at {entry.source}, or update napari-construct"
+            f"expected its files at {asked.repository} (revision {asked.revision}), got none there (404); "
+            f"look at {asked.source}, or update napari-construct"
         )
     if status == 429:
         wait = response.headers.get("Retry-After")
         when = f"{wait} s" if wait and wait.isdigit() else "a few minutes"
         hint = "" if token else f", or log in ({LOGIN}), which allows more"
-        return f"expected the file, got 'too many requests' (429); wait {when} and {_retry(entry)}{hint}"
+        return f"expected the file, got 'too many requests' (429); wait {when} and {asked.again}{hint}"
     if status >= 500:
         return (
-            f"expected the file, got a fault of the server ({status}); wait a few minutes and {_retry(entry)}"
+            f"expected the file, got a fault of the server ({status}); wait a few minutes and {asked.again}"
         )
-    return f"expected the file, got a refusal ({status}); look at {entry.source}, then {_retry(entry)}"
+    return f"expected the file, got a refusal ({status}); look at {asked.source}, then {asked.again}"
 
 
-def _anonymous(entry: EncoderEntry) -> str:
-    if entry.gated:
+def _anonymous(asked: Asked) -> str:
+    if asked.gated:
         return (
-            f"expected a hub token, got none; ask for access at {entry.source}, log in with '{LOGIN}', then "
-            f"{_retry(entry)}"
+            f"expected a hub token, got none; ask for access at {asked.source}, log in with '{LOGIN}', then "
+            f"{asked.again}"
         )
     return (
         f"expected a public repository, got one that asks who you are; log in with '{LOGIN}', then "
-        f"{_retry(entry)}"
+        f"{asked.again}"
     )
 
 
-def _unauthorised(entry: EncoderEntry, said: str) -> str:
-    if "invalid" in said or "expired" in said or not entry.gated:
+def _unauthorised(asked: Asked, said: str) -> str:
+    if "invalid" in said or "expired" in said or not asked.gated:
         return (
             f"expected a valid hub token, got one that is expired or revoked; log in again with '{LOGIN}', "
-            f"then {_retry(entry)}"
+            f"then {asked.again}"
         )
-    return f"expected access, got none for your token; log in again with '{LOGIN}', then {_retry(entry)}"
+    return f"expected access, got none for your token; log in again with '{LOGIN}', then {asked.again}"
 
 
-def _forbidden(entry: EncoderEntry, said: str) -> str:
+def _forbidden(asked: Asked, said: str) -> str:
     if "awaiting" in said or "pending" in said:
         return (
             "expected access, got a request that its authors have not answered yet; wait for their e-mail, "
-            f"then {_retry(entry)}"
+            f"then {asked.again}"
         )
     if "reject" in said or "revoked" in said:
         return (
             "expected access, got a request that its authors rejected or withdrew; write to them "
-            f"({entry.source}), or choose another encoder"
+            f"({asked.source}), or choose another encoder"
         )
     if "fine-grained" in said or "scope" in said or "permission" in said:
         return (
             "expected a token that may read gated repositories, got one that may not; allow it at "
-            f"https://huggingface.co/settings/tokens, then {_retry(entry)}"
+            f"https://huggingface.co/settings/tokens, then {asked.again}"
         )
     return (
-        f"expected access, got none for this account; ask for it at {entry.source} (an institutional "
-        f"e-mail address helps), and when it is granted {_retry(entry)}"
+        f"expected access, got none for this account; ask for it at {asked.source} (an institutional "
+        f"e-mail address helps), and when it is granted {asked.again}"
     )
-
-
-def _retry(entry: EncoderEntry) -> str:
-    return f"run 'napari-construct models download {entry.id}' again"

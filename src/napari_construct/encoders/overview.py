@@ -1,0 +1,79 @@
+"""What the catalogue looks like on this computer: the rows of a table of encoders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from napari_construct.encoders.catalogue import entries
+from napari_construct.encoders.entries import EncoderEntry
+from napari_construct.encoders.store import located
+
+State = Literal["bundled", "installed", "available", "gated"]
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderStatus:
+    """An entry and what is here of it.
+
+    Attributes
+    ----------
+    entry : EncoderEntry
+        What is known of it.
+    state : str
+        "bundled" comes with this package or needs no weights; "installed" is on this computer;
+        "available" can be downloaded; "gated" needs access first.
+    location : Path or None
+        Of the weights.
+    size : int or None
+        Bytes on the disk, or those of the download, about.
+    """
+
+    entry: EncoderEntry
+    state: State
+    location: Path | None
+    size: int | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """What JSON can hold."""
+        return {
+            **self.entry.model_dump(mode="json"),
+            "text": self.entry.text,
+            "state": self.state,
+            "location": None if self.location is None else str(self.location),
+            "bytes": self.size,
+        }
+
+
+def status_of(entry: EncoderEntry) -> EncoderStatus:
+    """What is here of one encoder."""
+    found = located(entry)
+    if found is not None:
+        return EncoderStatus(entry, "installed", found.weights, found.size)
+    if not entry.files and not entry.family:
+        return EncoderStatus(entry, "bundled", None, entry.size)
+    return EncoderStatus(entry, "gated" if entry.gated else "available", None, entry.size)
+
+
+def overview(some: Sequence[EncoderEntry] | None = None) -> tuple[EncoderStatus, ...]:
+    """What is here of all encoders, or of some.
+
+    Raises
+    ------
+    EncoderError
+        If the user's own catalogue is wrong.
+    """
+    return tuple(status_of(entry) for entry in (entries() if some is None else some))
+
+
+def size_text(size: int | None) -> str:
+    """Bytes for people, in units of a thousand as the hub counts: "599 MB"."""
+    if size is None:
+        return "unknown"
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= factor:
+            value = size / factor
+            return f"{value:.2f} {unit}" if unit == "GB" else f"{value:.0f} {unit}"
+    return f"{size} B" if size else "none"
