@@ -23,10 +23,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
-from scipy.linalg import lapack
 from torch import Tensor
 
 from napari_construct.refinement.dense_crf.strips import Map
@@ -34,15 +32,25 @@ from napari_construct.refinement.dense_crf.strips import Map
 BINS = 4096
 MAX_LANDMARKS = 224
 MIN_RESIDUAL = 2e-3
+SPARE = 0.4
+"""The landmarks leave out this share of what the rank may leave out."""
+
+HISTOGRAM_PIXELS = 1 << 19
+FEW_BINS = 96
 CHECK_EVERY = 16
 CHUNK = 4096
-UNIQUE_FROM = 1 << 15
-"""From this many pixels on, features are computed once a colour (7 bits a channel), not once a pixel."""
+LOWEST = -30.0
+"""Exponents are clipped here: results that underflow make a processor stumble."""
+
+DISTINCT_FROM = 1 << 17
+"""From this many pixels on, features are computed once a colour, not once a pixel."""
 
 
 @dataclass(frozen=True, slots=True)
 class ColourFeatures:
-    """Landmarks (b, m, 3) in grey levels and weights (b, m, r) of a batch of images.
+    """Landmarks (b, m, 3) in grey levels and weights (b, m, r + 1) of a batch of images.
+
+    The last column is zero: room for the feature of the smoothness kernel.
 
     Attributes
     ----------
@@ -51,35 +59,42 @@ class ColourFeatures:
     """
 
     landmarks: Float[Tensor, "b m 3"]
-    weights: Float[Tensor, "b m r"]
+    weights: Float[Tensor, "b m r1"]
     sigma: float
     errors: tuple[float, ...]
 
     @property
     def rank(self) -> int:
-        """Columns; images that need fewer have zeros in the last ones."""
-        return self.weights.shape[2]
+        """Features; images that need fewer have zeros in the last ones."""
+        return self.weights.shape[2] - 1
 
-    def __call__(self, colours: Float[Tensor, "b n 3"], run: Map) -> Float[Tensor, "b n r"]:
-        """Features of colours in grey levels."""
+    def __call__(self, colours: Float[Tensor, "b n 3"], run: Map) -> Float[Tensor, "b n r1"]:
+        """Features of colours in grey levels, and a zero."""
         centre = self.landmarks.mean(1, keepdim=True)
         z = (self.landmarks - centre) / self.sigma
-        half = -0.5 * z.square().sum(2)[:, None]
-
-        def some(chunk: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n r"]:
-            c = (chunk - centre) / self.sigma
-            exponent = torch.baddbmm(half, c, z.transpose(1, 2)).sub_(0.5 * c.square().sum(2, keepdim=True))
-            return torch.bmm(exponent.exp_(), self.weights)
-
+        # |c - z|^2 / 2 as one product of five columns
+        right = torch.cat([z, torch.ones_like(z[..., :1]), _half_square(z)], 2).transpose(1, 2)
+        b, n, _ = colours.shape
+        out = colours.new_empty(b, n, self.weights.shape[2])
         size = CHUNK if colours.device.type == "cpu" else 64 * CHUNK
-        return torch.cat(list(run(some, torch.split(colours, size, 1))), 1)
+
+        def some(start: int) -> None:
+            c = (colours[:, start : start + size] - centre) / self.sigma
+            left = torch.cat([c, _half_square(c), torch.ones_like(c[..., :1])], 2)
+            out[:, start : start + size] = torch.bmm(
+                torch.bmm(left, right).clamp_min_(LOWEST).exp_(), self.weights
+            )
+
+        for _ in run(some, range(0, n, size)):
+            pass
+        return out
 
     def of_pixels(
         self, image: UInt8[Tensor, "b h w 3"], run: Map
-    ) -> tuple[Float[Tensor, "n r"], Int[Tensor, "b h w"]]:
+    ) -> tuple[Float[Tensor, "n r1"], Int[Tensor, "b h w"]]:
         """Features as a table of colours, and the row of every pixel."""
         b, h, w, _ = image.shape
-        if b > 1 or h * w < UNIQUE_FROM:
+        if b > 1 or h * w < DISTINCT_FROM:
             rows = torch.arange(b * h * w, device=image.device, dtype=torch.int32).reshape(b, h, w)
             return self(image.reshape(b, h * w, 3).float(), run).flatten(0, 1), rows
         colours, rows = _distinct(image)
@@ -106,8 +121,8 @@ def fit_colours(
     device = image.device
     dtype = torch.float32 if device.type == "mps" else torch.float64
     colours, counts = _histogram(image, dtype)
-    pivot = _pivoted_cholesky_lapack if device.type == "cpu" and len(image) == 1 else _pivoted_cholesky
-    landmarks, psi = pivot(colours / sigma, counts, 0.2 * tolerance)
+    pivot = _pivoted_cholesky_one if len(image) == 1 and device.type == "cpu" else _pivoted_cholesky
+    landmarks, psi = pivot(colours / sigma, counts, SPARE * tolerance, min(MAX_LANDMARKS, 2 * max_rank + 2))
     z = colours.gather(1, landmarks[..., None].expand(-1, -1, 3))
     degree = torch.einsum("bnm,bm->bn", psi, torch.einsum("bn,bnm->bm", counts, psi))
     weight = counts * degree.clamp_min(1.0).rsqrt()
@@ -126,10 +141,14 @@ def fit_colours(
     u = vectors.flip(2)[:, :, :rank]
     weights = torch.linalg.solve_triangular(lower.transpose(1, 2), u, upper=True) * used[..., None]
     weights = weights * (torch.arange(weights.shape[2], device=device) < ranks[:, None])[:, None]
-    weights = torch.nn.functional.pad(weights, (0, rank - weights.shape[2]))
+    weights = torch.nn.functional.pad(weights, (0, rank + 1 - weights.shape[2])).contiguous()
     kept = ranks.clamp_max(cut.shape[1]).long() - 1
     errors = tuple(cut.gather(1, kept[:, None])[:, 0].tolist())
     return ColourFeatures(z.float(), weights.float(), sigma, errors)
+
+
+def _half_square(c: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n 1"]:
+    return c.square().sum(2, keepdim=True).mul_(-0.5)
 
 
 def _eigh(covariance: Float[Tensor, "b m m"]) -> tuple[Tensor, Tensor]:
@@ -137,53 +156,69 @@ def _eigh(covariance: Float[Tensor, "b m m"]) -> tuple[Tensor, Tensor]:
     return values.clamp_min(0), vectors
 
 
-def _code(image: UInt8[Tensor, "b h w 3"], bits: int) -> Int[Tensor, "b h w"]:
+def _code(image: UInt8[Tensor, "*b 3"], bits: int) -> Int[Tensor, "*b"]:
     """The leading bits of the three channels as one number."""
     q = (image >> (8 - bits)).to(torch.int32)
     return (q[..., 0] << 2 * bits) | (q[..., 1] << bits) | q[..., 2]
 
 
 def _distinct(image: UInt8[Tensor, "1 h w 3"]) -> tuple[Float[Tensor, "n 3"], Int[Tensor, "1 h w"]]:
-    """Colours of an image at 7 bits a channel, and the row of every pixel."""
-    half = image >> 1
-    low = half.amin((0, 1, 2))
-    r, g, b = ((half.amax((0, 1, 2)) - low).long() + 1).tolist()
-    offset = (half - low).to(torch.int32)
+    """Colours of an image, and the row of every pixel."""
+    low = image.amin((0, 1, 2))
+    r, g, b = ((image.amax((0, 1, 2)) - low).long() + 1).tolist()
+    offset = (image - low).to(torch.int32)
     code = (offset[..., 0] * g + offset[..., 1]) * b + offset[..., 2]
-    present = torch.zeros(r * g * b, dtype=torch.uint8, device=image.device)
+    size = -(-r * g * b // 8) * 8
+    present = torch.zeros(size, dtype=torch.uint8, device=image.device)
     present.scatter_(0, code.reshape(-1).long(), 1)
-    codes = present.nonzero()[:, 0]
-    row = torch.empty(r * g * b, dtype=torch.int32, device=image.device)
+    # eight colours at a time, because most of the cube is empty
+    eights = present.view(torch.int64).nonzero()[:, 0]
+    inside = present.view(-1, 8)[eights].nonzero()
+    codes = eights[inside[:, 0]] * 8 + inside[:, 1]
+    row = torch.empty(size, dtype=torch.int32, device=image.device)
     row.scatter_(0, codes, torch.arange(len(codes), dtype=torch.int32, device=image.device))
     colours = torch.stack([codes // (g * b), codes // b % g, codes % b], 1) + low
-    return colours.float() * 2 + 0.5, row.index_select(0, code.reshape(-1)).reshape(code.shape)
+    return colours.float(), row.index_select(0, code.reshape(-1)).reshape(code.shape)
 
 
 def _histogram(
     image: UInt8[Tensor, "b h w 3"], dtype: torch.dtype
 ) -> tuple[Float[Tensor, "b n 3"], Float[Tensor, "b n"]]:
-    """Mean colour and count of every occupied bin; bins occupied in no image are left out."""
-    b = len(image)
-    batch = torch.arange(b, device=image.device, dtype=torch.int32)[:, None, None]
-    code = (_code(image, 4) + BINS * batch).reshape(-1)
-    flat = image.reshape(-1, 3).to(dtype)
-    counts = torch.bincount(code, minlength=BINS * b).to(dtype)
-    sums = torch.stack([torch.bincount(code, flat[:, c], minlength=BINS * b) for c in range(3)], 1)
-    means = (sums / counts.clamp_min(1)[:, None]).reshape(b, BINS, 3)
-    counts = counts.reshape(b, BINS)
-    occupied = (counts > 0).any(0).nonzero()[:, 0]
-    return means[:, occupied], counts[:, occupied]
+    """Mean colour and count of every occupied bin; bins occupied in no image are left out.
+
+    Large images are read at every second, third ... pixel. An image with colours in few bins (grey,
+    fluorescence, glass) gets finer ones, so that there are enough landmarks to choose from.
+    """
+    b, h, w, _ = image.shape
+    step = max(1, int((h * w / HISTOGRAM_PIXELS) ** 0.5))
+    pixels = image[:, ::step, ::step].reshape(b, -1, 3)
+    own = torch.arange(b, device=image.device, dtype=torch.int32)[:, None]
+    occupied = torch.zeros(b, BINS, dtype=torch.uint8, device=image.device)
+    occupied.view(-1).scatter_(0, (_code(pixels, 4) + BINS * own).reshape(-1).long(), 1)
+    bits = [6 if n <= FEW_BINS // 2 else 5 if n <= FEW_BINS else 4 for n in occupied.sum(1).tolist()]
+    most = max(bits)
+    # an image that needs fewer bits than another keeps its own bins: no number depends on neighbours
+    mask = torch.tensor([256 - (256 >> n) for n in bits], dtype=torch.uint8, device=image.device)
+    code = _code(pixels & mask[:, None, None], most) + (own << 3 * most)
+    bins = b << 3 * most
+    code = code.reshape(-1)
+    counts = torch.bincount(code, minlength=bins).reshape(b, -1)
+    kept = counts.amax(0).nonzero()[:, 0]
+    flat = pixels.reshape(-1, 3).to(dtype)
+    sums = [torch.bincount(code, flat[:, c], minlength=bins).reshape(b, -1)[:, kept] for c in range(3)]
+    counts = counts[:, kept].to(dtype)
+    return torch.stack(sums, 2) / counts.clamp_min(1)[..., None], counts
 
 
 def _pivoted_cholesky(
-    points: Float[Tensor, "b n 3"], counts: Float[Tensor, "b n"], tolerance: float
+    points: Float[Tensor, "b n 3"], counts: Float[Tensor, "b n"], tolerance: float, most: int
 ) -> tuple[Int[Tensor, "b m"], Float[Tensor, "b n m"]]:
     """Landmarks among the points and psi of all points; psi of the landmarks is lower triangular.
 
     An image is done when the kernel's mean residual falls to ``tolerance``; its further columns are 0.
     """
     b, n, _ = points.shape
-    most = min(n, MAX_LANDMARKS)
+    most = min(n, most)
     columns = points.new_zeros(b, most, n)
     residual = (counts > 0).to(points.dtype)
     importance, share = counts.sqrt(), counts / counts.sum(1, keepdim=True)
@@ -209,24 +244,28 @@ def _pivoted_cholesky(
     return landmarks[:, :made], columns[:, :made].transpose(1, 2)
 
 
-def _pivoted_cholesky_lapack(
-    points: Float[Tensor, "1 n 3"], counts: Float[Tensor, "1 n"], tolerance: float
+def _pivoted_cholesky_one(
+    points: Float[Tensor, "1 n 3"], counts: Float[Tensor, "1 n"], tolerance: float, most: int
 ) -> tuple[Int[Tensor, "1 m"], Float[Tensor, "1 n m"]]:
-    """As ``_pivoted_cholesky`` for one image on a CPU, in one call.
-
-    LAPACK pivots on the largest diagonal; scaling the kernel by the fourth root of the counts on both
-    sides makes that the residual times the root of the counts.
-    """
-    x = points[0]
-    scale = counts[0].pow(0.25)
+    """As ``_pivoted_cholesky`` for one image, with fewer and smaller operations."""
+    x, n = points[0], points.shape[1]
     half = -0.5 * x.square().sum(1)
-    kernel = torch.addmm(half[:, None] + half, x, x.T).exp_().mul_(scale).mul_(scale[:, None])
-    factor, pivots, rank, _ = lapack.dpstrf(
-        kernel.numpy(), tol=MIN_RESIDUAL * float(scale.min()) ** 2, lower=1
-    )
-    order = torch.from_numpy(pivots.astype(np.int64) - 1)
-    columns = torch.from_numpy(factor[:, : min(rank, MAX_LANDMARKS)]).tril()
-    psi = torch.empty_like(columns).index_copy_(0, order, columns / scale[order, None])
-    left = 1 - (counts[0] / counts.sum()) @ psi.square().cumsum(1)
-    made = min(int((left > tolerance).sum()) + 1, len(left))
-    return order[None, :made].clone(), psi[None, :, :made]
+    importance, share = counts[0].sqrt(), counts[0] / counts.sum()
+    residual = torch.ones_like(share)
+    columns = x.new_empty(min(n, most), n)
+    landmarks: list[int] = []
+    for j, column in enumerate(columns):
+        i = int((residual * importance).argmax())
+        top = float(residual[i])
+        if top <= MIN_RESIDUAL or float(residual @ share) <= tolerance:
+            break
+        torch.add(half, half[i], out=column).addmv_(x, x[i]).exp_()
+        if j:
+            column.addmv_(columns[:j].T, columns[:j, i], alpha=-1)
+        column.mul_(top**-0.5).masked_fill_(residual == 0, 0.0)
+        residual.addcmul_(column, column, value=-1).clamp_min_(0)
+        residual[i] = 0
+        landmarks.append(i)
+    made = max(1, len(landmarks))
+    order = torch.tensor(landmarks or [0])
+    return order[None], columns[None, :made].transpose(1, 2)

@@ -29,7 +29,7 @@ from napari_construct.refinement.dense_crf.meanfield import (
 from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.refinement.dense_crf.progress import counted
 from napari_construct.refinement.dense_crf.result import CRFResult
-from napari_construct.refinement.dense_crf.strips import Map, workers
+from napari_construct.refinement.dense_crf.strips import Map, one_thread, workers
 
 FINE_PIXELS = 200 * 200
 """Images up to this size are refined with the fine settings under ``accuracy="auto"``."""
@@ -66,7 +66,7 @@ def settings_for(accuracy: str, pixels: int, device: torch.device) -> Settings:
         raise ConfigurationError(f"expected an accuracy of auto, fine or fast, got {accuracy!r}")
     if accuracy == "fine" or (accuracy == "auto" and pixels <= FINE_PIXELS):
         return Settings(0.5, 2, 0.0015, 191, torch.float32)
-    return Settings(0.7, 1, 0.015, 63, torch.bfloat16 if _fast_bfloat16(device) else torch.float32)
+    return Settings(0.6, 1, 0.015, 63, torch.bfloat16 if _fast_bfloat16(device) else torch.float32)
 
 
 def _fast_bfloat16(device: torch.device) -> bool:
@@ -161,7 +161,8 @@ class Factorisation:
         """As :meth:`refine`, yielding an event after every iteration; closing the generator cancels."""
         parameters = self.parameters if parameters is None else parameters
         self._check_sigmas(parameters)
-        given = check_probabilities(probabilities).to(self.device)
+        with one_thread():
+            given = check_probabilities(probabilities).to(self.device)
         size = (given.shape[0], *given.shape[2:])
         if size != self.size or (probabilities.ndim == 4) != self.batched:
             raise InputError(

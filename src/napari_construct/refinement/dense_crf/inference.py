@@ -17,6 +17,7 @@ from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.refinement.dense_crf.progress import STAGE, counted
 from napari_construct.refinement.dense_crf.pydensecrf import pydensecrf_mean_field
 from napari_construct.refinement.dense_crf.result import CRFResult
+from napari_construct.refinement.dense_crf.strips import one_thread
 from napari_construct.refinement.dense_crf.tiles import refine_in_tiles, units
 
 BACKENDS: Final = ("auto", "lowrank", "exact", "pydensecrf")
@@ -139,7 +140,8 @@ def dense_crf_steps(
     parameters = CRFParameters() if parameters is None else parameters
     if backend not in BACKENDS:
         raise ConfigurationError(f"expected a backend of {', '.join(BACKENDS)}, got {backend!r}")
-    inputs = check(image, probabilities, device)
+    with one_thread():
+        inputs = check(image, probabilities, device)
     b, h, w, _ = inputs.image.shape
     if backend == "auto":
         backend = "exact" if h * w <= EXACT_PIXELS else "lowrank"

@@ -88,12 +88,11 @@ class Lattice:
         self._place_features(*colours.of_pixels(image, run), run)
         self._normalise(smoothness_sigma, run)
 
-    def _place_features(self, table: Float[Tensor, "n r"], rows: Int[Tensor, "b h w"], run: Map) -> None:
+    def _place_features(self, table: Float[Tensor, "n r1"], rows: Int[Tensor, "b h w"], run: Map) -> None:
         """Bring features to their cells; remember 1 - |Phi|^2."""
         outside, s = len(table), self.s
         missing = torch.nn.functional.pad((1 - table.square().sum(1)).clamp_min_(0), (0, 1))
-        low = table.new_zeros(outside + 1, self.rank + 1, dtype=self.dtype)
-        low[:-1, :-1] = table
+        low = torch.nn.functional.pad(table.to(self.dtype), (0, 0, 0, 1))
         padding = (0, self.nx * s - self.w, 0, self.ny * s - self.h)
         rows = torch.nn.functional.pad(rows, padding, value=outside)
         rows = rows.reshape(self.b, self.ny, s, self.nx, s).permute(0, 1, 3, 2, 4).contiguous()
@@ -113,7 +112,7 @@ class Lattice:
 
     def _normalise(self, smoothness_sigma: float, run: Map) -> None:
         """Scale both kernels by their row sums to the power -1/2."""
-        (sums,) = self._apply(self.inside, ((0.0, 1.0),), run)
+        (sums,) = self._apply(self.inside, ((0.0, 1.0),), run, full=False)
         degrees = [_degree(n, smoothness_sigma, self.device) for n in (self.h, self.w)]
         smooth = to_cells((degrees[0][:, None] * degrees[1]).rsqrt()[None, None], self.s)[..., 0, :]
 
@@ -164,15 +163,20 @@ class Lattice:
         return smooth, appearance.addcmul_(self.residual, q)
 
     def _apply(
-        self, values: Float[Tensor, "b ny nx k p"], weights: Sequence[tuple[float, float]], run: Map
+        self,
+        values: Float[Tensor, "b ny nx k p"],
+        weights: Sequence[tuple[float, float]],
+        run: Map,
+        *,
+        full: bool = True,
     ) -> list[Float[Tensor, "b ny nx k p"]]:
         """Both kernels times values, without the self terms, for every pair of weights."""
         k = values.shape[3]
-        nodes, spaces = self.new_nodes(k), Workspaces(self, k, self.sums)
+        nodes, spaces = self.new_nodes(k), Workspaces(self, k, self.sums if full else self.dtype)
         out = [torch.empty_like(values) for _ in weights]
 
         def splat(index: int) -> None:
-            band = Band(self, index, k, (0.0, 0.0), full=True)
+            band = Band(self, index, k, (0.0, 0.0), full=full)
             room = spaces.take(band.y)
             room.given_cells.copy_(values[:, band.rows])
             band.splat(room, nodes)
@@ -180,7 +184,7 @@ class Lattice:
 
         def gather(index: int) -> None:
             for pair, target in zip(weights, out, strict=True):
-                band = Band(self, index, k, pair, full=True)
+                band = Band(self, index, k, pair, full=full)
                 room = spaces.take(band.y)
                 band.blur(room, nodes)
                 target[:, band.rows] = band.slice(room)

@@ -25,7 +25,7 @@ from torch.autograd.function import once_differentiable
 from napari_construct.refinement.dense_crf.band import Band, Workspaces
 from napari_construct.refinement.dense_crf.inputs import MIN_PROBABILITY, unary_energy
 from napari_construct.refinement.dense_crf.lattice import Lattice, from_cells, to_cells
-from napari_construct.refinement.dense_crf.strips import Map, workers
+from napari_construct.refinement.dense_crf.strips import Map, one_thread, workers
 
 MAX_COMPARED = 16
 
@@ -64,7 +64,8 @@ class _MeanField:
         self.lattice, self.probabilities = lattice, probabilities
         k = probabilities.shape[1]
         # sorted by weight, so that the result does not depend on the order in which labels are given
-        order = probabilities.sum((2, 3)).argsort(1).tolist()
+        with one_thread():
+            order = probabilities.sum((2, 3)).argsort(1).tolist()
         self.spaces = Workspaces(lattice, k - 1, lattice.dtype)
         self.strips = [
             _Strip(lattice, index, probabilities, order, weights, self.spaces)

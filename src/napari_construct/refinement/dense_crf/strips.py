@@ -40,6 +40,20 @@ def cut(rows: int, row_pixels: int, device: torch.device) -> list[slice]:
 
 
 @contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread an operation while it lasts: also for small work between the strips.
+
+    Threads of OpenMP spin for milliseconds after they have helped, in the way of those that work on strips.
+    """
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
 def workers(device: torch.device) -> Iterator[Map]:
     """Provide a ``map`` that uses as many threads as torch does, one thread an operation."""
     threads = torch.get_num_threads()
@@ -48,8 +62,7 @@ def workers(device: torch.device) -> Iterator[Map]:
         return
     pool = ThreadPoolExecutor(threads, "dense-crf", initializer=torch.set_num_threads, initargs=(1,))
     try:
-        torch.set_num_threads(1)
-        yield pool.map
+        with one_thread():
+            yield pool.map
     finally:
         pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)
