@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from napari_construct.encoders.catalogue import create_encoder
 from napari_construct.encoders.protocol import Encoder, freeze
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.models.config import ModelConfig
 from napari_construct.models.construct import ConstructHead, ConstructNet
+
+SCRATCH: Final = "smp:"
+"""Start of the id of an encoder that is trained from scratch."""
+
+
+def make_encoder(encoder_id: str) -> Encoder:
+    """An encoder of the catalogue, or one without weights (``smp:NAME``), to be trained from scratch."""
+    if encoder_id.startswith(SCRATCH):
+        from napari_construct.encoders.scratch import ScratchEncoder
+
+        return ScratchEncoder(encoder_id.removeprefix(SCRATCH))
+    return create_encoder(encoder_id)
 
 
 def build_model(

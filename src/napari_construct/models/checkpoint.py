@@ -3,6 +3,9 @@
 Stored are the head (adapters, fusion, prototypes), the calibration, the class table, the
 configuration and the encoder's id and hash. The encoder's weights are stored only when they were
 trained as well and their licence allows passing them on; those of a gated encoder never are.
+
+Format version 1 holds first-stage networks; version 2 adds ``config.network`` and the U-Net of the second
+stage. A first-stage network is still written as version 1, which older releases read.
 """
 
 from __future__ import annotations
@@ -19,19 +22,20 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from napari_construct.classes import ClassTable
-from napari_construct.encoders.catalogue import create_encoder, encoder_hash
+from napari_construct.encoders.catalogue import encoder_hash
 from napari_construct.encoders.protocol import Encoder
 from napari_construct.exceptions import CheckpointError
 from napari_construct.models.archive import damaged, read_archive, write_archive
-from napari_construct.models.builder import build_model
+from napari_construct.models.builder import build_model, make_encoder
 from napari_construct.models.calibration import Calibration
 from napari_construct.models.config import ModelConfig
-from napari_construct.models.construct import ConstructNet
+from napari_construct.models.unet import PixelNetwork, build_unet
 from napari_construct.models.versions import software_versions
 from napari_construct.types import PathLike
 
 KIND: Final = "napari-construct checkpoint"
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
+FIRST_STAGE_VERSION: Final = 1
 SUFFIX: Final = ".construct"
 
 
@@ -50,7 +54,8 @@ class Checkpoint:
     encoder_hash : str
         SHA-256 of the encoder the head belongs to (after training, where it was trained).
     head_state : mapping of str to Tensor
-        State of :class:`~napari_construct.models.construct.ConstructHead`.
+        State of :class:`~napari_construct.models.construct.ConstructHead`, or of
+        :class:`~napari_construct.models.unet.UNetDecoder`.
     encoder_state : mapping of str to Tensor or None
         Weights of an encoder that was trained together with the head.
     redistributable : bool
@@ -78,7 +83,7 @@ class Checkpoint:
 
 
 def checkpoint_of(
-    model: ConstructNet,
+    model: PixelNetwork,
     classes: ClassTable,
     calibration: Calibration | None = None,
     *,
@@ -89,7 +94,7 @@ def checkpoint_of(
 
     Parameters
     ----------
-    model : ConstructNet
+    model : ConstructNet or UNet
         Its head's configuration must name its encoder.
     classes : ClassTable
         As many classes as the head has.
@@ -185,7 +190,7 @@ def load_checkpoint(path: PathLike) -> Checkpoint:
     return checkpoint
 
 
-def build_from_checkpoint(checkpoint: Checkpoint, encoder: Encoder | None = None) -> ConstructNet:
+def build_from_checkpoint(checkpoint: Checkpoint, encoder: Encoder | None = None) -> PixelNetwork:
     """The network of a checkpoint, in eval mode on the CPU.
 
     Parameters
@@ -203,7 +208,7 @@ def build_from_checkpoint(checkpoint: Checkpoint, encoder: Encoder | None = None
         another shape.
     """
     config = checkpoint.config
-    student: Encoder = create_encoder(config.encoder) if encoder is None else encoder
+    student: Encoder = make_encoder(config.encoder) if encoder is None else encoder
     if checkpoint.encoder_state is not None:
         student = copy.deepcopy(student)
         _load_strictly(student, checkpoint.encoder_state, f"the encoder {config.encoder}")  # type: ignore[arg-type]
@@ -214,7 +219,8 @@ def build_from_checkpoint(checkpoint: Checkpoint, encoder: Encoder | None = None
             f"{student.spec.id} with hash {found[:12]}...; load the weights the model was trained with, "
             "or train the model again with these"
         )
-    model = build_model(config, student, len(checkpoint.classes))
+    build = build_unet if config.network == "unet" else build_model
+    model: PixelNetwork = build(config, student, len(checkpoint.classes))
     _load_strictly(model.head, checkpoint.head_state, "the head")
     return model.eval()
 
@@ -253,10 +259,14 @@ def with_suffix(path: PathLike) -> Path:
 
 
 def _manifest(checkpoint: Checkpoint) -> dict[str, Any]:
+    config = checkpoint.config.model_dump(mode="json")
+    first_stage = config["network"] == "construct"
+    if first_stage:
+        del config["network"]
     return {
         "format": KIND,
-        "format_version": FORMAT_VERSION,
-        "config": checkpoint.config.model_dump(mode="json"),
+        "format_version": FIRST_STAGE_VERSION if first_stage else FORMAT_VERSION,
+        "config": config,
         "classes": checkpoint.classes.model_dump(mode="json"),
         "calibration": checkpoint.calibration.model_dump(mode="json"),
         "encoder": {
@@ -275,11 +285,16 @@ def _manifest(checkpoint: Checkpoint) -> dict[str, Any]:
 
 def _check_classes(path: Path, checkpoint: Checkpoint) -> None:
     config, k = checkpoint.config, len(checkpoint.classes)
-    expected = (k * config.prototypes_per_class, config.prototype_width)
-    vectors = checkpoint.head_state.get("prototypes.vectors")
-    found = None if vectors is None else tuple(vectors.shape)
+    expected: tuple[int, ...]
+    if config.network == "unet":
+        what, tensor, expected = "scores", "score.weight", (k, config.fusion_width, 1, 1)
+    else:
+        what, tensor = "prototypes", "prototypes.vectors"
+        expected = (k * config.prototypes_per_class, config.prototype_width)
+    value = checkpoint.head_state.get(tensor)
+    found = None if value is None else tuple(value.shape)
     if found != expected:
-        raise damaged(path, KIND, f"prototypes of shape {found}, where {k} classes need {expected}")
+        raise damaged(path, KIND, f"{what} of shape {found}, where {k} classes need {expected}")
     if len(checkpoint.calibration.presence_thresholds) not in (0, k):
         raise damaged(path, KIND, f"presence thresholds for another number of classes than {k}")
 

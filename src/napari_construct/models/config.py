@@ -20,6 +20,10 @@ class ModelConfig(BaseModel):
 
     Parameters
     ----------
+    network : {"construct", "unet"}
+        The first stage, which learns from image-level labels, or the second, which learns from its
+        pseudo masks (:mod:`~napari_construct.models.unet`) and reads only ``encoder``, ``fusion_width``
+        and ``pooling``.
     preset : {"construct", "published"}
         Name of the wiring, kept for records and for the choice of inference arithmetic.
     encoder : str
@@ -47,7 +51,7 @@ class ModelConfig(BaseModel):
         Input pixels per CAM pixel; only with fusion.
     guidance_levels : tuple of int
         Levels at which the teacher's relations are distilled.
-    pooling : {"mean", "attention", "log_mean_exp"}
+    pooling : {"mean", "attention", "log_mean_exp", "strongest"}
         How CAM logits become an image's class logits.
     class_bias : bool
         Whether each class has a learnable offset on its CAM logit.
@@ -55,6 +59,7 @@ class ModelConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    network: Literal["construct", "unet"] = "construct"
     preset: Preset = "construct"
     encoder: str = "mini"
     teacher: str | None = None
@@ -69,7 +74,7 @@ class ModelConfig(BaseModel):
     fusion_width: Annotated[int, Field(ge=4, le=2048)] = 128
     cam_stride: Annotated[int, Field(ge=1, le=64)] = 8
     guidance_levels: tuple[int, ...] = (2,)
-    pooling: Literal["mean", "attention", "log_mean_exp"] = "mean"
+    pooling: Literal["mean", "attention", "log_mean_exp", "strongest"] = "mean"
     class_bias: bool = True
 
     @classmethod

@@ -84,7 +84,31 @@ def augment(
     """
     b, h, w, _ = patches.shape
     theta = _random_affine(b, (h, w), window, config, generator)
-    images = _sample(patches, theta, size)
+    return _change_look(_sample(patches, theta, size), config, generator)
+
+
+def augment_with_masks(
+    patches: UInt8[Tensor, "b h w 3"],
+    masks: UInt8[Tensor, "b h w"],
+    config: AugmentationConfig,
+    *,
+    window: float,
+    size: int,
+    generator: torch.Generator,
+) -> tuple[Float[Tensor, "b 3 s s"], UInt8[Tensor, "b s s"]]:
+    """Random views of patches as :func:`augment` gives them, and of their masks (nearest pixel)."""
+    b, h, w, _ = patches.shape
+    theta = _random_affine(b, (h, w), window, config, generator)
+    grid = F.affine_grid(theta.to(patches.device), [b, 1, size, size], align_corners=False)
+    values = masks[:, None].float()
+    cut = F.grid_sample(values, grid, mode="nearest", padding_mode="reflection", align_corners=False)
+    images = _change_look(_sample(patches, theta, size), config, generator)
+    return images, cut[:, 0].round().to(torch.uint8)
+
+
+def _change_look(images: Tensor, config: AugmentationConfig, generator: torch.Generator) -> Tensor:
+    """What differs between slides: stain, exposure, focus, noise."""
+    b = len(images)
     images = _swap_stain(images, config, generator)
     images = _expose(images, config, generator)
     if config.stain_gain or config.stain_offset:

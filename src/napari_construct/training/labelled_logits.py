@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from napari_construct.events import Event, Steps
-from napari_construct.models.construct import ConstructNet
+from napari_construct.models.unet import PixelNetwork
 from napari_construct.training.augmentation import centre_view
 from napari_construct.training.patches import PatchStore
 
@@ -98,7 +98,7 @@ def of_patches(
 
 
 def labelled_logits_steps(
-    model: ConstructNet,
+    model: PixelNetwork,
     patches: PatchStore,
     labels: ArrayLike,
     device: torch.device,
@@ -110,7 +110,7 @@ def labelled_logits_steps(
 
     Parameters
     ----------
-    model : ConstructNet
+    model : ConstructNet or UNet
         In any mode; it is put into eval mode meanwhile.
     patches : PatchStore
         The patches.

@@ -99,6 +99,15 @@ def recalibrate(
     return replace(made, metrics=metrics)
 
 
+def view_config(predictor: Predictor, mpp: float | None) -> TrainingConfig:
+    """Settings that show patches of ``mpp`` micrometres per pixel as the model's own patches were shown."""
+    checkpoint = predictor.checkpoint
+    scale: dict[str, Any] = {"image_size": predictor.patch}
+    if mpp is not None and checkpoint.mpp is not None:
+        scale = {"patch_mpp": mpp, "mpp": checkpoint.mpp}
+    return TrainingConfig(model=checkpoint.config, **scale)
+
+
 def masked_logits_steps(data: MaskedImages, predictor: Predictor) -> Steps[LabelledLogits]:
     """Logits of windows and cells of images with masks; mask values that are no class are left out."""
     parts = []
@@ -167,17 +176,14 @@ def _windows(
 def _of_dataset(
     data: ImageLevelDataset, predictor: Predictor, encoder: Encoder | None, mpp: float | None
 ) -> Steps[LabelledLogits]:
-    names, checkpoint = predictor.classes.names, predictor.checkpoint
+    names = predictor.classes.names
     if data.class_names != names:
         raise ConfigurationError(
             f"expected validation patches with the classes {', '.join(names)}, as the model has, got "
             f"{', '.join(data.class_names)}; use the same classes in the same order"
         )
-    scale: dict[str, Any] = {"image_size": predictor.patch}
-    if mpp is not None and checkpoint.mpp is not None:
-        scale = {"patch_mpp": mpp, "mpp": checkpoint.mpp}
-    config = TrainingConfig(model=checkpoint.config, **scale)
-    model = build_from_checkpoint(checkpoint, encoder).to(predictor.device)
+    config = view_config(predictor, mpp)
+    model = build_from_checkpoint(predictor.checkpoint, encoder).to(predictor.device)
     patches = yield from load_patches(data, config, predictor.spec)
     _, found = yield from labelled_logits_steps(model, patches, data.labels, predictor.device)
     return found
