@@ -78,6 +78,12 @@ class FakeInference:
             self.closed += 1
 
 
+@pytest.fixture(autouse=True)
+def own_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Widgets remember nothing of other tests, nor of the user."""
+    monkeypatch.setenv("NAPARI_CONSTRUCT_WIDGETS", str(tmp_path / "widgets.ini"))
+
+
 @pytest.fixture
 def fake() -> FakeInference:
     return FakeInference()

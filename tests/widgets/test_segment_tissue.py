@@ -110,7 +110,7 @@ def test_second_run_leaves_the_first_results_alone(qtbot, viewer, widget) -> Non
 def test_results_are_not_offered_as_images(qtbot, widget) -> None:
     run(qtbot, widget)
     assert widget.layer().name == "slide"
-    assert widget._layer.count() == 1
+    assert widget.source._layer.count() == 1
 
 
 def test_network_is_used_in_the_workers_thread_only_and_loaded_once(qtbot, widget, fake) -> None:
@@ -246,7 +246,7 @@ def test_layers_are_followed(viewer, widget, tissue) -> None:
     assert widget.layer().name == "slide"  # a new image does not take over
     widget.setLayer(viewer.layers["second"])
     viewer.layers["second"].name = "renamed"
-    assert widget._layer.currentText() == "renamed"
+    assert widget.source._layer.currentText() == "renamed"
     viewer.layers.remove("renamed")
     assert widget.layer().name == "slide"
 

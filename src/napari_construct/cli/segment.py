@@ -21,6 +21,12 @@ def segment(
     images: Annotated[list[Path], typer.Argument(help="Image files: PNG, JPEG, BMP, TIFF, OME-TIFF, SVS.")],
     model: options.Model = options.DEFAULT_MODEL,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path(),
+    region: Annotated[
+        str | None,
+        typer.Option(
+            help="Only a part: first row, end row, first column, end column, e.g. 0,512,256,768."
+        ),
+    ] = None,
     settings_json: options.SettingsJson = None,
     classes: options.Classes = None,
     six_views: options.SixViews = False,
@@ -54,6 +60,7 @@ def segment(
         min_confidence=min_confidence,
         device=device,
     )
+    part = _region(region)
     _check_names(images)
     check_folder(output)
     check_json(json_file)
@@ -64,7 +71,7 @@ def segment(
     with progress_bars() as bars:
         for path in images:
             try:
-                done.append(_one(path, output, predictor, settings, bars))
+                done.append(_one(path, output, predictor, settings, part, bars))
             except (ConstructError, OSError, MemoryError, RuntimeError) as error:
                 failed.append({"image": str(path), "error": one_line(error)})
                 bars.say(f"failed: {one_line(error)}")
@@ -89,19 +96,45 @@ def _check_names(images: list[Path]) -> None:
             )
 
 
+def _region(text: str | None) -> tuple[slice, slice] | None:
+    from napari_construct.exceptions import ConfigurationError
+
+    if text is None:
+        return None
+    try:
+        top, bottom, left, right = (int(number) for number in text.split(","))
+        valid = 0 <= top < bottom and 0 <= left < right
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ConfigurationError(
+            f"expected first row, end row, first column, end column for --region, got {text!r}; "
+            "for example 0,512,256,768"
+        )
+    return slice(top, bottom), slice(left, right)
+
+
 def _one(
-    path: Path, output: Path, predictor: Predictor, settings: SegmentSettings, bars: Bars
+    path: Path,
+    output: Path,
+    predictor: Predictor,
+    settings: SegmentSettings,
+    part: tuple[slice, slice] | None,
+    bars: Bars,
 ) -> dict[str, Any]:
+    import numpy as np
+
     from napari_construct.batch.outputs import write_result
     from napari_construct.data.images import read_image
     from napari_construct.inference.predictor import segment_steps
 
     image = read_image(path)
+    pixels = image.pixels if part is None else np.ascontiguousarray(image.pixels[part])
     for notice in image.notices:
         bars.say(f"note: {notice}")
-    steps = segment_steps(image.pixels, predictor, settings, mpp=image.mpp, name=path.name)
+    steps = segment_steps(pixels, predictor, settings, mpp=image.mpp, name=path.name)
     result = bars.follow(steps, path.name)
-    files = write_result(output, path.stem.removesuffix(".ome"), image.pixels, result, image.notices)
+    files = write_result(output, path.stem.removesuffix(".ome"), pixels, result, image.notices)
     return {
         "image": str(path),
         "files": {kind: str(file) for kind, file in files.items()},

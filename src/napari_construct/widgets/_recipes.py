@@ -18,11 +18,13 @@ def as_python(plane: Plane, model: str, settings: SegmentSettings) -> str:
     arguments = ", ".join(f"{name}={value!r}" for name, value in changed.items())
     lines = ["from napari_construct import SegmentSettings, segment"]
     if plane.path is None:
-        index = f"[{', '.join(map(str, plane.index))}]" if plane.index else ""
+        inside = [*map(str, plane.index), *_spans(plane)]
+        index = f"[{', '.join(inside)}]" if inside else ""
         image = f"viewer.layers[{plane.name!r}].data{index}  # in napari's console; RGB, 8 bit"
     else:
         lines.append("from napari_construct.data.images import read_image")
-        image = f"read_image({plane.path!r}).pixels"
+        inside = _spans(plane)
+        image = f"read_image({plane.path!r}).pixels" + (f"[{', '.join(inside)}].copy()" if inside else "")
     lines += [
         "",
         f"image = {image}",
@@ -49,7 +51,15 @@ def as_command(plane: Plane, model: str, settings: SegmentSettings) -> str:
     mpp = plane.mpp if settings.mpp is None else settings.mpp
     if mpp is not None:
         words += ["--mpp", repr(mpp)]
+    if plane.window is not None:
+        rows, columns = plane.window
+        words += ["--region", f"{rows.start},{rows.stop},{columns.start},{columns.stop}"]
     rest = settings.model_dump(mode="json", include=_WITHOUT_OPTION, exclude_defaults=True, exclude_none=True)
     if rest:
         words += ["--settings", json.dumps(rest)]
     return shlex.join(words) + "\n"
+
+
+def _spans(plane: Plane) -> list[str]:
+    """The part that is taken, as Python writes slices."""
+    return [f"{part.start}:{part.stop}" for part in plane.window or ()]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from napari.layers import Layer
 
+from napari_construct.classes import ClassTable
 from napari_construct.events import Event, Notice, Steps
 from napari_construct.inference.result import SegmentationResult
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.widgets._layers import Decided, Plane, keep_evidence, result_layers
+from napari_construct.widgets._layers import Decided, Plane, keep_evidence, result_layers, stack_layers
 
 DecidedSteps = Callable[..., Steps[tuple[SegmentationResult, Any]]]
 """As ``inference.predictor.decided_steps``: the result, and what Refine can go on with (or None)."""
@@ -30,6 +32,7 @@ def segment_plane(
     settings: SegmentSettings,
     get_predictor: Callable[[str, str], Any],
     decided_steps: DecidedSteps,
+    table: ClassTable | None = None,
 ) -> Steps[Outcome]:
     """The whole job, in the worker's thread: load, read, segment, make the layers."""
     yield Event("loading the model", 0, 1)
@@ -41,7 +44,7 @@ def segment_plane(
     mpp = plane.mpp if settings.mpp is None else settings.mpp
     result, decider = yield from decided_steps(pixels, predictor, settings, mpp=mpp, name=plane.name)
     yield Event("making the layers", 0, 1)
-    layers = result_layers(result, plane)
+    layers = result_layers(result, plane, table)
     if decider is not None:
         keep_evidence(
             layers[-1],
@@ -50,11 +53,56 @@ def segment_plane(
     return result, layers
 
 
+def segment_planes(
+    planes: Sequence[Plane],
+    axis: int,
+    model: str,
+    settings: SegmentSettings,
+    get_predictor: Callable[[str, str], Any],
+    decided_steps: DecidedSteps,
+    table: ClassTable | None = None,
+) -> Steps[Outcome]:
+    """The planes of a stack along an axis, one after the other; the layers are stacks again.
+
+    The result that is returned is that of the last plane, the layers hold all.
+    """
+    yield Event("loading the model", 0, 1)
+    predictor = get_predictor(model, settings.device)
+    results: list[SegmentationResult] = []
+    for i, plane in enumerate(planes, start=1):
+        pixels, notices = plane.rgb()
+        for text in notices:
+            yield Notice("reading the image", 1, 1, text)
+        mpp = plane.mpp if settings.mpp is None else settings.mpp
+        steps = decided_steps(pixels, predictor, settings, mpp=mpp, name=f"{plane.name}, plane {i}")
+        result, _ = yield from named_stages(steps, f"plane {i} of {len(planes)}")
+        results.append(result)
+    yield Event("making the layers", 0, 1)
+    return results[-1], stack_layers(results, planes, axis, table)
+
+
+def named_stages(steps: Steps[Any], name: str) -> Steps[Any]:
+    """The same steps, whose stages say which part of a larger job they belong to."""
+    try:
+        event = next(steps)
+        while True:
+            yield replace(event, stage=f"{name}, {event.stage}")
+            event = next(steps)
+    except StopIteration as stop:
+        return stop.value
+    finally:
+        steps.close()
+
+
 def about(predictor: Any) -> str:
-    """A line about a model: its classes and the resolution it was trained at."""
-    text = f"Knows {', '.join(predictor.classes.names)}"
-    mpp = getattr(predictor, "mpp", None)
-    return text if mpp is None else f"{text}; trained at {mpp:.4g} µm per pixel"
+    """A line about a model: its classes, the resolution it was trained at, the licence of its encoder."""
+    parts = [f"Knows {', '.join(predictor.classes.names)}"]
+    mpp, spec = getattr(predictor, "mpp", None), getattr(predictor, "spec", None)
+    if mpp is not None:
+        parts.append(f"trained at {mpp:.4g} µm per pixel")
+    if spec is not None:
+        parts.append(f"encoder {spec.id}, licence {spec.licence}")
+    return "; ".join(parts)
 
 
 def summary(result: SegmentationResult) -> str:

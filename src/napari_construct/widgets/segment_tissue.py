@@ -5,26 +5,30 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from napari.layers import Layer
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QFormLayout, QGroupBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QGroupBox, QVBoxLayout, QWidget
+from superqt import QCollapsible
 
+from napari_construct.classes import ClassTable
 from napari_construct.exceptions import ConstructError
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.widgets import _predictors
 from napari_construct.widgets._class_list import ClassList
+from napari_construct.widgets._class_table import ClassTableEditor
 from napari_construct.widgets._copy_row import CopyRow
-from napari_construct.widgets._layer_chooser import LayerChooser
 from napari_construct.widgets._layers import (
     Plane,
     micrometres_per_pixel,
-    plane_on_view,
+    recolour,
 )
+from napari_construct.widgets._memory import Memory
 from napari_construct.widgets._message_label import Level
 from napari_construct.widgets._messages import plain
-from napari_construct.widgets._model_chooser import ModelChooser
+from napari_construct.widgets._model_chooser import ModelChooser, bundled_model_names
 from napari_construct.widgets._options import SegmentOptions
 from napari_construct.widgets._predictors import LoadedModel, LoadModel
 from napari_construct.widgets._recipes import as_command, as_python
@@ -36,12 +40,17 @@ from napari_construct.widgets._segment_job import (
     about,
     load_steps,
     segment_plane,
+    segment_planes,
     summary,
 )
+from napari_construct.widgets._source import SourceChooser
 from napari_construct.widgets._workers import Job
 
 if TYPE_CHECKING:
     import napari.viewer
+
+_OF_IMAGE: Final = {"classes", "mpp"}
+"""What is true of one image only and is not remembered."""
 
 
 class SegmentTissue(QWidget):
@@ -74,7 +83,9 @@ class SegmentTissue(QWidget):
         self._loading: Job | None = None
         self._load_error: Exception | None = None
         self._to_add: deque[Layer] = deque()
-        self._layer = LayerChooser(viewer, self)
+        self._memory = Memory("segment tissue")
+        self._source = SourceChooser(viewer, self)
+        self._table = ClassTableEditor(self)
         self._model = ModelChooser(self)
         self._classes = ClassList(self)
         self._options = SegmentOptions(self)
@@ -83,7 +94,8 @@ class SegmentTissue(QWidget):
         self._adding = self._build_adding()
         self._build_layout()
         self._connect()
-        self._on_layer(self._layer.layer())
+        self._recall()
+        self._on_layer(self._source.layer())
         self._on_model()
 
     def value(self) -> SegmentSettings:
@@ -111,25 +123,37 @@ class SegmentTissue(QWidget):
 
     def layer(self) -> Any:
         """The image layer to be segmented, or None."""
-        return self._layer.layer()
+        return self._source.layer()
 
     def setLayer(self, layer: Any) -> None:
-        self._layer.setLayer(layer)
+        self._source.setLayer(layer)
+
+    @property
+    def source(self) -> SourceChooser:
+        """Which layer, region and planes."""
+        return self._source
 
     def run(self) -> None:
         """Start, as the button does; nothing happens while something is missing or already running."""
         if self._control.isRunning() or self._control.blockedReason():
             return
         try:
-            plane = self._plane()
+            planes = self._source.planes()
             settings = self.value()
         except (ConstructError, ValueError) as error:
             self._control.showMessage(plain(error), Level.ERROR, error)
             return
         self._classes.clearOutcome()
+        self._memory.keep(
+            {"model": self.model(), "settings": settings.model_dump(mode="json", exclude=_OF_IMAGE)}
+        )
+        axis = self._source.planeAxis()
+        rest = (self.model(), settings, self._loaded.get, self._decided_steps, self._table.value())
         self._control.run(
             "Segment tissue",
-            partial(segment_plane, plane, self.model(), settings, self._loaded.get, self._decided_steps),
+            partial(segment_plane, planes[0], *rest)
+            if axis is None
+            else partial(segment_planes, planes, axis, *rest),
         )
 
     def cancel(self) -> None:
@@ -157,24 +181,43 @@ class SegmentTissue(QWidget):
         return timer
 
     def _build_layout(self) -> None:
-        self._layer.setToolTip("The image to be segmented; of a stack the plane on view")
-        self._layer.setAccessibleName("Image layer")
         inside = QWidget(self)
         inside.setObjectName("inside")
         layout = QVBoxLayout(inside)
         layout.setContentsMargins(0, 0, 6, 0)
-        form = QFormLayout()
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow("Image", self._layer)
-        form.addRow("Model", self._model)
-        layout.addLayout(form)
+        self._source.addRow("Model", self._model)
+        layout.addWidget(self._source)
         layout.addWidget(_boxed("Classes in the image", self._classes))
+        layout.addWidget(self._build_table())
         layout.addWidget(_boxed("Options", self._options))
         layout.addStretch(1)
         outer = QVBoxLayout(self)
         outer.addWidget(VerticalScroll(inside, self), 1)
         outer.addWidget(self._control)
         outer.addWidget(self._copy_row)
+
+    def _build_table(self) -> QCollapsible:
+        fold = QCollapsible("Class table", self)
+        fold.addWidget(self._table)
+        fold.setDuration(0)
+        fold.setContentsMargins(0, 0, 0, 0)
+        fold.content().layout().setContentsMargins(0, 0, 0, 0)
+        button = fold.toggleButton()
+        button.setToolTip("Colours of the classes, which are drawn, which are left out of scores")
+        button.setAccessibleName("Class table, shown or folded")
+        button.setStyleSheet("QPushButton { text-align: left; background: transparent; }")
+        return fold
+
+    def _recall(self) -> None:
+        """Take up the options and the model of the last run."""
+        kept = self._memory.load()
+        try:
+            self.setValue(SegmentSettings().changed(**kept.get("settings", {})))
+        except (ConstructError, TypeError):  # of another version
+            return
+        model = kept.get("model", "")
+        if isinstance(model, str) and (model in bundled_model_names() or Path(model).is_file()):
+            self._model.setValue(model)
 
     def _copy_python(self, *_: object) -> None:
         self._copy(as_python)
@@ -186,14 +229,18 @@ class SegmentTissue(QWidget):
         """Put the run on the clipboard as text."""
         if self._control.blockedReason():
             return
-        if self._copy_row.copy(recipe(self._plane(), self.model(), self.value())):
+        try:
+            text = recipe(self._source.planes()[0], self.model(), self.value())
+        except ConstructError as error:
+            self._control.showMessage(plain(error), Level.ERROR, error)
+            return
+        if self._copy_row.copy(text):
             self._control.showMessage("Copied to the clipboard.")
 
-    def _plane(self) -> Plane:
-        return plane_on_view(self._layer.layer(), tuple(self._viewer.dims.point))
-
     def _connect(self) -> None:
-        self._layer.layerChanged.connect(self._on_layer)
+        self._source.layerChanged.connect(self._on_layer)
+        self._table.valueChanged.connect(self._on_table)
+        self._table.failed.connect(self._on_table_failed)
         self._model.valueChanged.connect(self._on_model)
         self._classes.valueChanged.connect(self._on_changed)
         self._options.valueChanged.connect(self._on_changed)
@@ -235,9 +282,22 @@ class SegmentTissue(QWidget):
         if self.sender() is not self._loading:  # another model was chosen meanwhile
             return
         self._loading = None
-        self._classes.setTable(predictor.classes)
+        self._table.setValue(self._styled(predictor.classes))
         self._model.describe(about(predictor))
         self._refresh()
+
+    def _styled(self, classes: ClassTable) -> ClassTable:
+        """A model's classes in the colours on view, where they are the same classes."""
+        table = self._table.value()
+        return classes if table is None or table.names != classes.names else table
+
+    def _on_table(self, table: ClassTable | None) -> None:
+        self._classes.setTable(table)
+        if table is not None:
+            recolour(self._viewer.layers, table)
+
+    def _on_table_failed(self, error: Exception) -> None:
+        self._control.showMessage(plain(error), Level.ERROR, error)
 
     def _on_load_failed(self, error: Exception) -> None:
         if self.sender() is not self._loading:
@@ -248,7 +308,7 @@ class SegmentTissue(QWidget):
 
     def _refresh(self) -> None:
         """Enable Run, or say what is missing."""
-        if self._layer.layer() is None:
+        if self._source.layer() is None:
             self._control.setBlocked(
                 "Open an H&E image first, for example File > Open Sample > napari-construct."
             )
@@ -264,7 +324,7 @@ class SegmentTissue(QWidget):
 
     def _on_returned(self, outcome: Outcome) -> None:
         result, layers = outcome
-        self._classes.setTable(result.classes)
+        self._table.setValue(self._styled(result.classes))
         self._classes.showOutcome(result)
         self._control.summarise(summary(result))
         self._to_add.extend(layers)

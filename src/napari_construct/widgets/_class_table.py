@@ -1,0 +1,238 @@
+"""The class table as a table: colour, name, prompt, shown, ignored; CSV and JSON in and out; palettes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QColorDialog,
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QHeaderView,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_construct.classes import BCSS_COLOURS, OKABE_ITO, ClassTable, TissueClass
+from napari_construct.exceptions import ConfigurationError
+
+_COLUMNS: Final = ("", "Name", "Prompt", "Show", "Ign.")
+_TIPS: Final = (
+    "Colour; double-click to choose another",
+    "Name",
+    "Description in words from which text prototypes start; the name where it is empty",
+    "Whether the class is drawn",
+    "Whether the class is left out of scores",
+)
+_PALETTES: Final = {"Okabe-Ito": OKABE_ITO, "Paper (BCSS)": BCSS_COLOURS}
+_FILES: Final = "Class tables (*.csv *.json)"
+_COLOUR, _NAME, _PROMPT, _SHOWN, _IGNORED = range(5)
+
+
+class ClassTableEditor(QWidget):
+    """Edits a :class:`~napari_construct.classes.ClassTable`.
+
+    Parameters
+    ----------
+    names_editable : bool
+        Whether names and prompts may change: of a trained model they may not.
+    """
+
+    valueChanged = Signal(object)
+    failed = Signal(object)
+    """A file could not be read or written."""
+
+    def __init__(self, parent: QWidget | None = None, *, names_editable: bool = False) -> None:
+        super().__init__(parent)
+        self._names_editable = names_editable
+        self._value: ClassTable | None = None
+        self._table = self._build_table()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._table)
+        layout.addLayout(self._build_buttons())
+
+    def value(self) -> ClassTable | None:
+        """The table on view; None while there is none."""
+        return self._value
+
+    def setValue(self, value: ClassTable | None) -> None:
+        """Show a table; emits ``valueChanged`` where it is another one."""
+        if value == self._value:
+            return
+        self._value = value
+        self._show()
+        self.valueChanged.emit(value)
+
+    def openFile(self, *_: object) -> None:
+        """Ask for a CSV or JSON and take colours and marks from it, and names where they may change."""
+        path, _ = QFileDialog.getOpenFileName(self, "Open a class table", "", _FILES)
+        if path:
+            self.load(path)
+
+    def saveFile(self, *_: object) -> None:
+        """Ask where to, and write as CSV or JSON by the suffix."""
+        path, _ = QFileDialog.getSaveFileName(self, "Save the class table", "classes.csv", _FILES)
+        if path and self._value is not None:
+            try:
+                self._value.save(path)
+            except OSError as error:
+                self.failed.emit(ConfigurationError(f"{path}: cannot be written ({error.strerror or error})"))
+
+    def load(self, path: str) -> None:
+        """Take a file's table; of a trained model, only what may change."""
+        try:
+            table = ClassTable.load(path)
+            if not self._names_editable and self._value is not None:
+                table = restyled(self._value, table, Path(path).name)
+        except ConfigurationError as error:
+            self.failed.emit(error)
+            return
+        self.setValue(table)
+
+    def _build_table(self) -> QTableWidget:
+        table = QTableWidget(0, len(_COLUMNS), self)
+        table.setHorizontalHeaderLabels(list(_COLUMNS))
+        for i, tip in enumerate(_TIPS):
+            table.horizontalHeaderItem(i).setToolTip(tip)
+        header = table.horizontalHeader()
+        header.setMinimumSectionSize(20)
+        for column, width in ((_COLOUR, 26), (_SHOWN, 44), (_IGNORED, 38)):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
+            table.setColumnWidth(column, width)
+        for column in (_NAME, _PROMPT):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Stretch)
+        table.verticalHeader().hide()
+        table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        table.setToolTip("The classes: double-click a colour to change it")
+        table.setAccessibleName("Class table")
+        table.cellDoubleClicked.connect(self._on_double_click)
+        table.itemChanged.connect(self._on_item)
+        return table
+
+    def _build_buttons(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        palette = QComboBox(self)
+        palette.addItem("Colours...")
+        palette.addItems(list(_PALETTES))
+        palette.setToolTip("Deal the colours of a palette to the classes; Okabe-Ito suits colour-blind eyes")
+        palette.setAccessibleName("Palette")
+        palette.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        palette.setMinimumContentsLength(3)
+        palette.activated.connect(self._on_palette)
+        row.addWidget(palette, 1)
+        for text, slot, tip in (
+            ("Open...", self.openFile, "Take colours and marks from a CSV or JSON file"),
+            ("Save...", self.saveFile, "Write the class table as CSV or JSON"),
+        ):
+            button = QPushButton(text, self)
+            button.setToolTip(tip)
+            button.setAccessibleName(f"{text.rstrip('.')} class table")
+            button.clicked.connect(slot)
+            row.addWidget(button)
+        self._palette = palette
+        return row
+
+    def _show(self) -> None:
+        blocked = self._table.blockSignals(True)
+        classes = [] if self._value is None else list(self._value)
+        self._table.setRowCount(len(classes))
+        for row, tissue in enumerate(classes):
+            self._show_row(row, tissue)
+        self._table.blockSignals(blocked)
+        height = self._table.horizontalHeader().sizeHint().height() + 4
+        height += sum(self._table.rowHeight(row) for row in range(min(len(classes), 6)))
+        self._table.setFixedHeight(height)
+
+    def _show_row(self, row: int, tissue: TissueClass) -> None:
+        fixed = Qt.ItemFlag.ItemIsEnabled
+        text = fixed | (Qt.ItemFlag.ItemIsEditable if self._names_editable else Qt.ItemFlag.NoItemFlags)
+        colour = QTableWidgetItem()
+        colour.setBackground(QColor(tissue.colour))
+        colour.setToolTip(f"{tissue.colour}; double-click to choose another")
+        colour.setFlags(fixed)
+        self._table.setItem(row, _COLOUR, colour)
+        for column, words in ((_NAME, tissue.name), (_PROMPT, tissue.prompt)):
+            item = QTableWidgetItem(words)
+            item.setFlags(text)
+            item.setToolTip(words or _TIPS[column])
+            self._table.setItem(row, column, item)
+        for column, on in ((_SHOWN, tissue.shown), (_IGNORED, tissue.ignored)):
+            item = QTableWidgetItem()
+            item.setFlags(fixed | Qt.ItemFlag.ItemIsUserCheckable)
+            item.setCheckState(Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
+            item.setToolTip(_TIPS[column])
+            self._table.setItem(row, column, item)
+
+    def _on_item(self, item: QTableWidgetItem) -> None:
+        checked = item.checkState() == Qt.CheckState.Checked
+        changes = {
+            _NAME: {"name": item.text().strip()},
+            _PROMPT: {"prompt": item.text().strip()},
+            _SHOWN: {"shown": checked},
+            _IGNORED: {"ignored": checked},
+        }.get(item.column())
+        if changes is not None:
+            self._change(item.row(), changes)
+
+    def _on_double_click(self, row: int, column: int) -> None:
+        if column == _COLOUR and self._value is not None:
+            chosen = QColorDialog.getColor(QColor(self._value[row].colour), self, self._value[row].name)
+            if chosen.isValid():
+                self._change(row, {"colour": chosen.name().upper()})
+
+    def _on_palette(self, index: int) -> None:
+        self._palette.setCurrentIndex(0)
+        if index < 1 or self._value is None:
+            return
+        colours = list(_PALETTES.values())[index - 1]
+        dealt = [
+            t.model_copy(update={"colour": colours[i % len(colours)]}) for i, t in enumerate(self._value)
+        ]
+        self.setValue(ClassTable(classes=tuple(dealt)))
+
+    def _change(self, row: int, changes: dict[str, object]) -> None:
+        """Replace a row; what cannot be is taken back and said."""
+        if self._value is None:
+            return
+        classes = [tissue.model_dump() for tissue in self._value]
+        classes[row] |= changes
+        try:
+            changed = ClassTable.model_validate({"classes": classes})
+        except ValueError as error:
+            self.failed.emit(ConfigurationError(f"class {row + 1}: {error}"))
+            self._show()
+            return
+        self.setValue(changed)
+
+
+def restyled(table: ClassTable, other: ClassTable, name: str = "the file") -> ClassTable:
+    """A model's table with colours, shown and ignored of another one; classes belong together by name.
+
+    Raises
+    ------
+    ConfigurationError
+        If the other table knows none of the classes.
+    """
+    by_name = {tissue.name: tissue for tissue in other}
+    if not set(by_name) & set(table.names):
+        raise ConfigurationError(
+            f"{name}: expected a table with some of the classes {', '.join(table.names)}, got "
+            f"{', '.join(other.names)}; rename them in the file"
+        )
+    style = {"colour", "shown", "ignored"}
+    return ClassTable(
+        classes=tuple(
+            t.model_copy(update=by_name[t.name].model_dump(include=style)) if t.name in by_name else t
+            for t in table
+        )
+    )

@@ -1,0 +1,46 @@
+"""What a widget remembers until the next time napari is opened."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Final
+
+from qtpy.QtCore import QSettings
+
+LOCATION: Final = "NAPARI_CONSTRUCT_WIDGETS"
+"""Environment variable that names another file, for tests and for shared computers."""
+
+
+class Memory:
+    """Values of one widget as JSON in the user's settings; what cannot be read counts as forgotten.
+
+    Parameters
+    ----------
+    name : str
+        Of the widget.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def load(self) -> dict[str, Any]:
+        """What was kept last, or nothing."""
+        text = _settings().value(self._name, "")
+        try:
+            found = json.loads(text) if isinstance(text, str) and text else {}
+        except json.JSONDecodeError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def keep(self, values: dict[str, Any]) -> None:
+        """Replace what is kept."""
+        _settings().setValue(self._name, json.dumps(values))
+
+
+def _settings() -> QSettings:
+    path = os.environ.get(LOCATION)
+    if path:
+        return QSettings(str(Path(path)), QSettings.Format.IniFormat)
+    return QSettings("napari-construct", "napari-construct")
