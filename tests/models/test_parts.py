@@ -9,7 +9,7 @@ import torch
 
 from napari_construct.models.adapters import StructureAdapter
 from napari_construct.models.fusion import TopDownFusion
-from napari_construct.models.pooling import pool_logits
+from napari_construct.models.pooling import log_odds, pool_logits
 from napari_construct.models.prototypes import PrototypeBank, TwoLayerMLP
 
 
@@ -100,6 +100,24 @@ def test_pooling_closed_forms() -> None:
 @pytest.mark.parametrize("pooling", ["mean", "log_mean_exp", "attention"])
 def test_pooling_of_a_constant_map_is_the_constant(pooling: str) -> None:
     torch.testing.assert_close(pool_logits(torch.full((2, 3, 4, 5), -1.5), pooling), torch.full((2, 3), -1.5))
+
+
+def test_strongest_pools_the_odds_of_the_best_tenth() -> None:
+    cam = torch.zeros(1, 3, 4, 5)
+    cam[0, 1, 0, :2] = torch.tensor([4.0, 6.0])
+    pooled = pool_logits(cam, "strongest")  # two cells of twenty
+    torch.testing.assert_close(pooled[0, 1], torch.tensor(5.0 - math.log(2)))
+    torch.testing.assert_close(pooled[0, 0], torch.tensor(-math.log(2)))
+    share = torch.ones(1, 4, 5)
+    share[0, 0, :2] = 0.2  # these belong mostly to another part
+    torch.testing.assert_close(pool_logits(cam, "strongest", share)[0, 1], torch.tensor(-math.log(2)))
+    assert pool_logits(cam, "strongest", torch.zeros(1, 4, 5)).abs().max() == 0
+
+
+def test_log_odds_are_those_of_the_softmax() -> None:
+    cam = seeded(2, 4, 3, 3)
+    torch.testing.assert_close(log_odds(cam).sigmoid(), cam.softmax(1))
+    torch.testing.assert_close(log_odds(cam[:, :1]), cam[:, :1])
 
 
 def test_pooling_order_mean_below_attention_below_maximum() -> None:
