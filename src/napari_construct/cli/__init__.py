@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from napari_construct.cli import batch, calibrate, demo, evaluate, segment, train, viewer
+from napari_construct.cli import batch, calibrate, demo, evaluate, models, segment, train, viewer
 from napari_construct.cli._errors import OneLineErrors
 
 __all__ = ["app"]
@@ -54,5 +54,6 @@ app.command("batch")(batch.batch)
 app.command("train")(train.train)
 app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)
+app.add_typer(models.commands, name="models")
 app.command("demo")(demo.demo)
 app.command("app")(viewer.app)

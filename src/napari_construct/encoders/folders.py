@@ -40,6 +40,11 @@ def user_catalogues() -> tuple[Path, ...]:
     return config_folder() / "encoders.toml", config_folder() / "encoders.json"
 
 
+def models_folder() -> Path:
+    """Folder of trained models that the user imported; need not exist."""
+    return weights_folder().parent / "models"
+
+
 def _system(variable: str, otherwise: str) -> Path:
     value = os.environ.get(variable)
     return Path(value) if value else Path.home() / otherwise
