@@ -8,6 +8,7 @@ for intermediate products) is made once, and what is left is two dozen operation
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -47,6 +48,25 @@ class Workspace:
         self.planes = self.values.view(n, t * t, k * p).unbind(1)
         self.message = room(n, k * p)
         self.message_cells = self.message.view(b, y, nx, k, p)
+        self.message_sum, self.logits = room(b, y, nx, p), room(b, y, nx, k + 1, p)
+        self.smooth_along_y = room(b, y + t - 1, k * mx)
+        self.smooth_rows = self.smooth_along_y.view(-1, mx)
+        self.smooth = room(b * (y + t - 1) * k, mx)
+        self.smooth_turned = self.smooth.view(b, y + t - 1, k, mx).transpose(2, 3)
+        self.x_parts = [
+            (self.columns[:, source], self.blurred[:, target])
+            for target, source in lattice.appearance_blur.x.blocks
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """What a band writes to the nodes (its own rows, and its cells' corners in them) and reads from them."""
+
+    own: Tensor
+    taps: list[Tensor]
+    source: Tensor
+    smooth: Tensor
 
 
 class Workspaces:
@@ -95,6 +115,7 @@ class Band:
         self.features = lattice.features[:, rows].reshape(-1, p, lattice.rank + 1).to(dtype)
         self.turned = self.features.transpose(1, 2)
         self.runs = lattice.runs(k)
+        self.each_run = self.runs.unbind(0)
         self.own = lattice.own(index)
         count = b * (self.y + lattice.taps - 1)
         smooth, appearance = lattice.smoothness_blur, lattice.appearance_blur
@@ -102,7 +123,7 @@ class Band:
         self.source, self.kernel_y = self._along_y(appearance, weights[1])
         self.smooth_x = smooth.x.kernel
         self.kernels_x = [
-            (target, source, appearance.x.kernel[target, source].expand(count, -1, -1))
+            appearance.x.kernel[target, source].expand(count, -1, -1)
             for target, source in appearance.x.blocks
         ]
 
@@ -116,7 +137,18 @@ class Band:
         kernel = blur.y.kernel[rows][:, index[source]] * weight
         return source, kernel.expand(self.lattice.b, -1, -1)
 
-    def splat(self, room: Workspace, nodes: Float[Tensor, "b m mx k r"]) -> None:
+    def port(self, nodes: Float[Tensor, "b m mx k r"]) -> Port:
+        """The band's views of some nodes."""
+        b, _, mx, k, r = nodes.shape
+        own, nx, taps = nodes[:, self.own], self.lattice.nx, self.lattice.taps
+        return Port(
+            own=own,
+            taps=[own[:, i : i + self.y, j : j + nx] for i in range(taps) for j in range(taps)],
+            source=nodes[:, self.source].view(b, -1, mx * k * r),
+            smooth=nodes[:, self.smooth_source, :, :, -1].transpose(2, 3),
+        )
+
+    def splat(self, room: Workspace, port: Port) -> None:
         """Sum ``room.given`` times the features on the band's own rows of the nodes.
 
         Rounding comes after the product with the splines: it is then different at every pixel of a cell
@@ -124,28 +156,26 @@ class Band:
         """
         torch.mul(room.given, self.runs, out=room.weighted)
         torch.bmm(room.weighted_rows, self.features, out=room.parts)
-        own = nodes[:, self.own].zero_()
-        nx, taps = self.lattice.nx, self.lattice.taps
-        for i in range(taps):
-            for j in range(taps):
-                own[:, i : i + self.y, j : j + nx].add_(room.taps[i * taps + j])
+        port.own.zero_()
+        for target, part in zip(port.taps, room.taps, strict=True):
+            target.add_(part)
 
-    def blur(self, room: Workspace, nodes: Float[Tensor, "b m mx k r"]) -> None:
+    def blur(self, room: Workspace, port: Port) -> None:
         """Both kernels, each times its weight, for the nodes that the band sees."""
-        b, _, mx, k, r = nodes.shape
-        torch.bmm(self.kernel_y, nodes[:, self.source].view(b, -1, mx * k * r), out=room.along_y)
-        for target, source, kernel in self.kernels_x:
-            torch.bmm(kernel, room.columns[:, source], out=room.blurred[:, target])
+        torch.bmm(self.kernel_y, port.source, out=room.along_y)
+        for kernel, (source, target) in zip(self.kernels_x, room.x_parts, strict=True):
+            torch.bmm(kernel, source, out=target)
         # one column only: both passes are products of large matrices with the columns last
-        smooth = nodes[:, self.smooth_source, :, :, -1].transpose(2, 3).reshape(b, -1, k * mx)
-        smooth = torch.mm(torch.bmm(self.smooth_y, smooth).view(-1, mx), self.smooth_x)
-        room.smooth_column.copy_(smooth.view(b, -1, k, mx).transpose(2, 3))
+        smooth = port.smooth.reshape(self.lattice.b, -1, room.smooth_along_y.shape[2])
+        torch.bmm(self.smooth_y, smooth, out=room.smooth_along_y)
+        torch.mm(room.smooth_rows, self.smooth_x, out=room.smooth)
+        room.smooth_column.copy_(room.smooth_turned)
 
     def slice(self, room: Workspace) -> Float[Tensor, "b y nx k p"]:
         """Values of both blurred kernels together at the band's pixels, valid until the next call."""
         room.windows.copy_(room.grid_windows)
         torch.bmm(room.window_rows, self.turned, out=room.values)
-        torch.mul(room.planes[0], self.runs[0], out=room.message)
-        for plane, run in zip(room.planes[1:], self.runs[1:], strict=True):
+        torch.mul(room.planes[0], self.each_run[0], out=room.message)
+        for plane, run in zip(room.planes[1:], self.each_run[1:], strict=True):
             room.message.addcmul_(plane, run)
         return room.message_cells

@@ -179,14 +179,14 @@ class Lattice:
             band = Band(self, index, k, (0.0, 0.0), full=full)
             room = spaces.take(band.y)
             room.given_cells.copy_(values[:, band.rows])
-            band.splat(room, nodes)
+            band.splat(room, band.port(nodes))
             spaces.give(band.y, room)
 
         def gather(index: int) -> None:
             for pair, target in zip(weights, out, strict=True):
                 band = Band(self, index, k, pair, full=full)
                 room = spaces.take(band.y)
-                band.blur(room, nodes)
+                band.blur(room, band.port(nodes))
                 target[:, band.rows] = band.slice(room)
                 spaces.give(band.y, room)
 

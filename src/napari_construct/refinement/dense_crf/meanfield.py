@@ -72,20 +72,19 @@ class _MeanField:
             for index in range(len(lattice.strips()))
         ]
         self.nodes = [lattice.new_nodes(k - 1) for _ in range(2)]
-        self.started = False
+        self.turn, self.started = 0, False
 
     def iterate(self, *, last: bool) -> None:
         with torch.no_grad(), workers(self.lattice.device) as run:
             self._start(run)
-            before, after = self.nodes
-            for _ in run(partial(_Strip.step, before=before, after=None if last else after), self.strips):
+            for _ in run(partial(_Strip.step, turn=self.turn, last=last), self.strips):
                 pass
-            self.nodes = [after, before]
+        self.turn = 1 - self.turn
 
     def _start(self, run: Map) -> None:
         if not self.started:
             self.started = True
-            for _ in run(partial(_Strip.start, nodes=self.nodes[0]), self.strips):
+            for _ in run(partial(_Strip.start, nodes=self.nodes), self.strips):
                 pass
 
     def finish(self) -> Refined:
@@ -114,44 +113,50 @@ class _Strip:
     weights: tuple[float, float]
     spaces: Workspaces
 
-    def start(self, nodes: Float[Tensor, "b m mx km1 r"]) -> None:
-        """Set up the state and send it to the nodes."""
-        lattice, weights = self.lattice, self.weights
+    def start(self, nodes: list[Float[Tensor, "b m mx km1 r"]]) -> None:
+        """Set up the state and send it to the first of the two arrays of nodes."""
+        lattice = self.lattice
         self.rows = lattice.strips()[self.index]
         part = self.probabilities[:, :, lattice.pixels(self.rows)]
         pairs = zip(part, self.order, strict=True)
         sorted_planes = torch.stack([image[label] for image, labels in pairs for label in labels])
         cells = to_cells(sorted_planes.reshape(part.shape), lattice.s)
-        self.q = cells.clamp(MIN_PROBABILITY, 1.0)
-        self.logits = self.q.log()
-        self.q /= self.q.sum(3, keepdim=True)
-        self.residual = lattice.residual[:, self.rows] * weights[1]
-        k = self.q.shape[3]
-        self.band = Band(lattice, self.index, k - 1, weights)
+        q = cells.clamp(MIN_PROBABILITY, 1.0)
+        self.logits = q.log()
+        q /= q.sum(3, keepdim=True)
+        k = q.shape[3]
+        self.q = [q, torch.empty_like(q)]
+        self.most = [both[:, :, :, :-1] for both in self.q]
+        self.most_logits, self.last_logits = self.logits[:, :, :, :-1], self.logits[:, :, :, -1]
+        self.residual = lattice.residual[:, self.rows] * self.weights[1]
+        self.band = Band(lattice, self.index, k - 1, self.weights)
+        self.ports = [self.band.port(array) for array in nodes]
         room = self.spaces.take(self.band.y)
-        torch.sub(self.q[:, :, :, :-1], 1.0 / k, out=room.given_cells)
-        self.band.splat(room, nodes)
+        torch.sub(self.most[0], 1.0 / k, out=room.given_cells)
+        self.band.splat(room, self.ports[0])
         self.spaces.give(self.band.y, room)
+        self.now = 0
 
-    def step(
-        self, before: Float[Tensor, "b m mx km1 r"], after: Float[Tensor, "b m mx km1 r"] | None
-    ) -> None:
-        """One iteration; send the change to the nodes."""
+    def step(self, turn: int, last: bool) -> None:
+        """One iteration; send the change to the other array of nodes."""
         room = self.spaces.take(self.band.y)
-        self.band.blur(room, before)
+        self.band.blur(room, self.ports[turn])
         message = self.band.slice(room)
-        self.logits[:, :, :, :-1].add_(message)
-        self.logits[:, :, :, -1].sub_(message.sum(3))
-        old, self.q = self.q, torch.softmax(torch.addcmul(self.logits, self.residual, self.q), 3)
-        if after is not None:
-            torch.sub(self.q[:, :, :, :-1], old[:, :, :, :-1], out=room.given_cells)
-            self.band.splat(room, after)
+        self.most_logits.add_(message)
+        torch.sum(message, 3, out=room.message_sum)
+        self.last_logits.sub_(room.message_sum)
+        torch.addcmul(self.logits, self.residual, self.q[turn], out=room.logits)
+        torch.softmax(room.logits, 3, out=self.q[1 - turn])
+        if not last:
+            torch.sub(self.most[1 - turn], self.most[turn], out=room.given_cells)
+            self.band.splat(room, self.ports[1 - turn])
         self.spaces.give(self.band.y, room)
+        self.now = 1 - turn
 
     def finish(self, out: Float[Tensor, "b k h w"], labels: UInt8[Tensor, "b h w"] | None) -> None:
         """Write the strip's probabilities in the order given, and its labels."""
         target = out[:, :, self.lattice.pixels(self.rows)]
-        planes = from_cells(self.q, self.lattice.s, target.shape[2], target.shape[3])
+        planes = from_cells(self.q[self.now], self.lattice.s, target.shape[2], target.shape[3])
         for image, refined, order in zip(target, planes, self.order, strict=True):
             for label, plane in zip(order, refined, strict=True):
                 image[label] = plane

@@ -9,9 +9,11 @@ depends on how many threads there are.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
@@ -60,9 +62,15 @@ def workers(device: torch.device) -> Iterator[Map]:
     if device.type != "cpu" or threads == 1:
         yield map
         return
-    pool = ThreadPoolExecutor(threads, "dense-crf", initializer=torch.set_num_threads, initargs=(1,))
-    try:
-        with one_thread():
-            yield pool.map
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with one_thread():
+        yield _pool(threads).map
+
+
+@lru_cache(maxsize=1)
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Threads that stay: new ones would have to fill their caches and scratch memory again."""
+    return ThreadPoolExecutor(threads, "dense-crf", initializer=torch.set_num_threads, initargs=(1,))
+
+
+if hasattr(os, "register_at_fork"):  # threads do not survive a fork, the object would
+    os.register_at_fork(after_in_child=_pool.cache_clear)
