@@ -1,69 +1,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from napari_construct.classes import ClassTable, TissueClass
-from napari_construct.encoders.protocol import EncoderSpec
-from napari_construct.encoders.tiny import TinyEncoder
+from napari_construct.classes import ClassTable
+from napari_construct.data.masks import pair_by_stem
 from napari_construct.evaluation.evaluate import evaluate, evaluate_steps
-from napari_construct.events import Event, run
+from napari_construct.evaluation.models import Models
+from napari_construct.events import Event, Notice, run
 from napari_construct.exceptions import ConfigurationError, DatasetError
-from napari_construct.inference.model import Predictor
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.models.builder import build_model
-from napari_construct.models.checkpoint import checkpoint_of
-from napari_construct.models.config import ModelConfig
 
 PLAIN = SegmentSettings(crf=None)
+Model = Callable[..., Any]
+Save = Callable[..., None]
 
 
-class RedGreenBlue(Predictor):
-    """Logits are the colours themselves: a red pixel is class 0, green 1, blue 2; presence follows."""
-
-    def __init__(self, ignored: bool = False) -> None:
-        classes = ClassTable(
-            classes=(
-                TissueClass(name="red"),
-                TissueClass(name="green"),
-                TissueClass(name="blue", ignored=ignored),
-            )
-        )
-        config = ModelConfig(encoder="tiny", prototype_width=16, projection_hidden=16, fusion_width=16)
-        self.checkpoint = checkpoint_of(build_model(config, TinyEncoder(), 3), classes)
-        self.device, self.name, self.sha256 = torch.device("cpu"), "colours", None
-
-    @property
-    def spec(self) -> EncoderSpec:
-        return TinyEncoder().spec
-
-    def logits(self, images: torch.Tensor) -> torch.Tensor:
-        return 20 * (images - 0.05)
-
-
-def _save(folder: Path, name: str, colours: np.ndarray, mask: np.ndarray) -> None:
-    for kind, array in (("img", colours), ("mask", mask)):
-        (folder / kind).mkdir(exist_ok=True, parents=True)
-        Image.fromarray(array.astype(np.uint8)).save(folder / kind / name)
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """Two pictures of three stripes; in the second the last stripe, blue, is truly green."""
-    stripes = np.repeat(np.arange(3), 32)[None].repeat(96, axis=0)
-    colours = np.eye(3)[stripes] * 200
-    _save(tmp_path, "right.png", colours, stripes)
-    _save(tmp_path, "wrong.png", colours, np.minimum(stripes, 1))
-    return tmp_path
-
-
-def test_two_columns(data: Path) -> None:
-    report = evaluate(data / "img", data / "mask", RedGreenBlue(), PLAIN)
+def test_two_columns(data: Path, colours_model: Model) -> None:
+    report = evaluate(data / "img", data / "mask", colours_model(), PLAIN)
     third = 32 * 96
     assert report.confusion("predicted").tolist() == [
         [2 * third, 0, 0, 0],
@@ -79,61 +39,145 @@ def test_two_columns(data: Path) -> None:
     assert (report.images[0].oracle == report.images[0].predicted).all()
 
 
-def test_report_as_json(data: Path) -> None:
-    report = evaluate(data / "img", data / "mask", RedGreenBlue(), PLAIN, ignore=[1])
-    found = json.loads(report.to_json())
-    for column in ("predicted", "oracle"):
-        assert found[column].keys() == {"miou", "mdice", "fwiou", "iou", "dice"}
-        assert found[column]["iou"].keys() == {"red", "green", "blue"}
-    assert found["predicted"]["iou"]["green"] is None  # ignored, hence undefined
-    assert found["record"]["ignore"] == [1]
-    assert found["record"]["model"]["name"] == "colours"
-    assert [image["image"] for image in found["images"]] == ["right.png", "wrong.png"]
-    assert SegmentSettings.model_validate(found["record"]["settings"]) == PLAIN
-
-
-def test_ignored_class_of_the_table_is_left_out(data: Path) -> None:
-    report = evaluate(data / "img", data / "mask", RedGreenBlue(ignored=True), PLAIN)
+def test_ignored_class_of_the_table_is_left_out(data: Path, colours_model: Model) -> None:
+    report = evaluate(data / "img", data / "mask", colours_model(ignored=True), PLAIN)
     assert report.confusion("predicted")[2].sum() == 0
 
 
-def test_broken_files_are_named_and_not_scored(data: Path) -> None:
+def test_crf_before_and_after_with_one_pass_of_the_network(
+    data: Path, colours_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def swapped(self: Any, image: Any, probabilities: np.ndarray, crf: Any, part: Any) -> Any:
+        yield Event("refine", 0, 1)
+        return np.roll(probabilities, 1, axis=0)
+
+    monkeypatch.setattr("napari_construct.inference.finish.Decider._refined", swapped)
+    model = colours_model()
+    report = evaluate(data / "img", data / "mask", model)
+    assert model.passes == 2, "one tile per image"
+    (scores,) = report.models
+    plain = evaluate(data / "img", data / "mask", colours_model(), PLAIN)
+    for column in ("predicted", "oracle"):
+        np.testing.assert_array_equal(
+            scores.confusions(column, before_crf=True).sum(0), plain.confusion(column)
+        )
+    assert report.predicted["miou"] < 0.5 < plain.predicted["miou"]
+    found = report.to_dict()
+    assert found["before_crf"]["predicted"] == plain.to_dict()["predicted"]
+    assert found["before_crf"]["gain"]["predicted"]["miou"] == pytest.approx(
+        report.predicted["miou"] - plain.predicted["miou"]
+    )
+    assert plain.to_dict()["before_crf"] is None
+    counts = found["structures"]["classes"]["red"]
+    assert sum(counts["regions"]) == sum(counts["erased"]) == 2
+    assert (sum(counts["found_before_crf"]), sum(counts["found_after_crf"])) == (2, 0)
+    # probabilities are those of before the CRF
+    assert found["calibration"] == plain.to_dict()["calibration"]
+
+
+def test_several_models_give_mean_and_deviation(data: Path, colours_model: Model) -> None:
+    models = [colours_model(name="a"), colours_model(shift=30.0, name="b")]
+    alone = [evaluate(data / "img", data / "mask", m, PLAIN) for m in models]
+    both = evaluate(data / "img", data / "mask", models, PLAIN)
+    values = [report.predicted["miou"] for report in alone]
+    assert values[0] > values[1]
+    assert both.predicted["miou"] == pytest.approx(np.mean(values))
+    found = both.to_dict()
+    assert found["std"]["predicted"]["miou"] == pytest.approx(np.std(values, ddof=1))
+    assert found["presence"]["std"]["images"]["macro_f1"] >= 0
+    assert [m["name"] for m in found["models"]] == ["a", "b"]
+    assert found["models"][1]["predicted"] == alone[1].to_dict()["predicted"]
+    assert alone[0].to_dict()["std"] is None
+    np.testing.assert_array_equal(
+        both.confusion("oracle"), alone[0].confusion("oracle") + alone[1].confusion("oracle")
+    )
+
+
+def test_models_must_agree(data: Path, colours_model: Model) -> None:
+    other = colours_model(name="other")
+    object.__setattr__(other.checkpoint, "classes", ClassTable.from_names(("blue", "green", "red")))
+    with pytest.raises(ConfigurationError, match="same classes, got red, green, blue in colours and blue"):
+        Models([colours_model(), other])
+    with pytest.raises(ConfigurationError, match="at least one model"):
+        evaluate(data / "img", data / "mask", [])
+    assert Models([colours_model(), colours_model()]).names == ("colours 1", "colours 2")
+
+
+def test_patches_of_the_training_size_have_their_own_presence(data: Path, colours_model: Model) -> None:
+    """Windows of 32 px lie within one stripe each: nine per image, three of each colour."""
+    found = evaluate(data / "img", data / "mask", colours_model(), PLAIN).to_dict()["presence"]
+    assert found["patches"]["n"] == 18
+    assert found["patches"]["precision"] == pytest.approx({"red": 1, "green": 1, "blue": 0.5})
+    assert found["patches"]["recall"] == pytest.approx({"red": 1, "green": 6 / 9, "blue": 1})
+    assert found["images"]["n"] == 2
+    assert found["images"]["precision"]["blue"] == 0.5
+
+
+def test_broken_files_are_named_and_not_scored(data: Path, colours_model: Model, save: Save) -> None:
     (data / "img" / "aaa.png").write_bytes(b"not an image")
     Image.fromarray(np.zeros((96, 96), np.uint8)).save(data / "mask" / "aaa.png")
-    _save(data, "small.png", np.full((96, 96, 3), 90), np.zeros((50, 96)))
-    _save(data, "values.png", np.full((96, 96, 3), 90), np.full((96, 96), 7))
+    save(data, "small.png", np.full((96, 96, 3), 90), np.zeros((50, 96)))
+    save(data, "values.png", np.full((96, 96, 3), 90), np.full((96, 96), 7))
     events: list[Event] = []
-    report = run(
-        evaluate_steps(
-            [(p, data / "mask" / p.name) for p in sorted((data / "img").iterdir())], RedGreenBlue(), PLAIN
-        ),
-        events.append,
-    )
+    models = Models([colours_model(name="a"), colours_model(name="b")])
+    pairs = pair_by_stem(data / "img", data / "mask")
+    report = run(evaluate_steps(pairs, models, PLAIN), events.append)
     assert [image.name for image in report.images] == ["right.png", "wrong.png"]
     assert [Path(name).name for name, _ in report.failures] == ["aaa.png", "small.png", "values.png"]
     messages = [message for _, message in report.failures]
     assert "aaa.png" in messages[0]
     assert "mask of 96 x 96 pixels like small.png, got 50 x 96" in messages[1]
     assert "got 7; if these are to be left out, ignore them (--ignore 7)" in messages[2]
-    assert [e.done for e in events if e.stage == "images" and type(e) is Event] == list(range(6))
+    assert [e.done for e in events if e.stage == "images" and type(e) is Event] == list(range(11))
+    assert len([e for e in events if type(e) is Notice]) == 3, "named once, not once per model"
 
 
-def test_nothing_to_score(data: Path) -> None:
+def test_nothing_to_score(data: Path, colours_model: Model, save: Save) -> None:
     (data / "img" / "right.png").write_bytes(b"")
+    pair = (data / "img" / "right.png", data / "mask" / "right.png")
     with pytest.raises(DatasetError, match=r"got none: .*right\.png"):
-        run(
-            evaluate_steps([(data / "img" / "right.png", data / "mask" / "right.png")], RedGreenBlue(), PLAIN)
-        )
+        run(evaluate_steps([pair], colours_model(), PLAIN))
     with pytest.raises(DatasetError, match="got none"):
-        run(evaluate_steps([], RedGreenBlue(), PLAIN))
+        run(evaluate_steps([], colours_model(), PLAIN))
     with pytest.raises(ConfigurationError, match="without classes"):
-        evaluate(data / "img", data / "mask", RedGreenBlue(), PLAIN, classes=("red",))
+        evaluate(data / "img", data / "mask", colours_model(), PLAIN, classes=("red",))
+    save(data / "white", "white.png", np.full((96, 96, 3), 120), np.full((96, 96), 4))
+    with pytest.raises(DatasetError, match=r"white\.png: expected pixels of a class, got ignored ones only"):
+        evaluate(data / "white" / "img", data / "white" / "mask", colours_model(), PLAIN, ignore=[4])
 
 
-def test_image_without_scored_pixels_counts_nothing(data: Path) -> None:
-    before = evaluate(data / "img", data / "mask", RedGreenBlue(), PLAIN, ignore=[4]).to_dict()
-    _save(data, "white.png", np.full((96, 96, 3), 120), np.full((96, 96), 4))
-    after = evaluate(data / "img", data / "mask", RedGreenBlue(), PLAIN, ignore=[4]).to_dict()
+def test_image_without_scored_pixels_counts_nothing(data: Path, colours_model: Model, save: Save) -> None:
+    before = evaluate(data / "img", data / "mask", colours_model(), PLAIN, ignore=[4]).to_dict()
+    save(data, "white.png", np.full((96, 96, 3), 120), np.full((96, 96), 4))
+    after = evaluate(data / "img", data / "mask", colours_model(), PLAIN, ignore=[4]).to_dict()
     assert "white.png: expected pixels of a class" in after["notices"][0]
-    assert before["predicted"] == after["predicted"]
-    assert before["oracle"] == after["oracle"]
+    for key in ("predicted", "oracle", "presence", "calibration", "failures"):
+        assert before[key] == after[key]
+
+
+def test_cancel_acts_between_two_events(data: Path, colours_model: Model) -> None:
+    model = colours_model()
+    steps = evaluate_steps(pair_by_stem(data / "img", data / "mask"), model, PLAIN)
+    assert next(steps) == Event("images", 0, 2, "right.png")
+    assert next(steps).stage == "tiles"
+    steps.close()
+    assert model.passes == 0
+
+
+def test_json_keeps_the_keys_that_programs_read(data: Path, colours_model: Model) -> None:
+    found = json.loads(evaluate(data / "img", data / "mask", colours_model(), PLAIN, ignore=[1]).to_json())
+    assert found["schema"] == 2
+    assert found.keys() == {
+        *("schema", "predicted", "oracle", "std", "intervals", "before_crf", "presence", "calibration"),
+        *("structures", "confusion", "models", "images", "failures", "notices", "record"),
+    }
+    for column in ("predicted", "oracle"):
+        assert found[column].keys() == {"miou", "mdice", "fwiou", "iou", "dice"}
+        assert found[column]["iou"].keys() == {"red", "green", "blue"}
+        assert found["intervals"][column].keys() == found[column].keys()
+    assert found["predicted"]["iou"]["green"] is None  # ignored, hence undefined
+    assert found["intervals"]["predicted"]["miou"] is None  # of two images
+    assert found["record"]["ignore"] == [1]
+    assert found["record"]["model"]["name"] == "colours"
+    assert [image["image"] for image in found["images"]] == ["right.png", "wrong.png"]
+    assert SegmentSettings.model_validate(found["record"]["settings"]) == PLAIN

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from napari_construct.cli import _options as options
+from napari_construct.cli._ablate import run_ablation
 from napari_construct.cli._output import STDOUT, check_json, write_json
 from napari_construct.cli._progress import progress_bars
 from napari_construct.cli._text import check_text, print_table, write_text
@@ -60,12 +61,44 @@ def evaluate(
         Path | None,
         typer.Option("--html", metavar="FILE", help="Write one page with tables, plots and example images."),
     ] = None,
+    ablate: Annotated[
+        str | None,
+        typer.Option(
+            "--ablate",
+            metavar="A,B,...",
+            help="Train and compare variants of a recipe: struct, sim, fusion, text, crf, views. Each is one "
+            "change; needs --train and --output.",
+        ),
+    ] = None,
+    train: Annotated[
+        Path | None, typer.Option("--train", help="With --ablate: patches with image-level labels.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="With --ablate: folder for models and scores; finished ones stay."
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="With --ablate: models per variant.")] = 3,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="With --ablate: training settings, YAML or JSON.")
+    ] = None,
+    teacher: Annotated[
+        str | None, typer.Option("--teacher", help="With --ablate: teacher of the distillation.")
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option("--classes", help="With --ablate: names in the order of the mask values, a,b,c."),
+    ] = None,
 ) -> None:
     """Score models on a folder of images and a folder of masks.
 
     Two columns: "predicted", where the model decides which classes an image holds, and "oracle", where
     the classes of the mask are given. Images that cannot be read are named and left out; the exit code
     is then 1.
+
+    With --ablate nothing is scored that exists: variants of a recipe are trained and compared, seed by
+    seed. Ctrl-C stops after the present step, and the same command goes on.
     """
     from napari_construct.evaluation.evaluate import evaluate_steps
     from napari_construct.evaluation.models import Models
@@ -88,6 +121,24 @@ def evaluate(
     for target, option in ((markdown_file, "--markdown"), (html_file, "--html")):
         check_text(target, option)
     pairs = find_pairs(images, masks)
+    if ablate is not None:
+        _check_alone(model, preset, html_file)
+        run_ablation(
+            ablate,
+            pairs,
+            settings,
+            ignored,
+            folder=train,
+            output=output,
+            config=config,
+            teacher=teacher,
+            classes=classes,
+            seeds=seeds,
+            device=device,
+            json_file=json_file,
+            markdown_file=markdown_file,
+        )
+        return
     models = Models(model or [options.DEFAULT_MODEL], device=device, encoder_weights=encoder_weights)
     if preset == "bcss":
         check_bcss_classes(models.classes.names)
@@ -100,6 +151,17 @@ def evaluate(
     if report.failures:
         typer.echo(f"{len(report.failures)} image(s) not scored", err=True)
         raise typer.Exit(1)
+
+
+def _check_alone(model: list[str] | None, preset: str | None, html_file: Path | None) -> None:
+    from napari_construct.exceptions import ConfigurationError
+
+    for value, option in ((model, "--model"), (preset, "--preset"), (html_file, "--html")):
+        if value is not None:
+            raise ConfigurationError(
+                f"expected --ablate without {option}, got both; an ablation trains its own models and writes "
+                "--json and --markdown"
+            )
 
 
 def find_pairs(images: Path, masks: Path | None) -> Pairs:

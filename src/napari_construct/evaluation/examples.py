@@ -65,9 +65,11 @@ class Gallery:
         ignore: Collection[int],
     ) -> None:
         """Keep an image if it is among the extremes; one without a score (nan) never is."""
+        if not self.most or np.isnan(score):
+            return
         low = len(self._worst) < self.most or score < self._worst[-1].score
         high = len(self._best) < self.most or score > self._best[-1].score
-        if not self.most or np.isnan(score) or not (low or high):
+        if not (low or high):
             return
         example = make_example(name, score, image, truth, labels, self.classes, ignore)
         self._worst = sorted([*self._worst, example], key=lambda e: e.score)[: self.most]

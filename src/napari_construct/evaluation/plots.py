@@ -11,7 +11,6 @@ from napari_construct.evaluation.tables import Content, percent
 BEFORE: Final = "#E69F00"
 AFTER: Final = "#0072B2"
 """Okabe and Ito's orange and blue, told apart by colour-blind eyes."""
-GREY: Final = "#BBBBBB"
 
 _LEFT, _TOP, _HEIGHT = 56.0, 34.0, 220.0
 
@@ -48,9 +47,9 @@ def confusion_plot(content: Content, column: str = "predicted") -> str:
     d = Drawing(
         left + cell * len(columns) + 10, top + cell * len(found["rows"]) + 10, f"Confusion matrix, {column}"
     )
-    d.text(left + cell * len(columns) / 2, 14, f"{column} class", anchor="middle")
+    d.text(left + cell * len(columns) / 2, 14.0, f"{column} class", anchor="middle")
     for j, name in enumerate(columns):
-        d.text(left + (j + 0.5) * cell, top - 8, shortened(name, 9), anchor="middle", size=11)
+        d.text(left + (j + 0.5) * cell, top - 8, shortened(name, 9), anchor="middle", size=11.0)
     for i, (name, counts) in enumerate(zip(found["rows"], found[column], strict=True)):
         d.text(left - 8, top + (i + 0.5) * cell + 4, shortened(name, 14), anchor="end")
         total = sum(counts)
@@ -72,7 +71,7 @@ def reliability_plot(content: Content, column: str = "predicted") -> str:
     d = Drawing(_LEFT + side + 20, _TOP + side + 44, f"Reliability diagram, {column} labels")
     _scale(d, "accuracy, %", width=side)
     for i in range(0, 101, 20):
-        d.text(_LEFT + side * i / 100, _TOP + side + 16, str(i), anchor="middle", size=11)
+        d.text(_LEFT + side * i / 100, _TOP + side + 16, str(i), anchor="middle", size=11.0)
     d.text(_LEFT + side / 2, _TOP + side + 34, "confidence, %", anchor="middle")
     for b in bins:
         x, width = _LEFT + side * b["from"], side * (b["to"] - b["from"])
@@ -88,7 +87,7 @@ def reliability_plot(content: Content, column: str = "predicted") -> str:
     ]
     d.polyline(points, AFTER)
     for x, y in points:
-        d.circle((x, y), 3, AFTER)
+        d.circle((x, y), 3.0, AFTER)
     _legend(d, [(f"{column}", AFTER), ("share of pixels", "#DDDDDD")])
     return d.markup()
 
@@ -109,8 +108,8 @@ def structures_plot(content: Content) -> str:
         left = _LEFT + 10 + c * panel
         for i, size in enumerate(sizes):
             x, n = left + i * (2 * bar + gap), counts["true_regions"][i]
-            d.text(x + bar, _TOP + _HEIGHT + 15, _least(size), anchor="middle", size=11)
-            d.text(x + bar, _TOP + _HEIGHT + 28, f"n={n}", anchor="middle", size=9, fill="#666")
+            d.text(x + bar, _TOP + _HEIGHT + 15, _least(size), anchor="middle", size=11.0)
+            d.text(x + bar, _TOP + _HEIGHT + 28, f"n={n}", anchor="middle", size=9.0, fill="#666")
             for j, (key, colour) in enumerate((("found_before_crf", BEFORE), ("found_after_crf", AFTER))):
                 share = counts[key][i] / n if n else None
                 hint = f"{name}, {size} px: {counts[key][i]} of {n}"
@@ -133,8 +132,8 @@ def _scale(d: Drawing, title: str, width: float | None = None) -> None:
     for i in range(0, 101, 20):
         y = _TOP + _HEIGHT * (1 - i / 100)
         d.line((_LEFT, y), (right, y), "#E4E4E4" if i else "#222")
-        d.text(_LEFT - 6, y + 4, str(i), anchor="end", size=11)
-    d.text(14, _TOP + _HEIGHT / 2, title, anchor="middle", turned=True)
+        d.text(_LEFT - 6, y + 4, str(i), anchor="end", size=11.0)
+    d.text(14.0, _TOP + _HEIGHT / 2, title, anchor="middle", turned=True)
 
 
 def _bar(
@@ -161,8 +160,8 @@ def _bar(
 def _legend(d: Drawing, entries: Sequence[tuple[str, str]]) -> None:
     x = _LEFT
     for words, colour in entries:
-        d.rect(x, 6, 12, 12, colour)
-        d.text(x + 17, 16, words)
+        d.rect(x, 6.0, 12.0, 12.0, colour)
+        d.text(x + 17, 16.0, words)
         x += 34 + 6.6 * len(words)
 
 

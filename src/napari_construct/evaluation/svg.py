@@ -39,7 +39,7 @@ class Drawing:
         """A filled rectangle; ``hint`` is shown under the mouse."""
         title = f"<title>{escape(hint)}</title>" if hint else ""
         self._parts.append(
-            f'<rect x="{_n(x)}" y="{_n(y)}" width="{_n(max(width, 0))}" height="{_n(max(height, 0))}" '
+            f'<rect x="{_n(x)}" y="{_n(y)}" width="{_n(max(width, 0.0))}" height="{_n(max(height, 0.0))}" '
             f'fill="{fill}" stroke="{edge}">{title}</rect>'
         )
 
@@ -75,7 +75,7 @@ class Drawing:
         words: str,
         *,
         anchor: Anchor = "start",
-        size: float = 12,
+        size: float = 12.0,
         fill: str = "#222",
         turned: bool = False,
     ) -> None:

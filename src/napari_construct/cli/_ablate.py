@@ -1,0 +1,80 @@
+"""``napari-construct evaluate --ablate``: the variants of a recipe, trained and compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_construct.cli._interrupt import interruptible
+from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json
+from napari_construct.cli._progress import progress_bars
+from napari_construct.cli._text import check_text, print_table, write_text
+from napari_construct.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from napari_construct.data.masks import Pairs
+    from napari_construct.inference.settings import SegmentSettings
+    from napari_construct.training.config import TrainingConfig
+
+
+def run_ablation(
+    names: str,
+    pairs: Pairs,
+    settings: SegmentSettings,
+    ignore: list[int],
+    *,
+    folder: Path | None,
+    output: Path | None,
+    config: Path | None,
+    teacher: str | None,
+    classes: str | None,
+    seeds: int,
+    device: str,
+    json_file: str | None,
+    markdown_file: Path | None,
+) -> None:
+    """Train what is not trained yet, compare, print and write."""
+    from napari_construct.classes import ClassTable
+    from napari_construct.data.image_level import load_dataset
+    from napari_construct.evaluation.ablate import ablate_steps
+
+    if folder is None or output is None:
+        missing = (
+            "--train, a folder of patches" if folder is None else "--output, a folder for what is trained"
+        )
+        raise ConfigurationError(f"expected {missing}, for --ablate, got none; name one")
+    check_folder(output)
+    check_json(json_file)
+    check_text(markdown_file, "--markdown")
+    wanted = [name.strip() for name in classes.split(",") if name.strip()] if classes else None
+    dataset = load_dataset(folder, class_names=wanted)
+    steps = ablate_steps(
+        dataset,
+        pairs,
+        [name.strip() for name in names.split(",") if name.strip()],
+        output,
+        config=_recipe(config, teacher),
+        settings=settings,
+        classes=ClassTable.from_names(dataset.class_names),
+        seeds=seeds,
+        ignore=ignore,
+        device=device,
+    )
+    with progress_bars() as bars:
+        bars.say(f"what is finished is kept in {output}; the same command goes on after a stop")
+        report = bars.follow(interruptible(steps))
+    write_json(json_file, report.to_dict())
+    if markdown_file is not None:
+        write_text(markdown_file, report.to_markdown())
+    if json_file != STDOUT:
+        print_table(report.table())
+
+
+def _recipe(path: Path | None, teacher: str | None) -> TrainingConfig:
+    from napari_construct.training.config import TrainingConfig
+
+    recipe = TrainingConfig() if path is None else TrainingConfig.load(path)
+    if teacher is None:
+        return recipe
+    model = recipe.model.model_dump() | {"teacher": None if teacher == "none" else teacher}
+    return recipe.changed(model=model)
