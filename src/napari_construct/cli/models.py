@@ -216,13 +216,9 @@ def doctor(
 
 def _trained() -> dict[str, Path]:
     """Models on this computer: bundled and imported."""
-    from napari_construct.encoders.folders import models_folder
-    from napari_construct.models.checkpoint import SUFFIX, bundled_models
+    from napari_construct.models.checkpoint import bundled_models, imported_models
 
-    folder = models_folder()
-    return bundled_models() | {
-        p.stem: p for p in (sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else ())
-    }
+    return imported_models() | bundled_models()
 
 
 def _print_table(rows: tuple[EncoderStatus, ...]) -> None:

@@ -163,11 +163,10 @@ def _encoders() -> dict[str, str]:
 
 
 def _models() -> dict[str, str]:
-    from napari_construct.models.checkpoint import SUFFIX, bundled_models, load_checkpoint
+    from napari_construct.models.checkpoint import bundled_models, imported_models, load_checkpoint
 
-    own = {p.stem: p for p in sorted(models_folder().glob(f"*{SUFFIX}"))} if models_folder().is_dir() else {}
     facts = {}
-    for name, path in (bundled_models() | own).items():
+    for name, path in (imported_models() | bundled_models()).items():
         try:
             checkpoint = load_checkpoint(path)
             facts[name] = f"reads well; encoder {checkpoint.config.encoder} {checkpoint.encoder_hash[:12]}"

@@ -45,6 +45,8 @@ class Predictor:
         What the model is called in records and messages.
     sha256 : str, optional
         Of the checkpoint's file.
+    any_encoder : bool
+        Take an encoder of another hash as well; results are then those of another model.
 
     Raises
     ------
@@ -62,12 +64,13 @@ class Predictor:
         encoder: Encoder | None = None,
         name: str = "model",
         sha256: str | None = None,
+        any_encoder: bool = False,
     ) -> None:
         self.checkpoint = checkpoint
         self.device = resolve_device(device)
         self.name = name
         self.sha256 = sha256
-        network = build_from_checkpoint(checkpoint, encoder).to(self.device).eval()
+        network = build_from_checkpoint(checkpoint, encoder, any_encoder=any_encoder).to(self.device).eval()
         self._network: PixelNetwork | None = network
         self._spec = network.spec
 
@@ -148,7 +151,11 @@ class Predictor:
 
 
 def load_model(
-    model: PathLike, *, device: str = "auto", encoder_weights: PathLike | None = None
+    model: PathLike,
+    *,
+    device: str = "auto",
+    encoder_weights: PathLike | None = None,
+    any_encoder: bool = False,
 ) -> Predictor:
     """Load a model.
 
@@ -160,6 +167,8 @@ def load_model(
         "auto" takes cuda, then mps, then cpu.
     encoder_weights : str or path, optional
         File of the encoder's weights, for an encoder whose weights you must get yourself (CONCH).
+    any_encoder : bool
+        Take an encoder of another hash as well; results are then those of another model.
 
     Returns
     -------
@@ -181,4 +190,11 @@ def load_model(
     encoder = None
     if encoder_weights is not None:
         encoder = create_encoder(checkpoint.config.encoder, weights=encoder_weights)
-    return Predictor(checkpoint, device, encoder=encoder, name=path.stem, sha256=file_hash(path))
+    return Predictor(
+        checkpoint,
+        device,
+        encoder=encoder,
+        name=path.stem,
+        sha256=file_hash(path),
+        any_encoder=any_encoder,
+    )

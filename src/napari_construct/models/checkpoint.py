@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from napari_construct.classes import ClassTable
 from napari_construct.encoders.catalogue import encoder_hash
+from napari_construct.encoders.folders import models_folder
 from napari_construct.encoders.protocol import Encoder
 from napari_construct.exceptions import CheckpointError
 from napari_construct.models.archive import damaged, read_archive, write_archive
@@ -190,7 +191,9 @@ def load_checkpoint(path: PathLike) -> Checkpoint:
     return checkpoint
 
 
-def build_from_checkpoint(checkpoint: Checkpoint, encoder: Encoder | None = None) -> PixelNetwork:
+def build_from_checkpoint(
+    checkpoint: Checkpoint, encoder: Encoder | None = None, *, any_encoder: bool = False
+) -> PixelNetwork:
     """The network of a checkpoint, in eval mode on the CPU.
 
     Parameters
@@ -200,6 +203,8 @@ def build_from_checkpoint(checkpoint: Checkpoint, encoder: Encoder | None = None
     encoder : Encoder, optional
         The encoder it was trained with, for example with the user's own gated weights; made by the
         catalogue otherwise. Where the checkpoint holds trained encoder weights, a copy receives them.
+    any_encoder : bool
+        Take an encoder of another hash as well; results are then those of another model.
 
     Raises
     ------
@@ -213,11 +218,11 @@ def build_from_checkpoint(checkpoint: Checkpoint, encoder: Encoder | None = None
         student = copy.deepcopy(student)
         _load_strictly(student, checkpoint.encoder_state, f"the encoder {config.encoder}")  # type: ignore[arg-type]
     found = encoder_hash(student)
-    if found != checkpoint.encoder_hash:
+    if found != checkpoint.encoder_hash and not any_encoder:
         raise CheckpointError(
             f"expected the encoder {config.encoder} with hash {checkpoint.encoder_hash[:12]}..., got "
             f"{student.spec.id} with hash {found[:12]}...; load the weights the model was trained with, "
-            "or train the model again with these"
+            "train the model again with these, or allow it with any_encoder (--any-encoder)"
         )
     build = build_unet if config.network == "unet" else build_model
     model: PixelNetwork = build(config, student, len(checkpoint.classes))
@@ -231,20 +236,26 @@ def bundled_models() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob(f"*{SUFFIX}"))}
 
 
+def imported_models() -> dict[str, Path]:
+    """Models that the user imported: name and file."""
+    folder = models_folder()
+    return {p.stem: p for p in sorted(folder.glob(f"*{SUFFIX}"))} if folder.is_dir() else {}
+
+
 def resolve_model(name_or_path: PathLike) -> Path:
-    """File of a bundled model by its name, or the path of a checkpoint.
+    """File of a bundled or imported model by its name, or the path of a checkpoint.
 
     Raises
     ------
     CheckpointError
         If it is neither.
     """
-    bundled = bundled_models()
-    if str(name_or_path) in bundled:
-        return bundled[str(name_or_path)]
+    named = imported_models() | bundled_models()
+    if str(name_or_path) in named:
+        return named[str(name_or_path)]
     path = Path(name_or_path)
     if not path.is_file():
-        names = ", ".join(bundled) or "none"
+        names = ", ".join(sorted(named)) or "none"
         raise CheckpointError(
             f"{path}: expected a checkpoint ({SUFFIX}) or the name of a bundled model ({names}), found "
             "neither; check the path or the name"

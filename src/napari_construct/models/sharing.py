@@ -16,6 +16,7 @@ from napari_construct.encoders.hub_errors import FAILURES, LOGIN, Asked, sentenc
 from napari_construct.exceptions import CheckpointError, EncoderError
 from napari_construct.export.atomic import atomic
 from napari_construct.models.archive import file_hash
+from napari_construct.models.builder import SCRATCH
 from napari_construct.models.checkpoint import (
     SUFFIX,
     Checkpoint,
@@ -75,7 +76,7 @@ def check_shareable(checkpoint: Checkpoint, path: Path) -> None:
 
     A checkpoint's own word is not enough: the catalogue decides.
     """
-    if checkpoint.encoder_state is None:
+    if checkpoint.encoder_state is None or checkpoint.config.encoder.startswith(SCRATCH):
         return
     try:
         entry = find_entry(checkpoint.config.encoder)
