@@ -143,7 +143,7 @@ def test_finished_variants_are_kept_and_stopped_ones_go_on(
 
     events: list[Event] = []
     report = run(steps(), events.append)
-    assert [type(e) for e in events if e.stage == "variants"][0] is Notice, "text is left out, and said so"
+    assert next(type(e) for e in events if e.stage == "variants") is Notice, "text is left out, and said so"
     names = [v.name for v in report.variants]
     assert names == ["full", "struct", "views", "text"]
     first = report.to_dict()

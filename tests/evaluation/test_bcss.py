@@ -56,9 +56,8 @@ def test_tables_of_the_paper_with_our_rows(bcss: Path) -> None:
     second, third = bcss_tables(content)
     assert second.columns == third.columns
     assert second.columns[:4] == ("method", "mIoU", "mDice", "TUM IoU")
-    assert second.rows[4] == tuple(
-        ["ConStruct (paper)", "70.96", "82.83", "81.59", "67.99", "62.70", "71.56", "89.86", "80.95", "77.08", "83.42"]
-    )
+    ours = ["ConStruct (paper)", "70.96", "82.83", "81.59", "67.99", "62.70", "71.56", "89.86", "80.95"]
+    assert list(second.rows[4]) == [*ours, "77.08", "83.42"]
     mean = 100 * content["oracle"]["miou"]
     assert second.rows[-1][:2] == (
         "oracle labels",

@@ -1,0 +1,124 @@
+"""``napari-construct evaluate`` as users call it; that it prints and names broken files is in test_main."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from napari_construct.inference.predictor import DEFAULT_MODEL
+from napari_construct.models.checkpoint import bundled_models
+
+Call = Callable[..., Any]
+
+
+@pytest.mark.skipif(DEFAULT_MODEL not in bundled_models(), reason="the bundled model is not made yet")
+def test_bundled_model_on_a_real_region(call: Call, camelyon: Path, tmp_path: Path) -> None:
+    files = {kind: tmp_path / "reports" / f"scores.{kind}" for kind in ("json", "markdown", "html")}
+    options = [part for kind, path in files.items() for part in (f"--{kind}", path)]
+    done = call("evaluate", camelyon / "val", "--ignore", 2, "--mpp", 0.25, *options)
+    assert done.exit_code == 0, done.output
+    found = json.loads(files["json"].read_text(encoding="utf-8"))
+    for column in ("predicted", "oracle"):
+        assert found[column].keys() == {"miou", "mdice", "fwiou", "iou", "dice"}
+        assert found[column]["iou"].keys() == {"tumour", "lymphoid"}
+    score = f"{100 * found['predicted']['miou']:.2f}"
+    for text in (done.stdout, *(files[k].read_text(encoding="utf-8") for k in ("markdown", "html"))):
+        assert score in text
+    assert found["before_crf"]["predicted"]["miou"] != found["predicted"]["miou"]
+    assert "http" not in files["html"].read_text(encoding="utf-8")
+    assert sorted(p.name for p in (tmp_path / "reports").iterdir()) == sorted(p.name for p in files.values())
+
+
+def test_seeds_are_averaged(call: Call, camelyon: Path, model: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other" / model.name
+    other.parent.mkdir()
+    other.write_bytes(model.read_bytes())
+    folder = camelyon / "val"
+    done = call("evaluate", folder, "-m", model, "-m", other, "--ignore", 2, "--no-crf", "--json", "-")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert [m["name"] for m in found["models"]] == [str(model), str(other)]
+    assert found["std"]["predicted"]["miou"] == 0
+    assert found["before_crf"] is None
+    twice = call("evaluate", folder, "-m", model, "-m", model, "--ignore", 2)
+    assert twice.exit_code == 2
+    assert "name each model once" in twice.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--preset", "bcss"], "expected a model of the classes TUM, STR, LYM, NEC"),
+        (["--html", "."], "expected a file for --html, got a folder"),
+        (["--markdown", "."], "expected a file for --markdown, got a folder"),
+        (["--model", "nothing"], "nothing"),
+    ],
+)
+def test_what_cannot_be_is_said_before_the_work(
+    call: Call, camelyon: Path, model: Path, options: list[str], says: str
+) -> None:
+    done = call("evaluate", camelyon / "val", "-m", model, "--ignore", 2, *options)
+    assert done.exit_code == 2
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_masks_without_a_class_and_folders_without_masks(call: Call, model: Path, tmp_path: Path) -> None:
+    alone = call("evaluate", tmp_path, "-m", model)
+    assert "expected the folders img and mask inside" in alone.stderr
+    for kind, array in (("img", np.full((64, 64, 3), 120)), ("mask", np.full((64, 64), 2))):
+        (tmp_path / kind).mkdir()
+        Image.fromarray(array.astype(np.uint8)).save(tmp_path / kind / "white.png")
+    nothing = call("evaluate", tmp_path, "-m", model, "--ignore", 2, "--json", tmp_path / "scores.json")
+    assert nothing.exit_code == 2
+    assert "white.png: expected pixels of a class, got ignored ones only" in nothing.stderr
+    assert not (tmp_path / "scores.json").exists()
+
+
+def test_ablation_trains_compares_and_goes_on(call: Call, camelyon: Path, tmp_path: Path) -> None:
+    settings = {
+        "model": {"encoder": "tiny", "prototype_width": 16, "projection_hidden": 16, "fusion_width": 16},
+        "epochs": 1,
+        "image_size": 64,
+        "num_workers": 0,
+    }
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    arguments = ["evaluate", camelyon / "val", "--ablate", "fusion,text", "--ignore", 2, "--no-crf"]
+    arguments += ["--train", camelyon / "train", "--classes", "tumour,lymphoid", "--seeds", 2]
+    arguments += ["--config", tmp_path / "recipe.yaml", "--device", "cpu", "--output", tmp_path / "out"]
+    done = call(*arguments, "--json", tmp_path / "a.json", "--markdown", tmp_path / "a.md")
+    assert done.exit_code == 0, done.output
+    assert "text is left out: the encoder tiny has no text" in done.stderr
+    full, fusion, text = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))["variants"]
+    assert len(full["predicted"]["miou"]["seeds"]) == len(fusion["predicted"]["miou"]["seeds"]) == 2
+    assert text["skipped"]
+    assert f"{100 * full['predicted']['miou']['mean']:.2f} ±" in (tmp_path / "a.md").read_text(
+        encoding="utf-8"
+    )
+    models = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").glob("*.construct")}
+    assert len(models) == 4
+    again = call(*arguments, "--json", tmp_path / "b.json")
+    assert again.exit_code == 0, again.output
+    assert json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))["variants"][0] == full
+    assert models == {p: p.stat().st_mtime_ns for p in models}
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--output", "out"], "expected --train, a folder of patches"),
+        (["--train", "."], "expected --output, a folder for what is trained"),
+        (["--model", "lymph-node"], "expected --ablate without --model"),
+    ],
+)
+def test_ablation_says_what_it_needs(call: Call, camelyon: Path, options: list[str], says: str) -> None:
+    done = call("evaluate", camelyon / "val", "--ablate", "crf", *options)
+    assert done.exit_code == 2
+    assert says in done.stderr
