@@ -35,6 +35,7 @@ def test_menus(manifest) -> None:
     assert [item.command for item in manifest.contributions.menus["napari/layers/segment"]] == [
         "napari-construct.segment_tissue",
         "napari-construct.refine",
+        "napari-construct.batch",
     ]
     assert set(manifest.categories) <= {"Segmentation", "Annotation", "IO"}
 

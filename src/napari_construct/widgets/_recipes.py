@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
+from napari_construct.batch.settings import BatchSettings
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.widgets._layers import Plane
 
@@ -63,3 +66,49 @@ def as_command(plane: Plane, model: str, settings: SegmentSettings) -> str:
 def _spans(plane: Plane) -> list[str]:
     """The part that is taken, as Python writes slices."""
     return [f"{part.start}:{part.stop}" for part in plane.window or ()]
+
+
+def batch_as_python(paths: Sequence[Path], settings: BatchSettings, output: Path) -> str:
+    """A script that does the same batch, or goes on with it."""
+    changed = settings.segment.model_dump(exclude_defaults=True)
+    arguments = ", ".join(f"{name}={value!r}" for name, value in changed.items())
+    made = f"model={settings.model!r}, segment=SegmentSettings({arguments}), outputs={settings.outputs!r}"
+    lines = [
+        "from pathlib import Path",
+        "",
+        "from napari_construct import SegmentSettings, load_model, run",
+        "from napari_construct.batch.runner import run_batch",
+        "from napari_construct.batch.settings import BatchSettings",
+        "from napari_construct.batch.sources import find_sources",
+        "",
+        f"settings = BatchSettings({made})",
+        f"predictor = load_model({settings.model!r}, device={settings.segment.device!r})",
+        f"sources = find_sources([{', '.join(f'Path({str(path)!r})' for path in paths)}])",
+        f"report = run(run_batch(sources, predictor, settings, Path({str(output)!r})))",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def batch_as_command(paths: Sequence[Path], settings: BatchSettings, output: Path) -> str:
+    """A command of ``napari-construct`` that does the same batch, or goes on with it."""
+    words = [
+        "napari-construct",
+        "batch",
+        *map(str, paths),
+        "--model",
+        settings.model,
+        "--output",
+        str(output),
+    ]
+    if settings.outputs != BatchSettings().outputs:
+        words += ["--outputs", ",".join(settings.outputs)]
+    device = settings.segment.device
+    if device != "auto":
+        words += ["--device", device]
+    changed = settings.segment.model_dump(mode="json", exclude_defaults=True, exclude={"device", "crf"})
+    if settings.segment.crf != SegmentSettings().crf:
+        crf = settings.segment.crf
+        changed["crf"] = None if crf is None else crf.model_dump(mode="json", exclude_defaults=True)
+    if changed:
+        words += ["--settings", json.dumps(changed)]
+    return shlex.join(words) + "\n"

@@ -20,6 +20,8 @@ from napari_construct.widgets._workers import Job, MakeSteps
 _STEPS: Final = 1000
 """Resolution of the bar; jobs of any length fit."""
 
+_NOTICES_SHOWN: Final = 4
+
 _ACTIVITY_PAUSE: Final = 0.25
 """Seconds between two updates of napari's activity dock, each of which repaints the whole window."""
 
@@ -112,7 +114,10 @@ class RunControl(QWidget):
 
     def summarise(self, text: str, notices: Iterable[str] = ()) -> None:
         """Say how the run ended, with what the user should read about it."""
-        unique = list(dict.fromkeys([*self._notices, *notices]))
+        unique = list(dict.fromkeys([*notices, *self._notices]))
+        if len(unique) > _NOTICES_SHOWN:
+            more = len(unique) - _NOTICES_SHOWN
+            unique = [*unique[:_NOTICES_SHOWN], f"... and {more} more notice{'s' if more > 1 else ''}"]
         level = Level.WARNING if unique else Level.INFO
         self._message.showMessage("\n".join([text, *unique]), level)
 

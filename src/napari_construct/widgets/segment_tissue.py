@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from napari.layers import Layer
-from qtpy.QtCore import QTimer, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGroupBox, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
@@ -20,6 +18,7 @@ from napari_construct.widgets import _predictors
 from napari_construct.widgets._class_list import ClassList
 from napari_construct.widgets._class_table import ClassTableEditor
 from napari_construct.widgets._copy_row import CopyRow
+from napari_construct.widgets._layer_adder import LayerAdder
 from napari_construct.widgets._layers import (
     Plane,
     micrometres_per_pixel,
@@ -82,7 +81,6 @@ class SegmentTissue(QWidget):
         self._decided_steps = decided_steps or _predictors.decided_steps
         self._loading: Job | None = None
         self._load_error: Exception | None = None
-        self._to_add: deque[Layer] = deque()
         self._memory = Memory("segment tissue")
         self._source = SourceChooser(viewer, self)
         self._table = ClassTableEditor(self)
@@ -91,7 +89,7 @@ class SegmentTissue(QWidget):
         self._options = SegmentOptions(self)
         self._control = RunControl("Run", self)
         self._copy_row = CopyRow(self)
-        self._adding = self._build_adding()
+        self._adder = LayerAdder(viewer, self)
         self._build_layout()
         self._connect()
         self._recall()
@@ -167,18 +165,11 @@ class SegmentTissue(QWidget):
 
     def isRunning(self) -> bool:
         """Whether a job runs or its layers are still being added."""
-        return self._control.isRunning() or self._adding.isActive()
+        return self._control.isRunning() or self._adder.isActive()
 
     def message(self) -> str:
         """The message on view."""
         return self._control.message()
-
-    def _build_adding(self) -> QTimer:
-        # one layer at a time, with pauses for the event loop: each takes napari tens of milliseconds
-        timer = QTimer(self)
-        timer.setInterval(20)
-        timer.timeout.connect(self._add_next)
-        return timer
 
     def _build_layout(self) -> None:
         inside = QWidget(self)
@@ -246,6 +237,7 @@ class SegmentTissue(QWidget):
         self._options.valueChanged.connect(self._on_changed)
         self._control.runRequested.connect(self.run)
         self._control.returned.connect(self._on_returned)
+        self._adder.finished.connect(self.finished)
         # bound methods only: a connection that holds this widget strongly makes Python free it while Qt is
         # still destroying it, which ends in a crash
         self._copy_row.pythonRequested.connect(self._copy_python)
@@ -327,15 +319,7 @@ class SegmentTissue(QWidget):
         self._table.setValue(self._styled(result.classes))
         self._classes.showOutcome(result)
         self._control.summarise(summary(result))
-        self._to_add.extend(layers)
-        self._adding.start()
-
-    def _add_next(self) -> None:
-        if self._to_add:
-            self._viewer.add_layer(self._to_add.popleft())
-        if not self._to_add:
-            self._adding.stop()
-            self.finished.emit()
+        self._adder.add(layers)
 
 
 def _boxed(title: str, content: QWidget) -> QGroupBox:
