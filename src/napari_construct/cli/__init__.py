@@ -11,7 +11,17 @@ from typing import Annotated
 
 import typer
 
-from napari_construct.cli import batch, calibrate, demo, evaluate, models, segment, train, viewer
+from napari_construct.cli import (
+    batch,
+    calibrate,
+    demo,
+    evaluate,
+    models,
+    second_stage,
+    segment,
+    train,
+    viewer,
+)
 from napari_construct.cli._errors import OneLineErrors
 
 __all__ = ["app"]
@@ -52,6 +62,7 @@ def _main(
 app.command("segment")(segment.segment)
 app.command("batch")(batch.batch)
 app.command("train")(train.train)
+app.command("second-stage")(second_stage.second_stage)
 app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(models.commands, name="models")

@@ -30,6 +30,13 @@ SixViews = Annotated[
     bool, typer.Option("--six-views/--one-view", help="Average six views of each tile: slower, steadier.")
 ]
 Crf = Annotated[bool, typer.Option("--crf/--no-crf", help="Refine the mask with the dense CRF.")]
+CrfOfModel = Annotated[
+    bool | None,
+    typer.Option(
+        "--crf/--no-crf",
+        help="Refine the mask with the dense CRF. Without either, models of the second stage do not.",
+    ),
+]
 Tile = Annotated[
     int, typer.Option("--tile", min=64, max=4096, help="Side of a tile in pixels at the model's resolution.")
 ]
@@ -72,7 +79,7 @@ def settings_from(
     settings: str | None = None,
     classes: str | None = None,
     six_views: bool = False,
-    crf: bool = True,
+    crf: bool | None = True,
     tile: int = DEFAULT_TILE,
     overlap: int = DEFAULT_OVERLAP,
     mpp: float | None = None,
@@ -83,7 +90,7 @@ def settings_from(
     from napari_construct.inference.settings import SegmentSettings
 
     base = SegmentSettings() if settings is None else _parsed(settings)
-    changes: dict[str, object] = {} if crf else {"crf": None}
+    changes: dict[str, object] = {"crf": None} if crf is False else {}
     if classes is not None:
         changes["classes"] = tuple(name.strip() for name in classes.split(",") if name.strip())
     given = {

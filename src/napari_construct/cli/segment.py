@@ -23,14 +23,12 @@ def segment(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path(),
     region: Annotated[
         str | None,
-        typer.Option(
-            help="Only a part: first row, end row, first column, end column, e.g. 0,512,256,768."
-        ),
+        typer.Option(help="Only a part: first row, end row, first column, end column, e.g. 0,512,256,768."),
     ] = None,
     settings_json: options.SettingsJson = None,
     classes: options.Classes = None,
     six_views: options.SixViews = False,
-    crf: options.Crf = True,
+    crf: options.CrfOfModel = None,
     tile: options.Tile = options.DEFAULT_TILE,
     overlap: options.Overlap = options.DEFAULT_OVERLAP,
     mpp: options.Mpp = None,
@@ -66,6 +64,8 @@ def segment(
     check_json(json_file)
     predictor = load_model(model, device=device, encoder_weights=encoder_weights)
     named_classes(settings.classes, predictor.classes)
+    if crf is None and settings_json is None:
+        settings = settings.changed(crf=predictor.defaults.crf)
     done: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
     with progress_bars() as bars:

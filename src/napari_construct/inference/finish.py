@@ -90,7 +90,7 @@ def finish_steps(
     InputError
         If the result would not fit into memory.
     """
-    return (yield from Decider(activation, predictor).steps(settings or SegmentSettings()))
+    return (yield from Decider(activation, predictor).steps(settings or predictor.defaults))
 
 
 class Decider:

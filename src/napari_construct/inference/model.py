@@ -16,6 +16,7 @@ from napari_construct.encoders.protocol import Encoder, EncoderSpec
 from napari_construct.exceptions import ConstructError
 from napari_construct.inference.devices import resolve_device
 from napari_construct.inference.presence import PATCH
+from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.archive import file_hash
 from napari_construct.models.calibration import Calibration
 from napari_construct.models.checkpoint import (
@@ -90,6 +91,11 @@ class Predictor:
     def mpp(self) -> float | None:
         """Micrometres per pixel the network expects."""
         return self.checkpoint.mpp
+
+    @property
+    def defaults(self) -> SegmentSettings:
+        """Settings that suit the model: a second-stage network (unet) was made to need no CRF."""
+        return SegmentSettings(crf=None) if self.checkpoint.config.network == "unet" else SegmentSettings()
 
     @property
     def spec(self) -> EncoderSpec:

@@ -87,7 +87,7 @@ def decided_steps(
     name: str = "image",
 ) -> Steps[tuple[SegmentationResult, Decider]]:
     """As :func:`segment_steps`, and with what other settings can be tried on without the network."""
-    settings = settings or SegmentSettings()
+    settings = settings or predictor.defaults
     named_classes(settings.classes, predictor.classes)  # before the work, not after it
     activation = yield from cam_steps(image, predictor, settings, mpp=mpp, name=name)
     decider = Decider(activation, predictor)
@@ -115,7 +115,7 @@ def segment(
         Name of a bundled model, path of a ``.construct`` file, or what :func:`load_model` returned
         (faster for several images).
     settings : SegmentSettings, optional
-        The defaults otherwise.
+        Those that suit the model otherwise: the defaults, without CRF for a second-stage model.
     mpp : float, optional
         Micrometres per pixel of the image.
     name : str
@@ -135,6 +135,7 @@ def segment(
     >>> result = segment(image, model="lymph-node", mpp=0.25)  # doctest: +SKIP
     >>> result.areas()  # doctest: +SKIP
     """
-    settings = (settings or SegmentSettings()).changed(**changes)
-    predictor = model if isinstance(model, Predictor) else load_model(model, device=settings.device)
+    checked = (settings or SegmentSettings()).changed(**changes)  # before a model is loaded
+    predictor = model if isinstance(model, Predictor) else load_model(model, device=checked.device)
+    settings = checked if settings is not None else predictor.defaults.changed(**changes)
     return run(segment_steps(image, predictor, settings, mpp=mpp, name=name))

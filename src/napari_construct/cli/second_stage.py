@@ -1,0 +1,99 @@
+"""``napari-construct second-stage``: a one-pass network from a trained model's own masks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_construct.cli import _options as options
+from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json
+from napari_construct.cli._progress import progress_bars
+
+if TYPE_CHECKING:
+    from napari_construct.data.image_level import ImageLevelDataset
+
+
+def second_stage(
+    model: Annotated[
+        str, typer.Argument(help="First stage: name of a bundled model, or path of a .construct file.")
+    ],
+    folder: Annotated[
+        Path, typer.Argument(help="Patches with labels as for train, best those the model was trained on.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Checkpoint to write, FILE.construct.")],
+    val: Annotated[
+        Path | None,
+        typer.Option("--val", help="A folder with img and mask to score on, or patches to calibrate on."),
+    ] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            "--encoder", help="first (the model's own; default), smp:resnet18 and the like (from scratch)."
+        ),
+    ] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Optimiser steps; default 600.")] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", min=1, help="Patches in a step.")] = None,
+    min_confidence: Annotated[
+        float | None,
+        typer.Option("--min-confidence", min=0, max=1, help="Less certain pixels of the masks are left out."),
+    ] = None,
+    crf: Annotated[bool, typer.Option("--crf/--no-crf", help="Refine the masks with the dense CRF.")] = True,
+    mpp: Annotated[float | None, typer.Option("--mpp", help="Micrometres per pixel of the patches.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Equal seeds give equal runs.")] = None,
+    encoder_weights: options.EncoderWeights = None,
+    device: options.Device = "auto",
+    json_file: options.JsonFile = None,
+) -> None:
+    """Train a small network on the masks that a model makes of its training patches.
+
+    The result is a model like any other. It needs one pass over an image, no views and no CRF, and is
+    therefore faster; --no-crf is what it was made for.
+    """
+    from napari_construct.encoders.catalogue import create_encoder
+    from napari_construct.models.checkpoint import load_checkpoint, resolve_model, with_suffix
+    from napari_construct.training.second_config import SecondStageConfig
+    from napari_construct.training.second_stage import train_second_stage
+
+    chosen = {
+        "encoder": encoder,
+        "steps": steps,
+        "batch_size": batch_size,
+        "min_confidence": min_confidence,
+        "patch_mpp": mpp,
+        "seed": seed,
+    }
+    changes: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
+    config = SecondStageConfig().changed(**changes, **({} if crf else {"crf": None}))
+    check_folder(output.parent)
+    check_json(json_file)
+    first = load_checkpoint(resolve_model(model))
+    own = None
+    if encoder_weights is not None:
+        own = create_encoder(first.config.encoder, weights=encoder_weights)
+    names = first.classes.names
+    dataset, validation = _labelled(folder, names), None
+    if val is not None:
+        validation = val if (val / "img").is_dir() else _labelled(val, names)
+    with progress_bars() as bars:
+        made = bars.follow(
+            train_second_stage(
+                dataset, first, config, val=validation, output=output, encoder=own, device=device
+            )
+        )
+    target = with_suffix(output)
+    unknown = made.training["unknown_pixels"]
+    write_json(
+        json_file, {"checkpoint": str(target), "metrics": made.metrics, "training": dict(made.training)}
+    )
+    if json_file != STDOUT:
+        numbers = ", ".join(f"{name} {value:.4f}" for name, value in made.metrics.items())
+        typer.echo(f"{numbers}; {100 * unknown:.1f} % of the masks left out")
+        typer.echo(f"checkpoint: {target}")
+
+
+def _labelled(path: Path, names: tuple[str, ...]) -> ImageLevelDataset:
+    from napari_construct.data.image_level import load_dataset
+
+    return load_dataset(path, class_names=names)
