@@ -21,6 +21,7 @@ __all__ = [
     "MemoryBank",
     "foreground_background",
     "info_nce",
+    "repulsion",
 ]
 
 TEMPERATURE = 0.07
@@ -33,6 +34,7 @@ def info_nce(
     temperature: float = TEMPERATURE,
     *,
     extra_negatives: Float[Tensor, "m d"] | None = None,
+    extra_for: Bool[Tensor, "r m"] | None = None,
 ) -> Float[Tensor, ""]:
     r"""How surprising it is that a query belongs to its positive keys rather than to any other.
 
@@ -53,7 +55,10 @@ def info_nce(
     temperature : float
         tau.
     extra_negatives : Tensor, optional
-        Negatives of all queries, e.g. the contents of a memory bank; an empty one is none.
+        Further negatives, e.g. the contents of a memory bank; an empty one is none. They receive
+        gradient where they ask for it.
+    extra_for : Tensor, optional
+        True where a further negative is one of the query; by default all are of all queries.
 
     Returns
     -------
@@ -69,8 +74,45 @@ def info_nce(
     of_positives = logits.masked_fill(~positives, -torch.inf).logsumexp(-1)
     if extra_negatives is not None and len(extra_negatives):
         negatives = F.normalize(extra_negatives, dim=-1).to(unit)
-        logits = torch.cat([logits, unit @ negatives.T / temperature], -1)
+        extra = unit @ negatives.T / temperature
+        extra = extra if extra_for is None else extra.masked_fill(~extra_for, -torch.inf)
+        logits = torch.cat([logits, extra], -1)
     return (logits.logsumexp(-1) - of_positives).mean()
+
+
+def repulsion(
+    queries: Float[Tensor, "r d"],
+    keys: Float[Tensor, "p d"],
+    negatives: Bool[Tensor, "r p"],
+    temperature: float = TEMPERATURE,
+) -> Float[Tensor, ""]:
+    r"""Push queries from their negatives and pull them to nothing.
+
+    .. math:: L = \frac 1 r \sum_i \log \Big( 1 + \sum_{j \in N_i} e^{\cos(q_i, k_j) / \tau} \Big)
+
+    It is :func:`info_nce` whose one positive is at right angles to everything: the loss is log 2 for a
+    query at right angles to its only negative, and falls to 0 beyond.
+
+    Parameters
+    ----------
+    queries, keys : Tensor
+        Of any length: cosines are taken.
+    negatives : Tensor
+        True where the query is pushed from the key.
+    temperature : float
+        tau.
+
+    Returns
+    -------
+    Tensor
+        Scalar >= 0; 0 where there are no queries.
+    """
+    if not temperature > 0:
+        raise ValueError(f"expected a temperature above 0, got {temperature}; use 0.07")
+    if not len(queries):
+        return queries.sum() + 0.0 * keys.sum()
+    logits = F.normalize(queries, dim=-1) @ F.normalize(keys, dim=-1).T / temperature
+    return F.softplus(logits.masked_fill(~negatives, -torch.inf).logsumexp(-1)).mean()
 
 
 @dataclass(frozen=True, slots=True)
