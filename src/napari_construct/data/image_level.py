@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
@@ -46,6 +46,8 @@ class ImageLevelDataset:
         Each patch relative to the dataset, with ``/``; the same on every machine.
     notices : tuple of str
         What the user should know, for example a class without positives.
+    groups : tuple of str
+        Patient or slide of each patch where a table has the column ``group``; empty otherwise.
     """
 
     paths: tuple[Path, ...]
@@ -53,12 +55,17 @@ class ImageLevelDataset:
     class_names: tuple[str, ...]
     names: tuple[str, ...]
     notices: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         labels = np.array(self.labels, dtype=np.uint8)
         expected = (len(self.paths), len(self.class_names))
         if labels.shape != expected or len(self.names) != len(self.paths):
             raise DatasetError(f"expected labels of shape {expected} (patches, classes), got {labels.shape}")
+        if len(self.groups) not in (0, len(self.paths)):
+            raise DatasetError(
+                f"expected a group for each of {len(self.paths)} patches, got {len(self.groups)}"
+            )
         labels.setflags(write=False)
         object.__setattr__(self, "labels", labels)
 
@@ -76,6 +83,7 @@ class ImageLevelDataset:
         for name, path, row in zip(self.names, self.paths, self.labels, strict=True):
             bits = "".join(map(str, row.tolist()))
             digest.update(f"\n{name}\0{bits}\0{path.stat().st_size}".encode())
+        digest.update("".join(f"\0{group}" for group in self.groups).encode())
         return digest.hexdigest()
 
     def subset(self, indices: ArrayLike) -> ImageLevelDataset:
@@ -87,6 +95,7 @@ class ImageLevelDataset:
             self.class_names,
             tuple(self.names[i] for i in chosen),
             self.notices,
+            tuple(self.groups[i] for i in chosen) if self.groups else (),
         )
 
     def check(self) -> DatasetReport:
@@ -106,7 +115,8 @@ def load_dataset(
     ----------
     path : str or path
         A folder with one sub-folder of patches per class; a folder of patches with labels in their
-        names (``...[1010].png``); or a CSV with the column ``path`` and one 0/1 column per class.
+        names (``...[1010].png``); or a CSV with the column ``path``, one 0/1 column per class and, if
+        known, the patient or slide of every patch in the column ``group``.
     labels_in : {"auto", "folders", "names", "table"}
         Where the labels are; ``auto`` looks at ``path``.
     class_names : sequence of str, optional
@@ -135,7 +145,8 @@ def load_dataset(
     elif chosen == "names":
         paths, labels, names = _from_names(root, wanted)
     elif chosen == "table":
-        return _checked(root, *read_table(root, wanted))
+        found, rows, columns, written, groups = read_table(root, wanted)
+        return replace(_checked(root, found, rows, columns, written), groups=groups)
     else:
         raise ConfigurationError(
             f"expected labels in auto, folders, names or table, got {chosen!r}; choose one"

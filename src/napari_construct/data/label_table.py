@@ -1,11 +1,11 @@
-"""Image-level labels in a CSV: the column ``path``, then one 0/1 column per class."""
+"""Image-level labels in a CSV: the column ``path``, one 0/1 column per class, and perhaps ``group``."""
 
 from __future__ import annotations
 
 import csv
 from collections import Counter
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,13 @@ from napari_construct.classes import MAX_CLASSES
 from napari_construct.data.bcss import named
 from napari_construct.exceptions import DatasetError
 
-Table: TypeAlias = tuple[tuple[Path, ...], NDArray[np.uint8], tuple[str, ...], tuple[str, ...]]
-"""Paths, labels (n, k) uint8, class names, and the paths as written in the table."""
+GROUP: Final = "group"
+"""Column of the patient or slide, unless a class is called so."""
+
+Table: TypeAlias = tuple[
+    tuple[Path, ...], NDArray[np.uint8], tuple[str, ...], tuple[str, ...], tuple[str, ...]
+]
+"""Paths, labels (n, k) uint8, class names, the paths as written in the table, and groups (or none)."""
 
 
 def read_table(table: Path, class_names: tuple[str, ...] | None = None) -> Table:
@@ -26,7 +31,7 @@ def read_table(table: Path, class_names: tuple[str, ...] | None = None) -> Table
     table : Path
         UTF-8, comma-separated, with a header. Relative paths start at the table's folder.
     class_names : tuple of str, optional
-        The columns to use; all columns but ``path`` by default.
+        The columns to use; all columns but ``path`` and ``group`` by default.
 
     Raises
     ------
@@ -35,7 +40,7 @@ def read_table(table: Path, class_names: tuple[str, ...] | None = None) -> Table
         line or the files are named.
     """
     header, rows = _rows(table)
-    columns = class_names or tuple(name for name in header if name != "path")
+    columns = class_names or tuple(name for name in header if name not in ("path", GROUP))
     absent = [name for name in columns if name not in header]
     if absent:
         raise DatasetError(
@@ -69,6 +74,7 @@ def read_table(table: Path, class_names: tuple[str, ...] | None = None) -> Table
         labels[order],
         columns,
         tuple(PureWindowsPath(names[i]).as_posix() for i in order),
+        tuple(rows[i][1][GROUP].strip() for i in order) if GROUP in header and GROUP not in columns else (),
     )
 
 
