@@ -50,7 +50,8 @@ def test_train_prints_the_check_the_losses_and_the_checkpoint(
     assert "6 patches" in result.stdout
     assert "tumour: 3 positive" in result.stdout
     assert "128 x 128 pixels: 6" in result.stdout
-    assert "masks are read as: 0 tumour, 1 lymphoid" in result.stderr
+    assert "  0 -> tumour\n  1 -> lymphoid\n" in result.stderr
+    assert "masks with other values are left out" in result.stderr
     assert "epoch 2/2:" in result.stderr
     assert "val_miou" in result.stdout
     assert result.stdout.splitlines()[-1] == f"checkpoint: {output}.construct"
@@ -72,6 +73,20 @@ def test_options_go_before_the_file(camelyon: Path, settings: Path, tmp_path: Pa
     assert "distillation" not in written["metrics"]
     assert "without distillation" in result.stderr
     assert load_checkpoint(written["checkpoint"]).classes.names == ("lymphoid", "tumour")
+
+
+def test_options_of_the_training_machinery(camelyon: Path, settings: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "features"
+    settings.write_text(settings.read_text() + f"cache_folder: {cache}\nviews_per_patch: 2\n")
+    result = invoke(
+        camelyon / "train", "-o", tmp_path / "m", "--config", settings, "--sampling", "balanced", "--groups",
+        "tumor_[0-9]+", "--average-from", 0.5, "--feature-cache", "--precision", "float32",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    used = load_checkpoint(tmp_path / "m.construct").training["identity"]["config"]
+    assert (used["sampling"], used["average_from"], used["feature_cache"]) == ("balanced", 0.5, True)
+    assert "cache_folder" not in used, "a path of this machine is nobody's business"
+    assert any(cache.rglob("*.safetensors"))
 
 
 def test_class_table_file(camelyon: Path, settings: Path, tmp_path: Path) -> None:
@@ -107,6 +122,9 @@ def test_an_existing_file_is_not_replaced_unasked(camelyon: Path, settings: Path
         (["{train}", "--config", "absent.yaml"], "absent.yaml"),
         (["{train}", "--image-size", "100"], "multiple of 32"),
         (["{train}", "--resume"], "without resume"),
+        (["{train}", "--patience", "2"], "validation data with patience"),
+        (["{train}", "--sampling", "fair"], "sampling"),
+        (["{train}", "--sampling", "balanced", "--groups", "nobody"], "nobody"),
     ],
 )
 def test_mistakes_are_one_line_and_leave_nothing(

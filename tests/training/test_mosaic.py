@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 
 from napari_construct.models.pooling import pool_logits
+from napari_construct.training.batch import Batch
 from napari_construct.training.mosaic import LARGEST, SMALLEST, paste, share_of_cells
-from napari_construct.training.task import Batch, cell_logits, part_logits
+from napari_construct.training.part_logits import cell_logits, part_logits
 
 
 def generator() -> torch.Generator:

@@ -12,8 +12,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from napari_construct.training.batch import Batch
 from napari_construct.training.config import TrainingConfig
-from napari_construct.training.task import Batch, TrainingTask
+from napari_construct.training.task import TrainingTask
 
 
 @pytest.fixture(scope="module")

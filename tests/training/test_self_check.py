@@ -8,9 +8,9 @@ import torch
 from napari_construct.encoders.tiny import TinyEncoder
 from napari_construct.models.builder import build_model
 from napari_construct.models.config import ModelConfig
+from napari_construct.training.batch import Batch
 from napari_construct.training.config import LossWeights, TrainingConfig
 from napari_construct.training.self_check import SelfCheckReport, self_check
-from napari_construct.training.task import Batch
 
 SMALL = {"prototype_width": 16, "projection_hidden": 16, "adapter_hidden": 8}
 

@@ -15,9 +15,10 @@ from napari_construct.losses.relational_distillation import relational_distillat
 from napari_construct.models.builder import build_model
 from napari_construct.models.config import ModelConfig
 from napari_construct.models.construct import ConstructNet
+from napari_construct.training.batch import Batch, parts_of
 from napari_construct.training.config import LossWeights, TrainingConfig
 from napari_construct.training.regions import encoded_regions, pooled_regions, text_encoder
-from napari_construct.training.task import Batch, TrainingTask
+from napari_construct.training.task import TrainingTask
 
 MODEL = ModelConfig(encoder="tiny", prototype_width=16, projection_hidden=16, fusion_width=16)
 
@@ -65,7 +66,7 @@ def test_total_is_the_weighted_sum(batch: Batch) -> None:
 def test_parts_are_what_the_losses_say(batch: Batch) -> None:
     teacher = TinyEncoder(seed=3)
     task = make(teacher=teacher, model=MODEL.model_copy(update={"guidance_levels": (1, 3)}).model_dump())
-    parts, output = task(batch), task.output(batch.images)
+    parts, output = task(batch), task.output(batch)
     expected = [relational_distillation(output.refined[i], teacher(batch.images)[i]) for i in (1, 3)]
     torch.testing.assert_close(parts["distillation"], torch.stack(expected).mean())
     torch.testing.assert_close(
@@ -85,8 +86,8 @@ def test_unknown_guidance_level() -> None:
 
 
 def test_pooled_regions_by_hand(batch: Batch) -> None:
-    output = make().output(batch.images)
-    regions = pooled_regions(output, batch.labels)
+    output = make().output(batch)
+    regions = pooled_regions(output, parts_of(batch, (8, 8)))
     assert regions.classes.tolist() == [0, 1, 0, 1]
     mask = output.cam[1, 1].sigmoid()
     pixels = F.normalize(output.embedding[1], dim=0)
@@ -94,14 +95,25 @@ def test_pooled_regions_by_hand(batch: Batch) -> None:
     torch.testing.assert_close(regions.background[1], (pixels * (1 - mask)).sum((1, 2)) / (1 - mask).sum())
 
 
-def test_token_contrast_moves_the_cam_and_region_contrast_only_prototypes(batch: Batch) -> None:
+def test_both_forms_of_the_contrast_move_the_cam(batch: Batch) -> None:
     def touched(task: TrainingTask) -> set[str]:
         task(batch)["contrast"].backward()
         names = {n for n, p in task.model.named_parameters() if p.grad is not None and bool(p.grad.any())}
         return {name.split(".")[1] for name in names}
 
     assert touched(make()) >= {"prototypes", "adaptive_layers", "fusion", "logit_scale", "class_bias"}
-    assert touched(make(TinyTextEncoder(), contrast_form="regions")) == {"prototypes"}
+    for pairs in ("labels", "background"):
+        regions = make(TinyTextEncoder(), contrast_form="regions", contrast_pairs=pairs)
+        assert touched(regions) >= {"prototypes", "adaptive_layers", "fusion", "logit_scale", "class_bias"}
+
+
+def test_published_contrast_moves_prototypes_only(batch: Batch) -> None:
+    model = ModelConfig.of_preset("published", encoder="tiny", prototype_width=16, projection_hidden=16)
+    forms = {"contrast_form": "regions", "contrast_pairs": "background"}
+    task = make(TinyTextEncoder(), model=model.model_dump(), **forms)
+    task(batch)["contrast"].backward()
+    names = {n for n, p in task.model.named_parameters() if p.grad is not None and bool(p.grad.any())}
+    assert names == {"head.prototypes.vectors"}
 
 
 def test_regions_need_an_encoder_with_embeddings() -> None:
@@ -119,13 +131,14 @@ def test_regions_need_an_encoder_with_embeddings() -> None:
 
 def test_encoded_regions_see_foreground_and_background(batch: Batch) -> None:
     encoder = TinyTextEncoder()
-    output = make(encoder).output(batch.images)
-    regions = encoded_regions(output, batch.images, batch.labels, encoder)
+    output = make(encoder).output(batch)
+    assert batch.images is not None
+    regions = encoded_regions(output, batch.images, parts_of(batch, (8, 8)), encoder)
     assert regions.foreground.shape == (4, 16)
     torch.testing.assert_close(regions.foreground.norm(dim=1), torch.ones(4))
     assert not torch.allclose(regions.foreground, regions.background)
     assert regions.prototypes.requires_grad
-    assert not regions.foreground.requires_grad
+    assert regions.foreground.requires_grad, "through the masks"
 
 
 def test_bank_fills_while_training_only(batch: Batch) -> None:

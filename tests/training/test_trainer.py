@@ -346,7 +346,7 @@ def test_missing_teacher_is_noticed(ordered: ImageLevelDataset, tiny_config: Tra
 
 def test_bfloat16_trains_close_to_float32(ordered: ImageLevelDataset, tiny_config: TrainingConfig) -> None:
     _, exact = follow(ordered, tiny_config)
-    _, rough = follow(ordered, tiny_config.changed(precision="bf16"))
+    _, rough = follow(ordered, tiny_config.changed(precision="bfloat16"))
     for a, b in zip(losses(exact), losses(rough), strict=True):
         assert a["classification"] == pytest.approx(b["classification"], rel=0.1)
 

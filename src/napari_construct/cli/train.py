@@ -41,6 +41,14 @@ def train(
     ] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Passes over the patches.")] = None,
     batch_size: Annotated[int | None, typer.Option("--batch-size", min=1, help="Patches in a step.")] = None,
+    sampling: Annotated[
+        str | None,
+        typer.Option("--sampling", help="uniform, or balanced: classes alike, and patients within a class."),
+    ] = None,
+    groups: Annotated[
+        str | None,
+        typer.Option("--groups", help="Regular expression for the patient in file names, e.g. '(p[0-9]+)_'."),
+    ] = None,
     image_size: Annotated[
         int | None, typer.Option("--image-size", min=16, help="Side in pixels at which patches are shown.")
     ] = None,
@@ -58,6 +66,22 @@ def train(
     keep_best: Annotated[
         bool, typer.Option("--keep-best", help="Keep the epoch with the best validation score, not the last.")
     ] = False,
+    patience: Annotated[
+        int | None,
+        typer.Option("--patience", min=1, help="Stop after so many validations without a better score."),
+    ] = None,
+    average_from: Annotated[
+        float | None,
+        typer.Option("--average-from", help="Average weights over steps after this share of them, e.g. 0.3."),
+    ] = None,
+    feature_cache: Annotated[
+        bool,
+        typer.Option("--feature-cache", help="Compute features once, keep them on disk, train from them."),
+    ] = False,
+    precision: Annotated[
+        str | None,
+        typer.Option("--precision", help="auto, float32, bfloat16 or float16; default auto, by device."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing checkpoint.")] = False,
     device: options.Device = "auto",
@@ -67,7 +91,9 @@ def train(
 
     The dataset is checked first. Validation masks are only measured with; value 0 is the first class.
     Ctrl-C stops after the present step and keeps the state: the same command with --resume goes on.
+    With several GPUs: accelerate launch -m napari_construct train ...
     """
+    from napari_construct.training.processes import is_main_process
     from napari_construct.training.trainer import train as train_steps
 
     settings = _settings(
@@ -78,7 +104,13 @@ def train(
             "image_size": image_size,
             "patch_mpp": mpp,
             "seed": seed,
+            "sampling": sampling,
+            "group_pattern": groups,
             "keep": "best" if keep_best else None,
+            "patience": patience,
+            "average_from": average_from,
+            "feature_cache": feature_cache or None,
+            "precision": precision,
         },
         encoder,
         teacher,
@@ -87,17 +119,18 @@ def train(
     check_json(json_file)
     table, dataset = _dataset(folder, classes)
     validation = _validation(val, dataset)
+    main = is_main_process()
     with progress_bars() as bars:
-        if not resume:
-            _check(dataset, bars, quiet=json_file == STDOUT)
-        if validation is not None and not hasattr(validation, "labels"):
-            values = ", ".join(f"{i} {name}" for i, name in enumerate(table.names))
-            bars.say(f"masks are read as: {values}; other values are left out")
+        if main:
+            if not resume:
+                _check(dataset, bars, quiet=json_file == STDOUT)
+            _say_classes(table, bars, masks=isinstance(validation, Path))
         steps = train_steps(
             dataset, settings, classes=table, val=validation, output=target, resume=resume, device=device
         )
         checkpoint = bars.follow(_with_losses(interruptible(steps), settings.epochs, bars))
-    _report(checkpoint, target, json_file)
+    if main:
+        _report(checkpoint, target, json_file)
 
 
 def _settings(
@@ -177,6 +210,15 @@ def _check(dataset: ImageLevelDataset, bars: Bars, *, quiet: bool) -> None:
             f"expected patches that can be read, got {len(report.unreadable)} that cannot ({names}); "
             "repair or remove them"
         )
+
+
+def _say_classes(table: ClassTable, bars: Bars, *, masks: bool) -> None:
+    """Which number is which class: a wrong order is seen here before it is seen in scores."""
+    bars.say("classes, in the order of the model's outputs and of mask values:")
+    for number, name in enumerate(table.names):
+        bars.say(f"  {number} -> {name}")
+    if masks:
+        bars.say("pixels of the validation masks with other values are left out")
 
 
 def _with_losses(steps: Steps[Checkpoint], epochs: int, bars: Bars) -> Generator[Event, None, Checkpoint]:

@@ -14,7 +14,7 @@ _PUBLIC = {
     "LossWeights": "config",
     "TrainingConfig": "config",
     "TrainingTask": "task",
-    "Batch": "task",
+    "Batch": "batch",
     "train": "trainer",
 }
 

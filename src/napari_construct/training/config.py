@@ -2,108 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.models.config import ModelConfig, Preset
+from napari_construct.training.config_file import read_settings, validated
+from napari_construct.training.config_parts import AugmentationConfig, LossWeights, Share
 from napari_construct.types import PathLike
 
-_Share = Annotated[float, Field(ge=0, le=1)]
-_Weight = Annotated[float, Field(ge=0, le=1000)]
-
-
-class LossWeights(BaseModel):
-    """Factors of the parts of the objective; 0 leaves a part out (it is not computed).
-
-    The defaults are what measurement favours (docs/experiments.md); the paper's are :meth:`published`.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    classification: _Weight = 1.0
-    distillation: _Weight = 0.2
-    contrast: _Weight = 0.0
-
-    @classmethod
-    def published(cls) -> LossWeights:
-        """The weights of the paper."""
-        return cls(classification=1.0, distillation=1.5, contrast=0.2)
-
-
-class AugmentationConfig(BaseModel):
-    """How far training views may lie from the patch on disk.
-
-    Parameters
-    ----------
-    flips, rotations : bool
-        Mirror images and quarter turns: tissue has no up.
-    crop_area : tuple of float
-        Least and largest share of the patch's area that a view shows, resized to the input size.
-    aspect : float
-        Largest ratio of the sides of a crop, at least 1.
-    brightness, contrast : float
-        Largest relative change.
-    stain_gain : float
-        Largest relative change of the amount of each stain (hematoxylin, eosin, residual).
-    stain_offset : float
-        Largest amount of each stain that is added or removed, in units of optical density.
-    stain_swap, grey : float
-        Share of views that receive some of the stain of another view of the batch, or lose some of
-        their colour.
-    focus : float
-        Share of views that are blurred or sharpened.
-    noise : float
-        Largest standard deviation of white noise, for RGB in [0, 1].
-    mosaic : float
-        Share of views that receive a strip of another view; labels are then known for both parts. The
-        published objective knows no mosaics.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    flips: bool = True
-    rotations: bool = True
-    crop_area: tuple[_Share, _Share] = (0.6, 1.0)
-    aspect: Annotated[float, Field(ge=1, le=2)] = 1.2
-    brightness: _Share = 0.1
-    contrast: _Share = 0.1
-    stain_gain: _Share = 0.25
-    stain_offset: _Share = 0.05
-    stain_swap: _Share = 0.5
-    grey: _Share = 0.25
-    focus: _Share = 0.5
-    noise: _Share = 0.02
-    mosaic: _Share = 0.6
-
-    @model_validator(mode="after")
-    def _ordered(self) -> AugmentationConfig:
-        low, high = self.crop_area
-        if not 0.01 <= low <= high:
-            raise ValueError(f"expected crop_area from small to large, at least 0.01, got {low} to {high}")
-        return self
-
-    @classmethod
-    def none(cls) -> AugmentationConfig:
-        """The patch as it is."""
-        return cls(
-            flips=False,
-            rotations=False,
-            crop_area=(1.0, 1.0),
-            aspect=1.0,
-            brightness=0.0,
-            contrast=0.0,
-            stain_gain=0.0,
-            stain_offset=0.0,
-            stain_swap=0.0,
-            grey=0.0,
-            focus=0.0,
-            noise=0.0,
-            mosaic=0.0,
-        )
+__all__ = ["AugmentationConfig", "LossWeights", "TrainingConfig"]
 
 
 class TrainingConfig(BaseModel):
@@ -115,6 +25,16 @@ class TrainingConfig(BaseModel):
         The network, its encoder and its teacher.
     epochs, batch_size : int
         Passes over the patches; patches in a step.
+    accumulate : int
+        Parts in which student and teacher encode a batch, one after another; memory falls with it. The
+        head sees the whole batch at once, so that the step is that of the undivided batch up to rounding.
+        A trained encoder then encodes twice.
+    sampling : {"uniform", "balanced"}
+        "uniform" visits every patch once in an epoch. "balanced" draws the classes alike, and within a
+        class its patients or slides alike (see :mod:`~napari_construct.training.sampling`).
+    group_pattern : str or None
+        Regular expression for the patient or slide in a patch's file name, for example
+        ``(p[0-9]+)_``; None uses the table's column ``group``, or no groups where there is none.
     image_size : int or None
         Side of the network's square input in pixels. None takes what ``mpp`` implies, or the size of
         the patches; either way a multiple of what the encoder needs.
@@ -135,6 +55,13 @@ class TrainingConfig(BaseModel):
         Share of all steps over which the rate rises linearly from zero.
     clip_norm : float or None
         Bound on the norm of the gradient.
+    average_from : float or None
+        Share of the steps after which trained weights are averaged over steps; the average is what is
+        validated and kept (see :mod:`~napari_construct.training.averaging`). None keeps the last step's.
+    average_decay : float or None
+        Weight of the past in an exponential average, for example 0.99; None weighs all steps alike.
+    norm_batches : int
+        Training batches from which the averaged network's batch normalisation statistics are taken.
     weights : LossWeights
         Factors of the parts of the objective.
     class_balance : bool
@@ -147,23 +74,46 @@ class TrainingConfig(BaseModel):
     contrast_form : {"tokens", "regions"}
         "tokens" pools the map that the CAM is read from under the soft mask; "regions" encodes the
         masked image again, as published, and needs an encoder with an image embedding.
+    contrast_pairs : {"labels", "background"}
+        What is pushed from what. "background" is the published one: the rest of a patch is pulled to the
+        other classes, even where a patch holds no other class. "labels" trusts labels only: a region's
+        negatives are regions of patches without its class, and the rest of a patch is pushed from its own
+        class only where the patch is labelled with another one as well.
     temperature : float
         Of the contrast.
     memory_bank : int
-        Background embeddings remembered as further negatives; 0 for none.
+        Embeddings of earlier steps remembered as further negatives; 0 for none.
+    prototype_start : {"auto", "text", "examples", "noise"}
+        Where prototypes start: the classes' prompts, k-means of the features of training patches of the
+        class, or seeded random directions. "auto" takes text where the encoder has it, noise elsewhere.
     augmentation : AugmentationConfig
         Views of the patches.
-    precision : {"float32", "bf16"}
-        "bf16" computes the network in bfloat16 where the device can; losses stay in float32.
+    feature_cache : bool
+        Whether frozen features are computed once and kept on disk (half precision). Views are then not
+        drawn anew: each patch has ``views_per_patch`` of them, mosaics and stain swaps included.
+    views_per_patch : int
+        With the cache, augmented views of each patch.
+    cache_folder : str or None
+        Where features lie; by default ``napari-construct/features`` in the user's cache folder.
+    cache_gb : float
+        Upper bound of the folder in gigabytes; what was not used for longest goes first.
+    precision : {"auto", "float32", "bfloat16", "float16"}
+        What the network computes in; losses stay in float32. "auto" takes bfloat16 on GPUs that have it,
+        float16 on other GPUs, float32 elsewhere (on CPUs the backward pass in half precision is slow).
     seed : int
         Of initial values, order and augmentation. Equal seeds give equal runs on a CPU.
     num_workers : int
         Threads that decode patches, where not all of them fit into memory.
     memory_limit_mb : int
         Patches are kept decoded in memory up to this many megabytes.
+    score : {"auto", "miou", "f1", "loss"}
+        By which validations are compared: mIoU needs masks, macro F1 and cross-entropy of presence need
+        patches with labels. "auto" takes mIoU where there are masks, cross-entropy otherwise.
     keep : {"last", "best"}
         "best" returns the epoch with the highest validation score. A score that chose the epoch is
         no longer an unbiased one.
+    patience : int or None
+        Validations without a better score after which training stops; the best one is then kept.
     validate_every : int
         Epochs from one validation to the next; the last epoch is always validated.
     """
@@ -173,6 +123,9 @@ class TrainingConfig(BaseModel):
     model: ModelConfig = ModelConfig()
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 20
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 16
+    accumulate: Annotated[int, Field(ge=1, le=4096)] = 1
+    sampling: Literal["uniform", "balanced"] = "uniform"
+    group_pattern: str | None = None
     image_size: Annotated[int, Field(ge=16, le=4096)] | None = None
     patch_mpp: Annotated[float, Field(gt=0, le=100)] | None = None
     mpp: Annotated[float, Field(gt=0, le=100)] | None = None
@@ -181,21 +134,51 @@ class TrainingConfig(BaseModel):
     decay_all: bool = False
     encoder_learning_rate: Annotated[float, Field(gt=0, le=10)] | None = None
     schedule: Literal["polynomial", "cosine", "constant"] = "cosine"
-    warm_up: _Share = 0.05
+    warm_up: Share = 0.05
     clip_norm: Annotated[float, Field(gt=0)] | None = 5.0
+    average_from: Annotated[float, Field(ge=0, lt=1)] | None = None
+    average_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    norm_batches: Annotated[int, Field(ge=1, le=10_000)] = 20
     weights: LossWeights = LossWeights()
     class_balance: bool = True
     labels_speak_of: Literal["parts", "cells"] = "parts"
     contrast_form: Literal["tokens", "regions"] = "tokens"
+    contrast_pairs: Literal["labels", "background"] = "labels"
     temperature: Annotated[float, Field(gt=0, le=10)] = 0.07
     memory_bank: Annotated[int, Field(ge=0, le=1_000_000)] = 2048
+    prototype_start: Literal["auto", "text", "examples", "noise"] = "auto"
     augmentation: AugmentationConfig = AugmentationConfig()
-    precision: Literal["float32", "bf16"] = "float32"
+    feature_cache: bool = False
+    views_per_patch: Annotated[int, Field(ge=1, le=1000)] = 4
+    cache_folder: str | None = None
+    cache_gb: Annotated[float, Field(gt=0, le=100_000)] = 20.0
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     num_workers: Annotated[int, Field(ge=0, le=256)] = 2
     memory_limit_mb: Annotated[int, Field(ge=0)] = 2000
+    score: Literal["auto", "miou", "f1", "loss"] = "auto"
     keep: Literal["last", "best"] = "last"
+    patience: Annotated[int, Field(ge=1)] | None = None
     validate_every: Annotated[int, Field(ge=1)] = 1
+
+    @model_validator(mode="after")
+    def _agree(self) -> TrainingConfig:
+        if self.feature_cache and self.encoder_learning_rate is not None:
+            raise ValueError(
+                "expected a frozen encoder with feature_cache, got an encoder_learning_rate; features of a "
+                "trained encoder change with every step"
+            )
+        if self.feature_cache and self.weights.contrast and self.contrast_form == "regions":
+            raise ValueError(
+                "expected contrast_form tokens with feature_cache, got regions, which encodes images anew "
+                "in every step"
+            )
+        return self
+
+    @property
+    def keeps_best(self) -> bool:
+        """Whether the best validated epoch is the result."""
+        return self.keep == "best" or self.patience is not None
 
     @classmethod
     def of_preset(cls, preset: Preset, **changes: Any) -> TrainingConfig:
@@ -215,9 +198,10 @@ class TrainingConfig(BaseModel):
                 "class_balance": False,
                 "weights": LossWeights.published(),
                 "contrast_form": "regions",
+                "contrast_pairs": "background",
                 "augmentation": AugmentationConfig.none().model_copy(update={"flips": True}),
             }
-        return _validated(cls, fields | changes)
+        return validated(cls, fields | changes)
 
     @classmethod
     def load(cls, path: PathLike, **changes: Any) -> TrainingConfig:
@@ -230,43 +214,17 @@ class TrainingConfig(BaseModel):
         ConfigurationError
             If the file is missing, not YAML or JSON, or holds an unknown field or an impossible value.
         """
-        fields = _read(Path(path))
+        fields = read_settings(Path(path))
         preset = fields.pop("preset", "construct")
         if preset not in ("construct", "published"):
             raise ConfigurationError(f"{path}: expected preset construct or published, got {preset!r}")
         base = cls.of_preset(preset).model_dump()
         fields["model"] = base["model"] | dict(fields.get("model") or {})
         try:
-            return _validated(cls, base | fields | changes)
+            return validated(cls, base | fields | changes)
         except ConfigurationError as error:
             raise ConfigurationError(f"{path}: {error}") from error
 
     def changed(self, **changes: Any) -> TrainingConfig:
         """Copy with some fields changed and everything checked again."""
-        return _validated(type(self), self.model_dump() | changes)
-
-
-def _validated(cls: type[TrainingConfig], fields: dict[str, Any]) -> TrainingConfig:
-    try:
-        return cls.model_validate(fields)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "settings"
-        raise ConfigurationError(
-            f"training configuration: {where}: {first['msg']}, got {first.get('input')!r}; correct this field"
-        ) from error
-
-
-def _read(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        text = path.read_text(encoding="utf-8")
-        fields = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise ConfigurationError(f"{path}: expected settings in YAML or JSON, got {error}") from error
-    if not isinstance(fields, dict):
-        raise ConfigurationError(
-            f"{path}: expected names and values, got {type(fields).__name__}; write one `name: value` a line"
-        )
-    return {str(name): value for name, value in fields.items()}
+        return validated(type(self), self.model_dump() | changes)

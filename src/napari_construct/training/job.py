@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
-from pathlib import Path
+from contextlib import nullcontext
 from typing import Any
-
-import numpy as np
-import torch
-import torch.nn.functional as F
-from jaxtyping import Float
-from torch import Tensor
 
 from napari_construct.classes import ClassTable
 from napari_construct.data.image_level import ImageLevelDataset
-from napari_construct.encoders.catalogue import create_encoder, encoder_hash
+from napari_construct.encoders.catalogue import encoder_hash
 from napari_construct.encoders.protocol import Encoder, freeze
 from napari_construct.events import EpochDone, Steps
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.devices import resolve_device
 from napari_construct.inference.predictor import Predictor
-from napari_construct.models.builder import build_model
 from napari_construct.models.calibration import Calibration
 from napari_construct.models.checkpoint import (
     Checkpoint,
@@ -30,21 +22,18 @@ from napari_construct.models.checkpoint import (
     save_checkpoint,
     with_suffix,
 )
-from napari_construct.training.calibrate import fit_calibration
 from napari_construct.training.config import TrainingConfig
-from napari_construct.training.labelled_logits import labelled_logits_steps
-from napari_construct.training.patches import PatchStore, View, load_patches
-from napari_construct.training.regions import has_text, text_encoder
+from napari_construct.training.patches import PatchStore, load_patches
+from napari_construct.training.preparation import (
+    check_classes,
+    make_encoders,
+    make_sampler,
+    open_validation_data,
+)
+from napari_construct.training.processes import join_processes
 from napari_construct.training.run import TrainingRun
 from napari_construct.training.state import load_state, remove_partials, save_state, state_path
-from napari_construct.training.task import TrainingTask
-from napari_construct.training.validation import (
-    MaskedImages,
-    label_scores,
-    mask_scores_steps,
-    open_masked,
-    score_of,
-)
+from napari_construct.training.validation import Judge, score_of
 from napari_construct.types import PathLike
 
 
@@ -62,24 +51,22 @@ class Job:
         teacher: Encoder | None,
         device: str,
     ) -> None:
-        self.dataset, self.device = dataset, resolve_device(device)
-        self.classes = classes or ClassTable.from_names(dataset.class_names)
-        if len(self.classes) != len(dataset.class_names):
-            raise ConfigurationError(
-                f"expected {len(dataset.class_names)} classes, as the dataset has "
-                f"({', '.join(dataset.class_names)}), got {len(self.classes)}; correct the class table"
-            )
-        self.encoder, self.teacher, self.config = _parts(config, encoder, teacher)
+        self.dataset, self.classes = dataset, check_classes(dataset, classes)
+        self.encoder, self.teacher, self.config = make_encoders(config, encoder, teacher)
+        self.masks, self.val = open_validation_data(val, dataset, config)
+        self.sampler = make_sampler(dataset, config)
+        self.processes, self.device = join_processes(resolve_device(device), named=device != "auto")
         self.output = None if output is None else with_suffix(output)
-        self.masks, self.val = _validation(val, dataset, config)
-        self.val_patches: PatchStore | None = None
         self.encoder_hash = encoder_hash(self.encoder)
+        self.teacher_hash = None if self.teacher is None else encoder_hash(self.teacher)
+        self.patches: PatchStore
+        self.val_patches: PatchStore | None = None
         self.identity: dict[str, Any] = {
-            "config": self.config.model_dump(mode="json"),
+            "config": self.config.model_dump(mode="json", exclude={"cache_folder"}),
             "classes": self.classes.model_dump(mode="json"),
             "data": dataset.fingerprint,
             "encoder": self.encoder_hash,
-            "teacher": None if self.teacher is None else encoder_hash(self.teacher),
+            "teacher": self.teacher_hash,
         }
 
     @property
@@ -90,8 +77,9 @@ class Job:
         return ()
 
     @property
-    def trains_encoder(self) -> bool:
-        return self.config.encoder_learning_rate is not None
+    def writes(self) -> bool:
+        """Whether there is something to write, and this process is the one to do it."""
+        return self.output is not None and self.processes.is_main
 
     def finished_before(self) -> Checkpoint | None:
         """The checkpoint of this very run, if it is complete already."""
@@ -105,96 +93,98 @@ class Job:
         same = checkpoint.training.get("identity") == self.identity
         return checkpoint if same and checkpoint.training.get("finished") else None
 
-    def make_run(self, patches: PatchStore, start: Float[Tensor, "k p d"] | None) -> TrainingRun:
-        """Model, task and optimiser on the device."""
-        config = self.config
-        if start is None and has_text(self.encoder):
-            start = _text_start(self.encoder, self.classes, config.model.prototypes_per_class)
-        model = build_model(config.model, self.encoder, len(self.classes), start=start, seed=config.seed)
-        if self.trains_encoder:
-            self.encoder.requires_grad_(True)  # type: ignore[attr-defined]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)  # whatever the task starts at random
-            labels = torch.from_numpy(np.array(self.dataset.labels)).float()
-            task = TrainingTask(model, self.teacher, config, labels).to(self.device)
-        return TrainingRun(task, patches, self.dataset.labels, config, self.device)
-
-    def open_validation(self, view: View) -> Steps[None]:
-        """Read validation patches, where there are any."""
+    def read(self) -> Steps[PatchStore]:
+        """Read training and validation patches."""
+        self.patches = yield from load_patches(self.dataset, self.config, self.encoder.spec)
         if self.val is not None:
+            view = self.patches.view
             self.val_patches = yield from load_patches(self.val, self.config, self.encoder.spec, view)
+        return self.patches
 
     def open_state(self, run: TrainingRun, *, resume: bool) -> None:
         """Restore the state, or write the first one: what cannot be written should fail now, not later."""
         if self.output is None:
             return
         path = state_path(self.output)
-        remove_partials(self.output)
-        remove_partials(path)
+        if self.processes.is_main:
+            remove_partials(self.output)
+            remove_partials(path)
         if resume:
-            names = frozenset({"head", "optimiser", "bank"} | ({"encoder"} if self.trains_encoder else set()))
+            names = frozenset({"optimiser", "average", "bank", *run.modules()})
             run.restore(*load_state(path, self.identity, names, frozenset({"best_head", "best_encoder"})))
         else:
             self.save_state(run)
 
     def save_state(self, run: TrainingRun) -> None:
         """Write where the run stands."""
-        if self.output is not None:
+        if self.writes and self.output is not None:
+            run.progress.scaler = run.optimisation.scaler.state_dict()
             save_state(state_path(self.output), run.progress, self.identity, run.tensors())
 
     def finish_epoch(self, run: TrainingRun) -> Steps[EpochDone]:
-        """Calibrate, validate, write the checkpoint and the state."""
+        """Calibrate, validate, write the checkpoint (after validations) and the state."""
         epoch, total = run.progress.epoch + 1, self.config.epochs
-        scores: dict[str, float] = {}
-        if epoch % self.config.validate_every == 0 or epoch == total:
-            calibration = yield from self._calibrate(run, scores)
-            if self.masks is not None:
-                checkpoint = self._checkpoint(run, calibration, {}, epoch=epoch)
-                predictor = Predictor(checkpoint, str(self.device), encoder=self.encoder)
-                scores |= yield from mask_scores_steps(self.masks, predictor)
-            run.progress.calibration = calibration.model_dump(mode="json")
-        metrics = run.finish_epoch(scores)
-        score, best = score_of(metrics), True
-        if self.config.keep == "best" and score is not None:
-            calibration = Calibration.model_validate(run.progress.calibration)
-            best = run.remember_best(score, metrics, calibration)
-        if self.output is not None:
-            if best or not self.output.exists():
+        due = epoch % self.config.validate_every == 0 or epoch == total
+        with run.averaged() if due else nullcontext():
+            scores: dict[str, float] = {}
+            if due:
+                scores = yield from self._validate(run, epoch)
+            metrics = run.finish_epoch(scores)
+            if due:
                 calibration = Calibration.model_validate(run.progress.calibration)
-                save_checkpoint(self.output, self._checkpoint(run, calibration, metrics, epoch=epoch))
-            self.save_state(run)
+                better = not self.config.keeps_best or run.judge(
+                    score_of(metrics, self.config.score), metrics, calibration
+                )
+                if self.writes and self.output is not None and (better or not self.output.exists()):
+                    save_checkpoint(self.output, self._checkpoint(run, calibration, metrics, epoch=epoch))
+        self.save_state(run)
         return EpochDone("epoch", epoch, total, epoch=epoch - 1, metrics=metrics)
 
     def complete(self, run: TrainingRun) -> Checkpoint:
         """The run's result; written, and the state removed."""
         progress, epoch = run.progress, run.progress.epoch
         calibration, metrics = progress.calibration, progress.history[-1]
-        if self.config.keep == "best" and progress.best is not None:
+        if self.config.keeps_best and progress.best is not None:
             run.use_best()
             calibration, metrics = progress.best["calibration"], progress.best["metrics"]
             epoch = progress.best["epoch"]
+        else:
+            run.use_average()
         checkpoint = self._checkpoint(
             run, Calibration.model_validate(calibration), metrics, epoch=epoch, finished=True
         )
         freeze(self.encoder)  # type: ignore[arg-type]
-        if self.output is not None:
+        if self.writes and self.output is not None:
             save_checkpoint(self.output, checkpoint)
             state_path(self.output).unlink(missing_ok=True)
         return checkpoint
 
-    def _calibrate(self, run: TrainingRun, scores: dict[str, float]) -> Steps[Calibration]:
-        """Fit on validation patches where there are any, and score those; on training patches otherwise."""
-        if self.val is None or self.val_patches is None:
-            _, data = yield from labelled_logits_steps(
-                run.model, run.patches, self.dataset.labels, self.device
+    def stopped_notice(self, run: TrainingRun) -> str:
+        """Why training ended before the last epoch."""
+        best = run.progress.best
+        since = "" if best is None else f" since epoch {best['epoch']}, which is kept"
+        return f"stopped after epoch {run.progress.epoch}: no validation was better{since}"
+
+    def _validate(self, run: TrainingRun, epoch: int) -> Steps[dict[str, float]]:
+        """Scores; the main process finds them and the calibration, and tells the others."""
+        message: dict[str, Any] = {}
+        if self.processes.is_main:
+            patience = self.config.patience or self.config.epochs
+            last = epoch == self.config.epochs or run.progress.waited + 1 >= patience
+
+            def predictor(calibration: Calibration) -> Predictor:
+                checkpoint = self._checkpoint(run, calibration, {}, epoch=epoch)
+                return Predictor(checkpoint, str(self.device), encoder=self.encoder)
+
+            judge = Judge(self.dataset, self.patches, self.masks, self.val, self.val_patches, self.device)
+            calibration, scores = yield from judge.steps(
+                run.model, predictor, run.kept_levels, check_order=last
             )
-            return fit_calibration(data, held_out=False)
-        chosen, data = yield from labelled_logits_steps(
-            run.model, self.val_patches, self.val.labels, self.device
-        )
-        calibration = fit_calibration(data)
-        scores |= label_scores(torch.from_numpy(data.pooled), self.val.subset(chosen), calibration)
-        return calibration
+            message = {"calibration": calibration.model_dump(mode="json"), "scores": scores}
+        told = self.processes.tell(message, self.device)
+        run.progress.calibration = told["calibration"]
+        found: dict[str, float] = told["scores"]
+        return found
 
     def _checkpoint(
         self,
@@ -209,60 +199,16 @@ class Job:
             run.model,
             self.classes,
             calibration,
-            with_encoder=self.trains_encoder,
-            mpp=run.patches.view.mpp,
+            with_encoder=run.task.trains_encoder,
+            mpp=self.patches.view.mpp,
             metrics=dict(metrics),
             data_fingerprint=self.dataset.fingerprint,
             training={
                 "finished": finished,
                 "epoch": epoch,
-                "patch": run.patches.view.size,
-                "patches": len(run.patches),
+                "patch": self.patches.view.size,
+                "patches": len(self.dataset),
                 "identity": self.identity,
                 "history": list(run.progress.history),
             },
         )
-
-
-def _parts(
-    config: TrainingConfig, encoder: Encoder | None, teacher: Encoder | None
-) -> tuple[Encoder, Encoder | None, TrainingConfig]:
-    """Student and teacher, and the configuration with their ids in it."""
-    student = create_encoder(config.model.encoder) if encoder is None else encoder
-    if config.encoder_learning_rate is not None:
-        if not student.spec.redistributable:
-            raise ConfigurationError(
-                f"expected an encoder whose licence allows its weights to be stored, got {student.spec.id} "
-                f"({student.spec.licence}); leave encoder_learning_rate out to keep it frozen"
-            )
-        student = copy.deepcopy(student)
-    wanted = config.weights.distillation > 0 and config.model.guidance_levels
-    if teacher is None and wanted and config.model.teacher is not None:
-        teacher = create_encoder(config.model.teacher)
-    changes: dict[str, Any] = {"encoder": student.spec.id}
-    if teacher is not None:
-        changes["teacher"] = teacher.spec.id
-    if has_text(student) and student.spec.embedding_width != config.model.prototype_width:
-        changes["prototype_width"] = student.spec.embedding_width
-    return student, teacher, config.changed(model=config.model.model_dump() | changes)
-
-
-def _text_start(encoder: Encoder, classes: ClassTable, per_class: int) -> Float[Tensor, "k p d"]:
-    with torch.no_grad():
-        embeddings = text_encoder(encoder).embed_texts([c.prompt or c.name for c in classes]).float().cpu()
-    return F.normalize(embeddings, dim=-1)[:, None].repeat(1, per_class, 1)
-
-
-def _validation(
-    val: ImageLevelDataset | PathLike | None, dataset: ImageLevelDataset, config: TrainingConfig
-) -> tuple[MaskedImages | None, ImageLevelDataset | None]:
-    if val is None:
-        return None, None
-    if not isinstance(val, ImageLevelDataset):
-        return open_masked(Path(val), config.patch_mpp), None
-    if val.class_names != dataset.class_names:
-        raise ConfigurationError(
-            f"expected validation patches with the classes {', '.join(dataset.class_names)}, got "
-            f"{', '.join(val.class_names)}; use the same classes in the same order"
-        )
-    return None, val

@@ -6,7 +6,7 @@ of its cells, too, which is what the probabilities of pixels are made of.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from napari_construct.events import Event, Steps
+from napari_construct.models.construct import ConstructNet
 from napari_construct.models.unet import PixelNetwork
 from napari_construct.training.augmentation import centre_view
 from napari_construct.training.patches import PatchStore
@@ -105,6 +106,7 @@ def labelled_logits_steps(
     *,
     limit: int = 2000,
     batch_size: int = 32,
+    levels: Callable[[Sequence[int]], tuple[Tensor, ...]] | None = None,
 ) -> Steps[tuple[NDArray[np.intp], LabelledLogits]]:
     """Logits of up to ``limit`` patches, evenly spread; returns their indices, too.
 
@@ -120,6 +122,8 @@ def labelled_logits_steps(
         Where the model is.
     limit, batch_size : int
         Patches at most; patches at once.
+    levels : callable, optional
+        The encoder's levels of patches by their indices, where they are kept.
     """
     chosen = np.unique(np.linspace(0, len(patches) - 1, min(limit, len(patches))).round().astype(np.intp))
     was_training = model.training
@@ -128,10 +132,14 @@ def labelled_logits_steps(
     cams: list[Tensor] = []
     try:
         for start in range(0, len(chosen), batch_size):
-            part = patches.batch(chosen[start : start + batch_size].tolist())
-            images = centre_view(part.to(device), window=patches.view.window, size=patches.view.size)
+            indices = chosen[start : start + batch_size].tolist()
             with torch.no_grad():
-                output = model(images)
+                if levels is not None and isinstance(model, ConstructNet):
+                    output = model.head(levels(indices))
+                else:
+                    part = patches.batch(indices).to(device)
+                    view = patches.view
+                    output = model(centre_view(part, window=view.window, size=view.size))
             pooled.append(output.class_logits.float().cpu())
             cams.extend(torch.from_numpy(_grid(cam)) for cam in output.cam.float().cpu())
             yield Event("calibrate", min(start + batch_size, len(chosen)), len(chosen))

@@ -2,70 +2,72 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from napari_construct.events import StepDone
 from napari_construct.exceptions import CheckpointError, ConstructError
 from napari_construct.models.calibration import Calibration
-from napari_construct.training.augmentation import augment
+from napari_construct.training.averaging import WeightAverage, estimate_norms, kept_weights
+from napari_construct.training.batches import Batches
 from napari_construct.training.config import TrainingConfig
-from napari_construct.training.mosaic import paste
-from napari_construct.training.patches import PatchStore
-from napari_construct.training.randomness import epoch_order, generator, seed_of
+from napari_construct.training.optimisation import Optimisation
+from napari_construct.training.precision import autocast
+from napari_construct.training.randomness import seed_of
 from napari_construct.training.schedule import rate_factor
 from napari_construct.training.state import Progress
-from napari_construct.training.task import Batch, TrainingTask
+from napari_construct.training.task import TrainingTask
 
 State = dict[str, dict[str, Tensor]]
 
 
 class TrainingRun:
-    """Optimiser, position and best epoch of a run.
+    """Optimiser, averages, position and best epoch of a run.
 
     Parameters
     ----------
     task : TrainingTask
         On its device; holds the model.
-    patches : PatchStore
-        The images.
-    labels : ndarray
-        (n, k) uint8.
+    batches : Batches
+        What steps work on.
     config : TrainingConfig
         The settings.
     device : torch.device
         Where steps run.
+
+    Attributes
+    ----------
+    kept_levels : callable or None
+        The encoder's levels of training patches by their indices, where a cache keeps them.
     """
 
     def __init__(
-        self,
-        task: TrainingTask,
-        patches: PatchStore,
-        labels: NDArray[np.uint8],
-        config: TrainingConfig,
-        device: torch.device,
+        self, task: TrainingTask, batches: Batches, config: TrainingConfig, device: torch.device
     ) -> None:
-        self.task, self.model = task, task.model
-        self.patches, self.config, self.device = patches, config, device
-        self.labels = torch.from_numpy(np.array(labels)).float()
+        self.task, self.model, self.batches = task, task.model, batches
+        self.config, self.device = config, device
+        self.kept_levels: Callable[[Sequence[int]], tuple[Tensor, ...]] | None = None
         self.progress = Progress()
         self.best: State = {}
         self.parameters = {n: p for n, p in self.model.named_parameters() if p.requires_grad}
-        self.optimiser = make_optimiser(self.parameters, config)
-        self.steps_per_epoch = math.ceil(len(patches) / config.batch_size)
+        self.optimisation = Optimisation(task, self.parameters, config, device)
+        self.average = WeightAverage(self.parameters, config.average_decay)
+        self.steps_per_epoch = batches.steps_per_epoch
         self.total_steps = self.steps_per_epoch * config.epochs
-        self._rates = [group["lr"] for group in self.optimiser.param_groups]
 
     @property
     def step_number(self) -> int:
         """Finished steps of the whole run."""
         return self.progress.epoch * self.steps_per_epoch + self.progress.step_in_epoch
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or patience is at its end."""
+        return self.progress.stopped or self.progress.epoch >= self.config.epochs
 
     def step(self) -> StepDone:
         """Draw a batch, take one optimiser step, report it.
@@ -75,81 +77,101 @@ class TrainingRun:
         ConstructError
             If the loss is not finite, or the device runs out of memory.
         """
-        number = self.step_number
-        factor = rate_factor(
-            number, self.total_steps, schedule=self.config.schedule, warm_up=self.config.warm_up
-        )
-        for group, rate in zip(self.optimiser.param_groups, self._rates, strict=True):
-            group["lr"] = rate * factor
+        number, config = self.step_number, self.config
+        factor = rate_factor(number, self.total_steps, schedule=config.schedule, warm_up=config.warm_up)
         try:
             with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-                torch.manual_seed(seed_of(self.config.seed, "layers", number))
-                losses = self._optimise(self._batch(number))
+                torch.manual_seed(seed_of(config.seed, "layers", number))
+                losses, rate = self.optimisation.step(self.batches.batch(number), factor, number + 1)
         except torch.OutOfMemoryError as error:
             raise ConstructError(
-                f"{self.device} ran out of memory at a batch of {self.config.batch_size} patches of "
-                f"{self.patches.view.size} pixels; choose a smaller batch_size or image_size"
+                f"{self.device} ran out of memory at a batch of {config.batch_size} patches; choose a "
+                "smaller batch_size or image_size, or a larger accumulate"
             ) from error
+        if config.average_from is not None and number + 1 > self.total_steps * config.average_from:
+            self.average.update()
         progress = self.progress
         progress.step_in_epoch += 1
         for name, value in losses.items():
             progress.sums[name] = progress.sums.get(name, 0.0) + value
         return StepDone(
-            "train",
-            number + 1,
-            self.total_steps,
-            epoch=progress.epoch,
-            losses=losses,
-            learning_rate=self._rates[0] * factor,
+            "train", number + 1, self.total_steps, epoch=progress.epoch, losses=losses, learning_rate=rate
         )
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Hold the averaged weights, with batch statistics of their own, until the block ends."""
+        if not self.average.count:
+            yield
+            return
+        with kept_weights(self.modules()):
+            self.use_average()
+            yield
+
+    def use_average(self) -> None:
+        """Put the averaged weights into the model, if there are any."""
+        if self.average.count:
+            self.average.put_into_model()
+            self.estimate_norms()
+
+    def estimate_norms(self) -> None:
+        """Take batch statistics from the batches of the last steps (of the first, before there are any)."""
+        end = max(self.step_number, min(self.config.norm_batches, self.total_steps))
+        last = range(max(end - self.config.norm_batches, 0), end)
+
+        def forward(number: int) -> None:
+            with autocast(self.optimisation.dtype, self.device):
+                self.task.output(self.batches.batch(number))
+
+        estimate_norms(self.model.head, (partial(forward, n) for n in last))
 
     def finish_epoch(self, metrics: Mapping[str, float]) -> dict[str, float]:
         """Close the epoch; returns its mean losses together with ``metrics``."""
         progress = self.progress
-        full = {name: value / max(progress.step_in_epoch, 1) for name, value in progress.sums.items()} | dict(
-            metrics
-        )
+        means = {name: value / max(progress.step_in_epoch, 1) for name, value in progress.sums.items()}
+        full = means | dict(metrics)
         progress.history.append(full)
         progress.epoch, progress.step_in_epoch, progress.sums = progress.epoch + 1, 0, {}
         return full
 
-    def remember_best(self, score: float, metrics: Mapping[str, float], calibration: Calibration) -> bool:
-        """Keep the present weights if ``score`` is the highest so far; returns whether it is."""
-        best = self.progress.best
-        if best is not None and score <= best["score"]:
-            return False
-        self.progress.best = {
-            "score": score,
-            "epoch": self.progress.epoch,
-            "metrics": dict(metrics),
-            "calibration": calibration.model_dump(mode="json"),
-        }
-        self.best = {f"best_{name}": _copied(state) for name, state in self._weights().items()}
-        return True
+    def judge(self, score: float | None, metrics: Mapping[str, float], calibration: Calibration) -> bool:
+        """Remember the present weights if ``score`` is the highest so far, and count validations without.
+
+        Returns whether it is the highest; call it inside :meth:`averaged`.
+        """
+        progress = self.progress
+        better = score is not None and (progress.best is None or score > progress.best["score"])
+        if better:
+            progress.best = {
+                "score": score,
+                "epoch": progress.epoch,
+                "metrics": dict(metrics),
+                "calibration": calibration.model_dump(mode="json"),
+            }
+            self.best = {f"best_{name}": _copied(m.state_dict()) for name, m in self.modules().items()}
+        progress.waited = 0 if better else progress.waited + 1
+        progress.stopped = self.config.patience is not None and progress.waited >= self.config.patience
+        return better
 
     def tensors(self) -> State:
-        """Everything that is a tensor: weights, optimiser, memory bank, the best weights."""
-        optimiser = {
-            f"{name}|{key}": value
-            for name, parameter in self.parameters.items()
-            for key, value in self.optimiser.state.get(parameter, {}).items()
+        """Everything that is a tensor: weights, optimiser, averages, memory bank, the best weights."""
+        return {
+            **{name: module.state_dict() for name, module in self.modules().items()},
+            "optimiser": self.optimisation.tensors(),
+            "average": self.average.tensors(),
+            "bank": {} if self.task.contrast is None else dict(self.task.contrast.state_dict()),
+            **self.best,
         }
-        bank = {} if self.task.contrast is None else dict(self.task.contrast.state_dict())
-        return {**self._weights(), "optimiser": optimiser, "bank": bank, **self.best}
 
     def restore(self, progress: Progress, state: Mapping[str, Mapping[str, Tensor]]) -> None:
         """Go back to a state taken by :meth:`tensors`."""
         try:
-            for name, module in self._modules().items():
+            for name, module in self.modules().items():
                 module.load_state_dict(dict(state[name]), strict=True)
             if self.task.contrast is not None:
                 self.task.contrast.load_state_dict(dict(state["bank"]), strict=True)
-            for key, value in state["optimiser"].items():
-                name, entry = key.rsplit("|", 1)
-                parameter = self.parameters[name]
-                # Adam counts its steps on the CPU; everything else lies beside its parameter
-                place = value if entry == "step" else value.to(parameter.device)
-                self.optimiser.state.setdefault(parameter, {})[entry] = place.clone()
+            self.optimisation.restore(state["optimiser"], progress.scaler)
+            self.average.restore(state["average"])
         except (KeyError, RuntimeError) as error:
             raise CheckpointError(
                 f"expected the training state of this network, got another one ({error}); "
@@ -160,73 +182,15 @@ class TrainingRun:
 
     def use_best(self) -> None:
         """Put the best weights into the model."""
-        for name, module in self._modules().items():
+        for name, module in self.modules().items():
             module.load_state_dict(self.best[f"best_{name}"], strict=True)
 
-    def _modules(self) -> dict[str, nn.Module]:
+    def modules(self) -> dict[str, nn.Module]:
+        """What is trained, by the name it has in the state."""
         modules: dict[str, nn.Module] = {"head": self.model.head}
         if self.task.trains_encoder:
             modules["encoder"] = self.model.encoder
         return modules
-
-    def _weights(self) -> State:
-        return {name: module.state_dict() for name, module in self._modules().items()}
-
-    def _batch(self, number: int) -> Batch:
-        """The batch of a step: a function of the seed and the step's number."""
-        seed, size = self.config.seed, self.config.batch_size
-        epoch, step = divmod(number, self.steps_per_epoch)
-        indices = epoch_order(seed, epoch, len(self.patches))[step * size : (step + 1) * size].tolist()
-        patches = self.patches.batch(indices, generator(seed, "cut", number)).to(self.device)
-        images = augment(
-            patches,
-            self.config.augmentation,
-            window=self.patches.view.window,
-            size=self.patches.view.size,
-            generator=generator(seed, "augmentation", number),
-        )
-        labels = self.labels[indices].to(self.device)
-        share = self.config.augmentation.mosaic
-        if not share:
-            return Batch(images, labels)
-        images, pasted, partner = paste(images, share, generator(seed, "mosaic", number))
-        there = pasted.flatten(1).any(1)[:, None]
-        both = torch.where(there, torch.maximum(labels, labels[partner]), labels)
-        return Batch(images, both, pasted, (labels, labels[partner]))
-
-    def _optimise(self, batch: Batch) -> dict[str, float]:
-        self.task.train()
-        self.optimiser.zero_grad(set_to_none=True)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.config.precision == "bf16"):
-            parts = self.task(batch)
-        losses = {name: float(value.detach()) for name, value in parts.items()}
-        if not all(math.isfinite(value) for value in losses.values()):
-            shown = ", ".join(f"{name} {value:g}" for name, value in losses.items())
-            raise ConstructError(
-                f"expected finite losses at step {self.step_number + 1}, got {shown}; lower the learning rate"
-            )
-        parts["loss"].backward()
-        if self.config.clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.parameters.values(), self.config.clip_norm)
-        self.optimiser.step()
-        return losses
-
-
-def make_optimiser(parameters: Mapping[str, nn.Parameter], config: TrainingConfig) -> torch.optim.AdamW:
-    """AdamW with one group per learning rate and decay."""
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for name, parameter in parameters.items():
-        decayed = config.decay_all or parameter.ndim > 1
-        groups.setdefault((name.startswith("encoder."), decayed), []).append(parameter)
-    settings: list[dict[str, Any]] = [
-        {
-            "params": members,
-            "lr": (config.encoder_learning_rate or 0.0) if of_encoder else config.learning_rate,
-            "weight_decay": config.weight_decay if decayed else 0.0,
-        }
-        for (of_encoder, decayed), members in sorted(groups.items(), key=lambda item: item[0])
-    ]
-    return torch.optim.AdamW(settings)
 
 
 def _copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

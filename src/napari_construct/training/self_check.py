@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from napari_construct.encoders.protocol import Encoder
 from napari_construct.models.construct import ConstructNet
+from napari_construct.training.batch import Batch
 from napari_construct.training.config import TrainingConfig
-from napari_construct.training.task import Batch, TrainingTask
+from napari_construct.training.task import TrainingTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,20 +114,20 @@ def self_check(
     SelfCheckReport
         ``ok`` says whether every loss reaches the CAM; ``str(report)`` is a table.
     """
-    device = batch.images.device
+    device = batch.labels.device
     task = TrainingTask(copy.deepcopy(model), copy.deepcopy(teacher), objective).to(device)
     if task.trains_encoder:
         task.model.encoder.requires_grad_(True)
     _move(task.model)
     task.train()
     parameters = {n: p for n, p in task.model.named_parameters() if p.requires_grad}
-    output = task.output(batch.images)
+    output = task.output(batch)
     generator = torch.Generator().manual_seed(0)
     direction = torch.randn(output.cam.shape, generator=generator).to(device)
     cam = _nonzero(output.cam * direction, parameters)
     reaches = []
     for name, (_, term) in task.terms.items():
-        trained = _nonzero(term(batch, task.output(batch.images)), parameters)
+        trained = _nonzero(term(batch, task.output(batch)), parameters)
         both = tuple(n for n in trained if n in set(cam))
         reaches.append(
             LossReach(name, tuple(trained), both, _count(parameters, trained), _count(parameters, both))

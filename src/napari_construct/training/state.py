@@ -18,10 +18,10 @@ from napari_construct.exceptions import CheckpointError, ConfigurationError
 from napari_construct.models.archive import damaged, read_archive, write_archive
 
 KIND: Final = "napari-construct training state"
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 SUFFIX: Final = ".training"
 
-HARMLESS: Final = frozenset({"num_workers", "memory_limit_mb"})
+HARMLESS: Final = frozenset({"num_workers", "memory_limit_mb", "cache_folder", "cache_gb"})
 """Settings that may change on resume, because they change no number."""
 
 
@@ -41,6 +41,12 @@ class Progress:
         Of the last finished epoch.
     best : dict or None
         Score, epoch, metrics and calibration of the best epoch, where it is kept.
+    waited : int
+        Validations since the best one.
+    stopped : bool
+        Whether training ended early.
+    scaler : dict
+        Of the gradient scaler, in float16.
     """
 
     epoch: int = 0
@@ -49,6 +55,9 @@ class Progress:
     history: list[dict[str, float]] = field(default_factory=list)
     calibration: dict[str, Any] = field(default_factory=dict)
     best: dict[str, Any] | None = None
+    waited: int = 0
+    stopped: bool = False
+    scaler: dict[str, Any] = field(default_factory=dict)
 
 
 def state_path(output: Path) -> Path:

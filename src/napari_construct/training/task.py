@@ -7,52 +7,40 @@ objective, change or add a method of :class:`TrainingTask` and its entry in ``te
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from napari_construct.encoders.protocol import Encoder, freeze
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.losses.classification import class_balance, classification_loss
 from napari_construct.losses.info_nce import ForegroundBackgroundContrast
+from napari_construct.losses.labelled_contrast import LabelledContrast
+from napari_construct.losses.prototype_diversity import prototype_diversity
 from napari_construct.losses.relational_distillation import relational_distillation
 from napari_construct.models.construct import ConstructNet, ConstructOutput
-from napari_construct.models.pooling import pool_logits
 from napari_construct.models.published import teacher_images
+from napari_construct.training.batch import Batch, Features, Parts, parts_of
 from napari_construct.training.config import TrainingConfig
-from napari_construct.training.mosaic import share_of_cells
-from napari_construct.training.regions import Regions, encoded_regions, pooled_regions, text_encoder
+from napari_construct.training.part_logits import cell_logits, part_logits
+from napari_construct.training.processes import Processes
+from napari_construct.training.regions import (
+    Regions,
+    encoded_regions,
+    pooled_regions,
+    published_regions,
+    text_encoder,
+)
 
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Views of patches with the classes that occur in the patches.
-
-    Attributes
-    ----------
-    images : Tensor
-        (b, 3, h, w) RGB in [0, 1].
-    labels : Tensor
-        (b, k) float, 1 where the class occurs.
-    pasted : Tensor or None
-        (b, h, w) bool, where a strip of another patch lies (see :mod:`~napari_construct.training.mosaic`);
-        ``labels`` are then those of both parts.
-    parts : tuple of Tensor
-        With ``pasted``, (b, k) labels of the patch and of its strip.
-    """
-
-    images: Float[Tensor, "b 3 h w"]
-    labels: Float[Tensor, "b k"]
-    pasted: Bool[Tensor, "b h w"] | None = None
-    parts: tuple[Tensor, ...] = ()
+__all__ = ["Batch", "Features", "TrainingTask"]
 
 
 class TrainingTask(nn.Module):
     """``task(batch)`` is ``{"loss": total, part: unweighted value, ...}``.
 
-    Parts whose weight is 0, or whose teacher is missing, are neither computed nor returned.
+    Parts whose weight is 0, or whose teacher is missing, are neither computed nor returned. With several
+    processes every value is this process's share: the sum over processes is the value of the whole batch.
 
     Parameters
     ----------
@@ -63,7 +51,9 @@ class TrainingTask(nn.Module):
     config : TrainingConfig
         Weights, temperature, form of the contrast; guidance levels are the model's.
     labels : Tensor, optional
-        (n, k) of the whole data set, for ``config.class_balance``.
+        (n, k) of the whole data set as an epoch draws it, for ``config.class_balance``.
+    processes : Processes, optional
+        This one alone by default.
 
     Raises
     ------
@@ -79,11 +69,13 @@ class TrainingTask(nn.Module):
         teacher: Encoder | None,
         config: TrainingConfig,
         labels: Float[Tensor, "n k"] | None = None,
+        processes: Processes | None = None,
     ) -> None:
         super().__init__()
         balance = class_balance(labels) if labels is not None and config.class_balance else None
         self.register_buffer("positive_weight", balance, persistent=False)
         self.model, self.config = model, config
+        self.processes = processes or Processes()
         self.teacher = None if teacher is None else freeze(teacher)  # type: ignore[arg-type]
         self.trains_encoder = config.encoder_learning_rate is not None
         self.published = model.head.config.preset == "published"
@@ -97,27 +89,48 @@ class TrainingTask(nn.Module):
             self.terms["distillation"] = (weights.distillation, self._distillation)
         if weights.contrast:
             self.terms["contrast"] = (weights.contrast, self._contrast)
+        if weights.diversity and model.head.prototypes.per_class > 1:
+            self.terms["diversity"] = (weights.diversity, self._diversity)
         if not self.terms:
             raise ConfigurationError("expected a positive weight for at least one loss, got none; raise one")
-        self.contrast = (
-            ForegroundBackgroundContrast(self._contrast_width(), config.memory_bank, config.temperature)
-            if weights.contrast
-            else None
-        )
+        self.contrast = self._make_contrast() if weights.contrast else None
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        output = self.output(batch.images)
+        output = self.output(batch)
         parts = {name: term(batch, output) for name, (_, term) in self.terms.items()}
         total = torch.stack([self.terms[name][0] * value for name, value in parts.items()]).sum()
         return {"loss": total, **parts}
 
-    def output(self, images: Float[Tensor, "b 3 h w"]) -> ConstructOutput:
-        """The model's output, with gradient into the encoder where it is trained."""
+    def output(self, batch: Batch) -> ConstructOutput:
+        """The model's output, from features where they are known, with gradient into a trained encoder."""
+        levels = self.student(_images(batch)) if batch.features is None else batch.features.student
+        output: ConstructOutput = self.model.head(levels)
+        return output
+
+    def student(self, images: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, ...]:
+        """The encoder's levels, with gradient where it is trained."""
         if not self.trains_encoder:
-            output: ConstructOutput = self.model(images)
-            return output
-        with_gradient: ConstructOutput = self.model.head(self.model.encoder(self.model.restandardise(images)))
-        return with_gradient
+            return self.model.features(images)
+        levels: tuple[Tensor, ...] = self.model.encoder(self.model.restandardise(images))
+        return levels
+
+    @torch.no_grad()
+    def targets(self, images: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, ...]:
+        """The teacher's levels that are distilled; none without a distillation."""
+        if self.teacher is None or "distillation" not in self.terms:
+            return ()
+        levels = self.teacher(teacher_images(images) if self.published else images)
+        return tuple(levels[level] for level in self.levels)
+
+    @torch.no_grad()
+    def encode(self, images: Float[Tensor, "b 3 h w"], parts: int = 1) -> Features:
+        """Features of student and teacher without gradient, computed in ``parts``."""
+        chunks = images.chunk(parts)
+        students = [self.model.features(chunk) for chunk in chunks]
+        teachers = [self.targets(chunk) for chunk in chunks]
+        return Features(
+            *(tuple(torch.cat(level) for level in zip(*rows, strict=True)) for rows in (students, teachers))
+        )
 
     def train(self, mode: bool = True) -> TrainingTask:
         """Set the head's mode; encoder and teacher stay in eval mode always."""
@@ -129,54 +142,70 @@ class TrainingTask(nn.Module):
     def _classification(self, batch: Batch, output: ConstructOutput) -> Tensor:
         if self.config.labels_speak_of == "cells":
             logits, labels = cell_logits(output.cam.float(), batch)
-            return classification_loss(logits, labels, self.positive_weight)
-        if batch.pasted is None:
-            return classification_loss(output.class_logits.float(), batch.labels, self.positive_weight)
-        logits, labels = part_logits(output.cam.float(), batch, self.model.head.config.pooling)
-        return classification_loss(logits, labels, self.positive_weight)
+        elif batch.pasted is None:
+            logits, labels = output.class_logits.float(), batch.labels
+        else:
+            logits, labels = part_logits(output.cam.float(), batch, self.model.head.config.pooling)
+        loss = classification_loss(logits, labels, self.positive_weight)
+        weight = self.processes.mean_weight(len(logits), loss)
+        return loss * weight if len(logits) else 0.0 * logits.sum()  # a process may have no patch of a batch
 
     def _distillation(self, batch: Batch, output: ConstructOutput) -> Tensor:
-        if self.teacher is None:
-            raise ConfigurationError("expected a teacher for the distillation, got none; name one")
-        with torch.no_grad():
-            images = teacher_images(batch.images) if self.published else batch.images
-            targets: tuple[Tensor, ...] = self.teacher(images)
+        targets = self.targets(_images(batch)) if batch.features is None else batch.features.teacher
         losses = [
-            relational_distillation(output.refined[level].float(), targets[level].float())
-            for level in self.levels
+            relational_distillation(output.refined[level].float(), target.float())
+            for level, target in zip(self.levels, targets, strict=True)
         ]
-        return torch.stack(losses).mean()
+        loss = torch.stack(losses).mean()
+        weight = self.processes.mean_weight(len(batch.labels), loss)
+        if len(batch.labels):
+            return loss * weight
+        return 0.0 * torch.stack([output.refined[level].sum() for level in self.levels]).sum()
 
     def _contrast(self, batch: Batch, output: ConstructOutput) -> Tensor:
-        if self.contrast is None:
-            raise ConfigurationError("expected a weight for the contrast, got 0; raise it")
         regions = self._regions(batch, output)
-        if not len(regions.classes):  # no patch of the batch has a class
-            return 0.0 * output.cam.sum()
-        owners = torch.arange(len(regions.prototypes), device=regions.classes.device)
-        owners = owners // self.model.head.prototypes.per_class
-        loss: Tensor = self.contrast(
-            regions.foreground, regions.background, regions.prototypes, regions.classes, owners
+        foreground, background, classes, labels = (
+            self.processes.gather(rows)
+            for rows in (regions.foreground, regions.background, regions.classes, regions.labels)
         )
-        return loss
+        if self.contrast is None or not len(classes):  # no patch of the batch has a class
+            return 0.0 * output.cam.sum()
+        owners = torch.arange(len(regions.prototypes), device=classes.device)
+        owners = owners // self.model.head.prototypes.per_class
+        labelled = (labels,) if isinstance(self.contrast, LabelledContrast) else ()
+        loss: Tensor = self.contrast(foreground, background, regions.prototypes, classes, *labelled, owners)
+        return loss / self.processes.count
+
+    def _diversity(self, batch: Batch, output: ConstructOutput) -> Tensor:  # noqa: ARG002
+        bank = self.model.head.prototypes
+        grouped = output.projected.float().reshape(bank.n_classes, bank.per_class, -1)
+        return prototype_diversity(grouped) / self.processes.count
 
     def _regions(self, batch: Batch, output: ConstructOutput) -> Regions:
-        if self.config.contrast_form == "tokens":
-            return pooled_regions(output, batch.labels)
-        encoder = text_encoder(self.model.encoder)
-        return encoded_regions(output, batch.images, batch.labels, encoder, published=self.published)
+        tokens = self.config.contrast_form == "tokens"
+        if self.published and not tokens:
+            encoder = text_encoder(self.model.encoder)
+            return published_regions(output, _images(batch), batch.labels, encoder)
+        shape = (output.cam.shape[-2], output.cam.shape[-1])
+        whole = self.config.contrast_pairs == "background"
+        parts: Parts = parts_of(Batch(None, batch.labels) if whole else batch, shape)
+        if tokens:
+            return pooled_regions(output, parts)
+        return encoded_regions(output, _images(batch), parts, text_encoder(self.model.encoder))
 
-    def _contrast_width(self) -> int:
-        head = self.model.head
+    def _make_contrast(self) -> LabelledContrast | ForegroundBackgroundContrast:
+        head, size, temperature = self.model.head, self.config.memory_bank, self.config.temperature
+        width = head.config.prototype_width
         if self.config.contrast_form == "tokens":
-            return head.adaptive_layers[-1].fc2.out_features  # type: ignore[union-attr, return-value]
-        spec = text_encoder(self.model.encoder).spec
-        if spec.embedding_width != head.config.prototype_width:
+            width = head.adaptive_layers[-1].fc2.out_features  # type: ignore[union-attr, assignment]
+        elif (found := text_encoder(self.model.encoder).spec.embedding_width) != width:
             raise ConfigurationError(
-                f"expected prototypes of the encoder's embedding width {spec.embedding_width}, got "
-                f"{head.config.prototype_width}; set prototype_width"
+                f"expected prototypes of the encoder's embedding width {found}, got {width}; "
+                "set prototype_width"
             )
-        return head.config.prototype_width
+        if self.config.contrast_pairs == "labels":
+            return LabelledContrast(width, head.n_classes, size, temperature)
+        return ForegroundBackgroundContrast(width, size, temperature)
 
     def _check_levels(self, teacher: Encoder) -> None:
         count = min(len(self.model.spec.channels), len(teacher.spec.channels))
@@ -188,26 +217,7 @@ class TrainingTask(nn.Module):
             )
 
 
-def part_logits(
-    cam: Float[Tensor, "b k h w"], batch: Batch, pooling: str
-) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k"]]:
-    """Pooled logits and labels of every part of a mosaic that is there: patches first, then strips."""
-    if batch.pasted is None:
-        raise ValueError("expected a batch with mosaics, got none; pool the whole CAM instead")
-    strip = share_of_cells(batch.pasted, (cam.shape[-2], cam.shape[-1]))
-    own, other = batch.parts
-    there = strip.flatten(1).amax(1) > 0
-    logits = torch.cat([pool_logits(cam, pooling, 1 - strip), pool_logits(cam, pooling, strip)[there]])
-    return logits, torch.cat([own, other[there]])
-
-
-def cell_logits(
-    cam: Float[Tensor, "b k h w"], batch: Batch
-) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k"]]:
-    """Logits of every cell of the CAM, and the labels of the part that most of the cell belongs to."""
-    labels = batch.labels[:, :, None, None].expand_as(cam)
-    if batch.pasted is not None:
-        strip = share_of_cells(batch.pasted, (cam.shape[-2], cam.shape[-1]))[:, None] > 0.5
-        own, other = (part[:, :, None, None] for part in batch.parts)
-        labels = torch.where(strip, other, own)
-    return cam.movedim(1, -1).flatten(0, -2), labels.movedim(1, -1).flatten(0, -2)
+def _images(batch: Batch) -> Tensor:
+    if batch.images is None:
+        raise ValueError("expected a batch with images, got one with features only; draw it from patches")
+    return batch.images

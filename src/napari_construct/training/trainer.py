@@ -10,9 +10,9 @@ from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.encoders.protocol import Encoder
 from napari_construct.events import Notice, Steps
 from napari_construct.models.checkpoint import Checkpoint
+from napari_construct.training.assembly import assemble_run
 from napari_construct.training.config import TrainingConfig
 from napari_construct.training.job import Job
-from napari_construct.training.patches import load_patches
 from napari_construct.types import PathLike
 
 
@@ -31,6 +31,9 @@ def train(
 ) -> Steps[Checkpoint]:
     """Train a model on patches whose classes are known and whose masks are not.
 
+    Under ``accelerate launch`` (or ``torchrun``) every process runs this function with the same arguments;
+    they share the batches, and the main process alone validates and writes.
+
     Parameters
     ----------
     dataset : ImageLevelDataset
@@ -42,7 +45,7 @@ def train(
     val : ImageLevelDataset or path, optional
         Validation data: patches with labels, or a folder with ``img`` and ``mask``.
     output : path, optional
-        Checkpoint to write after every epoch, atomically; beside it lies the state for ``resume``
+        Checkpoint to write after every validation, atomically; beside it lies the state for ``resume``
         until the run is complete.
     resume : bool
         Go on where an interrupted run of the same settings and data stopped. On a CPU the losses are
@@ -50,8 +53,7 @@ def train(
     encoder, teacher : Encoder, optional
         Instead of the catalogue's, for example with the user's own weights.
     start : Tensor, optional
-        (k, p, d) start of the prototypes. By default embeddings of the classes' prompts where the
-        encoder has text, seeded random directions elsewhere.
+        (k, p, d) start of the prototypes; ``config.prototype_start`` decides by default.
     device : str
         "auto", "cpu", "cuda", "cuda:1", "mps".
 
@@ -79,14 +81,13 @@ def train(
         return finished
     for text in (*dataset.notices, *job.notices):
         yield Notice("train", 0, 0, text)
-    patches = yield from load_patches(dataset, job.config, job.encoder.spec)
+    patches = yield from job.read()
     for text in patches.view.notices:
         yield Notice("train", 0, 0, text)
-    yield from job.open_validation(patches.view)
-    run = job.make_run(patches, start)
+    run = yield from assemble_run(job, start, resume=resume)
     job.open_state(run, resume=resume)
     try:
-        while run.progress.epoch < job.config.epochs:
+        while not run.finished:
             if run.progress.step_in_epoch < run.steps_per_epoch:
                 yield run.step()
             else:
@@ -94,4 +95,6 @@ def train(
     except GeneratorExit:
         job.save_state(run)
         raise
+    if run.progress.stopped:
+        yield Notice("train", 0, 0, job.stopped_notice(run))
     return job.complete(run)

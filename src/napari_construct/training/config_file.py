@@ -1,0 +1,54 @@
+"""Settings from files, and what is said about mistakes in them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from napari_construct.exceptions import ConfigurationError
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+def validated(cls: type[Settings], fields: dict[str, Any]) -> Settings:
+    """Settings from plain values.
+
+    Raises
+    ------
+    ConfigurationError
+        Naming the first field that is unknown or impossible.
+    """
+    try:
+        return cls.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "settings"
+        found = "" if not first["loc"] else f", got {first.get('input')!r}"
+        raise ConfigurationError(
+            f"training configuration: {where}: {first['msg']}{found}; correct this field"
+        ) from error
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """Names and values of a YAML or JSON file.
+
+    Raises
+    ------
+    ConfigurationError
+        If the file is missing, or holds something else.
+    """
+    import yaml
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        fields = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise ConfigurationError(f"{path}: expected settings in YAML or JSON, got {error}") from error
+    if not isinstance(fields, dict):
+        raise ConfigurationError(
+            f"{path}: expected names and values, got {type(fields).__name__}; write one `name: value` a line"
+        )
+    return {str(name): value for name, value in fields.items()}

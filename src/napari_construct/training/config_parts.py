@@ -1,0 +1,112 @@
+"""Parts of the settings of a run: the weights of the losses, and how far views may lie from a patch."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Share = Annotated[float, Field(ge=0, le=1)]
+_Weight = Annotated[float, Field(ge=0, le=1000)]
+
+
+class LossWeights(BaseModel):
+    """Factors of the parts of the objective; 0 leaves a part out (it is not computed).
+
+    The defaults are what measurement favours (docs/experiments.md); the paper's are :meth:`published`.
+
+    Parameters
+    ----------
+    classification : float
+        Of the image-level labels.
+    distillation : float
+        Of the teacher's relations.
+    contrast : float
+        Of foreground and background against the prototypes; see ``TrainingConfig.contrast_pairs``.
+    diversity : float
+        Of the likeness between prototypes of one class; without effect where each class has one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    classification: _Weight = 1.0
+    distillation: _Weight = 0.2
+    contrast: _Weight = 0.0
+    diversity: _Weight = 0.0
+
+    @classmethod
+    def published(cls) -> LossWeights:
+        """The weights of the paper."""
+        return cls(classification=1.0, distillation=1.5, contrast=0.2)
+
+
+class AugmentationConfig(BaseModel):
+    """How far training views may lie from the patch on disk.
+
+    Parameters
+    ----------
+    flips, rotations : bool
+        Mirror images and quarter turns: tissue has no up.
+    crop_area : tuple of float
+        Least and largest share of the patch's area that a view shows, resized to the input size.
+    aspect : float
+        Largest ratio of the sides of a crop, at least 1.
+    brightness, contrast : float
+        Largest relative change.
+    stain_gain : float
+        Largest relative change of the amount of each stain (hematoxylin, eosin, residual).
+    stain_offset : float
+        Largest amount of each stain that is added or removed, in units of optical density.
+    stain_swap, grey : float
+        Share of views that receive some of the stain of another view of the batch, or lose some of
+        their colour.
+    focus : float
+        Share of views that are blurred or sharpened.
+    noise : float
+        Largest standard deviation of white noise, for RGB in [0, 1].
+    mosaic : float
+        Share of views that receive a strip of another view; labels are then known for both parts. The
+        published objective knows no mosaics.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    flips: bool = True
+    rotations: bool = True
+    crop_area: tuple[Share, Share] = (0.6, 1.0)
+    aspect: Annotated[float, Field(ge=1, le=2)] = 1.2
+    brightness: Share = 0.1
+    contrast: Share = 0.1
+    stain_gain: Share = 0.25
+    stain_offset: Share = 0.05
+    stain_swap: Share = 0.5
+    grey: Share = 0.25
+    focus: Share = 0.5
+    noise: Share = 0.02
+    mosaic: Share = 0.6
+
+    @model_validator(mode="after")
+    def _ordered(self) -> AugmentationConfig:
+        low, high = self.crop_area
+        if not 0.01 <= low <= high:
+            raise ValueError(f"expected crop_area from small to large, at least 0.01, got {low} to {high}")
+        return self
+
+    @classmethod
+    def none(cls) -> AugmentationConfig:
+        """The patch as it is."""
+        return cls(
+            flips=False,
+            rotations=False,
+            crop_area=(1.0, 1.0),
+            aspect=1.0,
+            brightness=0.0,
+            contrast=0.0,
+            stain_gain=0.0,
+            stain_offset=0.0,
+            stain_swap=0.0,
+            grey=0.0,
+            focus=0.0,
+            noise=0.0,
+            mosaic=0.0,
+        )

@@ -1,0 +1,122 @@
+"""What a run is made of: encoders, configuration, validation data, groups - checked against each other."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from napari_construct.classes import ClassTable
+from napari_construct.data.image_level import ImageLevelDataset
+from napari_construct.data.splits import group_names
+from napari_construct.encoders.catalogue import create_encoder
+from napari_construct.encoders.protocol import Encoder
+from napari_construct.exceptions import ConfigurationError
+from napari_construct.training.config import TrainingConfig
+from napari_construct.training.regions import has_text
+from napari_construct.training.sampling import Sampler, balanced_probabilities
+from napari_construct.training.validation import MaskedImages, open_masked
+from napari_construct.types import PathLike
+
+
+def check_classes(dataset: ImageLevelDataset, classes: ClassTable | None) -> ClassTable:
+    """The class table, or one of the dataset's names.
+
+    Raises
+    ------
+    ConfigurationError
+        If it has another number of classes.
+    """
+    table = classes or ClassTable.from_names(dataset.class_names)
+    if len(table) != len(dataset.class_names):
+        raise ConfigurationError(
+            f"expected {len(dataset.class_names)} classes, as the dataset has "
+            f"({', '.join(dataset.class_names)}), got {len(table)}; correct the class table"
+        )
+    return table
+
+
+def make_encoders(
+    config: TrainingConfig, encoder: Encoder | None, teacher: Encoder | None
+) -> tuple[Encoder, Encoder | None, TrainingConfig]:
+    """Student and teacher, and the configuration with their ids in it.
+
+    Raises
+    ------
+    ConfigurationError
+        If an encoder shall be trained whose licence forbids to store it.
+    """
+    student = create_encoder(config.model.encoder) if encoder is None else encoder
+    if config.encoder_learning_rate is not None:
+        if not student.spec.redistributable:
+            raise ConfigurationError(
+                f"expected an encoder whose licence allows its weights to be stored, got {student.spec.id} "
+                f"({student.spec.licence}); leave encoder_learning_rate out to keep it frozen"
+            )
+        student = copy.deepcopy(student)
+    wanted = config.weights.distillation > 0 and config.model.guidance_levels
+    if teacher is None and wanted and config.model.teacher is not None:
+        teacher = create_encoder(config.model.teacher)
+    changes: dict[str, Any] = {"encoder": student.spec.id}
+    if teacher is not None:
+        changes["teacher"] = teacher.spec.id
+    if has_text(student) and student.spec.embedding_width != config.model.prototype_width:
+        changes["prototype_width"] = student.spec.embedding_width
+    return student, teacher, config.changed(model=config.model.model_dump() | changes)
+
+
+def open_validation_data(
+    val: ImageLevelDataset | PathLike | None, dataset: ImageLevelDataset, config: TrainingConfig
+) -> tuple[MaskedImages | None, ImageLevelDataset | None]:
+    """Images with masks, or patches with labels, or neither.
+
+    Raises
+    ------
+    ConfigurationError
+        If classes differ, or the score that settings compare validations by is not to be had.
+    """
+    masked = val is not None and not isinstance(val, ImageLevelDataset)
+    labelled = isinstance(val, ImageLevelDataset)
+    if config.patience is not None and val is None:
+        raise ConfigurationError("expected validation data with patience, got none; give some (--val)")
+    if config.score == "miou" and val is not None and not masked:
+        raise ConfigurationError(
+            "expected validation images with masks for score miou, got patches with labels; choose f1 or loss"
+        )
+    if config.score in ("f1", "loss") and val is not None and not labelled:
+        raise ConfigurationError(
+            f"expected validation patches with labels for score {config.score}, got images with masks; "
+            "choose miou"
+        )
+    if not isinstance(val, ImageLevelDataset):
+        return (None if val is None else open_masked(Path(val), config.patch_mpp)), None
+    if val.class_names != dataset.class_names:
+        raise ConfigurationError(
+            f"expected validation patches with the classes {', '.join(dataset.class_names)}, got "
+            f"{', '.join(val.class_names)}; use the same classes in the same order"
+        )
+    return None, val
+
+
+def make_sampler(dataset: ImageLevelDataset, config: TrainingConfig) -> Sampler:
+    """Which patches each step sees.
+
+    Raises
+    ------
+    DatasetError
+        If a name does not match ``group_pattern``.
+    """
+    probabilities = None
+    if config.sampling == "balanced":
+        pattern = config.group_pattern
+        groups = dataset.groups if pattern is None else group_names(dataset.names, pattern)
+        probabilities = balanced_probabilities(np.array(dataset.labels), groups)
+    return Sampler(config.seed, len(dataset), config.batch_size, probabilities)
+
+
+def label_tensor(dataset: ImageLevelDataset) -> torch.Tensor:
+    """Labels (n, k) as floats."""
+    return torch.from_numpy(np.array(dataset.labels)).float()
