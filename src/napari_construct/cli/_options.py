@@ -58,6 +58,36 @@ EncoderWeights = Annotated[
         "--encoder-weights", help="File of the encoder's weights, where you must get them yourself."
     ),
 ]
+AnyEncoder = Annotated[
+    bool,
+    typer.Option(
+        "--any-encoder", help="Take encoder weights of another hash than the model was trained with."
+    ),
+]
+ZeroShot = Annotated[
+    str | None,
+    typer.Option(
+        "--zero-shot",
+        metavar="ENCODER",
+        help="Without a trained model: classes described in --classes 'tumour: malignant glands; stroma: "
+        "fibrous tissue', compared with the image by this encoder.",
+    ),
+]
+Attention = Annotated[
+    str,
+    typer.Option(
+        "--attention",
+        help="For --zero-shot: maskclip, clip_surgery, clearclip, sclip or none, as in the papers.",
+    ),
+]
+Examples = Annotated[
+    Path | None,
+    typer.Option(
+        "--examples",
+        help="For --zero-shot: folder with img/ and mask/ of marked regions (0 the first class ...), instead "
+        "of words.",
+    ),
+]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")]
 SettingsJson = Annotated[
     str | None,

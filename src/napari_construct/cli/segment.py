@@ -35,6 +35,10 @@ def segment(
     min_confidence: options.MinConfidence = 0.0,
     device: options.Device = "auto",
     encoder_weights: options.EncoderWeights = None,
+    any_encoder: options.AnyEncoder = False,
+    zero_shot: options.ZeroShot = None,
+    attention: options.Attention = "clearclip",
+    examples: options.Examples = None,
     json_file: options.JsonFile = None,
 ) -> None:
     """Segment image files.
@@ -49,7 +53,7 @@ def segment(
 
     settings = options.settings_from(
         settings=settings_json,
-        classes=classes,
+        classes=None if zero_shot else classes,
         six_views=six_views,
         crf=crf,
         tile=tile,
@@ -62,7 +66,12 @@ def segment(
     _check_names(images)
     check_folder(output)
     check_json(json_file)
-    predictor = load_model(model, device=device, encoder_weights=encoder_weights)
+    if zero_shot:
+        predictor: Predictor = _untrained(
+            zero_shot, classes, attention, examples, mpp=mpp, device=device, encoder_weights=encoder_weights
+        )
+    else:
+        predictor = load_model(model, device=device, encoder_weights=encoder_weights, any_encoder=any_encoder)
     named_classes(settings.classes, predictor.classes)
     if crf is None and settings_json is None:
         settings = settings.changed(crf=predictor.defaults.crf)
@@ -80,6 +89,49 @@ def segment(
         _summary(done, failed, output)
     if failed:
         raise typer.Exit(1)
+
+
+def _untrained(
+    encoder: str,
+    classes: str | None,
+    attention: str,
+    examples: Path | None,
+    *,
+    mpp: float | None,
+    device: str,
+    encoder_weights: Path | None,
+) -> Predictor:
+    """A predictor from descriptions or marked examples."""
+    from napari_construct.data.images import read_image
+    from napari_construct.data.masks import pair_by_stem, read_mask
+    from napari_construct.encoders.dense import ATTENTIONS
+    from napari_construct.exceptions import ConfigurationError
+    from napari_construct.inference.zero_shot import load_zero_shot
+
+    if classes is None:
+        raise ConfigurationError(
+            "expected classes for --zero-shot, got none; add --classes 'tumour: malignant glands; stroma: "
+            "fibrous tissue'"
+        )
+    if attention not in ATTENTIONS:
+        raise ConfigurationError(
+            f"expected --attention {', '.join(ATTENTIONS)}, got {attention!r}; choose one of these"
+        )
+    marked, marked_mpp = None, None
+    if examples is not None:
+        pairs = pair_by_stem(examples / "img", examples / "mask")
+        read = [(read_image(image), read_mask(mask)) for image, mask in pairs.pairs]
+        marked = [(image.pixels, mask) for image, mask in read]
+        marked_mpp = next((image.mpp for image, _ in read if image.mpp is not None), mpp)
+    return load_zero_shot(
+        encoder,
+        classes,
+        attention=attention,  # type: ignore[arg-type]
+        examples=marked,
+        examples_mpp=marked_mpp,
+        device=device,
+        encoder_weights=encoder_weights,
+    )
 
 
 def _check_names(images: list[Path]) -> None:

@@ -26,6 +26,7 @@ from napari_construct.encoders.conch_text import (
     find_tokenizer,
     text_tower,
 )
+from napari_construct.encoders.dense import DenseAttention, as_map, last_block
 from napari_construct.encoders.protocol import EncoderSpec, Normalise, freeze
 from napari_construct.encoders.vit_pyramid import (
     check_multiple,
@@ -158,6 +159,31 @@ class ConchEncoder(nn.Module):
         check_multiple(images, PATCH, self.spec.id)
         embedded: Tensor = self.visual(self.normalise(images))
         return embedded
+
+    def embed_patches(
+        self, images: Float[Tensor, "b 3 h w"], attention: DenseAttention = "clearclip"
+    ) -> Float[Tensor, "b 512 gh gw"]:
+        """L2-normalised embeddings of every patch, see :mod:`.dense`.
+
+        CONCH pools its patches by attention: a pooler that attends to one patch alone returns that
+        patch's value, so each passes through the pooler's value and output projections.
+        """
+        check_multiple(images, PATCH, self.spec.id)
+        visual, pooler = self.visual, self.visual.attn_pool_contrast
+        tokens = visual.embed(self.normalise(images))
+        for block in list(visual.trunk.blocks)[:-1]:
+            tokens = block(tokens)
+        tokens = visual.trunk.norm(last_block(visual.trunk.blocks[-1], tokens, attention))
+        width = pooler.attn.embed_dim
+        values = F.linear(
+            pooler.ln_k(tokens), pooler.attn.v_proj_weight, pooler.attn.in_proj_bias[2 * width :]
+        )
+        pooled = visual.ln_contrast(pooler.attn.out_proj(values)) @ visual.proj_contrast
+        return as_map(pooled, (images.shape[-2] // PATCH, images.shape[-1] // PATCH))
+
+    def text_scale(self) -> float:
+        """CONCH's learned inverse temperature."""
+        return float(self.logit_scale.exp())
 
     def embed_tokens(self, tokens: Tensor | npt.NDArray[Any]) -> Float[Tensor, "t 512"]:
         """L2-normalised embeddings of (t, 128) integer ids of :class:`~.conch_text.ConchTokenizer`.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import open_clip
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
@@ -16,9 +17,10 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from napari_construct.encoders.clip_names import is_transformers_clip, to_open_clip
+from napari_construct.encoders.dense import DenseAttention, as_map, last_block
 from napari_construct.encoders.entries import EncoderEntry
 from napari_construct.encoders.protocol import EncoderSpec, Normalise, freeze
-from napari_construct.encoders.timm_vit import trunk_patch, trunk_taps
+from napari_construct.encoders.timm_vit import trunk_before_last, trunk_patch, trunk_taps
 from napari_construct.encoders.vit_pyramid import (
     SCALES,
     check_multiple,
@@ -101,6 +103,37 @@ class OpenClipEncoder(nn.Module):
         embedded: Tensor = self.clip.encode_image(self.normalise(images), normalize=True)
         return embedded
 
+    def embed_patches(
+        self, images: Float[Tensor, "b 3 h w"], attention: DenseAttention = "clearclip"
+    ) -> Float[Tensor, "b d gh gw"]:
+        """L2-normalised embeddings of every patch, see :mod:`.dense`."""
+        check_multiple(images, self.patch, self.spec.id)
+        grid = (images.shape[-2] // self.patch, images.shape[-1] // self.patch)
+        visual, images = self.clip.visual, self.normalise(images)
+        if isinstance(visual, TimmModel):
+            if visual.trunk.global_pool != "token":
+                raise EncoderError(
+                    f"{self.spec.id}: expected a model that reads its class token, got one that pools by "
+                    f"{visual.trunk.global_pool}; choose another for dense embeddings"
+                )
+            tokens = trunk_before_last(visual.trunk, images, grid)
+            tokens = last_block(visual.trunk.blocks[-1], tokens, attention)
+            return as_map(visual.head(visual.trunk.norm(tokens)), grid)
+        if visual.attn_pool is not None or visual.proj is None:
+            raise EncoderError(
+                f"{self.spec.id}: expected a model that reads its class token, got one that pools by "
+                "attention; choose another for dense embeddings"
+            )
+        positions = resize_position_embedding(visual.positional_embedding[None], 1, grid)[0]
+        exchanged = {"visual.positional_embedding": positions}
+        tokens = functional_call(_BeforeLast(visual), exchanged, (images,))
+        tokens = visual.ln_post(last_block(visual.transformer.resblocks[-1], tokens, attention))
+        return as_map(tokens @ visual.proj, grid)
+
+    def text_scale(self) -> float:
+        """The model's learned inverse temperature."""
+        return float(self.clip.logit_scale.exp())
+
     def embed_texts(self, texts: Sequence[str]) -> Float[Tensor, "t d"]:
         """L2-normalised embeddings of descriptions."""
         tokens = self.tokenizer(list(texts)).to(self.clip.logit_scale.device)
@@ -120,6 +153,26 @@ class _Intermediates(nn.Module):
         outputs = self.visual.forward_intermediates(images, indices=indices, intermediates_only=True)
         taps: list[Tensor] = outputs["image_intermediates"]
         return taps
+
+
+class _BeforeLast(nn.Module):
+    """All tokens after the last block but one, as a forward whose positions may be exchanged."""
+
+    def __init__(self, visual: VisionTransformer) -> None:
+        super().__init__()
+        self.visual = visual
+
+    def forward(self, images: Tensor) -> Tensor:
+        outputs = self.visual.forward_intermediates(
+            images,
+            indices=[len(self.visual.transformer.resblocks) - 2],
+            stop_early=True,
+            intermediates_only=True,
+            output_fmt="NLC",
+            output_extra_tokens=True,
+        )
+        prefix, patches = outputs["image_intermediates_prefix"][0], outputs["image_intermediates"][0]
+        return torch.cat([prefix, patches], 1)
 
 
 def load_open_clip(

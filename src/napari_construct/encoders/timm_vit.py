@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import timm
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -111,12 +112,45 @@ def trunk_patch(trunk: nn.Module, encoder_id: str) -> int:
 def trunk_taps(trunk: Any, images: Float[Tensor, "b 3 h w"], grid: tuple[int, int]) -> list[Tensor]:
     """(b, c, h, w) after four blocks of a timm vision transformer, at any image size."""
     indices = list(tap_blocks(len(trunk.blocks)))
-    exchanged: dict[str, Tensor] = {}
-    if not getattr(trunk, "dynamic_img_size", False):
-        prefix = 0 if trunk.no_embed_class else trunk.num_prefix_tokens
-        exchanged["trunk.pos_embed"] = resize_position_embedding(trunk.pos_embed, prefix, grid)
-    taps: list[Tensor] = functional_call(_Intermediates(trunk), exchanged, (images, indices))
+    taps: list[Tensor] = functional_call(_Intermediates(trunk), _exchanged(trunk, grid), (images, indices))
     return taps
+
+
+class _BeforeLast(nn.Module):
+    """All tokens after the last block but one, as a forward whose positions may be exchanged."""
+
+    def __init__(self, trunk: nn.Module) -> None:
+        super().__init__()
+        self.trunk = trunk
+
+    def forward(self, images: Tensor) -> Tensor:
+        trunk: Any = self.trunk
+        ((patches, prefix),) = trunk.forward_intermediates(
+            images,
+            indices=[len(trunk.blocks) - 2],
+            return_prefix_tokens=True,
+            norm=False,
+            stop_early=True,
+            output_fmt="NLC",
+            intermediates_only=True,
+        )
+        return torch.cat([prefix, patches], 1)
+
+
+def trunk_before_last(
+    trunk: Any, images: Float[Tensor, "b 3 h w"], grid: tuple[int, int]
+) -> Float[Tensor, "b n c"]:
+    """Class, register and patch tokens after the last block but one, at any image size."""
+    tokens: Tensor = functional_call(_BeforeLast(trunk), _exchanged(trunk, grid), (images,))
+    return tokens
+
+
+def _exchanged(trunk: Any, grid: tuple[int, int]) -> dict[str, Tensor]:
+    """The position embedding for a grid, where the trunk does not resize it itself."""
+    if getattr(trunk, "dynamic_img_size", False):
+        return {}
+    prefix = 0 if trunk.no_embed_class else trunk.num_prefix_tokens
+    return {"trunk.pos_embed": resize_position_embedding(trunk.pos_embed, prefix, grid)}
 
 
 def load_timm_vit(entry: EncoderEntry, weights: Path | None = None, *, config: Path | None = None) -> TimmViT:

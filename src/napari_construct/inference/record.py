@@ -72,6 +72,7 @@ def model_record(predictor: Predictor) -> dict[str, Any]:
         "classes": list(checkpoint.classes.names),
         "mpp": checkpoint.mpp,
         "data_fingerprint": checkpoint.data_fingerprint,
+        **({"zero_shot": checkpoint.training["zero_shot"]} if "zero_shot" in checkpoint.training else {}),
     }
 
 
