@@ -1,4 +1,4 @@
-"""How much memory does loading CONCH-sized weights take, is it given back, and how large is a checkpoint on it?
+"""Memory of loading CONCH-sized weights, what is given back, and the size of a checkpoint on them.
 
 Makes a file of CONCH's names and shapes, loads it through the catalogue in a process of its own, reads
 every weight (the hash does), and compares the peak of resident memory with the size of the weights.
