@@ -1,9 +1,9 @@
-"""Take the pictures of the documentation: napari, the sample region, the widget, its results.
+"""Take the pictures of the documentation: napari with a sample, each dock widget, its results.
 
-    python scripts/screenshots.py [--model NAME_OR_FILE] [--output docs/images]
+    python scripts/screenshots.py [--only WIDGET ...] [--model NAME_OR_FILE] [--output docs/images]
 
-Writes ``segment_tissue.png`` (dark theme) and ``segment_tissue_light.png``. Starts itself again under
-``xvfb-run`` where there is no display. The model is the first bundled one unless named.
+Writes ``WIDGET.png`` (dark theme) and ``WIDGET_light.png``. Starts itself again under ``xvfb-run`` where
+there is no display. The model is the first bundled one unless named.
 """
 
 from __future__ import annotations
@@ -12,29 +12,33 @@ import argparse
 import os
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from napari_construct.widgets.segment_tissue import SegmentTissue
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZE = (1600, 1000)
-THEMES = {"dark": "segment_tissue.png", "light": "segment_tissue_light.png"}
+THEMES = {"dark": "", "light": "_light"}
 TIMEOUT = 600.0
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Take the pictures of the documentation.")
+    parser.add_argument("--only", nargs="*", choices=list(SCENES), help="some of the widgets")
     parser.add_argument("--model", help="bundled model or checkpoint; default: the first bundled one")
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "images")
     options = parser.parse_args()
     ensure_display()
-    for theme, name in THEMES.items():
-        take(options.output / name, theme, open_widget, options.model)
-        print(options.output / name)
+    with tempfile.TemporaryDirectory() as folder:
+        # nothing of the user's own choices in the pictures, and nothing of ours in theirs
+        os.environ["NAPARI_CONSTRUCT_WIDGETS"] = str(Path(folder) / "widgets.ini")
+        for name in options.only or SCENES:
+            for theme, suffix in THEMES.items():
+                path = options.output / f"{name}{suffix}.png"
+                take(path, theme, SCENES[name], options.model)
+                print(path)
     return 0
 
 
@@ -51,14 +55,14 @@ def ensure_display() -> None:
     os.execv(xvfb, [xvfb, "-a", "-s", screen, sys.executable, *sys.argv])
 
 
-def open_widget(viewer: Any) -> SegmentTissue:
-    """Open the widget as the menu does."""
-    _, widget = viewer.window.add_plugin_dock_widget("napari-construct", "Segment tissue")
+def open_widget(viewer: Any, name: str = "Segment tissue") -> Any:
+    """Open a widget as the menu does."""
+    _, widget = viewer.window.add_plugin_dock_widget("napari-construct", name)
     return widget
 
 
-def take(path: Path, theme: str, opened: Callable[[Any], SegmentTissue], model: str | None = None) -> None:
-    """One picture of the whole window after a run on the sample."""
+def take(path: Path, theme: str, scene: Callable[[Any, str | None], None], model: str | None = None) -> None:
+    """One picture of the whole window after a scene was played."""
     import napari
     from napari.settings import get_settings
     from qtpy.QtWidgets import QApplication
@@ -66,14 +70,7 @@ def take(path: Path, theme: str, opened: Callable[[Any], SegmentTissue], model: 
     get_settings().appearance.theme = theme
     viewer = napari.Viewer(title="napari")
     viewer.window.resize(*SIZE)
-    viewer.open_sample("napari-construct", "lymph_node_tumour")
-    widget = opened(viewer)
-    if model is not None:
-        widget.setModel(model)
-    wait_for(lambda: "being loaded" not in widget.message(), "the model")
-    run(widget)
-    viewer.reset_view()
-    arrange(viewer)
+    scene(viewer, model)
     settle(1.0)
     path.parent.mkdir(parents=True, exist_ok=True)
     viewer.screenshot(str(path), canvas_only=False, flash=False)
@@ -81,7 +78,58 @@ def take(path: Path, theme: str, opened: Callable[[Any], SegmentTissue], model: 
     QApplication.processEvents()
 
 
-def run(widget: SegmentTissue) -> None:
+def segment_tissue(viewer: Any, model: str | None) -> None:
+    """The sample, its CAMs and its mask side by side."""
+    segmented(viewer, model)
+    arrange(viewer)
+
+
+def refine(viewer: Any, model: str | None) -> None:
+    """A milder CRF on the mask of the sample."""
+    viewer.window.remove_dock_widget(segmented(viewer, model))
+    widget = open_widget(viewer, "Refine")
+    crf = widget.value().crf.model_copy(update={"appearance_weight": 8.0, "smoothness_sigma": 5.0})
+    widget.setValue(widget.value().changed(crf=crf.model_dump()))
+    wait_for(lambda: not widget.isRunning(), "the refinement")
+    viewer.reset_view()
+
+
+def batch(viewer: Any, model: str | None) -> None:
+    """A stack and a broken file."""
+    viewer.open_sample("napari-construct", "lymph_node_stack")
+    widget = open_widget(viewer, "Batch")
+    if model is not None:
+        widget.setValue(widget.value().model_copy(update={"model": model}))
+    with tempfile.TemporaryDirectory() as folder:
+        broken = Path(folder) / "broken_slide.tif"
+        broken.write_bytes(b"II*\x00")
+        widget.addLayer(viewer.layers[0])
+        widget.addPaths([str(broken)])
+        widget.setOutput(str(Path(folder) / "results"))
+        run(widget)
+        widget.setOutput("results")
+    viewer.reset_view()
+
+
+SCENES: dict[str, Callable[[Any, str | None], None]] = {
+    "segment_tissue": segment_tissue,
+    "refine": refine,
+    "batch": batch,
+}
+
+
+def segmented(viewer: Any, model: str | None) -> Any:
+    """Segment the sample; the widget that did it."""
+    viewer.open_sample("napari-construct", "lymph_node_tumour")
+    widget = open_widget(viewer)
+    if model is not None:
+        widget.setModel(model)
+    wait_for(lambda: "being loaded" not in widget.message(), "the model")
+    run(widget)
+    return widget
+
+
+def run(widget: Any) -> None:
     done: list[bool] = []
     widget.finished.connect(lambda: done.append(True))
     widget.run()

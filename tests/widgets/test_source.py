@@ -67,6 +67,8 @@ def test_every_plane_of_a_stack(qtbot, viewer, widget, fake, tissue) -> None:
     np.testing.assert_array_equal(labels.data[1], alone)
     assert labels.features["pixels"].sum() == (labels.data > 0).sum()
     assert len(labels.metadata["napari_construct"]["record"]["planes"]) == 3
+    button(widget, "Python").click()
+    assert "One plane can be copied" in widget.message()
 
 
 def test_features_of_planes_are_joined() -> None:

@@ -122,14 +122,22 @@ def _layer(given: LayerInput, report: Any, predictor: Any) -> Labels | None:
     )
 
 
+def place_of(key: str) -> tuple[Path, int]:
+    """File and plane of a key of the ledger; a name may hold a # itself."""
+    path, _, plane = key.rpartition("#")
+    if path and plane.isdigit() and not Path(key).is_file():
+        return Path(path), int(plane)
+    return Path(key), 0
+
+
 def open_steps(entry: Entry, output: Path) -> Steps[list[Layer]]:
     """Layers of an image of a batch, with its mask where there is one."""
     from napari_construct.data.masks import read_mask
     from napari_construct.data.stacks import read_plane
 
     yield Event("reading the image", 0, 1)
-    path, _, plane = entry.key.rpartition("#")
-    image = read_plane(path, int(plane)) if path and plane.isdigit() else read_plane(entry.key, 0)
+    path, plane = place_of(entry.key)
+    image = read_plane(path, plane)
     placement: dict[str, Any] = {}
     if image.mpp is not None:
         placement = {"scale": (image.mpp, image.mpp), "units": ("micrometer", "micrometer")}

@@ -51,3 +51,31 @@ def lymph_node_tumour_annotated() -> list[LayerData]:
         **_PLACEMENT,
     }
     return [*lymph_node_tumour(), (labels, options, "labels")]
+
+
+def lymph_node_stack() -> list[LayerData]:
+    """Four neighbouring squares of 256 px of the same region as the planes of a stack."""
+    (pixels, options, kind), *_ = lymph_node_tumour()
+    corners = [(512, 512), (512, 768), (768, 512), (768, 768)]
+    planes = np.stack([pixels[y : y + 256, x : x + 256] for y, x in corners])
+    placement = {
+        "scale": (1.0, _MPP, _MPP),
+        "units": ("pixel", "micrometer", "micrometer"),
+        "axis_labels": ("plane", "y", "x"),
+    }
+    return [(planes, {**options, "name": "lymph node (stack)", **placement}, kind)]
+
+
+def lymph_node_with_glass() -> list[LayerData]:
+    """A square of the same region beside bare glass, to try the rule for glass on.
+
+    The glass is drawn: off-white with the faint noise of a camera, in a curve along the tissue.
+    """
+    (pixels, options, kind), *_ = lymph_node_tumour()
+    part = pixels[512:1024, 512:1024].copy()
+    rows, columns = np.mgrid[:512, :512]
+    glass = columns < 170 + 40 * np.sin(rows / 60)
+    noise = np.random.default_rng(0).normal(0, 1.5, part.shape)
+    drawn = np.clip(np.array([243.0, 241.0, 245.0]) + noise, 0, 255).astype(np.uint8)
+    part[glass] = drawn[glass]
+    return [(part, {**options, "name": "lymph node beside glass"}, kind)]

@@ -33,6 +33,7 @@ from napari_construct.widgets._batch_job import (
     batch_steps,
     layer_input,
     open_steps,
+    place_of,
 )
 from napari_construct.widgets._copy_row import CopyRow
 from napari_construct.widgets._item_table import ItemTable
@@ -322,7 +323,7 @@ class Batch(QWidget):
         if entry.error:
             self._control.showMessage(entry.error, Level.WARNING)
             return
-        if not Path(entry.key.rpartition("#")[0] or entry.key).is_file():  # a layer, or a folder
+        if not place_of(entry.key)[0].is_file():  # a layer, or a folder
             return
         job = Job("Open an image", partial(open_steps, entry, Path(self.output())), self)
         job.returned.connect(self._adder.add)

@@ -220,6 +220,9 @@ class SegmentTissue(QWidget):
         """Put the run on the clipboard as text."""
         if self._control.blockedReason():
             return
+        if self._source.planeAxis() is not None:
+            self._control.showMessage("One plane can be copied: choose the one on view, or take Batch.")
+            return
         try:
             text = recipe(self._source.planes()[0], self.model(), self.value())
         except ConstructError as error:
