@@ -103,6 +103,23 @@ def test_models_must_agree(data: Path, colours_model: Model) -> None:
     assert Models([colours_model(), colours_model()]).names == ("colours 1", "colours 2")
 
 
+def test_notices_are_given_once_and_encoders_must_be_one(data: Path, colours_model: Model) -> None:
+    models = [colours_model(name="a"), colours_model(name="b")]
+    for model in models:
+        object.__setattr__(model.checkpoint, "mpp", 0.5)
+    events: list[Event] = []
+    pairs = pair_by_stem(data / "img", data / "mask")
+    report = run(evaluate_steps(pairs, Models(models), PLAIN.changed(mpp=0.25)), events.append)
+    said = [e.message for e in events if type(e) is Notice]
+    assert said == list(report.notices)
+    assert len(said) == 2
+    object.__setattr__(models[1].checkpoint, "encoder_hash", "0" * 64)
+    with pytest.raises(
+        ConfigurationError, match=r"same weights of the encoder tiny, got .* in a and 000000000000 in b"
+    ):
+        Models(models)
+
+
 def test_patches_of_the_training_size_have_their_own_presence(data: Path, colours_model: Model) -> None:
     """Windows of 32 px lie within one stripe each: nine per image, three of each colour."""
     found = evaluate(data / "img", data / "mask", colours_model(), PLAIN).to_dict()["presence"]

@@ -44,3 +44,4 @@ def print_table(table: Table) -> None:
         grid.add_row(*row)
     console = Console(highlight=False, markup=False)
     console.print(grid)
+    console.print()

@@ -18,7 +18,7 @@ from napari_construct.evaluation.examples import Gallery
 from napari_construct.evaluation.image_score import ImageScore, score_image_steps
 from napari_construct.evaluation.models import Models
 from napari_construct.evaluation.report import EvaluationReport, ModelScores
-from napari_construct.events import Event, Notice, Steps, run
+from napari_construct.events import Event, Notice, Result, Steps, run
 from napari_construct.exceptions import ConfigurationError, ConstructError, DatasetError
 from napari_construct.inference.predictor import DEFAULT_MODEL, Predictor
 from napari_construct.inference.record import model_record
@@ -119,6 +119,7 @@ class _Passes:
         self.failures: dict[int, tuple[str, str]] = {}
         self.empty: set[int] = set()
         self.notices: dict[str, None] = {}  # in order, each once
+        self._said: set[str] = set()
 
     def score_steps(self, name: str, predictor: Predictor, gallery: Gallery | None) -> Steps[None]:
         done, scores = len(self.models) * len(self.pairs), {}
@@ -128,7 +129,7 @@ class _Passes:
                 continue
             steps = score_image_steps(image, mask, predictor, self.settings, self.ignore, gallery)
             try:
-                score, said = yield from steps
+                score, said = yield from self._unsaid(steps)
             except ConstructError as error:
                 self.failures[index] = str(image), str(error)
                 yield Notice("images", done + index, self.total, str(error))
@@ -141,6 +142,23 @@ class _Passes:
                 scores[index] = score
         known = {"name": name, "distilled": distilled(predictor.checkpoint.training)}
         self.models.append((model_record(predictor) | known, scores))
+
+    def _unsaid(self, steps: Steps[Result]) -> Steps[Result]:
+        """Pass a job on without the notices that an earlier model has given already."""
+        try:
+            while True:
+                try:
+                    event = next(steps)
+                except StopIteration as stop:
+                    result: Result = stop.value
+                    return result
+                if isinstance(event, Notice):
+                    if event.message in self._said:
+                        continue
+                    self._said.add(event.message)
+                yield event
+        finally:
+            steps.close()
 
     def scored(self, models: Models) -> tuple[ModelScores, ...]:
         """Every model's scores of the images that all of them share."""

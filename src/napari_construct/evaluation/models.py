@@ -8,7 +8,7 @@ from pathlib import Path
 from napari_construct.classes import ClassTable
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.predictor import Predictor, load_model
-from napari_construct.models.checkpoint import load_checkpoint, resolve_model
+from napari_construct.models.checkpoint import Checkpoint, load_checkpoint, resolve_model
 from napari_construct.types import PathLike
 
 
@@ -43,9 +43,11 @@ class Models:
             raise ConfigurationError("expected at least one model, got none; name one")
         self._models = tuple(m if isinstance(m, Predictor) else resolve_model(m) for m in models)
         self._device, self._weights = device, encoder_weights
-        tables = [m.classes if isinstance(m, Predictor) else load_checkpoint(m).classes for m in self._models]
+        checkpoints = [m.checkpoint if isinstance(m, Predictor) else load_checkpoint(m) for m in self._models]
+        tables = [checkpoint.classes for checkpoint in checkpoints]
         self.classes: ClassTable = tables[0]
         self.names = model_names(self._models)
+        _check_encoders(self.names, checkpoints)
         for name, table in zip(self.names, tables, strict=True):
             if table.names != self.classes.names:
                 raise ConfigurationError(
@@ -62,6 +64,22 @@ class Models:
                 yield model
             else:
                 yield load_model(model, device=self._device, encoder_weights=self._weights)
+
+
+def _check_encoders(names: Sequence[str], checkpoints: Sequence[Checkpoint]) -> None:
+    """Refuse, before any work, models whose frozen encoders cannot all be the one at hand."""
+    first: dict[str, tuple[str, str]] = {}
+    for name, checkpoint in zip(names, checkpoints, strict=True):
+        if checkpoint.encoder_state is not None:
+            continue
+        encoder = checkpoint.config.encoder
+        other, digest = first.setdefault(encoder, (name, checkpoint.encoder_hash))
+        if digest != checkpoint.encoder_hash:
+            raise ConfigurationError(
+                f"expected models trained with the same weights of the encoder {encoder}, got "
+                f"{digest[:12]} in {other} and {checkpoint.encoder_hash[:12]} in {name}; evaluate them "
+                "apart, each with its own"
+            )
 
 
 def model_names(models: Sequence[Path | Predictor]) -> tuple[str, ...]:
