@@ -9,8 +9,9 @@ import torch
 from napari_construct.events import run as finished
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.refinement.dense_crf import CRFParameters, Factorisation, dense_crf
-from napari_construct.refinement.dense_crf import meanfield as meanfield_module
-from napari_construct.refinement.dense_crf.lattice import from_cells, to_cells
+from napari_construct.refinement.dense_crf.colours import fit_colours
+from napari_construct.refinement.dense_crf.lattice import Lattice, from_cells, to_cells
+from napari_construct.refinement.dense_crf.meanfield import differentiable_mean_field
 
 SIGMAS = [
     {},
@@ -156,19 +157,26 @@ def test_messages_are_a_symmetric_operator(small):
         )
 
 
-def test_gradcheck_of_the_messages(small, monkeypatch):
-    lattice = Factorisation(small[0][:8, :8], accuracy="fine").lattices[0]
-    for name in ("features", "residual", "weights"):
-        monkeypatch.setattr(lattice, name, getattr(lattice, name).double())
-    monkeypatch.setattr(lattice, "dtype", torch.float64)
-    for blur in (lattice.appearance_blur, lattice.smoothness_blur):
-        for axis in (blur.x, blur.y):
-            monkeypatch.setattr(axis, "blocks", [(source, block.double()) for source, block in axis.blocks])
-    original = lattice.slice
-    monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
-    q = torch.rand(1, lattice.ny, lattice.nx, 2, lattice.p, dtype=torch.float64, requires_grad=True)
-    assert original is not None
-    assert torch.autograd.gradcheck(lambda x: meanfield_module._Messages.apply(x, lattice), (q,), atol=1e-6)
+def test_gradcheck_in_probabilities_and_weights(small):
+    """The whole mean field in float64: probabilities through a softmax, and both weights."""
+    image = torch.from_numpy(small[0][:3, :4].copy())[None]
+    lattice = Lattice(
+        image,
+        fit_colours(image, 20.0, 0.01, 15),
+        sigma_xy=10.0,
+        smoothness_sigma=15.0,
+        spacing=0.6,
+        degree=1,
+        dtype=torch.float64,
+        run=map,
+    )
+    logits = torch.randn(1, 2, 3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    weights = torch.tensor([2.0, 3.0], dtype=torch.float64)
+
+    def refined(given: torch.Tensor, pair: torch.Tensor) -> torch.Tensor:
+        return differentiable_mean_field(lattice, given.softmax(1), (pair[0], pair[1]), 2)
+
+    assert torch.autograd.gradcheck(refined, (logits.requires_grad_(), weights.requires_grad_()), atol=1e-6)
 
 
 def test_cells_there_and_back():

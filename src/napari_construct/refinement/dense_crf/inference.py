@@ -25,10 +25,10 @@ BACKENDS: Final = ("auto", "lowrank", "exact", "pydensecrf")
 EXACT_PIXELS = 32 * 32
 """Up to this size ``auto`` takes the exact backend: it is as fast there."""
 
-TILE_FROM = 1600 * 1600
+TILE_FROM = 2200 * 2200
 """Larger images are worked on in tiles by ``auto`` and ``lowrank``."""
 
-TILE = 1280
+TILE = 2048
 
 
 def dense_crf(
@@ -88,8 +88,8 @@ def dense_crf(
     accuracy : {"auto", "fine", "fast"}
         Of ``lowrank``; see :class:`Factorisation`.
     tile : int, optional
-        Side of the tiles of ``lowrank`` in pixels; by default one tile up to 1600 x 1600 pixels and
-        tiles of 1280 above. A halo is added and cut off again, so seams do not show.
+        Side of the tiles of ``lowrank`` in pixels; by default one tile up to 2200 x 2200 pixels and
+        tiles of 2048 above. A halo is added and cut off again, so seams do not show.
     device : torch.device or str, optional
         Where to work; by default where the probabilities are (arrays: on the CPU).
 

@@ -91,7 +91,7 @@ class Lattice:
     def _place_features(self, table: Float[Tensor, "n r1"], rows: Int[Tensor, "b h w"], run: Map) -> None:
         """Bring features to their cells; remember 1 - |Phi|^2."""
         outside, s = len(table), self.s
-        missing = torch.nn.functional.pad((1 - table.square().sum(1)).clamp_min_(0), (0, 1))
+        missing = torch.nn.functional.pad((1 - table.square().sum(1)).clamp_min_(0), (0, 1)).to(self.sums)
         low = torch.nn.functional.pad(table.to(self.dtype), (0, 0, 0, 1))
         padding = (0, self.nx * s - self.w, 0, self.ny * s - self.h)
         rows = torch.nn.functional.pad(rows, padding, value=outside)

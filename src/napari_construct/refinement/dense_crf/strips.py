@@ -10,11 +10,13 @@ depends on how many threads there are.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Protocol, TypeVar, runtime_checkable
+from itertools import pairwise
+from typing import Protocol, TypeVar, cast, runtime_checkable
 
 import torch
 
@@ -63,14 +65,55 @@ def workers(device: torch.device) -> Iterator[Map]:
         yield map
         return
     with one_thread():
-        yield _pool(threads).map
+        yield _team(threads).map
+
+
+class _Team:
+    """Threads that each take the same items every time, and then those that others have left.
+
+    What a thread has worked on is in its processor's cache, so a strip stays with its thread; only where
+    a thread is held up by other programs do the others take over.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.threads = [
+            ThreadPoolExecutor(1, "dense-crf", initializer=torch.set_num_threads, initargs=(1,))
+            for _ in range(threads)
+        ]
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item], /) -> Iterator[Result]:
+        given = list(items)
+        results: list[Result | None] = [None] * len(given)
+        cuts = [len(given) * i // len(self.threads) for i in range(len(self.threads) + 1)]
+        shares = [deque(range(*ends)) for ends in pairwise(cuts)]
+
+        def work(own: int) -> None:
+            for index in _own_then_others(shares, own):
+                results[index] = function(given[index])
+
+        jobs = [thread.submit(work, own) for own, thread in enumerate(self.threads) if shares[own]]
+        wait(jobs)
+        for job in jobs:
+            job.result()
+        return iter(cast("list[Result]", results))
+
+
+def _own_then_others(shares: list[deque[int]], own: int) -> Iterator[int]:
+    """Items from the front of the own share, then from the ends of others; each comes up once."""
+    order = [shares[own].popleft] + [share.pop for i, share in enumerate(shares) if i != own]
+    for take in order:
+        while True:
+            try:
+                yield take()
+            except IndexError:
+                break
 
 
 @lru_cache(maxsize=1)
-def _pool(threads: int) -> ThreadPoolExecutor:
+def _team(threads: int) -> _Team:
     """Threads that stay: new ones would have to fill their caches and scratch memory again."""
-    return ThreadPoolExecutor(threads, "dense-crf", initializer=torch.set_num_threads, initargs=(1,))
+    return _Team(threads)
 
 
 if hasattr(os, "register_at_fork"):  # threads do not survive a fork, the object would
-    os.register_at_fork(after_in_child=_pool.cache_clear)
+    os.register_at_fork(after_in_child=_team.cache_clear)
