@@ -37,7 +37,7 @@ def train(
     ] = None,
     encoder: Annotated[str | None, typer.Option("--encoder", help="Encoder; default mini.")] = None,
     teacher: Annotated[
-        str | None, typer.Option("--teacher", help="Teacher of the distillation, or none; default none.")
+        str | None, typer.Option("--teacher", help="Teacher of the distillation, or none; default structure.")
     ] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Passes over the patches.")] = None,
     batch_size: Annotated[int | None, typer.Option("--batch-size", min=1, help="Patches in a step.")] = None,

@@ -75,7 +75,7 @@ def cam_steps(
     check_image(image, name)
     check_result_size((image.shape[0], image.shape[1]), len(predictor.classes), name)
     mpp = settings.mpp if settings.mpp is not None else mpp
-    shape = model_shape((image.shape[0], image.shape[1]), mpp, predictor.mpp, name)
+    shape = model_shape((image.shape[0], image.shape[1]), mpp, predictor.mpp, name, predictor.scale)
     plan = plan_tiles(shape, settings.tile, settings.overlap, predictor.spec.multiple)
     started, clock = datetime.now(UTC), time.perf_counter()
     notices = _notices(name, image.shape, shape, mpp, predictor)
@@ -122,8 +122,15 @@ def check_image(image: Any, name: str) -> None:
 def _notices(
     name: str, before: tuple[int, ...], after: tuple[int, int], mpp: float | None, predictor: Predictor
 ) -> tuple[str, ...]:
-    if before[:2] == after or mpp is None or predictor.mpp is None:
+    if before[:2] == after:
         return ()
+    if mpp is None or predictor.mpp is None:
+        of_patches = "" if predictor.mpp is None else f" ({predictor.mpp * predictor.scale:.4g} um per pixel)"
+        sentence = (
+            f"{name}: its resolution is not known, so it is taken to be that of the training patches"
+            f"{of_patches}; give mpp if it is another one"
+        )
+        return (sentence,)
     verb = "enlarged" if after[0] > before[0] else "reduced"
     sentence = (
         f"{name}: {mpp:.4g} um per pixel, the model was trained at {predictor.mpp:.4g}; "

@@ -93,6 +93,11 @@ class Predictor:
         return self.checkpoint.mpp
 
     @property
+    def scale(self) -> float:
+        """Pixels of the network's input for one of an image that is like the training patches."""
+        return float(self.checkpoint.training.get("scale", 1.0))
+
+    @property
     def defaults(self) -> SegmentSettings:
         """Settings that suit the model: a second-stage network (unet) was made to need no CRF."""
         return SegmentSettings(crf=None) if self.checkpoint.config.network == "unet" else SegmentSettings()

@@ -26,7 +26,7 @@ _BAND: Final = 512
 
 
 def model_shape(
-    shape: tuple[int, int], mpp: float | None, model_mpp: float | None, name: str
+    shape: tuple[int, int], mpp: float | None, model_mpp: float | None, name: str, scale: float = 1.0
 ) -> tuple[int, int]:
     """Rows and columns of an image at the model's resolution.
 
@@ -35,19 +35,22 @@ def model_shape(
     shape : tuple of int
         Rows and columns of the image.
     mpp, model_mpp : float or None
-        Micrometres per pixel of both; the shape is kept where one is unknown or they hardly differ.
+        Micrometres per pixel of both; the shape is kept where they hardly differ.
     name : str
         What errors call the image.
+    scale : float
+        Factor where a resolution is unknown: what the training patches were resized by.
 
     Raises
     ------
     InputError
         If the two differ more than eightfold, or the enlarged image would be too large.
     """
-    if mpp is None or model_mpp is None or abs(mpp / model_mpp - 1) <= TOLERANCE:
+    known = mpp is not None and model_mpp is not None
+    factor = mpp / model_mpp if mpp is not None and model_mpp is not None else scale
+    if abs(factor - 1) <= TOLERANCE:
         return shape
-    factor = mpp / model_mpp
-    if not 1 / LARGEST_FACTOR <= factor <= LARGEST_FACTOR:
+    if known and not 1 / LARGEST_FACTOR <= factor <= LARGEST_FACTOR:
         raise InputError(
             f"{name}: expected an image within {LARGEST_FACTOR:g} times of the model's {model_mpp:g} um per "
             f"pixel, got {mpp:g}; correct the resolution (mpp), or use another level or another model"
@@ -55,8 +58,8 @@ def model_shape(
     wanted = (max(round(shape[0] * factor), 1), max(round(shape[1] * factor), 1))
     if wanted[0] * wanted[1] > MAX_MODEL_PIXELS:
         raise InputError(
-            f"{name}: expected at most {MAX_MODEL_PIXELS:,} pixels at the model's {model_mpp:g} um per "
-            f"pixel, got {wanted[0]} x {wanted[1]}; cut out a region"
+            f"{name}: expected at most {MAX_MODEL_PIXELS:,} pixels at the model's resolution, got "
+            f"{wanted[0]} x {wanted[1]}; cut out a region"
         )
     return wanted
 

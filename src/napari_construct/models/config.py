@@ -62,7 +62,7 @@ class ModelConfig(BaseModel):
     network: Literal["construct", "unet"] = "construct"
     preset: Preset = "construct"
     encoder: str = "mini"
-    teacher: str | None = None
+    teacher: str | None = "structure"
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
     prototypes_per_class: Annotated[int, Field(ge=1, le=64)] = 1
@@ -74,7 +74,7 @@ class ModelConfig(BaseModel):
     fusion_width: Annotated[int, Field(ge=4, le=2048)] = 128
     cam_stride: Annotated[int, Field(ge=1, le=64)] = 8
     guidance_levels: tuple[int, ...] = (2,)
-    pooling: Literal["mean", "attention", "log_mean_exp", "strongest"] = "mean"
+    pooling: Literal["mean", "attention", "log_mean_exp", "strongest"] = "strongest"
     class_bias: bool = True
 
     @classmethod

@@ -65,6 +65,6 @@ def _strongest(odds: Float[Tensor, "b k n"], share: Float[Tensor, "b n"] | None)
         inside = torch.where((share > 0.5).any(1, keepdim=True), share > 0.5, share > 0)
     count = (inside.sum(1) * STRONGEST).ceil()
     lowest = torch.finfo(odds.dtype).min
-    ordered = odds.masked_fill(~inside[:, None], lowest).topk(max(int(count.max()), 1), dim=-1).values
+    ordered = odds.masked_fill(~inside[:, None], lowest).topk(max([1, *count.int().tolist()]), dim=-1).values
     taken = torch.arange(ordered.shape[-1], device=odds.device) < count[:, None]
     return ordered.masked_fill(~taken[:, None], 0).sum(-1) / count.clamp_min(1)[:, None]

@@ -58,7 +58,7 @@ def assemble_run(job: Job, start: Float[Tensor, "k p d"] | None, *, resume: bool
 
 
 def _make_task(job: Job, model: ConstructNet) -> TrainingTask:
-    if job.config.encoder_learning_rate is not None:
+    if isinstance(job.config.encoder_learning_rate, float):
         job.encoder.requires_grad_(True)  # type: ignore[attr-defined]
     if job.processes.count > 1:
         share_norms(model.head, job.processes)

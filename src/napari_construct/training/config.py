@@ -29,9 +29,10 @@ class TrainingConfig(BaseModel):
         Parts in which student and teacher encode a batch, one after another; memory falls with it. The
         head sees the whole batch at once, so that the step is that of the undivided batch up to rounding.
         A trained encoder then encodes twice.
-    sampling : {"uniform", "balanced"}
+    sampling : {"uniform", "balanced", "label_sets"}
         "uniform" visits every patch once in an epoch. "balanced" draws the classes alike, and within a
-        class its patients or slides alike (see :mod:`~napari_construct.training.sampling`).
+        class its patients or slides alike (see :mod:`~napari_construct.training.sampling`). "label_sets"
+        does so with sets of classes, so that patches of one class are not lost among mixed ones.
     group_pattern : str or None
         Regular expression for the patient or slide in a patch's file name, for example
         ``(p[0-9]+)_``; None uses the table's column ``group``, or no groups where there is none.
@@ -47,8 +48,9 @@ class TrainingConfig(BaseModel):
         Of AdamW.
     decay_all : bool
         Whether vectors and scalars (biases, norms, temperature) are decayed, too.
-    encoder_learning_rate : float or None
-        Trains the encoder too, if its licence allows to store the result; None keeps it frozen.
+    encoder_learning_rate : float, "auto" or None
+        Trains the encoder too, if its licence allows to store the result; None keeps it frozen. "auto"
+        trains the bundled encoder, which has seen few patches, at ``learning_rate`` and keeps all others.
     schedule : {"polynomial", "cosine", "constant"}
         Course of the learning rate after the warm-up.
     warm_up : float
@@ -69,8 +71,9 @@ class TrainingConfig(BaseModel):
         many there are of each. The published objective counts patches.
     labels_speak_of : {"parts", "cells"}
         What an image-level label is compared with: the pooled logits of a patch (or of each part of a
-        mosaic), or every cell of the CAM. "cells" is for patches that hold one class each and little
-        else; it needs no pooling to be undone by the network.
+        mosaic), or every cell of the CAM. With "cells" classes exclude each other: a cell belongs to one
+        of the classes of its patch, and each of these must be somewhere in it (see
+        :mod:`~napari_construct.losses.partial_labels`). It learns most from patches of one class.
     contrast_form : {"tokens", "regions"}
         "tokens" pools the map that the CAM is read from under the soft mask; "regions" encodes the
         masked image again, as published, and needs an encoder with an image embedding.
@@ -124,24 +127,24 @@ class TrainingConfig(BaseModel):
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 20
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 16
     accumulate: Annotated[int, Field(ge=1, le=4096)] = 1
-    sampling: Literal["uniform", "balanced"] = "uniform"
+    sampling: Literal["uniform", "balanced", "label_sets"] = "label_sets"
     group_pattern: str | None = None
     image_size: Annotated[int, Field(ge=16, le=4096)] | None = None
     patch_mpp: Annotated[float, Field(gt=0, le=100)] | None = None
     mpp: Annotated[float, Field(gt=0, le=100)] | None = None
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-3
-    weight_decay: Annotated[float, Field(ge=0, le=10)] = 1e-2
+    weight_decay: Annotated[float, Field(ge=0, le=10)] = 2e-2
     decay_all: bool = False
-    encoder_learning_rate: Annotated[float, Field(gt=0, le=10)] | None = None
-    schedule: Literal["polynomial", "cosine", "constant"] = "cosine"
-    warm_up: Share = 0.05
+    encoder_learning_rate: Annotated[float, Field(gt=0, le=10)] | Literal["auto"] | None = "auto"
+    schedule: Literal["polynomial", "cosine", "constant"] = "constant"
+    warm_up: Share = 0.1
     clip_norm: Annotated[float, Field(gt=0)] | None = 5.0
-    average_from: Annotated[float, Field(ge=0, lt=1)] | None = None
+    average_from: Annotated[float, Field(ge=0, lt=1)] | None = 0.3
     average_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
     norm_batches: Annotated[int, Field(ge=1, le=10_000)] = 20
     weights: LossWeights = LossWeights()
     class_balance: bool = True
-    labels_speak_of: Literal["parts", "cells"] = "parts"
+    labels_speak_of: Literal["parts", "cells"] = "cells"
     contrast_form: Literal["tokens", "regions"] = "tokens"
     contrast_pairs: Literal["labels", "background"] = "labels"
     temperature: Annotated[float, Field(gt=0, le=10)] = 0.07
@@ -159,11 +162,11 @@ class TrainingConfig(BaseModel):
     score: Literal["auto", "miou", "f1", "loss"] = "auto"
     keep: Literal["last", "best"] = "last"
     patience: Annotated[int, Field(ge=1)] | None = None
-    validate_every: Annotated[int, Field(ge=1)] = 1
+    validate_every: Annotated[int, Field(ge=1)] = 5
 
     @model_validator(mode="after")
     def _agree(self) -> TrainingConfig:
-        if self.feature_cache and self.encoder_learning_rate is not None:
+        if self.feature_cache and isinstance(self.encoder_learning_rate, float):
             raise ValueError(
                 "expected a frozen encoder with feature_cache, got an encoder_learning_rate; features of a "
                 "trained encoder change with every step"
@@ -199,6 +202,11 @@ class TrainingConfig(BaseModel):
                 "weights": LossWeights.published(),
                 "contrast_form": "regions",
                 "contrast_pairs": "background",
+                "sampling": "uniform",
+                "encoder_learning_rate": None,
+                "average_from": None,
+                "labels_speak_of": "parts",
+                "validate_every": 1,
                 "augmentation": AugmentationConfig.none().model_copy(update={"flips": True}),
             }
         return validated(cls, fields | changes)

@@ -19,6 +19,8 @@ class LossWeights(BaseModel):
     ----------
     classification : float
         Of the image-level labels.
+    presence : float
+        Within the classification by cells: that every class of a mixed patch is somewhere in it.
     distillation : float
         Of the teacher's relations.
     contrast : float
@@ -30,6 +32,7 @@ class LossWeights(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     classification: _Weight = 1.0
+    presence: _Weight = 0.1
     distillation: _Weight = 0.2
     contrast: _Weight = 0.0
     diversity: _Weight = 0.0
@@ -74,11 +77,11 @@ class AugmentationConfig(BaseModel):
     flips: bool = True
     rotations: bool = True
     crop_area: tuple[Share, Share] = (0.6, 1.0)
-    aspect: Annotated[float, Field(ge=1, le=2)] = 1.2
-    brightness: Share = 0.1
-    contrast: Share = 0.1
-    stain_gain: Share = 0.25
-    stain_offset: Share = 0.05
+    aspect: Annotated[float, Field(ge=1, le=2)] = 1.1
+    brightness: Share = 0.15
+    contrast: Share = 0.2
+    stain_gain: Share = 0.35
+    stain_offset: Share = 0.06
     stain_swap: Share = 0.5
     grey: Share = 0.25
     focus: Share = 0.5

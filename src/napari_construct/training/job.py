@@ -207,6 +207,7 @@ class Job:
                 "finished": finished,
                 "epoch": epoch,
                 "patch": self.patches.view.size,
+                "scale": self.patches.view.scale,
                 "patches": len(self.dataset),
                 "identity": self.identity,
                 "history": list(run.progress.history),

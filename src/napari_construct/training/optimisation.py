@@ -137,7 +137,7 @@ def make_optimiser(parameters: Mapping[str, nn.Parameter], config: TrainingConfi
     settings: list[dict[str, Any]] = [
         {
             "params": members,
-            "lr": (config.encoder_learning_rate or 0.0) if of_encoder else config.learning_rate,
+            "lr": config.encoder_learning_rate if of_encoder else config.learning_rate,
             "weight_decay": config.weight_decay if decayed else 0.0,
         }
         for (of_encoder, decayed), members in sorted(groups.items(), key=lambda item: item[0])

@@ -52,14 +52,18 @@ class View:
     keeps_scale: bool
 
     @property
+    def scale(self) -> float:
+        """Pixels of the network's input for one of the patch on disk."""
+        return self.size / (self.window / self.shrink)
+
+    @property
     def notices(self) -> tuple[str, ...]:
         """What the user should know: a magnification that no later image can be given."""
-        factor = self.size / (self.window / self.shrink)
-        if self.mpp is not None or abs(factor - 1) < 0.05:
+        if self.mpp is not None or abs(self.scale - 1) < 0.05:
             return ()
         text = (
-            f"patches are shown at {factor:.2g} times their size, but their resolution is not known: images "
-            "to segment must be resized alike; give patch_mpp (--mpp) so that this happens by itself"
+            f"patches are shown at {self.scale:.2g} times their size, and so will be images to segment; for "
+            "images of another resolution than the patches', give patch_mpp (--mpp)"
         )
         return (text,)
 

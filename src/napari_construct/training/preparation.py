@@ -17,9 +17,12 @@ from napari_construct.encoders.protocol import Encoder
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.training.config import TrainingConfig
 from napari_construct.training.regions import has_text
-from napari_construct.training.sampling import Sampler, balanced_probabilities
+from napari_construct.training.sampling import Sampler, balanced_probabilities, label_sets
 from napari_construct.training.validation import MaskedImages, open_masked
 from napari_construct.types import PathLike
+
+TRAINED = "mini"
+"""The encoder that ``encoder_learning_rate="auto"`` trains along."""
 
 
 def check_classes(dataset: ImageLevelDataset, classes: ClassTable | None) -> ClassTable:
@@ -50,6 +53,9 @@ def make_encoders(
         If an encoder shall be trained whose licence forbids to store it.
     """
     student = create_encoder(config.model.encoder) if encoder is None else encoder
+    if config.encoder_learning_rate == "auto":
+        trained = student.spec.id == TRAINED and not config.feature_cache
+        config = config.changed(encoder_learning_rate=config.learning_rate if trained else None)
     if config.encoder_learning_rate is not None:
         if not student.spec.redistributable:
             raise ConfigurationError(
@@ -110,10 +116,13 @@ def make_sampler(dataset: ImageLevelDataset, config: TrainingConfig) -> Sampler:
         If a name does not match ``group_pattern``.
     """
     probabilities = None
-    if config.sampling == "balanced":
+    if config.sampling != "uniform":
         pattern = config.group_pattern
         groups = dataset.groups if pattern is None else group_names(dataset.names, pattern)
-        probabilities = balanced_probabilities(np.array(dataset.labels), groups)
+        labels = np.array(dataset.labels)
+        if config.sampling == "label_sets":
+            labels = label_sets(labels)
+        probabilities = balanced_probabilities(labels, groups)
     return Sampler(config.seed, len(dataset), config.batch_size, probabilities)
 
 

@@ -123,7 +123,8 @@ class TrainingRun:
             with autocast(self.optimisation.dtype, self.device):
                 self.task.output(self.batches.batch(number))
 
-        estimate_norms(self.model.head, (partial(forward, n) for n in last))
+        trained = [self.model.head, *((self.model.encoder,) if self.task.trains_norms else ())]
+        estimate_norms(nn.ModuleList(trained), (partial(forward, n) for n in last))
 
     def finish_epoch(self, metrics: Mapping[str, float]) -> dict[str, float]:
         """Close the epoch; returns its mean losses together with ``metrics``."""

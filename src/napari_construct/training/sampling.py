@@ -106,6 +106,13 @@ def balanced_probabilities(
     return total
 
 
+def label_sets(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """One-hot (n, s) membership in the s sets of classes that occur in (n, k) labels."""
+    _, index = np.unique(labels, axis=0, return_inverse=True)
+    member: NDArray[np.uint8] = np.eye(int(index.max()) + 1, dtype=np.uint8)[index.reshape(-1)]
+    return member
+
+
 def systematic_draw(probabilities: NDArray[np.float64], draw: torch.Generator) -> Int[Tensor, " n"]:
     """Draw n of n patches, each as often as expected up to one, in random order."""
     n = len(probabilities)

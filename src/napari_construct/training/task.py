@@ -17,6 +17,7 @@ from napari_construct.exceptions import ConfigurationError
 from napari_construct.losses.classification import class_balance, classification_loss
 from napari_construct.losses.info_nce import ForegroundBackgroundContrast
 from napari_construct.losses.labelled_contrast import LabelledContrast
+from napari_construct.losses.partial_labels import PartialLabels, partial_label_loss, presence_loss
 from napari_construct.losses.prototype_diversity import prototype_diversity
 from napari_construct.losses.relational_distillation import relational_distillation
 from napari_construct.models.construct import ConstructNet, ConstructOutput
@@ -77,7 +78,10 @@ class TrainingTask(nn.Module):
         self.model, self.config = model, config
         self.processes = processes or Processes()
         self.teacher = None if teacher is None else freeze(teacher)  # type: ignore[arg-type]
-        self.trains_encoder = config.encoder_learning_rate is not None
+        self.trains_encoder = isinstance(config.encoder_learning_rate, float)
+        # batch statistics of parts of a batch are not those of the batch: then they stay as they are
+        self.trains_norms = self.trains_encoder and config.accumulate == 1 and self.processes.count == 1
+        self.partial_labels = PartialLabels(labels) if labels is not None else None
         self.published = model.head.config.preset == "published"
         self.levels = model.head.config.guidance_levels
         weights = config.weights
@@ -133,22 +137,37 @@ class TrainingTask(nn.Module):
         )
 
     def train(self, mode: bool = True) -> TrainingTask:
-        """Set the head's mode; encoder and teacher stay in eval mode always."""
+        """Set the head's mode, and that of an encoder that is trained; others stay in eval mode always."""
         super().train(mode)
+        if self.trains_norms:
+            self.model.encoder.train(mode)
         if self.teacher is not None:
             self.teacher.eval()
         return self
 
     def _classification(self, batch: Batch, output: ConstructOutput) -> Tensor:
         if self.config.labels_speak_of == "cells":
-            logits, labels = cell_logits(output.cam.float(), batch)
-        elif batch.pasted is None:
+            return self._cells(batch, output)
+        if batch.pasted is None:
             logits, labels = output.class_logits.float(), batch.labels
         else:
             logits, labels = part_logits(output.cam.float(), batch, self.model.head.config.pooling)
         loss = classification_loss(logits, labels, self.positive_weight)
         weight = self.processes.mean_weight(len(logits), loss)
         return loss * weight if len(logits) else 0.0 * logits.sum()  # a process may have no patch of a batch
+
+    def _cells(self, batch: Batch, output: ConstructOutput) -> Tensor:
+        cam = output.cam.float()
+        logits, labels = cell_logits(cam, batch)
+        balanced = self.partial_labels if self.config.class_balance else None
+        loss = (balanced or partial_label_loss)(logits, labels)
+        loss = loss * self.processes.mean_weight(len(logits), loss)
+        if not self.config.weights.presence:
+            return loss
+        pooled, of_parts = part_logits(cam, batch, "strongest")
+        presence = presence_loss(pooled, of_parts)
+        weight = self.config.weights.presence * self.processes.mean_weight(len(pooled), presence)
+        return loss + weight * presence
 
     def _distillation(self, batch: Batch, output: ConstructOutput) -> Tensor:
         targets = self.targets(_images(batch)) if batch.features is None else batch.features.teacher
