@@ -49,6 +49,14 @@ def test_several_prototypes_and_a_trained_encoder_pass_too() -> None:
     assert any(name.startswith("encoder.") for name in distillation.reaching)
 
 
+@pytest.mark.parametrize("pairs", ["labels", "background"])
+def test_every_loss_there_is_reaches_the_cam(pairs: str) -> None:
+    weights = {"classification": 1.0, "distillation": 1.0, "contrast": 1.0, "diversity": 1.0}
+    found = report(ours(prototypes_per_class=2), weights=weights, contrast_pairs=pairs)
+    assert found.ok, str(found)
+    assert [r.loss for r in found.losses] == list(weights)
+
+
 def test_published_wiring_fails_where_the_release_fails() -> None:
     published = ModelConfig.of_preset("published", **SMALL)
     found = report(published, weights=LossWeights(contrast=0).model_dump())
