@@ -22,7 +22,12 @@ from napari_construct.training.augmentation import augment, augment_with_masks
 from napari_construct.training.config import AugmentationConfig, TrainingConfig
 from napari_construct.training.pseudo_masks import UNKNOWN, pseudo_mask
 from napari_construct.training.second_config import SecondStageConfig
-from napari_construct.training.second_stage import class_weights, pseudo_mask_loss, train_second_stage
+from napari_construct.training.second_stage import (
+    _full_batch,
+    class_weights,
+    pseudo_mask_loss,
+    train_second_stage,
+)
 
 NAMES = ("lymphoid", "tumour")
 SMALL = SecondStageConfig(
@@ -95,6 +100,13 @@ def test_rare_classes_weigh_more_but_not_without_bound() -> None:
     masks = np.array([0] * 60 + [1] * 20 + [UNKNOWN] * 7, dtype=np.uint8)
     assert class_weights(masks, 2).tolist() == pytest.approx([80 / 120, 80 / 40])
     assert class_weights(masks, 3).tolist()[2] == 10
+
+
+def test_batches_are_full_and_patches_are_seen_equally_often() -> None:
+    batches = [_full_batch(step, 16, 65, 0) for step in range(65)]
+    assert {len(batch) for batch in batches} == {16}
+    assert np.bincount(np.concatenate(batches)).tolist() == [16] * 65
+    assert sorted(_full_batch(0, 6, 2, 0)) == [0, 0, 0, 1, 1, 1]
 
 
 def test_result_is_a_model_like_any_other(

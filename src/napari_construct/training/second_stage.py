@@ -214,10 +214,7 @@ class _Training:
     def _batch(self, step: int) -> tuple[Float[Tensor, "b 3 s s"], UInt8[Tensor, "b s s"]]:
         """The batch of a step: a function of the seed and the step's number."""
         config = self.config
-        per_epoch = math.ceil(len(self.images) / config.batch_size)
-        epoch, place = divmod(step, per_epoch)
-        order = epoch_order(config.seed, epoch, len(self.images))
-        indices = order[place * config.batch_size : (place + 1) * config.batch_size]
+        indices = _full_batch(step, config.batch_size, len(self.images), config.seed)
         images, masks = augment_with_masks(
             self.images[indices].to(self.device),
             self.masks[indices].to(self.device),
@@ -268,6 +265,13 @@ class _Training:
             yield Event("average", n + 1, STATISTICS_FROM)
         for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = momentum
+
+
+def _full_batch(step: int, size: int, count: int, seed: int) -> list[int]:
+    """Patches of a step: epochs follow each other without a gap, so that no batch is small."""
+    places = range(step * size, (step + 1) * size)
+    orders = {epoch: epoch_order(seed, epoch, count).tolist() for epoch in {p // count for p in places}}
+    return [orders[p // count][p % count] for p in places]
 
 
 def pseudo_mask_loss(
