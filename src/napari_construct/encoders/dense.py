@@ -77,11 +77,10 @@ def last_block(
     parts = _parts(block)
     q, k, v = parts.qkv(parts.first_norm(tokens))
     mixed = _mixed(q, k, v, attention)
-    out: Tensor = parts.project(mixed.transpose(1, 2).flatten(2))
-    if attention in _RESIDUAL:
-        out = tokens + out
+    projected = parts.project(mixed.transpose(1, 2).flatten(2))
+    out: Tensor = tokens + projected if attention in _RESIDUAL else projected
     if attention in _FEED_FORWARD:
-        out = out + parts.feed_forward(out)
+        return out + parts.feed_forward(out)
     return out
 
 
@@ -89,7 +88,8 @@ def _mixed(q: Tensor, k: Tensor, v: Tensor, attention: DenseAttention) -> Float[
     scale = q.shape[-1] ** -0.5
 
     def weights(a: Tensor, b: Tensor) -> Tensor:
-        return (a @ b.transpose(-2, -1) * scale).softmax(-1)
+        attended: Tensor = (a @ b.transpose(-2, -1) * scale).softmax(-1)
+        return attended
 
     if attention == "maskclip":
         return v

@@ -74,6 +74,11 @@ class ZeroShotNet(nn.Module):
         (c,) statistics of the features of the examples.
     """
 
+    prototypes: Tensor
+    neutral: Tensor | None
+    centre: Tensor | None
+    spread: Tensor | None
+
     def __init__(
         self,
         encoder: Encoder,
@@ -284,7 +289,7 @@ def _example_features(
         features = dense_features(encoder, pixels)[0].float().cpu()
     values = torch.from_numpy(np.array(mask[:h, :w]))
     classes = torch.stack([(values == i).float() for i in range(k)])[None]
-    shares = F.adaptive_avg_pool2d(classes, features.shape[-2:])[0]
+    shares = F.adaptive_avg_pool2d(classes, (features.shape[-2], features.shape[-1]))[0]
     return features.flatten(1).T.clone(), shares.flatten(1)
 
 
