@@ -49,7 +49,7 @@ def layer_input(layer: Any) -> LayerInput:
     """All planes of an image layer."""
     shape = layer_shape(layer)
     planes = tuple(plane_at(layer, index) for index in product(*map(range, shape[:-2])))
-    stem = re.sub(r"[^\w\- ]+", "_", layer.name).strip() or "layer"
+    stem = re.sub(r"[^\w\-]+", "_", layer.name).strip("_") or "layer"
     return LayerInput(layer.name, stem, planes, shape)
 
 
