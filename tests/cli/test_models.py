@@ -110,11 +110,14 @@ def test_zero_shot_from_examples(call: Call, camelyon: Path, image: Path, tmp_pa
 
 def test_doctor_fits_a_screen_and_names_no_token(call: Call, home: Path, monkeypatch: Any) -> None:
     monkeypatch.setenv("HF_TOKEN", TOKEN)
+    monkeypatch.setenv("HTTPS_PROXY", "http://anna:geheim@proxy.example:8080")
     home.mkdir()
     (home / "token").write_text(TOKEN)
     done = call("models", "doctor")
     assert done.exit_code == 0, done.stderr
     assert TOKEN not in done.stdout + done.stderr
+    assert "http://***@proxy.example:8080" in done.stdout
+    assert "geheim" not in done.stdout
     assert len(done.stdout.splitlines()) < 60
     for words in ("napari-construct", "torch", "free space", "there is one", "lymph-node", "offline mode"):
         assert words in done.stdout

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -115,7 +116,7 @@ def _folders() -> dict[str, str]:
     }
     existing = next(p for p in (weights, *weights.parents) if p.exists())
     facts["free space"] = f"{shutil.disk_usage(existing).free / 2**30:.1f} GiB"
-    facts |= {name: shown(Path(os.environ[name])) for name in _SETTINGS if os.environ.get(name)}
+    facts |= {name: _without_secrets(os.environ[name]) for name in _SETTINGS if os.environ.get(name)}
     return facts
 
 
@@ -131,7 +132,7 @@ def _hub(*, online: bool) -> dict[str, str]:
     from napari_construct.encoders.hub import has_token
 
     facts = {
-        "address": constants.ENDPOINT,
+        "address": _without_secrets(constants.ENDPOINT),
         "offline mode": "on" if constants.HF_HUB_OFFLINE else "off",
         "token": "there is one" if has_token() else "none",
     }
@@ -178,6 +179,11 @@ def _models() -> dict[str, str]:
 def shown(path: Path) -> str:
     """A path with the home folder as ~."""
     return _without_home(str(path))
+
+
+def _without_secrets(text: str) -> str:
+    """A setting as it is, but for names and passwords in an address."""
+    return re.sub(r"//[^/@\s]*@", "//***@", _without_home(text))
 
 
 def _without_home(text: str) -> str:
