@@ -208,6 +208,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--cuda", action="store_true", help="after the CPU, batches of 224 px on CUDA")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--child", help=argparse.SUPPRESS)
@@ -219,6 +220,11 @@ def main() -> None:
     if options.device == "cuda" and not torch.cuda.is_available():
         raise SystemExit("expected a CUDA device, found none; run with --device cpu")
     rows = on_cuda(options) if options.device == "cuda" else on_cpu(options)
+    if options.cuda:
+        if torch.cuda.is_available():
+            rows += on_cuda(options)
+        else:
+            print("CUDA part skipped: this machine has no CUDA device")
     if options.json:
         options.json.write_text(json.dumps(rows, indent=2))
 

@@ -91,7 +91,7 @@ class Factorisation:
     parameters : CRFParameters
         Only the sigmas are used here.
     accuracy : {"auto", "fine", "fast"}
-        ``fine`` for errors of about 1e-4 in probability, ``fast`` for about 5e-4; ``auto`` takes fine
+        ``fine`` for mean errors of about 1e-4 in probability, ``fast`` for 3e-4 to 1e-3; ``auto`` takes fine
         up to 200 x 200 pixels.
     device : torch.device or str, optional
         Where to work; the image's own by default.
