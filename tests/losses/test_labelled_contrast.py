@@ -33,7 +33,7 @@ def test_repulsion_without_queries_or_negatives_is_nothing() -> None:
     assert keys.grad is not None
     assert bool((keys.grad == 0).all()), "no NaN from an empty sum"
     with pytest.raises(ValueError, match="temperature above 0"):
-        repulsion(keys, keys, torch.eye(2, dtype=torch.bool), 0)
+        repulsion(keys, keys, torch.eye(2, dtype=torch.bool), 0.0)
 
 
 def test_negatives_are_regions_of_patches_without_the_class() -> None:

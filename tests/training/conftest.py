@@ -37,4 +37,12 @@ def tiny_config() -> TrainingConfig:
         memory_bank=8,
         seed=7,
         weights=LossWeights.published(),
+        # defaults follow measurements; tests state what they rely on
+        sampling="uniform",
+        schedule="cosine",
+        warm_up=0.05,
+        encoder_learning_rate=None,
+        average_from=None,
+        labels_speak_of="parts",
+        validate_every=1,
     )

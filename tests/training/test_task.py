@@ -44,7 +44,9 @@ class TinyTextEncoder(TinyEncoder):
 def make(
     encoder: TinyEncoder | None = None, teacher: TinyEncoder | None = None, **changes: object
 ) -> TrainingTask:
-    config = TrainingConfig(model=MODEL, memory_bank=8, weights=LossWeights.published()).changed(**changes)
+    config = TrainingConfig(
+        model=MODEL, memory_bank=8, weights=LossWeights.published(), labels_speak_of="parts"
+    ).changed(**changes)
     model = build_model(config.model, encoder or TinyEncoder(), 2)
     return TrainingTask(model, teacher, config)
 
