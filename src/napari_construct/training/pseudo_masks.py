@@ -72,7 +72,7 @@ def pseudo_mask(
     if not named:
         return np.full(image.shape[:2], UNKNOWN, dtype=np.uint8)
     settings = SegmentSettings(classes=names, six_views=config.six_views, crf=None)
-    activation = run(cam_steps(image, first, settings))
+    activation = run(cam_steps(image, first, settings, mpp=first.mpp))  # patches have its resolution already
     believed = finish(activation, first, settings).probabilities
     labels = finish(activation, first, settings.changed(classes=named, crf=config.crf)).labels
     chosen = np.maximum(labels, 1)[None].astype(np.intp) - 1
