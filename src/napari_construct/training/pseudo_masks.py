@@ -54,17 +54,22 @@ def pseudo_mask_steps(
     images: list[RGBImage] = []
     masks: list[NDArray[np.uint8]] = []
     truth = np.asarray(labels) > 0
+    mpp = None if config.patch_mpp is None else config.patch_mpp / patches.view.shrink
     for done, index in enumerate(indices):
         yield Event("pseudo masks", done, len(indices), patches.paths[index].name)
         image = patches.batch([index]).numpy()[0]
         images.append(image)
-        masks.append(pseudo_mask(image, truth[index].tolist(), first, config))
+        masks.append(pseudo_mask(image, truth[index].tolist(), first, config, mpp))
     yield Event("pseudo masks", len(indices), len(indices))
     return np.stack(images), np.stack(masks)
 
 
 def pseudo_mask(
-    image: RGBImage, present: Sequence[bool], first: Predictor, config: SecondStageConfig
+    image: RGBImage,
+    present: Sequence[bool],
+    first: Predictor,
+    config: SecondStageConfig,
+    mpp: float | None = None,
 ) -> NDArray[np.uint8]:
     """Mask (h, w) of a patch whose classes are known; glass, and a patch without classes, are unknown."""
     names = first.classes.names
@@ -72,7 +77,7 @@ def pseudo_mask(
     if not named:
         return np.full(image.shape[:2], UNKNOWN, dtype=np.uint8)
     settings = SegmentSettings(classes=names, six_views=config.six_views, crf=None)
-    activation = run(cam_steps(image, first, settings, mpp=first.mpp))  # patches have its resolution already
+    activation = run(cam_steps(image, first, settings, mpp=mpp))
     believed = finish(activation, first, settings).probabilities
     labels = finish(activation, first, settings.changed(classes=named, crf=config.crf)).labels
     chosen = np.maximum(labels, 1)[None].astype(np.intp) - 1

@@ -132,6 +132,7 @@ def train_second_stage(
             "finished": True,
             "stage": 2,
             "patch": patches.view.size,
+            "scale": patches.view.scale,
             "patches": len(chosen),
             "unknown_pixels": float((masks == UNKNOWN).mean()),
             "class_pixels": [float((masks == i).mean()) for i in range(len(first.classes))],
