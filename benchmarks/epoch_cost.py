@@ -47,7 +47,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     base = TrainingConfig().changed(
-        epochs=options.epochs, patch_mpp=options.mpp, validate_every=options.epochs
+        epochs=options.epochs,
+        patch_mpp=options.mpp,
+        validate_every=options.epochs,
+        average_from=None,
+        encoder_learning_rate=None,
     )
     model = base.model.model_dump() | {"encoder": options.encoder, "teacher": options.teacher}
     base = base.changed(model=model)
