@@ -162,7 +162,7 @@ class TrainingConfig(BaseModel):
     score: Literal["auto", "miou", "f1", "loss"] = "auto"
     keep: Literal["last", "best"] = "last"
     patience: Annotated[int, Field(ge=1)] | None = None
-    validate_every: Annotated[int, Field(ge=1)] = 5
+    validate_every: Annotated[int, Field(ge=1)] = 1
 
     @model_validator(mode="after")
     def _agree(self) -> TrainingConfig:

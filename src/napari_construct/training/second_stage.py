@@ -146,7 +146,9 @@ def train_second_stage(
     )
     _, logits = yield from labelled_logits_steps(network, patches, dataset.labels, place)
     calibration = fit_calibration(logits, held_out=False, background=first.calibration.background)
-    checkpoint = replace(checkpoint, calibration=calibration)
+    # found on slides left out, which pseudo masks of training slides cannot stand in for
+    offsets = {"class_offsets": first.calibration.class_offsets}
+    checkpoint = replace(checkpoint, calibration=calibration.model_copy(update=offsets))
     checkpoint = yield from _validated(checkpoint, network.encoder, val, config, device)
     metrics = {**checkpoint.metrics, **job.means, "seconds": time.perf_counter() - started}
     checkpoint = replace(checkpoint, metrics=metrics)

@@ -161,12 +161,14 @@ class TrainingTask(nn.Module):
         logits, labels = cell_logits(cam, batch)
         balanced = self.partial_labels if self.config.class_balance else None
         loss = (balanced or partial_label_loss)(logits, labels)
-        loss = loss * self.processes.mean_weight(len(logits), loss)
+        allowed = labels > 0
+        loss = loss * self.processes.mean_weight(int((allowed.any(1) & ~allowed.all(1)).sum()), loss)
         if not self.config.weights.presence:
             return loss
         pooled, of_parts = part_logits(cam, batch, "strongest")
         presence = presence_loss(pooled, of_parts)
-        weight = self.config.weights.presence * self.processes.mean_weight(len(pooled), presence)
+        asked = int(of_parts[of_parts.sum(1) > 1].sum())
+        weight = self.config.weights.presence * self.processes.mean_weight(asked, presence)
         return loss + weight * presence
 
     def _distillation(self, batch: Batch, output: ConstructOutput) -> Tensor:
