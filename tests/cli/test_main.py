@@ -154,8 +154,7 @@ def test_evaluate_with_a_broken_image(call: Call, camelyon: Path, model: Path, t
 
 
 def test_demo_with_another_model(call: Call, model: Path, tmp_path: Path, monkeypatch: Any) -> None:
-    """The whole demo but the bundled model; the dense CRF is replaced, because it has tests of its own."""
-    monkeypatch.setattr("napari_construct.inference.finish._refined", lambda image, p, crf, device: p)
+    """The whole demo but the bundled model."""
     opened: list[Path] = []
     monkeypatch.setattr("napari_construct.cli.demo.open_result", lambda *files: opened.extend(files))
     monkeypatch.setattr("napari_construct.cli.demo.why_no_viewer", lambda: "")
