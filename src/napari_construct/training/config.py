@@ -123,7 +123,7 @@ class TrainingConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: ModelConfig = ModelConfig()
+    model: ModelConfig = ModelConfig(prototypes_per_class=4, cam_stride=4)
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 20
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 16
     accumulate: Annotated[int, Field(ge=1, le=4096)] = 1
@@ -186,9 +186,10 @@ class TrainingConfig(BaseModel):
     @classmethod
     def of_preset(cls, preset: Preset, **changes: Any) -> TrainingConfig:
         """Settings of a preset with some fields changed; "published" has the paper's numbers."""
-        fields: dict[str, Any] = {"model": ModelConfig.of_preset(preset)}
+        fields: dict[str, Any] = {}
         if preset == "published":
             fields |= {
+                "model": ModelConfig.of_preset(preset),
                 "epochs": 2,
                 "batch_size": 10,
                 "image_size": 224,
