@@ -21,6 +21,12 @@ def test_shape_follows_the_factor() -> None:
     assert model_shape((16, 4000), 0.25, 2.0, "x") == (2, 500)
 
 
+def test_unknown_resolution_is_that_of_the_training_patches() -> None:
+    assert model_shape((100, 50), None, 0.5, "x", 0.5) == (50, 25)
+    assert model_shape((100, 50), None, None, "x", 0.86) == (86, 43)
+    assert model_shape((100, 50), 0.5, 0.5, "x", 0.86) == (100, 50), "what is known goes first"
+
+
 @pytest.mark.parametrize("mpp", [2.1, 0.03])
 def test_absurd_factor_is_refused_with_a_remedy(mpp: float) -> None:
     with pytest.raises(InputError, match=r"slide\.png.*within 8 times.*correct the resolution"):

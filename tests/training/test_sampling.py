@@ -7,7 +7,12 @@ import pytest
 import torch
 
 from napari_construct.training.randomness import epoch_order, generator
-from napari_construct.training.sampling import Sampler, balanced_probabilities, systematic_draw
+from napari_construct.training.sampling import (
+    Sampler,
+    balanced_probabilities,
+    label_sets,
+    systematic_draw,
+)
 
 
 def shares(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
@@ -91,3 +96,14 @@ def test_weights_count_patches_as_they_are_drawn() -> None:
     sampler = Sampler(0, 10, 5, balanced_probabilities(labels))
     expected = sampler.expected_labels(torch.from_numpy(labels).float()).sum(0)
     torch.testing.assert_close(expected, torch.tensor([5.0, 5.0]))
+
+
+def test_sets_of_labels_are_drawn_alike() -> None:
+    labels = np.array([[1, 0]] * 2 + [[0, 1]] * 3 + [[1, 1]] * 15, dtype=np.uint8)
+    sets = label_sets(labels)
+    assert sets.sum(0).tolist() == [3, 2, 15]
+    assert sets.sum(1).tolist() == [1] * 20
+    probabilities = balanced_probabilities(sets)
+    assert [probabilities[part].sum() for part in (slice(2), slice(2, 5), slice(5, 20))] == pytest.approx(
+        [1 / 3] * 3
+    )

@@ -15,6 +15,7 @@ from napari_construct.losses.relational_distillation import relational_distillat
 from napari_construct.models.builder import build_model
 from napari_construct.models.config import ModelConfig
 from napari_construct.models.construct import ConstructNet
+from napari_construct.models.pooling import pool_logits
 from napari_construct.training.batch import Batch, parts_of
 from napari_construct.training.config import LossWeights, TrainingConfig
 from napari_construct.training.regions import encoded_regions, pooled_regions, text_encoder
@@ -80,6 +81,25 @@ def test_weight_zero_and_missing_teacher_leave_parts_out(batch: Batch) -> None:
     assert set(make(weights=LossWeights(contrast=0).model_dump())(batch)) == {"loss", "classification"}
     with pytest.raises(ConfigurationError, match="positive weight"):
         make(weights={"classification": 0.0, "distillation": 1.0, "contrast": 0.0})
+
+
+def test_cells_are_told_what_partial_labels_say(batch: Batch) -> None:
+    task = make(labels_speak_of="cells", class_balance=False, weights={"presence": 0.1, "contrast": 0.0})
+    parts, cam = task(batch), task.output(batch).cam
+    pure = cam[:2].movedim(1, -1).flatten(1, 2)
+    truth = torch.tensor([0, 1])[:, None].expand(pure.shape[:2])
+    told = F.cross_entropy(pure.flatten(0, 1), truth.flatten())
+    somewhere = F.softplus(-pool_logits(cam[2:], "strongest")).mean()
+    torch.testing.assert_close(parts["classification"], told + 0.1 * somewhere)
+
+
+def test_norms_of_a_trained_encoder_follow_their_batches() -> None:
+    trained, parted, frozen = (
+        make(encoder_learning_rate=rate, accumulate=n) for rate, n in ((1e-3, 1), (1e-3, 2), (None, 1))
+    )
+    modes = [task.train().model.encoder.training for task in (trained, parted, frozen)]
+    assert modes == [True, False, False]
+    assert not trained.eval().model.encoder.training
 
 
 def test_unknown_guidance_level() -> None:
