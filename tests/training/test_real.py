@@ -13,7 +13,7 @@ from napari_construct.encoders.tiny import TinyEncoder
 from napari_construct.events import EpochDone, Event, run
 from napari_construct.inference.predictor import Predictor, segment
 from napari_construct.metrics.segmentation import confusion_matrix, scores_from_confusion
-from napari_construct.training.config import TrainingConfig
+from napari_construct.training.config import AugmentationConfig, TrainingConfig
 from napari_construct.training.trainer import train
 
 CLASSES = ("tumour", "lymphoid")
@@ -24,7 +24,16 @@ def test_labels_of_patches_teach_where_classes_lie(shared_data: Path, tiny_confi
     """Trained on single-class patches, the model finds each patch again in mosaics of both classes."""
     dataset = load_dataset(shared_data / "camelyon" / "train", class_names=CLASSES)
     config = tiny_config.changed(
-        epochs=30, batch_size=16, image_size=128, learning_rate=5e-3, encoder_learning_rate=5e-3, seed=0
+        epochs=60,
+        batch_size=16,
+        image_size=128,
+        learning_rate=5e-3,
+        encoder_learning_rate=5e-3,
+        seed=0,
+        model=tiny_config.model.model_copy(update={"pooling": "mean"}).model_dump(),
+        augmentation=AugmentationConfig(
+            brightness=0.1, contrast=0.1, stain_gain=0.25, stain_offset=0.05, aspect=1.2
+        ),
     )
     events: list[Event] = []
     parts = {"encoder": TinyEncoder(16), "teacher": TinyEncoder(seed=1), "device": "cpu"}
