@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
+
+
+def tells_something(labels: Float[Tensor, "n k"]) -> Bool[Tensor, " n"]:
+    """Where labels rule out some class, but not every class."""
+    allowed = labels > 0
+    return allowed.any(1) & ~allowed.all(1)
 
 
 def partial_label_loss(
@@ -29,12 +35,11 @@ def partial_label_loss(
     weight : Tensor, optional
         (n,) w; 1 by default.
     """
-    allowed = labels > 0
-    told = allowed.any(1) & ~allowed.all(1)
+    told = tells_something(labels)
     if not told.any():
         return 0.0 * logits.sum()
-    z, allowed = logits[told], allowed[told]
-    possible = z.masked_fill(~allowed, torch.finfo(z.dtype).min)
+    z = logits[told]
+    possible = z.masked_fill(labels[told] <= 0, torch.finfo(z.dtype).min)
     losses = torch.logsumexp(z, 1) - torch.logsumexp(possible, 1)
     return (losses if weight is None else losses * weight[told]).mean()
 
@@ -72,7 +77,7 @@ def label_set_weight(
         Bound on a weight, so that a handful of patches cannot rule the gradient.
     """
     place = 2.0 ** torch.arange(labels.shape[1], device=labels.device, dtype=torch.float64)
-    told = (data > 0).any(1) & ~(data > 0).all(1)
+    told = tells_something(data)
     found, counts = torch.unique((data[told] > 0).double() @ place, return_counts=True)
     if not len(found):
         return torch.ones_like(labels[:, 0])

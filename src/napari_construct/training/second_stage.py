@@ -37,6 +37,7 @@ from napari_construct.models.checkpoint import (
 from napari_construct.models.config import ModelConfig
 from napari_construct.models.unet import UNet, build_unet
 from napari_construct.training.augmentation import augment_with_masks
+from napari_construct.training.averaging import WeightAverage
 from napari_construct.training.calibrate import fit_calibration
 from napari_construct.training.labelled_logits import labelled_logits_steps
 from napari_construct.training.mosaic import paste
@@ -181,7 +182,8 @@ class _Training:
             groups.append({"params": list(network.encoder.parameters()), "lr": rate})
         self.optimiser = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
         self.rates = [group["lr"] for group in self.optimiser.param_groups]
-        self.average: dict[str, Tensor] = {}
+        trained = {n: p for n, p in network.named_parameters() if p.requires_grad}
+        self.average = WeightAverage(trained)
         self.losses: list[float] = []
 
     @property
@@ -192,7 +194,6 @@ class _Training:
     def steps(self) -> Steps[None]:
         """Train; afterwards the network holds the averaged weights and is in eval mode."""
         total, first = self.config.steps, int(self.config.steps * self.config.average_from)
-        averaged = 0
         self.network.train()
         for step in range(total):
             factor = min((step + 1) / max(math.ceil(total * WARM_UP), 1), 1.0)
@@ -203,13 +204,12 @@ class _Training:
                 loss = self._optimise(*self._batch(step))
             self.losses.append(loss)
             if step >= first:
-                averaged += 1
-                self._add(averaged)
+                self.average.update()
             yield StepDone(
                 "train", step + 1, total, epoch=0, losses={"loss": loss}, learning_rate=self.rates[0] * factor
             )
-        if averaged > 1:
-            self.network.load_state_dict(self.average, strict=False)
+        if self.average.count > 1:
+            self.average.put_into_model()
             yield from self._statistics()
         self.network.trains_encoder = False
         self.network.requires_grad_(False).eval()
@@ -244,14 +244,6 @@ class _Training:
         nn.utils.clip_grad_norm_([p for g in self.optimiser.param_groups for p in g["params"]], 5.0)
         self.optimiser.step()
         return float(loss.detach())
-
-    def _add(self, count: int) -> None:
-        """Take the present weights into the mean."""
-        for name, value in self.network.named_parameters():
-            if not value.requires_grad:
-                continue
-            mean = self.average.setdefault(name, value.detach().clone())
-            mean += (value.detach() - mean) / count
 
     def _statistics(self) -> Steps[None]:
         """Statistics of batch normalisation under the averaged weights."""

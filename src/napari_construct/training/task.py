@@ -17,7 +17,12 @@ from napari_construct.exceptions import ConfigurationError
 from napari_construct.losses.classification import class_balance, classification_loss
 from napari_construct.losses.info_nce import ForegroundBackgroundContrast
 from napari_construct.losses.labelled_contrast import LabelledContrast
-from napari_construct.losses.partial_labels import PartialLabels, partial_label_loss, presence_loss
+from napari_construct.losses.partial_labels import (
+    PartialLabels,
+    partial_label_loss,
+    presence_loss,
+    tells_something,
+)
 from napari_construct.losses.prototype_diversity import prototype_diversity
 from napari_construct.losses.relational_distillation import relational_distillation
 from napari_construct.models.construct import ConstructNet, ConstructOutput
@@ -161,8 +166,7 @@ class TrainingTask(nn.Module):
         logits, labels = cell_logits(cam, batch)
         balanced = self.partial_labels if self.config.class_balance else None
         loss = (balanced or partial_label_loss)(logits, labels)
-        allowed = labels > 0
-        loss = loss * self.processes.mean_weight(int((allowed.any(1) & ~allowed.all(1)).sum()), loss)
+        loss = loss * self.processes.mean_weight(int(tells_something(labels).sum()), loss)
         if not self.config.weights.presence:
             return loss
         pooled, of_parts = part_logits(cam, batch, "strongest")
