@@ -1,0 +1,41 @@
+"""The one door between napari's layers and arrays.
+
+In: the plane of an image layer that is on view, as RGB, whatever the layer holds. Out: results as new layers
+that lie exactly where the plane lies; a layer that is there already is never written to.
+"""
+
+from napari_construct.widgets._layers._colours import class_colormap, label_colormap, recolour
+from napari_construct.widgets._layers._evidence import Decided, evidence, keep_evidence
+from napari_construct.widgets._layers._features import joined_features, label_features
+from napari_construct.widgets._layers._keys import METADATA_KEY
+from napari_construct.widgets._layers._place import Window, camera, micrometres_per_pixel, twin_placement
+from napari_construct.widgets._layers._plane import Plane, is_source, layer_shape, plane_at, plane_on_view
+from napari_construct.widgets._layers._region import region_window, window_on_view
+from napari_construct.widgets._layers._results import cam_layer, labels_layer, result_layers, stack_layers
+
+__all__ = [
+    "METADATA_KEY",
+    "Decided",
+    "Plane",
+    "Window",
+    "cam_layer",
+    "camera",
+    "class_colormap",
+    "evidence",
+    "is_source",
+    "joined_features",
+    "keep_evidence",
+    "label_colormap",
+    "label_features",
+    "labels_layer",
+    "layer_shape",
+    "micrometres_per_pixel",
+    "plane_at",
+    "plane_on_view",
+    "recolour",
+    "region_window",
+    "result_layers",
+    "stack_layers",
+    "twin_placement",
+    "window_on_view",
+]
