@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import yaml
 from PIL import Image
 
 from napari_construct.inference.predictor import DEFAULT_MODEL
-from napari_construct.models.checkpoint import bundled_models
+from napari_construct.models.checkpoint import bundled_models, load_checkpoint, save_checkpoint
 
 Call = Callable[..., Any]
 
@@ -50,6 +51,24 @@ def test_seeds_are_averaged(call: Call, camelyon: Path, model: Path, tmp_path: P
     twice = call("evaluate", folder, "-m", model, "-m", model, "--ignore", 2)
     assert twice.exit_code == 2
     assert "name each model once" in twice.stderr
+
+
+def test_another_encoder_only_when_asked_for(call: Call, camelyon: Path, model: Path, tmp_path: Path) -> None:
+    stranger = tmp_path / "stranger.construct"
+    save_checkpoint(stranger, replace(load_checkpoint(model), encoder_hash="0" * 64))
+    command = ("evaluate", camelyon / "val", "--ignore", 2, "--no-crf", "--json", "-", "-m", stranger)
+    refused = call(*command)
+    assert refused.exit_code == 2
+    assert "with hash 000000000000..." in refused.stderr
+    assert "--any-encoder" in refused.stderr
+    taken = call(*command, "--any-encoder")
+    assert taken.exit_code == 0, taken.stderr
+    own = call("evaluate", camelyon / "val", "--ignore", 2, "--no-crf", "--json", "-", "-m", model)
+    found = json.loads(taken.stdout)
+    assert found["oracle"] == json.loads(own.stdout)["oracle"]
+    two = call(*command, "-m", model)  # two models that were trained with different weights of one encoder
+    assert "expected models trained with the same weights of the encoder tiny" in two.stderr
+    assert call(*command, "-m", model, "--any-encoder").exit_code == 0
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ def batch(
     min_confidence: options.MinConfidence = 0.0,
     device: options.Device = "auto",
     encoder_weights: options.EncoderWeights = None,
+    any_encoder: options.AnyEncoder = False,
     json_file: options.JsonFile = None,
 ) -> None:
     """Segment many images, and go on where it stopped when it is run again.
@@ -67,7 +68,7 @@ def batch(
     check_folder(output)
     check_json(json_file)
     sources = find_sources(inputs, recursive=recursive)
-    predictor = load_model(model, device=device, encoder_weights=encoder_weights)
+    predictor = load_model(model, device=device, encoder_weights=encoder_weights, any_encoder=any_encoder)
     with progress_bars() as bars:
         report = bars.follow(run_batch(sources, predictor, wanted, output, restart=restart))
     write_json(json_file, report.to_dict())

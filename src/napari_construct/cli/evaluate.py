@@ -53,6 +53,7 @@ def evaluate(
     min_confidence: options.MinConfidence = 0.0,
     device: options.Device = "auto",
     encoder_weights: options.EncoderWeights = None,
+    any_encoder: options.AnyEncoder = False,
     json_file: options.JsonFile = None,
     markdown_file: Annotated[
         Path | None, typer.Option("--markdown", metavar="FILE", help="Write the tables as Markdown.")
@@ -139,7 +140,12 @@ def evaluate(
             markdown_file=markdown_file,
         )
         return
-    models = Models(model or [options.DEFAULT_MODEL], device=device, encoder_weights=encoder_weights)
+    models = Models(
+        model or [options.DEFAULT_MODEL],
+        device=device,
+        encoder_weights=encoder_weights,
+        any_encoder=any_encoder,
+    )
     if preset == "bcss":
         check_bcss_classes(models.classes.names)
     with progress_bars() as bars:

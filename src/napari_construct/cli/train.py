@@ -10,6 +10,7 @@ import typer
 
 from napari_construct.cli import _options as options
 from napari_construct.cli._interrupt import interruptible
+from napari_construct.cli._json_settings import json_object, merged
 from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json
 from napari_construct.cli._progress import Bars, progress_bars
 
@@ -56,11 +57,21 @@ def train(
     classes: Annotated[
         str | None,
         typer.Option(
-            "--classes", help="Names in the order of the mask values, a,b,c; or a class table (CSV, JSON)."
+            "--classes",
+            help="Names in the order of the mask values, a,b,c; or a class table: a file (CSV, JSON), or JSON.",
         ),
     ] = None,
     config: Annotated[
         Path | None, typer.Option("--config", help="Settings, YAML or JSON; options above go before it.")
+    ] = None,
+    settings_json: Annotated[
+        str | None,
+        typer.Option(
+            "--settings",
+            metavar="JSON",
+            help="Further settings as JSON; they go before --config, and the other options before them. "
+            'Example: {"weights": {"distillation": 0}}',
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Equal seeds give equal runs.")] = None,
     keep_best: Annotated[
@@ -114,6 +125,7 @@ def train(
         },
         encoder,
         teacher,
+        settings_json,
     )
     target = _target(output, resume=resume, overwrite=overwrite)
     check_json(json_file)
@@ -134,11 +146,17 @@ def train(
 
 
 def _settings(
-    path: Path | None, changes: dict[str, Any], encoder: str | None, teacher: str | None
+    path: Path | None,
+    changes: dict[str, Any],
+    encoder: str | None,
+    teacher: str | None,
+    further: str | None = None,
 ) -> TrainingConfig:
     from napari_construct.training.config import TrainingConfig
 
     settings = TrainingConfig() if path is None else TrainingConfig.load(path)
+    if further is not None:
+        settings = settings.changed(**merged(settings.model_dump(), json_object(further)))
     chosen = {name: value for name, value in changes.items() if value is not None}
     model = settings.model.model_dump()
     if encoder is not None:
@@ -173,7 +191,9 @@ def _dataset(folder: Path, classes: str | None) -> tuple[ClassTable, ImageLevelD
     if classes is None:
         dataset = load_dataset(folder)
         return ClassTable.from_names(dataset.class_names), dataset
-    if Path(classes).suffix.lower() in {".csv", ".json"}:
+    if classes.lstrip().startswith("{"):
+        table = ClassTable.from_json(classes)
+    elif Path(classes).suffix.lower() in {".csv", ".json"}:
         table = ClassTable.load(classes)
     else:
         table = ClassTable.from_names([name.strip() for name in classes.split(",") if name.strip()])

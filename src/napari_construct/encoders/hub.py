@@ -43,6 +43,9 @@ ATTEMPTS: Final = 4
 PAUSE: Final = 1.0
 """Seconds before a broken connection is tried again; doubled every time."""
 
+LULL: Final = 0.1
+"""Seconds between two reports while there is nothing to report."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Remote:
@@ -203,7 +206,9 @@ def _fetch(entry: EncoderEntry, remote: _Remote, part: Path) -> Iterator[Event]:
                 raise EncoderError(
                     sentence(error, asked_for(entry), remote.url, token=has_token())
                 ) from error
-            time.sleep(pause)
+            for _ in range(max(round(pause / LULL), 1)):  # a cancel need not wait for the next attempt
+                time.sleep(min(LULL, pause))
+                yield Event("download", _size(part), remote.size, remote.name)
             pause *= 2
 
 

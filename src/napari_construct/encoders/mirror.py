@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from napari_construct.encoders.entries import EncoderEntry, WeightFile
-from napari_construct.encoders.store import own_folder, place
+from napari_construct.encoders.store import own_folder, settle
 from napari_construct.events import Event
 from napari_construct.exceptions import EncoderError
+
+CHUNK: Final = 2**22
+"""Bytes that are copied between two reports of progress."""
 
 
 def copy_steps(entry: EncoderEntry, file: WeightFile, folder: Path) -> Iterator[Event]:
@@ -42,11 +46,7 @@ def copy_steps(entry: EncoderEntry, file: WeightFile, folder: Path) -> Iterator[
     ]
     for path in (where / name for where in places for name in file.names):
         if path.is_file():
-            size = path.stat().st_size
-            yield Event("download", 0, size, path.name)
-            _check_source(entry, path, file.sha256)
-            place(path, own_folder(entry) / path.name)
-            yield Event("download", size, size, path.name)
+            yield from _copied(entry, path, file.sha256)
             return
     raise EncoderError(
         f"{entry.id}: expected {file.name} in {places[0]} or {folder}, got none; copy it there from a "
@@ -54,13 +54,28 @@ def copy_steps(entry: EncoderEntry, file: WeightFile, folder: Path) -> Iterator[
     )
 
 
-def _check_source(entry: EncoderEntry, path: Path, wanted: str | None) -> None:
-    if wanted is None:
-        return
-    with path.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if found != wanted:
+def _copied(entry: EncoderEntry, path: Path, wanted: str | None) -> Iterator[Event]:
+    """Copy in parts, so that a cancel need not wait for a large file, and compare the hash on the way."""
+    size, target = path.stat().st_size, own_folder(entry) / path.name
+    part = target.with_name(f"{target.name}.part")
+    found = hashlib.sha256()
+    yield Event("download", 0, size, path.name)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("rb") as source, part.open("wb") as copy:
+            while chunk := source.read(CHUNK):
+                copy.write(chunk)
+                found.update(chunk)
+                yield Event("download", copy.tell(), size, path.name)
+        if wanted is not None and found.hexdigest() != wanted:
+            raise EncoderError(
+                f"{path}: expected the published file of {entry.id} (SHA-256 {wanted[:12]}...), got "
+                f"{found.hexdigest()[:12]}...; copy it again"
+            )
+        settle(part, target)
+    except OSError as error:
         raise EncoderError(
-            f"{path}: expected the published file of {entry.id} (SHA-256 {wanted[:12]}...), got "
-            f"{found[:12]}...; copy it again"
-        )
+            f"{target}: cannot be written ({error.strerror or error}); free some space and try again"
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)

@@ -23,6 +23,9 @@ class Models:
         For those that are opened here.
     encoder_weights : path, optional
         File of the encoder's weights, where you must get them yourself.
+    any_encoder : bool
+        Take an encoder of another hash than the models were trained with; scores are then those of other
+        models.
 
     Raises
     ------
@@ -38,16 +41,18 @@ class Models:
         *,
         device: str = "auto",
         encoder_weights: PathLike | None = None,
+        any_encoder: bool = False,
     ) -> None:
         if not models:
             raise ConfigurationError("expected at least one model, got none; name one")
         self._models = tuple(m if isinstance(m, Predictor) else resolve_model(m) for m in models)
-        self._device, self._weights = device, encoder_weights
+        self._device, self._weights, self._any_encoder = device, encoder_weights, any_encoder
         checkpoints = [m.checkpoint if isinstance(m, Predictor) else load_checkpoint(m) for m in self._models]
         tables = [checkpoint.classes for checkpoint in checkpoints]
         self.classes: ClassTable = tables[0]
         self.names = model_names(self._models)
-        _check_encoders(self.names, checkpoints)
+        if not any_encoder:
+            _check_encoders(self.names, checkpoints)
         for name, table in zip(self.names, tables, strict=True):
             if table.names != self.classes.names:
                 raise ConfigurationError(
@@ -63,7 +68,12 @@ class Models:
             if isinstance(model, Predictor):
                 yield model
             else:
-                yield load_model(model, device=self._device, encoder_weights=self._weights)
+                yield load_model(
+                    model,
+                    device=self._device,
+                    encoder_weights=self._weights,
+                    any_encoder=self._any_encoder,
+                )
 
 
 def _check_encoders(names: Sequence[str], checkpoints: Sequence[Checkpoint]) -> None:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from napari_construct.classes import ClassTable
-from napari_construct.encoders.catalogue import create_encoder
+from napari_construct.encoders.catalogue import create_encoder, encoder_hash
 from napari_construct.encoders.protocol import Encoder, EncoderSpec
 from napari_construct.exceptions import ConstructError
 from napari_construct.inference.devices import resolve_device
@@ -57,6 +57,8 @@ class Predictor:
         If the device is not there.
     """
 
+    _encoder_hash: str | None = None
+
     def __init__(
         self,
         checkpoint: Checkpoint,
@@ -74,6 +76,8 @@ class Predictor:
         network = build_from_checkpoint(checkpoint, encoder, any_encoder=any_encoder).to(self.device).eval()
         self._network: PixelNetwork | None = network
         self._spec = network.spec
+        if any_encoder:
+            self._encoder_hash = encoder_hash(network.encoder)
 
     def __repr__(self) -> str:
         classes = ", ".join(self.classes.names)
@@ -86,6 +90,11 @@ class Predictor:
     @property
     def calibration(self) -> Calibration:
         return self.checkpoint.calibration
+
+    @property
+    def encoder_sha256(self) -> str:
+        """Of the encoder that looks: the checkpoint's, unless any encoder was allowed."""
+        return self._encoder_hash or self.checkpoint.encoder_hash
 
     @property
     def mpp(self) -> float | None:

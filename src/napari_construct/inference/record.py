@@ -68,7 +68,7 @@ def model_record(predictor: Predictor) -> dict[str, Any]:
         "sha256": predictor.sha256,
         "preset": checkpoint.config.preset,
         "encoder": checkpoint.config.encoder,
-        "encoder_sha256": checkpoint.encoder_hash,
+        "encoder_sha256": predictor.encoder_sha256,
         "classes": list(checkpoint.classes.names),
         "mpp": checkpoint.mpp,
         "data_fingerprint": checkpoint.data_fingerprint,
