@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from napari_construct.training.mosaic import share_of_cells
@@ -51,6 +51,9 @@ class Batch:
         With ``pasted``, (b, k) labels of the patch and of its strip.
     features : Features or None
         Of the images, where they are known already.
+    named : Tensor or None
+        (b, h, w) uint8, classes of single pixels as far as they were found, ``UNKNOWN`` elsewhere (see
+        :mod:`~napari_construct.training.pseudo_labels`).
     """
 
     images: Float[Tensor, "b 3 h w"] | None
@@ -58,6 +61,7 @@ class Batch:
     pasted: Bool[Tensor, "b h w"] | None = None
     parts: tuple[Tensor, ...] = ()
     features: Features | None = None
+    named: UInt8[Tensor, "b h w"] | None = None
 
     def part(self, rows: slice) -> Batch:
         """Some of the views."""
@@ -67,6 +71,7 @@ class Batch:
             None if self.pasted is None else self.pasted[rows],
             tuple(labels[rows] for labels in self.parts),
             None if self.features is None else self.features.part(rows),
+            None if self.named is None else self.named[rows],
         )
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from napari_construct.training.augmentation import augment
+from napari_construct.training.augmentation import augment, augment_with_masks
 from napari_construct.training.batch import Batch, mosaic_batch
 from napari_construct.training.config import TrainingConfig
 from napari_construct.training.mosaic import paste
 from napari_construct.training.patches import PatchStore
 from napari_construct.training.processes import Processes
+from napari_construct.training.pseudo_labels import at_pixels
 from napari_construct.training.randomness import generator
 from napari_construct.training.sampling import Sampler
 
@@ -52,6 +54,11 @@ class DrawnBatches:
         Where views are made.
     processes : Processes
         Who shares a batch.
+
+    Attributes
+    ----------
+    pseudo_labels : Tensor or None
+        (n, gh, gw) uint8, classes of cells of the patches, once some are named.
     """
 
     def __init__(
@@ -65,24 +72,37 @@ class DrawnBatches:
     ) -> None:
         self.patches, self.labels, self.sampler = patches, labels, sampler
         self.config, self.device, self.processes = config, device, processes
+        self.pseudo_labels: UInt8[Tensor, "n gh gw"] | None = None
 
     @property
     def steps_per_epoch(self) -> int:
         return self.sampler.steps_per_epoch
 
     def batch(self, step: int) -> Batch:
-        seed, indices = self.config.seed, self.sampler.indices(step)
-        patches = self.patches.batch(indices, generator(seed, "cut", step)).to(self.device)
-        images = augment(
-            patches,
-            self.config.augmentation,
-            window=self.patches.view.window,
-            size=self.patches.view.size,
-            generator=generator(seed, "augmentation", step),
-        )
+        seed, indices, share = self.config.seed, self.sampler.indices(step), self.config.augmentation.mosaic
+        images, named = self._views(indices, step)
         labels = self.labels[indices].to(self.device)
-        share = self.config.augmentation.mosaic
-        if not share:
-            return Batch(images, labels).part(self.processes.part(len(indices)))
-        images, pasted, partner = paste(images, share, generator(seed, "mosaic", step))
-        return mosaic_batch(images, labels, pasted, labels[partner]).part(self.processes.part(len(indices)))
+        batch = Batch(images, labels, named=named)
+        if share:
+            images, pasted, partner = paste(images, share, generator(seed, "mosaic", step))
+            batch = mosaic_batch(images, labels, pasted, labels[partner])
+            if named is not None:
+                batch = replace(batch, named=torch.where(pasted, named[partner], named))
+        return batch.part(self.processes.part(len(indices)))
+
+    def _views(self, indices: list[int], step: int) -> tuple[Tensor, Tensor | None]:
+        """Views of patches, and with pseudo labels the masks that go with them."""
+        seed, view = self.config.seed, self.patches.view
+        random = generator(seed, "augmentation", step)
+        if self.pseudo_labels is None:
+            patches = self.patches.batch(indices, generator(seed, "cut", step)).to(self.device)
+            images = augment(
+                patches, self.config.augmentation, window=view.window, size=view.size, generator=random
+            )
+            return images, None
+        # pseudo labels lie in the centre of a patch, so that is where a larger patch is cut
+        patches = self.patches.batch(indices).to(self.device)
+        masks = at_pixels(self.pseudo_labels[indices].to(self.device), view)
+        return augment_with_masks(
+            patches, masks, self.config.augmentation, window=view.window, size=view.size, generator=random
+        )

@@ -66,6 +66,14 @@ class TrainingConfig(BaseModel):
         Training batches from which the averaged network's batch normalisation statistics are taken.
     weights : LossWeights
         Factors of the parts of the objective.
+    pseudo_labels_from : float or None
+        Share of the steps after which the averaged network names the cells of patches with several classes
+        that it is sure of, and these are learned from, too (see
+        :mod:`~napari_construct.training.pseudo_labels`). Averaging then starts anew. None names none.
+        Without effect where no patch has several classes, where labels speak of "parts", and with
+        ``feature_cache``.
+    pseudo_label_confidence : float
+        Least probability at which a cell is named.
     class_balance : bool
         Whether patches with and without a class have the same say in its classification loss, however
         many there are of each. The published objective counts patches.
@@ -143,6 +151,8 @@ class TrainingConfig(BaseModel):
     average_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
     norm_batches: Annotated[int, Field(ge=1, le=10_000)] = 20
     weights: LossWeights = LossWeights()
+    pseudo_labels_from: Annotated[float, Field(gt=0, lt=1)] | None = 0.5
+    pseudo_label_confidence: Share = 0.7
     class_balance: bool = True
     labels_speak_of: Literal["parts", "cells"] = "cells"
     contrast_form: Literal["tokens", "regions"] = "tokens"
@@ -206,6 +216,7 @@ class TrainingConfig(BaseModel):
                 "sampling": "uniform",
                 "encoder_learning_rate": None,
                 "average_from": None,
+                "pseudo_labels_from": None,
                 "labels_speak_of": "parts",
                 "validate_every": 1,
                 "augmentation": AugmentationConfig.none().model_copy(update={"flips": True}),

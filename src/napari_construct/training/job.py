@@ -31,7 +31,7 @@ from napari_construct.training.preparation import (
     open_validation_data,
 )
 from napari_construct.training.processes import join_processes
-from napari_construct.training.run import TrainingRun
+from napari_construct.training.run import PSEUDO_LABELS, TrainingRun
 from napari_construct.training.state import load_state, remove_partials, save_state, state_path
 from napari_construct.training.validation import Judge, score_of
 from napari_construct.types import PathLike
@@ -111,7 +111,11 @@ class Job:
             remove_partials(path)
         if resume:
             names = frozenset({"optimiser", "average", "bank", *run.modules()})
-            run.restore(*load_state(path, self.identity, names, frozenset({"best_head", "best_encoder"})))
+            run.restore(
+                *load_state(
+                    path, self.identity, names, frozenset({"best_head", "best_encoder", PSEUDO_LABELS})
+                )
+            )
         else:
             self.save_state(run)
 

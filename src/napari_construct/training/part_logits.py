@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from napari_construct.models.pooling import pool_logits
 from napari_construct.training.batch import Batch, parts_of
 from napari_construct.training.mosaic import share_of_cells
+from napari_construct.training.unknown import UNKNOWN, at_cells
 
 
 def part_logits(
@@ -22,10 +24,15 @@ def part_logits(
 def cell_logits(
     cam: Float[Tensor, "b k h w"], batch: Batch
 ) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k"]]:
-    """Logits of every cell of the CAM, and the labels of the part that most of the cell belongs to."""
+    """Logits of every cell of the CAM, and its labels: its class where named, those of its part elsewhere."""
     labels = batch.labels[:, :, None, None].expand_as(cam)
     if batch.pasted is not None:
         strip = share_of_cells(batch.pasted, (cam.shape[-2], cam.shape[-1]))[:, None] > 0.5
         own, other = (part[:, :, None, None] for part in batch.parts)
         labels = torch.where(strip, other, own)
+    if batch.named is not None:
+        named = at_cells(batch.named, (cam.shape[-2], cam.shape[-1])).long()
+        known = (named != UNKNOWN)[:, None]
+        one = F.one_hot(named.clamp_max(cam.shape[1] - 1), cam.shape[1]).movedim(-1, 1)
+        labels = torch.where(known, one.to(labels), labels)
     return cam.movedim(1, -1).flatten(0, -2), labels.movedim(1, -1).flatten(0, -2)

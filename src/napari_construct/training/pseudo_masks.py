@@ -8,7 +8,6 @@ because a wrong pixel teaches more harm than a missing one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,10 +17,8 @@ from napari_construct.inference.predictor import Predictor, cam_steps, finish
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.training.patches import PatchStore
 from napari_construct.training.second_config import SecondStageConfig
+from napari_construct.training.unknown import UNKNOWN
 from napari_construct.types import RGBImage
-
-UNKNOWN: Final = 255
-"""Value of pixels that are left out."""
 
 
 def pseudo_mask_steps(

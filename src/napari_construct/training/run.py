@@ -5,24 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 
-from napari_construct.events import StepDone
+from napari_construct.events import StepDone, Steps
 from napari_construct.exceptions import CheckpointError, ConstructError
 from napari_construct.models.calibration import Calibration
 from napari_construct.training.averaging import WeightAverage, estimate_norms, kept_weights
-from napari_construct.training.batches import Batches
+from napari_construct.training.batches import Batches, DrawnBatches
 from napari_construct.training.config import TrainingConfig
 from napari_construct.training.optimisation import Optimisation
 from napari_construct.training.precision import autocast
+from napari_construct.training.pseudo_labels import pseudo_label_steps
 from napari_construct.training.randomness import seed_of
 from napari_construct.training.schedule import rate_factor
 from napari_construct.training.state import Progress
 from napari_construct.training.task import TrainingTask
 
 State = dict[str, dict[str, Tensor]]
+
+PSEUDO_LABELS: Final = "pseudo_labels"
+"""Their name in the state."""
 
 
 class TrainingRun:
@@ -98,6 +103,30 @@ class TrainingRun:
             "train", number + 1, self.total_steps, epoch=progress.epoch, losses=losses, learning_rate=rate
         )
 
+    @property
+    def wants_pseudo_labels(self) -> bool:
+        """Whether it is time to name the cells of mixed patches."""
+        start, batches = self.config.pseudo_labels_from, self.batches
+        return (
+            start is not None
+            and self.config.labels_speak_of == "cells"
+            and isinstance(batches, DrawnBatches)
+            and batches.pseudo_labels is None
+            and self.step_number >= start * self.total_steps
+            and bool((batches.labels.sum(1) > 1).any())
+        )
+
+    def name_cells(self) -> Steps[None]:
+        """Let the averaged network name cells; averaging starts anew from the next step."""
+        batches = self.batches
+        if not isinstance(batches, DrawnBatches):
+            return
+        with self.averaged():
+            batches.pseudo_labels = yield from pseudo_label_steps(
+                self.model, batches.patches, batches.labels, self.config.pseudo_label_confidence, self.device
+            )
+        self.average = WeightAverage(self.parameters, self.config.average_decay)
+
     @contextmanager
     def averaged(self) -> Iterator[None]:
         """Hold the averaged weights, with batch statistics of their own, until the block ends."""
@@ -161,6 +190,7 @@ class TrainingRun:
             "optimiser": self.optimisation.tensors(),
             "average": self.average.tensors(),
             "bank": {} if self.task.contrast is None else dict(self.task.contrast.state_dict()),
+            **self._pseudo_labels(),
             **self.best,
         }
 
@@ -173,6 +203,8 @@ class TrainingRun:
                 self.task.contrast.load_state_dict(dict(state["bank"]), strict=True)
             self.optimisation.restore(state["optimiser"], progress.scaler)
             self.average.restore(state["average"])
+            if isinstance(self.batches, DrawnBatches) and PSEUDO_LABELS in state:
+                self.batches.pseudo_labels = state[PSEUDO_LABELS]["cells"]
         except (KeyError, RuntimeError) as error:
             raise CheckpointError(
                 f"expected the training state of this network, got another one ({error}); "
@@ -180,6 +212,10 @@ class TrainingRun:
             ) from error
         self.progress = progress
         self.best = {n: dict(s) for n, s in state.items() if n.startswith("best_")}
+
+    def _pseudo_labels(self) -> State:
+        found = self.batches.pseudo_labels if isinstance(self.batches, DrawnBatches) else None
+        return {} if found is None else {PSEUDO_LABELS: {"cells": found}}
 
     def use_best(self) -> None:
         """Put the best weights into the model."""

@@ -42,10 +42,11 @@ from napari_construct.training.calibrate import fit_calibration
 from napari_construct.training.labelled_logits import labelled_logits_steps
 from napari_construct.training.mosaic import paste
 from napari_construct.training.patches import PatchStore, load_patches
-from napari_construct.training.pseudo_masks import UNKNOWN, pseudo_mask_steps
+from napari_construct.training.pseudo_masks import pseudo_mask_steps
 from napari_construct.training.randomness import epoch_order, generator, seed_of
 from napari_construct.training.recalibrate import recalibrate, view_config
 from napari_construct.training.second_config import FIRST, SecondStageConfig
+from napari_construct.training.unknown import UNKNOWN, at_cells
 from napari_construct.training.validation import mask_scores_steps, open_masked
 from napari_construct.types import PathLike
 
@@ -273,8 +274,7 @@ def pseudo_mask_loss(
     cam: Float[Tensor, "b k gh gw"], masks: UInt8[Tensor, "b h w"], weights: Float[Tensor, " k"]
 ) -> Float[Tensor, ""]:
     """Cross-entropy at the pixel in the middle of each cell; 0 where nothing in the batch is known."""
-    rows, columns = masks.shape[-2] // cam.shape[-2], masks.shape[-1] // cam.shape[-1]
-    truth = masks[:, rows // 2 :: rows, columns // 2 :: columns].long()
+    truth = at_cells(masks, (cam.shape[-2], cam.shape[-1])).long()
     if not bool((truth != UNKNOWN).any()):
         return cam.sum() * 0
     return F.cross_entropy(cam, truth, weights, ignore_index=UNKNOWN)

@@ -88,6 +88,8 @@ def train(
     job.open_state(run, resume=resume)
     try:
         while not run.finished:
+            if run.wants_pseudo_labels:
+                yield from run.name_cells()
             if run.progress.step_in_epoch < run.steps_per_epoch:
                 yield run.step()
             else:
