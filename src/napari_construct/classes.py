@@ -114,6 +114,16 @@ class ClassTable(BaseModel):
     def to_json(self) -> str:
         return self.model_dump_json(indent=2)
 
+    @classmethod
+    def from_json(cls, text: str) -> ClassTable:
+        """Table from the text of :meth:`to_json`; what is left out of a class keeps its default."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise ConfigurationError(
+                f"expected a class table as JSON, got {text!r} ({_plain(error)})"
+            ) from error
+
     def to_csv(self) -> str:
         """Comma-separated text with the columns name, prompt, colour, shown, ignored."""
         stream = io.StringIO()

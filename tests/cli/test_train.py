@@ -101,6 +101,28 @@ def test_class_table_file(camelyon: Path, settings: Path, tmp_path: Path) -> Non
     assert load_checkpoint(tmp_path / "m.construct").classes[0].colour == "#FF0000"
 
 
+def test_further_settings_and_classes_as_json(camelyon: Path, settings: Path, tmp_path: Path) -> None:
+    table = (
+        '{"classes": [{"name": "tumour", "prompt": "islands", "colour": "#D55E00"}, {"name": "lymphoid"}]}'
+    )
+    further = '{"epochs": 3, "weights": {"distillation": 0}, "model": {"fusion_width": 8}}'
+    output = tmp_path / "m.construct"
+    result = invoke(
+        camelyon / "train", "-o", output, "--config", settings, "--settings", further, "--epochs", 1,
+        "--classes", table,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    checkpoint = load_checkpoint(output)
+    config = checkpoint.training["identity"]["config"]
+    assert (config["epochs"], config["weights"]["distillation"], config["weights"]["presence"]) == (1, 0, 0.1)
+    assert (config["model"]["fusion_width"], config["model"]["prototype_width"]) == (8, 16)
+    assert [c.prompt for c in checkpoint.classes] == ["islands", ""]
+    for mistake in ("[1]", "{", '{"no_such": 1}'):
+        result = invoke(camelyon / "train", "-o", output, "--settings", mistake, "--overwrite")
+        assert result.exit_code != 0
+        assert len(result.stderr.strip().splitlines()) == 1
+
+
 def test_an_existing_file_is_not_replaced_unasked(camelyon: Path, settings: Path, tmp_path: Path) -> None:
     output = tmp_path / "m.construct"
     output.write_bytes(b"precious")
