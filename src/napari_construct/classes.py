@@ -120,9 +120,7 @@ class ClassTable(BaseModel):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            raise ConfigurationError(
-                f"expected a class table as JSON, got {text!r} ({_plain(error)})"
-            ) from error
+            raise ConfigurationError(f"expected a class table as JSON, got {_plain(error)}") from error
 
     def to_csv(self) -> str:
         """Comma-separated text with the columns name, prompt, colour, shown, ignored."""

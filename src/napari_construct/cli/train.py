@@ -58,7 +58,7 @@ def train(
         str | None,
         typer.Option(
             "--classes",
-            help="Names in the order of the mask values, a,b,c; or a class table: a file (CSV, JSON), or JSON.",
+            help="Names in the order of the mask values, a,b,c; or a class table: CSV or JSON file, or JSON.",
         ),
     ] = None,
     config: Annotated[

@@ -1,9 +1,9 @@
-"""What a run will cost, from a few real steps of it.
+r"""What a run will cost, from a few real steps of it.
 
 The run is started on a few of its patches, with its own network, device and settings, and stopped after a
 few steps and the first validated image. Time adds up as
 
-.. math:: t = t_0 + n \\, t_{patch} + s \\, t_{step} + v \\, (t_{norms} + c \\, t_{cal} + m \\, t_{image})
+.. math:: t = t_0 + n \, t_{patch} + s \, t_{step} + v \, (t_{norms} + c \, t_{cal} + m \, t_{image})
 
 with n patches to read (and, with the feature cache, to encode), s steps, and v validations, each of which
 estimates batch statistics, calibrates on c patches and scores m images. The first step is not counted: it
@@ -87,7 +87,7 @@ def estimate_steps(
     device: str = "auto",
     clock: Callable[[], float] = time.perf_counter,
 ) -> Steps[Estimate]:
-    """Measure a few steps of a run as a job; arguments as of :func:`~napari_construct.training.trainer.train`.
+    """Measure a few steps of a run as a job; arguments are those of ``train``.
 
     Yields
     ------
