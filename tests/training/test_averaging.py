@@ -50,7 +50,8 @@ def test_batch_statistics_are_means_over_the_passes() -> None:
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)).eval()
     batches = [torch.randn(8, 3, 5, 5) * (i + 1) for i in range(3)]
-    estimate_norms(net, (lambda x=x: net(x) for x in batches))
+    events = list(estimate_norms(net, [lambda x=x: net(x) for x in batches]))
+    assert [(e.done, e.total) for e in events] == [(1, 3), (2, 3), (3, 3)]
     inside = [net[0](x) for x in batches]
     mean = torch.stack([x.mean((0, 2, 3)) for x in inside]).mean(0)
     variance = torch.stack([x.var((0, 2, 3)) for x in inside]).mean(0)

@@ -50,7 +50,7 @@ def assemble_run(job: Job, start: Float[Tensor, "k p d"] | None, *, resume: bool
     if config.feature_cache:
         yield from _use_cache(job, run)
     if config.prototype_start == "examples" and start is None and not resume:
-        run.estimate_norms()
+        yield from run.estimate_norms()
         levels = run.kept_levels or _levels(job, model)
         yield from start_from_examples(model, levels, job.dataset.labels, config.seed)
     job.processes.copy_from_main(model.head)

@@ -8,11 +8,13 @@ batches, with the network as it is averaged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+
+from napari_construct.events import Event, Steps
 
 COUNT = "|count"
 """Name of the number of averaged steps among the tensors of the state; no parameter is called so."""
@@ -63,16 +65,20 @@ class WeightAverage:
         self.mean = {name: state[name].to(self._parameters[name].device).clone() for name in names}
 
 
-@torch.no_grad()
-def estimate_norms(module: nn.Module, passes: Iterable[Callable[[], object]]) -> None:
+def estimate_norms(module: nn.Module, passes: Sequence[Callable[[], object]]) -> Steps[None]:
     """Take the statistics of every batch normalisation in ``module`` anew, as means over forward passes.
 
     Parameters
     ----------
     module : Module
         Its mode is kept.
-    passes : iterable of callable
+    passes : sequence of callable
         Each runs one batch through the module.
+
+    Yields
+    ------
+    Event
+        Stage "average", after every pass.
     """
     norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]  # noqa: SLF001
     if not norms:
@@ -83,8 +89,10 @@ def estimate_norms(module: nn.Module, passes: Iterable[Callable[[], object]]) ->
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = None  # a plain mean over the passes
-        for run in passes:
-            run()
+        for number, run_one in enumerate(passes, start=1):
+            with torch.no_grad():
+                run_one()
+            yield Event("average", number, len(passes))
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum

@@ -129,9 +129,10 @@ class Job:
         """Calibrate, validate, write the checkpoint (after validations) and the state."""
         epoch, total = run.progress.epoch + 1, self.config.epochs
         due = epoch % self.config.validate_every == 0 or epoch == total
-        with run.averaged() if due else nullcontext():
+        with run.kept() if due else nullcontext():
             scores: dict[str, float] = {}
             if due:
+                yield from run.use_average()
                 scores = yield from self._validate(run, epoch)
             metrics = run.finish_epoch(scores)
             if due:
@@ -144,7 +145,7 @@ class Job:
         self.save_state(run)
         return EpochDone("epoch", epoch, total, epoch=epoch - 1, metrics=metrics)
 
-    def complete(self, run: TrainingRun) -> Checkpoint:
+    def complete(self, run: TrainingRun) -> Steps[Checkpoint]:
         """The run's result; written, and the state removed."""
         progress, epoch = run.progress, run.progress.epoch
         calibration, metrics = progress.calibration, progress.history[-1]
@@ -153,7 +154,7 @@ class Job:
             calibration, metrics = progress.best["calibration"], progress.best["metrics"]
             epoch = progress.best["epoch"]
         else:
-            run.use_average()
+            yield from run.use_average()
         checkpoint = self._checkpoint(
             run, Calibration.model_validate(calibration), metrics, epoch=epoch, finished=True
         )

@@ -121,29 +121,26 @@ class TrainingRun:
         batches = self.batches
         if not isinstance(batches, DrawnBatches):
             return
-        with self.averaged():
+        with self.kept():
+            yield from self.use_average()
             batches.pseudo_labels = yield from pseudo_label_steps(
                 self.model, batches.patches, batches.labels, self.config.pseudo_label_confidence, self.device
             )
         self.average = WeightAverage(self.parameters, self.config.average_decay)
 
     @contextmanager
-    def averaged(self) -> Iterator[None]:
-        """Hold the averaged weights, with batch statistics of their own, until the block ends."""
-        if not self.average.count:
-            yield
-            return
+    def kept(self) -> Iterator[None]:
+        """Put the present weights back when the block ends."""
         with kept_weights(self.modules()):
-            self.use_average()
             yield
 
-    def use_average(self) -> None:
-        """Put the averaged weights into the model, if there are any."""
+    def use_average(self) -> Steps[None]:
+        """Put the averaged weights into the model, with batch statistics of their own, if there are any."""
         if self.average.count:
             self.average.put_into_model()
-            self.estimate_norms()
+            yield from self.estimate_norms()
 
-    def estimate_norms(self) -> None:
+    def estimate_norms(self) -> Steps[None]:
         """Take batch statistics from the batches of the last steps (of the first, before there are any)."""
         end = max(self.step_number, min(self.config.norm_batches, self.total_steps))
         last = range(max(end - self.config.norm_batches, 0), end)
@@ -153,7 +150,7 @@ class TrainingRun:
                 self.task.output(self.batches.batch(number))
 
         trained = [self.model.head, *((self.model.encoder,) if self.task.trains_norms else ())]
-        estimate_norms(nn.ModuleList(trained), (partial(forward, n) for n in last))
+        yield from estimate_norms(nn.ModuleList(trained), [partial(forward, n) for n in last])
 
     def finish_epoch(self, metrics: Mapping[str, float]) -> dict[str, float]:
         """Close the epoch; returns its mean losses together with ``metrics``."""
@@ -167,7 +164,7 @@ class TrainingRun:
     def judge(self, score: float | None, metrics: Mapping[str, float], calibration: Calibration) -> bool:
         """Remember the present weights if ``score`` is the highest so far, and count validations without.
 
-        Returns whether it is the highest; call it inside :meth:`averaged`.
+        Returns whether it is the highest; call it while the averaged weights are in the model.
         """
         progress = self.progress
         better = score is not None and (progress.best is None or score > progress.best["score"])

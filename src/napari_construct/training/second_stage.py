@@ -12,6 +12,7 @@ import copy
 import math
 import time
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -23,7 +24,7 @@ from torch import Tensor, nn
 
 from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.encoders.protocol import Encoder
-from napari_construct.events import Event, Notice, StepDone, Steps
+from napari_construct.events import Notice, StepDone, Steps
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.inference.devices import resolve_device
 from napari_construct.inference.predictor import Predictor
@@ -37,7 +38,7 @@ from napari_construct.models.checkpoint import (
 from napari_construct.models.config import ModelConfig
 from napari_construct.models.unet import UNet, build_unet
 from napari_construct.training.augmentation import augment_with_masks
-from napari_construct.training.averaging import WeightAverage
+from napari_construct.training.averaging import WeightAverage, estimate_norms
 from napari_construct.training.calibrate import fit_calibration
 from napari_construct.training.labelled_logits import labelled_logits_steps
 from napari_construct.training.mosaic import paste
@@ -249,18 +250,11 @@ class _Training:
     def _statistics(self) -> Steps[None]:
         """Statistics of batch normalisation under the averaged weights."""
         part = self.network if self.network.trains_encoder else self.network.head
-        layers = [m for m in part.modules() if isinstance(m, nn.BatchNorm2d)]
-        momenta = [layer.momentum for layer in layers]
-        for layer in layers:
-            layer.reset_running_stats()
-            layer.momentum = None  # a plain mean over what follows
-        self.network.train()
-        for n in range(STATISTICS_FROM):
-            with torch.no_grad():
-                self.network(self._batch(n)[0])
-            yield Event("average", n + 1, STATISTICS_FROM)
-        for layer, momentum in zip(layers, momenta, strict=True):
-            layer.momentum = momentum
+
+        def forward(step: int) -> None:
+            self.network(self._batch(step)[0])
+
+        yield from estimate_norms(part, [partial(forward, n) for n in range(STATISTICS_FROM)])
 
 
 def _full_batch(step: int, size: int, count: int, seed: int) -> list[int]:

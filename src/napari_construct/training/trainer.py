@@ -99,4 +99,4 @@ def train(
         raise
     if run.progress.stopped:
         yield Notice("train", 0, 0, job.stopped_notice(run))
-    return job.complete(run)
+    return (yield from job.complete(run))
