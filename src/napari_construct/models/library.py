@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from napari_construct.encoders.catalogue import find_entry
 from napari_construct.encoders.folders import models_folder
@@ -105,8 +105,15 @@ def model_facts(model: PathLike) -> dict[str, Any]:
     }
 
 
-def remove(name: str) -> int:
+def remove(name: str, kind: Literal["model", "encoder"] | None = None) -> int:
     """Delete a model that the user imported, or an encoder's weights; how many bytes that freed.
+
+    Parameters
+    ----------
+    name : str
+        Of the model, or id of the encoder.
+    kind : {"model", "encoder"}, optional
+        Which of the two; a model goes first where both have the name.
 
     Raises
     ------
@@ -116,8 +123,8 @@ def remove(name: str) -> int:
         If there is nothing of that name to delete.
     """
     path = models_folder() / f"{name}{SUFFIX}"
-    if path.parent != models_folder() or not path.is_file():
-        if name in bundled_models():
+    if kind == "encoder" or path.parent != models_folder() or not path.is_file():
+        if kind != "encoder" and name in bundled_models():
             raise CheckpointError(
                 f"{name}: expected a model that you imported, got one that comes with napari-construct; "
                 "nothing was removed"

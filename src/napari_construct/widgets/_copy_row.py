@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QApplication, QHBoxLayout, QLabel, QPushButton, QWidget
 
+_TIP: Final = "Copy this run as {}: pasted back it gives identical arrays"
+
 
 class CopyRow(QWidget):
-    """Asks for the run as Python or as a command line; whoever is asked calls :meth:`copy`."""
+    """Asks for the run as Python or as a command line; whoever is asked calls :meth:`copy`.
+
+    Parameters
+    ----------
+    tip : str
+        What the buttons do; ``{}`` stands for the language.
+    """
 
     pythonRequested = Signal()
     commandRequested = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, tip: str = _TIP) -> None:
         super().__init__(parent)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(QLabel("Copy as", self))
         for text, signal in (("Python", self.pythonRequested), ("Command line", self.commandRequested)):
             button = QPushButton(text, self)
-            button.setToolTip(f"Copy this run as {text}: pasted back it gives identical arrays")
+            button.setToolTip(tip.format(text))
             button.setAccessibleName(f"Copy as {text}")
             button.clicked.connect(signal)
             layout.addWidget(button, 1)

@@ -1,4 +1,4 @@
-"""Which model: one that comes with the package, or a checkpoint file."""
+"""Which model: one that comes with the package, one that was imported, or a checkpoint file."""
 
 from __future__ import annotations
 
@@ -9,13 +9,24 @@ from typing import Final
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from napari_construct.encoders.folders import models_folder
 from napari_construct.widgets._message_label import breakable
 
 _SUFFIX: Final = ".construct"
 
 
+class _Combo(QComboBox):
+    """Tells before its list is opened, so that it can be brought up to date."""
+
+    aboutToShow = Signal()
+
+    def showPopup(self) -> None:
+        self.aboutToShow.emit()
+        super().showPopup()
+
+
 class ModelChooser(QWidget):
-    """Edits the name of a bundled model or the path of a checkpoint."""
+    """Edits the name of a bundled or imported model, or the path of a checkpoint."""
 
     valueChanged = Signal(str)
 
@@ -33,7 +44,7 @@ class ModelChooser(QWidget):
         layout.addWidget(self._about)
 
     def value(self) -> str:
-        """Name of a bundled model, or a path; empty while there is none."""
+        """Name of a model on this computer, or a path; empty while there is none."""
         data = self._combo.currentData()
         return "" if data is None else str(data)
 
@@ -51,21 +62,38 @@ class ModelChooser(QWidget):
         self._about.setText(breakable(text))
         self._about.setVisible(bool(text))
 
+    def refresh(self) -> None:
+        """Offer what was imported meanwhile, and no longer what was removed."""
+        names = model_names()
+        gone = [i for i in range(self._combo.count()) if self._is_gone(i, names)]
+        blocked = self._combo.blockSignals(True)
+        for i in reversed(gone):
+            self._combo.removeItem(i)
+        for name in names:
+            if self._combo.findData(name) < 0:
+                self._combo.addItem(name, name)
+        self._combo.blockSignals(blocked)
+
+    def _is_gone(self, index: int, names: list[str]) -> bool:
+        model = str(self._combo.itemData(index))
+        return index != self._combo.currentIndex() and model not in names and not Path(model).is_file()
+
     def openFile(self, *_: object) -> None:
         """Ask for a checkpoint file."""
         path, _ = QFileDialog.getOpenFileName(self, "Open a checkpoint", "", f"Checkpoints (*{_SUFFIX})")
         if path:
             self.setValue(path)
 
-    def _build_combo(self) -> QComboBox:
-        combo = QComboBox(self)
+    def _build_combo(self) -> _Combo:
+        combo = _Combo(self)
         combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         combo.setMinimumContentsLength(8)
         combo.setToolTip("The trained model; its classes are listed below")
         combo.setAccessibleName("Model")
-        for name in bundled_model_names():
+        for name in model_names():
             combo.addItem(name, name)
         combo.currentIndexChanged.connect(self._on_index)
+        combo.aboutToShow.connect(self.refresh)
         return combo
 
     def _build_open_button(self) -> QPushButton:
@@ -94,3 +122,10 @@ def bundled_model_names() -> list[str]:
     """Names of the models in the package, as ``models.checkpoint`` finds them, but without loading torch."""
     folder = Path(str(files("napari_construct"))) / "models" / "bundled"
     return [path.stem for path in sorted(folder.glob(f"*{_SUFFIX}"))]
+
+
+def model_names() -> list[str]:
+    """Names of the models on this computer, bundled ones first; without loading torch."""
+    folder = models_folder()
+    imported = [path.stem for path in sorted(folder.glob(f"*{_SUFFIX}"))] if folder.is_dir() else []
+    return list(dict.fromkeys([*bundled_model_names(), *imported]))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from napari_construct.batch.settings import BatchSettings
+from napari_construct.encoders.download import DownloadSettings
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.widgets._layers import Plane
 
@@ -111,4 +112,29 @@ def batch_as_command(paths: Sequence[Path], settings: BatchSettings, output: Pat
         changed["crf"] = None if crf is None else crf.model_dump(mode="json", exclude_defaults=True)
     if changed:
         words += ["--settings", json.dumps(changed)]
+    return shlex.join(words) + "\n"
+
+
+def download_as_python(settings: DownloadSettings) -> str:
+    """A script that brings the same files to a computer; the agreement to a licence goes with it."""
+    given = settings.model_dump(exclude_defaults=True)
+    arguments = ", ".join(f"{name}={value!r}" for name, value in given.items())
+    lines = [
+        "from napari_construct import run",
+        "from napari_construct.encoders.download import DownloadSettings, fetch_steps",
+        "",
+        f"found = run(fetch_steps(DownloadSettings({arguments})))",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def download_as_command(settings: DownloadSettings) -> str:
+    """A command of ``napari-construct`` that brings the same files to a computer."""
+    words = ["napari-construct", "models", "download", settings.name]
+    if settings.mirror is not None:
+        words += ["--mirror", settings.mirror]
+    if settings.again:
+        words.append("--again")
+    if settings.accepted:
+        words.append("--accept-licence")
     return shlex.join(words) + "\n"

@@ -33,6 +33,8 @@ class RunControl(QWidget):
     ----------
     verb : str
         What the button says while idle.
+    cancelled : str
+        What is said of a cancelled job.
     """
 
     runRequested = Signal()
@@ -42,9 +44,16 @@ class RunControl(QWidget):
     progressed = Signal(object)
     """Every event of the job."""
 
-    def __init__(self, verb: str = "Run", parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        verb: str = "Run",
+        parent: QWidget | None = None,
+        *,
+        cancelled: str = "Cancelled; nothing was added.",
+    ) -> None:
         super().__init__(parent)
         self._verb = verb
+        self._cancelled = cancelled
         self._reason = ""
         self._job: Job | None = None
         self._activity: progress | None = None
@@ -81,6 +90,11 @@ class RunControl(QWidget):
 
     def showMessage(self, text: str, level: Level = Level.INFO, error: BaseException | None = None) -> None:
         self._message.showMessage(text, level, error)
+
+    def setWords(self, *, verb: str, cancelled: str) -> None:
+        """What the button says while idle, and what is said of a job that is cancelled from now on."""
+        self._verb, self._cancelled = verb, cancelled
+        self._refresh()
 
     def run(self, title: str, make_steps: MakeSteps) -> None:
         """Start a job; nothing happens while another one runs."""
@@ -149,7 +163,7 @@ class RunControl(QWidget):
         if cancelling:
             text, tip = "Cancelling...", "Stops after the step at hand"
         elif running:
-            text, tip = "Cancel", "Stop after the step at hand; nothing is added"
+            text, tip = "Cancel", "Stop after the step at hand"
         else:
             text, tip = self._verb, self._reason or "Start; napari stays usable meanwhile"
         self._button.setText(text)
@@ -202,7 +216,7 @@ class RunControl(QWidget):
         self._message.showMessage(plain(error), Level.ERROR, error)
 
     def _on_cancelled(self) -> None:
-        self._message.showMessage("Cancelled; nothing was added.", Level.INFO)
+        self._message.showMessage(self._cancelled, Level.INFO)
 
     def _on_finished(self) -> None:
         job, self._job = self._job, None

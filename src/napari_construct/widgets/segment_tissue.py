@@ -27,7 +27,7 @@ from napari_construct.widgets._layers import (
 from napari_construct.widgets._memory import Memory
 from napari_construct.widgets._message_label import Level
 from napari_construct.widgets._messages import plain
-from napari_construct.widgets._model_chooser import ModelChooser, bundled_model_names
+from napari_construct.widgets._model_chooser import ModelChooser, model_names
 from napari_construct.widgets._options import SegmentOptions
 from napari_construct.widgets._predictors import LoadedModel, LoadModel
 from napari_construct.widgets._recipes import as_command, as_python
@@ -207,7 +207,7 @@ class SegmentTissue(QWidget):
         except (ConstructError, TypeError):  # of another version
             return
         model = kept.get("model", "")
-        if isinstance(model, str) and (model in bundled_model_names() or Path(model).is_file()):
+        if isinstance(model, str) and (model in model_names() or Path(model).is_file()):
             self._model.setValue(model)
 
     def _copy_python(self, *_: object) -> None:
