@@ -45,7 +45,9 @@ def test_batch_and_its_json(call, images, model, tmp_path) -> None:
 
 
 def test_settings_as_json_reach_the_result(call, image, model, tmp_path) -> None:
-    given = json.dumps({"crf": None, "min_confidence": 0.55, "background": {"enabled": False}})
+    given = json.dumps(
+        {"crf": None, "min_confidence": 0.55, "background": {"enabled": False}, "protect_confidence": 0.9}
+    )
     for command in ("batch", "segment"):
         done = call(command, image, "-m", model, "-o", tmp_path / command, "--settings", given)
         assert done.exit_code == 0, done.output
@@ -53,6 +55,7 @@ def test_settings_as_json_reach_the_result(call, image, model, tmp_path) -> None
     np.testing.assert_array_equal(one, other)
     record = json.loads((tmp_path / "segment" / "region.json").read_text(encoding="utf-8"))
     assert record["settings"]["background"]["enabled"] is False
+    assert record["settings"]["protect_confidence"] == 0.9
     wrong = call("segment", image, "-m", model, "-o", tmp_path, "--settings", '{"crff": 1}')
     assert wrong.exit_code == 2
     assert "crff" in wrong.stderr

@@ -35,6 +35,7 @@ from napari_construct.models.calibration import BackgroundRule, Calibration
 from napari_construct.models.checkpoint import Checkpoint, save_checkpoint
 from napari_construct.refinement.cam import published_probabilities
 from napari_construct.refinement.dense_crf import CRFParameters
+from napari_construct.refinement.safeguard import protect_regions
 from napari_construct.refinement.views import SIX_VIEWS
 
 from .conftest import ColourPredictor, checkpoint
@@ -217,6 +218,29 @@ def test_crf_follows_colours_and_leaves_glass(colours: ColourPredictor, tissue: 
     assert said["area_change"]["dark"] == (after.labels == 1).sum() - (before.labels == 1).sum()
     assert len(said["largest_erased"]) == min(said["erased_regions"], 50)
     json.dumps(plain(after.record))
+
+
+def test_confident_regions_can_be_protected_from_the_crf(
+    colours: ColourPredictor, tissue: np.ndarray
+) -> None:
+    image = np.ascontiguousarray(tissue[96:160, 96:160])
+    activation = run(cam_steps(image, colours, PLAIN))
+    before, free = (finish(activation, colours, s) for s in (PLAIN, SegmentSettings()))
+    flipped = before.labels != free.labels
+    threshold = float(np.quantile(before.confidence[flipped], 0.2))
+    held = finish(activation, colours, SegmentSettings(protect_confidence=threshold))
+    expected = protect_regions(
+        before.labels, free.labels, before.confidence, threshold=threshold, ignore=(0,)
+    )
+    np.testing.assert_array_equal(held.labels, expected)
+    assert (held.labels != free.labels).any()
+    assert held.refinement is not None
+    assert free.refinement is not None
+    assert held.refinement.changed < free.refinement.changed
+    assert held.record["settings"]["protect_confidence"] == threshold
+    assert SegmentSettings().protect_confidence is None
+    with pytest.raises(ConfigurationError, match="protect_confidence"):
+        SegmentSettings().changed(protect_confidence=0)
 
 
 def test_record_says_what_was_done(colours: ColourPredictor, tissue: np.ndarray) -> None:

@@ -32,7 +32,7 @@ from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.calibration import BackgroundRule
 from napari_construct.refinement.cam import published_crf_image
 from napari_construct.refinement.dense_crf import CRFParameters, Factorisation, dense_crf_steps
-from napari_construct.refinement.safeguard import RefinementReport, compare_masks
+from napari_construct.refinement.safeguard import RefinementReport, compare_masks, protect_regions
 from napari_construct.types import FloatArray, LabelImage, RGBImage
 
 _LEAST_KEPT: Final = 64 * 64
@@ -60,7 +60,8 @@ def finish_steps(
        ``(1 - max)^10`` and softmax over both.
     3. Background: glass by the rule of the settings or of the model; no class there.
     4. Dense CRF over the present classes and the background. Tissue keeps a class and glass keeps
-       none whatever the CRF says, because the rule is what the user sees and sets.
+       none whatever the CRF says, because the rule is what the user sees and sets. Confident regions
+       are put back where the settings protect them.
     5. Confidence: the calibrated probability of the final label, from before the CRF. Where
        refinement went against the evidence it is low; the CRF's own probabilities are near one everywhere.
 
@@ -133,7 +134,7 @@ class Decider:
             activation, predictor, presence, glass, exponent=settings.background_exponent, window=window
         )
         yield Event("refine", 0, 1)
-        labels, refinement = yield from self._labels(evidence, presence, glass, settings.crf, part)
+        labels, refinement = yield from self._labels(evidence, presence, glass, settings, part)
         confidence = confidence_of(labels, evidence)
         labels[confidence < settings.min_confidence] = 0
         seconds = time.perf_counter() - started
@@ -175,7 +176,7 @@ class Decider:
         evidence: Evidence,
         presence: tuple[bool, ...],
         glass: Mask,
-        crf: CRFParameters | None,
+        settings: SegmentSettings,
         part: Window,
     ) -> Steps[tuple[LabelImage, RefinementReport | None]]:
         """(h, w) uint8 labels of the most probable class, and what refinement changed, if there was any."""
@@ -196,11 +197,16 @@ class Decider:
             return labels
 
         before = decided(probabilities)
-        if crf is None or deciding < 2:
+        if settings.crf is None or deciding < 2:
             return before, None
         image = self.activation.image[part]
         seen = published_crf_image(image, predictor.mean, predictor.std) if predictor.published else image
-        after = decided((yield from self._refined(seen, probabilities, crf, part)))
+        after = decided((yield from self._refined(seen, probabilities, settings.crf, part)))
+        if settings.protect_confidence is not None:
+            confidence = confidence_of(before, evidence)
+            after = protect_regions(
+                before, after, confidence, threshold=settings.protect_confidence, ignore=(0,)
+            )
         return after, compare_masks(before, after, len(presence) + 1, ignore=(0,))
 
     def _refined(

@@ -30,6 +30,9 @@ class SegmentSettings(BaseModel):
         Dense CRF refinement; None leaves the mask unrefined.
     min_confidence : float
         Pixels whose winning probability is below it stay unlabelled (0); 0 labels every pixel.
+    protect_confidence : float or None
+        Connected regions of at least 16 pixels whose class had this probability before the CRF keep it
+        after; None lets the CRF decide everywhere. The published preset's probabilities stay under 0.41.
     presence_threshold : float or None
         Image-level probability from which a class counts as present; None takes the model's own
         thresholds, one per class. Without effect where ``classes`` are named.
@@ -50,6 +53,7 @@ class SegmentSettings(BaseModel):
     mpp: Annotated[float, Field(gt=0, le=100)] | None = None
     crf: CRFParameters | None = CRFParameters()
     min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.0
+    protect_confidence: Annotated[float, Field(gt=0, le=1)] | None = None
     presence_threshold: Annotated[float, Field(ge=0, le=1)] | None = None
     background: BackgroundRule | None = None
     background_exponent: Annotated[float, Field(ge=0.1, le=100)] = 10.0

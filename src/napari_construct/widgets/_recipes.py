@@ -13,7 +13,13 @@ from napari_construct.encoders.download import DownloadSettings
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.widgets._layers import Plane
 
-_WITHOUT_OPTION: Final = {"crf", "presence_threshold", "background", "background_exponent"}
+_WITHOUT_OPTION: Final = {
+    "crf",
+    "protect_confidence",
+    "presence_threshold",
+    "background",
+    "background_exponent",
+}
 
 
 def as_python(plane: Plane, model: str, settings: SegmentSettings) -> str:
