@@ -189,7 +189,7 @@ def test_not_live_waits_for_the_button(qtbot, widget) -> None:
     assert "Update once" in widget._status.text()
     assert widget.refinedLayer() is None
     with qtbot.waitSignal(widget.updated, timeout=20_000):
-        widget._once.click()
+        widget._buttons.once.click()
     assert widget._status.text() == "Up to date"
 
 
@@ -217,7 +217,7 @@ def test_erased_regions_are_listed_and_lead_there(qtbot, viewer, widget, mask) -
 def test_reset_goes_back_to_the_paper(qtbot, widget) -> None:
     changed(qtbot, widget, crf=CRFParameters(iterations=1), min_confidence=0.7, presence_threshold=0.2)
     with qtbot.waitSignal(widget.updated, timeout=20_000):
-        widget._reset.click()
+        widget._buttons.reset.click()
     assert widget.value() == SETTINGS.changed(background=None)
 
 
@@ -272,7 +272,7 @@ def test_layers_that_go_away(qtbot, viewer, widget, mask) -> None:
     viewer.layers.remove(mask)
     qtbot.waitUntil(lambda: not widget.isRunning(), timeout=20_000)
     assert "Run Segment tissue first" in widget.message()
-    assert not widget._once.isEnabled()
+    assert not widget._buttons.once.isEnabled()
 
 
 def test_viewer_closed_while_it_refines(qtbot, viewer, widget) -> None:
@@ -296,7 +296,7 @@ def test_duplicated_masks_share_what_they_were_made_from(mask) -> None:
     import copy
 
     twin = copy.deepcopy(mask.metadata)
-    decided = twin["napari_construct"]["decided"]
+    (decided,) = twin["napari_construct"]["decided"]
     assert isinstance(decided, Decided)
     assert decided is evidence(mask)
 

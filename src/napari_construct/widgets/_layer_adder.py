@@ -1,42 +1,158 @@
-"""Adds layers one at a time, with pauses for the event loop."""
+"""Adds layers to a viewer in steps so small that the event loop answers in between.
+
+Adding a layer costs napari 50 to 150 ms of the GUI thread, whatever the layer holds: controls, visuals, the
+selection that shows the controls, and last one repaint of the window. :func:`insertion` takes that apart
+into turns of the event loop. What comes is what ``viewer.add_layer`` gives, except that only the last of
+several layers is selected.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
 
 from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtWidgets import QMainWindow, QWidget
 
-PAUSE_MS: Final = 20
-"""Each layer takes napari tens of milliseconds; in between it may draw and answer."""
+from napari_construct.widgets._patience import PATIENCE
+
+PAUSE_MS: Final = 8
+"""Between two steps: timers, events and drawing have their turn."""
+
+Step = Callable[[], None]
 
 
 class LayerAdder(QObject):
-    """Adds what it is given to a viewer, one layer per turn of the event loop."""
+    """Adds what it is given to a viewer, one small step per turn of the event loop.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        That gets the layers.
+    parent : QWidget
+        Whose window shows them. When it is closed on the way, what was given is still added.
+    """
 
     finished = Signal()
 
-    def __init__(self, viewer: Any, parent: QObject | None = None) -> None:
+    def __init__(self, viewer: Any, parent: QWidget) -> None:
         super().__init__(parent)
         self._viewer = viewer
-        self._waiting: deque[Any] = deque()
-        self._timer = QTimer(self)
-        self._timer.setInterval(PAUSE_MS)
-        self._timer.timeout.connect(self._add_next)
+        self._turns: Turns | None = None
 
     def isActive(self) -> bool:
         """Whether layers are still to be added."""
-        return self._timer.isActive()
+        return self._turns is not None
 
     def add(self, layers: Iterable[Any]) -> None:
         """Add these after those that wait; ``finished`` comes also where there are none."""
-        self._waiting.extend(layers)
+        if self._turns is None:
+            self._turns = Turns(main_window(self.parent()))
+            self._turns.finished.connect(self._on_finished)
+        window = self._turns.parent()
+        given = list(layers)
+        for i, layer in enumerate(given, start=1):
+            self._turns.extend(insertion(self._viewer, window, layer, select=i == len(given)))
+        self._turns.start()
+
+    def _on_finished(self) -> None:
+        self._turns = None
+        self.finished.emit()
+
+
+class Turns(QObject):
+    """Steps that are taken one a turn; it belongs to the window and goes when it is done."""
+
+    finished = Signal()
+
+    def __init__(self, window: QWidget) -> None:
+        super().__init__(window)
+        self._steps: deque[Step] = deque()
+        self._timer = QTimer(self)
+        self._timer.setInterval(PAUSE_MS)
+        self._timer.timeout.connect(self._next)
+
+    def extend(self, steps: Iterable[Step]) -> None:
+        self._steps.extend(steps)
+
+    def start(self) -> None:
         self._timer.start()
 
-    def _add_next(self) -> None:
-        if self._waiting:
-            self._viewer.add_layer(self._waiting.popleft())
-        if not self._waiting:
-            self._timer.stop()
-            self.finished.emit()
+    def _next(self) -> None:
+        try:
+            if self._steps:
+                with PATIENCE:  # a collection comes between two steps, not within one
+                    self._steps.popleft()()
+        finally:
+            if not self._steps:
+                self._timer.stop()
+                self.finished.emit()
+                self.deleteLater()
+
+
+def insertion(viewer: Any, window: QWidget, layer: Any, *, select: bool) -> Iterator[Step]:
+    """The steps that add one layer: into the list, its drawing aids, into the selection, onto the screen."""
+    aids = _drawing_aids(layer)
+    yield partial(_insert, viewer, window, layer, aids)
+    for aid in aids:
+        yield partial(_show, aid)
+    if select:
+        yield partial(_select, viewer, layer)
+    yield partial(window.setUpdatesEnabled, True)
+
+
+def main_window(widget: QWidget) -> QWidget:
+    """The window of napari around a widget, also where its dock floats; without one the outermost widget."""
+    window = widget.window()
+    while not isinstance(window, QMainWindow) and window.parentWidget() is not None:
+        window = window.parentWidget().window()
+    return window
+
+
+def _insert(viewer: Any, window: QWidget, layer: Any, aids: list[Any]) -> None:
+    """Add a layer; nothing is painted and nothing selected in the same turn."""
+    for aid in aids:
+        aid.visible = False
+    window.setUpdatesEnabled(False)
+    try:
+        with _selection_kept(viewer.layers):
+            viewer.add_layer(layer)
+    except BaseException:
+        window.setUpdatesEnabled(True)
+        raise
+
+
+@contextmanager
+def _selection_kept(layers: Any) -> Iterator[None]:
+    """A new layer is selected by napari; here the selection is afterwards what it was, and nobody is told."""
+    selection = layers.selection
+    before, active = list(selection), selection.active
+    with selection.events.blocker_all():
+        try:
+            yield
+        finally:
+            selection.active = active
+            if active is None:
+                selection.update(before)
+
+
+def _select(viewer: Any, layer: Any) -> None:
+    if layer in viewer.layers:  # else it was deleted meanwhile
+        viewer.layers.selection.active = layer
+
+
+def _drawing_aids(layer: Any) -> list[Any]:
+    """The outlines that napari draws with a labels layer's tools: half of the time it takes to add one.
+
+    They are made when they become visible. A napari that keeps none, or keeps them elsewhere, makes them at
+    once; adding is then slower, and nothing else changes.
+    """
+    aids = getattr(layer, "_overlays", {})
+    return [aid for aid in aids.values() if getattr(aid, "visible", False) is True]
+
+
+def _show(aid: Any) -> None:
+    aid.visible = True

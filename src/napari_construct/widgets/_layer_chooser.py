@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QWidget
 
+from napari_construct.widgets._follower import Follower
 from napari_construct.widgets._layers import is_source
 
 
@@ -38,8 +37,10 @@ class LayerChooser(QComboBox):
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(8)
         self.currentIndexChanged.connect(self._on_index)
-        self._follower = _Follower(self, viewer)
-        self.destroyed.connect(partial(_Follower.stop, self._follower))
+        events = viewer.layers.events
+        self._follower = Follower(
+            self, "refresh", (events.inserted, events.removed, events.reordered, events.renamed)
+        )
         self.refresh()
         active = viewer.layers.selection.active
         if active is not None and accepts(active):
@@ -73,28 +74,3 @@ class LayerChooser(QComboBox):
         if layer != self._current:
             self._current = layer
             self.layerChanged.emit(layer)
-
-
-class _Follower:
-    """Passes a viewer's layer events on to a chooser, for as long as the chooser exists.
-
-    The connection belongs to neither: the viewer must not keep the widget alive, and must not call one
-    whose C++ half is gone.
-    """
-
-    def __init__(self, chooser: LayerChooser, viewer: Any) -> None:
-        self._chooser = weakref.ref(chooser)
-        events = viewer.layers.events
-        self._signals = [events.inserted, events.removed, events.reordered, events.renamed]
-        for signal in self._signals:
-            signal.connect(self.pass_on)
-
-    def pass_on(self) -> None:
-        chooser = self._chooser()
-        if chooser is not None:
-            chooser.refresh()
-
-    def stop(self, *_: Any) -> None:
-        for signal in self._signals:
-            signal.disconnect(self.pass_on)
-        self._signals = []

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from napari_construct.widgets._torch_ahead import load_torch
+
 LoadModel = Callable[..., Any]
 
 
@@ -48,6 +50,7 @@ def _state(model: str) -> tuple[int, int] | None:
 
 def load_model(model: str, *, device: str) -> Any:
     """``inference.predictor.load_model``; torch is loaded here, in the thread of the caller."""
+    load_torch()
     from napari_construct.inference.predictor import load_model as load
 
     return load(model, device=device)

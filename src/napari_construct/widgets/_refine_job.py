@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from napari.layers import Labels
@@ -42,52 +41,60 @@ class WindowDone(Event):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Refined:
-    """A whole refined mask, and what has to change in its layer."""
+class PlaneDone(Event):
+    """A whole plane is refined: its result, and what has to change in its layer."""
 
-    result: SegmentationResult
-    change: Change
-    settings: SegmentSettings
+    decided: Decided | None = None
+    settings: SegmentSettings | None = None
+    result: SegmentationResult | None = None
+    change: Change | None = None
 
 
 def refine_steps(
     decide: Callable[..., Steps[SegmentationResult]],
-    decided: Decided,
+    planes: Sequence[Decided],
     settings: SegmentSettings,
     window: Window | None,
     source: Labels,
     target: Labels | None,
-) -> Steps[Refined]:
-    """Decide anew and say which pixels change.
+) -> Steps[int]:
+    """Decide anew and say which pixels change, plane by plane; returns how many planes were done.
 
     Parameters
     ----------
     decide : callable
-        ``Decider.steps``.
-    decided : Decided
-        What the mask was made from.
+        ``Decider.steps`` of the given plane: ``decide(decided, settings, window)``.
+    planes : sequence of Decided
+        What the mask's planes were made from; the one on view first.
     settings : SegmentSettings
         The new ones.
     window : tuple of slice or None
-        The part on view; None where that is (nearly) all.
+        The part on view of the first plane; None where that is (nearly) all.
     source : Labels
         The mask as it was segmented.
     target : Labels or None
         The layer with the refined mask; a copy of ``source`` is made where there is none yet.
     """
     if target is None:
-        target = refined_layer(source, decided)
-        yield LayerMade("refine", 0, 1, layer=target)
-    if window is not None:
-        inner, outer = _with_margin(window, decided.activation.shape, settings)
-        part = yield from decide(settings, outer)
-        rows, columns = (
-            slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True)
+        target = refined_layer(source, planes[0])
+        yield LayerMade("refine", 0, len(planes), layer=target)
+    for i, decided in enumerate(planes):
+        if window is not None and not i:
+            shape = decided.activation.shape
+            inner, outer = _with_margin(window, shape, settings)
+            part = yield from decide(decided, settings, outer)
+            rows, columns = (
+                slice(a.start - b.start, a.stop - b.start) for a, b in zip(inner, outer, strict=True)
+            )
+            change = _change(target, part.labels[rows, columns], inner, decided.at)
+            yield WindowDone("refine", 0, len(planes), change=change)
+        result = yield from decide(decided, settings)
+        full = (slice(0, result.labels.shape[0]), slice(0, result.labels.shape[1]))
+        change = _change(target, result.labels, full, decided.at)
+        yield PlaneDone(
+            "refine", i + 1, len(planes), decided=decided, settings=settings, result=result, change=change
         )
-        yield WindowDone("refine", 0, 1, change=_change(target, part.labels[rows, columns], inner))
-    result = yield from decide(settings)
-    full = (slice(0, result.labels.shape[0]), slice(0, result.labels.shape[1]))
-    return Refined(result, _change(target, result.labels, full), settings)
+    return len(planes)
 
 
 def refined_layer(source: Labels, decided: Decided) -> Labels:
@@ -115,9 +122,8 @@ def _with_margin(window: Window, shape: tuple[int, int], settings: SegmentSettin
     return (inner[0], inner[1]), (outer[0], outer[1])
 
 
-def _change(target: Labels, labels: NDArray[np.uint8], window: Window) -> Change:
-    data: Any = target.data
-    now = data.reshape(data.shape[-2:])[window]
+def _change(target: Labels, labels: NDArray[np.uint8], window: Window, at: tuple[int, ...]) -> Change:
+    now = np.asarray(target.data[(*at, *window)])
     rows, columns = np.nonzero(now != labels)
-    before = tuple(np.zeros(rows.size, np.intp) for _ in range(data.ndim - 2))
+    before = tuple(np.full(rows.size, index, np.intp) for index in at)
     return Change((*before, rows + window[0].start, columns + window[1].start), labels[rows, columns])

@@ -75,6 +75,13 @@ _GLASS: Final[dict[str, Spec]] = {
         0,
     ),
     "sigma": ("Blur", "The image is blurred by this many pixels first", (0, 10), (0, 50), 1),
+    "smallest": (
+        "Least area",
+        "White areas of fewer pixels (lumen, fat cell, crack) belong to the tissue around; 0 takes them all",
+        (0, 100_000),
+        (0, 1e12),
+        0,
+    ),
 }
 
 

@@ -12,7 +12,14 @@ from napari_construct.classes import ClassTable
 from napari_construct.events import Event, Notice, Steps
 from napari_construct.inference.result import SegmentationResult
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.widgets._layers import Decided, Plane, keep_evidence, result_layers, stack_layers
+from napari_construct.widgets._layers import (
+    Decided,
+    Plane,
+    keep_evidence,
+    label_features,
+    result_layers,
+    stack_layers,
+)
 
 DecidedSteps = Callable[..., Steps[tuple[SegmentationResult, Any]]]
 """As ``inference.predictor.decided_steps``: the result, and what Refine can go on with (or None)."""
@@ -46,10 +53,7 @@ def segment_plane(
     yield Event("making the layers", 0, 1)
     layers = result_layers(result, plane, table)
     if decider is not None:
-        keep_evidence(
-            layers[-1],
-            Decided(decider.activation, decider.predictor.without_network(), settings, plane, model),
-        )
+        keep_evidence(layers[-1], _decided(decider, result, settings, plane, model, (0,) * len(plane.index)))
     return result, layers
 
 
@@ -69,16 +73,43 @@ def segment_planes(
     yield Event("loading the model", 0, 1)
     predictor = get_predictor(model, settings.device)
     results: list[SegmentationResult] = []
+    kept: list[Decided] = []
     for i, plane in enumerate(planes, start=1):
         pixels, notices = plane.rgb()
         for text in notices:
             yield Notice("reading the image", 1, 1, text)
         mpp = plane.mpp if settings.mpp is None else settings.mpp
         steps = decided_steps(pixels, predictor, settings, mpp=mpp, name=f"{plane.name}, plane {i}")
-        result, _ = yield from named_stages(steps, f"plane {i} of {len(planes)}")
+        result, decider = yield from named_stages(steps, f"plane {i} of {len(planes)}")
         results.append(result)
+        if decider is not None:
+            at = tuple(i - 1 if a == axis else 0 for a in range(len(plane.index)))
+            kept.append(_decided(decider, result, settings, plane, model, at))
     yield Event("making the layers", 0, 1)
-    return results[-1], stack_layers(results, planes, axis, table)
+    layers = stack_layers(results, planes, axis, table)
+    if kept:
+        keep_evidence(layers[-1], kept)
+    return results[-1], layers
+
+
+def _decided(
+    decider: Any,
+    result: SegmentationResult,
+    settings: SegmentSettings,
+    plane: Plane,
+    model: str,
+    at: tuple[int, ...],
+) -> Decided:
+    return Decided(
+        decider.activation,
+        decider.predictor.without_network(),
+        settings,
+        plane,
+        model,
+        at,
+        label_features(result),
+        result.record,
+    )
 
 
 def named_stages(steps: Steps[Any], name: str) -> Steps[Any]:

@@ -1,20 +1,24 @@
 """The one door to threads: a job's generator in napari's thread worker.
 
-Three things about napari's and superqt's worker that this door makes good:
+Four things about napari's and superqt's worker that this door makes good:
 
 * ``GeneratorWorker`` takes every ``RuntimeError`` for a deleted Qt object: it warns, then neither reports
   an error nor finishes, and the button would stay "Cancel" for ever. Torch's out-of-memory and shape errors
   are such errors, and so are two of our own. They leave the generator as :class:`JobError`.
 * ``quit()`` stops iterating but leaves the generator suspended, with its ``finally`` blocks waiting for the
   garbage collector. Here it is closed in the worker's thread before ``finished`` is emitted.
+* superqt lets go of a worker when ``finished`` reaches the GUI thread, which may be before ``run`` has
+  returned in its own: the last reference then ends there, and a QObject of the GUI thread is deleted in another
+  thread while events wait for it, which crashes now and then. Workers are kept here until later.
 * With PyQt6, napari's relay of errors to its notifications is never connected (the mixin's ``__init__`` comes
   after a C++ class in the method resolution order). Here each error is shown once, whether relayed or not.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, Final
 
 from napari.qt.threading import GeneratorWorker, create_worker
 from napari.utils.notifications import notification_manager, show_error
@@ -22,6 +26,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_construct.events import Event
 from napari_construct.widgets._messages import JobError, plain
+from napari_construct.widgets._patience import PATIENCE
 
 MakeSteps = Callable[[], Generator[Event, None, Any]]
 
@@ -76,6 +81,7 @@ class Job(QObject):
         worker.finished.connect(self._on_finished)
         self.destroyed.connect(worker.quit)
         self._worker = worker
+        _keep(worker)
         worker.start()
 
     def cancel(self) -> None:
@@ -144,8 +150,26 @@ class _Worker(GeneratorWorker):
         super().__init__(lambda: (yield from steps))
         self._steps = steps
 
+        self.ended: float | None = None
+
+    def run(self) -> None:
+        super().run()
+        self.ended = time.monotonic()
+
     def work(self) -> Any:
-        try:
-            return super().work()
-        finally:
-            self._steps.close()
+        with PATIENCE:
+            try:
+                return super().work()
+            finally:
+                self._steps.close()
+
+
+_KEPT: Final[list[_Worker]] = []
+_KEPT_SECONDS: Final = 2.0
+
+
+def _keep(worker: _Worker) -> None:
+    """Hold a worker until its thread has long left it; called in the GUI thread, where others are let go."""
+    now = time.monotonic()
+    _KEPT[:] = [other for other in _KEPT if other.ended is None or now - other.ended < _KEPT_SECONDS]
+    _KEPT.append(worker)

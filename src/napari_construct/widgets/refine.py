@@ -6,19 +6,9 @@ import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 from napari.layers import Labels
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QFormLayout,
-    QGridLayout,
-    QGroupBox,
-    QLabel,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QFormLayout, QGroupBox, QLabel, QVBoxLayout, QWidget
 
 from napari_construct.events import Event
 from napari_construct.exceptions import ConstructError
@@ -26,28 +16,25 @@ from napari_construct.inference.settings import SegmentSettings
 from napari_construct.refinement.safeguard import ErasedRegion
 from napari_construct.widgets._copy_row import CopyRow
 from napari_construct.widgets._erased_list import ErasedList
+from napari_construct.widgets._follower import Follower
+from napari_construct.widgets._layer_adder import LayerAdder
 from napari_construct.widgets._layer_chooser import LayerChooser
-from napari_construct.widgets._layers import (
-    METADATA_KEY,
-    Decided,
-    camera,
-    evidence,
-    label_features,
-    window_on_view,
-)
+from napari_construct.widgets._layers import Decided, evidence, evidences, look_at, window_on_view
 from napari_construct.widgets._live import LiveJob
 from napari_construct.widgets._message_label import Level, MessageLabel
 from napari_construct.widgets._messages import plain
 from napari_construct.widgets._predictors import KeptDecider
 from napari_construct.widgets._recipes import as_command, as_python
-from napari_construct.widgets._refine_job import Change, LayerMade, Refined, WindowDone, refine_steps
+from napari_construct.widgets._refine_buttons import RefineButtons
+from napari_construct.widgets._refine_job import LayerMade, PlaneDone, WindowDone, refine_steps
 from napari_construct.widgets._refine_options import RefineOptions
+from napari_construct.widgets._refined_mask import RefinedMask
 from napari_construct.widgets._scroll import VerticalScroll
 
 if TYPE_CHECKING:
     import napari.viewer
 
-_REGION_SHOWN: Final = 150
+_REGION_SHOWN: Final = 150.0
 """Length on the canvas, in its pixels, of a region that was chosen from the list."""
 
 
@@ -55,7 +42,8 @@ class Refine(QWidget):
     """Edits one ``SegmentSettings`` and shows at once what it makes of a mask; never runs the network.
 
     The mask of Segment tissue stays as it is. The refined one is a layer of its own, in the same place,
-    and its changes can be undone as if they had been painted.
+    and its changes can be undone as if they had been painted. Of a stack the plane on view is refined, and
+    every plane when asked for.
 
     Parameters
     ----------
@@ -65,13 +53,15 @@ class Refine(QWidget):
 
     valueChanged = Signal(object)
     updated = Signal()
-    """The whole mask agrees with the settings."""
+    """The plane on view agrees with the settings, or every plane where all were asked for."""
 
     def __init__(self, viewer: napari.viewer.Viewer, *, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._viewer = viewer
         self._decider = KeptDecider()
-        self._targets: weakref.WeakKeyDictionary[Labels, weakref.ref[Labels]] = weakref.WeakKeyDictionary()
+        self._masks: weakref.WeakKeyDictionary[Labels, RefinedMask] = weakref.WeakKeyDictionary()
+        self._adder = LayerAdder(viewer, self)
+        self._done = False
         self._job = LiveJob("Refine", self)
         self._layer = LayerChooser(viewer, self, accepts=_can_be_refined)
         self._layer.setToolTip("A mask that Segment tissue made in this session")
@@ -82,7 +72,8 @@ class Refine(QWidget):
         self._status = QLabel(self)
         self._status.setAccessibleName("Status")
         self._status.setToolTip("Whether the mask on view agrees with the settings")
-        self._live, self._once, self._before, self._reset = self._build_buttons()
+        self._buttons = RefineButtons(self)
+        self._live, self._before = self._buttons.live, self._buttons.before
         self._copy = CopyRow(self)
         self._build_layout()
         self._connect()
@@ -115,36 +106,26 @@ class Refine(QWidget):
 
     def refinedLayer(self) -> Labels | None:
         """The layer with the refined mask, while it is in the viewer."""
-        source = self._layer.layer()
-        reference = None if source is None else self._targets.get(source)
-        target = None if reference is None else reference()
-        return target if target is not None and target in self._viewer.layers else None
+        mask = self._mask()
+        target = None if mask is None else mask.layer()
+        if target is None:
+            return None
+        return target if self._adder.isActive() or target in self._viewer.layers else None
 
     def update_once(self, *_: object) -> None:
         """Refine under the settings on view, as the button does."""
         self._request(now=True)
 
+    def update_all(self, *_: object) -> None:
+        """Refine every plane of a stack, as the button does."""
+        self._request(now=True, every=True)
+
     def isRunning(self) -> bool:
-        return self._job.is_busy
+        return self._job.is_busy or self._adder.isActive()
 
     def message(self) -> str:
         """The message on view."""
         return self._message.text()
-
-    def _build_buttons(self) -> tuple[QCheckBox, QPushButton, QPushButton, QPushButton]:
-        live = QCheckBox("Live", self)
-        live.setChecked(True)
-        live.setToolTip("Follow every change; switch it off for very large images")
-        once = QPushButton("Update once", self)
-        once.setToolTip("Make the refined mask now")
-        before = QPushButton("Show before", self)
-        before.setCheckable(True)
-        before.setToolTip("Switch between the mask as segmented and the refined one")
-        reset = QPushButton("Reset", self)
-        reset.setToolTip("Back to the paper's CRF and the model's own thresholds")
-        for button in (live, once, before, reset):
-            button.setAccessibleName(button.text())
-        return live, once, before, reset
 
     def _build_layout(self) -> None:
         inside = QWidget(self)
@@ -160,25 +141,22 @@ class Refine(QWidget):
         QVBoxLayout(box).addWidget(self._erased)
         layout.addWidget(box)
         layout.addStretch(1)
-        grid = QGridLayout()
-        grid.addWidget(self._live, 0, 0)
-        grid.addWidget(self._once, 0, 1)
-        grid.addWidget(self._before, 1, 0)
-        grid.addWidget(self._reset, 1, 1)
         outer = QVBoxLayout(self)
         outer.addWidget(VerticalScroll(inside, self), 1)
         outer.addWidget(self._message)
         outer.addWidget(self._status)
-        outer.addLayout(grid)
+        outer.addWidget(self._buttons)
         outer.addWidget(self._copy)
 
     def _connect(self) -> None:
         self._layer.layerChanged.connect(self._on_layer)
         self._options.valueChanged.connect(self._on_changed)
         self._live.toggled.connect(self._on_live)
-        self._once.clicked.connect(self.update_once)
+        self._buttons.once.clicked.connect(self.update_once)
+        self._buttons.every.clicked.connect(self.update_all)
         self._before.toggled.connect(self._on_before)
-        self._reset.clicked.connect(self._on_reset)
+        self._adder.finished.connect(self._on_added)
+        self._buttons.reset.clicked.connect(self._on_reset)
         self._erased.regionChosen.connect(self._on_region)
         self._copy.pythonRequested.connect(self._copy_python)
         self._copy.commandRequested.connect(self._copy_command)
@@ -186,10 +164,20 @@ class Refine(QWidget):
         self._job.returned.connect(self._on_returned)
         self._job.failed.connect(self._on_failed)
         self._job.busyChanged.connect(self._on_busy)
+        self._follower = Follower(self, "follow_plane", [self._viewer.dims.events.current_step])
 
     def _decided(self) -> Decided | None:
+        """What the plane on view was decided from."""
         layer = self._layer.layer()
-        return None if layer is None else evidence(layer)
+        return None if layer is None else evidence(layer, tuple(self._viewer.dims.point))
+
+    def _mask(self) -> RefinedMask | None:
+        layer = self._layer.layer()
+        if layer is None:
+            return None
+        if layer not in self._masks:
+            self._masks[layer] = RefinedMask(layer)
+        return self._masks[layer]
 
     def _on_layer(self, _: Any) -> None:
         """Start from the settings under which the chosen mask was made."""
@@ -197,8 +185,9 @@ class Refine(QWidget):
         decided = self._decided()
         self._erased.showReport(None, None)
         self._before.setChecked(False)
-        for part in (self._options, self._once, self._before, self._reset, self._copy, self._erased):
+        for part in (self._options, self._buttons, self._copy, self._erased):
             part.setEnabled(decided is not None)
+        self._buttons.every.setVisible(decided is not None and len(evidences(self._layer.layer())) > 1)
         if decided is None:
             self._message.showMessage("Run Segment tissue first: its masks can be refined here.")
             self._status.clear()
@@ -229,56 +218,75 @@ class Refine(QWidget):
         defaults = SegmentSettings()
         self.setValue(self.value().changed(**{name: getattr(defaults, name) for name in names}))
 
-    def _request(self, *, now: bool = False) -> None:
-        decided, source = self._decided(), self._layer.layer()
-        if decided is None:
+    def follow_plane(self) -> None:
+        """Another plane of a stack is on view: show what is known of it, and refine it where live."""
+        mask, decided = self._mask(), self._decided()
+        if mask is None or decided is None or len(mask.planes) < 2 or self.refinedLayer() is None:
+            return
+        self._erased.showReport(mask.report(decided), decided.predictor.classes)
+        if mask.isUpToDate(decided, self.value()):
+            self._show_status()
+        else:
+            self._on_changed()
+
+    def _request(self, *, now: bool = False, every: bool = False) -> None:
+        mask, decided, source = self._mask(), self._decided(), self._layer.layer()
+        if mask is None or decided is None:
             return
         target = self.refinedLayer()
-        shown = target if target is not None and target.visible else source
-        decide = partial(self._decider.steps, decided)
-        window = window_on_view(shown)
+        window = window_on_view(target if target is not None and target.visible else source)
+        planes = [decided, *(other for other in mask.planes if every and other is not decided)]
         self._message.clear()
-        self._job.request(
-            partial(refine_steps, decide, decided, self.value(), window, source, target), now=now
-        )
+        steps = partial(refine_steps, self._decider.steps, planes, self.value(), window, source, target)
+        self._job.request(steps, now=now)
 
     def _on_busy(self, busy: bool) -> None:
         if busy:
             self._status.setText("Refining...")
 
     def _on_progress(self, event: Event) -> None:
-        if isinstance(event, LayerMade) and event.layer is not None:
-            source = self._layer.layer()
-            if source is not None:
-                self._targets[source] = weakref.ref(event.layer)
-                self._viewer.add_layer(event.layer)
-                self._on_before(self._before.isChecked())
-        elif isinstance(event, WindowDone) and event.change is not None:
-            self._apply(event.change)
-
-    def _on_returned(self, refined: Refined) -> None:
-        target = self.refinedLayer()
-        if target is None:  # deleted meanwhile
+        mask = self._mask()
+        if mask is None:
             return
-        self._apply(refined.change)
-        target.features = label_features(refined.result)
-        target.metadata[METADATA_KEY]["record"] = dict(refined.result.record)
-        self._erased.showReport(refined.result.refinement, refined.result.classes)
-        self._status.setText("Up to date")
-        self.updated.emit()
+        if isinstance(event, LayerMade) and event.layer is not None:
+            mask.setLayer(event.layer)
+            self._adder.add([event.layer])
+        elif self.refinedLayer() is None:  # deleted meanwhile
+            return
+        elif isinstance(event, WindowDone) and event.change is not None:
+            mask.paint(event.change)
+        elif isinstance(event, PlaneDone) and event.decided and event.settings and event.result:
+            if event.change is not None:
+                mask.paint(event.change)
+            mask.settle(event.decided, event.settings, event.result)
+            if event.decided is self._decided():
+                self._erased.showReport(event.result.refinement, event.result.classes)
 
-    def _apply(self, change: Change) -> None:
-        """Write into the refined layer as a stroke of the brush would: napari's undo takes it back."""
-        target = self.refinedLayer()
-        if target is not None and change.labels.size:
-            target.data_setitem(change.indices, change.labels)
-            target.refresh(thumbnail=True, extent=False)
+    def _on_returned(self, *_: object) -> None:
+        if self._adder.isActive():  # the layer's last step tells
+            self._done = True
+        elif self.refinedLayer() is not None:
+            self._show_status()
+            self.updated.emit()
+
+    def _on_added(self) -> None:
+        self._on_before()
+        if self._done:
+            self._done = False
+            self._on_returned()
+
+    def _show_status(self) -> None:
+        mask = self._mask()
+        stale = 0 if mask is None else mask.stale(self.value())
+        others = f"; {stale} other plane{'s' if stale > 1 else ''} not yet" if stale else ""
+        self._status.setText(f"Up to date{others}")
 
     def _on_failed(self, error: Exception) -> None:
         self._message.showMessage(plain(error), Level.ERROR, error)
         self._status.setText("Not up to date")
 
-    def _on_before(self, before: bool) -> None:
+    def _on_before(self, *_: object) -> None:
+        before = self._before.isChecked()
         source, target = self._layer.layer(), self.refinedLayer()
         if source is not None and target is not None:
             source.visible, target.visible = before, not before
@@ -286,17 +294,10 @@ class Refine(QWidget):
     def _on_region(self, region: ErasedRegion) -> None:
         """Bring a region to the middle of the canvas."""
         layer = self._layer.layer()
-        if layer is None:
-            return
-        point = np.zeros(layer.ndim)
-        point[-2:] = region.centre
-        world = layer.data_to_world(point)
-        view = camera(self._viewer)
-        view.center = (*view.center[:-2], *world[-2:])
-        extent = max(region.box[2] - region.box[0], region.box[3] - region.box[1], 32)
-        beside = np.asarray(layer.data_to_world(point + np.eye(layer.ndim)[-1]))
-        pixel = float(np.linalg.norm(beside - np.asarray(world)))
-        view.zoom = _REGION_SHOWN / (extent * pixel)
+        if layer is not None:
+            row, column = (float(c) for c in region.centre)
+            side = float(max(region.box[2] - region.box[0], region.box[3] - region.box[1], 32))
+            look_at(self._viewer, layer, (row, column), side, _REGION_SHOWN)
 
     def _copy_python(self, *_: object) -> None:
         self._copy_as(as_python)

@@ -5,10 +5,16 @@ that lie exactly where the plane lies; a layer that is there already is never wr
 """
 
 from napari_construct.widgets._layers._colours import class_colormap, label_colormap, recolour
-from napari_construct.widgets._layers._evidence import Decided, evidence, keep_evidence
+from napari_construct.widgets._layers._evidence import Decided, evidence, evidences, keep_evidence
 from napari_construct.widgets._layers._features import joined_features, label_features
 from napari_construct.widgets._layers._keys import METADATA_KEY
-from napari_construct.widgets._layers._place import Window, camera, micrometres_per_pixel, twin_placement
+from napari_construct.widgets._layers._place import (
+    Window,
+    camera,
+    look_at,
+    micrometres_per_pixel,
+    twin_placement,
+)
 from napari_construct.widgets._layers._plane import Plane, is_source, layer_shape, plane_at, plane_on_view
 from napari_construct.widgets._layers._region import region_window, window_on_view
 from napari_construct.widgets._layers._results import cam_layer, labels_layer, result_layers, stack_layers
@@ -22,6 +28,7 @@ __all__ = [
     "camera",
     "class_colormap",
     "evidence",
+    "evidences",
     "is_source",
     "joined_features",
     "keep_evidence",
@@ -29,6 +36,7 @@ __all__ = [
     "label_features",
     "labels_layer",
     "layer_shape",
+    "look_at",
     "micrometres_per_pixel",
     "plane_at",
     "plane_on_view",

@@ -1,0 +1,76 @@
+"""The layer with the refined mask, and how far its planes are."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+from napari.layers import Labels
+
+from napari_construct.inference.result import SegmentationResult
+from napari_construct.inference.settings import SegmentSettings
+from napari_construct.widgets._layers import METADATA_KEY, Decided, evidences, joined_features, label_features
+from napari_construct.widgets._refine_job import Change
+
+At = tuple[int, ...]
+
+
+class RefinedMask:
+    """What Refine made of one mask of Segment tissue, plane by plane; it keeps neither layer alive.
+
+    Parameters
+    ----------
+    source : Labels
+        The mask as it was segmented.
+    """
+
+    def __init__(self, source: Labels) -> None:
+        self.planes = evidences(source)
+        self._layer: weakref.ref[Labels] | None = None
+        self._features: dict[At, Mapping[str, Any]] = {d.at: d.features for d in self.planes}
+        self._records: dict[At, Mapping[str, Any]] = {d.at: d.record for d in self.planes}
+        self._settings: dict[At, SegmentSettings] = {d.at: d.settings for d in self.planes}
+        self._reports: dict[At, Any] = {}
+
+    def layer(self) -> Labels | None:
+        """The layer, while anybody has it."""
+        return None if self._layer is None else self._layer()
+
+    def setLayer(self, layer: Labels) -> None:
+        """A new layer starts where the segmentation ended."""
+        self._layer = weakref.ref(layer)
+        self._settings = {d.at: d.settings for d in self.planes}
+        self._reports = {}
+
+    def isUpToDate(self, decided: Decided, settings: SegmentSettings) -> bool:
+        return self._settings[decided.at] == settings
+
+    def stale(self, settings: SegmentSettings) -> int:
+        """How many planes are of other settings."""
+        return sum(value != settings for value in self._settings.values())
+
+    def report(self, decided: Decided) -> Any:
+        """What the CRF erased in a plane; None where it was not refined."""
+        return self._reports.get(decided.at)
+
+    def paint(self, change: Change) -> None:
+        """Write into the layer as a stroke of the brush would: napari's undo takes it back."""
+        layer = self.layer()
+        if layer is not None and change.labels.size:
+            layer.data_setitem(change.indices, change.labels)
+            layer.refresh(thumbnail=True, extent=False)
+
+    def settle(self, decided: Decided, settings: SegmentSettings, result: SegmentationResult) -> None:
+        """A plane is refined: its rows in the layer's table, and its record."""
+        self._features[decided.at] = label_features(result)
+        self._records[decided.at] = result.record
+        self._settings[decided.at] = settings
+        self._reports[decided.at] = result.refinement
+        layer = self.layer()
+        if layer is None:
+            return
+        several = len(self.planes) > 1
+        tables, records = list(self._features.values()), [dict(r) for r in self._records.values()]
+        layer.features = joined_features(tables) if several else tables[0]
+        layer.metadata[METADATA_KEY]["record"] = {"planes": records} if several else records[0]

@@ -1,0 +1,46 @@
+"""Loads torch in a worker's thread without stopping the GUI thread.
+
+An import holds the interpreter's lock while the dynamic loader maps a library and runs its constructors: for
+torch about a quarter of a second. Here the loader is called as a foreign function, which lets go of the lock;
+the import then finds the libraries in place. Only those without Python inside are loaded ahead.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import threading
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+_LOCK: Final = threading.Lock()
+_LIBRARIES: Final = {
+    "linux": ("libtorch_global_deps.so", "libtorch.so"),
+    "darwin": ("libtorch_global_deps.dylib", "libtorch.dylib"),
+}
+"""In the order in which torch loads them; on Windows torch does more, and it is left to it."""
+
+
+def load_torch() -> None:
+    """Import torch, with its libraries ahead; nothing happens where it is loaded already."""
+    with _LOCK:
+        if "torch" not in sys.modules:
+            _load_libraries()
+            import torch  # noqa: F401 - this is the purpose
+
+
+def _load_libraries() -> None:
+    """Ask the dynamic loader for torch's libraries; one that is missing is left to torch's own error."""
+    spec = find_spec("torch")
+    names = _LIBRARIES.get(sys.platform)
+    if spec is None or not spec.submodule_search_locations or names is None:
+        return
+    load = ctypes.CDLL(None).dlopen
+    load.restype, load.argtypes = ctypes.c_void_p, [ctypes.c_char_p, ctypes.c_int]
+    for name in names:
+        path = Path(spec.submodule_search_locations[0]) / "lib" / name
+        shared = os.RTLD_GLOBAL if "global" in name else os.RTLD_LOCAL
+        if path.is_file():
+            load(os.fsencode(path), os.RTLD_LAZY | shared)

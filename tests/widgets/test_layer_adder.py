@@ -1,0 +1,86 @@
+"""Layers come one small step a turn, and what comes is what napari alone would have added."""
+
+from __future__ import annotations
+
+import gc
+import sys
+
+import numpy as np
+import pytest
+from napari.layers import Image, Labels
+from qtpy.QtWidgets import QWidget
+
+from napari_construct.widgets._layer_adder import LayerAdder
+from napari_construct.widgets._patience import SWITCH_SECONDS, Patience
+
+pytestmark = pytest.mark.gui
+
+
+@pytest.fixture
+def dock(viewer) -> QWidget:
+    widget = QWidget()
+    viewer.window.add_dock_widget(widget, name="Somewhere")
+    return widget
+
+
+def layers() -> list:
+    return [Image(np.zeros((32, 32)), name="map"), Labels(np.ones((32, 32), np.uint8), name="mask")]
+
+
+def test_layers_are_added_and_the_last_is_selected(qtbot, viewer, dock) -> None:
+    viewer.add_image(np.zeros((8, 8)), name="first")
+    adder, given = LayerAdder(viewer, dock), layers()
+    with qtbot.waitSignal(adder.finished):
+        adder.add(given)
+        assert adder.isActive()
+    assert not adder.isActive()
+    assert [layer.name for layer in viewer.layers] == ["first", "map", "mask"]
+    assert viewer.layers.selection.active == given[-1]
+    assert dock.window().updatesEnabled()
+    alone = viewer.add_labels(np.ones((32, 32), np.uint8))
+    shown = {name: aid.visible for name, aid in getattr(alone, "_overlays", {}).items()}
+    assert {name: aid.visible for name, aid in getattr(given[-1], "_overlays", {}).items()} == shown
+
+
+@pytest.mark.parametrize("selected", [[], [0], [0, 1]])
+def test_selection_stays_until_the_last_layer(qtbot, viewer, dock, selected) -> None:
+    kept = [viewer.add_image(np.zeros((8, 8))), viewer.add_image(np.zeros((8, 8)))]
+    viewer.layers.selection.clear()
+    viewer.layers.selection.update(kept[i] for i in selected)
+    seen = []
+    viewer.layers.events.inserted.connect(lambda: seen.append(None))
+    viewer.layers.selection.events.changed.connect(
+        lambda: seen.append({layer.name for layer in viewer.layers.selection})
+    )
+    adder = LayerAdder(viewer, dock)
+    with qtbot.waitSignal(adder.finished):
+        adder.add([Image(np.zeros((8, 8)), name="one"), Image(np.zeros((8, 8)), name="two")])
+    assert seen[:2] == [None, None]
+    assert seen[-1] == {"two"}
+
+
+def test_nothing_to_add_is_finished_too(qtbot, viewer, dock) -> None:
+    adder = LayerAdder(viewer, dock)
+    with qtbot.waitSignal(adder.finished):
+        adder.add([])
+
+
+def test_dock_closed_meanwhile(qtbot, viewer, dock) -> None:
+    window = dock.window()
+    LayerAdder(viewer, dock).add(layers())
+    viewer.window.remove_dock_widget(dock)
+    dock.deleteLater()
+    del dock
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2 and window.updatesEnabled())
+
+
+def test_patience_is_as_before_afterwards() -> None:
+    before = sys.getswitchinterval(), gc.get_threshold()
+    patience = Patience()
+    with patience:
+        with patience:
+            assert sys.getswitchinterval() <= SWITCH_SECONDS + 1e-6
+            assert gc.get_threshold()[2] > 10_000
+        assert gc.get_threshold()[:2] == before[1][:2]
+        assert gc.get_threshold()[2] > 10_000
+    assert (sys.getswitchinterval(), gc.get_threshold()) == (pytest.approx(before[0]), before[1])
