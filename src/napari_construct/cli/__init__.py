@@ -17,6 +17,7 @@ from napari_construct.cli import (
     demo,
     evaluate,
     models,
+    prototypes,
     second_stage,
     segment,
     train,
@@ -65,6 +66,7 @@ app.command("train")(train.train)
 app.command("second-stage")(second_stage.second_stage)
 app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)
+app.add_typer(prototypes.commands, name="prototypes")
 app.add_typer(models.commands, name="models")
 app.command("demo")(demo.demo)
 app.command("app")(viewer.app)

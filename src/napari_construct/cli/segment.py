@@ -62,7 +62,7 @@ def segment(
         min_confidence=min_confidence,
         device=device,
     )
-    part = _region(region)
+    part = parse_region(region)
     _check_names(images)
     check_folder(output)
     check_json(json_file)
@@ -148,7 +148,8 @@ def _check_names(images: list[Path]) -> None:
             )
 
 
-def _region(text: str | None) -> tuple[slice, slice] | None:
+def parse_region(text: str | None) -> tuple[slice, slice] | None:
+    """Rows and columns from "first row, end row, first column, end column"."""
     from napari_construct.exceptions import ConfigurationError
 
     if text is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -78,13 +78,12 @@ def cam_steps(
     shape = model_shape((image.shape[0], image.shape[1]), mpp, predictor.mpp, name, predictor.scale)
     plan = plan_tiles(shape, settings.tile, settings.overlap, predictor.spec.multiple)
     started, clock = datetime.now(UTC), time.perf_counter()
-    notices = _notices(name, image.shape, shape, mpp, predictor)
+    notices = resolution_notices(name, image.shape, shape, mpp, predictor)
     views = SIX_VIEWS if settings.six_views else (View(),)
     for notice in notices:
         yield Notice("tiles", 0, len(plan) * len(views), notice)
-    maps, stride = yield from _stitched(
-        pad_image(resample_image(image, shape), plan.padded), predictor, plan, views
-    )
+    padded = pad_image(resample_image(image, shape), plan.padded)
+    maps, stride = yield from stitched_maps(padded, predictor, plan, views=views)
     return Activation(
         image=image,
         logits=maps.mean(0),
@@ -119,9 +118,10 @@ def check_image(image: Any, name: str) -> None:
         )
 
 
-def _notices(
+def resolution_notices(
     name: str, before: tuple[int, ...], after: tuple[int, int], mpp: float | None, predictor: Predictor
 ) -> tuple[str, ...]:
+    """What the user should know of a change of resolution."""
     if before[:2] == after:
         return ()
     if mpp is None or predictor.mpp is None:
@@ -140,29 +140,55 @@ def _notices(
     return (sentence,)
 
 
-def _stitched(
-    image: RGBImage, predictor: Predictor, plan: TilePlan, views: Sequence[View]
+def stitched_maps(
+    image: RGBImage,
+    predictor: Predictor,
+    plan: TilePlan,
+    *,
+    views: Sequence[View] = (View(),),
+    look: Callable[[Tensor], Tensor] | None = None,
 ) -> Generator[Event, None, tuple[FloatArray, int]]:
-    """Maps of every view (v, k, gh, gw) of a padded image, and the pixels per cell."""
-    total, k = len(plan) * len(views), len(predictor.classes)
+    """Maps of every view (v, c, gh, gw) of a padded image, and the pixels per cell.
+
+    Parameters
+    ----------
+    image : ndarray
+        (h, w, 3) uint8 RGB, padded as the plan says.
+    predictor : Predictor
+        The model.
+    plan : TilePlan
+        Where tiles lie.
+    views : sequence of View
+        The image as it is, by default.
+    look : callable, optional
+        From (b, 3, h, w) to (b, c, gh, gw); the predictor's CAM logits by default.
+
+    Yields
+    ------
+    Event
+        Stage "tiles", one per batch of tiles.
+    """
+    look = look or predictor.logits
+    total, channels = len(plan) * len(views), 0
     about = predictor.mean if predictor.published else None  # the point brightness is scaled about
     stitcher, stride, done = None, 1, 0
     yield Event("tiles", 0, total)
     for tiles in _batches(plan, predictor.device.type):
         batch = _tensor(image, tiles)
         for i, view in enumerate(views):
-            maps = view.undo(predictor.logits(view.apply(batch, about))).numpy()
+            maps = view.undo(look(view.apply(batch, about))).numpy()
             if stitcher is None:
+                channels = maps.shape[1]
                 stride = cam_stride(tiles[0], maps.shape[-2:], predictor.spec.multiple)
-                stitcher = Stitcher(plan, len(views) * k, stride)
+                stitcher = Stitcher(plan, len(views) * channels, stride)
             for tile, tile_maps in zip(tiles, maps, strict=True):
-                stitcher.add(tile, tile_maps, slice(i * k, (i + 1) * k))
+                stitcher.add(tile, tile_maps, slice(i * channels, (i + 1) * channels))
             done += len(tiles)
             yield Event("tiles", done, total)
     if stitcher is None:
         raise InputError("expected an image with at least one tile, got none; use a larger region")
     stitched = stitcher.mean()
-    return stitched.reshape(len(views), k, *stitched.shape[1:]), stride
+    return stitched.reshape(len(views), channels, *stitched.shape[1:]), stride
 
 
 def _batches(plan: TilePlan, device: str) -> list[tuple[Tile, ...]]:

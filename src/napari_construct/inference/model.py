@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -144,6 +145,19 @@ class Predictor:
         light.checkpoint = replace(self.checkpoint, head_state={}, encoder_state=None)
         return light
 
+    @property
+    def network(self) -> PixelNetwork:
+        """What looks.
+
+        Raises
+        ------
+        ConstructError
+            If this copy is without it.
+        """
+        if self._network is None:
+            raise ConstructError(f"expected the model {self.name} with its network, got one without; load it")
+        return self._network
+
     def logits(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b k gh gw"]:
         """CAM logits on the CPU, float32, of RGB in [0, 1] on any device.
 
@@ -152,22 +166,27 @@ class Predictor:
         ConstructError
             If the device runs out of memory, the network returns NaN or infinity, or there is none.
         """
-        if self._network is None:
-            raise ConstructError(f"expected the model {self.name} with its network, got one without; load it")
+        return self.maps(images, lambda output: output.cam)
+
+    def maps(
+        self, images: Float[Tensor, "b 3 h w"], read: Callable[[Any], Tensor]
+    ) -> Float[Tensor, "b c gh gw"]:
+        """As :meth:`logits`, of anything that ``read`` takes from the network's output."""
+        network = self.network
         try:
             with torch.inference_mode():
-                cam: Tensor = self._network(images.to(self.device)).cam.float().cpu()
+                found: Tensor = read(network(images.to(self.device))).float().cpu()
         except torch.OutOfMemoryError as error:
             raise ConstructError(
                 f"{self.device} ran out of memory on {images.shape[0]} tile(s) of {images.shape[-2]} x "
                 f"{images.shape[-1]} pixels; choose smaller tiles or the device cpu"
             ) from error
-        if not bool(torch.isfinite(cam).all()):
+        if not bool(torch.isfinite(found).all()):
             raise ConstructError(
                 f"the model {self.name} returned NaN or infinity; it is damaged or was trained badly, "
                 "use another"
             )
-        return cam
+        return found
 
 
 def load_model(

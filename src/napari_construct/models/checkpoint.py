@@ -5,7 +5,8 @@ configuration and the encoder's id and hash. The encoder's weights are stored on
 trained as well and their licence allows passing them on; those of a gated encoder never are.
 
 Format version 1 holds first-stage networks; version 2 adds ``config.network`` and the U-Net of the second
-stage. A first-stage network is still written as version 1, which older releases read.
+stage; version 3 adds ``config.placed``, prototypes that were placed after training. A file is written as the
+oldest version that can hold it, which older releases read.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ from napari_construct.models.versions import software_versions
 from napari_construct.types import PathLike
 
 KIND: Final = "napari-construct checkpoint"
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
+SECOND_STAGE_VERSION: Final = 2
 FIRST_STAGE_VERSION: Final = 1
 SUFFIX: Final = ".construct"
 
@@ -271,12 +273,16 @@ def with_suffix(path: PathLike) -> Path:
 
 def _manifest(checkpoint: Checkpoint) -> dict[str, Any]:
     config = checkpoint.config.model_dump(mode="json")
-    first_stage = config["network"] == "construct"
-    if first_stage:
-        del config["network"]
+    version = FORMAT_VERSION
+    if not config["placed"]:
+        del config["placed"]
+        version = SECOND_STAGE_VERSION
+        if config["network"] == "construct":
+            del config["network"]
+            version = FIRST_STAGE_VERSION
     return {
         "format": KIND,
-        "format_version": FIRST_STAGE_VERSION if first_stage else FORMAT_VERSION,
+        "format_version": version,
         "config": config,
         "classes": checkpoint.classes.model_dump(mode="json"),
         "calibration": checkpoint.calibration.model_dump(mode="json"),
@@ -306,6 +312,8 @@ def _check_classes(path: Path, checkpoint: Checkpoint) -> None:
     found = None if value is None else tuple(value.shape)
     if found != expected:
         raise damaged(path, KIND, f"{what} of shape {found}, where {k} classes need {expected}")
+    if any(owner >= k for owner in config.placed):
+        raise damaged(path, KIND, f"a placed prototype of class {max(config.placed)}, where there are {k}")
     if len(checkpoint.calibration.presence_thresholds) not in (0, k):
         raise damaged(path, KIND, f"presence thresholds for another number of classes than {k}")
 

@@ -55,6 +55,9 @@ class ModelConfig(BaseModel):
         How CAM logits become an image's class logits.
     class_bias : bool
         Whether each class has a learnable offset on its CAM logit.
+    placed : tuple of int
+        Class index of each prototype that was placed after training, from a region or words
+        (:mod:`~napari_construct.models.placing`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -76,6 +79,7 @@ class ModelConfig(BaseModel):
     guidance_levels: tuple[int, ...] = (2,)
     pooling: Literal["mean", "attention", "log_mean_exp", "strongest"] = "strongest"
     class_bias: bool = True
+    placed: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(max_length=256)] = ()
 
     @classmethod
     def of_preset(cls, preset: Preset, **changes: Any) -> ModelConfig:

@@ -20,7 +20,7 @@ from napari_construct.models.adapters import StructureAdapter
 from napari_construct.models.config import ModelConfig
 from napari_construct.models.fusion import TopDownFusion
 from napari_construct.models.pooling import pool_logits
-from napari_construct.models.prototypes import PrototypeBank, TwoLayerMLP
+from napari_construct.models.prototypes import PlacedPrototypes, PrototypeBank, TwoLayerMLP
 from napari_construct.models.published import Restandardise
 
 INITIAL_SCALE = 1 / 0.07
@@ -46,7 +46,8 @@ class ConstructOutput:
     projected : Tensor
         (k * p, c) in the space of ``embedding``.
     similarity : Tensor
-        (b, k * p, h, w) cosine of every pixel to every prototype, -1 to 1.
+        (b, k * p + n, h, w) cosine of every pixel to every prototype, -1 to 1; the n that were placed after
+        training come last.
     """
 
     cam: Float[Tensor, "b k h w"]
@@ -56,7 +57,7 @@ class ConstructOutput:
     embedding: Float[Tensor, "b c h w"]
     prototypes: Float[Tensor, "kp d"]
     projected: Float[Tensor, "kp c"]
-    similarity: Float[Tensor, "b kp h w"]
+    similarity: Float[Tensor, "b kpn h w"]
 
 
 class ConstructHead(nn.Module):
@@ -87,6 +88,7 @@ class ConstructHead(nn.Module):
         self.adaptive_layers = nn.ModuleList(TwoLayerMLP(width, hidden, c) for c in targets)
         self.logit_scale = nn.Parameter(torch.tensor(INITIAL_SCALE))
         self.class_bias = nn.Parameter(torch.zeros(start.shape[0])) if config.class_bias else None
+        self.placed = PlacedPrototypes(config.placed, targets[-1]) if config.placed else None
 
     @property
     def n_classes(self) -> int:
@@ -101,6 +103,10 @@ class ConstructHead(nn.Module):
             "bchw,pc->bphw", F.normalize(embedding, dim=1), F.normalize(projected, dim=-1)
         )
         cam = self.prototypes.class_maximum(self.logit_scale * similarity)
+        if self.placed is not None:
+            extra = self.placed.similarity(embedding)
+            cam = self.placed.class_maximum(cam, extra, self.logit_scale)
+            similarity = torch.cat([similarity, extra], 1)
         if self.class_bias is not None:
             cam = cam + self.class_bias.view(1, -1, 1, 1)
         return ConstructOutput(

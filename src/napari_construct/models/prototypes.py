@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -51,6 +53,44 @@ class PrototypeBank(nn.Module):
             return logits
         b, _, h, w = logits.shape
         return logits.reshape(b, self.n_classes, self.per_class, h, w).amax(2)
+
+
+class PlacedPrototypes(nn.Module):
+    """Prototypes that a person placed after training, in the space that the CAM is read from.
+
+    Trained prototypes compete among themselves on small differences of cosines; the mean of a painted
+    region lies far closer to its own pixels. Each placed prototype therefore has an offset: its logit is
+    the temperature times (cosine - offset).
+
+    Parameters
+    ----------
+    owners : sequence of int
+        Index of the class of each.
+    width : int
+        Channels of the map.
+    """
+
+    vectors: Tensor
+    offsets: Tensor
+
+    def __init__(self, owners: Sequence[int], width: int) -> None:
+        super().__init__()
+        self.owners = tuple(owners)
+        self.register_buffer("vectors", torch.zeros(len(self.owners), width))
+        self.register_buffer("offsets", torch.zeros(len(self.owners)))
+
+    def similarity(self, embedding: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n h w"]:
+        """Cosines of every pixel to every one of them."""
+        return torch.einsum("bchw,pc->bphw", F.normalize(embedding, dim=1), F.normalize(self.vectors, dim=-1))
+
+    def class_maximum(
+        self, cam: Float[Tensor, "b k h w"], similarity: Float[Tensor, "b n h w"], scale: Tensor
+    ) -> Float[Tensor, "b k h w"]:
+        """Logits in which each class also has its placed prototypes."""
+        maps = list(cam.unbind(1))
+        for i, owner in enumerate(self.owners):
+            maps[owner] = torch.maximum(maps[owner], scale * (similarity[:, i] - self.offsets[i]))
+        return torch.stack(maps, 1)
 
 
 def _apart(start: Tensor) -> Tensor:

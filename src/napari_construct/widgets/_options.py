@@ -12,7 +12,7 @@ from napari_construct.models.calibration import BackgroundRule
 from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.widgets._numbers import NumberField
 
-_DEVICES: Final = {
+DEVICES: Final = {
     "auto": "Automatic",
     "cpu": "CPU",
     "cuda": "NVIDIA card (CUDA)",
@@ -113,7 +113,7 @@ class SegmentOptions(QWidget):
         combo.setMinimumContentsLength(8)
         combo.setToolTip("Where the network runs; automatic takes a graphics card if there is one")
         combo.setAccessibleName("Device")
-        for device, words in _DEVICES.items():
+        for device, words in DEVICES.items():
             combo.addItem(words, device)
         combo.currentIndexChanged.connect(self._on_changed)
         return combo

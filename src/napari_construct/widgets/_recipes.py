@@ -10,6 +10,7 @@ from typing import Final
 
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.encoders.download import DownloadSettings
+from napari_construct.inference.prototype_settings import PrototypeSettings
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.widgets._layers import Plane
 
@@ -26,15 +27,8 @@ def as_python(plane: Plane, model: str, settings: SegmentSettings) -> str:
     """A script whose ``result`` holds the arrays of the layers."""
     changed = settings.model_dump(exclude_defaults=True)
     arguments = ", ".join(f"{name}={value!r}" for name, value in changed.items())
-    lines = ["from napari_construct import SegmentSettings, segment"]
-    if plane.path is None:
-        inside = [*map(str, plane.index), *_spans(plane)]
-        index = f"[{', '.join(inside)}]" if inside else ""
-        image = f"viewer.layers[{plane.name!r}].data{index}  # in napari's console; RGB, 8 bit"
-    else:
-        lines.append("from napari_construct.data.images import read_image")
-        inside = _spans(plane)
-        image = f"read_image({plane.path!r}).pixels" + (f"[{', '.join(inside)}].copy()" if inside else "")
+    imports, image = _image_as_python(plane)
+    lines = ["from napari_construct import SegmentSettings, segment", *imports]
     lines += [
         "",
         f"image = {image}",
@@ -68,6 +62,54 @@ def as_command(plane: Plane, model: str, settings: SegmentSettings) -> str:
     if rest:
         words += ["--settings", json.dumps(rest)]
     return shlex.join(words) + "\n"
+
+
+def prototypes_as_python(plane: Plane, model: str, settings: PrototypeSettings) -> str:
+    """A script whose ``maps`` holds the similarities of the layers."""
+    changed = settings.model_dump(exclude_defaults=True)
+    arguments = ", ".join(f"{name}={value!r}" for name, value in changed.items())
+    imports, image = _image_as_python(plane)
+    lines = [
+        "from napari_construct import load_model, run",
+        *imports,
+        "from napari_construct.inference.prototype_maps import prototype_steps",
+        "from napari_construct.inference.prototype_settings import PrototypeSettings",
+        "",
+        f"image = {image}",
+        f"settings = PrototypeSettings({arguments})",
+        f"predictor = load_model({model!r}, device={settings.device!r})",
+        f"maps = run(prototype_steps(image, predictor, settings, mpp={plane.mpp!r}, name={plane.name!r}))",
+        f"similarity = maps.of({settings.prototype!r})",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def prototypes_as_command(plane: Plane, model: str, settings: PrototypeSettings) -> str:
+    """A command of ``napari-construct``; IMAGE stands for a layer that came from no file."""
+    default = PrototypeSettings()
+    words = ["napari-construct", "prototypes", "map", plane.path or "IMAGE", "--model", model]
+    words += ["--output", "results"]
+    for option in ("tile", "overlap", "device"):
+        value = getattr(settings, option)
+        if value != getattr(default, option):
+            words += [f"--{option}", str(value)]
+    mpp = plane.mpp if settings.mpp is None else settings.mpp
+    if mpp is not None:
+        words += ["--mpp", repr(mpp)]
+    if plane.window is not None:
+        rows, columns = plane.window
+        words += ["--region", f"{rows.start},{rows.stop},{columns.start},{columns.stop}"]
+    return shlex.join(words) + "\n"
+
+
+def _image_as_python(plane: Plane) -> tuple[list[str], str]:
+    """Imports, and an expression that gives the pixels of a plane."""
+    inside = [*map(str, plane.index), *_spans(plane)]
+    if plane.path is None:
+        index = f"[{', '.join(inside)}]" if inside else ""
+        return [], f"viewer.layers[{plane.name!r}].data{index}  # in napari's console; RGB, 8 bit"
+    part = f"[{', '.join(_spans(plane))}].copy()" if plane.window else ""
+    return ["from napari_construct.data.images import read_image"], f"read_image({plane.path!r}).pixels{part}"
 
 
 def _spans(plane: Plane) -> list[str]:

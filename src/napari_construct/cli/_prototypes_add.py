@@ -1,0 +1,62 @@
+"""``napari-construct prototypes add``: a model with one prototype more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_construct.cli import _options as options
+from napari_construct.cli._progress import progress_bars
+
+
+def add(
+    output: Annotated[Path, typer.Option("--output", "-o", help="The changed model, a .construct file.")],
+    tissue: Annotated[str, typer.Option("--class", help="The class it becomes a prototype of.")],
+    model: options.Model = options.DEFAULT_MODEL,
+    text: Annotated[
+        str | None,
+        typer.Option("--text", help="From words, where the encoder knows words; several separated by |."),
+    ] = None,
+    image: Annotated[Path | None, typer.Option("--image", help="From a region of this image.")] = None,
+    mask: Annotated[
+        Path | None, typer.Option("--mask", help="Image of the same size that marks the region.")
+    ] = None,
+    value: Annotated[
+        int | None, typer.Option("--value", help="Value of the region in the mask; without it all but 0.")
+    ] = None,
+    mpp: options.Mpp = None,
+    device: options.Device = "auto",
+    encoder_weights: options.EncoderWeights = None,
+    any_encoder: options.AnyEncoder = False,
+) -> None:
+    """Give a class one prototype more, from words or from a marked region; nothing is trained.
+
+    The prototypes that were trained and the calibration stay as they are.
+    """
+    from napari_construct.exceptions import ConfigurationError
+    from napari_construct.inference.model import load_model
+    from napari_construct.inference.prototype_places import place_region_steps, place_text
+    from napari_construct.inference.prototype_settings import PrototypeSettings
+    from napari_construct.models.checkpoint import save_checkpoint
+
+    if (text is None) == (image is None) or (image is None) != (mask is None):
+        raise ConfigurationError("expected --text, or --image with --mask, got neither or both; give one")
+    predictor = load_model(model, device=device, encoder_weights=encoder_weights, any_encoder=any_encoder)
+    if text is not None:
+        checkpoint = place_text(predictor, tissue, text)
+    else:
+        from napari_construct.data.images import read_image
+        from napari_construct.data.masks import read_mask
+
+        assert image is not None and mask is not None  # noqa: S101, PT018 - for the type checker
+        file, painted = read_image(image), read_mask(mask)
+        region = painted != 0 if value is None else painted == value
+        settings = PrototypeSettings().changed(mpp=mpp)
+        with progress_bars() as bars:
+            steps = place_region_steps(
+                file.pixels, region, predictor, tissue, settings, mpp=file.mpp, name=image.name
+            )
+            checkpoint = bars.follow(steps, image.name)
+    typer.echo(f"{save_checkpoint(output, checkpoint)}")

@@ -1,0 +1,174 @@
+"""``napari-construct prototypes``: what a model decides by, where it sees it, and one more of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_construct.cli import _options as options
+from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json
+from napari_construct.cli._progress import progress_bars
+from napari_construct.cli._prototypes_add import add
+
+if TYPE_CHECKING:
+    from napari_construct.inference.prototype_settings import PrototypeSettings
+
+commands = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Prototypes of a model: list, map, top, add.",
+)
+
+_Prototype = Annotated[
+    str, typer.Option("--prototype", "-p", help='For example "tumour 2"; without it the first.')
+]
+
+
+@commands.command("list")
+def list_prototypes(
+    model: Annotated[str, typer.Argument(help="Name of a model, or path of a .construct file.")] = (
+        options.DEFAULT_MODEL
+    ),
+    json_file: options.JsonFile = None,
+) -> None:
+    """Show the prototypes of a model by class."""
+    from napari_construct.inference.prototypes import prototypes_of
+    from napari_construct.models.checkpoint import load_checkpoint, resolve_model
+
+    check_json(json_file)
+    found = prototypes_of(load_checkpoint(resolve_model(model)))
+    write_json(
+        json_file,
+        {"prototypes": [{"name": p.name, "class": p.tissue, "origin": p.origin} for p in found]},
+    )
+    if json_file != STDOUT:
+        width = max(len(p.name) for p in found)
+        for p in found:
+            typer.echo(f"{p.name:<{width}}  {p.origin}")
+
+
+@commands.command("map")
+def map_(
+    image: Annotated[Path, typer.Argument(help="Image file.")],
+    model: options.Model = options.DEFAULT_MODEL,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path(),
+    region: Annotated[
+        str | None,
+        typer.Option(help="Only a part: first row, end row, first column, end column, e.g. 0,512,256,768."),
+    ] = None,
+    tile: options.Tile = options.DEFAULT_TILE,
+    overlap: options.Overlap = options.DEFAULT_OVERLAP,
+    mpp: options.Mpp = None,
+    device: options.Device = "auto",
+    encoder_weights: options.EncoderWeights = None,
+    any_encoder: options.AnyEncoder = False,
+    json_file: options.JsonFile = None,
+) -> None:
+    """Compare every place of an image with every prototype.
+
+    Writes NAME_similarity.ome.tif (one channel a prototype, cosines), NAME_deciding.tif (1 where the
+    first prototype decides ...) and NAME_prototypes.json.
+    """
+    import numpy as np
+
+    from napari_construct.cli.segment import parse_region
+    from napari_construct.data.images import read_image
+    from napari_construct.export.record import write_record
+    from napari_construct.export.tiff import write_cams, write_mask
+    from napari_construct.inference.model import load_model
+    from napari_construct.inference.prototype_maps import prototype_steps
+    from napari_construct.inference.prototypes import prototype_table
+
+    settings = _settings(tile=tile, overlap=overlap, mpp=mpp, device=device)
+    part = parse_region(region)
+    check_folder(output)
+    check_json(json_file)
+    predictor = load_model(model, device=device, encoder_weights=encoder_weights, any_encoder=any_encoder)
+    file = read_image(image)
+    pixels = file.pixels if part is None else np.ascontiguousarray(file.pixels[part])
+    with progress_bars() as bars:
+        steps = prototype_steps(pixels, predictor, settings, mpp=file.mpp, name=image.name)
+        maps = bars.follow(steps, image.name)
+    table = prototype_table(maps.prototypes, maps.classes)
+    stem = output / image.stem.removesuffix(".ome")
+    deciding = maps.deciding()
+    write_cams(f"{stem}_similarity.ome.tif", maps.everything(), table, maps.mpp)
+    write_mask(f"{stem}_deciding.tif", deciding, table, maps.mpp)
+    share = {p.name: float((deciding == p.index + 1).mean()) for p in maps.prototypes}
+    record = {**maps.record, "decides": share}
+    write_record(f"{stem}_prototypes.json", record)
+    write_json(json_file, record)
+    if json_file != STDOUT:
+        for name, part_decided in share.items():
+            typer.echo(f"{name}: decides {100 * part_decided:.1f} %")
+
+
+@commands.command("top")
+def top(
+    inputs: Annotated[list[Path], typer.Argument(help="Image files, TIFF stacks and folders of them.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the gallery.")],
+    model: options.Model = options.DEFAULT_MODEL,
+    prototype: _Prototype = "",
+    count: Annotated[int, typer.Option("--count", min=1, max=200, help="How many patches.")] = 12,
+    per_image: Annotated[int, typer.Option("--per-image", min=1, max=200, help="Of one image.")] = 3,
+    tile: options.Tile = options.DEFAULT_TILE,
+    overlap: options.Overlap = options.DEFAULT_OVERLAP,
+    mpp: options.Mpp = None,
+    device: options.Device = "auto",
+    encoder_weights: options.EncoderWeights = None,
+    any_encoder: options.AnyEncoder = False,
+) -> None:
+    """Collect the patches that are most like a prototype.
+
+    Writes top.png, a page of all, top_01.png ... and top.json with where each lies. A broken image is
+    named and does not stop the others; the exit code is then 1.
+    """
+    from PIL import Image
+
+    from napari_construct.batch.sources import find_sources
+    from napari_construct.export.atomic import atomic
+    from napari_construct.export.record import write_record
+    from napari_construct.inference.model import load_model
+    from napari_construct.inference.prototype_patches import gallery, top_patches_steps
+
+    settings = _settings(
+        prototype=prototype,
+        count=count,
+        per_image=per_image,
+        tile=tile,
+        overlap=overlap,
+        mpp=mpp,
+        device=device,
+    )
+    check_folder(output)
+    sources = find_sources(inputs)
+    predictor = load_model(model, device=device, encoder_weights=encoder_weights, any_encoder=any_encoder)
+    with progress_bars() as bars:
+        found = bars.follow(top_patches_steps(sources, predictor, settings))
+    pages = {f"top_{i:02d}.png": patch.pixels for i, patch in enumerate(found.patches, start=1)}
+    if found.patches:
+        pages["top.png"] = gallery(found.patches)
+    for name, pixels in pages.items():
+        with atomic(output / name) as temporary:
+            Image.fromarray(pixels).save(temporary, format="PNG")
+    rows = [patch.as_dict() for patch in found.patches]
+    write_record(
+        output / "top.json",
+        {"prototype": found.prototype.name, "patches": rows, "failed": dict(found.failed)},
+    )
+    typer.echo(f"{len(rows)} patches most like {found.prototype.name} in {output}")
+    if found.failed:
+        raise typer.Exit(1)
+
+
+commands.command("add")(add)
+
+
+def _settings(**given: object) -> PrototypeSettings:
+    from napari_construct.inference.prototype_settings import PrototypeSettings
+
+    return PrototypeSettings().changed(**given)
