@@ -48,7 +48,7 @@ class Workspace:
         self.planes = self.values.view(n, t * t, k * p).unbind(1)
         self.message = room(n, k * p)
         self.message_cells = self.message.view(b, y, nx, k, p)
-        self.message_sum, self.logits = room(b, y, nx, p), room(b, y, nx, k + 1, p)
+        self.logits = room(b, y, nx, k + 1, p)
         self.smooth_along_y = room(b, y + t - 1, k * mx)
         self.smooth_rows = self.smooth_along_y.view(-1, mx)
         self.smooth = room(b * (y + t - 1) * k, mx)

@@ -70,35 +70,46 @@ class ColourFeatures:
 
     def __call__(self, colours: Float[Tensor, "b n 3"], run: Map) -> Float[Tensor, "b n r1"]:
         """Features of colours in grey levels, and a zero."""
+        table, _ = self.table(colours, run, colours.dtype)
+        return table[:-1].view(*colours.shape[:2], -1)
+
+    def table(
+        self, colours: Float[Tensor, "b n 3"], run: Map, dtype: torch.dtype
+    ) -> tuple[Float[Tensor, "bn1 r1"], Float[Tensor, " bn1"]]:
+        """Features of colours as rows of some type, and 1 - |phi|^2 of each; a row of zeros comes last."""
         centre = self.landmarks.mean(1, keepdim=True)
         z = (self.landmarks - centre) / self.sigma
         # |c - z|^2 / 2 as one product of five columns
         right = torch.cat([z, torch.ones_like(z[..., :1]), _half_square(z)], 2).transpose(1, 2)
         b, n, _ = colours.shape
-        out = colours.new_empty(b, n, self.weights.shape[2])
+        features = colours.new_empty(b * n + 1, self.weights.shape[2], dtype=dtype)
+        missing = colours.new_empty(b * n + 1)
+        features[-1], missing[-1] = 0, 0
+        cells, rest = features[:-1].view(b, n, -1), missing[:-1].view(b, n)
         size = CHUNK if colours.device.type == "cpu" else 64 * CHUNK
 
         def some(start: int) -> None:
-            c = (colours[:, start : start + size] - centre) / self.sigma
+            part = slice(start, start + size)
+            c = (colours[:, part] - centre) / self.sigma
             left = torch.cat([c, _half_square(c), torch.ones_like(c[..., :1])], 2)
-            out[:, start : start + size] = torch.bmm(
-                torch.bmm(left, right).clamp_min_(LOWEST).exp_(), self.weights
-            )
+            phi = torch.bmm(torch.bmm(left, right).clamp_min_(LOWEST).exp_(), self.weights)
+            cells[:, part] = phi
+            rest[:, part] = phi.square_().sum(2).neg_().add_(1).clamp_min_(0)
 
         for _ in run(some, range(0, n, size)):
             pass
-        return out
+        return features, missing
 
     def of_pixels(
-        self, image: UInt8[Tensor, "b h w 3"], run: Map
-    ) -> tuple[Float[Tensor, "n r1"], Int[Tensor, "b h w"]]:
-        """Features as a table of colours, and the row of every pixel."""
+        self, image: UInt8[Tensor, "b h w 3"], run: Map, dtype: torch.dtype
+    ) -> tuple[Float[Tensor, "n1 r1"], Float[Tensor, " n1"], Int[Tensor, "b h w"]]:
+        """The table of an image's colours, and the row of every pixel."""
         b, h, w, _ = image.shape
         if b > 1 or h * w < DISTINCT_FROM:
             rows = torch.arange(b * h * w, device=image.device, dtype=torch.int32).reshape(b, h, w)
-            return self(image.reshape(b, h * w, 3).float(), run).flatten(0, 1), rows
+            return *self.table(image.reshape(b, h * w, 3).float(), run, dtype), rows
         colours, rows = _distinct(image)
-        return self(colours[None], run)[0], rows
+        return *self.table(colours[None], run, dtype), rows
 
 
 def fit_colours(

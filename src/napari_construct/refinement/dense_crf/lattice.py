@@ -85,25 +85,30 @@ class Lattice:
         self.smoothness_blur = splines.PlaneBlur(cells, smoothness_sigma, degree, self.sums, self.device)
         plane = splines.plane_weights(self.s, degree)
         self.weights = torch.tensor(plane, dtype=self.sums, device=self.device)
-        self._place_features(*colours.of_pixels(image, run), run)
+        self._place_features(*colours.of_pixels(image, run, dtype), run)
         self._normalise(smoothness_sigma, run)
 
-    def _place_features(self, table: Float[Tensor, "n r1"], rows: Int[Tensor, "b h w"], run: Map) -> None:
-        """Bring features to their cells; remember 1 - |Phi|^2."""
-        outside, s = len(table), self.s
-        missing = torch.nn.functional.pad((1 - table.square().sum(1)).clamp_min_(0), (0, 1)).to(self.sums)
-        low = torch.nn.functional.pad(table.to(self.dtype), (0, 0, 0, 1))
+    def _place_features(
+        self,
+        table: Float[Tensor, "n1 r1"],
+        missing: Float[Tensor, " n1"],
+        rows: Int[Tensor, "b h w"],
+        run: Map,
+    ) -> None:
+        """Bring features, and what their squares miss to one, to their cells; rows are of the table."""
+        outside, s = len(table) - 1, self.s
+        missing = missing.to(self.sums)
         padding = (0, self.nx * s - self.w, 0, self.ny * s - self.h)
         rows = torch.nn.functional.pad(rows, padding, value=outside)
         rows = rows.reshape(self.b, self.ny, s, self.nx, s).permute(0, 1, 3, 2, 4).contiguous()
         shape = (self.b, self.ny, self.nx)
-        self.features = low.new_empty(*shape, self.p, self.rank + 1)
+        self.features = table.new_empty(*shape, self.p, self.rank + 1)
         self.residual = missing.new_empty(*shape, 1, self.p)
         self.inside = missing.new_empty(*shape, 1, self.p)
 
         def place(strip: slice) -> None:
             index = rows[:, strip].reshape(-1)
-            for source, target in ((low, self.features), (missing, self.residual)):
+            for source, target in ((table, self.features), (missing, self.residual)):
                 target[:, strip] = source.index_select(0, index).reshape(target[:, strip].shape)
             self.inside[:, strip] = (index != outside).reshape(self.inside[:, strip].shape)
 

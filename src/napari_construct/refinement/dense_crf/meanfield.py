@@ -1,12 +1,12 @@
 """The mean field on a lattice: a fused form for speed, a differentiable form for learning.
 
 Two facts save work and digits in the fused form. Labels compete: whatever all labels have in common
-cancels in the softmax, so the messages of q - 1/k serve as well as those of q, and because these sum
-to zero over the labels, the last label's message is minus the sum of the others' and is never
-computed (labels are sorted by their total probability, whatever the order given). Messages
-are linear: after the first iteration only the change of q is splatted and sliced, and its message
-added to the last one; rounding to bfloat16 is then relative to the change, which falls tenfold
-within two iterations.
+cancels in the softmax, so the messages of the k - 1 differences q_l - q_last serve as well as those of
+the k probabilities, and the last label never gets one. The last is the label with the most
+probability in all, whatever the order given: where a label competes with it, rounding is relative to
+their difference, and labels with the same probabilities keep them. Messages are linear: after the first
+iteration only the change of the differences is splatted and sliced, and its message added to the last
+one; rounding to bfloat16 is then relative to the change, which falls tenfold within two iterations.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class _MeanField:
         k = probabilities.shape[1]
         # sorted by weight, so that the result does not depend on the order in which labels are given
         with one_thread():
-            order = probabilities.sum((2, 3)).argsort(1).tolist()
+            order = probabilities.sum((2, 3)).argsort(dim=1, stable=True).tolist()
         self.spaces = Workspaces(lattice, k - 1, lattice.dtype)
         self.strips = [
             _Strip(lattice, index, probabilities, order, weights, self.spaces)
@@ -102,8 +102,9 @@ class _MeanField:
 class _Strip:
     """The state of one strip: rows of cells of all images of a batch.
 
-    ``logits`` are the unaries plus all messages but the self terms, ``q`` the probabilities, both
-    (b, y, nx, k, p) with the labels in the order of ``order``.
+    ``logits`` are the unaries plus all messages but the self terms and what labels have in common, ``q``
+    the probabilities, both (b, y, nx, k, p) with the labels in the order of ``order``; ``ahead`` are the
+    last two (b, y, nx, k - 1, p) differences of probabilities from the last label's.
     """
 
     lattice: Lattice
@@ -125,38 +126,34 @@ class _Strip:
         self.logits = q.log()
         q /= q.sum(3, keepdim=True)
         k = q.shape[3]
-        self.q = [q, torch.empty_like(q)]
-        self.most = [both[:, :, :, :-1] for both in self.q]
-        self.most_logits, self.last_logits = self.logits[:, :, :, :-1], self.logits[:, :, :, -1]
+        self.q, self.most, self.last = q, q[:, :, :, :-1], q[:, :, :, -1:]
+        self.most_logits = self.logits[:, :, :, :-1]
+        self.ahead = [self.most - self.last, torch.empty_like(self.most)]
         self.residual = lattice.residual[:, self.rows] * self.weights[1]
         self.band = Band(lattice, self.index, k - 1, self.weights)
         self.ports = [self.band.port(array) for array in nodes]
         room = self.spaces.take(self.band.y)
-        torch.sub(self.most[0], 1.0 / k, out=room.given_cells)
+        room.given_cells.copy_(self.ahead[0])
         self.band.splat(room, self.ports[0])
         self.spaces.give(self.band.y, room)
-        self.now = 0
 
     def step(self, turn: int, last: bool) -> None:
         """One iteration; send the change to the other array of nodes."""
         room = self.spaces.take(self.band.y)
         self.band.blur(room, self.ports[turn])
-        message = self.band.slice(room)
-        self.most_logits.add_(message)
-        torch.sum(message, 3, out=room.message_sum)
-        self.last_logits.sub_(room.message_sum)
-        torch.addcmul(self.logits, self.residual, self.q[turn], out=room.logits)
-        torch.softmax(room.logits, 3, out=self.q[1 - turn])
+        self.most_logits.add_(self.band.slice(room))
+        torch.addcmul(self.logits, self.residual, self.q, out=room.logits)
+        torch.softmax(room.logits, 3, out=self.q)
         if not last:
-            torch.sub(self.most[1 - turn], self.most[turn], out=room.given_cells)
+            torch.sub(self.most, self.last, out=self.ahead[1 - turn])
+            torch.sub(self.ahead[1 - turn], self.ahead[turn], out=room.given_cells)
             self.band.splat(room, self.ports[1 - turn])
         self.spaces.give(self.band.y, room)
-        self.now = 1 - turn
 
     def finish(self, out: Float[Tensor, "b k h w"], labels: UInt8[Tensor, "b h w"] | None) -> None:
         """Write the strip's probabilities in the order given, and its labels."""
         target = out[:, :, self.lattice.pixels(self.rows)]
-        planes = from_cells(self.q[self.now], self.lattice.s, target.shape[2], target.shape[3])
+        planes = from_cells(self.q, self.lattice.s, target.shape[2], target.shape[3])
         for image, refined, order in zip(target, planes, self.order, strict=True):
             for label, plane in zip(order, refined, strict=True):
                 image[label] = plane

@@ -24,3 +24,13 @@ def counted(steps: Generator[None, None, Result], total: int, done: int = 0) -> 
             return result
         done += 1
         yield Event(STAGE, done, total)
+
+
+def finished(steps: Generator[None, None, Result]) -> Result:
+    """What a generator returns; what it yields is left aside."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            result: Result = stop.value
+            return result
