@@ -44,10 +44,10 @@ from napari_construct.training.augmentation import augment
 from napari_construct.training.calibrate import fit_calibration
 from napari_construct.training.config import AugmentationConfig, TrainingConfig
 from napari_construct.training.labelled_logits import LabelledLogits, join
-from napari_construct.training.left_out import left_out_logits_steps, with_calibration
+from napari_construct.training.left_out import left_out_logits_steps
 from napari_construct.training.mosaic import paste
 from napari_construct.training.patches import load_patches
-from napari_construct.training.recalibrate import masked_logits_steps
+from napari_construct.training.recalibrate import masked_logits_steps, with_calibration
 from napari_construct.training.sampling import balanced_probabilities
 from napari_construct.training.trainer import train
 from napari_construct.training.validation import open_masked

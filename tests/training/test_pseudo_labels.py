@@ -20,7 +20,7 @@ from napari_construct.training.config import AugmentationConfig, TrainingConfig
 from napari_construct.training.part_logits import cell_logits
 from napari_construct.training.patches import PatchStore, View
 from napari_construct.training.processes import Processes
-from napari_construct.training.pseudo_labels import at_pixels, pseudo_label_steps
+from napari_construct.training.pseudo_labels import at_pixels, naming_rounds, pseudo_label_steps
 from napari_construct.training.sampling import Sampler
 from napari_construct.training.trainer import train
 from napari_construct.training.unknown import UNKNOWN, at_cells
@@ -85,6 +85,12 @@ def test_cells_of_mixed_patches_are_named_where_the_network_is_sure() -> None:
     # blue is not allowed here, and red is surer than green only where there is red
     assert torch.equal(found[2] == 0, truth == 0)
     assert (found[2][truth == 1] == UNKNOWN).all()
+
+
+def test_rounds_are_spread_over_the_rest_of_the_run() -> None:
+    rounds = [naming_rounds(step, 100, 0.4, 3) for step in range(101)]
+    assert [rounds.index(n) for n in range(4)] == [0, 40, 60, 80]
+    assert max(rounds) == 3
 
 
 def test_nothing_is_named_without_confidence() -> None:

@@ -268,6 +268,23 @@ def test_validation_with_labels(ordered: ImageLevelDataset, tiny_config: Trainin
     assert 0 <= metrics["val_f1"] <= 1
 
 
+def test_masks_calibrate_the_result_and_the_run_says_so(
+    ordered: ImageLevelDataset, tiny_config: TrainingConfig, camelyon: Path
+) -> None:
+    config = tiny_config.changed(epochs=1)
+    fitted, events = follow(ordered, config, val=camelyon / "val")
+    plain, others = follow(ordered, config.changed(calibrate_on_masks=False), val=camelyon / "val")
+    said = [e.message for e in events if isinstance(e, Notice)]
+    assert any("fitted to the validation images" in message for message in said)
+    assert not any("fitted to the validation" in e.message for e in others if isinstance(e, Notice))
+    assert fitted.training["calibration"]["images"] == len(list((camelyon / "val" / "img").iterdir()))
+    assert len(fitted.calibration.class_offsets) == 2
+    assert plain.calibration.class_offsets == ()
+    assert fitted.metrics["val_miou"] == plain.metrics["val_miou"]  # scores are those from before
+    for name, value in plain.head_state.items():
+        torch.testing.assert_close(value, fitted.head_state[name], rtol=0, atol=0)
+
+
 def test_validate_every_skips_epochs_but_not_the_last(
     ordered: ImageLevelDataset, tiny_config: TrainingConfig
 ) -> None:

@@ -36,7 +36,9 @@ def train(
             "--val", help="Validation: a folder with img and mask, or patches like the training ones."
         ),
     ] = None,
-    encoder: Annotated[str | None, typer.Option("--encoder", help="Encoder; default mini.")] = None,
+    encoder: Annotated[
+        str | None, typer.Option("--encoder", help="Encoder; default small from 500 patches on, else mini.")
+    ] = None,
     teacher: Annotated[
         str | None, typer.Option("--teacher", help="Teacher of the distillation, or none; default structure.")
     ] = None,

@@ -71,6 +71,13 @@ def _mini(_: EncoderEntry, weights: Path | None, __: _Files) -> Encoder:
     return load_mini(weights)
 
 
+def _small(entry: EncoderEntry, weights: Path | None, _: _Files) -> Encoder:
+    from napari_construct.encoders.mini import make_small
+
+    _refuse_weights(entry, weights, "it is trained from random ones")
+    return make_small()
+
+
 def _conch(entry: EncoderEntry, weights: Path | None, files: _Files) -> Encoder:
     from napari_construct.encoders.conch import load_conch
     from napari_construct.encoders.conch_text import TOKENIZER_FILES, find_tokenizer
@@ -115,6 +122,7 @@ _LOADERS: Final[dict[Loader, _Load]] = {
     "tiny": _tiny,
     "structure": _structure,
     "mini": _mini,
+    "small": _small,
     "conch": _conch,
     "mix_transformer": _mix_transformer,
     "timm": _timm,

@@ -70,6 +70,23 @@ class LocalContrast(nn.Module):
         return x
 
 
+class ContrastAndDensity(nn.Module):
+    """:class:`LocalContrast`, and the optical density itself about its usual value: six channels.
+
+    Local contrast alone makes a wide area of one tissue look like any other. Which of two tissues is the
+    darker one differs less between slides than how dark they are: with the density beside it, an encoder
+    that is trained under changing stains learns to use it where it can.
+    """
+
+    def __init__(self, radius: int = RADIUS) -> None:
+        super().__init__()
+        self.local = LocalContrast(radius)
+
+    def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 6 h w"]:
+        density = -(images.clamp(0, 1) * 0.98 + 0.02).log()
+        return torch.cat([self.local(images), 2 * density - 1], 1)
+
+
 class BasicBlock(nn.Module):
     """relu(x + BN Conv3x3 relu BN Conv3x3 x), with a strided 1x1 shortcut where shapes change."""
 
@@ -101,9 +118,17 @@ class MiniEncoder(nn.Module):
     ----------
     channels, blocks : tuple of int
         Per stage, finest first.
+    density : bool
+        Whether it sees the optical density beside the local contrast.
     """
 
-    def __init__(self, channels: tuple[int, ...] = CHANNELS, blocks: tuple[int, ...] = BLOCKS) -> None:
+    def __init__(
+        self,
+        channels: tuple[int, ...] = CHANNELS,
+        blocks: tuple[int, ...] = BLOCKS,
+        *,
+        density: bool = False,
+    ) -> None:
         super().__init__()
         self.spec = EncoderSpec(
             id="mini",
@@ -115,9 +140,9 @@ class MiniEncoder(nn.Module):
             redistributable=True,
         )
         half = channels[0] // 2
-        self.normalise = LocalContrast()
+        self.normalise: nn.Module = ContrastAndDensity() if density else LocalContrast()
         self.stem = nn.Sequential(
-            nn.Conv2d(3, half, 3, stride=2, padding=1, bias=False),
+            nn.Conv2d(6 if density else 3, half, 3, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(half),
             nn.ReLU(inplace=True),
             nn.Conv2d(half, channels[0], 3, stride=2, padding=1, bias=False),
@@ -138,6 +163,13 @@ class MiniEncoder(nn.Module):
             x = stage(x)
             levels.append(x)
         return tuple(levels)
+
+
+def make_small(seed: int = 0) -> MiniEncoder:
+    """An encoder of this form with random weights, to be trained along; it sees the density as well."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return MiniEncoder(density=True).eval()
 
 
 def load_mini(weights: PathLike | None = None) -> MiniEncoder:

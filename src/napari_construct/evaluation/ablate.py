@@ -33,6 +33,7 @@ from napari_construct.inference.model import Predictor
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.checkpoint import load_checkpoint
 from napari_construct.training.config import TrainingConfig
+from napari_construct.training.preparation import student_id
 from napari_construct.training.regions import has_text
 from napari_construct.training.state import state_path
 from napari_construct.training.trainer import train
@@ -101,7 +102,7 @@ def ablate_steps(
     if seeds < 1:
         raise ConfigurationError(f"expected at least one seed, got {seeds}; three or more tell a difference")
     config = config or TrainingConfig()
-    encoder = encoder or create_encoder(config.model.encoder)
+    encoder = encoder or create_encoder(student_id(config, len(dataset)))
     full = Recipe(config, settings or SegmentSettings(), has_text=has_text(encoder))
     chosen = variants(names, full)
     bench = _Bench(full, dataset, pairs, Path(output), classes, tuple(sorted(ignore)), encoder, device)

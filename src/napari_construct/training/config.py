@@ -22,7 +22,8 @@ class TrainingConfig(BaseModel):
     Parameters
     ----------
     model : ModelConfig
-        The network, its encoder and its teacher.
+        The network, its encoder and its teacher. The encoder "auto" is "small", which starts at random,
+        where there are 500 patches or more and it is trained along, else the bundled "mini".
     epochs, batch_size : int
         Passes over the patches; patches in a step.
     accumulate : int
@@ -50,7 +51,8 @@ class TrainingConfig(BaseModel):
         Whether vectors and scalars (biases, norms, temperature) are decayed, too.
     encoder_learning_rate : float, "auto" or None
         Trains the encoder too, if its licence allows to store the result; None keeps it frozen. "auto"
-        trains the bundled encoder, which has seen few patches, at ``learning_rate`` and keeps all others.
+        trains the bundled encoder, which has seen few patches, and "small", which has seen none, at
+        ``learning_rate`` and keeps all others.
     schedule : {"polynomial", "cosine", "constant"}
         Course of the learning rate after the warm-up.
     warm_up : float
@@ -72,6 +74,9 @@ class TrainingConfig(BaseModel):
         :mod:`~napari_construct.training.pseudo_labels`). Averaging then starts anew. None names none.
         Without effect where no patch has several classes, where labels speak of "parts", and with
         ``feature_cache``.
+    pseudo_label_rounds : int
+        How often cells are named, at equal distances over the rest of the run: a network that has learned
+        from pseudo labels makes better ones.
     pseudo_label_confidence : float
         Least probability at which a cell is named.
     class_balance : bool
@@ -125,13 +130,16 @@ class TrainingConfig(BaseModel):
         no longer an unbiased one.
     patience : int or None
         Validations without a better score after which training stops; the best one is then kept.
+    calibrate_on_masks : bool
+        Whether temperature, presence thresholds and class offsets of the result are fitted to validation
+        images with masks, where there are any. Validation scores are those from before.
     validate_every : int
         Epochs from one validation to the next; the last epoch is always validated.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: ModelConfig = ModelConfig(prototypes_per_class=4, cam_stride=4)
+    model: ModelConfig = ModelConfig(encoder="auto", prototypes_per_class=4, cam_stride=4)
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 20
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 16
     accumulate: Annotated[int, Field(ge=1, le=4096)] = 1
@@ -152,6 +160,7 @@ class TrainingConfig(BaseModel):
     norm_batches: Annotated[int, Field(ge=1, le=10_000)] = 20
     weights: LossWeights = LossWeights()
     pseudo_labels_from: Annotated[float, Field(gt=0, lt=1)] | None = 0.5
+    pseudo_label_rounds: Annotated[int, Field(ge=1, le=100)] = 1
     pseudo_label_confidence: Share = 0.7
     class_balance: bool = True
     labels_speak_of: Literal["parts", "cells"] = "cells"
@@ -172,6 +181,7 @@ class TrainingConfig(BaseModel):
     score: Literal["auto", "miou", "f1", "loss"] = "auto"
     keep: Literal["last", "best"] = "last"
     patience: Annotated[int, Field(ge=1)] | None = None
+    calibrate_on_masks: bool = True
     validate_every: Annotated[int, Field(ge=1)] = 1
 
     @model_validator(mode="after")
@@ -217,6 +227,7 @@ class TrainingConfig(BaseModel):
                 "encoder_learning_rate": None,
                 "average_from": None,
                 "pseudo_labels_from": None,
+                "calibrate_on_masks": False,
                 "labels_speak_of": "parts",
                 "validate_every": 1,
                 "augmentation": AugmentationConfig.none().model_copy(update={"flips": True}),

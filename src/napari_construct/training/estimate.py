@@ -37,11 +37,14 @@ from napari_construct.events import Event, StepDone, Steps
 from napari_construct.inference.devices import resolve_device
 from napari_construct.training.config import TrainingConfig
 from napari_construct.training.patches import usual_size
+from napari_construct.training.preparation import student_id
 from napari_construct.training.trainer import train
 from napari_construct.types import PathLike
 
 STEPS: Final = 3
 """Steps that are really taken, the first of which is not counted."""
+
+_PER_VALIDATION: Final = frozenset({"average", "calibrate", "validate", "epoch"})
 
 CALIBRATED: Final = 2000
 """Patches that a calibration looks at, at most (``labelled_logits_steps``)."""
@@ -102,13 +105,14 @@ def estimate_steps(
     where = resolve_device(device)
     part = _some(dataset, STEPS * config.batch_size)
     epochs = math.ceil(STEPS / math.ceil(len(part) / config.batch_size))
-    short = config.changed(epochs=epochs, validate_every=epochs, patience=None, keep="last")
+    student = config.model.model_copy(update={"encoder": student_id(config, len(dataset))})
+    short = config.changed(model=student, epochs=epochs, validate_every=epochs, patience=None, keep="last")
     times = _Times(clock)
     forget_peak(where)
     with closing(train(part, short, classes=classes, val=val, encoder=encoder, device=device)) as steps:
         for event in steps:
             times.add(event)
-            yield Event("estimate", min(times.steps_taken, STEPS), STEPS, event.stage)
+            yield Event("estimate", min(len(times.steps), STEPS), STEPS, event.stage)
             if event.stage == "validate" and event.done >= 1:
                 break  # one image is scored: enough
     return _summed(times, dataset, part, config, val, where)
@@ -116,20 +120,15 @@ def estimate_steps(
 
 @dataclass
 class _Times:
-    """Seconds by what they were spent on."""
+    """Seconds by what they were spent on, and how many units of it were done."""
 
     clock: Callable[[], float]
-    stages: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    units: dict[str, int] = field(default_factory=dict)
     steps: list[float] = field(default_factory=list)
-    calibration: list[tuple[float, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._last = self.clock()
-        self._calibrated = 0
-
-    @property
-    def steps_taken(self) -> int:
-        return len(self.steps)
 
     def add(self, event: Event) -> None:
         """The time since the last event went into what this one reports."""
@@ -137,22 +136,14 @@ class _Times:
         spent, self._last = now - self._last, now
         if isinstance(event, StepDone):
             self.steps.append(spent)
-        elif event.stage == "calibrate":
-            self.calibration.append((spent, event.done - self._calibrated))
-            self._calibrated = event.done
-        else:
-            self.stages[event.stage] = self.stages.get(event.stage, 0.0) + spent
+            return
+        stage = event.stage
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
+        self.units[stage] = self.units.get(stage, 0) + 1 if stage == "average" else event.done
 
-    def norms_and_calibration(self) -> tuple[float, float]:
-        """Seconds before the first chunk of a calibration, and seconds a patch."""
-        if not self.calibration:
-            return 0.0, 0.0
-        first, patches = self.calibration[0]
-        rest, others = (sum(column) for column in zip(*self.calibration[1:], strict=True)) if (
-            len(self.calibration) > 1
-        ) else (first, patches)  # fmt: skip
-        each = rest / max(others, 1)
-        return max(first - each * patches, 0.0), each
+    def each(self, stage: str) -> float:
+        """Seconds for a unit of a stage; 0 where there was none."""
+        return self.seconds.get(stage, 0.0) / max(self.units.get(stage, 0), 1)
 
 
 def _summed(
@@ -167,14 +158,15 @@ def _summed(
     steps = math.ceil(len(dataset) / config.batch_size) * config.epochs
     validations = math.ceil(config.epochs / config.validate_every)
     step = median(times.steps[1:] or times.steps)
-    norms, calibration = times.norms_and_calibration()
-    batches = min(config.norm_batches, steps) / min(config.norm_batches, max(len(times.steps), 1))
     calibrated = min(CALIBRATED, len(val) if isinstance(val, ImageLevelDataset) else len(dataset))
-    validation = norms * batches + calibration * calibrated + times.stages.get("validate", 0.0) * _images(val)
-    once = {stage: seconds for stage, seconds in times.stages.items() if stage not in ("validate", "epoch")}
-    total = times.steps[0] + sum(once.values()) * growth + steps * step + validations * validation
+    validation = (
+        times.each("average") * min(config.norm_batches, steps)
+        + times.each("calibrate") * calibrated
+        + times.each("validate") * _images(val)
+    )
+    once = sum(s for stage, s in times.seconds.items() if stage not in _PER_VALIDATION)
     return Estimate(
-        seconds=total,
+        seconds=times.steps[0] + once * growth + steps * step + validations * validation,
         step_seconds=step,
         validation_seconds=validation,
         steps=steps,
@@ -224,7 +216,7 @@ def peak_memory() -> int:
         for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
-    import psutil  # comes with accelerate
+    import psutil  # type: ignore[import-untyped]  # comes with accelerate
 
     info: Any = psutil.Process().memory_info()
     return int(getattr(info, "peak_wset", info.rss))

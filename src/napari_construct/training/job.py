@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, Final
 
 from napari_construct.classes import ClassTable
 from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.encoders.catalogue import encoder_hash
 from napari_construct.encoders.protocol import Encoder, freeze
-from napari_construct.events import EpochDone, Steps
+from napari_construct.events import EpochDone, Notice, Steps
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.devices import resolve_device
 from napari_construct.inference.predictor import Predictor
@@ -31,10 +31,16 @@ from napari_construct.training.preparation import (
     open_validation_data,
 )
 from napari_construct.training.processes import join_processes
+from napari_construct.training.recalibrate import recalibrate
 from napari_construct.training.run import PSEUDO_LABELS, TrainingRun
 from napari_construct.training.state import load_state, remove_partials, save_state, state_path
 from napari_construct.training.validation import Judge, score_of
 from napari_construct.types import PathLike
+
+CALIBRATED: Final = (
+    "the balance of the classes, temperature and presence thresholds were fitted to the validation images; "
+    "scores on these images are optimistic from now on (calibrate_on_masks=false leaves that out)"
+)
 
 
 class Job:
@@ -52,7 +58,7 @@ class Job:
         device: str,
     ) -> None:
         self.dataset, self.classes = dataset, check_classes(dataset, classes)
-        self.encoder, self.teacher, self.config = make_encoders(config, encoder, teacher)
+        self.encoder, self.teacher, self.config = make_encoders(config, encoder, teacher, len(dataset))
         self.masks, self.val = open_validation_data(val, dataset, config)
         self.sampler = make_sampler(dataset, config)
         self.processes, self.device = join_processes(resolve_device(device), named=device != "auto")
@@ -159,6 +165,12 @@ class Job:
             run, Calibration.model_validate(calibration), metrics, epoch=epoch, finished=True
         )
         freeze(self.encoder)  # type: ignore[arg-type]
+        if self.masks is not None and self.config.calibrate_on_masks and self.processes.is_main:
+            encoder = None if run.task.trains_encoder else self.encoder
+            checkpoint = yield from recalibrate(
+                checkpoint, self.masks, offsets=True, encoder=encoder, device=str(self.device)
+            )
+            yield Notice("train", 0, 0, CALIBRATED)
         if self.writes and self.output is not None:
             save_checkpoint(self.output, checkpoint)
             state_path(self.output).unlink(missing_ok=True)

@@ -7,7 +7,6 @@ scored by that model. What all of them say together is what a new slide can be e
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -127,14 +126,6 @@ def left_out_logits_steps(
             data = data.grouped([names[i] for i in split.val])
         parts.append(data)
     return join(parts)
-
-
-def with_calibration(checkpoint: Checkpoint, calibration: Calibration, **record: object) -> Checkpoint:
-    """The checkpoint with another calibration but its own rule for glass; ``record`` is how it was found."""
-    kept = calibration.model_copy(update={"background": checkpoint.calibration.background})
-    return replace(
-        checkpoint, calibration=kept, training={**checkpoint.training, "calibration": dict(record)}
-    )
 
 
 def _teaches_all(labels: NDArray[np.uint8], split: Split) -> bool:

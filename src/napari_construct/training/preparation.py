@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -21,8 +21,26 @@ from napari_construct.training.sampling import Sampler, balanced_probabilities, 
 from napari_construct.training.validation import MaskedImages, open_masked
 from napari_construct.types import PathLike
 
-TRAINED = "mini"
-"""The encoder that ``encoder_learning_rate="auto"`` trains along."""
+TRAINED: Final = frozenset({"mini", "small"})
+"""The encoders that ``encoder_learning_rate="auto"`` trains along."""
+
+ENOUGH: Final = 500
+"""Patches from which an encoder that starts at random learns more than the bundled one knows."""
+
+
+def student_id(config: TrainingConfig, patches: int) -> str:
+    """The id of the encoder that a run on so many patches takes: what ``encoder="auto"`` means."""
+    if config.model.encoder != "auto":
+        return config.model.encoder
+    frozen = config.feature_cache or config.encoder_learning_rate is None
+    return "small" if patches >= ENOUGH and not frozen else "mini"
+
+
+def trains_encoder(config: TrainingConfig, encoder_id: str) -> bool:
+    """Whether a run trains the encoder along: what ``encoder_learning_rate="auto"`` means."""
+    if config.encoder_learning_rate == "auto":
+        return encoder_id in TRAINED and not config.feature_cache
+    return config.encoder_learning_rate is not None
 
 
 def check_classes(dataset: ImageLevelDataset, classes: ClassTable | None) -> ClassTable:
@@ -43,19 +61,25 @@ def check_classes(dataset: ImageLevelDataset, classes: ClassTable | None) -> Cla
 
 
 def make_encoders(
-    config: TrainingConfig, encoder: Encoder | None, teacher: Encoder | None
+    config: TrainingConfig, encoder: Encoder | None, teacher: Encoder | None, patches: int
 ) -> tuple[Encoder, Encoder | None, TrainingConfig]:
-    """Student and teacher, and the configuration with their ids in it.
+    """Student and teacher for so many patches, and the configuration with their ids in it.
 
     Raises
     ------
     ConfigurationError
-        If an encoder shall be trained whose licence forbids to store it.
+        If an encoder shall be trained whose licence forbids to store it, or one that starts at random
+        shall not be trained.
     """
-    student = create_encoder(config.model.encoder) if encoder is None else encoder
+    student = create_encoder(student_id(config, patches)) if encoder is None else encoder
     if config.encoder_learning_rate == "auto":
-        trained = student.spec.id == TRAINED and not config.feature_cache
+        trained = trains_encoder(config, student.spec.id)
         config = config.changed(encoder_learning_rate=config.learning_rate if trained else None)
+    if encoder is None and student.spec.id == "small" and config.encoder_learning_rate is None:
+        raise ConfigurationError(
+            "expected the encoder small, whose weights are random, to be trained along, got a frozen one; "
+            "leave encoder_learning_rate at auto and feature_cache off, or choose another encoder"
+        )
     if config.encoder_learning_rate is not None:
         if not student.spec.redistributable:
             raise ConfigurationError(

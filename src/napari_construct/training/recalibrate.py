@@ -23,12 +23,13 @@ from napari_construct.inference.activation import Activation
 from napari_construct.inference.predictor import Predictor, cam_steps
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.tiling import spread
+from napari_construct.models.calibration import Calibration
 from napari_construct.models.checkpoint import Checkpoint, build_from_checkpoint
 from napari_construct.models.pooling import pool_logits
 from napari_construct.training.calibrate import cross_fitted_f1, fit_calibration
 from napari_construct.training.config import TrainingConfig
+from napari_construct.training.iou_offsets import iou_offsets
 from napari_construct.training.labelled_logits import LabelledLogits, join, labelled_logits_steps
-from napari_construct.training.left_out import with_calibration
 from napari_construct.training.patches import load_patches
 from napari_construct.training.validation import MaskedImages, open_masked
 from napari_construct.types import PathLike
@@ -41,7 +42,7 @@ CELLS_OF_AN_IMAGE: Final = 4096
 
 def recalibrate(
     checkpoint: Checkpoint,
-    data: ImageLevelDataset | PathLike,
+    data: ImageLevelDataset | MaskedImages | PathLike,
     *,
     mpp: float | None = None,
     offsets: bool = False,
@@ -54,12 +55,13 @@ def recalibrate(
     ----------
     checkpoint : Checkpoint
         The model; it must not have been trained on ``data``.
-    data : ImageLevelDataset or path
-        Patches with labels, or a folder with ``img`` and ``mask``.
+    data : ImageLevelDataset, MaskedImages or path
+        Patches with labels, or images with masks: a folder with ``img`` and ``mask``.
     mpp : float, optional
         Micrometres per pixel of the data, where files do not say it.
     offsets : bool
-        Whether class offsets are fitted; those of the model are kept otherwise.
+        Whether class offsets are fitted: by likelihood to patches, by mean intersection over union to
+        masks. Those of the model are kept otherwise.
     encoder : Encoder, optional
         Of the checkpoint, where the catalogue cannot make it alone.
     device : str
@@ -88,15 +90,26 @@ def recalibrate(
         truth = yield from _of_dataset(data, predictor, encoder, mpp)
         used = {"patches": len(truth.pooled), "fingerprint": data.fingerprint}
     else:
-        images = open_masked(data, mpp)
+        images = data if isinstance(data, MaskedImages) else open_masked(data, mpp)
         truth = yield from masked_logits_steps(images, predictor)
         used = {"images": len(images.pairs), "windows": len(truth.pooled)}
-    found = fit_calibration(truth, offsets=offsets)
+    masked = not isinstance(data, ImageLevelDataset)
+    found = fit_calibration(truth, offsets=offsets and not masked)
+    if offsets and masked:
+        found = found.model_copy(update={"class_offsets": iou_offsets(truth, found.temperature)})
     if not offsets:
         found = found.model_copy(update={"class_offsets": checkpoint.calibration.class_offsets})
     metrics: dict[str, Any] = {**checkpoint.metrics, "calibration_f1": cross_fitted_f1(truth)}
     made = with_calibration(checkpoint, found, **used, offsets=offsets)
     return replace(made, metrics=metrics)
+
+
+def with_calibration(checkpoint: Checkpoint, calibration: Calibration, **record: object) -> Checkpoint:
+    """The checkpoint with another calibration but its own rule for glass; ``record`` is how it was found."""
+    kept = calibration.model_copy(update={"background": checkpoint.calibration.background})
+    return replace(
+        checkpoint, calibration=kept, training={**checkpoint.training, "calibration": dict(record)}
+    )
 
 
 def view_config(predictor: Predictor, mpp: float | None) -> TrainingConfig:

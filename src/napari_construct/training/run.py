@@ -18,7 +18,7 @@ from napari_construct.training.batches import Batches, DrawnBatches
 from napari_construct.training.config import TrainingConfig
 from napari_construct.training.optimisation import Optimisation
 from napari_construct.training.precision import autocast
-from napari_construct.training.pseudo_labels import pseudo_label_steps
+from napari_construct.training.pseudo_labels import naming_rounds, pseudo_label_steps
 from napari_construct.training.randomness import seed_of
 from napari_construct.training.schedule import rate_factor
 from napari_construct.training.state import Progress
@@ -105,16 +105,16 @@ class TrainingRun:
 
     @property
     def wants_pseudo_labels(self) -> bool:
-        """Whether it is time to name the cells of mixed patches."""
-        start, batches = self.config.pseudo_labels_from, self.batches
-        return (
-            start is not None
-            and self.config.labels_speak_of == "cells"
-            and isinstance(batches, DrawnBatches)
-            and batches.pseudo_labels is None
-            and self.step_number >= start * self.total_steps
-            and bool((batches.labels.sum(1) > 1).any())
+        """Whether it is time to name the cells of mixed patches (again)."""
+        config, batches = self.config, self.batches
+        if config.pseudo_labels_from is None or config.labels_speak_of != "cells":
+            return False
+        if not isinstance(batches, DrawnBatches) or not bool((batches.labels.sum(1) > 1).any()):
+            return False
+        due = naming_rounds(
+            self.step_number, self.total_steps, config.pseudo_labels_from, config.pseudo_label_rounds
         )
+        return self.progress.namings < due
 
     def name_cells(self) -> Steps[None]:
         """Let the averaged network name cells; averaging starts anew from the next step."""
@@ -126,6 +126,7 @@ class TrainingRun:
             batches.pseudo_labels = yield from pseudo_label_steps(
                 self.model, batches.patches, batches.labels, self.config.pseudo_label_confidence, self.device
             )
+        self.progress.namings += 1
         self.average = WeightAverage(self.parameters, self.config.average_decay)
 
     @contextmanager

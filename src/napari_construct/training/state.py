@@ -47,6 +47,8 @@ class Progress:
         Whether training ended early.
     scaler : dict
         Of the gradient scaler, in float16.
+    namings : int
+        How often pseudo labels were made.
     """
 
     epoch: int = 0
@@ -58,6 +60,7 @@ class Progress:
     waited: int = 0
     stopped: bool = False
     scaler: dict[str, Any] = field(default_factory=dict)
+    namings: int = 0
 
 
 def state_path(output: Path) -> Path:
