@@ -145,10 +145,11 @@ def arrange(viewer: Any) -> None:
     for layer in viewer.layers:
         layer.visible = True
     viewer.layers[-1].opacity = 0.8
-    viewer.grid.enabled = True
-    viewer.grid.shape = (2, 2)
+    canvas = getattr(viewer, "canvas", viewer)  # napari 0.9 moved both there
+    canvas.grid.enabled = True
+    canvas.grid.shape = (2, 2)
     viewer.reset_view()
-    viewer.scale_bar.visible = True
+    getattr(canvas, "overlays", viewer).scale_bar.visible = True
 
 
 def wait_for(condition: Callable[[], bool], what: str) -> None:

@@ -36,11 +36,12 @@ def folder(tissue, tmp_path) -> Path:
 
 
 @pytest.fixture
-def widget(viewer, checkpoint, tmp_path) -> Batch:
+def widget(qtbot, viewer, checkpoint, tmp_path) -> Batch:
     widget = Batch(viewer)
     viewer.window.add_dock_widget(widget, name="Batch")
     widget.setValue(BatchSettings(model=str(checkpoint), segment=QUICK, outputs=("mask", "cams")))
     widget.setOutput(str(tmp_path / "out"))
+    qtbot.waitUntil(lambda: not widget._loader.isLoading(), timeout=60_000)
     return widget
 
 
@@ -51,7 +52,7 @@ def run(qtbot, widget: Batch) -> None:
 
 
 def states(widget: Batch) -> dict[str, str]:
-    return {entry.name: entry.state for entry in widget._items.entries()}
+    return {entry.name: entry.state for entry in widget._inputs.items().entries()}
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def test_folder_with_a_broken_file(qtbot, widget, folder, checkpoint, tissue, tm
     assert "4 of 5 done" in widget.message()
     assert "1 failed" in widget.message()
     row = list(states(widget)).index("broken")
-    assert "broken.png" in widget._items.item(row, 1).toolTip()
+    assert "broken.png" in widget._inputs.items().item(row, 1).toolTip()
     expected = segment(tissue[:128, :128].copy(), checkpoint, QUICK)
     np.testing.assert_array_equal(read_mask(tmp_path / "out" / "a_mask.tif"), expected.labels)
     run(qtbot, widget)
@@ -130,20 +131,20 @@ def test_double_click_opens_image_and_result(qtbot, viewer, widget, folder) -> N
     widget.addPaths([str(folder)])
     run(qtbot, widget)
     names = list(states(widget))
-    widget._items.cellDoubleClicked.emit(names.index("a"), 0)
+    widget._inputs.items().cellDoubleClicked.emit(names.index("a"), 0)
     qtbot.waitUntil(lambda: "a (tissue)" in viewer.layers and not widget.isRunning())
     assert "a" in viewer.layers
     before = len(viewer.layers)
-    widget._items.cellDoubleClicked.emit(names.index("broken"), 0)
+    widget._inputs.items().cellDoubleClicked.emit(names.index("broken"), 0)
     assert "broken.png" in widget.message()
     assert len(viewer.layers) == before
 
 
 def test_rows_can_be_taken_off(qtbot, widget, folder) -> None:
     widget.addPaths([str(folder / "a.png"), str(folder / "b.png")])
-    widget._items.selectRow(0)
+    widget._inputs.items().selectRow(0)
     button(widget, "Take the selected rows off the list").click()
-    assert [entry.name for entry in widget._items.entries()] == ["b.png"]
+    assert [entry.name for entry in widget._inputs.items().entries()] == ["b.png"]
 
 
 def button(widget: Batch, name: str) -> QPushButton:

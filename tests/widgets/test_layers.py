@@ -5,7 +5,8 @@ from __future__ import annotations
 import dask.array as da
 import numpy as np
 import pytest
-from napari.layers import Image
+import zarr
+from napari.layers import Image, Labels
 
 from napari_construct.exceptions import InputError
 from napari_construct.widgets import _layers
@@ -33,12 +34,13 @@ def variants(tissue: np.ndarray) -> dict[str, Image]:
         "float": Image((tissue / 255).astype(np.float32), rgb=True),
         "uint16": Image(tissue.astype(np.uint16) * 257, rgb=True),
         "dask": Image(da.from_array(tissue, chunks=(64, 64, 3)), rgb=True),
+        "zarr": Image(zarr.array(tissue, chunks=(64, 64, 3)), rgb=True, contrast_limits=(0, 255)),
         "multiscale": Image([tissue, half], rgb=True, multiscale=True),
         "stack": Image(np.stack([tissue[::-1], tissue, tissue // 2]), rgb=True),
     }
 
 
-@pytest.mark.parametrize("kind", ["rgb", "rgba", "float", "uint16", "dask", "multiscale", "stack"])
+@pytest.mark.parametrize("kind", ["rgb", "rgba", "float", "uint16", "dask", "zarr", "multiscale", "stack"])
 def test_every_kind_of_layer_gives_the_same_pixels(tissue, kind) -> None:
     layer = variants(tissue)[kind]
     point = (1.0, 0.0, 0.0) if layer.ndim == 3 else (0.0, 0.0)
@@ -89,7 +91,7 @@ def test_lazy_arrays_are_not_read_at_the_door(tissue) -> None:
 
 
 @pytest.mark.parametrize("name", PLACEMENTS)
-@pytest.mark.parametrize("kind", ["rgb", "multiscale", "dask"])
+@pytest.mark.parametrize("kind", ["rgb", "rgba", "float", "uint16", "dask", "zarr", "multiscale"])
 def test_results_lie_where_their_source_lies(tissue, kind, name) -> None:
     source = variants(tissue)[kind]
     for key, value in PLACEMENTS[name].items():
@@ -128,6 +130,43 @@ def test_result_of_a_plane_lies_on_that_plane(tissue, placement, index) -> None:
         np.testing.assert_allclose(
             layer.data_to_world((0, *corner)), source.data_to_world((index, *corner)), atol=1e-9
         )
+
+
+@pytest.mark.parametrize("name", PLACEMENTS)
+@pytest.mark.parametrize("window", [None, (slice(64, 200), slice(32, 256))], ids=["whole", "part"])
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_refined_mask_lies_on_the_mask_it_came_from(tissue, name, window, ndim) -> None:
+    planes = tissue if ndim == 2 else np.stack([tissue, tissue])
+    source = Image(planes, rgb=True)
+    for key, value in PLACEMENTS[name].items():
+        if ndim == 2:
+            setattr(source, key, value)
+    if ndim == 3:
+        source.scale, source.rotate, source.translate = (3, 0.5, 0.25), (10, 0, 30), (7, 3, -2)
+    first = plane_on_view(source, tuple(source.data_to_world((1, 0, 0)[-ndim:])), window)
+    result = by_colour(first.rgb()[0], None)
+    mask = result_layers(result, first)[-1]
+    twin = Labels(np.array(mask.data), **_layers.twin_placement(mask))
+    start = (0, 0) if window is None else (64, 32)
+    for corner in [(0, 0), (100, 0), (13, 120)]:
+        there = source.data_to_world((*first.index, corner[0] + start[0], corner[1] + start[1]))
+        for layer in (mask, twin):
+            np.testing.assert_allclose(layer.data_to_world((0, *corner)[-ndim:]), there, atol=1e-9)
+    assert twin.units == mask.units == source.units
+    assert twin.axis_labels == mask.axis_labels == source.axis_labels
+
+
+def test_digits_choose_classes_only_while_painting(tissue) -> None:
+    plane = plane_on_view(Image(tissue, rgb=True), (0.0, 0.0))
+    labels = result_layers(by_colour(tissue, None), plane)[-1]
+    keys = {str(key): slot for key, slot in labels.keymap.items()}
+    assert {"1", "2"} <= set(keys)
+    labels.mode = "paint"
+    keys["2"](labels)
+    assert (labels.selected_label, str(labels.mode)) == (2, "paint")
+    labels.mode = "pan_zoom"
+    keys["1"](labels)
+    assert labels.selected_label == 2
 
 
 def test_plane_follows_a_viewer_with_more_axes(tissue) -> None:

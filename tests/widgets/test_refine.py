@@ -21,9 +21,9 @@ from napari_construct.inference.predictor import decided_steps
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.calibration import BackgroundRule
 from napari_construct.refinement.dense_crf.params import CRFParameters
-from napari_construct.widgets._layers import Decided, camera, evidence, plane_on_view
+from napari_construct.widgets._layers import Decided, camera, evidence, evidences, plane_at, plane_on_view
 from napari_construct.widgets._refine_job import WindowDone
-from napari_construct.widgets._segment_job import segment_plane
+from napari_construct.widgets._segment_job import segment_plane, segment_planes
 from napari_construct.widgets.refine import Refine
 
 pytestmark = pytest.mark.gui
@@ -94,6 +94,7 @@ def settings_objects() -> st.SearchStrategy[SegmentSettings]:
         brightness=st.floats(0, 255),
         chroma=st.floats(0, 255),
         sigma=st.floats(0, 50),
+        smallest=st.floats(0, 1e12),
     )
     return st.builds(
         SegmentSettings,
@@ -308,3 +309,46 @@ def test_fits_a_dock_of_320_pixels(qtbot, viewer, widget, theme) -> None:
     widget.resize(320, 800)
     assert widget.minimumSizeHint().width() <= 320
     assert widget.findChild(type(widget).__mro__[1], "inside").minimumSizeHint().width() <= 300
+
+
+@pytest.fixture
+def stack(viewer, tissue, predictor, checkpoint) -> Labels:
+    """The mask of two different planes."""
+    planes = np.stack([tissue, tissue[::-1]])
+    layer = viewer.add_image(planes, rgb=True, name="stack", scale=(1, 0.25, 0.25))
+    given = [plane_at(layer, (i,)) for i in range(2)]
+    steps = segment_planes(given, 0, str(checkpoint), SETTINGS, lambda *_: predictor, decided_steps)
+    return viewer.add_layer(run(steps)[1][-1])
+
+
+def test_planes_of_a_stack_one_by_one_and_all(qtbot, viewer, stack) -> None:
+    widget = Refine(viewer)
+    viewer.window.add_dock_widget(widget, name="Refine")
+    widget.setLayer(stack)
+    viewer.dims.set_current_step(0, 0)
+    value = changed(qtbot, widget, crf=None, min_confidence=0.2)
+    first, second = evidences(stack)
+    expected_planes = [finish(d.activation, d.predictor, value) for d in (first, second)]
+    refined = widget.refinedLayer()
+    np.testing.assert_array_equal(refined.data[0], expected_planes[0].labels)
+    np.testing.assert_array_equal(refined.data[1], stack.data[1])
+    assert "1 other plane not yet" in widget._status.text()
+    with qtbot.waitSignal(widget.updated, timeout=20_000):
+        viewer.dims.set_current_step(0, 1)  # live: the plane on view follows
+    np.testing.assert_array_equal(refined.data[1], expected_planes[1].labels)
+    assert widget._status.text() == "Up to date"
+    value = widget.value().changed(min_confidence=0.4)
+    widget._live.setChecked(False)
+    widget.setValue(value)
+    with qtbot.waitSignal(widget.updated, timeout=20_000):
+        widget._buttons.every.click()
+    for i, decided in enumerate((first, second)):
+        result = finish(decided.activation, decided.predictor, value)
+        np.testing.assert_array_equal(refined.data[i], result.labels)
+    counts = [int((refined.data == label).sum()) for label in (1, 2)]
+    assert refined.features["pixels"].tolist() == counts
+    assert len(refined.metadata["napari_construct"]["record"]["planes"]) == 2
+
+
+def test_all_planes_is_offered_for_stacks_only(viewer, widget, mask) -> None:
+    assert widget._buttons.every.isHidden()

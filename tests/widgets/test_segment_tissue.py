@@ -10,12 +10,13 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from napari.utils.notifications import notification_manager
-from qtpy.QtWidgets import QApplication, QPushButton
+from qtpy.QtWidgets import QApplication, QPushButton, QShortcut
 
 from napari_construct.exceptions import CheckpointError, InputError
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.calibration import BackgroundRule
 from napari_construct.refinement.dense_crf.params import CRFParameters
+from napari_construct.widgets._shortcuts import CANCEL_KEY, RUN_KEY
 from napari_construct.widgets.segment_tissue import SegmentTissue
 
 from .conftest import FakeInference, docked
@@ -210,6 +211,28 @@ def test_layer_deleted_while_running(qtbot, viewer, widget, fake) -> None:
     qtbot.waitUntil(lambda: not widget.isRunning())
     assert not button(widget).isEnabled()
     assert "Open" in widget._control.blockedReason()
+
+
+def test_layer_renamed_while_running(qtbot, viewer, widget, fake) -> None:
+    fake.steps, fake.seconds = 10, 0.05
+    with qtbot.waitSignal(widget.finished, timeout=20_000):
+        widget.run()
+        viewer.layers["slide"].name = "other"
+    assert {layer.name for layer in viewer.layers} >= {"other", "slide (tissue)"}
+    assert widget.layer() == viewer.layers["other"]
+
+
+def test_keys_run_and_cancel_and_stand_on_the_button(qtbot, viewer, widget, fake) -> None:
+    fake.steps, fake.seconds = 100, 0.05
+    keys = {short.key().toString(): short for short in widget.findChildren(QShortcut)}
+    assert RUN_KEY in button(widget).toolTip()
+    keys[RUN_KEY].activated.emit()
+    assert widget.isRunning()
+    assert CANCEL_KEY in button(widget).toolTip()
+    with qtbot.waitSignal(widget.control.runningChanged, timeout=20_000):
+        keys[CANCEL_KEY].activated.emit()
+    assert len(viewer.layers) == 1
+    assert not widget.isRunning()
 
 
 def test_viewer_closed_while_running(qtbot, viewer, widget, fake) -> None:

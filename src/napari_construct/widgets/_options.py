@@ -8,7 +8,6 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QSpinBox, QWidget
 
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.models.calibration import BackgroundRule
 from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.widgets._numbers import NumberField
 
@@ -19,12 +18,13 @@ DEVICES: Final = {
     "mps": "Apple card (MPS)",
 }
 _NO_MPP: Final = "unknown"
+_NOT_SHOWN: Final = ("background", "protect_confidence", "presence_threshold", "background_exponent")
 
 
 class SegmentOptions(QWidget):
     """Edits every field of ``SegmentSettings`` but the classes.
 
-    The parameters of the CRF and the background rule are kept as they were set; the Refine widget edits them.
+    The parameters of the CRF, the background rule and a few more are kept as they were; Refine edits them.
     """
 
     valueChanged = Signal()
@@ -32,7 +32,7 @@ class SegmentOptions(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._crf_parameters = CRFParameters()
-        self._background: BackgroundRule | None = None
+        self._kept = SegmentSettings()
         self._device = self._build_device()
         self._mpp = self._build_mpp()
         self._six_views = self._build_six_views()
@@ -57,7 +57,7 @@ class SegmentOptions(QWidget):
             "min_confidence": self._min_confidence.number(),
             "tile": self._tile.value(),
             "overlap": self._overlap.value(),
-            "background": self._background,
+            **{name: getattr(self._kept, name) for name in _NOT_SHOWN},
         }
 
     def setValue(self, value: SegmentSettings) -> None:
@@ -75,7 +75,7 @@ class SegmentOptions(QWidget):
         self._min_confidence.setNumber(value.min_confidence)
         self._tile.setValue(value.tile)
         self._overlap.setValue(value.overlap)
-        self._background = value.background
+        self._kept = value
         self.blockSignals(blocked)
         if self.value() != before:
             self.valueChanged.emit()

@@ -46,8 +46,7 @@ def as_command(plane: Plane, model: str, settings: SegmentSettings) -> str:
         words += ["--classes", ",".join(settings.classes)]
     if settings.six_views:
         words.append("--six-views")
-    if settings.crf is None:
-        words.append("--no-crf")
+    words.append("--no-crf" if settings.crf is None else "--crf")  # a model may have its own default
     for option in ("tile", "overlap", "min_confidence", "device"):
         value = getattr(settings, option)
         if value != getattr(default, option):

@@ -15,6 +15,7 @@ from napari_construct.events import Event, Notice
 from napari_construct.widgets._eta import Eta, in_words
 from napari_construct.widgets._message_label import Level, MessageLabel
 from napari_construct.widgets._messages import plain
+from napari_construct.widgets._shortcuts import CANCEL_KEY, RUN_KEY, in_native, shortcut
 from napari_construct.widgets._workers import Job, MakeSteps
 
 _STEPS: Final = 1000
@@ -70,6 +71,9 @@ class RunControl(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         for part in (self._message, self._blocked, self._bar, self._status, self._button):
             layout.addWidget(part)
+        if parent is not None:  # keys count while anything in the dock has the focus
+            shortcut(parent, RUN_KEY, self._on_run_key)
+            shortcut(parent, CANCEL_KEY, self.cancel)
         self._refresh()
 
     def isRunning(self) -> bool:
@@ -163,9 +167,10 @@ class RunControl(QWidget):
         if cancelling:
             text, tip = "Cancelling...", "Stops after the step at hand"
         elif running:
-            text, tip = "Cancel", "Stop after the step at hand"
+            text, tip = "Cancel", f"Stop after the step at hand ({in_native(CANCEL_KEY)})"
         else:
-            text, tip = self._verb, self._reason or "Start; napari stays usable meanwhile"
+            text = self._verb
+            tip = self._reason or f"Start; napari stays usable meanwhile ({in_native(RUN_KEY)})"
         self._button.setText(text)
         self._button.setToolTip(tip)
         self._button.setAccessibleName(text)
@@ -174,6 +179,10 @@ class RunControl(QWidget):
         self._bar.setVisible(running)
         self._status.setVisible(running)
         self._blocked.setVisible(bool(self._reason) and not running)
+
+    def _on_run_key(self) -> None:
+        if self._job is None and not self._reason:
+            self.runRequested.emit()
 
     def _on_clicked(self, *_: object) -> None:
         if self._job is None:

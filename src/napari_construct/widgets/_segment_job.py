@@ -136,6 +136,12 @@ def about(predictor: Any) -> str:
     return "; ".join(parts)
 
 
+def defaults_of(predictor: Any) -> SegmentSettings:
+    """The settings that suit a model."""
+    found = getattr(predictor, "defaults", None)
+    return found if isinstance(found, SegmentSettings) else SegmentSettings()
+
+
 def summary(result: SegmentationResult) -> str:
     """How a run ended, in a line."""
     found = [

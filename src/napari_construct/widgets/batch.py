@@ -18,35 +18,34 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
 from napari_construct.batch.ledger import Entry
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.events import Event
 from napari_construct.exceptions import ConstructError
-from napari_construct.inference.settings import SegmentSettings
 from napari_construct.widgets import _predictors
+from napari_construct.widgets._batch_inputs import BatchInputs
 from napari_construct.widgets._batch_job import (
     BatchOutcome,
-    LayerInput,
     SourcesFound,
     batch_steps,
-    layer_input,
     open_steps,
     place_of,
 )
 from napari_construct.widgets._copy_row import CopyRow
-from napari_construct.widgets._item_table import ItemTable
+from napari_construct.widgets._fold import fold
 from napari_construct.widgets._layer_adder import LayerAdder
-from napari_construct.widgets._layers import is_source
 from napari_construct.widgets._message_label import Level
 from napari_construct.widgets._messages import plain
 from napari_construct.widgets._model_chooser import ModelChooser
+from napari_construct.widgets._model_loader import ModelLoader, rebased
 from napari_construct.widgets._options import SegmentOptions
 from napari_construct.widgets._predictors import LoadedModel, LoadModel
+from napari_construct.widgets._preferences import preferences
 from napari_construct.widgets._recipes import batch_as_command, batch_as_python
 from napari_construct.widgets._run_control import RunControl
 from napari_construct.widgets._scroll import VerticalScroll
+from napari_construct.widgets._segment_job import defaults_of
 from napari_construct.widgets._workers import Job
 
 if TYPE_CHECKING:
@@ -84,9 +83,11 @@ class Batch(QWidget):
         super().__init__(parent)
         self._viewer = viewer
         self._loaded = LoadedModel(load_model or _predictors.load_model)
-        self._inputs: dict[str, Path | LayerInput] = {}
-        self._segment = SegmentSettings()
-        self._items = ItemTable(self)
+        self._loader = ModelLoader(self._loaded, self)
+        self._preferences = preferences()
+        self._baseline = self._preferences.settings()
+        self._segment = self._baseline
+        self._inputs = BatchInputs(viewer, self)
         self._model = ModelChooser(self)
         self._output = self._build_output()
         self._outputs = self._build_outputs()
@@ -97,9 +98,12 @@ class Batch(QWidget):
         self._control = RunControl("Run batch", self)
         self._adder = LayerAdder(viewer, self)
         self._copy_row = CopyRow(self)
+        self._options.setValue(self._baseline)
         self._build_layout()
         self._connect()
-        self._refresh()
+        if self._preferences.model:
+            self._model.setValue(self._preferences.model)
+        self._on_model()
 
     def value(self) -> BatchSettings:
         """The settings on view."""
@@ -126,14 +130,11 @@ class Batch(QWidget):
 
     def addPaths(self, paths: list[str]) -> None:
         """Add image files, stacks and folders."""
-        self._inputs |= {str(path): Path(path) for path in paths}
-        self._show_inputs()
+        self._inputs.addPaths(paths)
 
     def addLayer(self, layer: Any) -> None:
         """Add an image layer, every plane of it."""
-        given = layer_input(layer)
-        self._inputs[given.name] = given
-        self._show_inputs()
+        self._inputs.addLayer(layer)
 
     def run(self) -> None:
         """Start, as the button does."""
@@ -144,7 +145,7 @@ class Batch(QWidget):
         except (ConstructError, ValueError) as error:
             self._control.showMessage(plain(error), Level.ERROR, error)
             return
-        inputs, output = list(self._inputs.values()), Path(self.output())
+        inputs, output = self._inputs.value(), Path(self.output())
         steps = partial(batch_steps, inputs, settings, output, self._restart.isChecked(), self._loaded.get)
         self._control.run("Batch", steps)
 
@@ -187,16 +188,6 @@ class Batch(QWidget):
         return button
 
     def _build_layout(self) -> None:
-        add = QGridLayout()
-        buttons = [
-            self._button("Files...", "Add image files and stacks", self._ask_files),
-            self._button("Folder...", "Add a folder, with the folders in it", self._ask_folder),
-            self._button("Layers", "Add the selected image layers, or all of them", self._add_layers),
-            self._button("Remove", "Take the selected rows off the list", self._remove),
-        ]
-        for i, button in enumerate(buttons):
-            button.setStyleSheet("QPushButton { padding: 3px; }")
-            add.addWidget(button, 0, i)
         folder = QHBoxLayout()
         folder.addWidget(self._output, 1)
         folder.addWidget(self._button("Choose...", "Choose the output folder", self._ask_output))
@@ -207,31 +198,27 @@ class Batch(QWidget):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow("Model", self._model)
         form.addRow("Output", folder)
-        fold = QCollapsible("Options", self)
-        fold.setDuration(0)
-        fold.addWidget(self._options)
-        fold.toggleButton().setToolTip("Options of every segmentation")
-        fold.toggleButton().setAccessibleName("Options, shown or folded")
-        fold.toggleButton().setStyleSheet("QPushButton { text-align: left; background: transparent; }")
         inside = QWidget(self)
         inside.setObjectName("inside")
         layout = QVBoxLayout(inside)
         layout.setContentsMargins(0, 0, 6, 0)
-        layout.addLayout(add)
-        layout.addWidget(self._items, 1)
+        layout.addWidget(self._inputs, 1)
         layout.addLayout(form)
         layout.addLayout(boxes)
         layout.addWidget(self._restart)
-        layout.addWidget(fold)
+        layout.addWidget(fold("Options", "Options of every segmentation", self._options, self))
         outer = QVBoxLayout(self)
         outer.addWidget(VerticalScroll(inside, self), 1)
         outer.addWidget(self._control)
         outer.addWidget(self._copy_row)
 
     def _connect(self) -> None:
-        self._items.opened.connect(self._on_opened)
+        self._inputs.opened.connect(self._on_opened)
+        self._inputs.valueChanged.connect(self._refresh)
+        self._loader.loaded.connect(self._on_loaded)
+        self._loader.changed.connect(self._refresh)
         self._output.textChanged.connect(self._refresh)
-        self._model.valueChanged.connect(self._on_changed)
+        self._model.valueChanged.connect(self._on_model)
         self._options.valueChanged.connect(self._on_changed)
         for box in self._outputs.values():
             box.toggled.connect(self._on_changed)
@@ -241,6 +228,19 @@ class Batch(QWidget):
         self._adder.finished.connect(self.finished)
         self._copy_row.pythonRequested.connect(self._copy_python)
         self._copy_row.commandRequested.connect(self._copy_command)
+
+    def _on_model(self, *_: object) -> None:
+        """Load the model ahead: what suits it is known then, and a broken one is told now."""
+        self._loader.load(self._model.value(), self._options.value()["device"])
+        self._on_changed()
+
+    def _on_loaded(self, predictor: Any) -> None:
+        before, self._baseline = self._baseline, self._preferences.settings(defaults_of(predictor))
+        if not self._options.problem():
+            value = self.value()
+            self.setValue(
+                value.model_copy(update={"segment": rebased(value.segment, before, self._baseline)})
+            )
 
     def _on_changed(self, *_: object) -> None:
         self._refresh()
@@ -254,63 +254,35 @@ class Batch(QWidget):
 
     def _refresh(self, *_: object) -> None:
         """Enable Run, or say what is missing."""
-        if not self._inputs:
+        if not self._inputs.value():
             self._control.setBlocked("Add images: files, folders or layers.")
         elif not self._model.value():
             self._control.setBlocked("Choose a model: open a checkpoint file.")
         elif not self.output():
             self._control.setBlocked("Choose a folder for the results.")
+        elif (error := self._loader.error()) is not None:
+            self._control.setBlocked(plain(error), Level.ERROR, error)
+        elif self._loader.isLoading():
+            self._control.setBlocked("The model is being loaded...")
         else:
             self._control.setBlocked(self._problem(), Level.WARNING)
-
-    def _show_inputs(self) -> None:
-        names = [
-            (
-                key,
-                f"{given.name} ({len(given.planes)} planes)" if isinstance(given, LayerInput) else given.name,
-            )
-            for key, given in self._inputs.items()
-        ]
-        self._items.showItems(names)
-        self._refresh()
-
-    def _ask_files(self, *_: object) -> None:
-        kinds = "Images (*.png *.jpg *.jpeg *.bmp *.tif *.tiff *.svs);;All files (*)"
-        paths, _ = QFileDialog.getOpenFileNames(self, "Add images", "", kinds)
-        self.addPaths(paths)
-
-    def _ask_folder(self, *_: object) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Add a folder of images")
-        if folder:
-            self.addPaths([folder])
 
     def _ask_output(self, *_: object) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Folder for the results")
         if folder:
             self.setOutput(folder)
 
-    def _add_layers(self, *_: object) -> None:
-        chosen = [layer for layer in self._viewer.layers.selection if is_source(layer)]
-        for layer in chosen or [layer for layer in self._viewer.layers if is_source(layer)]:
-            self.addLayer(layer)
-
-    def _remove(self, *_: object) -> None:
-        """Off the list; after a run the list shows images again as they were added."""
-        for key in self._items.selectedKeys():
-            self._inputs.pop(key, None)
-        self._show_inputs()
-
     def _on_progress(self, event: Event) -> None:
         if isinstance(event, SourcesFound):
-            self._items.showItems(event.items)
+            self._inputs.items().showItems(event.items)
         entry = getattr(event, "entry", None)
         if isinstance(entry, Entry):
-            self._items.showEntry(entry)
+            self._inputs.showEntry(entry)
 
     def _on_returned(self, outcome: BatchOutcome) -> None:
         report = outcome.report
         for entry in report.entries:
-            self._items.showEntry(entry)
+            self._inputs.showEntry(entry)
         text = f"{len(report.done)} of {len(report.entries)} done"
         if report.resumed:
             text += f", {len(report.resumed)} of them before"
@@ -341,8 +313,9 @@ class Batch(QWidget):
         self._copy(batch_as_command)
 
     def _copy(self, recipe: Any) -> None:
-        paths = [given for given in self._inputs.values() if isinstance(given, Path)]
-        if self._control.blockedReason() or len(paths) < len(self._inputs):
+        inputs = self._inputs.value()
+        paths = [given for given in inputs if isinstance(given, Path)]
+        if self._control.blockedReason() or len(paths) < len(inputs):
             self._control.showMessage("Only a batch of files and folders can be repeated outside of napari.")
             return
         try:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGroupBox, QVBoxLayout, QWidget
-from superqt import QCollapsible
 
 from napari_construct.classes import ClassTable
 from napari_construct.exceptions import ConstructError
@@ -18,6 +17,7 @@ from napari_construct.widgets import _predictors
 from napari_construct.widgets._class_list import ClassList
 from napari_construct.widgets._class_table import ClassTableEditor
 from napari_construct.widgets._copy_row import CopyRow
+from napari_construct.widgets._fold import fold
 from napari_construct.widgets._layer_adder import LayerAdder
 from napari_construct.widgets._layers import (
     Plane,
@@ -28,8 +28,10 @@ from napari_construct.widgets._memory import Memory
 from napari_construct.widgets._message_label import Level
 from napari_construct.widgets._messages import plain
 from napari_construct.widgets._model_chooser import ModelChooser, model_names
+from napari_construct.widgets._model_loader import ModelLoader, rebased
 from napari_construct.widgets._options import SegmentOptions
 from napari_construct.widgets._predictors import LoadedModel, LoadModel
+from napari_construct.widgets._preferences import preferences
 from napari_construct.widgets._recipes import as_command, as_python
 from napari_construct.widgets._run_control import RunControl
 from napari_construct.widgets._scroll import VerticalScroll
@@ -37,13 +39,12 @@ from napari_construct.widgets._segment_job import (
     DecidedSteps,
     Outcome,
     about,
-    load_steps,
+    defaults_of,
     segment_plane,
     segment_planes,
     summary,
 )
 from napari_construct.widgets._source import SourceChooser
-from napari_construct.widgets._workers import Job
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -79,8 +80,9 @@ class SegmentTissue(QWidget):
         self._viewer = viewer
         self._loaded = LoadedModel(load_model or _predictors.load_model)
         self._decided_steps = decided_steps or _predictors.decided_steps
-        self._loading: Job | None = None
-        self._load_error: Exception | None = None
+        self._loader = ModelLoader(self._loaded, self)
+        self._preferences = preferences()
+        self._baseline = self._preferences.settings()
         self._memory = Memory("segment tissue")
         self._source = SourceChooser(viewer, self)
         self._table = ClassTableEditor(self)
@@ -143,7 +145,11 @@ class SegmentTissue(QWidget):
             return
         self._classes.clearOutcome()
         self._memory.keep(
-            {"model": self.model(), "settings": settings.model_dump(mode="json", exclude=_OF_IMAGE)}
+            {
+                "model": self.model(),
+                "settings": settings.model_dump(mode="json", exclude=_OF_IMAGE),
+                "preferences": self._preferences.as_dict(),
+            }
         )
         axis = self._source.planeAxis()
         rest = (self.model(), settings, self._loaded.get, self._decided_steps, self._table.value())
@@ -179,7 +185,8 @@ class SegmentTissue(QWidget):
         self._source.addRow("Model", self._model)
         layout.addWidget(self._source)
         layout.addWidget(_boxed("Classes in the image", self._classes))
-        layout.addWidget(self._build_table())
+        tip = "Colours of the classes, which are drawn, which are left out of scores"
+        layout.addWidget(fold("Class table", tip, self._table, self))
         layout.addWidget(_boxed("Options", self._options))
         layout.addStretch(1)
         outer = QVBoxLayout(self)
@@ -187,27 +194,20 @@ class SegmentTissue(QWidget):
         outer.addWidget(self._control)
         outer.addWidget(self._copy_row)
 
-    def _build_table(self) -> QCollapsible:
-        fold = QCollapsible("Class table", self)
-        fold.addWidget(self._table)
-        fold.setDuration(0)
-        fold.setContentsMargins(0, 0, 0, 0)
-        fold.content().layout().setContentsMargins(0, 0, 0, 0)
-        button = fold.toggleButton()
-        button.setToolTip("Colours of the classes, which are drawn, which are left out of scores")
-        button.setAccessibleName("Class table, shown or folded")
-        button.setStyleSheet("QPushButton { text-align: left; background: transparent; }")
-        return fold
-
     def _recall(self) -> None:
-        """Take up the options and the model of the last run."""
+        """Take up the options and the model of the last run, unless the preferences were changed since."""
         kept = self._memory.load()
+        chosen = self._preferences.as_dict()
+        changed = {k for k, v in kept.get("preferences", chosen).items() if chosen.get(k) != v}
+        settings = {k: v for k, v in kept.get("settings", {}).items() if k not in changed}
         try:
-            self.setValue(SegmentSettings().changed(**kept.get("settings", {})))
+            self.setValue(self._baseline.changed(**settings))
         except (ConstructError, TypeError):  # of another version
             return
         model = kept.get("model", "")
-        if isinstance(model, str) and (model in model_names() or Path(model).is_file()):
+        if "model" in changed or not isinstance(model, str) or not model:
+            model = self._preferences.model
+        if model and (model in model_names() or Path(model).is_file()):
             self._model.setValue(model)
 
     def _copy_python(self, *_: object) -> None:
@@ -236,6 +236,8 @@ class SegmentTissue(QWidget):
         self._table.valueChanged.connect(self._on_table)
         self._table.failed.connect(self._on_table_failed)
         self._model.valueChanged.connect(self._on_model)
+        self._loader.loaded.connect(self._on_loaded)
+        self._loader.changed.connect(self._refresh)
         self._classes.valueChanged.connect(self._on_changed)
         self._options.valueChanged.connect(self._on_changed)
         self._control.runRequested.connect(self.run)
@@ -258,33 +260,21 @@ class SegmentTissue(QWidget):
 
     def _on_model(self, *_: object) -> None:
         """Load the chosen model in the background: its classes are needed before Run."""
-        if self._loading is not None:
-            self._loading.cancel()
-            self._loading = None
-        self._load_error = None
-        model = self.model()
-        if model:
-            device = self._options.value()["device"]
-            self._loading = job = Job(
-                "Load the model", partial(load_steps, model, device, self._loaded.get), self
-            )
-            job.returned.connect(self._on_loaded)
-            job.failed.connect(self._on_load_failed)
-            job.start()
-        self._refresh()
+        self._loader.load(self.model(), self._options.value()["device"])
 
     def _on_loaded(self, predictor: Any) -> None:
-        if self.sender() is not self._loading:  # another model was chosen meanwhile
-            return
-        self._loading = None
+        before, self._baseline = self._baseline, self._preferences.settings(defaults_of(predictor))
+        if not self._options.problem():
+            self.setValue(rebased(self.value(), before, self._baseline))
         self._table.setValue(self._styled(predictor.classes))
         self._model.describe(about(predictor))
-        self._refresh()
 
     def _styled(self, classes: ClassTable) -> ClassTable:
         """A model's classes in the colours on view, where they are the same classes."""
         table = self._table.value()
-        return classes if table is None or table.names != classes.names else table
+        if table is not None and table.names == classes.names:
+            return table
+        return self._preferences.coloured(classes)
 
     def _on_table(self, table: ClassTable | None) -> None:
         self._classes.setTable(table)
@@ -294,13 +284,6 @@ class SegmentTissue(QWidget):
     def _on_table_failed(self, error: Exception) -> None:
         self._control.showMessage(plain(error), Level.ERROR, error)
 
-    def _on_load_failed(self, error: Exception) -> None:
-        if self.sender() is not self._loading:
-            return
-        self._loading = None
-        self._load_error = error
-        self._refresh()
-
     def _refresh(self) -> None:
         """Enable Run, or say what is missing."""
         if self._source.layer() is None:
@@ -309,9 +292,9 @@ class SegmentTissue(QWidget):
             )
         elif not self.model():
             self._control.setBlocked("Choose a model: open a checkpoint file.")
-        elif self._load_error is not None:
-            self._control.setBlocked(plain(self._load_error), Level.ERROR, self._load_error)
-        elif self._loading is not None:
+        elif (error := self._loader.error()) is not None:
+            self._control.setBlocked(plain(error), Level.ERROR, error)
+        elif self._loader.isLoading():
             self._control.setBlocked("The model is being loaded...")
         else:
             problem = self._classes.problem() or self._options.problem()

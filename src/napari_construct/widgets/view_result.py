@@ -5,21 +5,15 @@ The command line may not import napari; it starts this module as a program of it
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import tifffile
 from napari.layers import Image, Layer
 
-from napari_construct.classes import ClassTable
 from napari_construct.data.images import read_image
-from napari_construct.data.masks import read_mask
-from napari_construct.exceptions import ConstructError, InputError
-from napari_construct.widgets._layers import cam_layer, labels_layer
+from napari_construct.exceptions import ConstructError
+from napari_construct.widgets._stored import placement, read_record, record_layers
 
 
 def stored_layers(record_path: Path, image_path: Path) -> list[Layer]:
@@ -37,34 +31,10 @@ def stored_layers(record_path: Path, image_path: Path) -> list[Layer]:
     InputError
         If a file is missing or is not what the record says.
     """
-    record = _read_record(record_path)
-    try:
-        colours = dict(record["colours"])
-        files, mpp = record["files"], record["input"]["mpp"]
-        presence, areas = record["presence"], record["areas"]
-        mask = read_mask(record_path.parent / Path(files["mask"]).name)
-        cams = tifffile.imread(record_path.parent / Path(files["cams"]).name)
-    except (KeyError, TypeError, AttributeError, OSError, tifffile.TiffFileError) as error:
-        raise InputError(
-            f"{record_path}: expected the record of a segmentation with its files, got {error!r}; "
-            "segment again"
-        ) from error
-    names = tuple(colours)
-    table = ClassTable.from_names(names, palette=tuple(colours.values()))
-    cams = np.asarray(cams, dtype=np.float32).reshape(len(names), *mask.shape)
-    image = read_image(image_path).pixels
-    placement: dict[str, Any] = {}
-    if mpp:
-        placement = {"scale": (mpp, mpp), "units": ("micrometer", "micrometer")}
-    stem = image_path.stem
-    return [
-        Image(image, name=stem, rgb=True, **placement),
-        *(
-            cam_layer(cam, tissue, stem, record=record, **placement)
-            for tissue, cam in zip(table, cams, strict=True)
-        ),
-        labels_layer(mask, table, stem, features=_features(areas, presence), record=record, **placement),
-    ]
+    mpp = read_record(record_path).get("input", {}).get("mpp")
+    results = record_layers(record_path, image_path.stem)
+    image = Image(read_image(image_path).pixels, name=image_path.stem, rgb=True, **placement(mpp))
+    return [image, *results]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -86,25 +56,6 @@ def main(arguments: Sequence[str]) -> int:
         viewer.add_layer(layer)
     napari.run()
     return 0
-
-
-def _read_record(path: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: expected the JSON record of a segmentation, got {error}") from error
-    if not isinstance(record, dict):
-        raise InputError(f"{path}: expected the JSON record of a segmentation, got a {type(record).__name__}")
-    return record
-
-
-def _features(areas: Sequence[Mapping[str, Any]], presence: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Columns as the labels layer of a fresh segmentation has them; ``index`` is the label's value."""
-    columns: dict[str, list[Any]] = {"index": list(range(1, len(areas) + 1))}
-    for key in areas[0] if areas else ():
-        columns[key] = [area[key] for area in areas]
-    columns["presence score"] = [presence[area["class"]]["score"] for area in areas]
-    return columns
 
 
 if __name__ == "__main__":

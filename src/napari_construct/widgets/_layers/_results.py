@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from napari_construct.classes import ClassTable, TissueClass
 from napari_construct.inference.result import SegmentationResult
 from napari_construct.widgets._layers._colours import class_colormap, label_colormap
+from napari_construct.widgets._layers._digits import bind_digits
 from napari_construct.widgets._layers._features import joined_features, label_features
 from napari_construct.widgets._layers._keys import METADATA_KEY
 from napari_construct.widgets._layers._plane import Plane
@@ -96,7 +97,7 @@ def labels_layer(
 
     ``kind`` is "labels" for what the model said, "refined" for what Refine made of it.
     """
-    return Labels(
+    layer = Labels(
         labels,
         name=f"{source} ({'tissue' if kind == 'labels' else kind})",
         metadata={METADATA_KEY: {"kind": kind, "classes": classes.names, "record": dict(record)}},
@@ -105,3 +106,5 @@ def labels_layer(
         opacity=0.45,
         **placement,
     )
+    bind_digits(layer, len(classes))
+    return layer
