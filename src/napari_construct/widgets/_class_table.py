@@ -42,23 +42,35 @@ class ClassTableEditor(QWidget):
 
     Parameters
     ----------
-    names_editable : bool
+    names_editable, prompts_editable : bool
         Whether names and prompts may change: of a trained model they may not.
+    movable : bool
+        Whether the order may change, which is that of the model's outputs and of the values in masks.
     """
 
     valueChanged = Signal(object)
     failed = Signal(object)
     """A file could not be read or written."""
 
-    def __init__(self, parent: QWidget | None = None, *, names_editable: bool = False) -> None:
+    def __init__(
+        self,
+        parent: QWidget | None = None,
+        *,
+        names_editable: bool = False,
+        prompts_editable: bool = False,
+        movable: bool = False,
+    ) -> None:
         super().__init__(parent)
-        self._names_editable = names_editable
+        self._editable = {_NAME: names_editable, _PROMPT: names_editable or prompts_editable}
+        self._movable = movable
         self._value: ClassTable | None = None
         self._table = self._build_table()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._table)
         layout.addLayout(self._build_buttons())
+        if movable:
+            layout.addLayout(self._build_moves())
 
     def value(self) -> ClassTable | None:
         """The table on view; None while there is none."""
@@ -71,6 +83,21 @@ class ClassTableEditor(QWidget):
         self._value = value
         self._show()
         self.valueChanged.emit(value)
+
+    def setNamesEditable(self, editable: bool) -> None:
+        """Whether names may change."""
+        self._editable[_NAME] = editable
+        self._show()
+
+    def moveRow(self, step: int) -> None:
+        """Move the selected class up (-1) or down (1)."""
+        row = self._table.currentRow()
+        if self._value is None or row < 0 or not 0 <= row + step < len(self._value):
+            return
+        classes = list(self._value)
+        classes.insert(row + step, classes.pop(row))
+        self.setValue(ClassTable(classes=tuple(classes)))
+        self._table.selectRow(row + step)
 
     def openFile(self, *_: object) -> None:
         """Ask for a CSV or JSON and take colours and marks from it, and names where they may change."""
@@ -91,8 +118,8 @@ class ClassTableEditor(QWidget):
         """Take a file's table; of a trained model, only what may change."""
         try:
             table = ClassTable.load(path)
-            if not self._names_editable and self._value is not None:
-                table = restyled(self._value, table, Path(path).name)
+            if not self._editable[_NAME] and self._value is not None:
+                table = restyled(self._value, table, Path(path).name, prompts=self._editable[_PROMPT])
         except ConfigurationError as error:
             self.failed.emit(error)
             return
@@ -111,7 +138,9 @@ class ClassTableEditor(QWidget):
         for column in (_NAME, _PROMPT):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Stretch)
         table.verticalHeader().hide()
-        table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
+        mode = QAbstractItemView.SelectionMode
+        table.setSelectionMode(mode.SingleSelection if self._movable else mode.NoSelection)
+        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         table.setToolTip("The classes: double-click a colour to change it")
         table.setAccessibleName("Class table")
@@ -142,6 +171,25 @@ class ClassTableEditor(QWidget):
         self._palette = palette
         return row
 
+    def _build_moves(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        for text, slot, tip in (
+            ("Move up", self._move_up, "Move the selected class up: the first is value 0 in masks"),
+            ("Move down", self._move_down, "Move the selected class down: the first is value 0 in masks"),
+        ):
+            button = QPushButton(text, self)
+            button.setToolTip(tip)
+            button.setAccessibleName(f"{text} the selected class")
+            button.clicked.connect(slot)
+            row.addWidget(button, 1)
+        return row
+
+    def _move_up(self, *_: object) -> None:
+        self.moveRow(-1)
+
+    def _move_down(self, *_: object) -> None:
+        self.moveRow(1)
+
     def _show(self) -> None:
         blocked = self._table.blockSignals(True)
         classes = [] if self._value is None else list(self._value)
@@ -155,15 +203,16 @@ class ClassTableEditor(QWidget):
 
     def _show_row(self, row: int, tissue: TissueClass) -> None:
         fixed = Qt.ItemFlag.ItemIsEnabled
-        text = fixed | (Qt.ItemFlag.ItemIsEditable if self._names_editable else Qt.ItemFlag.NoItemFlags)
+        if self._movable:
+            fixed |= Qt.ItemFlag.ItemIsSelectable
         colour = QTableWidgetItem()
         colour.setBackground(QColor(tissue.colour))
         colour.setToolTip(f"{tissue.colour}; double-click to choose another")
-        colour.setFlags(fixed)
+        colour.setFlags(Qt.ItemFlag.ItemIsEnabled)  # a selected cell would not show its colour
         self._table.setItem(row, _COLOUR, colour)
         for column, words in ((_NAME, tissue.name), (_PROMPT, tissue.prompt)):
             item = QTableWidgetItem(words)
-            item.setFlags(text)
+            item.setFlags(fixed | Qt.ItemFlag.ItemIsEditable if self._editable[column] else fixed)
             item.setToolTip(words or _TIPS[column])
             self._table.setItem(row, column, item)
         for column, on in ((_SHOWN, tissue.shown), (_IGNORED, tissue.ignored)):
@@ -215,8 +264,12 @@ class ClassTableEditor(QWidget):
         self.setValue(changed)
 
 
-def restyled(table: ClassTable, other: ClassTable, name: str = "the file") -> ClassTable:
+def restyled(
+    table: ClassTable, other: ClassTable, name: str = "the file", *, prompts: bool = False
+) -> ClassTable:
     """A model's table with colours, shown and ignored of another one; classes belong together by name.
+
+    ``prompts`` takes these over, too.
 
     Raises
     ------
@@ -229,7 +282,7 @@ def restyled(table: ClassTable, other: ClassTable, name: str = "the file") -> Cl
             f"{name}: expected a table with some of the classes {', '.join(table.names)}, got "
             f"{', '.join(other.names)}; rename them in the file"
         )
-    style = {"colour", "shown", "ignored"}
+    style = {"colour", "shown", "ignored", *(("prompt",) if prompts else ())}
     return ClassTable(
         classes=tuple(
             t.model_copy(update=by_name[t.name].model_dump(include=style)) if t.name in by_name else t

@@ -1,0 +1,92 @@
+"""A path: typed, or chosen in a dialog."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, Literal
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QWidget
+
+Ask = Literal["folder", "file", "save"]
+_WORDS: Final[dict[Ask, str]] = {"folder": "Folder...", "file": "File...", "save": "Save as..."}
+
+
+class PathRow(QWidget):
+    """Edits a path; empty for none.
+
+    Parameters
+    ----------
+    name : str
+        What it is the path of.
+    tip : str
+        Tooltip.
+    asks : tuple of {"folder", "file", "save"}
+        A button for each.
+    kinds : str
+        Of files, as file dialogs want them.
+    """
+
+    edited = Signal()
+
+    def __init__(
+        self, name: str, tip: str, asks: tuple[Ask, ...], *, kinds: str = "", parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._name, self._kinds = name, kinds
+        self._line = QLineEdit(self)
+        self._line.setToolTip(tip)
+        self._line.setAccessibleName(name)
+        self._line.setMinimumWidth(60)
+        self._line.editingFinished.connect(self._on_finished)
+        self._before = ""
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(3)
+        layout.addWidget(self._line, 1)
+        slots = {"folder": self._ask_folder, "file": self._ask_file, "save": self._ask_save}
+        for ask in asks:
+            button = QPushButton(_WORDS[ask], self)
+            button.setStyleSheet("QPushButton { padding: 3px; }")
+            button.setToolTip(f"Choose: {tip[:1].lower()}{tip[1:]}")
+            button.setAccessibleName(f"{name}: {_WORDS[ask].rstrip('.')}")
+            button.clicked.connect(slots[ask])
+            layout.addWidget(button)
+
+    def value(self) -> str:
+        return self._line.text().strip()
+
+    def setValue(self, path: str) -> None:
+        """Show a path; emits ``edited`` where it is another one."""
+        self._line.setText(path)
+        self._on_finished()
+
+    def setHint(self, text: str) -> None:
+        """What stands there while it is empty."""
+        self._line.setPlaceholderText(text)
+
+    def _on_finished(self) -> None:
+        if self.value() != self._before:
+            self._before = self.value()
+            self._line.setToolTip(self._before or self._line.toolTip())
+            self.edited.emit()
+
+    def _start(self) -> str:
+        """Where a dialog opens."""
+        path = Path(self.value()) if self.value() else Path.home()
+        return str(path if path.is_dir() else path.parent)
+
+    def _ask_folder(self, *_: object) -> None:
+        self._take(QFileDialog.getExistingDirectory(self, self._name, self._start()))
+
+    def _ask_file(self, *_: object) -> None:
+        self._take(QFileDialog.getOpenFileName(self, self._name, self._start(), self._kinds)[0])
+
+    def _ask_save(self, *_: object) -> None:
+        self._take(
+            QFileDialog.getSaveFileName(self, self._name, self.value() or self._start(), self._kinds)[0]
+        )
+
+    def _take(self, path: str) -> None:
+        if path:
+            self.setValue(path)
