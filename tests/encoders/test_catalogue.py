@@ -38,7 +38,8 @@ def test_ids_and_families() -> None:
 
 @pytest.mark.parametrize("name", ["", "timm:", "open_clip:", "conch2", "MIT_B1"])
 def test_unknown_ids_list_the_known_ones(name: str) -> None:
-    with pytest.raises(EncoderError, match=r"expected an encoder of the catalogue .*mini, small, structure, conch"):
+    known = r"expected an encoder of the catalogue .*mini, small, medium, structure, conch"
+    with pytest.raises(EncoderError, match=known):
         create_encoder(name)
 
 

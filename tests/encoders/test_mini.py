@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from napari_construct.encoders.catalogue import create_encoder, encoder_hash
-from napari_construct.encoders.mini import LocalContrast, MiniEncoder, load_mini, make_small
+from napari_construct.encoders.mini import LocalContrast, MiniEncoder, load_mini, make_untrained
 from napari_construct.encoders.structure import StructureTeacher
 from napari_construct.exceptions import EncoderError
 
@@ -23,7 +23,7 @@ def tissue(assets: Path) -> torch.Tensor:
     return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
 
 
-@pytest.mark.parametrize("encoder_id", ["mini", "small", "structure"])
+@pytest.mark.parametrize("encoder_id", ["mini", "small", "medium", "structure"])
 def test_pyramid_keeps_its_promise(encoder_id: str) -> None:
     encoder = create_encoder(encoder_id)
     levels = encoder(torch.rand(2, 3, 64, 96))
@@ -40,8 +40,12 @@ def test_bundled_weights_are_small_and_free() -> None:
 
 
 def test_the_encoder_to_train_sees_density_and_is_the_same_every_time(tissue: torch.Tensor) -> None:
-    encoder = make_small()
-    assert encoder_hash(encoder) == encoder_hash(make_small()) != encoder_hash(make_small(seed=1))
+    encoder = make_untrained("small")
+    assert (
+        encoder_hash(encoder)
+        == encoder_hash(make_untrained("small"))
+        != encoder_hash(make_untrained("small", seed=1))
+    )
     seen = encoder.normalise(tissue)
     torch.testing.assert_close(seen[:, :3], LocalContrast()(tissue))
     dim = (

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from napari_construct.exceptions import EncoderError
 
 Role = Literal["student", "teacher"]
-Loader = Literal["tiny", "mini", "small", "structure", "conch", "mix_transformer", "timm", "open_clip"]
+Loader = Literal["tiny", "mini", "untrained", "structure", "conch", "mix_transformer", "timm", "open_clip"]
 
 LARGEST_CATALOGUE: Final = 2**20
 """Bytes; a larger file is no catalogue."""

@@ -71,11 +71,11 @@ def _mini(_: EncoderEntry, weights: Path | None, __: _Files) -> Encoder:
     return load_mini(weights)
 
 
-def _small(entry: EncoderEntry, weights: Path | None, _: _Files) -> Encoder:
-    from napari_construct.encoders.mini import make_small
+def _untrained(entry: EncoderEntry, weights: Path | None, _: _Files) -> Encoder:
+    from napari_construct.encoders.mini import make_untrained
 
     _refuse_weights(entry, weights, "it is trained from random ones")
-    return make_small()
+    return make_untrained(entry.id)
 
 
 def _conch(entry: EncoderEntry, weights: Path | None, files: _Files) -> Encoder:
@@ -122,7 +122,7 @@ _LOADERS: Final[dict[Loader, _Load]] = {
     "tiny": _tiny,
     "structure": _structure,
     "mini": _mini,
-    "small": _small,
+    "untrained": _untrained,
     "conch": _conch,
     "mix_transformer": _mix_transformer,
     "timm": _timm,

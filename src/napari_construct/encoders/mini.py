@@ -26,6 +26,12 @@ from napari_construct.types import PathLike
 
 CHANNELS: Final = (32, 64, 96, 128)
 BLOCKS: Final = (1, 2, 2, 1)
+UNTRAINED: Final = {
+    "small": (CHANNELS, BLOCKS),
+    "medium": ((48, 96, 160, 256), (2, 2, 2, 2)),
+}
+"""Encoders that start at random: one and five million parameters."""
+
 MPP: Final = 0.5
 """Micrometres per pixel the bundled weights were trained at."""
 
@@ -165,11 +171,20 @@ class MiniEncoder(nn.Module):
         return tuple(levels)
 
 
-def make_small(seed: int = 0) -> MiniEncoder:
-    """An encoder of this form with random weights, to be trained along; it sees the density as well."""
+def make_untrained(name: str, seed: int = 0) -> MiniEncoder:
+    """An encoder of this form with random weights, to be trained along; it sees the density as well.
+
+    Parameters
+    ----------
+    name : str
+        One of ``UNTRAINED``, which says the channels and blocks of its stages.
+    seed : int
+        Of the weights.
+    """
+    channels, blocks = UNTRAINED[name]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return MiniEncoder(density=True).eval()
+        return MiniEncoder(channels, blocks, density=True).eval()
 
 
 def load_mini(weights: PathLike | None = None) -> MiniEncoder:

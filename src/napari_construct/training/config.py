@@ -51,8 +51,8 @@ class TrainingConfig(BaseModel):
         Whether vectors and scalars (biases, norms, temperature) are decayed, too.
     encoder_learning_rate : float, "auto" or None
         Trains the encoder too, if its licence allows to store the result; None keeps it frozen. "auto"
-        trains the bundled encoder, which has seen few patches, and "small", which has seen none, at
-        ``learning_rate`` and keeps all others.
+        trains the bundled encoder, which has seen few patches, and "small" and "medium", which have seen
+        none, at ``learning_rate`` and keeps all others.
     schedule : {"polynomial", "cosine", "constant"}
         Course of the learning rate after the warm-up.
     warm_up : float

@@ -13,6 +13,7 @@ from napari_construct.classes import ClassTable
 from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.data.splits import group_names
 from napari_construct.encoders.catalogue import create_encoder
+from napari_construct.encoders.mini import UNTRAINED
 from napari_construct.encoders.protocol import Encoder
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.training.config import TrainingConfig
@@ -21,7 +22,7 @@ from napari_construct.training.sampling import Sampler, balanced_probabilities, 
 from napari_construct.training.validation import MaskedImages, open_masked
 from napari_construct.types import PathLike
 
-TRAINED: Final = frozenset({"mini", "small"})
+TRAINED: Final = frozenset({"mini", *UNTRAINED})
 """The encoders that ``encoder_learning_rate="auto"`` trains along."""
 
 ENOUGH: Final = 500
@@ -75,10 +76,10 @@ def make_encoders(
     if config.encoder_learning_rate == "auto":
         trained = trains_encoder(config, student.spec.id)
         config = config.changed(encoder_learning_rate=config.learning_rate if trained else None)
-    if encoder is None and student.spec.id == "small" and config.encoder_learning_rate is None:
+    if encoder is None and student.spec.id in UNTRAINED and config.encoder_learning_rate is None:
         raise ConfigurationError(
-            "expected the encoder small, whose weights are random, to be trained along, got a frozen one; "
-            "leave encoder_learning_rate at auto and feature_cache off, or choose another encoder"
+            f"expected the encoder {student.spec.id}, whose weights are random, to be trained along, got a "
+            "frozen one; leave encoder_learning_rate at auto and feature_cache off, or choose another encoder"
         )
     if config.encoder_learning_rate is not None:
         if not student.spec.redistributable:
