@@ -361,6 +361,15 @@ def test_missing_teacher_is_noticed(ordered: ImageLevelDataset, tiny_config: Tra
     assert all("distillation" not in loss for loss in losses(events))
 
 
+def test_few_steps_are_noticed(ordered: ImageLevelDataset, tiny_config: TrainingConfig) -> None:
+    _, events = follow(ordered, tiny_config.changed(epochs=1))
+    few = [e.message for e in events if isinstance(e, Notice) and "steps an epoch" in e.message]
+    steps = -(-len(ordered) // tiny_config.batch_size)
+    assert len(few) == 1
+    assert f"make {steps} steps" in few[0]
+    assert f"{-(-400 // steps)} (--epochs)" in few[0]
+
+
 def test_bfloat16_trains_close_to_float32(ordered: ImageLevelDataset, tiny_config: TrainingConfig) -> None:
     _, exact = follow(ordered, tiny_config)
     _, rough = follow(ordered, tiny_config.changed(precision="bfloat16"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any, Final
@@ -36,6 +37,9 @@ from napari_construct.training.run import PSEUDO_LABELS, TrainingRun
 from napari_construct.training.state import load_state, remove_partials, save_state, state_path
 from napari_construct.training.validation import Judge, score_of
 from napari_construct.types import PathLike
+
+FEW_STEPS: Final = 400
+"""Steps under which tissue is hardly learned (docs/experiments.md)."""
 
 CALIBRATED: Final = (
     "the balance of the classes, temperature and presence thresholds were fitted to the validation images; "
@@ -78,9 +82,16 @@ class Job:
     @property
     def notices(self) -> tuple[str, ...]:
         """What the user should know before the first step."""
+        notices = []
         if self.teacher is None and self.config.weights.distillation:
-            return ("no teacher is named, so the model is trained without distillation",)
-        return ()
+            notices.append("no teacher is named, so the model is trained without distillation")
+        steps, published = self.sampler.steps_per_epoch, self.config.model.preset == "published"
+        if steps * self.config.epochs < FEW_STEPS and not published:
+            notices.append(
+                f"{len(self.dataset)} patches make {steps} steps an epoch; with few patches more epochs are "
+                f"better: {math.ceil(FEW_STEPS / steps)} (--epochs) make {FEW_STEPS} steps"
+            )
+        return tuple(notices)
 
     @property
     def writes(self) -> bool:
