@@ -111,10 +111,50 @@ def batch(viewer: Any, model: str | None) -> None:
     viewer.reset_view()
 
 
+def prototypes(viewer: Any, model: str | None) -> None:
+    """Where the second prototype of tumour sees itself, what decides, and its top patches."""
+    viewer.open_sample("napari-construct", "lymph_node_tumour")
+    widget = open_widget(viewer, "Prototypes")
+    if model is not None:
+        widget.setModel(model)
+    wait_for(lambda: not widget.model.isLoading(), "the model")
+    widget.setValue(widget.value().changed(prototype="tumour 2"))
+    run(widget)
+    unfold(widget, "Top patches")
+    widget.search()
+    wait_for(lambda: not widget.isRunning(), "the search")
+    layer = viewer.layers[0]
+    widget.view.pause()
+    widget.view.tell(tuple(layer.data_to_world((940, 690))))
+    viewer.reset_view()
+
+
+def models(viewer: Any, model: str | None) -> None:  # noqa: ARG001 - as all scenes
+    """The gate of CONCH, and this installation's diagnostics."""
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["NAPARI_CONSTRUCT_HOME"] = home  # nothing of what is on this computer
+        widget = open_widget(viewer, "Models")
+        wait_for(lambda: not widget.isListing(), "the list")
+        widget.choose("encoder", "conch")
+        settle(0.5)
+        del os.environ["NAPARI_CONSTRUCT_HOME"]
+
+
+def unfold(widget: Any, title: str) -> None:
+    """Open one of a widget's folded parts."""
+    from superqt import QCollapsible
+
+    for part in widget.findChildren(QCollapsible):
+        if part.text() == title:
+            part.expand(animate=False)
+
+
 SCENES: dict[str, Callable[[Any, str | None], None]] = {
     "segment_tissue": segment_tissue,
     "refine": refine,
     "batch": batch,
+    "prototypes": prototypes,
+    "models": models,
 }
 
 

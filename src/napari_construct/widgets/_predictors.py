@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,11 +34,30 @@ class LoadedModel:
         with self._lock:
             key = (model, device, _state(model))
             if key != self._key:
-                # first let go of the old one: two may not fit on a graphics card
+                # first let go of the old one: two may not fit into memory
                 self._predictor = self._key = None
-                self._predictor = self._load_model(model, device=device)
+                _give_back()
+                try:
+                    self._predictor = self._load_model(model, device=device)
+                except Exception as error:
+                    _forget_frames(error)
+                    raise
                 self._key = key
             return self._predictor
+
+
+def _give_back() -> None:
+    """Return to a graphics card what no tensor uses any more; the CPU's memory is returned at once."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Let go of what the frames of an error hold: it is shown for long, and with it half a model."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def _state(model: str) -> tuple[int, int] | None:

@@ -95,6 +95,7 @@ def compare_job(plane: Plane, get_predictor: GetPredictor, settings: PrototypeSe
     maps = yield from prototype_steps(pixels, predictor, settings, mpp=plane.mpp, name=plane.name)
     yield Event("making the layer", 0, 1)
     prototype = find_prototype(maps.prototypes, settings.prototype)
+    del predictor  # layers keep the frame they were made in, and with it the network
     return Compared(maps, plane, similarity_layer(maps, plane, prototype.name))
 
 

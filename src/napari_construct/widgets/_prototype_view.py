@@ -95,6 +95,10 @@ class SimilarityView(QWidget):
             compared = self._compared
             self._job.request(partial(jobs.sample_job, compared.maps, compared.plane, name))
 
+    def pause(self) -> None:
+        """Do not follow the cursor until the next maps."""
+        self._timer.stop()
+
     def tell(self, position: tuple[float, ...]) -> None:
         """Say what decides at a position of the viewer."""
         place = self._place(position)

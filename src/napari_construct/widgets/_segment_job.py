@@ -51,9 +51,12 @@ def segment_plane(
     mpp = plane.mpp if settings.mpp is None else settings.mpp
     result, decider = yield from decided_steps(pixels, predictor, settings, mpp=mpp, name=plane.name)
     yield Event("making the layers", 0, 1)
+    at = (0,) * len(plane.index)
+    decided = None if decider is None else _decided(decider, result, settings, plane, model, at)
+    del predictor, decider  # layers keep the frame they were made in, and with it the network
     layers = result_layers(result, plane, table)
-    if decider is not None:
-        keep_evidence(layers[-1], _decided(decider, result, settings, plane, model, (0,) * len(plane.index)))
+    if decided is not None:
+        keep_evidence(layers[-1], decided)
     return result, layers
 
 
@@ -86,6 +89,7 @@ def segment_planes(
             at = tuple(i - 1 if a == axis else 0 for a in range(len(plane.index)))
             kept.append(_decided(decider, result, settings, plane, model, at))
     yield Event("making the layers", 0, 1)
+    del predictor, decider, steps  # layers keep the frame they were made in, and with it the network
     layers = stack_layers(results, planes, axis, table)
     if kept:
         keep_evidence(layers[-1], kept)
