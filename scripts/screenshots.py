@@ -106,8 +106,49 @@ def batch(viewer: Any, model: str | None) -> None:
         widget.addLayer(viewer.layers[0])
         widget.addPaths([str(broken)])
         widget.setOutput(str(Path(folder) / "results"))
+        wait_for(lambda: "being loaded" not in widget.message(), "the model")
         run(widget)
         widget.setOutput("results")
+    viewer.reset_view()
+
+
+def train_adapters(viewer: Any, model: str | None) -> None:  # noqa: ARG001 - it makes its own
+    """A few epochs on the patches of the tests, scrolled to what a run shows."""
+    from qtpy.QtWidgets import QScrollArea
+
+    from napari_construct.classes import ClassTable
+
+    viewer.open_sample("napari-construct", "lymph_node_tumour")
+    widget = open_widget(viewer, "Train adapters")
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "lymph_nodes"
+        shutil.copytree(ROOT / "tests" / "assets" / "camelyon", data)
+        widget.setData(str(data))
+        wait_for(lambda: not widget.isLooking(), "the look at the patches")
+        widget.classes.setValue(ClassTable.from_names(("tumour", "lymphoid")))
+        widget.setValue(widget.value().changed(epochs=6, batch_size=3, patch_mpp=0.25))
+        run(widget)
+        settle(3.0)  # the curves follow
+        area = widget.findChild(QScrollArea)
+        area.ensureWidgetVisible(widget.progress.previews)
+        settle(0.5)
+    viewer.reset_view()
+
+
+def evaluate(viewer: Any, model: str | None) -> None:
+    """The sample's mask against its annotation."""
+    viewer.open_sample("napari-construct", "lymph_node_tumour_annotated")
+    viewer.layers[-1].visible = False
+    segment = open_widget(viewer)
+    if model is not None:
+        segment.setModel(model)
+    segment.setLayer(viewer.layers[0])
+    wait_for(lambda: "being loaded" not in segment.message(), "the model")
+    run(segment)
+    viewer.window.remove_dock_widget(segment)
+    widget = open_widget(viewer, "Evaluate")
+    run(widget)
+    viewer.layers[-2].visible = False
     viewer.reset_view()
 
 
@@ -145,7 +186,7 @@ def unfold(widget: Any, title: str) -> None:
     from superqt import QCollapsible
 
     for part in widget.findChildren(QCollapsible):
-        if part.text() == title:
+        if title in part.text():
             part.expand(animate=False)
 
 
@@ -155,6 +196,8 @@ SCENES: dict[str, Callable[[Any, str | None], None]] = {
     "batch": batch,
     "prototypes": prototypes,
     "models": models,
+    "train_adapters": train_adapters,
+    "evaluate": evaluate,
 }
 
 

@@ -36,6 +36,10 @@ def test_menus(manifest) -> None:
         "napari-construct.segment_tissue",
         "napari-construct.refine",
         "napari-construct.batch",
+        "napari-construct.train_adapters",
+        "napari-construct.evaluate",
+        "napari-construct.prototypes",
+        "napari-construct.models",
     ]
     assert set(manifest.categories) <= {"Segmentation", "Annotation", "IO"}
 
