@@ -15,6 +15,7 @@ from napari_construct.encoders.entries import EncoderEntry
 from napari_construct.encoders.overview import EncoderStatus, overview, size_text
 from napari_construct.events import Event, Steps
 from napari_construct.exceptions import EncoderError
+from napari_construct.widgets._torch_ahead import load_torch
 
 _MB: Final = 10**6
 _COMMAND: Final = re.compile(r"run (?:the command|'napari-construct models download [^']+') again")
@@ -87,6 +88,7 @@ def listing_steps() -> Steps[Listing]:
     from napari_construct.encoders.hub import has_token
 
     yield Event("looking", 0, 2)
+    load_torch()
     problem = ""
     try:
         encoders = overview()
