@@ -209,17 +209,18 @@ def run_job(
         viewer = new_viewer()
         first, first_opening = opened(viewer, name)
         with heart.watch():
+            fill(first, viewer, Path(folder) / "first")
             ready(first)
         loading = heart.longest()
         heart.explain()
         viewer.window.remove_dock_widget(first)
         pause(0.2)
         widget, opening = opened(viewer, name)
-        ready(widget)
         alone = adding_alone(heart, viewer)
         stalls, steps = [], Steps(widget)
         for i in range(repeats + 1):
             fill(widget, viewer, Path(folder) / str(i))
+            ready(widget)
             with heart.watch():
                 widget.run()
                 wait_until(lambda: not widget.isRunning(), "the run")

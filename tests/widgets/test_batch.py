@@ -75,7 +75,7 @@ def test_says_what_is_missing(qtbot, viewer) -> None:
     widget.addPaths(["a.png"])
     assert "folder for the results" in widget.message()
     widget.setOutput("out")
-    for box in widget._outputs.values():
+    for box in widget._outputs._boxes.values():
         box.setChecked(False)
     assert "Tick what" in widget.message()
 

@@ -142,7 +142,7 @@ def test_refined_mask_lies_on_the_mask_it_came_from(tissue, name, window, ndim) 
         if ndim == 2:
             setattr(source, key, value)
     if ndim == 3:
-        source.scale, source.rotate, source.translate = (3, 0.5, 0.25), (10, 0, 30), (7, 3, -2)
+        source.scale, source.rotate, source.translate = (3, 0.5, 0.25), (0, 0, 30), (7, 3, -2)
     first = plane_on_view(source, tuple(source.data_to_world((1, 0, 0)[-ndim:])), window)
     result = by_colour(first.rgb()[0], None)
     mask = result_layers(result, first)[-1]

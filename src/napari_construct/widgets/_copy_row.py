@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QApplication, QHBoxLayout, QLabel, QPushButton, QWidget
+
+from napari_construct.exceptions import ConstructError
+from napari_construct.widgets._message_label import Level
+from napari_construct.widgets._messages import plain
 
 _TIP: Final = "Copy this run as {}: pasted back it gives identical arrays"
 
@@ -41,3 +46,13 @@ class CopyRow(QWidget):
             return False
         clipboard.setText(text)
         return True
+
+    def copyMade(self, make: Callable[[], str], say: Callable[..., object]) -> None:
+        """Copy what ``make`` returns; ``say`` a sentence about it, or why there is none."""
+        try:
+            text = make()
+        except (ConstructError, ValueError) as error:
+            say(plain(error), Level.ERROR, error)
+            return
+        if self.copy(text):
+            say("Copied to the clipboard.")

@@ -1,9 +1,9 @@
-"""Parts of a dock that can be folded away."""
+"""Parts of a dock under a title."""
 
 from __future__ import annotations
 
 from qtpy.QtGui import QIcon
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QGroupBox, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 
@@ -33,3 +33,10 @@ def fold(title: str, tip: str, content: QWidget, parent: QWidget) -> QCollapsibl
     button.setAccessibleName(f"{title}, shown or folded")
     button.setStyleSheet("QPushButton { text-align: left; background: transparent; }")
     return part
+
+
+def boxed(title: str, content: QWidget) -> QGroupBox:
+    """A part under a title, always open."""
+    box = QGroupBox(title)
+    QVBoxLayout(box).addWidget(content)
+    return box

@@ -84,5 +84,6 @@ class NumberSlider(QWidget):
     def _show(self, number: float) -> None:
         low, high = self._usual
         self._slider.blockSignals(True)
-        self._slider.setValue(round((number - low) / (high - low) * self._slider.maximum()))
+        part = min(max((number - low) / (high - low), 0.0), 1.0)  # beyond it stays at its end
+        self._slider.setValue(round(part * self._slider.maximum()))
         self._slider.blockSignals(False)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QFileDialog,
     QFormLayout,
-    QGridLayout,
     QHBoxLayout,
     QLineEdit,
     QPushButton,
@@ -32,6 +31,7 @@ from napari_construct.widgets._batch_job import (
     open_steps,
     place_of,
 )
+from napari_construct.widgets._batch_outputs import BatchOutputs
 from napari_construct.widgets._copy_row import CopyRow
 from napari_construct.widgets._fold import fold
 from napari_construct.widgets._layer_adder import LayerAdder
@@ -50,13 +50,6 @@ from napari_construct.widgets._workers import Job
 
 if TYPE_CHECKING:
     import napari.viewer
-
-_OUTPUTS: Final = {
-    "mask": ("Masks", "TIFF: a label image of each image; of a stack also one of all planes"),
-    "overlay": ("Overlays", "PNG: the mask drawn over the image, to look through quickly"),
-    "cams": ("CAMs", "OME-TIFF: the class activation maps"),
-    "zarr": ("OME-Zarr", "Image and labels as pyramids, for web viewers and very large images"),
-}
 
 
 class Batch(QWidget):
@@ -90,7 +83,7 @@ class Batch(QWidget):
         self._inputs = BatchInputs(viewer, self)
         self._model = ModelChooser(self)
         self._output = self._build_output()
-        self._outputs = self._build_outputs()
+        self._outputs = BatchOutputs(self)
         self._restart = QCheckBox("Do everything again", self)
         self._restart.setToolTip("Without a tick a run goes on where it stopped: what is done stays done")
         self._restart.setAccessibleName("Do everything again")
@@ -108,17 +101,15 @@ class Batch(QWidget):
     def value(self) -> BatchSettings:
         """The settings on view."""
         segment = self._segment.changed(**self._options.value())
-        outputs = [kind for kind, box in self._outputs.items() if box.isChecked()]
         return BatchSettings.model_validate(
-            {"model": self._model.value(), "segment": segment, "outputs": outputs}
+            {"model": self._model.value(), "segment": segment, "outputs": self._outputs.value()}
         )
 
     def setValue(self, value: BatchSettings) -> None:
         """Show settings; emits ``valueChanged`` where something changed."""
         self._segment = value.segment
         self._model.setValue(value.model)
-        for kind, box in self._outputs.items():
-            box.setChecked(kind in value.outputs)
+        self._outputs.setValue(value.outputs)
         self._options.setValue(value.segment)
 
     def output(self) -> str:
@@ -171,15 +162,6 @@ class Batch(QWidget):
         line.setAccessibleName("Output folder")
         return line
 
-    def _build_outputs(self) -> dict[str, QCheckBox]:
-        boxes = {}
-        for kind, (words, tip) in _OUTPUTS.items():
-            boxes[kind] = QCheckBox(words, self)
-            boxes[kind].setToolTip(tip)
-            boxes[kind].setAccessibleName(words)
-            boxes[kind].setChecked(kind in BatchSettings().outputs)
-        return boxes
-
     def _button(self, text: str, tip: str, slot: Any) -> QPushButton:
         button = QPushButton(text, self)
         button.setToolTip(tip)
@@ -191,9 +173,6 @@ class Batch(QWidget):
         folder = QHBoxLayout()
         folder.addWidget(self._output, 1)
         folder.addWidget(self._button("Choose...", "Choose the output folder", self._ask_output))
-        boxes = QGridLayout()
-        for i, box in enumerate(self._outputs.values()):
-            boxes.addWidget(box, i // 2, i % 2)
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow("Model", self._model)
@@ -204,7 +183,7 @@ class Batch(QWidget):
         layout.setContentsMargins(0, 0, 6, 0)
         layout.addWidget(self._inputs, 1)
         layout.addLayout(form)
-        layout.addLayout(boxes)
+        layout.addWidget(self._outputs)
         layout.addWidget(self._restart)
         layout.addWidget(fold("Options", "Options of every segmentation", self._options, self))
         outer = QVBoxLayout(self)
@@ -220,8 +199,7 @@ class Batch(QWidget):
         self._output.textChanged.connect(self._refresh)
         self._model.valueChanged.connect(self._on_model)
         self._options.valueChanged.connect(self._on_changed)
-        for box in self._outputs.values():
-            box.toggled.connect(self._on_changed)
+        self._outputs.valueChanged.connect(self._on_changed)
         self._control.runRequested.connect(self.run)
         self._control.progressed.connect(self._on_progress)
         self._control.returned.connect(self._on_returned)
@@ -248,7 +226,7 @@ class Batch(QWidget):
             self.valueChanged.emit(self.value())
 
     def _problem(self) -> str:
-        if not any(box.isChecked() for box in self._outputs.values()):
+        if not self._outputs.value():
             return "Tick what is to be written."
         return self._options.problem()
 
@@ -318,10 +296,6 @@ class Batch(QWidget):
         if self._control.blockedReason() or len(paths) < len(inputs):
             self._control.showMessage("Only a batch of files and folders can be repeated outside of napari.")
             return
-        try:
-            text = recipe(paths, self.value(), Path(self.output()))
-        except (ConstructError, ValueError) as error:
-            self._control.showMessage(plain(error), Level.ERROR, error)
-            return
-        if self._copy_row.copy(text):
-            self._control.showMessage("Copied to the clipboard.")
+        self._copy_row.copyMade(
+            lambda: recipe(paths, self.value(), Path(self.output())), self._control.showMessage
+        )

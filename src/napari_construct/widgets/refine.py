@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from napari.layers import Labels
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFormLayout, QGroupBox, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_construct.events import Event
-from napari_construct.exceptions import ConstructError
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.refinement.safeguard import ErasedRegion
 from napari_construct.widgets._copy_row import CopyRow
 from napari_construct.widgets._erased_list import ErasedList
+from napari_construct.widgets._fold import boxed
 from napari_construct.widgets._follower import Follower
 from napari_construct.widgets._layer_adder import LayerAdder
 from napari_construct.widgets._layer_chooser import LayerChooser
@@ -137,9 +137,7 @@ class Refine(QWidget):
         form.addRow("Mask", self._layer)
         layout.addLayout(form)
         layout.addWidget(self._options)
-        box = QGroupBox("What the CRF erased", inside)
-        QVBoxLayout(box).addWidget(self._erased)
-        layout.addWidget(box)
+        layout.addWidget(boxed("What the CRF erased", self._erased))
         layout.addStretch(1)
         outer = QVBoxLayout(self)
         outer.addWidget(VerticalScroll(inside, self), 1)
@@ -309,13 +307,9 @@ class Refine(QWidget):
         decided = self._decided()
         if decided is None:
             return
-        try:
-            text = recipe(decided.plane, decided.model, self.value())
-        except (ConstructError, ValueError) as error:
-            self._message.showMessage(plain(error), Level.ERROR, error)
-            return
-        if self._copy.copy(text):
-            self._message.showMessage("Copied to the clipboard.")
+        self._copy.copyMade(
+            lambda: recipe(decided.plane, decided.model, self.value()), self._message.showMessage
+        )
 
 
 def _can_be_refined(layer: Any) -> bool:

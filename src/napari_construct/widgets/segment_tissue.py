@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QGroupBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_construct.classes import ClassTable
 from napari_construct.exceptions import ConstructError
@@ -17,7 +17,7 @@ from napari_construct.widgets import _predictors
 from napari_construct.widgets._class_list import ClassList
 from napari_construct.widgets._class_table import ClassTableEditor
 from napari_construct.widgets._copy_row import CopyRow
-from napari_construct.widgets._fold import fold
+from napari_construct.widgets._fold import boxed, fold
 from napari_construct.widgets._layer_adder import LayerAdder
 from napari_construct.widgets._layers import (
     Plane,
@@ -184,10 +184,10 @@ class SegmentTissue(QWidget):
         layout.setContentsMargins(0, 0, 6, 0)
         self._source.addRow("Model", self._model)
         layout.addWidget(self._source)
-        layout.addWidget(_boxed("Classes in the image", self._classes))
+        layout.addWidget(boxed("Classes in the image", self._classes))
         tip = "Colours of the classes, which are drawn, which are left out of scores"
         layout.addWidget(fold("Class table", tip, self._table, self))
-        layout.addWidget(_boxed("Options", self._options))
+        layout.addWidget(boxed("Options", self._options))
         layout.addStretch(1)
         outer = QVBoxLayout(self)
         outer.addWidget(VerticalScroll(inside, self), 1)
@@ -223,13 +223,9 @@ class SegmentTissue(QWidget):
         if self._source.planeAxis() is not None:
             self._control.showMessage("One plane can be copied: choose the one on view, or take Batch.")
             return
-        try:
-            text = recipe(self._source.planes()[0], self.model(), self.value())
-        except ConstructError as error:
-            self._control.showMessage(plain(error), Level.ERROR, error)
-            return
-        if self._copy_row.copy(text):
-            self._control.showMessage("Copied to the clipboard.")
+        self._copy_row.copyMade(
+            lambda: recipe(self._source.planes()[0], self.model(), self.value()), self._control.showMessage
+        )
 
     def _connect(self) -> None:
         self._source.layerChanged.connect(self._on_layer)
@@ -306,10 +302,3 @@ class SegmentTissue(QWidget):
         self._classes.showOutcome(result)
         self._control.summarise(summary(result))
         self._adder.add(layers)
-
-
-def _boxed(title: str, content: QWidget) -> QGroupBox:
-    box = QGroupBox(title)
-    layout = QVBoxLayout(box)
-    layout.addWidget(content)
-    return box
