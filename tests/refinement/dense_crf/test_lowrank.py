@@ -10,6 +10,7 @@ from napari_construct.events import run as finished
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.refinement.dense_crf import CRFParameters, Factorisation, dense_crf
 from napari_construct.refinement.dense_crf.colours import fit_colours
+from napari_construct.refinement.dense_crf.exact import exact_mean_field
 from napari_construct.refinement.dense_crf.lattice import Lattice, from_cells, to_cells
 from napari_construct.refinement.dense_crf.meanfield import differentiable_mean_field
 
@@ -35,6 +36,51 @@ def test_close_to_exact(small, changes):
     assert (lowrank.labels == exact.labels).mean() >= 0.995
     assert np.abs(lowrank.probabilities - exact.probabilities).mean() <= 1e-3
     np.testing.assert_allclose(lowrank.probabilities.sum(0), 1, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("smoothness", "space", "colour"),
+    [(5, 8, 15), (2, 4, 10), (25, 40, 30), (15, 60, 6)],
+)
+@pytest.mark.parametrize("accuracy", ["fine", "fast"])
+def test_other_sigmas_on_a_larger_image(tissue, probabilities, smoothness, space, colour, accuracy):
+    """Larger than the reach of the kernels, and several cells and blocks of every blur."""
+    image, p = (np.ascontiguousarray(a) for a in (tissue[100:172, 60:140], probabilities[:, 100:172, 60:140]))
+    sigmas = {"smoothness_sigma": smoothness, "appearance_sigma_xy": space, "appearance_sigma_rgb": colour}
+    parameters = CRFParameters(**sigmas)
+    exact = dense_crf(image, p, parameters, backend="exact")
+    lowrank = dense_crf(image, p, parameters, backend="lowrank", accuracy=accuracy)
+    assert (lowrank.labels == exact.labels).mean() >= (0.995 if accuracy == "fine" else 0.99)
+    bound = 1e-3 if accuracy == "fine" else 4e-3
+    assert np.abs(lowrank.probabilities - exact.probabilities).mean() <= bound
+
+
+@pytest.mark.parametrize("accuracy", ["fine", "fast"])
+@pytest.mark.parametrize("twins", [(1, 3), (0, 2, 4)], ids=str)
+def test_labels_alike_stay_alike(tissue, probabilities, accuracy, twins):
+    p = probabilities[:, :96, :96].copy()
+    p[list(twins)] = p[list(twins)].mean(0)
+    refined = dense_crf(tissue[:96, :96].copy(), p, backend="lowrank", accuracy=accuracy).probabilities
+    for other in twins[1:]:
+        np.testing.assert_allclose(refined[other], refined[twins[0]], atol=1e-5)
+
+
+@pytest.mark.parametrize("accuracy", ["fine", "fast"])
+def test_blank_glass_with_nearly_equal_labels(accuracy):
+    """An unstable balance: every iteration makes differences about ten times as large."""
+    rng = np.random.default_rng(0)
+    image = rng.integers(239, 243, (40, 40, 3)).astype(np.uint8)
+    p = np.full((5, 40, 40), 0.20006, np.float32)
+    p[[1, 4]] = 0.19991
+    steps = exact_mean_field(
+        torch.from_numpy(image)[None], torch.from_numpy(p)[None].double(), CRFParameters()
+    )
+    exact = finished(steps)[0].numpy()
+    assert exact[0].mean() > 0.3
+    refined = dense_crf(image, p, backend="lowrank", accuracy=accuracy)
+    assert np.abs(refined.probabilities - exact).mean() <= 1e-3
+    assert not np.isin(refined.labels, [1, 4]).any()
 
 
 @pytest.mark.parametrize("name", ["ihc", "camelyon"])

@@ -4,7 +4,7 @@ The colour kernel exp(-|c - c'|^2 / 2 sigma^2) of a stained image has low rank, 
 fill a small part of the cube smoothly. We look for features phi(c) in R^r with phi(c) . phi(c') close
 to the kernel where the image has its pixels:
 
-1. the histogram with bins of 16 grey levels gives at most 4096 mean colours with counts;
+1. the histogram with bins of 16 grey levels (fewer for a narrow kernel) gives mean colours with counts;
 2. pivoted Cholesky picks landmarks z among them, the next always where the kernel's residual, weighted
    by the root of the counts, is largest; with K_zz = L L^T, psi(c) = L^-1 k(z, c) is the Nystrom map:
    the projection of the kernel on the span of the landmarks (Williams and Seeger 2001);
@@ -30,7 +30,7 @@ from torch import Tensor
 from napari_construct.refinement.dense_crf.strips import Map
 
 BINS = 4096
-MAX_LANDMARKS = 224
+MAX_LANDMARKS = 448
 MIN_RESIDUAL = 2e-3
 SPARE = 0.4
 """The landmarks leave out this share of what the rank may leave out."""
@@ -131,7 +131,7 @@ def fit_colours(
     """
     device = image.device
     dtype = torch.float32 if device.type == "mps" else torch.float64
-    colours, counts = _histogram(image, dtype)
+    colours, counts = _histogram(image, dtype, _least_bits(sigma))
     pivot = _pivoted_cholesky_one if len(image) == 1 and device.type == "cpu" else _pivoted_cholesky
     landmarks, psi = pivot(colours / sigma, counts, SPARE * tolerance, min(MAX_LANDMARKS, 2 * max_rank + 2))
     z = colours.gather(1, landmarks[..., None].expand(-1, -1, 3))
@@ -160,6 +160,11 @@ def fit_colours(
 
 def _half_square(c: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n 1"]:
     return c.square().sum(2, keepdim=True).mul_(-0.5)
+
+
+def _least_bits(sigma: float) -> int:
+    """Bits a channel with which bins are at most 0.85 standard deviations wide, 4 to 6."""
+    return next((bits for bits in (4, 5) if 256 >> bits <= 0.85 * sigma), 6)
 
 
 def _eigh(covariance: Float[Tensor, "b m m"]) -> tuple[Tensor, Tensor]:
@@ -193,12 +198,13 @@ def _distinct(image: UInt8[Tensor, "1 h w 3"]) -> tuple[Float[Tensor, "n 3"], In
 
 
 def _histogram(
-    image: UInt8[Tensor, "b h w 3"], dtype: torch.dtype
+    image: UInt8[Tensor, "b h w 3"], dtype: torch.dtype, least: int = 4
 ) -> tuple[Float[Tensor, "b n 3"], Float[Tensor, "b n"]]:
     """Mean colour and count of every occupied bin; bins occupied in no image are left out.
 
     Large images are read at every second, third ... pixel. An image with colours in few bins (grey,
-    fluorescence, glass) gets finer ones, so that there are enough landmarks to choose from.
+    fluorescence, glass) gets finer ones, so that there are enough landmarks to choose from; ``least`` is the
+    number of bits a channel that others get.
     """
     b, h, w, _ = image.shape
     step = max(1, int((h * w / HISTOGRAM_PIXELS) ** 0.5))
@@ -206,7 +212,9 @@ def _histogram(
     own = torch.arange(b, device=image.device, dtype=torch.int32)[:, None]
     occupied = torch.zeros(b, BINS, dtype=torch.uint8, device=image.device)
     occupied.view(-1).scatter_(0, (_code(pixels, 4) + BINS * own).reshape(-1).long(), 1)
-    bits = [6 if n <= FEW_BINS // 2 else 5 if n <= FEW_BINS else 4 for n in occupied.sum(1).tolist()]
+    bits = [
+        max(least, 6 if n <= FEW_BINS // 2 else 5 if n <= FEW_BINS else 4) for n in occupied.sum(1).tolist()
+    ]
     most = max(bits)
     # an image that needs fewer bits than another keeps its own bins: no number depends on neighbours
     mask = torch.tensor([256 - (256 >> n) for n in bits], dtype=torch.uint8, device=image.device)

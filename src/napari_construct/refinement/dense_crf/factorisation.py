@@ -34,6 +34,12 @@ from napari_construct.refinement.dense_crf.strips import Map, one_thread, worker
 FINE_PIXELS = 200 * 200
 """Images up to this size are refined with the fine settings under ``accuracy="auto"``."""
 
+NARROW_SIGMA = 16.0
+"""Colour standard deviation, grey levels, under which more features are allowed."""
+
+NARROW_BYTES = 1 << 31
+"""Of the features of an image, up to which this is done."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -48,7 +54,7 @@ class Settings:
     tolerance : float
         Relative Frobenius norm of the colour kernel that the rank may leave out.
     max_rank : int
-        Most colour features.
+        Most colour features; kernels of narrow colours get twice as many (:func:`rank_limit`).
     dtype : torch.dtype
         Of the features and products; sums are float32 always.
     """
@@ -67,6 +73,13 @@ def settings_for(accuracy: str, pixels: int, device: torch.device) -> Settings:
     if accuracy == "fine" or (accuracy == "auto" and pixels <= FINE_PIXELS):
         return Settings(0.5, 2, 0.0015, 191, torch.float32)
     return Settings(0.6, 1, 0.015, 63, torch.bfloat16 if _fast_bfloat16(device) else torch.float32)
+
+
+def rank_limit(settings: Settings, sigma: float, pixels: int) -> int:
+    """Most features of a colour kernel: twice as many for narrow ones, if that does not take gigabytes."""
+    doubled = 2 * settings.max_rank + 1
+    fits = doubled * settings.dtype.itemsize * pixels <= NARROW_BYTES
+    return doubled if sigma < NARROW_SIGMA and fits else settings.max_rank
 
 
 def _fast_bfloat16(device: torch.device) -> bool:
@@ -124,7 +137,8 @@ class Factorisation:
 
     def _fit(self, pixels: UInt8[Tensor, "b h w 3"]) -> ColourFeatures:
         sigma = self.parameters.appearance_sigma_rgb
-        return fit_colours(pixels, sigma, self.settings.tolerance, self.settings.max_rank)
+        limit = rank_limit(self.settings, sigma, pixels.shape[1] * pixels.shape[2])
+        return fit_colours(pixels, sigma, self.settings.tolerance, limit)
 
     def _lattice(self, pixels: UInt8[Tensor, "b h w 3"], fit: ColourFeatures, run: Map) -> Lattice:
         return Lattice(

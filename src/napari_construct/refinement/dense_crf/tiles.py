@@ -12,7 +12,7 @@ from torch import Tensor
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.refinement.dense_crf import splines
 from napari_construct.refinement.dense_crf.colours import fit_colours
-from napari_construct.refinement.dense_crf.factorisation import Factorisation, settings_for
+from napari_construct.refinement.dense_crf.factorisation import Factorisation, rank_limit, settings_for
 from napari_construct.refinement.dense_crf.params import CRFParameters
 
 HALO = 8.0
@@ -68,7 +68,9 @@ def refine_in_tiles(
     s = splines.spacing(narrow, settings.spacing)
     for index in range(len(image)):
         pixels = image[index : index + 1]
-        colours = fit_colours(pixels, parameters.appearance_sigma_rgb, settings.tolerance, settings.max_rank)
+        sigma = parameters.appearance_sigma_rgb
+        limit = rank_limit(settings, sigma, (tile + 2 * margin) ** 2)
+        colours = fit_colours(pixels, sigma, settings.tolerance, limit)
         rank, error = max(rank, colours.rank), max(error, *colours.errors)
         for top in range(0, h, tile):
             for left in range(0, w, tile):
