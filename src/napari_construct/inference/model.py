@@ -109,8 +109,9 @@ class Predictor:
 
     @property
     def defaults(self) -> SegmentSettings:
-        """Settings that suit the model: a second-stage network (unet) was made to need no CRF."""
-        return SegmentSettings(crf=None) if self.checkpoint.config.network == "unet" else SegmentSettings()
+        """Settings that suit the model: some need no CRF, second-stage networks (unet) among them."""
+        refined = self.calibration.crf and self.checkpoint.config.network != "unet"
+        return SegmentSettings() if refined else SegmentSettings(crf=None)
 
     @property
     def spec(self) -> EncoderSpec:

@@ -41,6 +41,8 @@ class Calibration(BaseModel):
         class while it is empty.
     background : BackgroundRule
         Where there is no tissue.
+    crf : bool
+        Whether the dense CRF is used unless the user says otherwise; found on images with masks.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,3 +51,4 @@ class Calibration(BaseModel):
     class_offsets: tuple[Annotated[float, Field(ge=-100, le=100)], ...] = ()
     presence_thresholds: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
     background: BackgroundRule = BackgroundRule()
+    crf: bool = True

@@ -28,6 +28,7 @@ from napari_construct.models.checkpoint import Checkpoint, build_from_checkpoint
 from napari_construct.models.pooling import pool_logits
 from napari_construct.training.calibrate import cross_fitted_f1, fit_calibration
 from napari_construct.training.config import TrainingConfig
+from napari_construct.training.crf_choice import crf_helps_steps
 from napari_construct.training.iou_offsets import iou_offsets
 from napari_construct.training.labelled_logits import LabelledLogits, join, labelled_logits_steps
 from napari_construct.training.patches import load_patches
@@ -50,6 +51,8 @@ def recalibrate(
     device: str = "auto",
 ) -> Steps[Checkpoint]:
     """Fit temperature, presence thresholds and, if asked for, class offsets on validation data.
+
+    Images with masks also tell whether the dense CRF makes masks better, which becomes the model's default.
 
     Parameters
     ----------
@@ -86,19 +89,24 @@ def recalibrate(
         If the data cannot be used.
     """
     predictor = Predictor(checkpoint, device, encoder=encoder)
+    kept: dict[str, Any] = {
+        "class_offsets": checkpoint.calibration.class_offsets,
+        "crf": checkpoint.calibration.crf,
+    }
     if isinstance(data, ImageLevelDataset):
         truth = yield from _of_dataset(data, predictor, encoder, mpp)
         used = {"patches": len(truth.pooled), "fingerprint": data.fingerprint}
+        found = fit_calibration(truth, offsets=offsets)
+        kept |= {"class_offsets": found.class_offsets} if offsets else {}
     else:
         images = data if isinstance(data, MaskedImages) else open_masked(data, mpp)
         truth = yield from masked_logits_steps(images, predictor)
         used = {"images": len(images.pairs), "windows": len(truth.pooled)}
-    masked = not isinstance(data, ImageLevelDataset)
-    found = fit_calibration(truth, offsets=offsets and not masked)
-    if offsets and masked:
-        found = found.model_copy(update={"class_offsets": iou_offsets(truth, found.temperature)})
-    if not offsets:
-        found = found.model_copy(update={"class_offsets": checkpoint.calibration.class_offsets})
+        found = fit_calibration(truth)
+        kept |= {"class_offsets": iou_offsets(truth, found.temperature)} if offsets else {}
+        balanced = with_calibration(checkpoint, found.model_copy(update=kept))
+        kept["crf"] = yield from crf_helps_steps(images, Predictor(balanced, device, encoder=encoder))
+    found = found.model_copy(update=kept)
     metrics: dict[str, Any] = {**checkpoint.metrics, "calibration_f1": cross_fitted_f1(truth)}
     made = with_calibration(checkpoint, found, **used, offsets=offsets)
     return replace(made, metrics=metrics)

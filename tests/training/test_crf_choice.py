@@ -1,0 +1,46 @@
+"""Whether a model's masks get the CRF by default is asked of images with masks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_construct.data.images import read_image
+from napari_construct.events import run
+from napari_construct.inference.predictor import load_model, segment
+from napari_construct.inference.settings import SegmentSettings
+from napari_construct.training.crf_choice import crf_helps_steps
+from napari_construct.training.recalibrate import recalibrate, with_calibration
+from napari_construct.training.validation import open_masked
+
+
+@pytest.mark.parametrize("truth_has_crf", [True, False])
+def test_the_crf_is_used_where_masks_ask_for_it(assets: Path, tmp_path: Path, truth_has_crf: bool) -> None:
+    model = load_model("lymph-node", device="cpu")
+    (tmp_path / "img").mkdir()
+    (tmp_path / "mask").mkdir()
+    settings = SegmentSettings(mpp=0.25)
+    pixels = read_image(max((assets / "camelyon" / "val" / "img").iterdir())).pixels
+    refined = segment(pixels, model, settings).labels
+    plain = segment(pixels, model, settings.changed(crf=None)).labels
+    assert (refined != plain).any()
+    labels = refined if truth_has_crf else plain
+    # the truth of this test: what the model itself says, with or without the CRF
+    Image.fromarray(pixels).save(tmp_path / "img" / "a.png")
+    mask = np.where(labels > 0, labels - 1, 255).astype(np.uint8)
+    Image.fromarray(mask).save(tmp_path / "mask" / "a.png")
+    data = open_masked(tmp_path, 0.25)
+    assert run(crf_helps_steps(data, model)) is truth_has_crf
+    fitted = run(recalibrate(model.checkpoint, tmp_path, mpp=0.25, device="cpu"))
+    assert fitted.calibration.crf is truth_has_crf
+
+
+def test_the_choice_is_the_models_default() -> None:
+    model = load_model("lymph-node", device="cpu")
+    assert model.defaults.crf is not None
+    without = model.calibration.model_copy(update={"crf": False})
+    other = type(model)(with_calibration(model.checkpoint, without), "cpu")
+    assert other.defaults.crf is None
