@@ -258,6 +258,20 @@ def test_a_deleted_or_renamed_layer_and_a_closed_viewer_are_fine(qtbot, viewer, 
     QApplication.processEvents()
 
 
+def test_another_model_chosen_while_a_job_runs_is_not_mixed_up(
+    qtbot, viewer, widget: Prototypes, tmp_path, checkpoint
+) -> None:
+    other = tmp_path / "other.construct"
+    other.write_bytes(checkpoint.read_bytes())
+    widget.adding.regionRequested.emit("tumour", paint(viewer))
+    assert widget.control.isRunning()
+    widget.setModel(str(other))
+    wait(qtbot, widget)
+    qtbot.waitUntil(lambda: not widget.model.isLoading(), timeout=30_000)
+    assert not widget.model.isAltered()
+    assert widget.model.prototypes.rowCount() == 2
+
+
 def test_a_model_without_prototypes_says_so(qtbot, viewer, widget: Prototypes, tmp_path) -> None:
     widget.setModel(str(tmp_path / "no.construct"))
     qtbot.waitUntil(lambda: not widget.model.isLoading(), timeout=20_000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QLineEdit, QPushButton, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QGridLayout, QLabel, QLineEdit, QPushButton, QWidget
 
 from napari_construct.widgets._layer_chooser import LayerChooser
 from napari_construct.widgets._prototype_layers import can_be_painted
@@ -20,7 +20,8 @@ class AddBox(QWidget):
     """Class and painted layer."""
     forgetRequested = Signal()
     useRequested = Signal()
-    saveRequested = Signal()
+    saveRequested = Signal(str)
+    """Path of the checkpoint."""
 
     def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -103,7 +104,10 @@ class AddBox(QWidget):
         self.useRequested.emit()
 
     def _on_save(self, *_: object) -> None:
-        self.saveRequested.emit()
+        kinds = "Checkpoints (*.construct)"
+        path, _kind = QFileDialog.getSaveFileName(self, "Save the changed model", "", kinds)
+        if path:
+            self.saveRequested.emit(path)
 
     def _lay_out(self) -> None:
         grid = QGridLayout(self)

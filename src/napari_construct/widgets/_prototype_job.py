@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_construct.data.images import ImageFile
+from napari_construct.encoders.folders import models_folder
 from napari_construct.events import Event, Notice, Steps
 from napari_construct.inference.prototype_settings import PrototypeSettings
 from napari_construct.widgets._layers import Plane, layer_shape, plane_at
@@ -155,6 +156,14 @@ def save_job(get_predictor: GetPredictor, path: Path, use: bool) -> Steps[Saved]
 
     yield Event("saving", 0, 1)
     return Saved(save_checkpoint(path, get_predictor().checkpoint), use)
+
+
+def free_path(model: str) -> Path:
+    """Where a changed model can be kept among the user's own, under a name that is not taken."""
+    stem, number = f"{Path(model).stem}-placed", 1
+    while (path := models_folder() / f"{stem}{number}.construct").exists():
+        number += 1
+    return path
 
 
 def top_job(

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_construct.widgets import _prototype_job as jobs
 from napari_construct.widgets._layers import METADATA_KEY
@@ -26,6 +26,7 @@ _OUTSIDE: Final = "Point at the image: which prototype decides there is told her
 class SimilarityView(QWidget):
     """Shows one prototype after the other on one layer, without asking the network again."""
 
+    decidingRequested = Signal()
     shown = Signal(str)
     """The map of this prototype is on the layer."""
 
@@ -49,9 +50,21 @@ class SimilarityView(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._label)
+        self._deciding = QPushButton("Show which decides", self)
+        self._deciding.setToolTip("Add a labels layer: which prototype decides each pixel")
+        self._deciding.setAccessibleName("Add a layer of the deciding prototypes")
+        self._deciding.clicked.connect(self._on_deciding)
+        layout.addWidget(self._deciding)
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_MS)
         self._timer.timeout.connect(self._look)
+
+    def setReady(self, ready: bool) -> None:
+        """Whether a layer can be asked for now."""
+        self._deciding.setEnabled(ready and self._compared is not None)
+
+    def _on_deciding(self, *_: object) -> None:
+        self.decidingRequested.emit()
 
     def maps(self) -> Any:
         """What was compared last, or None."""
@@ -134,11 +147,9 @@ class SimilarityView(QWidget):
         if layer is None or self._compared is None:  # deleted meanwhile
             return
         name, data = found
-        renamed = layer.name == similarity_name(
-            self._compared.plane, layer.metadata[METADATA_KEY]["prototype"]
-        )
+        before = similarity_name(self._compared.plane, layer.metadata[METADATA_KEY]["prototype"])
         layer.data = data
         layer.metadata[METADATA_KEY]["prototype"] = name
-        if renamed:  # not where the user gave it a name
-            layer.name = similarity_name(self._compared.plane, name)
+        if layer.name.startswith(before):  # not where the user gave it a name; napari may have numbered it
+            layer.name = similarity_name(self._compared.plane, name) + layer.name.removeprefix(before)
         self.shown.emit(name)

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_construct.encoders.folders import models_folder
 from napari_construct.exceptions import ConstructError
 from napari_construct.inference.prototype_settings import PrototypeSettings
 from napari_construct.widgets import _predictors
@@ -61,13 +60,11 @@ class Prototypes(QWidget):
     ) -> None:
         super().__init__(parent)
         self._viewer = viewer
+        self._of = ""
         self._source = SourceChooser(viewer, self)
         self._model = PrototypeModel(load_model or _predictors.load_model, self)
         self._list = self._model.prototypes
         self.view = SimilarityView(viewer, self)
-        self._deciding = QPushButton("Show which decides", self)
-        self._deciding.setToolTip("Add a labels layer: which prototype decides each pixel")
-        self._deciding.setAccessibleName("Add a layer of the deciding prototypes")
         self.adding = AddBox(viewer, self)
         self.gallery = Gallery(self)
         self._options = PrototypeOptions(self)
@@ -133,9 +130,9 @@ class Prototypes(QWidget):
         if given:
             self._start("Top patches", partial(jobs.top_job, given, self._model.getter(), self.value()))
 
-    def save(self, path: Path, *, use: bool = False) -> None:
+    def save(self, path: Path | str, *, use: bool = False) -> None:
         """Write the changed model; with ``use`` put it into Segment tissue."""
-        self._start("Save", partial(jobs.save_job, self._model.getter(), path, use))
+        self._start("Save", partial(jobs.save_job, self._model.getter(), Path(path), use))
 
     def _plane(self) -> Plane | None:
         """The plane on view; None, with a message, where it cannot be made out."""
@@ -151,6 +148,7 @@ class Prototypes(QWidget):
 
     def _start(self, title: str, make_steps: Callable[[], Any]) -> None:
         if not self._control.isRunning() and not self._model.isLoading():
+            self._of = self._model.name()
             self._control.run(title, make_steps)
 
     def _build_layout(self) -> None:
@@ -159,7 +157,7 @@ class Prototypes(QWidget):
         layout = QVBoxLayout(inside)
         layout.setContentsMargins(0, 0, 6, 0)
         self._source.addRow("Model", self._model.chooser)
-        for part in (self._source, self._model, self.view, self._deciding):
+        for part in (self._source, self._model, self.view):
             layout.addWidget(part)
         layout.addWidget(fold("Add a prototype", "From words or from a painted region", self.adding, self))
         layout.addWidget(fold("Top patches", "What is most like the prototype", self.gallery, self))
@@ -176,12 +174,12 @@ class Prototypes(QWidget):
         self._model.loaded.connect(self._on_loaded)
         self._list.valueChanged.connect(self._on_prototype)
         self._options.valueChanged.connect(self._on_options)
-        self._deciding.clicked.connect(self._on_deciding)
+        self.view.decidingRequested.connect(self._on_deciding)
         self.adding.wordsRequested.connect(self._on_words)
         self.adding.regionRequested.connect(self._on_region)
         self.adding.forgetRequested.connect(self._on_forget)
         self.adding.useRequested.connect(self._on_use)
-        self.adding.saveRequested.connect(self._on_save)
+        self.adding.saveRequested.connect(self.save)
         self.gallery.folderRequested.connect(self.search)
         self.gallery.stackRequested.connect(self.search)
         self.gallery.opened.connect(self._on_patch)
@@ -195,6 +193,8 @@ class Prototypes(QWidget):
 
     def _on_model(self) -> None:
         self.view.forget()
+        if self._of != self._model.name():
+            self._control.cancel()
         self._refresh()
 
     def _on_loaded(self, loaded: jobs.ModelLoaded) -> None:
@@ -222,7 +222,7 @@ class Prototypes(QWidget):
         self.adding.showChosen(placed=placed, changed=self._model.isAltered())
         self.adding.setEnabled(idle and self._source.layer() is not None)
         self.gallery.setEnabled(idle)
-        self._deciding.setEnabled(idle and self.view.maps() is not None)
+        self.view.setReady(idle)
         if self._model.block(self._control):
             return
         if self._source.layer() is None:
@@ -257,22 +257,15 @@ class Prototypes(QWidget):
 
     def _on_use(self) -> None:
         """Keep the model among the user's own, where its name finds it."""
-        stem, number = f"{Path(self._model.name()).stem}-placed", 1
-        while (path := models_folder() / f"{stem}{number}.construct").exists():
-            number += 1
-        self.save(path, use=True)
-
-    def _on_save(self) -> None:
-        kinds = "Checkpoints (*.construct)"
-        path, _ = QFileDialog.getSaveFileName(self, "Save the changed model", "", kinds)
-        if path:
-            self.save(Path(path))
+        self.save(jobs.free_path(self._model.name()), use=True)
 
     def _on_progress(self, event: Any) -> None:
         if getattr(event, "top", None) is not None:
             self.gallery.showTop(event.top)
 
     def _on_returned(self, outcome: Any) -> None:
+        if self._of != self._model.name():  # another model was chosen meanwhile
+            return
         if isinstance(outcome, jobs.Compared):
             self._control.summarise("Compared with every prototype. Choose one above to see its map.")
             self._adder.add([self.view.show_compared(outcome)])
