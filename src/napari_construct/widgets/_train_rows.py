@@ -106,6 +106,8 @@ ADVANCED: Final[dict[str, tuple[Row, ...]]] = {
         Row("pseudo_labels_from", "Name cells from", "Share of the steps after which the model names "
             "the cells of mixed patches that it is sure of, and learns from these, too", "real",
             {"lowest": 0.0, "highest": 0.95, "step": 0.05, "decimals": 2, "none_text": "never"}),
+        Row("pseudo_label_rounds", "Rounds", "How often cells are named over the rest of the run", "whole",
+            {"lowest": 1, "highest": 100}),
         Row("pseudo_label_confidence", "When this sure", "Least probability at which a cell is named", "real",
             {"lowest": 0.0, "highest": 1.0, "step": 0.05, "decimals": 2}),
     ),
@@ -116,6 +118,8 @@ ADVANCED: Final[dict[str, tuple[Row, ...]]] = {
             {"lowest": 0, "highest": 100_000, "none_text": "no early stop"}),
         Row("keep", "Keep the best epoch", "Keep the epoch with the best validation score, not the last; its "
             "score is then too good to be true for other images", "switch", {"on": "best", "off": "last"}),
+        Row("calibrate_on_masks", "Calibrate on masks", "At the end, fit the balance of the classes and "
+            "the use of the CRF to validation images with masks", "switch"),
     ),
     "Computing": (
         Row("precision", "Precision", "Numbers that the network computes in; automatic goes by the device",
