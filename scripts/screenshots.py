@@ -126,7 +126,7 @@ def train_adapters(viewer: Any, model: str | None) -> None:  # noqa: ARG001 - it
         widget.setData(str(data))
         wait_for(lambda: not widget.isLooking(), "the look at the patches")
         widget.classes.setValue(ClassTable.from_names(("tumour", "lymphoid")))
-        widget.setValue(widget.value().changed(epochs=6, batch_size=3, patch_mpp=0.25))
+        widget.setValue(widget.value().changed(epochs=4, batch_size=3, patch_mpp=0.25))
         run(widget)
         settle(3.0)  # the curves follow
         area = widget.findChild(QScrollArea)
