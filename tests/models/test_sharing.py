@@ -17,12 +17,15 @@ import torch
 
 from napari_construct.classes import ClassTable
 from napari_construct.encoders.catalogue import encoder_hash
+from napari_construct.encoders.conch import ConchEncoder
 from napari_construct.encoders.tiny import TinyEncoder
 from napari_construct.exceptions import CheckpointError
 from napari_construct.inference.model import Predictor
 from napari_construct.inference.record import model_record
 from napari_construct.models.builder import build_model
+from napari_construct.models.calibration import Calibration
 from napari_construct.models.checkpoint import (
+    Checkpoint,
     build_from_checkpoint,
     checkpoint_of,
     load_checkpoint,
@@ -30,6 +33,7 @@ from napari_construct.models.checkpoint import (
     save_checkpoint,
 )
 from napari_construct.models.config import ModelConfig
+from napari_construct.models.construct import ConstructHead
 from napari_construct.models.sharing import export_model, import_model, pull_model, push_model
 
 CONFIG = ModelConfig(encoder="tiny", prototype_width=16, projection_hidden=16, fusion_width=16)
@@ -234,3 +238,14 @@ def test_to_a_hub_repository_and_back(server: Hub, model: Path, home: Path) -> N
         pull_model("me/model")
     with pytest.raises(CheckpointError, match=r"expected a repository as OWNER/NAME|me/model"):
         push_model(model, "no/such/name")
+
+
+@pytest.mark.parametrize("preset", ["published", "construct"])
+def test_a_checkpoint_on_conch_is_small(preset: Any, tmp_path: Path) -> None:
+    config = ModelConfig.of_preset(preset, encoder="conch", prototype_width=512, prototypes_per_class=4)
+    start = torch.randn(4, 4, 512)
+    head = ConstructHead(ConchEncoder().spec, start, config)
+    table = ClassTable.from_names(("tumour", "stroma", "lymphocytes", "necrosis"))
+    made = Checkpoint(config, table, Calibration(), "0" * 64, head.state_dict())
+    size = save_checkpoint(tmp_path / "conch.construct", made).stat().st_size
+    assert size < 30_000_000
