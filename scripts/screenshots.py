@@ -129,6 +129,8 @@ def train_adapters(viewer: Any, model: str | None) -> None:  # noqa: ARG001 - it
         widget.setValue(widget.value().changed(epochs=4, batch_size=3, patch_mpp=0.25))
         run(widget)
         settle(3.0)  # the curves follow
+        widget.setOutput("lymph_nodes.construct")
+        widget.control.showMessage("Done: epoch 4. The model is in lymph_nodes.construct.")
         area = widget.findChild(QScrollArea)
         area.ensureWidgetVisible(widget.progress.previews)
         settle(0.5)

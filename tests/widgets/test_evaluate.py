@@ -74,10 +74,13 @@ def folder(camelyon, tmp_path) -> Path:
 
 
 def run(qtbot, widget: Evaluate) -> None:
-    with qtbot.waitSignal(widget.finished, timeout=120_000):
-        widget.run()
-        assert widget.isRunning(), widget.message()
-    qtbot.waitUntil(lambda: not widget.isRunning())
+    done: list[bool] = []
+    connection = widget.finished.connect(lambda: done.append(True))
+    widget.run()
+    assert widget.isRunning(), widget.message()
+    qtbot.waitUntil(lambda: not widget.isRunning(), timeout=120_000)
+    widget.finished.disconnect(connection)
+    assert done, widget.message()  # a job that failed says why
 
 
 def button(widget: Evaluate, name: str) -> QPushButton:

@@ -73,10 +73,13 @@ def looked(qtbot, widget: TrainAdapters) -> None:
 
 
 def run(qtbot, widget: TrainAdapters) -> None:
-    with qtbot.waitSignal(widget.finished, timeout=120_000):
-        widget.run()
-        assert widget.isRunning(), widget.message()
-    qtbot.waitUntil(lambda: not widget.isRunning())
+    done: list[bool] = []
+    connection = widget.finished.connect(lambda: done.append(True))
+    widget.run()
+    assert widget.isRunning(), widget.message()
+    qtbot.waitUntil(lambda: not widget.isRunning(), timeout=120_000)
+    widget.finished.disconnect(connection)
+    assert done, widget.message()  # a job that failed says why
 
 
 def tree(widget: TrainAdapters) -> dict[str, dict[str, str]]:
