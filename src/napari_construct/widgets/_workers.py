@@ -8,8 +8,8 @@ Four things about napari's and superqt's worker that this door makes good:
 * ``quit()`` stops iterating but leaves the generator suspended, with its ``finally`` blocks waiting for the
   garbage collector. Here it is closed in the worker's thread before ``finished`` is emitted.
 * superqt lets go of a worker when ``finished`` reaches the GUI thread, which may be before ``run`` has
-  returned in its own: the last reference then ends there, and a QObject of the GUI thread is deleted in another
-  thread while events wait for it, which crashes now and then. Workers are kept here until later.
+  returned in its own: the last reference then ends there, and a QObject of the GUI thread is deleted in
+  another thread while events wait for it, which crashes now and then. Workers are kept here until later.
 * With PyQt6, napari's relay of errors to its notifications is never connected (the mixin's ``__init__`` comes
   after a C++ class in the method resolution order). Here each error is shown once, whether relayed or not.
 """
