@@ -240,10 +240,10 @@ class Batch(QWidget):
             self._control.setBlocked("Choose a folder for the results.")
         elif (error := self._loader.error()) is not None:
             self._control.setBlocked(plain(error), Level.ERROR, error)
-        elif self._loader.isLoading():
-            self._control.setBlocked("The model is being loaded...")
+        elif problem := self._problem():
+            self._control.setBlocked(problem, Level.WARNING)
         else:
-            self._control.setBlocked(self._problem(), Level.WARNING)
+            self._control.setBlocked("The model is being loaded..." if self._loader.isLoading() else "")
 
     def _ask_output(self, *_: object) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Folder for the results")
