@@ -46,11 +46,10 @@ def add(
     predictor = load_model(model, device=device, encoder_weights=encoder_weights, any_encoder=any_encoder)
     if text is not None:
         checkpoint = place_text(predictor, tissue, text)
-    else:
+    elif image is not None and mask is not None:
         from napari_construct.data.images import read_image
         from napari_construct.data.masks import read_mask
 
-        assert image is not None and mask is not None  # noqa: S101, PT018 - for the type checker
         file, painted = read_image(image), read_mask(mask)
         region = painted != 0 if value is None else painted == value
         settings = PrototypeSettings().changed(mpp=mpp)

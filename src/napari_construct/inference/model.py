@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from napari_construct.classes import ClassTable
 from napari_construct.encoders.catalogue import create_encoder, encoder_hash
@@ -26,7 +26,6 @@ from napari_construct.models.checkpoint import (
     load_checkpoint,
     resolve_model,
 )
-from napari_construct.models.unet import PixelNetwork
 from napari_construct.types import PathLike
 
 LARGEST_PATCH: Final = 4096
@@ -75,7 +74,7 @@ class Predictor:
         self.name = name
         self.sha256 = sha256
         network = build_from_checkpoint(checkpoint, encoder, any_encoder=any_encoder).to(self.device).eval()
-        self._network: PixelNetwork | None = network
+        self._network: nn.Module | None = network
         self._spec = network.spec
         if any_encoder:
             self._encoder_hash = encoder_hash(network.encoder)
@@ -147,8 +146,8 @@ class Predictor:
         return light
 
     @property
-    def network(self) -> PixelNetwork:
-        """What looks.
+    def network(self) -> nn.Module:
+        """What looks: a :data:`~napari_construct.models.unet.PixelNetwork`, or one that was not trained.
 
         Raises
         ------

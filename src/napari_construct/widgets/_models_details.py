@@ -8,6 +8,7 @@ from typing import Final
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QWidget
 
+from napari_construct.encoders.entries import EncoderEntry
 from napari_construct.encoders.overview import size_text
 from napari_construct.widgets._message_label import Level, breakable
 from napari_construct.widgets._models_job import Row
@@ -43,15 +44,13 @@ def _title(row: Row) -> str:
 
 
 def _facts(row: Row) -> list[str]:
-    facts = _of_encoder(row) if row.entry is not None else _of_model(row)
+    facts = _of_model(row) if row.entry is None else _of_encoder(row.entry)
     if row.location is not None:
         facts["Lies in"] = str(row.location)
     return [f"<b>{name}:</b> {_text(value)}" for name, value in facts.items() if value]
 
 
-def _of_encoder(row: Row) -> dict[str, str]:
-    entry = row.entry
-    assert entry is not None  # noqa: S101 - for the type checker
+def _of_encoder(entry: EncoderEntry) -> dict[str, str]:
     return {
         "What": entry.note,
         "Licence": f"{entry.licence}. {entry.meaning}",
