@@ -49,7 +49,7 @@ print("trained:", weight.item())
 def test_training_beside_a_viewer_that_mesa_draws() -> None:
     pytest.importorskip("napari")
     code = [sys.executable, "-X", "faulthandler", "-c", TRAIN_BESIDE_A_VIEWER]
-    done = subprocess.run(code, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(code, check=False, capture_output=True, text=True, timeout=240)
     if done.returncode == NO_LLVM:
         pytest.skip("this display is not drawn by a Mesa with a shared LLVM, so there is nothing to crash")
     assert done.returncode == 0, done.stderr[-2000:]
