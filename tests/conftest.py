@@ -44,6 +44,30 @@ def camelyon(assets: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def small_clip(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Id of an encoder that knows words: a folder, as the hub lays it out, of a CLIP with random weights."""
+    import json
+
+    import torch
+    from open_clip.model import CLIP
+    from safetensors.torch import save_file
+
+    folder = tmp_path_factory.mktemp("clip")
+    vision = {"layers": 4, "width": 64, "head_width": 32, "patch_size": 16, "image_size": 64}
+    text = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
+    config = {"embed_dim": 16, "vision_cfg": vision, "text_cfg": text}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        state = CLIP(**config).state_dict()
+    named = {"model_cfg": config, "preprocess_cfg": {}}
+    (folder / "open_clip_config.json").write_text(json.dumps(named), encoding="utf-8")
+    save_file(
+        {name: value.contiguous() for name, value in state.items()}, folder / "open_clip_model.safetensors"
+    )
+    return f"open_clip:local-dir:{folder}"
+
+
+@pytest.fixture(scope="session")
 def shared() -> Path:
     """Real data and golden numbers beside the checkout; the test is skipped where they are absent."""
     folder = ROOT.parent / "shared"

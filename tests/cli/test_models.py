@@ -9,8 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from napari_construct.data.images import read_image
+from napari_construct.data.masks import read_mask
 from napari_construct.encoders.catalogue import find_entry
 from napari_construct.encoders.store import own_folder
+from napari_construct.inference.predictor import segment
+from napari_construct.inference.zero_shot_settings import ZeroShotSettings
+from napari_construct.models.descriptions import classes_as_text
 
 Call = Callable[..., Any]
 TOKEN = "hf_" + "secret" * 6
@@ -36,6 +41,7 @@ def test_list_shows_what_is_here_and_the_users_file(call: Call, home: Path) -> N
     assert "encoders.toml (not there yet)" in done.stdout.replace("\n", "")
     found = json.loads(call("models", "list", "--json", "-").stdout)
     rows = {row["id"]: row for row in found["encoders"]}
+    assert "tiny" not in rows  # the tests' own
     assert rows["plip"]["licence"] == "unknown"
     assert (rows["conch"]["state"], rows["conch"]["text"]) == ("gated", True)
     home.mkdir()
@@ -105,7 +111,29 @@ def test_zero_shot_from_examples(call: Call, camelyon: Path, image: Path, tmp_pa
     wordless = call(*command, "--classes", "tumour; lymphoid")
     assert wordless.exit_code == 2
     assert "or give example regions" in wordless.stderr
-    assert "maskclip, clip_surgery" in call(*command, "--classes", "a;b", "--attention", "x").stderr
+    assert "'maskclip', 'clip_surgery'" in call(*command, "--classes", "a;b", "--attention", "x").stderr
+
+
+def test_zero_shot_from_words(call: Call, small_clip: str, image: Path, tmp_path: Path) -> None:
+    out = tmp_path / "results"
+    words = ZeroShotSettings(
+        encoder=small_clip,
+        classes="tumour: malignant glands | carcinoma; stroma: fibrous tissue",
+        attention="maskclip",
+        templates=("a photo of {}.", "{}"),
+        several="prototypes",
+    )
+    command = ("segment", image, "--no-crf", "--tile", 128, "-o", out, "--zero-shot", words.encoder)
+    command += ("--classes", classes_as_text(words.classes), "--attention", words.attention)
+    command += ("--template", "a photo of {}.", "--template", "{}", "--several", "prototypes")
+    done = call(*command)
+    assert done.exit_code == 0, done.stderr
+    expected = segment(read_image(image).pixels, words, crf=None, tile=128)
+    np.testing.assert_array_equal(read_mask(out / "region_mask.tif"), expected.labels)
+    ticked = call(*command, "--settings", '{"classes": ["stroma"]}')
+    assert ticked.exit_code == 0, ticked.stderr
+    assert set(np.unique(read_mask(out / "region_mask.tif"))) <= {0, 2}
+    assert "one {} each, got 'no place'" in call(*command, "--template", "no place").stderr
 
 
 def test_doctor_fits_a_screen_and_names_no_token(call: Call, home: Path, monkeypatch: Any) -> None:

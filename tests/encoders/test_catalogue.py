@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from napari_construct.encoders.catalogue import create_encoder, encoder_hash, entries, find_entry
+from napari_construct.encoders.folders import weights_folder
+from napari_construct.encoders.overview import members_here, overview
 from napari_construct.encoders.tiny import TinyEncoder
 from napari_construct.exceptions import EncoderError
 
@@ -39,8 +41,34 @@ def test_ids_and_families() -> None:
 @pytest.mark.parametrize("name", ["", "timm:", "open_clip:", "conch2", "MIT_B1"])
 def test_unknown_ids_list_the_known_ones(name: str) -> None:
     known = r"expected an encoder of the catalogue .*mini, small, medium, structure, conch"
-    with pytest.raises(EncoderError, match=known):
+    with pytest.raises(EncoderError, match=known) as caught:
         create_encoder(name)
+    assert "tiny" not in str(caught.value)
+
+
+def test_what_only_tests_need_is_in_no_list() -> None:
+    assert find_entry("tiny").hidden
+    assert "tiny" not in {status.entry.id for status in overview()}
+    assert "hidden" not in overview()[0].as_dict()
+
+
+def test_members_of_families_are_listed_where_they_are_here(home: Path) -> None:
+    own = weights_folder() / "open_clip--hf-hub--some-one--ViT-x"
+    cached = home / "hub" / "models--b--c" / "snapshots" / "1"
+    other = home / "hub" / "models--d--e" / "snapshots" / "1"
+    strange = home / "weights" / "nobody--hf-hub--x--y", home / "hub" / "models--a--b--c" / "snapshots" / "1"
+    for folder in (own, cached, other, *strange):
+        folder.mkdir(parents=True)
+        (folder / "open_clip_config.json").write_text("{}")
+    (cached.parents[1] / "refs").mkdir()
+    (cached.parents[1] / "refs" / "main").write_text("1")
+    assert members_here() == ()  # no weights yet
+    for folder in (own, cached):
+        (folder / "open_clip_model.safetensors").write_bytes(b"x")
+    ids = ["open_clip:hf-hub:some-one/ViT-x", "open_clip:hf-hub:b/c"]
+    assert [entry.id for entry in members_here()] == ids
+    listed = {status.entry.id: status.state for status in overview()}
+    assert [listed[name] for name in ids] == ["installed", "installed"]
 
 
 def test_a_misspelt_id_gets_a_suggestion() -> None:

@@ -11,13 +11,21 @@ import torch
 from open_clip.model import CLIP
 from PIL import Image
 
+from napari_construct.encoders.attentions import ATTENTIONS
 from napari_construct.encoders.catalogue import create_encoder
-from napari_construct.encoders.dense import ATTENTIONS, last_block
+from napari_construct.encoders.dense import last_block
 from napari_construct.encoders.open_clip import OpenClipEncoder
 from napari_construct.exceptions import ConfigurationError, EncoderError, InputError
-from napari_construct.inference.predictor import segment
+from napari_construct.inference.predictor import load_model, segment
 from napari_construct.inference.zero_shot import load_zero_shot
-from napari_construct.models.prompts import descriptions, filled, parse_classes, text_prototypes
+from napari_construct.inference.zero_shot_settings import ZeroShotSettings
+from napari_construct.models.descriptions import (
+    classes_as_text,
+    descriptions,
+    filled,
+    parse_classes,
+)
+from napari_construct.models.prompts import text_prototypes
 
 TEXT = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
 OWN = {"layers": 4, "width": 64, "head_width": 32, "patch_size": 16, "image_size": 64}
@@ -58,6 +66,45 @@ def test_classes_as_users_write_them(tmp_path: Path) -> None:
         parse_classes("tumour: a; tumour: b")
     with pytest.raises(ConfigurationError):
         parse_classes(" ")
+
+
+def test_a_table_as_text_is_the_same_table(tmp_path: Path) -> None:
+    table = parse_classes(WORDS)
+    assert classes_as_text(table) == WORDS
+    assert classes_as_text(parse_classes("a;b")) == "a; b"
+    other = table[0].model_copy(update={"prompt": "glands; nests", "colour": "#123456"})
+    odd = table.model_copy(update={"classes": (other, table[1])})
+    assert classes_as_text(odd).startswith("{")
+    for one in (odd, parse_classes("tumour"), parse_classes("tumour: red, blue")):
+        assert parse_classes(classes_as_text(one)) == one
+
+
+def test_settings_are_checked() -> None:
+    words = ZeroShotSettings.checked(encoder="conch", classes=WORDS)
+    assert words.classes == parse_classes(WORDS)
+    assert hash(words) == hash(ZeroShotSettings(encoder="conch", classes=parse_classes(WORDS)))
+    with pytest.raises(
+        ConfigurationError, match=r"templates: expected templates with one \{\} each, got 'x'"
+    ):
+        ZeroShotSettings.checked(encoder="conch", classes=WORDS, templates=("x",))
+    with pytest.raises(ConfigurationError, match="setting attention: Input should be 'maskclip'"):
+        ZeroShotSettings.checked(encoder="conch", classes=WORDS, attention="x")
+
+
+def test_words_are_a_model_like_any_other(small_clip: str, region: np.ndarray) -> None:
+    image = region[:96, :128]
+    words = ZeroShotSettings(encoder=small_clip, classes=WORDS, several="prototypes")
+    result = segment(image, words, crf=None, tile=64, overlap=0, device="cpu")
+    expected = load_zero_shot(small_clip, WORDS, several="prototypes", device="cpu")
+    np.testing.assert_array_equal(result.cams, segment(image, expected, crf=None, tile=64, overlap=0).cams)
+    # other words for the same encoder: as if it had been loaded anew, but its weights are not read again
+    other = words.model_copy(update={"classes": parse_classes("fat; gland"), "attention": "maskclip"})
+    loaded = load_model(words, device="cpu")
+    described = loaded.described(other)  # type: ignore[attr-defined]
+    assert described.network.encoder is loaded.network.encoder
+    anew = segment(image, other, crf=None, tile=64, overlap=0, device="cpu")
+    np.testing.assert_array_equal(segment(image, described, crf=None, tile=64, overlap=0).cams, anew.cams)
+    assert described.classes.names == ("fat", "gland")
 
 
 def test_descriptions_are_averaged_or_kept(clip: OpenClipEncoder) -> None:

@@ -7,9 +7,11 @@ holds them equal.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
+
+from napari_construct.encoders.attentions import DenseAttention
 
 if TYPE_CHECKING:
     from napari_construct.batch.settings import BatchSettings
@@ -18,9 +20,17 @@ if TYPE_CHECKING:
 DEFAULT_MODEL: Final = "lymph-node"
 DEFAULT_TILE: Final = 512
 DEFAULT_OVERLAP: Final = 64
+HERE: Final = Path()
 
 Model = Annotated[
     str, typer.Option("--model", "-m", help="Name of a bundled model, or path of a .construct file.")
+]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")]
+Region = Annotated[
+    str | None,
+    typer.Option(
+        "--region", help="Only a part: first row, end row, first column, end column, e.g. 0,512,256,768."
+    ),
 ]
 Classes = Annotated[
     str | None,
@@ -74,10 +84,23 @@ ZeroShot = Annotated[
     ),
 ]
 Attention = Annotated[
-    str,
+    DenseAttention,
+    typer.Option("--attention", help="For --zero-shot: how the last block attends, as in the papers."),
+]
+Template = Annotated[
+    list[str] | None,
     typer.Option(
-        "--attention",
-        help="For --zero-shot: maskclip, clip_surgery, clearclip, sclip or none, as in the papers.",
+        "--template",
+        help="For --zero-shot: what descriptions are put into, e.g. 'an H&E image of {}.'; may be repeated. "
+        "Without it five of the literature.",
+    ),
+]
+Several = Annotated[
+    Literal["average", "prototypes"],
+    typer.Option(
+        "--several",
+        help="For --zero-shot: several descriptions of a class (a | b) are averaged (average), or the likest "
+        "decides (prototypes).",
     ),
 ]
 Examples = Annotated[
@@ -133,6 +156,25 @@ def settings_from(
     }
     changes |= {name: value for name, (value, default) in given.items() if value != default}
     return base.changed(**changes)
+
+
+def parse_region(text: str | None) -> tuple[slice, slice] | None:
+    """Rows and columns from "first row, end row, first column, end column"."""
+    from napari_construct.exceptions import ConfigurationError
+
+    if text is None:
+        return None
+    try:
+        top, bottom, left, right = (int(number) for number in text.split(","))
+        valid = 0 <= top < bottom and 0 <= left < right
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ConfigurationError(
+            f"expected first row, end row, first column, end column for --region, got {text!r}; "
+            "for example 0,512,256,768"
+        )
+    return slice(top, bottom), slice(left, right)
 
 
 def _parsed(text: str) -> SegmentSettings:

@@ -55,11 +55,8 @@ def list_prototypes(
 def map_(
     image: Annotated[Path, typer.Argument(help="Image file.")],
     model: options.Model = options.DEFAULT_MODEL,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path(),
-    region: Annotated[
-        str | None,
-        typer.Option(help="Only a part: first row, end row, first column, end column, e.g. 0,512,256,768."),
-    ] = None,
+    output: options.Output = options.HERE,
+    region: options.Region = None,
     tile: options.Tile = options.DEFAULT_TILE,
     overlap: options.Overlap = options.DEFAULT_OVERLAP,
     mpp: options.Mpp = None,
@@ -75,7 +72,6 @@ def map_(
     """
     import numpy as np
 
-    from napari_construct.cli.segment import parse_region
     from napari_construct.data.images import read_image
     from napari_construct.export.record import write_record
     from napari_construct.export.tiff import write_cams, write_mask
@@ -84,7 +80,7 @@ def map_(
     from napari_construct.inference.prototypes import prototype_table
 
     settings = _settings(tile=tile, overlap=overlap, mpp=mpp, device=device)
-    part = parse_region(region)
+    part = options.parse_region(region)
     check_folder(output)
     check_json(json_file)
     predictor = load_model(model, device=device, encoder_weights=encoder_weights, any_encoder=any_encoder)

@@ -11,6 +11,7 @@ from napari_construct.cli import _options as options
 from napari_construct.cli._errors import one_line
 from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json
 from napari_construct.cli._progress import Bars, progress_bars
+from napari_construct.cli._zero_shot import untrained, words_from
 
 if TYPE_CHECKING:
     from napari_construct.inference.model import Predictor
@@ -20,11 +21,8 @@ if TYPE_CHECKING:
 def segment(
     images: Annotated[list[Path], typer.Argument(help="Image files: PNG, JPEG, BMP, TIFF, OME-TIFF, SVS.")],
     model: options.Model = options.DEFAULT_MODEL,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path(),
-    region: Annotated[
-        str | None,
-        typer.Option(help="Only a part: first row, end row, first column, end column, e.g. 0,512,256,768."),
-    ] = None,
+    output: options.Output = options.HERE,
+    region: options.Region = None,
     settings_json: options.SettingsJson = None,
     classes: options.Classes = None,
     six_views: options.SixViews = False,
@@ -38,6 +36,8 @@ def segment(
     any_encoder: options.AnyEncoder = False,
     zero_shot: options.ZeroShot = None,
     attention: options.Attention = "clearclip",
+    template: options.Template = None,
+    several: options.Several = "average",
     examples: options.Examples = None,
     json_file: options.JsonFile = None,
 ) -> None:
@@ -62,14 +62,13 @@ def segment(
         min_confidence=min_confidence,
         device=device,
     )
-    part = parse_region(region)
+    part = options.parse_region(region)
     _check_names(images)
     check_folder(output)
     check_json(json_file)
     if zero_shot:
-        predictor: Predictor = _untrained(
-            zero_shot, classes, attention, examples, mpp=mpp, device=device, encoder_weights=encoder_weights
-        )
+        words = words_from(zero_shot, classes, attention, template, several)
+        predictor = untrained(words, examples, mpp=mpp, device=device, encoder_weights=encoder_weights)
     else:
         predictor = load_model(model, device=device, encoder_weights=encoder_weights, any_encoder=any_encoder)
     named_classes(settings.classes, predictor.classes)
@@ -91,49 +90,6 @@ def segment(
         raise typer.Exit(1)
 
 
-def _untrained(
-    encoder: str,
-    classes: str | None,
-    attention: str,
-    examples: Path | None,
-    *,
-    mpp: float | None,
-    device: str,
-    encoder_weights: Path | None,
-) -> Predictor:
-    """A predictor from descriptions or marked examples."""
-    from napari_construct.data.images import read_image
-    from napari_construct.data.masks import pair_by_stem, read_mask
-    from napari_construct.encoders.dense import ATTENTIONS
-    from napari_construct.exceptions import ConfigurationError
-    from napari_construct.inference.zero_shot import load_zero_shot
-
-    if classes is None:
-        raise ConfigurationError(
-            "expected classes for --zero-shot, got none; add --classes 'tumour: malignant glands; stroma: "
-            "fibrous tissue'"
-        )
-    if attention not in ATTENTIONS:
-        raise ConfigurationError(
-            f"expected --attention {', '.join(ATTENTIONS)}, got {attention!r}; choose one of these"
-        )
-    marked, marked_mpp = None, None
-    if examples is not None:
-        pairs = pair_by_stem(examples / "img", examples / "mask")
-        read = [(read_image(image), read_mask(mask)) for image, mask in pairs.pairs]
-        marked = [(image.pixels, mask) for image, mask in read]
-        marked_mpp = next((image.mpp for image, _ in read if image.mpp is not None), mpp)
-    return load_zero_shot(
-        encoder,
-        classes,
-        attention=attention,  # type: ignore[arg-type]
-        examples=marked,
-        examples_mpp=marked_mpp,
-        device=device,
-        encoder_weights=encoder_weights,
-    )
-
-
 def _check_names(images: list[Path]) -> None:
     """Refuse images whose results would have the same names."""
     from napari_construct.exceptions import ConfigurationError
@@ -146,25 +102,6 @@ def _check_names(images: list[Path]) -> None:
                 f"expected images with different names, got {other} and {path}, whose results would "
                 "overwrite each other; segment them into two folders"
             )
-
-
-def parse_region(text: str | None) -> tuple[slice, slice] | None:
-    """Rows and columns from "first row, end row, first column, end column"."""
-    from napari_construct.exceptions import ConfigurationError
-
-    if text is None:
-        return None
-    try:
-        top, bottom, left, right = (int(number) for number in text.split(","))
-        valid = 0 <= top < bottom and 0 <= left < right
-    except ValueError:
-        valid = False
-    if not valid:
-        raise ConfigurationError(
-            f"expected first row, end row, first column, end column for --region, got {text!r}; "
-            "for example 0,512,256,768"
-        )
-    return slice(top, bottom), slice(left, right)
 
 
 def _one(

@@ -74,7 +74,7 @@ def find_entry(encoder_id: str) -> EncoderEntry:
     for entry in every:
         if entry.matches(encoder_id):
             return _member(entry, encoder_id) if entry.family else entry
-    known = [entry.id + "NAME" * entry.family for entry in every]
+    known = [entry.id + "NAME" * entry.family for entry in every if not entry.hidden]
     close = difflib.get_close_matches(encoder_id, known, 1)
     hint = f"did you mean {close[0]!r}?" if close else "choose one of these"
     raise EncoderError(

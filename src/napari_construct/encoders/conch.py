@@ -19,6 +19,7 @@ from open_clip.transformer import AttentionalPooler
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
+from napari_construct.encoders.attentions import DenseAttention
 from napari_construct.encoders.conch_text import (
     CONTEXT,
     VOCABULARY,
@@ -26,7 +27,7 @@ from napari_construct.encoders.conch_text import (
     find_tokenizer,
     text_tower,
 )
-from napari_construct.encoders.dense import DenseAttention, as_map, last_block
+from napari_construct.encoders.dense import as_map, last_block
 from napari_construct.encoders.protocol import EncoderSpec, Normalise, freeze
 from napari_construct.encoders.vit_pyramid import (
     check_multiple,

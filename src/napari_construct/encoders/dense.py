@@ -2,39 +2,21 @@
 
 A CLIP model is trained to say one thing of a whole image, through its class token. Its last block mixes
 all patches to that end, and its patches lose their place. Changing how the last block attends gives them
-back, with the same weights. The ways of the literature:
-
-==============  ==========================  ========  ====================================================
-name            attention of the last block residual  source
-==============  ==========================  ========  ====================================================
-"maskclip"      none: each patch's value    no        Zhou, Loy, Dai 2022, "Extract free dense labels from
-                                                      CLIP" (ECCV), section 3.2
-"clip_surgery"  softmax(v v^T / sqrt d) v   yes       Li, Wang, Duan, Li 2023, "CLIP Surgery for better
-                                                      explainability", section 3.2 (there in several blocks)
-"clearclip"     softmax(q q^T / sqrt d) v   no        Lan, Chen, Ke et al. 2024, "ClearCLIP" (ECCV), section 3
-"sclip"         (softmax(q q^T / sqrt d) +  yes,      Wang, Mei, Yuille 2024, "SCLIP: rethinking
-                softmax(k k^T / sqrt d)) v  with FFN  self-attention for dense inference" (ECCV), eq. 5
-"none"          softmax(q k^T / sqrt d) v   yes,      the model as it was trained
-                                            with FFN
-==============  ==========================  ========  ====================================================
-
-Without the residual the feed-forward part is left out too, as in the papers. Only the last block is
-changed here, whatever the paper also does elsewhere.
+back, with the same weights.
+The ways of the literature are in :mod:`~napari_construct.encoders.attentions`.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal, Protocol, get_args, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from napari_construct.encoders.attentions import DenseAttention
 from napari_construct.encoders.protocol import TextEncoder
 from napari_construct.exceptions import EncoderError
-
-DenseAttention = Literal["maskclip", "clip_surgery", "clearclip", "sclip", "none"]
-ATTENTIONS: Final[tuple[str, ...]] = get_args(DenseAttention)
 
 _RESIDUAL: Final = ("clip_surgery", "sclip", "none")
 _FEED_FORWARD: Final = ("sclip", "none")
@@ -67,7 +49,7 @@ def last_block(
     tokens : Tensor
         Output of the block before it, class token included.
     attention : str
-        One of :data:`ATTENTIONS`.
+        One of :data:`~napari_construct.encoders.attentions.ATTENTIONS`.
 
     Raises
     ------

@@ -117,6 +117,8 @@ class EncoderEntry(BaseModel):
         Packages it needs beyond this one's own.
     citation : str
         Authors, year, title.
+    hidden : bool
+        Whether lists leave it out, because only tests need it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -142,6 +144,7 @@ class EncoderEntry(BaseModel):
     redistributable: bool = False
     requires: tuple[str, ...] = ()
     citation: _Text
+    hidden: Annotated[bool, Field(exclude=True)] = False
 
     @model_validator(mode="after")
     def _consistent(self) -> EncoderEntry:

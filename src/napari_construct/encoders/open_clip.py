@@ -16,8 +16,9 @@ from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from napari_construct.encoders.attentions import DenseAttention
 from napari_construct.encoders.clip_names import is_transformers_clip, to_open_clip
-from napari_construct.encoders.dense import DenseAttention, as_map, last_block
+from napari_construct.encoders.dense import as_map, last_block
 from napari_construct.encoders.entries import EncoderEntry
 from napari_construct.encoders.protocol import EncoderSpec, Normalise, freeze
 from napari_construct.encoders.timm_vit import trunk_before_last, trunk_patch, trunk_taps

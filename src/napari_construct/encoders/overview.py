@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from napari_construct.encoders.catalogue import entries
+from napari_construct.encoders.catalogue import HUB, entries, find_entry
 from napari_construct.encoders.entries import EncoderEntry
+from napari_construct.encoders.folders import weights_folder
 from napari_construct.encoders.store import located
 
 State = Literal["bundled", "installed", "available", "gated"]
@@ -58,14 +60,41 @@ def status_of(entry: EncoderEntry) -> EncoderStatus:
 
 
 def overview(some: Sequence[EncoderEntry] | None = None) -> tuple[EncoderStatus, ...]:
-    """What is here of all encoders, or of some.
+    """What is here of all encoders, with members of families that are here, or of some.
 
     Raises
     ------
     EncoderError
         If the user's own catalogue is wrong.
     """
-    return tuple(status_of(entry) for entry in (entries() if some is None else some))
+    chosen = (*entries(), *members_here()) if some is None else some
+    return tuple(status_of(entry) for entry in chosen if not entry.hidden)
+
+
+def members_here() -> tuple[EncoderEntry, ...]:
+    """Encoders of hub repositories that are no entries of their own, of which the files are here.
+
+    Those that this package downloaded, and open_clip models in the hub's cache.
+    """
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    cached = Path(HF_HUB_CACHE).glob("models--*--*/snapshots/*/open_clip_config.json")
+    names = [path.name for path in sorted(weights_folder().glob("*--hf-hub--*--*"))]
+    names += [
+        f"open_clip--hf-hub--{path.parents[2].name.removeprefix('models--')}" for path in sorted(cached)
+    ]
+    every = entries()
+    families = {entry.id for entry in every if entry.family}
+    taken = {entry.repository for entry in every}
+    found: dict[str, EncoderEntry] = {}
+    for name in names:
+        family, owner, repository = re.split("--hf-hub--|--", name, maxsplit=2)
+        # the hub allows no "--" in a name
+        if f"{family}:" in families and "--" not in repository and f"{owner}/{repository}" not in taken:
+            member = find_entry(f"{family}:{HUB}{owner}/{repository}")
+            if located(member) is not None:
+                found[member.id] = member
+    return tuple(found.values())
 
 
 def size_text(size: int | None) -> str:

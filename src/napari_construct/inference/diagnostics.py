@@ -150,7 +150,7 @@ def _answers() -> str:
 
 
 def _encoders() -> dict[str, str]:
-    facts = {"bundled entries": str(len(bundled_entries()))}
+    facts = {"bundled entries": str(sum(not entry.hidden for entry in bundled_entries()))}
     try:
         own = user_entries()
         place = next((p for p in user_catalogues() if p.is_file()), user_catalogues()[0])

@@ -18,6 +18,7 @@ from napari_construct.exceptions import ConstructError
 from napari_construct.inference.devices import resolve_device
 from napari_construct.inference.presence import PATCH
 from napari_construct.inference.settings import SegmentSettings
+from napari_construct.inference.zero_shot_settings import ZeroShotSettings
 from napari_construct.models.archive import file_hash
 from napari_construct.models.calibration import Calibration
 from napari_construct.models.checkpoint import (
@@ -190,7 +191,7 @@ class Predictor:
 
 
 def load_model(
-    model: PathLike,
+    model: PathLike | ZeroShotSettings,
     *,
     device: str = "auto",
     encoder_weights: PathLike | None = None,
@@ -200,8 +201,9 @@ def load_model(
 
     Parameters
     ----------
-    model : str or path
-        Name of a bundled model (``"lymph-node"``) or path of a ``.construct`` file.
+    model : str, path or ZeroShotSettings
+        Name of a bundled model (``"lymph-node"``), path of a ``.construct`` file, or an encoder and classes
+        in words, for which nothing is trained.
     device : str
         "auto" takes cuda, then mps, then cpu.
     encoder_weights : str or path, optional
@@ -224,6 +226,10 @@ def load_model(
         If the device is not there.
     """
     resolve_device(device)  # a wrong device should not wait for a large file
+    if isinstance(model, ZeroShotSettings):
+        from napari_construct.inference.zero_shot import from_words
+
+        return from_words(model, device=device, encoder_weights=encoder_weights)
     path = resolve_model(model)
     checkpoint = load_checkpoint(path)
     encoder = None

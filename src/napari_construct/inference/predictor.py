@@ -15,6 +15,7 @@ from napari_construct.inference.finish import Decider, finish, finish_steps, nam
 from napari_construct.inference.model import Predictor, load_model
 from napari_construct.inference.result import SegmentationResult
 from napari_construct.inference.settings import SegmentSettings
+from napari_construct.inference.zero_shot_settings import ZeroShotSettings
 from napari_construct.types import PathLike, RGBImage
 
 __all__ = [
@@ -98,7 +99,7 @@ def decided_steps(
 
 def segment(
     image: RGBImage,
-    model: PathLike | Predictor = DEFAULT_MODEL,
+    model: PathLike | ZeroShotSettings | Predictor = DEFAULT_MODEL,
     settings: SegmentSettings | None = None,
     *,
     mpp: float | None = None,
@@ -111,9 +112,8 @@ def segment(
     ----------
     image : ndarray
         (h, w, 3) uint8 RGB, at least 16 pixels a side.
-    model : str, path or Predictor
-        Name of a bundled model, path of a ``.construct`` file, or what :func:`load_model` returned
-        (faster for several images).
+    model : str, path, ZeroShotSettings or Predictor
+        What :func:`load_model` takes, or what it returned (faster for several images).
     settings : SegmentSettings, optional
         Those that suit the model otherwise: the defaults, without CRF for a second-stage model.
     mpp : float, optional

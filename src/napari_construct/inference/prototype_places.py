@@ -22,8 +22,9 @@ from napari_construct.inference.prototype_settings import PrototypeSettings
 from napari_construct.inference.prototypes import Prototype, prototypes_of
 from napari_construct.inference.record import image_hash
 from napari_construct.models.checkpoint import Checkpoint
+from napari_construct.models.descriptions import descriptions, filled
 from napari_construct.models.placing import Placed, with_placed
-from napari_construct.models.prompts import as_text_encoder, descriptions, filled
+from napari_construct.models.prompts import as_text_encoder
 from napari_construct.types import RGBImage
 
 MARGIN: Final = 256

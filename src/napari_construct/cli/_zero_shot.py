@@ -1,0 +1,64 @@
+"""``segment --zero-shot``: a model from words or from marked examples, without training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_construct.inference.model import Predictor
+    from napari_construct.inference.zero_shot_settings import ZeroShotSettings
+
+
+def words_from(
+    encoder: str, classes: str | None, attention: str, templates: Sequence[str] | None, several: str
+) -> ZeroShotSettings:
+    """The settings object that widget, command line and Python share.
+
+    Raises
+    ------
+    ConfigurationError
+        If classes are missing, or a value is none of those there are.
+    """
+    from napari_construct.exceptions import ConfigurationError
+    from napari_construct.inference.zero_shot_settings import ZeroShotSettings
+
+    if classes is None:
+        raise ConfigurationError(
+            "expected classes for --zero-shot, got none; add --classes 'tumour: malignant glands; stroma: "
+            "fibrous tissue'"
+        )
+    given = {"templates": tuple(templates)} if templates else {}
+    return ZeroShotSettings.checked(
+        encoder=encoder, classes=classes, attention=attention, several=several, **given
+    )
+
+
+def untrained(
+    words: ZeroShotSettings,
+    examples: Path | None,
+    *,
+    mpp: float | None,
+    device: str,
+    encoder_weights: Path | None,
+) -> Predictor:
+    """A predictor from descriptions, or from a folder of marked examples."""
+    from napari_construct.inference.model import load_model
+
+    if examples is None:
+        return load_model(words, device=device, encoder_weights=encoder_weights)
+    from napari_construct.data.images import read_image
+    from napari_construct.data.masks import pair_by_stem, read_mask
+    from napari_construct.inference.zero_shot import load_zero_shot
+
+    pairs = pair_by_stem(examples / "img", examples / "mask")
+    read = [(read_image(image), read_mask(mask)) for image, mask in pairs.pairs]
+    return load_zero_shot(
+        words.encoder,
+        words.classes,
+        examples=[(image.pixels, mask) for image, mask in read],
+        examples_mpp=next((image.mpp for image, _ in read if image.mpp is not None), mpp),
+        device=device,
+        encoder_weights=encoder_weights,
+    )
