@@ -41,6 +41,11 @@ RADIUS: Final = 24
 WEIGHTS: Final = "weights/mini.safetensors"
 
 
+def optical_density(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+    """-log of RGB in [0, 1], bounded where there is no light."""
+    return -(images.clamp(0, 1) * 0.98 + 0.02).log()
+
+
 class LocalContrast(nn.Module):
     """(D - mean(D)) / std(D) of the optical density D = -log(RGB), statistics from around the pixel.
 
@@ -58,7 +63,10 @@ class LocalContrast(nn.Module):
         self.radius = radius
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-        density = -(images.clamp(0, 1) * 0.98 + 0.02).log()
+        return self.of_density(optical_density(images))
+
+    def of_density(self, density: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+        """The same from the optical density."""
         centred = density - self._mean(density)
         variance = self._mean(centred.square().mean(1, keepdim=True))
         return centred / (variance + 0.01).sqrt()
@@ -89,8 +97,8 @@ class ContrastAndDensity(nn.Module):
         self.local = LocalContrast(radius)
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 6 h w"]:
-        density = -(images.clamp(0, 1) * 0.98 + 0.02).log()
-        return torch.cat([self.local(images), 2 * density - 1], 1)
+        density = optical_density(images)
+        return torch.cat([self.local.of_density(density), 2 * density - 1], 1)
 
 
 class BasicBlock(nn.Module):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Final
 
@@ -106,20 +106,17 @@ class TrainingRun:
     @property
     def wants_pseudo_labels(self) -> bool:
         """Whether it is time to name the cells of mixed patches (again)."""
-        config, batches = self.config, self.batches
-        if config.pseudo_labels_from is None or config.labels_speak_of != "cells":
-            return False
-        if not isinstance(batches, DrawnBatches) or not bool((batches.labels.sum(1) > 1).any()):
+        config, batches = self.config, self._drawn
+        if batches is None or config.pseudo_labels_from is None or config.labels_speak_of != "cells":
             return False
         due = naming_rounds(
             self.step_number, self.total_steps, config.pseudo_labels_from, config.pseudo_label_rounds
         )
-        return self.progress.namings < due
+        return self.progress.namings < due and bool((batches.labels.sum(1) > 1).any())
 
     def name_cells(self) -> Steps[None]:
         """Let the averaged network name cells; averaging starts anew from the next step."""
-        batches = self.batches
-        if not isinstance(batches, DrawnBatches):
+        if (batches := self._drawn) is None:
             return
         with self.kept():
             yield from self.use_average()
@@ -129,11 +126,9 @@ class TrainingRun:
         self.progress.namings += 1
         self.average = WeightAverage(self.parameters, self.config.average_decay)
 
-    @contextmanager
-    def kept(self) -> Iterator[None]:
+    def kept(self) -> AbstractContextManager[None]:
         """Put the present weights back when the block ends."""
-        with kept_weights(self.modules()):
-            yield
+        return kept_weights(self.modules())
 
     def use_average(self) -> Steps[None]:
         """Put the averaged weights into the model, with batch statistics of their own, if there are any."""
@@ -201,8 +196,8 @@ class TrainingRun:
                 self.task.contrast.load_state_dict(dict(state["bank"]), strict=True)
             self.optimisation.restore(state["optimiser"], progress.scaler)
             self.average.restore(state["average"])
-            if isinstance(self.batches, DrawnBatches) and PSEUDO_LABELS in state:
-                self.batches.pseudo_labels = state[PSEUDO_LABELS]["cells"]
+            if self._drawn is not None and PSEUDO_LABELS in state:
+                self._drawn.pseudo_labels = state[PSEUDO_LABELS]["cells"]
         except (KeyError, RuntimeError) as error:
             raise CheckpointError(
                 f"expected the training state of this network, got another one ({error}); "
@@ -211,8 +206,13 @@ class TrainingRun:
         self.progress = progress
         self.best = {n: dict(s) for n, s in state.items() if n.startswith("best_")}
 
+    @property
+    def _drawn(self) -> DrawnBatches | None:
+        """The batches, where views are drawn anew: only these can hold pseudo labels."""
+        return self.batches if isinstance(self.batches, DrawnBatches) else None
+
     def _pseudo_labels(self) -> State:
-        found = self.batches.pseudo_labels if isinstance(self.batches, DrawnBatches) else None
+        found = None if self._drawn is None else self._drawn.pseudo_labels
         return {} if found is None else {PSEUDO_LABELS: {"cells": found}}
 
     def use_best(self) -> None:

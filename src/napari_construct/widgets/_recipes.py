@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from pydantic import BaseModel
+
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.encoders.download import DownloadSettings
 from napari_construct.inference.prototype_settings import PrototypeSettings
@@ -40,23 +42,14 @@ def as_python(plane: Plane, model: str, settings: SegmentSettings) -> str:
 
 def as_command(plane: Plane, model: str, settings: SegmentSettings) -> str:
     """A command of ``napari-construct``; IMAGE stands for a layer that came from no file."""
-    default = SegmentSettings()
     words = ["napari-construct", "segment", plane.path or "IMAGE", "--model", model, "--output", "results"]
     if settings.classes is not None:
         words += ["--classes", ",".join(settings.classes)]
     if settings.six_views:
         words.append("--six-views")
     words.append("--no-crf" if settings.crf is None else "--crf")  # a model may have its own default
-    for option in ("tile", "overlap", "min_confidence", "device"):
-        value = getattr(settings, option)
-        if value != getattr(default, option):
-            words += [f"--{option.replace('_', '-')}", str(value)]
-    mpp = plane.mpp if settings.mpp is None else settings.mpp
-    if mpp is not None:
-        words += ["--mpp", repr(mpp)]
-    if plane.window is not None:
-        rows, columns = plane.window
-        words += ["--region", f"{rows.start},{rows.stop},{columns.start},{columns.stop}"]
+    words += _changed(settings, SegmentSettings(), "tile", "overlap", "min_confidence", "device")
+    words += _place(plane, settings.mpp)
     rest = settings.model_dump(mode="json", include=_WITHOUT_OPTION, exclude_defaults=True, exclude_none=True)
     if rest:
         words += ["--settings", json.dumps(rest)]
@@ -85,20 +78,28 @@ def prototypes_as_python(plane: Plane, model: str, settings: PrototypeSettings) 
 
 def prototypes_as_command(plane: Plane, model: str, settings: PrototypeSettings) -> str:
     """A command of ``napari-construct``; IMAGE stands for a layer that came from no file."""
-    default = PrototypeSettings()
     words = ["napari-construct", "prototypes", "map", plane.path or "IMAGE", "--model", model]
     words += ["--output", "results"]
-    for option in ("tile", "overlap", "device"):
-        value = getattr(settings, option)
-        if value != getattr(default, option):
-            words += [f"--{option}", str(value)]
-    mpp = plane.mpp if settings.mpp is None else settings.mpp
-    if mpp is not None:
-        words += ["--mpp", repr(mpp)]
+    words += _changed(settings, PrototypeSettings(), "tile", "overlap", "device")
+    words += _place(plane, settings.mpp)
+    return shlex.join(words) + "\n"
+
+
+def _changed(settings: BaseModel, default: BaseModel, *options: str) -> list[str]:
+    """Options of a command for the fields that differ from the default."""
+    given = {option: getattr(settings, option) for option in options}
+    changed = {option: value for option, value in given.items() if value != getattr(default, option)}
+    return [word for o, value in changed.items() for word in (f"--{o.replace('_', '-')}", str(value))]
+
+
+def _place(plane: Plane, mpp: float | None) -> list[str]:
+    """Options of a command for the resolution, if it is known, and for the part that is taken."""
+    mpp = plane.mpp if mpp is None else mpp
+    words = [] if mpp is None else ["--mpp", repr(mpp)]
     if plane.window is not None:
         rows, columns = plane.window
         words += ["--region", f"{rows.start},{rows.stop},{columns.start},{columns.stop}"]
-    return shlex.join(words) + "\n"
+    return words
 
 
 def _image_as_python(plane: Plane) -> tuple[list[str], str]:

@@ -14,7 +14,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -44,7 +43,7 @@ from napari_construct.widgets._predictors import LoadedModel, LoadModel
 from napari_construct.widgets._preferences import preferences
 from napari_construct.widgets._recipes import batch_as_command, batch_as_python
 from napari_construct.widgets._run_control import RunControl
-from napari_construct.widgets._scroll import VerticalScroll
+from napari_construct.widgets._scroll import column, fill_dock
 from napari_construct.widgets._segment_job import defaults_of
 from napari_construct.widgets._workers import Job
 
@@ -177,19 +176,13 @@ class Batch(QWidget):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow("Model", self._model)
         form.addRow("Output", folder)
-        inside = QWidget(self)
-        inside.setObjectName("inside")
-        layout = QVBoxLayout(inside)
-        layout.setContentsMargins(0, 0, 6, 0)
+        layout = column(self)
         layout.addWidget(self._inputs, 1)
         layout.addLayout(form)
         layout.addWidget(self._outputs)
         layout.addWidget(self._restart)
         layout.addWidget(fold("Options", "Options of every segmentation", self._options, self))
-        outer = QVBoxLayout(self)
-        outer.addWidget(VerticalScroll(inside, self), 1)
-        outer.addWidget(self._control)
-        outer.addWidget(self._copy_row)
+        fill_dock(self, layout, self._control, self._copy_row)
 
     def _connect(self) -> None:
         self._inputs.opened.connect(self._on_opened)

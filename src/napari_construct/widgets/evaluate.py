@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_construct.exceptions import ConstructError
 from napari_construct.widgets._copy_row import CopyRow
@@ -30,7 +30,7 @@ from napari_construct.widgets._layer_adder import LayerAdder
 from napari_construct.widgets._message_label import Level
 from napari_construct.widgets._messages import plain
 from napari_construct.widgets._run_control import RunControl
-from napari_construct.widgets._scroll import VerticalScroll
+from napari_construct.widgets._scroll import column, fill_dock
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -57,17 +57,11 @@ class Evaluate(QWidget):
         self._control = RunControl("Evaluate", self)
         self._copy_row = CopyRow(self, "Copy this evaluation as {}: pasted back it gives the same scores")
         self._adder = LayerAdder(viewer, self)
-        inside = QWidget(self)
-        inside.setObjectName("inside")
-        layout = QVBoxLayout(inside)
-        layout.setContentsMargins(0, 0, 6, 0)
+        layout = column(self)
         layout.addWidget(self._input)
         layout.addWidget(self._outcome)
         layout.addStretch(1)
-        outer = QVBoxLayout(self)
-        outer.addWidget(VerticalScroll(inside, self), 1)
-        outer.addWidget(self._control)
-        outer.addWidget(self._copy_row)
+        fill_dock(self, layout, self._control, self._copy_row)
         self._connect()
         self._refresh()
 

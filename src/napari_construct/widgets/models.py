@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QMessageBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QMessageBox, QWidget
 
 from napari_construct.encoders.download import DownloadSettings
 from napari_construct.widgets import _models_job as jobs
@@ -24,7 +24,7 @@ from napari_construct.widgets._models_share import ShareBox
 from napari_construct.widgets._models_source import DownloadSource
 from napari_construct.widgets._recipes import download_as_command, download_as_python
 from napari_construct.widgets._run_control import RunControl
-from napari_construct.widgets._scroll import VerticalScroll
+from napari_construct.widgets._scroll import column, fill_dock
 from napari_construct.widgets._workers import Job
 
 if TYPE_CHECKING:
@@ -134,10 +134,7 @@ class Models(QWidget):
         self._refresh()
 
     def _build_layout(self) -> None:
-        inside = QWidget(self)
-        inside.setObjectName("inside")
-        layout = QVBoxLayout(inside)
-        layout.setContentsMargins(0, 0, 6, 0)
+        layout = column(self)
         layout.addWidget(self._catalogue)
         layout.addWidget(self._source)
         layout.addWidget(self._gate)
@@ -146,10 +143,7 @@ class Models(QWidget):
             fold("Device and diagnostics", "This installation on one screen", self._diagnostics, self)
         )
         layout.addStretch(1)
-        outer = QVBoxLayout(self)
-        outer.addWidget(VerticalScroll(inside, self), 1)
-        outer.addWidget(self._control)
-        outer.addWidget(self._copy_row)
+        fill_dock(self, layout, self._control, self._copy_row)
 
     def _connect(self) -> None:
         self._catalogue.chosen.connect(self._on_chosen)

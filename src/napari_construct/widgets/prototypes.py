@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_construct.exceptions import ConstructError
 from napari_construct.inference.prototype_settings import PrototypeSettings
@@ -29,7 +29,7 @@ from napari_construct.widgets._prototype_options import PrototypeOptions
 from napari_construct.widgets._prototype_view import SimilarityView
 from napari_construct.widgets._recipes import prototypes_as_command, prototypes_as_python
 from napari_construct.widgets._run_control import RunControl
-from napari_construct.widgets._scroll import VerticalScroll
+from napari_construct.widgets._scroll import column, fill_dock
 from napari_construct.widgets._source import SourceChooser
 
 if TYPE_CHECKING:
@@ -152,10 +152,7 @@ class Prototypes(QWidget):
             self._control.run(title, make_steps)
 
     def _build_layout(self) -> None:
-        inside = QWidget(self)
-        inside.setObjectName("inside")
-        layout = QVBoxLayout(inside)
-        layout.setContentsMargins(0, 0, 6, 0)
+        layout = column(self)
         self._source.addRow("Model", self._model.chooser)
         for part in (self._source, self._model, self.view):
             layout.addWidget(part)
@@ -163,10 +160,7 @@ class Prototypes(QWidget):
         layout.addWidget(fold("Top patches", "What is most like the prototype", self.gallery, self))
         layout.addWidget(fold("Options", "Device, resolution, tiles, patches", self._options, self))
         layout.addStretch(1)
-        outer = QVBoxLayout(self)
-        outer.addWidget(VerticalScroll(inside, self), 1)
-        outer.addWidget(self._control)
-        outer.addWidget(self._copy_row)
+        fill_dock(self, layout, self._control, self._copy_row)
 
     def _connect(self) -> None:
         self._source.layerChanged.connect(self._refresh)

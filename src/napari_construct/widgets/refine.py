@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from napari.layers import Labels
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
 
 from napari_construct.events import Event
 from napari_construct.inference.settings import SegmentSettings
@@ -29,7 +29,7 @@ from napari_construct.widgets._refine_buttons import RefineButtons
 from napari_construct.widgets._refine_job import LayerMade, PlaneDone, WindowDone, refine_steps
 from napari_construct.widgets._refine_options import RefineOptions
 from napari_construct.widgets._refined_mask import RefinedMask
-from napari_construct.widgets._scroll import VerticalScroll
+from napari_construct.widgets._scroll import column, fill_dock
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -128,10 +128,7 @@ class Refine(QWidget):
         return self._message.text()
 
     def _build_layout(self) -> None:
-        inside = QWidget(self)
-        inside.setObjectName("inside")
-        layout = QVBoxLayout(inside)
-        layout.setContentsMargins(0, 0, 6, 0)
+        layout = column(self)
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow("Mask", self._layer)
@@ -139,12 +136,7 @@ class Refine(QWidget):
         layout.addWidget(self._options)
         layout.addWidget(boxed("What the CRF erased", self._erased))
         layout.addStretch(1)
-        outer = QVBoxLayout(self)
-        outer.addWidget(VerticalScroll(inside, self), 1)
-        outer.addWidget(self._message)
-        outer.addWidget(self._status)
-        outer.addWidget(self._buttons)
-        outer.addWidget(self._copy)
+        fill_dock(self, layout, self._message, self._status, self._buttons, self._copy)
 
     def _connect(self) -> None:
         self._layer.layerChanged.connect(self._on_layer)

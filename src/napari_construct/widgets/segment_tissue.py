@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_construct.classes import ClassTable
 from napari_construct.exceptions import ConstructError
@@ -34,7 +34,7 @@ from napari_construct.widgets._predictors import LoadedModel, LoadModel
 from napari_construct.widgets._preferences import preferences
 from napari_construct.widgets._recipes import as_command, as_python
 from napari_construct.widgets._run_control import RunControl
-from napari_construct.widgets._scroll import VerticalScroll
+from napari_construct.widgets._scroll import column, fill_dock
 from napari_construct.widgets._segment_job import (
     DecidedSteps,
     Outcome,
@@ -178,10 +178,7 @@ class SegmentTissue(QWidget):
         return self._control.message()
 
     def _build_layout(self) -> None:
-        inside = QWidget(self)
-        inside.setObjectName("inside")
-        layout = QVBoxLayout(inside)
-        layout.setContentsMargins(0, 0, 6, 0)
+        layout = column(self)
         self._source.addRow("Model", self._model)
         layout.addWidget(self._source)
         layout.addWidget(boxed("Classes in the image", self._classes))
@@ -189,10 +186,7 @@ class SegmentTissue(QWidget):
         layout.addWidget(fold("Class table", tip, self._table, self))
         layout.addWidget(boxed("Options", self._options))
         layout.addStretch(1)
-        outer = QVBoxLayout(self)
-        outer.addWidget(VerticalScroll(inside, self), 1)
-        outer.addWidget(self._control)
-        outer.addWidget(self._copy_row)
+        fill_dock(self, layout, self._control, self._copy_row)
 
     def _recall(self) -> None:
         """Take up the options and the model of the last run, unless the preferences were changed since."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_construct.events import EpochDone, Event
 from napari_construct.exceptions import ConfigurationError, ConstructError
@@ -24,7 +24,7 @@ from napari_construct.widgets._messages import plain
 from napari_construct.widgets._options import DEVICES
 from napari_construct.widgets._preferences import preferences
 from napari_construct.widgets._run_control import RunControl
-from napari_construct.widgets._scroll import VerticalScroll
+from napari_construct.widgets._scroll import column, fill_dock
 from napari_construct.widgets._train_job import Estimated, Trained, estimate_job, train_job
 from napari_construct.widgets._train_options import TrainOptions
 from napari_construct.widgets._train_patches import TrainPatches
@@ -212,10 +212,7 @@ class TrainAdapters(QWidget):
 
     def _build_layout(self) -> None:
         self._options.layout().addRow("Run on", self._device)
-        inside = QWidget(self)
-        inside.setObjectName("inside")
-        layout = QVBoxLayout(inside)
-        layout.setContentsMargins(0, 0, 6, 0)
+        layout = column(self)
         layout.addWidget(self._patches)
         layout.addWidget(self._options)
         layout.addWidget(
@@ -224,11 +221,7 @@ class TrainAdapters(QWidget):
         layout.addWidget(self._estimate)
         layout.addWidget(self._progress)
         layout.addStretch(1)
-        outer = QVBoxLayout(self)
-        outer.addWidget(VerticalScroll(inside, self), 1)
-        outer.addWidget(self._control)
-        outer.addWidget(self._use)
-        outer.addWidget(self._copy_row)
+        fill_dock(self, layout, self._control, self._use, self._copy_row)
 
     def _connect(self) -> None:
         self._patches.valueChanged.connect(self._on_changed)
