@@ -9,6 +9,7 @@ from napari_construct.inference.model import load_model as load_model
 from napari_construct.inference.predictor import segment as segment
 from napari_construct.inference.result import SegmentationResult as SegmentationResult
 from napari_construct.inference.settings import SegmentSettings as SegmentSettings
+from napari_construct.inference.zero_shot_settings import ZeroShotSettings as ZeroShotSettings
 from napari_construct.training.config import TrainingConfig as TrainingConfig
 from napari_construct.training.trainer import train as train
 
@@ -21,6 +22,7 @@ __all__ = [
     "SegmentationResult",
     "TissueClass",
     "TrainingConfig",
+    "ZeroShotSettings",
     "__version__",
     "evaluate",
     "load_dataset",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 
 from napari_construct.cli._errors import OneLineErrors
 from napari_construct.cli.calibrate import calibrate
-from napari_construct.models.checkpoint import load_checkpoint
+from napari_construct.models.checkpoint import load_checkpoint, save_checkpoint
 
 app = typer.Typer(cls=OneLineErrors)
 app.callback()(lambda: None)
@@ -28,6 +29,18 @@ def test_calibrate_writes_a_model_with_other_thresholds(camelyon: Path, model: P
     made, content = load_checkpoint(output), json.loads((tmp_path / "c.json").read_text())
     assert list(made.calibration.presence_thresholds) == content["calibration"]["presence_thresholds"]
     assert load_checkpoint(model).calibration.presence_thresholds == ()
+
+
+def test_a_model_of_another_encoder_is_refused_or_taken(camelyon: Path, model: Path, tmp_path: Path) -> None:
+    found, output = load_checkpoint(model), tmp_path / "mine.construct"
+    other = save_checkpoint(tmp_path / "other.construct", replace(found, encoder_hash="0" * 64))
+    arguments = [str(a) for a in ("calibrate", other, camelyon / "train", "-o", output, "--mpp", 0.25)]
+    refused = CliRunner().invoke(app, [*arguments, "--device", "cpu"])
+    assert refused.exit_code == 2
+    assert "(--any-encoder)" in refused.stderr
+    taken = CliRunner().invoke(app, [*arguments, "--device", "cpu", "--any-encoder"])
+    assert taken.exit_code == 0, taken.output
+    assert load_checkpoint(output).encoder_hash == "0" * 64  # it is still another encoder's
 
 
 def test_data_without_labels_is_named(model: Path, tmp_path: Path, call: Callable[..., Any]) -> None:

@@ -14,7 +14,8 @@ import yaml
 from PIL import Image
 
 from napari_construct.inference.predictor import DEFAULT_MODEL
-from napari_construct.models.checkpoint import bundled_models, load_checkpoint, save_checkpoint
+from napari_construct.models.checkpoint import load_checkpoint, save_checkpoint
+from napari_construct.models.locations import bundled_models
 
 Call = Callable[..., Any]
 

@@ -19,7 +19,7 @@ from napari_construct.cli.segment import segment
 from napari_construct.exceptions import ConstructError
 from napari_construct.inference.predictor import DEFAULT_MODEL
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.models.checkpoint import bundled_models
+from napari_construct.models.locations import bundled_models
 
 Call = Callable[..., Any]
 COMMAND = [sys.executable, "-m", "napari_construct"]
@@ -167,7 +167,7 @@ def test_demo_with_another_model(call: Call, model: Path, tmp_path: Path, monkey
 
 
 def test_demo_without_its_model_or_display(call: Call, model: Path, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("napari_construct.models.checkpoint.bundled_models", dict)
+    monkeypatch.setattr("napari_construct.models.locations.bundled_models", dict)
     done = call("demo", "--output", tmp_path / "demo")
     assert done.exit_code == 2
     assert "lymph-node" in done.stderr

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from napari_construct.classes import ClassTable
-from napari_construct.cli.evaluate import find_pairs
+from napari_construct.data.masks import find_pairs
 from napari_construct.encoders.tiny import TinyEncoder
 from napari_construct.evaluation.bcss import bcss_tables, distilled
 from napari_construct.evaluation.evaluate import evaluate_steps

@@ -20,10 +20,11 @@ from napari_construct.encoders.tiny import TinyEncoder
 from napari_construct.exceptions import CheckpointError, EncoderError
 from napari_construct.models.authors_checkpoint import import_authors_checkpoint
 from napari_construct.models.builder import build_model
-from napari_construct.models.checkpoint import build_from_checkpoint, load_checkpoint, save_checkpoint
+from napari_construct.models.checkpoint import load_checkpoint, save_checkpoint
 from napari_construct.models.config import ModelConfig
 from napari_construct.models.construct import ConstructNet
 from napari_construct.models.inert_pickle import Inert, read_inert
+from napari_construct.models.rebuild import build_from_checkpoint
 
 WIDTH = 16
 

@@ -20,20 +20,20 @@ import torch
 from napari_construct.classes import ClassTable
 from napari_construct.encoders.tiny import TinyEncoder
 from napari_construct.exceptions import CheckpointError
-from napari_construct.models import checkpoint as checkpoint_module
+from napari_construct.models import locations
 from napari_construct.models.builder import build_model
 from napari_construct.models.calibration import Calibration
 from napari_construct.models.checkpoint import (
     FORMAT_VERSION,
     Checkpoint,
-    build_from_checkpoint,
     checkpoint_of,
     load_checkpoint,
-    resolve_model,
     save_checkpoint,
 )
 from napari_construct.models.config import ModelConfig
 from napari_construct.models.construct import ConstructNet
+from napari_construct.models.locations import resolve_model
+from napari_construct.models.rebuild import build_from_checkpoint
 
 CLASSES = ClassTable.from_names(["tumour", "stroma"])
 CONFIG = ModelConfig(encoder="tiny", prototype_width=16, projection_hidden=16, fusion_width=16)
@@ -298,7 +298,7 @@ def test_weights_that_are_not_finite_are_not_written(tmp_path: Path, saved: Path
 
 
 def test_bundled_names_resolve(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoint_module, "bundled_models", lambda: {"lymph-node": saved})
+    monkeypatch.setattr(locations, "bundled_models", lambda: {"lymph-node": saved})
     assert resolve_model("lymph-node") == saved
     assert resolve_model(str(saved)) == saved
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,3 +69,9 @@ def test_only_what_was_imported_is_removed(model: Path, home: Path, tmp_path: Pa
     with pytest.raises(EncoderError):
         remove(f"../../{model.stem}")  # a name, not a way out of the folder
     assert model.is_file()
+
+
+@pytest.mark.parametrize("module", ["models.locations", "inference.zero_shot_settings", "encoders.overview"])
+def test_lists_of_models_are_made_without_torch(module: str) -> None:
+    code = f"import sys, napari_construct.{module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

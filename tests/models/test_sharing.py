@@ -24,16 +24,11 @@ from napari_construct.inference.model import Predictor
 from napari_construct.inference.record import model_record
 from napari_construct.models.builder import build_model
 from napari_construct.models.calibration import Calibration
-from napari_construct.models.checkpoint import (
-    Checkpoint,
-    build_from_checkpoint,
-    checkpoint_of,
-    load_checkpoint,
-    resolve_model,
-    save_checkpoint,
-)
+from napari_construct.models.checkpoint import Checkpoint, checkpoint_of, load_checkpoint, save_checkpoint
 from napari_construct.models.config import ModelConfig
 from napari_construct.models.construct import ConstructHead
+from napari_construct.models.locations import resolve_model
+from napari_construct.models.rebuild import build_from_checkpoint
 from napari_construct.models.sharing import export_model, import_model, pull_model, push_model
 
 CONFIG = ModelConfig(encoder="tiny", prototype_width=16, projection_hidden=16, fusion_width=16)

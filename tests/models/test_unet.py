@@ -15,13 +15,9 @@ from napari_construct.encoders.scratch import ScratchEncoder
 from napari_construct.encoders.tiny import TinyEncoder
 from napari_construct.exceptions import CheckpointError, ConfigurationError
 from napari_construct.models.builder import build_model
-from napari_construct.models.checkpoint import (
-    build_from_checkpoint,
-    checkpoint_of,
-    load_checkpoint,
-    save_checkpoint,
-)
+from napari_construct.models.checkpoint import checkpoint_of, load_checkpoint, save_checkpoint
 from napari_construct.models.config import ModelConfig
+from napari_construct.models.rebuild import build_from_checkpoint
 from napari_construct.models.unet import UNet, build_unet
 
 CLASSES = ClassTable.from_names(("a", "b", "c"))

@@ -23,7 +23,8 @@ from napari_construct.events import EpochDone, Event, Notice, StepDone, run
 from napari_construct.exceptions import CheckpointError, ConfigurationError, ConstructError, DatasetError
 from napari_construct.inference.predictor import Predictor, segment
 from napari_construct.models.archive import file_hash
-from napari_construct.models.checkpoint import Checkpoint, build_from_checkpoint, load_checkpoint
+from napari_construct.models.checkpoint import Checkpoint, load_checkpoint
+from napari_construct.models.rebuild import build_from_checkpoint
 from napari_construct.training.config import AugmentationConfig, TrainingConfig
 from napari_construct.training.patches import load_patches
 from napari_construct.training.trainer import train

@@ -7,7 +7,6 @@ import pytest
 from npe2 import PluginManager, PluginManifest
 
 from napari_construct.widgets import _sample_data
-from napari_construct.widgets._model_chooser import bundled_model_names
 from napari_construct.widgets.segment_tissue import SegmentTissue
 
 pytestmark = pytest.mark.gui
@@ -68,9 +67,3 @@ def test_annotation_counts_classes_from_one_and_leaves_white_out() -> None:
     assert kind == "labels"
     assert np.bincount(labels.ravel()).tolist() == [8590, 210424, 829562]
     assert options["features"]["class"] == ["tumour", "lymphoid"]
-
-
-def test_list_of_models_is_that_of_the_checkpoints() -> None:
-    from napari_construct.models.checkpoint import bundled_models
-
-    assert bundled_model_names() == list(bundled_models())

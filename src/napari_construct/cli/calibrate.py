@@ -30,6 +30,7 @@ def calibrate(
         bool, typer.Option("--offsets", help="Also fit the balance between the classes.")
     ] = False,
     encoder_weights: options.EncoderWeights = None,
+    any_encoder: options.AnyEncoder = False,
     device: options.Device = "auto",
     json_file: options.JsonFile = None,
 ) -> None:
@@ -40,12 +41,8 @@ def calibrate(
     (value 0 is the first class), are enough.
     """
     from napari_construct.encoders.catalogue import create_encoder
-    from napari_construct.models.checkpoint import (
-        load_checkpoint,
-        resolve_model,
-        save_checkpoint,
-        with_suffix,
-    )
+    from napari_construct.models.checkpoint import load_checkpoint, save_checkpoint
+    from napari_construct.models.locations import resolve_model, with_suffix
     from napari_construct.training.recalibrate import recalibrate
 
     check_json(json_file)
@@ -61,6 +58,7 @@ def calibrate(
             offsets=offsets,
             encoder=encoder,
             device=device,
+            any_encoder=any_encoder,
         )
         made = bars.follow(steps)
     save_checkpoint(output, made)

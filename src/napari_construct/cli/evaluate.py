@@ -14,7 +14,6 @@ from napari_construct.cli._progress import progress_bars
 from napari_construct.cli._text import check_text, print_table, write_text
 
 if TYPE_CHECKING:
-    from napari_construct.data.masks import Pairs
     from napari_construct.evaluation.report import EvaluationReport
     from napari_construct.evaluation.tables import Table
 
@@ -102,6 +101,7 @@ def evaluate(
     With --ablate nothing is scored that exists: variants of a recipe are trained and compared, seed by
     seed. Ctrl-C stops after the present step, and the same command goes on.
     """
+    from napari_construct.data.masks import find_pairs
     from napari_construct.evaluation.evaluate import evaluate_steps
     from napari_construct.evaluation.models import Models
 
@@ -170,28 +170,6 @@ def _check_alone(model: list[str] | None, preset: str | None, html_file: Path | 
                 f"expected --ablate without {option}, got both; an ablation trains its own models and writes "
                 "--json and --markdown"
             )
-
-
-def find_pairs(images: Path, masks: Path | None) -> Pairs:
-    """Images and masks; of one folder alone, those in ``img`` and ``mask`` inside, or in its ``test``.
-
-    Raises
-    ------
-    DatasetError
-        If there are none.
-    """
-    from napari_construct.data.masks import pair_by_stem
-    from napari_construct.exceptions import DatasetError
-
-    if masks is not None:
-        return pair_by_stem(images, masks)
-    for root in (images, images / "test"):
-        if (root / "img").is_dir() and (root / "mask").is_dir():
-            return pair_by_stem(root / "img", root / "mask")
-    raise DatasetError(
-        f"{images}: expected the folders img and mask inside, found none; name a folder of images and a "
-        "folder of masks"
-    )
 
 
 def _preset_tables(report: EvaluationReport) -> tuple[Table, ...]:

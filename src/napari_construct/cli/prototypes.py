@@ -37,7 +37,8 @@ def list_prototypes(
 ) -> None:
     """Show the prototypes of a model by class."""
     from napari_construct.inference.prototypes import prototypes_of
-    from napari_construct.models.checkpoint import load_checkpoint, resolve_model
+    from napari_construct.models.checkpoint import load_checkpoint
+    from napari_construct.models.locations import resolve_model
 
     check_json(json_file)
     found = prototypes_of(load_checkpoint(resolve_model(model)))

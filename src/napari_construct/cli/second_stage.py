@@ -43,6 +43,7 @@ def second_stage(
     mpp: Annotated[float | None, typer.Option("--mpp", help="Micrometres per pixel of the patches.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Equal seeds give equal runs.")] = None,
     encoder_weights: options.EncoderWeights = None,
+    any_encoder: options.AnyEncoder = False,
     device: options.Device = "auto",
     json_file: options.JsonFile = None,
 ) -> None:
@@ -52,7 +53,8 @@ def second_stage(
     therefore faster; --no-crf is what it was made for.
     """
     from napari_construct.encoders.catalogue import create_encoder
-    from napari_construct.models.checkpoint import load_checkpoint, resolve_model, with_suffix
+    from napari_construct.models.checkpoint import load_checkpoint
+    from napari_construct.models.locations import resolve_model, with_suffix
     from napari_construct.training.second_config import SecondStageConfig
     from napari_construct.training.second_stage import train_second_stage
 
@@ -79,7 +81,14 @@ def second_stage(
     with progress_bars() as bars:
         made = bars.follow(
             train_second_stage(
-                dataset, first, config, val=validation, output=output, encoder=own, device=device
+                dataset,
+                first,
+                config,
+                val=validation,
+                output=output,
+                encoder=own,
+                device=device,
+                any_encoder=any_encoder,
             )
         )
     target = with_suffix(output)

@@ -171,7 +171,7 @@ def _settings(
 def _target(output: Path, *, resume: bool, overwrite: bool) -> Path:
     """The checkpoint's path, once it is sure that it can be written and nothing is lost."""
     from napari_construct.exceptions import ConfigurationError
-    from napari_construct.models.checkpoint import with_suffix
+    from napari_construct.models.locations import with_suffix
 
     target = with_suffix(output)
     if target.is_dir():

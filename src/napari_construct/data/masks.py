@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,6 +134,36 @@ def pair_by_stem(images_dir: PathLike, masks_dir: PathLike) -> Pairs:
         tuple((images[stem], masks[stem]) for stem in both),
         tuple(path for stem, path in images.items() if stem not in masks),
         tuple(path for stem, path in masks.items() if stem not in images),
+    )
+
+
+def find_pairs(
+    images: PathLike, masks: PathLike | None = None, *, inside: Sequence[str] = ("", "test")
+) -> Pairs:
+    """Images and masks of two folders; of one folder alone, those in ``img`` and ``mask`` inside.
+
+    Parameters
+    ----------
+    images : path
+        Folder of images, or the one folder.
+    masks : path, optional
+        Folder of masks with the same names.
+    inside : sequence of str
+        Where ``img`` and ``mask`` may lie in the one folder: in itself, or in its folder ``test``.
+
+    Raises
+    ------
+    DatasetError
+        If there are none.
+    """
+    if masks is not None:
+        return pair_by_stem(images, masks)
+    for root in (Path(images) / name for name in inside):
+        if (root / "img").is_dir() and (root / "mask").is_dir():
+            return pair_by_stem(root / "img", root / "mask")
+    raise DatasetError(
+        f"{images}: expected the folders img and mask inside, found none; name a folder of images and a "
+        "folder of masks"
     )
 
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from napari_construct.encoders.catalogue import HUB, entries, find_entry
+from napari_construct.encoders.catalogue import HUB, bundled_entries, entries, find_entry
 from napari_construct.encoders.entries import EncoderEntry
 from napari_construct.encoders.folders import weights_folder
 from napari_construct.encoders.store import located
+from napari_construct.exceptions import EncoderError
 
 State = Literal["bundled", "installed", "available", "gated"]
 
@@ -69,6 +70,14 @@ def overview(some: Sequence[EncoderEntry] | None = None) -> tuple[EncoderStatus,
     """
     chosen = (*entries(), *members_here()) if some is None else some
     return tuple(status_of(entry) for entry in chosen if not entry.hidden)
+
+
+def readable_overview() -> tuple[tuple[EncoderStatus, ...], str]:
+    """As :func:`overview`, without the user's own catalogue if that is wrong; and what is wrong with it."""
+    try:
+        return overview(), ""
+    except EncoderError as error:
+        return overview(bundled_entries()), str(error)
 
 
 def members_here() -> tuple[EncoderEntry, ...]:

@@ -8,7 +8,8 @@ from pathlib import Path
 from napari_construct.classes import ClassTable
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.predictor import Predictor, load_model
-from napari_construct.models.checkpoint import Checkpoint, load_checkpoint, resolve_model
+from napari_construct.models.checkpoint import Checkpoint, load_checkpoint
+from napari_construct.models.locations import resolve_model
 from napari_construct.types import PathLike
 
 

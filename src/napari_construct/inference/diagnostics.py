@@ -164,7 +164,8 @@ def _encoders() -> dict[str, str]:
 
 
 def _models() -> dict[str, str]:
-    from napari_construct.models.checkpoint import bundled_models, imported_models, load_checkpoint
+    from napari_construct.models.checkpoint import load_checkpoint
+    from napari_construct.models.locations import bundled_models, imported_models
 
     facts = {}
     for name, path in (imported_models() | bundled_models()).items():

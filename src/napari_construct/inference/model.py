@@ -21,12 +21,9 @@ from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.zero_shot_settings import ZeroShotSettings
 from napari_construct.models.archive import file_hash
 from napari_construct.models.calibration import Calibration
-from napari_construct.models.checkpoint import (
-    Checkpoint,
-    build_from_checkpoint,
-    load_checkpoint,
-    resolve_model,
-)
+from napari_construct.models.checkpoint import Checkpoint, load_checkpoint
+from napari_construct.models.locations import resolve_model
+from napari_construct.models.rebuild import build_from_checkpoint
 from napari_construct.types import PathLike
 
 LARGEST_PATCH: Final = 4096
@@ -138,6 +135,12 @@ class Predictor:
         """Side in pixels, at the model's resolution, of the patches it was trained on."""
         side: Any = self.checkpoint.training.get("patch", PATCH)
         return side if isinstance(side, int) and 0 < side <= LARGEST_PATCH else PATCH
+
+    def calibrated(self, calibration: Calibration) -> Predictor:
+        """The same network with another calibration."""
+        other = copy.copy(self)
+        other.checkpoint = replace(self.checkpoint, calibration=calibration)
+        return other
 
     def without_network(self) -> Predictor:
         """A copy that can still decide (``finish``) but not look; it keeps no weights in memory."""

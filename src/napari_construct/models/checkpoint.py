@@ -11,10 +11,8 @@ oldest version that can hold it, which older releases read.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,14 +22,12 @@ from torch import Tensor, nn
 
 from napari_construct.classes import ClassTable
 from napari_construct.encoders.catalogue import encoder_hash
-from napari_construct.encoders.folders import models_folder
-from napari_construct.encoders.protocol import Encoder
 from napari_construct.exceptions import CheckpointError
 from napari_construct.models.archive import damaged, read_archive, write_archive
-from napari_construct.models.builder import build_model, make_encoder
 from napari_construct.models.calibration import Calibration
 from napari_construct.models.config import ModelConfig
-from napari_construct.models.unet import PixelNetwork, build_unet
+from napari_construct.models.locations import with_suffix
+from napari_construct.models.unet import PixelNetwork
 from napari_construct.models.versions import software_versions
 from napari_construct.types import PathLike
 
@@ -39,7 +35,6 @@ KIND: Final = "napari-construct checkpoint"
 FORMAT_VERSION: Final = 3
 SECOND_STAGE_VERSION: Final = 2
 FIRST_STAGE_VERSION: Final = 1
-SUFFIX: Final = ".construct"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -193,84 +188,6 @@ def load_checkpoint(path: PathLike) -> Checkpoint:
     return checkpoint
 
 
-def build_from_checkpoint(
-    checkpoint: Checkpoint, encoder: Encoder | None = None, *, any_encoder: bool = False
-) -> PixelNetwork:
-    """The network of a checkpoint, in eval mode on the CPU.
-
-    Parameters
-    ----------
-    checkpoint : Checkpoint
-        From :func:`load_checkpoint` or a training run.
-    encoder : Encoder, optional
-        The encoder it was trained with, for example with the user's own gated weights; made by the
-        catalogue otherwise. Where the checkpoint holds trained encoder weights, a copy receives them.
-    any_encoder : bool
-        Take an encoder of another hash as well; results are then those of another model.
-
-    Raises
-    ------
-    CheckpointError
-        If the encoder is not the one the head was trained with, or a tensor is missing, unknown or of
-        another shape.
-    """
-    config = checkpoint.config
-    student: Encoder = make_encoder(config.encoder) if encoder is None else encoder
-    if checkpoint.encoder_state is not None:
-        student = copy.deepcopy(student)
-        _load_strictly(student, checkpoint.encoder_state, f"the encoder {config.encoder}")  # type: ignore[arg-type]
-    found = encoder_hash(student)
-    if found != checkpoint.encoder_hash and not any_encoder:
-        raise CheckpointError(
-            f"expected the encoder {config.encoder} with hash {checkpoint.encoder_hash[:12]}..., got "
-            f"{student.spec.id} with hash {found[:12]}...; load the weights the model was trained with, "
-            "train the model again with these, or allow it with any_encoder (--any-encoder)"
-        )
-    build = build_unet if config.network == "unet" else build_model
-    model: PixelNetwork = build(config, student, len(checkpoint.classes))
-    _load_strictly(model.head, checkpoint.head_state, "the head")
-    return model.eval()
-
-
-def bundled_models() -> dict[str, Path]:
-    """Models that come with the package: name and file."""
-    folder = Path(str(files("napari_construct.models").joinpath("bundled")))
-    return {path.stem: path for path in sorted(folder.glob(f"*{SUFFIX}"))}
-
-
-def imported_models() -> dict[str, Path]:
-    """Models that the user imported: name and file."""
-    folder = models_folder()
-    return {p.stem: p for p in sorted(folder.glob(f"*{SUFFIX}"))} if folder.is_dir() else {}
-
-
-def resolve_model(name_or_path: PathLike) -> Path:
-    """File of a bundled or imported model by its name, or the path of a checkpoint.
-
-    Raises
-    ------
-    CheckpointError
-        If it is neither.
-    """
-    named = imported_models() | bundled_models()
-    if str(name_or_path) in named:
-        return named[str(name_or_path)]
-    path = Path(name_or_path)
-    if not path.is_file():
-        names = ", ".join(sorted(named)) or "none"
-        raise CheckpointError(
-            f"{path}: expected a checkpoint ({SUFFIX}) or the name of a bundled model ({names}), found "
-            "neither; check the path or the name"
-        )
-    return path
-
-
-def with_suffix(path: PathLike) -> Path:
-    """``path`` with ``.construct`` added unless it ends so."""
-    path = Path(path)
-    return path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
-
-
 def _manifest(checkpoint: Checkpoint) -> dict[str, Any]:
     config = checkpoint.config.model_dump(mode="json")
     version = FORMAT_VERSION
@@ -316,20 +233,6 @@ def _check_classes(path: Path, checkpoint: Checkpoint) -> None:
         raise damaged(path, KIND, f"a placed prototype of class {max(config.placed)}, where there are {k}")
     if len(checkpoint.calibration.presence_thresholds) not in (0, k):
         raise damaged(path, KIND, f"presence thresholds for another number of classes than {k}")
-
-
-def _load_strictly(module: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
-    expected = {name: tuple(value.shape) for name, value in module.state_dict().items()}
-    found = {name: tuple(value.shape) for name, value in state.items()}
-    wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
-    if wrong:
-        name = wrong[0]
-        raise CheckpointError(
-            f"expected the weights of {what}, got others: {name} has shape {found.get(name, 'none')} "
-            f"instead of {expected.get(name, 'none')} ({len(wrong)} such tensors); "
-            "use the checkpoint with its own configuration"
-        )
-    module.load_state_dict(dict(state), strict=True)
 
 
 def _copy(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

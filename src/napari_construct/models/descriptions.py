@@ -69,13 +69,14 @@ def parse_classes(text: str) -> ClassTable:
 
 
 def classes_as_text(classes: ClassTable) -> str:
-    """What :func:`parse_classes` makes the same table of: words where they suffice, else JSON."""
+    """What :func:`parse_classes` makes classes of the same names and prompts of: words, else JSON."""
+    plain = ClassTable(classes=tuple(TissueClass(name=t.name, prompt=t.prompt) for t in classes))
     text = "; ".join(f"{tissue.name}: {tissue.prompt}".removesuffix(": ") for tissue in classes)
     try:
-        same = parse_classes(text) == classes
+        same = [(t.name, t.prompt) for t in parse_classes(text)] == [(t.name, t.prompt) for t in classes]
     except ConfigurationError:
         same = False
-    return text if same else classes.model_dump_json(exclude_defaults=True)
+    return text if same else plain.model_dump_json(exclude_defaults=True)
 
 
 def descriptions(tissue: TissueClass) -> tuple[str, ...]:

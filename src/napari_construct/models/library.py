@@ -12,7 +12,8 @@ from napari_construct.encoders.overview import status_of
 from napari_construct.encoders.store import remove as remove_weights
 from napari_construct.exceptions import CheckpointError, ConstructError
 from napari_construct.models.archive import file_hash
-from napari_construct.models.checkpoint import SUFFIX, bundled_models, imported_models, load_checkpoint
+from napari_construct.models.checkpoint import load_checkpoint
+from napari_construct.models.locations import SUFFIX, bundled_models, imported_models
 from napari_construct.types import PathLike
 
 

@@ -17,13 +17,8 @@ from napari_construct.exceptions import CheckpointError, EncoderError
 from napari_construct.export.atomic import atomic
 from napari_construct.models.archive import file_hash
 from napari_construct.models.builder import SCRATCH
-from napari_construct.models.checkpoint import (
-    SUFFIX,
-    Checkpoint,
-    load_checkpoint,
-    resolve_model,
-    save_checkpoint,
-)
+from napari_construct.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from napari_construct.models.locations import SUFFIX, resolve_model
 from napari_construct.models.model_card import model_card
 from napari_construct.types import PathLike
 

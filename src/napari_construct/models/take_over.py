@@ -11,8 +11,9 @@ from napari_construct.encoders.folders import models_folder
 from napari_construct.encoders.store import import_weights
 from napari_construct.events import Event, Notice, Steps
 from napari_construct.models.authors_checkpoint import BCSS_MPP, import_authors_checkpoint
-from napari_construct.models.checkpoint import SUFFIX, save_checkpoint
+from napari_construct.models.checkpoint import save_checkpoint
 from napari_construct.models.descriptions import parse_classes
+from napari_construct.models.locations import SUFFIX
 from napari_construct.models.sharing import HUB, import_model, pull_model
 from napari_construct.types import PathLike
 

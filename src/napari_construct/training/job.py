@@ -16,13 +16,8 @@ from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.devices import resolve_device
 from napari_construct.inference.predictor import Predictor
 from napari_construct.models.calibration import Calibration
-from napari_construct.models.checkpoint import (
-    Checkpoint,
-    checkpoint_of,
-    load_checkpoint,
-    save_checkpoint,
-    with_suffix,
-)
+from napari_construct.models.checkpoint import Checkpoint, checkpoint_of, load_checkpoint, save_checkpoint
+from napari_construct.models.locations import with_suffix
 from napari_construct.training.config import TrainingConfig
 from napari_construct.training.patches import PatchStore, load_patches
 from napari_construct.training.preparation import (

@@ -20,7 +20,8 @@ from napari_construct.events import Notice, Steps
 from napari_construct.exceptions import DatasetError
 from napari_construct.inference.devices import resolve_device
 from napari_construct.models.calibration import Calibration
-from napari_construct.models.checkpoint import Checkpoint, build_from_checkpoint
+from napari_construct.models.checkpoint import Checkpoint
+from napari_construct.models.rebuild import build_from_checkpoint
 from napari_construct.training.calibrate import fit_calibration
 from napari_construct.training.config import TrainingConfig
 from napari_construct.training.labelled_logits import LabelledLogits, join, labelled_logits_steps

@@ -24,7 +24,7 @@ from napari_construct.inference.predictor import Predictor, cam_steps
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.tiling import spread
 from napari_construct.models.calibration import Calibration
-from napari_construct.models.checkpoint import Checkpoint, build_from_checkpoint
+from napari_construct.models.checkpoint import Checkpoint
 from napari_construct.models.pooling import pool_logits
 from napari_construct.training.calibrate import cross_fitted_f1, fit_calibration
 from napari_construct.training.config import TrainingConfig
@@ -49,6 +49,7 @@ def recalibrate(
     offsets: bool = False,
     encoder: Encoder | None = None,
     device: str = "auto",
+    any_encoder: bool = False,
 ) -> Steps[Checkpoint]:
     """Fit temperature, presence thresholds and, if asked for, class offsets on validation data.
 
@@ -69,6 +70,8 @@ def recalibrate(
         Of the checkpoint, where the catalogue cannot make it alone.
     device : str
         "auto", "cpu", "cuda" ...
+    any_encoder : bool
+        Take an encoder of another hash as well. The result keeps the hash of the encoder it was trained with.
 
     Yields
     ------
@@ -88,13 +91,13 @@ def recalibrate(
     DatasetError
         If the data cannot be used.
     """
-    predictor = Predictor(checkpoint, device, encoder=encoder)
+    predictor = Predictor(checkpoint, device, encoder=encoder, any_encoder=any_encoder)
     kept: dict[str, Any] = {
         "class_offsets": checkpoint.calibration.class_offsets,
         "crf": checkpoint.calibration.crf,
     }
     if isinstance(data, ImageLevelDataset):
-        truth = yield from _of_dataset(data, predictor, encoder, mpp)
+        truth = yield from _of_dataset(data, predictor, mpp)
         used = {"patches": len(truth.pooled), "fingerprint": data.fingerprint}
         found = fit_calibration(truth, offsets=offsets)
         kept |= {"class_offsets": found.class_offsets} if offsets else {}
@@ -105,7 +108,8 @@ def recalibrate(
         found = fit_calibration(truth)
         kept |= {"class_offsets": iou_offsets(truth, found.temperature)} if offsets else {}
         balanced = with_calibration(checkpoint, found.model_copy(update=kept))
-        kept["crf"] = yield from crf_helps_steps(images, Predictor(balanced, device, encoder=encoder))
+        judged = Predictor(balanced, device, encoder=encoder, any_encoder=any_encoder)
+        kept["crf"] = yield from crf_helps_steps(images, judged)
     found = found.model_copy(update=kept)
     metrics: dict[str, Any] = {**checkpoint.metrics, "calibration_f1": cross_fitted_f1(truth)}
     made = with_calibration(checkpoint, found, **used, offsets=offsets)
@@ -194,9 +198,7 @@ def _windows(
     return pooled, labels
 
 
-def _of_dataset(
-    data: ImageLevelDataset, predictor: Predictor, encoder: Encoder | None, mpp: float | None
-) -> Steps[LabelledLogits]:
+def _of_dataset(data: ImageLevelDataset, predictor: Predictor, mpp: float | None) -> Steps[LabelledLogits]:
     names = predictor.classes.names
     if data.class_names != names:
         raise ConfigurationError(
@@ -204,7 +206,7 @@ def _of_dataset(
             f"{', '.join(data.class_names)}; use the same classes in the same order"
         )
     config = view_config(predictor, mpp)
-    model = build_from_checkpoint(predictor.checkpoint, encoder).to(predictor.device)
+    model: Any = predictor.network
     patches = yield from load_patches(data, config, predictor.spec)
     _, found = yield from labelled_logits_steps(model, patches, data.labels, predictor.device)
     return found

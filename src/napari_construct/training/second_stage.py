@@ -31,7 +31,6 @@ from napari_construct.inference.predictor import Predictor
 from napari_construct.models.builder import make_encoder
 from napari_construct.models.checkpoint import (
     Checkpoint,
-    build_from_checkpoint,
     checkpoint_of,
     save_checkpoint,
 )
@@ -68,6 +67,7 @@ def train_second_stage(
     output: PathLike | None = None,
     encoder: Encoder | None = None,
     device: str = "auto",
+    any_encoder: bool = False,
 ) -> Steps[Checkpoint]:
     """Train a one-pass network on the pseudo masks of a first stage.
 
@@ -88,6 +88,8 @@ def train_second_stage(
         Of the first stage, where the catalogue cannot make it alone.
     device : str
         "auto", "cpu", "cuda" ...
+    any_encoder : bool
+        Take a first stage with an encoder of another hash as well.
 
     Yields
     ------
@@ -113,8 +115,8 @@ def train_second_stage(
             f"has, got {', '.join(dataset.class_names)}; use the same classes in the same order"
         )
     place = resolve_device(device)
-    predictor = Predictor(first, device, encoder=encoder)
-    network, stores_encoder = _network(first, config, encoder)
+    predictor = Predictor(first, device, encoder=encoder, any_encoder=any_encoder)
+    network, stores_encoder = _network(first, config, predictor)
     for text in _notices(network, config):
         yield Notice("train", 0, 0, text)
     shown = view_config(predictor, config.patch_mpp).changed(
@@ -281,12 +283,11 @@ def class_weights(masks: NDArray[np.uint8], k: int) -> Float[Tensor, " k"]:
     return torch.from_numpy(np.clip(known / (k * np.maximum(area, 1)), None, LARGEST_WEIGHT)).float()
 
 
-def _network(first: Checkpoint, config: SecondStageConfig, encoder: Encoder | None) -> tuple[UNet, bool]:
+def _network(first: Checkpoint, config: SecondStageConfig, predictor: Predictor) -> tuple[UNet, bool]:
     """The network, and whether the checkpoint must hold its encoder."""
     own = config.encoder in (FIRST, first.config.encoder)
-    student: Any = (
-        copy.deepcopy(build_from_checkpoint(first, encoder).encoder) if own else make_encoder(config.encoder)
-    )
+    loaded: Any = predictor.network
+    student: Any = copy.deepcopy(loaded.encoder) if own else make_encoder(config.encoder)
     wiring = ModelConfig(
         network="unet",
         encoder=student.spec.id,

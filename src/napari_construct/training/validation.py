@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.data.images import read_image
-from napari_construct.data.masks import Pairs, pair_by_stem, read_mask
+from napari_construct.data.masks import Pairs, find_pairs, read_mask
 from napari_construct.events import Event, Notice, Result, Steps
 from napari_construct.exceptions import DatasetError
 from napari_construct.inference.predictor import Predictor, cam_steps, finish
@@ -56,13 +56,7 @@ def open_masked(folder: PathLike, mpp: float | None = None) -> MaskedImages:
     DatasetError
         If it has no such folders, or no image has a mask of its name.
     """
-    root = Path(folder)
-    if not (root / "img").is_dir() or not (root / "mask").is_dir():
-        raise DatasetError(
-            f"{root}: expected the folders img and mask inside (validation with masks), got something else; "
-            "give such a folder, or a dataset with image-level labels"
-        )
-    return MaskedImages(pair_by_stem(root / "img", root / "mask"), mpp)
+    return MaskedImages(find_pairs(folder, inside=("",)), mpp)
 
 
 def mask_scores_steps(

@@ -13,9 +13,9 @@ from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
 from napari_construct.classes import ClassTable
-from napari_construct.data.masks import Pairs, pair_by_stem, read_mask
+from napari_construct.data.masks import find_pairs, read_mask
 from napari_construct.events import Event, Steps
-from napari_construct.exceptions import DatasetError, InputError
+from napari_construct.exceptions import InputError
 from napari_construct.metrics.segmentation import confusion_matrix
 from napari_construct.widgets._evaluate_errors import errors_layer, errors_of
 from napari_construct.widgets._evaluate_scores import Scored
@@ -135,23 +135,6 @@ def _numbered(
             f"expected at most 254 classes, got the label {highest}; instance labels are no class mask"
         )
     return tuple(f"class {i + 1}" for i in range(highest))
-
-
-def find_pairs(images: Path, masks: Path | None) -> Pairs:
-    """Images and masks; of one folder alone, those in ``img`` and ``mask`` inside.
-
-    Raises
-    ------
-    DatasetError
-        If there are none.
-    """
-    if masks is not None:
-        return pair_by_stem(images, masks)
-    if (images / "img").is_dir() and (images / "mask").is_dir():
-        return pair_by_stem(images / "img", images / "mask")
-    raise DatasetError(
-        f"{images}: expected the folders img and mask inside, found none; choose a folder of masks, too"
-    )
 
 
 def folders_job(images: Path, masks: Path | None, settings: EvaluateSettings) -> Steps[Evaluated]:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
-from typing import Final
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from napari_construct.encoders.folders import models_folder
+from napari_construct.models.locations import SUFFIX, bundled_models, imported_models
 from napari_construct.widgets._message_label import breakable
-
-_SUFFIX: Final = ".construct"
 
 
 class _Combo(QComboBox):
@@ -80,7 +76,7 @@ class ModelChooser(QWidget):
 
     def openFile(self, *_: object) -> None:
         """Ask for a checkpoint file."""
-        path, _ = QFileDialog.getOpenFileName(self, "Open a checkpoint", "", f"Checkpoints (*{_SUFFIX})")
+        path, _ = QFileDialog.getOpenFileName(self, "Open a checkpoint", "", f"Checkpoints (*{SUFFIX})")
         if path:
             self.setValue(path)
 
@@ -98,7 +94,7 @@ class ModelChooser(QWidget):
 
     def _build_open_button(self) -> QPushButton:
         button = QPushButton("Open...", self)
-        button.setToolTip(f"Choose a checkpoint file ({_SUFFIX}) that you or a colleague trained")
+        button.setToolTip(f"Choose a checkpoint file ({SUFFIX}) that you or a colleague trained")
         button.setAccessibleName("Open a checkpoint")
         button.clicked.connect(self.openFile)
         return button
@@ -118,14 +114,6 @@ class ModelChooser(QWidget):
         self.valueChanged.emit(self.value())
 
 
-def bundled_model_names() -> list[str]:
-    """Names of the models in the package, as ``models.checkpoint`` finds them, but without loading torch."""
-    folder = Path(str(files("napari_construct"))) / "models" / "bundled"
-    return [path.stem for path in sorted(folder.glob(f"*{_SUFFIX}"))]
-
-
 def model_names() -> list[str]:
-    """Names of the models on this computer, bundled ones first; without loading torch."""
-    folder = models_folder()
-    imported = [path.stem for path in sorted(folder.glob(f"*{_SUFFIX}"))] if folder.is_dir() else []
-    return list(dict.fromkeys([*bundled_model_names(), *imported]))
+    """Names of the models on this computer, bundled ones first."""
+    return list(dict.fromkeys([*bundled_models(), *imported_models()]))

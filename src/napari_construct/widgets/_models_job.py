@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from napari_construct.encoders.catalogue import bundled_entries, find_entry
+from napari_construct.encoders.catalogue import find_entry
 from napari_construct.encoders.download import DownloadSettings, fetch_steps
 from napari_construct.encoders.entries import EncoderEntry
-from napari_construct.encoders.overview import EncoderStatus, overview, size_text
+from napari_construct.encoders.overview import EncoderStatus, readable_overview, size_text
 from napari_construct.events import Event, Steps
 from napari_construct.exceptions import EncoderError
 from napari_construct.widgets._torch_ahead import load_torch
@@ -89,11 +89,7 @@ def listing_steps() -> Steps[Listing]:
 
     yield Event("looking", 0, 2)
     load_torch()
-    problem = ""
-    try:
-        encoders = overview()
-    except EncoderError as error:
-        encoders, problem = overview(bundled_entries()), str(error)
+    encoders, problem = readable_overview()
     yield Event("looking", 1, 2)
     rows = (*_models(), *map(_encoder, encoders))
     return Listing(rows, has_token(), problem)

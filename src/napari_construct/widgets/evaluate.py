@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
+from napari_construct.data.masks import find_pairs
 from napari_construct.exceptions import ConstructError
 from napari_construct.widgets._copy_row import CopyRow
 from napari_construct.widgets._evaluate_input import EvaluateInput
 from napari_construct.widgets._evaluate_job import (
     Evaluated,
-    find_pairs,
     folders_job,
     image_job,
     layer_pair,
