@@ -31,12 +31,12 @@ def _names(folder: Path) -> list[str]:
 def test_writes_what_python_returns(call: Call, image: Path, model: Path, tmp_path: Path) -> None:
     out = tmp_path / "new" / "results"
     done = call(
-        "segment", image, "--model", model, "--output", out, "--no-crf", "--mpp", "0.25", "--six-views"
+        "segment", image, "--model", model, "--output", out, "--no-crf", "--mpp", "0.25", "--views", "six"
     )
     assert done.exit_code == 0, done.output
     assert _names(out) == FILES
     pixels = read_image(image).pixels
-    expected = segment(pixels, model, crf=None, mpp=0.25, six_views=True)
+    expected = segment(pixels, model, crf=None, mpp=0.25, views="six")
     np.testing.assert_array_equal(read_mask(out / "region_mask.tif"), expected.labels)
     with tifffile.TiffFile(out / "region_cams.ome.tif") as tif:
         assert tif.is_ome
@@ -44,7 +44,7 @@ def test_writes_what_python_returns(call: Call, image: Path, model: Path, tmp_pa
     with Image.open(out / "region_overlay.png") as overlay:
         assert overlay.size == (256, 256)
     record = json.loads((out / "region.json").read_text(encoding="utf-8"))
-    assert record["settings"]["six_views"] is True
+    assert record["settings"]["views"] == "six"
     assert record["input"]["sha256"] == expected.record["input"]["sha256"]
     assert [a["pixels"] for a in record["areas"]] == [a["pixels"] for a in expected.areas()]
     assert "note: region.png: 0.25 um per pixel" in done.stderr

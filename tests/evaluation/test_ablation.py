@@ -51,13 +51,13 @@ def test_each_variant_is_one_change() -> None:
     titles = {v.name: v.title for v in others}
     assert titles["struct"] == "without distillation"
     assert titles["sim"] == "with contrast, weight 0.2", "the contrast is off in this recipe"
-    assert titles["views"] == "six views"
+    assert titles["views"] == "four views"
 
 
 def test_variants_turn_around_where_the_full_recipe_lacks_a_part() -> None:
     weights = LossWeights(distillation=0.0, contrast=0.3)
     bare = CONFIG.changed(weights=weights.model_dump(), model=SMALL.model_dump() | {"fusion": "none"})
-    settings = SegmentSettings(crf=None, six_views=True)
+    settings = SegmentSettings(crf=None, views="four")
     found = {v.name: v for v in variants(tuple(VARIANTS), Recipe(bare, settings))[1:]}
     assert found["struct"].title == "with distillation, weight 1.5"
     assert found["sim"].recipe.training.weights.contrast == 0
@@ -150,7 +150,7 @@ def test_finished_variants_are_kept_and_stopped_ones_go_on(
     assert 0 <= first["variants"][0]["predicted"]["miou"]["mean"] <= 1
     models = sorted(p.name for p in tmp_path.glob("*.construct"))
     assert [name.split("-")[0] for name in models] == ["full", "struct"], (
-        "six views need no model of their own"
+        "other views need no model of their own"
     )
     assert (tmp_path / "ablation.json").is_file()
 

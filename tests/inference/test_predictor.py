@@ -31,12 +31,12 @@ from napari_construct.inference.predictor import (
 )
 from napari_construct.inference.result import SegmentationResult
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.models.calibration import BackgroundRule, Calibration
+from napari_construct.models.calibration import BackgroundRule, Calibration, ViewsName
 from napari_construct.models.checkpoint import Checkpoint, save_checkpoint
 from napari_construct.refinement.cam import published_probabilities
 from napari_construct.refinement.dense_crf import CRFParameters
 from napari_construct.refinement.safeguard import protect_regions
-from napari_construct.refinement.views import SIX_VIEWS
+from napari_construct.refinement.views import VIEWS
 
 from .conftest import ColourPredictor, checkpoint
 
@@ -63,10 +63,10 @@ def _check(result: SegmentationResult, shape: tuple[int, int]) -> None:
     assert not result.labels[result.background].any()
 
 
-@pytest.mark.parametrize("six_views", [False, True])
-def test_tiled_and_whole_agree(colours: ColourPredictor, tissue: np.ndarray, six_views: bool) -> None:
-    whole = run(cam_steps(tissue, colours, _settings(six_views=six_views)))
-    tiled = run(cam_steps(tissue, colours, _settings(six_views=six_views, tile=96, overlap=32)))
+@pytest.mark.parametrize("views", ["one", "four", "six"])
+def test_tiled_and_whole_agree(colours: ColourPredictor, tissue: np.ndarray, views: str) -> None:
+    whole = run(cam_steps(tissue, colours, _settings(views=views)))
+    tiled = run(cam_steps(tissue, colours, _settings(views=views, tile=96, overlap=32)))
     assert whole.record["tiles"] == 1
     assert tiled.record["tiles"] == 16
     np.testing.assert_allclose(tiled.logits, whole.logits, atol=1e-5)
@@ -126,7 +126,7 @@ def test_absurd_resolution_is_refused(colours: ColourPredictor, tissue: np.ndarr
 
 def test_one_event_a_tile_and_view(colours: ColourPredictor, tissue: np.ndarray) -> None:
     events: list[Event] = []
-    run(cam_steps(tissue, colours, _settings(six_views=True, tile=160, overlap=32)), events.append)
+    run(cam_steps(tissue, colours, _settings(views="six", tile=160, overlap=32)), events.append)
     assert [e.done for e in events] == list(range(4 * 6 + 1))
     assert {e.total for e in events} == {24}
     assert colours.calls == 24
@@ -244,13 +244,13 @@ def test_confident_regions_can_be_protected_from_the_crf(
 
 
 def test_record_says_what_was_done(colours: ColourPredictor, tissue: np.ndarray) -> None:
-    result = run(segment_steps(tissue, colours, _settings(six_views=True), mpp=0.25, name="a.png"))
+    result = run(segment_steps(tissue, colours, _settings(views="six"), mpp=0.25, name="a.png"))
     record = json.loads(json.dumps(plain(result.record)))
     assert record["input"]["name"] == "a.png"
     assert record["input"]["shape"] == [256, 256, 3]
     assert len(record["input"]["sha256"]) == 64
     assert record["model"]["encoder_sha256"] == colours.checkpoint.encoder_hash
-    assert SegmentSettings.model_validate(record["settings"]) == _settings(six_views=True)
+    assert SegmentSettings.model_validate(record["settings"]) == _settings(views="six")
     assert record["views"] == 6
     assert record["times"]["network_seconds"] > 0
     assert {"napari-construct", "torch", "numpy"} <= record["software"].keys()
@@ -300,15 +300,15 @@ def test_damaged_network_and_full_device(
         run(segment_steps(tissue, tiny, PLAIN))
 
 
-@pytest.mark.parametrize("six_views", [False, True])
-def test_published_preset_has_the_released_arithmetic(tissue: np.ndarray, six_views: bool) -> None:
+@pytest.mark.parametrize("name", ["one", "six"])
+def test_published_preset_has_the_released_arithmetic(tissue: np.ndarray, name: ViewsName) -> None:
     made = checkpoint(preset="published", fusion="none", class_bias=False, prototype_mlp=False, mpp=None)
     predictor = Predictor(made, "cpu", encoder=TinyEncoder())
     image = np.ascontiguousarray(tissue[:224, :224])
-    settings = _settings(classes=("dark", "green"), six_views=six_views)
+    settings = _settings(classes=("dark", "green"), views=name)
     result = run(segment_steps(image, predictor, settings))
     batch = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
-    views = SIX_VIEWS if six_views else SIX_VIEWS[1:2]
+    views = VIEWS[name]
     cams = [v.undo(predictor.logits(v.apply(batch, predictor.mean))) for v in views]
     expected = published_probabilities(cams, torch.tensor([[1, 0, 1]]), (224, 224))[0].numpy()
     np.testing.assert_allclose(result.probabilities, expected[:3], atol=1e-5)

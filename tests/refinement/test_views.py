@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from napari_construct.refinement.views import SIX_VIEWS, View, scale_about
+from napari_construct.refinement.views import FOUR_VIEWS, SIX_VIEWS, VIEWS, View, scale_about
 
 MEAN, STD = (0.6, 0.5, 0.7), (0.2, 0.3, 0.1)
 
@@ -28,11 +28,22 @@ def test_the_default_view_is_the_image(images: torch.Tensor) -> None:
     assert View().undo(images) is images
 
 
-@pytest.mark.parametrize("view", SIX_VIEWS)
+def test_four_views_are_the_quarter_turns(images: torch.Tensor) -> None:
+    seen = [view.apply(images) for view in FOUR_VIEWS]
+    assert [tuple(view.shape[2:]) for view in seen] == [(4, 6), (6, 4), (4, 6), (6, 4)]
+    torch.testing.assert_close(seen[2], images.flip(-1, -2))
+    torch.testing.assert_close(seen[1][..., 0], images[..., 0, :].flip(-1))
+
+
+def test_every_name_has_views() -> None:
+    assert {name: len(views) for name, views in VIEWS.items()} == {"one": 1, "four": 4, "six": 6}
+
+
+@pytest.mark.parametrize("view", SIX_VIEWS + FOUR_VIEWS + (View(flip=True, turns=1),))
 def test_undo_brings_maps_back(view: View, images: torch.Tensor) -> None:
-    still = View(view.flip)
+    still = View(view.flip, view.turns)
     torch.testing.assert_close(still.undo(still.apply(images)), images)
-    assert view.undo(images).shape == images.shape
+    assert view.undo(view.apply(images)).shape == images.shape
 
 
 def test_brightness_of_the_raw_image_is_clipped(images: torch.Tensor) -> None:

@@ -59,7 +59,7 @@ def states(widget: Batch) -> dict[str, str]:
     "value",
     [
         BatchSettings(),
-        BatchSettings(outputs=("zarr",), segment=SegmentSettings(tile=256, overlap=16, six_views=True)),
+        BatchSettings(outputs=("zarr",), segment=SegmentSettings(tile=256, overlap=16, views="six")),
         BatchSettings(segment=SegmentSettings(crf=None, classes=("tumour",), presence_threshold=0.3)),
     ],
 )

@@ -91,7 +91,7 @@ def button(widget: Evaluate, name: str) -> QPushButton:
     "value",
     [
         EvaluateSettings(),
-        EvaluateSettings(mode="folders", ignore=(2, 7), segment=SegmentSettings(crf=None, six_views=True)),
+        EvaluateSettings(mode="folders", ignore=(2, 7), segment=SegmentSettings(crf=None, views="six")),
         EvaluateSettings(
             first_class=0, ignore=(0,), segment=SegmentSettings(presence_threshold=0.3, tile=256)
         ),

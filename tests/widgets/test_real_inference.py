@@ -45,11 +45,11 @@ def run(qtbot, widget: SegmentTissue) -> None:
     "value",
     [
         QUICK,
-        QUICK.model_copy(update={"six_views": True}),
+        QUICK.model_copy(update={"views": "four"}),
         QUICK.model_copy(update={"classes": ("lymphoid",), "min_confidence": 0.6}),
         QUICK.model_copy(update={"mpp": 0.5}),
     ],
-    ids=["plain", "six views", "named", "resampled"],
+    ids=["plain", "four views", "named", "resampled"],
 )
 def test_widget_and_python_give_identical_arrays(qtbot, viewer, widget, tissue, checkpoint, value) -> None:
     from napari_construct.inference.predictor import segment
@@ -65,7 +65,7 @@ def test_widget_and_python_give_identical_arrays(qtbot, viewer, widget, tissue, 
 
 
 def test_cancel_in_the_middle(qtbot, viewer, widget) -> None:
-    widget.setValue(QUICK.model_copy(update={"tile": 64, "overlap": 32, "six_views": True}))
+    widget.setValue(QUICK.model_copy(update={"tile": 64, "overlap": 32, "views": "four"}))
     widget.run()
     qtbot.waitUntil(lambda: "of" in widget._control._status.text(), timeout=30_000)
     pressed = time.perf_counter()
@@ -105,7 +105,7 @@ def test_image_that_is_too_small(qtbot, viewer, widget, tissue) -> None:
 
 def test_event_loop_goes_on_during_a_run(qtbot, widget) -> None:
     """A freeze would show as a gap as long as the run; a busy machine needs the wide margin."""
-    widget.setValue(QUICK.model_copy(update={"tile": 64, "overlap": 32, "six_views": True}))
+    widget.setValue(QUICK.model_copy(update={"tile": 64, "overlap": 32, "views": "four"}))
     run(qtbot, widget)  # torch warm
     ticks = [time.perf_counter()]
     timer = QTimer()

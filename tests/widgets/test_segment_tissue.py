@@ -29,7 +29,7 @@ def settings_objects() -> st.SearchStrategy[SegmentSettings]:
         SegmentSettings,
         classes=st.none()
         | st.lists(st.sampled_from(["tumour", "lymphoid", "no such"]), unique=True).map(tuple),
-        six_views=st.booleans(),
+        views=st.sampled_from([None, "one", "four", "six"]),
         tile=st.integers(2048, 4096),
         overlap=st.integers(0, 1024),
         mpp=st.none() | st.floats(1e-6, 100, exclude_min=True),
@@ -63,10 +63,10 @@ def test_value_is_what_was_set_before_the_model_is_known(qtbot, viewer) -> None:
 
 def test_change_is_told_once_and_only_if_it_is_one(qtbot, widget: SegmentTissue) -> None:
     with qtbot.waitSignal(widget.valueChanged) as told:
-        widget.setValue(SegmentSettings(six_views=True))
-    assert told.args == [SegmentSettings(six_views=True)]
+        widget.setValue(SegmentSettings(views="six"))
+    assert told.args == [SegmentSettings(views="six")]
     with qtbot.assertNotEmitted(widget.valueChanged):
-        widget.setValue(SegmentSettings(six_views=True))
+        widget.setValue(SegmentSettings(views="six"))
 
 
 def run(qtbot, widget: SegmentTissue, timeout: int = 20_000) -> None:

@@ -82,7 +82,7 @@ def test_features_of_planes_are_joined() -> None:
 
 
 def test_options_are_remembered_but_not_what_is_true_of_one_image(qtbot, viewer, widget, fake) -> None:
-    value = SegmentSettings(tile=256, overlap=32, six_views=True, mpp=0.5, classes=("tumour",))
+    value = SegmentSettings(tile=256, overlap=32, views="six", mpp=0.5, classes=("tumour",))
     widget.setValue(value)
     run(qtbot, widget)
     second = docked(qtbot, viewer, fake)

@@ -36,8 +36,14 @@ Classes = Annotated[
     str | None,
     typer.Option("--classes", help="Classes in the image, a,b,c. Without it the model finds them."),
 ]
-SixViews = Annotated[
-    bool, typer.Option("--six-views/--one-view", help="Average six views of each tile: slower, steadier.")
+Views = Annotated[
+    Literal["one", "four", "six"] | None,
+    typer.Option(
+        "--views",
+        help="Views of each tile that are averaged, which takes so many times longer: four are its quarter "
+        "turns, six the published mirror images and brightnesses. Without it what the model's calibration "
+        "found best.",
+    ),
 ]
 Crf = Annotated[bool, typer.Option("--crf/--no-crf", help="Refine the mask with the dense CRF.")]
 CrfOfModel = Annotated[
@@ -131,7 +137,7 @@ def settings_from(
     *,
     settings: str | None = None,
     classes: str | None = None,
-    six_views: bool = False,
+    views: Literal["one", "four", "six"] | None = None,
     crf: bool | None = True,
     tile: int = DEFAULT_TILE,
     overlap: int = DEFAULT_OVERLAP,
@@ -147,7 +153,7 @@ def settings_from(
     if classes is not None:
         changes["classes"] = tuple(name.strip() for name in classes.split(",") if name.strip())
     given = {
-        "six_views": (six_views, False),
+        "views": (views, None),
         "tile": (tile, DEFAULT_TILE),
         "overlap": (overlap, DEFAULT_OVERLAP),
         "mpp": (mpp, None),

@@ -32,7 +32,7 @@ def batch(
     ] = False,
     settings: options.SettingsJson = None,
     classes: options.Classes = None,
-    six_views: options.SixViews = False,
+    views: options.Views = None,
     crf: options.Crf = True,
     tile: options.Tile = options.DEFAULT_TILE,
     overlap: options.Overlap = options.DEFAULT_OVERLAP,
@@ -56,7 +56,7 @@ def batch(
     chosen = options.settings_from(
         settings=settings,
         classes=classes,
-        six_views=six_views,
+        views=views,
         crf=crf,
         tile=tile,
         overlap=overlap,

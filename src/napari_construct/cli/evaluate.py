@@ -45,7 +45,7 @@ def evaluate(
         typer.Option("--preset", help="bcss: ignore 4, 0.25 um per pixel, and the paper's Tables 2 and 3."),
     ] = None,
     settings_json: options.SettingsJson = None,
-    six_views: options.SixViews = False,
+    views: options.Views = None,
     crf: options.Crf = True,
     tile: options.Tile = options.DEFAULT_TILE,
     overlap: options.Overlap = options.DEFAULT_OVERLAP,
@@ -112,7 +112,7 @@ def evaluate(
         ignored, mpp = [*ignored, WHITE], mpp or MPP
     settings = options.settings_from(
         settings=settings_json,
-        six_views=six_views,
+        views=views,
         crf=crf,
         tile=tile,
         overlap=overlap,

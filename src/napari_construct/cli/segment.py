@@ -25,7 +25,7 @@ def segment(
     region: options.Region = None,
     settings_json: options.SettingsJson = None,
     classes: options.Classes = None,
-    six_views: options.SixViews = False,
+    views: options.Views = None,
     crf: options.CrfOfModel = None,
     tile: options.Tile = options.DEFAULT_TILE,
     overlap: options.Overlap = options.DEFAULT_OVERLAP,
@@ -54,7 +54,7 @@ def segment(
     settings = options.settings_from(
         settings=settings_json,
         classes=None if zero_shot else classes,
-        six_views=six_views,
+        views=views,
         crf=crf,
         tile=tile,
         overlap=overlap,

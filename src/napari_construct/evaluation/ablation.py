@@ -124,8 +124,8 @@ def _crf(full: Recipe) -> Variant:
 
 
 def _views(full: Recipe) -> Variant:
-    six = full.settings.six_views
-    return Variant("views", "one view" if six else "six views", full.used(six_views=not six))
+    other = "four" if full.settings.views in {None, "one"} else "one"
+    return Variant("views", f"{other} view" + "s" * (other != "one"), full.used(views=other))
 
 
 VARIANTS: Final[Mapping[str, Callable[[Recipe], Variant]]] = MappingProxyType(

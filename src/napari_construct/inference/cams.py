@@ -21,7 +21,7 @@ from napari_construct.inference.resample import model_shape, resample_image
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.tiling import Stitcher, Tile, TilePlan, cam_stride, pad_image, plan_tiles
 from napari_construct.refinement.cam import rescale
-from napari_construct.refinement.views import SIX_VIEWS, View
+from napari_construct.refinement.views import VIEWS, View
 from napari_construct.types import FloatArray, RGBImage
 
 LEAST_SIDE: Final = 16
@@ -49,7 +49,7 @@ def cam_steps(
     predictor : Predictor
         The model.
     settings : SegmentSettings, optional
-        ``six_views``, ``tile``, ``overlap`` and ``mpp`` are read.
+        ``views``, ``tile``, ``overlap`` and ``mpp`` are read.
     mpp : float, optional
         Micrometres per pixel as the file or layer says; ``settings.mpp`` goes before it.
     name : str
@@ -79,7 +79,7 @@ def cam_steps(
     plan = plan_tiles(shape, settings.tile, settings.overlap, predictor.spec.multiple)
     started, clock = datetime.now(UTC), time.perf_counter()
     notices = resolution_notices(name, image.shape, shape, mpp, predictor)
-    views = SIX_VIEWS if settings.six_views else (View(),)
+    views = VIEWS[settings.views or predictor.calibration.views]
     for notice in notices:
         yield Notice("tiles", 0, len(plan) * len(views), notice)
     padded = pad_image(resample_image(image, shape), plan.padded)

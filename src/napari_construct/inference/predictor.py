@@ -122,7 +122,7 @@ def segment(
         What errors and the record call the image.
     **changes
         Fields of :class:`~napari_construct.inference.settings.SegmentSettings`, for example
-        ``six_views=True`` or ``crf=None``.
+        ``views="four"`` or ``crf=None``.
 
     Returns
     -------

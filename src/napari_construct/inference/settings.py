@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_construct.exceptions import ConfigurationError
-from napari_construct.models.calibration import BackgroundRule
+from napari_construct.models.calibration import BackgroundRule, ViewsName
 from napari_construct.refinement.dense_crf.params import CRFParameters
 
 
@@ -18,8 +18,10 @@ class SegmentSettings(BaseModel):
     ----------
     classes : tuple of str or None
         Names of the classes present in the image ("oracle labels"); None predicts presence.
-    six_views : bool
-        Average six views (horizontal flip times brightness 0.9, 1.0, 1.1): slower, steadier.
+    views : {"one", "four", "six"} or None
+        Views of the image that are averaged, which takes so many times longer: four are its quarter
+        turns, six the published mirror images at brightness 0.9, 1.0, 1.1; None takes what the model's
+        calibration found best, one for most.
     tile : int
         Side of a square tile in pixels at the model's resolution.
     overlap : int
@@ -47,7 +49,7 @@ class SegmentSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     classes: tuple[str, ...] | None = None
-    six_views: bool = False
+    views: ViewsName | None = None
     tile: Annotated[int, Field(ge=64, le=4096)] = 512
     overlap: Annotated[int, Field(ge=0, le=1024)] = 64
     mpp: Annotated[float, Field(gt=0, le=100)] | None = None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+ViewsName = Literal["one", "four", "six"]
+"""Of :data:`napari_construct.refinement.views.VIEWS`."""
 
 
 class BackgroundRule(BaseModel):
@@ -43,6 +46,8 @@ class Calibration(BaseModel):
         Where there is no tissue.
     crf : bool
         Whether the dense CRF is used unless the user says otherwise; found on images with masks.
+    views : {"one", "four", "six"}
+        Views that are averaged unless the user says otherwise; found on images with masks.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,3 +57,4 @@ class Calibration(BaseModel):
     presence_thresholds: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
     background: BackgroundRule = BackgroundRule()
     crf: bool = True
+    views: ViewsName = "one"

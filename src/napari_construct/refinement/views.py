@@ -1,4 +1,4 @@
-"""Views of an image for test-time augmentation: a flip and a brightness, applied and undone.
+"""Views of an image for test-time augmentation: a turn, a flip and a brightness, applied and undone.
 
 Both presets share this code. Brightness scales the distance of every channel from a point:
 ``about + factor * (x - about)``. About zero that is brightness of the raw image. The released code
@@ -8,8 +8,9 @@ of ``mean + factor * (x - mean)``: the same function about the mean of the norma
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 import torch
@@ -44,16 +45,19 @@ class View:
     ----------
     flip : bool
         Left and right exchanged.
+    turns : int
+        Quarter turns.
     brightness : float
         Factor of :func:`scale_about`.
     """
 
     flip: bool = False
+    turns: int = 0
     brightness: float = 1.0
 
     def apply(
         self, images: Float[Tensor, "b 3 h w"], about: Sequence[float] | None = None
-    ) -> Float[Tensor, "b 3 h w"]:
+    ) -> Float[Tensor, "b 3 _ _"]:
         """The view of images in [0, 1].
 
         Parameters
@@ -67,12 +71,23 @@ class View:
         if self.brightness != 1.0:
             images = scale_about(images, self.brightness, about if about is not None else (0.0, 0.0, 0.0))
             images = images.clamp(0, 1) if about is None else images
-        return images.flip(-1) if self.flip else images
+        images = images.flip(-1) if self.flip else images
+        return images.rot90(self.turns, (-2, -1)) if self.turns else images
 
-    def undo(self, maps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k h w"]:
+    def undo(self, maps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k _ _"]:
         """Bring maps of the view back to the image's orientation."""
+        maps = maps.rot90(-self.turns, (-2, -1)) if self.turns else maps
         return maps.flip(-1) if self.flip else maps
 
 
-SIX_VIEWS: Final = tuple(View(flip, factor) for flip in (False, True) for factor in (0.9, 1.0, 1.1))
+SIX_VIEWS: Final = tuple(
+    View(flip, brightness=factor) for flip in (False, True) for factor in (0.9, 1.0, 1.1)
+)
 """The published six views: horizontal flip times brightness 0.9, 1.0 and 1.1."""
+
+FOUR_VIEWS: Final = tuple(View(turns=turns) for turns in range(4))
+"""The four quarter turns: tissue on a slide has no up, but networks learn one."""
+
+VIEWS: Final[Mapping[str, tuple[View, ...]]] = MappingProxyType(
+    {"one": (View(),), "four": FOUR_VIEWS, "six": SIX_VIEWS}
+)

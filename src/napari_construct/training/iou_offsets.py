@@ -8,9 +8,11 @@ of cells a smooth one, and each offset in turn is searched on a grid (coordinate
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_construct.metrics.segmentation import confusion_matrix, scores_from_confusion
 from napari_construct.training.labelled_logits import LabelledLogits
@@ -34,15 +36,13 @@ def iou_offsets(data: LabelledLogits, temperature: float) -> tuple[float, ...]:
     temperature : float
         That the logits are divided by.
     """
-    scaled, k = data.cells / np.float32(temperature), data.n_classes
-    truth = data.cell_classes.astype(np.uint8)
-    if k < 2 or not len(truth):
+    k = data.n_classes
+    if k < 2 or not len(data.cells):
         return ()
 
     def score(offsets: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
-        found = (scaled + offsets).argmax(1) + 1  # as label images count classes
-        miou = scores_from_confusion(confusion_matrix(truth, found, k))["miou"]
-        return float(miou) - PULL * float(np.abs(offsets - offsets.mean()).max())
+        pull = PULL * float(np.abs(offsets - offsets.mean()).max())
+        return miou_of_cells(data, temperature, offsets) - pull
 
     best = np.zeros(k)
     for _ in range(SWEEPS):
@@ -56,3 +56,13 @@ def iou_offsets(data: LabelledLogits, temperature: float) -> tuple[float, ...]:
         if np.array_equal(best, before):
             break
     return tuple((best - best.mean()).tolist())
+
+
+def miou_of_cells(
+    data: LabelledLogits, temperature: float, offsets: Sequence[float] | NDArray[np.float64]
+) -> float:
+    """Mean intersection over union of the cells' classes, with ``offsets`` (k,) or none added."""
+    logits = data.cells / np.float32(temperature)
+    found = (logits + np.asarray(offsets) if len(offsets) else logits).argmax(1) + 1  # labels start at 1
+    truth = data.cell_classes.astype(np.uint8)
+    return float(scores_from_confusion(confusion_matrix(truth, found, data.n_classes))["miou"])

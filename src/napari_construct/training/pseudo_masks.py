@@ -41,7 +41,7 @@ def pseudo_mask_steps(
     first : Predictor
         The first stage.
     config : SecondStageConfig
-        ``min_confidence``, ``six_views`` and ``crf`` are read.
+        ``min_confidence``, ``views`` and ``crf`` are read.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def pseudo_mask(
     named = tuple(name for name, there in zip(names, present, strict=True) if there)
     if not named:
         return np.full(image.shape[:2], UNKNOWN, dtype=np.uint8)
-    settings = SegmentSettings(classes=names, six_views=config.six_views, crf=None)
+    settings = SegmentSettings(classes=names, views=config.views, crf=None)
     activation = run(cam_steps(image, first, settings, mpp=mpp))
     believed = finish(activation, first, settings).probabilities
     labels = finish(activation, first, settings.changed(classes=named, crf=config.crf)).labels

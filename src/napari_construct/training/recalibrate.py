@@ -1,44 +1,29 @@
 """Calibrate a trained model again: on validation patches with labels, or on images with masks.
 
-Nothing is trained. Windows of a patch's size are cut from images with masks; a class counts as present
-in a window if it has a twentieth of the pixels whose truth is known.
+Nothing is trained.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
+from typing import Any
 
 from napari_construct.data.image_level import ImageLevelDataset
-from napari_construct.data.images import read_image
-from napari_construct.data.masks import read_mask
 from napari_construct.encoders.protocol import Encoder
-from napari_construct.events import Event, Steps
-from napari_construct.exceptions import ConfigurationError, DatasetError
-from napari_construct.inference.activation import Activation
-from napari_construct.inference.predictor import Predictor, cam_steps
-from napari_construct.inference.settings import SegmentSettings
-from napari_construct.inference.tiling import spread
-from napari_construct.models.calibration import Calibration
+from napari_construct.events import Steps
+from napari_construct.exceptions import ConfigurationError
+from napari_construct.inference.model import Predictor
+from napari_construct.models.calibration import Calibration, ViewsName
 from napari_construct.models.checkpoint import Checkpoint
-from napari_construct.models.pooling import pool_logits
 from napari_construct.training.calibrate import cross_fitted_f1, fit_calibration
 from napari_construct.training.config import TrainingConfig
-from napari_construct.training.crf_choice import crf_helps_steps
 from napari_construct.training.iou_offsets import iou_offsets
-from napari_construct.training.labelled_logits import LabelledLogits, join, labelled_logits_steps
+from napari_construct.training.labelled_logits import LabelledLogits, labelled_logits_steps
+from napari_construct.training.mask_choices import best_choices_steps
+from napari_construct.training.masked_logits import masked_logits_steps
 from napari_construct.training.patches import load_patches
 from napari_construct.training.validation import MaskedImages, open_masked
 from napari_construct.types import PathLike
-
-PRESENT: Final = 0.05
-"""Share of a window's known pixels from which a class counts as present."""
-
-CELLS_OF_AN_IMAGE: Final = 4096
 
 
 def recalibrate(
@@ -53,7 +38,8 @@ def recalibrate(
 ) -> Steps[Checkpoint]:
     """Fit temperature, presence thresholds and, if asked for, class offsets on validation data.
 
-    Images with masks also tell whether the dense CRF makes masks better, which becomes the model's default.
+    Images with masks also tell whether four views and the dense CRF make masks better, which becomes the
+    model's default.
 
     Parameters
     ----------
@@ -92,25 +78,14 @@ def recalibrate(
         If the data cannot be used.
     """
     predictor = Predictor(checkpoint, device, encoder=encoder, any_encoder=any_encoder)
-    kept: dict[str, Any] = {
-        "class_offsets": checkpoint.calibration.class_offsets,
-        "crf": checkpoint.calibration.crf,
-    }
     if isinstance(data, ImageLevelDataset):
         truth = yield from _of_dataset(data, predictor, mpp)
         used = {"patches": len(truth.pooled), "fingerprint": data.fingerprint}
-        found = fit_calibration(truth, offsets=offsets)
-        kept |= {"class_offsets": found.class_offsets} if offsets else {}
+        found = _taken_over(predictor.calibration, fit_calibration(truth, offsets=offsets), offsets=offsets)
     else:
         images = data if isinstance(data, MaskedImages) else open_masked(data, mpp)
-        truth = yield from masked_logits_steps(images, predictor)
+        truth, found = yield from _of_masks(images, predictor, offsets=offsets)
         used = {"images": len(images.pairs), "windows": len(truth.pooled)}
-        found = fit_calibration(truth)
-        kept |= {"class_offsets": iou_offsets(truth, found.temperature)} if offsets else {}
-        balanced = with_calibration(checkpoint, found.model_copy(update=kept))
-        judged = Predictor(balanced, device, encoder=encoder, any_encoder=any_encoder)
-        kept["crf"] = yield from crf_helps_steps(images, judged)
-    found = found.model_copy(update=kept)
     metrics: dict[str, Any] = {**checkpoint.metrics, "calibration_f1": cross_fitted_f1(truth)}
     made = with_calibration(checkpoint, found, **used, offsets=offsets)
     return replace(made, metrics=metrics)
@@ -133,69 +108,32 @@ def view_config(predictor: Predictor, mpp: float | None) -> TrainingConfig:
     return TrainingConfig(model=checkpoint.config, **scale)
 
 
-def masked_logits_steps(data: MaskedImages, predictor: Predictor) -> Steps[LabelledLogits]:
-    """Logits of windows and cells of images with masks; mask values that are no class are left out."""
-    parts = []
-    for done, (image_path, mask_path) in enumerate(data.pairs):
-        yield Event("calibrate", done, len(data.pairs), image_path.name)
-        image, mask = read_image(image_path), read_mask(mask_path)
-        if mask.shape != image.pixels.shape[:2]:
-            raise DatasetError(
-                f"{mask_path}: expected a mask of {image.pixels.shape[0]} x {image.pixels.shape[1]} pixels "
-                f"as its image has, got {mask.shape[0]} x {mask.shape[1]}; check the pair"
-            )
-        settings = SegmentSettings(mpp=image.mpp or data.mpp)
-        activation = yield from cam_steps(image.pixels, predictor, settings, name=image_path.name)
-        parts.append(of_activation(activation, mask, predictor))
-    yield Event("calibrate", len(data.pairs), len(data.pairs))
-    known = [part for part in parts if len(part.cells)]
-    if not known:
-        raise DatasetError(
-            f"expected masks with values from 0 to {len(predictor.classes) - 1}, got none; "
-            "check the masks' values"
-        )
-    return join(known)
+def _taken_over(calibration: Calibration, found: Calibration, *, offsets: bool) -> Calibration:
+    """A calibration with what was fitted anew."""
+    fitted = ("temperature", "presence_thresholds", *(("class_offsets",) if offsets else ()))
+    return calibration.model_copy(update={name: getattr(found, name) for name in fitted})
 
 
-def of_activation(activation: Activation, mask: NDArray[np.uint8], predictor: Predictor) -> LabelledLogits:
-    """Logits of one image's windows, and of up to ``CELLS_OF_AN_IMAGE`` of its cells."""
-    k, rows, columns = activation.logits.shape
-    # the pixel under the centre of each cell speaks for it
-    centres = [
-        np.minimum((np.arange(n) + 0.5) * side / cells, side - 1).astype(np.intp)
-        for n, side, cells in zip((rows, columns), activation.shape, activation.cells, strict=True)
-    ]
-    truth = mask[np.ix_(*centres)].astype(np.intp)
-    side = max(predictor.patch // activation.stride, 1)
-    pooled, labels = _windows(activation, truth, (min(side, rows), min(side, columns)), predictor)
-    inside = np.flatnonzero(truth.ravel() < k)
-    inside = inside[:: max(1, -(-len(inside) // CELLS_OF_AN_IMAGE))]
-    return LabelledLogits(
-        pooled,
-        labels,
-        activation.logits.reshape(k, -1).T[inside],
-        truth.ravel()[inside],
-        np.zeros(len(inside), dtype=np.intp),
-        np.zeros(1, dtype=np.intp),
-    )
+def _of_masks(
+    images: MaskedImages, predictor: Predictor, *, offsets: bool
+) -> Steps[tuple[LabelledLogits, Calibration]]:
+    """What a calibration is fitted on and what it comes to, for the views that suit the model."""
 
+    def fit(views: ViewsName) -> Steps[tuple[LabelledLogits, Calibration]]:
+        seen = predictor.calibrated(predictor.calibration.model_copy(update={"views": views}))
+        truth = yield from masked_logits_steps(images, seen)
+        found = fit_calibration(truth)
+        if offsets:
+            found = found.model_copy(update={"class_offsets": iou_offsets(truth, found.temperature)})
+        return truth, _taken_over(seen.calibration, found, offsets=offsets)
 
-def _windows(
-    activation: Activation, truth: NDArray[np.intp], size: tuple[int, int], predictor: Predictor
-) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
-    k = len(activation.logits)
-    maps, pooling = torch.from_numpy(activation.logits), predictor.checkpoint.config.pooling
-    pooled, labels = np.zeros((0, k)), np.zeros((0, k), dtype=np.uint8)
-    for y in spread(truth.shape[0], size[0], 0):
-        for x in spread(truth.shape[1], size[1], 0):
-            box = slice(y, y + size[0]), slice(x, x + size[1])
-            counts = np.bincount(truth[box].ravel(), minlength=k)[:k]
-            if 2 * counts.sum() < truth[box].size:
-                continue  # mostly unknown: its score would speak of what is not judged
-            score = pool_logits(maps[None, :, *box], pooling)[0].double().numpy()
-            pooled = np.concatenate([pooled, score[None]])
-            labels = np.concatenate([labels, (counts >= PRESENT * counts.sum())[None].astype(np.uint8)])
-    return pooled, labels
+    before = predictor.calibration.views
+    first: ViewsName = "one" if before == "four" else before
+    truth, found = yield from fit(first)
+    views, crf = yield from best_choices_steps(images, predictor.calibrated(found))
+    if views != first:
+        truth, found = yield from fit(views)
+    return truth, found.model_copy(update={"crf": crf})
 
 
 def _of_dataset(data: ImageLevelDataset, predictor: Predictor, mpp: float | None) -> Steps[LabelledLogits]:

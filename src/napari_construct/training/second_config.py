@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_construct.exceptions import ConfigurationError
+from napari_construct.models.calibration import ViewsName
 from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.training.config import AugmentationConfig
 
@@ -37,8 +38,8 @@ class SecondStageConfig(BaseModel):
     min_confidence : float
         Pixels to which the first stage, asked for all classes, gives their pseudo label with a smaller
         probability are left out.
-    six_views : bool
-        Whether the first stage averages six views.
+    views : {"one", "four", "six"} or None
+        Views that the first stage averages; None takes what its calibration found best.
     crf : CRFParameters or None
         Refinement of the pseudo masks.
     augmentation : AugmentationConfig
@@ -64,7 +65,7 @@ class SecondStageConfig(BaseModel):
     encoder_learning_rate: Annotated[float, Field(gt=0, le=10)] | None = 3e-4
     average_from: _Share = 0.3
     min_confidence: _Share = 0.5
-    six_views: bool = False
+    views: ViewsName | None = None
     crf: CRFParameters | None = CRFParameters()
     augmentation: AugmentationConfig = AugmentationConfig()
     patch_mpp: Annotated[float, Field(gt=0, le=100)] | None = None

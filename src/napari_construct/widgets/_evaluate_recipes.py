@@ -41,8 +41,8 @@ def folders_as_command(images: Path, masks: Path | None, settings: EvaluateSetti
     for value in settings.ignore:
         words += ["--ignore", str(value)]
     segment, default = settings.segment, SegmentSettings()
-    if segment.six_views:
-        words.append("--six-views")
+    if segment.views is not None:
+        words += ["--views", segment.views]
     if segment.crf is None:
         words.append("--no-crf")
     for option in _OPTIONS:
@@ -51,7 +51,7 @@ def folders_as_command(images: Path, masks: Path | None, settings: EvaluateSetti
             words += [f"--{option.replace('_', '-')}", str(value)]
     if segment.mpp is not None:
         words += ["--mpp", repr(segment.mpp)]
-    known = {"six_views", "mpp", *_OPTIONS, *(("crf",) if segment.crf is None else ())}
+    known = {"views", "mpp", *_OPTIONS, *(("crf",) if segment.crf is None else ())}
     rest = segment.model_dump(mode="json", exclude=known, exclude_defaults=True)
     if rest:
         words += ["--settings", json.dumps(rest)]

@@ -45,8 +45,8 @@ def as_command(plane: Plane, model: str, settings: SegmentSettings) -> str:
     words = ["napari-construct", "segment", plane.path or "IMAGE", "--model", model, "--output", "results"]
     if settings.classes is not None:
         words += ["--classes", ",".join(settings.classes)]
-    if settings.six_views:
-        words.append("--six-views")
+    if settings.views is not None:
+        words += ["--views", settings.views]
     words.append("--no-crf" if settings.crf is None else "--crf")  # a model may have its own default
     words += _changed(settings, SegmentSettings(), "tile", "overlap", "min_confidence", "device")
     words += _place(plane, settings.mpp)
