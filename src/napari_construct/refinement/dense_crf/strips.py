@@ -69,7 +69,7 @@ def workers(device: torch.device) -> Iterator[Map]:
 
 
 class _Team:
-    """Threads that each take the same items every time, and then those that others have left.
+    """Threads, the caller's the first, that each take the same items every time, then what others left.
 
     What a thread has worked on is in its processor's cache, so a strip stays with its thread; only where
     a thread is held up by other programs do the others take over.
@@ -78,21 +78,25 @@ class _Team:
     def __init__(self, threads: int) -> None:
         self.threads = [
             ThreadPoolExecutor(1, "dense-crf", initializer=torch.set_num_threads, initargs=(1,))
-            for _ in range(threads)
+            for _ in range(threads - 1)
         ]
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item], /) -> Iterator[Result]:
         given = list(items)
         results: list[Result | None] = [None] * len(given)
-        cuts = [len(given) * i // len(self.threads) for i in range(len(self.threads) + 1)]
+        count = len(self.threads) + 1
+        cuts = [len(given) * i // count for i in range(count + 1)]
         shares = [deque(range(*ends)) for ends in pairwise(cuts)]
 
         def work(own: int) -> None:
             for index in _own_then_others(shares, own):
                 results[index] = function(given[index])
 
-        jobs = [thread.submit(work, own) for own, thread in enumerate(self.threads) if shares[own]]
-        wait(jobs)
+        jobs = [thread.submit(work, own) for own, thread in enumerate(self.threads, 1) if shares[own]]
+        try:
+            work(0)
+        finally:
+            wait(jobs)
         for job in jobs:
             job.result()
         return iter(cast("list[Result]", results))
