@@ -11,7 +11,7 @@ the GUI thread was ready and waited for a processor, so that a busy machine chan
 stands in brackets. ``--explain`` prints where the GUI thread was in the longest gaps. Starts itself again
 under ``xvfb-run`` where there is no display.
 
-A new widget is one line in ``JOBS``: what has to be filled in before Run.
+What each widget does is in ``gui_jobs.py``, one line a job.
 """
 
 from __future__ import annotations
@@ -22,18 +22,14 @@ import os
 import statistics
 import sys
 import tempfile
-import threading
 import time
-import traceback
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
+from gui_jobs import JOBS, Task, clear_results, idle, ready
+from heartbeat import LINUX, Gap, Heartbeat, pause, wait_until
 from screenshots import ensure_display, settle
 
 STALL_BOUND = 0.050
@@ -41,103 +37,6 @@ OPENING_BOUND = 0.300
 SLIDER_BOUND = 0.250
 CANCEL_BOUND = 0.200
 """On top of the longest step."""
-TIMEOUT = 600.0
-LINUX = sys.platform.startswith("linux")
-
-
-@dataclass
-class Gap:
-    """Between two ticks: seconds without waiting for a processor, and as they were; where it was spent."""
-
-    own: float
-    wall: float
-    where: Counter[str] = field(default_factory=Counter)
-
-
-class Heartbeat:
-    """The gaps between ticks of the event loop while it is watched."""
-
-    def __init__(self, explain: bool) -> None:
-        from qtpy.QtCore import Qt, QTimer
-
-        self.gaps: list[Gap] = []
-        self._explain = explain
-        self._schedule = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat")
-        self._where: Counter[str] = Counter()
-        self._timer = QTimer()
-        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self._timer.setInterval(2)
-        self._timer.timeout.connect(self._tick)
-
-    def longest(self) -> Gap:
-        return max(self.gaps, key=lambda gap: gap.own)
-
-    def _waited(self) -> float:
-        """Seconds the GUI thread was ready to run and had no processor."""
-        return int(self._schedule.read_text(encoding="ascii").split()[1]) / 1e9 if LINUX else 0.0
-
-    def _tick(self) -> None:
-        now, waited = time.perf_counter(), self._waited()
-        wall = now - self._last
-        self.gaps.append(Gap(wall - (waited - self._before), wall, self._where))
-        self._last, self._before, self._where = now, waited, Counter()
-
-    @contextmanager
-    def watch(self) -> Iterator[None]:
-        self.gaps, self._where = [], Counter()
-        self._last, self._before = time.perf_counter(), self._waited()
-        self._timer.start()
-        stop = threading.Event()
-        watcher = threading.Thread(target=self._look, args=(threading.get_ident(), stop))
-        if self._explain:
-            watcher.start()
-        try:
-            yield
-        finally:
-            self._tick()
-            self._timer.stop()
-            stop.set()
-            if self._explain:
-                watcher.join()
-
-    def _look(self, gui: int, stop: threading.Event) -> None:
-        while not stop.wait(0.004):
-            if time.perf_counter() - self._last > 0.015:
-                frames = sys._current_frames()  # noqa: SLF001 - the documented way
-                others = [_stack(f, 3) for t, f in frames.items() if t not in {gui, threading.get_ident()}]
-                busy = [s for s in others if " wait" not in s and "_worker" not in s]
-                self._where[" || ".join([_stack(frames[gui], 6), *busy])] += 1
-
-    def explain(self) -> None:
-        for gap in sorted(self.gaps, key=lambda gap: -gap.own)[:2] if self._explain else ():
-            print(f"    a gap of {1000 * gap.own:.0f} ms")
-            for where, count in gap.where.most_common(4):
-                print(f"      {count:3d} x {where}")
-
-
-def _stack(frame: Any, depth: int) -> str:
-    found = traceback.extract_stack(frame)[-depth:]
-    return " < ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in reversed(found))
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Run the event loop as napari does, not in slices of ours."""
-    from qtpy.QtCore import QEventLoop, QTimer
-
-    loop, end = QEventLoop(), time.monotonic() + TIMEOUT
-    poll = QTimer()
-    poll.setInterval(1)
-    poll.timeout.connect(lambda: loop.quit() if condition() or time.monotonic() > end else None)
-    poll.start()
-    loop.exec()
-    poll.stop()
-    if not condition():
-        raise SystemExit(f"waited {TIMEOUT:.0f} s for {what} in vain")
-
-
-def pause(seconds: float) -> None:
-    end = time.monotonic() + seconds
-    wait_until(lambda: time.monotonic() > end, "nothing")
 
 
 def opened(viewer: Any, name: str) -> tuple[Any, float]:
@@ -158,10 +57,6 @@ def new_viewer() -> Any:
     viewer.open_sample("napari-construct", "lymph_node_tumour")
     settle(0.5)
     return viewer
-
-
-def ready(widget: Any) -> None:
-    wait_until(lambda: not widget.isRunning() and "being loaded" not in widget.message(), "the model")
 
 
 def adding_alone(heart: Heartbeat, viewer: Any) -> dict[str, Gap]:
@@ -201,34 +96,34 @@ class Steps:
         self.longest, self._last = max(self.longest, now - self._last), now
 
 
-def run_job(
-    name: str, fill: Callable[[Any, Any, Path], None], heart: Heartbeat, repeats: int
-) -> dict[str, Any]:
+def run_job(task: Task, heart: Heartbeat, repeats: int) -> dict[str, Any]:
     """A widget that has Run and Cancel, on the sample."""
     with tempfile.TemporaryDirectory() as folder:
         viewer = new_viewer()
-        first, first_opening = opened(viewer, name)
+        task.prepare(viewer)
+        settle(0.5)
+        count = len(viewer.layers)
+        first, first_opening = opened(viewer, task.widget)
         with heart.watch():
-            fill(first, viewer, Path(folder) / "first")
+            task.fill(first, viewer, Path(folder) / "first")
             ready(first)
         loading = heart.longest()
-        heart.explain()
+        heart.explain("loading")
         viewer.window.remove_dock_widget(first)
         pause(0.2)
-        widget, opening = opened(viewer, name)
+        widget, opening = opened(viewer, task.widget)
         alone = adding_alone(heart, viewer)
         stalls, steps = [], Steps(widget)
         for i in range(repeats + 1):
-            fill(widget, viewer, Path(folder) / str(i))
+            task.fill(widget, viewer, Path(folder) / str(i))
             ready(widget)
             with heart.watch():
-                widget.run()
-                wait_until(lambda: not widget.isRunning(), "the run")
+                run(task, widget)
                 pause(0.3)
             stalls.append(heart.longest())
-            heart.explain()
-            clear_results(viewer)
-        cancels, duration = cancelled(widget, viewer, fill, Path(folder))
+            heart.explain(f"run {i}")
+            clear_results(viewer, count)
+        cancels, duration = cancelled(task, widget, viewer, Path(folder))
         viewer.close()
     later = sorted(stalls[1:], key=lambda gap: gap.own)
     return {
@@ -245,20 +140,31 @@ def run_job(
     }
 
 
-def cancelled(
-    widget: Any, viewer: Any, fill: Callable[[Any, Any, Path], None], folder: Path
-) -> tuple[list[float], float]:
+def run(task: Task, widget: Any) -> None:
+    """From Run to idle; a job that fails is no measurement."""
+    returned: list[Any] = []
+    widget.control.returned.connect(returned.append)
+    task.start(widget)
+    wait_until(lambda: idle(widget), "the run")
+    widget.control.returned.disconnect(returned.append)
+    if not returned:
+        raise SystemExit(f"{task.widget} did not run: {widget.message()}")
+
+
+def cancelled(task: Task, widget: Any, viewer: Any, folder: Path) -> tuple[list[float], float]:
     """Seconds from Cancel to idle at several moments of the job, and those of the whole job."""
-    fill(widget, viewer, folder / "whole")
+    count = len(viewer.layers)
+    task.fill(widget, viewer, folder / "whole")
+    ready(widget)
     start = time.perf_counter()
-    widget.run()
-    wait_until(lambda: not widget.isRunning(), "the run")
+    run(task, widget)
     duration = time.perf_counter() - start
-    clear_results(viewer)
+    clear_results(viewer, count)
     cancels = []
     for part in (0.2, 0.4, 0.6, 0.8):
-        fill(widget, viewer, folder / f"part {part}")
-        widget.run()
+        task.fill(widget, viewer, folder / f"part {part}")
+        ready(widget)
+        task.start(widget)
         pause(part * duration)
         if widget.isRunning():
             pressed = time.perf_counter()
@@ -266,7 +172,8 @@ def cancelled(
             wait_until(lambda: not widget.isRunning(), "the cancel")
             cancels.append(time.perf_counter() - pressed)
         pause(0.3)
-        clear_results(viewer)
+        ready(widget)
+        clear_results(viewer, count)
     return cancels, duration
 
 
@@ -300,7 +207,7 @@ def refine(heart: Heartbeat, repeats: int) -> dict[str, Any]:
         wait_until(lambda: not widget.isRunning(), "the first update")
         pause(0.3)
     first = heart.longest()
-    heart.explain()
+    heart.explain("Refine")
     window = np.ptp(widget.refinedLayer().corner_pixels, axis=0)
     with heart.watch():
         for i in range(6 * repeats):
@@ -310,7 +217,7 @@ def refine(heart: Heartbeat, repeats: int) -> dict[str, Any]:
             widget.options.setCrf(name, 10 + i)
             wait_until(lambda: not widget.isRunning(), "the update")
             times["weight" if i % 2 else "reach"].append(marks[0] - moved)
-    heart.explain()
+    heart.explain("Refine")
     viewer.close()
     return {
         "opening": opening,
@@ -324,12 +231,6 @@ def refine(heart: Heartbeat, repeats: int) -> dict[str, Any]:
     }
 
 
-def clear_results(viewer: Any) -> None:
-    while len(viewer.layers) > 1:
-        viewer.layers.pop()
-        pause(0.05)
-
-
 def zoom_to(viewer: Any, pixels: int) -> None:
     """Show a square of this many pixels of the image in the middle of the canvas."""
     camera = getattr(viewer, "scene", viewer).camera
@@ -340,22 +241,6 @@ def zoom_to(viewer: Any, pixels: int) -> None:
         height = float(layer.corner_pixels[1, 0] - layer.corner_pixels[0, 0])
         camera.zoom *= height / pixels
         settle(0.3)
-
-
-def fill_nothing(widget: Any, viewer: Any, folder: Path) -> None:
-    """The widget takes the layer that is there."""
-
-
-def fill_batch(widget: Any, viewer: Any, folder: Path) -> None:
-    widget.addLayer(viewer.layers[0])
-    widget.setOutput(str(folder))
-
-
-JOBS: dict[str, Callable[[Any, Any, Path], None]] = {
-    "Segment tissue": fill_nothing,
-    "Batch": fill_batch,
-}
-"""What has to be filled in before Run; called before each run with the widget, the viewer, a new folder."""
 
 
 def busy() -> float:
@@ -377,6 +262,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         # neither the user's choices in here, nor ours in theirs
         os.environ["NAPARI_CONSTRUCT_WIDGETS"] = str(Path(folder) / "widgets.ini")
+        os.environ["NAPARI_CONSTRUCT_HOME"] = folder
         application = QApplication.instance() or QApplication([])
         rows: dict[str, dict[str, Any]] = {}
         for name in options.only or [*JOBS, "Refine"]:
@@ -385,7 +271,7 @@ def main() -> int:
             if name == "Refine":
                 rows[name] = refine(heart, options.repeats)
             else:
-                rows[name] = run_job(name, JOBS[name], heart, options.repeats)
+                rows[name] = run_job(JOBS[name], heart, options.repeats)
             if LINUX:
                 others = busy() - used - (time.process_time() - own)
                 cores = len(os.sched_getaffinity(0))

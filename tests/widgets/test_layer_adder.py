@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from napari.layers import Image, Labels
+from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QWidget
 
 from napari_construct.widgets._layer_adder import LayerAdder
@@ -37,6 +38,7 @@ def test_layers_are_added_and_the_last_is_selected(qtbot, viewer, dock) -> None:
     assert [layer.name for layer in viewer.layers] == ["first", "map", "mask"]
     assert viewer.layers.selection.active == given[-1]
     assert dock.window().updatesEnabled()
+    assert all(canvas.updatesEnabled() for canvas in dock.window().findChildren(QOpenGLWidget))
     alone = viewer.add_labels(np.ones((32, 32), np.uint8))
     shown = {name: aid.visible for name, aid in getattr(alone, "_overlays", {}).items()}
     assert {name: aid.visible for name, aid in getattr(given[-1], "_overlays", {}).items()} == shown

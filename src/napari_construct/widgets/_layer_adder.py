@@ -2,8 +2,8 @@
 
 Adding a layer costs napari 50 to 150 ms of the GUI thread, whatever the layer holds: controls, visuals, the
 selection that shows the controls, and last one repaint of the window. :func:`insertion` takes that apart
-into turns of the event loop. What comes is what ``viewer.add_layer`` gives, except that only the last of
-several layers is selected.
+into turns of the event loop, the repaint in two: what is around the canvas, and the canvas. What comes is
+what ``viewer.add_layer`` gives, except that only the last of several layers is selected.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, Final
 
 from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QMainWindow, QWidget
 
 from napari_construct.widgets._patience import PATIENCE
@@ -102,6 +103,7 @@ def insertion(viewer: Any, window: QWidget, layer: Any, *, select: bool) -> Iter
     if select:
         yield partial(_select, viewer, layer)
     yield partial(window.setUpdatesEnabled, True)
+    yield partial(_paint_canvas, window, True)
 
 
 def main_window(widget: QWidget) -> QWidget:
@@ -116,13 +118,21 @@ def _insert(viewer: Any, window: QWidget, layer: Any, aids: list[Any]) -> None:
     """Add a layer; nothing is painted and nothing selected in the same turn."""
     for aid in aids:
         aid.visible = False
+    _paint_canvas(window, False)
     window.setUpdatesEnabled(False)
     try:
         with _selection_kept(viewer.layers):
             viewer.add_layer(layer)
     except BaseException:
         window.setUpdatesEnabled(True)
+        _paint_canvas(window, True)
         raise
+
+
+def _paint_canvas(window: QWidget, paint: bool) -> None:
+    """Whether the canvas is drawn anew; while it is not, the window shows what was drawn last."""
+    for canvas in window.findChildren(QOpenGLWidget):
+        canvas.setUpdatesEnabled(paint)
 
 
 @contextmanager

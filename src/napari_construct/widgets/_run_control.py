@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import io
-import time
 from collections.abc import Iterable
 from typing import Final
 
 from napari.utils import progress
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from napari_construct.events import Event, Notice
@@ -23,8 +22,8 @@ _STEPS: Final = 1000
 
 _NOTICES_SHOWN: Final = 4
 
-_ACTIVITY_PAUSE: Final = 0.25
-"""Seconds between two updates of napari's activity dock, each of which repaints the whole window."""
+_ACTIVITY_MS: Final = 250
+"""Between two updates of napari's activity dock, each of which repaints the window."""
 
 
 class RunControl(QWidget):
@@ -59,7 +58,11 @@ class RunControl(QWidget):
         self._job: Job | None = None
         self._activity: progress | None = None
         self._in_activity = False
-        self._next_activity = 0.0
+        self._progress = "", 0
+        self._activity_timer = QTimer(self)
+        self._activity_timer.setSingleShot(True)
+        self._activity_timer.setInterval(_ACTIVITY_MS)
+        self._activity_timer.timeout.connect(self._show_activity)
         self._eta = Eta()
         self._notices: list[str] = []
         self._button = self._build_button()
@@ -107,7 +110,7 @@ class RunControl(QWidget):
         self._notices = []
         self._eta = Eta()
         self._message.clear()
-        self._bar.setValue(0)
+        self._set_bar(0)
         self._status.setText("Starting...")
         # tqdm would also write to the terminal
         self._activity = progress(total=_STEPS, desc=title, file=io.StringIO())
@@ -202,17 +205,23 @@ class RunControl(QWidget):
             text += f", {event.done} of {event.total}"
         if left is not None:
             text += f", {in_words(left)} left"
-        self._bar.setValue(value)
+        self._set_bar(value)
         self._status.setText(text)
-        self._show_activity(event.stage, value)
+        self._progress = event.stage, value
+        if not self._activity_timer.isActive():
+            self._activity_timer.start()
 
-    def _show_activity(self, stage: str, value: int) -> None:
-        """Pass progress on to napari's activity dock."""
-        activity = self._activity
-        now = time.monotonic()
-        if activity is None or self._in_activity or now < self._next_activity:
+    def _set_bar(self, value: int) -> None:
+        """Qt repaints a bar, and with it napari's window, within ``setValue``; here in its turn."""
+        self._bar.setUpdatesEnabled(False)
+        self._bar.setValue(value)
+        self._bar.setUpdatesEnabled(True)
+
+    def _show_activity(self) -> None:
+        """Pass progress on to napari's activity dock, in a turn of the event loop of its own."""
+        activity, (stage, value) = self._activity, self._progress
+        if activity is None or self._in_activity:
             return
-        self._next_activity = now + _ACTIVITY_PAUSE
         # napari's bars process events in here, so the next progress or even the end of the job comes nested
         self._in_activity = True
         if activity.desc != f"{stage}: ":
@@ -229,6 +238,7 @@ class RunControl(QWidget):
 
     def _on_finished(self) -> None:
         job, self._job = self._job, None
+        self._activity_timer.stop()
         if self._activity is not None:
             self.destroyed.disconnect(self._activity.close)
             self._activity.close()

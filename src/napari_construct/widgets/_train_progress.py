@@ -16,6 +16,9 @@ from napari_construct.widgets._train_previews import PreviewsDone
 _PAUSE_MS: Final = 400
 """Between two drawings of the curves."""
 
+_TURN_MS: Final = 20
+"""Between two plots: making one, and drawing it first, take tens of milliseconds each."""
+
 _SCORES: Final = {
     "val_miou": "mIoU",
     "val_miou_oracle": "mIoU, classes given",
@@ -42,6 +45,7 @@ class TrainProgress(QWidget):
         # by x: napari's activity dock processes events, so that the next event may come before this one
         self._points: dict[str, dict[str, dict[float, float]]] = {key: {} for key in _PLOTS}
         self._changed: set[str] = set()
+        self._waiting: list[str] = []
         self._began: tuple[float, int] | None = None
         self._left = QLabel(self)
         self._left.setWordWrap(True)
@@ -56,7 +60,11 @@ class TrainProgress(QWidget):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_PAUSE_MS)
-        self._timer.timeout.connect(self._draw)
+        self._timer.timeout.connect(self._begin)
+        self._next = QTimer(self)
+        self._next.setSingleShot(True)
+        self._next.setInterval(_TURN_MS)
+        self._next.timeout.connect(self._draw)
         self.hide()
 
     def start(self, *, keep: bool) -> None:
@@ -67,7 +75,7 @@ class TrainProgress(QWidget):
             self._changed = set(_PLOTS)
             self._grid.clear()
             self._left.clear()
-            self._draw()
+            self._begin()
 
     def showProgress(self, event: Event, epochs: int) -> None:
         """Take up what an event of the run tells."""
@@ -117,16 +125,26 @@ class TrainProgress(QWidget):
         self._points[plot].setdefault(name, {})[x] = y
         self._changed.add(plot)
 
+    def _begin(self) -> None:
+        """Bring every plot whose numbers changed up to date."""
+        self._waiting = sorted({*self._waiting, *self._changed})
+        self._changed.clear()
+        self._draw()
+
     def _draw(self) -> None:
-        for key in sorted(self._changed):
-            if self._points[key] and key not in self._plots:
-                self._make(key)
-                self._timer.start()  # one plot a turn of the event loop: each takes tens of milliseconds
-                return
+        """Make or draw one plot, and leave the others to later turns of the event loop."""
+        if not self._waiting:
+            return
+        key = self._waiting[0]
+        if self._points[key] and key not in self._plots:
+            self._make(key)
+        else:
+            self._waiting.pop(0)
             if key in self._plots:
                 self._plots[key].showLines(self.lines(key))
                 self._plots[key].setVisible(bool(self._points[key]))
-            self._changed.discard(key)
+        if self._waiting:
+            self._next.start()
 
     def _make(self, key: str) -> None:
         from napari_construct.widgets._plots import CurvePlot

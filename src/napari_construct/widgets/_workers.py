@@ -27,6 +27,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_construct.events import Event
 from napari_construct.widgets._messages import JobError, plain
 from napari_construct.widgets._patience import PATIENCE
+from napari_construct.widgets._priority import lowered
 
 MakeSteps = Callable[[], Generator[Event, None, Any]]
 
@@ -157,7 +158,7 @@ class _Worker(GeneratorWorker):
         self.ended = time.monotonic()
 
     def work(self) -> Any:
-        with PATIENCE:
+        with PATIENCE, lowered():
             try:
                 return super().work()
             finally:

@@ -1,0 +1,116 @@
+"""The gaps between turns of the event loop, and where they were spent."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+TIMEOUT = 600.0
+LINUX = sys.platform.startswith("linux")
+
+
+@dataclass
+class Gap:
+    """Between two ticks: seconds without waiting for a processor, and as they were; where it was spent."""
+
+    own: float
+    wall: float
+    where: Counter[str] = field(default_factory=Counter)
+
+
+class Heartbeat:
+    """The gaps between ticks of the event loop while it is watched."""
+
+    def __init__(self, explain: bool) -> None:
+        from qtpy.QtCore import Qt, QTimer
+
+        self.gaps: list[Gap] = []
+        self._explain = explain
+        self._schedule = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat")
+        self._where: Counter[str] = Counter()
+        self._timer = QTimer()
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.setInterval(2)
+        self._timer.timeout.connect(self._tick)
+
+    def longest(self) -> Gap:
+        return max(self.gaps, key=lambda gap: gap.own)
+
+    def _waited(self) -> float:
+        """Seconds the GUI thread was ready to run and had no processor."""
+        return int(self._schedule.read_text(encoding="ascii").split()[1]) / 1e9 if LINUX else 0.0
+
+    def _tick(self) -> None:
+        now, waited = time.perf_counter(), self._waited()
+        wall = now - self._last
+        self.gaps.append(Gap(wall - (waited - self._before), wall, self._where))
+        self._last, self._before, self._where = now, waited, Counter()
+
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        self.gaps, self._where = [], Counter()
+        self._last, self._before = time.perf_counter(), self._waited()
+        self._timer.start()
+        stop = threading.Event()
+        watcher = threading.Thread(target=self._look, args=(threading.get_ident(), stop))
+        if self._explain:
+            watcher.start()
+        try:
+            yield
+        finally:
+            self._tick()
+            self._timer.stop()
+            stop.set()
+            if self._explain:
+                watcher.join()
+
+    def _look(self, gui: int, stop: threading.Event) -> None:
+        last = time.perf_counter()
+        while not stop.wait(0.004):
+            now = time.perf_counter()
+            if now - self._last > 0.015:
+                frames = sys._current_frames()  # noqa: SLF001 - the documented way
+                others = [_stack(f, 3) for t, f in frames.items() if t not in {gui, threading.get_ident()}]
+                busy = [s for s in others if " wait" not in s and "_worker" not in s]
+                held = f"[no lock for {1000 * (now - last):.0f} ms] " if now - last > 0.02 else ""
+                self._where[held + " || ".join([_stack(frames[gui], 6), *busy])] += 1
+            last = now
+
+    def explain(self, when: str) -> None:
+        for gap in sorted(self.gaps, key=lambda gap: -gap.own)[:2] if self._explain else ():
+            print(f"    {when}: a gap of {1000 * gap.own:.0f} ms ({1000 * gap.wall:.0f})")
+            for where, count in gap.where.most_common(4):
+                print(f"      {count:3d} x {where}")
+
+
+def _stack(frame: Any, depth: int) -> str:
+    found = traceback.extract_stack(frame)[-depth:]
+    return " < ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in reversed(found))
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Run the event loop as napari does, not in slices of ours."""
+    from qtpy.QtCore import QEventLoop, QTimer
+
+    loop, end = QEventLoop(), time.monotonic() + TIMEOUT
+    poll = QTimer()
+    poll.setInterval(1)
+    poll.timeout.connect(lambda: loop.quit() if condition() or time.monotonic() > end else None)
+    poll.start()
+    loop.exec()
+    poll.stop()
+    if not condition():
+        raise SystemExit(f"waited {TIMEOUT:.0f} s for {what} in vain")
+
+
+def pause(seconds: float) -> None:
+    end = time.monotonic() + seconds
+    wait_until(lambda: time.monotonic() > end, "nothing")
