@@ -11,7 +11,7 @@ from napari.layers import Image, Labels
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QWidget
 
-from napari_construct.widgets._layer_adder import LayerAdder
+from napari_construct.widgets._layer_adder import LayerAdder, insertion
 from napari_construct.widgets._patience import SWITCH_SECONDS, Patience
 
 pytestmark = pytest.mark.gui
@@ -22,6 +22,12 @@ def dock(viewer) -> QWidget:
     widget = QWidget()
     viewer.window.add_dock_widget(widget, name="Somewhere")
     return widget
+
+
+def controls(window: QWidget) -> int:
+    """How many layers have their controls in the window."""
+    names = [type(widget).__name__ for widget in window.findChildren(QWidget)]
+    return names.count("QtImageControls") + names.count("QtLabelsControls")
 
 
 def layers() -> list:
@@ -59,6 +65,45 @@ def test_selection_stays_until_the_last_layer(qtbot, viewer, dock, selected) -> 
         adder.add([Image(np.zeros((8, 8)), name="one"), Image(np.zeros((8, 8)), name="two")])
     assert seen[:2] == [None, None]
     assert seen[-1] == {"two"}
+
+
+def test_parts_of_the_window_are_told_one_a_turn(qtbot, viewer, dock) -> None:
+    viewer.add_image(np.zeros((8, 8)), name="first")
+    given = layers()[1]
+    steps = list(insertion(viewer, dock.window(), given, select=True))
+    window = dock.window()
+    before = controls(window)
+    steps[0]()
+    assert given in viewer.layers
+    assert controls(window) == before
+    drawn = []
+    for step in steps[1:]:
+        step()
+        drawn.append(controls(window) - before)
+    assert drawn[-1] == 1
+    assert viewer.layers.selection.active == given
+
+
+@pytest.mark.parametrize("meanwhile", ["removed", "selected", "moved", "another added"])
+def test_what_happens_meanwhile_finds_the_layer_complete(qtbot, viewer, dock, meanwhile) -> None:
+    viewer.add_image(np.zeros((8, 8)), name="first")
+    given = layers()[1]
+    steps = list(insertion(viewer, dock.window(), given, select=True))
+    steps[0]()
+    if meanwhile == "removed":
+        viewer.layers.remove(given)
+    elif meanwhile == "selected":
+        viewer.layers.selection.active = given
+    elif meanwhile == "moved":
+        viewer.layers.move(1, 0)
+    else:
+        viewer.add_image(np.zeros((8, 8)), name="another")
+    assert controls(dock.window()) >= (1 if meanwhile == "removed" else 2)
+    for step in steps[1:]:
+        step()
+    assert (given in viewer.layers) == (meanwhile != "removed")
+    given.visible = not given.visible
+    viewer.layers.clear()
 
 
 def test_nothing_to_add_is_finished_too(qtbot, viewer, dock) -> None:

@@ -18,12 +18,13 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QMainWindow, QWidget
 
+from napari_construct.widgets._layer_listeners import WindowListeners
 from napari_construct.widgets._patience import PATIENCE
 
 PAUSE_MS: Final = 8
 """Between two steps: timers, events and drawing have their turn."""
 
-Step = Callable[[], None]
+Step = Callable[[], object]
 
 
 class LayerAdder(QObject):
@@ -95,9 +96,13 @@ class Turns(QObject):
 
 
 def insertion(viewer: Any, window: QWidget, layer: Any, *, select: bool) -> Iterator[Step]:
-    """The steps that add one layer: into the list, its drawing aids, into the selection, onto the screen."""
-    aids = _drawing_aids(layer)
-    yield partial(_insert, viewer, window, layer, aids)
+    """The steps that add one layer.
+
+    Into the list, to the parts of the window, its drawing aids, into the selection, onto the screen.
+    """
+    aids, listeners = _drawing_aids(layer), WindowListeners(viewer.layers)
+    yield partial(_insert, viewer, window, layer, aids, listeners)
+    yield from listeners.turns()
     for aid in aids:
         yield partial(_show, aid)
     if select:
@@ -114,14 +119,14 @@ def main_window(widget: QWidget) -> QWidget:
     return window
 
 
-def _insert(viewer: Any, window: QWidget, layer: Any, aids: list[Any]) -> None:
+def _insert(viewer: Any, window: QWidget, layer: Any, aids: list[Any], listeners: WindowListeners) -> None:
     """Add a layer; nothing is painted and nothing selected in the same turn."""
     for aid in aids:
         aid.visible = False
     _paint_canvas(window, False)
     window.setUpdatesEnabled(False)
     try:
-        with _selection_kept(viewer.layers):
+        with _selection_kept(viewer.layers), listeners.passed_over(layer):
             viewer.add_layer(layer)
     except BaseException:
         window.setUpdatesEnabled(True)
