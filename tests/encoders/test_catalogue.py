@@ -93,7 +93,9 @@ def test_conch_without_weights_says_where_to_ask(tmp_path: Path, monkeypatch: py
         EncoderError, match=r"gated .* ask for access at https://huggingface\.co/MahmoodLab/CONCH"
     ):
         create_encoder("conch")
-    with pytest.raises(EncoderError, match=r"'napari-construct models download plip' \(605 MB, unknown\)"):
+    with pytest.raises(
+        EncoderError, match=r"'napari-construct models download plip' \(605 MB, unknown; in napari: Models\)"
+    ):
         create_encoder("plip")
     with pytest.raises(EncoderError, match="got no file at"):
         create_encoder("conch", weights=tmp_path / "absent.bin")

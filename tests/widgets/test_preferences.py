@@ -49,9 +49,9 @@ def test_without_a_page_there_are_defaults(monkeypatch) -> None:
 def test_widgets_start_with_them(qtbot, viewer, fake, chosen) -> None:
     widget = SegmentTissue(viewer, load_model=fake.load_model)
     qtbot.addWidget(widget)
-    qtbot.waitUntil(lambda: not widget._loader.isLoading(), timeout=20_000)
+    qtbot.waitUntil(lambda: not widget._model.isLoading(), timeout=20_000)
     assert widget.value() == SegmentSettings(device="cpu", tile=256, overlap=32)
-    assert [tissue.colour for tissue in widget._table.value()] == list(BCSS_COLOURS[:2])
+    assert [tissue.colour for tissue in widget._model.table.value()] == list(BCSS_COLOURS[:2])
     batch = Batch(viewer, load_model=fake.load_model)
     qtbot.addWidget(batch)
     qtbot.waitUntil(lambda: not batch._loader.isLoading(), timeout=20_000)
@@ -83,5 +83,5 @@ def test_a_model_without_crf_switches_it_off(qtbot, viewer, fake) -> None:
 
     widget = SegmentTissue(viewer, load_model=second_stage)
     qtbot.addWidget(widget)
-    qtbot.waitUntil(lambda: not widget._loader.isLoading(), timeout=20_000)
+    qtbot.waitUntil(lambda: not widget._model.isLoading(), timeout=20_000)
     assert widget.value() == SegmentSettings(crf=None)

@@ -13,7 +13,8 @@ from qtpy.QtWidgets import QApplication, QPushButton
 
 from napari_construct.classes import BCSS_COLOURS, ClassTable
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.widgets._class_table import ClassTableEditor, restyled
+from napari_construct.widgets._class_table import ClassTableEditor
+from napari_construct.widgets._class_table_files import restyled
 from napari_construct.widgets._layers import camera, joined_features
 from napari_construct.widgets._memory import Memory
 from napari_construct.widgets.segment_tissue import SegmentTissue
@@ -126,7 +127,7 @@ def test_copied_region_gives_identical_arrays(
     done = CliRunner().invoke(app, shlex.split(QApplication.clipboard().text())[1:])
     assert done.exit_code == 0, done.output
     np.testing.assert_array_equal(read_mask(tmp_path / "results" / "slide_mask.tif"), mask)
-    assert "licence MIT" in widget._model._about.text()
+    assert "licence MIT" in widget._model.chooser._about.text()
 
 
 def button(widget: SegmentTissue, name: str) -> QPushButton:
@@ -135,7 +136,7 @@ def button(widget: SegmentTissue, name: str) -> QPushButton:
 
 def test_class_table_recolours_what_is_there(qtbot, viewer, widget) -> None:
     run(qtbot, widget)
-    editor = widget._table
+    editor = widget._model.table
     assert editor.value() == CLASSES
     with qtbot.waitSignal(editor.valueChanged):
         editor._palette.activated.emit(2)

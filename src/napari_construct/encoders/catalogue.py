@@ -121,10 +121,10 @@ def how_to_get(entry: EncoderEntry) -> str:
     if entry.gated:
         return (
             f"{start}they are gated ({entry.licence}): ask for access at {entry.source}, then run "
-            f"{download}, or name your own file of weights"
+            f"{download} (in napari: Models), or name your own file of weights"
         )
     size = "" if entry.size is None else f"{entry.size / 1e6:.0f} MB, "
-    return f"{start}run {download} ({size}{entry.licence}), or name a file of weights"
+    return f"{start}run {download} ({size}{entry.licence}; in napari: Models), or name a file of weights"
 
 
 def encoder_hash(encoder: Encoder) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -197,6 +198,8 @@ def load_open_clip(
         If open_clip does not know the network, or the weights are absent or another model's.
     """
     name = _network(entry, weights, config)
+    log = logging.getLogger()
+    log.addFilter(_not_of_random_weights)
     try:
         model = open_clip.create_model(name, load_weights=weights is None)
         tokenizer = open_clip.get_tokenizer(name)
@@ -205,6 +208,8 @@ def load_open_clip(
         raise EncoderError(
             f"{entry.id}: expected a model that open_clip knows and can load, got: {reason}; check the name"
         ) from error
+    finally:
+        log.removeFilter(_not_of_random_weights)
     if weights is not None:
         state = read_state(weights)
         state = to_open_clip(state) if is_transformers_clip(state) else state
@@ -212,6 +217,11 @@ def load_open_clip(
         check_names(weights, state, model.state_dict(), name)
         model.load_state_dict(state, assign=True)
     return OpenClipEncoder(model, entry.id, tokenizer, licence=entry.licence)
+
+
+def _not_of_random_weights(record: logging.LogRecord) -> bool:
+    """open_clip warns of random weights where ours are still to come; without any there is an error."""
+    return "initialized randomly" not in record.getMessage()
 
 
 def _network(entry: EncoderEntry, weights: Path | None, config: Path | None) -> str:

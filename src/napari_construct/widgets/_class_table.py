@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 from qtpy.QtCore import Qt, Signal
@@ -14,7 +13,6 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QHeaderView,
-    QPushButton,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
@@ -23,6 +21,8 @@ from qtpy.QtWidgets import (
 
 from napari_construct.classes import BCSS_COLOURS, OKABE_ITO, ClassTable, TissueClass
 from napari_construct.exceptions import ConfigurationError
+from napari_construct.widgets._class_table_buttons import button_row
+from napari_construct.widgets._class_table_files import load_table, with_one_more
 
 _COLUMNS: Final = ("", "Name", "Prompt", "Show", "Ign.")
 _TIPS: Final = (
@@ -62,15 +62,27 @@ class ClassTableEditor(QWidget):
     ) -> None:
         super().__init__(parent)
         self._editable = {_NAME: names_editable, _PROMPT: names_editable or prompts_editable}
-        self._movable = movable
         self._value: ClassTable | None = None
         self._table = self._build_table()
+        self._set_selectable(movable)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._table)
         layout.addLayout(self._build_buttons())
-        if movable:
-            layout.addLayout(self._build_moves())
+        self._moves = button_row(
+            self,
+            ("Move up", self._move_up, "Move the selected class up: the first is value 0 in masks"),
+            ("Move down", self._move_down, "Move the selected class down: the first is value 0 in masks"),
+        )
+        self._moves.setVisible(movable)
+        self._growth = button_row(
+            self,
+            ("Add class", self.addRow, "One class more; double-click its name and its prompt to write them"),
+            ("Remove class", self.removeRow, "Take the selected class away"),
+        )
+        self._growth.setVisible(False)
+        for buttons in (self._moves, self._growth):
+            layout.addWidget(buttons)
 
     def value(self) -> ClassTable | None:
         """The table on view; None while there is none."""
@@ -88,6 +100,24 @@ class ClassTableEditor(QWidget):
         """Whether names may change."""
         self._editable[_NAME] = editable
         self._show()
+
+    def setFree(self, free: bool) -> None:
+        """Whether classes may come and go, with any name and prompt: those of no trained model."""
+        self._editable = dict.fromkeys(self._editable, free)
+        self._growth.setVisible(free)
+        self._set_selectable(free)
+        self._show()
+
+    def addRow(self, *_: object) -> None:
+        """One class more, under a name that is not taken."""
+        self.setValue(with_one_more(self._value))
+        self._table.selectRow(self._table.rowCount() - 1)
+
+    def removeRow(self, *_: object) -> None:
+        """Without the selected class; one stays."""
+        row = self._table.currentRow()
+        if self._value is not None and len(self._value) > 1 and 0 <= row < len(self._value):
+            self.setValue(ClassTable(classes=tuple(t for i, t in enumerate(self._value) if i != row)))
 
     def moveRow(self, step: int) -> None:
         """Move the selected class up (-1) or down (1)."""
@@ -116,10 +146,9 @@ class ClassTableEditor(QWidget):
 
     def load(self, path: str) -> None:
         """Take a file's table; of a trained model, only what may change."""
+        names, prompts = self._editable[_NAME], self._editable[_PROMPT]
         try:
-            table = ClassTable.load(path)
-            if not self._editable[_NAME] and self._value is not None:
-                table = restyled(self._value, table, Path(path).name, prompts=self._editable[_PROMPT])
+            table = load_table(path, self._value, names=names, prompts=prompts)
         except ConfigurationError as error:
             self.failed.emit(error)
             return
@@ -138,8 +167,6 @@ class ClassTableEditor(QWidget):
         for column in (_NAME, _PROMPT):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Stretch)
         table.verticalHeader().hide()
-        mode = QAbstractItemView.SelectionMode
-        table.setSelectionMode(mode.SingleSelection if self._movable else mode.NoSelection)
         table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         table.setToolTip("The classes: double-click a colour to change it")
@@ -159,30 +186,20 @@ class ClassTableEditor(QWidget):
         palette.setMinimumContentsLength(3)
         palette.activated.connect(self._on_palette)
         row.addWidget(palette, 1)
-        for text, slot, tip in (
-            ("Open...", self.openFile, "Take colours and marks from a CSV or JSON file"),
-            ("Save...", self.saveFile, "Write the class table as CSV or JSON"),
-        ):
-            button = QPushButton(text, self)
-            button.setToolTip(tip)
-            button.setAccessibleName(f"{text.rstrip('.')} class table")
-            button.clicked.connect(slot)
-            row.addWidget(button)
+        row.addWidget(
+            button_row(
+                self,
+                ("Open...", self.openFile, "Take colours and marks from a CSV or JSON file"),
+                ("Save...", self.saveFile, "Write the class table as CSV or JSON"),
+            )
+        )
         self._palette = palette
         return row
 
-    def _build_moves(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        for text, slot, tip in (
-            ("Move up", self._move_up, "Move the selected class up: the first is value 0 in masks"),
-            ("Move down", self._move_down, "Move the selected class down: the first is value 0 in masks"),
-        ):
-            button = QPushButton(text, self)
-            button.setToolTip(tip)
-            button.setAccessibleName(f"{text} the selected class")
-            button.clicked.connect(slot)
-            row.addWidget(button, 1)
-        return row
+    def _set_selectable(self, selectable: bool) -> None:
+        self._selectable = selectable
+        mode = QAbstractItemView.SelectionMode
+        self._table.setSelectionMode(mode.SingleSelection if selectable else mode.NoSelection)
 
     def _move_up(self, *_: object) -> None:
         self.moveRow(-1)
@@ -203,7 +220,7 @@ class ClassTableEditor(QWidget):
 
     def _show_row(self, row: int, tissue: TissueClass) -> None:
         fixed = Qt.ItemFlag.ItemIsEnabled
-        if self._movable:
+        if self._selectable:
             fixed |= Qt.ItemFlag.ItemIsSelectable
         colour = QTableWidgetItem()
         colour.setBackground(QColor(tissue.colour))
@@ -262,30 +279,3 @@ class ClassTableEditor(QWidget):
             self._show()
             return
         self.setValue(changed)
-
-
-def restyled(
-    table: ClassTable, other: ClassTable, name: str = "the file", *, prompts: bool = False
-) -> ClassTable:
-    """A model's table with colours, shown and ignored of another one; classes belong together by name.
-
-    ``prompts`` takes these over, too.
-
-    Raises
-    ------
-    ConfigurationError
-        If the other table knows none of the classes.
-    """
-    by_name = {tissue.name: tissue for tissue in other}
-    if not set(by_name) & set(table.names):
-        raise ConfigurationError(
-            f"{name}: expected a table with some of the classes {', '.join(table.names)}, got "
-            f"{', '.join(other.names)}; rename them in the file"
-        )
-    style = {"colour", "shown", "ignored", *(("prompt",) if prompts else ())}
-    return ClassTable(
-        classes=tuple(
-            t.model_copy(update=by_name[t.name].model_dump(include=style)) if t.name in by_name else t
-            for t in table
-        )
-    )

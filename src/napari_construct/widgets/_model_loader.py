@@ -9,7 +9,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.widgets._predictors import LoadedModel
-from napari_construct.widgets._segment_job import load_steps
+from napari_construct.widgets._segment_job import ModelChoice, load_steps
 from napari_construct.widgets._workers import Job
 
 
@@ -34,7 +34,7 @@ class ModelLoader(QObject):
         """Why the model asked for last cannot be loaded."""
         return self._error
 
-    def load(self, model: str, device: str) -> None:
+    def load(self, model: ModelChoice, device: str) -> None:
         """Load a model; an empty name only forgets the one before."""
         if self._job is not None:
             self._job.cancel()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from napari_construct.inference.zero_shot_settings import ZeroShotSettings
 from napari_construct.widgets._torch_ahead import load_torch
 
 LoadModel = Callable[..., Any]
@@ -29,11 +30,13 @@ class LoadedModel:
         self._key: tuple[Any, ...] | None = None
         self._predictor: Any = None
 
-    def get(self, model: str, device: str) -> Any:
+    def get(self, model: str | ZeroShotSettings, device: str) -> Any:
         """The predictor of a model on a device."""
         with self._lock:
             key = (model, device, _state(model))
-            if key != self._key:
+            if key != self._key and self._redescribe(model, device):
+                self._key = key
+            elif key != self._key:
                 # first let go of the old one: two may not fit into memory
                 self._predictor = self._key = None
                 _give_back()
@@ -44,6 +47,16 @@ class LoadedModel:
                     raise
                 self._key = key
             return self._predictor
+
+    def _redescribe(self, model: str | ZeroShotSettings, device: str) -> bool:
+        """Give the encoder that is loaded other words, if that is all that changed."""
+        before, place, _ = self._key or (None, None, None)
+        if not isinstance(model, ZeroShotSettings) or not isinstance(before, ZeroShotSettings):
+            return False
+        if (model.encoder, device) != (before.encoder, place):
+            return False
+        self._predictor = self._predictor.described(model)
+        return True
 
 
 def _give_back() -> None:
@@ -60,8 +73,10 @@ def _forget_frames(error: BaseException | None) -> None:
         error = error.__cause__ or error.__context__
 
 
-def _state(model: str) -> tuple[int, int] | None:
+def _state(model: str | ZeroShotSettings) -> tuple[int, int] | None:
     """Time and size of a checkpoint file, so that one that was trained anew is loaded anew."""
+    if isinstance(model, ZeroShotSettings):
+        return None
     try:
         found = Path(model).stat()
     except OSError:
@@ -69,7 +84,7 @@ def _state(model: str) -> tuple[int, int] | None:
     return found.st_mtime_ns, found.st_size
 
 
-def load_model(model: str, *, device: str) -> Any:
+def load_model(model: str | ZeroShotSettings, *, device: str) -> Any:
     """``inference.predictor.load_model``; torch is loaded here, in the thread of the caller."""
     load_torch()
     from napari_construct.inference.predictor import load_model as load

@@ -14,7 +14,10 @@ from napari_construct.batch.settings import BatchSettings
 from napari_construct.encoders.download import DownloadSettings
 from napari_construct.inference.prototype_settings import PrototypeSettings
 from napari_construct.inference.settings import SegmentSettings
+from napari_construct.inference.zero_shot_settings import ZeroShotSettings
+from napari_construct.models.descriptions import TEMPLATES, classes_as_text
 from napari_construct.widgets._layers import Plane
+from napari_construct.widgets._segment_job import ModelChoice
 
 _WITHOUT_OPTION: Final = {
     "crf",
@@ -25,35 +28,59 @@ _WITHOUT_OPTION: Final = {
 }
 
 
-def as_python(plane: Plane, model: str, settings: SegmentSettings) -> str:
+def as_python(plane: Plane, model: ModelChoice, settings: SegmentSettings) -> str:
     """A script whose ``result`` holds the arrays of the layers."""
     changed = settings.model_dump(exclude_defaults=True)
     arguments = ", ".join(f"{name}={value!r}" for name, value in changed.items())
     imports, image = _image_as_python(plane)
-    lines = ["from napari_construct import SegmentSettings, segment", *imports]
-    lines += [
+    words = isinstance(model, ZeroShotSettings)
+    names = "SegmentSettings, ZeroShotSettings, segment" if words else "SegmentSettings, segment"
+    lines = [
+        f"from napari_construct import {names}",
+        *imports,
         "",
         f"image = {image}",
+        f"model = {_words_as_python(model) if isinstance(model, ZeroShotSettings) else repr(model)}",
         f"settings = SegmentSettings({arguments})",
-        f"result = segment(image, {model!r}, settings, mpp={plane.mpp!r}, name={plane.name!r})",
+        f"result = segment(image, model, settings, mpp={plane.mpp!r}, name={plane.name!r})",
     ]
     return "\n".join(lines) + "\n"
 
 
-def as_command(plane: Plane, model: str, settings: SegmentSettings) -> str:
+def as_command(plane: Plane, model: ModelChoice, settings: SegmentSettings) -> str:
     """A command of ``napari-construct``; IMAGE stands for a layer that came from no file."""
-    words = ["napari-construct", "segment", plane.path or "IMAGE", "--model", model, "--output", "results"]
-    if settings.classes is not None:
+    untrained = isinstance(model, ZeroShotSettings)
+    words = ["napari-construct", "segment", plane.path or "IMAGE"]
+    words += _words_as_options(model) if isinstance(model, ZeroShotSettings) else ["--model", model]
+    words += ["--output", "results"]
+    if settings.classes is not None and not untrained:
         words += ["--classes", ",".join(settings.classes)]
     if settings.views is not None:
         words += ["--views", settings.views]
     words.append("--no-crf" if settings.crf is None else "--crf")  # a model may have its own default
     words += _changed(settings, SegmentSettings(), "tile", "overlap", "min_confidence", "device")
     words += _place(plane, settings.mpp)
-    rest = settings.model_dump(mode="json", include=_WITHOUT_OPTION, exclude_defaults=True, exclude_none=True)
+    rest = settings.model_dump(
+        mode="json",
+        include=_WITHOUT_OPTION | ({"classes"} if untrained else set()),  # --classes has the words
+        exclude_defaults=True,
+        exclude_none=True,
+    )
     if rest:
         words += ["--settings", json.dumps(rest)]
     return shlex.join(words) + "\n"
+
+
+def _words_as_python(model: ZeroShotSettings) -> str:
+    changed = model.model_dump(exclude_defaults=True) | {"classes": classes_as_text(model.classes)}
+    return f"ZeroShotSettings({', '.join(f'{name}={value!r}' for name, value in changed.items())})"
+
+
+def _words_as_options(model: ZeroShotSettings) -> list[str]:
+    words = ["--zero-shot", model.encoder, "--classes", classes_as_text(model.classes)]
+    words += _changed(model, ZeroShotSettings(encoder="any", classes=model.classes), "attention", "several")
+    given = () if model.templates == TEMPLATES else model.templates
+    return words + [word for template in given for word in ("--template", template)]
 
 
 def prototypes_as_python(plane: Plane, model: str, settings: PrototypeSettings) -> str:

@@ -12,6 +12,7 @@ from napari_construct.classes import ClassTable
 from napari_construct.events import Event, Notice, Steps
 from napari_construct.inference.result import SegmentationResult
 from napari_construct.inference.settings import SegmentSettings
+from napari_construct.inference.zero_shot_settings import ZeroShotSettings
 from napari_construct.widgets._layers import (
     Decided,
     Plane,
@@ -21,13 +22,19 @@ from napari_construct.widgets._layers import (
     stack_layers,
 )
 
+ModelChoice = str | ZeroShotSettings
+"""Name or path of a trained model, or what one is without training."""
+
 DecidedSteps = Callable[..., Steps[tuple[SegmentationResult, Any]]]
 """As ``inference.predictor.decided_steps``: the result, and what Refine can go on with (or None)."""
+
+GetPredictor = Callable[[ModelChoice, str], Any]
+"""A predictor from a model and a device; slow."""
 
 Outcome = tuple[SegmentationResult, list[Layer]]
 
 
-def load_steps(model: str, device: str, get_predictor: Callable[[str, str], Any]) -> Steps[Any]:
+def load_steps(model: ModelChoice, device: str, get_predictor: GetPredictor) -> Steps[Any]:
     """Load a model as a job of one step; returns the predictor."""
     yield Event("loading the model", 0, 1)
     return get_predictor(model, device)
@@ -35,9 +42,9 @@ def load_steps(model: str, device: str, get_predictor: Callable[[str, str], Any]
 
 def segment_plane(
     plane: Plane,
-    model: str,
+    model: ModelChoice,
     settings: SegmentSettings,
-    get_predictor: Callable[[str, str], Any],
+    get_predictor: GetPredictor,
     decided_steps: DecidedSteps,
     table: ClassTable | None = None,
 ) -> Steps[Outcome]:
@@ -63,9 +70,9 @@ def segment_plane(
 def segment_planes(
     planes: Sequence[Plane],
     axis: int,
-    model: str,
+    model: ModelChoice,
     settings: SegmentSettings,
-    get_predictor: Callable[[str, str], Any],
+    get_predictor: GetPredictor,
     decided_steps: DecidedSteps,
     table: ClassTable | None = None,
 ) -> Steps[Outcome]:
@@ -101,7 +108,7 @@ def _decided(
     result: SegmentationResult,
     settings: SegmentSettings,
     plane: Plane,
-    model: str,
+    model: ModelChoice,
     at: tuple[int, ...],
 ) -> Decided:
     return Decided(
@@ -131,10 +138,14 @@ def named_stages(steps: Steps[Any], name: str) -> Steps[Any]:
 
 def about(predictor: Any) -> str:
     """A line about a model: its classes, the resolution it was trained at, the licence of its encoder."""
-    parts = [f"Knows {', '.join(predictor.classes.names)}"]
+    untrained = hasattr(predictor, "words")
+    knows = "the words of the class table" if untrained else ", ".join(predictor.classes.names)
+    parts = [f"Knows {knows}"]
     mpp, spec = getattr(predictor, "mpp", None), getattr(predictor, "spec", None)
     if mpp is not None:
-        parts.append(f"trained at {mpp:.4g} µm per pixel")
+        parts.append(f"{'sees' if untrained else 'trained at'} {mpp:.4g} µm per pixel")
+    elif untrained:
+        parts.append("its authors name no resolution")
     if spec is not None:
         parts.append(f"encoder {spec.id}, licence {spec.licence}")
     return "; ".join(parts)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtCore import Signal
@@ -15,7 +14,6 @@ from napari_construct.exceptions import ConstructError
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.widgets import _predictors
 from napari_construct.widgets._class_list import ClassList
-from napari_construct.widgets._class_table import ClassTableEditor
 from napari_construct.widgets._copy_row import CopyRow
 from napari_construct.widgets._fold import boxed, fold
 from napari_construct.widgets._layer_adder import LayerAdder
@@ -27,8 +25,7 @@ from napari_construct.widgets._layers import (
 from napari_construct.widgets._memory import Memory
 from napari_construct.widgets._message_label import Level
 from napari_construct.widgets._messages import plain
-from napari_construct.widgets._model_chooser import ModelChooser, model_names
-from napari_construct.widgets._model_loader import ModelLoader, rebased
+from napari_construct.widgets._model_loader import rebased
 from napari_construct.widgets._options import SegmentOptions
 from napari_construct.widgets._predictors import LoadedModel, LoadModel
 from napari_construct.widgets._preferences import preferences
@@ -37,13 +34,14 @@ from napari_construct.widgets._run_control import RunControl
 from napari_construct.widgets._scroll import column, fill_dock
 from napari_construct.widgets._segment_job import (
     DecidedSteps,
+    ModelChoice,
     Outcome,
-    about,
     defaults_of,
     segment_plane,
     segment_planes,
     summary,
 )
+from napari_construct.widgets._segment_model import SegmentModel
 from napari_construct.widgets._source import SourceChooser
 
 if TYPE_CHECKING:
@@ -80,13 +78,11 @@ class SegmentTissue(QWidget):
         self._viewer = viewer
         self._loaded = LoadedModel(load_model or _predictors.load_model)
         self._decided_steps = decided_steps or _predictors.decided_steps
-        self._loader = ModelLoader(self._loaded, self)
         self._preferences = preferences()
         self._baseline = self._preferences.settings()
         self._memory = Memory("segment tissue")
         self._source = SourceChooser(viewer, self)
-        self._table = ClassTableEditor(self)
-        self._model = ModelChooser(self)
+        self._model = SegmentModel(self._loaded, self._preferences, self)
         self._classes = ClassList(self)
         self._options = SegmentOptions(self)
         self._control = RunControl("Run", self)
@@ -113,11 +109,11 @@ class SegmentTissue(QWidget):
         self._classes.setValue(value.classes)
         self._options.setValue(value)
 
-    def model(self) -> str:
-        """Name of a bundled model, or path of a checkpoint."""
+    def model(self) -> ModelChoice:
+        """Name of a bundled model, path of a checkpoint, or an encoder and words."""
         return self._model.value()
 
-    def setModel(self, model: str) -> None:
+    def setModel(self, model: ModelChoice) -> None:
         """Choose a model and load it in the background."""
         self._model.setValue(model)
 
@@ -146,13 +142,14 @@ class SegmentTissue(QWidget):
         self._classes.clearOutcome()
         self._memory.keep(
             {
-                "model": self.model(),
+                **self._model.kept(),
                 "settings": settings.model_dump(mode="json", exclude=_OF_IMAGE),
                 "preferences": self._preferences.as_dict(),
             }
         )
         axis = self._source.planeAxis()
-        rest = (self.model(), settings, self._loaded.get, self._decided_steps, self._table.value())
+        table = self._model.table.value()
+        rest = (self.model(), settings, self._loaded.get, self._decided_steps, table)
         self._control.run(
             "Segment tissue",
             partial(segment_plane, planes[0], *rest)
@@ -179,11 +176,15 @@ class SegmentTissue(QWidget):
 
     def _build_layout(self) -> None:
         layout = column(self)
-        self._source.addRow("Model", self._model)
+        self._source.addRow("Model", self._model.chooser)
         layout.addWidget(self._source)
+        self._words = boxed("Words only, no training", self._model.words)
+        self._words.hide()
+        layout.addWidget(self._words)
         layout.addWidget(boxed("Classes in the image", self._classes))
-        tip = "Colours of the classes, which are drawn, which are left out of scores"
-        layout.addWidget(fold("Class table", tip, self._table, self))
+        tip = "Colours, which classes are drawn or left out of scores; the words of models without training"
+        self._table = fold("Class table", tip, self._model.table, self)
+        layout.addWidget(self._table)
         layout.addWidget(boxed("Options", self._options))
         layout.addStretch(1)
         fill_dock(self, layout, self._control, self._copy_row)
@@ -201,8 +202,7 @@ class SegmentTissue(QWidget):
         model = kept.get("model", "")
         if "model" in changed or not isinstance(model, str) or not model:
             model = self._preferences.model
-        if model and (model in model_names() or Path(model).is_file()):
-            self._model.setValue(model)
+        self._model.recall(kept, model)
 
     def _copy_python(self, *_: object) -> None:
         self._copy(as_python)
@@ -210,7 +210,7 @@ class SegmentTissue(QWidget):
     def _copy_command(self, *_: object) -> None:
         self._copy(as_command)
 
-    def _copy(self, recipe: Callable[[Plane, str, SegmentSettings], str]) -> None:
+    def _copy(self, recipe: Callable[[Plane, ModelChoice, SegmentSettings], str]) -> None:
         """Put the run on the clipboard as text."""
         if self._control.blockedReason():
             return
@@ -223,11 +223,11 @@ class SegmentTissue(QWidget):
 
     def _connect(self) -> None:
         self._source.layerChanged.connect(self._on_layer)
-        self._table.valueChanged.connect(self._on_table)
-        self._table.failed.connect(self._on_table_failed)
+        self._model.tableChanged.connect(self._on_table)
+        self._model.failed.connect(self._on_table_failed)
         self._model.valueChanged.connect(self._on_model)
-        self._loader.loaded.connect(self._on_loaded)
-        self._loader.changed.connect(self._refresh)
+        self._model.loaded.connect(self._on_loaded)
+        self._model.changed.connect(self._refresh)
         self._classes.valueChanged.connect(self._on_changed)
         self._options.valueChanged.connect(self._on_changed)
         self._control.runRequested.connect(self.run)
@@ -250,21 +250,16 @@ class SegmentTissue(QWidget):
 
     def _on_model(self, *_: object) -> None:
         """Load the chosen model in the background: its classes are needed before Run."""
-        self._loader.load(self.model(), self._options.value()["device"])
+        words = self._model.inWords()
+        self._words.setVisible(words)
+        if words:
+            self._table.expand(animate=False)
+        self._model.load(self._options.value()["device"])
 
     def _on_loaded(self, predictor: Any) -> None:
         before, self._baseline = self._baseline, self._preferences.settings(defaults_of(predictor))
         if not self._options.problem():
             self.setValue(rebased(self.value(), before, self._baseline))
-        self._table.setValue(self._styled(predictor.classes))
-        self._model.describe(about(predictor))
-
-    def _styled(self, classes: ClassTable) -> ClassTable:
-        """A model's classes in the colours on view, where they are the same classes."""
-        table = self._table.value()
-        if table is not None and table.names == classes.names:
-            return table
-        return self._preferences.coloured(classes)
 
     def _on_table(self, table: ClassTable | None) -> None:
         self._classes.setTable(table)
@@ -280,19 +275,13 @@ class SegmentTissue(QWidget):
             self._control.setBlocked(
                 "Open an H&E image first, for example File > Open Sample > napari-construct."
             )
-        elif not self.model():
-            self._control.setBlocked("Choose a model: open a checkpoint file.")
-        elif (error := self._loader.error()) is not None:
-            self._control.setBlocked(plain(error), Level.ERROR, error)
-        elif self._loader.isLoading():
-            self._control.setBlocked("The model is being loaded...")
-        else:
+        elif not self._model.block(self._control):
             problem = self._classes.problem() or self._options.problem()
             self._control.setBlocked(problem, Level.WARNING)
 
     def _on_returned(self, outcome: Outcome) -> None:
         result, layers = outcome
-        self._table.setValue(self._styled(result.classes))
+        self._model.showClasses(result.classes)
         self._classes.showOutcome(result)
         self._control.summarise(summary(result))
         self._adder.add(layers)

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from napari.layers import Labels
 
+from napari_construct.inference.zero_shot_settings import ZeroShotSettings
 from napari_construct.widgets._layers._keys import METADATA_KEY
 from napari_construct.widgets._layers._plane import Plane
 
@@ -29,8 +30,8 @@ class Decided:
         Under which the mask was made.
     plane : Plane
         Where it lies.
-    model : str
-        Name or path of the model.
+    model : str or ZeroShotSettings
+        Name or path of the model, or what it is without training.
     at : tuple of int
         Which plane of the mask's own array this is: one index for each axis before rows and columns.
     features : mapping
@@ -43,7 +44,7 @@ class Decided:
     predictor: Any
     settings: Any
     plane: Plane
-    model: str
+    model: str | ZeroShotSettings
     at: tuple[int, ...] = ()
     features: Mapping[str, Any] = field(default_factory=dict)
     record: Mapping[str, Any] = field(default_factory=dict)
