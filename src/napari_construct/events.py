@@ -29,9 +29,10 @@ class Notice(Event):
 
 @dataclass(frozen=True, slots=True)
 class StepDone(Event):
-    """One optimiser step; ``losses`` maps loss names to their unweighted values."""
+    """One optimiser step of one of ``epochs``; ``losses`` maps loss names to their unweighted values."""
 
     epoch: int = 0
+    epochs: int = 0
     losses: Mapping[str, float] = field(default_factory=dict)
     learning_rate: float = 0.0
 
@@ -42,6 +43,15 @@ class EpochDone(Event):
 
     epoch: int = 0
     metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed(Event):
+    """A run goes on after ``done`` steps; of each finished epoch the last step, learning rate and metrics."""
+
+    steps: tuple[int, ...] = ()
+    learning_rates: tuple[float, ...] = ()
+    history: tuple[Mapping[str, float], ...] = ()
 
 
 Result = TypeVar("Result")

@@ -54,6 +54,22 @@ def test_seeds_are_averaged(call: Call, camelyon: Path, model: Path, tmp_path: P
     assert "name each model once" in twice.stderr
 
 
+def test_the_crf_is_the_models_choice(call: Call, camelyon: Path, model: Path, tmp_path: Path) -> None:
+    """Without --crf or --no-crf; for evaluate and batch alike."""
+    checkpoint = load_checkpoint(model)
+    plain = tmp_path / "plain.construct"
+    without = checkpoint.calibration.model_copy(update={"crf": False})
+    save_checkpoint(plain, replace(checkpoint, calibration=without))
+    for name, option, refined in ((model, (), True), (plain, (), False), (plain, ("--crf",), True)):
+        done = call("evaluate", camelyon / "val", "--ignore", 2, "-m", name, *option, "--json", "-")
+        assert (json.loads(done.stdout)["before_crf"] is not None) is refined
+        image = max((camelyon / "val" / "img").iterdir())
+        out = tmp_path / f"{name.stem}{len(option)}"
+        assert call("batch", image, "-m", name, "-o", out, *option).exit_code == 0
+        record = json.loads(next(out.glob("**/*[0-9].json")).read_text(encoding="utf-8"))
+        assert (record["settings"]["crf"] is not None) is refined
+
+
 def test_another_encoder_only_when_asked_for(call: Call, camelyon: Path, model: Path, tmp_path: Path) -> None:
     stranger = tmp_path / "stranger.construct"
     save_checkpoint(stranger, replace(load_checkpoint(model), encoder_hash="0" * 64))

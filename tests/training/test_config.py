@@ -69,3 +69,10 @@ def test_missing_file() -> None:
 def test_json_survives() -> None:
     config = TrainingConfig(epochs=3)
     assert TrainingConfig.model_validate(json.loads(config.model_dump_json())) == config
+
+
+def test_few_patches_are_seen_more_often() -> None:
+    config = TrainingConfig()
+    assert config.epochs is None
+    assert [config.epochs_of(steps) for steps in (1, 5, 19, 20, 120)] == [400, 80, 22, 20, 20]
+    assert config.changed(epochs=3).epochs_of(5) == 3

@@ -48,7 +48,8 @@ def test_adds_up_stages_steps_and_validations(monkeypatch, patches, tiny_config,
     assert (found.steps, found.validations) == (20, 3)
     assert found.step_seconds == 2.0
     assert found.validation_seconds == pytest.approx(5 * 0.5 + 0.6 + 5.0)
-    assert found.seconds == pytest.approx(9 + 1 + 20 * 2 + 3 * 8.1)
+    on_masks = (1 + 5) * 5.0
+    assert found.seconds == pytest.approx(9 + 1 + 20 * 2 + 3 * 8.1 + on_masks)
     assert found.device == "cpu"
     assert found.device_memory is None
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from napari_construct.metrics.segmentation import confusion_matrix, scores_from_confusion
-from napari_construct.training.iou_offsets import GRID, iou_offsets
+from napari_construct.training.iou_offsets import GRID, iou_offsets, right_probabilities
 from napari_construct.training.labelled_logits import LabelledLogits
 
 
@@ -60,3 +61,31 @@ def test_three_classes_gain_and_a_right_balance_is_kept() -> None:
 def test_nothing_to_balance() -> None:
     assert iou_offsets(data(np.zeros((5, 1)), np.zeros(5, dtype=np.intp)), 1.0) == ()
     assert iou_offsets(data(np.zeros((0, 2)), np.zeros(0, dtype=np.intp)), 1.0) == ()
+
+
+@pytest.mark.parametrize("k", [2, 4])
+@pytest.mark.parametrize("scale", [0.2, 6.0])
+def test_probabilities_are_right_and_decisions_stay(k: int, scale: float) -> None:
+    cells, classes = noisy(k, 1.0)
+    cells *= scale  # a network that is far too timid, or far too sure
+    offsets = iou_offsets(data(cells, classes), 1.0)
+    temperature, moved = right_probabilities(data(cells, classes), 1.0, offsets)
+
+    def probabilities(t: float, o: tuple[float, ...]) -> np.ndarray:
+        return softmax(cells / t + np.asarray(o), axis=1)
+
+    before, after = probabilities(1.0, offsets), probabilities(temperature, moved)
+    np.testing.assert_array_equal(before.argmax(1), after.argmax(1))
+    likelihood = [np.log(p[np.arange(len(p)), classes]).mean() for p in (before, after)]
+    assert likelihood[1] > likelihood[0]
+    right = (after.argmax(1) == classes).mean()
+    off = [abs(p.max(1).mean() - right) for p in (before, after)]
+    assert off[1] < min(0.05, off[0])
+
+
+def test_cells_of_one_class_say_nothing_of_probabilities() -> None:
+    cells = np.random.default_rng(0).normal(size=(50, 2))
+    assert right_probabilities(data(cells, np.zeros(50, dtype=np.intp)), 2.0, (0.1, -0.1)) == (
+        2.0,
+        (0.1, -0.1),
+    )

@@ -45,12 +45,11 @@ Views = Annotated[
         "found best.",
     ),
 ]
-Crf = Annotated[bool, typer.Option("--crf/--no-crf", help="Refine the mask with the dense CRF.")]
 CrfOfModel = Annotated[
     bool | None,
     typer.Option(
         "--crf/--no-crf",
-        help="Refine the mask with the dense CRF. Without either, models of the second stage do not.",
+        help="Refine the mask with the dense CRF. Without either, what suits the model: some need none.",
     ),
 ]
 Tile = Annotated[

@@ -33,7 +33,7 @@ def batch(
     settings: options.SettingsJson = None,
     classes: options.Classes = None,
     views: options.Views = None,
-    crf: options.Crf = True,
+    crf: options.CrfOfModel = None,
     tile: options.Tile = options.DEFAULT_TILE,
     overlap: options.Overlap = options.DEFAULT_OVERLAP,
     mpp: options.Mpp = None,
@@ -69,6 +69,8 @@ def batch(
     check_json(json_file)
     sources = find_sources(inputs, recursive=recursive)
     predictor = load_model(model, device=device, encoder_weights=encoder_weights, any_encoder=any_encoder)
+    if crf is None and settings is None:
+        wanted = wanted.model_copy(update={"segment": chosen.changed(crf=predictor.defaults.crf)})
     with progress_bars() as bars:
         report = bars.follow(run_batch(sources, predictor, wanted, output, restart=restart))
     write_json(json_file, report.to_dict())

@@ -46,7 +46,7 @@ def evaluate(
     ] = None,
     settings_json: options.SettingsJson = None,
     views: options.Views = None,
-    crf: options.Crf = True,
+    crf: options.CrfOfModel = None,
     tile: options.Tile = options.DEFAULT_TILE,
     overlap: options.Overlap = options.DEFAULT_OVERLAP,
     mpp: options.Mpp = None,
@@ -150,6 +150,8 @@ def evaluate(
     )
     if preset == "bcss":
         check_bcss_classes(models.classes.names)
+    if crf is None and settings_json is None and not models.crf:
+        settings = settings.changed(crf=None)
     with progress_bars() as bars:
         for notice in pairs.notices:
             bars.say(f"note: {notice}")

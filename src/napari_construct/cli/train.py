@@ -42,7 +42,12 @@ def train(
     teacher: Annotated[
         str | None, typer.Option("--teacher", help="Teacher of the distillation, or none; default structure.")
     ] = None,
-    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Passes over the patches.")] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            "--epochs", min=1, help="Passes over the patches; default 20, or as many as make 400 steps."
+        ),
+    ] = None,
     batch_size: Annotated[int | None, typer.Option("--batch-size", min=1, help="Patches in a step.")] = None,
     sampling: Annotated[
         str | None,
@@ -142,7 +147,7 @@ def train(
         steps = train_steps(
             dataset, settings, classes=table, val=validation, output=target, resume=resume, device=device
         )
-        checkpoint = bars.follow(_with_losses(interruptible(steps), settings.epochs, bars))
+        checkpoint = bars.follow(_with_losses(interruptible(steps), bars))
     if main:
         _report(checkpoint, target, json_file)
 
@@ -243,7 +248,7 @@ def _say_classes(table: ClassTable, bars: Bars, *, masks: bool) -> None:
         bars.say("pixels of the validation masks with other values are left out")
 
 
-def _with_losses(steps: Steps[Checkpoint], epochs: int, bars: Bars) -> Generator[Event, None, Checkpoint]:
+def _with_losses(steps: Steps[Checkpoint], bars: Bars) -> Generator[Event, None, Checkpoint]:
     """Write losses beside the bar, and a line per epoch above it."""
     from napari_construct.events import EpochDone, Event, StepDone
 
@@ -254,10 +259,10 @@ def _with_losses(steps: Steps[Checkpoint], epochs: int, bars: Bars) -> Generator
             result: Checkpoint = stop.value
             return result
         if isinstance(event, EpochDone):
-            bars.say(f"epoch {event.done}/{epochs}: {_numbers(event.metrics)}")
+            bars.say(f"epoch {event.done}/{event.total}: {_numbers(event.metrics)}")
             continue
         if isinstance(event, StepDone):
-            text = f"epoch {event.epoch + 1}/{epochs}, loss {event.losses['loss']:.4f}"
+            text = f"epoch {event.epoch + 1}/{event.epochs}, loss {event.losses['loss']:.4f}"
             yield Event(event.stage, event.done, event.total, text)
         else:
             yield event

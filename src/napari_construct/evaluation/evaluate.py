@@ -194,7 +194,7 @@ def evaluate(
         Name of a bundled model, path of a ``.construct`` file, or a loaded model. Scores of several are
         averaged and their standard deviation is reported.
     settings : SegmentSettings, optional
-        The defaults otherwise.
+        The defaults otherwise, with the CRF where the models use it.
     ignore : collection of int
         Mask values that are left out, for example 4 for the white of BCSS.
     **changes
@@ -213,8 +213,10 @@ def evaluate(
     ConfigurationError
         If models differ in their classes, or settings contradict them.
     """
-    settings = (settings or SegmentSettings()).changed(**changes)
+    checked = (settings or SegmentSettings()).changed(**changes)
     pairs = pair_by_stem(images, masks)
     single = isinstance(model, Predictor | str) or not isinstance(model, Sequence)
-    models = Models([model] if single else model, device=settings.device)  # type: ignore[list-item, arg-type]
-    return run(evaluate_steps(pairs, models, settings, ignore=ignore))
+    models = Models([model] if single else model, device=checked.device)  # type: ignore[list-item, arg-type]
+    if settings is None and "crf" not in changes and not models.crf:
+        checked = checked.changed(crf=None)
+    return run(evaluate_steps(pairs, models, checked, ignore=ignore))

@@ -28,6 +28,15 @@ class Models:
         Take an encoder of another hash than the models were trained with; scores are then those of other
         models.
 
+    Attributes
+    ----------
+    classes : ClassTable
+        Of the first.
+    names : tuple of str
+        What they are called in tables.
+    crf : bool
+        Whether any of them uses the dense CRF by default.
+
     Raises
     ------
     ConfigurationError
@@ -52,6 +61,7 @@ class Models:
         tables = [checkpoint.classes for checkpoint in checkpoints]
         self.classes: ClassTable = tables[0]
         self.names = model_names(self._models)
+        self.crf: bool = any(c.calibration.crf and c.config.network != "unet" for c in checkpoints)
         if not any_encoder:
             _check_encoders(self.names, checkpoints)
         for name, table in zip(self.names, tables, strict=True):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -15,6 +16,10 @@ from napari_construct.types import PathLike
 
 __all__ = ["AugmentationConfig", "LossWeights", "TrainingConfig"]
 
+EPOCHS: Final = 20
+LEAST_STEPS: Final = 400
+"""Steps under which tissue is hardly learned (docs/experiments.md)."""
+
 
 class TrainingConfig(BaseModel):
     """Settings of a training run.
@@ -24,8 +29,10 @@ class TrainingConfig(BaseModel):
     model : ModelConfig
         The network, its encoder and its teacher. The encoder "auto" is "small", which starts at random,
         where there are 500 patches or more and it is trained along, else the bundled "mini".
-    epochs, batch_size : int
-        Passes over the patches; patches in a step.
+    epochs : int or None
+        Passes over the patches; None takes 20, or as many as make 400 steps where patches are few.
+    batch_size : int
+        Patches in a step.
     accumulate : int
         Parts in which student and teacher encode a batch, one after another; memory falls with it. The
         head sees the whole batch at once, so that the step is that of the undivided batch up to rounding.
@@ -140,7 +147,7 @@ class TrainingConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: ModelConfig = ModelConfig(encoder="auto", prototypes_per_class=4, cam_stride=4)
-    epochs: Annotated[int, Field(ge=1, le=100_000)] = 20
+    epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 16
     accumulate: Annotated[int, Field(ge=1, le=4096)] = 1
     sampling: Literal["uniform", "balanced", "label_sets"] = "label_sets"
@@ -197,6 +204,10 @@ class TrainingConfig(BaseModel):
                 "in every step"
             )
         return self
+
+    def epochs_of(self, steps_per_epoch: int) -> int:
+        """How many epochs a run has whose epochs have so many steps."""
+        return self.epochs or max(EPOCHS, math.ceil(LEAST_STEPS / steps_per_epoch))
 
     @property
     def keeps_best(self) -> bool:

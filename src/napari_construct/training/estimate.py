@@ -6,7 +6,8 @@ few steps and the first validated image. Time adds up as
 .. math:: t = t_0 + n \, t_{patch} + s \, t_{step} + v \, (t_{norms} + c \, t_{cal} + m \, t_{image})
 
 with n patches to read (and, with the feature cache, to encode), s steps, and v validations, each of which
-estimates batch statistics, calibrates on c patches and scores m images. The first step is not counted: it
+estimates batch statistics, calibrates on c patches and scores m images; the last calibration, on masks,
+looks at the m images once more and at a few of them five times. The first step is not counted: it
 includes what libraries prepare once. Images that validate are taken to be as large as the first one.
 
 Memory is the most that the process held meanwhile, with everything that is in it, and the patches that
@@ -36,6 +37,7 @@ from napari_construct.encoders.protocol import Encoder
 from napari_construct.events import Event, StepDone, Steps
 from napari_construct.inference.devices import resolve_device
 from napari_construct.training.config import TrainingConfig
+from napari_construct.training.mask_choices import MOST
 from napari_construct.training.patches import usual_size
 from napari_construct.training.preparation import student_id
 from napari_construct.training.trainer import train
@@ -155,18 +157,25 @@ def _summed(
     where: torch.device,
 ) -> Estimate:
     growth = len(dataset) / len(part)
-    steps = math.ceil(len(dataset) / config.batch_size) * config.epochs
-    validations = math.ceil(config.epochs / config.validate_every)
+    steps_per_epoch = math.ceil(len(dataset) / config.batch_size)
+    epochs = config.epochs_of(steps_per_epoch)
+    steps, validations = steps_per_epoch * epochs, math.ceil(epochs / config.validate_every)
     step = median(times.steps[1:] or times.steps)
     calibrated = min(CALIBRATED, len(val) if isinstance(val, ImageLevelDataset) else len(dataset))
+    images = _images(val)
     validation = (
         times.each("average") * min(config.norm_batches, steps)
         + times.each("calibrate") * calibrated
-        + times.each("validate") * _images(val)
+        + times.each("validate") * images
     )
+    looks = images + 5 * min(images, MOST) if config.calibrate_on_masks else 0
     once = sum(s for stage, s in times.seconds.items() if stage not in _PER_VALIDATION)
     return Estimate(
-        seconds=times.steps[0] + once * growth + steps * step + validations * validation,
+        seconds=times.steps[0]
+        + once * growth
+        + steps * step
+        + validations * validation
+        + looks * times.each("validate"),
         step_seconds=step,
         validation_seconds=validation,
         steps=steps,

@@ -18,7 +18,7 @@ from napari_construct.inference.predictor import Predictor
 from napari_construct.models.calibration import Calibration
 from napari_construct.models.checkpoint import Checkpoint, checkpoint_of, load_checkpoint, save_checkpoint
 from napari_construct.models.locations import with_suffix
-from napari_construct.training.config import TrainingConfig
+from napari_construct.training.config import LEAST_STEPS, TrainingConfig
 from napari_construct.training.patches import PatchStore, load_patches
 from napari_construct.training.preparation import (
     check_classes,
@@ -32,9 +32,6 @@ from napari_construct.training.run import PSEUDO_LABELS, TrainingRun
 from napari_construct.training.state import load_state, remove_partials, save_state, state_path
 from napari_construct.training.validation import Judge, score_of
 from napari_construct.types import PathLike
-
-FEW_STEPS: Final = 400
-"""Steps under which tissue is hardly learned (docs/experiments.md)."""
 
 CALIBRATED: Final = (
     "the balance of the classes, temperature and presence thresholds were fitted to the validation images; "
@@ -81,10 +78,10 @@ class Job:
         if self.teacher is None and self.config.weights.distillation:
             notices.append("no teacher is named, so the model is trained without distillation")
         steps, published = self.sampler.steps_per_epoch, self.config.model.preset == "published"
-        if steps * self.config.epochs < FEW_STEPS and not published:
+        if steps * self.config.epochs_of(steps) < LEAST_STEPS and not published:
             notices.append(
                 f"{len(self.dataset)} patches make {steps} steps an epoch; with few patches more epochs are "
-                f"better: {math.ceil(FEW_STEPS / steps)} (--epochs) make {FEW_STEPS} steps"
+                f"better: {math.ceil(LEAST_STEPS / steps)} (--epochs) make {LEAST_STEPS} steps"
             )
         return tuple(notices)
 
@@ -139,7 +136,7 @@ class Job:
 
     def finish_epoch(self, run: TrainingRun) -> Steps[EpochDone]:
         """Calibrate, validate, write the checkpoint (after validations) and the state."""
-        epoch, total = run.progress.epoch + 1, self.config.epochs
+        epoch, total = run.progress.epoch + 1, run.epochs
         due = epoch % self.config.validate_every == 0 or epoch == total
         with run.kept() if due else nullcontext():
             scores: dict[str, float] = {}
@@ -192,8 +189,8 @@ class Job:
         """Scores; the main process finds them and the calibration, and tells the others."""
         message: dict[str, Any] = {}
         if self.processes.is_main:
-            patience = self.config.patience or self.config.epochs
-            last = epoch == self.config.epochs or run.progress.waited + 1 >= patience
+            patience = self.config.patience or run.epochs
+            last = epoch == run.epochs or run.progress.waited + 1 >= patience
 
             def predictor(calibration: Calibration) -> Predictor:
                 checkpoint = self._checkpoint(run, calibration, {}, epoch=epoch)

@@ -74,7 +74,11 @@ class Optimisation:
             nn.utils.clip_grad_norm_(self.parameters.values(), self.config.clip_norm)
         self.scaler.step(self.optimiser)
         self.scaler.update()
-        return losses, self._rates[0] * factor
+        return losses, self.rate(factor)
+
+    def rate(self, factor: float) -> float:
+        """The first learning rate at a factor of the schedule."""
+        return float(self._rates[0] * factor)
 
     def tensors(self) -> dict[str, Tensor]:
         """The optimiser's state by name of parameter."""

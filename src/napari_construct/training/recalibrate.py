@@ -17,7 +17,7 @@ from napari_construct.models.calibration import Calibration, ViewsName
 from napari_construct.models.checkpoint import Checkpoint
 from napari_construct.training.calibrate import cross_fitted_f1, fit_calibration
 from napari_construct.training.config import TrainingConfig
-from napari_construct.training.iou_offsets import iou_offsets
+from napari_construct.training.iou_offsets import iou_offsets, right_probabilities
 from napari_construct.training.labelled_logits import LabelledLogits, labelled_logits_steps
 from napari_construct.training.mask_choices import best_choices_steps
 from napari_construct.training.masked_logits import masked_logits_steps
@@ -124,7 +124,9 @@ def _of_masks(
         truth = yield from masked_logits_steps(images, seen)
         found = fit_calibration(truth)
         if offsets:
-            found = found.model_copy(update={"class_offsets": iou_offsets(truth, found.temperature)})
+            balance = iou_offsets(truth, found.temperature)
+            temperature, balance = right_probabilities(truth, found.temperature, balance)
+            found = found.model_copy(update={"temperature": temperature, "class_offsets": balance})
         return truth, _taken_over(seen.calibration, found, offsets=offsets)
 
     before = predictor.calibration.views

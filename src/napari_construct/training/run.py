@@ -10,7 +10,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from napari_construct.events import StepDone, Steps
+from napari_construct.events import Resumed, StepDone, Steps
 from napari_construct.exceptions import CheckpointError, ConstructError
 from napari_construct.models.calibration import Calibration
 from napari_construct.training.averaging import WeightAverage, estimate_norms, kept_weights
@@ -62,7 +62,8 @@ class TrainingRun:
         self.optimisation = Optimisation(task, self.parameters, config, device)
         self.average = WeightAverage(self.parameters, config.average_decay)
         self.steps_per_epoch = batches.steps_per_epoch
-        self.total_steps = self.steps_per_epoch * config.epochs
+        self.epochs = config.epochs_of(self.steps_per_epoch)
+        self.total_steps = self.steps_per_epoch * self.epochs
 
     @property
     def step_number(self) -> int:
@@ -72,7 +73,7 @@ class TrainingRun:
     @property
     def finished(self) -> bool:
         """Whether all epochs are done, or patience is at its end."""
-        return self.progress.stopped or self.progress.epoch >= self.config.epochs
+        return self.progress.stopped or self.progress.epoch >= self.epochs
 
     def step(self) -> StepDone:
         """Draw a batch, take one optimiser step, report it.
@@ -83,11 +84,12 @@ class TrainingRun:
             If the loss is not finite, or the device runs out of memory.
         """
         number, config = self.step_number, self.config
-        factor = rate_factor(number, self.total_steps, schedule=config.schedule, warm_up=config.warm_up)
         try:
             with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
                 torch.manual_seed(seed_of(config.seed, "layers", number))
-                losses, rate = self.optimisation.step(self.batches.batch(number), factor, number + 1)
+                losses, rate = self.optimisation.step(
+                    self.batches.batch(number), self._factor(number), number + 1
+                )
         except torch.OutOfMemoryError as error:
             raise ConstructError(
                 f"{self.device} ran out of memory at a batch of {config.batch_size} patches; choose a "
@@ -100,8 +102,30 @@ class TrainingRun:
         for name, value in losses.items():
             progress.sums[name] = progress.sums.get(name, 0.0) + value
         return StepDone(
-            "train", number + 1, self.total_steps, epoch=progress.epoch, losses=losses, learning_rate=rate
+            "train",
+            number + 1,
+            self.total_steps,
+            epoch=progress.epoch,
+            epochs=self.epochs,
+            losses=losses,
+            learning_rate=rate,
         )
+
+    def resumed(self) -> Resumed:
+        """What is known of the part of the run that is over."""
+        ends = tuple(self.steps_per_epoch * (i + 1) for i in range(self.progress.epoch))
+        return Resumed(
+            "train",
+            self.step_number,
+            self.total_steps,
+            steps=ends,
+            learning_rates=tuple(self.optimisation.rate(self._factor(end - 1)) for end in ends),
+            history=tuple(dict(metrics) for metrics in self.progress.history),
+        )
+
+    def _factor(self, number: int) -> float:
+        config = self.config
+        return rate_factor(number, self.total_steps, schedule=config.schedule, warm_up=config.warm_up)
 
     @property
     def wants_pseudo_labels(self) -> bool:

@@ -59,7 +59,7 @@ def train(
 
     Yields
     ------
-    StepDone, EpochDone, Notice, Event
+    StepDone, EpochDone, Resumed, Notice, Event
         Closing the generator stops after the present step; with ``output``, the state is saved.
 
     Returns
@@ -86,6 +86,8 @@ def train(
         yield Notice("train", 0, 0, text)
     run = yield from assemble_run(job, start, resume=resume)
     job.open_state(run, resume=resume)
+    if resume:
+        yield run.resumed()
     try:
         while not run.finished:
             if run.wants_pseudo_labels:

@@ -43,8 +43,7 @@ def folders_as_command(images: Path, masks: Path | None, settings: EvaluateSetti
     segment, default = settings.segment, SegmentSettings()
     if segment.views is not None:
         words += ["--views", segment.views]
-    if segment.crf is None:
-        words.append("--no-crf")
+    words.append("--no-crf" if segment.crf is None else "--crf")  # a model may have its own default
     for option in _OPTIONS:
         value = getattr(segment, option)
         if value != getattr(default, option):

@@ -25,9 +25,7 @@ def plain(error: BaseException) -> str:
     if isinstance(error, ConstructError):
         return str(error)
     if type(error).__name__ == "OutOfMemoryError":  # torch's, without importing torch
-        return (
-            "The device ran out of memory. Choose smaller tiles, average fewer views, or run on the CPU."
-        )
+        return "The device ran out of memory. Choose smaller tiles, average fewer views, or run on the CPU."
     if isinstance(error, MemoryError):
         return "The computer ran out of memory. Choose smaller tiles or a smaller image."
     text = str(error).strip() or "no further explanation"

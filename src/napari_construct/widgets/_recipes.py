@@ -181,6 +181,7 @@ def batch_as_command(paths: Sequence[Path], settings: BatchSettings, output: Pat
     device = settings.segment.device
     if device != "auto":
         words += ["--device", device]
+    words.append("--no-crf" if settings.segment.crf is None else "--crf")
     changed = settings.segment.model_dump(mode="json", exclude_defaults=True, exclude={"device", "crf"})
     if settings.segment.crf != SegmentSettings().crf:
         crf = settings.segment.crf

@@ -31,7 +31,13 @@ class Row:
 
 
 BASIC: Final = (
-    Row("epochs", "Epochs", "How often every patch is seen", "whole", {"lowest": 1, "highest": 100_000}),
+    Row(
+        "epochs",
+        "Epochs",
+        "How often every patch is seen; automatic is 20, more where patches are few",
+        "whole",
+        {"lowest": 0, "highest": 100_000, "none_text": "automatic"},
+    ),
     Row(
         "batch_size",
         "Batch size",

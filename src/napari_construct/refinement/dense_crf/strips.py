@@ -39,8 +39,8 @@ def cut(rows: int, row_pixels: int, device: torch.device) -> list[slice]:
     if device.type != "cpu":
         return [slice(0, rows)]
     pairs = max(1, round(rows * row_pixels / STRIP_PIXELS / 2))
-    step = -(-rows // (2 * pairs))
-    return [slice(start, min(rows, start + step)) for start in range(0, rows, step)]
+    count = min(2 * pairs, rows)
+    return [slice(rows * i // count, rows * (i + 1) // count) for i in range(count)]
 
 
 @contextmanager
