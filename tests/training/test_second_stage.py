@@ -22,12 +22,8 @@ from napari_construct.training.augmentation import augment, augment_with_masks
 from napari_construct.training.config import AugmentationConfig, TrainingConfig
 from napari_construct.training.pseudo_masks import UNKNOWN, pseudo_mask
 from napari_construct.training.second_config import SecondStageConfig
-from napari_construct.training.second_stage import (
-    _full_batch,
-    class_weights,
-    pseudo_mask_loss,
-    train_second_stage,
-)
+from napari_construct.training.second_stage import train_second_stage
+from napari_construct.training.second_training import _full_batch, class_weights, pseudo_mask_loss
 
 NAMES = ("lymphoid", "tumour")
 SMALL = SecondStageConfig(
