@@ -17,6 +17,7 @@ What each widget does is in ``gui_jobs.py``, one line a job.
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import os
 import statistics
@@ -257,6 +258,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     ensure_display()
+    faulthandler.enable()
     from qtpy.QtWidgets import QApplication
 
     with tempfile.TemporaryDirectory() as folder:

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def main() -> int:
         os.environ["NAPARI_CONSTRUCT_WIDGETS"] = str(Path(folder) / "widgets.ini")
         for name in options.only or SCENES:
             for theme, suffix in THEMES.items():
-                path = options.output / f"{name}{suffix}.png"
+                path = options.output.resolve() / f"{name}{suffix}.png"
                 take(path, theme, SCENES[name], options.model)
                 print(path)
     return 0
@@ -62,20 +63,21 @@ def open_widget(viewer: Any, name: str = "Segment tissue") -> Any:
 
 
 def take(path: Path, theme: str, scene: Callable[[Any, str | None], None], model: str | None = None) -> None:
-    """One picture of the whole window after a scene was played."""
+    """One picture of the whole window after a scene was played, in a folder that is empty before it."""
     import napari
     from napari.settings import get_settings
     from qtpy.QtWidgets import QApplication
 
     get_settings().appearance.theme = theme
-    viewer = napari.Viewer(title="napari")
-    viewer.window.resize(*SIZE)
-    scene(viewer, model)
-    settle(1.0)
     path.parent.mkdir(parents=True, exist_ok=True)
-    viewer.screenshot(str(path), canvas_only=False, flash=False)
-    viewer.close()
-    QApplication.processEvents()
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):  # short paths, and files that are there
+        viewer = napari.Viewer(title="napari")
+        viewer.window.resize(*SIZE)
+        scene(viewer, model)
+        settle(1.0)
+        viewer.screenshot(str(path), canvas_only=False, flash=False)
+        viewer.close()
+        QApplication.processEvents()
 
 
 def segment_tissue(viewer: Any, model: str | None) -> None:
@@ -100,15 +102,12 @@ def batch(viewer: Any, model: str | None) -> None:
     widget = open_widget(viewer, "Batch")
     if model is not None:
         widget.setValue(widget.value().model_copy(update={"model": model}))
-    with tempfile.TemporaryDirectory() as folder:
-        broken = Path(folder) / "broken_slide.tif"
-        broken.write_bytes(b"II*\x00")
-        widget.addLayer(viewer.layers[0])
-        widget.addPaths([str(broken)])
-        widget.setOutput(str(Path(folder) / "results"))
-        wait_for(lambda: "being loaded" not in widget.message(), "the model")
-        run(widget)
-        widget.setOutput("results")
+    Path("broken_slide.tif").write_bytes(b"II*\x00")
+    widget.addLayer(viewer.layers[0])
+    widget.addPaths(["broken_slide.tif"])
+    widget.setOutput("results")
+    wait_for(lambda: "being loaded" not in widget.message(), "the model")
+    run(widget)
     viewer.reset_view()
 
 
@@ -120,20 +119,16 @@ def train_adapters(viewer: Any, model: str | None) -> None:  # noqa: ARG001 - it
 
     viewer.open_sample("napari-construct", "lymph_node_tumour")
     widget = open_widget(viewer, "Train adapters")
-    with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder) / "lymph_nodes"
-        shutil.copytree(ROOT / "tests" / "assets" / "camelyon", data)
-        widget.setData(str(data))
-        wait_for(lambda: not widget.isLooking(), "the look at the patches")
-        widget.classes.setValue(ClassTable.from_names(("tumour", "lymphoid")))
-        widget.setValue(widget.value().changed(epochs=4, batch_size=3, patch_mpp=0.25))
-        run(widget)
-        settle(3.0)  # the curves follow
-        widget.setOutput("lymph_nodes.construct")
-        widget.control.showMessage("Done: epoch 4. The model is in lymph_nodes.construct.")
-        area = widget.findChild(QScrollArea)
-        area.ensureWidgetVisible(widget.progress.previews)
-        settle(0.5)
+    shutil.copytree(ROOT / "tests" / "assets" / "camelyon", "lymph_nodes")
+    widget.setData("lymph_nodes")
+    wait_for(lambda: not widget.isLooking(), "the look at the patches")
+    widget.classes.setValue(ClassTable.from_names(("tumour", "lymphoid")))
+    widget.setValue(widget.value().changed(epochs=4, batch_size=3, patch_mpp=0.25))
+    widget.setOutput("lymph_nodes.construct")
+    run(widget)
+    settle(3.0)  # the curves follow
+    widget.findChild(QScrollArea).ensureWidgetVisible(widget.progress.previews)
+    settle(0.5)
     viewer.reset_view()
 
 

@@ -296,6 +296,42 @@ def test_cancel_keeps_the_state_and_going_on_gives_the_same_model(qtbot, widget,
     same(whole, tmp_path / "parts.construct")
 
 
+def test_after_a_restart_the_curves_begin_with_the_whole_run(qtbot, viewer, widget, data) -> None:
+    widget.setValue(QUICK.changed(epochs=4))
+    choose(qtbot, widget, data)
+    events: list[Any] = []
+
+    def stop(event: Any) -> None:
+        events.append(event)
+        if isinstance(event, StepDone) and event.done == 5:
+            widget.cancel()
+
+    widget.control.progressed.connect(stop)
+    widget.run()
+    qtbot.waitUntil(lambda: not widget.isRunning(), timeout=60_000)
+    again = TrainAdapters(viewer)  # of the next session
+    viewer.window.add_dock_widget(again, name="Train adapters again")
+    choose(qtbot, again, data)
+    assert again.progress.lines("losses") == {}
+    run(qtbot, again)
+    epochs = [e for e in events if isinstance(e, EpochDone)]
+    steps, all_losses = again.progress.lines("losses")["all"]
+    assert steps[:2] == [2, 4]  # of finished epochs the means, at their last steps
+    assert steps[-1] == 8
+    assert all_losses[:2] == pytest.approx([e.metrics["loss"] for e in epochs])
+    rates = {e.done: e.learning_rate for e in events if isinstance(e, StepDone)}
+    shown = dict(zip(*again.progress.lines("rate")["learning rate"], strict=True))
+    assert (shown[2], shown[4]) == (rates[2], rates[4])
+    scores = again.progress.lines("scores")["mIoU"]
+    assert scores[0] == [1, 2, 3, 4]
+    assert scores[1][:2] == pytest.approx([e.metrics["val_miou"] for e in epochs])
+    again.setOutput(str(data / "another"))
+    again.run()
+    assert again.progress.lines("losses") == {}  # of another run
+    again.cancel()
+    qtbot.waitUntil(lambda: not again.isRunning(), timeout=60_000)
+
+
 def test_other_settings_cannot_go_on(qtbot, widget, data) -> None:
     choose(qtbot, widget, data)
     widget.control.progressed.connect(lambda e: widget.cancel() if isinstance(e, StepDone) else None)

@@ -11,35 +11,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QLineEdit, QWidget
 from napari_construct.widgets._numbers import NumberField
 
 
-class RealField(NumberField):
-    """A number, or None where ``none_text`` stands for it."""
-
-    edited = Signal()
-
-    def __init__(
-        self,
-        lowest: float,
-        highest: float,
-        step: float,
-        decimals: int,
-        *,
-        none_text: str = "",
-        parent: QWidget | None = None,
-    ) -> None:
-        super().__init__(lowest, highest, step, decimals, none_text=none_text, parent=parent)
-        self.numberChanged.connect(self._on_number)
-
-    def get(self) -> Any:
-        return self.number()
-
-    def put(self, value: Any) -> None:
-        self.setNumber(None if value is None else float(value))
-
-    def _on_number(self, *_: object) -> None:
-        self.edited.emit()
-
-
-class WholeField(RealField):
+class WholeField(NumberField):
     """A whole number of any size, or None."""
 
     def __init__(

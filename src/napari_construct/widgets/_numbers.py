@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QDoubleSpinBox, QWidget
 
@@ -20,6 +22,8 @@ class NumberField(QDoubleSpinBox):
     """
 
     numberChanged = Signal(object)
+    edited = Signal()
+    """The same for those who ask for the number themselves: see ``_fields``."""
 
     def __init__(
         self,
@@ -45,6 +49,14 @@ class NumberField(QDoubleSpinBox):
     def number(self) -> float | None:
         return self._number
 
+    def get(self) -> Any:
+        """The number, as any field of ``_fields`` gives its value."""
+        return self._number
+
+    def put(self, value: Any) -> None:
+        """Set the number, as the value of any field."""
+        self.setNumber(None if value is None else float(value))
+
     def setNumber(self, number: float | None) -> None:
         """Set a number, or None where None has a text."""
         if number == self._number:
@@ -52,12 +64,15 @@ class NumberField(QDoubleSpinBox):
         self.blockSignals(True)
         self.setValue(self.minimum() if number is None else number)
         self.blockSignals(False)
-        self._number = number
-        self.numberChanged.emit(number)
+        self._tell(number)
 
     def setNoneText(self, text: str) -> None:
         self.setSpecialValueText(text)
 
     def _on_edited(self, value: float) -> None:
-        self._number = None if self._optional and value <= self.minimum() else value
-        self.numberChanged.emit(self._number)
+        self._tell(None if self._optional and value <= self.minimum() else value)
+
+    def _tell(self, number: float | None) -> None:
+        self._number = number
+        self.numberChanged.emit(number)
+        self.edited.emit()

@@ -1,4 +1,4 @@
-"""The layer with the refined mask, and how far its planes are."""
+"""The layers with refined masks, and how far their planes are."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from napari.layers import Labels
 
 from napari_construct.inference.result import SegmentationResult
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.widgets._layers import METADATA_KEY, Decided, evidences, joined_features, label_features
+from napari_construct.widgets._layers import (
+    METADATA_KEY,
+    Decided,
+    evidence,
+    evidences,
+    joined_features,
+    label_features,
+)
 from napari_construct.widgets._refine_job import Change
 
 At = tuple[int, ...]
@@ -74,3 +81,23 @@ class RefinedMask:
         tables, records = list(self._features.values()), [dict(r) for r in self._records.values()]
         layer.features = joined_features(tables) if several else tables[0]
         layer.metadata[METADATA_KEY]["record"] = {"planes": records} if several else records[0]
+
+
+class RefinedMasks:
+    """One :class:`RefinedMask` for each mask that was looked at, as long as it lives."""
+
+    def __init__(self) -> None:
+        self._masks: weakref.WeakKeyDictionary[Labels, RefinedMask] = weakref.WeakKeyDictionary()
+
+    def of(self, layer: Labels | None) -> RefinedMask | None:
+        """That of a mask of Segment tissue; None without one."""
+        if layer is None:
+            return None
+        if layer not in self._masks:
+            self._masks[layer] = RefinedMask(layer)
+        return self._masks[layer]
+
+
+def can_be_refined(layer: Any) -> bool:
+    """Whether a layer is a mask that Segment tissue made in this session."""
+    return evidence(layer) is not None

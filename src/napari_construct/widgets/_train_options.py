@@ -13,7 +13,8 @@ from napari_construct.encoders.overview import overview
 from napari_construct.exceptions import ConstructError
 from napari_construct.training.config import TrainingConfig
 from napari_construct.training.config_file import validated
-from napari_construct.widgets._fields import ChoiceField, RealField, SwitchField, TextField, WholeField
+from napari_construct.widgets._fields import ChoiceField, SwitchField, TextField, WholeField
+from napari_construct.widgets._numbers import NumberField
 from napari_construct.widgets._train_rows import ADVANCED, BASIC, Row
 
 _STATES: Final = {
@@ -135,7 +136,7 @@ class TrainOptions(QWidget):
         if kind == "whole":
             return WholeField(**given, parent=self)
         if kind == "real":
-            return RealField(**given, parent=self)
+            return NumberField(**given, parent=self)
         if kind == "switch":
             return SwitchField(row.words, **given, parent=self)
         if kind == "text":

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from napari_construct.events import EpochDone, Event, StepDone
+from napari_construct.events import EpochDone, Event, Resumed, StepDone
 from napari_construct.widgets._eta import in_words
 from napari_construct.widgets._preview_grid import PreviewGrid
 from napari_construct.widgets._train_previews import PreviewsDone
@@ -77,12 +78,14 @@ class TrainProgress(QWidget):
             self._left.clear()
             self._begin()
 
-    def showProgress(self, event: Event, epochs: int) -> None:
+    def showProgress(self, event: Event) -> None:
         """Take up what an event of the run tells."""
         if isinstance(event, StepDone):
-            self._on_step(event, epochs)
+            self._on_step(event)
         elif isinstance(event, EpochDone):
             self._on_epoch(event)
+        elif isinstance(event, Resumed):
+            self._on_resumed(event)
         elif isinstance(event, PreviewsDone):
             self._grid.showPreviews(event.previews, f"After epoch {event.epoch}")
             self.show()
@@ -101,7 +104,7 @@ class TrainProgress(QWidget):
         """What the model sees."""
         return self._grid
 
-    def _on_step(self, event: StepDone, epochs: int) -> None:
+    def _on_step(self, event: StepDone) -> None:
         for name, value in event.losses.items():
             self._append("losses", "all" if name == "loss" else name, float(event.done), value)
         self._append("rate", "learning rate", float(event.done), event.learning_rate)
@@ -109,17 +112,33 @@ class TrainProgress(QWidget):
         if self._began is None:
             self._began = now, event.done
         began, first = self._began
-        text = f"Epoch {event.epoch + 1} of {epochs}"
+        text = f"Epoch {event.epoch + 1} of {event.epochs}"
         if event.done > first:
             left = (now - began) / (event.done - first) * (event.total - event.done)
             text += f", about {in_words(left)} left"
         self._left.setText(text)
 
     def _on_epoch(self, event: EpochDone) -> None:
+        self._show_scores(event.epoch + 1, event.metrics)
+
+    def _on_resumed(self, event: Resumed) -> None:
+        """Show what an earlier session trained: of each epoch the mean losses, where steps are not known."""
+        for epoch, (step, rate, metrics) in enumerate(
+            zip(event.steps, event.learning_rates, event.history, strict=True), start=1
+        ):
+            losses = {name: value for name, value in metrics.items() if not name.startswith("val_")}
+            for plot, numbers in (("losses", losses), ("rate", {"learning rate": rate})):
+                for name, value in numbers.items():
+                    line = "all" if name == "loss" else name
+                    if step not in self._points[plot].get(line, {}):
+                        self._append(plot, line, float(step), value)
+            self._show_scores(epoch, metrics)
+
+    def _show_scores(self, epoch: int, metrics: Mapping[str, float]) -> None:
         for key, words in _SCORES.items():
-            value = event.metrics.get(key)
+            value = metrics.get(key)
             if value is not None:
-                self._append("scores", words, float(event.epoch + 1), value)
+                self._append("scores", words, float(epoch), value)
 
     def _append(self, plot: str, name: str, x: float, y: float) -> None:
         self._points[plot].setdefault(name, {})[x] = y

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,7 +27,7 @@ from napari_construct.widgets._recipes import as_command, as_python
 from napari_construct.widgets._refine_buttons import RefineButtons
 from napari_construct.widgets._refine_job import LayerMade, PlaneDone, WindowDone, refine_steps
 from napari_construct.widgets._refine_options import RefineOptions
-from napari_construct.widgets._refined_mask import RefinedMask
+from napari_construct.widgets._refined_mask import RefinedMask, RefinedMasks, can_be_refined
 from napari_construct.widgets._scroll import column, fill_dock
 
 if TYPE_CHECKING:
@@ -59,11 +58,11 @@ class Refine(QWidget):
         super().__init__(parent)
         self._viewer = viewer
         self._decider = KeptDecider()
-        self._masks: weakref.WeakKeyDictionary[Labels, RefinedMask] = weakref.WeakKeyDictionary()
+        self._masks = RefinedMasks()
         self._adder = LayerAdder(viewer, self)
         self._done = False
         self._job = LiveJob("Refine", self)
-        self._layer = LayerChooser(viewer, self, accepts=_can_be_refined)
+        self._layer = LayerChooser(viewer, self, accepts=can_be_refined)
         self._layer.setToolTip("A mask that Segment tissue made in this session")
         self._layer.setAccessibleName("Mask")
         self._options = RefineOptions(self)
@@ -162,12 +161,7 @@ class Refine(QWidget):
         return None if layer is None else evidence(layer, tuple(self._viewer.dims.point))
 
     def _mask(self) -> RefinedMask | None:
-        layer = self._layer.layer()
-        if layer is None:
-            return None
-        if layer not in self._masks:
-            self._masks[layer] = RefinedMask(layer)
-        return self._masks[layer]
+        return self._masks.of(self._layer.layer())
 
     def _on_layer(self, _: Any) -> None:
         """Start from the settings under which the chosen mask was made."""
@@ -302,7 +296,3 @@ class Refine(QWidget):
         self._copy.copyMade(
             lambda: recipe(decided.plane, decided.model, self.value()), self._message.showMessage
         )
-
-
-def _can_be_refined(layer: Any) -> bool:
-    return evidence(layer) is not None

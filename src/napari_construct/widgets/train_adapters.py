@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QPushButton, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_construct.events import EpochDone, Event
 from napari_construct.exceptions import ConfigurationError, ConstructError
@@ -18,6 +18,7 @@ from napari_construct.widgets._copy_row import CopyRow
 from napari_construct.widgets._estimate_row import EstimateRow
 from napari_construct.widgets._fields import ChoiceField
 from napari_construct.widgets._fold import fold
+from napari_construct.widgets._hand_over import UseModelButton
 from napari_construct.widgets._memory import Memory
 from napari_construct.widgets._message_label import Level
 from napari_construct.widgets._messages import plain
@@ -55,9 +56,8 @@ class TrainAdapters(QWidget):
 
     def __init__(self, viewer: napari.viewer.Viewer, *, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._viewer = viewer
         self._memory = Memory("train adapters")
-        self._epochs = 0
+        self._shown: Path | None = None
         self._patches = TrainPatches(self)
         self._files = self._patches.files
         self._options = TrainOptions(self)
@@ -65,7 +65,7 @@ class TrainAdapters(QWidget):
         self._estimate = EstimateRow(self)
         self._progress = TrainProgress(self)
         self._control = RunControl(_VERBS[False], self)
-        self._use = self._build_use()
+        self._use = UseModelButton(viewer, self)
         self._copy_row = CopyRow(self, "Copy this run as {}: pasted back it gives the same model")
         self._build_layout()
         self._connect()
@@ -151,9 +151,9 @@ class TrainAdapters(QWidget):
         if request is None:
             return
         self._memory.keep({"config": request.config.model_dump(mode="json"), "device": request.device})
-        self._epochs = request.config.epochs
         self._patches.stopLooking()
-        self._progress.start(keep=request.resume)
+        self._progress.start(keep=request.resume and request.output == self._shown)
+        self._shown = request.output
         self._control.setWords(verb=_VERBS[request.resume], cancelled=_STOPPED)
         self._control.run("Train adapters", partial(train_job, request, self._patches.checked()))
 
@@ -170,16 +170,9 @@ class TrainAdapters(QWidget):
         """Stop after the step at hand, as the button does; what was reached is kept."""
         self._control.cancel()
 
-    def use(self, *_: object) -> None:
+    def use(self) -> None:
         """Put the model into Segment tissue, which is opened where it is not open."""
-        output = self._files.output()
-        if not output.is_file():
-            return
-        dock, widget = self._viewer.window.add_plugin_dock_widget("napari-construct", "Segment tissue")
-        dock.show()
-        dock.raise_()
-        widget.setModel(str(output))
-        self._control.showMessage("The model is in Segment tissue.")
+        self._use.use()
 
     def isRunning(self) -> bool:
         return self._control.isRunning()
@@ -204,12 +197,6 @@ class TrainAdapters(QWidget):
         field.setAccessibleName("Device")
         return field
 
-    def _build_use(self) -> QPushButton:
-        button = QPushButton("Use this model", self)
-        button.setToolTip("Put the model into Segment tissue, as it was after the last validation")
-        button.setAccessibleName("Use this model")
-        return button
-
     def _build_layout(self) -> None:
         self._options.layout().addRow("Run on", self._device)
         layout = column(self)
@@ -229,7 +216,7 @@ class TrainAdapters(QWidget):
         self._options.valueChanged.connect(self._on_changed)
         self._device.edited.connect(self._on_changed)
         self._estimate.requested.connect(self.estimate)
-        self._use.clicked.connect(self.use)
+        self._use.used.connect(self._on_used)
         self._control.runRequested.connect(self.run)
         self._control.progressed.connect(self._on_progress)
         self._control.returned.connect(self._on_returned)
@@ -258,7 +245,7 @@ class TrainAdapters(QWidget):
         self._control.showMessage(plain(error), Level.ERROR, error)
 
     def _on_progress(self, event: Event) -> None:
-        self._progress.showProgress(event, self._epochs)
+        self._progress.showProgress(event)
         if isinstance(event, EpochDone):
             self._refresh()
 
@@ -268,6 +255,9 @@ class TrainAdapters(QWidget):
             return
         self._control.summarise(trained_in_words(result))
         self.finished.emit()
+
+    def _on_used(self) -> None:
+        self._control.showMessage("The model is in Segment tissue.")
 
     def _on_running(self, running: bool) -> None:
         self._files.refresh()
@@ -280,7 +270,7 @@ class TrainAdapters(QWidget):
         running, missing, error = self._control.isRunning(), self._patches.missing(), self._patches.error()
         if not running:
             self._control.setWords(verb=_VERBS[self._files.resumes()], cancelled=_STOPPED)
-        self._use.setEnabled(self._files.hasOutput() and self._files.output().is_file())
+        self._use.setModel(self._files.output() if self._files.hasOutput() else None)
         self._estimate.button.setEnabled(not (missing or error or running))
         if error is not None:
             self._control.setBlocked(plain(error), Level.ERROR, error)

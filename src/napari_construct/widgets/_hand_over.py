@@ -1,0 +1,49 @@
+"""A model made in one widget goes into Segment tissue, which is opened where it is not open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QPushButton, QWidget
+
+
+def hand_over(viewer: Any, model: Path) -> None:
+    """Choose a checkpoint in the viewer's Segment tissue and bring that to the front."""
+    dock, widget = viewer.window.add_plugin_dock_widget("napari-construct", "Segment tissue")
+    dock.show()
+    dock.raise_()
+    widget.setModel(str(model))
+
+
+class UseModelButton(QPushButton):
+    """*Use this model*, while the checkpoint's file is there.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Whose Segment tissue gets the model.
+    """
+
+    used = Signal()
+
+    def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
+        super().__init__("Use this model", parent)
+        self._viewer = viewer
+        self._model: Path | None = None
+        self.setToolTip("Put the model into Segment tissue, as it was after the last validation")
+        self.setAccessibleName("Use this model")
+        self.clicked.connect(self.use)
+        self.setModel(None)
+
+    def setModel(self, model: Path | None) -> None:
+        """The file, or None; it may still be missing."""
+        self._model = model
+        self.setEnabled(model is not None and model.is_file())
+
+    def use(self, *_: object) -> None:
+        """Hand the model over, as a click does."""
+        if self._model is not None and self._model.is_file():
+            hand_over(self._viewer, self._model)
+            self.used.emit()
