@@ -9,12 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from napari_construct.encoders.conch import ConchEncoder, load_conch
 from napari_construct.encoders.conch_text import ConchTokenizer, assemble, find_tokenizer
 from napari_construct.encoders.protocol import TextEncoder
 from napari_construct.exceptions import EncoderError
+from napari_construct.inference.predictor import segment
+from napari_construct.inference.zero_shot import load_zero_shot
 
 
 def expanded(grid: int = 28) -> dict[str, Tensor]:
@@ -151,3 +154,46 @@ def test_tokenizer_reads_the_users_file(tmp_path: Path) -> None:
 def test_without_the_tokenizers_package_the_error_names_it(tmp_path: Path) -> None:
     with pytest.raises(EncoderError, match="pip install tokenizers"):
         ConchTokenizer(bpe(tmp_path / "tokenizer.json"))
+
+
+@pytest.fixture(scope="module")
+def uneven() -> ConchEncoder:
+    """Weights that differ from one another, so that patches and texts do."""
+    generator = torch.Generator().manual_seed(0)
+    wanted = ConchEncoder(grid=4).state_dict()
+    return ConchEncoder.from_state_dict(
+        {name: 0.05 * torch.randn(value.shape, generator=generator) for name, value in wanted.items()}
+    )
+
+
+@pytest.mark.slow
+def test_patches_are_what_the_pooler_makes_of_each_alone(uneven: ConchEncoder) -> None:
+    images = torch.rand(1, 3, 64, 96)
+    with torch.no_grad():
+        found = uneven.embed_patches(images, "none")
+        visual = uneven.visual
+        tokens = visual.trunk.norm(visual.trunk.blocks(visual.embed(uneven.normalise(images))))
+        alone = [
+            visual.ln_contrast(visual.attn_pool_contrast(tokens[:, i : i + 1])[:, 0]) @ visual.proj_contrast
+            for i in range(1, 25)
+        ]
+        torch.testing.assert_close(
+            found.flatten(2)[0].T, F.normalize(torch.cat(alone), dim=-1), rtol=1e-4, atol=1e-5
+        )
+        assert found.shape == (1, uneven.spec.embedding_width, 4, 6)
+        assert not torch.allclose(found, uneven.embed_patches(images, "clearclip"))
+
+
+@pytest.mark.slow
+def test_segments_from_words_of_the_users_tokenizer(uneven: ConchEncoder, tmp_path: Path) -> None:
+    pytest.importorskip("tokenizers", reason="texts need the package tokenizers, which is absent here")
+    uneven.tokenizer = ConchTokenizer(bpe(tmp_path / "conch_byte_level_bpe_uncased.json"))
+    try:
+        predictor = load_zero_shot(uneven, "a: a; b: b b", templates=("{}",), device="cpu")
+        pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+        result = segment(pixels, predictor, crf=None, tile=64, overlap=0)
+    finally:
+        uneven.tokenizer = None
+    assert result.record["model"]["name"] == "zero-shot conch"
+    assert set(np.unique(result.labels)) <= {0, 1, 2}
+    assert np.ptp(result.cams) > 0
