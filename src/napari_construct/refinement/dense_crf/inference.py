@@ -85,7 +85,7 @@ def dense_crf(
         Kernels and weights; the ConStruct paper's by default.
     backend : {"auto", "lowrank", "exact", "pydensecrf"}
         See above.
-    accuracy : {"auto", "fine", "fast"}
+    accuracy : {"auto", "fine", "medium", "fast"}
         Of ``lowrank``; see :class:`Factorisation`.
     tile : int, optional
         Side of the tiles of ``lowrank`` in pixels; by default one tile up to 2200 x 2200 pixels and

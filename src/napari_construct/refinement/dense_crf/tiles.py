@@ -12,7 +12,12 @@ from torch import Tensor
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.refinement.dense_crf import splines
 from napari_construct.refinement.dense_crf.colours import fit_colours
-from napari_construct.refinement.dense_crf.factorisation import Factorisation, rank_limit, settings_for
+from napari_construct.refinement.dense_crf.factorisation import (
+    Factorisation,
+    accuracy_of,
+    rank_limit,
+    settings_for,
+)
 from napari_construct.refinement.dense_crf.params import CRFParameters
 
 HALO = 8.0
@@ -63,7 +68,7 @@ def refine_in_tiles(
     labels: Tensor | None = probabilities.new_empty(len(image), h, w, dtype=torch.uint8)
     rank, error = 0, 0.0
     settings = settings_for(accuracy, h * w, image.device)
-    chosen = "fine" if settings.tolerance == settings_for("fine", 0, image.device).tolerance else "fast"
+    chosen = accuracy_of(accuracy, h * w)
     narrow = min(parameters.smoothness_sigma, parameters.appearance_sigma_xy)
     s = splines.spacing(narrow, settings.spacing)
     for index in range(len(image)):
