@@ -8,7 +8,10 @@ from typing import Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_construct.inference.settings import SegmentSettings
+from napari_construct.widgets._message_label import Level
+from napari_construct.widgets._messages import plain
 from napari_construct.widgets._predictors import LoadedModel
+from napari_construct.widgets._run_control import RunControl
 from napari_construct.widgets._segment_job import ModelChoice, load_steps
 from napari_construct.widgets._workers import Job
 
@@ -58,6 +61,19 @@ class ModelLoader(QObject):
         if self.sender() is self._job:
             self._job, self._error = None, error
             self.changed.emit()
+
+
+def model_missing(control: RunControl, model: str, error: Exception | None, *, loading: bool) -> bool:
+    """Say in a control why there is no model to run yet; whether there is none."""
+    if not model:
+        control.setBlocked("Choose a model: open a checkpoint file.")
+    elif error is not None:
+        control.setBlocked(plain(error), Level.ERROR, error)
+    elif loading:
+        control.setBlocked("The model is being loaded...")
+    else:
+        return False
+    return True
 
 
 def rebased(value: SegmentSettings, before: SegmentSettings, after: SegmentSettings) -> SegmentSettings:

@@ -183,6 +183,12 @@ def top_job(
     return (yield from top_patches_steps(sources, predictor, settings))
 
 
+def top_summary(found: Any) -> tuple[str, list[str]]:
+    """How a search for patches ended, and what could not be read."""
+    count = len(found.patches)
+    return f"{count} patch{'' if count == 1 else 'es'} found.", [f"{key}: {why}" for key, why in found.failed]
+
+
 def planes_of(layer: Any) -> list[Plane]:
     """Every plane of an image layer."""
     return [plane_at(layer, index) for index in product(*map(range, layer_shape(layer)[:-2]))]

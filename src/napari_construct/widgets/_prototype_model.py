@@ -9,9 +9,8 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_construct.widgets import _prototype_job as jobs
-from napari_construct.widgets._message_label import Level
-from napari_construct.widgets._messages import plain
 from napari_construct.widgets._model_chooser import ModelChooser
+from napari_construct.widgets._model_loader import model_missing
 from napari_construct.widgets._predictors import LoadedModel, LoadModel
 from napari_construct.widgets._prototype_list import PrototypeList
 from napari_construct.widgets._run_control import RunControl
@@ -106,15 +105,7 @@ class PrototypeModel(QWidget):
 
     def block(self, control: RunControl) -> bool:
         """Say in a control what is missing of the model; whether there is something."""
-        if not self.name():
-            control.setBlocked("Choose a model: open a checkpoint file.")
-        elif self._error is not None:
-            control.setBlocked(plain(self._error), Level.ERROR, self._error)
-        elif self._loading is not None:
-            control.setBlocked("The model is being loaded...")
-        else:
-            return False
-        return True
+        return model_missing(control, self.name(), self._error, loading=self.isLoading())
 
     def _on_loaded(self, loaded: jobs.ModelLoaded) -> None:
         if self.sender() is self._loading:  # otherwise another model was chosen meanwhile

@@ -14,9 +14,8 @@ from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.zero_shot_settings import ZeroShotSettings
 from napari_construct.widgets._class_table import ClassTableEditor
 from napari_construct.widgets._message_label import Level
-from napari_construct.widgets._messages import plain
 from napari_construct.widgets._model_chooser import model_names
-from napari_construct.widgets._model_loader import ModelLoader
+from napari_construct.widgets._model_loader import ModelLoader, model_missing
 from napari_construct.widgets._predictors import LoadedModel
 from napari_construct.widgets._preferences import Preferences
 from napari_construct.widgets._run_control import RunControl
@@ -105,17 +104,11 @@ class SegmentModel(QObject):
 
     def block(self, control: RunControl) -> bool:
         """Say in a control what is missing of the model; whether there is something."""
-        if not self.chooser.value():
-            control.setBlocked("Choose a model: open a checkpoint file.")
-        elif (error := self._loader.error()) is not None:
-            control.setBlocked(plain(error), Level.ERROR, error)
-        elif self._loader.isLoading():
-            control.setBlocked("The model is being loaded...")
-        elif problem := self.words_problem():
-            control.setBlocked(problem, Level.WARNING)
-        else:
-            return False
-        return True
+        model = self.chooser.value()
+        if model_missing(control, model, self._loader.error(), loading=self.isLoading()):
+            return True
+        control.setBlocked(self.words_problem(), Level.WARNING)
+        return bool(self.words_problem())
 
     def styled(self, classes: ClassTable) -> ClassTable:
         """A model's classes in the colours on view, where they are the same classes."""

@@ -273,9 +273,7 @@ class Prototypes(QWidget):
             self._on_saved(outcome)
         else:
             self.gallery.showTop(outcome)
-            failed = [f"{key}: {why}" for key, why in outcome.failed]
-            count = len(outcome.patches)
-            self._control.summarise(f"{count} patch{'' if count == 1 else 'es'} found.", failed)
+            self._control.summarise(*jobs.top_summary(outcome))
 
     def _on_saved(self, saved: jobs.Saved) -> None:
         self._control.summarise(f"Saved as {saved.path}.")
