@@ -253,7 +253,7 @@ def busy() -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Stalls, cancels and openings of the dock widgets.")
     parser.add_argument("--only", nargs="*", choices=[*JOBS, "Refine"], help="some of the widgets")
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=3, help="runs after the first, at least 1")
     parser.add_argument("--explain", action="store_true", help="where the GUI thread was in stalls")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()

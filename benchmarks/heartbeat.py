@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import threading
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -82,6 +81,8 @@ class Heartbeat:
                 busy = [s for s in others if " wait" not in s and "_worker" not in s]
                 held = f"[no lock for {1000 * (now - last):.0f} ms] " if now - last > 0.02 else ""
                 self._where[held + " || ".join([_stack(frames[gui], 6), *busy])] += 1
+                # a frame holds what it works on: Qt's painters, for one, must not outlive their painting
+                frames.clear()
             last = now
 
     def explain(self, when: str) -> None:
@@ -92,8 +93,12 @@ class Heartbeat:
 
 
 def _stack(frame: Any, depth: int) -> str:
-    found = traceback.extract_stack(frame)[-depth:]
-    return " < ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in reversed(found))
+    """The innermost calls; source files are not read, which would let other threads go on meanwhile."""
+    found = []
+    while frame is not None and len(found) < depth:
+        found.append(f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno} {frame.f_code.co_name}")
+        frame = frame.f_back
+    return " < ".join(found)
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:
