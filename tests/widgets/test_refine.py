@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -42,10 +43,22 @@ def predictor(checkpoint) -> Predictor:
     return load_model(checkpoint, device="cpu")
 
 
+_DECIDED: dict[Any, Any] = {}
+
+
+def decided_once(pixels: np.ndarray, predictor: Predictor, *args: Any, **options: Any) -> Any:
+    """``decided_steps``, whose network and CRF run once for all tests; each gets a result of its own."""
+    key = pixels.tobytes(), args, tuple(options.items())
+    if key not in _DECIDED:
+        _DECIDED[key] = yield from decided_steps(pixels, predictor, *args, **options)
+    result, decider = _DECIDED[key]
+    return deepcopy(result), decider
+
+
 def segmented(viewer: Any, layer: Any, predictor: Predictor, model: str) -> Labels:
     """The mask that Segment tissue would add."""
     plane = plane_on_view(layer, tuple(viewer.dims.point))
-    _, layers = run(segment_plane(plane, model, SETTINGS, lambda *_: predictor, decided_steps))
+    _, layers = run(segment_plane(plane, model, SETTINGS, lambda *_: predictor, decided_once))
     return viewer.add_layer(layers[-1])
 
 

@@ -82,6 +82,18 @@ def run(qtbot, widget: TrainAdapters) -> None:
     assert done, widget.message()  # a job that failed says why
 
 
+def drawn_up(qtbot, widget: TrainAdapters) -> None:
+    """The curves are drawn a few times a second, one plot after the other: wait until all show all."""
+    plots = widget.progress._plots
+    qtbot.waitUntil(
+        lambda: (
+            {name: plot.lines() for name, plot in plots.items()}
+            == {name: widget.progress.lines(name) for name in ("losses", "scores", "rate")}
+        ),
+        timeout=20_000,
+    )
+
+
 def tree(widget: TrainAdapters) -> dict[str, dict[str, str]]:
     """Groups of the check, and what is in them."""
     items = [widget._patches.tree.topLevelItem(i) for i in range(widget._patches.tree.topLevelItemCount())]
@@ -248,7 +260,7 @@ def test_trains_shows_curves_and_previews_and_the_model_is_used(qtbot, viewer, w
     events: list[Any] = []
     widget.control.progressed.connect(events.append)
     run(qtbot, widget)
-    qtbot.wait(2500)  # the curves are drawn a few times a second
+    drawn_up(qtbot, widget)
     steps = [e for e in events if isinstance(e, StepDone)]
     epochs = [e for e in events if isinstance(e, EpochDone)]
     assert (len(steps), len(epochs)) == (4, 2)
@@ -428,7 +440,7 @@ def test_fits_a_dock_of_320_pixels_while_it_shows_a_run(qtbot, viewer, widget, d
     choose(qtbot, widget, data)
     widget.setValue(QUICK.changed(epochs=1))
     run(qtbot, widget)
-    qtbot.wait(2000)
+    drawn_up(qtbot, widget)
     assert widget.minimumSizeHint().width() <= 320
     assert widget.findChild(type(widget).__mro__[1], "inside").minimumSizeHint().width() <= 300
 
