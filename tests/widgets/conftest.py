@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from qtpy.QtCore import QThreadPool
+from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_construct.classes import ClassTable
 from napari_construct.events import Event
@@ -138,3 +139,19 @@ def docked(qtbot: Any, viewer: Any, fake: FakeInference, model: str = "fake") ->
     widget.setModel(model)
     qtbot.waitUntil(lambda: "being loaded" not in widget.message(), timeout=10_000)
     return widget
+
+
+def button(widget: QWidget, name: str) -> QPushButton:
+    """The button of this accessible name."""
+    return next(b for b in widget.findChildren(QPushButton) if b.accessibleName() == name)
+
+
+def run_job(qtbot: Any, widget: Any) -> None:
+    """Press Run and wait for the end of a job that does not fail."""
+    done: list[bool] = []
+    connection = widget.finished.connect(lambda: done.append(True))
+    widget.run()
+    assert widget.isRunning(), widget.message()
+    qtbot.waitUntil(lambda: not widget.isRunning(), timeout=120_000)
+    widget.finished.disconnect(connection)
+    assert done, widget.message()  # a job that failed says why

@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image as Picture
-from qtpy.QtWidgets import QApplication, QPushButton
+from qtpy.QtWidgets import QApplication
 
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.data.masks import read_mask
 from napari_construct.inference.predictor import segment
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.widgets.batch import Batch
+
+from .conftest import button
 
 pytestmark = pytest.mark.gui
 
@@ -145,10 +147,6 @@ def test_rows_can_be_taken_off(qtbot, widget, folder) -> None:
     widget._inputs.items().selectRow(0)
     button(widget, "Take the selected rows off the list").click()
     assert [entry.name for entry in widget._inputs.items().entries()] == ["b.png"]
-
-
-def button(widget: Batch, name: str) -> QPushButton:
-    return next(b for b in widget.findChildren(QPushButton) if b.accessibleName() == name)
 
 
 def test_what_is_copied_gives_identical_arrays(qtbot, widget, folder, tmp_path) -> None:

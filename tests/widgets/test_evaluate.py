@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from napari.layers import Labels
 from PIL import Image as Picture
-from qtpy.QtWidgets import QApplication, QPushButton
+from qtpy.QtWidgets import QApplication
 
 from napari_construct.evaluation.evaluate import evaluate
 from napari_construct.inference.settings import SegmentSettings
@@ -20,6 +20,8 @@ from napari_construct.widgets._evaluate_errors import errors_of
 from napari_construct.widgets._evaluate_settings import EvaluateSettings
 from napari_construct.widgets._layers import METADATA_KEY
 from napari_construct.widgets.evaluate import Evaluate
+
+from .conftest import button, run_job
 
 pytestmark = pytest.mark.gui
 
@@ -73,20 +75,6 @@ def folder(camelyon, tmp_path) -> Path:
     return root
 
 
-def run(qtbot, widget: Evaluate) -> None:
-    done: list[bool] = []
-    connection = widget.finished.connect(lambda: done.append(True))
-    widget.run()
-    assert widget.isRunning(), widget.message()
-    qtbot.waitUntil(lambda: not widget.isRunning(), timeout=120_000)
-    widget.finished.disconnect(connection)
-    assert done, widget.message()  # a job that failed says why
-
-
-def button(widget: Evaluate, name: str) -> QPushButton:
-    return next(b for b in widget.findChildren(QPushButton) if b.accessibleName() == name)
-
-
 @pytest.mark.parametrize(
     "value",
     [
@@ -119,7 +107,7 @@ def test_says_what_is_missing(qtbot, viewer, widget) -> None:
 def test_layers_by_hand(qtbot, viewer, widget, layers) -> None:
     prediction, truth = layers
     widget.setLayers(prediction, truth)
-    run(qtbot, widget)
+    run_job(qtbot, widget)
     assert widget.outcome.scored().matrices["predicted"].tolist() == COUNTS
     assert widget.outcome.table.rows() == ROWS
     assert widget.outcome._plot.texts() == ["67", "17", "17", "10", "80", "10"]
@@ -144,7 +132,7 @@ def test_values_of_mask_files_and_ignored_ones(qtbot, viewer, widget, layers) ->
     qtbot.waitUntil(lambda: not widget.isRunning())
     assert "expected values from 0 to 1 in a mask, got 2" in widget.message()
     widget.setValue(EvaluateSettings(first_class=0, ignore=(2,)))
-    run(qtbot, widget)
+    run_job(qtbot, widget)
     assert widget.outcome.table.rows() == ROWS
 
 
@@ -152,7 +140,7 @@ def test_stacks_and_layers_without_names(qtbot, viewer, widget) -> None:
     prediction = viewer.add_labels(np.stack([PREDICTION, TRUTH]).astype(np.int32), name="p")
     truth = viewer.add_labels(np.stack([TRUTH, TRUTH]), name="t")
     widget.setLayers(prediction, truth)
-    run(qtbot, widget)
+    run_job(qtbot, widget)
     assert widget.outcome.scored().names == ("class 1", "class 2")
     assert widget.outcome.scored().matrices["predicted"].tolist() == [[10, 1, 1], [1, 18, 1]]
     assert viewer.layers["p (errors)"].data.shape == (2, 4, 5)
@@ -186,7 +174,7 @@ def test_layers_as_python(qtbot, viewer, widget, layers) -> None:
 def test_folders_as_the_headless_evaluation(qtbot, widget, folder, checkpoint) -> None:
     widget.setValue(EvaluateSettings(mode="folders", ignore=(2,), model=str(checkpoint), segment=QUICK))
     widget.setFolders(str(folder))
-    run(qtbot, widget)
+    run_job(qtbot, widget)
     expected = evaluate(folder / "img", folder / "mask", checkpoint, QUICK, ignore=[2])
     scored = widget.outcome.scored()
     for column in ("predicted", "oracle"):
@@ -202,7 +190,7 @@ def test_folders_as_the_headless_evaluation(qtbot, widget, folder, checkpoint) -
 def test_double_click_opens_an_image_with_its_errors(qtbot, viewer, widget, folder, checkpoint) -> None:
     widget.setValue(EvaluateSettings(mode="folders", ignore=(2,), model=str(checkpoint), segment=QUICK))
     widget.setFolders(str(folder / "img"), str(folder / "mask"))
-    run(qtbot, widget)
+    run_job(qtbot, widget)
     with qtbot.waitSignal(widget.finished, timeout=60_000):
         widget.outcome.images.cellDoubleClicked.emit(1, 0)
     assert [layer.name for layer in viewer.layers] == ["b", "b (truth)", "b (tissue)", "b (errors)"]
@@ -220,7 +208,7 @@ def test_what_is_copied_gives_identical_scores(qtbot, widget, folder, checkpoint
     segment = QUICK.changed(min_confidence=0.505, presence_threshold=0.2, background={"brightness": 200})
     widget.setValue(EvaluateSettings(mode="folders", ignore=(2,), model=str(checkpoint), segment=segment))
     widget.setFolders(str(folder))
-    run(qtbot, widget)
+    run_job(qtbot, widget)
     content = widget.outcome.scored().content
     button(widget, "Copy as Python").click()
     names: dict[str, Any] = {}
@@ -241,7 +229,7 @@ def test_scores_as_files(qtbot, widget, layers, folder, checkpoint, tmp_path, mo
     widget.setFolders(str(folder))
     value = EvaluateSettings(mode=mode, ignore=(2,) if mode == "folders" else (), model=str(checkpoint))
     widget.setValue(value.model_copy(update={"segment": QUICK}))
-    run(qtbot, widget)
+    run_job(qtbot, widget)
     for suffix in ("json", "csv", "html"):
         widget.outcome.save(str(tmp_path / f"scores.{suffix}"))
     scored = widget.outcome.scored()
@@ -279,6 +267,6 @@ def test_error_map_by_hand() -> None:
 def test_fits_a_dock_of_320_pixels_with_scores(qtbot, viewer, widget, layers, theme) -> None:
     viewer.theme = theme
     widget.setLayers(*layers)
-    run(qtbot, widget)
+    run_job(qtbot, widget)
     assert widget.minimumSizeHint().width() <= 320
     assert widget.findChild(type(widget).__mro__[1], "inside").minimumSizeHint().width() <= 300

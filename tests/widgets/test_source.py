@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication, QPushButton
+from qtpy.QtWidgets import QApplication
 
 from napari_construct.classes import BCSS_COLOURS, ClassTable
 from napari_construct.inference.settings import SegmentSettings
@@ -19,7 +19,7 @@ from napari_construct.widgets._layers import camera, joined_features
 from napari_construct.widgets._memory import Memory
 from napari_construct.widgets.segment_tissue import SegmentTissue
 
-from .conftest import CLASSES, docked
+from .conftest import CLASSES, button, docked
 from .test_segment_tissue import run
 
 pytestmark = pytest.mark.gui
@@ -68,7 +68,7 @@ def test_every_plane_of_a_stack(qtbot, viewer, widget, fake, tissue) -> None:
     np.testing.assert_array_equal(labels.data[1], alone)
     assert labels.features["pixels"].sum() == (labels.data > 0).sum()
     assert len(labels.metadata["napari_construct"]["record"]["planes"]) == 3
-    button(widget, "Python").click()
+    button(widget, "Copy as Python").click()
     assert "One plane can be copied" in widget.message()
 
 
@@ -119,19 +119,15 @@ def test_copied_region_gives_identical_arrays(
     assert mask.shape == (160, 128)
     names: dict[str, object] = {}
     viewer.layers["slide"].corner_pixels = np.array([[32, 32], [191, 159]])  # results reset the view
-    button(widget, "Python").click()
+    button(widget, "Copy as Python").click()
     exec(QApplication.clipboard().text(), names)
     np.testing.assert_array_equal(names["result"].labels, mask)
-    button(widget, "Command line").click()
+    button(widget, "Copy as Command line").click()
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(app, shlex.split(QApplication.clipboard().text())[1:])
     assert done.exit_code == 0, done.output
     np.testing.assert_array_equal(read_mask(tmp_path / "results" / "slide_mask.tif"), mask)
     assert "licence MIT" in widget._model.chooser._about.text()
-
-
-def button(widget: SegmentTissue, name: str) -> QPushButton:
-    return next(b for b in widget.findChildren(QPushButton) if b.accessibleName() == f"Copy as {name}")
 
 
 def test_class_table_recolours_what_is_there(qtbot, viewer, widget) -> None:

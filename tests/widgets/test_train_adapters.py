@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image as Picture
-from qtpy.QtWidgets import QApplication, QPushButton
+from qtpy.QtWidgets import QApplication
 
 from napari_construct.classes import ClassTable, TissueClass
 from napari_construct.data.image_level import load_dataset
@@ -23,6 +23,8 @@ from napari_construct.widgets._train_data import split_folders
 from napari_construct.widgets._train_previews import drawn_over
 from napari_construct.widgets.segment_tissue import SegmentTissue
 from napari_construct.widgets.train_adapters import TrainAdapters
+
+from .conftest import button, run_job
 
 pytestmark = pytest.mark.gui
 
@@ -72,16 +74,6 @@ def looked(qtbot, widget: TrainAdapters) -> None:
     qtbot.waitUntil(lambda: not widget.isLooking(), timeout=30_000)
 
 
-def run(qtbot, widget: TrainAdapters) -> None:
-    done: list[bool] = []
-    connection = widget.finished.connect(lambda: done.append(True))
-    widget.run()
-    assert widget.isRunning(), widget.message()
-    qtbot.waitUntil(lambda: not widget.isRunning(), timeout=120_000)
-    widget.finished.disconnect(connection)
-    assert done, widget.message()  # a job that failed says why
-
-
 def drawn_up(qtbot, widget: TrainAdapters) -> None:
     """The curves are drawn a few times a second, one plot after the other: wait until all show all."""
     plots = widget.progress._plots
@@ -101,10 +93,6 @@ def tree(widget: TrainAdapters) -> dict[str, dict[str, str]]:
         item.text(0): {item.child(i).text(0): item.child(i).text(1) for i in range(item.childCount())}
         for item in items
     }
-
-
-def button(widget: TrainAdapters, name: str) -> QPushButton:
-    return next(b for b in widget.findChildren(QPushButton) if b.accessibleName() == name)
 
 
 def same(path: Path, other: Path) -> None:
@@ -259,7 +247,7 @@ def test_trains_shows_curves_and_previews_and_the_model_is_used(qtbot, viewer, w
     choose(qtbot, widget, data)
     events: list[Any] = []
     widget.control.progressed.connect(events.append)
-    run(qtbot, widget)
+    run_job(qtbot, widget)
     drawn_up(qtbot, widget)
     steps = [e for e in events if isinstance(e, StepDone)]
     epochs = [e for e in events if isinstance(e, EpochDone)]
@@ -284,7 +272,7 @@ def test_trains_shows_curves_and_previews_and_the_model_is_used(qtbot, viewer, w
 
 def test_cancel_keeps_the_state_and_going_on_gives_the_same_model(qtbot, widget, data, tmp_path) -> None:
     choose(qtbot, widget, data)
-    run(qtbot, widget)
+    run_job(qtbot, widget)
     whole = data / "slides.construct"
     widget.setOutput(str(tmp_path / "parts"))
     pressed: list[float] = []
@@ -301,7 +289,7 @@ def test_cancel_keeps_the_state_and_going_on_gives_the_same_model(qtbot, widget,
     assert "where it stood is kept" in widget.message()
     assert button(widget, "Go on training").isEnabled()
     shown = list(widget.progress.lines("losses")["all"][0])
-    run(qtbot, widget)
+    run_job(qtbot, widget)
     assert widget.progress.lines("losses")["all"][0][: len(shown)] == shown  # the curves go on
     # a step that ended while the run was being cancelled counts, but may not have been shown
     assert list(widget.progress.lines("losses")["all"][0]) in ([1, 2, 3, 4], [1, 2, 3])
@@ -325,7 +313,7 @@ def test_after_a_restart_the_curves_begin_with_the_whole_run(qtbot, viewer, widg
     viewer.window.add_dock_widget(again, name="Train adapters again")
     choose(qtbot, again, data)
     assert again.progress.lines("losses") == {}
-    run(qtbot, again)
+    run_job(qtbot, again)
     epochs = [e for e in events if isinstance(e, EpochDone)]
     steps, all_losses = again.progress.lines("losses")["all"]
     assert steps[:2] == [2, 4]  # of finished epochs the means, at their last steps
@@ -370,7 +358,7 @@ def test_what_is_copied_gives_identical_models(qtbot, widget, data, tmp_path) ->
         epochs=1, average_from=None, weights={"distillation": 0.7, "diversity": 0.01}, sampling="uniform"
     )
     widget.setValue(value)
-    run(qtbot, widget)
+    run_job(qtbot, widget)
     model = data / "slides.construct"
     for name in ("Command line", "Python"):
         output = tmp_path / f"{name} again.construct"
@@ -413,7 +401,7 @@ def test_closing_the_viewer_while_it_trains_keeps_the_state(qtbot, viewer, widge
 def test_settings_are_remembered(qtbot, viewer, widget, data) -> None:
     choose(qtbot, widget, data)
     widget.setValue(QUICK.changed(epochs=1, learning_rate=0.003))
-    run(qtbot, widget)
+    run_job(qtbot, widget)
     other = TrainAdapters(viewer)
     qtbot.addWidget(other)
     assert other.value() == widget.value()
@@ -439,7 +427,7 @@ def test_fits_a_dock_of_320_pixels_while_it_shows_a_run(qtbot, viewer, widget, d
     viewer.theme = theme
     choose(qtbot, widget, data)
     widget.setValue(QUICK.changed(epochs=1))
-    run(qtbot, widget)
+    run_job(qtbot, widget)
     drawn_up(qtbot, widget)
     assert widget.minimumSizeHint().width() <= 320
     assert widget.findChild(type(widget).__mro__[1], "inside").minimumSizeHint().width() <= 300
