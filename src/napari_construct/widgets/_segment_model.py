@@ -51,6 +51,7 @@ class SegmentModel(QObject):
         super().__init__(parent)
         self._preferences = chosen
         self._described: ClassTable | None = None
+        self._looked = False
         self.chooser = WordsModelChooser(parent)
         self.words = WordsOptions(parent)
         self.table = ClassTableEditor(parent)
@@ -60,7 +61,7 @@ class SegmentModel(QObject):
         self.table.valueChanged.connect(self._on_table)
         self.table.failed.connect(self.failed)
         self._loader.loaded.connect(self._on_loaded)
-        self._loader.changed.connect(self.changed)
+        self._loader.changed.connect(self._on_loader)
 
     def value(self) -> ModelChoice:
         """Name or path of a trained model, or encoder and words.
@@ -158,6 +159,12 @@ class SegmentModel(QObject):
         if self.inWords():
             self._described = table
         self.tableChanged.emit(table)
+
+    def _on_loader(self) -> None:
+        if not self._looked and not self.isLoading():  # one after the other: both import much
+            self._looked = True
+            self.chooser.look()
+        self.changed.emit()
 
     def _on_loaded(self, predictor: Any) -> None:
         self.loaded.emit(predictor)

@@ -36,7 +36,6 @@ class WordsModelChooser(ModelChooser):
         self._look = LiveJob("Look for encoders that know words", self)
         self._look.returned.connect(self._on_listed)
         self._combo.activated.connect(self._on_activated)
-        self._look.request(text_encoder_steps)
 
     def encoder(self) -> str:
         """Id of the encoder of a model without training; empty for a trained one."""
@@ -53,6 +52,10 @@ class WordsModelChooser(ModelChooser):
 
     def refresh(self) -> None:
         super().refresh()
+        self.look()
+
+    def look(self) -> None:
+        """Offer the encoders that there are now, in a moment."""
         self._look.request(text_encoder_steps)
 
     def askEncoder(self) -> None:
