@@ -18,6 +18,7 @@ from qtpy.QtWidgets import QPushButton, QWidget
 from napari_construct.classes import ClassTable
 from napari_construct.events import Event
 from napari_construct.inference.result import SegmentationResult
+from napari_construct.widgets._triton_ahead import guard_triton
 from napari_construct.widgets.segment_tissue import SegmentTissue
 
 CLASSES = ClassTable.from_names(("tumour", "lymphoid"))
@@ -83,6 +84,12 @@ class FakeInference:
 def own_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Widgets remember nothing of other tests, nor of the user."""
     monkeypatch.setenv("NAPARI_CONSTRUCT_WIDGETS", str(tmp_path / "widgets.ini"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def guarded_triton() -> None:
+    """Some tests run commands in this process, which is drawn by Mesa and imports torch on its own."""
+    guard_triton()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import pytest
 
 from napari_construct.widgets import _triton_ahead
-from napari_construct.widgets._triton_ahead import load_triton
+from napari_construct.widgets._triton_ahead import guard_triton
 
 NO_LLVM = 77
 
@@ -28,13 +28,14 @@ if not _triton_ahead._llvm_is_loaded():
     sys.exit({NO_LLVM})
 load_torch()
 flags = sys.getdlopenflags()
-_triton_ahead.load_triton()
-assert sys.getdlopenflags() == flags
+assert "triton" not in sys.modules
 import torch
+import torchvision
 weight = torch.nn.Parameter(torch.ones(1))
 optimiser = torch.optim.AdamW([weight], lr=0.5, weight_decay=0)
 weight.sum().backward()
 optimiser.step()
+assert sys.getdlopenflags() == flags
 from triton._C.libtriton import ir
 ir.context()  # LLVM at work
 viewer.close()
@@ -46,7 +47,7 @@ print("trained:", weight.item())
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("triton") is None, reason="triton, which crashes beside Mesa, is not installed")
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Mesa's LLVM is met on Linux only")
-def test_training_beside_a_viewer_that_mesa_draws() -> None:
+def test_training_and_torchvision_beside_a_viewer_that_mesa_draws() -> None:
     pytest.importorskip("napari")
     code = [sys.executable, "-X", "faulthandler", "-c", TRAIN_BESIDE_A_VIEWER]
     done = subprocess.run(code, check=False, capture_output=True, text=True, timeout=240)
@@ -56,16 +57,9 @@ def test_training_beside_a_viewer_that_mesa_draws() -> None:
     assert "trained: 0.5" in done.stdout
 
 
-def test_without_mesa_nothing_is_loaded_ahead(monkeypatch) -> None:
-    monkeypatch.setattr(_triton_ahead, "_llvm_is_loaded", lambda: False)
-    monkeypatch.delitem(sys.modules, "triton", raising=False)
-    load_triton()
-    assert "triton" not in sys.modules
-
-
-def test_without_triton_nothing_happens(monkeypatch) -> None:
-    monkeypatch.setattr(_triton_ahead, "_llvm_is_loaded", lambda: True)
-    monkeypatch.setattr(_triton_ahead, "find_spec", lambda name: None)
-    monkeypatch.delitem(sys.modules, "triton", raising=False)
-    load_triton()
-    assert "triton" not in sys.modules
+def test_the_guard_is_there_once_and_for_the_library_alone() -> None:
+    guard_triton()
+    guard_triton()
+    (finder,) = [f for f in sys.meta_path if isinstance(f, _triton_ahead._Finder)]
+    assert finder.find_spec("json", None) is None
+    assert finder.find_spec("triton", None) is None

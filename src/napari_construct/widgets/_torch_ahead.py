@@ -15,6 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from napari_construct.widgets._triton_ahead import guard_triton
+
 _LOCK: Final = threading.Lock()
 _LIBRARIES: Final = {
     "linux": ("libtorch_global_deps.so", "libtorch.so"),
@@ -24,7 +26,8 @@ _LIBRARIES: Final = {
 
 
 def load_torch() -> None:
-    """Import torch, with its libraries ahead; nothing happens where it is loaded already."""
+    """Import torch, with its libraries ahead, unless it is loaded already; what it imports later is safe."""
+    guard_triton()
     with _LOCK:
         if "torch" not in sys.modules:
             _load_libraries()

@@ -16,7 +16,6 @@ from napari_construct.widgets._torch_ahead import load_torch
 from napari_construct.widgets._train_data import validation_data
 from napari_construct.widgets._train_previews import preview_files, preview_steps
 from napari_construct.widgets._train_request import TrainRequest
-from napari_construct.widgets._triton_ahead import load_triton
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,6 @@ def estimate_job(request: TrainRequest) -> Steps[Estimated]:
     """What the run will cost; torch is loaded here, in the worker's thread."""
     yield Event("loading the libraries", 0, 1)
     load_torch()
-    load_triton()
     from napari_construct.training.estimate import estimate_steps
 
     dataset, val = _data(request)
@@ -70,7 +68,6 @@ def train_job(request: TrainRequest, checked: frozenset[Path]) -> Steps[Trained]
         yield from _check_steps(dataset)
     yield Event("loading the libraries", 0, 1)
     load_torch()
-    load_triton()
     from napari_construct.training.trainer import train
     from napari_construct.widgets import _plots  # noqa: F401 - slow to import, and first needed in the GUI
 
