@@ -17,12 +17,7 @@ DEVICES: Final = {
     "cuda": "NVIDIA card (CUDA)",
     "mps": "Apple card (MPS)",
 }
-VIEWS: Final = {
-    None: "as the model needs",
-    "one": "one",
-    "four": "four (quarter turns)",
-    "six": "six (mirrored, brighter, darker)",
-}
+VIEWS: Final = {None: "automatic", "one": "one", "four": "four, turned", "six": "six, mirrored"}
 _NO_MPP: Final = "unknown"
 _NOT_SHOWN: Final = ("background", "protect_confidence", "presence_threshold", "background_exponent")
 
@@ -139,8 +134,8 @@ class SegmentOptions(QWidget):
         combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         combo.setMinimumContentsLength(8)
         combo.setToolTip(
-            "How often the network sees the image, turned or mirrored; the mean is steadier and takes four "
-            "or six times longer"
+            "Views of the image whose mean is taken: one, its four quarter turns, or six (mirrored or not, "
+            "darker or brighter), which take four or six times longer; automatic takes what suits the model"
         )
         combo.setAccessibleName("Views that are averaged")
         for views, words in VIEWS.items():
