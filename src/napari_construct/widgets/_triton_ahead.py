@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 LIBRARY: Final = "triton._C.libtriton"
 
@@ -30,9 +29,7 @@ def guard_triton() -> None:
 class _Finder(MetaPathFinder):
     """Finds the library where it lies, to be loaded in another way."""
 
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
+    def find_spec(self, fullname: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
         spec = PathFinder.find_spec(fullname, path, target) if fullname == LIBRARY else None
         if spec is not None and spec.loader is not None:
             spec.loader = _Loader(spec.loader)
