@@ -81,7 +81,7 @@ class Job:
         if steps * self.config.epochs_of(steps) < LEAST_STEPS and not published:
             notices.append(
                 f"{len(self.dataset)} patches make {steps} steps an epoch; with few patches more epochs are "
-                f"better: {math.ceil(LEAST_STEPS / steps)} (--epochs) make {LEAST_STEPS} steps"
+                f"better: {math.ceil(LEAST_STEPS / steps)} epochs make {LEAST_STEPS} steps"
             )
         return tuple(notices)
 
