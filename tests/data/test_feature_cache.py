@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from napari_construct.data import feature_cache
 from napari_construct.data.feature_cache import FeatureCache, default_folder
 from napari_construct.exceptions import ConstructError
 
@@ -107,6 +108,22 @@ def test_default_folder_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert default_folder() == tmp_path / "napari-construct" / "features"
+
+
+def test_a_file_removed_while_it_is_opened_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The header is read, another process makes room, and torch finds no file to map."""
+    cache = FeatureCache(tmp_path, 10**6)
+    cache.put(key(1), features())
+
+    def opened(path: Path, framework: str) -> None:
+        path.unlink()
+        torch.UntypedStorage.from_file(str(path), shared=False, nbytes=8)
+
+    monkeypatch.setattr(feature_cache, "safe_open", opened)
+    assert cache.get(key(1)) is None
+    assert key(1) not in cache
 
 
 WRITER = textwrap.dedent("""

@@ -66,7 +66,8 @@ class FeatureCache:
                 stored = (file.metadata() or {}).get("crc32")
         except FileNotFoundError:
             return None
-        except (SafetensorError, OSError, ValueError):
+        except (SafetensorError, OSError, ValueError, RuntimeError):
+            # torch says RuntimeError where another process removed the file once it had been opened
             stored, tensors = None, {}
         if stored != _checksum(tensors):
             with suppress(OSError):
