@@ -61,7 +61,7 @@ class Models:
         tables = [checkpoint.classes for checkpoint in checkpoints]
         self.classes: ClassTable = tables[0]
         self.names = model_names(self._models)
-        self.crf: bool = any(c.calibration.crf and c.config.network != "unet" for c in checkpoints)
+        self.crf: bool = any(checkpoint.uses_crf for checkpoint in checkpoints)
         if not any_encoder:
             _check_encoders(self.names, checkpoints)
         for name, table in zip(self.names, tables, strict=True):

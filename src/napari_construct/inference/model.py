@@ -107,8 +107,7 @@ class Predictor:
     @property
     def defaults(self) -> SegmentSettings:
         """Settings that suit the model: some need no CRF, second-stage networks (unet) among them."""
-        refined = self.calibration.crf and self.checkpoint.config.network != "unet"
-        return SegmentSettings() if refined else SegmentSettings(crf=None)
+        return SegmentSettings() if self.checkpoint.uses_crf else SegmentSettings(crf=None)
 
     @property
     def spec(self) -> EncoderSpec:

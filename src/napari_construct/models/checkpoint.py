@@ -79,6 +79,11 @@ class Checkpoint:
     training: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=software_versions)
 
+    @property
+    def uses_crf(self) -> bool:
+        """Whether masks get the dense CRF unless the user says otherwise; second-stage networks need none."""
+        return self.calibration.crf and self.config.network != "unet"
+
 
 def checkpoint_of(
     model: PixelNetwork,

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QSpinBox, QWidget
 
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.refinement.dense_crf.params import CRFParameters
+from napari_construct.widgets._combo import narrow_combo
 from napari_construct.widgets._numbers import NumberField
 
 DEVICES: Final = {
@@ -109,13 +110,8 @@ class SegmentOptions(QWidget):
         form.addRow(self._crf)
 
     def _build_device(self) -> QComboBox:
-        combo = QComboBox(self)
-        combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        combo.setMinimumContentsLength(8)
-        combo.setToolTip("Where the network runs; automatic takes a graphics card if there is one")
-        combo.setAccessibleName("Device")
-        for device, words in DEVICES.items():
-            combo.addItem(words, device)
+        tip = "Where the network runs; automatic takes a graphics card if there is one"
+        combo = narrow_combo(self, "Device", tip, DEVICES)
         combo.currentIndexChanged.connect(self._on_changed)
         return combo
 
@@ -130,16 +126,11 @@ class SegmentOptions(QWidget):
         return field
 
     def _build_views(self) -> QComboBox:
-        combo = QComboBox(self)
-        combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        combo.setMinimumContentsLength(8)
-        combo.setToolTip(
+        tip = (
             "Views of the image whose mean is taken: one, its four quarter turns, or six (mirrored or not, "
             "darker or brighter), which take four or six times longer; automatic takes what suits the model"
         )
-        combo.setAccessibleName("Views that are averaged")
-        for views, words in VIEWS.items():
-            combo.addItem(words, views)
+        combo = narrow_combo(self, "Views that are averaged", tip, VIEWS)
         combo.currentIndexChanged.connect(self._on_changed)
         return combo
 

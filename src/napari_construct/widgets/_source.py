@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QWidget
 
+from napari_construct.widgets._combo import narrow_combo
 from napari_construct.widgets._layer_chooser import LayerChooser
 from napari_construct.widgets._layers import Plane, layer_shape, plane_at, plane_on_view, region_window
 
@@ -35,10 +36,10 @@ class SourceChooser(QWidget):
         self._layer = LayerChooser(viewer, self)
         self._layer.setToolTip("The image to be segmented")
         self._layer.setAccessibleName("Image layer")
-        self._region = _combo(self, "Region", "The whole image, or a part of it: quick to try settings on")
-        for region, words in _REGIONS.items():
-            self._region.addItem(words, region)
-        self._planes = _combo(self, "Planes", "Of a stack: the plane on view, or every plane along an axis")
+        tip = "The whole image, or a part of it: quick to try settings on"
+        self._region = narrow_combo(self, "Region", tip, _REGIONS)
+        tip = "Of a stack: the plane on view, or every plane along an axis"
+        self._planes = narrow_combo(self, "Planes", tip)
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
@@ -103,12 +104,3 @@ class SourceChooser(QWidget):
         self.setPlaneAxis(before)
         self._form.setRowVisible(self._planes, len(shape) > 2)
         self.layerChanged.emit(layer)
-
-
-def _combo(parent: QWidget, name: str, tip: str) -> QComboBox:
-    combo = QComboBox(parent)
-    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    combo.setMinimumContentsLength(8)
-    combo.setToolTip(tip)
-    combo.setAccessibleName(name)
-    return combo

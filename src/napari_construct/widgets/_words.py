@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QWidget
+from qtpy.QtWidgets import QFormLayout, QLabel, QLineEdit, QWidget
 
 from napari_construct.encoders.attentions import ATTENTIONS
 from napari_construct.inference.zero_shot_settings import ZeroShotSettings
 from napari_construct.models.descriptions import SEPARATOR, TEMPLATES, parse_classes
+from napari_construct.widgets._combo import narrow_combo
 
 START: Final = parse_classes(
     "tumour: malignant epithelial cells | invasive carcinoma; stroma: fibrous connective tissue; "
@@ -44,12 +45,11 @@ class WordsOptions(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._attention = self._combo("Attention of the last block", _ATTENTION_TIP)
-        for name in ATTENTIONS:
-            self._attention.addItem(name, name)
-        self._several = self._combo("Several descriptions of a class", _SEVERAL_TIP)
-        for name, words in _SEVERAL.items():
-            self._several.addItem(words, name)
+        attentions = {name: name for name in ATTENTIONS}
+        self._attention = narrow_combo(self, "Attention of the last block", _ATTENTION_TIP, attentions)
+        self._several = narrow_combo(self, "Several descriptions of a class", _SEVERAL_TIP, _SEVERAL)
+        for combo in (self._attention, self._several):
+            combo.currentIndexChanged.connect(self._on_changed)
         self._templates = QLineEdit(self)
         self._templates.setToolTip(_TEMPLATES_TIP)
         self._templates.setAccessibleName("Templates of descriptions")
@@ -106,15 +106,6 @@ class WordsOptions(QWidget):
         form.addRow("Attention", self._attention)
         form.addRow("Several texts", self._several)
         form.addRow("Templates", self._templates)
-
-    def _combo(self, name: str, tip: str) -> QComboBox:
-        combo = QComboBox(self)
-        combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        combo.setMinimumContentsLength(8)
-        combo.setToolTip(tip)
-        combo.setAccessibleName(name)
-        combo.currentIndexChanged.connect(self._on_changed)
-        return combo
 
     def _on_changed(self, *_: object) -> None:
         self.valueChanged.emit()
