@@ -7,9 +7,10 @@ Closing the generator between two events cancels the job.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TypeAlias, TypeVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,12 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Notice(Event):
-    """Something the user should read (an alpha channel dropped, a resampling); not an error."""
+    """Something the user should read (an alpha channel dropped, a resampling); not an error.
+
+    ``image`` names which of many images it is about; the message is then ``NAME: SENTENCE``.
+    """
+
+    image: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +75,52 @@ def run(steps: Generator[Event, None, Result], on_event: Callable[[Event], Any] 
             return result
         if on_event is not None:
             on_event(event)
+
+
+def of_image(steps: Steps[Result], image: str) -> Steps[Result]:
+    """The same steps, whose notices are about one of many images."""
+    try:
+        while True:
+            event = next(steps)
+            yield replace(event, image=image) if isinstance(event, Notice) else event
+    except StopIteration as stop:
+        result: Result = stop.value
+        return result
+    finally:
+        steps.close()
+
+
+_NUMBER: Final = re.compile(r"\d+(\.\d+)?(e[+-]?\d+)?")
+
+
+class Notices:
+    """What a job said; what it said of many images alike is told once, with how many."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, list[Notice]] = {}
+
+    def add(self, notice: Notice) -> bool:
+        """Keep a notice; whether nothing like it was said of another image before."""
+        sentence = notice.message.partition(": ")[2] if notice.image else ""
+        # sizes and brightnesses differ from image to image where the sentence is the same
+        kind = self._kinds.setdefault(_NUMBER.sub("#", sentence) or notice.message, [])
+        kind.append(notice)
+        return len(kind) == 1 or not notice.image
+
+    def texts(self) -> list[str]:
+        """Every kind once, in the order in which they came."""
+        return [_text(kind) for kind in self._kinds.values()]
+
+    def repeated(self) -> list[str]:
+        """Those of more than one image."""
+        return [_text(kind) for kind in self._kinds.values() if _others(kind)]
+
+
+def _others(kind: list[Notice]) -> int:
+    """How many images there are beside the first."""
+    return len({notice.image for notice in kind}) - 1
+
+
+def _text(kind: list[Notice]) -> str:
+    more = _others(kind)
+    return kind[0].message + (f" (and {more} more image{'s' if more > 1 else ''} alike)" if more else "")

@@ -62,6 +62,21 @@ def test_settings_as_json_reach_the_result(call, image, model, tmp_path) -> None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+def test_what_is_noted_of_many_images_alike_is_said_of_the_first_and_counted(
+    call, images, model, tmp_path
+) -> None:
+    folder = tmp_path / "alpha"
+    folder.mkdir()
+    for path in sorted(images.glob("region_0*"))[:3]:
+        with Image.open(path) as picture:
+            picture.convert("RGBA").crop((0, 0, 128, 128)).save(folder / path.name)
+    done = call("batch", folder, "-m", model, "-o", tmp_path / "out", "--no-crf", "--outputs", "mask")
+    assert done.exit_code == 0, done.output
+    notes = [line for line in done.stderr.splitlines() if "alpha" in line]
+    first = "note: region_00.png: the alpha channel is dropped"
+    assert notes == [first, f"{first} (and 2 more images alike)"]
+
+
 def test_resumes_after_a_kill(call, images, model, tmp_path) -> None:
     out = tmp_path / "out"
     words = ["batch", str(images), "-m", str(model), "-o", str(out), "--no-crf"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import tifffile
 from PIL import Image as Picture
 from qtpy.QtWidgets import QApplication
 
+from napari_construct.batch.ledger import read_ledger
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.data.masks import read_mask
 from napari_construct.inference.predictor import segment
@@ -184,3 +186,99 @@ def test_fits_a_dock_of_320_pixels(qtbot, viewer, widget, folder, theme) -> None
     widget.addPaths([str(folder)])
     assert widget.minimumSizeHint().width() <= 320
     assert widget.findChild(type(widget).__mro__[1], "inside").minimumSizeHint().width() <= 300
+
+
+def rows(widget: Batch) -> list[str]:
+    return [entry.name for entry in widget._inputs.items().entries()]
+
+
+def ledger(folder: Path) -> dict[str, str]:
+    _, entries = read_ledger(folder / "batch.jsonl")
+    return {key: entry.state for key, entry in entries.items()}
+
+
+def at_first(widget: Batch, state: str, act: Callable[[], None]) -> None:
+    """Act once, when an image is first said to be in a state."""
+    done: list[bool] = []
+
+    def look(event: Any) -> None:
+        if getattr(getattr(event, "entry", None), "state", "") == state and not done:
+            done.append(True)
+            act()
+
+    widget.control.progressed.connect(look)
+
+
+def test_layers_are_followed_before_a_run(qtbot, viewer, widget, tissue, tmp_path) -> None:
+    first = viewer.add_image(tissue[:128, :128], rgb=True, name="first")
+    second = viewer.add_image(np.stack([tissue[:64, :64]] * 2), rgb=True, name="second")
+    for layer in (first, second):
+        widget.addLayer(layer)
+    assert rows(widget) == ["first", "second (2 planes)"]
+    first.name = "renamed"
+    taken = viewer.add_image(tissue[128:, 128:], rgb=True, name="first")  # another one by the old name
+    widget.addLayer(taken)
+    assert rows(widget) == ["renamed", "second (2 planes)", "first"]
+    viewer.layers.remove(second)
+    assert rows(widget) == ["renamed", "first"]
+    first.translate = (7, 5)  # as it is when the run is started, not when it was added
+    run(qtbot, widget)
+    assert ledger(tmp_path / "out") == {"renamed": "done", "first": "done"}
+    np.testing.assert_array_equal(viewer.layers["renamed (tissue)"].translate, (7, 5))
+    one = segment(tissue[128:, 128:].copy(), widget.value().model, QUICK)
+    np.testing.assert_array_equal(viewer.layers["first (tissue)"].data, one.labels)
+    viewer.layers.clear()
+    assert "Add images" in widget.control.blockedReason()
+    assert states(widget) == {"renamed": "done", "first": "done"}  # what became of them stays on view
+
+
+def test_layer_renamed_while_it_is_worked_on(qtbot, viewer, widget, tissue, tmp_path) -> None:
+    layer = viewer.add_image(tissue, rgb=True, name="slide")
+    widget.addLayer(layer)
+
+    def rename() -> None:
+        layer.name = "other"
+
+    at_first(widget, "running", rename)
+    run(qtbot, widget)
+    assert states(widget) == ledger(tmp_path / "out") == {"slide": "done"}
+    assert [one.name for one in viewer.layers] == ["other", "slide (tissue)"]
+    run(qtbot, widget)  # the ledger knows pixels, and names them anew
+    assert states(widget) == {"other": "done"}
+    assert ledger(tmp_path / "out") == {"slide": "done", "other": "done"}
+
+
+def test_layers_deleted_while_they_wait_and_while_they_are_worked_on(
+    qtbot, viewer, widget, folder, tissue, tmp_path
+) -> None:
+    stack = np.stack([tissue[:128, :128], tissue[128:, 128:]])
+    widget.addLayer(viewer.add_image(stack, rgb=True, name="stack layer"))
+    widget.addLayer(viewer.add_image(tissue, rgb=True, name="slide", scale=(0.25, 0.25)))
+    widget.addPaths([str(folder / "a.png")])
+    at_first(widget, "running", viewer.layers.clear)
+    run(qtbot, widget)
+    assert set(states(widget).values()) == {"done"}
+    assert list(states(widget)) == ["a", "stack_layer_p1", "stack_layer_p2", "slide"]
+    assert set(ledger(tmp_path / "out").values()) == {"done"}
+    assert [layer.name for layer in viewer.layers] == ["stack layer (tissue)", "slide (tissue)"]
+    np.testing.assert_array_equal(viewer.layers["slide (tissue)"].scale, (0.25, 0.25))
+    assert [path.name for path in widget._inputs.value()] == ["a.png"]  # those that are still there
+    run(qtbot, widget)
+    assert list(states(widget)) == ["a"]
+
+
+def test_what_is_said_of_many_images_alike_is_told_once(qtbot, widget, tissue, tmp_path) -> None:
+    folder = tmp_path / "alpha"
+    folder.mkdir()
+    for i in range(6):
+        side = 96 + 16 * i
+        Picture.fromarray(tissue[:side, :side]).convert("RGBA").save(
+            folder / f"{i}.png", dpi=(50_800, 50_800)
+        )
+    widget.addPaths([str(folder)])
+    run(qtbot, widget)
+    alpha = [line for line in widget.message().split("\n") if "alpha" in line]
+    assert alpha == ["0.png: the alpha channel is dropped (and 5 more images alike)"]
+    resampled = [line for line in widget.message().split("\n") if "um per pixel" in line]
+    assert len(resampled) == 1
+    assert resampled[0].endswith("(and 5 more images alike)")

@@ -161,6 +161,21 @@ def test_layer_removed_while_the_job_runs(qtbot, viewer, widget, layers) -> None
     assert widget.outcome.table.rows() == ROWS
 
 
+def test_layers_renamed_while_the_job_runs(qtbot, viewer, widget, layers) -> None:
+    widget.setLayers(*layers)
+
+    def rename(_: Any) -> None:
+        layers[0].name = "mine"
+
+    widget.control.progressed.connect(rename)
+    widget.run()
+    qtbot.waitUntil(lambda: not widget.isRunning(), timeout=30_000)
+    assert widget.outcome.table.rows() == ROWS
+    assert widget.outcome.scored().about["prediction"] == "mask"  # as it was called
+    assert [layer.name for layer in viewer.layers] == ["annotation", "mine", "mask (errors)"]
+    assert widget._input.prediction.currentText() == "mine"
+
+
 def test_layers_as_python(qtbot, viewer, widget, layers) -> None:
     widget.setLayers(*layers)
     button(widget, "Copy as Python").click()

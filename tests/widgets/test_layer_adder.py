@@ -106,6 +106,19 @@ def test_what_happens_meanwhile_finds_the_layer_complete(qtbot, viewer, dock, me
     viewer.layers.clear()
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_what_is_dropped_is_not_added_unless_it_was_begun(qtbot, viewer, dock, begun) -> None:
+    adder, window = LayerAdder(viewer, dock), dock.window()
+    adder.drop()  # nothing waits
+    with qtbot.waitSignal(adder.finished):
+        adder.add(layers())
+        if begun:
+            qtbot.waitUntil(lambda: len(viewer.layers) == 1)
+        adder.drop()
+    assert [layer.name for layer in viewer.layers] == ["map"] * begun
+    assert window.updatesEnabled()
+
+
 def test_nothing_to_add_is_finished_too(qtbot, viewer, dock) -> None:
     adder = LayerAdder(viewer, dock)
     with qtbot.waitSignal(adder.finished):

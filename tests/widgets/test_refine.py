@@ -289,6 +289,45 @@ def test_layers_that_go_away(qtbot, viewer, widget, mask) -> None:
     assert not widget._buttons.once.isEnabled()
 
 
+def test_layers_renamed_and_deleted_while_it_refines(qtbot, viewer, widget, mask) -> None:
+    changed(qtbot, widget, crf=None)
+    acts: list[Any] = []
+
+    def act(_: Any) -> None:
+        if acts:
+            acts.pop()()
+
+    widget.job.progressed.connect(act)
+
+    def rename() -> None:
+        mask.name, widget.refinedLayer().name = "mask", "mine"
+
+    acts.append(rename)
+    settings = changed(qtbot, widget, min_confidence=0.6)
+    np.testing.assert_array_equal(viewer.layers["mine"].data, expected(mask, settings))
+    assert widget.layer().name == "mask"
+    acts.append(lambda: viewer.layers.remove("mine"))
+    widget.setValue(settings.changed(min_confidence=0.7))
+    qtbot.waitUntil(lambda: not widget.isRunning(), timeout=20_000)
+    assert "was deleted" in widget._status.text()
+    settings = changed(qtbot, widget, min_confidence=0.65)
+    assert "Up to date" in widget._status.text()
+    np.testing.assert_array_equal(widget.refinedLayer().data, expected(mask, settings))
+
+
+def test_source_deleted_while_its_refined_mask_is_added(
+    qtbot, viewer, widget, mask, tissue, predictor, checkpoint
+) -> None:
+    other = viewer.add_image(tissue[::-1].copy(), name="other", rgb=True)
+    second = segmented(viewer, other, predictor, str(checkpoint))
+    widget.setLayer(mask)
+    widget.job.returned.connect(lambda: viewer.layers.remove(mask))
+    widget.setValue(widget.value().changed(crf=None))
+    qtbot.waitUntil(lambda: mask not in viewer.layers and not widget.isRunning(), timeout=20_000)
+    assert widget.layer() == second
+    assert widget._status.text() == "As segmented"  # and not what became of the other mask
+
+
 def test_viewer_closed_while_it_refines(qtbot, viewer, widget) -> None:
     gone = []
     widget.destroyed.connect(lambda: gone.append(True))

@@ -16,7 +16,7 @@ from napari_construct.batch.outputs import output_names, write_result, write_sta
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.batch.sources import Source
 from napari_construct.classes import ClassTable
-from napari_construct.events import Event, Notice, Steps
+from napari_construct.events import Event, Notice, Steps, of_image
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.export.atomic import atomic
 from napari_construct.inference.finish import named_classes
@@ -154,7 +154,8 @@ def run_batch(
         for done, source in enumerate(sources):
             if source.key in resumed:
                 continue
-            entry = yield from _item(source, predictor, settings, output, ledger, (done, len(sources)))
+            steps = _item(source, predictor, settings, output, ledger, (done, len(sources)))
+            entry = yield from of_image(steps, source.stem)
             ledger.set(entry)
             yield ItemChanged("images", done + 1, len(sources), entry.name, entry)
         entries = tuple(ledger.entries[source.key] for source in sources)

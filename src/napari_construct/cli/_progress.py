@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from napari_construct.events import Event, Notice, Steps, run
+from napari_construct.events import Event, Notice, Notices, Steps, run
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -21,13 +21,20 @@ class Bars:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._bars: dict[str, TaskID] = {}
+        self._notices = Notices()
 
     def follow(self, steps: Steps[Result], label: str = "") -> Result:
-        """Drive a job to its end and show its events; cancels it when interrupted."""
+        """Drive a job to its end and show its events; cancels it when interrupted.
+
+        What is noted of many images alike is said of the first, and at the end of how many.
+        """
+        self._notices = Notices()
         try:
             return run(steps, lambda event: self._show(event, label))
         finally:
             steps.close()
+            for text in self._notices.repeated():
+                self.say(f"note: {text}")
 
     def say(self, message: str) -> None:
         """A line above the bars."""
@@ -35,7 +42,8 @@ class Bars:
 
     def _show(self, event: Event, label: str) -> None:
         if isinstance(event, Notice):
-            self.say(f"note: {event.message}")
+            if self._notices.add(event):
+                self.say(f"note: {event.message}")
             return
         text = " ".join(part for part in (event.message or label, event.stage) if part)
         bar = self._bars.get(event.stage)

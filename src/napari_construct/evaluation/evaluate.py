@@ -18,7 +18,7 @@ from napari_construct.evaluation.examples import Gallery
 from napari_construct.evaluation.image_score import ImageScore, score_image_steps
 from napari_construct.evaluation.models import Models
 from napari_construct.evaluation.report import EvaluationReport, ModelScores
-from napari_construct.events import Event, Notice, Result, Steps, run
+from napari_construct.events import Event, Notice, Result, Steps, of_image, run
 from napari_construct.exceptions import ConfigurationError, ConstructError, DatasetError
 from napari_construct.inference.predictor import DEFAULT_MODEL, Predictor
 from napari_construct.inference.record import model_record
@@ -129,7 +129,7 @@ class _Passes:
                 continue
             steps = score_image_steps(image, mask, predictor, self.settings, self.ignore, gallery)
             try:
-                score, said = yield from self._unsaid(steps)
+                score, said = yield from self._unsaid(of_image(steps, image.name))
             except ConstructError as error:
                 self.failures[index] = str(image), str(error)
                 yield Notice("images", done + index, self.total, str(error))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,16 @@ from qtpy.QtWidgets import QFileDialog, QGridLayout, QPushButton, QVBoxLayout, Q
 
 from napari_construct.batch.ledger import Entry
 from napari_construct.widgets._batch_job import LayerInput, layer_input
+from napari_construct.widgets._follower import Follower
 from napari_construct.widgets._item_table import ItemTable
-from napari_construct.widgets._layers import is_source
+from napari_construct.widgets._layers import is_source, layer_shape
 
 
 class BatchInputs(QWidget):
     """Edits a list of inputs; while a batch runs and after it, the list shows its images.
+
+    Layers are followed: one that is renamed has its new name here, one that is deleted is no input any more.
+    A batch that runs has its own view of them and is not disturbed, and neither are the rows of its images.
 
     Parameters
     ----------
@@ -30,9 +36,12 @@ class BatchInputs(QWidget):
     def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._viewer = viewer
-        self._inputs: dict[str, Path | LayerInput] = {}
+        self._inputs: list[Path | Any] = []
+        self._of_run = False
         self._items = ItemTable(self)
         self._items.opened.connect(self.opened)
+        events = viewer.layers.events
+        self._follower = Follower(self, "follow_layers", (events.removed, events.renamed))
         row = QGridLayout()
         for i, (text, tip, slot) in enumerate(
             (
@@ -54,30 +63,48 @@ class BatchInputs(QWidget):
         layout.addWidget(self._items, 1)
 
     def value(self) -> list[Path | LayerInput]:
-        """Files, folders and layers in the order in which they were added."""
-        return list(self._inputs.values())
+        """Files, folders, and layers as they are now, in the order in which they were added."""
+        return [one if isinstance(one, Path) else layer_input(one) for one in self._inputs]
+
+    def isEmpty(self) -> bool:
+        return not self._inputs
 
     def addPaths(self, paths: list[str]) -> None:
         """Add image files, stacks and folders."""
-        self._inputs |= {str(path): Path(path) for path in paths}
+        self._inputs += [path for path in dict.fromkeys(map(Path, paths)) if path not in self._inputs]
         self._show()
 
     def addLayer(self, layer: Any) -> None:
-        """Add an image layer, every plane of it."""
-        given = layer_input(layer)
-        self._inputs[given.name] = given
+        """Add an image layer of the viewer, every plane of it."""
+        if layer not in self._inputs:
+            self._inputs.append(layer)
         self._show()
+
+    def follow_layers(self) -> None:
+        """A layer of the viewer has another name, or is gone."""
+        before = self._inputs
+        self._inputs = [one for one in before if isinstance(one, Path) or one in self._viewer.layers]
+        if not self._of_run:
+            self._show()
+        elif self._inputs != before:
+            self.valueChanged.emit()
 
     def items(self) -> ItemTable:
         """The rows on view."""
         return self._items
+
+    def showImages(self, items: Sequence[tuple[str, str]]) -> None:
+        """Show keys and names of a batch's images until the inputs are edited."""
+        self._of_run = True
+        self._items.showItems(items)
 
     def showEntry(self, entry: Entry) -> None:
         """Say what became of one image."""
         self._items.showEntry(entry)
 
     def _show(self) -> None:
-        self._items.showItems([(key, _name(given)) for key, given in self._inputs.items()])
+        self._of_run = False
+        self._items.showItems([(_key(given), _name(given)) for given in self._inputs])
         self.valueChanged.emit()
 
     def _ask_files(self, *_: object) -> None:
@@ -97,10 +124,15 @@ class BatchInputs(QWidget):
 
     def _remove(self, *_: object) -> None:
         """Off the list; after a run the list shows images again as they were added."""
-        for key in self._items.selectedKeys():
-            self._inputs.pop(key, None)
+        keys = self._items.selectedKeys()
+        self._inputs = [given for given in self._inputs if _key(given) not in keys]
         self._show()
 
 
-def _name(given: Path | LayerInput) -> str:
-    return f"{given.name} ({len(given.planes)} planes)" if isinstance(given, LayerInput) else given.name
+def _key(given: Path | Any) -> str:
+    return str(given if isinstance(given, Path) else given.name)
+
+
+def _name(given: Path | Any) -> str:
+    planes = 1 if isinstance(given, Path) else prod(layer_shape(given)[:-2])
+    return f"{given.name} ({planes} planes)" if planes > 1 else str(given.name)

@@ -57,8 +57,13 @@ class LayerAdder(QObject):
         window = self._turns.parent()
         given = list(layers)
         for i, layer in enumerate(given, start=1):
-            self._turns.extend(insertion(self._viewer, window, layer, select=i == len(given)))
+            self._turns.append(insertion(self._viewer, window, layer, select=i == len(given)))
         self._turns.start()
+
+    def drop(self) -> None:
+        """Leave out the layers that were not begun, because nobody wants them any more."""
+        if self._turns is not None:
+            self._turns.drop()
 
     def _on_finished(self) -> None:
         self._turns = None
@@ -66,30 +71,41 @@ class LayerAdder(QObject):
 
 
 class Turns(QObject):
-    """Steps that are taken one a turn; it belongs to the window and goes when it is done."""
+    """Steps of layers, taken one a turn; it belongs to the window and goes when it is done."""
 
     finished = Signal()
 
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
-        self._steps: deque[Step] = deque()
+        self._layers: deque[deque[Step]] = deque()
+        self._begun = 0
         self._timer = QTimer(self)
         self._timer.setInterval(PAUSE_MS)
         self._timer.timeout.connect(self._next)
 
-    def extend(self, steps: Iterable[Step]) -> None:
-        self._steps.extend(steps)
+    def append(self, steps: Iterable[Step]) -> None:
+        """The steps of one layer more."""
+        self._layers.append(deque(steps))
 
     def start(self) -> None:
         self._timer.start()
 
+    def drop(self) -> None:
+        """Only the layer that was begun is still finished."""
+        while len(self._layers) > self._begun:
+            self._layers.pop()
+
     def _next(self) -> None:
         try:
-            if self._steps:
+            if self._layers:
+                self._begun = 1
                 with PATIENCE:  # a collection comes between two steps, not within one
-                    self._steps.popleft()()
+                    self._layers[0].popleft()()
         finally:
-            if not self._steps:
+            if self._layers and not self._layers[0]:
+                self._layers.popleft()
+                self._begun = 0
+            if not self._layers:
                 self._timer.stop()
                 self.finished.emit()
                 self.deleteLater()

@@ -15,7 +15,7 @@ PAUSE_MS: Final = 40
 class LiveJob(QObject):
     """Runs the last job asked for; earlier ones are cancelled between two of their steps.
 
-    ``progressed``, ``returned`` and ``failed`` come only from jobs that nobody has overtaken.
+    ``progressed``, ``returned`` and ``failed`` come only from jobs that nobody has overtaken or cancelled.
     """
 
     progressed = Signal(object)
@@ -70,12 +70,16 @@ class LiveJob(QObject):
         job.finished.connect(self._on_finished)
         job.start()
 
+    def _counts(self) -> bool:
+        """Whether the outcome that has just come is still asked for; it may have been on its way before."""
+        return self._wish is None and self._job is not None and not self._job.is_cancelling
+
     def _on_returned(self, result: object) -> None:
-        if self._wish is None:
+        if self._counts():
             self.returned.emit(result)
 
     def _on_failed(self, error: Exception) -> None:
-        if self._wish is None:
+        if self._counts():
             self.failed.emit(error)
 
     def _on_finished(self) -> None:

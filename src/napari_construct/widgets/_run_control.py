@@ -10,7 +10,7 @@ from napari.utils import progress
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from napari_construct.events import Event, Notice
+from napari_construct.events import Event, Notice, Notices
 from napari_construct.widgets._eta import Eta, in_words
 from napari_construct.widgets._message_label import Level, MessageLabel
 from napari_construct.widgets._messages import plain
@@ -64,7 +64,7 @@ class RunControl(QWidget):
         self._activity_timer.setInterval(_ACTIVITY_MS)
         self._activity_timer.timeout.connect(self._show_activity)
         self._eta = Eta()
-        self._notices: list[str] = []
+        self._notices = Notices()
         self._button = self._build_button()
         self._bar = self._build_bar()
         self._status = self._build_status()
@@ -107,7 +107,7 @@ class RunControl(QWidget):
         """Start a job; nothing happens while another one runs."""
         if self._job is not None:
             return
-        self._notices = []
+        self._notices = Notices()
         self._eta = Eta()
         self._message.clear()
         self._set_bar(0)
@@ -135,7 +135,7 @@ class RunControl(QWidget):
 
     def summarise(self, text: str, notices: Iterable[str] = ()) -> None:
         """Say how the run ended, with what the user should read about it."""
-        unique = list(dict.fromkeys([*notices, *self._notices]))
+        unique = list(dict.fromkeys([*notices, *self._notices.texts()]))
         if len(unique) > _NOTICES_SHOWN:
             more = len(unique) - _NOTICES_SHOWN
             unique = [*unique[:_NOTICES_SHOWN], f"... and {more} more notice{'s' if more > 1 else ''}"]
@@ -195,7 +195,7 @@ class RunControl(QWidget):
 
     def _on_progress(self, event: Event) -> None:
         if isinstance(event, Notice):
-            self._notices.append(event.message)
+            self._notices.add(event)
             return
         part = min(event.done / event.total, 1.0) if event.total > 0 else 0.0
         value = round(part * _STEPS)

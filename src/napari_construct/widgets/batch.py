@@ -37,7 +37,7 @@ from napari_construct.widgets._layer_adder import LayerAdder
 from napari_construct.widgets._message_label import Level
 from napari_construct.widgets._messages import plain
 from napari_construct.widgets._model_chooser import ModelChooser
-from napari_construct.widgets._model_loader import ModelLoader, rebased
+from napari_construct.widgets._model_loader import ModelLoader, model_missing, rebased
 from napari_construct.widgets._options import SegmentOptions
 from napari_construct.widgets._predictors import LoadedModel, LoadModel
 from napari_construct.widgets._preferences import preferences
@@ -123,7 +123,7 @@ class Batch(QWidget):
         self._inputs.addPaths(paths)
 
     def addLayer(self, layer: Any) -> None:
-        """Add an image layer, every plane of it."""
+        """Add an image layer of the viewer, every plane of it."""
         self._inputs.addLayer(layer)
 
     def run(self) -> None:
@@ -225,18 +225,15 @@ class Batch(QWidget):
 
     def _refresh(self, *_: object) -> None:
         """Enable Run, or say what is missing."""
-        if not self._inputs.value():
+        model, error = self._model.value(), self._loader.error()
+        if self._inputs.isEmpty():
             self._control.setBlocked("Add images: files, folders or layers.")
-        elif not self._model.value():
-            self._control.setBlocked("Choose a model: open a checkpoint file.")
         elif not self.output():
             self._control.setBlocked("Choose a folder for the results.")
-        elif (error := self._loader.error()) is not None:
-            self._control.setBlocked(plain(error), Level.ERROR, error)
         elif problem := self._problem():
             self._control.setBlocked(problem, Level.WARNING)
-        else:
-            self._control.setBlocked("The model is being loaded..." if self._loader.isLoading() else "")
+        elif not model_missing(self._control, model, error, loading=self._loader.isLoading()):
+            self._control.setBlocked("")
 
     def _ask_output(self, *_: object) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Folder for the results")
@@ -245,7 +242,7 @@ class Batch(QWidget):
 
     def _on_progress(self, event: Event) -> None:
         if isinstance(event, SourcesFound):
-            self._inputs.items().showItems(event.items)
+            self._inputs.showImages(event.items)
         entry = getattr(event, "entry", None)
         if isinstance(entry, Entry):
             self._inputs.showEntry(entry)

@@ -40,9 +40,8 @@ _REGION_SHOWN: Final = 150.0
 class Refine(QWidget):
     """Edits one ``SegmentSettings`` and shows at once what it makes of a mask; never runs the network.
 
-    The mask of Segment tissue stays as it is. The refined one is a layer of its own, in the same place,
-    and its changes can be undone as if they had been painted. Of a stack the plane on view is refined, and
-    every plane when asked for.
+    The mask of Segment tissue stays as it is; the refined one is a layer beside it, whose changes napari's
+    undo takes back. Of a stack the plane on view is refined, and every plane when asked for.
 
     Parameters
     ----------
@@ -107,9 +106,8 @@ class Refine(QWidget):
         """The layer with the refined mask, while it is in the viewer."""
         mask = self._mask()
         target = None if mask is None else mask.layer()
-        if target is None:
-            return None
-        return target if self._adder.isActive() or target in self._viewer.layers else None
+        there = target is not None and (self._adder.isActive() or target in self._viewer.layers)
+        return target if there else None
 
     def update_once(self, *_: object) -> None:
         """Refine under the settings on view, as the button does."""
@@ -166,6 +164,8 @@ class Refine(QWidget):
     def _on_layer(self, _: Any) -> None:
         """Start from the settings under which the chosen mask was made."""
         self._job.cancel()
+        self._adder.drop()
+        self._done = False
         decided = self._decided()
         self._erased.showReport(None, None)
         self._before.setChecked(False)
@@ -249,7 +249,9 @@ class Refine(QWidget):
     def _on_returned(self, *_: object) -> None:
         if self._adder.isActive():  # the layer's last step tells
             self._done = True
-        elif self.refinedLayer() is not None:
+        elif self.refinedLayer() is None:
+            self._status.setText("The refined mask was deleted; Update once makes it again")
+        else:
             self._show_status()
             self.updated.emit()
 
@@ -261,8 +263,8 @@ class Refine(QWidget):
 
     def _show_status(self) -> None:
         mask = self._mask()
-        stale = 0 if mask is None else mask.stale(self.value())
-        others = f"; {stale} other plane{'s' if stale > 1 else ''} not yet" if stale else ""
+        n = 0 if mask is None else mask.stale(self.value())
+        others = f"; {n} other plane{'s' if n > 1 else ''} not yet" if n else ""
         self._status.setText(f"Up to date{others}")
 
     def _on_failed(self, error: Exception) -> None:
