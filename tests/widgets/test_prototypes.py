@@ -26,6 +26,7 @@ from napari_construct.models.checkpoint import load_checkpoint
 from napari_construct.widgets._layers import plane_on_view
 from napari_construct.widgets._prototype_layers import painted_region
 from napari_construct.widgets.prototypes import Prototypes
+from napari_construct.widgets.segment_tissue import SegmentTissue
 
 pytestmark = pytest.mark.gui
 
@@ -140,7 +141,7 @@ def test_what_decides_is_told_under_the_cursor_and_as_a_layer(qtbot, viewer, wid
 
 
 def test_a_painted_region_changes_the_model_that_can_be_used_and_saved(
-    qtbot, viewer, widget: Prototypes, tmp_path, home, monkeypatch
+    qtbot, viewer, widget: Prototypes, tmp_path, home
 ) -> None:
     widget.adding.setLayer(paint(viewer))
     widget.adding.setTissue("lymphoid")
@@ -157,18 +158,16 @@ def test_a_painted_region_changes_the_model_that_can_be_used_and_saved(
     widget.save(tmp_path / "more.construct")
     wait(qtbot, widget)
     assert load_checkpoint(tmp_path / "more.construct").config.placed == (1,)
-    opened: list[Any] = []
-
-    class Segment:
-        def setModel(self, model: str) -> None:  # noqa: N802 - Qt's name
-            opened.append(model)
-
-    window = type(viewer.window.__wrapped__ if hasattr(viewer.window, "__wrapped__") else viewer.window)
-    monkeypatch.setattr(window, "add_plugin_dock_widget", lambda *_: (None, Segment()))
+    dock, segment = viewer.window.add_plugin_dock_widget("napari-construct", "Segment tissue")
+    assert isinstance(segment, SegmentTissue)
+    dock.hide()
     press(widget, "Use the changed model")
     wait(qtbot, widget)
-    assert Path(opened[0]).parent == home / "models"
-    assert load_model(Path(opened[0]).stem, device="cpu").checkpoint.config.placed == (1,)
+    assert not dock.isHidden()  # it is brought to the front
+    model = Path(segment.model())
+    assert model.parent == home / "models"
+    assert load_model(model.stem, device="cpu").checkpoint.config.placed == (1,)
+    qtbot.waitUntil(lambda: "being loaded" not in segment.message(), timeout=30_000)
     widget.setValue(widget.value().changed(prototype="lymphoid 2"))
     press(widget, "Take away")
     wait(qtbot, widget)

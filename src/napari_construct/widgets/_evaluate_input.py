@@ -15,6 +15,7 @@ from napari_construct.widgets._fold import fold
 from napari_construct.widgets._layer_chooser import LayerChooser
 from napari_construct.widgets._layers import METADATA_KEY
 from napari_construct.widgets._model_chooser import ModelChooser
+from napari_construct.widgets._model_loader import NO_MODEL
 from napari_construct.widgets._options import SegmentOptions
 from napari_construct.widgets._path_row import PathRow
 
@@ -104,7 +105,7 @@ class EvaluateInput(QWidget):
             return ""
         if not self.images.value():
             return "Choose a folder of images with masks."
-        return "" if self.model.value() else "Choose a model."
+        return "" if self.model.value() else NO_MODEL
 
     def _ignored(self) -> tuple[int, ...]:
         values = tuple(int(word) for word in self.ignored.text().replace(",", " ").split())

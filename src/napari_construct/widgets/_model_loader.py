@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from qtpy.QtCore import QObject, Signal
 
@@ -14,6 +14,8 @@ from napari_construct.widgets._predictors import LoadedModel
 from napari_construct.widgets._run_control import RunControl
 from napari_construct.widgets._segment_job import ModelChoice, load_steps
 from napari_construct.widgets._workers import Job
+
+NO_MODEL: Final = "Choose a model: open a checkpoint file."
 
 
 class ModelLoader(QObject):
@@ -66,7 +68,7 @@ class ModelLoader(QObject):
 def model_missing(control: RunControl, model: str, error: Exception | None, *, loading: bool) -> bool:
     """Say in a control why there is no model to run yet; whether there is none."""
     if not model:
-        control.setBlocked("Choose a model: open a checkpoint file.")
+        control.setBlocked(NO_MODEL)
     elif error is not None:
         control.setBlocked(plain(error), Level.ERROR, error)
     elif loading:

@@ -16,6 +16,7 @@ from napari_construct.widgets import _predictors
 from napari_construct.widgets import _prototype_job as jobs
 from napari_construct.widgets._copy_row import CopyRow
 from napari_construct.widgets._fold import fold
+from napari_construct.widgets._hand_over import hand_over
 from napari_construct.widgets._layer_adder import LayerAdder
 from napari_construct.widgets._layers import Plane
 from napari_construct.widgets._message_label import Level
@@ -278,8 +279,7 @@ class Prototypes(QWidget):
     def _on_saved(self, saved: jobs.Saved) -> None:
         self._control.summarise(f"Saved as {saved.path}.")
         if saved.use:
-            _, widget = self._viewer.window.add_plugin_dock_widget("napari-construct", "Segment tissue")
-            widget.setModel(str(saved.path))
+            hand_over(self._viewer, saved.path)
 
     def _on_patch(self, patch: Any) -> None:
         show_patch(self._viewer, self._source.layer(), patch)
