@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,9 @@ from napari_construct.events import StepDone, run
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.predictor import Predictor, load_model, segment
 from napari_construct.models.builder import build_model
+from napari_construct.models.calibration import Calibration
 from napari_construct.models.checkpoint import Checkpoint, checkpoint_of
+from napari_construct.refinement.dense_crf import CRFParameters
 from napari_construct.training.augmentation import augment, augment_with_masks
 from napari_construct.training.config import AugmentationConfig, TrainingConfig
 from napari_construct.training.pseudo_masks import UNKNOWN, pseudo_mask
@@ -60,6 +63,19 @@ def test_what_the_first_stage_doubts_is_left_out(first: Checkpoint, patch: np.nd
     ]
     assert kept[0] >= kept[1] >= kept[2]
     assert kept[0] > kept[2]
+
+
+@pytest.mark.parametrize("uses_crf", [True, False])
+def test_pseudo_masks_are_refined_where_it_suits_the_first_stage(
+    first: Checkpoint, patch: np.ndarray, uses_crf: bool
+) -> None:
+    predictor = Predictor(replace(first, calibration=Calibration(crf=uses_crf)), "cpu")
+    own, refined, raw = (
+        pseudo_mask(patch, (True, True), predictor, SMALL.changed(crf=crf))
+        for crf in (SecondStageConfig().crf, CRFParameters(), None)
+    )
+    assert not np.array_equal(refined, raw)
+    np.testing.assert_array_equal(own, refined if uses_crf else raw)
 
 
 def test_masks_move_with_their_patches() -> None:

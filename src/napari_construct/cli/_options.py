@@ -49,7 +49,7 @@ CrfOfModel = Annotated[
     bool | None,
     typer.Option(
         "--crf/--no-crf",
-        help="Refine the mask with the dense CRF. Without either, what suits the model: some need none.",
+        help="Refine masks with the dense CRF. Without either, what suits the model: some need none.",
     ),
 ]
 Tile = Annotated[

@@ -39,7 +39,7 @@ def second_stage(
         float | None,
         typer.Option("--min-confidence", min=0, max=1, help="Less certain pixels of the masks are left out."),
     ] = None,
-    crf: Annotated[bool, typer.Option("--crf/--no-crf", help="Refine the masks with the dense CRF.")] = True,
+    crf: options.CrfOfModel = None,
     mpp: Annotated[float | None, typer.Option("--mpp", help="Micrometres per pixel of the patches.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Equal seeds give equal runs.")] = None,
     encoder_weights: options.EncoderWeights = None,
@@ -55,6 +55,7 @@ def second_stage(
     from napari_construct.encoders.catalogue import create_encoder
     from napari_construct.models.checkpoint import load_checkpoint
     from napari_construct.models.locations import resolve_model, with_suffix
+    from napari_construct.refinement.dense_crf.params import CRFParameters
     from napari_construct.training.second_config import SecondStageConfig
     from napari_construct.training.second_stage import train_second_stage
 
@@ -67,7 +68,9 @@ def second_stage(
         "seed": seed,
     }
     changes: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
-    config = SecondStageConfig().changed(**changes, **({} if crf else {"crf": None}))
+    if crf is not None:
+        changes["crf"] = CRFParameters() if crf else None
+    config = SecondStageConfig().changed(**changes)
     check_folder(output.parent)
     check_json(json_file)
     first = load_checkpoint(resolve_model(model))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -40,8 +40,9 @@ class SecondStageConfig(BaseModel):
         probability are left out.
     views : {"one", "four", "six"} or None
         Views that the first stage averages; None takes what its calibration found best.
-    crf : CRFParameters or None
-        Refinement of the pseudo masks.
+    crf : CRFParameters, "auto" or None
+        Refinement of the pseudo masks; "auto" is what suits the first stage
+        (:attr:`~napari_construct.inference.model.Predictor.defaults`).
     augmentation : AugmentationConfig
         Views of the patches, mosaics included.
     patch_mpp : float or None
@@ -66,7 +67,7 @@ class SecondStageConfig(BaseModel):
     average_from: _Share = 0.3
     min_confidence: _Share = 0.5
     views: ViewsName | None = None
-    crf: CRFParameters | None = CRFParameters()
+    crf: CRFParameters | Literal["auto"] | None = "auto"
     augmentation: AugmentationConfig = AugmentationConfig()
     patch_mpp: Annotated[float, Field(gt=0, le=100)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
