@@ -4,7 +4,9 @@
 
 Makes a file of CONCH's names and shapes and two models on it, then chooses the bundled model, the first, the
 second, and the bundled one again, several times, with a run on a small image after each choice. Prints the
-resident memory after each and the peak. Starts itself again under ``xvfb-run`` where there is no display.
+resident memory after each and the peak; then what stays when napari alone adds and removes as many plain
+layers as a run does, which it does not give back either. Starts itself again under ``xvfb-run`` where there
+is no display.
 """
 
 from __future__ import annotations
@@ -48,8 +50,30 @@ def make_models(folder: Path) -> tuple[list[str], float]:
     return names, weights
 
 
+def layers_alone(viewer: Any, repeats: int = 12) -> float:
+    """Megabytes that stay each time two images and labels are added and removed, with no dock of ours."""
+    import numpy as np
+
+    start = resident()
+    place = {"scale": (0.25, 0.25), "units": ("um", "um")}
+    for _ in range(repeats):
+        for _ in range(2):
+            limits = {"contrast_limits": (0, 1), "visible": False}
+            viewer.add_image(np.zeros((256, 256), np.float32), **limits, **place)
+        viewer.add_labels(np.ones((256, 256), np.uint8), **place)
+        settle(0.3)
+        remove_results(viewer)
+    return (resident() - start) / repeats
+
+
+def remove_results(viewer: Any) -> None:
+    while len(viewer.layers) > 1:
+        viewer.layers.pop()
+    settle(0.3)
+
+
 def measure(models: list[str], rounds: int) -> list[dict[str, Any]]:
-    """Resident megabytes after each choice and run."""
+    """Resident megabytes after each choice and run, and last what plain layers cost."""
     import napari
     import numpy as np
 
@@ -64,11 +88,11 @@ def measure(models: list[str], rounds: int) -> list[dict[str, Any]]:
             wait_for(lambda: not widget.control.blockedReason(), "the model")
             widget.run()
             wait_for(lambda: not widget.isRunning(), "the run")
-            while len(viewer.layers) > 1:
-                viewer.layers.pop()
-            settle(0.3)
+            remove_results(viewer)
             found.append({"model": Path(name).stem, "resident_mb": resident(), "peak_mb": peak()})
             print(f"{Path(name).stem:<12} {resident():8.0f} MB   peak so far {peak():8.0f} MB", flush=True)
+    viewer.window.remove_dock_widget(widget)
+    found.append({"model": "plain layers", "resident_mb": layers_alone(viewer)})
     viewer.close()
     return found
 
@@ -92,12 +116,15 @@ def main() -> int:
         models, weights = make_models(Path(folder))
         command = [sys.executable, __file__, "--rounds", str(options.rounds), "--models", *models]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    rows = json.loads(done.stdout.splitlines()[-1])
+    *rows, plain = json.loads(done.stdout.splitlines()[-1])
     small = [row["resident_mb"] for row in rows if row["model"] == "lymph-node"]
     print("\n".join(done.stdout.splitlines()[:-1]))
     print(f"weights {weights:.0f} MB; bundled model, last against first time: {small[-1] - small[0]:+.0f} MB")
+    print(f"napari alone, three plain layers added and removed: {plain['resident_mb']:+.1f} MB each time")
     if options.json is not None:
-        options.json.write_text(json.dumps({"weights_mb": weights, "rows": rows, "unit": MB}, indent=2))
+        options.json.write_text(
+            json.dumps({"weights_mb": weights, "rows": [*rows, plain], "unit": MB}, indent=2)
+        )
     return 0
 
 
