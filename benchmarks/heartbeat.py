@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 import time
@@ -35,6 +36,7 @@ class Heartbeat:
         self._explain = explain
         self._schedule = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat")
         self._where: Counter[str] = Counter()
+        self._collecting = 0.0
         self._timer = QTimer()
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.setInterval(2)
@@ -62,6 +64,7 @@ class Heartbeat:
         watcher = threading.Thread(target=self._look, args=(threading.get_ident(), stop))
         if self._explain:
             watcher.start()
+            gc.callbacks.append(self._on_collection)
         try:
             yield
         finally:
@@ -70,6 +73,17 @@ class Heartbeat:
             stop.set()
             if self._explain:
                 watcher.join()
+                gc.callbacks.remove(self._on_collection)
+
+    def _on_collection(self, phase: str, info: dict[str, int]) -> None:
+        """A collection stops every thread, also the one that looks."""
+        now = time.perf_counter()
+        if phase == "start":
+            self._collecting = now
+        elif now - self._collecting > 0.005:
+            took = f"{1000 * (now - self._collecting):.0f} ms"
+            where = _stack(sys._getframe(1), 2)  # noqa: SLF001 - the documented way
+            self._where[f"collection of generation {info['generation']}, {took} < {where}"] += 1
 
     def _look(self, gui: int, stop: threading.Event) -> None:
         last = time.perf_counter()

@@ -26,8 +26,9 @@ class Follower:
     def __init__(self, widget: QWidget, method: str, signals: Iterable[Any]) -> None:
         self._widget = weakref.ref(widget)
         self._method = method
-        self._signals = list(signals)
-        for signal in self._signals:
+        # weakly: where a viewer and its widgets go in one collection, its emitters may be emptied before us
+        self._signals = [weakref.ref(getattr(signal, "__wrapped__", signal)) for signal in signals]
+        for signal in self._living():
             signal.connect(self.pass_on)
         widget.destroyed.connect(partial(Follower.stop, self))
 
@@ -37,6 +38,9 @@ class Follower:
             getattr(widget, self._method)()
 
     def stop(self, *_: Any) -> None:
-        for signal in self._signals:
+        for signal in self._living():
             signal.disconnect(self.pass_on)
         self._signals = []
+
+    def _living(self) -> list[Any]:
+        return [signal for signal in (reference() for reference in self._signals) if signal is not None]

@@ -2,29 +2,29 @@
 
 Adding a layer costs napari 50 to 150 ms of the GUI thread, whatever the layer holds: controls, visuals, the
 selection that shows the controls, and last one repaint of the window. :func:`insertion` takes that apart
-into turns of the event loop, the repaint in two: what is around the canvas, and the canvas. What comes is
-what ``viewer.add_layer`` gives, except that only the last of several layers is selected.
+into turns of the event loop. What comes is what ``viewer.add_layer`` gives, except that only the last of
+several layers is selected.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
-from qtpy.QtCore import QObject, QTimer, Signal
-from qtpy.QtOpenGLWidgets import QOpenGLWidget
-from qtpy.QtWidgets import QMainWindow, QWidget
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QWidget
 
 from napari_construct.widgets._layer_listeners import WindowListeners
-from napari_construct.widgets._patience import PATIENCE
-
-PAUSE_MS: Final = 8
-"""Between two steps: timers, events and drawing have their turn."""
-
-Step = Callable[[], object]
+from napari_construct.widgets._turns import (
+    Step,
+    Turns,
+    hold_painting,
+    main_window,
+    paint_all,
+    painting_again,
+)
 
 
 class LayerAdder(QObject):
@@ -70,47 +70,6 @@ class LayerAdder(QObject):
         self.finished.emit()
 
 
-class Turns(QObject):
-    """Steps of layers, taken one a turn; it belongs to the window and goes when it is done."""
-
-    finished = Signal()
-
-    def __init__(self, window: QWidget) -> None:
-        super().__init__(window)
-        self._layers: deque[deque[Step]] = deque()
-        self._begun = 0
-        self._timer = QTimer(self)
-        self._timer.setInterval(PAUSE_MS)
-        self._timer.timeout.connect(self._next)
-
-    def append(self, steps: Iterable[Step]) -> None:
-        """The steps of one layer more."""
-        self._layers.append(deque(steps))
-
-    def start(self) -> None:
-        self._timer.start()
-
-    def drop(self) -> None:
-        """Only the layer that was begun is still finished."""
-        while len(self._layers) > self._begun:
-            self._layers.pop()
-
-    def _next(self) -> None:
-        try:
-            if self._layers:
-                self._begun = 1
-                with PATIENCE:  # a collection comes between two steps, not within one
-                    self._layers[0].popleft()()
-        finally:
-            if self._layers and not self._layers[0]:
-                self._layers.popleft()
-                self._begun = 0
-            if not self._layers:
-                self._timer.stop()
-                self.finished.emit()
-                self.deleteLater()
-
-
 def insertion(viewer: Any, window: QWidget, layer: Any, *, select: bool) -> Iterator[Step]:
     """The steps that add one layer.
 
@@ -123,37 +82,20 @@ def insertion(viewer: Any, window: QWidget, layer: Any, *, select: bool) -> Iter
         yield partial(_show, aid)
     if select:
         yield partial(_select, viewer, layer)
-    yield partial(window.setUpdatesEnabled, True)
-    yield partial(_paint_canvas, window, True)
-
-
-def main_window(widget: QWidget) -> QWidget:
-    """The window of napari around a widget, also where its dock floats; without one the outermost widget."""
-    window = widget.window()
-    while not isinstance(window, QMainWindow) and window.parentWidget() is not None:
-        window = window.parentWidget().window()
-    return window
+    yield from painting_again(window)
 
 
 def _insert(viewer: Any, window: QWidget, layer: Any, aids: list[Any], listeners: WindowListeners) -> None:
     """Add a layer; nothing is painted and nothing selected in the same turn."""
     for aid in aids:
         aid.visible = False
-    _paint_canvas(window, False)
-    window.setUpdatesEnabled(False)
+    hold_painting(window)
     try:
         with _selection_kept(viewer.layers), listeners.passed_over(layer):
             viewer.add_layer(layer)
     except BaseException:
-        window.setUpdatesEnabled(True)
-        _paint_canvas(window, True)
+        paint_all(window)
         raise
-
-
-def _paint_canvas(window: QWidget, paint: bool) -> None:
-    """Whether the canvas is drawn anew; while it is not, the window shows what was drawn last."""
-    for canvas in window.findChildren(QOpenGLWidget):
-        canvas.setUpdatesEnabled(paint)
 
 
 @contextmanager

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
+from functools import partial
 from typing import Final
 
-from napari.utils import progress
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from napari_construct.events import Event, Notice, Notices
+from napari_construct.widgets._activity import STEPS, Activity
 from napari_construct.widgets._eta import Eta, in_words
 from napari_construct.widgets._message_label import Level, MessageLabel
 from napari_construct.widgets._messages import plain
 from napari_construct.widgets._shortcuts import CANCEL_KEY, RUN_KEY, in_native, shortcut
+from napari_construct.widgets._turns import Turns, hold_painting, main_window, painting_again
 from napari_construct.widgets._workers import Job, MakeSteps
 
-_STEPS: Final = 1000
-"""Resolution of the bar; jobs of any length fit."""
-
 _NOTICES_SHOWN: Final = 4
+
+_ACTIVITY_AFTER_MS: Final = 1000
+"""A job that is over by then needs no bar in napari's activity dock, which costs more than a repaint."""
 
 _ACTIVITY_MS: Final = 250
 """Between two updates of napari's activity dock, each of which repaints the window."""
@@ -56,12 +57,11 @@ class RunControl(QWidget):
         self._cancelled = cancelled
         self._reason = ""
         self._job: Job | None = None
-        self._activity: progress | None = None
-        self._in_activity = False
+        self._activity = Activity()
+        self.destroyed.connect(self._activity.close)
         self._progress = "", 0
         self._activity_timer = QTimer(self)
         self._activity_timer.setSingleShot(True)
-        self._activity_timer.setInterval(_ACTIVITY_MS)
         self._activity_timer.timeout.connect(self._show_activity)
         self._eta = Eta()
         self._notices = Notices()
@@ -112,8 +112,8 @@ class RunControl(QWidget):
         self._message.clear()
         self._set_bar(0)
         self._status.setText("Starting...")
-        # tqdm would also write to the terminal
-        self._activity = progress(total=_STEPS, desc=title, file=io.StringIO())
+        self._progress = title, 0
+        self._activity_timer.start(_ACTIVITY_AFTER_MS)
         self._job = job = Job(title, make_steps, self)
         job.progressed.connect(self._on_progress)
         job.progressed.connect(self.progressed)
@@ -121,7 +121,6 @@ class RunControl(QWidget):
         job.failed.connect(self._on_failed)
         job.cancelled.connect(self._on_cancelled)
         job.finished.connect(self._on_finished)
-        self.destroyed.connect(self._activity.close)
         job.start()
         self._refresh()
         self.runningChanged.emit(True)
@@ -149,7 +148,7 @@ class RunControl(QWidget):
 
     def _build_bar(self) -> QProgressBar:
         bar = QProgressBar(self)
-        bar.setRange(0, _STEPS)
+        bar.setRange(0, STEPS)
         bar.setFormat("%p %")
         bar.setToolTip("How much of the present step is done")
         bar.setAccessibleName("Progress")
@@ -198,7 +197,7 @@ class RunControl(QWidget):
             self._notices.add(event)
             return
         part = min(event.done / event.total, 1.0) if event.total > 0 else 0.0
-        value = round(part * _STEPS)
+        value = round(part * STEPS)
         left = self._eta.update(event)
         text = event.stage[:1].upper() + event.stage[1:]
         if event.total > 1:
@@ -209,7 +208,7 @@ class RunControl(QWidget):
         self._status.setText(text)
         self._progress = event.stage, value
         if not self._activity_timer.isActive():
-            self._activity_timer.start()
+            self._activity_timer.start(_ACTIVITY_MS)
 
     def _set_bar(self, value: int) -> None:
         """Qt repaints a bar, and with it napari's window, within ``setValue``; here in its turn."""
@@ -219,16 +218,17 @@ class RunControl(QWidget):
 
     def _show_activity(self) -> None:
         """Pass progress on to napari's activity dock, in a turn of the event loop of its own."""
-        activity, (stage, value) = self._activity, self._progress
-        if activity is None or self._in_activity:
-            return
-        # napari's bars process events in here, so the next progress or even the end of the job comes nested
-        self._in_activity = True
-        if activity.desc != f"{stage}: ":
-            activity.set_description(stage)
-        if not activity.disable:  # closed meanwhile
-            activity.update(value - activity.n)
-        self._in_activity = False
+        if self._activity.isOpen():
+            self._tell_activity()
+        elif self._job is not None:
+            window = main_window(self)
+            turns = Turns(window)
+            turns.append([partial(hold_painting, window), self._tell_activity, *painting_again(window)])
+            turns.start()
+
+    def _tell_activity(self) -> None:
+        if self._job is not None:
+            self._activity.show(*self._progress)
 
     def _on_failed(self, error: Exception) -> None:
         self._message.showMessage(plain(error), Level.ERROR, error)
@@ -239,10 +239,7 @@ class RunControl(QWidget):
     def _on_finished(self) -> None:
         job, self._job = self._job, None
         self._activity_timer.stop()
-        if self._activity is not None:
-            self.destroyed.disconnect(self._activity.close)
-            self._activity.close()
-            self._activity = None
+        self._activity.close()
         if job is not None:
             job.deleteLater()
         self._refresh()

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from napari_construct.widgets._patience import old_at_once
 from napari_construct.widgets._triton_ahead import guard_triton
 
 _LOCK: Final = threading.Lock()
@@ -31,7 +32,8 @@ def load_torch() -> None:
     with _LOCK:
         if "torch" not in sys.modules:
             _load_libraries()
-            import torch  # noqa: F401 - this is the purpose
+            with old_at_once():
+                import torch  # noqa: F401 - this is the purpose
 
 
 def _load_libraries() -> None:

@@ -250,7 +250,7 @@ class Refine(QWidget):
         if self._adder.isActive():  # the layer's last step tells
             self._done = True
         elif self.refinedLayer() is None:
-            self._status.setText("The refined mask was deleted; Update once makes it again")
+            self._status.setText("The refined mask was deleted")
         else:
             self._show_status()
             self.updated.emit()

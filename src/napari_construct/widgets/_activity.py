@@ -1,0 +1,51 @@
+"""A job in napari's activity dock."""
+
+from __future__ import annotations
+
+import io
+from typing import Final
+
+from napari.utils import progress
+
+STEPS: Final = 1000
+"""Resolution of bars; jobs of any length fit."""
+
+
+class Activity:
+    """One bar in napari's activity dock, made when it is first needed; outlives the widget it belongs to.
+
+    napari's bars process events whenever they are made or changed, so that the next progress, the end of the
+    job, or the end of the window may come nested in here.
+    """
+
+    def __init__(self) -> None:
+        self._bar: progress | None = None
+        self._inside = False
+        self._wanted = False
+
+    def isOpen(self) -> bool:
+        """Whether there is a bar."""
+        return self._bar is not None
+
+    def show(self, stage: str, value: int) -> None:
+        """Show how far a stage is, 0 to ``STEPS``."""
+        if self._inside:
+            return
+        self._inside = self._wanted = True
+        if self._bar is None:
+            # tqdm would also write to the terminal
+            self._bar = progress(total=STEPS, desc=stage, file=io.StringIO())
+        if self._wanted and self._bar.desc != f"{stage}: ":
+            self._bar.set_description(stage)
+        if self._wanted:
+            self._bar.update(value - self._bar.n)
+        self._inside = False
+        if not self._wanted:
+            self.close()
+
+    def close(self, *_: object) -> None:
+        """Take the bar away, if there is one."""
+        self._wanted = False
+        if not self._inside and self._bar is not None:
+            self._bar.close()
+            self._bar = None

@@ -1,0 +1,98 @@
+"""Work of the GUI thread in steps so small that the event loop answers in between; painting is some of it.
+
+One repaint of napari's window is that of its docks, 30 ms, and of the canvas, 40 ms where Mesa draws it.
+While painting is held nothing of it is done; afterwards both come in turns of their own. (One dock a turn is
+slower: whatever is painted, Qt puts the whole window together again.)
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Final
+
+from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtOpenGLWidgets import QOpenGLWidget
+from qtpy.QtWidgets import QMainWindow, QWidget
+
+from napari_construct.widgets._patience import PATIENCE
+
+PAUSE_MS: Final = 8
+"""Between two steps: timers, events and drawing have their turn."""
+
+Step = Callable[[], object]
+
+
+class Turns(QObject):
+    """Jobs of several steps, one step a turn; it belongs to the window and goes when it is done."""
+
+    finished = Signal()
+
+    def __init__(self, window: QWidget) -> None:
+        super().__init__(window)
+        self._jobs: deque[deque[Step]] = deque()
+        self._begun = 0
+        self._timer = QTimer(self)
+        self._timer.setInterval(PAUSE_MS)
+        self._timer.timeout.connect(self._next)
+
+    def append(self, steps: Iterable[Step]) -> None:
+        """The steps of one job more."""
+        self._jobs.append(deque(steps))
+
+    def start(self) -> None:
+        self._timer.start()
+
+    def drop(self) -> None:
+        """Only the job that was begun is still finished."""
+        while len(self._jobs) > self._begun:
+            self._jobs.pop()
+
+    def _next(self) -> None:
+        try:
+            if self._jobs:
+                self._begun = 1
+                with PATIENCE:  # a collection comes between two steps, not within one
+                    self._jobs[0].popleft()()
+        finally:
+            if self._jobs and not self._jobs[0]:
+                self._jobs.popleft()
+                self._begun = 0
+            if not self._jobs:
+                self._timer.stop()
+                self.finished.emit()
+                self.deleteLater()
+
+
+def main_window(widget: QWidget) -> QWidget:
+    """The window of napari around a widget, also where its dock floats; without one the outermost widget."""
+    window = widget.window()
+    while not isinstance(window, QMainWindow) and window.parentWidget() is not None:
+        window = window.parentWidget().window()
+    return window
+
+
+def hold_painting(window: QWidget) -> None:
+    """Nothing of a window is painted until :func:`painting_again`; it shows what was painted last."""
+    for canvas in _canvases(window):
+        canvas.setUpdatesEnabled(False)
+    window.setUpdatesEnabled(False)
+
+
+def painting_again(window: QWidget) -> Iterator[Step]:
+    """Steps that paint a window: what is around the canvas, and the canvas."""
+    yield partial(window.setUpdatesEnabled, True)
+    yield partial(paint_all, window)
+
+
+def paint_all(window: QWidget) -> None:
+    """Let go of all that is held."""
+    for part in (window, *_canvases(window)):
+        part.setUpdatesEnabled(True)
+
+
+def _canvases(window: QWidget) -> list[QOpenGLWidget]:
+    """Where napari draws: not in the docks, which hold most of what there is to look through."""
+    inside = window.centralWidget() if isinstance(window, QMainWindow) else window
+    return [] if inside is None else inside.findChildren(QOpenGLWidget)
