@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from PIL import Image
 
 
-def soft_classes(image: np.ndarray, k: int = 5, seed: int = 0) -> np.ndarray:
+def _soft_classes(image: np.ndarray, k: int = 5, seed: int = 0) -> np.ndarray:
     """Probabilities by the distance to k colours of the image: (k, h, w) float32."""
     colours = image.reshape(-1, 3).astype(np.float32)
     centres = colours[np.random.default_rng(seed).integers(0, len(colours), k)]
@@ -15,6 +16,12 @@ def soft_classes(image: np.ndarray, k: int = 5, seed: int = 0) -> np.ndarray:
     q = np.exp(logits - logits.max(1, keepdims=True))
     q /= q.sum(1, keepdims=True)
     return np.ascontiguousarray((0.7 * q + 0.3 / k).T.reshape(k, *image.shape[:2])).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def soft_classes() -> Callable[..., np.ndarray]:
+    """Probabilities for an image, and how many labels."""
+    return _soft_classes
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +33,7 @@ def tissue(camelyon: Path) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def probabilities(tissue: np.ndarray) -> np.ndarray:
-    return soft_classes(tissue)
+    return _soft_classes(tissue)
 
 
 @pytest.fixture(scope="session")

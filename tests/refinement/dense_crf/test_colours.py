@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_construct.refinement.dense_crf import colours
+from napari_construct.refinement.dense_crf import colours, landmarks
 from napari_construct.refinement.dense_crf.colours import fit_colours
 
 
@@ -52,8 +52,8 @@ def test_images_of_a_batch_do_not_meet(tissue):
 
 def test_both_pivotings_agree(tissue):
     points, counts = colours._histogram(torch.from_numpy(tissue)[None], torch.float64)
-    plain, plain_psi = colours._pivoted_cholesky(points / 20, counts, 1e-2, 64)
-    single, single_psi = colours._pivoted_cholesky_one(points / 20, counts, 1e-2, 64)
+    plain, plain_psi = landmarks._batch(points / 20, counts, 1e-2, 64)
+    single, single_psi = landmarks._one(points / 20, counts, 1e-2, 64)
     n = min(plain.shape[1], single.shape[1])
     assert n > 8
     torch.testing.assert_close(plain[:, :n], single[:, :n])

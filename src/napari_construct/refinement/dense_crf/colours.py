@@ -27,17 +27,17 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from napari_construct.refinement.dense_crf.compiled_colours import filler, runs_compiled
+from napari_construct.refinement.dense_crf.landmarks import pivoted_cholesky
 from napari_construct.refinement.dense_crf.strips import Map
 
 BINS = 4096
 MAX_LANDMARKS = 448
-MIN_RESIDUAL = 2e-3
 SPARE = 0.4
 """The landmarks leave out this share of what the rank may leave out."""
 
 HISTOGRAM_PIXELS = 1 << 19
 FEW_BINS = 96
-CHECK_EVERY = 16
 CHUNK = 4096
 LOWEST = -30.0
 """Exponents are clipped here: results that underflow make a processor stumble."""
@@ -87,6 +87,11 @@ class ColourFeatures:
         features[-1], missing[-1] = 0, 0
         cells, rest = features[:-1].view(b, n, -1), missing[:-1].view(b, n)
         size = CHUNK if colours.device.type == "cpu" else 64 * CHUNK
+        if runs_compiled(colours, self.weights, dtype):
+            fill = filler(colours / self.sigma, self.landmarks / self.sigma, self.weights, cells, rest, size)
+            for _ in run(fill, range(0, n, size)):
+                pass
+            return features, missing
 
         def some(start: int) -> None:
             part = slice(start, start + size)
@@ -132,8 +137,8 @@ def fit_colours(
     device = image.device
     dtype = torch.float32 if device.type == "mps" else torch.float64
     colours, counts = _histogram(image, dtype, _least_bits(sigma))
-    pivot = _pivoted_cholesky_one if len(image) == 1 and device.type == "cpu" else _pivoted_cholesky
-    landmarks, psi = pivot(colours / sigma, counts, SPARE * tolerance, min(MAX_LANDMARKS, 2 * max_rank + 2))
+    most = min(MAX_LANDMARKS, 2 * max_rank + 2)
+    landmarks, psi = pivoted_cholesky(colours / sigma, counts, SPARE * tolerance, most)
     z = colours.gather(1, landmarks[..., None].expand(-1, -1, 3))
     degree = torch.einsum("bnm,bm->bn", psi, torch.einsum("bn,bnm->bm", counts, psi))
     weight = counts * degree.clamp_min(1.0).rsqrt()
@@ -227,64 +232,3 @@ def _histogram(
     sums = [torch.bincount(code, flat[:, c], minlength=bins).reshape(b, -1)[:, kept] for c in range(3)]
     counts = counts[:, kept].to(dtype)
     return torch.stack(sums, 2) / counts.clamp_min(1)[..., None], counts
-
-
-def _pivoted_cholesky(
-    points: Float[Tensor, "b n 3"], counts: Float[Tensor, "b n"], tolerance: float, most: int
-) -> tuple[Int[Tensor, "b m"], Float[Tensor, "b n m"]]:
-    """Landmarks among the points and psi of all points; psi of the landmarks is lower triangular.
-
-    An image is done when the kernel's mean residual falls to ``tolerance``; its further columns are 0.
-    """
-    b, n, _ = points.shape
-    most = min(n, most)
-    columns = points.new_zeros(b, most, n)
-    residual = (counts > 0).to(points.dtype)
-    importance, share = counts.sqrt(), counts / counts.sum(1, keepdim=True)
-    half = -0.5 * points.square().sum(2)
-    landmarks = torch.zeros(b, most, dtype=torch.long, device=points.device)
-    made = most
-    for j in range(most):
-        i = (residual * importance).argmax(1, keepdim=True)
-        top = residual.gather(1, i)
-        going = (top > MIN_RESIDUAL) & ((residual * share).sum(1, keepdim=True) > tolerance)
-        if j % CHECK_EVERY == 0 and not bool(going.any()):
-            made = max(j, 1)
-            break
-        landmarks[:, j : j + 1] = i
-        point = points.gather(1, i[..., None].expand(-1, -1, 3))
-        kernel = (torch.bmm(points, point.transpose(1, 2))[..., 0] + half + half.gather(1, i)).exp_()
-        if j:
-            row = columns[:, :j].gather(2, i[:, None].expand(-1, j, -1))
-            kernel -= torch.bmm(row.transpose(1, 2), columns[:, :j])[:, 0]
-        column = kernel * top.clamp_min(MIN_RESIDUAL).rsqrt() * going * (residual > 0)
-        columns[:, j] = column
-        residual = (residual - column.square()).clamp_min_(0).scatter_(1, i, 0.0)
-    return landmarks[:, :made], columns[:, :made].transpose(1, 2)
-
-
-def _pivoted_cholesky_one(
-    points: Float[Tensor, "1 n 3"], counts: Float[Tensor, "1 n"], tolerance: float, most: int
-) -> tuple[Int[Tensor, "1 m"], Float[Tensor, "1 n m"]]:
-    """As ``_pivoted_cholesky`` for one image, with fewer and smaller operations."""
-    x, n = points[0], points.shape[1]
-    half = -0.5 * x.square().sum(1)
-    importance, share = counts[0].sqrt(), counts[0] / counts.sum()
-    residual = torch.ones_like(share)
-    columns = x.new_empty(min(n, most), n)
-    landmarks: list[int] = []
-    for j, column in enumerate(columns):
-        i = int((residual * importance).argmax())
-        top = float(residual[i])
-        if top <= MIN_RESIDUAL or float(residual @ share) <= tolerance:
-            break
-        torch.add(half, half[i], out=column).addmv_(x, x[i]).exp_()
-        if j:
-            column.addmv_(columns[:j].T, columns[:j, i], alpha=-1)
-        column.mul_(top**-0.5).masked_fill_(residual == 0, 0.0)
-        residual.addcmul_(column, column, value=-1).clamp_min_(0)
-        residual[i] = 0
-        landmarks.append(i)
-    made = max(1, len(landmarks))
-    order = torch.tensor(landmarks or [0])
-    return order[None], columns[None, :made].transpose(1, 2)

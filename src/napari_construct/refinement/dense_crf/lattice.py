@@ -24,7 +24,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from napari_construct.refinement.dense_crf import splines
+from napari_construct.refinement.dense_crf import compiled, splines
 from napari_construct.refinement.dense_crf.band import Band, Workspaces
 from napari_construct.refinement.dense_crf.colours import ColourFeatures
 from napari_construct.refinement.dense_crf.strips import Map, cut, workers
@@ -58,6 +58,8 @@ class Lattice:
         last column degree^-1/2 of the smoothness kernel; zero outside the image.
     residual : tensor
         (b, ny, nx, 1, p) float32: what the self term of the normalised appearance kernel lacks.
+    compiled : bool
+        Whether kernels that numba compiled do the work, or torch.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Lattice:
         self.smoothness_blur = splines.PlaneBlur(cells, smoothness_sigma, degree, self.sums, self.device)
         plane = splines.plane_weights(self.s, degree)
         self.weights = torch.tensor(plane, dtype=self.sums, device=self.device)
+        self.compiled, self.rooms = compiled.runs_compiled(self), compiled.Rooms()
         self._place_features(*colours.of_pixels(image, run, dtype), run)
         self._normalise(smoothness_sigma, run)
 
@@ -176,6 +179,8 @@ class Lattice:
         full: bool = True,
     ) -> list[Float[Tensor, "b ny nx k p"]]:
         """Both kernels times values, without the self terms, for every pair of weights."""
+        if self.compiled:
+            return compiled.apply(self, values, weights, run)
         k = values.shape[3]
         nodes, spaces = self.new_nodes(k), Workspaces(self, k, self.sums if full else self.dtype)
         out = [torch.empty_like(values) for _ in weights]

@@ -11,11 +11,10 @@ one; rounding to bfloat16 is then relative to the change, which falls tenfold wi
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import repeat
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, UInt8
@@ -23,6 +22,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from napari_construct.refinement.dense_crf.band import Band, Workspaces
+from napari_construct.refinement.dense_crf.compiled import new_nodes
+from napari_construct.refinement.dense_crf.compiled_strip import CompiledStrip
 from napari_construct.refinement.dense_crf.inputs import MIN_PROBABILITY, unary_energy
 from napari_construct.refinement.dense_crf.lattice import Lattice, from_cells, to_cells
 from napari_construct.refinement.dense_crf.strips import Map, one_thread, workers
@@ -61,30 +62,27 @@ class _MeanField:
     def __init__(
         self, lattice: Lattice, probabilities: Float[Tensor, "b k h w"], weights: tuple[float, float]
     ) -> None:
-        self.lattice, self.probabilities = lattice, probabilities
+        self.lattice, self.probabilities = lattice, probabilities.contiguous()
         k = probabilities.shape[1]
         # sorted by weight, so that the result does not depend on the order in which labels are given
         with one_thread():
             order = probabilities.sum((2, 3)).argsort(dim=1, stable=True).tolist()
-        self.spaces = Workspaces(lattice, k - 1, lattice.dtype)
-        self.strips = [
-            _Strip(lattice, index, probabilities, order, weights, self.spaces)
-            for index in range(len(lattice.strips()))
-        ]
-        self.nodes = [lattice.new_nodes(k - 1) for _ in range(2)]
+        given = (lattice, self.probabilities, order, weights)
+        self.strips: Sequence[_AnyStrip] = _compiled(*given) if lattice.compiled else _strips(*given)
+        self.nodes: list[Any] = [_new_nodes(lattice, k - 1) for _ in range(2)]
         self.turn, self.started = 0, False
 
     def iterate(self, *, last: bool) -> None:
         with torch.no_grad(), workers(self.lattice.device) as run:
             self._start(run)
-            for _ in run(partial(_Strip.step, turn=self.turn, last=last), self.strips):
+            for _ in run(lambda strip: strip.step(self.turn, last), self.strips):
                 pass
         self.turn = 1 - self.turn
 
     def _start(self, run: Map) -> None:
         if not self.started:
             self.started = True
-            for _ in run(partial(_Strip.start, nodes=self.nodes), self.strips):
+            for _ in run(lambda strip: strip.start(self.nodes), self.strips):
                 pass
 
     def finish(self) -> Refined:
@@ -93,9 +91,37 @@ class _MeanField:
         labels = out.new_empty(b, h, w, dtype=torch.uint8) if k <= MAX_COMPARED else None
         with torch.no_grad(), workers(self.lattice.device) as run:
             self._start(run)
-            for _ in run(partial(_Strip.finish, out=out, labels=labels), self.strips):
+            for _ in run(lambda strip: strip.finish(out, labels), self.strips):
                 pass
+        if self.lattice.compiled:
+            self.lattice.rooms.give(*self.nodes)
         return out, labels
+
+
+@runtime_checkable
+class _AnyStrip(Protocol):
+    def start(self, nodes: list[Any], /) -> None: ...
+    def step(self, turn: int, last: bool, /) -> None: ...
+    def finish(self, out: Tensor, labels: Tensor | None, /) -> None: ...
+
+
+def _new_nodes(lattice: Lattice, k: int) -> Any:
+    return new_nodes(lattice, k) if lattice.compiled else lattice.new_nodes(k)
+
+
+def _compiled(
+    lattice: Lattice, probabilities: Tensor, order: list[list[int]], weights: tuple[float, float]
+) -> Sequence[_AnyStrip]:
+    strips = range(len(lattice.strips()))
+    return [CompiledStrip(lattice, index, probabilities, order, weights) for index in strips]
+
+
+def _strips(
+    lattice: Lattice, probabilities: Tensor, order: list[list[int]], weights: tuple[float, float]
+) -> Sequence[_AnyStrip]:
+    spaces = Workspaces(lattice, probabilities.shape[1] - 1, lattice.dtype)
+    strips = range(len(lattice.strips()))
+    return [_Strip(lattice, index, probabilities, order, weights, spaces) for index in strips]
 
 
 @dataclass

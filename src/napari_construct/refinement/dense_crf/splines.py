@@ -28,6 +28,9 @@ MAX_SPACING = 16
 REACH = 3.5
 """Half-width of the band of T in standard deviations (and one node)."""
 
+WIDE_REACH = 4.0
+"""The same where the band is all that is worked on."""
+
 BLOCK = 24
 """Nodes that one banded product makes."""
 
@@ -83,7 +86,7 @@ class AxisBlur:
         self, cells: int, s: int, sigma: float, degree: int, dtype: torch.dtype, device: torch.device
     ) -> None:
         self.kernel = torch.tensor(node_kernel(cells, s, sigma, degree), dtype=dtype, device=device)
-        self.band = ceil(REACH * sigma / s) + 1
+        self.band, self.wide = (ceil(reach * sigma / s) + 1 for reach in (REACH, WIDE_REACH))
         m = len(self.kernel)
         edges = [0, m] if m <= 2 * BLOCK else [*range(0, m - BLOCK // 2, BLOCK), m]
         targets = [slice(low, high) for low, high in pairwise(edges)]

@@ -1,0 +1,236 @@
+"""One cell of the mean field: slice, softmax and splat, as functions that numba compiles.
+
+All arrays are flat and contiguous, with sizes and places given as numbers: float32, but for the features,
+which may be bfloat16 given as uint16. They are widened when they are read, and nothing else is rounded.
+
+Splines are linear here, so a cell of s x s pixels sees the four nodes at its corners, each with k planes of r
+features (r is a multiple of eight). On its way to the pixels a column of nodes is first brought to the s rows
+of pixels, once for the cells on both of its sides; then every pixel interpolates between two columns. On the
+way back it is the same the other way round. Planes are taken four at a time, so that the features are read
+once for all four; where two or three are left, the last one is worked on several times and written once.
+"""
+
+from __future__ import annotations
+
+from typing import no_type_check
+
+from napari_construct.refinement.dense_crf.functions import exp, f32, part
+from napari_construct.refinement.dense_crf.vectors import (
+    LANES,
+    add,
+    divide,
+    every,
+    larger,
+    load,
+    load_every,
+    multiply,
+    multiply_add,
+    store,
+    subtract,
+    total,
+    totals,
+)
+
+TOGETHER = 4
+
+
+@part
+@no_type_check
+def rows_of_column(nodes, at, line, n, s, splines, out, to):
+    """Bring n numbers of a node, and of the one under it, to s rows of pixels: ``out[to:]`` (s, n)."""
+    for i in range(0, n, LANES):
+        upper, lower = load(nodes, at + i), load(nodes, at + line + i)
+        for row in range(s):
+            u, v = load_every(splines, 2 * row), load_every(splines, 2 * row + 1)
+            store(out, to + row * n + i, multiply_add(v, lower, multiply(u, upper)))
+
+
+@part
+@no_type_check
+def _dot(columns, o, p, u, v, phi, so_far):
+    """Add features times the mean of two columns' numbers."""
+    return multiply_add(multiply_add(v, load(columns, p), multiply(u, load(columns, o))), phi, so_far)
+
+
+@part
+@no_type_check
+def slice_cell(columns, left, right, n, features, f, s, k, r, splines, out, to, plane):
+    """Add the nodes' values at a cell's pixels to k planes of ``out``, the first at ``to``.
+
+    ``left`` and ``right`` are where the cell's columns are, (s, k, r) each, ``f`` where its features are.
+    """
+    for _row in range(s):
+        for ix in range(s):
+            u, v = load_every(splines, 2 * ix), load_every(splines, 2 * ix + 1)
+            for kk in range(0, k, TOGETHER):
+                more = min(k - kk, TOGETHER) - 1
+                o, p, x = left + kk * r, right + kk * r, to + kk * plane
+                a = every(f32(0))
+                if more == 0:
+                    for c in range(0, r, LANES):
+                        a = _dot(columns, o + c, p + c, u, v, load(features, f + c), a)
+                    out[x] += total(a)
+                    continue
+                b = d = e = a
+                j2, j3 = min(2, more) * r, more * r
+                for c in range(0, r, LANES):
+                    phi = load(features, f + c)
+                    a = _dot(columns, o + c, p + c, u, v, phi, a)
+                    b = _dot(columns, o + r + c, p + r + c, u, v, phi, b)
+                    d = _dot(columns, o + j2 + c, p + j2 + c, u, v, phi, d)
+                    e = _dot(columns, o + j3 + c, p + j3 + c, u, v, phi, e)
+                sums = totals(a, b, d, e)
+                out[x] += sums[0]
+                out[x + plane] += sums[1]
+                if more > 1:
+                    out[x + 2 * plane] += sums[2]
+                if more > 2:
+                    out[x + 3 * plane] += sums[3]
+            f += r
+            to += 1
+        left += n
+        right += n
+
+
+@part
+@no_type_check
+def _add_to(nodes, at, value):
+    store(nodes, at, add(value, load(nodes, at)))
+
+
+@part
+@no_type_check
+def _splat_one(values, x, features, f, s, r, splines, nodes, at, n, line):
+    """Add eight features of a cell, times one plane of values, to its four nodes."""
+    ul = ur = ll = lr = every(f32(0))
+    for row in range(s):
+        left = right = every(f32(0))
+        for ix in range(s):
+            product = multiply(load(features, f), load_every(values, x))
+            left = multiply_add(product, load_every(splines, 2 * ix), left)
+            right = multiply_add(product, load_every(splines, 2 * ix + 1), right)
+            f += r
+            x += 1
+        u, v = load_every(splines, 2 * row), load_every(splines, 2 * row + 1)
+        ul, ur = multiply_add(u, left, ul), multiply_add(u, right, ur)
+        ll, lr = multiply_add(v, left, ll), multiply_add(v, right, lr)
+    _add_to(nodes, at, ul)
+    _add_to(nodes, at + n, ur)
+    _add_to(nodes, at + line, ll)
+    _add_to(nodes, at + line + n, lr)
+
+
+@part
+@no_type_check
+def _add_some(nodes, at, r, more, a, b, c, d):
+    """Add two to four planes' numbers to a node."""
+    _add_to(nodes, at, a)
+    _add_to(nodes, at + r, b)
+    if more > 1:
+        _add_to(nodes, at + 2 * r, c)
+    if more > 2:
+        _add_to(nodes, at + 3 * r, d)
+
+
+@part
+@no_type_check
+def _splat_some(values, x, plane, more, features, f, s, r, splines, nodes, at, n, line):
+    """As ``_splat_one`` for two to four planes, ``more`` after the first."""
+    j2, j3 = min(2, more) * plane, more * plane
+    zero = every(f32(0))
+    ul0 = ul1 = ul2 = ul3 = ur0 = ur1 = ur2 = ur3 = zero
+    ll0 = ll1 = ll2 = ll3 = lr0 = lr1 = lr2 = lr3 = zero
+    for row in range(s):
+        l0 = l1 = l2 = l3 = r0 = r1 = r2 = r3 = zero
+        for ix in range(s):
+            phi = load(features, f)
+            left, right = (
+                multiply(phi, load_every(splines, 2 * ix)),
+                multiply(phi, load_every(splines, 2 * ix + 1)),
+            )
+            w = load_every(values, x)
+            l0, r0 = multiply_add(left, w, l0), multiply_add(right, w, r0)
+            w = load_every(values, x + plane)
+            l1, r1 = multiply_add(left, w, l1), multiply_add(right, w, r1)
+            w = load_every(values, x + j2)
+            l2, r2 = multiply_add(left, w, l2), multiply_add(right, w, r2)
+            w = load_every(values, x + j3)
+            l3, r3 = multiply_add(left, w, l3), multiply_add(right, w, r3)
+            f += r
+            x += 1
+        u, v = load_every(splines, 2 * row), load_every(splines, 2 * row + 1)
+        ul0, ul1, ul2, ul3 = (
+            multiply_add(u, l0, ul0),
+            multiply_add(u, l1, ul1),
+            multiply_add(u, l2, ul2),
+            multiply_add(u, l3, ul3),
+        )
+        ur0, ur1, ur2, ur3 = (
+            multiply_add(u, r0, ur0),
+            multiply_add(u, r1, ur1),
+            multiply_add(u, r2, ur2),
+            multiply_add(u, r3, ur3),
+        )
+        ll0, ll1, ll2, ll3 = (
+            multiply_add(v, l0, ll0),
+            multiply_add(v, l1, ll1),
+            multiply_add(v, l2, ll2),
+            multiply_add(v, l3, ll3),
+        )
+        lr0, lr1, lr2, lr3 = (
+            multiply_add(v, r0, lr0),
+            multiply_add(v, r1, lr1),
+            multiply_add(v, r2, lr2),
+            multiply_add(v, r3, lr3),
+        )
+    _add_some(nodes, at, r, more, ul0, ul1, ul2, ul3)
+    _add_some(nodes, at + n, r, more, ur0, ur1, ur2, ur3)
+    _add_some(nodes, at + line, r, more, ll0, ll1, ll2, ll3)
+    _add_some(nodes, at + line + n, r, more, lr0, lr1, lr2, lr3)
+
+
+@part
+@no_type_check
+def splat_cell(values, to, plane, features, f, s, k, r, splines, nodes, at, line):
+    """Add a cell's pixels to its nodes: the upper left at ``at``, a row of nodes is ``line`` long."""
+    for kk in range(0, k, TOGETHER):
+        more, x = min(k - kk, TOGETHER) - 1, to + kk * plane
+        for c in range(0, r, LANES):
+            o = at + kk * r + c
+            if more == 0:
+                _splat_one(values, x, features, f + c, s, r, splines, nodes, o, k * r, line)
+            else:
+                _splat_some(values, x, plane, more, features, f + c, s, r, splines, nodes, o, k * r, line)
+
+
+@part
+@no_type_check
+def softmax_cell(logits, q, at, k, plane, own, change, room):
+    """New probabilities of a cell, k + 1 labels; and how far differences from the last one move.
+
+    ``own`` is what a probability adds to its own logit; ``room`` is for (k + 1) times eight numbers.
+    """
+    last = at + k * plane
+    for x in range(0, plane, LANES):
+        weight = load(own, x)
+        most = multiply_add(weight, load(q, at + x), load(logits, at + x))
+        store(room, 0, most)
+        for kk in range(1, k + 1):
+            place = at + kk * plane + x
+            value = multiply_add(weight, load(q, place), load(logits, place))
+            store(room, kk * LANES, value)
+            most = larger(most, value)
+        scale = every(f32(0))
+        for kk in range(k + 1):
+            value = exp(subtract(load(room, kk * LANES), most))
+            store(room, kk * LANES, value)
+            scale = add(scale, value)
+        scale = divide(every(f32(1)), scale)
+        new = multiply(load(room, k * LANES), scale)
+        moved = subtract(new, load(q, last + x))
+        store(q, last + x, new)
+        for kk in range(k):
+            place = at + kk * plane + x
+            new = multiply(load(room, kk * LANES), scale)
+            store(change, kk * plane + x, subtract(subtract(new, load(q, place)), moved))
+            store(q, place, new)

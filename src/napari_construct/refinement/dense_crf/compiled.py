@@ -1,0 +1,198 @@
+"""Where numba is installed, its compiled kernels work on a lattice.
+
+numba is optional. Without it (or with the environment variable ``NUMBA_DISABLE_JIT=1``), on accelerators, for
+batches on one lattice and for quadratic splines torch does the work; which of the two it is depends on
+nothing else, so that the same call always gives the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib import import_module
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from napari_construct.refinement.dense_crf import splines
+from napari_construct.refinement.dense_crf.strips import Map
+
+if TYPE_CHECKING:
+    from napari_construct.refinement.dense_crf.lattice import Lattice
+
+Flat = npt.NDArray[Any]
+"""Numbers in one row, as the kernels take them."""
+
+LANES = 8
+"""Rows of numbers are as long as a multiple of this."""
+
+KEPT_BYTES = 1 << 26
+
+
+@lru_cache(maxsize=2)
+def load(name: str) -> Any:
+    """The module ``kernels`` or ``fitting``, of functions that numba compiles when they are first called.
+
+    None where numba is missing, does not fit the other packages, or is turned off.
+    """
+    try:
+        import numba
+
+        return None if numba.config.DISABLE_JIT else import_module(f"{__package__}.{name}")
+    except ImportError:
+        return None
+
+
+def runs_compiled(lattice: Lattice) -> bool:
+    """Whether the kernels serve a lattice."""
+    return (
+        lattice.device.type == "cpu"
+        and lattice.b == 1
+        and lattice.taps == 2
+        and lattice.sums == torch.float32
+        and (lattice.rank + 1) % LANES == 0
+        and load("kernels") is not None
+    )
+
+
+def flat(tensor: Tensor) -> Flat:
+    """A contiguous tensor's own numbers; bfloat16 as the uint16 of its bits."""
+    numbers = tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor
+    return numbers.view(-1).numpy()
+
+
+def rounded(n: int) -> int:
+    """A length that is a multiple of eight."""
+    return -(-n // LANES) * LANES
+
+
+class Rooms:
+    """Rooms for intermediate products that are free, up to 64 MiB of them kept for the next refinement.
+
+    Memory that is new has to be brought in page by page, which costs about as much as what is written to it.
+    """
+
+    def __init__(self) -> None:
+        self.free: defaultdict[int, list[Flat]] = defaultdict(list)
+        self.bytes, self.lock = 0, Lock()
+
+    def take(self, size: int) -> Flat:
+        """Room for so many numbers, of any value."""
+        with self.lock:
+            if self.free[size]:
+                self.bytes -= 4 * size
+                return self.free[size].pop()
+        return np.empty(size, np.float32)
+
+    def give(self, *rooms: Flat) -> None:
+        """Give rooms back that :meth:`take` made."""
+        with self.lock:
+            for room in rooms:
+                if self.bytes + room.nbytes <= KEPT_BYTES:
+                    self.bytes += room.nbytes
+                    self.free[room.size].append(room)
+
+
+class CompiledBand:
+    """Rows of cells of a lattice with one image, for k planes: splat, blur and slice by kernels.
+
+    Parameters as of :class:`~napari_construct.refinement.dense_crf.band.Band`. Everything is computed in
+    float32; only the features are what the lattice keeps.
+    """
+
+    def __init__(self, lattice: Lattice, index: int, k: int, weights: tuple[float, float]) -> None:
+        self.kernels = load("kernels")
+        rows = lattice.strips()[index]
+        self.y, r, mx = rows.stop - rows.start, lattice.rank + 1, lattice.nx + 1
+        self.features = flat(lattice.features[:, rows])
+        self.splines = splines.cell_weights(lattice.s, 1).T.astype(np.float32).reshape(-1)
+        self.sizes = (self.y, lattice.nx, lattice.s, k, r)
+        self.own = lattice.own(index)
+        smooth, appearance = lattice.smoothness_blur, lattice.appearance_blur
+        nodes, every = np.arange(rows.start, rows.stop + 1), np.array(lattice.node_rows)
+        columns = np.arange(mx)
+        self.source, *along_y = _sources(appearance.y, nodes, every, weights[1])
+        self.smooth_source, smooth_y, *_ = _sources(smooth.y, nodes, every, weights[0])
+        _, *along_x = _sources(appearance.x, columns, columns, 1.0)
+        smooth_x = np.zeros((mx, rounded(mx)), np.float32)
+        smooth_x[:, :mx] = smooth.x.kernel.numpy()
+        self.matrices = (*along_y, *along_x, smooth_y, smooth_x.reshape(-1), k, r)
+        self.line, self.smooth_rows = mx * k * r, self.smooth_source.stop - self.smooth_source.start
+        column = (self.smooth_rows + self.y + 2) * k * rounded(mx)
+        self.ends = np.cumsum([(self.y + 1) * self.line, (self.y + 1) * self.line, column]).tolist()
+
+    def part(self, nodes: Flat, rows: slice) -> Flat:
+        """Rows of the nodes of all bands."""
+        return nodes[rows.start * self.line : rows.stop * self.line]
+
+    def splat(self, values: Flat, nodes: Flat) -> None:
+        """Sum values (y, nx, k, p) times the features on the band's own rows of the nodes."""
+        self.kernels.splat(values, self.features, self.splines, self.part(nodes, self.own), *self.sizes)
+
+    def blur(self, nodes: Flat, rooms: Rooms) -> tuple[Flat, Flat]:
+        """Both kernels, each times its weight, for the nodes that the band sees; and the room they are in."""
+        room = rooms.take(self.ends[-1])
+        along_y, blurred, column = np.split(room, self.ends[:-1])
+        given = self.part(nodes, self.source), self.part(nodes, self.smooth_source)
+        self.kernels.blur(*given, along_y, blurred, column, *self.matrices)
+        return blurred, room
+
+    def gather(self, nodes: Flat, rooms: Rooms, out: Flat) -> None:
+        """Values (y, nx, k, p) of both blurred kernels together at the band's pixels."""
+        blurred, room = self.blur(nodes, rooms)
+        self.kernels.gather(blurred, self.features, self.splines, out, *self.sizes)
+        rooms.give(room)
+
+
+def new_nodes(lattice: Lattice, k: int) -> Flat:
+    """Room for the nodes (m, mx, k, r) of all bands."""
+    return lattice.rooms.take(len(lattice.node_rows) * (lattice.nx + 1) * k * (lattice.rank + 1))
+
+
+def _sources(
+    axis: splines.AxisBlur, nodes: npt.NDArray[np.int_], every: npt.NDArray[np.int_], weight: float
+) -> tuple[slice, Flat, npt.NDArray[np.int_], npt.NDArray[np.int_]]:
+    """What blurred nodes are made of.
+
+    ``every`` are the nodes of all rows of an array (bands have rows of their own for shared nodes), rising.
+    Returned are the rows needed, the weights (nodes, rows) of the kernel's band, and for every node the
+    first of these rows and the one after the last.
+    """
+    first = np.searchsorted(every, nodes - axis.wide)
+    end = np.searchsorted(every, nodes + axis.wide, side="right")
+    rows = slice(int(first[0]), int(end[-1]))
+    matrix = axis.kernel.numpy()[nodes][:, every[rows]] * np.float32(weight)
+    matrix[np.abs(nodes[:, None] - every[rows]) > axis.wide] = 0
+    return rows, matrix.reshape(-1), first - rows.start, end - rows.start
+
+
+def apply(
+    lattice: Lattice,
+    values: Float[Tensor, "1 ny nx k p"],
+    weights: Sequence[tuple[float, float]],
+    run: Map,
+) -> list[Float[Tensor, "1 ny nx k p"]]:
+    """Both kernels times values, without the self terms, for every pair of weights."""
+    k, values, rooms = values.shape[3], values.contiguous(), lattice.rooms
+    nodes, out = new_nodes(lattice, k), [values.new_empty(values.shape) for _ in weights]
+
+    def splat(index: int) -> None:
+        band = CompiledBand(lattice, index, k, (0.0, 0.0))
+        band.splat(flat(values[:, lattice.strips()[index]]), nodes)
+
+    def gather(index: int) -> None:
+        for pair, target in zip(weights, out, strict=True):
+            band = CompiledBand(lattice, index, k, pair)
+            band.gather(nodes, rooms, flat(target[:, lattice.strips()[index]]))
+
+    for work in (splat, gather):
+        for _ in run(work, range(len(lattice.strips()))):
+            pass
+    rooms.give(nodes)
+    return out

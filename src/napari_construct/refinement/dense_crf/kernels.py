@@ -1,0 +1,200 @@
+"""The mean field on bands of cells as functions that numba compiles; they let other threads run.
+
+Arrays as in :mod:`~napari_construct.refinement.dense_crf.cells`: flat, with sizes and places as numbers. A
+band has y rows of nx cells of s x s pixels, and nodes (y + 1, nx + 1, k, r). Probabilities and logits of
+k + 1 labels are kept cell by cell, (y, nx, k + 1, plane), with planes of s x s pixels rounded up to eight.
+"""
+
+from __future__ import annotations
+
+from typing import no_type_check
+
+import numpy as np
+
+from napari_construct.refinement.dense_crf.caching import entry
+from napari_construct.refinement.dense_crf.cells import rows_of_column, slice_cell, softmax_cell, splat_cell
+from napari_construct.refinement.dense_crf.functions import band_sums, f32, log, part
+from napari_construct.refinement.dense_crf.vectors import (
+    LANES,
+    add,
+    divide,
+    every,
+    larger,
+    load,
+    multiply,
+    store,
+    subtract,
+)
+
+
+@part
+@no_type_check
+def _columns(nodes, cy, cx, nx, s, n, splines, columns):
+    """Bring a column of nodes to the rows of cells cy; neighbours are kept in turn."""
+    line = (nx + 1) * n
+    rows_of_column(nodes, cy * line + cx * n, line, n, s, splines, columns, (cx & 1) * s * n)
+
+
+@entry
+@no_type_check
+def splat(values, features, splines, nodes, y, nx, s, k, r):
+    """Sum values (y, nx, k, s s) times features (y, nx, s s, r) on the nodes."""
+    p, line = s * s, (nx + 1) * k * r
+    nodes[:] = 0
+    for cy in range(y):
+        for cx in range(nx):
+            i = (cy * nx + cx) * p
+            splat_cell(
+                values, i * k, p, features, i * r, s, k, r, splines, nodes, cy * line + cx * k * r, line
+            )
+
+
+@entry
+@no_type_check
+def gather(nodes, features, splines, out, y, nx, s, k, r):
+    """Values (y, nx, k, s s) of the nodes at every pixel."""
+    p, n = s * s, k * r
+    columns = np.empty(2 * s * n, np.float32)
+    out[:] = 0
+    for cy in range(y):
+        _columns(nodes, cy, 0, nx, s, n, splines, columns)
+        for cx in range(nx):
+            _columns(nodes, cy, cx + 1, nx, s, n, splines, columns)
+            i, left = (cy * nx + cx) * p, (cx & 1) * s * n
+            slice_cell(columns, left, s * n - left, n, features, i * r, s, k, r, splines, out, i * k, p)
+
+
+@entry
+@no_type_check
+def blur(nodes, smooth_nodes, along_y, out, column, wy, y_first, y_end, wx, x_first, x_end, sy, sx, k, r):
+    """Both kernels, each times its weight: ``out`` (y + 1, nx + 1, k, r) of rows of nodes.
+
+    ``wy`` (y + 1, rows of ``nodes``) and ``wx`` (nx + 1, nx + 1) are the appearance kernel's, a band of each
+    as ``band_sums`` has it; ``sy`` (y + 1, rows of ``smooth_nodes``) and ``sx`` (nx + 1, wide) the smoothness
+    kernel's, which is for the last feature only. ``along_y`` and ``column`` are room for what is between.
+    """
+    my, mx, n = y_first.size, x_first.size, k * r
+    line, m, wide = mx * n, sy.size // my, sx.size // mx
+    band_sums(nodes, 0, line, along_y, 0, line, wy, y_first, y_end, line)
+    for row in range(my):
+        band_sums(along_y, row * line, n, out, row * line, n, wx, x_first, x_end, n)
+    many = k * wide
+    column[: m * many] = 0
+    for i in range(m):
+        for kk in range(k):
+            for x in range(mx):
+                column[i * many + kk * wide + x] = smooth_nodes[i * line + x * n + kk * r + r - 1]
+    middle = m * many
+    end = middle + my * many
+    whole = np.zeros(my, np.int64)
+    band_sums(column, 0, many, column, middle, many, sy, whole, whole + m, many)
+    for row in range(my):
+        for kk in range(k):
+            at = middle + row * many + kk * wide
+            # the kernel is symmetric: its rows serve as columns, with a pixel's value as their weight
+            band_sums(sx, 0, wide, column, end, wide, column[at : at + mx], whole[:1], whole[:1] + mx, wide)
+            for x in range(mx):
+                out[row * line + x * n + kk * r + r - 1] = column[end + x]
+
+
+@part
+@no_type_check
+def _fill(probabilities, order, logits, at, plane, y0, x0, s, h, w):
+    """Bring the pixels of a cell from planes (k, h, w); those outside the image get ones."""
+    for i in range(order.size):
+        to = at + i * plane
+        logits[to : to + plane] = 1
+        for row in range(min(s, h - y0)):
+            source = (order[i] * h + y0 + row) * w + x0
+            for ix in range(min(s, w - x0)):
+                logits[to + row * s + ix] = probabilities[source + ix]
+
+
+@entry
+@no_type_check
+def begin(probabilities, order, least, top, h, w, logits, q, features, splines, nodes, y, nx, s, k, r):
+    """Set up logits and probabilities, and send the differences from the last label's to the nodes.
+
+    ``probabilities`` (k + 1, h, w) are the whole image's, raised to ``least``, and ``top`` is the band's
+    first row of pixels there; label i of the cells is their label ``order[i]``.
+    """
+    plane = q.size // (y * nx * (k + 1))
+    line = (nx + 1) * k * r
+    ahead = np.empty(k * plane, np.float32)
+    floor = every(least)
+    nodes[:] = 0
+    for cy in range(y):
+        for cx in range(nx):
+            i = cy * nx + cx
+            at = i * (k + 1) * plane
+            _fill(probabilities, order, logits, at, plane, top + cy * s, cx * s, s, h, w)
+            for x in range(at, at + plane, LANES):
+                scale = every(f32(0))
+                for kk in range(k + 1):
+                    scale = add(scale, larger(load(logits, x + kk * plane), floor))
+                scale = divide(every(f32(1)), scale)
+                for kk in range(k, -1, -1):
+                    value = larger(load(logits, x + kk * plane), floor)
+                    store(logits, x + kk * plane, log(value))
+                    value = multiply(value, scale)
+                    store(q, x + kk * plane, value)
+                    if kk < k:
+                        last = load(q, x + k * plane)
+                        store(ahead, x - at + kk * plane, subtract(value, last))
+            splat_cell(
+                ahead, 0, plane, features, i * s * s * r, s, k, r, splines,
+                nodes, cy * line + cx * k * r, line,
+            )  # fmt: skip
+
+
+@entry
+@no_type_check
+def step(blurred, logits, q, residual, weight, features, splines, nodes, y, nx, s, k, r, last):
+    """One iteration of y rows of cells: slice, softmax, and splat of the change unless it is the last.
+
+    ``residual`` is (y, nx, s s); ``weight`` times it is what a probability adds to its own logit.
+    """
+    plane = q.size // (y * nx * (k + 1))
+    p, n = s * s, k * r
+    line = (nx + 1) * n
+    columns, own = np.empty(2 * s * n, np.float32), np.zeros(plane, np.float32)
+    change, room = np.empty(k * plane, np.float32), np.empty((k + 1) * LANES, np.float32)
+    if not last:
+        nodes[:] = 0
+    for cy in range(y):
+        _columns(blurred, cy, 0, nx, s, n, splines, columns)
+        for cx in range(nx):
+            _columns(blurred, cy, cx + 1, nx, s, n, splines, columns)
+            i, left = cy * nx + cx, (cx & 1) * s * n
+            at, f = i * (k + 1) * plane, i * p * r
+            slice_cell(columns, left, s * n - left, n, features, f, s, k, r, splines, logits, at, plane)
+            for x in range(p):
+                own[x] = weight * residual[i * p + x]
+            softmax_cell(logits, q, at, k, plane, own, change, room)
+            if not last:
+                splat_cell(change, 0, plane, features, f, s, k, r, splines, nodes, cy * line + cx * n, line)
+
+
+@entry
+@no_type_check
+def finish(q, place, out, labels, top, h, w, y, nx, s):
+    """Bring q to planes (k, h, w), label l from ``place[l]``, and the largest's index to ``labels`` (h, w).
+
+    Of equal ones the first counts. Both are the whole image's; ``labels`` may be empty.
+    """
+    k = place.size
+    plane = q.size // (y * nx * k)
+    for cy in range(y):
+        for row in range(min(s, h - top - cy * s)):
+            to = (top + cy * s + row) * w
+            for cx in range(nx):
+                at = (cy * nx + cx) * k * plane + row * s
+                for ix in range(min(s, w - cx * s)):
+                    best, label = f32(-1), 0
+                    for i in range(k):
+                        value = q[at + place[i] * plane + ix]
+                        out[i * h * w + to + cx * s + ix] = value
+                        if value > best:
+                            best, label = value, i
+                    if labels.size:
+                        labels[to + cx * s + ix] = label

@@ -1,0 +1,228 @@
+"""The compiled kernels against torch, and the package without numba."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import torch
+
+from napari_construct.refinement.dense_crf import (
+    CRFParameters,
+    Factorisation,
+    colours,
+    dense_crf,
+    factorisation,
+    landmarks,
+)
+from napari_construct.refinement.dense_crf.compiled import load
+
+
+@contextmanager
+def _without_numba() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "numba", None)
+        load.cache_clear()
+        try:
+            yield
+        finally:
+            load.cache_clear()
+
+
+@pytest.fixture
+def float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Features in float32 whatever the processor, so that torch rounds as little as the kernels do."""
+    monkeypatch.setattr(factorisation, "_fast_bfloat16", lambda _device: False)
+
+
+def both(image: np.ndarray, p: np.ndarray, **options: object) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities by the kernels and by torch."""
+    pytest.importorskip("numba")
+    made = Factorisation(image, options.get("parameters"), accuracy=str(options.get("accuracy", "fast")))
+    assert all(lattice.compiled for lattice in made.lattices)
+    ours = made.refine(p)
+    with _without_numba():
+        plain = Factorisation(image, made.parameters, accuracy=str(options.get("accuracy", "fast")))
+        assert not any(lattice.compiled for lattice in plain.lattices)
+        theirs = plain.refine(p)
+    # ours counts the first of equal ones, as torch's does
+    np.testing.assert_array_equal(ours.labels, ours.probabilities.argmax(0))
+    return ours.probabilities, theirs.probabilities
+
+
+@pytest.mark.usefixtures("float32")
+@pytest.mark.parametrize("k", [2, 3, 4, 5, 6, 9, 18])
+def test_same_as_torch_for_few_and_many_labels(tissue, soft_classes, k):
+    """On so small an image the band of the blur is all of it, so the two differ by rounding only."""
+    image = np.ascontiguousarray(tissue[60:100, 30:74])
+    ours, theirs = both(image, soft_classes(image, k))
+    np.testing.assert_allclose(ours, theirs, atol=2e-4)
+    assert np.abs(ours - theirs).mean() < 2e-6
+
+
+@pytest.mark.usefixtures("float32")
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (5, 4), (6, 6), (37, 41)], ids=str)
+def test_same_as_torch_for_odd_sizes(tissue, soft_classes, size):
+    image = np.ascontiguousarray(tissue[60 : 60 + size[0], 30 : 30 + size[1]])
+    ours, theirs = both(image, soft_classes(image, 3))
+    np.testing.assert_allclose(ours, theirs, atol=2e-4)
+
+
+@pytest.mark.usefixtures("float32")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"appearance_sigma_rgb": 60.0},
+        {"appearance_sigma_rgb": 8.0},
+        {"appearance_sigma_xy": 6.0, "smoothness_sigma": 5.0},
+        {"appearance_sigma_xy": 60.0, "smoothness_sigma": 40.0},
+        {"appearance_weight": 0.0},
+        {"smoothness_weight": 0.0},
+        {"iterations": 0},
+        {"iterations": 1},
+    ],
+    ids=str,
+)
+def test_same_as_torch_for_ranks_cells_and_weights(tissue, soft_classes, changes):
+    image = np.ascontiguousarray(tissue[60:100, 30:70])
+    gentle = {"appearance_weight": 4.0, "smoothness_weight": 3.0} | changes
+    ours, theirs = both(image, soft_classes(image), parameters=CRFParameters(**gentle))
+    # of narrow kernels the image is wider than the band
+    assert np.abs(ours - theirs).mean() < 2e-4
+    np.testing.assert_allclose(ours, theirs, atol=5e-3)
+
+
+@pytest.mark.parametrize("accuracy", ["medium", "fast"])
+def test_close_to_torch_on_a_larger_image(tissue, probabilities, accuracy):
+    """Several strips' worth of blocks and bands; where processors have bfloat16, torch rounds to it."""
+    ours, theirs = both(tissue, probabilities, accuracy=accuracy)
+    assert (ours.argmax(0) == theirs.argmax(0)).mean() > 0.998
+    assert np.abs(ours - theirs).mean() < 5e-4
+
+
+@pytest.mark.usefixtures("float32")
+def test_messages_as_by_torch(tissue):
+    pytest.importorskip("numba")
+    image = np.ascontiguousarray(tissue[60:100, 30:74])
+    with _without_numba():
+        plain = Factorisation(image, accuracy="fast").lattices[0]
+    lattice = Factorisation(image, accuracy="fast").lattices[0]
+    torch.testing.assert_close(
+        lattice.features.square().sum(4), plain.features.square().sum(4), atol=1e-5, rtol=0
+    )
+    values = torch.rand(1, lattice.ny, lattice.nx, 3, lattice.p, generator=torch.Generator().manual_seed(0))
+    for ours, theirs in zip(lattice.messages(values), plain.messages(values), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=2e-5, rtol=1e-4)
+    turned = values.transpose(3, 4).contiguous().transpose(3, 4)
+    for ours, theirs in zip(lattice.messages(turned), lattice.messages(values), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=0, rtol=0)
+
+
+def test_no_number_depends_on_threads(tissue, probabilities):
+    pytest.importorskip("numba")
+    image, p = np.tile(tissue, (2, 1, 1)), np.tile(probabilities, (1, 2, 1))
+    before, done = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            done.append(dense_crf(image, p, accuracy="medium").probabilities)
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_allclose(done[1], done[0], atol=1e-5)
+    np.testing.assert_allclose(done[2], done[0], atol=1e-5)
+
+
+def test_features_as_by_torch(tissue):
+    pytest.importorskip("numba")
+    image = torch.from_numpy(tissue)[None]
+    fit = colours.fit_colours(image, 20.0, 0.01, 63)
+    sample = image.reshape(1, -1, 3)[:, :1003].float()
+    for dtype, tolerance in ((torch.float32, 2e-5), (torch.bfloat16, 4e-3)):
+        ours, missing = fit.table(sample, map, dtype)
+        with _without_numba():
+            theirs, their_missing = fit.table(sample, map, dtype)
+        assert ours.dtype == dtype
+        torch.testing.assert_close(ours.float(), theirs.float(), atol=tolerance, rtol=0)
+        torch.testing.assert_close(missing, their_missing, atol=2e-5, rtol=0)
+
+
+def test_functions_of_vectors():
+    numba = pytest.importorskip("numba")
+    from napari_construct.refinement.dense_crf import functions
+    from napari_construct.refinement.dense_crf.vectors import load as read
+    from napari_construct.refinement.dense_crf.vectors import store
+
+    exp, log = functions.exp, functions.log
+
+    def run(x, exps, logs, shorts):
+        for i in range(0, x.size, 8):
+            store(exps, i, exp(read(x, i)))
+            store(logs, i, log(read(exps, i)))
+            store(shorts, i, read(x, i))
+
+    x = -np.geomspace(1e-6, 80, 4096).astype(np.float32)
+    exps, logs, shorts = np.empty_like(x), np.empty_like(x), np.empty(x.size, np.uint16)
+    numba.njit(run)(x, exps, logs, shorts)
+    np.testing.assert_allclose(exps, np.exp(x.astype(np.float64)), rtol=1e-5)
+    np.testing.assert_allclose(logs, np.log(exps.astype(np.float64)), rtol=1e-6, atol=1e-6)
+    expected = torch.from_numpy(x).to(torch.bfloat16).view(torch.uint16).numpy()
+    np.testing.assert_array_equal(shorts, expected)
+
+
+def test_without_numba_torch_does_the_work(tissue, probabilities):
+    with _without_numba():
+        made = Factorisation(tissue, accuracy="medium")
+        assert not made.lattices[0].compiled
+        refined = made.refine(probabilities)
+    np.testing.assert_allclose(refined.probabilities.sum(0), 1, atol=1e-5)
+
+
+def test_without_compiling_torch_does_the_work(tissue, monkeypatch):
+    numba = pytest.importorskip("numba")
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
+    load.cache_clear()
+    try:
+        assert not Factorisation(tissue[:40, :40].copy(), accuracy="fast").lattices[0].compiled
+    finally:
+        load.cache_clear()
+
+
+def test_quadratic_splines_and_batches_on_one_lattice_stay_with_torch(tissue):
+    assert not Factorisation(tissue, accuracy="fine").lattices[0].compiled
+
+
+def test_no_place_to_keep_what_was_compiled(monkeypatch):
+    numba = pytest.importorskip("numba")
+    from napari_construct.refinement.dense_crf import caching
+
+    def njit(**options):
+        if options.get("cache"):
+            raise RuntimeError("cannot cache function: no locator available")
+        return numba.njit(**options)
+
+    monkeypatch.setattr(caching, "njit", njit)
+    assert caching.entry(lambda x: x + 1)(2) == 3
+
+
+def test_numba_is_not_imported_before_it_is_needed():
+    code = (
+        "import sys, napari_construct.refinement.dense_crf.inference; "
+        "sys.exit('numba' in sys.modules or 'llvmlite' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_landmarks_as_by_torch(tissue):
+    pytest.importorskip("numba")
+    points, counts = colours._histogram(torch.from_numpy(tissue)[None], torch.float64)
+    ours, psi = landmarks.pivoted_cholesky(points / 20, counts, 1e-2, 64)
+    theirs, their_psi = landmarks._one(points / 20, counts, 1e-2, 64)
+    assert ours.shape[1] > 8
+    torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(psi, their_psi, atol=1e-9, rtol=1e-7)
+    few, _ = landmarks.pivoted_cholesky(points / 20, counts, 1e-9, 5)
+    assert few.shape == (1, 5)
