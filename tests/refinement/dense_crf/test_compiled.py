@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -20,6 +21,14 @@ from napari_construct.refinement.dense_crf import (
     landmarks,
 )
 from napari_construct.refinement.dense_crf.compiled import load
+
+
+def _numba() -> ModuleType:
+    """Skip without it, and where it does not compile."""
+    numba: ModuleType = pytest.importorskip("numba")
+    if numba.config.DISABLE_JIT:
+        pytest.skip("NUMBA_DISABLE_JIT is set")
+    return numba
 
 
 @contextmanager
@@ -41,7 +50,7 @@ def float32(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def both(image: np.ndarray, p: np.ndarray, **options: object) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities by the kernels and by torch."""
-    pytest.importorskip("numba")
+    _numba()
     made = Factorisation(image, options.get("parameters"), accuracy=str(options.get("accuracy", "fast")))
     assert all(lattice.compiled for lattice in made.lattices)
     ours = made.refine(p)
@@ -106,7 +115,7 @@ def test_close_to_torch_on_a_larger_image(tissue, probabilities, accuracy):
 
 @pytest.mark.usefixtures("float32")
 def test_messages_as_by_torch(tissue):
-    pytest.importorskip("numba")
+    _numba()
     image = np.ascontiguousarray(tissue[60:100, 30:74])
     with _without_numba():
         plain = Factorisation(image, accuracy="fast").lattices[0]
@@ -123,7 +132,7 @@ def test_messages_as_by_torch(tissue):
 
 
 def test_no_number_depends_on_threads(tissue, probabilities):
-    pytest.importorskip("numba")
+    _numba()
     image, p = np.tile(tissue, (2, 1, 1)), np.tile(probabilities, (1, 2, 1))
     before, done = torch.get_num_threads(), []
     try:
@@ -137,7 +146,7 @@ def test_no_number_depends_on_threads(tissue, probabilities):
 
 
 def test_features_as_by_torch(tissue):
-    pytest.importorskip("numba")
+    _numba()
     image = torch.from_numpy(tissue)[None]
     fit = colours.fit_colours(image, 20.0, 0.01, 63)
     sample = image.reshape(1, -1, 3)[:, :1003].float()
@@ -151,7 +160,7 @@ def test_features_as_by_torch(tissue):
 
 
 def test_functions_of_vectors():
-    numba = pytest.importorskip("numba")
+    numba = _numba()
     from napari_construct.refinement.dense_crf import functions
     from napari_construct.refinement.dense_crf.vectors import load as read
     from napari_construct.refinement.dense_crf.vectors import store
@@ -182,7 +191,7 @@ def test_without_numba_torch_does_the_work(tissue, probabilities):
 
 
 def test_without_compiling_torch_does_the_work(tissue, monkeypatch):
-    numba = pytest.importorskip("numba")
+    numba = _numba()
     monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
     load.cache_clear()
     try:
@@ -196,7 +205,7 @@ def test_quadratic_splines_and_batches_on_one_lattice_stay_with_torch(tissue):
 
 
 def test_no_place_to_keep_what_was_compiled(monkeypatch):
-    numba = pytest.importorskip("numba")
+    numba = _numba()
     from napari_construct.refinement.dense_crf import caching
 
     def njit(**options):
@@ -217,7 +226,7 @@ def test_numba_is_not_imported_before_it_is_needed():
 
 
 def test_landmarks_as_by_torch(tissue):
-    pytest.importorskip("numba")
+    _numba()
     points, counts = colours._histogram(torch.from_numpy(tissue)[None], torch.float64)
     ours, psi = landmarks.pivoted_cholesky(points / 20, counts, 1e-2, 64)
     theirs, their_psi = landmarks._one(points / 20, counts, 1e-2, 64)
