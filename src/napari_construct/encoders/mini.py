@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from napari_construct.encoders.protocol import EncoderSpec
+from napari_construct.encoders.seeded import seeded
 from napari_construct.exceptions import EncoderError
 from napari_construct.types import PathLike
 
@@ -190,8 +191,7 @@ def make_untrained(name: str, seed: int = 0) -> MiniEncoder:
         Of the weights.
     """
     channels, blocks = UNTRAINED[name]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return MiniEncoder(channels, blocks, density=True).eval()
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from typing import Final
 
-import torch
 from jaxtyping import Float
 from segmentation_models_pytorch.encoders import get_encoder
 from torch import Tensor, nn
 
 from napari_construct.encoders.protocol import EncoderSpec, Normalise, freeze
+from napari_construct.encoders.seeded import seeded
 from napari_construct.encoders.vit_pyramid import check_multiple
 from napari_construct.encoders.weight_files import check_names, read_state
 from napari_construct.exceptions import EncoderError
@@ -41,8 +41,7 @@ class MixTransformer(nn.Module):
         super().__init__()
         if variant not in VARIANTS:
             raise EncoderError(f"expected one of {', '.join(VARIANTS)}, got {variant!r}; correct the name")
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             self.mit = get_encoder(variant, weights=None)
         self.mit.patch_embed4.proj.stride = (1, 1)
         self.spec = EncoderSpec(

@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 import segmentation_models_pytorch as smp
-import torch
 from torch import Tensor, nn
 
 from napari_construct.encoders.mini import LocalContrast
 from napari_construct.encoders.protocol import EncoderSpec
+from napari_construct.encoders.seeded import seeded
 from napari_construct.exceptions import EncoderError
 
 PREFIX: Final = "smp:"
@@ -40,8 +40,7 @@ class ScratchEncoder(nn.Module):
 
     def __init__(self, name: str, seed: int = 0) -> None:
         super().__init__()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             self.network = _made(name)
         strides = [2**i for i in range(len(self.network.out_channels))]
         self._used = [

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_construct.encoders.protocol import EncoderSpec, Normalise
+from napari_construct.encoders.seeded import seeded
 
 
 class TinyEncoder(nn.Module):
@@ -22,8 +23,7 @@ class TinyEncoder(nn.Module):
             licence="MIT",
             redistributable=True,
         )
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             self.normalise = Normalise(self.spec.mean, self.spec.std)
             self.stem = nn.Conv2d(3, width, 4, stride=4)
             self.stages = nn.ModuleList(nn.Conv2d(width, width, 3, stride=2, padding=1) for _ in range(3))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from napari_construct.encoders.catalogue import create_encoder
 from napari_construct.encoders.protocol import Encoder, freeze
+from napari_construct.encoders.seeded import seeded
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.models.config import ModelConfig
 from napari_construct.models.construct import ConstructHead, ConstructNet
@@ -57,8 +58,7 @@ def build_model(
         If ``start`` does not have the shape the configuration asks for.
     """
     expected = (n_classes, config.prototypes_per_class, config.prototype_width)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         if start is None:
             start = F.normalize(torch.randn(expected), dim=-1)
         if tuple(start.shape) != expected:

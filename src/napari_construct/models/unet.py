@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from napari_construct.encoders.protocol import Encoder, EncoderSpec, freeze
+from napari_construct.encoders.seeded import seeded
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.models.config import ModelConfig
 from napari_construct.models.construct import ConstructNet
@@ -137,8 +138,7 @@ def build_unet(config: ModelConfig, encoder: Encoder, n_classes: int, *, seed: i
             f"expected an encoder with levels of different strides, got {encoder.spec.id} with "
             f"{encoder.spec.strides}; choose another encoder"
         )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         head = UNetDecoder(encoder.spec, n_classes, config)
     freeze(encoder)  # type: ignore[arg-type]
     return UNet(encoder, head)
