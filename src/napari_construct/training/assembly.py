@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from napari_construct.data.feature_cache import FeatureCache, default_folder
+from napari_construct.encoders.seeded import seeded
 from napari_construct.events import Steps
 from napari_construct.models.archive import file_hash
 from napari_construct.models.builder import build_model
@@ -62,8 +62,7 @@ def _make_task(job: Job, model: ConstructNet) -> TrainingTask:
         job.encoder.requires_grad_(True)  # type: ignore[attr-defined]
     if job.processes.count > 1:
         share_norms(model.head, job.processes)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(job.config.seed)  # whatever the task starts at random
+    with seeded(job.config.seed):  # whatever the task starts at random
         labels = job.sampler.expected_labels(label_tensor(job.dataset))
         return TrainingTask(model, job.teacher, job.config, labels, job.processes).to(job.device)
 

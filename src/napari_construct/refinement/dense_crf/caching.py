@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,13 @@ SHARED = ("cells.py", "functions.py", "vectors.py")
 """Compiled into others: numba watches the file of the function that it keeps, but not these."""
 
 
+@cache
+def _version() -> str:
+    """What changes with the shared files."""
+    sources = b"".join(Path(__file__).with_name(name).read_bytes() for name in SHARED)
+    return hashlib.sha256(sources).hexdigest()[:12]
+
+
 def entry(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function for callers from Python, and keep the result where there is a place for it.
 
@@ -20,8 +28,7 @@ def entry(function: Callable[..., Any]) -> Callable[..., Any]:
     files, every process compiles for itself.
     """
     try:
-        sources = b"".join(Path(__file__).with_name(name).read_bytes() for name in SHARED)
-        function.__qualname__ = f"{function.__name__}_{hashlib.sha256(sources).hexdigest()[:12]}"
+        function.__qualname__ = f"{function.__name__}_{_version()}"
         compiled: Callable[..., Any] = njit(nogil=True, error_model="numpy", cache=True)(function)
     except (OSError, RuntimeError):
         compiled = njit(nogil=True, error_model="numpy")(function)

@@ -4,8 +4,7 @@ What numba makes of a loop over numbers depends on how a compiler happens to see
 for certain. So these are values of a type of their own, and every function here is one or a few instructions
 of LLVM, which turns them into what the processor has: one AVX register, or two of NEON or SSE.
 
-Only :mod:`~napari_construct.refinement.dense_crf.kernels` imports this module, and numba with it. numba's
-cache of compiled code watches the file of the function compiled: after a change here, touch that one.
+Only modules of compiled functions import this one, and numba with it; ``compiled`` says when.
 """
 
 from __future__ import annotations
