@@ -151,9 +151,9 @@ def test_features_as_by_torch(tissue):
     fit = colours.fit_colours(image, 20.0, 0.01, 63)
     sample = image.reshape(1, -1, 3)[:, :1003].float()
     for dtype, tolerance in ((torch.float32, 2e-5), (torch.bfloat16, 4e-3)):
-        ours, missing = fit.table(sample, map, dtype)
+        ours, missing = fit(sample, map, dtype)
         with _without_numba():
-            theirs, their_missing = fit.table(sample, map, dtype)
+            theirs, their_missing = fit(sample, map, dtype)
         assert ours.dtype == dtype
         torch.testing.assert_close(ours.float(), theirs.float(), atol=tolerance, rtol=0)
         torch.testing.assert_close(missing, their_missing, atol=2e-5, rtol=0)

@@ -36,14 +36,14 @@ MAX_LANDMARKS = 448
 SPARE = 0.4
 """The landmarks leave out this share of what the rank may leave out."""
 
+NARROW_SIGMA = 16.0
+"""Colour standard deviation, grey levels, under which more features and landmarks are allowed."""
+
 HISTOGRAM_PIXELS = 1 << 19
 FEW_BINS = 96
 CHUNK = 4096
 LOWEST = -30.0
 """Exponents are clipped here: results that underflow make a processor stumble."""
-
-DISTINCT_FROM = 1 << 17
-"""From this many pixels on, features are computed once a colour, not once a pixel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,27 +68,21 @@ class ColourFeatures:
         """Features; images that need fewer have zeros in the last ones."""
         return self.weights.shape[2] - 1
 
-    def __call__(self, colours: Float[Tensor, "b n 3"], run: Map) -> Float[Tensor, "b n r1"]:
-        """Features of colours in grey levels, and a zero."""
-        table, _ = self.table(colours, run, colours.dtype)
-        return table[:-1].view(*colours.shape[:2], -1)
-
-    def table(
-        self, colours: Float[Tensor, "b n 3"], run: Map, dtype: torch.dtype
-    ) -> tuple[Float[Tensor, "bn1 r1"], Float[Tensor, " bn1"]]:
-        """Features of colours as rows of some type, and 1 - |phi|^2 of each; a row of zeros comes last."""
+    def __call__(
+        self, colours: Float[Tensor, "b n 3"], run: Map, dtype: torch.dtype = torch.float32
+    ) -> tuple[Float[Tensor, "b n r1"], Float[Tensor, "b n"]]:
+        """Features of colours in grey levels, with a zero as the last, and 1 - |phi|^2 of each colour."""
         centre = self.landmarks.mean(1, keepdim=True)
         z = (self.landmarks - centre) / self.sigma
         # |c - z|^2 / 2 as one product of five columns
         right = torch.cat([z, torch.ones_like(z[..., :1]), _half_square(z)], 2).transpose(1, 2)
         b, n, _ = colours.shape
-        features = colours.new_empty(b * n + 1, self.weights.shape[2], dtype=dtype)
-        missing = colours.new_empty(b * n + 1)
-        features[-1], missing[-1] = 0, 0
-        cells, rest = features[:-1].view(b, n, -1), missing[:-1].view(b, n)
+        features = colours.new_empty(b, n, self.weights.shape[2], dtype=dtype)
+        missing = colours.new_empty(b, n)
         size = CHUNK if colours.device.type == "cpu" else 64 * CHUNK
         if runs_compiled(colours, self.weights, dtype):
-            fill = filler(colours / self.sigma, self.landmarks / self.sigma, self.weights, cells, rest, size)
+            given = colours / self.sigma, self.landmarks / self.sigma, self.weights
+            fill = filler(*given, features, missing, size)
             for _ in run(fill, range(0, n, size)):
                 pass
             return features, missing
@@ -98,23 +92,12 @@ class ColourFeatures:
             c = (colours[:, part] - centre) / self.sigma
             left = torch.cat([c, _half_square(c), torch.ones_like(c[..., :1])], 2)
             phi = torch.bmm(torch.bmm(left, right).clamp_min_(LOWEST).exp_(), self.weights)
-            cells[:, part] = phi
-            rest[:, part] = phi.square_().sum(2).neg_().add_(1).clamp_min_(0)
+            features[:, part] = phi
+            missing[:, part] = phi.square_().sum(2).neg_().add_(1).clamp_min_(0)
 
         for _ in run(some, range(0, n, size)):
             pass
         return features, missing
-
-    def of_pixels(
-        self, image: UInt8[Tensor, "b h w 3"], run: Map, dtype: torch.dtype
-    ) -> tuple[Float[Tensor, "n1 r1"], Float[Tensor, " n1"], Int[Tensor, "b h w"]]:
-        """The table of an image's colours, and the row of every pixel."""
-        b, h, w, _ = image.shape
-        if b > 1 or h * w < DISTINCT_FROM:
-            rows = torch.arange(b * h * w, device=image.device, dtype=torch.int32).reshape(b, h, w)
-            return *self.table(image.reshape(b, h * w, 3).float(), run, dtype), rows
-        colours, rows = _distinct(image)
-        return *self.table(colours[None], run, dtype), rows
 
 
 def fit_colours(
@@ -137,7 +120,8 @@ def fit_colours(
     device = image.device
     dtype = torch.float32 if device.type == "mps" else torch.float64
     colours, counts = _histogram(image, dtype, _least_bits(sigma))
-    most = min(MAX_LANDMARKS, 2 * max_rank + 2)
+    a_feature = 2.0 if sigma < NARROW_SIGMA else 1.5
+    most = min(MAX_LANDMARKS, int(a_feature * (max_rank + 1)))
     landmarks, psi = pivoted_cholesky(colours / sigma, counts, SPARE * tolerance, most)
     z = colours.gather(1, landmarks[..., None].expand(-1, -1, 3))
     degree = torch.einsum("bnm,bm->bn", psi, torch.einsum("bn,bnm->bm", counts, psi))
@@ -183,7 +167,7 @@ def _code(image: UInt8[Tensor, "*b 3"], bits: int) -> Int[Tensor, "*b"]:
     return (q[..., 0] << 2 * bits) | (q[..., 1] << bits) | q[..., 2]
 
 
-def _distinct(image: UInt8[Tensor, "1 h w 3"]) -> tuple[Float[Tensor, "n 3"], Int[Tensor, "1 h w"]]:
+def distinct(image: UInt8[Tensor, "1 h w 3"]) -> tuple[Float[Tensor, "n 3"], Int[Tensor, "1 h w"]]:
     """Colours of an image, and the row of every pixel."""
     low = image.amin((0, 1, 2))
     r, g, b = ((image.amax((0, 1, 2)) - low).long() + 1).tolist()

@@ -196,3 +196,29 @@ def apply(
             pass
     rooms.give(nodes)
     return out
+
+
+def normalise(lattice: Lattice, smooth: Float[Tensor, "1 ny nx p"], least: float, run: Map) -> None:
+    """Scale features and residual by the appearance kernel's row sums, at least ``least``, to the power -1/2.
+
+    The smoothness kernel's feature becomes ``smooth``.
+    """
+    nodes, rooms = new_nodes(lattice, 1), lattice.rooms
+
+    def splat(index: int) -> None:
+        band = CompiledBand(lattice, index, 1, (0.0, 0.0))
+        band.splat(flat(lattice.inside[:, lattice.strips()[index]]), nodes)
+
+    def scale(index: int) -> None:
+        rows = lattice.strips()[index]
+        band = CompiledBand(lattice, index, 1, (0.0, 1.0))
+        blurred, room = band.blur(nodes, rooms)
+        given = (flat(array[:, rows]) for array in (lattice.inside, lattice.residual, smooth))
+        y, nx, s, _, r = band.sizes
+        band.kernels.normalise(blurred, band.features, band.splines, *given, np.float32(least), y, nx, s, r)
+        rooms.give(room)
+
+    for work in (splat, scale):
+        for _ in run(work, range(len(lattice.strips()))):
+            pass
+    rooms.give(nodes)

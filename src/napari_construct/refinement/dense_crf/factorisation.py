@@ -13,7 +13,7 @@ from torch import Tensor
 
 from napari_construct.events import Steps, run
 from napari_construct.exceptions import ConfigurationError, InputError
-from napari_construct.refinement.dense_crf.colours import ColourFeatures, fit_colours
+from napari_construct.refinement.dense_crf.colours import NARROW_SIGMA, ColourFeatures, fit_colours
 from napari_construct.refinement.dense_crf.compiled import load
 from napari_construct.refinement.dense_crf.inputs import (
     ArrayLike,
@@ -35,11 +35,8 @@ from napari_construct.refinement.dense_crf.strips import Map, one_thread, worker
 FINE_PIXELS, MEDIUM_PIXELS = 200 * 200, 320 * 320
 """Images up to these sizes are refined with the fine and the medium settings under ``accuracy="auto"``."""
 
-NARROW_SIGMA = 16.0
-"""Colour standard deviation, grey levels, under which more features are allowed."""
-
 NARROW_BYTES = 1 << 31
-"""Of the features of an image, up to which this is done."""
+"""Of the features of an image, up to which narrow colours get more of them."""
 
 
 @dataclass(frozen=True, slots=True)

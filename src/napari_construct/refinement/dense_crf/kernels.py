@@ -22,6 +22,7 @@ from napari_construct.refinement.dense_crf.vectors import (
     larger,
     load,
     multiply,
+    multiply_add,
     store,
     subtract,
 )
@@ -62,6 +63,36 @@ def gather(nodes, features, splines, out, y, nx, s, k, r):
             _columns(nodes, cy, cx + 1, nx, s, n, splines, columns)
             i, left = (cy * nx + cx) * p, (cx & 1) * s * n
             slice_cell(columns, left, s * n - left, n, features, i * r, s, k, r, splines, out, i * k, p)
+
+
+@entry
+@no_type_check
+def normalise(nodes, features, splines, inside, residual, smooth, least, y, nx, s, r):
+    """Scale features by the appearance kernel's row sums, at least ``least``, to the power -1/2.
+
+    ``nodes`` (y + 1, nx + 1, r) are the kernel times ``inside``. The last feature, which was zero, becomes
+    ``smooth``.
+    """
+    p = s * s
+    columns, sums = np.empty(2 * s * r, np.float32), np.empty(p, np.float32)
+    last = np.zeros(LANES, np.float32)
+    last[LANES - 1] = 1
+    for cy in range(y):
+        _columns(nodes, cy, 0, nx, s, r, splines, columns)
+        for cx in range(nx):
+            _columns(nodes, cy, cx + 1, nx, s, r, splines, columns)
+            i, left = cy * nx + cx, (cx & 1) * s * r
+            sums[:] = 0
+            slice_cell(columns, left, s * r - left, r, features, i * p * r, s, 1, r, splines, sums, 0, p)
+            for x in range(p):
+                at = i * p + x
+                root = inside[at] / np.sqrt(max(sums[x] + residual[at], least))
+                residual[at] *= root * root
+                end = (at + 1) * r - LANES
+                for c in range(at * r, end, LANES):
+                    store(features, c, multiply(every(root), load(features, c)))
+                tail = multiply(every(smooth[at]), load(last, 0))
+                store(features, end, multiply_add(every(root), load(features, end), tail))
 
 
 @entry

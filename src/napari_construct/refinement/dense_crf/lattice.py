@@ -21,15 +21,18 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor
 
 from napari_construct.refinement.dense_crf import compiled, splines
 from napari_construct.refinement.dense_crf.band import Band, Workspaces
-from napari_construct.refinement.dense_crf.colours import ColourFeatures
+from napari_construct.refinement.dense_crf.colours import ColourFeatures, distinct
 from napari_construct.refinement.dense_crf.strips import Map, cut, workers
 
 MIN_DEGREE = 1e-3
+
+DISTINCT_FROM = 1 << 17
+"""From this many pixels on, features are computed once a colour, not once a pixel."""
 
 
 def to_cells(planes: Float[Tensor, "b n h w"], s: int) -> Float[Tensor, "b ny nx n p"]:
@@ -88,41 +91,47 @@ class Lattice:
         plane = splines.plane_weights(self.s, degree)
         self.weights = torch.tensor(plane, dtype=self.sums, device=self.device)
         self.compiled, self.rooms = compiled.runs_compiled(self), compiled.Rooms()
-        self._place_features(*colours.of_pixels(image, run, dtype), run)
+        self.inside = to_cells(torch.ones(1, 1, self.h, self.w, dtype=self.sums, device=self.device), self.s)
+        self._place_features(image, colours, run)
         self._normalise(smoothness_sigma, run)
 
-    def _place_features(
-        self,
-        table: Float[Tensor, "n1 r1"],
-        missing: Float[Tensor, " n1"],
-        rows: Int[Tensor, "b h w"],
-        run: Map,
-    ) -> None:
-        """Bring features, and what their squares miss to one, to their cells; rows are of the table."""
-        outside, s = len(table) - 1, self.s
-        missing = missing.to(self.sums)
-        padding = (0, self.nx * s - self.w, 0, self.ny * s - self.h)
-        rows = torch.nn.functional.pad(rows, padding, value=outside)
-        rows = rows.reshape(self.b, self.ny, s, self.nx, s).permute(0, 1, 3, 2, 4).contiguous()
-        shape = (self.b, self.ny, self.nx)
-        self.features = table.new_empty(*shape, self.p, self.rank + 1)
-        self.residual = missing.new_empty(*shape, 1, self.p)
-        self.inside = missing.new_empty(*shape, 1, self.p)
+    def _place_features(self, image: UInt8[Tensor, "b h w 3"], colours: ColourFeatures, run: Map) -> None:
+        """Features cell by cell, and what their squares miss to one; of any value outside the image."""
+        shape, end = (self.b, self.ny, self.nx), (self.p, self.rank + 1)
+        if self.b > 1 or self.h * self.w < DISTINCT_FROM:
+            features, missing = colours(self._cells(image).flatten(1, 3).float(), run, self.dtype)
+            self.features = features.view(*shape, *end)
+            self.residual = missing.view(*shape, 1, self.p).to(self.sums)
+            return
+        found, rows = distinct(image)
+        index = self._cells(rows[..., None])
+        features, missing = colours(found[None], run, self.dtype)
+        self.features = features.new_empty(*shape, *end)
+        self.residual = torch.empty(*shape, 1, self.p, dtype=self.sums, device=self.device)
 
         def place(strip: slice) -> None:
-            index = rows[:, strip].reshape(-1)
-            for source, target in ((table, self.features), (missing, self.residual)):
-                target[:, strip] = source.index_select(0, index).reshape(target[:, strip].shape)
-            self.inside[:, strip] = (index != outside).reshape(self.inside[:, strip].shape)
+            given = index[:, strip].reshape(-1)
+            for source, target in ((features, self.features), (missing, self.residual)):
+                target[:, strip] = source[0].index_select(0, given).reshape(target[:, strip].shape)
 
         for _ in run(place, self.strips()):
             pass
 
+    def _cells(self, pixels: Shaped[Tensor, "b h w c"]) -> Shaped[Tensor, "b ny nx p c"]:
+        """Pixels cell by cell, with zeros outside the image."""
+        b, s, c = len(pixels), self.s, pixels.shape[3]
+        padding = (0, 0, 0, self.nx * s - self.w, 0, self.ny * s - self.h)
+        padded = torch.nn.functional.pad(pixels, padding).reshape(b, self.ny, s, self.nx, s, c)
+        return padded.transpose(2, 3).reshape(b, self.ny, self.nx, self.p, c)
+
     def _normalise(self, smoothness_sigma: float, run: Map) -> None:
         """Scale both kernels by their row sums to the power -1/2."""
-        (sums,) = self._apply(self.inside, ((0.0, 1.0),), run, full=False)
         degrees = [_degree(n, smoothness_sigma, self.device) for n in (self.h, self.w)]
         smooth = to_cells((degrees[0][:, None] * degrees[1]).rsqrt()[None, None], self.s)[..., 0, :]
+        if self.compiled:
+            compiled.normalise(self, smooth, MIN_DEGREE, run)
+            return
+        (sums,) = self._apply(self.inside.expand(self.b, -1, -1, -1, -1), ((0.0, 1.0),), run, full=False)
 
         def scale(strip: slice) -> None:
             degree = sums[:, strip] + self.residual[:, strip]
