@@ -61,9 +61,12 @@ def new_viewer() -> Any:
 
 
 def adding_alone(heart: Heartbeat, viewer: Any) -> dict[str, Gap]:
-    """The stalls when napari adds a plain image or labels layer, without any plugin; the second of each."""
+    """The stalls without any plugin: when napari adds a plain image or labels layer (the second of each), and
+    when it draws all of its window once more.
+    """
     import numpy as np
     from napari.layers import Image, Labels
+    from qtpy.QtWidgets import QWidget
 
     place = {"scale": (0.25, 0.25), "units": ("um", "um")}
     found = {}
@@ -78,7 +81,14 @@ def adding_alone(heart: Heartbeat, viewer: Any) -> dict[str, Gap]:
             found[type(layer).__name__.lower()] = heart.longest()
             viewer.layers.remove(layer)
             pause(0.2)
-    return found
+    window = viewer.window._qt_window  # noqa: SLF001 - only its widgets are looked at
+    with heart.watch():
+        viewer.camera.zoom *= 1.01
+        for part in window.findChildren(QWidget):
+            part.update()
+        pause(0.3)
+    viewer.camera.zoom /= 1.01
+    return found | {"window": heart.longest()}
 
 
 class Steps:
@@ -135,6 +145,7 @@ def run_job(task: Task, heart: Heartbeat, repeats: int) -> dict[str, Any]:
         "stall": later[len(later) // 2],
         "napari_adds_image": alone["image"],
         "napari_adds_labels": alone["labels"],
+        "napari_draws": alone["window"],
         "job": duration,
         "longest_step": steps.longest,
         "cancel": max(cancels, default=float("nan")),

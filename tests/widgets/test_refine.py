@@ -278,9 +278,12 @@ def test_plane_of_a_stack(qtbot, viewer, tissue, predictor, checkpoint) -> None:
 
 def test_layers_that_go_away(qtbot, viewer, widget, mask) -> None:
     changed(qtbot, widget, crf=None)
+    assert not mask.visible
     viewer.layers.remove(widget.refinedLayer())
     assert widget.refinedLayer() is None
+    assert mask.visible  # nothing stands for it any more
     settings = changed(qtbot, widget, min_confidence=0.6)  # it is made again
+    assert not mask.visible
     np.testing.assert_array_equal(widget.refinedLayer().data, expected(mask, settings))
     widget.setValue(settings.changed(min_confidence=0.7))
     viewer.layers.remove(mask)

@@ -22,8 +22,11 @@ def test_all_is_painted_in_the_end(viewer) -> None:
     assert len(parts(window)) > 4  # the window, docks of napari and ours, the canvas
     hold_painting(window)
     assert not any(part.updatesEnabled() for part in parts(window))
-    first, last = painting_again(window)
+    first, second, last = painting_again(window)
     first()
+    assert window.updatesEnabled()
+    assert not widget.updatesEnabled()
+    second()
     assert widget.updatesEnabled()
     assert not any(canvas.updatesEnabled() for canvas in window.findChildren(QOpenGLWidget))
     last()

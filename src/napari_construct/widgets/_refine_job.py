@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from napari.layers import Labels
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from napari_construct.events import Event, Steps
 from napari_construct.inference.result import SegmentationResult
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.widgets._layers import Decided, labels_layer, twin_placement
+from napari_construct.widgets._layers import Decided, label_features, labels_layer, twin_placement
 
 Window = tuple[slice, slice]
 
@@ -42,11 +43,12 @@ class WindowDone(Event):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlaneDone(Event):
-    """A whole plane is refined: its result, and what has to change in its layer."""
+    """A whole plane is refined: its result, the table of it, and what has to change in its layer."""
 
     decided: Decided | None = None
     settings: SegmentSettings | None = None
     result: SegmentationResult | None = None
+    features: Mapping[str, Any] = field(default_factory=dict)
     change: Change | None = None
 
 
@@ -92,7 +94,14 @@ def refine_steps(
         full = (slice(0, result.labels.shape[0]), slice(0, result.labels.shape[1]))
         change = _change(target, result.labels, full, decided.at)
         yield PlaneDone(
-            "refine", i + 1, len(planes), decided=decided, settings=settings, result=result, change=change
+            "refine",
+            i + 1,
+            len(planes),
+            decided=decided,
+            settings=settings,
+            result=result,
+            features=label_features(result),
+            change=change,
         )
     return len(planes)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from napari.layers import Labels
@@ -16,7 +16,6 @@ from napari_construct.widgets._layers import (
     evidence,
     evidences,
     joined_features,
-    label_features,
 )
 from napari_construct.widgets._refine_job import Change
 
@@ -50,6 +49,13 @@ class RefinedMask:
         self._settings = {d.at: d.settings for d in self.planes}
         self._reports = {}
 
+    def isGone(self, layers: Container[Any]) -> bool:
+        """Whether there was a layer and it is no longer among those of the viewer; said once."""
+        gone = self._layer is not None and self.layer() not in layers
+        if gone:
+            self._layer = None
+        return gone
+
     def isUpToDate(self, decided: Decided, settings: SegmentSettings) -> bool:
         return self._settings[decided.at] == settings
 
@@ -68,9 +74,15 @@ class RefinedMask:
             layer.data_setitem(change.indices, change.labels)
             layer.refresh(thumbnail=True, extent=False)
 
-    def settle(self, decided: Decided, settings: SegmentSettings, result: SegmentationResult) -> None:
+    def settle(
+        self,
+        decided: Decided,
+        settings: SegmentSettings,
+        result: SegmentationResult,
+        features: Mapping[str, Any],
+    ) -> None:
         """A plane is refined: its rows in the layer's table, and its record."""
-        self._features[decided.at] = label_features(result)
+        self._features[decided.at] = features
         self._records[decided.at] = result.record
         self._settings[decided.at] = settings
         self._reports[decided.at] = result.refinement
@@ -96,6 +108,10 @@ class RefinedMasks:
         if layer not in self._masks:
             self._masks[layer] = RefinedMask(layer)
         return self._masks[layer]
+
+    def left_alone(self, layers: Container[Any]) -> list[Labels]:
+        """The masks whose refined layer was deleted since this was last asked."""
+        return [source for source, mask in self._masks.items() if mask.isGone(layers)]
 
 
 def can_be_refined(layer: Any) -> bool:

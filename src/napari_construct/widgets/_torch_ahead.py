@@ -3,6 +3,9 @@
 An import holds the interpreter's lock while the dynamic loader maps a library and runs its constructors: for
 torch about a quarter of a second. Here the loader is called as a foreign function, which lets go of the lock;
 the import then finds the libraries in place. Only those without Python inside are loaded ahead.
+
+The loader has a lock too, for as long as a library takes (libtorch_cpu: 0.2 s), and a function that is called
+for the first time may wait for it. So whatever has just been opened is drawn first.
 """
 
 from __future__ import annotations
@@ -11,12 +14,16 @@ import ctypes
 import os
 import sys
 import threading
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 from napari_construct.widgets._patience import old_at_once
 from napari_construct.widgets._triton_ahead import guard_triton
+
+DRAWN_SECONDS: Final = 0.4
+"""After which a new widget has been drawn."""
 
 _LOCK: Final = threading.Lock()
 _LIBRARIES: Final = {
@@ -31,6 +38,7 @@ def load_torch() -> None:
     guard_triton()
     with _LOCK:
         if "torch" not in sys.modules:
+            time.sleep(DRAWN_SECONDS)
             _load_libraries()
             with old_at_once():
                 import torch  # noqa: F401 - this is the purpose

@@ -1,8 +1,9 @@
 """Work of the GUI thread in steps so small that the event loop answers in between; painting is some of it.
 
-One repaint of napari's window is that of its docks, 30 ms, and of the canvas, 40 ms where Mesa draws it.
-While painting is held nothing of it is done; afterwards both come in turns of their own. (One dock a turn is
-slower: whatever is painted, Qt puts the whole window together again.)
+One repaint of napari's window is that of its docks, 30 ms and more, and of the canvas, 40 ms where Mesa draws
+it. While painting is held nothing of it is done; afterwards it comes in three turns: the window with what is
+on its left, where napari has its own docks, those on its right, and the canvas. (One dock a turn is slower:
+whatever is painted, Qt puts the whole window together again.)
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Final
 
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Qt, QTimer, Signal
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
-from qtpy.QtWidgets import QMainWindow, QWidget
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 from napari_construct.widgets._patience import PATIENCE
 
@@ -75,21 +76,36 @@ def main_window(widget: QWidget) -> QWidget:
 
 def hold_painting(window: QWidget) -> None:
     """Nothing of a window is painted until :func:`painting_again`; it shows what was painted last."""
-    for canvas in _canvases(window):
-        canvas.setUpdatesEnabled(False)
-    window.setUpdatesEnabled(False)
+    for part in (*_canvases(window), *_right_docks(window), window):
+        part.setUpdatesEnabled(False)
 
 
 def painting_again(window: QWidget) -> Iterator[Step]:
     """Steps that paint a window: what is around the canvas, and the canvas."""
     yield partial(window.setUpdatesEnabled, True)
+    yield partial(_paint_docks, window)
     yield partial(paint_all, window)
 
 
 def paint_all(window: QWidget) -> None:
     """Let go of all that is held."""
-    for part in (window, *_canvases(window)):
-        part.setUpdatesEnabled(True)
+    window.setUpdatesEnabled(True)
+    _paint_docks(window)
+    for canvas in _canvases(window):
+        canvas.setUpdatesEnabled(True)
+
+
+def _paint_docks(window: QWidget) -> None:
+    for dock in window.findChildren(QDockWidget):  # one on the right may be elsewhere by now
+        dock.setUpdatesEnabled(True)
+
+
+def _right_docks(window: QWidget) -> list[QDockWidget]:
+    """Where napari puts the docks of plugins."""
+    if not isinstance(window, QMainWindow):
+        return []
+    right = Qt.DockWidgetArea.RightDockWidgetArea
+    return [dock for dock in window.findChildren(QDockWidget) if window.dockWidgetArea(dock) == right]
 
 
 def _canvases(window: QWidget) -> list[QOpenGLWidget]:

@@ -151,7 +151,8 @@ class Refine(QWidget):
         self._job.returned.connect(self._on_returned)
         self._job.failed.connect(self._on_failed)
         self._job.busyChanged.connect(self._on_busy)
-        self._follower = Follower(self, "follow_plane", [self._viewer.dims.events.current_step])
+        self._planes = Follower(self, "follow_plane", [self._viewer.dims.events.current_step])
+        self._removals = Follower(self, "follow_removal", [self._viewer.layers.events.removed])
 
     def _decided(self) -> Decided | None:
         """What the plane on view was decided from."""
@@ -213,6 +214,12 @@ class Refine(QWidget):
         else:
             self._on_changed()
 
+    def follow_removal(self) -> None:
+        """Where a refined mask was deleted, the mask that it stood for is on view again."""
+        if not self._adder.isActive():
+            for source in self._masks.left_alone(self._viewer.layers):
+                source.visible = True
+
     def _request(self, *, now: bool = False, every: bool = False) -> None:
         mask, decided, source = self._mask(), self._decided(), self._layer.layer()
         if mask is None or decided is None:
@@ -242,7 +249,7 @@ class Refine(QWidget):
         elif isinstance(event, PlaneDone) and event.decided and event.settings and event.result:
             if event.change is not None:
                 mask.paint(event.change)
-            mask.settle(event.decided, event.settings, event.result)
+            mask.settle(event.decided, event.settings, event.result, event.features)
             if event.decided is self._decided():
                 self._erased.showReport(event.result.refinement, event.result.classes)
 

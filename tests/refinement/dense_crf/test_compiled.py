@@ -16,6 +16,7 @@ from napari_construct.refinement.dense_crf import (
     CRFParameters,
     Factorisation,
     colours,
+    compiled,
     dense_crf,
     factorisation,
     landmarks,
@@ -193,6 +194,20 @@ def test_without_numba_torch_does_the_work(tissue, probabilities):
 def test_without_compiling_torch_does_the_work(tissue, monkeypatch):
     numba = _numba()
     monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
+    load.cache_clear()
+    try:
+        assert not Factorisation(tissue[:40, :40].copy(), accuracy="fast").lattices[0].compiled
+    finally:
+        load.cache_clear()
+
+
+def test_where_a_library_of_numba_does_not_load_torch_does_the_work(tissue, monkeypatch):
+    _numba()
+
+    def broken(_name):
+        raise OSError("Could not load shared object file: libllvmlite.so")
+
+    monkeypatch.setattr(compiled, "import_module", broken)
     load.cache_clear()
     try:
         assert not Factorisation(tissue[:40, :40].copy(), accuracy="fast").lattices[0].compiled

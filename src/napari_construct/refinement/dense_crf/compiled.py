@@ -39,13 +39,13 @@ KEPT_BYTES = 1 << 26
 def load(name: str) -> Any:
     """The module ``kernels`` or ``fitting``, of functions that numba compiles when they are first called.
 
-    None where numba is missing, does not fit the other packages, or is turned off.
+    None where numba is missing, does not load, does not fit the other packages, or is turned off.
     """
     try:
         import numba
 
         return None if numba.config.DISABLE_JIT else import_module(f"{__package__}.{name}")
-    except ImportError:
+    except (ImportError, OSError):  # the latter of llvmlite's library
         return None
 
 
