@@ -100,11 +100,12 @@ class Rooms:
 
 
 class _Blurring(NamedTuple):
-    """The rows of nodes that either kernel reads, what else ``kernels.blur`` takes, and its rooms' ends."""
+    """The rows of nodes that either kernel reads, what else ``kernels.blur`` takes, and its rooms' sizes."""
 
     sources: tuple[slice, slice]
     matrices: tuple[Any, ...]
-    ends: list[int]
+    size: int
+    column: int
 
 
 class CompiledBand:
@@ -127,19 +128,13 @@ class CompiledBand:
     @cached_property
     def blurring(self) -> _Blurring:
         """What is needed to blur, but not to splat."""
-        lattice, mx = self.lattice, self.mx
-        smooth, appearance = lattice.smoothness_blur, lattice.appearance_blur
+        lattice = self.lattice
         nodes, every = np.arange(self.rows.start, self.rows.stop + 1), np.array(lattice.node_rows)
-        columns = np.arange(mx)
-        source, *along_y = _sources(appearance.y, nodes, every, self.weights[1])
-        smooth_source, smooth_y, *_ = _sources(smooth.y, nodes, every, self.weights[0])
-        _, *along_x = _sources(appearance.x, columns, columns, 1.0)
-        smooth_x = np.zeros((mx, rounded(mx)), np.float32)
-        smooth_x[:, :mx] = smooth.x.kernel.numpy()
-        matrices = (*along_y, *along_x, smooth_y, smooth_x.reshape(-1), self.k, self.r)
-        column = (smooth_source.stop - smooth_source.start + self.y + 2) * self.k * rounded(mx)
-        ends = np.cumsum([(self.y + 1) * self.line, (self.y + 1) * self.line, column]).tolist()
-        return _Blurring((source, smooth_source), matrices, ends)
+        source, *along_y = _sources(lattice.appearance_blur.y, nodes, every, self.weights[1])
+        smooth_source, smooth_y, *_ = _sources(lattice.smoothness_blur.y, nodes, every, self.weights[0])
+        column = (smooth_source.stop - smooth_source.start + self.y + 1) * rounded(self.k * self.mx)
+        matrices = (*along_y, smooth_y, self.mx, self.k, self.r)
+        return _Blurring((source, smooth_source), matrices, (self.y + 1) * self.line, column)
 
     def part(self, nodes: Flat, rows: slice) -> Flat:
         """Rows of the nodes of all bands."""
@@ -147,15 +142,19 @@ class CompiledBand:
 
     def splat(self, values: Flat, nodes: Flat) -> None:
         """Sum values (y, nx, k, p) times the features on the band's own rows of the nodes."""
-        self.kernels.splat(values, self.features, self.splines, self.part(nodes, self.own), *self.sizes)
+        self.kernels.splat(values, self.features, self.splines, *self.send_to(nodes), *self.sizes)
+
+    def send_to(self, nodes: Flat) -> tuple[Flat, ...]:
+        """What kernels that splat take to send what they summed to the band's own rows of the nodes."""
+        return self.part(nodes, self.own), *self.lattice.along_x
 
     def blur(self, nodes: Flat, rooms: Rooms) -> tuple[Flat, Flat]:
         """Both kernels, each times its weight, for the nodes that the band sees; and the room they are in."""
-        first, second, end = self.blurring.ends
-        room = rooms.take(end)
-        along_y, blurred, column = room[:first], room[first:second], room[second:]
-        given = (self.part(nodes, rows) for rows in self.blurring.sources)
-        self.kernels.blur(*given, along_y, blurred, column, *self.blurring.matrices)
+        sources, matrices, size, column = self.blurring
+        room = rooms.take(size + column)
+        blurred = room[:size]
+        given = (self.part(nodes, rows) for rows in sources)
+        self.kernels.blur(*given, blurred, room[size:], *matrices)
         return blurred, room
 
     def gather(self, nodes: Flat, rooms: Rooms, out: Flat) -> None:
@@ -165,8 +164,21 @@ class CompiledBand:
         rooms.give(room)
 
 
+def along_x(lattice: Lattice) -> tuple[Flat, ...]:
+    """What kernels take to blur a row of nodes, the same in all bands.
+
+    The appearance kernel's weights (mx, mx) as a band of it, with the first and the end of every row, and the
+    smoothness kernel's (mx, mx up to eight).
+    """
+    columns = np.arange(lattice.nx + 1)
+    _, *appearance = _sources(lattice.appearance_blur.x, columns, columns, 1.0)
+    smooth = np.zeros((len(columns), rounded(len(columns))), np.float32)
+    smooth[:, : len(columns)] = lattice.smoothness_blur.x.kernel.numpy()
+    return *appearance, smooth.reshape(-1)
+
+
 def new_nodes(lattice: Lattice, k: int) -> Flat:
-    """Room for the nodes (m, mx, k, r) of all bands."""
+    """Room for the nodes (m, mx, k, r) that all bands send, blurred along x."""
     return lattice.rooms.take(len(lattice.node_rows) * (lattice.nx + 1) * k * (lattice.rank + 1))
 
 

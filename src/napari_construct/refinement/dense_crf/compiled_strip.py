@@ -48,7 +48,7 @@ class CompiledStrip:
             self.q,
             band.features,
             band.splines,
-            band.part(nodes[0], band.own),
+            *band.send_to(nodes[0]),
             *band.sizes,
         )
 
@@ -64,7 +64,7 @@ class CompiledStrip:
             np.float32(self.weights[1]),
             band.features,
             band.splines,
-            band.part(self.nodes[1 - turn], band.own),
+            *band.send_to(self.nodes[1 - turn]),
             *band.sizes,
             last,
         )

@@ -1,8 +1,10 @@
 """The mean field on bands of cells as functions that numba compiles; they let other threads run.
 
 Arrays as in :mod:`~napari_construct.refinement.dense_crf.cells`: flat, with sizes and places as numbers. A
-band has y rows of nx cells of s x s pixels, and nodes (y + 1, nx + 1, k, r). Probabilities and logits of
-k + 1 labels are kept cell by cell, (y, nx, k + 1, plane), with planes of s x s pixels rounded up to eight.
+band has y rows of nx cells of s x s pixels, and nodes (y + 1, nx + 1, k, r). Two rows of nodes are summed at
+a time, and blurred along x (``wx``, ``sx``) when they are sent on, while they are in the cache; the blur
+along y comes when all bands have sent theirs. Probabilities and logits of k + 1 labels are kept cell by cell,
+(y, nx, k + 1, plane), with planes of s x s pixels rounded up to eight.
 """
 
 from __future__ import annotations
@@ -36,18 +38,37 @@ def _columns(nodes, cy, cx, nx, s, n, splines, columns):
     rows_of_column(nodes, cy * line + cx * n, line, n, s, splines, columns, (cx & 1) * s * n)
 
 
+@part
+@no_type_check
+def _send(fresh, row, nodes, at, k, r, wx, x_first, x_end, sx, space):
+    """Blur a row of nodes along x with both kernels on its way from ``fresh`` to ``nodes``, and clear it."""
+    mx, n = x_first.size, k * r
+    wide = sx.size // mx
+    band_sums(fresh, row, n, nodes, at, n, wx, x_first, x_end, n)
+    none = np.zeros(1, np.int64)
+    for kk in range(k):
+        for x in range(mx):
+            space[x] = fresh[row + x * n + kk * r + r - 1]
+        # the kernel is symmetric: its rows serve as columns, with a node's value as their weight
+        band_sums(sx, 0, wide, space, wide, wide, space[:mx], none, none + mx, wide)
+        for x in range(mx):
+            nodes[at + x * n + kk * r + r - 1] = space[wide + x]
+    fresh[row : row + mx * n] = 0
+
+
 @entry
 @no_type_check
-def splat(values, features, splines, nodes, y, nx, s, k, r):
-    """Sum values (y, nx, k, s s) times features (y, nx, s s, r) on the nodes."""
+def splat(values, features, splines, nodes, wx, x_first, x_end, sx, y, nx, s, k, r):
+    """Sum values (y, nx, k, s s) times features (y, nx, s s, r) on the nodes, and blur them along x."""
     p, line = s * s, (nx + 1) * k * r
-    nodes[:] = 0
+    fresh, space = np.zeros(2 * line, np.float32), np.empty(2 * sx.size // (nx + 1), np.float32)
     for cy in range(y):
+        upper, down = (cy & 1) * line, line - 2 * (cy & 1) * line
         for cx in range(nx):
             i = (cy * nx + cx) * p
-            splat_cell(
-                values, i * k, p, features, i * r, s, k, r, splines, nodes, cy * line + cx * k * r, line
-            )
+            splat_cell(values, i * k, p, features, i * r, s, k, r, splines, fresh, upper + cx * k * r, down)
+        _send(fresh, upper, nodes, cy * line, k, r, wx, x_first, x_end, sx, space)
+    _send(fresh, (y & 1) * line, nodes, y * line, k, r, wx, x_first, x_end, sx, space)
 
 
 @entry
@@ -97,35 +118,26 @@ def normalise(nodes, features, splines, inside, residual, smooth, least, y, nx, 
 
 @entry
 @no_type_check
-def blur(nodes, smooth_nodes, along_y, out, column, wy, y_first, y_end, wx, x_first, x_end, sy, sx, k, r):
-    """Both kernels, each times its weight: ``out`` (y + 1, nx + 1, k, r) of rows of nodes.
+def blur(nodes, smooth_nodes, out, column, wy, y_first, y_end, sy, mx, k, r):
+    """Both kernels, each times its weight: ``out`` (y + 1, nx + 1, k, r) of nodes that are blurred along x.
 
-    ``wy`` (y + 1, rows of ``nodes``) and ``wx`` (nx + 1, nx + 1) are the appearance kernel's, a band of each
-    as ``band_sums`` has it; ``sy`` (y + 1, rows of ``smooth_nodes``) and ``sx`` (nx + 1, wide) the smoothness
-    kernel's, which is for the last feature only. ``along_y`` and ``column`` are room for what is between.
+    ``wy`` (y + 1, rows of ``nodes``) is the appearance kernel's, a band as ``band_sums`` has it, and ``sy``
+    (y + 1, rows of ``smooth_nodes``) the smoothness kernel's, which is for the last feature only; ``column``
+    is room for that.
     """
-    my, mx, n = y_first.size, x_first.size, k * r
-    line, m, wide = mx * n, sy.size // my, sx.size // mx
-    band_sums(nodes, 0, line, along_y, 0, line, wy, y_first, y_end, line)
-    for row in range(my):
-        band_sums(along_y, row * line, n, out, row * line, n, wx, x_first, x_end, n)
-    many = k * wide
-    column[: m * many] = 0
+    my, n = y_first.size, k * r
+    line, m = mx * n, sy.size // my
+    many = column.size // (m + my)
+    band_sums(nodes, 0, line, out, 0, line, wy, y_first, y_end, line)
     for i in range(m):
-        for kk in range(k):
-            for x in range(mx):
-                column[i * many + kk * wide + x] = smooth_nodes[i * line + x * n + kk * r + r - 1]
-    middle = m * many
-    end = middle + my * many
+        column[i * many + k * mx : (i + 1) * many] = 0
+        for j in range(k * mx):
+            column[i * many + j] = smooth_nodes[i * line + j * r + r - 1]
     whole = np.zeros(my, np.int64)
-    band_sums(column, 0, many, column, middle, many, sy, whole, whole + m, many)
+    band_sums(column, 0, many, column, m * many, many, sy, whole, whole + m, many)
     for row in range(my):
-        for kk in range(k):
-            at = middle + row * many + kk * wide
-            # the kernel is symmetric: its rows serve as columns, with a pixel's value as their weight
-            band_sums(sx, 0, wide, column, end, wide, column[at : at + mx], whole[:1], whole[:1] + mx, wide)
-            for x in range(mx):
-                out[row * line + x * n + kk * r + r - 1] = column[end + x]
+        for j in range(k * mx):
+            out[row * line + j * r + r - 1] = column[(m + row) * many + j]
 
 
 @part
@@ -143,7 +155,10 @@ def _fill(probabilities, order, logits, at, plane, y0, x0, s, h, w):
 
 @entry
 @no_type_check
-def begin(probabilities, order, least, top, h, w, logits, q, features, splines, nodes, y, nx, s, k, r):
+def begin(
+    probabilities, order, least, top, h, w, logits, q, features, splines,
+    nodes, wx, x_first, x_end, sx, y, nx, s, k, r,
+):  # fmt: skip
     """Set up logits and probabilities, and send the differences from the last label's to the nodes.
 
     ``probabilities`` (k + 1, h, w) are the whole image's, raised to ``least``, and ``top`` is the band's
@@ -153,8 +168,9 @@ def begin(probabilities, order, least, top, h, w, logits, q, features, splines, 
     line = (nx + 1) * k * r
     ahead = np.empty(k * plane, np.float32)
     floor = every(least)
-    nodes[:] = 0
+    fresh, space = np.zeros(2 * line, np.float32), np.empty(2 * sx.size // (nx + 1), np.float32)
     for cy in range(y):
+        upper, down = (cy & 1) * line, line - 2 * (cy & 1) * line
         for cx in range(nx):
             i = cy * nx + cx
             at = i * (k + 1) * plane
@@ -173,14 +189,18 @@ def begin(probabilities, order, least, top, h, w, logits, q, features, splines, 
                         last = load(q, x + k * plane)
                         store(ahead, x - at + kk * plane, subtract(value, last))
             splat_cell(
-                ahead, 0, plane, features, i * s * s * r, s, k, r, splines,
-                nodes, cy * line + cx * k * r, line,
-            )  # fmt: skip
+                ahead, 0, plane, features, i * s * s * r, s, k, r, splines, fresh, upper + cx * k * r, down
+            )
+        _send(fresh, upper, nodes, cy * line, k, r, wx, x_first, x_end, sx, space)
+    _send(fresh, (y & 1) * line, nodes, y * line, k, r, wx, x_first, x_end, sx, space)
 
 
 @entry
 @no_type_check
-def step(blurred, logits, q, residual, weight, features, splines, nodes, y, nx, s, k, r, last):
+def step(
+    blurred, logits, q, residual, weight, features, splines,
+    nodes, wx, x_first, x_end, sx, y, nx, s, k, r, last,
+):  # fmt: skip
     """One iteration of y rows of cells: slice, softmax, and splat of the change unless it is the last.
 
     ``residual`` is (y, nx, s s); ``weight`` times it is what a probability adds to its own logit.
@@ -190,9 +210,9 @@ def step(blurred, logits, q, residual, weight, features, splines, nodes, y, nx, 
     line = (nx + 1) * n
     columns, own = np.empty(2 * s * n, np.float32), np.zeros(plane, np.float32)
     change, room = np.empty(k * plane, np.float32), np.empty((k + 1) * LANES, np.float32)
-    if not last:
-        nodes[:] = 0
+    fresh, space = np.zeros(2 * line, np.float32), np.empty(2 * sx.size // (nx + 1), np.float32)
     for cy in range(y):
+        upper, down = (cy & 1) * line, line - 2 * (cy & 1) * line
         _columns(blurred, cy, 0, nx, s, n, splines, columns)
         for cx in range(nx):
             _columns(blurred, cy, cx + 1, nx, s, n, splines, columns)
@@ -203,7 +223,11 @@ def step(blurred, logits, q, residual, weight, features, splines, nodes, y, nx, 
                 own[x] = weight * residual[i * p + x]
             softmax_cell(logits, q, at, k, plane, own, change, room)
             if not last:
-                splat_cell(change, 0, plane, features, f, s, k, r, splines, nodes, cy * line + cx * n, line)
+                splat_cell(change, 0, plane, features, f, s, k, r, splines, fresh, upper + cx * n, down)
+        if not last:
+            _send(fresh, upper, nodes, cy * line, k, r, wx, x_first, x_end, sx, space)
+    if not last:
+        _send(fresh, (y & 1) * line, nodes, y * line, k, r, wx, x_first, x_end, sx, space)
 
 
 @entry

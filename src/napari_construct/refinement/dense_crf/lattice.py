@@ -91,6 +91,7 @@ class Lattice:
         plane = splines.plane_weights(self.s, degree)
         self.weights = torch.tensor(plane, dtype=self.sums, device=self.device)
         self.compiled, self.rooms = compiled.runs_compiled(self), compiled.Rooms()
+        self.along_x = compiled.along_x(self) if self.compiled else ()
         self.inside = to_cells(torch.ones(1, 1, self.h, self.w, dtype=self.sums, device=self.device), self.s)
         self._place_features(image, colours, run)
         self._normalise(smoothness_sigma, run)

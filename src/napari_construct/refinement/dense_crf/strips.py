@@ -89,8 +89,10 @@ class _Team:
         shares = [deque(range(*ends)) for ends in pairwise(cuts)]
 
         def work(own: int) -> None:
-            for index in _own_then_others(shares, own):
-                results[index] = function(given[index])
+            others = [share.pop for i, share in enumerate(shares) if i != own]
+            for take in (shares[own].popleft, *others):
+                while (index := _taken(take)) is not None:
+                    results[index] = function(given[index])
 
         jobs = [thread.submit(work, own) for own, thread in enumerate(self.threads, 1) if shares[own]]
         try:
@@ -102,15 +104,12 @@ class _Team:
         return iter(cast("list[Result]", results))
 
 
-def _own_then_others(shares: list[deque[int]], own: int) -> Iterator[int]:
-    """Items from the front of the own share, then from the ends of others; each comes up once."""
-    order = [shares[own].popleft] + [share.pop for i, share in enumerate(shares) if i != own]
-    for take in order:
-        while True:
-            try:
-                yield take()
-            except IndexError:
-                break
+def _taken(take: Callable[[], int]) -> int | None:
+    """An item, or None where there is none left; every item comes up once."""
+    try:
+        return take()
+    except IndexError:
+        return None
 
 
 @lru_cache(maxsize=1)
