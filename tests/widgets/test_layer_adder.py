@@ -12,7 +12,7 @@ from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QWidget
 
 from napari_construct.widgets._layer_adder import LayerAdder, insertion
-from napari_construct.widgets._patience import SWITCH_SECONDS, Patience, old_at_once
+from napari_construct.widgets._patience import SWITCH_SECONDS, Patience
 
 pytestmark = pytest.mark.gui
 
@@ -144,23 +144,3 @@ def test_patience_is_as_before_afterwards() -> None:
         assert gc.get_threshold()[:2] == before[1][:2]
         assert gc.get_threshold()[2] > 10_000
     assert (sys.getswitchinterval(), gc.get_threshold()) == (pytest.approx(before[0]), before[1])
-
-
-def test_what_somebody_else_decided_about_collections_stays() -> None:
-    gc.disable()
-    with old_at_once():
-        assert not gc.isenabled()
-    assert not gc.isenabled()
-    gc.enable()
-    with old_at_once():
-        assert not gc.isenabled()
-        with old_at_once():  # in another thread meanwhile
-            pass
-        assert not gc.isenabled()
-    assert gc.isenabled()
-    gc.freeze()
-    frozen = gc.get_freeze_count()
-    with old_at_once():
-        assert gc.isenabled()
-    assert gc.get_freeze_count() > frozen / 2 > 0  # some of them may have been deleted meanwhile
-    gc.unfreeze()

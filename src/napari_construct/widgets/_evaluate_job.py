@@ -21,7 +21,6 @@ from napari_construct.widgets._evaluate_errors import errors_layer, errors_of
 from napari_construct.widgets._evaluate_scores import Scored
 from napari_construct.widgets._evaluate_settings import EvaluateSettings
 from napari_construct.widgets._layers import METADATA_KEY, labels_layer, twin_placement
-from napari_construct.widgets._patience import old_at_once
 from napari_construct.widgets._torch_ahead import load_torch
 
 
@@ -143,10 +142,9 @@ def folders_job(images: Path, masks: Path | None, settings: EvaluateSettings) ->
     pairs = find_pairs(images, masks)
     yield Event("loading the model", 0, 1)
     load_torch()
-    with old_at_once():
-        from napari_construct.evaluation.evaluate import evaluate_steps
-        from napari_construct.evaluation.models import Models
-        from napari_construct.widgets import _plots_confusion  # noqa: F401 - slow to import
+    from napari_construct.evaluation.evaluate import evaluate_steps
+    from napari_construct.evaluation.models import Models
+    from napari_construct.widgets import _plots_confusion  # noqa: F401 - slow to import
 
     models = Models([settings.model], device=settings.segment.device)
     yield Event("loading the model", 1, 1)

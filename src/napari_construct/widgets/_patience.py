@@ -5,8 +5,9 @@
 * A full garbage collection looks through every object there is, a million once torch is loaded: 100 ms and
   more in which nothing else runs (120 ms in napari alone, 240 ms once torch and what needs it are there).
   While something works only the young objects are collected; what is due comes afterwards.
-* It is due when there is a quarter more objects than at the last one, and that is what importing torch does.
-  What is imported stays for ever, so there is nothing to collect: here it is old from the beginning.
+
+It is due once after torch was imported. ``gc.freeze`` and ``gc.unfreeze`` around the import would put that
+off, and ended in a segmentation fault in a later collection.
 """
 
 from __future__ import annotations
@@ -14,8 +15,6 @@ from __future__ import annotations
 import gc
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 SWITCH_SECONDS: Final = 0.0005
@@ -49,21 +48,3 @@ class Patience:
 
 PATIENCE: Final = Patience()
 """The interpreter has one lock and one collector, so there is one of these."""
-
-
-@contextmanager
-def old_at_once() -> Iterator[None]:
-    """What is imported within counts as old, and makes no full collection due.
-
-    Nothing is collected meanwhile. Where somebody else decides what is collected, all stays as it is.
-    """
-    if gc.get_freeze_count() or not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()  # out of the young generations, uncounted,
-        gc.unfreeze()  # and into the oldest
-        gc.enable()

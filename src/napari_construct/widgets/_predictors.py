@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from napari_construct.inference.zero_shot_settings import ZeroShotSettings
-from napari_construct.widgets._patience import old_at_once
 from napari_construct.widgets._torch_ahead import load_torch
 
 LoadModel = Callable[..., Any]
@@ -88,8 +87,7 @@ def _state(model: str | ZeroShotSettings) -> tuple[int, int] | None:
 def load_model(model: str | ZeroShotSettings, *, device: str) -> Any:
     """``inference.predictor.load_model``; torch is loaded here, in the thread of the caller."""
     load_torch()
-    with old_at_once():
-        from napari_construct.inference.predictor import load_model as load
+    from napari_construct.inference.predictor import load_model as load
 
     return load(model, device=device)
 

@@ -19,7 +19,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from napari_construct.widgets._patience import old_at_once
 from napari_construct.widgets._triton_ahead import guard_triton
 
 DRAWN_SECONDS: Final = 0.4
@@ -40,8 +39,7 @@ def load_torch() -> None:
         if "torch" not in sys.modules:
             time.sleep(DRAWN_SECONDS)
             _load_libraries()
-            with old_at_once():
-                import torch  # noqa: F401 - this is the purpose
+            import torch  # noqa: F401 - this is the purpose
 
 
 def _load_libraries() -> None:

@@ -12,7 +12,6 @@ from napari_construct.data.image_level import ImageLevelDataset, load_dataset
 from napari_construct.events import EpochDone, Event, Steps
 from napari_construct.exceptions import DatasetError
 from napari_construct.training.config import TrainingConfig
-from napari_construct.widgets._patience import old_at_once
 from napari_construct.widgets._torch_ahead import load_torch
 from napari_construct.widgets._train_data import validation_data
 from napari_construct.widgets._train_previews import preview_files, preview_steps
@@ -69,9 +68,8 @@ def train_job(request: TrainRequest, checked: frozenset[Path]) -> Steps[Trained]
         yield from _check_steps(dataset)
     yield Event("loading the libraries", 0, 1)
     load_torch()
-    with old_at_once():
-        from napari_construct.training.trainer import train
-        from napari_construct.widgets import _plots  # noqa: F401 - slow to import, and first needed in the GUI
+    from napari_construct.training.trainer import train
+    from napari_construct.widgets import _plots  # noqa: F401 - slow to import, and first needed in the GUI
 
     encoder = _frozen_encoder(request.config, len(dataset))
     yield Event("loading the libraries", 1, 1)
