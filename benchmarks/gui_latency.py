@@ -4,12 +4,12 @@
 
 Per widget: the time to open it (the second opening, after everything is imported; the first one beside it),
 the longest stall of the event loop while its model is loaded, in the first run and in later ones (the gap
-between two ticks of a 2 ms timer), beside it that when napari alone adds one plain layer, the time from
-Cancel to idle at several moments of the job and beside it the longest step, and for Refine the time from a
-moved slider to the new mask of a visible region of 512 px. On Linux a gap is given without the time in which
-the GUI thread was ready and waited for a processor, so that a busy machine changes little; the gap as it was
-stands in brackets. ``--explain`` prints where the GUI thread was in the longest gaps. Starts itself again
-under ``xvfb-run`` where there is no display.
+between two ticks of a 2 ms timer), beside it those of napari alone, when it adds one plain layer and when it
+draws its window once more, the time from Cancel to idle at several moments of the job and beside it the
+longest step, and for Refine the time from a moved slider to the new mask of a visible region of 512 px. On
+Linux a gap is given without the time in which the GUI thread was ready and waited for a processor, so that a
+busy machine changes little; the gap as it was stands in brackets. ``--explain`` prints where the GUI thread
+was in the longest gaps. Starts itself again under ``xvfb-run`` where there is no display.
 
 What each widget does is in ``gui_jobs.py``, one line a job.
 """
@@ -60,13 +60,16 @@ def new_viewer() -> Any:
     return viewer
 
 
-def adding_alone(heart: Heartbeat, viewer: Any) -> dict[str, Gap]:
-    """The stalls without any plugin: when napari adds a plain image or labels layer (the second of each), and
-    when it draws all of its window once more.
+def napari_alone(heart: Heartbeat, viewer: Any) -> dict[str, Gap]:
+    """The stalls of napari without any plugin.
+
+    When it adds a plain image or labels layer (the second of each), and when it draws its window once more.
     """
     import numpy as np
     from napari.layers import Image, Labels
     from qtpy.QtWidgets import QWidget
+
+    from napari_construct.widgets._layers import camera
 
     place = {"scale": (0.25, 0.25), "units": ("um", "um")}
     found = {}
@@ -83,11 +86,11 @@ def adding_alone(heart: Heartbeat, viewer: Any) -> dict[str, Gap]:
             pause(0.2)
     window = viewer.window._qt_window  # noqa: SLF001 - only its widgets are looked at
     with heart.watch():
-        viewer.camera.zoom *= 1.01
+        camera(viewer).zoom *= 1.01
         for part in window.findChildren(QWidget):
             part.update()
         pause(0.3)
-    viewer.camera.zoom /= 1.01
+    camera(viewer).zoom /= 1.01
     return found | {"window": heart.longest()}
 
 
@@ -123,7 +126,7 @@ def run_job(task: Task, heart: Heartbeat, repeats: int) -> dict[str, Any]:
         viewer.window.remove_dock_widget(first)
         pause(0.2)
         widget, opening = opened(viewer, task.widget)
-        alone = adding_alone(heart, viewer)
+        alone = napari_alone(heart, viewer)
         stalls, steps = [], Steps(widget)
         for i in range(repeats + 1):
             task.fill(widget, viewer, Path(folder) / str(i))
@@ -245,13 +248,14 @@ def refine(heart: Heartbeat, repeats: int) -> dict[str, Any]:
 
 def zoom_to(viewer: Any, pixels: int) -> None:
     """Show a square of this many pixels of the image in the middle of the canvas."""
-    camera = getattr(viewer, "scene", viewer).camera
+    from napari_construct.widgets._layers import camera
+
     viewer.reset_view()
     settle(0.3)
     layer = viewer.layers[0]
     for _ in range(3):
         height = float(layer.corner_pixels[1, 0] - layer.corner_pixels[0, 0])
-        camera.zoom *= height / pixels
+        camera(viewer).zoom *= height / pixels
         settle(0.3)
 
 

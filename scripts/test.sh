@@ -8,7 +8,7 @@ setup_python
 setup_system
 setup_package "${EXTRAS:-test-gui}"
 
-# Small tests lose more to threads than they gain; scripts/headless.sh runs most of them with several
-export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+# Two threads at most: small tests lose more to threads than they gain
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-2}"
 say "tests"
 exec "$PYTHON" -m pytest "$@"

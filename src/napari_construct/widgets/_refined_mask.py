@@ -49,8 +49,8 @@ class RefinedMask:
         self._settings = {d.at: d.settings for d in self.planes}
         self._reports = {}
 
-    def isGone(self, layers: Container[Any]) -> bool:
-        """Whether there was a layer and it is no longer among those of the viewer; said once."""
+    def letGo(self, layers: Container[Any]) -> bool:
+        """Forget the layer if it is no longer among those of the viewer, and say whether it was."""
         gone = self._layer is not None and self.layer() not in layers
         if gone:
             self._layer = None
@@ -111,7 +111,7 @@ class RefinedMasks:
 
     def left_alone(self, layers: Container[Any]) -> list[Labels]:
         """The masks whose refined layer was deleted since this was last asked."""
-        return [source for source, mask in self._masks.items() if mask.isGone(layers)]
+        return [source for source, mask in self._masks.items() if mask.letGo(layers)]
 
 
 def can_be_refined(layer: Any) -> bool:

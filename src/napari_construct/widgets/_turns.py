@@ -81,7 +81,7 @@ def hold_painting(window: QWidget) -> None:
 
 
 def painting_again(window: QWidget) -> Iterator[Step]:
-    """Steps that paint a window: what is around the canvas, and the canvas."""
+    """Steps that paint a window: what is around the canvas, the docks on its right, and the canvas."""
     yield partial(window.setUpdatesEnabled, True)
     yield partial(_paint_docks, window)
     yield partial(paint_all, window)
@@ -89,10 +89,8 @@ def painting_again(window: QWidget) -> Iterator[Step]:
 
 def paint_all(window: QWidget) -> None:
     """Let go of all that is held."""
-    window.setUpdatesEnabled(True)
-    _paint_docks(window)
-    for canvas in _canvases(window):
-        canvas.setUpdatesEnabled(True)
+    for part in (window, *window.findChildren(QDockWidget), *_canvases(window)):
+        part.setUpdatesEnabled(True)
 
 
 def _paint_docks(window: QWidget) -> None:

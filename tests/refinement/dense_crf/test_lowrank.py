@@ -210,19 +210,23 @@ def test_messages_are_a_symmetric_operator(small):
         )
 
 
-def test_gradcheck_in_probabilities_and_weights(small):
-    """The whole mean field in float64: probabilities through a softmax, and both weights."""
-    image = torch.from_numpy(small[0][:3, :4].copy())[None]
-    lattice = Lattice(
-        image,
-        fit_colours(image, 20.0, 0.01, 15),
+def lattice_of(images: torch.Tensor, max_rank: int, dtype: torch.dtype) -> Lattice:
+    """Of the paper's kernels, with linear splines."""
+    return Lattice(
+        images,
+        fit_colours(images, 20.0, 0.01, max_rank),
         sigma_xy=10.0,
         smoothness_sigma=15.0,
         spacing=0.6,
         degree=1,
-        dtype=torch.float64,
+        dtype=dtype,
         run=map,
     )
+
+
+def test_gradcheck_in_probabilities_and_weights(small):
+    """The whole mean field in float64: probabilities through a softmax, and both weights."""
+    lattice = lattice_of(torch.from_numpy(small[0][:3, :4].copy())[None], 15, torch.float64)
     logits = torch.randn(1, 2, 3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     weights = torch.tensor([2.0, 3.0], dtype=torch.float64)
 
@@ -234,22 +238,8 @@ def test_gradcheck_in_probabilities_and_weights(small):
 
 def refined_on_one_lattice(images: torch.Tensor, probabilities: torch.Tensor) -> torch.Tensor:
     """As on an accelerator, where a batch has one lattice."""
-    lattice = Lattice(
-        images,
-        fit_colours(images, 20.0, 0.01, 63),
-        sigma_xy=10.0,
-        smoothness_sigma=15.0,
-        spacing=0.6,
-        degree=1,
-        dtype=torch.float32,
-        run=map,
-    )
-    steps = mean_field_steps(lattice, probabilities, (30.0, 50.0), 5)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            return done.value[0]
+    lattice = lattice_of(images, 63, torch.float32)
+    return finished(mean_field_steps(lattice, probabilities, (30.0, 50.0), 5))[0]
 
 
 def test_images_side_by_side_on_one_lattice(tissue):

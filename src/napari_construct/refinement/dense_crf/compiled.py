@@ -8,8 +8,8 @@ nothing else, so that the same call always gives the same numbers.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from functools import cached_property, lru_cache
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache, partial
 from importlib import import_module
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -206,22 +206,14 @@ def apply(
     run: Map,
 ) -> list[Float[Tensor, "1 ny nx k p"]]:
     """Both kernels times values, without the self terms, for every pair of weights."""
-    k, values, rooms = values.shape[3], values.contiguous(), lattice.rooms
-    nodes, out = new_nodes(lattice, k), [values.new_empty(values.shape) for _ in weights]
+    out = [values.new_empty(values.shape) for _ in weights]
 
-    def splat(index: int) -> None:
-        band = CompiledBand(lattice, index, k, (0.0, 0.0))
-        band.splat(flat(values[:, lattice.strips()[index]]), nodes)
-
-    def gather(index: int) -> None:
+    def gather(nodes: Flat, index: int) -> None:
         for pair, target in zip(weights, out, strict=True):
-            band = CompiledBand(lattice, index, k, pair)
-            band.gather(nodes, rooms, flat(target[:, lattice.strips()[index]]))
+            band = CompiledBand(lattice, index, values.shape[3], pair)
+            band.gather(nodes, lattice.rooms, flat(target[:, band.rows]))
 
-    for work in (splat, gather):
-        for _ in run(work, range(len(lattice.strips()))):
-            pass
-    rooms.give(nodes)
+    _splat_then(gather, lattice, values.contiguous(), run)
     return out
 
 
@@ -230,22 +222,30 @@ def normalise(lattice: Lattice, smooth: Float[Tensor, "1 ny nx p"], least: float
 
     The smoothness kernel's feature becomes ``smooth``.
     """
-    nodes, rooms = new_nodes(lattice, 1), lattice.rooms
 
-    def splat(index: int) -> None:
-        band = CompiledBand(lattice, index, 1, (0.0, 0.0))
-        band.splat(flat(lattice.inside[:, lattice.strips()[index]]), nodes)
-
-    def scale(index: int) -> None:
-        rows = lattice.strips()[index]
+    def scale(nodes: Flat, index: int) -> None:
         band = CompiledBand(lattice, index, 1, (0.0, 1.0))
-        blurred, room = band.blur(nodes, rooms)
-        given = (flat(array[:, rows]) for array in (lattice.inside, lattice.residual, smooth))
+        blurred, room = band.blur(nodes, lattice.rooms)
+        given = (flat(array[:, band.rows]) for array in (lattice.inside, lattice.residual, smooth))
         y, nx, s, _, r = band.sizes
         band.kernels.normalise(blurred, band.features, band.splines, *given, np.float32(least), y, nx, s, r)
-        rooms.give(room)
+        lattice.rooms.give(room)
 
-    for work in (splat, scale):
-        for _ in run(work, range(len(lattice.strips()))):
+    _splat_then(scale, lattice, lattice.inside, run)
+
+
+def _splat_then(
+    work: Callable[[Flat, int], None], lattice: Lattice, values: Float[Tensor, "1 ny nx k p"], run: Map
+) -> None:
+    """Splat contiguous values with all bands, and then do something with the nodes and every band."""
+    k, strips = values.shape[3], range(len(lattice.strips()))
+    nodes = new_nodes(lattice, k)
+
+    def splat(index: int) -> None:
+        band = CompiledBand(lattice, index, k, (0.0, 0.0))
+        band.splat(flat(values[:, band.rows]), nodes)
+
+    for step in (splat, partial(work, nodes)):
+        for _ in run(step, strips):
             pass
-    rooms.give(nodes)
+    lattice.rooms.give(nodes)

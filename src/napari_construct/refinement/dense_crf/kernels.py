@@ -40,10 +40,13 @@ def _columns(nodes, cy, cx, nx, s, n, splines, columns):
 
 @part
 @no_type_check
-def _send(fresh, row, nodes, at, k, r, wx, x_first, x_end, sx, space):
-    """Blur a row of nodes along x with both kernels on its way from ``fresh`` to ``nodes``, and clear it."""
+def _send(fresh, number, nodes, k, r, wx, x_first, x_end, sx, space):
+    """Blur a row of nodes along x with both kernels on its way from ``fresh`` to ``nodes``, and clear it.
+
+    ``fresh`` has room for two rows, those with even and those with odd numbers.
+    """
     mx, n = x_first.size, k * r
-    wide = sx.size // mx
+    wide, row, at = sx.size // mx, (number & 1) * mx * n, number * mx * n
     band_sums(fresh, row, n, nodes, at, n, wx, x_first, x_end, n)
     none = np.zeros(1, np.int64)
     for kk in range(k):
@@ -67,8 +70,8 @@ def splat(values, features, splines, nodes, wx, x_first, x_end, sx, y, nx, s, k,
         for cx in range(nx):
             i = (cy * nx + cx) * p
             splat_cell(values, i * k, p, features, i * r, s, k, r, splines, fresh, upper + cx * k * r, down)
-        _send(fresh, upper, nodes, cy * line, k, r, wx, x_first, x_end, sx, space)
-    _send(fresh, (y & 1) * line, nodes, y * line, k, r, wx, x_first, x_end, sx, space)
+        _send(fresh, cy, nodes, k, r, wx, x_first, x_end, sx, space)
+    _send(fresh, y, nodes, k, r, wx, x_first, x_end, sx, space)
 
 
 @entry
@@ -191,8 +194,8 @@ def begin(
             splat_cell(
                 ahead, 0, plane, features, i * s * s * r, s, k, r, splines, fresh, upper + cx * k * r, down
             )
-        _send(fresh, upper, nodes, cy * line, k, r, wx, x_first, x_end, sx, space)
-    _send(fresh, (y & 1) * line, nodes, y * line, k, r, wx, x_first, x_end, sx, space)
+        _send(fresh, cy, nodes, k, r, wx, x_first, x_end, sx, space)
+    _send(fresh, y, nodes, k, r, wx, x_first, x_end, sx, space)
 
 
 @entry
@@ -225,9 +228,9 @@ def step(
             if not last:
                 splat_cell(change, 0, plane, features, f, s, k, r, splines, fresh, upper + cx * n, down)
         if not last:
-            _send(fresh, upper, nodes, cy * line, k, r, wx, x_first, x_end, sx, space)
+            _send(fresh, cy, nodes, k, r, wx, x_first, x_end, sx, space)
     if not last:
-        _send(fresh, (y & 1) * line, nodes, y * line, k, r, wx, x_first, x_end, sx, space)
+        _send(fresh, y, nodes, k, r, wx, x_first, x_end, sx, space)
 
 
 @entry

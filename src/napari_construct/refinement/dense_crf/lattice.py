@@ -35,7 +35,7 @@ DISTINCT_FROM = 1 << 17
 """From this many pixels on, features are computed once a colour, not once a pixel."""
 
 
-def to_cells(planes: Float[Tensor, "b n h w"], s: int) -> Float[Tensor, "b ny nx n p"]:
+def to_cells(planes: Shaped[Tensor, "b n h w"], s: int) -> Shaped[Tensor, "b ny nx n p"]:
     """Cut pictures into cells of s x s pixels, padded with zeros."""
     b, n, h, w = planes.shape
     ny, nx = -(-h // s), -(-w // s)
@@ -100,12 +100,13 @@ class Lattice:
         """Features cell by cell, and what their squares miss to one; of any value outside the image."""
         shape, end = (self.b, self.ny, self.nx), (self.p, self.rank + 1)
         if self.b > 1 or self.h * self.w < DISTINCT_FROM:
-            features, missing = colours(self._cells(image).flatten(1, 3).float(), run, self.dtype)
+            pixels = to_cells(image.movedim(3, 1), self.s).transpose(3, 4).flatten(1, 3)
+            features, missing = colours(pixels.float().contiguous(), run, self.dtype)
             self.features = features.view(*shape, *end)
             self.residual = missing.view(*shape, 1, self.p).to(self.sums)
             return
         found, rows = distinct(image)
-        index = self._cells(rows[..., None])
+        index = to_cells(rows[:, None], self.s)
         features, missing = colours(found[None], run, self.dtype)
         self.features = features.new_empty(*shape, *end)
         self.residual = torch.empty(*shape, 1, self.p, dtype=self.sums, device=self.device)
@@ -117,13 +118,6 @@ class Lattice:
 
         for _ in run(place, self.strips()):
             pass
-
-    def _cells(self, pixels: Shaped[Tensor, "b h w c"]) -> Shaped[Tensor, "b ny nx p c"]:
-        """Pixels cell by cell, with zeros outside the image."""
-        b, s, c = len(pixels), self.s, pixels.shape[3]
-        padding = (0, 0, 0, self.nx * s - self.w, 0, self.ny * s - self.h)
-        padded = torch.nn.functional.pad(pixels, padding).reshape(b, self.ny, s, self.nx, s, c)
-        return padded.transpose(2, 3).reshape(b, self.ny, self.nx, self.p, c)
 
     def _normalise(self, smoothness_sigma: float, run: Map) -> None:
         """Scale both kernels by their row sums to the power -1/2."""
