@@ -38,6 +38,7 @@ say "importing everything but the widgets"
 # from another folder, so that nothing of the checkout can be imported by accident
 (cd / && "$BARE" "$ROOT/scripts/check_headless.py" "$COPY")
 
+# one process with all its threads, as a user has it, where scripts/test.sh has several with one
 say "tests without napari and Qt"
 "$BARE" -m pytest --ignore=tests/widgets -m "not gui" -p no:cacheprovider "$@"
 rm -rf "$COPY"

@@ -8,7 +8,7 @@ setup_python
 setup_system
 setup_package "${EXTRAS:-test-gui}"
 
-# Two threads at most: small tests lose more to threads than they gain
-export OMP_NUM_THREADS="${OMP_NUM_THREADS:-2}"
+# As many processes as processors, four at most for the sake of memory; then more threads only stand in the way
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 say "tests"
-exec "$PYTHON" -m pytest "$@"
+exec "$PYTHON" -m pytest -n logical --maxprocesses 4 "$@"
