@@ -240,6 +240,19 @@ def test_numba_is_not_imported_before_it_is_needed():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.parametrize("least", [4, 6])
+@pytest.mark.parametrize("width", [1, 21, 255])
+def test_histogram_as_by_torch(tissue, width, least, monkeypatch):
+    """Many, few and one colour: bins of four, five and six bits."""
+    _numba()
+    image = torch.from_numpy(tissue // width)[None]
+    means, counts = colours._histogram(image, torch.float64, least)
+    monkeypatch.setattr(colours, "counts_compiled", lambda _device: False)
+    by_torch = colours._histogram(image, torch.float64, least)
+    assert float(counts.sum()) == image[..., 0].numel()
+    torch.testing.assert_close((means, counts), by_torch, rtol=0, atol=0)
+
+
 def test_landmarks_as_by_torch(tissue):
     _numba()
     points, counts = colours._histogram(torch.from_numpy(tissue)[None], torch.float64)

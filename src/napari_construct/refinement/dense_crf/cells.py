@@ -20,6 +20,7 @@ from napari_construct.refinement.dense_crf.vectors import (
     add,
     divide,
     every,
+    fetch,
     larger,
     load,
     load_every,
@@ -32,6 +33,10 @@ from napari_construct.refinement.dense_crf.vectors import (
 )
 
 TOGETHER = 4
+"""Planes."""
+
+LINE = 32
+"""Features of bfloat16 that a cache brings at once."""
 
 
 @part
@@ -62,6 +67,8 @@ def slice_cell(columns, left, right, n, features, f, s, k, r, splines, out, to, 
     for _row in range(s):
         for ix in range(s):
             u, v = load_every(splines, 2 * ix), load_every(splines, 2 * ix + 1)
+            for c in range(0, r, LINE):  # of the cell that comes next: it is on another page of memory
+                fetch(features, f + s * s * r + c)
             for kk in range(0, k, TOGETHER):
                 more = min(k - kk, TOGETHER) - 1
                 o, p, x = left + kk * r, right + kk * r, to + kk * plane

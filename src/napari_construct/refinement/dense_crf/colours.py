@@ -27,7 +27,12 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from napari_construct.refinement.dense_crf.compiled_colours import filler, runs_compiled
+from napari_construct.refinement.dense_crf.compiled_colours import (
+    counts_compiled,
+    filler,
+    histogram,
+    runs_compiled,
+)
 from napari_construct.refinement.dense_crf.landmarks import pivoted_cholesky
 from napari_construct.refinement.dense_crf.strips import Map
 
@@ -186,6 +191,11 @@ def distinct(image: UInt8[Tensor, "1 h w 3"]) -> tuple[Float[Tensor, "n 3"], Int
     return colours.float(), row.index_select(0, code.reshape(-1)).reshape(code.shape)
 
 
+def _bits(occupied: int, least: int) -> int:
+    """Bits a channel for an image with colours in so many bins of four bits."""
+    return max(least, 6 if occupied <= FEW_BINS // 2 else 5 if occupied <= FEW_BINS else 4)
+
+
 def _histogram(
     image: UInt8[Tensor, "b h w 3"], dtype: torch.dtype, least: int = 4
 ) -> tuple[Float[Tensor, "b n 3"], Float[Tensor, "b n"]]:
@@ -198,12 +208,13 @@ def _histogram(
     b, h, w, _ = image.shape
     step = max(1, int((h * w / HISTOGRAM_PIXELS) ** 0.5))
     pixels = image[:, ::step, ::step].reshape(b, -1, 3)
+    if b == 1 and dtype == torch.float64 and counts_compiled(image.device):
+        means, found = histogram(pixels[0], lambda n: _bits(n, least))
+        return means[None], found[None]
     own = torch.arange(b, device=image.device, dtype=torch.int32)[:, None]
     occupied = torch.zeros(b, BINS, dtype=torch.uint8, device=image.device)
     occupied.view(-1).scatter_(0, (_code(pixels, 4) + BINS * own).reshape(-1).long(), 1)
-    bits = [
-        max(least, 6 if n <= FEW_BINS // 2 else 5 if n <= FEW_BINS else 4) for n in occupied.sum(1).tolist()
-    ]
+    bits = [_bits(n, least) for n in occupied.sum(1).tolist()]
     most = max(bits)
     # an image that needs fewer bits than another keeps its own bins: no number depends on neighbours
     mask = torch.tensor([256 - (256 >> n) for n in bits], dtype=torch.uint8, device=image.device)

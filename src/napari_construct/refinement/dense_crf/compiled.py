@@ -121,19 +121,19 @@ class CompiledBand:
         self.rows = rows = lattice.strips()[index]
         self.y, self.k, self.r, self.mx = rows.stop - rows.start, k, lattice.rank + 1, lattice.nx + 1
         self.features = flat(lattice.features[:, rows])
-        self.splines = splines.cell_weights(lattice.s, 1).T.astype(np.float32).reshape(-1)
+        self.splines = _cell_splines(lattice.s)
         self.sizes = (self.y, lattice.nx, lattice.s, k, self.r)
         self.own, self.line = lattice.own(index), self.mx * k * self.r
 
     @cached_property
     def blurring(self) -> _Blurring:
         """What is needed to blur, but not to splat."""
-        lattice = self.lattice
-        nodes, every = np.arange(self.rows.start, self.rows.stop + 1), np.array(lattice.node_rows)
-        source, *along_y = _sources(lattice.appearance_blur.y, nodes, every, self.weights[1])
-        smooth_source, smooth_y, *_ = _sources(lattice.smoothness_blur.y, nodes, every, self.weights[0])
+        lattice, own = self.lattice, (self.rows.start, self.rows.stop + 1)
+        source, wy, *ends = _sources(lattice.appearance_blur.y, own, lattice.node_rows)
+        smooth_source, sy, *_ = _sources(lattice.smoothness_blur.y, own, lattice.node_rows)
+        smooth, appearance = np.float32(self.weights[0]), np.float32(self.weights[1])
         column = (smooth_source.stop - smooth_source.start + self.y + 1) * rounded(self.k * self.mx)
-        matrices = (*along_y, smooth_y, self.mx, self.k, self.r)
+        matrices = (wy * appearance, *ends, sy * smooth, self.mx, self.k, self.r)
         return _Blurring((source, smooth_source), matrices, (self.y + 1) * self.line, column)
 
     def part(self, nodes: Flat, rows: slice) -> Flat:
@@ -164,17 +164,24 @@ class CompiledBand:
         rooms.give(room)
 
 
-def along_x(lattice: Lattice) -> tuple[Flat, ...]:
+@lru_cache(maxsize=16)
+def along_x(appearance: splines.AxisBlur, smoothness: splines.AxisBlur) -> tuple[Flat, ...]:
     """What kernels take to blur a row of nodes, the same in all bands.
 
     The appearance kernel's weights (mx, mx) as a band of it, with the first and the end of every row, and the
     smoothness kernel's (mx, mx up to eight).
     """
-    columns = np.arange(lattice.nx + 1)
-    _, *appearance = _sources(lattice.appearance_blur.x, columns, columns, 1.0)
-    smooth = np.zeros((len(columns), rounded(len(columns))), np.float32)
-    smooth[:, : len(columns)] = lattice.smoothness_blur.x.kernel.numpy()
-    return *appearance, smooth.reshape(-1)
+    m = len(appearance.kernel)
+    _, *band = _sources(appearance, (0, m), tuple(range(m)))
+    smooth = np.zeros((m, rounded(m)), np.float32)
+    smooth[:, :m] = smoothness.kernel.numpy()
+    return *band, smooth.reshape(-1)
+
+
+@lru_cache(maxsize=16)
+def _cell_splines(s: int) -> Flat:
+    """Values of the two splines at the s pixels of a cell's side."""
+    return splines.cell_weights(s, 1).T.astype(np.float32).reshape(-1)
 
 
 def new_nodes(lattice: Lattice, k: int) -> Flat:
@@ -182,20 +189,22 @@ def new_nodes(lattice: Lattice, k: int) -> Flat:
     return lattice.rooms.take(len(lattice.node_rows) * (lattice.nx + 1) * k * (lattice.rank + 1))
 
 
+@lru_cache(maxsize=256)
 def _sources(
-    axis: splines.AxisBlur, nodes: npt.NDArray[np.int_], every: npt.NDArray[np.int_], weight: float
+    axis: splines.AxisBlur, own: tuple[int, int], every: tuple[int, ...]
 ) -> tuple[slice, Flat, npt.NDArray[np.int_], npt.NDArray[np.int_]]:
-    """What blurred nodes are made of.
+    """What the blurred nodes from ``own[0]`` to ``own[1]`` are made of.
 
     ``every`` are the nodes of all rows of an array (bands have rows of their own for shared nodes), rising.
     Returned are the rows needed, the weights (nodes, rows) of the kernel's band, and for every node the
     first of these rows and the one after the last.
     """
-    first = np.searchsorted(every, nodes - axis.wide)
-    end = np.searchsorted(every, nodes + axis.wide, side="right")
+    nodes, given = np.arange(*own), np.array(every)
+    first = np.searchsorted(given, nodes - axis.wide)
+    end = np.searchsorted(given, nodes + axis.wide, side="right")
     rows = slice(int(first[0]), int(end[-1]))
-    matrix = axis.kernel.numpy()[nodes][:, every[rows]] * np.float32(weight)
-    matrix[np.abs(nodes[:, None] - every[rows]) > axis.wide] = 0
+    matrix = axis.kernel.numpy()[nodes][:, given[rows]]
+    matrix[np.abs(nodes[:, None] - given[rows]) > axis.wide] = 0
     return rows, matrix.reshape(-1), first - rows.start, end - rows.start
 
 

@@ -1,11 +1,12 @@
-"""Where numba is installed, its compiled kernels make the features of colours."""
+"""Where numba is installed, its compiled kernels count colours and make their features."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from napari_construct.refinement.dense_crf.compiled import LANES, flat, load
@@ -49,3 +50,27 @@ def filler(
         fitting.features(flat(colours[:, part]), *given, *kept, weights.shape[2])
 
     return fill
+
+
+def counts_compiled(device: torch.device) -> bool:
+    """Whether :func:`histogram` serves an image there."""
+    return device.type == "cpu" and load("fitting") is not None
+
+
+def histogram(
+    pixels: UInt8[Tensor, "n 3"], bits_for: Callable[[int], int]
+) -> tuple[Float[Tensor, "bins 3"], Float[Tensor, " bins"]]:
+    """Mean colour and count of every bin that has pixels, float64.
+
+    ``bits_for`` tells the bits a channel from the number of bins of four bits that have pixels.
+    """
+    fitting, given = load("fitting"), flat(pixels.contiguous())
+    counts = np.zeros(1 << 12)
+    found = fitting.occupied(given, 4, counts)
+    bits = bits_for(found)
+    if bits != 4:
+        counts = np.zeros(1 << 3 * bits)
+        found = fitting.occupied(given, bits, counts)
+    means = np.zeros(3 * found)
+    fitting.mean_colours(given, bits, counts, means)
+    return torch.from_numpy(means.reshape(-1, 3)), torch.from_numpy(counts[:found].copy())

@@ -26,6 +26,10 @@ from napari_construct.refinement.dense_crf.vectors import (
 
 f32 = np.float32
 
+WIDE = 4 * LANES
+STRETCH = 8 * WIDE
+"""Numbers of a row that are worked on before the next stretch of all rows: 1 KiB."""
+
 part = njit(nogil=True, error_model="numpy", forceinline=True)
 """A function that only other compiled functions call."""
 
@@ -68,29 +72,31 @@ def band_sums(given, at, stride, out, to, step, weights, first, end, length):
     """Rows of ``length`` numbers as sums of rows: ``out[i] = sum_j weights[i, j] given[j]``.
 
     Rows are ``step`` and ``stride`` apart; j goes from ``first[i]`` to ``end[i]``, neither of which falls,
-    and weights are zero outside. Two rows and 32 numbers are made at a time, so that what is read stays in
-    the cache.
+    and weights are zero outside. Two rows and 32 numbers are made at a time, so that each number that is
+    read serves twice, and all rows of one stretch before the next, so that what is read stays in the cache
+    and is brought there in long pieces.
     """
-    count = first.size
+    count, whole = first.size, length // WIDE * WIDE
     across = weights.size // count
-    for x in range(0, length // (4 * LANES) * 4 * LANES, 4 * LANES):
+    for start in range(0, whole, STRETCH):
         for i in range(0, count, 2):
             other = min(i + 1, count - 1)
-            a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = every(f32(0))
-            for j in range(first[i], end[other]):
-                u, v = load_every(weights, i * across + j), load_every(weights, other * across + j)
-                place = at + j * stride + x
-                value = load(given, place)
-                a0, b0 = multiply_add(u, value, a0), multiply_add(v, value, b0)
-                value = load(given, place + LANES)
-                a1, b1 = multiply_add(u, value, a1), multiply_add(v, value, b1)
-                value = load(given, place + 2 * LANES)
-                a2, b2 = multiply_add(u, value, a2), multiply_add(v, value, b2)
-                value = load(given, place + 3 * LANES)
-                a3, b3 = multiply_add(u, value, a3), multiply_add(v, value, b3)
-            _store_four(out, to + i * step + x, a0, a1, a2, a3)
-            _store_four(out, to + other * step + x, b0, b1, b2, b3)
-    for x in range(length // (4 * LANES) * 4 * LANES, length, LANES):
+            for x in range(start, min(start + STRETCH, whole), WIDE):
+                a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = every(f32(0))
+                for j in range(first[i], end[other]):
+                    u, v = load_every(weights, i * across + j), load_every(weights, other * across + j)
+                    place = at + j * stride + x
+                    value = load(given, place)
+                    a0, b0 = multiply_add(u, value, a0), multiply_add(v, value, b0)
+                    value = load(given, place + LANES)
+                    a1, b1 = multiply_add(u, value, a1), multiply_add(v, value, b1)
+                    value = load(given, place + 2 * LANES)
+                    a2, b2 = multiply_add(u, value, a2), multiply_add(v, value, b2)
+                    value = load(given, place + 3 * LANES)
+                    a3, b3 = multiply_add(u, value, a3), multiply_add(v, value, b3)
+                _store_four(out, to + i * step + x, a0, a1, a2, a3)
+                _store_four(out, to + other * step + x, b0, b1, b2, b3)
+    for x in range(whole, length, LANES):
         for i in range(count):
             a0 = every(f32(0))
             for j in range(first[i], end[i]):

@@ -18,7 +18,7 @@ change without making them again.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import torch
 from jaxtyping import Float, Shaped, UInt8
@@ -91,7 +91,8 @@ class Lattice:
         plane = splines.plane_weights(self.s, degree)
         self.weights = torch.tensor(plane, dtype=self.sums, device=self.device)
         self.compiled, self.rooms = compiled.runs_compiled(self), compiled.Rooms()
-        self.along_x = compiled.along_x(self) if self.compiled else ()
+        across = self.appearance_blur.x, self.smoothness_blur.x
+        self.along_x = compiled.along_x(*across) if self.compiled else ()
         self.inside = to_cells(torch.ones(1, 1, self.h, self.w, dtype=self.sums, device=self.device), self.s)
         self._place_features(image, colours, run)
         self._normalise(smoothness_sigma, run)
@@ -152,9 +153,10 @@ class Lattice:
         return slice(rows.start + index * edge, rows.stop + (index + 1) * edge)
 
     @cached_property
-    def node_rows(self) -> list[int]:
+    def node_rows(self) -> tuple[int, ...]:
         """The row of nodes of every row of all strips' nodes."""
-        return [row for rows in self.strips() for row in range(rows.start, rows.stop + self.taps - 1)]
+        edge = self.taps - 1
+        return tuple(row for rows in self.strips() for row in range(rows.start, rows.stop + edge))
 
     def new_nodes(self, k: int) -> Float[Tensor, "b m mx k r"]:
         """Room for the nodes of all strips and k planes."""
@@ -210,6 +212,7 @@ class Lattice:
         return out
 
 
+@lru_cache(maxsize=64)
 def _degree(n: int, sigma: float, device: torch.device) -> Float[Tensor, " n"]:
     """Row sums of a Gaussian of one axis."""
     reach = min(n - 1, int(8 * sigma) + 1)

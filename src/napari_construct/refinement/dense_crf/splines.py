@@ -97,6 +97,10 @@ class AxisBlur:
         return slice(max(0, target.start - self.band), min(len(self.kernel), target.stop + self.band))
 
 
+axis_blur = lru_cache(maxsize=16)(AxisBlur)
+"""Images of one size share their blurs."""
+
+
 class PlaneBlur:
     """The blur between the nodes of a plane: T of the rows times T of the columns."""
 
@@ -104,4 +108,4 @@ class PlaneBlur:
         self, cells: tuple[int, int, int], sigma: float, degree: int, dtype: torch.dtype, device: torch.device
     ) -> None:
         ny, nx, s = cells
-        self.y, self.x = (AxisBlur(n, s, sigma, degree, dtype, device) for n in (ny, nx))
+        self.y, self.x = (axis_blur(n, s, sigma, degree, dtype, device) for n in (ny, nx))

@@ -213,3 +213,18 @@ def store(_typing: Any, array: Any, _at: Any, _value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.intp, vector), generate
+
+
+@intrinsic
+def fetch(_typing: Any, array: Any, _at: Any) -> Any:
+    """Ask for the part of a flat array around some place, to be in the cache when it is read."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Value:
+        pointer = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [pointer, *[_INTEGER] * 3])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        place = builder.bitcast(_address(context, builder, signature, args), pointer)
+        builder.call(function, [place, *(ir.Constant(_INTEGER, n) for n in (0, 3, 1))])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), generate
