@@ -27,9 +27,9 @@ from napari_construct.refinement.dense_crf.vectors import (
     multiply,
     multiply_add,
     store,
+    store_totals,
     subtract,
     total,
-    totals,
 )
 
 TOGETHER = 4
@@ -59,44 +59,62 @@ def _dot(columns, o, p, u, v, phi, so_far):
 
 @part
 @no_type_check
-def slice_cell(columns, left, right, n, features, f, s, k, r, splines, out, to, plane):
-    """Add the nodes' values at a cell's pixels to k planes of ``out``, the first at ``to``.
-
-    ``left`` and ``right`` are where the cell's columns are, (s, k, r) each, ``f`` where its features are.
-    """
+def slice_plane(columns, o, p, n, features, f, s, r, splines, out, x):
+    """Add one plane of the nodes' values at a cell's pixels to ``out``; columns are at ``o`` and ``p``."""
     for _row in range(s):
         for ix in range(s):
             u, v = load_every(splines, 2 * ix), load_every(splines, 2 * ix + 1)
+            a = every(f32(0))
+            for c in range(0, r, LANES):
+                a = _dot(columns, o + c, p + c, u, v, load(features, f + c), a)
+            out[x] += total(a)
+            f += r
+            x += 1
+        o += n
+        p += n
+
+
+@part
+@no_type_check
+def _slice_planes(columns, o, p, n, more, features, f, s, r, splines, out, x, plane, sums):
+    """As ``slice_plane`` for two to four planes, ``more`` after the first; ``sums`` is room for four."""
+    j2, j3, place = min(2, more) * r, more * r, 0
+    for _row in range(s):
+        for ix in range(s):
             for c in range(0, r, LINE):  # of the cell that comes next: it is on another page of memory
                 fetch(features, f + s * s * r + c)
-            for kk in range(0, k, TOGETHER):
-                more = min(k - kk, TOGETHER) - 1
-                o, p, x = left + kk * r, right + kk * r, to + kk * plane
-                a = every(f32(0))
-                if more == 0:
-                    for c in range(0, r, LANES):
-                        a = _dot(columns, o + c, p + c, u, v, load(features, f + c), a)
-                    out[x] += total(a)
-                    continue
-                b = d = e = a
-                j2, j3 = min(2, more) * r, more * r
-                for c in range(0, r, LANES):
-                    phi = load(features, f + c)
-                    a = _dot(columns, o + c, p + c, u, v, phi, a)
-                    b = _dot(columns, o + r + c, p + r + c, u, v, phi, b)
-                    d = _dot(columns, o + j2 + c, p + j2 + c, u, v, phi, d)
-                    e = _dot(columns, o + j3 + c, p + j3 + c, u, v, phi, e)
-                sums = totals(a, b, d, e)
-                out[x] += sums[0]
-                out[x + plane] += sums[1]
-                if more > 1:
-                    out[x + 2 * plane] += sums[2]
-                if more > 2:
-                    out[x + 3 * plane] += sums[3]
+            u, v = load_every(splines, 2 * ix), load_every(splines, 2 * ix + 1)
+            a = b = d = e = every(f32(0))
+            for c in range(0, r, LANES):
+                phi = load(features, f + c)
+                a = _dot(columns, o + c, p + c, u, v, phi, a)
+                b = _dot(columns, o + r + c, p + r + c, u, v, phi, b)
+                d = _dot(columns, o + j2 + c, p + j2 + c, u, v, phi, d)
+                e = _dot(columns, o + j3 + c, p + j3 + c, u, v, phi, e)
+            store_totals(sums, place, a, b, d, e)
             f += r
-            to += 1
-        left += n
-        right += n
+            place += TOGETHER
+        o += n
+        p += n
+    for j in range(more + 1):
+        for i in range(s * s):
+            out[x + j * plane + i] += sums[TOGETHER * i + j]
+
+
+@part
+@no_type_check
+def slice_cell(columns, left, right, n, features, f, s, k, r, splines, out, to, plane, sums):
+    """Add the nodes' values at a cell's pixels to k planes of ``out``, the first at ``to``.
+
+    ``left`` and ``right`` are where the cell's columns are, (s, k, r) each, ``f`` where its features are;
+    ``sums`` is room for four planes.
+    """
+    for kk in range(0, k, TOGETHER):
+        more, o, p, x = min(k - kk, TOGETHER) - 1, left + kk * r, right + kk * r, to + kk * plane
+        if more == 0:
+            slice_plane(columns, o, p, n, features, f, s, r, splines, out, x)
+        else:
+            _slice_planes(columns, o, p, n, more, features, f, s, r, splines, out, x, plane, sums)
 
 
 @part

@@ -14,7 +14,14 @@ from typing import no_type_check
 import numpy as np
 
 from napari_construct.refinement.dense_crf.caching import entry
-from napari_construct.refinement.dense_crf.cells import rows_of_column, slice_cell, softmax_cell, splat_cell
+from napari_construct.refinement.dense_crf.cells import (
+    TOGETHER,
+    rows_of_column,
+    slice_cell,
+    slice_plane,
+    softmax_cell,
+    splat_cell,
+)
 from napari_construct.refinement.dense_crf.functions import band_sums, f32, log, part
 from napari_construct.refinement.dense_crf.vectors import (
     LANES,
@@ -79,14 +86,14 @@ def splat(values, features, splines, nodes, wx, x_first, x_end, sx, y, nx, s, k,
 def gather(nodes, features, splines, out, y, nx, s, k, r):
     """Values (y, nx, k, s s) of the nodes at every pixel."""
     p, n = s * s, k * r
-    columns = np.empty(2 * s * n, np.float32)
+    columns, sums = np.empty(2 * s * n, np.float32), np.empty(TOGETHER * p, np.float32)
     out[:] = 0
     for cy in range(y):
         _columns(nodes, cy, 0, nx, s, n, splines, columns)
         for cx in range(nx):
             _columns(nodes, cy, cx + 1, nx, s, n, splines, columns)
             i, left = (cy * nx + cx) * p, (cx & 1) * s * n
-            slice_cell(columns, left, s * n - left, n, features, i * r, s, k, r, splines, out, i * k, p)
+            slice_cell(columns, left, s * n - left, n, features, i * r, s, k, r, splines, out, i * k, p, sums)
 
 
 @entry
@@ -107,7 +114,7 @@ def normalise(nodes, features, splines, inside, residual, smooth, least, y, nx, 
             _columns(nodes, cy, cx + 1, nx, s, r, splines, columns)
             i, left = cy * nx + cx, (cx & 1) * s * r
             sums[:] = 0
-            slice_cell(columns, left, s * r - left, r, features, i * p * r, s, 1, r, splines, sums, 0, p)
+            slice_plane(columns, left, s * r - left, r, features, i * p * r, s, r, splines, sums, 0)
             for x in range(p):
                 at = i * p + x
                 root = inside[at] / np.sqrt(max(sums[x] + residual[at], least))
@@ -211,7 +218,8 @@ def step(
     plane = q.size // (y * nx * (k + 1))
     p, n = s * s, k * r
     line = (nx + 1) * n
-    columns, own = np.empty(2 * s * n, np.float32), np.zeros(plane, np.float32)
+    columns, sums = np.empty(2 * s * n, np.float32), np.empty(TOGETHER * p, np.float32)
+    own = np.zeros(plane, np.float32)
     change, room = np.empty(k * plane, np.float32), np.empty((k + 1) * LANES, np.float32)
     fresh, space = np.zeros(2 * line, np.float32), np.empty(2 * sx.size // (nx + 1), np.float32)
     for cy in range(y):
@@ -221,7 +229,7 @@ def step(
             _columns(blurred, cy, cx + 1, nx, s, n, splines, columns)
             i, left = cy * nx + cx, (cx & 1) * s * n
             at, f = i * (k + 1) * plane, i * p * r
-            slice_cell(columns, left, s * n - left, n, features, f, s, k, r, splines, logits, at, plane)
+            slice_cell(columns, left, s * n - left, n, features, f, s, k, r, splines, logits, at, plane, sums)
             for x in range(p):
                 own[x] = weight * residual[i * p + x]
             softmax_cell(logits, q, at, k, plane, own, change, room)

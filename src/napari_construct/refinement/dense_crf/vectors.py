@@ -84,12 +84,13 @@ def _binary(build: Callable[[Any, Value, Value], Value]) -> Any:
     return operation
 
 
-def _named(name: str) -> Callable[..., Value]:
-    """A function that LLVM knows by name."""
+def _named(name: str, *promises: str) -> Callable[..., Value]:
+    """A function that LLVM knows by name, and what it need not look out for."""
 
     def build(builder: Any, *args: Value) -> Value:
         kind = ir.FunctionType(_FLOATS, [_FLOATS] * len(args))
-        return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), args)
+        function = cgutils.get_or_insert_function(builder.module, kind, name)
+        return builder.call(function, args, fastmath=promises)
 
     return build
 
@@ -100,8 +101,8 @@ def _total(builder: Any, a: Value) -> Value:
     return builder.fadd(_element(builder, two, 0), _element(builder, two, 1))
 
 
-def _totals(builder: Any, given: Sequence[Value]) -> list[Value]:
-    """The sums of four vectors with a third of the operations that one after the other take."""
+def _totals(builder: Any, given: Sequence[Value]) -> Value:
+    """The sums of four vectors, with a third of the operations that one after the other take."""
 
     def pair(a: Value, b: Value) -> Value:
         even, odd = [0, 8, 2, 10, 4, 12, 6, 14], [1, 9, 3, 11, 5, 13, 7, 15]
@@ -110,8 +111,7 @@ def _totals(builder: Any, given: Sequence[Value]) -> list[Value]:
     x, y = pair(given[0], given[1]), pair(given[2], given[3])
     low, high = [0, 1, 8, 9, 4, 5, 12, 13], [2, 3, 10, 11, 6, 7, 14, 15]
     z = builder.fadd(_pick(builder, x, y, low), _pick(builder, x, y, high))
-    z = builder.fadd(_pick(builder, z, z, [0, 1, 2, 3]), _pick(builder, z, z, [4, 5, 6, 7]))
-    return [_element(builder, z, i) for i in range(4)]
+    return builder.fadd(_pick(builder, z, z, [0, 1, 2, 3]), _pick(builder, z, z, [4, 5, 6, 7]))
 
 
 def _two_to(builder: Any, a: Value) -> Value:
@@ -141,7 +141,7 @@ add = _binary(lambda builder, a, b: builder.fadd(a, b))
 subtract = _binary(lambda builder, a, b: builder.fsub(a, b))
 multiply = _binary(lambda builder, a, b: builder.fmul(a, b))
 divide = _binary(lambda builder, a, b: builder.fdiv(a, b))
-larger = _binary(_named("llvm.maxnum.v8f32"))
+larger = _binary(_named("llvm.maxnum.v8f32", "nnan", "nsz"))
 floor = _unary(_named("llvm.floor.v8f32"))
 two_to = _unary(_two_to)
 """Two to the power of integers from -126 to 127, given as floats."""
@@ -167,13 +167,16 @@ def multiply_add(_typing: Any, _a: Any, _b: Any, _c: Any) -> Any:
 
 
 @intrinsic
-def totals(_typing: Any, _a: Any, _b: Any, _c: Any, _d: Any) -> Any:
-    """The sums of four vectors, as a tuple."""
+def store_totals(_typing: Any, array: Any, _at: Any, _a: Any, _b: Any, _c: Any, _d: Any) -> Any:
+    """Write the sums of four vectors, one after the other, to a flat float32 array from some place on."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Value:
-        return context.make_tuple(builder, signature.return_type, _totals(builder, args))
+        four = ir.VectorType(ir.FloatType(), 4).as_pointer()
+        address = builder.bitcast(_address(context, builder, signature, args), four)
+        builder.store(_totals(builder, args[2:]), address, align=4)
+        return context.get_dummy_value()
 
-    return types.UniTuple(types.float32, 4)(vector, vector, vector, vector), generate
+    return types.void(array, types.intp, *[vector] * 4), generate
 
 
 @intrinsic
