@@ -6,8 +6,8 @@
   more in which nothing else runs (120 ms in napari alone, 240 ms once torch and what needs it are there).
   While something works only the young objects are collected; what is due comes afterwards.
 
-It is due once after torch was imported. ``gc.freeze`` and ``gc.unfreeze`` around the import would put that
-off, and ended in a segmentation fault in a later collection.
+One is due once torch was imported (``_collection``). ``gc.freeze`` and ``gc.unfreeze`` around the import
+would put that off, and ended in a segmentation fault in a later collection.
 """
 
 from __future__ import annotations
@@ -29,6 +29,11 @@ class Patience:
         self._lock = threading.Lock()
         self._interval = 0.0
         self._thresholds = (0, 0, 0)
+
+    @property
+    def inside(self) -> int:
+        """How many have entered and not left."""
+        return self._inside
 
     def __enter__(self) -> None:
         with self._lock:

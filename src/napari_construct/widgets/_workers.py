@@ -25,6 +25,7 @@ from napari.utils.notifications import notification_manager, show_error
 from qtpy.QtCore import QObject, Signal
 
 from napari_construct.events import Event
+from napari_construct.widgets._collection import collect_when_quiet
 from napari_construct.widgets._messages import JobError, plain
 from napari_construct.widgets._patience import PATIENCE
 from napari_construct.widgets._priority import lowered
@@ -69,6 +70,7 @@ class Job(QObject):
 
     def start(self) -> None:
         """Queue the job; progress and outcome come as signals."""
+        collect_when_quiet()
         worker = create_worker(
             self._task,
             _worker_class=_Worker,

@@ -1,0 +1,64 @@
+"""One full collection after torch was imported, once it is quiet, in the GUI thread."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+from types import ModuleType
+
+import pytest
+from qtpy.QtWidgets import QApplication
+
+from napari_construct.widgets import _collection
+from napari_construct.widgets._collection import _Collection, collect_when_quiet
+from napari_construct.widgets._patience import PATIENCE
+
+
+@pytest.fixture
+def full(qapp, monkeypatch):
+    """Threads of the full collections that come."""
+    monkeypatch.setattr(_collection, "LOOK_MS", 10)
+    threads: list[int] = []
+
+    def note(phase, info):
+        if phase == "start" and info["generation"] == 2:
+            threads.append(threading.get_ident())
+
+    gc.callbacks.append(note)
+    yield threads
+    gc.callbacks.remove(note)
+
+
+def _armed() -> bool:
+    return QApplication.instance().findChild(_Collection) is not None
+
+
+def test_a_collection_waits_until_nothing_works(full, qtbot, monkeypatch):
+    thresholds = gc.get_threshold()
+    with monkeypatch.context() as before:
+        before.delitem(sys.modules, "torch", raising=False)
+        collect_when_quiet()
+        collect_when_quiet()
+    before_it = len(full)
+    with PATIENCE:
+        qtbot.wait(200)
+        assert _armed()
+        assert len(full) == before_it
+    assert gc.get_threshold() != thresholds  # still held off
+    monkeypatch.setitem(sys.modules, "torch", ModuleType("torch"))
+    qtbot.waitUntil(lambda: not _armed(), timeout=5000)
+    assert full[before_it:] == [threading.get_ident()]
+    assert gc.get_threshold() == thresholds
+
+
+def test_without_torch_it_goes_and_with_torch_it_never_comes(full, qtbot, monkeypatch):
+    with monkeypatch.context() as before:
+        before.delitem(sys.modules, "torch", raising=False)
+        collect_when_quiet()
+        count = len(full)
+        qtbot.waitUntil(lambda: not _armed(), timeout=5000)
+        assert len(full) == count
+    monkeypatch.setitem(sys.modules, "torch", ModuleType("torch"))
+    collect_when_quiet()
+    assert not _armed()
