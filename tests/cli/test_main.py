@@ -57,9 +57,9 @@ def _seconds(*command: str) -> float:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processor times of children need POSIX")
 @pytest.mark.parametrize("arguments", [[], ["segment"], ["train"]])
 def test_help_is_instant(arguments: list[str]) -> None:
-    """Little more than loading the two libraries it is written with, which take 0.15 s on most machines."""
+    """At most 0.3 s where the libraries it is written with load in 0.12 s; a slow machine gets more."""
     libraries = (sys.executable, "-c", "import typer; from pydantic import BaseModel")
-    rounds = [(_seconds(*libraries), _seconds(*COMMAND, *arguments, "--help")) for _ in range(3)]
+    rounds = [(_seconds(*libraries), _seconds(*COMMAND, *arguments, "--help")) for _ in range(8)]
     least, ours = (min(times) for times in zip(*rounds, strict=True))
     assert ours < 2.5 * least
     loaded = _run(sys.executable, "-X", "importtime", "-m", "napari_construct", *arguments, "--help").stderr
