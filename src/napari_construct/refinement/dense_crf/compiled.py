@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from functools import cached_property, lru_cache, partial
+from functools import lru_cache, partial
 from importlib import import_module
 from threading import Lock
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -99,69 +99,68 @@ class Rooms:
                     self.free[room.size].append(room)
 
 
-class _Blurring(NamedTuple):
-    """The rows of nodes that either kernel reads, what else ``kernels.blur`` takes, and its rooms' sizes."""
-
-    sources: tuple[slice, slice]
-    matrices: tuple[Any, ...]
-    size: int
-    column: int
-
-
 class CompiledBand:
-    """Rows of cells of a lattice with one image, for k planes: splat, blur and slice by kernels.
+    """Rows of cells of a lattice with one image, as kernels take them: splat, blur and slice for k planes.
 
-    Parameters as of :class:`~napari_construct.refinement.dense_crf.band.Band`. Everything is computed in
-    float32; only the features are what the lattice keeps.
+    Everything is computed in float32; only the features are what the lattice keeps. A lattice keeps its
+    bands, so that next to nothing is left to do between two kernels, when no thread but one can do it.
+
+    Parameters
+    ----------
+    lattice : Lattice
+        All cells.
+    index : int
+        Which of the lattice's strips.
     """
 
-    def __init__(self, lattice: Lattice, index: int, k: int, weights: tuple[float, float]) -> None:
+    def __init__(self, lattice: Lattice, index: int) -> None:
         self.kernels = load("kernels")
-        self.lattice, self.weights = lattice, weights
         self.rows = rows = lattice.strips()[index]
-        self.y, self.k, self.r, self.mx = rows.stop - rows.start, k, lattice.rank + 1, lattice.nx + 1
+        self.top = lattice.pixels(rows).start
+        self.y, self.nx, self.s, self.r = rows.stop - rows.start, lattice.nx, lattice.s, lattice.rank + 1
         self.features = flat(lattice.features[:, rows])
+        self.residual = flat(lattice.residual[:, rows])
         self.splines = _cell_splines(lattice.s)
-        self.sizes = (self.y, lattice.nx, lattice.s, k, self.r)
-        self.own, self.line = lattice.own(index), self.mx * k * self.r
+        nodes = rows.start, rows.stop + 1
+        source, wy, *ends = _sources(lattice.appearance_blur.y, nodes, lattice.node_rows)
+        smooth_source, sy, *_ = _sources(lattice.smoothness_blur.y, nodes, lattice.node_rows)
+        self.own, self.sources, self.along_y = lattice.own(index), (source, smooth_source), (wy, *ends, sy)
+        self.along_x = lattice.along_x
 
-    @cached_property
-    def blurring(self) -> _Blurring:
-        """What is needed to blur, but not to splat."""
-        lattice, own = self.lattice, (self.rows.start, self.rows.stop + 1)
-        source, wy, *ends = _sources(lattice.appearance_blur.y, own, lattice.node_rows)
-        smooth_source, sy, *_ = _sources(lattice.smoothness_blur.y, own, lattice.node_rows)
-        smooth, appearance = np.float32(self.weights[0]), np.float32(self.weights[1])
-        column = (smooth_source.stop - smooth_source.start + self.y + 1) * rounded(self.k * self.mx)
-        matrices = (wy * appearance, *ends, sy * smooth, self.mx, self.k, self.r)
-        return _Blurring((source, smooth_source), matrices, (self.y + 1) * self.line, column)
+    def sizes(self, k: int) -> tuple[int, int, int, int, int]:
+        """Sizes that kernels of k planes take last."""
+        return self.y, self.nx, self.s, k, self.r
 
-    def part(self, nodes: Flat, rows: slice) -> Flat:
-        """Rows of the nodes of all bands."""
-        return nodes[rows.start * self.line : rows.stop * self.line]
-
-    def splat(self, values: Flat, nodes: Flat) -> None:
+    def splat(self, values: Flat, nodes: Flat, k: int) -> None:
         """Sum values (y, nx, k, p) times the features on the band's own rows of the nodes."""
-        self.kernels.splat(values, self.features, self.splines, *self.send_to(nodes), *self.sizes)
+        self.kernels.splat(values, self.features, self.splines, *self.send_to(nodes, k), *self.sizes(k))
 
-    def send_to(self, nodes: Flat) -> tuple[Flat, ...]:
+    def send_to(self, nodes: Flat, k: int) -> tuple[Flat, ...]:
         """What kernels that splat take to send what they summed to the band's own rows of the nodes."""
-        return self.part(nodes, self.own), *self.lattice.along_x
+        return self._part(nodes, self.own, k), *self.along_x
 
-    def blur(self, nodes: Flat, rooms: Rooms) -> tuple[Flat, Flat]:
-        """Both kernels, each times its weight, for the nodes that the band sees; and the room they are in."""
-        sources, matrices, size, column = self.blurring
-        room = rooms.take(size + column)
-        blurred = room[:size]
-        given = (self.part(nodes, rows) for rows in sources)
-        self.kernels.blur(*given, blurred, room[size:], *matrices)
-        return blurred, room
+    def blurs(self, nodes: Flat, k: int, weights: tuple[float, float]) -> tuple[Any, ...]:
+        """What kernels that blur take after the room for it: both kernels times ``weights``."""
+        smooth, appearance = (np.float32(weight) for weight in weights)
+        parts = (self._part(nodes, rows, k) for rows in self.sources)
+        return *parts, *self.along_y, smooth, appearance, self.nx + 1, k, self.r
 
-    def gather(self, nodes: Flat, rooms: Rooms, out: Flat) -> None:
-        """Values (y, nx, k, p) of both blurred kernels together at the band's pixels."""
-        blurred, room = self.blur(nodes, rooms)
-        self.kernels.gather(blurred, self.features, self.splines, out, *self.sizes)
-        rooms.give(room)
+    def room(self, rooms: Rooms, k: int) -> Flat:
+        """Room for the nodes that the band sees when they are blurred, and to blur them."""
+        smooth, mx = self.sources[1], self.nx + 1
+        column = (smooth.stop - smooth.start + self.y + 1) * rounded(k * mx)
+        return rooms.take((self.y + 1) * mx * k * self.r + column)
+
+    def blur(self, rooms: Rooms, *given: Any) -> Flat:
+        """Both kernels for the nodes that the band sees, given as for ``blurs``; the room they begin."""
+        room = self.room(rooms, given[1])
+        self.kernels.blur(room, *self.blurs(*given))
+        return room
+
+    def _part(self, nodes: Flat, rows: slice, k: int) -> Flat:
+        """Rows of the nodes of all bands."""
+        line = (self.nx + 1) * k * self.r
+        return nodes[rows.start * line : rows.stop * line]
 
 
 @lru_cache(maxsize=16)
@@ -215,12 +214,13 @@ def apply(
     run: Map,
 ) -> list[Float[Tensor, "1 ny nx k p"]]:
     """Both kernels times values, without the self terms, for every pair of weights."""
-    out = [values.new_empty(values.shape) for _ in weights]
+    k, out = values.shape[3], [values.new_empty(values.shape) for _ in weights]
 
-    def gather(nodes: Flat, index: int) -> None:
+    def gather(nodes: Flat, band: CompiledBand) -> None:
         for pair, target in zip(weights, out, strict=True):
-            band = CompiledBand(lattice, index, values.shape[3], pair)
-            band.gather(nodes, lattice.rooms, flat(target[:, band.rows]))
+            room, to = band.blur(lattice.rooms, nodes, k, pair), flat(target[:, band.rows])
+            band.kernels.gather(room, band.features, band.splines, to, *band.sizes(k))
+            lattice.rooms.give(room)
 
     _splat_then(gather, lattice, values.contiguous(), run)
     return out
@@ -232,29 +232,30 @@ def normalise(lattice: Lattice, smooth: Float[Tensor, "1 ny nx p"], least: float
     The smoothness kernel's feature becomes ``smooth``.
     """
 
-    def scale(nodes: Flat, index: int) -> None:
-        band = CompiledBand(lattice, index, 1, (0.0, 1.0))
-        blurred, room = band.blur(nodes, lattice.rooms)
-        given = (flat(array[:, band.rows]) for array in (lattice.inside, lattice.residual, smooth))
-        y, nx, s, _, r = band.sizes
-        band.kernels.normalise(blurred, band.features, band.splines, *given, np.float32(least), y, nx, s, r)
+    def scale(nodes: Flat, band: CompiledBand) -> None:
+        room = band.blur(lattice.rooms, nodes, 1, (0.0, 1.0))
+        inside, last = (flat(array[:, band.rows]) for array in (lattice.inside, smooth))
+        given = band.features, band.splines, inside, band.residual, last, np.float32(least)
+        band.kernels.normalise(room, *given, band.y, band.nx, band.s, band.r)
         lattice.rooms.give(room)
 
     _splat_then(scale, lattice, lattice.inside, run)
 
 
 def _splat_then(
-    work: Callable[[Flat, int], None], lattice: Lattice, values: Float[Tensor, "1 ny nx k p"], run: Map
+    work: Callable[[Flat, CompiledBand], None],
+    lattice: Lattice,
+    values: Float[Tensor, "1 ny nx k p"],
+    run: Map,
 ) -> None:
     """Splat contiguous values with all bands, and then do something with the nodes and every band."""
-    k, strips = values.shape[3], range(len(lattice.strips()))
+    k = values.shape[3]
     nodes = new_nodes(lattice, k)
 
-    def splat(index: int) -> None:
-        band = CompiledBand(lattice, index, k, (0.0, 0.0))
-        band.splat(flat(values[:, band.rows]), nodes)
+    def splat(band: CompiledBand) -> None:
+        band.splat(flat(values[:, band.rows]), nodes, k)
 
     for step in (splat, partial(work, nodes)):
-        for _ in run(step, strips):
+        for _ in run(step, lattice.bands):
             pass
     lattice.rooms.give(nodes)

@@ -1,16 +1,62 @@
-"""One strip of the mean field by compiled kernels."""
+"""One strip of the mean field by compiled kernels.
+
+Whatever can be is made before the first iteration: between two kernels all but one thread wait for what Python
+does, and what it needs has left the processor's cache.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from napari_construct.refinement.dense_crf.compiled import CompiledBand, Flat, flat, rounded
+from napari_construct.refinement.dense_crf.compiled import CompiledBand, Flat, Rooms, flat, rounded
 from napari_construct.refinement.dense_crf.inputs import MIN_PROBABILITY
 from napari_construct.refinement.dense_crf.lattice import Lattice
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What the strips of an image share: probabilities (k, h, w) given, and where the refined ones go.
+
+    ``order`` are the labels as cells keep them, ``place`` where each label is there; ``labels`` (h, w) may
+    be empty.
+    """
+
+    probabilities: Flat
+    order: Flat
+    place: Flat
+    out: Flat
+    labels: Flat
+    h: int
+    w: int
+    weights: tuple[float, float]
+    rooms: Rooms
+
+
+def compiled_strips(
+    lattice: Lattice,
+    probabilities: Float[Tensor, "1 k h w"],
+    order: list[list[int]],
+    weights: tuple[float, float],
+    out: Float[Tensor, "1 k h w"],
+    labels: UInt8[Tensor, "1 h w"] | None,
+) -> list[CompiledStrip]:
+    """Strips of a lattice that refine contiguous probabilities, and write them and the labels."""
+    job = _Job(
+        flat(probabilities),
+        np.array(order[0]),
+        np.argsort(order[0]),
+        flat(out),
+        np.empty(0, np.uint8) if labels is None else flat(labels),
+        *out.shape[2:],
+        weights,
+        lattice.rooms,
+    )
+    return [CompiledStrip(band, job) for band in lattice.bands]
 
 
 @dataclass
@@ -22,58 +68,46 @@ class CompiledStrip:
     probabilities.
     """
 
-    lattice: Lattice
-    index: int
-    probabilities: Float[Tensor, "1 k h w"]
-    order: list[list[int]]
-    weights: tuple[float, float]
+    band: CompiledBand
+    job: _Job
 
     def start(self, nodes: list[Flat]) -> None:
         """Set up the state and send it to the first of the two arrays of nodes."""
-        lattice, self.nodes = self.lattice, nodes
-        self.rows = lattice.strips()[self.index]
-        self.top = lattice.pixels(self.rows).start
-        _, k, h, w = self.probabilities.shape
-        self.band = band = CompiledBand(lattice, self.index, k - 1, self.weights)
-        size = band.y * lattice.nx * k * rounded(lattice.p)
-        self.logits, self.q = (lattice.rooms.take(size) for _ in range(2))
+        band, job, k = self.band, self.job, self.job.order.size
+        size = band.y * band.nx * k * rounded(band.s**2)
+        self.logits, self.q = (job.rooms.take(size) for _ in range(2))
+        self.given = [self._given(*nodes), self._given(*reversed(nodes))]
         band.kernels.begin(
-            flat(self.probabilities),
-            np.array(self.order[0]),
+            job.probabilities,
+            job.order,
             np.float32(MIN_PROBABILITY),
-            self.top,
-            h,
-            w,
+            band.top,
+            job.h,
+            job.w,
             self.logits,
             self.q,
             band.features,
             band.splines,
-            *band.send_to(nodes[0]),
-            *band.sizes,
+            *band.send_to(nodes[0], k - 1),
+            *band.sizes(k - 1),
         )
+
+    def _given(self, nodes: Flat, others: Flat) -> tuple[Any, ...]:
+        """What an iteration takes that reads the first of two arrays of nodes and sends to the other."""
+        band, k = self.band, self.job.order.size - 1
+        blurs, sends = band.blurs(nodes, k, self.job.weights), band.send_to(others, k)
+        state = self.logits, self.q, band.residual, band.features, band.splines
+        return *blurs, *state, *sends, band.y, band.nx, band.s
 
     def step(self, turn: int, last: bool) -> None:
         """One iteration; send the change to the other array of nodes."""
-        band = self.band
-        blurred, room = band.blur(self.nodes[turn], self.lattice.rooms)
-        band.kernels.step(
-            blurred,
-            self.logits,
-            self.q,
-            flat(self.lattice.residual[:, self.rows]),
-            np.float32(self.weights[1]),
-            band.features,
-            band.splines,
-            *band.send_to(self.nodes[1 - turn]),
-            *band.sizes,
-            last,
-        )
-        self.lattice.rooms.give(room)
+        room = self.band.room(self.job.rooms, self.job.order.size - 1)
+        self.band.kernels.step(room, *self.given[turn], last)
+        self.job.rooms.give(room)
 
-    def finish(self, out: Float[Tensor, "1 k h w"], labels: UInt8[Tensor, "1 h w"] | None) -> None:
+    def finish(self) -> None:
         """Write the strip's probabilities in the order given, and its labels."""
-        band, (h, w) = self.band, out.shape[2:]
-        given = np.empty(0, np.uint8) if labels is None else flat(labels)
-        place = np.argsort(self.order[0])
-        band.kernels.finish(self.q, place, flat(out), given, self.top, h, w, *band.sizes[:3])
-        self.lattice.rooms.give(self.logits, self.q)
+        band, job = self.band, self.job
+        sizes = job.h, job.w, band.y, band.nx, band.s
+        band.kernels.finish(self.q, job.place, job.out, job.labels, band.top, *sizes)
+        job.rooms.give(self.logits, self.q)

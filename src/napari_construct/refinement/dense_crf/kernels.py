@@ -128,23 +128,24 @@ def normalise(nodes, features, splines, inside, residual, smooth, least, y, nx, 
 
 @entry
 @no_type_check
-def blur(nodes, smooth_nodes, out, column, wy, y_first, y_end, sy, mx, k, r):
-    """Both kernels, each times its weight: ``out`` (y + 1, nx + 1, k, r) of nodes that are blurred along x.
+def blur(out, nodes, smooth_nodes, wy, y_first, y_end, sy, smooth, appearance, mx, k, r):
+    """Both kernels times their weights: ``out`` (y + 1, nx + 1, k, r) of nodes that are blurred along x.
 
     ``wy`` (y + 1, rows of ``nodes``) is the appearance kernel's, a band as ``band_sums`` has it, and ``sy``
-    (y + 1, rows of ``smooth_nodes``) the smoothness kernel's, which is for the last feature only; ``column``
-    is room for that.
+    (y + 1, rows of ``smooth_nodes``) the smoothness kernel's, which is for the last feature only; after its
+    own numbers ``out`` has room for that.
     """
     my, n = y_first.size, k * r
     line, m = mx * n, sy.size // my
+    column = out[my * line :]
     many = column.size // (m + my)
-    band_sums(nodes, 0, line, out, 0, line, wy, y_first, y_end, line)
+    band_sums(nodes, 0, line, out, 0, line, wy * appearance, y_first, y_end, line)
     for i in range(m):
         column[i * many + k * mx : (i + 1) * many] = 0
         for j in range(k * mx):
             column[i * many + j] = smooth_nodes[i * line + j * r + r - 1]
     whole = np.zeros(my, np.int64)
-    band_sums(column, 0, many, column, m * many, many, sy, whole, whole + m, many)
+    band_sums(column, 0, many, column, m * many, many, sy * smooth, whole, whole + m, many)
     for row in range(my):
         for j in range(k * mx):
             out[row * line + j * r + r - 1] = column[(m + row) * many + j]
@@ -208,13 +209,15 @@ def begin(
 @entry
 @no_type_check
 def step(
-    blurred, logits, q, residual, weight, features, splines,
-    nodes, wx, x_first, x_end, sx, y, nx, s, k, r, last,
+    blurred, given, smooth_given, wy, y_first, y_end, sy, smooth, appearance, mx, k, r,
+    logits, q, residual, features, splines, nodes, wx, x_first, x_end, sx, y, nx, s, last,
 ):  # fmt: skip
-    """One iteration of y rows of cells: slice, softmax, and splat of the change unless it is the last.
+    """One iteration of y rows of cells: blur, slice, softmax, and splat of the change unless it is the last.
 
-    ``residual`` is (y, nx, s s); ``weight`` times it is what a probability adds to its own logit.
+    The first twelve are what ``blur`` takes. ``residual`` is (y, nx, s s): times the weight of the appearance
+    it is what a probability adds to its own logit.
     """
+    blur(blurred, given, smooth_given, wy, y_first, y_end, sy, smooth, appearance, mx, k, r)
     plane = q.size // (y * nx * (k + 1))
     p, n = s * s, k * r
     line = (nx + 1) * n
@@ -231,7 +234,7 @@ def step(
             at, f = i * (k + 1) * plane, i * p * r
             slice_cell(columns, left, s * n - left, n, features, f, s, k, r, splines, logits, at, plane, sums)
             for x in range(p):
-                own[x] = weight * residual[i * p + x]
+                own[x] = appearance * residual[i * p + x]
             softmax_cell(logits, q, at, k, plane, own, change, room)
             if not last:
                 splat_cell(change, 0, plane, features, f, s, k, r, splines, fresh, upper + cx * n, down)

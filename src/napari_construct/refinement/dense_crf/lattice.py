@@ -143,6 +143,11 @@ class Lattice:
         """Rows of cells worked on at a time."""
         return cut(self.ny, self.nx * self.p, self.device)
 
+    @cached_property
+    def bands(self) -> list[compiled.CompiledBand]:
+        """The strips as compiled kernels take them."""
+        return [compiled.CompiledBand(self, index) for index in range(len(self.strips()))]
+
     def pixels(self, rows: slice) -> slice:
         """The pixel rows of rows of cells."""
         return slice(rows.start * self.s, min(self.h, rows.stop * self.s))

@@ -11,7 +11,7 @@ one; rounding to bfloat16 is then relative to the change, which falls tenfold wi
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any, Protocol, runtime_checkable
@@ -23,10 +23,10 @@ from torch.autograd.function import once_differentiable
 
 from napari_construct.refinement.dense_crf.band import Band, Workspaces
 from napari_construct.refinement.dense_crf.compiled import new_nodes
-from napari_construct.refinement.dense_crf.compiled_strip import CompiledStrip
+from napari_construct.refinement.dense_crf.compiled_strip import compiled_strips
 from napari_construct.refinement.dense_crf.inputs import MIN_PROBABILITY, unary_energy
 from napari_construct.refinement.dense_crf.lattice import Lattice, from_cells, to_cells
-from napari_construct.refinement.dense_crf.strips import Map, one_thread, workers
+from napari_construct.refinement.dense_crf.strips import one_thread, workers
 
 MAX_COMPARED = 16
 
@@ -49,11 +49,15 @@ def mean_field_steps(
     if k == 1:
         yield from repeat(None, iterations)
         return torch.ones_like(probabilities), probabilities.new_zeros(b, h, w, dtype=torch.uint8)
-    field = _MeanField(lattice, probabilities.detach(), weights)
+    given = probabilities.detach()
+    if not iterations:
+        q = given.clamp(MIN_PROBABILITY, 1.0)
+        return q / q.sum(1, keepdim=True), None
+    field = _MeanField(lattice, given.contiguous(), weights)
     for iteration in range(iterations):
-        field.iterate(last=iteration == iterations - 1)
+        field.iterate(first=iteration == 0, last=iteration == iterations - 1)
         yield
-    return field.finish()
+    return field.out, field.labels
 
 
 class _MeanField:
@@ -62,66 +66,55 @@ class _MeanField:
     def __init__(
         self, lattice: Lattice, probabilities: Float[Tensor, "b k h w"], weights: tuple[float, float]
     ) -> None:
-        self.lattice, self.probabilities = lattice, probabilities.contiguous()
-        k = probabilities.shape[1]
+        self.lattice = lattice
+        b, k, h, w = probabilities.shape
         # sorted by weight, so that the result does not depend on the order in which labels are given
         with one_thread():
             order = probabilities.sum((2, 3)).argsort(dim=1, stable=True).tolist()
-        given = (lattice, self.probabilities, order, weights)
-        self.strips: Sequence[_AnyStrip] = _compiled(*given) if lattice.compiled else _strips(*given)
+        self.out = torch.empty_like(probabilities)
+        self.labels = self.out.new_empty(b, h, w, dtype=torch.uint8) if k <= MAX_COMPARED else None
+        make: Callable[..., Sequence[_AnyStrip]] = compiled_strips if lattice.compiled else _strips
+        self.strips = make(lattice, probabilities, order, weights, self.out, self.labels)
         self.nodes: list[Any] = [_new_nodes(lattice, k - 1) for _ in range(2)]
-        self.turn, self.started = 0, False
+        self.turn = 0
 
-    def iterate(self, *, last: bool) -> None:
+    def iterate(self, *, first: bool, last: bool) -> None:
+        def step(strip: _AnyStrip) -> None:
+            strip.step(self.turn, last)
+            if last:
+                strip.finish()
+
         with torch.no_grad(), workers(self.lattice.device) as run:
-            self._start(run)
-            for _ in run(lambda strip: strip.step(self.turn, last), self.strips):
-                pass
+            for work in (lambda strip: strip.start(self.nodes), step)[not first :]:
+                for _ in run(work, self.strips):
+                    pass
         self.turn = 1 - self.turn
-
-    def _start(self, run: Map) -> None:
-        if not self.started:
-            self.started = True
-            for _ in run(lambda strip: strip.start(self.nodes), self.strips):
-                pass
-
-    def finish(self) -> Refined:
-        b, k, h, w = self.probabilities.shape
-        out = torch.empty_like(self.probabilities)
-        labels = out.new_empty(b, h, w, dtype=torch.uint8) if k <= MAX_COMPARED else None
-        with torch.no_grad(), workers(self.lattice.device) as run:
-            self._start(run)
-            for _ in run(lambda strip: strip.finish(out, labels), self.strips):
-                pass
-        if self.lattice.compiled:
+        if last and self.lattice.compiled:
             self.lattice.rooms.give(*self.nodes)
-        return out, labels
 
 
 @runtime_checkable
 class _AnyStrip(Protocol):
     def start(self, nodes: list[Any], /) -> None: ...
     def step(self, turn: int, last: bool, /) -> None: ...
-    def finish(self, out: Tensor, labels: Tensor | None, /) -> None: ...
+    def finish(self) -> None: ...
 
 
 def _new_nodes(lattice: Lattice, k: int) -> Any:
     return new_nodes(lattice, k) if lattice.compiled else lattice.new_nodes(k)
 
 
-def _compiled(
-    lattice: Lattice, probabilities: Tensor, order: list[list[int]], weights: tuple[float, float]
-) -> Sequence[_AnyStrip]:
-    strips = range(len(lattice.strips()))
-    return [CompiledStrip(lattice, index, probabilities, order, weights) for index in strips]
-
-
 def _strips(
-    lattice: Lattice, probabilities: Tensor, order: list[list[int]], weights: tuple[float, float]
+    lattice: Lattice,
+    probabilities: Float[Tensor, "b k h w"],
+    order: list[list[int]],
+    weights: tuple[float, float],
+    out: Float[Tensor, "b k h w"],
+    labels: UInt8[Tensor, "b h w"] | None,
 ) -> Sequence[_AnyStrip]:
     spaces = Workspaces(lattice, probabilities.shape[1] - 1, lattice.dtype)
-    strips = range(len(lattice.strips()))
-    return [_Strip(lattice, index, probabilities, order, weights, spaces) for index in strips]
+    given = (probabilities, order, weights, out, labels, spaces)
+    return [_Strip(lattice, index, *given) for index in range(len(lattice.strips()))]
 
 
 @dataclass
@@ -130,7 +123,8 @@ class _Strip:
 
     ``logits`` are the unaries plus all messages but the self terms and what labels have in common, ``q``
     the probabilities, both (b, y, nx, k, p) with the labels in the order of ``order``; ``ahead`` are the
-    last two (b, y, nx, k - 1, p) differences of probabilities from the last label's.
+    last two (b, y, nx, k - 1, p) differences of probabilities from the last label's. Results go to ``out``
+    and ``labels``.
     """
 
     lattice: Lattice
@@ -138,6 +132,8 @@ class _Strip:
     probabilities: Float[Tensor, "b k h w"]
     order: list[list[int]]
     weights: tuple[float, float]
+    out: Float[Tensor, "b k h w"]
+    labels: UInt8[Tensor, "b h w"] | None
     spaces: Workspaces
 
     def start(self, nodes: list[Float[Tensor, "b m mx km1 r"]]) -> None:
@@ -176,15 +172,15 @@ class _Strip:
             self.band.splat(room, self.ports[1 - turn])
         self.spaces.give(self.band.y, room)
 
-    def finish(self, out: Float[Tensor, "b k h w"], labels: UInt8[Tensor, "b h w"] | None) -> None:
+    def finish(self) -> None:
         """Write the strip's probabilities in the order given, and its labels."""
-        target = out[:, :, self.lattice.pixels(self.rows)]
+        target = self.out[:, :, self.lattice.pixels(self.rows)]
         planes = from_cells(self.q, self.lattice.s, target.shape[2], target.shape[3])
         for image, refined, order in zip(target, planes, self.order, strict=True):
             for label, plane in zip(order, refined, strict=True):
                 image[label] = plane
-        if labels is not None:
-            labels[:, self.lattice.pixels(self.rows)] = _largest(target)
+        if self.labels is not None:
+            self.labels[:, self.lattice.pixels(self.rows)] = _largest(target)
 
 
 def _largest(planes: Float[Tensor, "b k h w"]) -> UInt8[Tensor, "b h w"]:

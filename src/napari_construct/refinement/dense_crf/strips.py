@@ -12,10 +12,11 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
+from queue import SimpleQueue
+from threading import Thread
 from typing import Protocol, TypeVar, cast, runtime_checkable
 
 import torch
@@ -68,6 +69,27 @@ def workers(device: torch.device) -> Iterator[Map]:
         yield _team(threads).map
 
 
+class _Helper:
+    """A thread that waits for work; to wake one through a pool of futures takes several times as long."""
+
+    def __init__(self, name: str) -> None:
+        self.given: SimpleQueue[tuple[Callable[[], None], SimpleQueue[BaseException | None]]] = SimpleQueue()
+        Thread(target=self._work, name=name, daemon=True).start()
+
+    def _work(self) -> None:
+        torch.set_num_threads(1)
+        while True:
+            work, ends = self.given.get()
+            error = None
+            try:
+                work()
+            except BaseException as raised:  # noqa: BLE001 - the thread that waits raises it
+                error = raised
+            del work  # and what it holds
+            ends.put(error)
+            del ends, error
+
+
 class _Team:
     """Threads, the caller's the first, that each take the same items every time, then what others left.
 
@@ -76,15 +98,12 @@ class _Team:
     """
 
     def __init__(self, threads: int) -> None:
-        self.threads = [
-            ThreadPoolExecutor(1, "dense-crf", initializer=torch.set_num_threads, initargs=(1,))
-            for _ in range(threads - 1)
-        ]
+        self.helpers = [_Helper(f"dense-crf-{i}") for i in range(1, threads)]
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item], /) -> Iterator[Result]:
         given = list(items)
         results: list[Result | None] = [None] * len(given)
-        count = len(self.threads) + 1
+        count = len(self.helpers) + 1
         cuts = [len(given) * i // count for i in range(count + 1)]
         shares = [deque(range(*ends)) for ends in pairwise(cuts)]
 
@@ -94,13 +113,17 @@ class _Team:
                 while (index := _taken(take)) is not None:
                     results[index] = function(given[index])
 
-        jobs = [thread.submit(work, own) for own, thread in enumerate(self.threads, 1) if shares[own]]
+        ends: SimpleQueue[BaseException | None] = SimpleQueue()
+        helping = [own for own in range(1, count) if shares[own]]
+        for own in helping:
+            self.helpers[own - 1].given.put((partial(work, own), ends))
         try:
             work(0)
         finally:
-            wait(jobs)
-        for job in jobs:
-            job.result()
+            errors = [ends.get() for _ in helping]
+        for error in errors:
+            if error is not None:
+                raise error
         return iter(cast("list[Result]", results))
 
 
