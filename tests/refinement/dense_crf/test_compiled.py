@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from napari_construct.refinement.dense_crf import (
     Factorisation,
     colours,
     compiled,
+    compiled_strip,
     dense_crf,
     factorisation,
     landmarks,
@@ -183,6 +185,89 @@ def test_functions_of_vectors():
     np.testing.assert_array_equal(shorts, expected)
 
 
+@pytest.mark.parametrize(("r", "k", "s"), [(16, 4, 5), (24, 1, 3), (40, 3, 6), (80, 6, 5), (48, 2, 9)])
+def test_products_of_bfloat16_round_and_do_nothing_else(r, k, s):
+    """A column brought to its rows of pixels, a slice and a splat of two cells, beside float32's."""
+    numba = _numba()
+    from napari_construct.refinement.dense_crf import cells, kernels, products, rounded_cells
+
+    bring, slice_cell, splat_cell = kernels.bring, cells.slice_cell, cells.splat_cell
+    bring_rounded, width = rounded_cells.bring_rounded, rounded_cells.rounded_width
+    slice_rounded, splat_rounded = rounded_cells.slice_rounded_cell, rounded_cells.splat_rounded_cell
+    multiplies = products.multiplies
+
+    @numba.njit(error_model="numpy")
+    def both_ways(nodes, features, splines, corners, values, sliced, splatted, s, k, r, plane):
+        if not multiplies(features):
+            return False
+        p, n, wide = s * s, k * r, k * width(r)
+        columns, short = np.empty(2 * s * n, np.float32), np.zeros(2 * s * wide, np.uint16)
+        sums, room = np.empty(4 * p, np.float32), np.empty(16 * plane, np.uint16)
+        for cx in range(2):
+            bring(nodes, 0, cx, 1, s, n, splines, columns)
+            bring_rounded(nodes, 0, cx, 1, s, k, r, splines, short)
+        slice_cell(columns, 0, s * n, n, features, 0, s, k, r, splines, sliced, 0, plane, sums)
+        at = k * plane
+        slice_rounded(short, 0, s * wide, features, 0, s, k, r, splines, sliced, at, plane, sums)
+        splat_cell(values, 0, plane, features, 0, s, k, r, splines, splatted, 0, 2 * n)
+        rest = splatted[4 * n :]
+        splat_rounded(values, plane, features, 0, s, k, r, corners, room, rest, 0, 2 * n)
+        return True
+
+    rng = np.random.default_rng(0)
+    p, plane = s * s, compiled.rounded(s * s)
+    nodes, numbers = (rng.standard_normal(size).astype(np.float32) for size in (4 * k * r, 2 * p * r))
+    features = torch.from_numpy(numbers).to(torch.bfloat16).view(torch.uint16).numpy()
+    values = rng.standard_normal(k * plane).astype(np.float32)
+    splines = rng.random(2 * s).astype(np.float32)
+    down, across = np.meshgrid(splines.reshape(s, 2), splines.reshape(s, 2), indexing="ij")
+    corners = np.zeros((4, plane), np.float32)
+    corners[:, :p] = (down * across).reshape(s, 2, s, 2).transpose(1, 3, 0, 2).reshape(4, p)
+    sliced, splatted = np.zeros((2, k, plane), np.float32), np.zeros((2, 4 * k * r), np.float32)
+    given = nodes, features, splines, corners.ravel(), values, sliced.ravel(), splatted.ravel()
+    if not both_ways(*given, s, k, r, plane):
+        pytest.skip("this processor does not multiply bfloat16")
+    for exact, rounded in (sliced[:, :, :p], splatted):
+        assert np.abs(exact).mean() > 0.5
+        assert np.abs(rounded - exact).mean() < 4e-3 * np.abs(exact).mean()
+        assert np.abs(rounded - exact).max() < 0.02 * np.abs(exact).max()
+
+
+def test_rounding_changes_next_to_nothing(tissue, soft_classes, monkeypatch):
+    """Messages are those of changes after the first iteration; before it nothing is rounded."""
+    _numba()
+    p = soft_classes(tissue, 5)
+    made = Factorisation(tissue, accuracy="medium")
+    once, more = CRFParameters(iterations=1), CRFParameters()
+    rounded = [made.refine(p, parameters).probabilities for parameters in (once, more)]
+    monkeypatch.setattr(compiled_strip, "ROUGH_FROM", 1000)
+    exact = [made.refine(p, parameters).probabilities for parameters in (once, more)]
+    np.testing.assert_array_equal(rounded[0], exact[0])
+    assert np.abs(rounded[1] - exact[1]).mean() < 1e-4
+    from napari_construct.refinement.dense_crf.llvm import PRODUCTS
+
+    assert (rounded[1] != exact[1]).any() == (PRODUCTS and made.settings.dtype == torch.bfloat16)
+
+
+def test_kernels_for_any_processor(tissue, soft_classes, tmp_path):
+    """Without the instructions of this one: the same to rounding."""
+    _numba()
+    image, p = tissue[:60, :70].copy(), soft_classes(tissue[:60, :70].copy(), 3)
+    np.savez(tmp_path / "given.npz", image=image, p=p)
+    code = (
+        "import sys, numpy as np; from napari_construct.refinement.dense_crf import llvm, Factorisation; "
+        "given = np.load(sys.argv[1]); made = Factorisation(given['image'], accuracy='fast'); "
+        "assert made.lattices[0].compiled and not llvm.PRODUCTS; "
+        "np.save(sys.argv[2], made.refine(given['p']).probabilities)"
+    )
+    files = [str(tmp_path / name) for name in ("given.npz", "done.npy")]
+    subprocess.run(
+        [sys.executable, "-c", code, *files], check=True, env=os.environ | {"NUMBA_CPU_NAME": "generic"}
+    )
+    ours = Factorisation(image, accuracy="fast").refine(p).probabilities
+    assert np.abs(np.load(files[1]) - ours).mean() < 5e-5
+
+
 def test_without_numba_torch_does_the_work(tissue, probabilities):
     with _without_numba():
         made = Factorisation(tissue, accuracy="medium")
@@ -242,13 +327,13 @@ def test_numba_is_not_imported_before_it_is_needed():
 
 @pytest.mark.parametrize("least", [4, 6])
 @pytest.mark.parametrize("width", [1, 21, 255])
-def test_histogram_as_by_torch(tissue, width, least, monkeypatch):
+def test_histogram_as_by_torch(tissue, width, least):
     """Many, few and one colour: bins of four, five and six bits."""
     _numba()
     image = torch.from_numpy(tissue // width)[None]
     means, counts = colours._histogram(image, torch.float64, least)
-    monkeypatch.setattr(colours, "counts_compiled", lambda _device: False)
-    by_torch = colours._histogram(image, torch.float64, least)
+    with _without_numba():
+        by_torch = colours._histogram(image, torch.float64, least)
     assert float(counts.sum()) == image[..., 0].numel()
     torch.testing.assert_close((means, counts), by_torch, rtol=0, atol=0)
 

@@ -10,7 +10,9 @@ from typing import Any
 
 from numba import njit
 
-SHARED = ("cells.py", "functions.py", "vectors.py")
+SHARED = tuple(
+    f"{name}.py" for name in ("cells", "functions", "kernels", "llvm", "products", "rounded_cells", "vectors")
+)
 """Compiled into others: numba watches the file of the function that it keeps, but not these."""
 
 

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from typing import no_type_check
 
+from napari_construct.refinement.dense_crf.compiled import LANES
 from napari_construct.refinement.dense_crf.functions import exp, f32, part
 from napari_construct.refinement.dense_crf.vectors import (
-    LANES,
     add,
     divide,
     every,
@@ -96,8 +96,15 @@ def _slice_planes(columns, o, p, n, more, features, f, s, r, splines, out, x, pl
             place += TOGETHER
         o += n
         p += n
+    add_sums(sums, more, s * s, out, x, plane)
+
+
+@part
+@no_type_check
+def add_sums(sums, more, p, out, x, plane):
+    """Add ``sums`` (p, four) of ``more`` + 1 planes to ``out``."""
     for j in range(more + 1):
-        for i in range(s * s):
+        for i in range(p):
             out[x + j * plane + i] += sums[TOGETHER * i + j]
 
 
@@ -147,10 +154,11 @@ def _splat_one(values, x, features, f, s, r, splines, nodes, at, n, line):
 
 @part
 @no_type_check
-def _add_some(nodes, at, r, more, a, b, c, d):
+def add_some(nodes, at, r, more, a, b, c, d):
     """Add two to four planes' numbers to a node."""
     _add_to(nodes, at, a)
-    _add_to(nodes, at + r, b)
+    if more > 0:
+        _add_to(nodes, at + r, b)
     if more > 1:
         _add_to(nodes, at + 2 * r, c)
     if more > 2:
@@ -208,10 +216,10 @@ def _splat_some(values, x, plane, more, features, f, s, r, splines, nodes, at, n
             multiply_add(v, r2, lr2),
             multiply_add(v, r3, lr3),
         )
-    _add_some(nodes, at, r, more, ul0, ul1, ul2, ul3)
-    _add_some(nodes, at + n, r, more, ur0, ur1, ur2, ur3)
-    _add_some(nodes, at + line, r, more, ll0, ll1, ll2, ll3)
-    _add_some(nodes, at + line + n, r, more, lr0, lr1, lr2, lr3)
+    add_some(nodes, at, r, more, ul0, ul1, ul2, ul3)
+    add_some(nodes, at + n, r, more, ur0, ur1, ur2, ur3)
+    add_some(nodes, at + line, r, more, ll0, ll1, ll2, ll3)
+    add_some(nodes, at + line + n, r, more, lr0, lr1, lr2, lr3)
 
 
 @part
@@ -221,6 +229,9 @@ def splat_cell(values, to, plane, features, f, s, k, r, splines, nodes, at, line
     for kk in range(0, k, TOGETHER):
         more, x = min(k - kk, TOGETHER) - 1, to + kk * plane
         for c in range(0, r, LANES):
+            if c % LINE == 0:
+                for place in range(f + c, f + s * s * r, r):
+                    fetch(features, place + s * s * r)
             o = at + kk * r + c
             if more == 0:
                 _splat_one(values, x, features, f + c, s, r, splines, nodes, o, k * r, line)

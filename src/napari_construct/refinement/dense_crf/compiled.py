@@ -30,14 +30,14 @@ Flat = npt.NDArray[Any]
 """Numbers in one row, as the kernels take them."""
 
 LANES = 8
-"""Rows of numbers are as long as a multiple of this."""
+"""Numbers in a vector; rows of numbers are as long as a multiple of this."""
 
 KEPT_BYTES = 1 << 26
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def load(name: str) -> Any:
-    """The module ``kernels`` or ``fitting``, of functions that numba compiles when they are first called.
+    """The module ``kernels``, ``iterations`` or ``fitting``, of functions that numba compiles.
 
     None where numba is missing, does not load, does not fit the other packages, or is turned off.
     """
@@ -49,16 +49,15 @@ def load(name: str) -> Any:
         return None
 
 
+def serving(name: str, device: torch.device, images: int) -> Any:
+    """As :func:`load` for so many images at a time on a device: None but for one on a processor."""
+    return load(name) if device.type == "cpu" and images == 1 else None
+
+
 def runs_compiled(lattice: Lattice) -> bool:
     """Whether the kernels serve a lattice."""
-    return (
-        lattice.device.type == "cpu"
-        and lattice.b == 1
-        and lattice.taps == 2
-        and lattice.sums == torch.float32
-        and (lattice.rank + 1) % LANES == 0
-        and load("kernels") is not None
-    )
+    fits = lattice.taps == 2 and lattice.sums == torch.float32 and (lattice.rank + 1) % LANES == 0
+    return fits and serving("kernels", lattice.device, lattice.b) is not None
 
 
 def flat(tensor: Tensor) -> Flat:

@@ -9,21 +9,16 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from napari_construct.refinement.dense_crf.compiled import LANES, flat, load
+from napari_construct.refinement.dense_crf.compiled import LANES, flat, load, serving
 
 
 def runs_compiled(
     colours: Float[Tensor, "b n 3"], weights: Float[Tensor, "b m r1"], dtype: torch.dtype
 ) -> bool:
     """Whether the kernels serve colours of these types."""
-    return (
-        len(colours) == 1
-        and colours.device.type == "cpu"
-        and colours.dtype == torch.float32
-        and dtype in {torch.float32, torch.bfloat16}
-        and weights.shape[2] % LANES == 0
-        and load("fitting") is not None
-    )
+    types = colours.dtype == torch.float32 and dtype in {torch.float32, torch.bfloat16}
+    fits = types and weights.shape[2] % LANES == 0
+    return fits and serving("fitting", colours.device, len(colours)) is not None
 
 
 def filler(
@@ -50,11 +45,6 @@ def filler(
         fitting.features(flat(colours[:, part]), *given, *kept, weights.shape[2])
 
     return fill
-
-
-def counts_compiled(device: torch.device) -> bool:
-    """Whether :func:`histogram` serves an image there."""
-    return device.type == "cpu" and load("fitting") is not None
 
 
 def histogram(

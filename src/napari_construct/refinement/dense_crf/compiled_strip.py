@@ -1,7 +1,7 @@
 """One strip of the mean field by compiled kernels.
 
-Whatever can be is made before the first iteration: between two kernels all but one thread wait for what Python
-does, and what it needs has left the processor's cache.
+What can be is made before the first iteration: between two kernels only one thread may run Python, whose own
+data have left the processor's cache.
 """
 
 from __future__ import annotations
@@ -13,9 +13,12 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from napari_construct.refinement.dense_crf.compiled import CompiledBand, Flat, Rooms, flat, rounded
+from napari_construct.refinement.dense_crf.compiled import CompiledBand, Flat, Rooms, flat, load, rounded
 from napari_construct.refinement.dense_crf.inputs import MIN_PROBABILITY
 from napari_construct.refinement.dense_crf.lattice import Lattice
+
+ROUGH_FROM = 1
+"""The first iteration that rounds what it multiplies: what is left to do then is a tenth of what was."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,11 @@ def compiled_strips(
     job = _Job(
         flat(probabilities),
         np.array(order[0]),
-        np.argsort(order[0]),
+        np.array(sorted(range(len(order[0])), key=order[0].__getitem__)),
         flat(out),
         np.empty(0, np.uint8) if labels is None else flat(labels),
-        *out.shape[2:],
+        out.shape[2],
+        out.shape[3],
         weights,
         lattice.rooms,
     )
@@ -74,10 +78,11 @@ class CompiledStrip:
     def start(self, nodes: list[Flat]) -> None:
         """Set up the state and send it to the first of the two arrays of nodes."""
         band, job, k = self.band, self.job, self.job.order.size
+        self.kernels = load("iterations")
         size = band.y * band.nx * k * rounded(band.s**2)
         self.logits, self.q = (job.rooms.take(size) for _ in range(2))
         self.given = [self._given(*nodes), self._given(*reversed(nodes))]
-        band.kernels.begin(
+        self.kernels.begin(
             job.probabilities,
             job.order,
             np.float32(MIN_PROBABILITY),
@@ -99,15 +104,15 @@ class CompiledStrip:
         state = self.logits, self.q, band.residual, band.features, band.splines
         return *blurs, *state, *sends, band.y, band.nx, band.s
 
-    def step(self, turn: int, last: bool) -> None:
-        """One iteration; send the change to the other array of nodes."""
+    def step(self, number: int, last: bool) -> None:
+        """An iteration; send the change to the other array of nodes."""
         room = self.band.room(self.job.rooms, self.job.order.size - 1)
-        self.band.kernels.step(room, *self.given[turn], last)
+        self.kernels.step(room, *self.given[number % 2], number >= ROUGH_FROM, last)
         self.job.rooms.give(room)
 
     def finish(self) -> None:
         """Write the strip's probabilities in the order given, and its labels."""
         band, job = self.band, self.job
         sizes = job.h, job.w, band.y, band.nx, band.s
-        band.kernels.finish(self.q, job.place, job.out, job.labels, band.top, *sizes)
+        self.kernels.finish(self.q, job.place, job.out, job.labels, band.top, *sizes)
         job.rooms.give(self.logits, self.q)

@@ -14,7 +14,7 @@ from torch import Tensor
 from napari_construct.events import Steps, run
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.refinement.dense_crf.colours import NARROW_SIGMA, ColourFeatures, fit_colours
-from napari_construct.refinement.dense_crf.compiled import load
+from napari_construct.refinement.dense_crf.compiled import serving
 from napari_construct.refinement.dense_crf.inputs import (
     ArrayLike,
     check_image,
@@ -77,7 +77,7 @@ def settings_for(accuracy: str, pixels: int, device: torch.device) -> Settings:
     """Settings by name, size and processor."""
     quick = torch.bfloat16 if _fast_bfloat16(device) else torch.float32
     # torch rounds more often than compiled kernels: the same error asks for finer splines and more features
-    compiled = device.type == "cpu" and load("kernels") is not None
+    compiled = serving("kernels", device, 1) is not None
     return {
         "fine": Settings(0.5, 2, 0.0015, 191, torch.float32),
         "medium": Settings(0.5, 1, 0.008, 79, quick) if compiled else Settings(0.4, 1, 0.008, 95, quick),

@@ -10,9 +10,9 @@ from typing import no_type_check
 import numpy as np
 
 from napari_construct.refinement.dense_crf.caching import entry
+from napari_construct.refinement.dense_crf.compiled import LANES
 from napari_construct.refinement.dense_crf.functions import exp, f32, part
 from napari_construct.refinement.dense_crf.vectors import (
-    LANES,
     every,
     load,
     load_every,

@@ -7,8 +7,8 @@ from typing import no_type_check
 import numpy as np
 from numba import njit
 
+from napari_construct.refinement.dense_crf.compiled import LANES
 from napari_construct.refinement.dense_crf.vectors import (
-    LANES,
     divide,
     every,
     exponent,

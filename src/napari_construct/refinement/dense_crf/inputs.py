@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -57,10 +58,11 @@ def check_probabilities(probabilities: ArrayLike) -> Float[Tensor, "b k h w"]:
         )
     tensor = (tensor if tensor.ndim == 4 else tensor[None]).to(torch.float32)
     with torch.no_grad():
-        low, high = (float(v) for v in torch.aminmax(tensor))
-        if not (np.isfinite(low) and np.isfinite(high)):
+        low = float(tensor.min())
+        least, most = (float(v) for v in torch.aminmax(tensor.sum(1)))
+        if not (isfinite(least) and isfinite(most)):
             raise InputError("expected finite probabilities, got NaN or infinity; check the model's output")
-        off = float((tensor.sum(1) - 1).abs().max())
+        off = max(1 - least, most - 1)
     if low < -1e-6 or off > 1e-2:
         raise InputError(
             f"expected probabilities that sum to one over the labels, got values from {low:.4g} and a sum "

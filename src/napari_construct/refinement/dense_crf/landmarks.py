@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from napari_construct.refinement.dense_crf.compiled import flat, load
+from napari_construct.refinement.dense_crf.compiled import flat, serving
 
 MIN_RESIDUAL = 2e-3
 CHECK_EVERY = 16
@@ -19,11 +19,10 @@ def pivoted_cholesky(
 
     An image is done when the kernel's mean residual falls to ``tolerance``, or with ``most`` landmarks.
     """
-    if len(points) > 1 or points.device.type != "cpu":
-        return _batch(points, counts, tolerance, most)
-    fitting = load("fitting")
+    fitting = serving("fitting", points.device, len(points))
     if fitting is None:
-        return _one(points, counts, tolerance, most)
+        alone = len(points) == 1 and points.device.type == "cpu"
+        return (_one if alone else _batch)(points, counts, tolerance, most)
     n = points.shape[1]
     columns = points.new_empty(min(n, most), n)
     landmarks = torch.zeros(len(columns), dtype=torch.int64)

@@ -55,7 +55,7 @@ def mean_field_steps(
         return q / q.sum(1, keepdim=True), None
     field = _MeanField(lattice, given.contiguous(), weights)
     for iteration in range(iterations):
-        field.iterate(first=iteration == 0, last=iteration == iterations - 1)
+        field.iterate(iteration, last=iteration == iterations - 1)
         yield
     return field.out, field.labels
 
@@ -70,25 +70,24 @@ class _MeanField:
         b, k, h, w = probabilities.shape
         # sorted by weight, so that the result does not depend on the order in which labels are given
         with one_thread():
-            order = probabilities.sum((2, 3)).argsort(dim=1, stable=True).tolist()
+            sums = probabilities.sum((2, 3)).tolist()
+        order = [sorted(range(k), key=image.__getitem__) for image in sums]
         self.out = torch.empty_like(probabilities)
         self.labels = self.out.new_empty(b, h, w, dtype=torch.uint8) if k <= MAX_COMPARED else None
         make: Callable[..., Sequence[_AnyStrip]] = compiled_strips if lattice.compiled else _strips
         self.strips = make(lattice, probabilities, order, weights, self.out, self.labels)
         self.nodes: list[Any] = [_new_nodes(lattice, k - 1) for _ in range(2)]
-        self.turn = 0
 
-    def iterate(self, *, first: bool, last: bool) -> None:
+    def iterate(self, number: int, *, last: bool) -> None:
         def step(strip: _AnyStrip) -> None:
-            strip.step(self.turn, last)
+            strip.step(number, last)
             if last:
                 strip.finish()
 
         with torch.no_grad(), workers(self.lattice.device) as run:
-            for work in (lambda strip: strip.start(self.nodes), step)[not first :]:
+            for work in (lambda strip: strip.start(self.nodes), step)[number > 0 :]:
                 for _ in run(work, self.strips):
                     pass
-        self.turn = 1 - self.turn
         if last and self.lattice.compiled:
             self.lattice.rooms.give(*self.nodes)
 
@@ -96,7 +95,7 @@ class _MeanField:
 @runtime_checkable
 class _AnyStrip(Protocol):
     def start(self, nodes: list[Any], /) -> None: ...
-    def step(self, turn: int, last: bool, /) -> None: ...
+    def step(self, number: int, last: bool, /) -> None: ...
     def finish(self) -> None: ...
 
 
@@ -159,8 +158,9 @@ class _Strip:
         self.band.splat(room, self.ports[0])
         self.spaces.give(self.band.y, room)
 
-    def step(self, turn: int, last: bool) -> None:
-        """One iteration; send the change to the other array of nodes."""
+    def step(self, number: int, last: bool) -> None:
+        """An iteration; send the change to the other array of nodes."""
+        turn = number % 2
         room = self.spaces.take(self.band.y)
         self.band.blur(room, self.ports[turn])
         self.most_logits.add_(self.band.slice(room))

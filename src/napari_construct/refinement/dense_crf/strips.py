@@ -41,7 +41,9 @@ def cut(rows: int, row_pixels: int, device: torch.device) -> list[slice]:
         return [slice(0, rows)]
     pairs = max(1, round(rows * row_pixels / STRIP_PIXELS / 2))
     count = min(2 * pairs, rows)
-    return [slice(rows * i // count, rows * (i + 1) // count) for i in range(count)]
+    # rounded up: the first strip is the caller's, who begins before the others have woken
+    edges = [-(-rows * i // count) for i in range(count + 1)]
+    return [slice(*ends) for ends in pairwise(edges)]
 
 
 @contextmanager
