@@ -32,6 +32,7 @@ from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.calibration import BackgroundRule
 from napari_construct.refinement.cam import published_crf_image
 from napari_construct.refinement.dense_crf import CRFParameters, Factorisation, dense_crf_steps
+from napari_construct.refinement.dense_crf.warm_up import compile_steps
 from napari_construct.refinement.safeguard import RefinementReport, compare_masks, protect_regions
 from napari_construct.types import FloatArray, LabelImage, RGBImage
 
@@ -214,6 +215,7 @@ class Decider:
     ) -> Steps[FloatArray]:
         used = probabilities if probabilities[-1].any() else probabilities[:-1]  # without glass no such label
         device = self.predictor.device
+        yield from compile_steps(image.shape[0] * image.shape[1], device)
         if not _LEAST_KEPT <= image.shape[0] * image.shape[1] <= _MOST_KEPT:
             result = yield from dense_crf_steps(image, used, crf, device=device)
             refined: FloatArray = result.probabilities

@@ -10,7 +10,6 @@ for the first time may wait for it. So whatever has just been opened is drawn fi
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 import threading
@@ -19,6 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from napari_construct.widgets._libraries import open_library
 from napari_construct.widgets._triton_ahead import guard_triton
 
 DRAWN_SECONDS: Final = 0.4
@@ -48,10 +48,8 @@ def _load_libraries() -> None:
     names = _LIBRARIES.get(sys.platform)
     if spec is None or not spec.submodule_search_locations or names is None:
         return
-    load = ctypes.CDLL(None).dlopen
-    load.restype, load.argtypes = ctypes.c_void_p, [ctypes.c_char_p, ctypes.c_int]
     for name in names:
         path = Path(spec.submodule_search_locations[0]) / "lib" / name
         shared = os.RTLD_GLOBAL if "global" in name else os.RTLD_LOCAL
         if path.is_file():
-            load(os.fsencode(path), os.RTLD_LAZY | shared)
+            open_library(path, os.RTLD_LAZY | shared)

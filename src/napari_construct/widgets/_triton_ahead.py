@@ -17,6 +17,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+from napari_construct.widgets._libraries import open_library
+
 LIBRARY: Final = "triton._C.libtriton"
 
 
@@ -42,8 +44,10 @@ class _Loader(Loader):
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         before = sys.getdlopenflags()
-        if _llvm_is_loaded():
-            sys.setdlopenflags(os.RTLD_NOW | os.RTLD_DEEPBIND)
+        flags = os.RTLD_NOW | os.RTLD_DEEPBIND if _llvm_is_loaded() else before
+        if spec.origin is not None:
+            open_library(Path(spec.origin), flags)  # a tenth of a second in which nothing waits
+        sys.setdlopenflags(flags)
         try:
             return self._loader.create_module(spec)
         finally:

@@ -1,8 +1,8 @@
 """One cell of the mean field: slice, softmax and splat, as functions that numba compiles.
 
 All arrays are flat and contiguous, with sizes and places given as numbers: float32, but for the features,
-which may be bfloat16 given as uint16. They are widened when they are read, and nothing else is rounded (but see
-``rounded_cells``).
+which may be bfloat16 given as uint16. They are widened when they are read, and nothing else is rounded; but
+see ``rounded_cells``.
 
 Splines are linear here, so a cell of s x s pixels sees the four nodes at its corners, each with k planes of r
 features (r is a multiple of eight). On its way to the pixels a column of nodes is first brought to the s rows

@@ -1,0 +1,38 @@
+"""Compiling ahead of the work, so that whoever waits for it is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from napari_construct.events import Event, Steps
+from napari_construct.refinement.dense_crf.compiled import serving
+from napari_construct.refinement.dense_crf.factorisation import Factorisation, accuracy_of
+
+SIDE = 32
+
+
+def compile_steps(pixels: int, device: torch.device) -> Steps[None]:
+    """Compile what an image of so many pixels needs, unless numba has it from an earlier process.
+
+    It takes about 20 s, once after an installation, or once a session where numba has no place to keep it.
+    """
+    kernels = serving("iterations", device, 1)
+    if kernels is None or accuracy_of("auto", pixels) == "fine" or _is_there(kernels.step):
+        return
+    often = "after an installation" if kernels.step.stats.cache_path else "a session"
+    stage = f"compiling, once {often}"
+    yield Event(stage, 0, 1)
+    image = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+    Factorisation(image, accuracy="fast").refine(np.full((2, SIDE, SIDE), 0.5, np.float32))
+    yield Event(stage, 1, 1)
+
+
+def _is_there(function: Any) -> bool:
+    """Whether a function is compiled, in this process or in a file that was kept."""
+    folder = function.stats.cache_path
+    kept = folder is not None and any(Path(folder).glob(f"*.{function.py_func.__qualname__}-*.nbi"))
+    return kept or bool(function.signatures)
