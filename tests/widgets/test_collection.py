@@ -1,4 +1,4 @@
-"""One full collection after torch was imported, once it is quiet, in the GUI thread."""
+"""One full collection after torch or numba was imported, once it is quiet, in the GUI thread."""
 
 from __future__ import annotations
 
@@ -13,6 +13,15 @@ from qtpy.QtWidgets import QApplication
 from napari_construct.widgets import _collection
 from napari_construct.widgets._collection import _Collection, collect_when_quiet
 from napari_construct.widgets._patience import PATIENCE
+
+
+@pytest.fixture(params=["torch", "numba"])
+def name(request, monkeypatch):
+    """What is still to be imported."""
+    monkeypatch.setattr(_collection, "_installed", lambda: ("torch", "numba"))
+    for each in ("torch", "numba"):
+        monkeypatch.setitem(sys.modules, each, ModuleType(each))
+    return request.param
 
 
 @pytest.fixture
@@ -34,10 +43,10 @@ def _armed() -> bool:
     return QApplication.instance().findChild(_Collection) is not None
 
 
-def test_a_collection_waits_until_nothing_works(full, qtbot, monkeypatch):
+def test_a_collection_waits_until_nothing_works(full, name, qtbot, monkeypatch):
     thresholds = gc.get_threshold()
     with monkeypatch.context() as before:
-        before.delitem(sys.modules, "torch", raising=False)
+        before.delitem(sys.modules, name)
         collect_when_quiet()
         collect_when_quiet()
     before_it = len(full)
@@ -46,19 +55,29 @@ def test_a_collection_waits_until_nothing_works(full, qtbot, monkeypatch):
         assert _armed()
         assert len(full) == before_it
     assert gc.get_threshold() != thresholds  # still held off
-    monkeypatch.setitem(sys.modules, "torch", ModuleType("torch"))
     qtbot.waitUntil(lambda: not _armed(), timeout=5000)
     assert full[before_it:] == [threading.get_ident()]
     assert gc.get_threshold() == thresholds
 
 
-def test_without_torch_it_goes_and_with_torch_it_never_comes(full, qtbot, monkeypatch):
+def test_without_an_import_it_goes_and_after_one_it_never_comes(full, name, qtbot, monkeypatch):
     with monkeypatch.context() as before:
-        before.delitem(sys.modules, "torch", raising=False)
+        before.delitem(sys.modules, name)
         collect_when_quiet()
         count = len(full)
         qtbot.waitUntil(lambda: not _armed(), timeout=5000)
         assert len(full) == count
-    monkeypatch.setitem(sys.modules, "torch", ModuleType("torch"))
     collect_when_quiet()
     assert not _armed()
+
+
+def test_without_numba_only_torch_counts(full, qtbot, monkeypatch):
+    _collection._installed.cache_clear()
+    monkeypatch.setattr(_collection, "find_spec", lambda name: None if name == "numba" else object())
+    monkeypatch.setitem(sys.modules, "torch", ModuleType("torch"))
+    monkeypatch.delitem(sys.modules, "numba", raising=False)
+    try:
+        collect_when_quiet()
+        assert not _armed()
+    finally:
+        _collection._installed.cache_clear()

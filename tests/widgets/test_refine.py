@@ -15,7 +15,8 @@ from napari.layers import Labels
 from PIL import Image as Picture
 from qtpy.QtWidgets import QApplication, QPushButton
 
-from napari_construct.events import run
+from napari_construct.events import Event, run
+from napari_construct.inference import finish as finishing
 from napari_construct.inference.finish import finish
 from napari_construct.inference.model import Predictor, load_model
 from napari_construct.inference.predictor import decided_steps
@@ -162,6 +163,21 @@ def test_the_network_never_runs(qtbot, widget, mask, monkeypatch) -> None:
         changed(qtbot, widget, crf=CRFParameters(appearance_weight=weight))
     assert calls == []
     assert evidence(mask).predictor._network is None
+
+
+def test_compiling_is_told(qtbot, widget, monkeypatch) -> None:
+    """Twenty seconds, once after an installation."""
+
+    def compiling(*_):
+        for done in (0, 1):
+            yield Event("compiling, once after an installation", done, 1)
+
+    monkeypatch.setattr(finishing, "compile_steps", compiling)
+    texts: list[str] = []
+    widget.job.progressed.connect(lambda _: texts.append(widget._status.text()))
+    changed(qtbot, widget, crf=CRFParameters(appearance_weight=7.0))
+    at = texts.index("Compiling, once after an installation...")
+    assert texts[at + 1] == "Refining..."
 
 
 def test_napari_undoes_a_change(qtbot, widget) -> None:

@@ -1,14 +1,17 @@
-"""The full garbage collection that falls due with the import of torch comes when nobody waits for anything.
+"""The full garbage collection that falls due with torch and numba comes when nobody waits for anything.
 
-It takes a quarter of a second and stops everything. Left alone it comes with whatever is done next: opening a
-second widget took 320 ms with it, and 70 without. So full collections are held off until nothing has worked
-and no mouse button was down for some seconds, and then there is one.
+After the import of torch it takes a quarter of a second, and where numba has compiled 0.7 s, and stops
+everything. Left alone it comes with whatever is done next: opening a second widget took 320 ms with it, and
+70 without. So full collections are held off until nothing has worked and no mouse button was down for some
+seconds, and then there is one.
 """
 
 from __future__ import annotations
 
 import gc
 import sys
+from functools import cache
+from importlib.util import find_spec
 from typing import Final
 
 from qtpy.QtCore import QObject, Qt, QTimer
@@ -16,23 +19,34 @@ from qtpy.QtWidgets import QApplication
 
 from napari_construct.widgets._patience import PATIENCE
 
+LARGE: Final = ("torch", "numba")
 LOOK_MS: Final = 1000
 QUIET_LOOKS: Final = 3
 
 
 def collect_when_quiet() -> None:
-    """Called in the GUI thread before work that may import torch; once torch is there it does nothing."""
+    """Called in the GUI thread before work that may import torch or numba; once they are there no more."""
     application = QApplication.instance()
-    if "torch" not in sys.modules and application is not None and application.findChild(_Collection) is None:
+    if _to_come() and application is not None and application.findChild(_Collection) is None:
         _Collection(application)
 
 
+def _to_come() -> set[str]:
+    """Which of them are not imported yet."""
+    return {name for name in _installed() if name not in sys.modules}
+
+
+@cache
+def _installed() -> tuple[str, ...]:
+    return tuple(name for name in LARGE if find_spec(name) is not None)
+
+
 class _Collection(QObject):
-    """Looks now and then whether it is quiet; it goes when it has collected, or when torch did not come."""
+    """Looks now and then whether it is quiet; it goes when it has collected, or when nothing was imported."""
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
-        self._quiet = 0
+        self._quiet, self._to_come = 0, _to_come()
         PATIENCE.__enter__()
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_MS)
@@ -46,7 +60,7 @@ class _Collection(QObject):
             return
         self._timer.stop()
         try:
-            if "torch" in sys.modules:
+            if self._to_come - _to_come():
                 gc.collect()
         finally:
             PATIENCE.__exit__()

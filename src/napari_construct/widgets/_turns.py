@@ -89,8 +89,10 @@ def painting_again(window: QWidget) -> Iterator[Step]:
 
 def paint_all(window: QWidget) -> None:
     """Let go of all that is held."""
-    for part in (window, *window.findChildren(QDockWidget), *_canvases(window)):
-        part.setUpdatesEnabled(True)
+    window.setUpdatesEnabled(True)
+    _paint_docks(window)
+    for canvas in _canvases(window):
+        canvas.setUpdatesEnabled(True)
 
 
 def _paint_docks(window: QWidget) -> None:

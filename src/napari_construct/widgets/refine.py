@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
 
 from napari_construct.events import Event
 from napari_construct.inference.settings import SegmentSettings
+from napari_construct.refinement.dense_crf.progress import COMPILING
 from napari_construct.refinement.safeguard import ErasedRegion
 from napari_construct.widgets._copy_row import CopyRow
 from napari_construct.widgets._erased_list import ErasedList
@@ -239,7 +240,9 @@ class Refine(QWidget):
         mask = self._mask()
         if mask is None:
             return
-        if isinstance(event, LayerMade) and event.layer is not None:
+        if event.stage.startswith(COMPILING):
+            self._status.setText("Refining..." if event.done else f"{event.stage.capitalize()}...")
+        elif isinstance(event, LayerMade) and event.layer is not None:
             mask.setLayer(event.layer)
             self._adder.add([event.layer])
         elif self.refinedLayer() is None:  # deleted meanwhile

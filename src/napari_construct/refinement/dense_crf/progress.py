@@ -10,6 +10,8 @@ from napari_construct.events import Event, Steps
 Result = TypeVar("Result")
 
 STAGE = "dense CRF"
+COMPILING = "compiling"
+"""How the stage begins that comes before, once after an installation."""
 
 
 def counted(steps: Generator[None, None, Result], total: int, done: int = 0) -> Steps[Result]:

@@ -11,6 +11,7 @@ import torch
 from napari_construct.events import Event, Steps
 from napari_construct.refinement.dense_crf.compiled import serving
 from napari_construct.refinement.dense_crf.factorisation import Factorisation, accuracy_of
+from napari_construct.refinement.dense_crf.progress import COMPILING
 
 SIDE = 32
 
@@ -24,7 +25,7 @@ def compile_steps(pixels: int, device: torch.device) -> Steps[None]:
     if kernels is None or accuracy_of("auto", pixels) == "fine" or _is_there(kernels.step):
         return
     often = "after an installation" if kernels.step.stats.cache_path else "a session"
-    stage = f"compiling, once {often}"
+    stage = f"{COMPILING}, once {often}"
     yield Event(stage, 0, 1)
     image = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
     Factorisation(image, accuracy="fast").refine(np.full((2, SIDE, SIDE), 0.5, np.float32))
