@@ -4,12 +4,13 @@
 
 Per widget: the time to open it (the second opening, after everything is imported; the first one beside it),
 the longest stall of the event loop while its model is loaded, in the first run and in later ones (the gap
-between two ticks of a 2 ms timer), beside it those of napari alone, when it adds one plain layer and when it
-draws its window once more, the time from Cancel to idle at several moments of the job and beside it the
+between two ticks of a 2 ms timer), beside it those of napari alone, when it adds one plain layer and when
+it draws its window once more, the time from Cancel to idle at several moments of the job and beside it the
 longest step, and for Refine the time from a moved slider to the new mask of a visible region of 512 px. On
-Linux a gap is given without the time in which the GUI thread was ready and waited for a processor, so that a
-busy machine changes little; the gap as it was stands in brackets. ``--explain`` prints where the GUI thread
-was in the longest gaps. Starts itself again under ``xvfb-run`` where there is no display.
+Linux a gap is given without the time in which the GUI thread was ready and waited for a processor, so that
+a busy machine changes little; the gap as it was stands in brackets, and after it how much of it was a
+single call of napari, which nobody can divide. ``--explain`` prints where the GUI thread was in the longest
+gaps. Starts itself again under ``xvfb-run`` where there is no display.
 
 What each widget does is in ``gui_jobs.py``, one line a job.
 """
@@ -313,9 +314,14 @@ def show(name: str, row: dict[str, Any]) -> None:
         else:
             number = value.own if isinstance(value, Gap) else value
             bound = STALL_BOUND if key.startswith("stall") else bounds.get(key, float("inf"))
-            wall = f" ({1000 * value.wall:.0f})" if isinstance(value, Gap) else ""
             over = " !" if number > bound else ""
-            print(f"  {key.replace('_', ' '):22s} {1000 * number:7.0f} ms{wall}{over}")
+            rest = f" ({1000 * value.wall:.0f}){over}{_single(value)}" if isinstance(value, Gap) else over
+            print(f"  {key.replace('_', ' '):22s} {1000 * number:7.0f} ms{rest}")
+
+
+def _single(gap: Gap) -> str:
+    seconds, name = gap.single
+    return f"  {1000 * seconds:.0f} in one call of napari: {name}" if name else ""
 
 
 if __name__ == "__main__":

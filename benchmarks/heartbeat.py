@@ -13,16 +13,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from single_calls import SingleCalls
+
 TIMEOUT = 600.0
 LINUX = sys.platform.startswith("linux")
 
 
 @dataclass
 class Gap:
-    """Between two ticks: seconds without waiting for a processor, and as they were; where it was spent."""
+    """Between two ticks: seconds without waiting for a processor, and as they were; where it was spent.
+
+    ``single`` are the seconds (and the name) of the longest call of napari among it.
+    """
 
     own: float
     wall: float
+    single: tuple[float, str]
     where: Counter[str] = field(default_factory=Counter)
 
 
@@ -41,6 +47,7 @@ class Heartbeat:
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.setInterval(2)
         self._timer.timeout.connect(self._tick)
+        self._calls = SingleCalls()
 
     def longest(self) -> Gap:
         return max(self.gaps, key=lambda gap: gap.own)
@@ -52,7 +59,8 @@ class Heartbeat:
     def _tick(self) -> None:
         now, waited = time.perf_counter(), self._waited()
         wall = now - self._last
-        self.gaps.append(Gap(wall - (waited - self._before), wall, self._where))
+        single = self._calls.longest_since(self._last)
+        self.gaps.append(Gap(wall - (waited - self._before), wall, single, self._where))
         self._last, self._before, self._where = now, waited, Counter()
 
     @contextmanager
