@@ -8,12 +8,13 @@ from typing import Any
 from llvmlite import binding, ir
 from numba import config
 from numba.core import cgutils
+from numba.core.codegen import get_host_cpu_features
 
 from napari_construct.refinement.dense_crf.compiled import LANES
 
-_HOST = {} if config.CPU_NAME or config.CPU_FEATURES else binding.get_host_cpu_features()
+_FEATURES = "" if config.CPU_NAME or config.CPU_FEATURES else get_host_cpu_features()
 
-PRODUCTS = all(_HOST.get(name, False) for name in ("avx512bf16", "avx512vl"))
+PRODUCTS = {"+avx512bf16", "+avx512vl"}.issubset(_FEATURES.split(","))
 """Whether the processor multiplies bfloat16: sixteen in the time that eight float32 take."""
 
 if PRODUCTS:  # by instructions that are written out, because their names in LLVM change with its version
