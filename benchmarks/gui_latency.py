@@ -283,8 +283,8 @@ def main() -> int:
         os.environ["NAPARI_CONSTRUCT_HOME"] = folder
         application = QApplication.instance() or QApplication([])
         rows: dict[str, dict[str, Any]] = {}
+        heart = Heartbeat(options.explain)
         for name in options.only or [*JOBS, "Refine"]:
-            heart = Heartbeat(options.explain)
             start, used, own = time.perf_counter(), busy() if LINUX else 0.0, time.process_time()
             if name == "Refine":
                 rows[name] = refine(heart, options.repeats)

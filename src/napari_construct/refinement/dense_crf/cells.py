@@ -77,13 +77,20 @@ def slice_plane(columns, o, p, n, features, f, s, r, splines, out, x):
 
 @part
 @no_type_check
+def fetch_pixel(features, f, r):
+    """Ask for a pixel's features: those of the next cell are on another page of memory."""
+    for c in range(0, r, LINE):
+        fetch(features, f + c)
+
+
+@part
+@no_type_check
 def _slice_planes(columns, o, p, n, more, features, f, s, r, splines, out, x, plane, sums):
     """As ``slice_plane`` for two to four planes, ``more`` after the first; ``sums`` is room for four."""
     j2, j3, place = min(2, more) * r, more * r, 0
     for _row in range(s):
         for ix in range(s):
-            for c in range(0, r, LINE):  # of the cell that comes next: it is on another page of memory
-                fetch(features, f + s * s * r + c)
+            fetch_pixel(features, f + s * s * r, r)  # of the cell that comes next
             u, v = load_every(splines, 2 * ix), load_every(splines, 2 * ix + 1)
             a = b = d = e = every(f32(0))
             for c in range(0, r, LANES):
@@ -156,7 +163,7 @@ def _splat_one(values, x, features, f, s, r, splines, nodes, at, n, line):
 @part
 @no_type_check
 def add_some(nodes, at, r, more, a, b, c, d):
-    """Add two to four planes' numbers to a node."""
+    """Add numbers of one plane, and of ``more``, to a node."""
     _add_to(nodes, at, a)
     if more > 0:
         _add_to(nodes, at + r, b)
@@ -230,7 +237,7 @@ def splat_cell(values, to, plane, features, f, s, k, r, splines, nodes, at, line
     for kk in range(0, k, TOGETHER):
         more, x = min(k - kk, TOGETHER) - 1, to + kk * plane
         for c in range(0, r, LANES):
-            if c % LINE == 0:
+            if c % LINE == 0:  # ask for the next cell's; for all of them at once it would wait
                 for place in range(f + c, f + s * s * r, r):
                     fetch(features, place + s * s * r)
             o = at + kk * r + c

@@ -150,10 +150,10 @@ class CompiledBand:
         column = (smooth.stop - smooth.start + self.y + 1) * rounded(k * mx)
         return rooms.take((self.y + 1) * mx * k * self.r + column)
 
-    def blur(self, rooms: Rooms, *given: Any) -> Flat:
-        """Both kernels for the nodes that the band sees, given as for ``blurs``; the room they begin."""
-        room = self.room(rooms, given[1])
-        self.kernels.blur(room, *self.blurs(*given))
+    def blur(self, rooms: Rooms, nodes: Flat, k: int, weights: tuple[float, float]) -> Flat:
+        """Both kernels times ``weights`` for the nodes that the band sees; the room that begins with them."""
+        room = self.room(rooms, k)
+        self.kernels.blur(room, *self.blurs(nodes, k, weights))
         return room
 
     def _part(self, nodes: Flat, rows: slice, k: int) -> Flat:

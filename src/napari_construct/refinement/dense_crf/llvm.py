@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import binding, ir
-from numba import config
+from numba import config, types
 from numba.core import cgutils
 from numba.core.codegen import get_host_cpu_features
+from numba.extending import models, register_model
 
 from napari_construct.refinement.dense_crf.compiled import LANES
 
@@ -24,9 +25,24 @@ INTEGER = ir.IntType(32)
 FLOATS, INTEGERS = ir.VectorType(ir.FloatType(), LANES), ir.VectorType(INTEGER, LANES)
 SHORTS = ir.VectorType(ir.IntType(16), LANES)
 PAIRS, WIDE = ir.VectorType(ir.IntType(16), 2 * LANES), ir.VectorType(ir.FloatType(), 2 * LANES)
+WIDE_PAIRS = ir.VectorType(ir.IntType(16), 4 * LANES)
 
 Value = Any
 """A value of LLVM; neither llvmlite nor numba has types to check."""
+
+
+class Lanes(types.Type):
+    """Numba's type of a vector of LLVM."""
+
+    def __init__(self, name: str, layout: Value) -> None:
+        self.layout = layout
+        super().__init__(name)
+
+
+@register_model(Lanes)
+class _LanesModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: Any) -> None:
+        super().__init__(manager, kind, kind.layout)
 
 
 def integers(number: int) -> Value:

@@ -79,13 +79,16 @@ class _MeanField:
         self.nodes: list[Any] = [_new_nodes(lattice, k - 1) for _ in range(2)]
 
     def iterate(self, number: int, *, last: bool) -> None:
+        def start(strip: _AnyStrip) -> None:
+            strip.start(self.nodes)
+
         def step(strip: _AnyStrip) -> None:
             strip.step(number, last)
             if last:
                 strip.finish()
 
         with torch.no_grad(), workers(self.lattice.device) as run:
-            for work in (lambda strip: strip.start(self.nodes), step)[number > 0 :]:
+            for work in [step] if number else [start, step]:
                 for _ in run(work, self.strips):
                     pass
         if last and self.lattice.compiled:

@@ -10,13 +10,15 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic, models, register_model
+from numba.extending import intrinsic
 
 from napari_construct.refinement.dense_crf.compiled import LANES
 from napari_construct.refinement.dense_crf.llvm import (
     PAIRS,
     PRODUCTS,
     WIDE,
+    WIDE_PAIRS,
+    Lanes,
     Value,
     address_of,
     pick,
@@ -24,35 +26,8 @@ from napari_construct.refinement.dense_crf.llvm import (
 )
 from napari_construct.refinement.dense_crf.vectors import vector
 
-
-class Wide(types.Type):
-    """Numba's type of sixteen float32."""
-
-    def __init__(self) -> None:
-        super().__init__("Vector16")
-
-
-class Pairs(types.Type):
-    """Numba's type of pairs of bfloat16."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        super().__init__(f"Pairs{count}")
-
-
-@register_model(Wide)
-class _WideModel(models.PrimitiveModel):
-    def __init__(self, manager: Any, kind: Any) -> None:
-        super().__init__(manager, kind, WIDE)
-
-
-@register_model(Pairs)
-class _PairsModel(models.PrimitiveModel):
-    def __init__(self, manager: Any, kind: Any) -> None:
-        super().__init__(manager, kind, ir.VectorType(ir.IntType(16), 2 * kind.count))
-
-
-wide, pairs, wide_pairs = Wide(), Pairs(LANES), Pairs(2 * LANES)
+wide = Lanes("Vector16", WIDE)
+pairs, wide_pairs = Lanes("Pairs8", PAIRS), Lanes("Pairs16", WIDE_PAIRS)
 
 
 @intrinsic

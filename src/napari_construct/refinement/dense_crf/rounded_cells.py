@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import no_type_check
 
-from napari_construct.refinement.dense_crf.cells import LINE, TOGETHER, add_some, add_sums
+from napari_construct.refinement.dense_crf.cells import TOGETHER, add_some, add_sums, fetch_pixel
 from napari_construct.refinement.dense_crf.compiled import LANES
 from napari_construct.refinement.dense_crf.functions import f32, part
 from napari_construct.refinement.dense_crf.products import (
@@ -23,7 +23,6 @@ from napari_construct.refinement.dense_crf.products import (
 )
 from napari_construct.refinement.dense_crf.vectors import (
     every,
-    fetch,
     load,
     load_every,
     multiply,
@@ -68,8 +67,7 @@ def _slice_rounded(columns, o, p, n, more, features, f, s, r, splines, out, x, p
     zero = every(f32(0))
     for _row in range(s):
         for ix in range(s):
-            for c in range(0, r, LINE):
-                fetch(features, f + s * s * r + c)
+            fetch_pixel(features, f + s * s * r, r)
             l0 = l1 = l2 = l3 = r0 = r1 = r2 = r3 = zero
             for c in range(0, r, 2 * LANES):
                 phi = load_pairs(features, f + min(c, r - 2 * LANES))

@@ -15,7 +15,7 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic, models, register_model
+from numba.extending import intrinsic
 
 from napari_construct.refinement.dense_crf.llvm import (
     FLOATS,
@@ -23,6 +23,7 @@ from napari_construct.refinement.dense_crf.llvm import (
     INTEGERS,
     PRODUCTS,
     SHORTS,
+    Lanes,
     Value,
     address_of,
     element,
@@ -33,21 +34,7 @@ from napari_construct.refinement.dense_crf.llvm import (
     written,
 )
 
-
-class Vector(types.Type):
-    """Numba's type of a vector."""
-
-    def __init__(self) -> None:
-        super().__init__("Vector8")
-
-
-@register_model(Vector)
-class _Model(models.PrimitiveModel):
-    def __init__(self, manager: Any, kind: Any) -> None:
-        super().__init__(manager, kind, FLOATS)
-
-
-vector = Vector()
+vector = Lanes("Vector8", FLOATS)
 
 
 def _unary(build: Callable[[Any, Value], Value], given: Any = vector, result: Any = vector) -> Any:

@@ -21,8 +21,10 @@ def compile_steps(pixels: int, device: torch.device) -> Steps[None]:
 
     It takes about 20 s, once after an installation, or once a session where numba has no place to keep it.
     """
+    if accuracy_of("auto", pixels) == "fine":
+        return
     kernels = serving("iterations", device, 1)
-    if kernels is None or accuracy_of("auto", pixels) == "fine" or _is_there(kernels.step):
+    if kernels is None or _is_there(kernels.step):
         return
     often = "after an installation" if kernels.step.stats.cache_path else "a session"
     stage = f"{COMPILING}, once {often}"
@@ -34,6 +36,7 @@ def compile_steps(pixels: int, device: torch.device) -> Steps[None]:
 
 def _is_there(function: Any) -> bool:
     """Whether a function is compiled, in this process or in a file that was kept."""
+    if function.signatures:  # without a look at the folder, at each move of a slider
+        return True
     folder = function.stats.cache_path
-    kept = folder is not None and any(Path(folder).glob(f"*.{function.py_func.__qualname__}-*.nbi"))
-    return kept or bool(function.signatures)
+    return folder is not None and any(Path(folder).glob(f"*.{function.py_func.__qualname__}-*.nbi"))
