@@ -44,7 +44,7 @@ class Task:
 
 def idle(widget: Any) -> bool:
     """Whether neither the job nor anything around it is under way."""
-    looks = (getattr(widget, name, None) for name in ("isRunning", "isLooking", "isListing"))
+    looks = (getattr(widget, name, None) for name in ("isRunning", "isLooking", "isListing", "isPreparing"))
     return not any(look() for look in looks if look is not None)
 
 

@@ -84,6 +84,24 @@ def test_parts_of_the_window_are_told_one_a_turn(qtbot, viewer, dock) -> None:
     assert viewer.layers.selection.active == given
 
 
+def test_the_canvas_draws_a_layer_before_it_shows_it(qtbot, make_napari_viewer_proxy) -> None:
+    viewer = make_napari_viewer_proxy(show=True)
+    viewer.add_image(np.zeros((8, 8)))
+    dock = QWidget()
+    viewer.window.add_dock_widget(dock, name="Somewhere")
+    (canvas,) = dock.window().centralWidget().findChildren(QOpenGLWidget)
+    qtbot.waitExposed(canvas)
+    pictures = []  # how many layers were there, and whether it was shown
+    canvas._vispy_canvas.events.draw.connect(
+        lambda _: pictures.append((len(viewer.layers), canvas.updatesEnabled()))
+    )
+    adder = LayerAdder(viewer, dock)
+    with qtbot.waitSignal(adder.finished):
+        adder.add(layers()[:1])
+    qtbot.waitUntil(lambda: (2, True) in pictures)
+    assert (2, False) in pictures[: pictures.index((2, True))]
+
+
 @pytest.mark.parametrize("meanwhile", ["removed", "selected", "moved", "another added"])
 def test_what_happens_meanwhile_finds_the_layer_complete(qtbot, viewer, dock, meanwhile) -> None:
     viewer.add_image(np.zeros((8, 8)), name="first")

@@ -13,9 +13,8 @@ _torch_ahead._load_libraries()
 loaded = open("/proc/self/maps").read() if sys.platform == "linux" else "libtorch_cpu"
 assert "libtorch_cpu" in loaded
 assert "torch" not in sys.modules
-_torch_ahead.load_torch()
-_torch_ahead.load_torch()
-import torch
+with _torch_ahead.torch_loaded(), _torch_ahead.torch_loaded():
+    import torch
 print(float(torch.ones(3).sum()))
 """
 

@@ -18,7 +18,7 @@ import sys
 import napari, numpy as np
 from qtpy.QtWidgets import QApplication
 from napari_construct.widgets import _triton_ahead
-from napari_construct.widgets._torch_ahead import load_torch
+from napari_construct.widgets._torch_ahead import torch_loaded
 
 viewer = napari.Viewer()
 viewer.add_image(np.zeros((8, 8)))
@@ -26,7 +26,8 @@ for _ in range(20):
     QApplication.processEvents()  # the first frame loads what draws it
 if not _triton_ahead._llvm_is_loaded():
     sys.exit({NO_LLVM})
-load_torch()
+with torch_loaded():
+    pass
 flags = sys.getdlopenflags()
 assert "triton" not in sys.modules
 import torch

@@ -21,7 +21,7 @@ from napari_construct.widgets._evaluate_errors import errors_layer, errors_of
 from napari_construct.widgets._evaluate_scores import Scored
 from napari_construct.widgets._evaluate_settings import EvaluateSettings
 from napari_construct.widgets._layers import METADATA_KEY, labels_layer, twin_placement
-from napari_construct.widgets._torch_ahead import load_torch
+from napari_construct.widgets._torch_ahead import torch_loaded
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,14 +137,20 @@ def _numbered(
     return tuple(f"class {i + 1}" for i in range(highest))
 
 
+def load_libraries() -> None:
+    """Import what :func:`folders_job` and its outcome need."""
+    with torch_loaded():
+        from napari_construct.evaluation import evaluate  # noqa: F401 - this is the purpose
+        from napari_construct.widgets import _plots_confusion  # noqa: F401
+
+
 def folders_job(images: Path, masks: Path | None, settings: EvaluateSettings) -> Steps[Evaluated]:
     """As ``napari-construct evaluate``; scores and intervals are computed here, not in the GUI thread."""
     pairs = find_pairs(images, masks)
     yield Event("loading the model", 0, 1)
-    load_torch()
+    load_libraries()
     from napari_construct.evaluation.evaluate import evaluate_steps
     from napari_construct.evaluation.models import Models
-    from napari_construct.widgets import _plots_confusion  # noqa: F401 - slow to import
 
     models = Models([settings.model], device=settings.segment.device)
     yield Event("loading the model", 1, 1)
@@ -159,7 +165,7 @@ def folders_job(images: Path, masks: Path | None, settings: EvaluateSettings) ->
 
 def image_job(image: Path, mask: Path, settings: EvaluateSettings, table: ClassTable) -> Steps[list[Layer]]:
     """One image of folders as layers: image, truth, prediction, errors."""
-    load_torch()
+    load_libraries()
     from napari_construct.data.images import read_image
     from napari_construct.inference.predictor import load_model, segment_steps
 

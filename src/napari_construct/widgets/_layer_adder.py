@@ -2,8 +2,8 @@
 
 Adding a layer costs napari 50 to 150 ms of the GUI thread, whatever the layer holds: controls, visuals, the
 selection that shows the controls, and last one repaint of the window. :func:`insertion` takes that apart
-into turns of the event loop. What comes is what ``viewer.add_layer`` gives, except that only the last of
-several layers is selected.
+into turns of the event loop, and draws what is new once before it is shown. What comes is what
+``viewer.add_layer`` gives, except that only the last of several layers is selected.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from napari_construct.widgets._layer_listeners import WindowListeners
 from napari_construct.widgets._turns import (
     Step,
     Turns,
+    draw_ahead,
     hold_painting,
     main_window,
     paint_all,
@@ -82,6 +83,7 @@ def insertion(viewer: Any, window: QWidget, layer: Any, *, select: bool) -> Iter
         yield partial(_show, aid)
     if select:
         yield partial(_select, viewer, layer)
+    yield partial(draw_ahead, window)
     yield from painting_again(window)
 
 

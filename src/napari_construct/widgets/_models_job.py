@@ -15,7 +15,7 @@ from napari_construct.encoders.entries import EncoderEntry
 from napari_construct.encoders.overview import EncoderStatus, readable_overview, size_text
 from napari_construct.events import Event, Steps
 from napari_construct.exceptions import EncoderError
-from napari_construct.widgets._torch_ahead import load_torch
+from napari_construct.widgets._torch_ahead import torch_loaded
 
 _MB: Final = 10**6
 _COMMAND: Final = re.compile(r"run (?:the command|'napari-construct models download [^']+') again")
@@ -88,8 +88,8 @@ def listing_steps() -> Steps[Listing]:
     from napari_construct.encoders.hub import has_token
 
     yield Event("looking", 0, 2)
-    load_torch()
-    encoders, problem = readable_overview()
+    with torch_loaded():
+        encoders, problem = readable_overview()
     yield Event("looking", 1, 2)
     rows = (*_models(), *map(_encoder, encoders))
     return Listing(rows, has_token(), problem)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_construct.inference.zero_shot_settings import ZeroShotSettings
-from napari_construct.widgets._torch_ahead import load_torch
+from napari_construct.widgets._torch_ahead import torch_loaded
 
 LoadModel = Callable[..., Any]
 
@@ -86,10 +86,10 @@ def _state(model: str | ZeroShotSettings) -> tuple[int, int] | None:
 
 def load_model(model: str | ZeroShotSettings, *, device: str) -> Any:
     """``inference.predictor.load_model``; torch is loaded here, in the thread of the caller."""
-    load_torch()
-    from napari_construct.inference.predictor import load_model as load
+    with torch_loaded():
+        from napari_construct.inference.predictor import load_model as load
 
-    return load(model, device=device)
+        return load(model, device=device)
 
 
 def decided_steps(*args: Any, **kwargs: Any) -> Any:

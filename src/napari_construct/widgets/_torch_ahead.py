@@ -14,6 +14,8 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -24,22 +26,30 @@ from napari_construct.widgets._triton_ahead import guard_triton
 DRAWN_SECONDS: Final = 0.4
 """After which a new widget has been drawn."""
 
-_LOCK: Final = threading.Lock()
+_LOCK: Final = threading.RLock()
 _LIBRARIES: Final = {
     "linux": ("libtorch_global_deps.so", "libtorch.so"),
     "darwin": ("libtorch_global_deps.dylib", "libtorch.dylib"),
 }
 """In the order in which torch loads them; on Windows torch does more, and it is left to it."""
 
+CUDA: Final = "nvidia/*/lib/libcusolver.so.*"
+"""What torch's own libraries do not ask for, but its import does, with what it needs itself."""
 
-def load_torch() -> None:
-    """Import torch, with its libraries ahead, unless it is loaded already; what it imports later is safe."""
+
+@contextmanager
+def torch_loaded() -> Iterator[None]:
+    """Import torch, with its libraries ahead, unless it is loaded already; then what is imported inside.
+
+    One thread at a time: of modules that import each other, two threads may be given halves.
+    """
     guard_triton()
     with _LOCK:
         if "torch" not in sys.modules:
             time.sleep(DRAWN_SECONDS)
             _load_libraries()
             import torch  # noqa: F401 - this is the purpose
+        yield
 
 
 def _load_libraries() -> None:
@@ -48,8 +58,11 @@ def _load_libraries() -> None:
     names = _LIBRARIES.get(sys.platform)
     if spec is None or not spec.submodule_search_locations or names is None:
         return
+    torch = Path(spec.submodule_search_locations[0])
     for name in names:
-        path = Path(spec.submodule_search_locations[0]) / "lib" / name
+        path = torch / "lib" / name
         shared = os.RTLD_GLOBAL if "global" in name else os.RTLD_LOCAL
         if path.is_file():
             open_library(path, os.RTLD_LAZY | shared)
+    for path in torch.parent.glob(CUDA):
+        open_library(path, os.RTLD_LAZY)

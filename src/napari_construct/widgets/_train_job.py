@@ -12,7 +12,7 @@ from napari_construct.data.image_level import ImageLevelDataset, load_dataset
 from napari_construct.events import EpochDone, Event, Steps
 from napari_construct.exceptions import DatasetError
 from napari_construct.training.config import TrainingConfig
-from napari_construct.widgets._torch_ahead import load_torch
+from napari_construct.widgets._torch_ahead import torch_loaded
 from napari_construct.widgets._train_data import validation_data
 from napari_construct.widgets._train_previews import preview_files, preview_steps
 from napari_construct.widgets._train_request import TrainRequest
@@ -34,10 +34,21 @@ class Trained:
     metrics: Mapping[str, float]
 
 
+def load_libraries() -> None:
+    """Import what training and its curves need, also what torch imports for its first optimiser."""
+    with torch_loaded():
+        import torch
+
+        from napari_construct.training import trainer  # noqa: F401 - this is the purpose
+        from napari_construct.widgets import _plots  # noqa: F401
+
+        torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])
+
+
 def estimate_job(request: TrainRequest) -> Steps[Estimated]:
     """What the run will cost; torch is loaded here, in the worker's thread."""
     yield Event("loading the libraries", 0, 1)
-    load_torch()
+    load_libraries()
     from napari_construct.training.estimate import estimate_steps
 
     dataset, val = _data(request)
@@ -67,9 +78,8 @@ def train_job(request: TrainRequest, checked: frozenset[Path]) -> Steps[Trained]
     if not (request.resume or checked.issuperset(dataset.paths)):
         yield from _check_steps(dataset)
     yield Event("loading the libraries", 0, 1)
-    load_torch()
+    load_libraries()
     from napari_construct.training.trainer import train
-    from napari_construct.widgets import _plots  # noqa: F401 - slow to import, and first needed in the GUI
 
     encoder = _frozen_encoder(request.config, len(dataset))
     yield Event("loading the libraries", 1, 1)

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_construct.data.masks import find_pairs
 from napari_construct.exceptions import ConstructError
+from napari_construct.widgets._ahead import Ahead
 from napari_construct.widgets._copy_row import CopyRow
 from napari_construct.widgets._evaluate_input import EvaluateInput
 from napari_construct.widgets._evaluate_job import (
@@ -18,6 +19,7 @@ from napari_construct.widgets._evaluate_job import (
     image_job,
     layer_pair,
     layers_job,
+    load_libraries,
 )
 from napari_construct.widgets._evaluate_outcome import EvaluateOutcome
 from napari_construct.widgets._evaluate_recipes import (
@@ -57,6 +59,7 @@ class Evaluate(QWidget):
         self._control = RunControl("Evaluate", self)
         self._copy_row = CopyRow(self, "Copy this evaluation as {}: pasted back it gives the same scores")
         self._adder = LayerAdder(viewer, self)
+        self._ahead = Ahead(load_libraries, self)
         layout = column(self)
         layout.addWidget(self._input)
         layout.addWidget(self._outcome)
@@ -138,6 +141,10 @@ class Evaluate(QWidget):
         """Whether a job runs or its layers are still being added."""
         return self._control.isRunning() or self._adder.isActive()
 
+    def isPreparing(self) -> bool:
+        """Whether libraries are being loaded that a run would otherwise wait for."""
+        return self._ahead.isActive()
+
     def message(self) -> str:
         return self._control.message()
 
@@ -160,6 +167,8 @@ class Evaluate(QWidget):
     def _refresh(self) -> None:
         """Enable Evaluate, or say what is missing."""
         problem = self._input.problem()
+        if self._input.mode.get() == "folders":
+            self._ahead.start()
         self._control.setBlocked(problem or self._input.options.problem())
 
     def _on_failed(self, error: Exception) -> None:

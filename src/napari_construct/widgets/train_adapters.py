@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QWidget
 from napari_construct.events import EpochDone, Event
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.training.config import TrainingConfig
+from napari_construct.widgets._ahead import Ahead
 from napari_construct.widgets._class_table import ClassTableEditor
 from napari_construct.widgets._copy_row import CopyRow
 from napari_construct.widgets._estimate_row import EstimateRow
@@ -26,7 +27,13 @@ from napari_construct.widgets._options import DEVICES
 from napari_construct.widgets._preferences import preferences
 from napari_construct.widgets._run_control import RunControl
 from napari_construct.widgets._scroll import column, fill_dock
-from napari_construct.widgets._train_job import Estimated, Trained, estimate_job, train_job
+from napari_construct.widgets._train_job import (
+    Estimated,
+    Trained,
+    estimate_job,
+    load_libraries,
+    train_job,
+)
 from napari_construct.widgets._train_options import TrainOptions
 from napari_construct.widgets._train_patches import TrainPatches
 from napari_construct.widgets._train_progress import TrainProgress
@@ -66,6 +73,7 @@ class TrainAdapters(QWidget):
         self._progress = TrainProgress(self)
         self._control = RunControl(_VERBS[False], self)
         self._use = UseModelButton(viewer, self)
+        self._ahead = Ahead(load_libraries, self)
         self._copy_row = CopyRow(self, "Copy this run as {}: pasted back it gives the same model")
         self._build_layout()
         self._connect()
@@ -181,6 +189,10 @@ class TrainAdapters(QWidget):
         """Whether the patches are being looked at."""
         return self._patches.isLooking()
 
+    def isPreparing(self) -> bool:
+        """Whether libraries are being loaded that a run would otherwise wait for."""
+        return self._ahead.isActive()
+
     def message(self) -> str:
         return self._control.message()
 
@@ -270,6 +282,8 @@ class TrainAdapters(QWidget):
         running, missing, error = self._control.isRunning(), self._patches.missing(), self._patches.error()
         if not running:
             self._control.setWords(verb=_VERBS[self._files.resumes()], cancelled=_STOPPED)
+        if not missing:
+            self._ahead.start()
         self._use.setModel(self._files.output() if self._files.hasOutput() else None)
         self._estimate.button.setEnabled(not (missing or error or running))
         if error is not None:

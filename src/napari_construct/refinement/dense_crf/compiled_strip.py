@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from napari_construct.refinement.dense_crf.compiled import CompiledBand, Flat, Rooms, flat, load, rounded
@@ -43,7 +43,7 @@ class _Job:
 def compiled_strips(
     lattice: Lattice,
     probabilities: Float[Tensor, "1 k h w"],
-    order: list[list[int]],
+    order: Int[Tensor, "1 k"],
     weights: tuple[float, float],
     out: Float[Tensor, "1 k h w"],
     labels: UInt8[Tensor, "1 h w"] | None,
@@ -51,8 +51,8 @@ def compiled_strips(
     """Strips of a lattice that refine contiguous probabilities, and write them and the labels."""
     job = _Job(
         flat(probabilities),
-        np.array(order[0]),
-        np.array(sorted(range(len(order[0])), key=order[0].__getitem__)),
+        flat(order),
+        flat(order.argsort()),
         flat(out),
         np.empty(0, np.uint8) if labels is None else flat(labels),
         out.shape[2],

@@ -17,7 +17,7 @@ from itertools import repeat
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -70,8 +70,7 @@ class _MeanField:
         b, k, h, w = probabilities.shape
         # sorted by weight, so that the result does not depend on the order in which labels are given
         with one_thread():
-            sums = probabilities.sum((2, 3)).tolist()
-        order = [sorted(range(k), key=image.__getitem__) for image in sums]
+            order = probabilities.sum((2, 3)).argsort(dim=1, stable=True)
         self.out = torch.empty_like(probabilities)
         self.labels = self.out.new_empty(b, h, w, dtype=torch.uint8) if k <= MAX_COMPARED else None
         make: Callable[..., Sequence[_AnyStrip]] = compiled_strips if lattice.compiled else _strips
@@ -109,7 +108,7 @@ def _new_nodes(lattice: Lattice, k: int) -> Any:
 def _strips(
     lattice: Lattice,
     probabilities: Float[Tensor, "b k h w"],
-    order: list[list[int]],
+    order: Int[Tensor, "b k"],
     weights: tuple[float, float],
     out: Float[Tensor, "b k h w"],
     labels: UInt8[Tensor, "b h w"] | None,
@@ -132,7 +131,7 @@ class _Strip:
     lattice: Lattice
     index: int
     probabilities: Float[Tensor, "b k h w"]
-    order: list[list[int]]
+    order: Int[Tensor, "b k"]
     weights: tuple[float, float]
     out: Float[Tensor, "b k h w"]
     labels: UInt8[Tensor, "b h w"] | None
@@ -143,9 +142,8 @@ class _Strip:
         lattice = self.lattice
         self.rows = lattice.strips()[self.index]
         part = self.probabilities[:, :, lattice.pixels(self.rows)]
-        pairs = zip(part, self.order, strict=True)
-        sorted_planes = torch.stack([image[label] for image, labels in pairs for label in labels])
-        cells = to_cells(sorted_planes.reshape(part.shape), lattice.s)
+        self.images = torch.arange(lattice.b, device=lattice.device)[:, None]
+        cells = to_cells(part[self.images, self.order], lattice.s)
         q = cells.clamp(MIN_PROBABILITY, 1.0)
         self.logits = q.log()
         q /= q.sum(3, keepdim=True)
@@ -178,10 +176,7 @@ class _Strip:
     def finish(self) -> None:
         """Write the strip's probabilities in the order given, and its labels."""
         target = self.out[:, :, self.lattice.pixels(self.rows)]
-        planes = from_cells(self.q, self.lattice.s, target.shape[2], target.shape[3])
-        for image, refined, order in zip(target, planes, self.order, strict=True):
-            for label, plane in zip(order, refined, strict=True):
-                image[label] = plane
+        target[self.images, self.order] = from_cells(self.q, self.lattice.s, *target.shape[2:])
         if self.labels is not None:
             self.labels[:, self.lattice.pixels(self.rows)] = _largest(target)
 

@@ -22,7 +22,8 @@ from math import ceil
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy import linalg, signal
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy import linalg
 
 MAX_SPACING = 16
 REACH = 3.5
@@ -63,9 +64,11 @@ def node_kernel(cells: int, s: int, sigma: float, degree: int) -> npt.NDArray[np
     local = cell_weights(s, degree).T
     for cell in range(cells):
         weights[cell * s : (cell + 1) * s, cell : cell + degree + 1] = local
-    reach = min(n - 1, ceil(8 * sigma))
-    gauss = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-    blurred = signal.oaconvolve(weights, gauss[:, None], mode="full", axes=0)[reach : reach + n]
+    gauss = np.exp(-0.5 * (np.arange(1 - n, n) / sigma) ** 2)
+    blurred = np.zeros((n, m))
+    for a in range(degree + 1):  # a part of a spline is the same in every cell, and so is its blur
+        part = sliding_window_view(np.convolve(gauss, local[:, a]), n)
+        blurred[:, a : a + cells] += part[n - 1 :: -s].T
     gram = weights.T @ weights
     # one pixel a cell leaves the first and last splines dependent; a trace of ridge picks one solution
     gram[np.diag_indices(m)] += 1e-9
