@@ -1,6 +1,6 @@
 """How napari feels while the widgets work: a real viewer, real jobs, a heartbeat in the event loop.
 
-    python benchmarks/gui_latency.py [--only NAME ...] [--repeats 3] [--explain] [--json OUT.json]
+    python benchmarks/gui_latency.py [--only NAME ...] [--apart] [--repeats 3] [--explain] [--json OUT.json]
 
 Per widget: the time to open it (the second opening, after everything is imported; the first one beside it),
 the longest stall of the event loop while its model is loaded, in the first run and in later ones (the gap
@@ -10,7 +10,10 @@ longest step, and for Refine the time from a moved slider to the new mask of a v
 Linux a gap is given without the time in which the GUI thread was ready and waited for a processor, so that
 a busy machine changes little; the gap as it was stands in brackets, and after it how much of it was a
 single call of napari, which nobody can divide. ``--explain`` prints where the GUI thread was in the longest
-gaps. Starts itself again under ``xvfb-run`` where there is no display.
+gaps. With ``--apart`` each widget is the first and only one of its process: what the others would have
+imported and compiled comes in its own first run. ``pace`` is what a fixed loop of Python takes, before and
+after a widget: where it is twice as much, the machine gave half of what it can. Starts itself again under
+``xvfb-run`` where there is no display.
 
 What each widget does is in ``gui_jobs.py``, one line a job.
 """
@@ -22,9 +25,11 @@ import faulthandler
 import json
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
+import timeit
 from pathlib import Path
 from typing import Any
 
@@ -266,14 +271,42 @@ def busy() -> float:
     return (sum(map(int, fields)) - int(fields[3]) - int(fields[4])) / os.sysconf("SC_CLK_TCK")
 
 
+def pace() -> list[float]:
+    """Seconds of a fixed piece of work, several times."""
+    return timeit.repeat("for i in range(100_000): i * i", number=1, repeat=5)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Stalls, cancels and openings of the dock widgets.")
     parser.add_argument("--only", nargs="*", choices=[*JOBS, "Refine"], help="some of the widgets")
+    parser.add_argument("--apart", action="store_true", help="a process for each widget")
     parser.add_argument("--repeats", type=int, default=3, help="runs after the first, at least 1")
     parser.add_argument("--explain", action="store_true", help="where the GUI thread was in stalls")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    names = options.only or [*JOBS, "Refine"]
     ensure_display()
+    rows = apart(names, options) if options.apart else together(names, options)
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+def apart(names: list[str], options: argparse.Namespace) -> dict[str, Any]:
+    """Every widget in a process of its own."""
+    rows: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "rows.json"
+        for name in names:
+            command = [sys.executable, __file__, "--only", name, "--json", str(out)]
+            command += ["--repeats", str(options.repeats), *["--explain"] * options.explain]
+            subprocess.run(command, check=True)
+            rows |= json.loads(out.read_text(encoding="utf-8"))
+    return rows
+
+
+def together(names: list[str], options: argparse.Namespace) -> dict[str, Any]:
+    """One widget after the other in this process."""
     faulthandler.enable()
     from qtpy.QtWidgets import QApplication
 
@@ -284,7 +317,8 @@ def main() -> int:
         application = QApplication.instance() or QApplication([])
         rows: dict[str, dict[str, Any]] = {}
         heart = Heartbeat(options.explain)
-        for name in options.only or [*JOBS, "Refine"]:
+        for name in names:
+            paces = pace()
             start, used, own = time.perf_counter(), busy() if LINUX else 0.0, time.process_time()
             if name == "Refine":
                 rows[name] = refine(heart, options.repeats)
@@ -294,12 +328,11 @@ def main() -> int:
                 others = busy() - used - (time.process_time() - own)
                 cores = len(os.sched_getaffinity(0))
                 rows[name]["others"] = others / (time.perf_counter() - start) / cores
+            rows[name]["pace"] = statistics.median([*paces, *pace()])
             show(name, rows[name])
-        if options.json:
-            plain = {n: {k: getattr(v, "own", v) for k, v in row.items()} for n, row in rows.items()}
-            options.json.write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")
+            sys.stdout.flush()
         application.processEvents()
-    return 0
+    return {name: {k: getattr(v, "own", v) for k, v in row.items()} for name, row in rows.items()}
 
 
 def show(name: str, row: dict[str, Any]) -> None:

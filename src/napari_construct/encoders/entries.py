@@ -123,7 +123,7 @@ class EncoderEntry(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][^\s]{0,300}$")]
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9]\S*$", max_length=301)]
     loader: Loader
     model: str = ""
     options: dict[str, bool | int | float | str] = Field(default_factory=dict)
@@ -131,7 +131,7 @@ class EncoderEntry(BaseModel):
     note: _Text
     source: _Text
     repository: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
-    revision: Annotated[str, Field(pattern=r"^[\w./-]{1,100}$")] = "main"
+    revision: Annotated[str, Field(pattern=r"^[\w./-]+$", max_length=100)] = "main"
     files: tuple[WeightFile, ...] = ()
     licence: _Text
     meaning: _Text
