@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import threading
+import time
 from types import ModuleType
 
 import pytest
@@ -58,6 +59,35 @@ def test_a_collection_waits_until_nothing_works(full, name, qtbot, monkeypatch):
     qtbot.waitUntil(lambda: not _armed(), timeout=5000)
     assert full[before_it:] == [threading.get_ident()]
     assert gc.get_threshold() == thresholds
+
+
+def test_work_between_two_looks_and_a_busy_gui_thread_are_no_quiet(full, name, qtbot, monkeypatch):
+    monkeypatch.setattr(_collection, "LATE_MS", 30)
+    with monkeypatch.context() as before:
+        before.delitem(sys.modules, name)
+        collect_when_quiet()
+    count = len(full)
+    for _ in range(20):
+        with PATIENCE:
+            pass
+        qtbot.wait(12)
+    for _ in range(5):
+        time.sleep(0.05)
+        qtbot.wait(1)
+    assert _armed()
+    assert len(full) == count
+    qtbot.waitUntil(lambda: not _armed(), timeout=5000)
+
+
+def test_imports_of_another_kind_are_followed_by_one_too(full, qtbot, monkeypatch):
+    monkeypatch.setattr(_collection, "_installed", tuple)
+    count = len(full)
+    collect_when_quiet()
+    assert not _armed()
+    collect_when_quiet(anyway=True)
+    collect_when_quiet()
+    qtbot.waitUntil(lambda: not _armed(), timeout=5000)
+    assert len(full) == count + 1
 
 
 def test_without_an_import_it_goes_and_after_one_it_never_comes(full, name, qtbot, monkeypatch):

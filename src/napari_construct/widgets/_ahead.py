@@ -13,6 +13,7 @@ from functools import partial
 from qtpy.QtCore import QObject
 
 from napari_construct.events import Event, Steps
+from napari_construct.widgets._collection import collect_when_quiet
 from napari_construct.widgets._workers import Job
 
 
@@ -36,6 +37,7 @@ class Ahead(QObject):
         """Begin, the first time."""
         if not self._started:
             self._started = True
+            collect_when_quiet(anyway=True)
             self._job.start()
 
     def isActive(self) -> bool:

@@ -3,13 +3,14 @@
 After the import of torch it takes a quarter of a second, and where numba has compiled 0.7 s, and stops
 everything. Left alone it comes with whatever is done next: opening a second widget took 320 ms with it, and
 70 without. So full collections are held off until nothing has worked and no mouse button was down for some
-seconds, and then there is one.
+seconds, and then there is one. A GUI thread that was not asked in time was at work too.
 """
 
 from __future__ import annotations
 
 import gc
 import sys
+import time
 from functools import cache
 from importlib.util import find_spec
 from typing import Final
@@ -21,14 +22,20 @@ from napari_construct.widgets._patience import PATIENCE
 
 LARGE: Final = ("torch", "numba")
 LOOK_MS: Final = 1000
+LATE_MS: Final = 100
 QUIET_LOOKS: Final = 3
 
 
-def collect_when_quiet() -> None:
-    """Called in the GUI thread before work that may import torch or numba; once they are there no more."""
+def collect_when_quiet(*, anyway: bool = False) -> None:
+    """Called in the GUI thread before work that may import torch or numba; once they are there no more.
+
+    ``anyway`` is for work that imports as much as they are.
+    """
     application = QApplication.instance()
-    if _to_come() and application is not None and application.findChild(_Collection) is None:
-        _Collection(application)
+    if application is None or not (anyway or _to_come()):
+        return
+    collection = application.findChild(_Collection) or _Collection(application)
+    collection.anyway |= anyway
 
 
 def _to_come() -> set[str]:
@@ -46,21 +53,28 @@ class _Collection(QObject):
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
-        self._quiet, self._to_come = 0, _to_come()
+        self._quiet, self._to_come, self.anyway = 0, _to_come(), False
         PATIENCE.__enter__()
+        self._seen = PATIENCE.entered, time.monotonic()
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_MS)
         self._timer.timeout.connect(self._look)
         self._timer.start()
 
+    def _was_quiet(self) -> bool:
+        """Whether nothing has happened since the last look."""
+        (entered, then), self._seen = self._seen, (PATIENCE.entered, time.monotonic())
+        worked = PATIENCE.inside > 1 or self._seen[0] > entered
+        late = 1000 * (self._seen[1] - then) > LOOK_MS + LATE_MS
+        return not (worked or late or QApplication.mouseButtons() != Qt.MouseButton.NoButton)
+
     def _look(self) -> None:
-        held = QApplication.mouseButtons() != Qt.MouseButton.NoButton
-        self._quiet = 0 if held or PATIENCE.inside > 1 else self._quiet + 1
+        self._quiet = self._quiet + 1 if self._was_quiet() else 0
         if self._quiet < QUIET_LOOKS:
             return
         self._timer.stop()
         try:
-            if self._to_come - _to_come():
+            if self.anyway or self._to_come - _to_come():
                 gc.collect()
         finally:
             PATIENCE.__exit__()

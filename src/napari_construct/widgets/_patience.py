@@ -25,7 +25,7 @@ class Patience:
     """Entered by whatever works; as before once the last one has left. Safe to enter from several threads."""
 
     def __init__(self) -> None:
-        self._inside = 0
+        self._inside = self._entered = 0
         self._lock = threading.Lock()
         self._interval = 0.0
         self._thresholds = (0, 0, 0)
@@ -35,6 +35,11 @@ class Patience:
         """How many have entered and not left."""
         return self._inside
 
+    @property
+    def entered(self) -> int:
+        """How many ever have."""
+        return self._entered
+
     def __enter__(self) -> None:
         with self._lock:
             if not self._inside:
@@ -42,6 +47,7 @@ class Patience:
                 sys.setswitchinterval(min(self._interval, SWITCH_SECONDS))
                 gc.set_threshold(*self._thresholds[:2], _NEVER)
             self._inside += 1
+            self._entered += 1
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
