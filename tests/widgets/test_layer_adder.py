@@ -137,6 +137,13 @@ def test_what_is_dropped_is_not_added_unless_it_was_begun(qtbot, viewer, dock, b
     assert window.updatesEnabled()
 
 
+def test_what_comes_with_the_last_layer_comes_before_it_is_painted(qtbot, viewer, dock) -> None:
+    adder, window, seen = LayerAdder(viewer, dock), dock.window(), []
+    with qtbot.waitSignal(adder.finished):
+        adder.add(layers(), lambda: seen.append((len(viewer.layers), window.updatesEnabled())))
+    assert seen == [(2, False)]
+
+
 def test_nothing_to_add_is_finished_too(qtbot, viewer, dock) -> None:
     adder = LayerAdder(viewer, dock)
     with qtbot.waitSignal(adder.finished):

@@ -50,15 +50,20 @@ class LayerAdder(QObject):
         """Whether layers are still to be added."""
         return self._turns is not None
 
-    def add(self, layers: Iterable[Any]) -> None:
-        """Add these after those that wait; ``finished`` comes also where there are none."""
+    def add(self, layers: Iterable[Any], then: Step | None = None) -> None:
+        """Add these after those that wait; ``finished`` comes also where there are none.
+
+        ``then`` is called when the last of them is in its place and not yet painted.
+        """
         if self._turns is None:
             self._turns = Turns(main_window(self.parent()))
             self._turns.finished.connect(self._on_finished)
         window = self._turns.parent()
         given = list(layers)
         for i, layer in enumerate(given, start=1):
-            self._turns.append(insertion(self._viewer, window, layer, select=i == len(given)))
+            last = i == len(given)
+            steps = insertion(self._viewer, window, layer, select=last, then=then if last else None)
+            self._turns.append(steps)
         self._turns.start()
 
     def drop(self) -> None:
@@ -71,7 +76,9 @@ class LayerAdder(QObject):
         self.finished.emit()
 
 
-def insertion(viewer: Any, window: QWidget, layer: Any, *, select: bool) -> Iterator[Step]:
+def insertion(
+    viewer: Any, window: QWidget, layer: Any, *, select: bool, then: Step | None = None
+) -> Iterator[Step]:
     """The steps that add one layer.
 
     Into the list, to the parts of the window, its drawing aids, into the selection, onto the screen.
@@ -83,6 +90,8 @@ def insertion(viewer: Any, window: QWidget, layer: Any, *, select: bool) -> Iter
         yield partial(_show, aid)
     if select:
         yield partial(_select, viewer, layer)
+    if then is not None:
+        yield then
     yield partial(draw_ahead, window)
     yield from painting_again(window)
 

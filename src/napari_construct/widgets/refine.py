@@ -244,7 +244,7 @@ class Refine(QWidget):
             self._status.setText("Refining..." if event.done else f"{event.stage.capitalize()}...")
         elif isinstance(event, LayerMade) and event.layer is not None:
             mask.setLayer(event.layer)
-            self._adder.add([event.layer])
+            self._adder.add([event.layer], self._on_before)
         elif self.refinedLayer() is None:  # deleted meanwhile
             return
         elif isinstance(event, WindowDone) and event.change is not None:
@@ -284,8 +284,11 @@ class Refine(QWidget):
     def _on_before(self, *_: object) -> None:
         before = self._before.isChecked()
         source, target = self._layer.layer(), self.refinedLayer()
-        if source is not None and target is not None:
-            source.visible, target.visible = before, not before
+        if source is None or target is None:
+            return
+        for layer, visible in ((source, before), (target, not before)):
+            if layer.visible != visible:  # else napari draws it anew
+                layer.visible = visible
 
     def _on_region(self, region: ErasedRegion) -> None:
         """Bring a region to the middle of the canvas."""
