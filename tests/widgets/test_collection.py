@@ -86,6 +86,11 @@ def test_imports_of_another_kind_are_followed_by_one_too(full, qtbot, monkeypatc
     assert not _armed()
     collect_when_quiet(anyway=True)
     collect_when_quiet()
+    for i in range(_collection.MANY):
+        monkeypatch.setitem(sys.modules, f"one_of_many_{i}", ModuleType("one_of_many"))
+    qtbot.waitUntil(lambda: not _armed(), timeout=5000)
+    assert len(full) == count + 1
+    collect_when_quiet(anyway=True)  # of which nothing is left to import
     qtbot.waitUntil(lambda: not _armed(), timeout=5000)
     assert len(full) == count + 1
 

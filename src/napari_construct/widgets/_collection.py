@@ -24,18 +24,20 @@ LARGE: Final = ("torch", "numba")
 LOOK_MS: Final = 1000
 LATE_MS: Final = 100
 QUIET_LOOKS: Final = 3
+MANY: Final = 200
+"""Modules that, once imported, ask for a collection whatever they are."""
 
 
 def collect_when_quiet(*, anyway: bool = False) -> None:
     """Called in the GUI thread before work that may import torch or numba; once they are there no more.
 
-    ``anyway`` is for work that imports as much as they are.
+    ``anyway`` is for work that may import as much as they are.
     """
     application = QApplication.instance()
     if application is None or not (anyway or _to_come()):
         return
-    collection = application.findChild(_Collection) or _Collection(application)
-    collection.anyway |= anyway
+    if application.findChild(_Collection) is None:
+        _Collection(application)
 
 
 def _to_come() -> set[str]:
@@ -53,7 +55,7 @@ class _Collection(QObject):
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
-        self._quiet, self._to_come, self.anyway = 0, _to_come(), False
+        self._quiet, self._to_come, self._modules = 0, _to_come(), len(sys.modules)
         PATIENCE.__enter__()
         self._seen = PATIENCE.entered, time.monotonic()
         self._timer = QTimer(self)
@@ -74,7 +76,7 @@ class _Collection(QObject):
             return
         self._timer.stop()
         try:
-            if self.anyway or self._to_come - _to_come():
+            if self._to_come - _to_come() or len(sys.modules) - self._modules >= MANY:
                 gc.collect()
         finally:
             PATIENCE.__exit__()

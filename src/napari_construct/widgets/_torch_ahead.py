@@ -33,7 +33,7 @@ _LIBRARIES: Final = {
 }
 """In the order in which torch loads them; on Windows torch does more, and it is left to it."""
 
-CUDA: Final = "nvidia/*/lib/libcusolver.so.*"
+_CUDA: Final = "nvidia/*/lib/libcusolver.so.*"
 """What torch's own libraries do not ask for, but its import does, with what it needs itself."""
 
 
@@ -64,5 +64,5 @@ def _load_libraries() -> None:
         shared = os.RTLD_GLOBAL if "global" in name else os.RTLD_LOCAL
         if path.is_file():
             open_library(path, os.RTLD_LAZY | shared)
-    for path in torch.parent.glob(CUDA):
+    for path in torch.parent.glob(_CUDA):
         open_library(path, os.RTLD_LAZY)

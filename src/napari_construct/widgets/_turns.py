@@ -89,9 +89,9 @@ def draw_ahead(window: QWidget) -> None:
 
 def painting_again(window: QWidget) -> Iterator[Step]:
     """Steps that paint a window: what is around the canvas, the docks on its right, and the canvas."""
-    yield partial(_paint, window, lambda: [window])
-    yield partial(_paint, window, lambda: _docks(window))  # one on the right may be elsewhere by now
-    yield partial(_paint, window, lambda: _canvases(window))
+    yield partial(_paint, window, lambda window: [window])
+    yield partial(_paint, window, _docks)  # one on the right may be elsewhere by now
+    yield partial(_paint, window, _canvases)
 
 
 def paint_all(window: QWidget) -> None:
@@ -100,12 +100,12 @@ def paint_all(window: QWidget) -> None:
         step()
 
 
-def _paint(window: QWidget, parts: Callable[[], Sequence[QWidget]]) -> None:
+def _paint(window: QWidget, find: Callable[[QWidget], Sequence[QWidget]]) -> None:
     """Let go of parts of a window; they are painted next.
 
     Qt takes what was held to be asked for already, asks no more, and paints several parts at once: so ask.
     """
-    for part in parts():
+    for part in find(window):
         part.setUpdatesEnabled(True)
     QCoreApplication.postEvent(window, QEvent(QEvent.Type.UpdateRequest))
 

@@ -160,6 +160,8 @@ class Evaluate(QWidget):
         self._copy_row.commandRequested.connect(self._copy_command)
 
     def _on_changed(self) -> None:
+        if self._input.mode.get() == "folders":
+            self._ahead.start()
         self._refresh()
         if not (self._control.blockedReason() or self._input.options.problem()):
             self.valueChanged.emit(self.value())
@@ -167,8 +169,6 @@ class Evaluate(QWidget):
     def _refresh(self) -> None:
         """Enable Evaluate, or say what is missing."""
         problem = self._input.problem()
-        if self._input.mode.get() == "folders":
-            self._ahead.start()
         self._control.setBlocked(problem or self._input.options.problem())
 
     def _on_failed(self, error: Exception) -> None:

@@ -266,7 +266,6 @@ class Refine(QWidget):
             self.updated.emit()
 
     def _on_added(self) -> None:
-        self._on_before()
         if self._done:
             self._done = False
             self._on_returned()

@@ -27,13 +27,7 @@ from napari_construct.widgets._options import DEVICES
 from napari_construct.widgets._preferences import preferences
 from napari_construct.widgets._run_control import RunControl
 from napari_construct.widgets._scroll import column, fill_dock
-from napari_construct.widgets._train_job import (
-    Estimated,
-    Trained,
-    estimate_job,
-    load_libraries,
-    train_job,
-)
+from napari_construct.widgets._train_job import Estimated, Trained, estimate_job, load_libraries, train_job
 from napari_construct.widgets._train_options import TrainOptions
 from napari_construct.widgets._train_patches import TrainPatches
 from napari_construct.widgets._train_progress import TrainProgress
@@ -247,6 +241,8 @@ class TrainAdapters(QWidget):
         self._device.put(str(kept.get("device", "auto")))
 
     def _on_changed(self, *_: object) -> None:
+        if not self._patches.missing():
+            self._ahead.start()
         self._estimate.showEstimate("")
         self._refresh()
         value = self._options.known()
@@ -282,8 +278,6 @@ class TrainAdapters(QWidget):
         running, missing, error = self._control.isRunning(), self._patches.missing(), self._patches.error()
         if not running:
             self._control.setWords(verb=_VERBS[self._files.resumes()], cancelled=_STOPPED)
-        if not missing:
-            self._ahead.start()
         self._use.setModel(self._files.output() if self._files.hasOutput() else None)
         self._estimate.button.setEnabled(not (missing or error or running))
         if error is not None:
