@@ -26,8 +26,11 @@ def name(request, monkeypatch):
 
 
 @pytest.fixture
-def full(qapp, monkeypatch):
-    """Threads of the full collections that come."""
+def full(qtbot, monkeypatch):
+    """Threads of the full collections that come; what other tests asked for has come before."""
+    if (left := QApplication.instance().findChild(_Collection)) is not None:
+        left._timer.setInterval(10)
+        qtbot.waitUntil(lambda: not _armed(), timeout=20_000)
     monkeypatch.setattr(_collection, "LOOK_MS", 10)
     threads: list[int] = []
 

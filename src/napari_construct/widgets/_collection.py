@@ -67,7 +67,7 @@ class _Collection(QObject):
         """Whether nothing has happened since the last look."""
         (entered, then), self._seen = self._seen, (PATIENCE.entered, time.monotonic())
         worked = PATIENCE.inside > 1 or self._seen[0] > entered
-        late = 1000 * (self._seen[1] - then) > LOOK_MS + LATE_MS
+        late = 1000 * (self._seen[1] - then) > self._timer.interval() + LATE_MS
         return not (worked or late or QApplication.mouseButtons() != Qt.MouseButton.NoButton)
 
     def _look(self) -> None:
