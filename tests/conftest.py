@@ -21,8 +21,11 @@ collect_ignore = [] if importlib.util.find_spec("napari") else ["widgets"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    if importlib.util.find_spec("pytestqt") is None:  # headless: the option in pyproject.toml needs an owner
-        parser.addini("qt_api", "binding for pytest-qt, which is not installed")
+    """Headless, the options in pyproject.toml need an owner."""
+    owners = {"pytestqt": ("qt_api",), "pytest_xvfb": ("xvfb_width", "xvfb_height", "xvfb_colordepth")}
+    for owner, options in owners.items():
+        for option in options if importlib.util.find_spec(owner) is None else ():
+            parser.addini(option, f"of {owner}, which is not installed")
 
 
 @pytest.fixture(scope="session")

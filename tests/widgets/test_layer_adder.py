@@ -8,8 +8,7 @@ import sys
 import numpy as np
 import pytest
 from napari.layers import Image, Labels
-from qtpy.QtOpenGLWidgets import QOpenGLWidget
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_construct.widgets._layer_adder import LayerAdder, insertion
 from napari_construct.widgets._patience import SWITCH_SECONDS, Patience
@@ -43,8 +42,8 @@ def test_layers_are_added_and_the_last_is_selected(qtbot, viewer, dock) -> None:
     assert not adder.isActive()
     assert [layer.name for layer in viewer.layers] == ["first", "map", "mask"]
     assert viewer.layers.selection.active == given[-1]
-    assert dock.window().updatesEnabled()
-    assert all(canvas.updatesEnabled() for canvas in dock.window().findChildren(QOpenGLWidget))
+    assert dock.updatesEnabled()
+    assert dock.window().statusBar().updatesEnabled()
     alone = viewer.add_labels(np.ones((32, 32), np.uint8))
     shown = {name: aid.visible for name, aid in getattr(alone, "_overlays", {}).items()}
     assert {name: aid.visible for name, aid in getattr(given[-1], "_overlays", {}).items()} == shown
@@ -84,22 +83,31 @@ def test_parts_of_the_window_are_told_one_a_turn(qtbot, viewer, dock) -> None:
     assert viewer.layers.selection.active == given
 
 
-def test_the_canvas_draws_a_layer_before_it_shows_it(qtbot, make_napari_viewer_proxy) -> None:
-    viewer = make_napari_viewer_proxy(show=True)
-    viewer.add_image(np.zeros((8, 8)))
-    dock = QWidget()
-    viewer.window.add_dock_widget(dock, name="Somewhere")
-    (canvas,) = dock.window().centralWidget().findChildren(QOpenGLWidget)
-    qtbot.waitExposed(canvas)
-    pictures = []  # how many layers were there, and whether it was shown
-    canvas._vispy_canvas.events.draw.connect(
-        lambda _: pictures.append((len(viewer.layers), canvas.updatesEnabled()))
-    )
-    adder = LayerAdder(viewer, dock)
-    with qtbot.waitSignal(adder.finished):
-        adder.add(layers()[:1])
-    qtbot.waitUntil(lambda: (2, True) in pictures)
-    assert (2, False) in pictures[: pictures.index((2, True))]
+@pytest.mark.parametrize("meanwhile", ["nothing", "removed", "closed"])
+def test_controls_are_made_in_a_turn_of_their_own_and_used_or_let_go(qtbot, viewer, dock, meanwhile) -> None:
+    def made() -> set[QWidget]:
+        return {widget for widget in QApplication.allWidgets() if type(widget).__name__ == "QtImageControls"}
+
+    given, before, window = layers()[0], made(), dock.window()
+    steps = list(insertion(viewer, window, given, select=True))
+    steps[0]()
+    assert made() == before
+    steps[1]()
+    (new,) = made() - before
+    assert not window.isAncestorOf(new)
+    if meanwhile == "closed":
+        viewer.close()
+        qtbot.waitUntil(lambda: new not in made())
+        return
+    if meanwhile == "removed":
+        viewer.layers.remove(given)
+    for step in steps[2:]:
+        step()
+    if meanwhile == "nothing":
+        assert made() - before == {new}
+        assert window.isAncestorOf(new)
+    else:
+        qtbot.waitUntil(lambda: new not in made())
 
 
 @pytest.mark.parametrize("meanwhile", ["removed", "selected", "moved", "another added"])
@@ -126,7 +134,7 @@ def test_what_happens_meanwhile_finds_the_layer_complete(qtbot, viewer, dock, me
 
 @pytest.mark.parametrize("begun", [False, True])
 def test_what_is_dropped_is_not_added_unless_it_was_begun(qtbot, viewer, dock, begun) -> None:
-    adder, window = LayerAdder(viewer, dock), dock.window()
+    adder = LayerAdder(viewer, dock)
     adder.drop()  # nothing waits
     with qtbot.waitSignal(adder.finished):
         adder.add(layers())
@@ -134,13 +142,13 @@ def test_what_is_dropped_is_not_added_unless_it_was_begun(qtbot, viewer, dock, b
             qtbot.waitUntil(lambda: len(viewer.layers) == 1)
         adder.drop()
     assert [layer.name for layer in viewer.layers] == ["map"] * begun
-    assert window.updatesEnabled()
+    assert dock.updatesEnabled()
 
 
 def test_what_comes_with_the_last_layer_comes_before_it_is_painted(qtbot, viewer, dock) -> None:
-    adder, window, seen = LayerAdder(viewer, dock), dock.window(), []
+    adder, bar, seen = LayerAdder(viewer, dock), dock.window().statusBar(), []
     with qtbot.waitSignal(adder.finished):
-        adder.add(layers(), lambda: seen.append((len(viewer.layers), window.updatesEnabled())))
+        adder.add(layers(), lambda: seen.append((len(viewer.layers), bar.updatesEnabled())))
     assert seen == [(2, False)]
 
 
@@ -151,12 +159,12 @@ def test_nothing_to_add_is_finished_too(qtbot, viewer, dock) -> None:
 
 
 def test_dock_closed_meanwhile(qtbot, viewer, dock) -> None:
-    window = dock.window()
+    bar = dock.window().statusBar()
     LayerAdder(viewer, dock).add(layers())
     viewer.window.remove_dock_widget(dock)
     dock.deleteLater()
     del dock
-    qtbot.waitUntil(lambda: len(viewer.layers) == 2 and window.updatesEnabled())
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2 and bar.updatesEnabled())
 
 
 def test_patience_is_as_before_afterwards() -> None:

@@ -17,15 +17,14 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QWidget
 
 from napari_construct.widgets._layer_listeners import WindowListeners
-from napari_construct.widgets._turns import (
-    Step,
-    Turns,
+from napari_construct.widgets._painting import (
     draw_ahead,
     hold_painting,
     main_window,
     paint_all,
     painting_again,
 )
+from napari_construct.widgets._turns import Step, Turns
 
 
 class LayerAdder(QObject):
@@ -83,7 +82,7 @@ def insertion(
 
     Into the list, to the parts of the window, its drawing aids, into the selection, onto the screen.
     """
-    aids, listeners = _drawing_aids(layer), WindowListeners(viewer.layers)
+    aids, listeners = _drawing_aids(layer), WindowListeners(viewer.layers, layer, window)
     yield partial(_insert, viewer, window, layer, aids, listeners)
     yield from listeners.turns()
     for aid in aids:
@@ -102,7 +101,7 @@ def _insert(viewer: Any, window: QWidget, layer: Any, aids: list[Any], listeners
         aid.visible = False
     hold_painting(window)
     try:
-        with _selection_kept(viewer.layers), listeners.passed_over(layer):
+        with _selection_kept(viewer.layers), listeners.passed_over():
             viewer.add_layer(layer)
     except BaseException:
         paint_all(window)

@@ -1,9 +1,9 @@
 """The parts of napari's window that show a new layer, told of it one a turn of the event loop.
 
 A layer that comes into the list is drawn by one part of the window (15 to 35 ms) and gets its controls from
-another (15 to 25 ms), both in the same turn. Here they are passed over when the layer is inserted and told
-afterwards, each by itself. Whatever else happens to the list meanwhile first lets them catch up, so that
-nobody is asked for a layer that he was never told of.
+another (30 to 50 ms), both in the same turn. Here they are passed over when the layer is inserted and told
+afterwards, each by itself, the controls being made before. Whatever else happens to the list meanwhile first
+lets them catch up, so that nobody is asked for a layer that he was never told of.
 """
 
 from __future__ import annotations
@@ -16,32 +16,35 @@ from typing import Any
 from napari.utils.events import EventEmitter
 from qtpy.QtWidgets import QWidget
 
+from napari_construct.widgets._layer_controls import LayerControls
+
 Listener = Callable[..., None]
 
 
 class WindowListeners:
-    """Those that listen to insertions into a list of layers and are widgets.
+    """Those that listen to insertions into a list of layers and are widgets, and are to be told of one layer.
 
     A napari whose emitters do not tell who listens has none, and tells them itself within the insertion.
     """
 
-    def __init__(self, layers: Any) -> None:
-        self._layers = layers
+    def __init__(self, layers: Any, layer: Any, window: QWidget) -> None:
+        self._layers, self._layer = layers, layer
+        self._controls = LayerControls(layer, window)
         self._untold: deque[Listener] = deque()
-        self._layer: Any = None
         self._count = len(self._found())
         self._others = [getattr(layers.events, name) for name in ("inserting", "removing", "reordered")]
         self._others.append(layers.selection.events.changed)
 
     def turns(self) -> Iterator[Callable[[], object]]:
         """Steps that tell all of them, each in a turn of its own."""
+        yield self.make_controls
         yield from (self.tell_next for _ in range(self._count - 1))
         yield self.tell_all
 
     @contextmanager
-    def passed_over(self, layer: Any) -> Iterator[None]:
+    def passed_over(self) -> Iterator[None]:
         """Insert the layer within; :meth:`turns` make up for it."""
-        inserted, self._layer = self._layers.events.inserted, layer
+        inserted = self._layers.events.inserted
         found = self._found()
         for method in found:
             inserted.block(method)
@@ -54,13 +57,20 @@ class WindowListeners:
         for other in self._others:
             other.connect(self.tell_all, position="first")
 
+    def make_controls(self) -> None:
+        """Make the controls of the layer, unless all are told already."""
+        if self._untold:
+            self._controls.make()
+
     def tell_next(self, *_: object) -> bool:
         """Tell one; returns whether there are more."""
         if self._untold:
             emitter = EventEmitter(source=self._layers, type_name="inserted")
             emitter.connect(self._untold.popleft())  # it knows whether the event itself is wanted
-            emitter(index=self._layers.index(self._layer), value=self._layer)
+            with self._controls.handed_over():
+                emitter(index=self._layers.index(self._layer), value=self._layer)
         if not self._untold:
+            self._controls.drop()
             for other in self._others:
                 other.disconnect(self.tell_all)
         return bool(self._untold)

@@ -14,8 +14,9 @@ from napari_construct.widgets._activity import STEPS, Activity
 from napari_construct.widgets._eta import Eta, in_words
 from napari_construct.widgets._message_label import Level, MessageLabel
 from napari_construct.widgets._messages import plain
+from napari_construct.widgets._painting import hold_painting, main_window, painting_again
 from napari_construct.widgets._shortcuts import CANCEL_KEY, RUN_KEY, in_native, shortcut
-from napari_construct.widgets._turns import Turns, hold_painting, main_window, painting_again
+from napari_construct.widgets._turns import Turns
 from napari_construct.widgets._workers import Job, MakeSteps
 
 _NOTICES_SHOWN: Final = 4

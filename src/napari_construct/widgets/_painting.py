@@ -1,0 +1,120 @@
+"""One repaint of napari's window, taken apart into steps between which the event loop answers.
+
+It is that of its docks, 30 ms and more, and of the canvas, 40 ms where Mesa draws it. While painting is held
+nothing of it is done; afterwards come the window with what is on its left, where napari has its own docks,
+those on its right, and the canvas, which is drawn in one step and seen in the next. (Whatever is painted, Qt
+puts the whole window together again, 8 to 16 ms: one dock a turn is slower.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from qtpy.QtCore import QCoreApplication, QEvent, Qt
+from qtpy.QtOpenGLWidgets import QOpenGLWidget
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+from vispy.gloo import gl
+
+from napari_construct.widgets._turns import Step
+
+
+def main_window(widget: QWidget) -> QWidget:
+    """The window of napari around a widget, also where its dock floats; without one the outermost widget."""
+    window = widget.window()
+    while not isinstance(window, QMainWindow) and window.parentWidget() is not None:
+        window = window.parentWidget().window()
+    return window
+
+
+def hold_painting(window: QWidget) -> None:
+    """Nothing of a window is painted until :func:`painting_again`; it shows what was painted last.
+
+    Neither the window itself nor the canvas is held as a widget: the canvas is seen through a hole in the
+    window, which whatever is painted around a canvas without updates would close.
+    """
+    for part in (*_around(window), *_docks(window)):
+        part.setUpdatesEnabled(False)
+    for canvas in _canvases(window):
+        _set_pending(canvas, True)
+
+
+def draw_ahead(window: QWidget) -> None:
+    """Draw one pixel of the canvas: a new layer's programs are compiled and its textures filled by it."""
+    for canvas in _canvases(window):
+        if canvas.isVisible():
+            canvas.makeCurrent()
+            gl.glEnable(gl.GL_SCISSOR_TEST)
+            gl.glScissor(0, 0, 1, 1)
+            canvas.paintGL()
+            gl.glDisable(gl.GL_SCISSOR_TEST)
+            canvas.doneCurrent()
+            _set_pending(canvas, True)
+
+
+def painting_again(window: QWidget) -> Iterator[Step]:
+    """Steps that paint a window: what is around the canvas, the docks on its right, and the canvas."""
+    yield partial(_paint, window, _around)
+    yield partial(_paint, window, _docks)  # one on the right may be elsewhere by now
+    yield partial(_draw, window)
+    yield partial(_put_together, window)
+
+
+def paint_all(window: QWidget) -> None:
+    """Let go of all that is held."""
+    for step in painting_again(window):
+        step()
+
+
+def _paint(window: QWidget, find: Callable[[QWidget], Sequence[QWidget]]) -> None:
+    """Let go of parts of a window; they are painted next.
+
+    Qt takes what was held to be asked for already, asks no more, and paints several parts at once: so ask.
+    """
+    for part in find(window):
+        part.setUpdatesEnabled(True)
+    QCoreApplication.postEvent(window, QEvent(QEvent.Type.UpdateRequest))
+
+
+def _draw(window: QWidget) -> None:
+    """Draw the canvas and let go of it; what it shows is seen when the window is put together."""
+    for canvas in _canvases(window):
+        _set_pending(canvas, False)
+        if canvas.isVisible():
+            canvas.grabFramebuffer()
+
+
+def _set_pending(canvas: QOpenGLWidget, pending: bool) -> None:
+    """While one picture is pending vispy asks for no other; a vispy that does not know it draws earlier."""
+    scene: Any = getattr(canvas, "_vispy_canvas", None)
+    if hasattr(scene, "_update_pending"):
+        scene._update_pending = pending  # noqa: SLF001 - there is no other way to have it wait
+
+
+def _put_together(window: QWidget) -> None:
+    """Paint one pixel of the window, which is then shown anew with all that is in it."""
+    window.update(0, 0, 1, 1)
+
+
+def _around(window: QWidget) -> list[QWidget]:
+    """The status bar, and the docks that are not on the right: those of napari."""
+    if not isinstance(window, QMainWindow):
+        return []
+    right = Qt.DockWidgetArea.RightDockWidgetArea
+    return [window.statusBar(), *(dock for dock in _docks(window) if window.dockWidgetArea(dock) != right)]
+
+
+def _docks(window: QWidget) -> list[QDockWidget]:
+    """All docks.
+
+    They are the window's own children. To look further down asks Python about thousands of widgets: 2 ms, and
+    30 while another thread imports.
+    """
+    return window.findChildren(QDockWidget, options=Qt.FindChildOption.FindDirectChildrenOnly)
+
+
+def _canvases(window: QWidget) -> list[QOpenGLWidget]:
+    """Where napari draws: not in the docks, which hold most of what there is to look through."""
+    inside = window.centralWidget() if isinstance(window, QMainWindow) else window
+    return [] if inside is None else inside.findChildren(QOpenGLWidget)

@@ -1,0 +1,113 @@
+"""A window is painted part after part, and in the end the screen shows all of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.layers import Image
+from numpy.typing import NDArray
+from qtpy.QtGui import QColor
+from qtpy.QtOpenGLWidgets import QOpenGLWidget
+from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
+
+from napari_construct.widgets._layer_adder import insertion
+from napari_construct.widgets._painting import hold_painting, main_window, painting_again
+
+pytestmark = pytest.mark.gui
+
+RED = np.tile(np.array([255, 0, 0], np.uint8), (64, 64, 1))
+BLUE = np.tile(np.array([0, 0, 255], np.uint8), (64, 64, 1))
+
+
+@pytest.fixture
+def shown(qtbot, make_napari_viewer_proxy) -> Any:
+    """A viewer on the screen that shows something red."""
+    if QApplication.platformName() != "xcb":
+        pytest.skip("looks at the screen, which this platform does not allow")
+    viewer = make_napari_viewer_proxy(show=True)
+    widget = QWidget()
+    viewer.window.add_dock_widget(widget, name="Somewhere")
+    with qtbot.waitExposed(main_window(widget)):
+        pass
+    viewer.add_image(RED, rgb=True)
+    qtbot.waitUntil(lambda: is_seen(RED), timeout=10_000)
+    return viewer
+
+
+def window() -> QMainWindow:
+    """The viewer's; whoever keeps it or its canvas keeps the viewer alive."""
+    (shown,) = (w for w in QApplication.topLevelWidgets() if isinstance(w, QMainWindow) and w.isVisible())
+    return shown
+
+
+def is_seen(image: NDArray[np.uint8]) -> bool:
+    """Whether this colour is on the screen where the middle of the canvas is."""
+    (canvas,) = window().centralWidget().findChildren(QOpenGLWidget)
+    corner, side = canvas.mapToGlobal(canvas.rect().center()), 20
+    screen = canvas.screen().grabWindow(0, corner.x(), corner.y(), side, side).toImage()
+    colours = [QColor(screen.pixel(x, y)) for x in range(side) for y in range(side)]
+    seen = {(colour.red(), colour.green(), colour.blue()) for colour in colours}
+    return all(abs(int(a) - b) < 16 for rgb in seen for a, b in zip(image[0, 0], rgb, strict=True))
+
+
+def test_parts_are_let_go_one_after_another(viewer) -> None:
+    widget = QWidget()
+    viewer.window.add_dock_widget(widget, name="Somewhere")
+    window = main_window(widget)
+    docks = window.findChildren(QDockWidget)
+    (ours,) = (dock for dock in docks if dock.isAncestorOf(widget))
+    napari = [dock for dock in docks if window.dockWidgetArea(dock) == window.dockWidgetArea(docks[0])]
+    assert ours not in napari
+    hold_painting(window)
+    assert not any(part.updatesEnabled() for part in (*docks, window.statusBar()))
+    first, second, *others = painting_again(window)
+    first()
+    assert all(part.updatesEnabled() for part in (*napari, window.statusBar()))
+    assert not ours.updatesEnabled()
+    second()
+    assert ours.updatesEnabled()
+    for other in others:
+        other()
+
+
+def test_the_screen_shows_the_old_picture_and_then_the_new_one(qtbot, shown) -> None:
+    viewer = shown
+    *steps, last = insertion(viewer, window(), Image(BLUE, rgb=True), select=True)
+    for step in steps:
+        step()
+        qtbot.wait(20)
+        assert is_seen(RED), step
+    last()
+    qtbot.waitUntil(lambda: is_seen(BLUE), timeout=2000)
+    viewer.layers[-1].visible = False
+    qtbot.waitUntil(lambda: is_seen(RED), timeout=2000)
+
+
+def test_what_is_shown_and_hidden_above_it_leaves_no_hole(qtbot, shown) -> None:
+    viewer = shown
+    *steps, last = insertion(viewer, window(), Image(BLUE, rgb=True), select=True)
+    above = QWidget(window())
+    above.setGeometry(window().rect())
+    above.setAutoFillBackground(True)
+    for step in steps:
+        step()
+        above.setVisible(not above.isVisible())
+        qtbot.wait(20)
+    above.hide()
+    last()
+    qtbot.waitUntil(lambda: is_seen(BLUE), timeout=2000)
+    above.deleteLater()
+
+
+def test_a_picture_that_was_held_is_drawn_in_the_end(qtbot, shown) -> None:
+    viewer = shown
+    hold_painting(window())
+    viewer.layers[-1].data = BLUE
+    viewer.layers[-1].refresh()
+    qtbot.wait(100)
+    assert is_seen(RED)
+    for step in painting_again(window()):
+        step()
+    qtbot.waitUntil(lambda: is_seen(BLUE), timeout=2000)
