@@ -142,7 +142,6 @@ def run_job(task: Task, heart: Heartbeat, repeats: int) -> dict[str, Any]:
         viewer.window.remove_dock_widget(first)
         pause(0.2)
         widget, opening = opened(viewer, task.widget)
-        alone = napari_alone(heart, viewer)
         stalls, steps = [], Steps(widget)
         for i in range(repeats + 1):
             task.fill(widget, viewer, Path(folder) / str(i))
@@ -154,6 +153,7 @@ def run_job(task: Task, heart: Heartbeat, repeats: int) -> dict[str, Any]:
             heart.explain(f"run {i}")
             clear_results(viewer, count)
         cancels, duration = cancelled(task, widget, viewer, Path(folder))
+        alone = napari_alone(heart, viewer)  # last: it makes what a first run has to make otherwise
         viewer.close()
     later = sorted(stalls[1:], key=lambda gap: gap.own)
     return {

@@ -42,8 +42,7 @@ def test_layers_are_added_and_the_last_is_selected(qtbot, viewer, dock) -> None:
     assert not adder.isActive()
     assert [layer.name for layer in viewer.layers] == ["first", "map", "mask"]
     assert viewer.layers.selection.active == given[-1]
-    assert dock.updatesEnabled()
-    assert dock.window().statusBar().updatesEnabled()
+    assert dock.window().updatesEnabled()
     alone = viewer.add_labels(np.ones((32, 32), np.uint8))
     shown = {name: aid.visible for name, aid in getattr(alone, "_overlays", {}).items()}
     assert {name: aid.visible for name, aid in getattr(given[-1], "_overlays", {}).items()} == shown
@@ -134,7 +133,7 @@ def test_what_happens_meanwhile_finds_the_layer_complete(qtbot, viewer, dock, me
 
 @pytest.mark.parametrize("begun", [False, True])
 def test_what_is_dropped_is_not_added_unless_it_was_begun(qtbot, viewer, dock, begun) -> None:
-    adder = LayerAdder(viewer, dock)
+    adder, window = LayerAdder(viewer, dock), dock.window()
     adder.drop()  # nothing waits
     with qtbot.waitSignal(adder.finished):
         adder.add(layers())
@@ -142,13 +141,13 @@ def test_what_is_dropped_is_not_added_unless_it_was_begun(qtbot, viewer, dock, b
             qtbot.waitUntil(lambda: len(viewer.layers) == 1)
         adder.drop()
     assert [layer.name for layer in viewer.layers] == ["map"] * begun
-    assert dock.updatesEnabled()
+    assert window.updatesEnabled()
 
 
 def test_what_comes_with_the_last_layer_comes_before_it_is_painted(qtbot, viewer, dock) -> None:
-    adder, bar, seen = LayerAdder(viewer, dock), dock.window().statusBar(), []
+    adder, window, seen = LayerAdder(viewer, dock), dock.window(), []
     with qtbot.waitSignal(adder.finished):
-        adder.add(layers(), lambda: seen.append((len(viewer.layers), bar.updatesEnabled())))
+        adder.add(layers(), lambda: seen.append((len(viewer.layers), window.updatesEnabled())))
     assert seen == [(2, False)]
 
 
@@ -159,12 +158,12 @@ def test_nothing_to_add_is_finished_too(qtbot, viewer, dock) -> None:
 
 
 def test_dock_closed_meanwhile(qtbot, viewer, dock) -> None:
-    bar = dock.window().statusBar()
+    window = dock.window()
     LayerAdder(viewer, dock).add(layers())
     viewer.window.remove_dock_widget(dock)
     dock.deleteLater()
     del dock
-    qtbot.waitUntil(lambda: len(viewer.layers) == 2 and bar.updatesEnabled())
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2 and window.updatesEnabled())
 
 
 def test_patience_is_as_before_afterwards() -> None:

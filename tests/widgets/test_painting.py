@@ -10,7 +10,7 @@ from napari.layers import Image
 from numpy.typing import NDArray
 from qtpy.QtGui import QColor
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
-from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
+from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 
 from napari_construct.widgets._layer_adder import insertion
 from napari_construct.widgets._painting import hold_painting, main_window, painting_again
@@ -28,6 +28,7 @@ def shown(qtbot, make_napari_viewer_proxy) -> Any:
         pytest.skip("looks at the screen, which this platform does not allow")
     viewer = make_napari_viewer_proxy(show=True)
     widget = QWidget()
+    widget.setObjectName("inside")
     viewer.window.add_dock_widget(widget, name="Somewhere")
     with qtbot.waitExposed(main_window(widget)):
         pass
@@ -42,43 +43,40 @@ def window() -> QMainWindow:
     return shown
 
 
-def is_seen(image: NDArray[np.uint8]) -> bool:
-    """Whether this colour is on the screen where the middle of the canvas is."""
-    (canvas,) = window().centralWidget().findChildren(QOpenGLWidget)
-    corner, side = canvas.mapToGlobal(canvas.rect().center()), 20
-    screen = canvas.screen().grabWindow(0, corner.x(), corner.y(), side, side).toImage()
+def is_seen(image: NDArray[np.uint8], where: QWidget | None = None) -> bool:
+    """Whether this colour is on the screen in the middle of a widget, of the canvas where none is given."""
+    part = where or window().centralWidget().findChildren(QOpenGLWidget)[0]
+    corner, side = part.mapToGlobal(part.rect().center()), 20
+    screen = part.screen().grabWindow(0, corner.x(), corner.y(), side, side).toImage()
     colours = [QColor(screen.pixel(x, y)) for x in range(side) for y in range(side)]
     seen = {(colour.red(), colour.green(), colour.blue()) for colour in colours}
     return all(abs(int(a) - b) < 16 for rgb in seen for a, b in zip(image[0, 0], rgb, strict=True))
 
 
-def test_parts_are_let_go_one_after_another(viewer) -> None:
-    widget = QWidget()
-    viewer.window.add_dock_widget(widget, name="Somewhere")
-    window = main_window(widget)
-    docks = window.findChildren(QDockWidget)
-    (ours,) = (dock for dock in docks if dock.isAncestorOf(widget))
-    napari = [dock for dock in docks if window.dockWidgetArea(dock) == window.dockWidgetArea(docks[0])]
-    assert ours not in napari
-    hold_painting(window)
-    assert not any(part.updatesEnabled() for part in (*docks, window.statusBar()))
-    first, second, *others = painting_again(window)
-    first()
-    assert all(part.updatesEnabled() for part in (*napari, window.statusBar()))
-    assert not ours.updatesEnabled()
-    second()
-    assert ours.updatesEnabled()
-    for other in others:
-        other()
+def test_a_dock_stays_as_it_was_until_it_is_painted(qtbot, shown) -> None:
+    (dock,) = (w for w in QApplication.allWidgets() if w.objectName() == "inside")
+    dock.setStyleSheet("background: red")
+    qtbot.waitUntil(lambda: is_seen(RED, dock), timeout=2000)
+    dock.setStyleSheet("background: blue")  # asked for before it is held
+    hold_painting(window())
+    above = QWidget(dock)
+    above.show()
+    above.hide()
+    qtbot.wait(100)
+    assert is_seen(RED, dock)
+    for step in painting_again(window()):
+        step()
+    qtbot.waitUntil(lambda: is_seen(BLUE, dock), timeout=2000)
 
 
 def test_the_screen_shows_the_old_picture_and_then_the_new_one(qtbot, shown) -> None:
     viewer = shown
-    *steps, last = insertion(viewer, window(), Image(BLUE, rgb=True), select=True)
+    *steps, drawn, last = insertion(viewer, window(), Image(BLUE, rgb=True), select=True)
     for step in steps:
         step()
         qtbot.wait(20)
         assert is_seen(RED), step
+    drawn()
     last()
     qtbot.waitUntil(lambda: is_seen(BLUE), timeout=2000)
     viewer.layers[-1].visible = False

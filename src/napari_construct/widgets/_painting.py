@@ -1,20 +1,19 @@
 """One repaint of napari's window, taken apart into steps between which the event loop answers.
 
-It is that of its docks, 30 ms and more, and of the canvas, 40 ms where Mesa draws it. While painting is held
-nothing of it is done; afterwards come the window with what is on its left, where napari has its own docks,
-those on its right, and the canvas, which is drawn in one step and seen in the next. (Whatever is painted, Qt
-puts the whole window together again, 8 to 16 ms: one dock a turn is slower.)
+It is that of its docks, 30 ms, and of the canvas, 40 ms where Mesa draws it. While painting is held nothing
+of it is done; afterwards comes the window with its docks, and then the canvas, which is drawn in one step and
+seen in the next. (Whatever is painted, Qt puts the whole window together again, 8 to 16 ms.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QCoreApplication, QEvent, Qt
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
-from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+from qtpy.QtWidgets import QMainWindow, QWidget
 from vispy.gloo import gl
 
 from napari_construct.widgets._turns import Step
@@ -29,13 +28,13 @@ def main_window(widget: QWidget) -> QWidget:
 
 
 def hold_painting(window: QWidget) -> None:
-    """Nothing of a window is painted until :func:`painting_again`; it shows what was painted last.
+    """Nothing of a window is painted until :func:`painting_again`; what asks for it meanwhile waits.
 
-    Neither the window itself nor the canvas is held as a widget: the canvas is seen through a hole in the
-    window, which whatever is painted around a canvas without updates would close.
+    Not ``setUpdatesEnabled``, after which every part has forgotten that it asked and the whole window is
+    painted. Nor is the canvas held as a widget: it is seen through a hole in the window, which is closed by
+    whatever is painted around a canvas without updates.
     """
-    for part in (*_around(window), *_docks(window)):
-        part.setUpdatesEnabled(False)
+    window.setAttribute(Qt.WidgetAttribute.WA_UpdatesDisabled, True)
     for canvas in _canvases(window):
         _set_pending(canvas, True)
 
@@ -54,9 +53,8 @@ def draw_ahead(window: QWidget) -> None:
 
 
 def painting_again(window: QWidget) -> Iterator[Step]:
-    """Steps that paint a window: what is around the canvas, the docks on its right, and the canvas."""
-    yield partial(_paint, window, _around)
-    yield partial(_paint, window, _docks)  # one on the right may be elsewhere by now
+    """Steps that paint a window: what is around the canvas, and the canvas."""
+    yield partial(_paint, window)
     yield partial(_draw, window)
     yield partial(_put_together, window)
 
@@ -67,13 +65,8 @@ def paint_all(window: QWidget) -> None:
         step()
 
 
-def _paint(window: QWidget, find: Callable[[QWidget], Sequence[QWidget]]) -> None:
-    """Let go of parts of a window; they are painted next.
-
-    Qt takes what was held to be asked for already, asks no more, and paints several parts at once: so ask.
-    """
-    for part in find(window):
-        part.setUpdatesEnabled(True)
+def _paint(window: QWidget) -> None:
+    window.setAttribute(Qt.WidgetAttribute.WA_UpdatesDisabled, False)
     QCoreApplication.postEvent(window, QEvent(QEvent.Type.UpdateRequest))
 
 
@@ -95,23 +88,6 @@ def _set_pending(canvas: QOpenGLWidget, pending: bool) -> None:
 def _put_together(window: QWidget) -> None:
     """Paint one pixel of the window, which is then shown anew with all that is in it."""
     window.update(0, 0, 1, 1)
-
-
-def _around(window: QWidget) -> list[QWidget]:
-    """The status bar, and the docks that are not on the right: those of napari."""
-    if not isinstance(window, QMainWindow):
-        return []
-    right = Qt.DockWidgetArea.RightDockWidgetArea
-    return [window.statusBar(), *(dock for dock in _docks(window) if window.dockWidgetArea(dock) != right)]
-
-
-def _docks(window: QWidget) -> list[QDockWidget]:
-    """All docks.
-
-    They are the window's own children. To look further down asks Python about thousands of widgets: 2 ms, and
-    30 while another thread imports.
-    """
-    return window.findChildren(QDockWidget, options=Qt.FindChildOption.FindDirectChildrenOnly)
 
 
 def _canvases(window: QWidget) -> list[QOpenGLWidget]:

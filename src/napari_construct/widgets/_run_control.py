@@ -218,7 +218,10 @@ class RunControl(QWidget):
         self._bar.setUpdatesEnabled(True)
 
     def _show_activity(self) -> None:
-        """Pass progress on to napari's activity dock, in a turn of the event loop of its own."""
+        """Pass progress on to napari's activity dock, in a turn of the event loop of its own.
+
+        The first bar makes napari's status bar higher and the canvas smaller, and has all painted at once.
+        """
         if self._activity.isOpen():
             self._tell_activity()
         elif self._job is not None:

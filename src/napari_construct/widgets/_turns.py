@@ -11,8 +11,8 @@ from qtpy.QtWidgets import QWidget
 
 from napari_construct.widgets._patience import PATIENCE
 
-PAUSE_MS: Final = 8
-"""Between two steps: timers, events and drawing have their turn."""
+PAUSE_MS: Final = 5
+"""From the end of a step to the next: timers, events and drawing have their turn."""
 
 Step = Callable[[], object]
 
@@ -28,6 +28,7 @@ class Turns(QObject):
         self._begun = 0
         self._timer = QTimer(self)
         self._timer.setInterval(PAUSE_MS)
+        self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._next)
 
     def append(self, steps: Iterable[Step]) -> None:
@@ -44,7 +45,6 @@ class Turns(QObject):
 
     def _next(self) -> None:
         if not self._jobs:  # what the end sets off has a turn of its own
-            self._timer.stop()
             self.finished.emit()
             self.deleteLater()
             return
@@ -56,3 +56,4 @@ class Turns(QObject):
             if not self._jobs[0]:
                 self._jobs.popleft()
                 self._begun = 0
+            self._timer.start()

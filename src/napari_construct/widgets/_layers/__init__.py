@@ -5,6 +5,7 @@ that lie exactly where the plane lies; a layer that is there already is never wr
 """
 
 from napari_construct.widgets._layers._colours import class_colormap, label_colormap, recolour
+from napari_construct.widgets._layers._dashes import make_dashes
 from napari_construct.widgets._layers._evidence import Decided, evidence, evidences, keep_evidence
 from napari_construct.widgets._layers._features import joined_features, label_features
 from napari_construct.widgets._layers._keys import METADATA_KEY
@@ -37,6 +38,7 @@ __all__ = [
     "labels_layer",
     "layer_shape",
     "look_at",
+    "make_dashes",
     "micrometres_per_pixel",
     "plane_at",
     "plane_on_view",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from napari_construct.classes import ClassTable, TissueClass
 from napari_construct.inference.result import SegmentationResult
 from napari_construct.widgets._layers._colours import class_colormap, label_colormap
+from napari_construct.widgets._layers._dashes import make_dashes
 from napari_construct.widgets._layers._digits import bind_digits
 from napari_construct.widgets._layers._features import joined_features, label_features
 from napari_construct.widgets._layers._keys import METADATA_KEY
@@ -97,6 +98,7 @@ def labels_layer(
 
     ``kind`` is "labels" for what the model said, "refined" for what Refine made of it.
     """
+    make_dashes()
     layer = Labels(
         labels,
         name=f"{source} ({'tissue' if kind == 'labels' else kind})",
