@@ -8,6 +8,7 @@ seen in the next. (Whatever is painted, Qt puts the whole window together again,
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -16,7 +17,7 @@ from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QMainWindow, QWidget
 from vispy.gloo import gl
 
-from napari_construct.widgets._turns import Step
+from napari_construct.widgets._turns import Step, Turns
 
 
 def main_window(widget: QWidget) -> QWidget:
@@ -57,6 +58,18 @@ def painting_again(window: QWidget) -> Iterator[Step]:
     yield partial(_paint, window)
     yield partial(_draw, window)
     yield partial(_put_together, window)
+
+
+@contextmanager
+def painted_in_turns(window: QWidget) -> Iterator[None]:
+    """What is changed within is painted afterwards, in turns of the event loop."""
+    hold_painting(window)
+    try:
+        yield
+    finally:
+        turns = Turns(window)
+        turns.append(painting_again(window))
+        turns.start()
 
 
 def paint_all(window: QWidget) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,7 @@ from napari_construct.widgets._layers import Decided, evidence, evidences, look_
 from napari_construct.widgets._live import LiveJob
 from napari_construct.widgets._message_label import Level, MessageLabel
 from napari_construct.widgets._messages import plain
+from napari_construct.widgets._painting import main_window, painted_in_turns
 from napari_construct.widgets._predictors import KeptDecider
 from napari_construct.widgets._recipes import as_command, as_python
 from napari_construct.widgets._refine_buttons import RefineButtons
@@ -247,11 +249,15 @@ class Refine(QWidget):
             self._adder.add([event.layer], self._on_before)
         elif self.refinedLayer() is None:  # deleted meanwhile
             return
-        elif isinstance(event, WindowDone) and event.change is not None:
+        elif isinstance(event, WindowDone | PlaneDone):
+            # a layer that is being added is painted in turns itself
+            with nullcontext() if self._adder.isActive() else painted_in_turns(main_window(self)):
+                self._show(mask, event)
+
+    def _show(self, mask: RefinedMask, event: WindowDone | PlaneDone) -> None:
+        if event.change is not None:
             mask.paint(event.change)
-        elif isinstance(event, PlaneDone) and event.decided and event.settings and event.result:
-            if event.change is not None:
-                mask.paint(event.change)
+        if isinstance(event, PlaneDone) and event.decided and event.settings and event.result:
             mask.settle(event.decided, event.settings, event.result, event.features)
             if event.decided is self._decided():
                 self._erased.showReport(event.result.refinement, event.result.classes)
