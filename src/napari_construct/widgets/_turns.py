@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_construct.widgets._patience import PATIENCE
 
-PAUSE_MS: Final = 5
+PAUSE_MS: Final = 1
 """From the end of a step to the next: timers, events and drawing have their turn."""
 
 Step = Callable[[], object]
