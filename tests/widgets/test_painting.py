@@ -10,7 +10,7 @@ from napari.layers import Image
 from numpy.typing import NDArray
 from qtpy.QtGui import QColor
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
-from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
+from qtpy.QtWidgets import QApplication, QDialog, QLabel, QMainWindow, QWidget
 
 from napari_construct.widgets._layer_adder import insertion
 from napari_construct.widgets._painting import hold_painting, main_window, painting_again
@@ -85,18 +85,37 @@ def test_the_screen_shows_the_old_picture_and_then_the_new_one(qtbot, shown) -> 
 
 def test_what_is_shown_and_hidden_above_it_leaves_no_hole(qtbot, shown) -> None:
     viewer = shown
-    *steps, last = insertion(viewer, window(), Image(BLUE, rgb=True), select=True)
     above = QWidget(window())
     above.setGeometry(window().rect())
     above.setAutoFillBackground(True)
+    above.show()
+    qtbot.waitUntil(lambda: not is_seen(RED), timeout=2000)
+    *steps, paint, draw, last = insertion(viewer, window(), Image(BLUE, rgb=True), select=True)
     for step in steps:
         step()
-        above.setVisible(not above.isVisible())
-        qtbot.wait(20)
     above.hide()
-    last()
+    for step in (paint, draw, last):
+        step()
+        qtbot.wait(20)
     qtbot.waitUntil(lambda: is_seen(BLUE), timeout=2000)
     above.deleteLater()
+
+
+@pytest.mark.parametrize("kind", [QLabel, QDialog])
+def test_what_is_made_meanwhile_is_painted(qtbot, shown, kind) -> None:
+    hold_painting(window())
+    above = kind(window())
+    above.setStyleSheet("background: blue")
+    above.setGeometry(window().rect())
+    above.show()
+    unwanted = QWidget(window())
+    unwanted.setUpdatesEnabled(False)
+    for step in painting_again(window()):
+        step()
+    qtbot.waitUntil(lambda: is_seen(BLUE, above), timeout=2000)
+    assert not unwanted.updatesEnabled()
+    above.deleteLater()
+    unwanted.deleteLater()
 
 
 def test_a_picture_that_was_held_is_drawn_in_the_end(qtbot, shown) -> None:

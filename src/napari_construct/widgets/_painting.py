@@ -47,9 +47,11 @@ def draw_ahead(window: QWidget) -> None:
             canvas.makeCurrent()
             gl.glEnable(gl.GL_SCISSOR_TEST)
             gl.glScissor(0, 0, 1, 1)
-            canvas.paintGL()
-            gl.glDisable(gl.GL_SCISSOR_TEST)
-            canvas.doneCurrent()
+            try:
+                canvas.paintGL()
+            finally:
+                gl.glDisable(gl.GL_SCISSOR_TEST)
+                canvas.doneCurrent()
             _set_pending(canvas, True)
 
 
@@ -79,7 +81,11 @@ def paint_all(window: QWidget) -> None:
 
 
 def _paint(window: QWidget) -> None:
+    """Paint what asked for it, without the canvas."""
     window.setAttribute(Qt.WidgetAttribute.WA_UpdatesDisabled, False)
+    for child in window.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly):
+        if child.testAttribute(Qt.WidgetAttribute.WA_UpdatesDisabled):  # made, or put into it, meanwhile
+            child.setUpdatesEnabled(not child.testAttribute(Qt.WidgetAttribute.WA_ForceUpdatesDisabled))
     QCoreApplication.postEvent(window, QEvent(QEvent.Type.UpdateRequest))
 
 
