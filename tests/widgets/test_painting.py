@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from napari.layers import Image
+from napari.layers import Image, Labels
 from numpy.typing import NDArray
-from qtpy.QtGui import QColor
+from qtpy.QtGui import QColor, QImage
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QApplication, QDialog, QLabel, QMainWindow, QWidget
 
@@ -81,6 +81,27 @@ def test_the_screen_shows_the_old_picture_and_then_the_new_one(qtbot, shown) -> 
     qtbot.waitUntil(lambda: is_seen(BLUE), timeout=2000)
     viewer.layers[-1].visible = False
     qtbot.waitUntil(lambda: is_seen(RED), timeout=2000)
+
+
+def test_parts_that_made_room_leave_nothing_behind(qtbot, shown) -> None:
+    viewer = shown
+    for step in insertion(viewer, window(), Labels(np.ones((64, 64), np.uint8)), select=True):
+        step()
+        qtbot.wait(10)
+    qtbot.wait(200)
+    before = picture()
+    window().update()
+    qtbot.wait(200)
+    assert (np.abs(picture() - before) > 8).mean() < 1e-4
+
+
+def picture() -> NDArray[np.int_]:
+    """The window as it is on the screen."""
+    corner, size = window().mapToGlobal(window().rect().topLeft()), window().size()
+    there = window().screen().grabWindow(0, corner.x(), corner.y(), size.width(), size.height()).toImage()
+    there = there.convertToFormat(QImage.Format.Format_RGB32)
+    values = np.frombuffer(there.constBits().asstring(there.sizeInBytes()), np.uint8)
+    return values.reshape(there.height(), -1, 4)[:, : there.width(), :3].astype(int)
 
 
 def test_what_is_shown_and_hidden_above_it_leaves_no_hole(qtbot, shown) -> None:

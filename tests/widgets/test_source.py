@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QCheckBox
 
 from napari_construct.classes import BCSS_COLOURS, ClassTable
 from napari_construct.inference.settings import SegmentSettings
@@ -19,7 +19,7 @@ from napari_construct.widgets._layers import camera, joined_features
 from napari_construct.widgets._memory import Memory
 from napari_construct.widgets.segment_tissue import SegmentTissue
 
-from .conftest import CLASSES, button, docked
+from .conftest import CLASSES, button, by_colour, docked
 from .test_segment_tissue import run
 
 pytestmark = pytest.mark.gui
@@ -72,11 +72,73 @@ def test_every_plane_of_a_stack(qtbot, viewer, widget, fake, tissue) -> None:
     assert "One plane can be copied" in widget.message()
 
 
+@pytest.mark.parametrize("keep", [False, True])
+def test_finished_planes_are_kept_or_dropped_on_cancel(qtbot, viewer, widget, fake, tissue, keep) -> None:
+    stack = np.stack([tissue, tissue[::-1], tissue[:, ::-1]])
+    viewer.add_image(stack, name="stack", rgb=True)
+    widget.setLayer(viewer.layers["stack"])
+    tick = widget.findChild(QCheckBox, "keep finished planes")
+    assert tick.isHidden()
+    widget.source.setPlaneAxis(0)
+    assert not tick.isHidden()
+    assert not tick.isChecked()
+    tick.setChecked(keep)
+    fake.seconds = 0.1
+    widget.control.progressed.connect(
+        lambda event: widget.cancel() if event.stage.startswith("plane 3") else None
+    )
+    widget.run()
+    qtbot.waitUntil(lambda: widget.message().startswith("Cancelled"), timeout=20_000)
+    qtbot.waitUntil(lambda: not widget.isRunning(), timeout=20_000)
+    assert docked(qtbot, viewer, fake).source.keepsFinished() == keep
+    if not keep:
+        assert [layer.name for layer in viewer.layers] == ["slide", "stack"]
+        assert widget.message() == "Cancelled; nothing was added."
+        return
+    assert widget.message() == "Cancelled after 2 of 3 planes; the others are unlabelled."
+    labels = viewer.layers["stack (tissue)"]
+    assert labels.data.shape == stack.shape[:-1]
+    for plane in (0, 1):
+        np.testing.assert_array_equal(labels.data[plane], by_colour(stack[plane], None).labels)
+    assert not labels.data[2].any()
+    assert not viewer.layers["stack tumour (CAM)"].data[2].any()
+    assert labels.features["pixels"].sum() == (labels.data > 0).sum()
+    assert len(labels.metadata["napari_construct"]["record"]["planes"]) == 2
+
+
+def test_cancelled_before_a_plane_is_finished_nothing_is_added(qtbot, viewer, widget, fake, tissue) -> None:
+    viewer.add_image(np.stack([tissue, tissue]), name="stack", rgb=True)
+    widget.setLayer(viewer.layers["stack"])
+    widget.source.setPlaneAxis(0)
+    widget.source.setKeepsFinished(True)
+    fake.seconds = 0.1
+    widget.control.progressed.connect(lambda _: widget.cancel())
+    widget.run()
+    qtbot.waitUntil(lambda: widget.message() == "Cancelled; nothing was added.", timeout=20_000)
+    assert not widget.isRunning()
+    assert [layer.name for layer in viewer.layers] == ["slide", "stack"]
+
+
 def test_features_of_planes_are_joined() -> None:
-    one = {"index": [1], "pixels": [30], "percent": [30.0], "mean confidence": [0.5], "present": [False]}
-    two = {"index": [1], "pixels": [10], "percent": [100.0], "mean confidence": [0.9], "present": [True]}
+    one = {
+        "index": [1],
+        "pixels": [30],
+        "components": [2],
+        "percent": [30.0],
+        "mean confidence": [0.5],
+        "present": [False],
+    }
+    two = {
+        "index": [1],
+        "pixels": [10],
+        "components": [5],
+        "percent": [100.0],
+        "mean confidence": [0.9],
+        "present": [True],
+    }
     both = joined_features([one, two])
     assert both["pixels"] == [40]
+    assert both["components"] == [7]
     assert both["percent"] == pytest.approx([100 * 40 / 110])
     assert both["mean confidence"] == pytest.approx([0.6])
     assert both["present"] == [True]

@@ -78,7 +78,7 @@ def write_result(
     record = {
         **result.record,
         "notices": [*notices, *result.record.get("notices", ())],
-        "areas": result.areas(),
+        "areas": result.measures(),
         "colours": {tissue.name: tissue.colour for tissue in result.classes},
         "files": names,
     }

@@ -40,7 +40,7 @@ class LayerControls:
             return
         module = sys.modules[_MODULE]
         create = getattr(module, _FUNCTION)
-        setattr(module, _FUNCTION, lambda layer: self._taken() if layer is self._layer else create(layer))
+        setattr(module, _FUNCTION, lambda layer: self._taken(layer) or create(layer))
         try:
             yield
         finally:
@@ -48,10 +48,13 @@ class LayerControls:
 
     def drop(self) -> None:
         """Let go of what nobody asked for."""
-        if self._made is not None:
-            self._taken().deleteLater()
+        if (made := self._taken(self._layer)) is not None:
+            made.deleteLater()
 
-    def _taken(self) -> Any:
+    def _taken(self, layer: Any) -> Any:
+        """The controls, once, and only for their layer."""
+        if self._made is None or layer is not self._layer:
+            return None
         made, self._made = self._made, None
         self._window.destroyed.disconnect(made.deleteLater)
         return made

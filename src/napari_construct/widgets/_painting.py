@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QCoreApplication, QEvent, Qt
+from qtpy.QtGui import QRegion
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QMainWindow, QWidget
 from vispy.gloo import gl
@@ -83,10 +84,25 @@ def paint_all(window: QWidget) -> None:
 def _paint(window: QWidget) -> None:
     """Paint what asked for it, without the canvas."""
     window.setAttribute(Qt.WidgetAttribute.WA_UpdatesDisabled, False)
-    for child in window.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly):
+    for child in _children(window):
         if child.testAttribute(Qt.WidgetAttribute.WA_UpdatesDisabled):  # made, or put into it, meanwhile
             child.setUpdatesEnabled(not child.testAttribute(Qt.WidgetAttribute.WA_ForceUpdatesDisabled))
+    window.update(_uncovered(window))
     QCoreApplication.postEvent(window, QEvent(QEvent.Type.UpdateRequest))
+
+
+def _uncovered(window: QWidget) -> QRegion:
+    """What a window paints itself, as between docks: it has forgotten what asked for that."""
+    region = QRegion(window.rect())
+    for child in _children(window):
+        if child.isVisible() and not child.isWindow():
+            region = region.subtracted(QRegion(child.geometry()))
+    return region
+
+
+def _children(window: QWidget) -> list[QWidget]:
+    found: list[QWidget] = window.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly)
+    return found
 
 
 def _draw(window: QWidget) -> None:

@@ -42,6 +42,8 @@ class RunControl(QWidget):
     runRequested = Signal()
     returned = Signal(object)
     """The job's result."""
+    cancelled = Signal()
+    """The job was cancelled, and another one may be run."""
     runningChanged = Signal(bool)
     progressed = Signal(object)
     """Every event of the job."""
@@ -55,7 +57,7 @@ class RunControl(QWidget):
     ) -> None:
         super().__init__(parent)
         self._verb = verb
-        self._cancelled = cancelled
+        self._cancelled, self._was_cancelled = cancelled, False
         self._reason = ""
         self._job: Job | None = None
         self._activity = Activity()
@@ -239,6 +241,7 @@ class RunControl(QWidget):
 
     def _on_cancelled(self) -> None:
         self._message.showMessage(self._cancelled, Level.INFO)
+        self._was_cancelled = True
 
     def _on_finished(self) -> None:
         job, self._job = self._job, None
@@ -248,3 +251,6 @@ class RunControl(QWidget):
             job.deleteLater()
         self._refresh()
         self.runningChanged.emit(False)
+        if self._was_cancelled:
+            self._was_cancelled = False
+            self.cancelled.emit()

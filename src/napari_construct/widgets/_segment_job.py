@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from napari.layers import Layer
@@ -32,6 +32,16 @@ GetPredictor = Callable[[ModelChoice, str], Any]
 """A predictor from a model and a device; slow."""
 
 Outcome = tuple[SegmentationResult, list[Layer]]
+
+Finished = tuple[SegmentationResult, Decided | None]
+"""A plane's result, and what Refine can go on with."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlaneSegmented(Event):
+    """A plane of a stack is segmented."""
+
+    finished: Finished | None = None
 
 
 def load_steps(model: ModelChoice, device: str, get_predictor: GetPredictor) -> Steps[Any]:
@@ -82,23 +92,31 @@ def segment_planes(
     """
     yield Event("loading the model", 0, 1)
     predictor = get_predictor(model, settings.device)
-    results: list[SegmentationResult] = []
-    kept: list[Decided] = []
+    finished: list[Finished] = []
     for i, plane in enumerate(planes, start=1):
         pixels, notices = plane.rgb()
         for text in notices:
             yield Notice("reading the image", 1, 1, text)
         mpp = plane.mpp if settings.mpp is None else settings.mpp
         steps = decided_steps(pixels, predictor, settings, mpp=mpp, name=f"{plane.name}, plane {i}")
-        result, decider = yield from named_stages(steps, f"plane {i} of {len(planes)}")
-        results.append(result)
-        if decider is not None:
-            at = tuple(i - 1 if a == axis else 0 for a in range(len(plane.index)))
-            kept.append(_decided(decider, result, settings, plane, model, at))
-    yield Event("making the layers", 0, 1)
+        stage = f"plane {i} of {len(planes)}"
+        result, decider = yield from named_stages(steps, stage)
+        at = tuple(i - 1 if a == axis else 0 for a in range(len(plane.index)))
+        decided = None if decider is None else _decided(decider, result, settings, plane, model, at)
+        finished.append((result, decided))
+        yield PlaneSegmented(stage, 1, 1, finished=finished[-1])
     del predictor, decider, steps  # layers keep the frame they were made in, and with it the network
+    return (yield from planes_joined(finished, planes, axis, table))
+
+
+def planes_joined(
+    finished: Sequence[Finished], planes: Sequence[Plane], axis: int, table: ClassTable | None = None
+) -> Steps[Outcome]:
+    """Make the layers of a stack of which all planes are finished, or the first ones."""
+    yield Event("making the layers", 0, 1)
+    results = [result for result, _ in finished]
     layers = stack_layers(results, planes, axis, table)
-    if kept:
+    if kept := [decided for _, decided in finished if decided is not None]:
         keep_evidence(layers[-1], kept)
     return results[-1], layers
 

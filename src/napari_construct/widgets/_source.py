@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFormLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QFormLayout, QWidget
 
 from napari_construct.widgets._combo import narrow_combo
 from napari_construct.widgets._layer_chooser import LayerChooser
@@ -40,13 +40,19 @@ class SourceChooser(QWidget):
         self._region = narrow_combo(self, "Region", tip, _REGIONS)
         tip = "Of a stack: the plane on view, or every plane along an axis"
         self._planes = narrow_combo(self, "Planes", tip)
+        self._keep = QCheckBox("Keep finished planes", self)
+        self._keep.setToolTip("When a run is cancelled, add the planes that are done; the others stay empty")
+        self._keep.setAccessibleName("Keep finished planes")
+        self._keep.setObjectName("keep finished planes")
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow("Image", self._layer)
         form.addRow("Region", self._region)
         form.addRow("Planes", self._planes)
+        form.addRow("On Cancel", self._keep)
         self._form = form
+        self._planes.currentIndexChanged.connect(self._on_planes)
         self._layer.layerChanged.connect(self._on_layer)
         self._on_layer(self._layer.layer())
 
@@ -76,6 +82,13 @@ class SourceChooser(QWidget):
     def setPlaneAxis(self, axis: int | None) -> None:
         self._planes.setCurrentIndex(max(self._planes.findData(_ON_VIEW if axis is None else axis), 0))
 
+    def keepsFinished(self) -> bool:
+        """Whether planes that are done are kept when the run over all of them is cancelled."""
+        return bool(self._keep.isChecked())
+
+    def setKeepsFinished(self, keep: bool) -> None:
+        self._keep.setChecked(keep)
+
     def planes(self) -> tuple[Plane, ...]:
         """What is to be segmented, one plane or several.
 
@@ -103,4 +116,8 @@ class SourceChooser(QWidget):
             self._planes.addItem(f"All {count} of axis {layer.axis_labels[axis]}", axis)
         self.setPlaneAxis(before)
         self._form.setRowVisible(self._planes, len(shape) > 2)
+        self._on_planes()
         self.layerChanged.emit(layer)
+
+    def _on_planes(self, *_: object) -> None:
+        self._form.setRowVisible(self._keep, self.planeAxis() is not None)

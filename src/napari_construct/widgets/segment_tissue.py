@@ -10,11 +10,13 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
 from napari_construct.classes import ClassTable
+from napari_construct.events import Event
 from napari_construct.exceptions import ConstructError
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.widgets import _predictors
 from napari_construct.widgets._class_list import ClassList
 from napari_construct.widgets._copy_row import CopyRow
+from napari_construct.widgets._finished_planes import FinishedPlanes
 from napari_construct.widgets._fold import boxed, fold
 from napari_construct.widgets._layer_adder import LayerAdder
 from napari_construct.widgets._layers import (
@@ -36,6 +38,7 @@ from napari_construct.widgets._segment_job import (
     DecidedSteps,
     ModelChoice,
     Outcome,
+    PlaneSegmented,
     defaults_of,
     segment_plane,
     segment_planes,
@@ -88,6 +91,8 @@ class SegmentTissue(QWidget):
         self._control = RunControl("Run", self)
         self._copy_row = CopyRow(self)
         self._adder = LayerAdder(viewer, self)
+        self._finished: FinishedPlanes | None = None
+        self._cancelled_words = ""
         self._build_layout()
         self._connect()
         self._recall()
@@ -145,10 +150,15 @@ class SegmentTissue(QWidget):
                 **self._model.kept(),
                 "settings": settings.model_dump(mode="json", exclude=_OF_IMAGE),
                 "preferences": self._preferences.as_dict(),
+                "keep_finished": self._source.keepsFinished(),
             }
         )
         axis = self._source.planeAxis()
         table = self._model.table.value()
+        self._finished = None
+        if axis is not None and self._source.keepsFinished():
+            self._finished = FinishedPlanes(planes, axis, table)
+        self._cancelled_words = ""
         rest = (self.model(), settings, self._loaded.get, self._decided_steps, table)
         self._control.run(
             "Segment tissue",
@@ -192,6 +202,7 @@ class SegmentTissue(QWidget):
     def _recall(self) -> None:
         """Take up the options and the model of the last run, unless the preferences were changed since."""
         kept = self._memory.load()
+        self._source.setKeepsFinished(kept.get("keep_finished") is True)
         chosen = self._preferences.as_dict()
         changed = {k for k, v in kept.get("preferences", chosen).items() if chosen.get(k) != v}
         settings = {k: v for k, v in kept.get("settings", {}).items() if k not in changed}
@@ -231,7 +242,9 @@ class SegmentTissue(QWidget):
         self._classes.valueChanged.connect(self._on_changed)
         self._options.valueChanged.connect(self._on_changed)
         self._control.runRequested.connect(self.run)
+        self._control.progressed.connect(self._on_progress)
         self._control.returned.connect(self._on_returned)
+        self._control.cancelled.connect(self._on_cancelled)
         self._adder.finished.connect(self.finished)
         # bound methods only: a connection that holds this widget strongly makes Python free it while Qt is
         # still destroying it, which ends in a crash
@@ -279,9 +292,21 @@ class SegmentTissue(QWidget):
             problem = self._classes.problem() or self._options.problem()
             self._control.setBlocked(problem, Level.WARNING)
 
+    def _on_progress(self, event: Event) -> None:
+        if self._finished is not None and isinstance(event, PlaneSegmented) and event.finished is not None:
+            self._finished.add(event.finished)
+
+    def _on_cancelled(self) -> None:
+        """Add what was finished, where that was wished; cancelled once more, it is left."""
+        finished, self._finished = self._finished, None
+        steps = None if finished is None else finished.steps()
+        if finished is not None and steps is not None:
+            self._cancelled_words = finished.summary()
+            self._control.run("Add finished planes", steps)
+
     def _on_returned(self, outcome: Outcome) -> None:
         result, layers = outcome
         self._model.showClasses(result.classes)
         self._classes.showOutcome(result)
-        self._control.summarise(summary(result))
+        self._control.summarise(self._cancelled_words or summary(result))
         self._adder.add(layers)

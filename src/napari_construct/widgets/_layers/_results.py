@@ -45,13 +45,18 @@ def result_layers(result: SegmentationResult, plane: Plane, table: ClassTable | 
 def stack_layers(
     results: Sequence[SegmentationResult], planes: Sequence[Plane], axis: int, table: ClassTable | None = None
 ) -> list[Layer]:
-    """As :func:`result_layers` for the planes along an axis of a stack; areas are those of all planes."""
+    """As :func:`result_layers` for the planes along an axis of a stack; areas are those of all planes.
+
+    Where there are fewer results than planes, they are those of the first ones; the others stay empty.
+    """
     table = table or results[0].classes
     first = planes[0]
     record = {"planes": [dict(result.record) for result in results]}
 
     def joined(arrays: Iterable[NDArray[Any]]) -> NDArray[Any]:
-        return np.concatenate([plane.embed(a) for plane, a in zip(planes, arrays, strict=True)], axis=axis)
+        done = list(arrays)
+        every = [*done, *[np.zeros_like(done[0])] * (len(planes) - len(done))]
+        return np.concatenate([plane.embed(a) for plane, a in zip(planes, every, strict=True)], axis=axis)
 
     cams = [
         cam_layer(joined(r.cams[i] for r in results), tissue, first.name, record=record, **first.placement)
