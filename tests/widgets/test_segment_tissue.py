@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from napari.utils.notifications import notification_manager
-from qtpy.QtWidgets import QApplication, QPushButton, QShortcut
+from qtpy.QtWidgets import QApplication, QPushButton, QRadioButton, QShortcut
 
+from napari_construct.classes import ClassTable
 from napari_construct.exceptions import CheckpointError, InputError
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.calibration import BackgroundRule
@@ -19,7 +20,7 @@ from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.widgets._shortcuts import CANCEL_KEY, RUN_KEY
 from napari_construct.widgets.segment_tissue import SegmentTissue
 
-from .conftest import FakeInference, docked
+from .conftest import CLASSES, FakeInference, docked
 
 pytestmark = pytest.mark.gui
 
@@ -360,6 +361,33 @@ def test_presence_and_area_of_each_class_are_shown_until_another_image_is_chosen
     viewer.add_image(tissue, name="other", rgb=True)
     widget.setLayer(viewer.layers["other"])
     assert row.bar.isHidden()
+
+
+def test_all_classes_of_the_model_and_of_the_next_one(qtbot, widget, fake) -> None:
+    found, every, ticked = widget._classes.findChildren(QRadioButton)
+    assert found.isChecked()
+    seen: list[SegmentSettings] = []
+    widget.valueChanged.connect(seen.append)
+    every.click()
+    assert [value.classes for value in seen] == [CLASSES.names]
+    widget.setValue(widget.value())
+    assert every.isChecked()
+    assert len(seen) == 1
+    run(qtbot, widget)
+    assert fake.runs[-1].settings.classes == CLASSES.names
+    assert widget._classes._rows["tumour"].score.text() == "given, 93 %"
+    more = ClassTable.from_names((*CLASSES.names, "stroma"))
+    widget._classes.setTable(more)
+    assert widget.value().classes == more.names
+    ticked.click()
+    assert widget.value().classes == CLASSES.names  # as they were set before
+    every.click()
+    widget.setValue(SegmentSettings(classes=("tumour",)))
+    assert ticked.isChecked()
+    assert widget.value().classes == ("tumour",)
+    every.click()
+    widget.setValue(SegmentSettings())
+    assert found.isChecked()
 
 
 def test_second_choice_of_a_model_wins(qtbot, viewer, tissue, fake) -> None:

@@ -1,4 +1,4 @@
-"""Which classes are in the image: found by the model or ticked by hand; presence and area after a run."""
+"""Which classes are in the image: found by the model, all, or ticked; presence and area after a run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _UNKNOWN_COLOUR = "#999999"
 
 
 class ClassList(QWidget):
-    """Edits ``SegmentSettings.classes``: None while the model decides, else the ticked names.
+    """Edits ``SegmentSettings.classes``: None while the model decides, else all names or the ticked ones.
 
     A ticked name that the model does not know keeps its row, so that nothing is changed in silence;
     :meth:`problem` names it.
@@ -39,29 +39,32 @@ class ClassList(QWidget):
         self._table: ClassTable | None = None
         self._rows: dict[str, _Row] = {}
         self._given: tuple[str, ...] = ()
-        self._predicted, self._chosen = self._build_modes()
+        self._predicted, self._all, self._chosen = self._build_modes()
         self._grid = QGridLayout()
         self._grid.setColumnStretch(0, 1)
         self._grid.setVerticalSpacing(2)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._predicted)
-        layout.addWidget(self._chosen)
+        for mode in (self._predicted, self._all, self._chosen):
+            layout.addWidget(mode)
         layout.addLayout(self._grid)
 
     def value(self) -> tuple[str, ...] | None:
         """Names of the classes taken as present, or None where the model decides."""
         if self._predicted.isChecked():
             return None
-        ticked = tuple(name for name, row in self._rows.items() if row.box.isChecked())
+        ticked = self._every() if self._all.isChecked() else self._ticked()
         # order has no meaning; what was set comes back as it was set
         return self._given if sorted(self._given) == sorted(ticked) else ticked
 
     def setValue(self, value: Sequence[str] | None) -> None:
-        """Let the model decide (None) or tick these names."""
+        """Let the model decide (None) or tick these names; all of them stay all where that is chosen."""
         before = self.value()
         blocked = self.blockSignals(True)
-        (self._predicted if value is None else self._chosen).setChecked(True)
+        if value is None:
+            self._predicted.setChecked(True)
+        elif not (self._all.isChecked() and sorted(value) == sorted(self._every())):
+            self._chosen.setChecked(True)
         self._given = tuple(dict.fromkeys(value)) if value is not None else ()
         if value is not None:
             self._rebuild(self._given)
@@ -91,34 +94,40 @@ class ClassList(QWidget):
         if not value:
             return "Tick at least one class, or let the model find the classes."
         unknown = self._unknown()
-        if unknown:
+        if unknown and self._chosen.isChecked():
             return f"This model has no class {', '.join(unknown)}; untick it or choose another model."
         return ""
 
     def showOutcome(self, result: SegmentationResult) -> None:
         """Fill presence bars and areas from a result."""
+        given = "" if self.value() is None else "given" if self._all.isChecked() else "ticked"
         for row, area, present, score in zip(
             result.classes, result.areas(), result.presence, result.presence_scores, strict=True
         ):
             if row.name in self._rows:
-                self._rows[row.name].show_outcome(area, present, score, given=self.value() is not None)
+                self._rows[row.name].show_outcome(area, present, score, given)
 
     def clearOutcome(self) -> None:
         for row in self._rows.values():
             row.clear_outcome()
 
-    def _build_modes(self) -> tuple[QRadioButton, QRadioButton]:
+    def _build_modes(self) -> tuple[QRadioButton, QRadioButton, QRadioButton]:
         predicted = QRadioButton("Found by the model", self)
         predicted.setToolTip("The model decides from the image which tissue classes occur in it")
+        every = QRadioButton("All that the model knows", self)
+        every.setToolTip("Every tissue class of the model is taken to occur in the image")
         chosen = QRadioButton("Only those I tick", self)
         chosen.setToolTip("You know which tissue classes occur: every pixel gets one of the ticked ones")
         group = QButtonGroup(self)
-        for button in (predicted, chosen):
+        for button in (predicted, every, chosen):
             button.setAccessibleName(f"Classes: {button.text().lower()}")
             group.addButton(button)
         predicted.setChecked(True)
-        predicted.toggled.connect(self._on_mode)
-        return predicted, chosen
+        group.buttonToggled.connect(self._on_mode)
+        return predicted, every, chosen
+
+    def _every(self) -> tuple[str, ...]:
+        return () if self._table is None else self._table.names
 
     def _ticked(self) -> tuple[str, ...]:
         return tuple(name for name, row in self._rows.items() if row.box.isChecked())
@@ -145,9 +154,10 @@ class ClassList(QWidget):
         for row in self._rows.values():
             row.set_editable(self._chosen.isChecked())
 
-    def _on_mode(self, *_: object) -> None:
-        self._enable_boxes()
-        self.valueChanged.emit(self.value())
+    def _on_mode(self, _: object, checked: bool) -> None:
+        if checked:  # one is let go for each that is chosen
+            self._enable_boxes()
+            self.valueChanged.emit(self.value())
 
     def _on_ticked(self, *_: object) -> None:
         self.valueChanged.emit(self.value())
@@ -195,10 +205,10 @@ class _Row:
         self.box.setVisible(editable)
         self.name.setVisible(not editable)
 
-    def show_outcome(self, area: Mapping[str, Any], present: bool, score: float, *, given: bool) -> None:
+    def show_outcome(self, area: Mapping[str, Any], present: bool, score: float, given: str) -> None:
         self.area.setText(area_in_words(area))
         self.bar.setValue(round(score * 1000))
-        said = "ticked" if given and present else "found" if present else "not found"
+        said = (given or "found") if present else "not found"
         self.score.setText(f"{said}, {100 * score:.0f} %")
         for part in (self.area, self.bar, self.score):
             part.setVisible(True)
