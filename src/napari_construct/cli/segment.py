@@ -128,7 +128,7 @@ def _one(
     return {
         "image": str(path),
         "files": {kind: str(file) for kind, file in files.items()},
-        "areas": result.measures(),
+        "areas": result.areas(),
         "presence": result.record["presence"],
         "mean_confidence": float(result.confidence.mean()),
         "erased_regions": 0 if result.refinement is None else len(result.refinement.erased),

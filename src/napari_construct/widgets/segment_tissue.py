@@ -299,13 +299,13 @@ class SegmentTissue(QWidget):
     def _on_cancelled(self) -> None:
         """Add what was finished, where that was wished; cancelled once more, it is left."""
         finished, self._finished = self._finished, None
-        steps = None if finished is None else finished.steps()
-        if finished is not None and steps is not None:
+        if finished is not None and (steps := finished.steps()) is not None:
             self._cancelled_words = finished.summary()
             self._control.run("Add finished planes", steps)
 
     def _on_returned(self, outcome: Outcome) -> None:
         result, layers = outcome
+        self._finished = None  # it holds every plane's result
         self._model.showClasses(result.classes)
         self._classes.showOutcome(result)
         self._control.summarise(self._cancelled_words or summary(result))
