@@ -18,11 +18,11 @@ from pathlib import Path
 import torch
 
 from napari_construct.classes import ClassTable
-from napari_construct.encoders.catalogue import create_encoder, encoder_hash
-from napari_construct.encoders.conch import ConchEncoder
-from napari_construct.models.builder import build_model
-from napari_construct.models.checkpoint import checkpoint_of, save_checkpoint
-from napari_construct.models.config import ModelConfig
+from napari_construct.encoders.catalogue.lookup import create_encoder, encoder_hash
+from napari_construct.encoders.networks.conch import ConchEncoder
+from napari_construct.models.checkpoints.checkpoint import checkpoint_of, save_checkpoint
+from napari_construct.models.network.builder import build_model
+from napari_construct.models.network.config import ModelConfig
 
 MB = 1e6
 

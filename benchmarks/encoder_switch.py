@@ -29,11 +29,11 @@ from screenshots import ensure_display, settle, wait_for
 def make_models(folder: Path) -> tuple[list[str], float]:
     """Weights where the catalogue finds them, two models on them; their names and megabytes of weights."""
     from napari_construct.classes import ClassTable
-    from napari_construct.encoders.catalogue import create_encoder, find_entry
-    from napari_construct.encoders.store import own_folder
-    from napari_construct.models.builder import build_model
-    from napari_construct.models.checkpoint import checkpoint_of, save_checkpoint
-    from napari_construct.models.config import ModelConfig
+    from napari_construct.encoders.catalogue.lookup import create_encoder, find_entry
+    from napari_construct.encoders.hub.store import own_folder
+    from napari_construct.models.checkpoints.checkpoint import checkpoint_of, save_checkpoint
+    from napari_construct.models.network.builder import build_model
+    from napari_construct.models.network.config import ModelConfig
 
     path = own_folder(find_entry("conch")) / "pytorch_model.bin"
     path.parent.mkdir(parents=True)

@@ -17,8 +17,8 @@ from typing import Any
 
 from napari_construct.data.image_level import load_dataset
 from napari_construct.events import StepDone
-from napari_construct.training.config import TrainingConfig
-from napari_construct.training.trainer import train
+from napari_construct.training.config.config import TrainingConfig
+from napari_construct.training.loop.train import train
 
 
 def measure(folder: Path, config: TrainingConfig) -> dict[str, Any]:

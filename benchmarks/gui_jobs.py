@@ -82,7 +82,7 @@ def _train(widget: Any, viewer: Any, folder: Path) -> None:
 
 def _annotated(viewer: Any) -> None:
     """The sample's annotation, and the same moved by some pixels as the prediction."""
-    from napari_construct.widgets._sample_data import lymph_node_tumour_annotated
+    from napari_construct.widgets.files.sample_data import lymph_node_tumour_annotated
 
     labels, options, _ = lymph_node_tumour_annotated()[-1]
     viewer.add_labels(labels, **options)
@@ -107,7 +107,7 @@ def _import(widget: Any, viewer: Any, folder: Path) -> None:
 
 
 def _start_import(widget: Any) -> None:
-    from napari_construct.widgets._models_share import ShareBox
+    from napari_construct.widgets.models.share import ShareBox
 
     widget.findChild(ShareBox).importRequested.emit(widget.property("file"))
 

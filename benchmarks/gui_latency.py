@@ -85,7 +85,7 @@ def napari_alone(heart: Heartbeat, viewer: Any) -> dict[str, Gap]:
     from napari.layers import Image, Labels
     from qtpy.QtWidgets import QWidget
 
-    from napari_construct.widgets._layers import camera
+    from napari_construct.widgets.layers import camera
 
     place = {"scale": (0.25, 0.25), "units": ("um", "um")}
     found = {}
@@ -212,7 +212,7 @@ def refine(heart: Heartbeat, repeats: int) -> dict[str, Any]:
     """Sliders on the sample, with 512 px of it on view."""
     import numpy as np
 
-    from napari_construct.widgets._refine_job import WindowDone
+    from napari_construct.widgets.refine.job import WindowDone
 
     viewer = new_viewer()
     segment, _ = opened(viewer, "Segment tissue")
@@ -264,7 +264,7 @@ def refine(heart: Heartbeat, repeats: int) -> dict[str, Any]:
 
 def zoom_to(viewer: Any, pixels: int) -> None:
     """Show a square of this many pixels of the image in the middle of the canvas."""
-    from napari_construct.widgets._layers import camera
+    from napari_construct.widgets.layers import camera
 
     viewer.reset_view()
     settle(0.3)

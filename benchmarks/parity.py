@@ -26,16 +26,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from napari_construct.encoders.conch import ConchEncoder
-from napari_construct.encoders.mix_transformer import MixTransformer
+from napari_construct.encoders.networks.conch import ConchEncoder
+from napari_construct.encoders.networks.mix_transformer import MixTransformer
 from napari_construct.losses.classification import classification_loss
 from napari_construct.losses.info_nce import foreground_background
 from napari_construct.losses.relational_distillation import relational_distillation
 from napari_construct.metrics.segmentation import confusion_matrix, scores_from_confusion
-from napari_construct.models.builder import build_model
-from napari_construct.models.config import BCSS_MEAN, BCSS_STD, ModelConfig
-from napari_construct.models.construct import ConstructNet, ConstructOutput
-from napari_construct.models.published import region_crops, teacher_images
+from napari_construct.models.network.builder import build_model
+from napari_construct.models.network.config import BCSS_MEAN, BCSS_STD, ModelConfig
+from napari_construct.models.network.construct import ConstructNet, ConstructOutput
+from napari_construct.models.network.released_arithmetic import region_crops, teacher_images
 from napari_construct.refinement.cam import published_crf_image, published_probabilities
 from napari_construct.refinement.dense_crf import dense_crf
 from napari_construct.refinement.regions import region_weights

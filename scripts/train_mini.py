@@ -31,26 +31,26 @@ from torch.optim.swa_utils import AveragedModel, update_bn
 from napari_construct.classes import ClassTable, TissueClass
 from napari_construct.data.image_level import ImageLevelDataset, load_dataset
 from napari_construct.data.splits import group_names
-from napari_construct.encoders.mini import MPP, MiniEncoder, load_mini
-from napari_construct.encoders.structure import StructureTeacher
+from napari_construct.encoders.networks.mini import MPP, MiniEncoder, load_mini
+from napari_construct.encoders.networks.structure import StructureTeacher
 from napari_construct.evaluation.evaluate import evaluate_steps
 from napari_construct.events import Event, Notice, Steps, run
-from napari_construct.inference.predictor import Predictor
+from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.models.calibration import Calibration
-from napari_construct.models.checkpoint import Checkpoint, save_checkpoint
-from napari_construct.models.config import ModelConfig
-from napari_construct.training.augmentation import augment
-from napari_construct.training.calibrate import fit_calibration
-from napari_construct.training.config import AugmentationConfig, TrainingConfig
-from napari_construct.training.labelled_logits import LabelledLogits, join
-from napari_construct.training.left_out import left_out_logits_steps
-from napari_construct.training.mosaic import paste
-from napari_construct.training.patches import load_patches
-from napari_construct.training.recalibrate import masked_logits_steps, with_calibration
-from napari_construct.training.sampling import balanced_probabilities
-from napari_construct.training.trainer import train
-from napari_construct.training.validation import open_masked
+from napari_construct.models.checkpoints.checkpoint import Checkpoint, save_checkpoint
+from napari_construct.models.network.calibration import Calibration
+from napari_construct.models.network.config import ModelConfig
+from napari_construct.training.calibration.fit_calibration import fit_calibration
+from napari_construct.training.calibration.labelled_logits import LabelledLogits, join
+from napari_construct.training.calibration.recalibrate import masked_logits_steps, with_calibration
+from napari_construct.training.calibration.validation import open_masked
+from napari_construct.training.config.config import AugmentationConfig, TrainingConfig
+from napari_construct.training.loop.train import train
+from napari_construct.training.tools.left_out import left_out_logits_steps
+from napari_construct.training.views.augmentation import augment
+from napari_construct.training.views.mosaic import paste
+from napari_construct.training.views.patches import load_patches
+from napari_construct.training.views.sampling import balanced_probabilities
 
 PACKAGE = Path(__file__).resolve().parent.parent / "src" / "napari_construct"
 WEIGHTS = PACKAGE / "encoders" / "weights" / "mini.safetensors"

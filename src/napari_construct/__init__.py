@@ -13,18 +13,18 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "ClassTable": "classes",
     "ConstructError": "exceptions",
-    "EvaluationReport": "evaluation.report",
+    "EvaluationReport": "evaluation.report.report",
     "SegmentSettings": "inference.settings",
-    "SegmentationResult": "inference.result",
+    "SegmentationResult": "results.result",
     "TissueClass": "classes",
-    "TrainingConfig": "training.config",
-    "ZeroShotSettings": "inference.zero_shot_settings",
+    "TrainingConfig": "training.config.config",
+    "ZeroShotSettings": "inference.zero_shot.settings",
     "evaluate": "evaluation.evaluate",
     "load_dataset": "data.image_level",
-    "load_model": "inference.model",
+    "load_model": "inference.loading",
     "run": "events",
-    "segment": "inference.predictor",
-    "train": "training.trainer",
+    "segment": "inference.segment",
+    "train": "training.loop.train",
 }
 
 __all__ = [

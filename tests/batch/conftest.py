@@ -12,12 +12,12 @@ from PIL import Image
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.classes import ClassTable
 from napari_construct.data.images import read_image
-from napari_construct.encoders.tiny import TinyEncoder
-from napari_construct.inference.model import Predictor
+from napari_construct.encoders.networks.tiny import TinyEncoder
+from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.models.builder import build_model
-from napari_construct.models.checkpoint import checkpoint_of
-from napari_construct.models.config import ModelConfig
+from napari_construct.models.checkpoints.checkpoint import checkpoint_of
+from napari_construct.models.network.builder import build_model
+from napari_construct.models.network.config import ModelConfig
 
 QUICK = BatchSettings(model="tiny", segment=SegmentSettings(tile=128, overlap=32, crf=None, device="cpu"))
 

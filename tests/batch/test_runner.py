@@ -16,7 +16,7 @@ from napari_construct.data.images import ImageFile
 from napari_construct.data.masks import read_mask
 from napari_construct.events import run
 from napari_construct.exceptions import ConfigurationError
-from napari_construct.inference.predictor import segment
+from napari_construct.inference.segment import segment
 
 from .conftest import QUICK
 

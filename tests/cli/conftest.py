@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 from napari_construct.classes import ClassTable
 from napari_construct.cli import app
-from napari_construct.encoders.tiny import TinyEncoder
-from napari_construct.models.builder import build_model
-from napari_construct.models.checkpoint import checkpoint_of, save_checkpoint
-from napari_construct.models.config import ModelConfig
+from napari_construct.encoders.networks.tiny import TinyEncoder
+from napari_construct.models.checkpoints.checkpoint import checkpoint_of, save_checkpoint
+from napari_construct.models.network.builder import build_model
+from napari_construct.models.network.config import ModelConfig
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from napari_construct.cli._errors import OneLineErrors
 from napari_construct.cli.calibrate import calibrate
-from napari_construct.models.checkpoint import load_checkpoint, save_checkpoint
+from napari_construct.models.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 
 app = typer.Typer(cls=OneLineErrors)
 app.callback()(lambda: None)

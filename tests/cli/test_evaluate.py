@@ -13,9 +13,9 @@ import pytest
 import yaml
 from PIL import Image
 
-from napari_construct.inference.predictor import DEFAULT_MODEL
-from napari_construct.models.checkpoint import load_checkpoint, save_checkpoint
-from napari_construct.models.locations import bundled_models
+from napari_construct.inference.segment import DEFAULT_MODEL
+from napari_construct.models.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+from napari_construct.models.checkpoints.locations import bundled_models
 
 Call = Callable[..., Any]
 

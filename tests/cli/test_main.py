@@ -17,9 +17,9 @@ from napari_construct.cli.demo import SAMPLE_CLASSES
 from napari_construct.cli.evaluate import evaluate
 from napari_construct.cli.segment import segment
 from napari_construct.exceptions import ConstructError
-from napari_construct.inference.predictor import DEFAULT_MODEL
+from napari_construct.inference.segment import DEFAULT_MODEL
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.models.locations import bundled_models
+from napari_construct.models.checkpoints.locations import bundled_models
 
 Call = Callable[..., Any]
 COMMAND = [sys.executable, "-m", "napari_construct"]
@@ -100,7 +100,7 @@ def test_cancel_is_130(call: Call, image: Path, model: Path, tmp_path: Path, mon
     def pressed(*arguments: object, **settings: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("napari_construct.inference.predictor.segment_steps", pressed)
+    monkeypatch.setattr("napari_construct.inference.segment.segment_steps", pressed)
     done = call("segment", image, "-m", model, "-o", tmp_path / "out")
     assert done.exit_code == 130
     assert done.stderr == "cancelled\n"
@@ -111,7 +111,7 @@ def test_errors_of_torch_take_one_line(call: Call, image: Path, model: Path, mon
     def broken(*arguments: object, **settings: object) -> None:
         raise RuntimeError("shape mismatch\nin layer 3")
 
-    monkeypatch.setattr("napari_construct.inference.model.load_model", broken)
+    monkeypatch.setattr("napari_construct.inference.activation.predictor.load_model", broken)
     done = call("segment", image, "-m", model)
     assert done.exit_code == 1
     assert done.stderr.startswith("error: RuntimeError: shape mismatch in layer 3\n")
@@ -167,7 +167,7 @@ def test_demo_with_another_model(call: Call, model: Path, tmp_path: Path, monkey
 
 
 def test_demo_without_its_model_or_display(call: Call, model: Path, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("napari_construct.models.locations.bundled_models", dict)
+    monkeypatch.setattr("napari_construct.models.checkpoints.locations.bundled_models", dict)
     done = call("demo", "--output", tmp_path / "demo")
     assert done.exit_code == 2
     assert "lymph-node" in done.stderr
@@ -212,4 +212,6 @@ def test_results_open_in_a_process_of_their_own(monkeypatch: Any) -> None:
     commands: list[list[str]] = []
     monkeypatch.setattr("subprocess.run", lambda command, check: commands.append(command))
     viewer.open_result(Path("r.json"), Path("i.png"))
-    assert commands == [[sys.executable, "-m", "napari_construct.widgets.view_result", "r.json", "i.png"]]
+    assert commands == [
+        [sys.executable, "-m", "napari_construct.widgets.files.view_result", "r.json", "i.png"]
+    ]

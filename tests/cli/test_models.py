@@ -11,11 +11,11 @@ from PIL import Image
 
 from napari_construct.data.images import read_image
 from napari_construct.data.masks import read_mask
-from napari_construct.encoders.catalogue import find_entry
-from napari_construct.encoders.store import own_folder
-from napari_construct.inference.predictor import segment
-from napari_construct.inference.zero_shot_settings import ZeroShotSettings
-from napari_construct.models.descriptions import classes_as_text
+from napari_construct.encoders.catalogue.lookup import find_entry
+from napari_construct.encoders.hub.store import own_folder
+from napari_construct.inference.segment import segment
+from napari_construct.inference.zero_shot.settings import ZeroShotSettings
+from napari_construct.models.network.descriptions import classes_as_text
 
 Call = Callable[..., Any]
 TOKEN = "hf_" + "secret" * 6

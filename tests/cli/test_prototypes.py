@@ -11,10 +11,10 @@ from PIL import Image
 
 from napari_construct.data.images import read_image
 from napari_construct.events import run
-from napari_construct.inference.model import load_model
-from napari_construct.inference.prototype_maps import prototype_steps
-from napari_construct.inference.prototype_settings import PrototypeSettings
-from napari_construct.models.checkpoint import load_checkpoint
+from napari_construct.inference.loading import load_model
+from napari_construct.inference.prototypes.settings import PrototypeSettings
+from napari_construct.inference.prototypes.similarity_maps import prototype_steps
+from napari_construct.models.checkpoints.checkpoint import load_checkpoint
 
 Call = Callable[..., Any]
 

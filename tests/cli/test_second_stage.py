@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from napari_construct.cli._errors import OneLineErrors
 from napari_construct.cli.second_stage import second_stage
-from napari_construct.models.checkpoint import load_checkpoint
+from napari_construct.models.checkpoints.checkpoint import load_checkpoint
 
 app = typer.Typer(cls=OneLineErrors)
 app.callback()(lambda: None)

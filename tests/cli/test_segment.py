@@ -16,9 +16,9 @@ from napari_construct.data.images import read_image
 from napari_construct.data.masks import read_mask
 from napari_construct.events import Event
 from napari_construct.exceptions import ConstructError
-from napari_construct.inference.predictor import segment
-from napari_construct.models.archive import read_archive, write_archive
-from napari_construct.models.checkpoint import KIND
+from napari_construct.inference.segment import segment
+from napari_construct.models.checkpoints.archive import read_archive, write_archive
+from napari_construct.models.checkpoints.checkpoint import KIND
 
 Call = Callable[..., Any]
 FILES = ["region.json", "region_cams.ome.tif", "region_mask.tif", "region_overlay.png"]
@@ -60,7 +60,7 @@ def test_regions_that_the_crf_erased_are_said(
         refined[1] = 1
         return refined
 
-    monkeypatch.setattr("napari_construct.inference.finish.Decider._refined", all_lymphoid)
+    monkeypatch.setattr("napari_construct.inference.decision.decider.Decider._refined", all_lymphoid)
     done = call("segment", image, "-m", model, "-o", tmp_path, "--classes", "tumour,lymphoid")
     assert done.exit_code == 0, done.output
     assert "; the CRF erased" in done.stdout
@@ -256,7 +256,7 @@ def test_nothing_half_written_stays(
     def full(*arguments: object) -> None:
         raise ConstructError("the disk is full")
 
-    monkeypatch.setattr(f"napari_construct.batch.outputs.{failing}", full)
+    monkeypatch.setattr(f"napari_construct.results.files.{failing}", full)
     out = tmp_path / "out"
     done = call("segment", image, "-m", model, "-o", out, "--no-crf")
     assert done.exit_code == 1

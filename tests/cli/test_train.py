@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from napari_construct.cli._errors import OneLineErrors
 from napari_construct.cli.train import train
-from napari_construct.models.checkpoint import load_checkpoint
+from napari_construct.models.checkpoints.checkpoint import load_checkpoint
 
 app = typer.Typer(cls=OneLineErrors)
 app.callback()(lambda: None)

@@ -10,8 +10,8 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from napari_construct.encoders.catalogue import create_encoder, entries, find_entry
-from napari_construct.encoders.store import import_weights, located, own_folder, remove
+from napari_construct.encoders.catalogue.lookup import create_encoder, entries, find_entry
+from napari_construct.encoders.hub.store import import_weights, located, own_folder, remove
 from napari_construct.exceptions import EncoderError
 
 ENTRY = """

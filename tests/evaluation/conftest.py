@@ -11,12 +11,12 @@ import torch
 from PIL import Image
 
 from napari_construct.classes import ClassTable, TissueClass
+from napari_construct.encoders.networks.tiny import TinyEncoder
 from napari_construct.encoders.protocol import EncoderSpec
-from napari_construct.encoders.tiny import TinyEncoder
-from napari_construct.inference.model import Predictor
-from napari_construct.models.builder import build_model
-from napari_construct.models.checkpoint import checkpoint_of
-from napari_construct.models.config import ModelConfig
+from napari_construct.inference.activation.predictor import Predictor
+from napari_construct.models.checkpoints.checkpoint import checkpoint_of
+from napari_construct.models.network.builder import build_model
+from napari_construct.models.network.config import ModelConfig
 
 
 class RedGreenBlue(Predictor):

@@ -12,7 +12,7 @@ from PIL import Image
 from napari_construct.classes import ClassTable
 from napari_construct.data.masks import pair_by_stem
 from napari_construct.evaluation.evaluate import evaluate, evaluate_steps
-from napari_construct.evaluation.models import Models
+from napari_construct.evaluation.scores.models import Models
 from napari_construct.events import Event, Notice, run
 from napari_construct.exceptions import ConfigurationError, DatasetError
 from napari_construct.inference.settings import SegmentSettings
@@ -51,7 +51,7 @@ def test_crf_before_and_after_with_one_pass_of_the_network(
         yield Event("refine", 0, 1)
         return np.roll(probabilities, 1, axis=0)
 
-    monkeypatch.setattr("napari_construct.inference.finish.Decider._refined", swapped)
+    monkeypatch.setattr("napari_construct.inference.decision.decider.Decider._refined", swapped)
     model = colours_model()
     report = evaluate(data / "img", data / "mask", model)
     assert model.passes == 2, "one tile per image"

@@ -11,13 +11,13 @@ import torch.nn.functional as F
 
 from napari_construct.classes import ClassTable
 from napari_construct.data.images import read_image
+from napari_construct.encoders.networks.tiny import TinyEncoder
 from napari_construct.encoders.protocol import EncoderSpec
-from napari_construct.encoders.tiny import TinyEncoder
-from napari_construct.inference.model import Predictor
-from napari_construct.models.builder import build_model
-from napari_construct.models.calibration import Calibration
-from napari_construct.models.checkpoint import Checkpoint, checkpoint_of
-from napari_construct.models.config import ModelConfig
+from napari_construct.inference.activation.predictor import Predictor
+from napari_construct.models.checkpoints.checkpoint import Checkpoint, checkpoint_of
+from napari_construct.models.network.builder import build_model
+from napari_construct.models.network.calibration import Calibration
+from napari_construct.models.network.config import ModelConfig
 
 CLASSES = ClassTable.from_names(("dark", "pale", "green"))
 

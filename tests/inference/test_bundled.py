@@ -7,7 +7,8 @@ from pathlib import Path
 
 from napari_construct.data.images import read_image
 from napari_construct.data.masks import read_mask
-from napari_construct.inference.predictor import load_model, segment
+from napari_construct.inference.loading import load_model
+from napari_construct.inference.segment import segment
 from napari_construct.metrics.segmentation import confusion_matrix, scores_from_confusion
 
 

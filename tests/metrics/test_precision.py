@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_construct.metrics.precision import precision_recall
+from napari_construct.metrics.segmentation import precision_recall
 
 
 def test_by_hand() -> None:

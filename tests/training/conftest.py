@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from napari_construct.data.image_level import ImageLevelDataset, load_dataset
-from napari_construct.models.config import ModelConfig
-from napari_construct.training.config import LossWeights, TrainingConfig
+from napari_construct.models.network.config import ModelConfig
+from napari_construct.training.config.config import LossWeights, TrainingConfig
 
 TINY = ModelConfig(
     encoder="tiny",

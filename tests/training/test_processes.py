@@ -14,21 +14,21 @@ import pytest
 import torch
 
 from napari_construct.data.image_level import load_dataset
-from napari_construct.encoders.tiny import TinyEncoder
+from napari_construct.encoders.networks.tiny import TinyEncoder
 from napari_construct.events import Event, StepDone, run
-from napari_construct.models.checkpoint import load_checkpoint
-from napari_construct.training.config import TrainingConfig
+from napari_construct.models.checkpoints.checkpoint import load_checkpoint
+from napari_construct.training.config.config import TrainingConfig
+from napari_construct.training.loop.train import train
+from napari_construct.training.objective.shared_norm import SharedBatchNorm2d, share_norms
 from napari_construct.training.processes import Processes
-from napari_construct.training.shared_norm import SharedBatchNorm2d, share_norms
-from napari_construct.training.trainer import train
 
 WORKER = textwrap.dedent("""
     import json, os, sys
     from napari_construct.data.image_level import load_dataset
-    from napari_construct.encoders.tiny import TinyEncoder
+    from napari_construct.encoders.networks.tiny import TinyEncoder
     from napari_construct.events import StepDone
-    from napari_construct.training.config import TrainingConfig
-    from napari_construct.training.trainer import train
+    from napari_construct.training.config.config import TrainingConfig
+    from napari_construct.training.loop.train import train
 
     folder, config, output, log = sys.argv[1:]
     dataset = load_dataset(folder, class_names=("tumour", "lymphoid"))

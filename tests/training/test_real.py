@@ -9,12 +9,13 @@ import pytest
 
 from napari_construct.data.image_level import load_dataset
 from napari_construct.data.images import read_image
-from napari_construct.encoders.tiny import TinyEncoder
+from napari_construct.encoders.networks.tiny import TinyEncoder
 from napari_construct.events import EpochDone, Event, run
-from napari_construct.inference.predictor import Predictor, segment
+from napari_construct.inference.activation.predictor import Predictor
+from napari_construct.inference.segment import segment
 from napari_construct.metrics.segmentation import confusion_matrix, scores_from_confusion
-from napari_construct.training.config import AugmentationConfig, TrainingConfig
-from napari_construct.training.trainer import train
+from napari_construct.training.config.config import AugmentationConfig, TrainingConfig
+from napari_construct.training.loop.train import train
 
 CLASSES = ("tumour", "lymphoid")
 

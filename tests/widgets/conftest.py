@@ -17,9 +17,9 @@ from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_construct.classes import ClassTable
 from napari_construct.events import Event
-from napari_construct.inference.result import SegmentationResult
-from napari_construct.widgets._triton_ahead import guard_triton
-from napari_construct.widgets.segment_tissue import SegmentTissue
+from napari_construct.results.result import SegmentationResult
+from napari_construct.widgets.jobs.triton_ahead import guard_triton
+from napari_construct.widgets.segment.segment_tissue import SegmentTissue
 
 CLASSES = ClassTable.from_names(("tumour", "lymphoid"))
 
@@ -107,10 +107,10 @@ def wait_for_threads() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint with fixed random weights."""
-    from napari_construct.encoders.catalogue import create_encoder
-    from napari_construct.models.builder import build_model
-    from napari_construct.models.checkpoint import checkpoint_of, save_checkpoint
-    from napari_construct.models.config import ModelConfig
+    from napari_construct.encoders.catalogue.lookup import create_encoder
+    from napari_construct.models.checkpoints.checkpoint import checkpoint_of, save_checkpoint
+    from napari_construct.models.network.builder import build_model
+    from napari_construct.models.network.config import ModelConfig
 
     config = ModelConfig(encoder="tiny", prototype_width=16, projection_hidden=16, fusion_width=16)
     model = build_model(config, create_encoder("tiny"), len(CLASSES))

@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from napari_construct.batch.ledger import Entry, Ledger
-from napari_construct.batch.outputs import output_names, write_result, write_stack
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.batch.sources import Source
 from napari_construct.classes import ClassTable
 from napari_construct.events import Event, Notice, Steps, of_image
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.export.atomic import atomic
-from napari_construct.inference.finish import named_classes
-from napari_construct.inference.predictor import Predictor, segment_steps
+from napari_construct.inference.activation.predictor import Predictor
+from napari_construct.inference.decision.decider import named_classes
+from napari_construct.inference.segment import segment_steps
+from napari_construct.results.files import output_names, write_result, write_stack
 
 TABLE_NAME: Final = "batch.csv"
 

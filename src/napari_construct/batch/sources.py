@@ -9,7 +9,7 @@ from pathlib import Path
 from napari_construct.data.images import ImageFile, list_images, read_image
 from napari_construct.data.stacks import count_planes, read_plane
 from napari_construct.exceptions import ConfigurationError, InputError
-from napari_construct.inference.record import image_hash
+from napari_construct.inference.decision.record import image_hash
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from napari_construct.exceptions import ConfigurationError
 if TYPE_CHECKING:
     from napari_construct.data.masks import Pairs
     from napari_construct.inference.settings import SegmentSettings
-    from napari_construct.training.config import TrainingConfig
+    from napari_construct.training.config.config import TrainingConfig
 
 
 def run_ablation(
@@ -36,7 +36,7 @@ def run_ablation(
     """Train what is not trained yet, compare, print and write."""
     from napari_construct.classes import ClassTable
     from napari_construct.data.image_level import load_dataset
-    from napari_construct.evaluation.ablate import ablate_steps
+    from napari_construct.evaluation.ablation.ablate import ablate_steps
 
     if folder is None or output is None:
         missing = (
@@ -71,7 +71,7 @@ def run_ablation(
 
 
 def _recipe(path: Path | None, teacher: str | None) -> TrainingConfig:
-    from napari_construct.training.config import TrainingConfig
+    from napari_construct.training.config.config import TrainingConfig
 
     recipe = TrainingConfig() if path is None else TrainingConfig.load(path)
     if teacher is None:

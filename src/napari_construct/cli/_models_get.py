@@ -36,9 +36,9 @@ def download(
     A download that stopped goes on where it was. For gated weights the licence is shown, and access is
     checked before anything is fetched.
     """
-    from napari_construct.encoders.catalogue import find_entry
-    from napari_construct.encoders.download import DownloadSettings, fetch_steps
-    from napari_construct.encoders.overview import status_of
+    from napari_construct.encoders.catalogue.download import DownloadSettings, fetch_steps
+    from napari_construct.encoders.catalogue.lookup import find_entry
+    from napari_construct.encoders.catalogue.overview import status_of
 
     check_json(json_file)
     entry = find_entry(name)
@@ -81,7 +81,7 @@ def import_(
 
     Nothing in a file is run. Of the released code's best_cam.pth only what was trained is kept.
     """
-    from napari_construct.models.take_over import Import, import_steps
+    from napari_construct.models.library.importing import Import, import_steps
 
     wanted = Import(source, encoder, name, classes, mpp, encoder_weights, file)
     path = _with_bar(import_steps(wanted))

@@ -29,7 +29,7 @@ def export(
     Models on CONCH: its authors count models trained on its outputs as derivatives, read their terms
     before you share one.
     """
-    from napari_construct.models.sharing import export_model, push_model
+    from napari_construct.models.library.sharing import export_model, push_model
 
     if push is not None:
         typer.echo(push_model(model, push, private=not public, licence=licence))

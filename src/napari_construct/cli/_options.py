@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-from napari_construct.encoders.attentions import DenseAttention
+from napari_construct.encoders.networks.attentions import DenseAttention
 
 if TYPE_CHECKING:
     from napari_construct.batch.settings import BatchSettings

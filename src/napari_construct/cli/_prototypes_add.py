@@ -36,10 +36,10 @@ def add(
     The prototypes that were trained and the calibration stay as they are.
     """
     from napari_construct.exceptions import ConfigurationError
-    from napari_construct.inference.model import load_model
-    from napari_construct.inference.prototype_places import place_region_steps, place_text
-    from napari_construct.inference.prototype_settings import PrototypeSettings
-    from napari_construct.models.checkpoint import save_checkpoint
+    from napari_construct.inference.loading import load_model
+    from napari_construct.inference.prototypes.place import place_region_steps, place_text
+    from napari_construct.inference.prototypes.settings import PrototypeSettings
+    from napari_construct.models.checkpoints.checkpoint import save_checkpoint
 
     if (text is None) == (image is None) or (image is None) != (mask is None):
         raise ConfigurationError("expected --text, or --image with --mask, got neither or both; give one")

@@ -9,7 +9,7 @@ from napari_construct.cli._output import check_folder
 from napari_construct.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
-    from napari_construct.evaluation.tables import Table
+    from napari_construct.evaluation.report.tables import Table
 
 
 def check_text(target: Path | None, option: str) -> None:

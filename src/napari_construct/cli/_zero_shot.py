@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from napari_construct.inference.model import Predictor
-    from napari_construct.inference.zero_shot_settings import ZeroShotSettings
+    from napari_construct.inference.activation.predictor import Predictor
+    from napari_construct.inference.zero_shot.settings import ZeroShotSettings
 
 
 def words_from(
@@ -22,7 +22,7 @@ def words_from(
         If classes are missing, or a value is none of those there are.
     """
     from napari_construct.exceptions import ConfigurationError
-    from napari_construct.inference.zero_shot_settings import ZeroShotSettings
+    from napari_construct.inference.zero_shot.settings import ZeroShotSettings
 
     if classes is None:
         raise ConfigurationError(
@@ -44,13 +44,13 @@ def untrained(
     encoder_weights: Path | None,
 ) -> Predictor:
     """A predictor from descriptions, or from a folder of marked examples."""
-    from napari_construct.inference.model import load_model
+    from napari_construct.inference.loading import load_model
 
     if examples is None:
         return load_model(words, device=device, encoder_weights=encoder_weights)
     from napari_construct.data.images import read_image
     from napari_construct.data.masks import pair_by_stem, read_mask
-    from napari_construct.inference.zero_shot import load_zero_shot
+    from napari_construct.inference.zero_shot.predictor import load_zero_shot
 
     pairs = pair_by_stem(examples / "img", examples / "mask")
     read = [(read_image(image), read_mask(mask)) for image, mask in pairs.pairs]

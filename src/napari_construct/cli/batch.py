@@ -51,7 +51,7 @@ def batch(
     """
     from napari_construct.batch.runner import run_batch
     from napari_construct.batch.sources import find_sources
-    from napari_construct.inference.model import load_model
+    from napari_construct.inference.loading import load_model
 
     chosen = options.settings_from(
         settings=settings,

@@ -40,10 +40,10 @@ def calibrate(
     between laboratories and scanners. A few dozen labelled patches of yours, or some images with masks
     (value 0 is the first class), are enough.
     """
-    from napari_construct.encoders.catalogue import create_encoder
-    from napari_construct.models.checkpoint import load_checkpoint, save_checkpoint
-    from napari_construct.models.locations import resolve_model, with_suffix
-    from napari_construct.training.recalibrate import recalibrate
+    from napari_construct.encoders.catalogue.lookup import create_encoder
+    from napari_construct.models.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+    from napari_construct.models.checkpoints.locations import resolve_model, with_suffix
+    from napari_construct.training.calibration.recalibrate import recalibrate
 
     check_json(json_file)
     checkpoint = load_checkpoint(resolve_model(model))

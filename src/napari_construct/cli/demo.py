@@ -16,7 +16,7 @@ from napari_construct.cli._progress import progress_bars
 from napari_construct.cli.viewer import open_result, why_no_viewer
 
 if TYPE_CHECKING:
-    from napari_construct.inference.result import SegmentationResult
+    from napari_construct.results.result import SegmentationResult
 
 SAMPLE: Final = "lymph_node_tumour"
 SAMPLE_MPP: Final = 0.25
@@ -42,11 +42,11 @@ def demo(
     """
     clock = time.perf_counter()
     check_folder(output)
-    from napari_construct.batch.outputs import write_result
     from napari_construct.data.images import read_image
-    from napari_construct.inference.model import load_model
-    from napari_construct.inference.predictor import segment_steps
+    from napari_construct.inference.loading import load_model
+    from napari_construct.inference.segment import segment_steps
     from napari_construct.inference.settings import SegmentSettings
+    from napari_construct.results.files import write_result
 
     predictor = load_model(model, device=device)
     loaded = time.perf_counter()

@@ -14,8 +14,8 @@ from napari_construct.cli._progress import progress_bars
 from napari_construct.cli._text import check_text, print_table, write_text
 
 if TYPE_CHECKING:
-    from napari_construct.evaluation.report import EvaluationReport
-    from napari_construct.evaluation.tables import Table
+    from napari_construct.evaluation.report.report import EvaluationReport
+    from napari_construct.evaluation.report.tables import Table
 
 
 def evaluate(
@@ -103,11 +103,11 @@ def evaluate(
     """
     from napari_construct.data.masks import find_pairs
     from napari_construct.evaluation.evaluate import evaluate_steps
-    from napari_construct.evaluation.models import Models
+    from napari_construct.evaluation.scores.models import Models
 
     ignored = list(ignore or ())
     if preset == "bcss":
-        from napari_construct.evaluation.bcss import MPP, WHITE, check_bcss_classes
+        from napari_construct.evaluation.report.paper_tables import MPP, WHITE, check_bcss_classes
 
         ignored, mpp = [*ignored, WHITE], mpp or MPP
     settings = options.settings_from(
@@ -175,7 +175,7 @@ def _check_alone(model: list[str] | None, preset: str | None, html_file: Path | 
 
 
 def _preset_tables(report: EvaluationReport) -> tuple[Table, ...]:
-    from napari_construct.evaluation.bcss import bcss_tables
+    from napari_construct.evaluation.report.paper_tables import bcss_tables
 
     return bcss_tables(report.to_dict())
 
@@ -191,16 +191,16 @@ def _write(
     content = report.to_dict()
     write_json(json_file, content)
     if markdown_file is not None:
-        from napari_construct.evaluation.markdown import markdown
+        from napari_construct.evaluation.report.markdown import markdown
 
         write_text(markdown_file, markdown(content, extra))
     if html_file is not None:
-        from napari_construct.evaluation.html_report import html
+        from napari_construct.evaluation.report.html import html
 
         write_text(html_file, html(content, report.classes, report.worst, report.best, extra))
     if json_file != STDOUT:
-        from napari_construct.evaluation.markdown import heading
-        from napari_construct.evaluation.tables import short_tables
+        from napari_construct.evaluation.report.markdown import heading
+        from napari_construct.evaluation.report.tables import short_tables
 
         typer.echo(heading(content))
         for table in (*extra, *short_tables(content)):

@@ -14,7 +14,7 @@ from napari_construct.cli import _options as options
 from napari_construct.cli._output import STDOUT, check_json, write_json
 
 if TYPE_CHECKING:
-    from napari_construct.encoders.overview import EncoderStatus
+    from napari_construct.encoders.catalogue.overview import EncoderStatus
 
 commands = typer.Typer(
     no_args_is_help=True,
@@ -33,9 +33,9 @@ def list_models(json_file: options.JsonFile = None) -> None:
 
     Your own encoders go into the file named below the table.
     """
+    from napari_construct.encoders.catalogue.overview import overview
     from napari_construct.encoders.folders import user_catalogues
-    from napari_construct.encoders.overview import overview
-    from napari_construct.models.library import trained_models
+    from napari_construct.models.library.overview import trained_models
 
     check_json(json_file)
     rows = overview()
@@ -59,7 +59,7 @@ def list_models(json_file: options.JsonFile = None) -> None:
 @commands.command("info")
 def info(name: _Id, json_file: options.JsonFile = None) -> None:
     """Show all that is known of one encoder or model."""
-    from napari_construct.models.library import model_facts, trained_models
+    from napari_construct.models.library.overview import model_facts, trained_models
 
     check_json(json_file)
     is_model = name in trained_models() or Path(name).is_file()
@@ -81,8 +81,8 @@ commands.command("export")(share.export)
 @commands.command("remove")
 def remove(name: _Id) -> None:
     """Delete an encoder's weights, or a model that you imported, from this computer."""
-    from napari_construct.encoders.overview import size_text
-    from napari_construct.models.library import remove as delete
+    from napari_construct.encoders.catalogue.overview import size_text
+    from napari_construct.models.library.overview import remove as delete
 
     typer.echo(f"{name}: removed, {size_text(delete(name))} freed")
 
@@ -93,7 +93,7 @@ def doctor(
     json_file: options.JsonFile = None,
 ) -> None:
     """Print one screen to paste into a question; it names no token."""
-    from napari_construct.inference.diagnostics import as_text, diagnose
+    from napari_construct.models.library.diagnostics import as_text, diagnose
 
     check_json(json_file)
     report = diagnose(online=online)
@@ -106,7 +106,7 @@ def _print_table(rows: tuple[EncoderStatus, ...]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from napari_construct.encoders.overview import size_text
+    from napari_construct.encoders.catalogue.overview import size_text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("encoder", "role", "state", "size", "text", "licence"):
@@ -119,8 +119,8 @@ def _print_table(rows: tuple[EncoderStatus, ...]) -> None:
 
 
 def _encoder_facts(name: str) -> dict[str, Any]:
-    from napari_construct.encoders.catalogue import find_entry, how_to_get
-    from napari_construct.encoders.overview import size_text, status_of
+    from napari_construct.encoders.catalogue.lookup import find_entry, how_to_get
+    from napari_construct.encoders.catalogue.overview import size_text, status_of
 
     status = status_of(find_entry(name))
     facts = status.as_dict()

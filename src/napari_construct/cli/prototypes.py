@@ -13,7 +13,7 @@ from napari_construct.cli._progress import progress_bars
 from napari_construct.cli._prototypes_add import add
 
 if TYPE_CHECKING:
-    from napari_construct.inference.prototype_settings import PrototypeSettings
+    from napari_construct.inference.prototypes.settings import PrototypeSettings
 
 commands = typer.Typer(
     no_args_is_help=True,
@@ -36,9 +36,9 @@ def list_prototypes(
     json_file: options.JsonFile = None,
 ) -> None:
     """Show the prototypes of a model by class."""
-    from napari_construct.inference.prototypes import prototypes_of
-    from napari_construct.models.checkpoint import load_checkpoint
-    from napari_construct.models.locations import resolve_model
+    from napari_construct.inference.prototypes.names import prototypes_of
+    from napari_construct.models.checkpoints.checkpoint import load_checkpoint
+    from napari_construct.models.checkpoints.locations import resolve_model
 
     check_json(json_file)
     found = prototypes_of(load_checkpoint(resolve_model(model)))
@@ -76,9 +76,9 @@ def map_(
     from napari_construct.data.images import read_image
     from napari_construct.export.record import write_record
     from napari_construct.export.tiff import write_cams, write_mask
-    from napari_construct.inference.model import load_model
-    from napari_construct.inference.prototype_maps import prototype_steps
-    from napari_construct.inference.prototypes import prototype_table
+    from napari_construct.inference.loading import load_model
+    from napari_construct.inference.prototypes.names import prototype_table
+    from napari_construct.inference.prototypes.similarity_maps import prototype_steps
 
     settings = _settings(tile=tile, overlap=overlap, mpp=mpp, device=device)
     part = options.parse_region(region)
@@ -129,8 +129,8 @@ def top(
     from napari_construct.batch.sources import find_sources
     from napari_construct.export.atomic import atomic
     from napari_construct.export.record import write_record
-    from napari_construct.inference.model import load_model
-    from napari_construct.inference.prototype_patches import gallery, top_patches_steps
+    from napari_construct.inference.loading import load_model
+    from napari_construct.inference.prototypes.top_patches import gallery, top_patches_steps
 
     settings = _settings(
         prototype=prototype,
@@ -166,6 +166,6 @@ commands.command("add")(add)
 
 
 def _settings(**given: object) -> PrototypeSettings:
-    from napari_construct.inference.prototype_settings import PrototypeSettings
+    from napari_construct.inference.prototypes.settings import PrototypeSettings
 
     return PrototypeSettings().changed(**given)

@@ -52,12 +52,12 @@ def second_stage(
     The result is a model like any other. It needs one pass over an image, no views and no CRF, and is
     therefore faster; --no-crf is what it was made for.
     """
-    from napari_construct.encoders.catalogue import create_encoder
-    from napari_construct.models.checkpoint import load_checkpoint
-    from napari_construct.models.locations import resolve_model, with_suffix
+    from napari_construct.encoders.catalogue.lookup import create_encoder
+    from napari_construct.models.checkpoints.checkpoint import load_checkpoint
+    from napari_construct.models.checkpoints.locations import resolve_model, with_suffix
     from napari_construct.refinement.dense_crf.params import CRFParameters
-    from napari_construct.training.second_config import SecondStageConfig
-    from napari_construct.training.second_stage import train_second_stage
+    from napari_construct.training.config.second_stage import SecondStageConfig
+    from napari_construct.training.second_stage.train import train_second_stage
 
     chosen = {
         "encoder": encoder,

@@ -14,7 +14,7 @@ from napari_construct.cli._progress import Bars, progress_bars
 from napari_construct.cli._zero_shot import untrained, words_from
 
 if TYPE_CHECKING:
-    from napari_construct.inference.model import Predictor
+    from napari_construct.inference.activation.predictor import Predictor
     from napari_construct.inference.settings import SegmentSettings
 
 
@@ -48,8 +48,8 @@ def segment(
     others; the exit code is then 1.
     """
     from napari_construct.exceptions import ConstructError
-    from napari_construct.inference.finish import named_classes
-    from napari_construct.inference.model import load_model
+    from napari_construct.inference.decision.decider import named_classes
+    from napari_construct.inference.loading import load_model
 
     settings = options.settings_from(
         settings=settings_json,
@@ -114,9 +114,9 @@ def _one(
 ) -> dict[str, Any]:
     import numpy as np
 
-    from napari_construct.batch.outputs import write_result
     from napari_construct.data.images import read_image
-    from napari_construct.inference.predictor import segment_steps
+    from napari_construct.inference.segment import segment_steps
+    from napari_construct.results.files import write_result
 
     image = read_image(path)
     pixels = image.pixels if part is None else np.ascontiguousarray(image.pixels[part])

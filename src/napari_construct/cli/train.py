@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from napari_construct.classes import ClassTable
     from napari_construct.data.image_level import ImageLevelDataset
     from napari_construct.events import Event, Steps
-    from napari_construct.models.checkpoint import Checkpoint
-    from napari_construct.training.config import TrainingConfig
+    from napari_construct.models.checkpoints.checkpoint import Checkpoint
+    from napari_construct.training.config.config import TrainingConfig
 
 
 def train(
@@ -111,8 +111,8 @@ def train(
     Ctrl-C stops after the present step and keeps the state: the same command with --resume goes on.
     With several GPUs: accelerate launch -m napari_construct train ...
     """
+    from napari_construct.training.loop.train import train as train_steps
     from napari_construct.training.processes import is_main_process
-    from napari_construct.training.trainer import train as train_steps
 
     settings = _settings(
         config,
@@ -159,7 +159,7 @@ def _settings(
     teacher: str | None,
     further: str | None = None,
 ) -> TrainingConfig:
-    from napari_construct.training.config import TrainingConfig
+    from napari_construct.training.config.config import TrainingConfig
 
     settings = TrainingConfig() if path is None else TrainingConfig.load(path)
     if further is not None:
@@ -176,7 +176,7 @@ def _settings(
 def _target(output: Path, *, resume: bool, overwrite: bool) -> Path:
     """The checkpoint's path, once it is sure that it can be written and nothing is lost."""
     from napari_construct.exceptions import ConfigurationError
-    from napari_construct.models.locations import with_suffix
+    from napari_construct.models.checkpoints.locations import with_suffix
 
     target = with_suffix(output)
     if target.is_dir():
@@ -223,7 +223,7 @@ def _check(dataset: ImageLevelDataset, bars: Bars, *, quiet: bool) -> None:
     DatasetError
         If files cannot be read.
     """
-    from napari_construct.data.dataset_check import check_steps
+    from napari_construct.data.image_level import check_steps
     from napari_construct.exceptions import DatasetError
 
     report = bars.follow(check_steps(dataset))

@@ -39,7 +39,7 @@ def app(
 
 def open_result(record: Path, image: Path) -> None:
     """Open an image with the results that a record names, in a napari of its own, and wait for its end."""
-    command = [sys.executable, "-m", "napari_construct.widgets.view_result", str(record), str(image)]
+    command = [sys.executable, "-m", "napari_construct.widgets.files.view_result", str(record), str(image)]
     subprocess.run(command, check=False)  # noqa: S603 - our own module
 
 

@@ -7,7 +7,8 @@ Three ways of writing that down are read: one folder per class, labels in the fi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,11 +18,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_construct.data.bcss import labels_from_names, named
-from napari_construct.data.dataset_check import DatasetReport, check_steps
-from napari_construct.data.images import list_images
+from napari_construct.data.images import list_images, read_image
 from napari_construct.data.label_table import read_table
-from napari_construct.events import run
-from napari_construct.exceptions import ConfigurationError, DatasetError
+from napari_construct.events import Event, Steps, run
+from napari_construct.exceptions import ConfigurationError, DatasetError, InputError
 from napari_construct.types import PathLike
 
 Format: TypeAlias = Literal["auto", "folders", "names", "table"]
@@ -101,7 +101,7 @@ class ImageLevelDataset:
     def check(self) -> DatasetReport:
         """Decode every file once and report counts, label histogram, unreadable and odd-sized files.
 
-        :func:`~napari_construct.data.dataset_check.check_steps` does the same with progress.
+        :func:`~napari_construct.data.image_level.check_steps` does the same with progress.
         """
         return run(check_steps(self))
 
@@ -255,3 +255,77 @@ def _checked(
         elif count == len(paths):
             notices.append(f"class {name} is positive in all {count} patches; nothing shows what it is not")
     return ImageLevelDataset(paths, labels, class_names, names, tuple(notices))
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetReport:
+    """What a dataset holds.
+
+    Attributes
+    ----------
+    count : int
+        Patches, readable or not.
+    positives : mapping of str to int
+        Per class, patches in which it occurs.
+    label_histogram : mapping of str to int
+        Per combination of labels (``"1010"``), patches that carry it, most frequent first.
+    sizes : mapping of (int, int) to int
+        Per height and width in pixels, readable patches, most frequent first.
+    unreadable : tuple of (str, str)
+        Name and reason of every file that does not decode.
+    odd_sized : tuple of str
+        Names of the patches whose size is not the most frequent one.
+    notices : tuple of str
+        Sentences on the dataset as a whole and on single files.
+    """
+
+    count: int
+    positives: Mapping[str, int]
+    label_histogram: Mapping[str, int]
+    sizes: Mapping[tuple[int, int], int]
+    unreadable: tuple[tuple[str, str], ...]
+    odd_sized: tuple[str, ...]
+    notices: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every file can be read; odd sizes and notices are allowed."""
+        return not self.unreadable
+
+    def __str__(self) -> str:
+        lines = [f"{self.count} patches"]
+        lines += [f"  {name}: {count} positive" for name, count in self.positives.items()]
+        lines += [f"  labels [{bits}]: {count}" for bits, count in self.label_histogram.items()]
+        lines += [f"  {h} x {w} pixels: {count}" for (h, w), count in self.sizes.items()]
+        lines += [f"unreadable: {name}: {reason}" for name, reason in self.unreadable]
+        lines += [f"odd size: {name}" for name in self.odd_sized]
+        lines += [f"note: {sentence}" for sentence in self.notices]
+        return "\n".join(lines)
+
+
+def check_steps(dataset: ImageLevelDataset) -> Steps[DatasetReport]:
+    """Decode every file of a dataset once; yields an event per file, returns the report."""
+    sizes: dict[str, tuple[int, int]] = {}
+    unreadable: list[tuple[str, str]] = []
+    notices = list(dataset.notices)
+    for done, (name, path) in enumerate(zip(dataset.names, dataset.paths, strict=True), start=1):
+        try:
+            image = read_image(path)
+        except InputError as error:
+            unreadable.append((name, str(error)))
+        else:
+            sizes[name] = (image.pixels.shape[0], image.pixels.shape[1])
+            notices.extend(image.notices)
+        yield Event("check", done, len(dataset), name)
+    by_size = Counter(sizes.values()).most_common()
+    usual = by_size[0][0] if by_size else None
+    bits = ("".join(map(str, row)) for row in dataset.labels.tolist())
+    return DatasetReport(
+        count=len(dataset),
+        positives=dict(zip(dataset.class_names, dataset.labels.sum(axis=0, dtype=int).tolist(), strict=True)),
+        label_histogram=dict(Counter(bits).most_common()),
+        sizes=dict(by_size),
+        unreadable=tuple(unreadable),
+        odd_sized=tuple(name for name, size in sizes.items() if size != usual),
+        notices=tuple(notices),
+    )

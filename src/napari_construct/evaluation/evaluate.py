@@ -13,17 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from napari_construct.data.masks import pair_by_stem
-from napari_construct.evaluation.bcss import distilled
-from napari_construct.evaluation.examples import Gallery
-from napari_construct.evaluation.image_score import ImageScore, score_image_steps
-from napari_construct.evaluation.models import Models
-from napari_construct.evaluation.report import EvaluationReport, ModelScores
+from napari_construct.evaluation.report.paper_tables import distilled
+from napari_construct.evaluation.report.report import EvaluationReport
+from napari_construct.evaluation.scores.examples import Gallery
+from napari_construct.evaluation.scores.image_score import ImageScore, score_image_steps
+from napari_construct.evaluation.scores.model_scores import ModelScores
+from napari_construct.evaluation.scores.models import Models
 from napari_construct.events import Event, Notice, Result, Steps, of_image, run
 from napari_construct.exceptions import ConfigurationError, ConstructError, DatasetError
-from napari_construct.inference.predictor import DEFAULT_MODEL, Predictor
-from napari_construct.inference.record import model_record
+from napari_construct.inference.activation.predictor import Predictor
+from napari_construct.inference.decision.record import model_record
+from napari_construct.inference.segment import DEFAULT_MODEL
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.models.versions import software_versions
+from napari_construct.models.checkpoints.versions import software_versions
 from napari_construct.types import PathLike
 
 

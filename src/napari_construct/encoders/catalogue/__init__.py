@@ -1,0 +1,1 @@
+"""Which encoders there are: entries, lookup by id, loading, downloads, an overview for people."""

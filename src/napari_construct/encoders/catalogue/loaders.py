@@ -1,0 +1,130 @@
+"""From an entry of the catalogue and files on this computer to an encoder."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from napari_construct.encoders.entries import EncoderEntry, Loader
+from napari_construct.exceptions import EncoderError
+
+if TYPE_CHECKING:
+    from napari_construct.encoders.protocol import Encoder
+
+_Files = Mapping[str, Path]
+_Load = Callable[[EncoderEntry, Path | None, _Files], "Encoder"]
+
+
+def load_encoder(entry: EncoderEntry, weights: Path | None, files: Mapping[str, Path]) -> Encoder:
+    """Make the encoder of an entry.
+
+    Parameters
+    ----------
+    entry : EncoderEntry
+        What to make.
+    weights : Path or None
+        File of weights; None where they are bundled, or there are none.
+    files : mapping of str to Path
+        Further files of the entry that are on this computer, by name.
+
+    Raises
+    ------
+    EncoderError
+        If a file is absent, damaged or another model's, or a package is missing.
+    """
+    for package in entry.requires:
+        if importlib.util.find_spec(package) is None:
+            raise EncoderError(
+                f"{entry.id}: expected the package {package}, got none installed; run 'pip install {package}'"
+            )
+    encoder = _LOADERS[entry.loader](entry, weights, files)
+    encoder.spec = replace(
+        encoder.spec,
+        id=entry.id,
+        mpp=entry.mpp or encoder.spec.mpp,
+        licence=entry.licence,
+        redistributable=entry.redistributable,
+    )
+    return encoder
+
+
+def _tiny(entry: EncoderEntry, weights: Path | None, _: _Files) -> Encoder:
+    from napari_construct.encoders.networks.tiny import TinyEncoder
+
+    _refuse_weights(entry, weights, "its weights are fixed")
+    return TinyEncoder(encoder_id=entry.id)
+
+
+def _structure(entry: EncoderEntry, weights: Path | None, _: _Files) -> Encoder:
+    from napari_construct.encoders.networks.structure import StructureTeacher
+
+    _refuse_weights(entry, weights, "it has none")
+    return StructureTeacher()
+
+
+def _mini(_: EncoderEntry, weights: Path | None, __: _Files) -> Encoder:
+    from napari_construct.encoders.networks.mini import load_mini
+
+    return load_mini(weights)
+
+
+def _untrained(entry: EncoderEntry, weights: Path | None, _: _Files) -> Encoder:
+    from napari_construct.encoders.networks.mini import make_untrained
+
+    _refuse_weights(entry, weights, "it is trained from random ones")
+    return make_untrained(entry.id)
+
+
+def _conch(entry: EncoderEntry, weights: Path | None, files: _Files) -> Encoder:
+    from napari_construct.encoders.networks.conch import load_conch
+    from napari_construct.encoders.networks.conch_text import TOKENIZER_FILES, find_tokenizer
+
+    path = _needed(entry, weights)
+    beside = find_tokenizer(path)
+    return load_conch(path, tokenizer=beside or files.get(TOKENIZER_FILES[0]))
+
+
+def _mix_transformer(entry: EncoderEntry, weights: Path | None, _: _Files) -> Encoder:
+    from napari_construct.encoders.networks.mix_transformer import load_mix_transformer
+
+    return load_mix_transformer(entry.model or entry.id, _needed(entry, weights))
+
+
+def _timm(entry: EncoderEntry, weights: Path | None, files: _Files) -> Encoder:
+    from napari_construct.encoders.networks.timm_vit import load_timm_vit
+
+    return load_timm_vit(entry, weights, config=files.get("config.json"))
+
+
+def _open_clip(entry: EncoderEntry, weights: Path | None, files: _Files) -> Encoder:
+    from napari_construct.encoders.networks.open_clip import load_open_clip
+
+    return load_open_clip(entry, weights, config=files.get("open_clip_config.json"))
+
+
+def _needed(entry: EncoderEntry, weights: Path | None) -> Path:
+    if weights is None:
+        raise EncoderError(
+            f"{entry.id}: expected a file of weights, got none; its entry names no files, name one yourself"
+        )
+    return weights
+
+
+def _refuse_weights(entry: EncoderEntry, weights: Path | None, why: str) -> None:
+    if weights is not None:
+        raise EncoderError(f"{entry.id}: expected no file of weights, got one; {why}")
+
+
+_LOADERS: Final[dict[Loader, _Load]] = {
+    "tiny": _tiny,
+    "structure": _structure,
+    "mini": _mini,
+    "untrained": _untrained,
+    "conch": _conch,
+    "mix_transformer": _mix_transformer,
+    "timm": _timm,
+    "open_clip": _open_clip,
+}

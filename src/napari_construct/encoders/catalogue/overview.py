@@ -1,0 +1,117 @@
+"""What the catalogue looks like on this computer: the rows of a table of encoders."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from napari_construct.encoders.catalogue.lookup import HUB, bundled_entries, entries, find_entry
+from napari_construct.encoders.entries import EncoderEntry
+from napari_construct.encoders.folders import weights_folder
+from napari_construct.encoders.hub.store import located
+from napari_construct.exceptions import EncoderError
+
+State = Literal["bundled", "installed", "available", "gated"]
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderStatus:
+    """An entry and what is here of it.
+
+    Attributes
+    ----------
+    entry : EncoderEntry
+        What is known of it.
+    state : str
+        "bundled" comes with this package or needs no weights; "installed" is on this computer;
+        "available" can be downloaded; "gated" needs access first.
+    location : Path or None
+        Of the weights.
+    size : int or None
+        Bytes on the disk, or those of the download, about.
+    """
+
+    entry: EncoderEntry
+    state: State
+    location: Path | None
+    size: int | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """What JSON can hold."""
+        return {
+            **self.entry.model_dump(mode="json"),
+            "text": self.entry.text,
+            "state": self.state,
+            "location": None if self.location is None else str(self.location),
+            "bytes": self.size,
+        }
+
+
+def status_of(entry: EncoderEntry) -> EncoderStatus:
+    """What is here of one encoder."""
+    found = located(entry)
+    if found is not None:
+        return EncoderStatus(entry, "installed", found.weights, found.size)
+    if not entry.files and not entry.family:
+        return EncoderStatus(entry, "bundled", None, entry.size)
+    return EncoderStatus(entry, "gated" if entry.gated else "available", None, entry.size)
+
+
+def overview(some: Sequence[EncoderEntry] | None = None) -> tuple[EncoderStatus, ...]:
+    """What is here of all encoders, with members of families that are here, or of some.
+
+    Raises
+    ------
+    EncoderError
+        If the user's own catalogue is wrong.
+    """
+    chosen = (*entries(), *members_here()) if some is None else some
+    return tuple(status_of(entry) for entry in chosen if not entry.hidden)
+
+
+def readable_overview() -> tuple[tuple[EncoderStatus, ...], str]:
+    """As :func:`overview`, without the user's own catalogue if that is wrong; and what is wrong with it."""
+    try:
+        return overview(), ""
+    except EncoderError as error:
+        return overview(bundled_entries()), str(error)
+
+
+def members_here() -> tuple[EncoderEntry, ...]:
+    """Encoders of hub repositories that are no entries of their own, of which the files are here.
+
+    Those that this package downloaded, and open_clip models in the hub's cache.
+    """
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    cached = Path(HF_HUB_CACHE).glob("models--*--*/snapshots/*/open_clip_config.json")
+    names = [path.name for path in sorted(weights_folder().glob("*--hf-hub--*--*"))]
+    names += [
+        f"open_clip--hf-hub--{path.parents[2].name.removeprefix('models--')}" for path in sorted(cached)
+    ]
+    every = entries()
+    families = {entry.id for entry in every if entry.family}
+    taken = {entry.repository for entry in every}
+    found: dict[str, EncoderEntry] = {}
+    for name in names:
+        family, owner, repository = re.split("--hf-hub--|--", name, maxsplit=2)
+        # the hub allows no "--" in a name
+        if f"{family}:" in families and "--" not in repository and f"{owner}/{repository}" not in taken:
+            member = find_entry(f"{family}:{HUB}{owner}/{repository}")
+            if located(member) is not None:
+                found[member.id] = member
+    return tuple(found.values())
+
+
+def size_text(size: int | None) -> str:
+    """Bytes for people, in units of a thousand as the hub counts: "599 MB"."""
+    if size is None:
+        return "unknown"
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= factor:
+            value = size / factor
+            return f"{value:.2f} {unit}" if unit == "GB" else f"{value:.0f} {unit}"
+    return f"{size} B" if size else "none"

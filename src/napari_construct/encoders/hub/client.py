@@ -1,0 +1,295 @@
+"""Weights from the hub, a mirror of it, or a folder: with progress, resume and a checked hash.
+
+Addresses, credentials and refusals are huggingface_hub's; the bytes are written here, because that
+library starts a broken download again from nothing. A token stays in the hub's own store: it is
+handed to the hub's client and neither shown nor written anywhere by this package.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from huggingface_hub import constants, get_hf_file_metadata, get_session, get_token, hf_hub_url
+from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
+from huggingface_hub.utils import (  # type: ignore[attr-defined]
+    build_hf_headers,
+    hf_raise_for_status,
+)
+
+from napari_construct.encoders.entries import EncoderEntry, WeightFile
+from napari_construct.encoders.hub.errors import FAILURES, asked_for, sentence
+from napari_construct.encoders.hub.mirror import copy_steps
+from napari_construct.encoders.hub.store import Installed, located, own_file, own_folder, settle
+from napari_construct.events import Event, Notice, Steps
+from napari_construct.exceptions import EncoderError
+
+EVERY: Final = 2**18
+"""Bytes between two reports of progress."""
+
+LARGEST_FILE: Final = 16 * 2**30
+PATIENCE: Final = 20.0
+"""Seconds without a byte after which a connection counts as broken."""
+
+ATTEMPTS: Final = 4
+"""Times in a row that a connection may break without a byte in between."""
+
+PAUSE: Final = 1.0
+"""Seconds before a broken connection is tried again; doubled every time."""
+
+LULL: Final = 0.1
+"""Seconds between two reports while there is nothing to report."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Remote:
+    """A file as the hub describes it."""
+
+    url: str
+    name: str
+    etag: str
+    size: int
+    sha256: str | None
+
+
+def download_steps(
+    entry: EncoderEntry, *, mirror: str | None = None, again: bool = False
+) -> Steps[Installed]:
+    """Bring an encoder's weights to this computer.
+
+    Parameters
+    ----------
+    entry : EncoderEntry
+        What to bring.
+    mirror : str, optional
+        Address of a server that answers as the hub does, or a folder that holds the files (below
+        ``OWNER/NAME/``, below the encoder's id, or directly). By default the hub, or the address in the
+        environment variable HF_ENDPOINT.
+    again : bool
+        Fetch also what is here already.
+
+    Yields
+    ------
+    Event
+        Stage "download", bytes done of bytes in all, with the file's name; a ``Notice`` for what a person
+        must get by hand. Closing the generator stops; what came so far is kept and completed next time.
+
+    Returns
+    -------
+    Installed
+        Where the files are now.
+
+    Raises
+    ------
+    EncoderError
+        If there is no access, no connection, no room, or the content is not what was published; one
+        sentence and what to do next.
+    """
+    if not entry.files:
+        raise EncoderError(
+            f"{entry.id}: expected an encoder with weights to download, got one that needs none"
+        )
+    found = located(entry)
+    if found is None or again:
+        for file in entry.files:
+            if file.page is None and (again or own_file(entry, file) is None):
+                yield from _one(entry, file, mirror)
+        found = located(entry)
+    if found is None:
+        raise EncoderError(f"{entry.id}: expected all its files after the download, got some; try again")
+    for file in entry.files:
+        if file.page is not None and file.name not in found.files:
+            what = "text prompts need" if not file.required else "it needs"
+            yield Notice(
+                "download", 1, 1,
+                f"{entry.id}: {what} {file.name} as well: get it at {file.page}, then run "
+                f"'napari-construct models import {file.name} --encoder {entry.id}'",
+            )  # fmt: skip
+    return found
+
+
+def check_access(entry: EncoderEntry, mirror: str | None = None) -> str | None:
+    """Ask the hub whether this user may download an encoder; nothing is fetched.
+
+    Returns
+    -------
+    str or None
+        None if the way is free, otherwise the sentence that says what to do.
+    """
+    try:
+        for file in entry.files[:1]:
+            _describe(entry, file, mirror)
+    except EncoderError as error:
+        return str(error)
+    return None
+
+
+def has_token() -> bool:
+    """Whether the hub's own store, or its environment variable, holds a token; which one stays there."""
+    return get_token() is not None
+
+
+def _token_for(url: str) -> str | bool:
+    """The token for the hub that the user chose (HF_ENDPOINT), and none for any other server."""
+    own = _host(url) == _host(constants.ENDPOINT)
+    return (get_token() or False) if own else False
+
+
+def _one(entry: EncoderEntry, file: WeightFile, mirror: str | None) -> Iterator[Event]:
+    if mirror is not None and "://" not in mirror:
+        yield from copy_steps(entry, file, Path(mirror))
+        return
+    remote = _describe(entry, file, mirror)
+    target = own_folder(entry) / remote.name
+    part = target.with_name(f"{target.name}.part")
+    yield Event("download", 0, remote.size, remote.name)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _forget_other(part, remote)
+        yield from _fetch(entry, remote, part)
+        _check(entry, part, file.sha256 or remote.sha256, remote.size)
+        settle(part, target)
+        _note(part).unlink(missing_ok=True)
+    except OSError as error:
+        raise _no_room(target, error) from error
+
+
+def _describe(entry: EncoderEntry, file: WeightFile, mirror: str | None) -> _Remote:
+    """Ask for the file under each of its names."""
+    repository = file.repository or entry.repository or ""
+    last: Exception | None = None
+    for name in file.names:
+        url = hf_hub_url(repository, name, revision=entry.revision, endpoint=mirror)
+        try:
+            found = get_hf_file_metadata(url, token=_token_for(url), timeout=PATIENCE)
+        except EntryNotFoundError as error:
+            last = error
+            continue
+        except FAILURES as error:
+            raise EncoderError(sentence(error, asked_for(entry), mirror, token=has_token())) from error
+        if found.etag is None or found.size is None or found.size > LARGEST_FILE:
+            raise EncoderError(
+                f"{entry.id}: expected size and checksum of {name} from {_host(url)}, got none; "
+                "check --mirror"
+            )
+        sha256 = found.etag if len(found.etag) == 64 else None  # other files carry git's own checksum
+        return _Remote(url, name, found.etag, found.size, sha256)
+    if last is None:
+        raise EncoderError(f"{entry.id}: expected a file to download, got none; correct its entry")
+    raise EncoderError(sentence(last, asked_for(entry), mirror, token=has_token())) from last
+
+
+def _fetch(entry: EncoderEntry, remote: _Remote, part: Path) -> Iterator[Event]:
+    """Append to the partial file until it is whole, through several connections if need be."""
+    broken, pause = 0, PAUSE
+    while (have := _size(part)) < remote.size:
+        try:
+            for done in _stream(remote, part, have):
+                yield Event("download", done, remote.size, remote.name)
+            if _size(part) < remote.size:
+                raise ConnectionError(f"connection closed after {_size(part)} of {remote.size} bytes")
+        except HfHubHTTPError as error:
+            raise EncoderError(sentence(error, asked_for(entry), remote.url, token=has_token())) from error
+        except FAILURES as error:
+            if isinstance(error, OSError) and error.errno in _DISK:
+                raise
+            if _size(part) > have:
+                broken, pause = 0, PAUSE
+            broken += 1
+            if broken >= ATTEMPTS:
+                raise EncoderError(
+                    sentence(error, asked_for(entry), remote.url, token=has_token())
+                ) from error
+            for _ in range(max(round(pause / LULL), 1)):  # a cancel need not wait for the next attempt
+                time.sleep(min(LULL, pause))
+                yield Event("download", _size(part), remote.size, remote.name)
+            pause *= 2
+
+
+def _stream(remote: _Remote, part: Path, have: int) -> Iterator[int]:
+    """One connection: bytes in the file after each chunk."""
+    headers = build_hf_headers(token=_token_for(remote.url)) | {"Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+    session: Any = get_session()
+    with session.stream("GET", remote.url, headers=headers, timeout=PATIENCE) as response:
+        hf_raise_for_status(response)
+        if have and response.status_code != 206:  # the server knows no ranges: from the start
+            have = 0
+        with part.open("ab" if have else "wb") as stream:
+            told = have
+            for chunk in response.iter_bytes():  # as they come: what a break leaves is kept
+                have += len(chunk)
+                if have > remote.size:
+                    raise EncoderError(
+                        f"expected {remote.size} bytes of {remote.name}, got more; check --mirror, try again"
+                    )
+                stream.write(chunk)
+                if have - told >= EVERY or have == remote.size:
+                    yield (told := have)
+
+
+def _check(entry: EncoderEntry, part: Path, wanted: str | None, size: int) -> None:
+    """Compare size and SHA-256; what differs is deleted, because resuming it could not help."""
+    if wanted is not None:
+        with part.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if _size(part) != size or (wanted is not None and found != wanted):
+        part.unlink(missing_ok=True)
+        _note(part).unlink(missing_ok=True)
+        raise EncoderError(
+            f"{entry.id}: expected the published {part.stem} (SHA-256 {(wanted or 'unknown')[:12]}...), got "
+            "other content; it was deleted, download it again, and tell its authors if that repeats"
+        )
+
+
+def _forget_other(part: Path, remote: _Remote) -> None:
+    """Drop a partial file of other content than the hub has now."""
+    note = _note(part)
+    known: Mapping[str, Any] = {}
+    if note.is_file() and note.stat().st_size < 10_000:
+        try:
+            known = json.loads(note.read_text(encoding="utf-8"))
+        except ValueError:
+            known = {}
+    if known != {"etag": remote.etag, "size": remote.size}:
+        part.unlink(missing_ok=True)
+        note.write_text(json.dumps({"etag": remote.etag, "size": remote.size}), encoding="utf-8")
+
+
+def _note(part: Path) -> Path:
+    return part.with_name(f"{part.name}.json")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+_DISK: Final = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EFBIG, errno.EPERM)
+
+
+def _no_room(target: Path, error: OSError) -> EncoderError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return EncoderError(
+            f"{target}: expected room for the download, got a full disk; free some space and run the command "
+            "again, it goes on where it stopped"
+        )
+    return EncoderError(
+        f"{target}: cannot be written ({error.strerror or error}); choose another folder with "
+        "NAPARI_CONSTRUCT_HOME"
+    )
+
+
+def _host(url: str) -> str:
+    return url.removeprefix("https://").removeprefix("http://").partition("/")[0]
+
+
+def endpoint() -> str:
+    """Address of the hub that is asked by default."""
+    return constants.ENDPOINT

@@ -1,0 +1,220 @@
+"""MiniEncoder: the bundled student, a small residual network that runs on a laptop.
+
+Its normalisation is local: optical density, minus its mean, over its contrast, both taken in a window
+of about 50 micrometres. Slides differ most in how dark and how contrasted their stains are, and with few
+slides to learn from, an encoder that sees it learns to recognise the slide. Then come four stages of basic
+residual blocks (He et al. 2016) with the strides of the published pyramid. The weights are made by
+``scripts/train_mini.py`` from redistributable H&E only and lie beside this module.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from napari_construct.encoders.networks.seeded import seeded
+from napari_construct.encoders.protocol import EncoderSpec
+from napari_construct.exceptions import EncoderError
+from napari_construct.types import PathLike
+
+CHANNELS: Final = (32, 64, 96, 128)
+BLOCKS: Final = (1, 2, 2, 1)
+UNTRAINED: Final = {
+    "small": (CHANNELS, BLOCKS),
+    "medium": ((48, 96, 160, 256), (2, 2, 2, 2)),
+}
+"""Encoders that start at random: one and five million parameters."""
+
+MPP: Final = 0.5
+"""Micrometres per pixel the bundled weights were trained at."""
+
+RADIUS: Final = 24
+"""Half the side in pixels of the box that local statistics are taken in (twice, so that it is smooth)."""
+
+WEIGHTS: Final = "weights/mini.safetensors"
+
+
+def optical_density(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+    """-log of RGB in [0, 1], bounded where there is no light."""
+    return -(images.clamp(0, 1) * 0.98 + 0.02).log()
+
+
+class LocalContrast(nn.Module):
+    """(D - mean(D)) / std(D) of the optical density D = -log(RGB), statistics from around the pixel.
+
+    One standard deviation serves all three channels, so that the ratio between stains is kept. Every
+    output depends on its neighbourhood alone: tiles give what the whole image gives.
+
+    Parameters
+    ----------
+    radius : int
+        Of the box filter in pixels; it is applied twice, the support is ``4 * radius + 1`` pixels.
+    """
+
+    def __init__(self, radius: int = RADIUS) -> None:
+        super().__init__()
+        self.radius = radius
+
+    def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+        return self.of_density(optical_density(images))
+
+    def of_density(self, density: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+        """The same from the optical density."""
+        centred = density - self._mean(density)
+        variance = self._mean(centred.square().mean(1, keepdim=True))
+        return centred / (variance + 0.01).sqrt()
+
+    def _mean(self, x: Tensor) -> Tensor:
+        r, side = self.radius, 2 * self.radius + 1
+        for _ in range(2):
+            for dim, pad in ((-1, (r, r, 0, 0)), (-2, (0, 0, r, r))):
+                # sums of a sliding window by differences of running sums: the cost knows no radius
+                running = F.pad(x, pad, mode="replicate").cumsum(dim)
+                length = x.shape[dim]
+                first = running.narrow(dim, side - 1, 1)
+                others = running.narrow(dim, side, length - 1) - running.narrow(dim, 0, length - 1)
+                x = torch.cat([first, others], dim) / side
+        return x
+
+
+class ContrastAndDensity(nn.Module):
+    """:class:`LocalContrast`, and the optical density itself about its usual value: six channels.
+
+    Local contrast alone makes a wide area of one tissue look like any other. Which of two tissues is the
+    darker one differs less between slides than how dark they are: with the density beside it, an encoder
+    that is trained under changing stains learns to use it where it can.
+    """
+
+    def __init__(self, radius: int = RADIUS) -> None:
+        super().__init__()
+        self.local = LocalContrast(radius)
+
+    def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 6 h w"]:
+        density = optical_density(images)
+        return torch.cat([self.local.of_density(density), 2 * density - 1], 1)
+
+
+class BasicBlock(nn.Module):
+    """relu(x + BN Conv3x3 relu BN Conv3x3 x), with a strided 1x1 shortcut where shapes change."""
+
+    def __init__(self, width_in: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Conv2d(width_in, width, 3, stride=stride, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+        )
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or width_in != width:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(width_in, width, 1, stride=stride, bias=False), nn.BatchNorm2d(width)
+            )
+        self.activation = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.activation(self.shortcut(x) + self.net(x))
+        return out
+
+
+class MiniEncoder(nn.Module):
+    """Feature pyramid at strides 4, 8, 16 and 32 of RGB in [0, 1]; one million parameters.
+
+    Parameters
+    ----------
+    channels, blocks : tuple of int
+        Per stage, finest first.
+    density : bool
+        Whether it sees the optical density beside the local contrast.
+    """
+
+    def __init__(
+        self,
+        channels: tuple[int, ...] = CHANNELS,
+        blocks: tuple[int, ...] = BLOCKS,
+        *,
+        density: bool = False,
+    ) -> None:
+        super().__init__()
+        self.spec = EncoderSpec(
+            id="mini",
+            channels=channels,
+            strides=(4, 8, 16, 32),
+            multiple=32,
+            mpp=MPP,
+            licence="MIT",
+            redistributable=True,
+        )
+        half = channels[0] // 2
+        self.normalise: nn.Module = ContrastAndDensity() if density else LocalContrast()
+        self.stem = nn.Sequential(
+            nn.Conv2d(6 if density else 3, half, 3, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(half),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(half, channels[0], 3, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(channels[0]),
+            nn.ReLU(inplace=True),
+        )
+        self.stages = nn.ModuleList()
+        width_in = channels[0]
+        for level, (width, depth) in enumerate(zip(channels, blocks, strict=True)):
+            first = BasicBlock(width_in, width, 1 if level == 0 else 2)
+            self.stages.append(nn.Sequential(first, *(BasicBlock(width, width, 1) for _ in range(depth - 1))))
+            width_in = width
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        x = self.stem(self.normalise(images))
+        levels = []
+        for stage in self.stages:
+            x = stage(x)
+            levels.append(x)
+        return tuple(levels)
+
+
+def make_untrained(name: str, seed: int = 0) -> MiniEncoder:
+    """An encoder of this form with random weights, to be trained along; it sees the density as well.
+
+    Parameters
+    ----------
+    name : str
+        One of ``UNTRAINED``, which says the channels and blocks of its stages.
+    seed : int
+        Of the weights.
+    """
+    channels, blocks = UNTRAINED[name]
+    with seeded(seed):
+        return MiniEncoder(channels, blocks, density=True).eval()
+
+
+def load_mini(weights: PathLike | None = None) -> MiniEncoder:
+    """The bundled encoder, or one of its form from a safetensors file.
+
+    Raises
+    ------
+    EncoderError
+        If the file is absent or holds another network.
+    """
+    path = Path(weights) if weights is not None else Path(str(files(__package__).joinpath(WEIGHTS)))
+    if not path.is_file():
+        raise EncoderError(
+            f"expected the weights of the mini encoder in {path}, got no such file; "
+            "reinstall napari-construct"
+        )
+    encoder = MiniEncoder()
+    try:
+        stored = load_file(path)
+        encoder.load_state_dict(
+            {name: value.float() if value.is_floating_point() else value for name, value in stored.items()}
+        )
+    except (RuntimeError, SafetensorError) as error:
+        raise EncoderError(f"{path}: expected the weights of the mini encoder; {error}") from error
+    return encoder.eval()

@@ -1,0 +1,1 @@
+"""Ablations: which variants of a configuration are trained, compared and reported."""

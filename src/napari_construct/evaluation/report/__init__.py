@@ -1,0 +1,1 @@
+"""One report of scores in three forms: JSON, Markdown and HTML."""

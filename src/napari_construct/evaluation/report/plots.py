@@ -1,0 +1,176 @@
+"""The plots of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from napari_construct.evaluation.report.svg import Drawing, shortened
+from napari_construct.evaluation.report.tables import Content, percent
+
+BEFORE: Final = "#E69F00"
+AFTER: Final = "#0072B2"
+"""Okabe and Ito's orange and blue, told apart by colour-blind eyes."""
+
+_LEFT, _TOP, _HEIGHT = 56.0, 34.0, 220.0
+
+
+def iou_plot(content: Content) -> str:
+    """Bars of each class's IoU, predicted labels, before and after the CRF, with intervals."""
+    series = [("after the CRF" if content["before_crf"] else "no CRF", AFTER, content, content["intervals"])]
+    if content["before_crf"]:
+        series.insert(
+            0, ("before the CRF", BEFORE, content["before_crf"], content["before_crf"]["intervals"])
+        )
+    names = [*content["predicted"]["iou"], "mean"]
+    bar = 26.0
+    group = bar * len(series) + 30
+    d = Drawing(_LEFT + max(group * len(names), 280) + 10, _TOP + _HEIGHT + 40, "IoU of each class")
+    _scale(d, "IoU, %")
+    for i, name in enumerate(names):
+        x = _LEFT + 15 + i * group
+        for j, (what, colour, scores, intervals) in enumerate(series):
+            value = _value(scores["predicted"], name, i == len(names) - 1)
+            ends = _value(intervals["predicted"], name, i == len(names) - 1)
+            _bar(d, x + j * bar, bar - 3, value, ends, colour, f"{name}, {what}: {percent(value)} %")
+        middle = x + bar * len(series) / 2
+        d.text(middle, _TOP + _HEIGHT + 18, shortened(name, int(group // 7)), anchor="middle")
+    _legend(d, [(what, colour) for what, colour, _, _ in series])
+    return d.markup()
+
+
+def confusion_plot(content: Content, column: str = "predicted") -> str:
+    """Shares of each true class by predicted class, as shades."""
+    found = content["confusion"]
+    cell, left, top = 64.0, 110.0, 50.0
+    columns = found["columns"]
+    d = Drawing(
+        left + cell * len(columns) + 10, top + cell * len(found["rows"]) + 10, f"Confusion matrix, {column}"
+    )
+    d.text(left + cell * len(columns) / 2, 14.0, f"{column} class", anchor="middle")
+    for j, name in enumerate(columns):
+        d.text(left + (j + 0.5) * cell, top - 8, shortened(name, 9), anchor="middle", size=11.0)
+    for i, (name, counts) in enumerate(zip(found["rows"], found[column], strict=True)):
+        d.text(left - 8, top + (i + 0.5) * cell + 4, shortened(name, 14), anchor="end")
+        total = sum(counts)
+        for j, n in enumerate(counts):
+            share = n / total if total else 0.0
+            shade = _blue(share)
+            hint = f"true {name}, {column} {columns[j]}: {n} pixels"
+            d.rect(left + j * cell, top + i * cell, cell - 2, cell - 2, shade, hint=hint)
+            ink = "#fff" if share > 0.5 else "#222"
+            words = percent(share) if total else "-"
+            d.text(left + (j + 0.5) * cell, top + (i + 0.5) * cell + 4, words, anchor="middle", fill=ink)
+    return d.markup()
+
+
+def reliability_plot(content: Content, column: str = "predicted") -> str:
+    """Accuracy against confidence of the top label; bars show how many pixels lie in a bin."""
+    bins = content["calibration"][column]["curve"]
+    side = _HEIGHT
+    d = Drawing(_LEFT + side + 20, _TOP + side + 44, f"Reliability diagram, {column} labels")
+    _scale(d, "accuracy, %", width=side)
+    for i in range(0, 101, 20):
+        d.text(_LEFT + side * i / 100, _TOP + side + 16, str(i), anchor="middle", size=11.0)
+    d.text(_LEFT + side / 2, _TOP + side + 34, "confidence, %", anchor="middle")
+    for b in bins:
+        x, width = _LEFT + side * b["from"], side * (b["to"] - b["from"])
+        height = side * b["share"]
+        d.rect(
+            x, _TOP + side - height, width - 1, height, "#DDDDDD", hint=f"{percent(b['share'])} % of pixels"
+        )
+    d.line((_LEFT, _TOP + side), (_LEFT + side, _TOP), "#888", dashed=True)
+    points = [
+        (_LEFT + side * b["confidence"], _TOP + side * (1 - b["accuracy"]))
+        for b in bins
+        if b["accuracy"] is not None
+    ]
+    d.polyline(points, AFTER)
+    for x, y in points:
+        d.circle((x, y), 3.0, AFTER)
+    _legend(d, [(f"{column}", AFTER), ("share of pixels", "#DDDDDD")])
+    return d.markup()
+
+
+def structures_plot(content: Content) -> str:
+    """Per class and size: regions of the truth, and how many were found before and after the CRF."""
+    found = content["structures"]
+    classes = [(n, c) for n, c in found["classes"].items() if any(c["true_regions"])]
+    if not classes:
+        return ""
+    bar, gap, sizes = 14.0, 16.0, found["sizes"]
+    panel = len(sizes) * (2 * bar + gap) + 30
+    d = Drawing(
+        _LEFT + max(panel * len(classes), 330), _TOP + _HEIGHT + 58, "Small structures that were found"
+    )
+    _scale(d, "found, % of true regions")
+    for c, (name, counts) in enumerate(classes):
+        left = _LEFT + 10 + c * panel
+        for i, size in enumerate(sizes):
+            x, n = left + i * (2 * bar + gap), counts["true_regions"][i]
+            d.text(x + bar, _TOP + _HEIGHT + 15, _least(size), anchor="middle", size=11.0)
+            d.text(x + bar, _TOP + _HEIGHT + 28, f"n={n}", anchor="middle", size=9.0, fill="#666")
+            for j, (key, colour) in enumerate((("found_before_crf", BEFORE), ("found_after_crf", AFTER))):
+                share = counts[key][i] / n if n else None
+                hint = f"{name}, {size} px: {counts[key][i]} of {n}"
+                _bar(d, x + j * bar, bar - 1, share, None, colour, hint)
+        middle = left + len(sizes) * (2 * bar + gap) / 2
+        d.text(middle, _TOP + _HEIGHT + 48, f"{shortened(name, 14)}, area in px from", anchor="middle")
+    _legend(d, [("before the CRF", BEFORE), ("after the CRF", AFTER)])
+    return d.markup()
+
+
+def _least(size: str) -> str:
+    """Least area of a bin, short: 16, 1k."""
+    least = int(size.rstrip("+").split("-")[0])
+    return f"{least // 1024}k" if least >= 1024 else str(least)
+
+
+def _scale(d: Drawing, title: str, width: float | None = None) -> None:
+    """Lines from 0 to 100 % behind bars."""
+    right = d.width - 10 if width is None else _LEFT + width
+    for i in range(0, 101, 20):
+        y = _TOP + _HEIGHT * (1 - i / 100)
+        d.line((_LEFT, y), (right, y), "#E4E4E4" if i else "#222")
+        d.text(_LEFT - 6, y + 4, str(i), anchor="end", size=11.0)
+    d.text(14.0, _TOP + _HEIGHT / 2, title, anchor="middle", turned=True)
+
+
+def _bar(
+    d: Drawing,
+    x: float,
+    width: float,
+    value: float | None,
+    ends: Sequence[float] | None,
+    colour: str,
+    hint: str,
+) -> None:
+    if value is None:
+        d.text(x + width / 2, _TOP + _HEIGHT - 4, "-", anchor="middle", fill="#666")
+        return
+    d.rect(x, _TOP + _HEIGHT * (1 - value), width, _HEIGHT * value, colour, hint=hint)
+    if ends is not None:
+        low, high = (_TOP + _HEIGHT * (1 - end) for end in ends)
+        middle = x + width / 2
+        d.line((middle, low), (middle, high), "#222", 1.5)
+        for y in (low, high):
+            d.line((middle - 4, y), (middle + 4, y), "#222", 1.5)
+
+
+def _legend(d: Drawing, entries: Sequence[tuple[str, str]]) -> None:
+    x = _LEFT
+    for words, colour in entries:
+        d.rect(x, 6.0, 12.0, 12.0, colour)
+        d.text(x + 17, 16.0, words)
+        x += 34 + 6.6 * len(words)
+
+
+def _value(column: Content, name: str, mean: bool) -> Any:
+    return column["miou"] if mean else column["iou"][name]
+
+
+def _blue(share: float) -> str:
+    """From white to blue."""
+    dark = (0, 90, 150)
+    red, green, blue = (round(255 + share * (c - 255)) for c in dark)
+    return f"#{red:02x}{green:02x}{blue:02x}"

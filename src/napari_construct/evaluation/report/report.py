@@ -1,0 +1,85 @@
+"""What an evaluation found, kept per model and image so that more can be computed from it later."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from napari_construct.classes import ClassTable
+from napari_construct.evaluation.scores.examples import Example
+from napari_construct.evaluation.scores.image_score import ColumnName, ImageScore
+from napari_construct.evaluation.scores.model_scores import ModelScores, mean_scores
+from napari_construct.metrics.segmentation import Confusion, Scores
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EvaluationReport:
+    """Scores of one model or of several on images with masks.
+
+    Attributes
+    ----------
+    classes : ClassTable
+        Of the models.
+    models : tuple of ModelScores
+        At least one; all have the same images.
+    failures : tuple of (str, str)
+        Images that could not be scored, and why; no score counts them.
+    notices : tuple of str
+        What the user should know.
+    record : mapping
+        Software, first model, settings, ignored values, device, times.
+    worst, best : tuple of Example
+        Pictures, by the mean IoU of the classes in the image; predicted labels of the first model.
+    """
+
+    classes: ClassTable
+    models: tuple[ModelScores, ...]
+    failures: tuple[tuple[str, str], ...] = ()
+    notices: tuple[str, ...] = ()
+    record: Mapping[str, Any] = field(default_factory=dict)
+    worst: tuple[Example, ...] = ()
+    best: tuple[Example, ...] = ()
+
+    @property
+    def images(self) -> tuple[ImageScore, ...]:
+        """Of the first model."""
+        return self.models[0].images
+
+    def confusion(self, column: ColumnName) -> Confusion:
+        """(k, k + 1) int64 sum over all images and models."""
+        total: Confusion = sum(model.confusions(column).sum(axis=0) for model in self.models)
+        return total
+
+    @property
+    def predicted(self) -> Scores:
+        """What a user gets: the model decides which classes are present. Mean over the models."""
+        return mean_scores([model.scores("predicted") for model in self.models])
+
+    @property
+    def oracle(self) -> Scores:
+        """What the literature prints: the classes of the mask are given. Mean over the models."""
+        return mean_scores([model.scores("oracle") for model in self.models])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values; :mod:`~napari_construct.evaluation.report.summary` lists the keys."""
+        from napari_construct.evaluation.report.summary import summary
+
+        return summary(self)
+
+    def to_json(self) -> str:
+        """:meth:`to_dict` as indented text."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+
+    def to_markdown(self) -> str:
+        """The tables as GitHub's Markdown."""
+        from napari_construct.evaluation.report.markdown import markdown
+
+        return markdown(self.to_dict())
+
+    def to_html(self) -> str:
+        """One page with tables, plots and pictures that needs no other file and no network."""
+        from napari_construct.evaluation.report.html import html
+
+        return html(self.to_dict(), self.classes, self.worst, self.best)

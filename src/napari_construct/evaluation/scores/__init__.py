@@ -1,0 +1,1 @@
+"""Scores of one image, of patches, of structures, and their means over images and seeds."""

@@ -1,0 +1,1 @@
+"""From pixels to activation: the predictor, its tiles, resampling and devices."""

@@ -1,0 +1,190 @@
+"""A trained model, ready to look at images."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from napari_construct.classes import ClassTable
+from napari_construct.encoders.catalogue.lookup import encoder_hash
+from napari_construct.encoders.protocol import Encoder, EncoderSpec
+from napari_construct.exceptions import ConstructError
+from napari_construct.inference.activation.devices import resolve_device
+from napari_construct.inference.settings import SegmentSettings
+from napari_construct.models.checkpoints.build_from_checkpoint import build_from_checkpoint
+from napari_construct.models.checkpoints.checkpoint import Checkpoint
+from napari_construct.models.network.calibration import Calibration
+
+LARGEST_PATCH: Final = 4096
+
+
+class Predictor:
+    """A network on a device with everything that is known of it; the network itself is private.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        What was trained.
+    device : str
+        "auto", "cpu", "cuda", "cuda:1", "mps".
+    encoder : Encoder, optional
+        The encoder of the checkpoint, where the catalogue cannot make it alone (gated weights).
+    name : str
+        What the model is called in records and messages.
+    sha256 : str, optional
+        Of the checkpoint's file.
+    any_encoder : bool
+        Take an encoder of another hash as well; results are then those of another model.
+
+    Raises
+    ------
+    CheckpointError
+        If the encoder is not the checkpoint's.
+    ConfigurationError
+        If the device is not there.
+    """
+
+    _encoder_hash: str | None = None
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        device: str = "auto",
+        *,
+        encoder: Encoder | None = None,
+        name: str = "model",
+        sha256: str | None = None,
+        any_encoder: bool = False,
+    ) -> None:
+        self.checkpoint = checkpoint
+        self.device = resolve_device(device)
+        self.name = name
+        self.sha256 = sha256
+        network = build_from_checkpoint(checkpoint, encoder, any_encoder=any_encoder).to(self.device).eval()
+        self._network: nn.Module | None = network
+        self._spec = network.spec
+        if any_encoder:
+            self._encoder_hash = encoder_hash(network.encoder)
+
+    def __repr__(self) -> str:
+        classes = ", ".join(self.classes.names)
+        return f"Predictor({self.name!r}, classes: {classes}; on {self.device})"
+
+    @property
+    def classes(self) -> ClassTable:
+        return self.checkpoint.classes
+
+    @property
+    def calibration(self) -> Calibration:
+        return self.checkpoint.calibration
+
+    @property
+    def encoder_sha256(self) -> str:
+        """Of the encoder that looks: the checkpoint's, unless any encoder was allowed."""
+        return self._encoder_hash or self.checkpoint.encoder_hash
+
+    @property
+    def mpp(self) -> float | None:
+        """Micrometres per pixel the network expects."""
+        return self.checkpoint.mpp
+
+    @property
+    def scale(self) -> float:
+        """Pixels of the network's input for one of an image that is like the training patches."""
+        return float(self.checkpoint.training.get("scale", 1.0))
+
+    @property
+    def defaults(self) -> SegmentSettings:
+        """Settings that suit the model: some need no CRF, second-stage networks (unet) among them."""
+        return SegmentSettings() if self.checkpoint.uses_crf else SegmentSettings(crf=None)
+
+    @property
+    def spec(self) -> EncoderSpec:
+        """Of the encoder: sizes must be multiples of its ``multiple``."""
+        return self._spec
+
+    @property
+    def mean(self) -> tuple[float, float, float]:
+        """RGB mean of the normalisation, for images in [0, 1]."""
+        return self.checkpoint.config.mean or self.spec.mean
+
+    @property
+    def std(self) -> tuple[float, float, float]:
+        """RGB standard deviation of the normalisation."""
+        return self.checkpoint.config.std or self.spec.std
+
+    @property
+    def published(self) -> bool:
+        """Whether results follow the released code's arithmetic."""
+        return self.checkpoint.config.preset == "published"
+
+    @property
+    def patch(self) -> int:
+        """Side in pixels, at the model's resolution, of the patches it was trained on."""
+        side: Any = self.checkpoint.training.get("patch", PATCH)
+        return side if isinstance(side, int) and 0 < side <= LARGEST_PATCH else PATCH
+
+    def calibrated(self, calibration: Calibration) -> Predictor:
+        """The same network with another calibration."""
+        other = copy.copy(self)
+        other.checkpoint = replace(self.checkpoint, calibration=calibration)
+        return other
+
+    def without_network(self) -> Predictor:
+        """A copy that can still decide (``finish``) but not look; it keeps no weights in memory."""
+        light = copy.copy(self)
+        light._network = None  # noqa: SLF001 - our own
+        light.checkpoint = replace(self.checkpoint, head_state={}, encoder_state=None)
+        return light
+
+    @property
+    def network(self) -> nn.Module:
+        """The network: a :data:`~napari_construct.models.network.unet.PixelNetwork`, trained or not.
+
+        Raises
+        ------
+        ConstructError
+            If this copy is without it.
+        """
+        if self._network is None:
+            raise ConstructError(f"expected the model {self.name} with its network, got one without; load it")
+        return self._network
+
+    def logits(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b k gh gw"]:
+        """CAM logits on the CPU, float32, of RGB in [0, 1] on any device.
+
+        Raises
+        ------
+        ConstructError
+            If the device runs out of memory, the network returns NaN or infinity, or there is none.
+        """
+        return self.maps(images, lambda output: output.cam)
+
+    def maps(
+        self, images: Float[Tensor, "b 3 h w"], read: Callable[[Any], Tensor]
+    ) -> Float[Tensor, "b c gh gw"]:
+        """As :meth:`logits`, of anything that ``read`` takes from the network's output."""
+        network = self.network
+        try:
+            with torch.inference_mode():
+                found: Tensor = read(network(images.to(self.device))).float().cpu()
+        except torch.OutOfMemoryError as error:
+            raise ConstructError(
+                f"{self.device} ran out of memory on {images.shape[0]} tile(s) of {images.shape[-2]} x "
+                f"{images.shape[-1]} pixels; choose smaller tiles or the device cpu"
+            ) from error
+        if not bool(torch.isfinite(found).all()):
+            raise ConstructError(
+                f"the model {self.name} returned NaN or infinity; it is damaged or was trained badly, "
+                "use another"
+            )
+        return found
+
+
+PATCH: Final = 256

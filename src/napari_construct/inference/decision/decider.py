@@ -1,0 +1,259 @@
+"""From an activation to a mask: presence, probabilities, background, refinement, confidence.
+
+Nothing here runs the network, so that every slider can be moved without waiting for it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from napari_construct.classes import ClassTable
+from napari_construct.events import Event, Steps, run
+from napari_construct.exceptions import ConfigurationError
+from napari_construct.inference.activation.activation import Activation
+from napari_construct.inference.activation.memory import check_result_size
+from napari_construct.inference.activation.predictor import Predictor
+from napari_construct.inference.decision.evidence import (
+    Evidence,
+    Mask,
+    Window,
+    glass_mask,
+    image_scores,
+    pixel_evidence,
+)
+from napari_construct.inference.decision.presence import predicted_presence
+from napari_construct.inference.decision.record import result_record
+from napari_construct.inference.settings import SegmentSettings
+from napari_construct.models.network.calibration import BackgroundRule
+from napari_construct.refinement.cam import published_crf_image
+from napari_construct.refinement.dense_crf import CRFParameters, Factorisation, dense_crf_steps
+from napari_construct.refinement.dense_crf.warm_up import compile_steps
+from napari_construct.refinement.safeguard import RefinementReport, compare_masks, protect_regions
+from napari_construct.results.result import SegmentationResult
+from napari_construct.types import FloatArray, LabelImage, RGBImage
+
+_LEAST_KEPT: Final = 64 * 64
+_MOST_KEPT: Final = 1024 * 1024
+"""Pixels of a window whose factorisation is kept between two decisions: smaller ones are quick anyway,
+larger ones take hundreds of megabytes."""
+
+
+def finish(
+    activation: Activation, predictor: Predictor, settings: SegmentSettings | None = None
+) -> SegmentationResult:
+    """Decide what an activation means; :func:`finish_steps` as a plain function."""
+    return run(finish_steps(activation, predictor, settings))
+
+
+def finish_steps(
+    activation: Activation, predictor: Predictor, settings: SegmentSettings | None = None
+) -> Steps[SegmentationResult]:
+    """Decide what an activation means, as a job that can be cancelled between its steps.
+
+    1. Presence: the classes the settings name, or those whose image-level probability reaches the
+       threshold of the settings or the calibrated one (at least one where there is tissue).
+    2. Probabilities: softmax of the present classes' logits, divided by the calibrated temperature.
+       Absent classes have none. With the published preset: per-class min-max, background
+       ``(1 - max)^10`` and softmax over both.
+    3. Background: glass by the rule of the settings or of the model; no class there.
+    4. Dense CRF over the present classes and the background. Tissue keeps a class and glass keeps
+       none whatever the CRF says, because the rule is what the user sees and sets. Confident regions
+       are put back where the settings protect them.
+    5. Confidence: the calibrated probability of the final label, from before the CRF. Where
+       refinement went against the evidence it is low; the CRF's own probabilities are near one everywhere.
+
+    Parameters
+    ----------
+    activation : Activation
+        Of :func:`~napari_construct.inference.segment.cam_steps`.
+    predictor : Predictor
+        The model that made it: its classes, calibration and device are used, not its network.
+    settings : SegmentSettings, optional
+        Tiles, views and resolution are not read any more.
+
+    Yields
+    ------
+    Event
+        Stage "refine".
+
+    Returns
+    -------
+    SegmentationResult
+        Arrays of the size of the image.
+
+    Raises
+    ------
+    ConfigurationError
+        If the settings name a class the model does not know.
+    InputError
+        If the result would not fit into memory.
+    """
+    return (yield from Decider(activation, predictor).steps(settings or predictor.defaults))
+
+
+class Decider:
+    """Decides what one activation means, again and again, and keeps what did not change in between.
+
+    Parameters
+    ----------
+    activation, predictor : Activation, Predictor
+        As for :func:`finish_steps`; the predictor may be one without its network.
+    """
+
+    def __init__(self, activation: Activation, predictor: Predictor) -> None:
+        check_result_size(activation.shape, len(predictor.classes), activation.name)
+        self.activation = activation
+        self.predictor = predictor
+        self._glass: tuple[BackgroundRule | None, Mask, tuple[float, ...]] | None = None
+        # apart for the whole image and for windows, because a look at a window comes before the whole
+        self._prepared: dict[bool, tuple[object, Factorisation]] = {}
+
+    def steps(self, settings: SegmentSettings, window: Window | None = None) -> Steps[SegmentationResult]:
+        """The decision under some settings, as a job.
+
+        Parameters
+        ----------
+        settings : SegmentSettings
+            As for :func:`finish_steps`.
+        window : tuple of slice, optional
+            Only this part of the image, for a quick look: presence is that of the whole image, but the
+            CRF sees nothing beyond the window, and there is no record.
+        """
+        started = time.perf_counter()
+        activation, predictor = self.activation, self.predictor
+        chosen = named_classes(settings.classes, predictor.classes)
+        yield Event("refine", 0, 1)
+        whole_glass, scores = self._found(settings.background)
+        presence = chosen or self._presence(settings, scores, any_tissue=not bool(whole_glass.all()))
+        part = window or (slice(0, activation.shape[0]), slice(0, activation.shape[1]))
+        glass = whole_glass[part]
+        evidence = pixel_evidence(
+            activation, predictor, presence, glass, exponent=settings.background_exponent, window=window
+        )
+        yield Event("refine", 0, 1)
+        labels, refinement = yield from self._labels(evidence, presence, glass, settings, part)
+        confidence = confidence_of(labels, evidence)
+        labels[confidence < settings.min_confidence] = 0
+        seconds = time.perf_counter() - started
+        return SegmentationResult(
+            labels=labels,
+            probabilities=evidence.probabilities,
+            cams=evidence.cams,
+            confidence=confidence,
+            background=glass if activation.rescaled is None else labels == 0,
+            presence=presence,
+            presence_scores=scores,
+            classes=predictor.classes,
+            mpp=activation.mpp,
+            record={}
+            if window
+            else result_record(
+                activation, predictor, settings, presence, scores, refinement=refinement, seconds=seconds
+            ),
+            refinement=refinement,
+        )
+
+    def _found(self, rule: BackgroundRule | None) -> tuple[Mask, tuple[float, ...]]:
+        """Glass and image-level scores of the whole image."""
+        if self._glass is None or self._glass[0] != rule:
+            glass = glass_mask(self.activation.image, self.predictor, rule)
+            self._glass = rule, glass, image_scores(self.activation, self.predictor, ~glass)
+        return self._glass[1:]
+
+    def _presence(
+        self, settings: SegmentSettings, scores: tuple[float, ...], *, any_tissue: bool
+    ) -> tuple[bool, ...]:
+        thresholds = self.predictor.calibration.presence_thresholds
+        if settings.presence_threshold is not None:
+            thresholds = (settings.presence_threshold,) * len(scores)
+        return predicted_presence(scores, thresholds, any_tissue=any_tissue)
+
+    def _labels(
+        self,
+        evidence: Evidence,
+        presence: tuple[bool, ...],
+        glass: Mask,
+        settings: SegmentSettings,
+        part: Window,
+    ) -> Steps[tuple[LabelImage, RefinementReport | None]]:
+        """(h, w) uint8 labels of the most probable class, and what refinement changed, if there was any."""
+        predictor = self.predictor
+        if predictor.published:  # every class and the background take part, as in the released code
+            channels, deciding = np.arange(len(presence)), len(presence) + 1
+        else:
+            channels = np.flatnonzero(presence)
+            deciding = channels.size
+        if not deciding:
+            return np.zeros(glass.shape, dtype=np.uint8), None
+        probabilities = np.concatenate([evidence.probabilities[channels], evidence.none[None]])
+        codes = np.append(channels + 1, 0).astype(np.uint8)
+
+        def decided(p: FloatArray) -> LabelImage:
+            labels: LabelImage = codes[p[:deciding].argmax(0)]
+            labels[glass] = 0
+            return labels
+
+        before = decided(probabilities)
+        if settings.crf is None or deciding < 2:
+            return before, None
+        image = self.activation.image[part]
+        seen = published_crf_image(image, predictor.mean, predictor.std) if predictor.published else image
+        after = decided((yield from self._refined(seen, probabilities, settings.crf, part)))
+        if settings.protect_confidence is not None:
+            confidence = confidence_of(before, evidence)
+            after = protect_regions(
+                before, after, confidence, threshold=settings.protect_confidence, ignore=(0,)
+            )
+        return after, compare_masks(before, after, len(presence) + 1, ignore=(0,))
+
+    def _refined(
+        self, image: RGBImage, probabilities: FloatArray, crf: CRFParameters, part: Window
+    ) -> Steps[FloatArray]:
+        used = probabilities if probabilities[-1].any() else probabilities[:-1]  # without glass no such label
+        device = self.predictor.device
+        yield from compile_steps(image.shape[0] * image.shape[1], device)
+        if not _LEAST_KEPT <= image.shape[0] * image.shape[1] <= _MOST_KEPT:
+            result = yield from dense_crf_steps(image, used, crf, device=device)
+            refined: FloatArray = result.probabilities
+            return refined
+        sigmas = (crf.smoothness_sigma, crf.appearance_sigma_xy, crf.appearance_sigma_rgb)
+        key = (*((s.start, s.stop) for s in part), *sigmas)
+        whole = image.shape[:2] == self.activation.shape
+        if whole not in self._prepared or self._prepared[whole][0] != key:
+            self._prepared.pop(whole, None)  # the old one first, they are large
+            self._prepared[whole] = key, Factorisation(image, crf, device=device)
+            yield Event("refine", 0, 1)
+        result = yield from self._prepared[whole][1].refine_steps(np.ascontiguousarray(used), crf)
+        kept: FloatArray = result.probabilities
+        return kept
+
+
+def named_classes(names: Sequence[str] | None, classes: ClassTable) -> tuple[bool, ...] | None:
+    """Presence by the names of classes; None stays None.
+
+    Raises
+    ------
+    ConfigurationError
+        If a name is unknown (the message lists the known ones), or there is none.
+    """
+    if names is None:
+        return None
+    if not names:
+        raise ConfigurationError(
+            f"expected at least one of the classes {', '.join(classes.names)}, got none; name those in the "
+            "image, or leave the choice to the model"
+        )
+    chosen = {classes.index(name) for name in names}
+    return tuple(i in chosen for i in range(len(classes)))
+
+
+def confidence_of(labels: LabelImage, evidence: Evidence) -> FloatArray:
+    """(h, w) float32: the probability, from before refinement, of each pixel's label."""
+    chosen = np.maximum(labels, 1)[None].astype(np.intp) - 1
+    of_class = np.take_along_axis(evidence.probabilities, chosen, axis=0)[0]
+    confidence: FloatArray = np.where(labels > 0, of_class, evidence.none).astype(np.float32)
+    return confidence

@@ -1,0 +1,61 @@
+"""Glass and white tissue: where there is nothing to classify."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from napari_construct.models.network.calibration import BackgroundRule
+from napari_construct.types import RGBImage
+
+LARGE_SHARE: Final = 0.25
+"""Share of an image from which a white area counts as large, whatever its pixels."""
+
+
+def background_mask(image: RGBImage, rule: BackgroundRule) -> npt.NDArray[np.bool_]:
+    """Large areas of pixels that are bright and pale after a blur.
+
+    Parameters
+    ----------
+    image : ndarray
+        (h, w, 3) uint8 RGB.
+    rule : BackgroundRule
+        Least brightness of the darkest channel and largest difference between channels, grey levels
+        0 to 255, the standard deviation of the blur in pixels, and the least area in pixels; a rule
+        that is not enabled finds no background.
+
+    Returns
+    -------
+    ndarray
+        (h, w) bool, True where there is no tissue.
+    """
+    if not rule.enabled:
+        return np.zeros(image.shape[:2], dtype=np.bool_)
+    # channel by channel, so that one float channel and two extremes are in memory, not three floats
+    darkest = brightest = _blurred(image, 0, rule.sigma)
+    for channel in (1, 2):
+        values = _blurred(image, channel, rule.sigma)
+        darkest, brightest = np.minimum(darkest, values), np.maximum(brightest, values)
+    white: npt.NDArray[np.bool_] = (darkest >= rule.brightness) & (brightest - darkest <= rule.chroma)
+    return large_areas(white, min(rule.smallest, white.size * LARGE_SHARE))
+
+
+def large_areas(mask: npt.NDArray[np.bool_], smallest: float) -> npt.NDArray[np.bool_]:
+    """Connected areas (four neighbours) of a (h, w) mask with at least ``smallest`` pixels."""
+    if smallest <= 1:
+        return mask
+    areas, _ = ndimage.label(mask)
+    large = np.bincount(areas.ravel()) >= smallest
+    large[0] = False
+    kept: npt.NDArray[np.bool_] = large[areas]
+    return kept
+
+
+def _blurred(image: RGBImage, channel: int, sigma: float) -> npt.NDArray[np.float32]:
+    values = image[..., channel].astype(np.float32)
+    if sigma > 0:
+        ndimage.gaussian_filter(values, sigma, output=values, mode="nearest", truncate=3.0)
+    return values

@@ -1,0 +1,67 @@
+"""Load a model by name, file or words: the one way from what a user names to a predictor."""
+
+from __future__ import annotations
+
+from napari_construct.encoders.catalogue.lookup import create_encoder
+from napari_construct.inference.activation.devices import resolve_device
+from napari_construct.inference.activation.predictor import Predictor
+from napari_construct.inference.zero_shot.settings import ZeroShotSettings
+from napari_construct.models.checkpoints.archive import file_hash
+from napari_construct.models.checkpoints.checkpoint import load_checkpoint
+from napari_construct.models.checkpoints.locations import resolve_model
+from napari_construct.types import PathLike
+
+
+def load_model(
+    model: PathLike | ZeroShotSettings,
+    *,
+    device: str = "auto",
+    encoder_weights: PathLike | None = None,
+    any_encoder: bool = False,
+) -> Predictor:
+    """Load a model.
+
+    Parameters
+    ----------
+    model : str, path or ZeroShotSettings
+        Name of a bundled model (``"lymph-node"``), path of a ``.construct`` file, or an encoder and classes
+        in words, for which nothing is trained.
+    device : str
+        "auto" takes cuda, then mps, then cpu.
+    encoder_weights : str or path, optional
+        File of the encoder's weights, for an encoder whose weights you must get yourself (CONCH).
+    any_encoder : bool
+        Take an encoder of another hash as well; results are then those of another model.
+
+    Returns
+    -------
+    Predictor
+        For :func:`~napari_construct.inference.segment.segment`; load once, use for many images.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such model, or the file is damaged or of a newer version.
+    EncoderError
+        If its encoder cannot be made.
+    ConfigurationError
+        If the device is not there.
+    """
+    resolve_device(device)  # a wrong device should not wait for a large file
+    if isinstance(model, ZeroShotSettings):
+        from napari_construct.inference.zero_shot.predictor import from_words
+
+        return from_words(model, device=device, encoder_weights=encoder_weights)
+    path = resolve_model(model)
+    checkpoint = load_checkpoint(path)
+    encoder = None
+    if encoder_weights is not None:
+        encoder = create_encoder(checkpoint.config.encoder, weights=encoder_weights)
+    return Predictor(
+        checkpoint,
+        device,
+        encoder=encoder,
+        name=path.stem,
+        sha256=file_hash(path),
+        any_encoder=any_encoder,
+    )

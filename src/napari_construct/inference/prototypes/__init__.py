@@ -1,0 +1,1 @@
+"""What prototypes see: similarity maps, top patches, and prototypes that a person places."""

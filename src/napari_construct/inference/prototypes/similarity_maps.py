@@ -1,0 +1,220 @@
+"""How like each prototype every place of an image is, and which prototype decided it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_construct.classes import ClassTable
+from napari_construct.events import Notice, Steps
+from napari_construct.inference.activation.cams import check_image, resolution_notices, stitched_maps
+from napari_construct.inference.activation.memory import check_result_size
+from napari_construct.inference.activation.predictor import Predictor
+from napari_construct.inference.activation.resample import model_shape, resample_image, sample_maps
+from napari_construct.inference.activation.tiling import TilePlan, pad_image, plan_tiles
+from napari_construct.inference.decision.record import image_hash, model_record
+from napari_construct.inference.prototypes.names import Prototype, find_prototype, prototypes_of
+from napari_construct.inference.prototypes.settings import PrototypeSettings
+from napari_construct.types import FloatArray, RGBImage
+
+_BAND: Final = 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PrototypeMaps:
+    """Similarities of an image on the network's own grid; any of them at the image's pixels.
+
+    Attributes
+    ----------
+    similarity : ndarray
+        (n, gh, gw) float32, cosines from -1 to 1.
+    prototypes : tuple of Prototype
+        The n of them.
+    classes : ClassTable
+        Of the model.
+    gain : float
+        Factor from a cosine to a calibrated logit.
+    shift : ndarray
+        (n,) float32 added to it: what calibration and placing say of each prototype.
+    shape : tuple of int
+        Rows and columns of the image.
+    cells : tuple of float
+        Extent of the image in cells of the grid.
+    mpp : float or None
+        Micrometres per pixel of the image.
+    align_corners : bool
+        How the grid lies on the pixels; the released code's way for models of its preset.
+    notices : tuple of str
+        What the user should know.
+    record : mapping
+        Model, settings, input.
+    """
+
+    similarity: FloatArray
+    prototypes: tuple[Prototype, ...]
+    classes: ClassTable
+    gain: float
+    shift: FloatArray
+    shape: tuple[int, int]
+    cells: tuple[float, float]
+    mpp: float | None = None
+    align_corners: bool = False
+    notices: tuple[str, ...] = ()
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    def of(self, name: str) -> FloatArray:
+        """(h, w) similarity to a prototype, by name; the first for an empty name."""
+        index = find_prototype(self.prototypes, name).index
+        only: FloatArray = self._sampled(slice(index, index + 1))[0]
+        return only
+
+    def everything(self) -> FloatArray:
+        """(n, h, w) similarity to every prototype."""
+        return self._sampled(slice(None))
+
+    def limits(self) -> tuple[float, float]:
+        """Lowest and highest similarity, the same for all maps so that they can be compared."""
+        return float(self.similarity.min()), float(self.similarity.max())
+
+    def at(self, row: int, column: int) -> tuple[Prototype, FloatArray]:
+        """The prototype that decides a pixel, and the pixel's (n,) similarities."""
+        window = (slice(row, row + 1), slice(column, column + 1))
+        found: FloatArray = self._sampled(slice(None), window)[:, 0, 0]
+        return self.prototypes[int(np.argmax(self.gain * found + self.shift))], found
+
+    def deciding(self) -> npt.NDArray[np.uint8]:
+        """(h, w) uint8: ``i + 1`` where prototype ``i`` decides, before presence, glass and CRF."""
+        out = np.empty(self.shape, dtype=np.uint8)
+        for start in range(0, self.shape[0], _BAND):
+            rows = slice(start, min(start + _BAND, self.shape[0]))
+            part = self._sampled(slice(None), (rows, slice(0, self.shape[1])))
+            out[rows] = np.argmax(self.gain * part + self.shift[:, None, None], axis=0) + 1
+        return out
+
+    def _sampled(self, which: slice, window: tuple[slice, slice] | None = None) -> FloatArray:
+        return sample_maps(
+            self.similarity[which], self.shape, self.cells, align_corners=self.align_corners, window=window
+        )
+
+
+def prototype_steps(
+    image: RGBImage,
+    predictor: Predictor,
+    settings: PrototypeSettings | None = None,
+    *,
+    mpp: float | None = None,
+    name: str = "image",
+) -> Steps[PrototypeMaps]:
+    """Compare an image with every prototype of a model.
+
+    Parameters
+    ----------
+    image : ndarray
+        (h, w, 3) uint8 RGB, at least 16 pixels a side.
+    predictor : Predictor
+        A model of the first stage.
+    settings : PrototypeSettings, optional
+        ``tile``, ``overlap`` and ``mpp`` are read.
+    mpp : float, optional
+        Micrometres per pixel as the file or layer says; ``settings.mpp`` goes before it.
+    name : str
+        What events and errors call the image.
+
+    Yields
+    ------
+    Event
+        Stage "tiles", one per batch of tiles; a ``Notice`` when the image is resampled.
+
+    Raises
+    ------
+    InputError
+        If the image cannot be used.
+    ConfigurationError
+        If the model has no prototypes.
+    """
+    settings = settings or PrototypeSettings()
+    prototypes = prototypes_of(predictor.checkpoint)
+    find_prototype(prototypes, settings.prototype)  # before the work, not after it
+    look = prepared(image, predictor, settings, mpp=mpp, name=name)
+    check_result_size((image.shape[0], image.shape[1]), 1, name)
+    for notice in look.notices:
+        yield Notice("tiles", 0, len(look.plan), notice)
+    maps, stride = yield from stitched_maps(
+        look.pixels,
+        predictor,
+        look.plan,
+        look=lambda tiles: predictor.maps(tiles, lambda output: output.similarity),
+    )
+    gain, shift = calibrated(predictor, prototypes)
+    return PrototypeMaps(
+        similarity=maps[0],
+        prototypes=prototypes,
+        classes=predictor.classes,
+        gain=gain,
+        shift=shift,
+        shape=(image.shape[0], image.shape[1]),
+        cells=(look.shape[0] / stride, look.shape[1] / stride),
+        mpp=look.mpp,
+        align_corners=predictor.published,
+        notices=look.notices,
+        record={
+            "model": model_record(predictor),
+            "settings": settings.model_dump(mode="json"),
+            "input": {"name": name, "sha256": image_hash(image), "shape": list(image.shape), "mpp": look.mpp},
+            "prototypes": {p.name: p.origin for p in prototypes},
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """An image at the model's resolution: padded pixels, its shape there, tiles, notices, its mpp."""
+
+    pixels: RGBImage
+    shape: tuple[int, int]
+    plan: TilePlan
+    notices: tuple[str, ...]
+    mpp: float | None
+
+
+def prepared(
+    image: RGBImage, predictor: Predictor, settings: PrototypeSettings, *, mpp: float | None, name: str
+) -> Prepared:
+    """Check an image and bring it to the model's resolution."""
+    check_image(image, name)
+    mpp = settings.mpp if settings.mpp is not None else mpp
+    size = (image.shape[0], image.shape[1])
+    shape = model_shape(size, mpp, predictor.mpp, name, predictor.scale)
+    plan = plan_tiles(shape, settings.tile, settings.overlap, predictor.spec.multiple)
+    notices = resolution_notices(name, image.shape, shape, mpp, predictor)
+    return Prepared(pad_image(resample_image(image, shape), plan.padded), shape, plan, notices, mpp)
+
+
+def calibrated(predictor: Predictor, prototypes: Sequence[Prototype]) -> tuple[float, FloatArray]:
+    """Gain and (n,) shift from a prototype's cosine to its class's calibrated logit."""
+    head: Any = predictor.network.head
+    calibration = predictor.calibration
+    temperature = 1.0 if predictor.published else calibration.temperature
+    scale = float(head.logit_scale.detach())
+    shift = np.zeros(len(prototypes), dtype=np.float32)
+    first_placed = len(prototypes) - len(predictor.checkpoint.config.placed)
+    for p in prototypes:
+        if p.index >= first_placed:
+            shift[p.index] -= scale * float(head.placed.offsets[p.index - first_placed]) / temperature
+        shift[p.index] += class_shift(predictor, p.owner)
+    return scale / temperature, shift
+
+
+def class_shift(predictor: Predictor, owner: int) -> float:
+    """What bias and calibration add to every logit of a class."""
+    head: Any = predictor.network.head
+    calibration = predictor.calibration
+    bias = 0.0 if head.class_bias is None else float(head.class_bias.detach()[owner])
+    if predictor.published:
+        return bias
+    offset = calibration.class_offsets[owner] if calibration.class_offsets else 0.0
+    return bias / calibration.temperature + offset

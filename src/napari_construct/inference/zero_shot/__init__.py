@@ -1,0 +1,1 @@
+"""A model without training, from words and example patches."""

@@ -1,0 +1,70 @@
+"""A model that needs no training, as a user chooses it: an encoder, and classes in words."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from napari_construct.classes import ClassTable
+from napari_construct.encoders.networks.attentions import DenseAttention
+from napari_construct.exceptions import ConfigurationError
+from napari_construct.models.network.descriptions import TEMPLATES, Several, parse_classes
+
+
+class ZeroShotSettings(BaseModel):
+    """What :func:`~napari_construct.load_model` takes in place of a trained model.
+
+    Parameters
+    ----------
+    encoder : str
+        Id in the catalogue of an encoder that embeds texts, for example "conch" or "quiltnet-b-16".
+    classes : ClassTable
+        Names and prompts; also as text, "tumour: malignant glands | carcinoma; stroma: fibrous tissue".
+    attention : str
+        How the last block attends, see :mod:`~napari_construct.encoders.networks.attentions`.
+    templates : tuple of str
+        What descriptions are put into, each with one ``{}``.
+    several : {"average", "prototypes"}
+        Whether several descriptions of a class are averaged, or the likest decides.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    encoder: Annotated[str, Field(min_length=1)]
+    classes: ClassTable
+    attention: DenseAttention = "clearclip"
+    templates: Annotated[tuple[str, ...], Field(min_length=1)] = TEMPLATES
+    several: Several = "average"
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _in_words(cls, value: Any) -> Any:
+        return parse_classes(value) if isinstance(value, str) else value
+
+    @field_validator("templates")
+    @classmethod
+    def _with_a_place(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [template for template in value if template.count("{}") != 1]
+        if wrong:
+            raise ValueError(f"expected templates with one {{}} each, got {wrong[0]!r}; correct it")
+        return value
+
+    @classmethod
+    def checked(cls, **given: Any) -> ZeroShotSettings:
+        """The same, with this package's own errors.
+
+        Raises
+        ------
+        ConfigurationError
+            If a value is out of range; the message names it.
+        """
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise ConfigurationError(
+                f"setting {where}: {first['msg'].removeprefix('Value error, ')}, got {first['input']!r}; "
+                "see ZeroShotSettings for what is allowed"
+            ) from error

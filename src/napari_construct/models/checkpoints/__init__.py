@@ -1,0 +1,1 @@
+"""Checkpoints: reading, writing, rebuilding a network, importing released ones."""

@@ -1,0 +1,251 @@
+"""Checkpoints (``*.construct``): what was trained, and the identity of what was not.
+
+Stored are the head (adapters, fusion, prototypes), the calibration, the class table, the
+configuration and the encoder's id and hash. The encoder's weights are stored only when they were
+trained as well and their licence allows passing them on; those of a gated encoder never are.
+
+Format version 1 holds first-stage networks; version 2 adds ``config.network`` and the U-Net of the second
+stage; version 3 adds ``config.placed``, prototypes that were placed after training. A file is written as the
+oldest version that can hold it, which older releases read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor, nn
+
+from napari_construct.classes import ClassTable
+from napari_construct.encoders.catalogue.lookup import encoder_hash
+from napari_construct.exceptions import CheckpointError
+from napari_construct.models.checkpoints.archive import damaged, read_archive, write_archive
+from napari_construct.models.checkpoints.locations import with_suffix
+from napari_construct.models.checkpoints.versions import software_versions
+from napari_construct.models.network.calibration import Calibration
+from napari_construct.models.network.config import ModelConfig
+from napari_construct.models.network.unet import PixelNetwork
+from napari_construct.types import PathLike
+
+KIND: Final = "napari-construct checkpoint"
+FORMAT_VERSION: Final = 3
+SECOND_STAGE_VERSION: Final = 2
+FIRST_STAGE_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """A trained model without what it does not own.
+
+    Attributes
+    ----------
+    config : ModelConfig
+        The wiring; names the encoder.
+    classes : ClassTable
+        Names, prompts and colours, in the order of the outputs.
+    calibration : Calibration
+        Temperature and presence thresholds.
+    encoder_hash : str
+        SHA-256 of the encoder the head belongs to (after training, where it was trained).
+    head_state : mapping of str to Tensor
+        State of :class:`~napari_construct.models.network.construct.ConstructHead`, or of
+        :class:`~napari_construct.models.network.unet.UNetDecoder`.
+    encoder_state : mapping of str to Tensor or None
+        Weights of an encoder that was trained together with the head.
+    redistributable : bool
+        Whether ``encoder_state`` may be stored; a copy of the encoder's own promise.
+    mpp : float or None
+        Micrometres per pixel the network sees.
+    metrics, training, versions : mapping
+        Scores; how it was trained; of the software. What JSON can hold.
+    data_fingerprint : str or None
+        Fingerprint of the training data.
+    """
+
+    config: ModelConfig
+    classes: ClassTable
+    calibration: Calibration
+    encoder_hash: str
+    head_state: Mapping[str, Tensor]
+    encoder_state: Mapping[str, Tensor] | None = None
+    redistributable: bool = False
+    mpp: float | None = None
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    data_fingerprint: str | None = None
+    training: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=software_versions)
+
+    @property
+    def uses_crf(self) -> bool:
+        """Whether masks get the dense CRF unless the user says otherwise; second-stage networks need none."""
+        return self.calibration.crf and self.config.network != "unet"
+
+
+def checkpoint_of(
+    model: PixelNetwork,
+    classes: ClassTable,
+    calibration: Calibration | None = None,
+    *,
+    with_encoder: bool = False,
+    **details: Any,
+) -> Checkpoint:
+    """Checkpoint of a model as it is now; tensors are copied to the CPU.
+
+    Parameters
+    ----------
+    model : ConstructNet or UNet
+        Its head's configuration must name its encoder.
+    classes : ClassTable
+        As many classes as the head has.
+    calibration : Calibration, optional
+        Uncalibrated by default.
+    with_encoder : bool
+        Store the encoder's weights too, because they were trained.
+    **details
+        ``mpp``, ``metrics``, ``data_fingerprint``, ``training``.
+
+    Raises
+    ------
+    CheckpointError
+        If the encoder's licence forbids passing its weights on, or class counts differ.
+    """
+    spec = model.spec
+    if len(classes) != model.head.n_classes:
+        raise CheckpointError(
+            f"expected {model.head.n_classes} classes, as the head has, got {len(classes)}; "
+            "give the same table"
+        )
+    if with_encoder and not spec.redistributable:
+        raise _not_redistributable(spec.id, spec.licence)
+    encoder: nn.Module = model.encoder
+    return Checkpoint(
+        config=model.head.config,
+        classes=classes,
+        calibration=calibration or Calibration(),
+        encoder_hash=encoder_hash(model.encoder),
+        head_state=_copy(model.head.state_dict()),
+        encoder_state=_copy(encoder.state_dict()) if with_encoder else None,
+        redistributable=spec.redistributable,
+        **details,
+    )
+
+
+def save_checkpoint(path: PathLike, checkpoint: Checkpoint) -> Path:
+    """Write a checkpoint atomically and return its path, ``.construct`` added where it is missing.
+
+    Raises
+    ------
+    CheckpointError
+        If it holds weights that may not be passed on or values that are not finite, or the system
+        refuses to write.
+    """
+    path = with_suffix(path)
+    states = {"head": checkpoint.head_state}
+    if checkpoint.encoder_state is not None:
+        if not checkpoint.redistributable:
+            raise _not_redistributable(checkpoint.config.encoder, "not redistributable")
+        states["encoder"] = checkpoint.encoder_state
+    for state in states.values():
+        for name, value in state.items():
+            if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+                raise CheckpointError(
+                    f"{path}: expected finite weights, got NaN or infinite values in {name}; "
+                    "nothing was written; train again with a lower learning rate"
+                )
+    write_archive(path, _manifest(checkpoint), states)
+    return path
+
+
+def load_checkpoint(path: PathLike) -> Checkpoint:
+    """Read a checkpoint; nothing in it is executed and no size in it is trusted.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, damaged, of a newer version, or its parts contradict each other.
+    """
+    path = Path(path)
+    manifest, states = read_archive(
+        path, kind=KIND, version=FORMAT_VERSION, required=("head",), optional=("encoder",)
+    )
+    try:
+        checkpoint = Checkpoint(
+            config=ModelConfig.model_validate(manifest["config"]),
+            classes=ClassTable.model_validate(manifest["classes"]),
+            calibration=Calibration.model_validate(manifest["calibration"]),
+            encoder_hash=str(manifest["encoder"]["hash"]),
+            head_state=states["head"],
+            encoder_state=states.get("encoder"),
+            redistributable=bool(manifest["encoder"]["redistributable"]),
+            mpp=None if manifest["mpp"] is None else float(manifest["mpp"]),
+            metrics=dict(manifest["metrics"]),
+            data_fingerprint=manifest["data_fingerprint"],
+            training=dict(manifest["training"]),
+            versions=dict(manifest["versions"]),
+        )
+    except (ValidationError, KeyError, TypeError, ValueError) as error:
+        raise damaged(path, KIND, str(error).splitlines()[0]) from error
+    _check_classes(path, checkpoint)
+    return checkpoint
+
+
+def _manifest(checkpoint: Checkpoint) -> dict[str, Any]:
+    config = checkpoint.config.model_dump(mode="json")
+    version = FORMAT_VERSION
+    if not config["placed"]:
+        del config["placed"]
+        version = SECOND_STAGE_VERSION
+        if config["network"] == "construct":
+            del config["network"]
+            version = FIRST_STAGE_VERSION
+    return {
+        "format": KIND,
+        "format_version": version,
+        "config": config,
+        "classes": checkpoint.classes.model_dump(mode="json"),
+        "calibration": checkpoint.calibration.model_dump(mode="json"),
+        "encoder": {
+            "id": checkpoint.config.encoder,
+            "hash": checkpoint.encoder_hash,
+            "trained": checkpoint.encoder_state is not None,
+            "redistributable": checkpoint.redistributable,
+        },
+        "mpp": checkpoint.mpp,
+        "metrics": checkpoint.metrics,
+        "data_fingerprint": checkpoint.data_fingerprint,
+        "training": checkpoint.training,
+        "versions": checkpoint.versions,
+    }
+
+
+def _check_classes(path: Path, checkpoint: Checkpoint) -> None:
+    config, k = checkpoint.config, len(checkpoint.classes)
+    expected: tuple[int, ...]
+    if config.network == "unet":
+        what, tensor, expected = "scores", "score.weight", (k, config.fusion_width, 1, 1)
+    else:
+        what, tensor = "prototypes", "prototypes.vectors"
+        expected = (k * config.prototypes_per_class, config.prototype_width)
+    value = checkpoint.head_state.get(tensor)
+    found = None if value is None else tuple(value.shape)
+    if found != expected:
+        raise damaged(path, KIND, f"{what} of shape {found}, where {k} classes need {expected}")
+    if any(owner >= k for owner in config.placed):
+        raise damaged(path, KIND, f"a placed prototype of class {max(config.placed)}, where there are {k}")
+    if len(checkpoint.calibration.presence_thresholds) not in (0, k):
+        raise damaged(path, KIND, f"presence thresholds for another number of classes than {k}")
+
+
+def _copy(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().cpu().clone() for name, value in state.items()}
+
+
+def _not_redistributable(encoder_id: str, licence: str) -> CheckpointError:
+    return CheckpointError(
+        f"expected an encoder whose licence allows its weights to be stored, got {encoder_id} ({licence}); "
+        "keep it frozen, so that the checkpoint holds its identity only"
+    )

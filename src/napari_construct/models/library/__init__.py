@@ -1,0 +1,1 @@
+"""The models on this computer: overview, sharing, importing, model cards, diagnostics."""

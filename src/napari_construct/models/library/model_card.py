@@ -1,0 +1,127 @@
+"""The model card: what a person must know before they use or pass on a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from napari_construct.encoders.catalogue.lookup import find_entry
+from napari_construct.encoders.entries import EncoderEntry
+from napari_construct.exceptions import EncoderError
+from napari_construct.models.checkpoints.checkpoint import Checkpoint
+
+_WHAT = (
+    "Tissue segmentation trained from image-level labels with napari-construct. For research; not a "
+    "medical device."
+)
+_NO_NUMBERS = "No scores are stored in this checkpoint."
+
+
+def model_card(checkpoint: Checkpoint, name: str, sha256: str, *, licence: str = "unknown") -> str:
+    """Markdown with the front matter that the hub reads.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        What is described.
+    name : str
+        Of the model.
+    sha256 : str
+        Of its file.
+    licence : str
+        Of the checkpoint, as its author chose; "unknown" says so.
+    """
+    entry = _entry(checkpoint.config.encoder)
+    parts = [
+        _front_matter(licence),
+        f"# {name}\n",
+        f"{_WHAT}\n",
+        _table(_facts(checkpoint, name, sha256, licence)),
+        "\n## Classes\n",
+        "| label | class | described as | colour |\n|---|---|---|---|",
+        *(
+            f"| {i + 1} | {_cell(c.name)} | {_cell(c.prompt or c.name)} | `{c.colour}` |"
+            for i, c in enumerate(checkpoint.classes)
+        ),
+        "\n## Encoder\n",
+        _encoder(entry, checkpoint),
+        "\n## Scores\n",
+        _table(_numbers(checkpoint.metrics)) if checkpoint.metrics else _NO_NUMBERS,
+        "\n## Training\n",
+        _table(_numbers(checkpoint.training)) if checkpoint.training else "Nothing is stored about it.",
+        "\n## Use\n",
+        f"```\nnapari-construct models import {name}.construct",
+        f"napari-construct segment IMAGE --model {name}\n```\n",
+    ]
+    return "\n".join(parts)
+
+
+def _front_matter(licence: str) -> str:
+    shown = licence.lower() if licence != "unknown" else "unknown"
+    return (
+        "---\n"
+        f"license: {shown}\n"
+        "library_name: napari-construct\n"
+        "pipeline_tag: image-segmentation\n"
+        "tags: [histopathology, weakly-supervised, napari]\n"
+        "---\n"
+    )
+
+
+def _facts(checkpoint: Checkpoint, name: str, sha256: str, licence: str) -> Iterator[tuple[str, str]]:
+    yield "file", f"`{name}.construct`, SHA-256 `{sha256}`"
+    yield "licence of this file", licence
+    yield "preset", checkpoint.config.preset
+    yield "resolution", "unknown" if checkpoint.mpp is None else f"{checkpoint.mpp:g} um per pixel"
+    yield "encoder", f"`{checkpoint.config.encoder}`, SHA-256 of its state `{checkpoint.encoder_hash}`"
+    yield "encoder weights in this file", "yes, trained along" if checkpoint.encoder_state else "none"
+    yield "fingerprint of the training data", f"`{checkpoint.data_fingerprint or 'unknown'}`"
+    yield "calibrated temperature", f"{checkpoint.calibration.temperature:g}"
+    yield "made with", ", ".join(f"{k} {v}" for k, v in sorted(checkpoint.versions.items()))
+
+
+def _encoder(entry: EncoderEntry | None, checkpoint: Checkpoint) -> str:
+    if entry is None:
+        return (
+            f"`{checkpoint.config.encoder}` is in no catalogue of the computer that wrote this card: whoever "
+            "made the model must say where it comes from."
+        )
+    how = f"`napari-construct models download {entry.id}`" if entry.files else "comes with napari-construct"
+    gate = f" Access must be asked for at {entry.source}." if entry.gated else ""
+    return (
+        f"{entry.note} Licence: {entry.licence}. {entry.meaning}{gate}\n\n"
+        f"How to get it: {how}.\n\nReference: {entry.citation}"
+    )
+
+
+def _entry(encoder_id: str) -> EncoderEntry | None:
+    try:
+        return find_entry(encoder_id)
+    except EncoderError:
+        return None
+
+
+def _numbers(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Numbers and short texts of a nested mapping; long lists are left out."""
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from _numbers(value, f"{name}: ")
+        elif isinstance(value, float):
+            yield name, f"{value:.4g}"
+        elif isinstance(value, bool | int | str) and len(str(value)) <= 200:
+            yield name, str(value)
+        elif isinstance(value, list | tuple) and len(value) <= 16 and not any(map(_nested, value)):
+            yield name, ", ".join(f"{v:.4g}" if isinstance(v, float) else str(v) for v in value)
+
+
+def _nested(value: Any) -> bool:
+    return isinstance(value, Mapping | list | tuple)
+
+
+def _table(rows: Iterator[tuple[str, str]]) -> str:
+    return "\n".join(["| | |", "|---|---|", *(f"| {_cell(key)} | {_cell(value)} |" for key, value in rows)])
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())

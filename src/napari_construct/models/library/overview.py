@@ -1,0 +1,141 @@
+"""Trained models on this computer: which there are, what is known of them, and taking one away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from napari_construct.encoders.catalogue.lookup import find_entry
+from napari_construct.encoders.catalogue.overview import status_of
+from napari_construct.encoders.folders import models_folder
+from napari_construct.encoders.hub.store import remove as remove_weights
+from napari_construct.exceptions import CheckpointError, ConstructError
+from napari_construct.models.checkpoints.archive import file_hash
+from napari_construct.models.checkpoints.checkpoint import load_checkpoint
+from napari_construct.models.checkpoints.locations import SUFFIX, bundled_models, imported_models
+from napari_construct.types import PathLike
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """A trained model on this computer.
+
+    Attributes
+    ----------
+    name : str
+        By which it is found.
+    path : Path
+        Its file.
+    bundled : bool
+        Whether it comes with the package; otherwise the user imported it.
+    size : int
+        Bytes.
+    facts : mapping
+        Of :func:`model_facts`; empty where it cannot be read.
+    problem : str
+        Why it cannot be used, and what to do; empty where it can.
+    """
+
+    name: str
+    path: Path
+    bundled: bool
+    size: int
+    facts: dict[str, Any]
+    problem: str = ""
+
+
+def trained_models() -> dict[str, Path]:
+    """Models on this computer, bundled and imported: name and file."""
+    return imported_models() | bundled_models()
+
+
+def model_overview() -> tuple[ModelStatus, ...]:
+    """Every trained model on this computer; one that is damaged, or whose encoder is absent, says so."""
+    bundled = bundled_models()
+    return tuple(_status(name, path, name in bundled) for name, path in trained_models().items())
+
+
+def _status(name: str, path: Path, bundled: bool) -> ModelStatus:
+    try:
+        facts, problem = model_facts(path), ""
+    except ConstructError as error:
+        facts, problem = {}, str(error)
+    if facts:
+        problem = missing_encoder(facts["encoder"])
+    return ModelStatus(name, path, bundled, path.stat().st_size, facts, problem)
+
+
+def missing_encoder(encoder: str) -> str:
+    """Which encoder a model lacks and how to get it; empty where it is here or needs no weights."""
+    from napari_construct.encoders.catalogue.lookup import how_to_get
+    from napari_construct.models.network.builder import SCRATCH
+
+    if encoder.startswith(SCRATCH):
+        return ""
+    try:
+        status = status_of(find_entry(encoder))
+    except ConstructError as error:
+        return str(error)
+    absent = status.entry.files and status.state in ("available", "gated")
+    return how_to_get(status.entry) if absent else ""
+
+
+def model_facts(model: PathLike) -> dict[str, Any]:
+    """All that is known of a model, by its name or path; what JSON can hold.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing or damaged.
+    """
+    path = trained_models().get(str(model), Path(model))
+    checkpoint = load_checkpoint(path)
+    return {
+        "model": path.stem,
+        "file": str(path),
+        "sha256": file_hash(path),
+        "classes": list(checkpoint.classes.names),
+        "preset": checkpoint.config.preset,
+        "encoder": checkpoint.config.encoder,
+        "encoder sha256": checkpoint.encoder_hash,
+        "encoder weights inside": checkpoint.encoder_state is not None,
+        "mpp": checkpoint.mpp,
+        "metrics": dict(checkpoint.metrics),
+        "versions": dict(checkpoint.versions),
+    }
+
+
+def remove(name: str, kind: Literal["model", "encoder"] | None = None) -> int:
+    """Delete a model that the user imported, or an encoder's weights; how many bytes that freed.
+
+    Parameters
+    ----------
+    name : str
+        Of the model, or id of the encoder.
+    kind : {"model", "encoder"}, optional
+        Which of the two; a model goes first where both have the name.
+
+    Raises
+    ------
+    CheckpointError
+        If the model is bundled, or the system refuses.
+    EncoderError
+        If there is nothing of that name to delete.
+    """
+    path = models_folder() / f"{name}{SUFFIX}"
+    if kind == "encoder" or path.parent != models_folder() or not path.is_file():
+        if kind != "encoder" and name in bundled_models():
+            raise CheckpointError(
+                f"{name}: expected a model that you imported, got one that comes with napari-construct; "
+                "nothing was removed"
+            )
+        return remove_weights(find_entry(name))
+    size = path.stat().st_size
+    try:
+        path.unlink()
+    except OSError as error:
+        raise CheckpointError(
+            f"{path}: cannot be removed ({error.strerror or error}); close programs that use it"
+        ) from error
+    return size

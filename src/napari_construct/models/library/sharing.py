@@ -1,0 +1,188 @@
+"""Trained models for others: export with a card, to and from a folder or a hub repository."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from huggingface_hub import HfApi, hf_hub_download
+from huggingface_hub.errors import HFValidationError
+
+from napari_construct.encoders.catalogue.lookup import find_entry
+from napari_construct.encoders.folders import models_folder
+from napari_construct.encoders.hub.client import has_token
+from napari_construct.encoders.hub.errors import FAILURES, LOGIN, Asked, sentence
+from napari_construct.exceptions import CheckpointError, EncoderError
+from napari_construct.export.atomic import atomic
+from napari_construct.models.checkpoints.archive import file_hash
+from napari_construct.models.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from napari_construct.models.checkpoints.locations import SUFFIX, resolve_model
+from napari_construct.models.library.model_card import model_card
+from napari_construct.models.network.builder import SCRATCH
+from napari_construct.types import PathLike
+
+HUB: Final = "hf-hub:"
+CARD: Final = "README.md"
+LARGEST_MODEL: Final = 2 * 2**30
+
+
+def export_model(
+    model: PathLike, folder: PathLike, *, name: str | None = None, licence: str = "unknown"
+) -> dict[str, Path]:
+    """Write a model and its card into a folder; never the weights of an encoder that is not ours to give.
+
+    Parameters
+    ----------
+    model : str or path
+        Name of a model on this computer, or path of a ``.construct`` file.
+    folder : path
+        Made where it is missing.
+    name : str, optional
+        Of the exported model; its own by default.
+    licence : str
+        That the author gives the model, for the card.
+
+    Returns
+    -------
+    dict of str to Path
+        "model" and "card".
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such model, it is damaged, or holds weights that may not be passed on.
+    """
+    path = resolve_model(model)
+    name = name or path.stem
+    checkpoint = load_checkpoint(path)
+    check_shareable(checkpoint, path)
+    target = save_checkpoint(Path(folder) / f"{name}{SUFFIX}", checkpoint)
+    card = Path(folder) / f"{name}.md"
+    with atomic(card) as temporary:
+        temporary.write_text(
+            model_card(checkpoint, name, file_hash(target), licence=licence), encoding="utf-8"
+        )
+    return {"model": target, "card": card}
+
+
+def check_shareable(checkpoint: Checkpoint, path: Path) -> None:
+    """Refuse encoder weights that this project did not train or whose licence forbids passing them on.
+
+    A checkpoint's own word is not enough: the catalogue decides.
+    """
+    if checkpoint.encoder_state is None or checkpoint.config.encoder.startswith(SCRATCH):
+        return
+    try:
+        entry = find_entry(checkpoint.config.encoder)
+    except EncoderError as error:
+        raise CheckpointError(
+            f"{path}: expected an encoder of the catalogue, whose licence is known, got "
+            f"{checkpoint.config.encoder}; add it to your catalogue, or train with the encoder frozen"
+        ) from error
+    if not entry.redistributable:
+        raise CheckpointError(
+            f"{path}: expected no weights of {entry.id} ({entry.licence}), got a checkpoint that holds them; "
+            "it must not be passed on, train again with the encoder frozen"
+        )
+
+
+def import_model(path: PathLike, *, name: str | None = None) -> Path:
+    """Check a ``.construct`` file and copy it to where its name finds it.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing or damaged, or the system refuses to write.
+    """
+    checkpoint = load_checkpoint(path)
+    return save_checkpoint(models_folder() / f"{name or Path(path).stem}{SUFFIX}", checkpoint)
+
+
+def push_model(model: PathLike, repository: str, *, private: bool = True, licence: str = "unknown") -> str:
+    """Upload a model and its card to a hub repository, which is made where it is missing.
+
+    Parameters
+    ----------
+    model : str or path
+        As for :func:`export_model`.
+    repository : str
+        "OWNER/NAME", or "hf-hub:OWNER/NAME".
+    private : bool
+        Whether a new repository is for its owner alone.
+    licence : str
+        For the card.
+
+    Returns
+    -------
+    str
+        Address of the repository.
+
+    Raises
+    ------
+    CheckpointError
+        If the model must not be shared, or the hub refuses; one sentence and what to do next.
+    """
+    repository = repository.removeprefix(HUB)
+    asked = _asked(repository, f"run 'napari-construct models export {model} --push {repository}' again")
+    if not has_token():
+        raise CheckpointError(
+            f"{repository}: expected a hub token to upload with, got none; log in with '{LOGIN}', then "
+            f"{asked.again}"
+        )
+    api = HfApi()
+    with tempfile.TemporaryDirectory() as folder:
+        written = export_model(model, folder, licence=licence)
+        written["card"].rename(Path(folder) / CARD)
+        try:
+            address = str(api.create_repo(repository, private=private, exist_ok=True))
+            api.upload_folder(
+                repo_id=repository, folder_path=folder, commit_message=f"Model {written['model'].stem}"
+            )
+        except (*FAILURES, HFValidationError) as error:
+            raise _refused(error, asked) from error
+    return address
+
+
+def pull_model(repository: str, *, file: str | None = None, revision: str = "main") -> Path:
+    """Download a model from a hub repository, check it, and keep it where its name finds it.
+
+    Parameters
+    ----------
+    repository : str
+        "OWNER/NAME", or "hf-hub:OWNER/NAME".
+    file : str, optional
+        Which ``.construct`` file, where there are several.
+    revision : str
+        Branch, tag or commit.
+
+    Raises
+    ------
+    CheckpointError
+        If there is none or there are several, the hub refuses, or the file is damaged.
+    """
+    repository = repository.removeprefix(HUB)
+    asked = _asked(repository, f"run 'napari-construct models import hf-hub:{repository}' again", revision)
+    api = HfApi()
+    try:
+        found = [f for f in api.list_repo_files(repository, revision=revision) if f.endswith(SUFFIX)]
+        if file is None and len(found) != 1:
+            raise CheckpointError(
+                f"{repository}: expected one {SUFFIX} file, got {', '.join(sorted(found)[:5]) or 'none'}; "
+                "name one with --file, or check the repository"
+            )
+        with tempfile.TemporaryDirectory() as folder:
+            here = hf_hub_download(repository, file or found[0], revision=revision, local_dir=folder)
+            return import_model(here)
+    except (*FAILURES, HFValidationError) as error:
+        raise _refused(error, asked) from error
+
+
+def _asked(repository: str, again: str, revision: str = "main") -> Asked:
+    return Asked(repository, repository, revision, f"https://huggingface.co/{repository}", False, again)
+
+
+def _refused(error: Exception, asked: Asked) -> CheckpointError:
+    if isinstance(error, HFValidationError):
+        return CheckpointError(f"expected a repository as OWNER/NAME, got {asked.name!r}; correct it")
+    return CheckpointError(sentence(error, asked, None, token=has_token()))

@@ -1,0 +1,104 @@
+"""Every number of the network, in one frozen object with two presets."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from napari_construct.exceptions import ConfigurationError
+
+Preset = Literal["construct", "published"]
+
+BCSS_MEAN = (0.66791496, 0.47791372, 0.70623304)
+BCSS_STD = (0.1736589, 0.22564577, 0.19820057)
+"""The statistics the released code normalises with, whatever the encoder expects."""
+
+
+class ModelConfig(BaseModel):
+    """Configuration of a network; :meth:`preset` fills it for the two known wirings.
+
+    Parameters
+    ----------
+    network : {"construct", "unet"}
+        The first stage, which learns from image-level labels, or the second, which learns from its
+        pseudo masks (:mod:`~.unet`) and reads only ``encoder``, ``fusion_width``
+        and ``pooling``.
+    preset : {"construct", "published"}
+        Name of the wiring, kept for records and for the choice of inference arithmetic.
+    encoder : str
+        Id of the student encoder in the catalogue.
+    teacher : str or None
+        Id of the teacher encoder; None trains without distillation.
+    mean, std : tuple of float or None
+        Override of the encoder's normalisation; None keeps the encoder's own.
+    prototypes_per_class : int
+        k >= 1 prototypes for each class; a class's logit is their maximum.
+    prototype_width : int
+        Width of the prototype space; for text prototypes the width of the text embedding.
+    prototype_mlp : bool
+        Whether prototypes pass through the shared two-layer MLP and an L2 norm (the paper, not the
+        released code).
+    projection_hidden : int
+        Hidden width of the adaptive layer that maps prototypes to feature space.
+    adapter_hidden : int or None
+        Hidden channels of the adapters; None means as many as the level has.
+    fusion : {"none", "top_down"}
+        "none" reads the CAM from the coarsest refined level alone.
+    fusion_width : int
+        Channels of the fused map.
+    cam_stride : int
+        Input pixels per CAM pixel; only with fusion.
+    guidance_levels : tuple of int
+        Levels at which the teacher's relations are distilled.
+    pooling : {"mean", "attention", "log_mean_exp", "strongest"}
+        How CAM logits become an image's class logits.
+    class_bias : bool
+        Whether each class has a learnable offset on its CAM logit.
+    placed : tuple of int
+        Class index of each prototype that was placed after training, from a region or words
+        (:mod:`~napari_construct.models.checkpoints.placed_prototypes`).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    network: Literal["construct", "unet"] = "construct"
+    preset: Preset = "construct"
+    encoder: str = "mini"
+    teacher: str | None = "structure"
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
+    prototypes_per_class: Annotated[int, Field(ge=1, le=64)] = 1
+    prototype_width: Annotated[int, Field(ge=4, le=4096)] = 128
+    prototype_mlp: bool = True
+    projection_hidden: Annotated[int, Field(ge=4, le=4096)] = 256
+    adapter_hidden: Annotated[int, Field(ge=4, le=4096)] | None = None
+    fusion: Literal["none", "top_down"] = "top_down"
+    fusion_width: Annotated[int, Field(ge=4, le=2048)] = 128
+    cam_stride: Annotated[int, Field(ge=1, le=64)] = 8
+    guidance_levels: tuple[int, ...] = (2,)
+    pooling: Literal["mean", "attention", "log_mean_exp", "strongest"] = "strongest"
+    class_bias: bool = True
+    placed: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(max_length=256)] = ()
+
+    @classmethod
+    def of_preset(cls, preset: Preset, **changes: Any) -> ModelConfig:
+        """Configuration of a preset with some fields changed."""
+        fields: dict[str, Any] = {"preset": preset}
+        if preset == "published":
+            fields |= {
+                "encoder": "conch",
+                "teacher": "mit_b1",
+                "mean": BCSS_MEAN,
+                "std": BCSS_STD,
+                "prototype_width": 512,
+                "prototype_mlp": False,
+                "projection_hidden": 256,
+                "fusion": "none",
+                "pooling": "mean",
+                "class_bias": False,
+            }
+        try:
+            return cls(**(fields | changes))
+        except ValidationError as error:
+            raise ConfigurationError(f"model configuration: {error}") from error

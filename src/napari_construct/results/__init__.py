@@ -1,0 +1,1 @@
+"""Results of segmentation: the object, and its files."""

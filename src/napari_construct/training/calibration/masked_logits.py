@@ -1,0 +1,96 @@
+"""Logits of a model beside the truth of images with masks.
+
+Windows of a patch's size are cut from the images; a class counts as present in a window if it has a
+twentieth of the pixels whose truth is known.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_construct.data.images import read_image
+from napari_construct.data.masks import read_mask
+from napari_construct.events import Event, Steps
+from napari_construct.exceptions import DatasetError
+from napari_construct.inference.activation.activation import Activation
+from napari_construct.inference.activation.cams import cam_steps
+from napari_construct.inference.activation.predictor import Predictor
+from napari_construct.inference.activation.tiling import spread
+from napari_construct.inference.settings import SegmentSettings
+from napari_construct.models.network.pooling import pool_logits
+from napari_construct.training.calibration.labelled_logits import LabelledLogits, join
+from napari_construct.training.calibration.validation import MaskedImages
+
+PRESENT: Final = 0.05
+"""Share of a window's known pixels from which a class counts as present."""
+
+CELLS_OF_AN_IMAGE: Final = 4096
+
+
+def masked_logits_steps(data: MaskedImages, predictor: Predictor) -> Steps[LabelledLogits]:
+    """Logits of windows and cells of images with masks; mask values that are no class are left out."""
+    parts = []
+    for done, (image_path, mask_path) in enumerate(data.pairs):
+        yield Event("calibrate", done, len(data.pairs), image_path.name)
+        image, mask = read_image(image_path), read_mask(mask_path)
+        if mask.shape != image.pixels.shape[:2]:
+            raise DatasetError(
+                f"{mask_path}: expected a mask of {image.pixels.shape[0]} x {image.pixels.shape[1]} pixels "
+                f"as its image has, got {mask.shape[0]} x {mask.shape[1]}; check the pair"
+            )
+        settings = SegmentSettings(mpp=image.mpp or data.mpp)
+        activation = yield from cam_steps(image.pixels, predictor, settings, name=image_path.name)
+        parts.append(of_activation(activation, mask, predictor))
+    yield Event("calibrate", len(data.pairs), len(data.pairs))
+    known = [part for part in parts if len(part.cells)]
+    if not known:
+        raise DatasetError(
+            f"expected masks with values from 0 to {len(predictor.classes) - 1}, got none; "
+            "check the masks' values"
+        )
+    return join(known)
+
+
+def of_activation(activation: Activation, mask: NDArray[np.uint8], predictor: Predictor) -> LabelledLogits:
+    """Logits of one image's windows, and of up to ``CELLS_OF_AN_IMAGE`` of its cells."""
+    k, rows, columns = activation.logits.shape
+    # the pixel under the centre of each cell speaks for it
+    centres = [
+        np.minimum((np.arange(n) + 0.5) * side / cells, side - 1).astype(np.intp)
+        for n, side, cells in zip((rows, columns), activation.shape, activation.cells, strict=True)
+    ]
+    truth = mask[np.ix_(*centres)].astype(np.intp)
+    side = max(predictor.patch // activation.stride, 1)
+    pooled, labels = _windows(activation, truth, (min(side, rows), min(side, columns)), predictor)
+    inside = np.flatnonzero(truth.ravel() < k)
+    inside = inside[:: max(1, -(-len(inside) // CELLS_OF_AN_IMAGE))]
+    return LabelledLogits(
+        pooled,
+        labels,
+        activation.logits.reshape(k, -1).T[inside],
+        truth.ravel()[inside],
+        np.zeros(len(inside), dtype=np.intp),
+        np.zeros(1, dtype=np.intp),
+    )
+
+
+def _windows(
+    activation: Activation, truth: NDArray[np.intp], size: tuple[int, int], predictor: Predictor
+) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+    k = len(activation.logits)
+    maps, pooling = torch.from_numpy(activation.logits), predictor.checkpoint.config.pooling
+    pooled, labels = np.zeros((0, k)), np.zeros((0, k), dtype=np.uint8)
+    for y in spread(truth.shape[0], size[0], 0):
+        for x in spread(truth.shape[1], size[1], 0):
+            box = slice(y, y + size[0]), slice(x, x + size[1])
+            counts = np.bincount(truth[box].ravel(), minlength=k)[:k]
+            if 2 * counts.sum() < truth[box].size:
+                continue  # mostly unknown: its score would speak of what is not judged
+            score = pool_logits(maps[None, :, *box], pooling)[0].double().numpy()
+            pooled = np.concatenate([pooled, score[None]])
+            labels = np.concatenate([labels, (counts >= PRESENT * counts.sum())[None].astype(np.uint8)])
+    return pooled, labels

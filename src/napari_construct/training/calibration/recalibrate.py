@@ -1,0 +1,152 @@
+"""Calibrate a trained model again: on validation patches with labels, or on images with masks.
+
+Nothing is trained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from napari_construct.data.image_level import ImageLevelDataset
+from napari_construct.encoders.protocol import Encoder
+from napari_construct.events import Steps
+from napari_construct.exceptions import ConfigurationError
+from napari_construct.inference.activation.predictor import Predictor
+from napari_construct.models.checkpoints.checkpoint import Checkpoint
+from napari_construct.models.network.calibration import Calibration, ViewsName
+from napari_construct.training.calibration.fit_calibration import cross_fitted_f1, fit_calibration
+from napari_construct.training.calibration.iou_offsets import iou_offsets, right_probabilities
+from napari_construct.training.calibration.labelled_logits import LabelledLogits, labelled_logits_steps
+from napari_construct.training.calibration.mask_choices import best_choices_steps
+from napari_construct.training.calibration.masked_logits import masked_logits_steps
+from napari_construct.training.calibration.validation import MaskedImages, open_masked
+from napari_construct.training.config.config import TrainingConfig
+from napari_construct.training.views.patches import load_patches
+from napari_construct.types import PathLike
+
+
+def recalibrate(
+    checkpoint: Checkpoint,
+    data: ImageLevelDataset | MaskedImages | PathLike,
+    *,
+    mpp: float | None = None,
+    offsets: bool = False,
+    encoder: Encoder | None = None,
+    device: str = "auto",
+    any_encoder: bool = False,
+) -> Steps[Checkpoint]:
+    """Fit temperature, presence thresholds and, if asked for, class offsets on validation data.
+
+    Images with masks also tell whether four views and the dense CRF make masks better, which becomes the
+    model's default.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        The model; it must not have been trained on ``data``.
+    data : ImageLevelDataset, MaskedImages or path
+        Patches with labels, or images with masks: a folder with ``img`` and ``mask``.
+    mpp : float, optional
+        Micrometres per pixel of the data, where files do not say it.
+    offsets : bool
+        Whether class offsets are fitted: by likelihood to patches, by mean intersection over union to
+        masks. Those of the model are kept otherwise.
+    encoder : Encoder, optional
+        Of the checkpoint, where the catalogue cannot make it alone.
+    device : str
+        "auto", "cpu", "cuda" ...
+    any_encoder : bool
+        Take an encoder of another hash as well. The result keeps the hash of the encoder it was trained with.
+
+    Yields
+    ------
+    Event
+        Stages "calibrate" and "read".
+
+    Returns
+    -------
+    Checkpoint
+        The same weights; ``metrics["calibration_f1"]`` is the macro F1 of presence, each half of the
+        patches judged by thresholds from the other half.
+
+    Raises
+    ------
+    ConfigurationError
+        If the data has other classes than the model.
+    DatasetError
+        If the data cannot be used.
+    """
+    predictor = Predictor(checkpoint, device, encoder=encoder, any_encoder=any_encoder)
+    if isinstance(data, ImageLevelDataset):
+        truth = yield from _of_dataset(data, predictor, mpp)
+        used = {"patches": len(truth.pooled), "fingerprint": data.fingerprint}
+        found = _taken_over(predictor.calibration, fit_calibration(truth, offsets=offsets), offsets=offsets)
+    else:
+        images = data if isinstance(data, MaskedImages) else open_masked(data, mpp)
+        truth, found = yield from _of_masks(images, predictor, offsets=offsets)
+        used = {"images": len(images.pairs), "windows": len(truth.pooled)}
+    metrics: dict[str, Any] = {**checkpoint.metrics, "calibration_f1": cross_fitted_f1(truth)}
+    made = with_calibration(checkpoint, found, **used, offsets=offsets)
+    return replace(made, metrics=metrics)
+
+
+def with_calibration(checkpoint: Checkpoint, calibration: Calibration, **record: object) -> Checkpoint:
+    """The checkpoint with another calibration but its own rule for glass; ``record`` is how it was found."""
+    kept = calibration.model_copy(update={"background": checkpoint.calibration.background})
+    return replace(
+        checkpoint, calibration=kept, training={**checkpoint.training, "calibration": dict(record)}
+    )
+
+
+def view_config(predictor: Predictor, mpp: float | None) -> TrainingConfig:
+    """Settings that show patches of ``mpp`` micrometres per pixel as the model's own patches were shown."""
+    checkpoint = predictor.checkpoint
+    scale: dict[str, Any] = {"image_size": predictor.patch}
+    if mpp is not None and checkpoint.mpp is not None:
+        scale = {"patch_mpp": mpp, "mpp": checkpoint.mpp}
+    return TrainingConfig(model=checkpoint.config, **scale)
+
+
+def _taken_over(calibration: Calibration, found: Calibration, *, offsets: bool) -> Calibration:
+    """A calibration with what was fitted anew."""
+    fitted = ("temperature", "presence_thresholds", *(("class_offsets",) if offsets else ()))
+    return calibration.model_copy(update={name: getattr(found, name) for name in fitted})
+
+
+def _of_masks(
+    images: MaskedImages, predictor: Predictor, *, offsets: bool
+) -> Steps[tuple[LabelledLogits, Calibration]]:
+    """What a calibration is fitted on and what it comes to, for the views that suit the model."""
+
+    def fit(views: ViewsName) -> Steps[tuple[LabelledLogits, Calibration]]:
+        seen = predictor.calibrated(predictor.calibration.model_copy(update={"views": views}))
+        truth = yield from masked_logits_steps(images, seen)
+        found = fit_calibration(truth)
+        if offsets:
+            balance = iou_offsets(truth, found.temperature)
+            temperature, balance = right_probabilities(truth, found.temperature, balance)
+            found = found.model_copy(update={"temperature": temperature, "class_offsets": balance})
+        return truth, _taken_over(seen.calibration, found, offsets=offsets)
+
+    before = predictor.calibration.views
+    first: ViewsName = "one" if before == "four" else before
+    truth, found = yield from fit(first)
+    views, crf = yield from best_choices_steps(images, predictor.calibrated(found))
+    if views != first:
+        truth, found = yield from fit(views)
+    return truth, found.model_copy(update={"crf": crf})
+
+
+def _of_dataset(data: ImageLevelDataset, predictor: Predictor, mpp: float | None) -> Steps[LabelledLogits]:
+    names = predictor.classes.names
+    if data.class_names != names:
+        raise ConfigurationError(
+            f"expected validation patches with the classes {', '.join(names)}, as the model has, got "
+            f"{', '.join(data.class_names)}; use the same classes in the same order"
+        )
+    config = view_config(predictor, mpp)
+    model: Any = predictor.network
+    patches = yield from load_patches(data, config, predictor.spec)
+    _, found = yield from labelled_logits_steps(model, patches, data.labels, predictor.device)
+    return found

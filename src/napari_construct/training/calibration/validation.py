@@ -1,0 +1,217 @@
+"""How good the model is on data it was not trained on: with masks, or with image-level labels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from napari_construct.data.image_level import ImageLevelDataset
+from napari_construct.data.images import read_image
+from napari_construct.data.masks import Pairs, find_pairs, read_mask
+from napari_construct.events import Event, Notice, Result, Steps
+from napari_construct.exceptions import DatasetError
+from napari_construct.inference.activation.cams import cam_steps
+from napari_construct.inference.activation.predictor import Predictor
+from napari_construct.inference.decision.decider import finish
+from napari_construct.inference.settings import SegmentSettings
+from napari_construct.metrics.segmentation import confusion_matrix, scores_from_confusion
+from napari_construct.models.network.calibration import Calibration
+from napari_construct.models.network.construct import ConstructNet
+from napari_construct.training.calibration.class_order import order_notice, other_order
+from napari_construct.training.calibration.fit_calibration import fit_calibration, macro_f1
+from napari_construct.training.calibration.labelled_logits import labelled_logits_steps
+from napari_construct.training.views.patches import PatchStore
+from napari_construct.types import PathLike
+
+MASK_METRIC = "val_miou"
+LABEL_METRIC = "val_bce"
+F1_METRIC = "val_f1"
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedImages:
+    """Images with masks, for measuring only.
+
+    Attributes
+    ----------
+    pairs : Pairs
+        Image and mask of each.
+    mpp : float or None
+        Micrometres per pixel of images that do not say it themselves.
+    """
+
+    pairs: Pairs
+    mpp: float | None = None
+
+
+def open_masked(folder: PathLike, mpp: float | None = None) -> MaskedImages:
+    """A folder with ``img`` and ``mask`` inside.
+
+    Raises
+    ------
+    DatasetError
+        If it has no such folders, or no image has a mask of its name.
+    """
+    return MaskedImages(find_pairs(folder, inside=("",)), mpp)
+
+
+def mask_scores_steps(
+    data: MaskedImages, predictor: Predictor, *, check_order: bool = False
+) -> Steps[dict[str, float]]:
+    """Scores without CRF and single view: "predicted" classes (what a user gets) and "oracle" ones.
+
+    Mask values that are no class are ignored. Returns ``val_miou``, ``val_miou_oracle`` and
+    ``val_iou/NAME`` (predicted). ``check_order`` adds a notice where the masks' classes seem to be in
+    another order (:mod:`~napari_construct.training.calibration.class_order`).
+    """
+    k = len(predictor.classes)
+    columns = ("predicted", "oracle", *(("all",) if check_order else ()))
+    total = {column: np.zeros((k, k + 1), dtype=np.int64) for column in columns}
+    for done, (image_path, mask_path) in enumerate(data.pairs, start=1):
+        steps = _matrices(image_path, mask_path, predictor, data.mpp, check_order=check_order)
+        matrices = yield from _relabelled(
+            steps, Event("validate", done - 1, len(data.pairs), image_path.name)
+        )
+        for column, matrix in matrices.items():
+            total[column] += matrix
+        yield Event("validate", done, len(data.pairs), image_path.name)
+    order = other_order(total["all"]) if check_order else None
+    if order is not None:
+        yield Notice("validate", 0, 0, order_notice(order, predictor.classes.names))
+    predicted = scores_from_confusion(total["predicted"])
+    named = {f"val_iou/{c.name}": iou for c, iou in zip(predictor.classes, predicted["iou"], strict=True)}
+    return {
+        MASK_METRIC: predicted["miou"],
+        "val_miou_oracle": scores_from_confusion(total["oracle"])["miou"],
+        **named,
+    }
+
+
+def label_scores(logits: torch.Tensor, data: ImageLevelDataset, calibration: Calibration) -> dict[str, float]:
+    """Cross-entropy of presence, and macro F1 at the calibrated thresholds, of pooled logits (n, k)."""
+    labels = torch.from_numpy(np.array(data.labels)).float()
+    bce = float(F.binary_cross_entropy_with_logits(logits.float(), labels))
+    f1 = macro_f1(logits.double().sigmoid().numpy(), data.labels, calibration.presence_thresholds)
+    return {LABEL_METRIC: bce, F1_METRIC: f1}
+
+
+class Judge:
+    """Calibrates and validates, on what there is.
+
+    Parameters
+    ----------
+    dataset : ImageLevelDataset
+        Training patches, which a calibration falls back on.
+    patches : PatchStore
+        Their images.
+    masks : MaskedImages or None
+        Validation images.
+    val, val_patches : ImageLevelDataset and PatchStore, or None
+        Validation patches.
+    device : torch.device
+        Where the model is.
+    """
+
+    def __init__(
+        self,
+        dataset: ImageLevelDataset,
+        patches: PatchStore,
+        masks: MaskedImages | None,
+        val: ImageLevelDataset | None,
+        val_patches: PatchStore | None,
+        device: torch.device,
+    ) -> None:
+        self.dataset, self.patches, self.masks = dataset, patches, masks
+        self.val, self.val_patches, self.device = val, val_patches, device
+
+    def steps(
+        self,
+        model: ConstructNet,
+        predictor: Callable[[Calibration], Predictor],
+        levels: Callable[[Sequence[int]], tuple[torch.Tensor, ...]] | None = None,
+        *,
+        check_order: bool = False,
+    ) -> Steps[tuple[Calibration, dict[str, float]]]:
+        """Calibration and scores of a model as it is now.
+
+        Parameters
+        ----------
+        model : ConstructNet
+            The model.
+        predictor : callable
+            Makes one of the model with a calibration.
+        levels : callable, optional
+            Kept features of training patches.
+        check_order : bool
+            See :func:`mask_scores_steps`.
+        """
+        scores: dict[str, float] = {}
+        if self.val is None or self.val_patches is None:
+            _, data = yield from labelled_logits_steps(
+                model, self.patches, self.dataset.labels, self.device, levels=levels
+            )
+            calibration = fit_calibration(data, held_out=False)
+        else:
+            chosen, data = yield from labelled_logits_steps(
+                model, self.val_patches, self.val.labels, self.device
+            )
+            calibration = fit_calibration(data)
+            scores |= label_scores(torch.from_numpy(data.pooled), self.val.subset(chosen), calibration)
+        if self.masks is not None:
+            scores |= yield from mask_scores_steps(
+                self.masks, predictor(calibration), check_order=check_order
+            )
+        return calibration, scores
+
+
+def score_of(metrics: Mapping[str, float], score: str = "auto") -> float | None:
+    """The number by which validations are compared, larger is better; None where there is none.
+
+    ``score`` is that of :class:`~napari_construct.training.config.config.TrainingConfig`.
+    """
+    if score == "auto":
+        score = "miou" if MASK_METRIC in metrics else "loss"
+    name, sign = {"miou": (MASK_METRIC, 1), "f1": (F1_METRIC, 1), "loss": (LABEL_METRIC, -1)}[score]
+    value = metrics.get(name, math.nan)
+    return sign * value if math.isfinite(value) else None
+
+
+def _matrices(
+    image_path: Path, mask_path: Path, predictor: Predictor, mpp: float | None, *, check_order: bool
+) -> Steps[dict[str, np.ndarray[tuple[int, ...], np.dtype[np.int64]]]]:
+    image, truth, k = read_image(image_path), read_mask(mask_path), len(predictor.classes)
+    if truth.shape != image.pixels.shape[:2]:
+        raise DatasetError(
+            f"{mask_path}: expected a mask of {image.pixels.shape[0]} x {image.pixels.shape[1]} pixels, as "
+            f"its image has, got {truth.shape[0]} x {truth.shape[1]}; check the pair"
+        )
+    settings = SegmentSettings(crf=None, mpp=image.mpp or mpp)
+    activation = yield from cam_steps(image.pixels, predictor, settings, name=image_path.name)
+    ignored = range(k, 256)
+    matrices = {
+        "predicted": confusion_matrix(truth, finish(activation, predictor, settings).labels, k, ignored)
+    }
+    present = tuple(c.name for i, c in enumerate(predictor.classes) if (truth == i).any())
+    named = {"oracle": present} | ({"all": predictor.classes.names} if check_order else {})
+    for column, names in named.items():
+        if present:
+            found = finish(activation, predictor, settings.model_copy(update={"classes": names}))
+            matrices[column] = confusion_matrix(truth, found.labels, k, ignored)
+    return matrices
+
+
+def _relabelled(steps: Generator[Event, None, Result], event: Event) -> Steps[Result]:
+    """Yield ``event`` wherever ``steps`` yields, so that a job can be cancelled and its bar stands still."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            final: Result = stop.value
+            return final
+        yield event

@@ -1,0 +1,1 @@
+"""Settings of training and their files."""

@@ -1,0 +1,272 @@
+"""Every number of a training run, in one frozen object; the same behind Python, files and command line."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from napari_construct.exceptions import ConfigurationError
+from napari_construct.models.network.config import ModelConfig, Preset
+from napari_construct.training.config.files import read_settings, validated
+from napari_construct.training.config.parts import AugmentationConfig, LossWeights, Share
+from napari_construct.types import PathLike
+
+__all__ = ["AugmentationConfig", "LossWeights", "TrainingConfig"]
+
+EPOCHS: Final = 20
+LEAST_STEPS: Final = 400
+"""Steps under which tissue is hardly learned (docs/experiments.md)."""
+
+
+class TrainingConfig(BaseModel):
+    """Settings of a training run.
+
+    Parameters
+    ----------
+    model : ModelConfig
+        The network, its encoder and its teacher. The encoder "auto" is "small", which starts at random,
+        where there are 500 patches or more and it is trained along, else the bundled "mini".
+    epochs : int or None
+        Passes over the patches; None takes 20, or as many as make 400 steps where patches are few.
+    batch_size : int
+        Patches in a step.
+    accumulate : int
+        Parts in which student and teacher encode a batch, one after another; memory falls with it. The
+        head sees the whole batch at once, so that the step is that of the undivided batch up to rounding.
+        A trained encoder then encodes twice.
+    sampling : {"uniform", "balanced", "label_sets"}
+        "uniform" visits every patch once in an epoch. "balanced" draws the classes alike, and within a
+        class its patients or slides alike (see :mod:`~.views.sampling`). "label_sets"
+        does so with sets of classes, so that patches of one class are not lost among mixed ones.
+    group_pattern : str or None
+        Regular expression for the patient or slide in a patch's file name, for example
+        ``(p[0-9]+)_``; None uses the table's column ``group``, or no groups where there is none.
+    image_size : int or None
+        Side of the network's square input in pixels. None takes what ``mpp`` implies, or the size of
+        the patches; either way a multiple of what the encoder needs.
+    patch_mpp : float or None
+        Micrometres per pixel of the patches on disk, where known.
+    mpp : float or None
+        Micrometres per pixel that the network shall see. None shows the whole patch: at
+        ``image_size``, or at the encoder's own resolution where both are known.
+    learning_rate, weight_decay : float
+        Of AdamW.
+    decay_all : bool
+        Whether vectors and scalars (biases, norms, temperature) are decayed, too.
+    encoder_learning_rate : float, "auto" or None
+        Trains the encoder too, if its licence allows to store the result; None keeps it frozen. "auto"
+        trains the bundled encoder, which has seen few patches, and "small" and "medium", which have seen
+        none, at ``learning_rate`` and keeps all others.
+    schedule : {"polynomial", "cosine", "constant"}
+        Course of the learning rate after the warm-up.
+    warm_up : float
+        Share of all steps over which the rate rises linearly from zero.
+    clip_norm : float or None
+        Bound on the norm of the gradient.
+    average_from : float or None
+        Share of the steps after which trained weights are averaged over steps; the average is what is
+        validated and kept (see :mod:`~napari_construct.training.loop.averaging`). None keeps the last step's.
+    average_decay : float or None
+        Weight of the past in an exponential average, for example 0.99; None weighs all steps alike.
+    norm_batches : int
+        Training batches from which the averaged network's batch normalisation statistics are taken.
+    weights : LossWeights
+        Factors of the parts of the objective.
+    pseudo_labels_from : float or None
+        Share of the steps after which the averaged network names the cells of patches with several classes
+        that it is sure of, and these are learned from, too (see
+        :mod:`~napari_construct.training.loop.pseudo_labels`). Averaging then starts anew. None names none.
+        Without effect where no patch has several classes, where labels speak of "parts", and with
+        ``feature_cache``.
+    pseudo_label_rounds : int
+        How often cells are named, at equal distances over the rest of the run: a network that has learned
+        from pseudo labels makes better ones.
+    pseudo_label_confidence : float
+        Least probability at which a cell is named.
+    class_balance : bool
+        Whether patches with and without a class have the same say in its classification loss, however
+        many there are of each. The published objective counts patches.
+    labels_speak_of : {"parts", "cells"}
+        What an image-level label is compared with: the pooled logits of a patch (or of each part of a
+        mosaic), or every cell of the CAM. With "cells" classes exclude each other: a cell belongs to one
+        of the classes of its patch, and each of these must be somewhere in it (see
+        :mod:`~napari_construct.losses.partial_labels`). It learns most from patches of one class.
+    contrast_form : {"tokens", "regions"}
+        "tokens" pools the map that the CAM is read from under the soft mask; "regions" encodes the
+        masked image again, as published, and needs an encoder with an image embedding.
+    contrast_pairs : {"labels", "background"}
+        What is pushed from what. "background" is the published one: the rest of a patch is pulled to the
+        other classes, even where a patch holds no other class. "labels" trusts labels only: a region's
+        negatives are regions of patches without its class, and the rest of a patch is pushed from its own
+        class only where the patch is labelled with another one as well.
+    temperature : float
+        Of the contrast.
+    memory_bank : int
+        Embeddings of earlier steps remembered as further negatives; 0 for none.
+    prototype_start : {"auto", "text", "examples", "noise"}
+        Where prototypes start: the classes' prompts, k-means of the features of training patches of the
+        class, or seeded random directions. "auto" takes text where the encoder has it, noise elsewhere.
+    augmentation : AugmentationConfig
+        Views of the patches.
+    feature_cache : bool
+        Whether frozen features are computed once and kept on disk (half precision). Views are then not
+        drawn anew: each patch has ``views_per_patch`` of them, mosaics and stain swaps included.
+    views_per_patch : int
+        With the cache, augmented views of each patch.
+    cache_folder : str or None
+        Where features lie; by default ``napari-construct/features`` in the user's cache folder.
+    cache_gb : float
+        Upper bound of the folder in gigabytes; what was not used for longest goes first.
+    precision : {"auto", "float32", "bfloat16", "float16"}
+        What the network computes in; losses stay in float32. "auto" takes bfloat16 on GPUs that have it,
+        float16 on other GPUs, float32 elsewhere (on CPUs the backward pass in half precision is slow).
+    seed : int
+        Of initial values, order and augmentation. Equal seeds give equal runs on a CPU.
+    num_workers : int
+        Threads that decode patches, where not all of them fit into memory.
+    memory_limit_mb : int
+        Patches are kept decoded in memory up to this many megabytes.
+    score : {"auto", "miou", "f1", "loss"}
+        By which validations are compared: mIoU needs masks, macro F1 and cross-entropy of presence need
+        patches with labels. "auto" takes mIoU where there are masks, cross-entropy otherwise.
+    keep : {"last", "best"}
+        "best" returns the epoch with the highest validation score. A score that chose the epoch is
+        no longer an unbiased one.
+    patience : int or None
+        Validations without a better score after which training stops; the best one is then kept.
+    calibrate_on_masks : bool
+        Whether temperature, presence thresholds and class offsets of the result are fitted to validation
+        images with masks, where there are any. Validation scores are those from before.
+    validate_every : int
+        Epochs from one validation to the next; the last epoch is always validated.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: ModelConfig = ModelConfig(encoder="auto", prototypes_per_class=4, cam_stride=4)
+    epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    batch_size: Annotated[int, Field(ge=1, le=4096)] = 16
+    accumulate: Annotated[int, Field(ge=1, le=4096)] = 1
+    sampling: Literal["uniform", "balanced", "label_sets"] = "label_sets"
+    group_pattern: str | None = None
+    image_size: Annotated[int, Field(ge=16, le=4096)] | None = None
+    patch_mpp: Annotated[float, Field(gt=0, le=100)] | None = None
+    mpp: Annotated[float, Field(gt=0, le=100)] | None = None
+    learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-3
+    weight_decay: Annotated[float, Field(ge=0, le=10)] = 2e-2
+    decay_all: bool = False
+    encoder_learning_rate: Annotated[float, Field(gt=0, le=10)] | Literal["auto"] | None = "auto"
+    schedule: Literal["polynomial", "cosine", "constant"] = "constant"
+    warm_up: Share = 0.1
+    clip_norm: Annotated[float, Field(gt=0)] | None = 5.0
+    average_from: Annotated[float, Field(ge=0, lt=1)] | None = 0.3
+    average_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    norm_batches: Annotated[int, Field(ge=1, le=10_000)] = 20
+    weights: LossWeights = LossWeights()
+    pseudo_labels_from: Annotated[float, Field(gt=0, lt=1)] | None = 0.5
+    pseudo_label_rounds: Annotated[int, Field(ge=1, le=100)] = 1
+    pseudo_label_confidence: Share = 0.7
+    class_balance: bool = True
+    labels_speak_of: Literal["parts", "cells"] = "cells"
+    contrast_form: Literal["tokens", "regions"] = "tokens"
+    contrast_pairs: Literal["labels", "background"] = "labels"
+    temperature: Annotated[float, Field(gt=0, le=10)] = 0.07
+    memory_bank: Annotated[int, Field(ge=0, le=1_000_000)] = 2048
+    prototype_start: Literal["auto", "text", "examples", "noise"] = "auto"
+    augmentation: AugmentationConfig = AugmentationConfig()
+    feature_cache: bool = False
+    views_per_patch: Annotated[int, Field(ge=1, le=1000)] = 4
+    cache_folder: str | None = None
+    cache_gb: Annotated[float, Field(gt=0, le=100_000)] = 20.0
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    num_workers: Annotated[int, Field(ge=0, le=256)] = 2
+    memory_limit_mb: Annotated[int, Field(ge=0)] = 2000
+    score: Literal["auto", "miou", "f1", "loss"] = "auto"
+    keep: Literal["last", "best"] = "last"
+    patience: Annotated[int, Field(ge=1)] | None = None
+    calibrate_on_masks: bool = True
+    validate_every: Annotated[int, Field(ge=1)] = 1
+
+    @model_validator(mode="after")
+    def _agree(self) -> TrainingConfig:
+        if self.feature_cache and isinstance(self.encoder_learning_rate, float):
+            raise ValueError(
+                "expected a frozen encoder with feature_cache, got an encoder_learning_rate; features of a "
+                "trained encoder change with every step"
+            )
+        if self.feature_cache and self.weights.contrast and self.contrast_form == "regions":
+            raise ValueError(
+                "expected contrast_form tokens with feature_cache, got regions, which encodes images anew "
+                "in every step"
+            )
+        return self
+
+    def epochs_of(self, steps_per_epoch: int) -> int:
+        """How many epochs a run has whose epochs have so many steps."""
+        return self.epochs or max(EPOCHS, math.ceil(LEAST_STEPS / steps_per_epoch))
+
+    @property
+    def keeps_best(self) -> bool:
+        """Whether the best validated epoch is the result."""
+        return self.keep == "best" or self.patience is not None
+
+    @classmethod
+    def of_preset(cls, preset: Preset, **changes: Any) -> TrainingConfig:
+        """Settings of a preset with some fields changed; "published" has the paper's numbers."""
+        fields: dict[str, Any] = {}
+        if preset == "published":
+            fields |= {
+                "model": ModelConfig.of_preset(preset),
+                "epochs": 2,
+                "batch_size": 10,
+                "image_size": 224,
+                "learning_rate": 2e-5,
+                "weight_decay": 1e-3,
+                "decay_all": True,
+                "schedule": "polynomial",
+                "warm_up": 0.0,
+                "clip_norm": None,
+                "class_balance": False,
+                "weights": LossWeights.published(),
+                "contrast_form": "regions",
+                "contrast_pairs": "background",
+                "sampling": "uniform",
+                "encoder_learning_rate": None,
+                "average_from": None,
+                "pseudo_labels_from": None,
+                "calibrate_on_masks": False,
+                "labels_speak_of": "parts",
+                "validate_every": 1,
+                "augmentation": AugmentationConfig.none().model_copy(update={"flips": True}),
+            }
+        return validated(cls, fields | changes)
+
+    @classmethod
+    def load(cls, path: PathLike, **changes: Any) -> TrainingConfig:
+        """Read settings from a YAML or JSON file; fields that are not in it keep their defaults.
+
+        A top-level ``preset`` chooses the defaults; ``model`` is merged into the preset's field by field.
+
+        Raises
+        ------
+        ConfigurationError
+            If the file is missing, not YAML or JSON, or holds an unknown field or an impossible value.
+        """
+        fields = read_settings(Path(path))
+        preset = fields.pop("preset", "construct")
+        if preset not in ("construct", "published"):
+            raise ConfigurationError(f"{path}: expected preset construct or published, got {preset!r}")
+        base = cls.of_preset(preset).model_dump()
+        fields["model"] = base["model"] | dict(fields.get("model") or {})
+        try:
+            return validated(cls, base | fields | changes)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{path}: {error}") from error
+
+    def changed(self, **changes: Any) -> TrainingConfig:
+        """Copy with some fields changed and everything checked again."""
+        return validated(type(self), self.model_dump() | changes)

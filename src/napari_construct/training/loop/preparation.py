@@ -1,0 +1,156 @@
+"""What a run is made of: encoders, configuration, validation data, groups - checked against each other."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from napari_construct.classes import ClassTable
+from napari_construct.data.image_level import ImageLevelDataset
+from napari_construct.data.splits import group_names
+from napari_construct.encoders.catalogue.lookup import create_encoder
+from napari_construct.encoders.networks.mini import UNTRAINED
+from napari_construct.encoders.protocol import Encoder
+from napari_construct.exceptions import ConfigurationError
+from napari_construct.training.calibration.validation import MaskedImages, open_masked
+from napari_construct.training.config.config import TrainingConfig
+from napari_construct.training.objective.regions import has_text
+from napari_construct.training.views.sampling import Sampler, balanced_probabilities, label_sets
+from napari_construct.types import PathLike
+
+TRAINED: Final = frozenset({"mini", *UNTRAINED})
+"""The encoders that ``encoder_learning_rate="auto"`` trains along."""
+
+ENOUGH: Final = 500
+"""Patches from which an encoder that starts at random learns more than the bundled one knows."""
+
+
+def student_id(config: TrainingConfig, patches: int) -> str:
+    """The id of the encoder that a run on so many patches takes: what ``encoder="auto"`` means."""
+    if config.model.encoder != "auto":
+        return config.model.encoder
+    frozen = config.feature_cache or config.encoder_learning_rate is None
+    return "small" if patches >= ENOUGH and not frozen else "mini"
+
+
+def trains_encoder(config: TrainingConfig, encoder_id: str) -> bool:
+    """Whether a run trains the encoder along: what ``encoder_learning_rate="auto"`` means."""
+    if config.encoder_learning_rate == "auto":
+        return encoder_id in TRAINED and not config.feature_cache
+    return config.encoder_learning_rate is not None
+
+
+def check_classes(dataset: ImageLevelDataset, classes: ClassTable | None) -> ClassTable:
+    """The class table, or one of the dataset's names.
+
+    Raises
+    ------
+    ConfigurationError
+        If it has another number of classes.
+    """
+    table = classes or ClassTable.from_names(dataset.class_names)
+    if len(table) != len(dataset.class_names):
+        raise ConfigurationError(
+            f"expected {len(dataset.class_names)} classes, as the dataset has "
+            f"({', '.join(dataset.class_names)}), got {len(table)}; correct the class table"
+        )
+    return table
+
+
+def make_encoders(
+    config: TrainingConfig, encoder: Encoder | None, teacher: Encoder | None, patches: int
+) -> tuple[Encoder, Encoder | None, TrainingConfig]:
+    """Student and teacher for so many patches, and the configuration with their ids in it.
+
+    Raises
+    ------
+    ConfigurationError
+        If an encoder shall be trained whose licence forbids to store it, or one that starts at random
+        shall not be trained.
+    """
+    student = create_encoder(student_id(config, patches)) if encoder is None else encoder
+    if config.encoder_learning_rate == "auto":
+        trained = trains_encoder(config, student.spec.id)
+        config = config.changed(encoder_learning_rate=config.learning_rate if trained else None)
+    if encoder is None and student.spec.id in UNTRAINED and config.encoder_learning_rate is None:
+        raise ConfigurationError(
+            f"expected the encoder {student.spec.id}, whose weights are random, to be trained along, got a "
+            "frozen one; leave encoder_learning_rate at auto and feature_cache off, or choose another encoder"
+        )
+    if config.encoder_learning_rate is not None:
+        if not student.spec.redistributable:
+            raise ConfigurationError(
+                f"expected an encoder whose licence allows its weights to be stored, got {student.spec.id} "
+                f"({student.spec.licence}); leave encoder_learning_rate out to keep it frozen"
+            )
+        student = copy.deepcopy(student)
+    wanted = config.weights.distillation > 0 and config.model.guidance_levels
+    if teacher is None and wanted and config.model.teacher is not None:
+        teacher = create_encoder(config.model.teacher)
+    changes: dict[str, Any] = {"encoder": student.spec.id}
+    if teacher is not None:
+        changes["teacher"] = teacher.spec.id
+    if has_text(student) and student.spec.embedding_width != config.model.prototype_width:
+        changes["prototype_width"] = student.spec.embedding_width
+    return student, teacher, config.changed(model=config.model.model_dump() | changes)
+
+
+def open_validation_data(
+    val: ImageLevelDataset | PathLike | None, dataset: ImageLevelDataset, config: TrainingConfig
+) -> tuple[MaskedImages | None, ImageLevelDataset | None]:
+    """Images with masks, or patches with labels, or neither.
+
+    Raises
+    ------
+    ConfigurationError
+        If classes differ, or the score that settings compare validations by is not to be had.
+    """
+    masked = val is not None and not isinstance(val, ImageLevelDataset)
+    labelled = isinstance(val, ImageLevelDataset)
+    if config.patience is not None and val is None:
+        raise ConfigurationError("expected validation data with patience, got none; give some (--val)")
+    if config.score == "miou" and val is not None and not masked:
+        raise ConfigurationError(
+            "expected validation images with masks for score miou, got patches with labels; choose f1 or loss"
+        )
+    if config.score in ("f1", "loss") and val is not None and not labelled:
+        raise ConfigurationError(
+            f"expected validation patches with labels for score {config.score}, got images with masks; "
+            "choose miou"
+        )
+    if not isinstance(val, ImageLevelDataset):
+        return (None if val is None else open_masked(Path(val), config.patch_mpp)), None
+    if val.class_names != dataset.class_names:
+        raise ConfigurationError(
+            f"expected validation patches with the classes {', '.join(dataset.class_names)}, got "
+            f"{', '.join(val.class_names)}; use the same classes in the same order"
+        )
+    return None, val
+
+
+def make_sampler(dataset: ImageLevelDataset, config: TrainingConfig) -> Sampler:
+    """Which patches each step sees.
+
+    Raises
+    ------
+    DatasetError
+        If a name does not match ``group_pattern``.
+    """
+    probabilities = None
+    if config.sampling != "uniform":
+        pattern = config.group_pattern
+        groups = dataset.groups if pattern is None else group_names(dataset.names, pattern)
+        labels = np.array(dataset.labels)
+        if config.sampling == "label_sets":
+            labels = label_sets(labels)
+        probabilities = balanced_probabilities(labels, groups)
+    return Sampler(config.seed, len(dataset), config.batch_size, probabilities)
+
+
+def label_tensor(dataset: ImageLevelDataset) -> torch.Tensor:
+    """Labels (n, k) as floats."""
+    return torch.from_numpy(np.array(dataset.labels)).float()

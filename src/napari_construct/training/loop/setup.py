@@ -1,0 +1,240 @@
+"""What surrounds the steps of a training run: parts, validation, checkpoint and state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from contextlib import nullcontext
+from typing import Any, Final
+
+from napari_construct.classes import ClassTable
+from napari_construct.data.image_level import ImageLevelDataset
+from napari_construct.encoders.catalogue.lookup import encoder_hash
+from napari_construct.encoders.protocol import Encoder, freeze
+from napari_construct.events import EpochDone, Notice, Steps
+from napari_construct.exceptions import ConfigurationError
+from napari_construct.inference.activation.devices import resolve_device
+from napari_construct.inference.activation.predictor import Predictor
+from napari_construct.models.checkpoints.checkpoint import (
+    Checkpoint,
+    checkpoint_of,
+    load_checkpoint,
+    save_checkpoint,
+)
+from napari_construct.models.checkpoints.locations import with_suffix
+from napari_construct.models.network.calibration import Calibration
+from napari_construct.training.calibration.recalibrate import recalibrate
+from napari_construct.training.calibration.validation import Judge, score_of
+from napari_construct.training.config.config import LEAST_STEPS, TrainingConfig
+from napari_construct.training.loop.preparation import (
+    check_classes,
+    make_encoders,
+    make_sampler,
+    open_validation_data,
+)
+from napari_construct.training.loop.state import load_state, remove_partials, save_state, state_path
+from napari_construct.training.loop.training_run import PSEUDO_LABELS, TrainingRun
+from napari_construct.training.processes import join_processes
+from napari_construct.training.views.patches import PatchStore, load_patches
+from napari_construct.types import PathLike
+
+CALIBRATED: Final = (
+    "the balance of the classes, temperature and presence thresholds were fitted to the validation images; "
+    "scores on these images are optimistic from now on (calibrate_on_masks=false leaves that out)"
+)
+
+
+class Job:
+    """Arguments of :func:`~napari_construct.train`, checked, and what follows from them."""
+
+    def __init__(
+        self,
+        dataset: ImageLevelDataset,
+        config: TrainingConfig,
+        classes: ClassTable | None,
+        val: ImageLevelDataset | PathLike | None,
+        output: PathLike | None,
+        encoder: Encoder | None,
+        teacher: Encoder | None,
+        device: str,
+    ) -> None:
+        self.dataset, self.classes = dataset, check_classes(dataset, classes)
+        self.encoder, self.teacher, self.config = make_encoders(config, encoder, teacher, len(dataset))
+        self.masks, self.val = open_validation_data(val, dataset, config)
+        self.sampler = make_sampler(dataset, config)
+        self.processes, self.device = join_processes(resolve_device(device), named=device != "auto")
+        self.output = None if output is None else with_suffix(output)
+        self.encoder_hash = encoder_hash(self.encoder)
+        self.teacher_hash = None if self.teacher is None else encoder_hash(self.teacher)
+        self.patches: PatchStore
+        self.val_patches: PatchStore | None = None
+        self.identity: dict[str, Any] = {
+            "config": self.config.model_dump(mode="json", exclude={"cache_folder"}),
+            "classes": self.classes.model_dump(mode="json"),
+            "data": dataset.fingerprint,
+            "encoder": self.encoder_hash,
+            "teacher": self.teacher_hash,
+        }
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should know before the first step."""
+        notices = []
+        if self.teacher is None and self.config.weights.distillation:
+            notices.append("no teacher is named, so the model is trained without distillation")
+        steps, published = self.sampler.steps_per_epoch, self.config.model.preset == "published"
+        if steps * self.config.epochs_of(steps) < LEAST_STEPS and not published:
+            notices.append(
+                f"{len(self.dataset)} patches make {steps} steps an epoch; with few patches more epochs are "
+                f"better: {math.ceil(LEAST_STEPS / steps)} epochs make {LEAST_STEPS} steps"
+            )
+        return tuple(notices)
+
+    @property
+    def writes(self) -> bool:
+        """Whether there is something to write, and this process is the one to do it."""
+        return self.output is not None and self.processes.is_main
+
+    def finished_before(self) -> Checkpoint | None:
+        """The checkpoint of this very run, if it is complete already."""
+        if self.output is None:
+            raise ConfigurationError(
+                "expected an output to resume from, got none; name the checkpoint's file"
+            )
+        if state_path(self.output).exists() or not self.output.exists():
+            return None
+        checkpoint = load_checkpoint(self.output)
+        same = checkpoint.training.get("identity") == self.identity
+        return checkpoint if same and checkpoint.training.get("finished") else None
+
+    def read(self) -> Steps[PatchStore]:
+        """Read training and validation patches."""
+        self.patches = yield from load_patches(self.dataset, self.config, self.encoder.spec)
+        if self.val is not None:
+            view = self.patches.view
+            self.val_patches = yield from load_patches(self.val, self.config, self.encoder.spec, view)
+        return self.patches
+
+    def open_state(self, run: TrainingRun, *, resume: bool) -> None:
+        """Restore the state, or write the first one: what cannot be written should fail now, not later."""
+        if self.output is None:
+            return
+        path = state_path(self.output)
+        if self.processes.is_main:
+            remove_partials(self.output)
+            remove_partials(path)
+        if resume:
+            names = frozenset({"optimiser", "average", "bank", *run.modules()})
+            run.restore(
+                *load_state(
+                    path, self.identity, names, frozenset({"best_head", "best_encoder", PSEUDO_LABELS})
+                )
+            )
+        else:
+            self.save_state(run)
+
+    def save_state(self, run: TrainingRun) -> None:
+        """Write where the run stands."""
+        if self.writes and self.output is not None:
+            run.progress.scaler = run.optimisation.scaler.state_dict()
+            save_state(state_path(self.output), run.progress, self.identity, run.tensors())
+
+    def finish_epoch(self, run: TrainingRun) -> Steps[EpochDone]:
+        """Calibrate, validate, write the checkpoint (after validations) and the state."""
+        epoch, total = run.progress.epoch + 1, run.epochs
+        due = epoch % self.config.validate_every == 0 or epoch == total
+        with run.kept() if due else nullcontext():
+            scores: dict[str, float] = {}
+            if due:
+                yield from run.use_average()
+                scores = yield from self._validate(run, epoch)
+            metrics = run.finish_epoch(scores)
+            if due:
+                calibration = Calibration.model_validate(run.progress.calibration)
+                better = not self.config.keeps_best or run.judge(
+                    score_of(metrics, self.config.score), metrics, calibration
+                )
+                if self.writes and self.output is not None and (better or not self.output.exists()):
+                    save_checkpoint(self.output, self._checkpoint(run, calibration, metrics, epoch=epoch))
+        self.save_state(run)
+        return EpochDone("epoch", epoch, total, epoch=epoch - 1, metrics=metrics)
+
+    def complete(self, run: TrainingRun) -> Steps[Checkpoint]:
+        """The run's result; written, and the state removed."""
+        progress, epoch = run.progress, run.progress.epoch
+        calibration, metrics = progress.calibration, progress.history[-1]
+        if self.config.keeps_best and progress.best is not None:
+            run.use_best()
+            calibration, metrics = progress.best["calibration"], progress.best["metrics"]
+            epoch = progress.best["epoch"]
+        else:
+            yield from run.use_average()
+        checkpoint = self._checkpoint(
+            run, Calibration.model_validate(calibration), metrics, epoch=epoch, finished=True
+        )
+        freeze(self.encoder)  # type: ignore[arg-type]
+        if self.masks is not None and self.config.calibrate_on_masks and self.processes.is_main:
+            encoder = None if run.task.trains_encoder else self.encoder
+            checkpoint = yield from recalibrate(
+                checkpoint, self.masks, offsets=True, encoder=encoder, device=str(self.device)
+            )
+            yield Notice("train", 0, 0, CALIBRATED)
+        if self.writes and self.output is not None:
+            save_checkpoint(self.output, checkpoint)
+            state_path(self.output).unlink(missing_ok=True)
+        return checkpoint
+
+    def stopped_notice(self, run: TrainingRun) -> str:
+        """Why training ended before the last epoch."""
+        best = run.progress.best
+        since = "" if best is None else f" since epoch {best['epoch']}, which is kept"
+        return f"stopped after epoch {run.progress.epoch}: no validation was better{since}"
+
+    def _validate(self, run: TrainingRun, epoch: int) -> Steps[dict[str, float]]:
+        """Scores; the main process finds them and the calibration, and tells the others."""
+        message: dict[str, Any] = {}
+        if self.processes.is_main:
+            patience = self.config.patience or run.epochs
+            last = epoch == run.epochs or run.progress.waited + 1 >= patience
+
+            def predictor(calibration: Calibration) -> Predictor:
+                checkpoint = self._checkpoint(run, calibration, {}, epoch=epoch)
+                return Predictor(checkpoint, str(self.device), encoder=self.encoder)
+
+            judge = Judge(self.dataset, self.patches, self.masks, self.val, self.val_patches, self.device)
+            calibration, scores = yield from judge.steps(
+                run.model, predictor, run.kept_levels, check_order=last
+            )
+            message = {"calibration": calibration.model_dump(mode="json"), "scores": scores}
+        told = self.processes.tell(message, self.device)
+        run.progress.calibration = told["calibration"]
+        found: dict[str, float] = told["scores"]
+        return found
+
+    def _checkpoint(
+        self,
+        run: TrainingRun,
+        calibration: Calibration,
+        metrics: Mapping[str, float],
+        *,
+        epoch: int,
+        finished: bool = False,
+    ) -> Checkpoint:
+        return checkpoint_of(
+            run.model,
+            self.classes,
+            calibration,
+            with_encoder=run.task.trains_encoder,
+            mpp=self.patches.view.mpp,
+            metrics=dict(metrics),
+            data_fingerprint=self.dataset.fingerprint,
+            training={
+                "finished": finished,
+                "epoch": epoch,
+                "patch": self.patches.view.size,
+                "scale": self.patches.view.scale,
+                "patches": len(self.dataset),
+                "identity": self.identity,
+                "history": list(run.progress.history),
+            },
+        )

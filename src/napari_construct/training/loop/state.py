@@ -1,0 +1,136 @@
+"""Where a training run stands: what it needs to go on as if it had never stopped.
+
+A file of its own beside the checkpoint (``NAME.construct.training``), written like a checkpoint:
+safetensors and JSON, atomically, never pickle. Order and augmentation need no entry, as they are
+functions of seed and step (:mod:`~napari_construct.training.randomness`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from torch import Tensor
+
+from napari_construct.exceptions import CheckpointError, ConfigurationError
+from napari_construct.models.checkpoints.archive import damaged, read_archive, write_archive
+
+KIND: Final = "napari-construct training state"
+FORMAT_VERSION: Final = 2
+SUFFIX: Final = ".training"
+
+HARMLESS: Final = frozenset({"num_workers", "memory_limit_mb", "cache_folder", "cache_gb"})
+"""Settings that may change on resume, because they change no number."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """The part of the state that JSON holds.
+
+    Attributes
+    ----------
+    epoch, step_in_epoch : int
+        Finished epochs, and finished steps of the next one.
+    sums : dict of str to float
+        Losses summed over the steps of the unfinished epoch.
+    history : list of dict
+        Metrics of every finished epoch.
+    calibration : dict
+        Of the last finished epoch.
+    best : dict or None
+        Score, epoch, metrics and calibration of the best epoch, where it is kept.
+    waited : int
+        Validations since the best one.
+    stopped : bool
+        Whether training ended early.
+    scaler : dict
+        Of the gradient scaler, in float16.
+    namings : int
+        How often pseudo labels were made.
+    """
+
+    epoch: int = 0
+    step_in_epoch: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
+    calibration: dict[str, Any] = field(default_factory=dict)
+    best: dict[str, Any] | None = None
+    waited: int = 0
+    stopped: bool = False
+    scaler: dict[str, Any] = field(default_factory=dict)
+    namings: int = 0
+
+
+def state_path(output: Path) -> Path:
+    """The state's file for a checkpoint's file."""
+    return output.with_name(output.name + SUFFIX)
+
+
+def save_state(
+    path: Path, progress: Progress, identity: Mapping[str, Any], tensors: Mapping[str, Mapping[str, Tensor]]
+) -> None:
+    """Write a state; ``identity`` is what a resumed run must agree on."""
+    manifest = {
+        "format": KIND,
+        "format_version": FORMAT_VERSION,
+        "identity": identity,
+        "progress": asdict(progress),
+    }
+    write_archive(path, manifest, tensors)
+
+
+def load_state(
+    path: Path, identity: Mapping[str, Any], names: frozenset[str], optional: frozenset[str]
+) -> tuple[Progress, dict[str, dict[str, Tensor]]]:
+    """Read a state and compare it with the run that wants to go on.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, damaged or of a newer version.
+    ConfigurationError
+        If settings, classes, data or encoder differ from those of the interrupted run.
+    """
+    if not path.is_file():
+        raise CheckpointError(
+            f"{path}: expected the state of an interrupted training run, found no file; "
+            "start without resume, or check the output's path"
+        )
+    manifest, tensors = read_archive(
+        path, kind=KIND, version=FORMAT_VERSION, required=names, optional=optional
+    )
+    try:
+        progress = Progress(**manifest["progress"])
+        stored = dict(manifest["identity"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise damaged(path, KIND, error) from error
+    _compare(path, stored, identity)
+    return progress, tensors
+
+
+def remove_partials(path: Path) -> None:
+    """Remove what killed runs left half-written for ``path``; call only for files one owns."""
+    for partial in path.parent.glob(f".{path.name}*.part"):
+        partial.unlink(missing_ok=True)
+
+
+def _compare(path: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    old, new = _flat(stored), _flat(wanted)
+    for name in sorted(old.keys() | new.keys()):
+        if old.get(name) != new.get(name) and name.split(".")[-1] not in HARMLESS:
+            raise ConfigurationError(
+                f"{path}: expected {name} {old.get(name)!r} as in the interrupted run, got "
+                f"{new.get(name)!r}; resume with the same settings and data, or start without resume"
+            )
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = list(value) if isinstance(value, tuple) else value
+    return flat

@@ -1,0 +1,104 @@
+"""Training with image-level labels, from a dataset to a checkpoint, as one job."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor
+
+from napari_construct.classes import ClassTable
+from napari_construct.data.image_level import ImageLevelDataset
+from napari_construct.encoders.protocol import Encoder
+from napari_construct.events import Notice, Steps
+from napari_construct.models.checkpoints.checkpoint import Checkpoint
+from napari_construct.training.config.config import TrainingConfig
+from napari_construct.training.loop.assemble import assemble_run
+from napari_construct.training.loop.setup import Job
+from napari_construct.types import PathLike
+
+
+def train(
+    dataset: ImageLevelDataset,
+    config: TrainingConfig | None = None,
+    *,
+    classes: ClassTable | None = None,
+    val: ImageLevelDataset | PathLike | None = None,
+    output: PathLike | None = None,
+    resume: bool = False,
+    encoder: Encoder | None = None,
+    teacher: Encoder | None = None,
+    start: Float[Tensor, "k p d"] | None = None,
+    device: str = "auto",
+) -> Steps[Checkpoint]:
+    """Train a model on patches whose classes are known and whose masks are not.
+
+    Under ``accelerate launch`` (or ``torchrun``) every process runs this function with the same arguments;
+    they share the batches, and the main process alone validates and writes.
+
+    Parameters
+    ----------
+    dataset : ImageLevelDataset
+        The patches.
+    config : TrainingConfig, optional
+        Settings; the defaults of the ``construct`` preset otherwise.
+    classes : ClassTable, optional
+        Names, prompts and colours, one per class of the dataset and in its order.
+    val : ImageLevelDataset or path, optional
+        Validation data: patches with labels, or a folder with ``img`` and ``mask``.
+    output : path, optional
+        Checkpoint to write after every validation, atomically; beside it lies the state for ``resume``
+        until the run is complete.
+    resume : bool
+        Go on where an interrupted run of the same settings and data stopped. On a CPU the losses are
+        those of an uninterrupted run, bit by bit.
+    encoder, teacher : Encoder, optional
+        Instead of the catalogue's, for example with the user's own weights.
+    start : Tensor, optional
+        (k, p, d) start of the prototypes; ``config.prototype_start`` decides by default.
+    device : str
+        "auto", "cpu", "cuda", "cuda:1", "mps".
+
+    Yields
+    ------
+    StepDone, EpochDone, Resumed, Notice, Event
+        Closing the generator stops after the present step; with ``output``, the state is saved.
+
+    Returns
+    -------
+    Checkpoint
+        Calibrated; of the last epoch, or of the best one (``config.keep``).
+
+    Raises
+    ------
+    ConfigurationError
+        If settings contradict each other, the data, or the interrupted run.
+    DatasetError, InputError
+        If a file cannot be used; the message names it.
+    CheckpointError
+        If ``resume`` finds nothing to resume, or the output cannot be written.
+    """
+    job = Job(dataset, config or TrainingConfig(), classes, val, output, encoder, teacher, device)
+    if resume and (finished := job.finished_before()) is not None:
+        return finished
+    for text in (*dataset.notices, *job.notices):
+        yield Notice("train", 0, 0, text)
+    patches = yield from job.read()
+    for text in patches.view.notices:
+        yield Notice("train", 0, 0, text)
+    run = yield from assemble_run(job, start, resume=resume)
+    job.open_state(run, resume=resume)
+    if resume:
+        yield run.resumed()
+    try:
+        while not run.finished:
+            if run.wants_pseudo_labels:
+                yield from run.name_cells()
+            if run.progress.step_in_epoch < run.steps_per_epoch:
+                yield run.step()
+            else:
+                yield (yield from job.finish_epoch(run))
+    except GeneratorExit:
+        job.save_state(run)
+        raise
+    if run.progress.stopped:
+        yield Notice("train", 0, 0, job.stopped_notice(run))
+    return (yield from job.complete(run))

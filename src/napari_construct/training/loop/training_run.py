@@ -1,0 +1,255 @@
+"""One training run in memory: steps, and a state that can be taken and put back at any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from napari_construct.events import Resumed, StepDone, Steps
+from napari_construct.exceptions import CheckpointError, ConstructError
+from napari_construct.models.network.calibration import Calibration
+from napari_construct.training.config.config import TrainingConfig
+from napari_construct.training.loop.averaging import WeightAverage, estimate_norms, kept_weights
+from napari_construct.training.loop.optimiser_step import Optimisation, rate_factor
+from napari_construct.training.loop.precision import autocast
+from napari_construct.training.loop.pseudo_labels import naming_rounds, pseudo_label_steps
+from napari_construct.training.loop.state import Progress
+from napari_construct.training.objective.task import TrainingTask
+from napari_construct.training.randomness import seed_of
+from napari_construct.training.views.batches import Batches, DrawnBatches
+
+State = dict[str, dict[str, Tensor]]
+
+PSEUDO_LABELS: Final = "pseudo_labels"
+"""Their name in the state."""
+
+
+class TrainingRun:
+    """Optimiser, averages, position and best epoch of a run.
+
+    Parameters
+    ----------
+    task : TrainingTask
+        On its device; holds the model.
+    batches : Batches
+        What steps work on.
+    config : TrainingConfig
+        The settings.
+    device : torch.device
+        Where steps run.
+
+    Attributes
+    ----------
+    kept_levels : callable or None
+        The encoder's levels of training patches by their indices, where a cache keeps them.
+    """
+
+    def __init__(
+        self, task: TrainingTask, batches: Batches, config: TrainingConfig, device: torch.device
+    ) -> None:
+        self.task, self.model, self.batches = task, task.model, batches
+        self.config, self.device = config, device
+        self.kept_levels: Callable[[Sequence[int]], tuple[Tensor, ...]] | None = None
+        self.progress = Progress()
+        self.best: State = {}
+        self.parameters = {n: p for n, p in self.model.named_parameters() if p.requires_grad}
+        self.optimisation = Optimisation(task, self.parameters, config, device)
+        self.average = WeightAverage(self.parameters, config.average_decay)
+        self.steps_per_epoch = batches.steps_per_epoch
+        self.epochs = config.epochs_of(self.steps_per_epoch)
+        self.total_steps = self.steps_per_epoch * self.epochs
+
+    @property
+    def step_number(self) -> int:
+        """Finished steps of the whole run."""
+        return self.progress.epoch * self.steps_per_epoch + self.progress.step_in_epoch
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or patience is at its end."""
+        return self.progress.stopped or self.progress.epoch >= self.epochs
+
+    def step(self) -> StepDone:
+        """Draw a batch, take one optimiser step, report it.
+
+        Raises
+        ------
+        ConstructError
+            If the loss is not finite, or the device runs out of memory.
+        """
+        number, config = self.step_number, self.config
+        try:
+            with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+                torch.manual_seed(seed_of(config.seed, "layers", number))
+                losses, rate = self.optimisation.step(
+                    self.batches.batch(number), self._factor(number), number + 1
+                )
+        except torch.OutOfMemoryError as error:
+            raise ConstructError(
+                f"{self.device} ran out of memory at a batch of {config.batch_size} patches; choose a "
+                "smaller batch_size or image_size, or a larger accumulate"
+            ) from error
+        if config.average_from is not None and number + 1 > self.total_steps * config.average_from:
+            self.average.update()
+        progress = self.progress
+        progress.step_in_epoch += 1
+        for name, value in losses.items():
+            progress.sums[name] = progress.sums.get(name, 0.0) + value
+        return StepDone(
+            "train",
+            number + 1,
+            self.total_steps,
+            epoch=progress.epoch,
+            epochs=self.epochs,
+            losses=losses,
+            learning_rate=rate,
+        )
+
+    def resumed(self) -> Resumed:
+        """What is known of the part of the run that is over."""
+        ends = tuple(self.steps_per_epoch * (i + 1) for i in range(self.progress.epoch))
+        return Resumed(
+            "train",
+            self.step_number,
+            self.total_steps,
+            steps=ends,
+            learning_rates=tuple(self.optimisation.rate(self._factor(end - 1)) for end in ends),
+            history=tuple(dict(metrics) for metrics in self.progress.history),
+        )
+
+    def _factor(self, number: int) -> float:
+        config = self.config
+        return rate_factor(number, self.total_steps, schedule=config.schedule, warm_up=config.warm_up)
+
+    @property
+    def wants_pseudo_labels(self) -> bool:
+        """Whether it is time to name the cells of mixed patches (again)."""
+        config, batches = self.config, self._drawn
+        if batches is None or config.pseudo_labels_from is None or config.labels_speak_of != "cells":
+            return False
+        due = naming_rounds(
+            self.step_number, self.total_steps, config.pseudo_labels_from, config.pseudo_label_rounds
+        )
+        return self.progress.namings < due and bool((batches.labels.sum(1) > 1).any())
+
+    def name_cells(self) -> Steps[None]:
+        """Let the averaged network name cells; averaging starts anew from the next step."""
+        if (batches := self._drawn) is None:
+            return
+        with self.kept():
+            yield from self.use_average()
+            batches.pseudo_labels = yield from pseudo_label_steps(
+                self.model, batches.patches, batches.labels, self.config.pseudo_label_confidence, self.device
+            )
+        self.progress.namings += 1
+        self.average = WeightAverage(self.parameters, self.config.average_decay)
+
+    def kept(self) -> AbstractContextManager[None]:
+        """Put the present weights back when the block ends."""
+        return kept_weights(self.modules())
+
+    def use_average(self) -> Steps[None]:
+        """Put the averaged weights into the model, with batch statistics of their own, if there are any."""
+        if self.average.count:
+            self.average.put_into_model()
+            yield from self.estimate_norms()
+
+    def estimate_norms(self) -> Steps[None]:
+        """Take batch statistics from the batches of the last steps (of the first, before there are any)."""
+        end = max(self.step_number, min(self.config.norm_batches, self.total_steps))
+        last = range(max(end - self.config.norm_batches, 0), end)
+
+        def forward(number: int) -> None:
+            with autocast(self.optimisation.dtype, self.device):
+                self.task.output(self.batches.batch(number))
+
+        trained = [self.model.head, *((self.model.encoder,) if self.task.trains_norms else ())]
+        yield from estimate_norms(nn.ModuleList(trained), [partial(forward, n) for n in last])
+
+    def finish_epoch(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        """Close the epoch; returns its mean losses together with ``metrics``."""
+        progress = self.progress
+        means = {name: value / max(progress.step_in_epoch, 1) for name, value in progress.sums.items()}
+        full = means | dict(metrics)
+        progress.history.append(full)
+        progress.epoch, progress.step_in_epoch, progress.sums = progress.epoch + 1, 0, {}
+        return full
+
+    def judge(self, score: float | None, metrics: Mapping[str, float], calibration: Calibration) -> bool:
+        """Remember the present weights if ``score`` is the highest so far, and count validations without.
+
+        Returns whether it is the highest; call it while the averaged weights are in the model.
+        """
+        progress = self.progress
+        better = score is not None and (progress.best is None or score > progress.best["score"])
+        if better:
+            progress.best = {
+                "score": score,
+                "epoch": progress.epoch,
+                "metrics": dict(metrics),
+                "calibration": calibration.model_dump(mode="json"),
+            }
+            self.best = {f"best_{name}": _copied(m.state_dict()) for name, m in self.modules().items()}
+        progress.waited = 0 if better else progress.waited + 1
+        progress.stopped = self.config.patience is not None and progress.waited >= self.config.patience
+        return better
+
+    def tensors(self) -> State:
+        """Everything that is a tensor: weights, optimiser, averages, memory bank, the best weights."""
+        return {
+            **{name: module.state_dict() for name, module in self.modules().items()},
+            "optimiser": self.optimisation.tensors(),
+            "average": self.average.tensors(),
+            "bank": {} if self.task.contrast is None else dict(self.task.contrast.state_dict()),
+            **self._pseudo_labels(),
+            **self.best,
+        }
+
+    def restore(self, progress: Progress, state: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Go back to a state taken by :meth:`tensors`."""
+        try:
+            for name, module in self.modules().items():
+                module.load_state_dict(dict(state[name]), strict=True)
+            if self.task.contrast is not None:
+                self.task.contrast.load_state_dict(dict(state["bank"]), strict=True)
+            self.optimisation.restore(state["optimiser"], progress.scaler)
+            self.average.restore(state["average"])
+            if self._drawn is not None and PSEUDO_LABELS in state:
+                self._drawn.pseudo_labels = state[PSEUDO_LABELS]["cells"]
+        except (KeyError, RuntimeError) as error:
+            raise CheckpointError(
+                f"expected the training state of this network, got another one ({error}); "
+                "start without resume"
+            ) from error
+        self.progress = progress
+        self.best = {n: dict(s) for n, s in state.items() if n.startswith("best_")}
+
+    @property
+    def _drawn(self) -> DrawnBatches | None:
+        """The batches, where views are drawn anew: only these can hold pseudo labels."""
+        return self.batches if isinstance(self.batches, DrawnBatches) else None
+
+    def _pseudo_labels(self) -> State:
+        found = None if self._drawn is None else self._drawn.pseudo_labels
+        return {} if found is None else {PSEUDO_LABELS: {"cells": found}}
+
+    def use_best(self) -> None:
+        """Put the best weights into the model."""
+        for name, module in self.modules().items():
+            module.load_state_dict(self.best[f"best_{name}"], strict=True)
+
+    def modules(self) -> dict[str, nn.Module]:
+        """What is trained, by the name it has in the state."""
+        modules: dict[str, nn.Module] = {"head": self.model.head}
+        if self.task.trains_encoder:
+            modules["encoder"] = self.model.encoder
+        return modules
+
+
+def _copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().cpu().clone() for name, value in state.items()}

@@ -1,0 +1,1 @@
+"""The objective: the losses of one step and what they are computed from."""

@@ -1,0 +1,38 @@
+"""Logits with the labels that speak of them: of whole parts, or of every cell of the CAM."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from napari_construct.models.network.pooling import pool_logits
+from napari_construct.training.views.batch import Batch, parts_of
+from napari_construct.training.views.mosaic import share_of_cells
+from napari_construct.training.views.partial_masks import UNKNOWN, at_cells
+
+
+def part_logits(
+    cam: Float[Tensor, "b k h w"], batch: Batch, pooling: str
+) -> tuple[Float[Tensor, "q k"], Float[Tensor, "q k"]]:
+    """Pooled logits and labels of every part of a mosaic that is there: patches first, then strips."""
+    parts = parts_of(batch, (cam.shape[-2], cam.shape[-1]))
+    return pool_logits(cam[parts.image], pooling, parts.place), parts.labels
+
+
+def cell_logits(
+    cam: Float[Tensor, "b k h w"], batch: Batch
+) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k"]]:
+    """Logits of every cell of the CAM, and its labels: its class where named, those of its part elsewhere."""
+    labels = batch.labels[:, :, None, None].expand_as(cam)
+    if batch.pasted is not None:
+        strip = share_of_cells(batch.pasted, (cam.shape[-2], cam.shape[-1]))[:, None] > 0.5
+        own, other = (part[:, :, None, None] for part in batch.parts)
+        labels = torch.where(strip, other, own)
+    if batch.named is not None:
+        named = at_cells(batch.named, (cam.shape[-2], cam.shape[-1])).long()
+        known = (named != UNKNOWN)[:, None]
+        one = F.one_hot(named.clamp_max(cam.shape[1] - 1), cam.shape[1]).movedim(-1, 1)
+        labels = torch.where(known, one.to(labels), labels)
+    return cam.movedim(1, -1).flatten(0, -2), labels.movedim(1, -1).flatten(0, -2)

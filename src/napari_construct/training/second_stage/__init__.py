@@ -1,0 +1,1 @@
+"""The second stage: pseudo masks of the first train a U-Net."""

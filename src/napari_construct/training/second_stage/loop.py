@@ -1,0 +1,153 @@
+"""The training loop of the second stage: batches of pseudo masks, their loss, averaged weights."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, UInt8
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from napari_construct.events import StepDone, Steps
+from napari_construct.exceptions import ConstructError
+from napari_construct.models.network.unet import UNet
+from napari_construct.training.config.second_stage import SecondStageConfig
+from napari_construct.training.loop.averaging import WeightAverage, estimate_norms
+from napari_construct.training.randomness import epoch_order, generator, seed_of
+from napari_construct.training.views.augmentation import augment_with_masks
+from napari_construct.training.views.mosaic import paste
+from napari_construct.training.views.partial_masks import UNKNOWN, at_cells
+from napari_construct.training.views.patches import PatchStore
+
+WARM_UP: Final = 0.1
+LARGEST_WEIGHT: Final = 10.0
+"""Of a class in the loss, against the mean one."""
+
+STATISTICS_FROM: Final = 20
+"""Batches from which the averaged network's normalisation statistics are taken."""
+
+
+class SecondStageTraining:
+    """Optimiser, averaged weights and the loop over steps."""
+
+    def __init__(
+        self,
+        network: UNet,
+        patches: PatchStore,
+        images: NDArray[np.uint8],
+        masks: NDArray[np.uint8],
+        config: SecondStageConfig,
+        device: torch.device,
+    ) -> None:
+        self.network, self.config, self.device = network, config, device
+        self.window, self.size = patches.view.window, patches.view.size
+        self.images, self.masks = torch.from_numpy(images), torch.from_numpy(masks)
+        self.weights = class_weights(masks, network.head.n_classes).to(device)
+        groups: list[dict[str, Any]] = [
+            {"params": list(network.head.parameters()), "lr": config.learning_rate}
+        ]
+        if network.trains_encoder:
+            rate = config.encoder_learning_rate
+            groups.append({"params": list(network.encoder.parameters()), "lr": rate})
+        self.optimiser = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
+        self.rates = [group["lr"] for group in self.optimiser.param_groups]
+        trained = {n: p for n, p in network.named_parameters() if p.requires_grad}
+        self.average = WeightAverage(trained)
+        self.losses: list[float] = []
+
+    @property
+    def means(self) -> dict[str, float]:
+        """Mean loss of the last tenth of the steps."""
+        return {"loss": float(np.mean(self.losses[-max(len(self.losses) // 10, 1) :]))}
+
+    def steps(self) -> Steps[None]:
+        """Train; afterwards the network holds the averaged weights and is in eval mode."""
+        total, first = self.config.steps, int(self.config.steps * self.config.average_from)
+        self.network.train()
+        for step in range(total):
+            factor = min((step + 1) / max(math.ceil(total * WARM_UP), 1), 1.0)
+            for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
+                group["lr"] = rate * factor
+            with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+                torch.manual_seed(seed_of(self.config.seed, "layers", step))
+                loss = self._optimise(*self._batch(step))
+            self.losses.append(loss)
+            if step >= first:
+                self.average.update()
+            yield StepDone(
+                "train", step + 1, total, epoch=0, losses={"loss": loss}, learning_rate=self.rates[0] * factor
+            )
+        if self.average.count > 1:
+            self.average.put_into_model()
+            yield from self._statistics()
+        self.network.trains_encoder = False
+        self.network.requires_grad_(False).eval()
+
+    def _batch(self, step: int) -> tuple[Float[Tensor, "b 3 s s"], UInt8[Tensor, "b s s"]]:
+        """The batch of a step: a function of the seed and the step's number."""
+        config = self.config
+        indices = _full_batch(step, config.batch_size, len(self.images), config.seed)
+        images, masks = augment_with_masks(
+            self.images[indices].to(self.device),
+            self.masks[indices].to(self.device),
+            config.augmentation,
+            window=self.window,
+            size=self.size,
+            generator=generator(config.seed, "augmentation", step),
+        )
+        if config.augmentation.mosaic:
+            random = generator(config.seed, "mosaic", step)
+            images, pasted, partner = paste(images, config.augmentation.mosaic, random)
+            masks = torch.where(pasted, masks[partner], masks)
+        return images, masks
+
+    def _optimise(self, images: Tensor, masks: Tensor) -> float:
+        self.optimiser.zero_grad(set_to_none=True)
+        loss = pseudo_mask_loss(self.network(images).cam, masks, self.weights)
+        if not bool(torch.isfinite(loss)):
+            raise ConstructError(
+                f"expected a finite loss at step {len(self.losses) + 1}, got {float(loss):g}; lower the "
+                "learning rate"
+            )
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_([p for g in self.optimiser.param_groups for p in g["params"]], 5.0)
+        self.optimiser.step()
+        return float(loss.detach())
+
+    def _statistics(self) -> Steps[None]:
+        """Statistics of batch normalisation under the averaged weights."""
+        part = self.network if self.network.trains_encoder else self.network.head
+
+        def forward(step: int) -> None:
+            self.network(self._batch(step)[0])
+
+        yield from estimate_norms(part, [partial(forward, n) for n in range(STATISTICS_FROM)])
+
+
+def _full_batch(step: int, size: int, count: int, seed: int) -> list[int]:
+    """Patches of a step: epochs follow each other without a gap, so that no batch is small."""
+    places = range(step * size, (step + 1) * size)
+    orders = {epoch: epoch_order(seed, epoch, count).tolist() for epoch in {p // count for p in places}}
+    return [orders[p // count][p % count] for p in places]
+
+
+def pseudo_mask_loss(
+    cam: Float[Tensor, "b k gh gw"], masks: UInt8[Tensor, "b h w"], weights: Float[Tensor, " k"]
+) -> Float[Tensor, ""]:
+    """Cross-entropy at the pixel in the middle of each cell; 0 where nothing in the batch is known."""
+    truth = at_cells(masks, (cam.shape[-2], cam.shape[-1])).long()
+    if not bool((truth != UNKNOWN).any()):
+        return cam.sum() * 0
+    return F.cross_entropy(cam, truth, weights, ignore_index=UNKNOWN)
+
+
+def class_weights(masks: NDArray[np.uint8], k: int) -> Float[Tensor, " k"]:
+    """Inverse of each class's area, 1 in the mean over pixels, at most ``LARGEST_WEIGHT``."""
+    area = np.bincount(masks.ravel(), minlength=256)[:k].astype(np.float64)
+    known = max(area.sum(), 1.0)
+    return torch.from_numpy(np.clip(known / (k * np.maximum(area, 1)), None, LARGEST_WEIGHT)).float()

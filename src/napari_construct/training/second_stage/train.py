@@ -1,0 +1,199 @@
+"""The second stage: pseudo masks train a small network that needs one pass, no views and no CRF.
+
+1. The first stage makes a mask of every training patch, whose classes are known (pseudo masks).
+2. A U-Net (:mod:`~napari_construct.models.network.unet`) learns them by cross-entropy; classes have
+   the same say however much area each has.
+3. Weights are averaged over the later steps, and the result is calibrated like any other model.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from napari_construct.data.image_level import ImageLevelDataset
+from napari_construct.encoders.protocol import Encoder
+from napari_construct.events import Notice, Steps
+from napari_construct.exceptions import ConfigurationError
+from napari_construct.inference.activation.devices import resolve_device
+from napari_construct.inference.activation.predictor import Predictor
+from napari_construct.models.checkpoints.checkpoint import (
+    Checkpoint,
+    checkpoint_of,
+    save_checkpoint,
+)
+from napari_construct.models.network.builder import make_encoder
+from napari_construct.models.network.config import ModelConfig
+from napari_construct.models.network.unet import UNet, build_unet
+from napari_construct.training.calibration.fit_calibration import fit_calibration
+from napari_construct.training.calibration.labelled_logits import labelled_logits_steps
+from napari_construct.training.calibration.recalibrate import recalibrate, view_config
+from napari_construct.training.calibration.validation import mask_scores_steps, open_masked
+from napari_construct.training.config.second_stage import FIRST, SecondStageConfig
+from napari_construct.training.second_stage.loop import SecondStageTraining
+from napari_construct.training.second_stage.pseudo_masks import pseudo_mask_steps
+from napari_construct.training.views.partial_masks import UNKNOWN
+from napari_construct.training.views.patches import PatchStore, load_patches
+from napari_construct.types import PathLike
+
+
+def train_second_stage(
+    dataset: ImageLevelDataset,
+    first: Checkpoint,
+    config: SecondStageConfig | None = None,
+    *,
+    val: ImageLevelDataset | PathLike | None = None,
+    output: PathLike | None = None,
+    encoder: Encoder | None = None,
+    device: str = "auto",
+    any_encoder: bool = False,
+) -> Steps[Checkpoint]:
+    """Train a one-pass network on the pseudo masks of a first stage.
+
+    Parameters
+    ----------
+    dataset : ImageLevelDataset
+        Patches with labels, best the first stage's own training patches.
+    first : Checkpoint
+        The first stage.
+    config : SecondStageConfig, optional
+        Settings.
+    val : ImageLevelDataset or path, optional
+        Patches with labels, on which the result is calibrated, or a folder with ``img`` and ``mask``, on
+        which it is only scored.
+    output : path, optional
+        Checkpoint to write when all is done; a cancelled run writes nothing.
+    encoder : Encoder, optional
+        Of the first stage, where the catalogue cannot make it alone.
+    device : str
+        "auto", "cpu", "cuda" ...
+    any_encoder : bool
+        Take a first stage with an encoder of another hash as well.
+
+    Yields
+    ------
+    Event, StepDone, Notice
+        Stages "read", "pseudo masks", "train", "calibrate" and "validate".
+
+    Returns
+    -------
+    Checkpoint
+        Of the network "unet"; used like that of the first stage.
+
+    Raises
+    ------
+    ConfigurationError
+        If the data has other classes than the first stage, or the encoder has too few levels.
+    DatasetError, InputError
+        If a file cannot be used; the message names it.
+    """
+    config, started = config or SecondStageConfig(), time.perf_counter()
+    if dataset.class_names != first.classes.names:
+        raise ConfigurationError(
+            f"expected patches with the classes {', '.join(first.classes.names)}, as the first stage "
+            f"has, got {', '.join(dataset.class_names)}; use the same classes in the same order"
+        )
+    place = resolve_device(device)
+    predictor = Predictor(first, device, encoder=encoder, any_encoder=any_encoder)
+    network, stores_encoder = _network(first, config, predictor)
+    for text in _notices(network, config):
+        yield Notice("train", 0, 0, text)
+    shown = view_config(predictor, config.patch_mpp).changed(
+        num_workers=config.num_workers, memory_limit_mb=config.memory_limit_mb
+    )
+    patches = yield from load_patches(dataset, shown, network.spec)
+    chosen = _selection(patches, config)
+    images, masks = yield from pseudo_mask_steps(patches, chosen, dataset.labels, predictor, config)
+    job = SecondStageTraining(network.to(place), patches, images, masks, config, place)
+    yield from job.steps()
+    checkpoint = checkpoint_of(
+        network,
+        first.classes,
+        with_encoder=stores_encoder,
+        mpp=patches.view.mpp or first.mpp,
+        data_fingerprint=dataset.fingerprint,
+        training={
+            "finished": True,
+            "stage": 2,
+            "patch": patches.view.size,
+            "scale": patches.view.scale,
+            "patches": len(chosen),
+            "unknown_pixels": float((masks == UNKNOWN).mean()),
+            "class_pixels": [float((masks == i).mean()) for i in range(len(first.classes))],
+            "config": config.model_dump(mode="json"),
+            "first_stage": {
+                "encoder": first.config.encoder,
+                "encoder_sha256": first.encoder_hash,
+                "data_fingerprint": first.data_fingerprint,
+            },
+        },
+    )
+    _, logits = yield from labelled_logits_steps(network, patches, dataset.labels, place)
+    calibration = fit_calibration(logits, held_out=False, background=first.calibration.background)
+    # found on slides left out, which pseudo masks of training slides cannot stand in for
+    offsets = {"class_offsets": first.calibration.class_offsets}
+    checkpoint = replace(checkpoint, calibration=calibration.model_copy(update=offsets))
+    checkpoint = yield from _validated(checkpoint, network.encoder, val, config, device)
+    metrics = {**checkpoint.metrics, **job.means, "seconds": time.perf_counter() - started}
+    checkpoint = replace(checkpoint, metrics=metrics)
+    if output is not None:
+        save_checkpoint(output, checkpoint)
+    return checkpoint
+
+
+def _network(first: Checkpoint, config: SecondStageConfig, predictor: Predictor) -> tuple[UNet, bool]:
+    """The network, and whether the checkpoint must hold its encoder."""
+    own = config.encoder in (FIRST, first.config.encoder)
+    loaded: Any = predictor.network
+    student: Any = copy.deepcopy(loaded.encoder) if own else make_encoder(config.encoder)
+    wiring = ModelConfig(
+        network="unet",
+        encoder=student.spec.id,
+        teacher=None,
+        fusion_width=config.width,
+        cam_stride=student.spec.strides[0],
+        pooling="attention",
+    )
+    network = build_unet(wiring, student, len(first.classes), seed=config.seed)
+    network.trains_encoder = config.encoder_learning_rate is not None and student.spec.redistributable
+    student.requires_grad_(network.trains_encoder)
+    return network, network.trains_encoder or (own and first.encoder_state is not None)
+
+
+def _notices(network: UNet, config: SecondStageConfig) -> tuple[str, ...]:
+    spec = network.spec
+    if config.encoder_learning_rate is None or spec.redistributable:
+        return ()
+    text = (
+        f"the encoder {spec.id} stays frozen: its licence ({spec.licence}) does not let a checkpoint hold it"
+    )
+    return (text,)
+
+
+def _selection(patches: PatchStore, config: SecondStageConfig) -> list[int]:
+    """All patches, or an even selection of as many as fit into memory with their masks."""
+    rows, columns = patches.view.side
+    most = max(int(config.memory_limit_mb * 1e6 / (4 * rows * columns)), 1)
+    if len(patches) <= most:
+        return list(range(len(patches)))
+    return [int(i) for i in np.unique(np.linspace(0, len(patches) - 1, most).round())]
+
+
+def _validated(
+    checkpoint: Checkpoint,
+    encoder: Encoder,
+    val: ImageLevelDataset | PathLike | None,
+    config: SecondStageConfig,
+    device: str,
+) -> Steps[Checkpoint]:
+    if val is None:
+        return checkpoint
+    if isinstance(val, ImageLevelDataset):
+        return (yield from recalibrate(checkpoint, val, mpp=config.patch_mpp, encoder=encoder, device=device))
+    predictor = Predictor(checkpoint, device, encoder=encoder)
+    scores = yield from mask_scores_steps(open_masked(val, config.patch_mpp), predictor)
+    return replace(checkpoint, metrics={**checkpoint.metrics, **scores})

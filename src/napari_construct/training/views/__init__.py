@@ -1,0 +1,1 @@
+"""What one step sees: patches, views, augmentation, mosaics, sampling."""

@@ -1,0 +1,51 @@
+"""Scores of an evaluation as files."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+
+from napari_construct.exceptions import ConfigurationError
+from napari_construct.widgets.evaluate.scores import HEADS, Scored
+
+
+def export(scored: Scored, path: Path) -> None:
+    """Write JSON, CSV or HTML, by the suffix, atomically.
+
+    Raises
+    ------
+    ConstructError
+        If the suffix is another one, or the file cannot be written.
+    """
+    from napari_construct.export.atomic import atomic
+    from napari_construct.export.record import write_record
+
+    kind = path.suffix.lower()
+    if kind == ".json":
+        write_record(path, scored.to_dict())
+    elif kind in (".csv", ".html"):
+        text = scored.to_csv() if kind == ".csv" else page(scored)
+        with atomic(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    else:
+        raise ConfigurationError(
+            f"{path.name}: expected the suffix .json, .csv or .html, got {kind or 'none'}; add one of them"
+        )
+
+
+def page(scored: Scored) -> str:
+    """One HTML page: of folders the whole report, of layers scores and confusion matrix."""
+    if scored.report is not None:
+        return str(scored.report.to_html())
+    from napari_construct.evaluation.report.html import html_table
+    from napari_construct.evaluation.report.plots import confusion_plot
+    from napari_construct.evaluation.report.tables import Table, confusion_table
+
+    content = scored.to_dict()
+    scores = Table("Scores", HEADS, tuple(scored.rows()), strong=1)
+    about = escape(f"{scored.about['prediction']} against {scored.about['truth']}, percent")
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Evaluation</title></head>'
+        f"<body><h1>Evaluation</h1><p>{about}</p>{html_table(scores)}"
+        f"{html_table(confusion_table(content))}{confusion_plot(content)}</body></html>\n"
+    )

@@ -1,0 +1,190 @@
+"""The jobs behind Evaluate, without a widget: layers against layers, folders, one image of a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Labels, Layer
+from numpy.typing import NDArray
+
+from napari_construct.classes import ClassTable
+from napari_construct.data.masks import find_pairs, read_mask
+from napari_construct.events import Event, Steps
+from napari_construct.exceptions import InputError
+from napari_construct.metrics.segmentation import confusion_matrix
+from napari_construct.widgets.evaluate.errors import errors_layer, errors_of
+from napari_construct.widgets.evaluate.scores import Scored
+from napari_construct.widgets.evaluate.settings import EvaluateSettings
+from napari_construct.widgets.jobs.imports import torch_loaded
+from napari_construct.widgets.layers import METADATA_KEY, labels_layer, twin_placement
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LayerPair:
+    """Two labels layers as they were when the job was started.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the prediction's layer and of the truth's.
+    prediction, truth : array-like
+        Labels, not read yet.
+    classes : tuple of str
+        What the prediction's layer says; empty where it does not.
+    placement : mapping
+        Puts a new layer where the prediction lies.
+    """
+
+    names: tuple[str, str]
+    prediction: Any
+    truth: Any
+    classes: tuple[str, ...]
+    placement: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluated:
+    """Scores, and the layers that show them."""
+
+    scored: Scored
+    layers: tuple[Layer, ...] = ()
+
+
+def layer_pair(prediction: Any, truth: Any) -> LayerPair:
+    """Two labels layers; to be called in the GUI thread.
+
+    Raises
+    ------
+    InputError
+        If they differ in shape.
+    """
+    data, other = (layer.data[0] if layer.multiscale else layer.data for layer in (prediction, truth))
+    if data.shape != other.shape:
+        raise InputError(
+            f"expected labels of one shape, got {data.shape} in {prediction.name} and {other.shape} in "
+            f"{truth.name}; choose layers of the same image"
+        )
+    known = prediction.metadata.get(METADATA_KEY, {}).get("classes") or ()
+    names = tuple(map(str, known)) or _named_in_features(prediction) or _named_in_features(truth)
+    return LayerPair((prediction.name, truth.name), data, other, names, twin_placement(prediction))
+
+
+def _named_in_features(layer: Any) -> tuple[str, ...]:
+    """Class names of a layer's table, where they are those of labels 1, 2, ..."""
+    features = layer.features
+    if "class" not in features or "index" not in features:
+        return ()
+    if features["index"].tolist() != list(range(1, len(features) + 1)):
+        return ()
+    return tuple(map(str, features["class"]))
+
+
+def layers_job(pair: LayerPair, settings: EvaluateSettings) -> Steps[Evaluated]:
+    """Count, plane by plane, and map the errors.
+
+    Raises
+    ------
+    InputError
+        If the truth holds values that are neither a class nor ignored.
+    """
+    planes = list(product(*map(range, pair.prediction.shape[:-2])))
+    ignore = {*settings.ignore, *({0} if settings.first_class else ())}
+    names = pair.classes
+    if not names:
+        names = yield from _numbered(pair, planes, settings.first_class, ignore)
+    matrix = np.zeros((len(names), len(names) + 1), dtype=np.int64)
+    errors = np.zeros(pair.prediction.shape, np.uint8)
+    left_out = [value - settings.first_class for value in ignore]
+    for done, index in enumerate(planes):
+        yield Event("comparing", done, len(planes))
+        predicted = np.asarray(pair.prediction[index])
+        truth = np.asarray(pair.truth[index]).astype(np.int64) - settings.first_class
+        matrix += confusion_matrix(truth, predicted, len(names), left_out)
+        errors[index] = errors_of(truth, predicted, left_out)
+    yield Event("making the layers", 0, 1)
+    about = {"prediction": pair.names[0], "truth": pair.names[1], "ignored": sorted(ignore)}
+    if not matrix.any():
+        raise InputError(
+            f"{pair.names[1]}: expected pixels of a class in the truth, got ignored ones only; check the "
+            "value of the first class and the ignored values"
+        )
+    layer = errors_layer(errors, pair.names[0], **pair.placement)
+    return Evaluated(Scored(names, {"predicted": matrix}, about), (layer,))
+
+
+def _numbered(
+    pair: LayerPair, planes: Sequence[tuple[int, ...]], first: int, ignore: set[int]
+) -> Steps[tuple[str, ...]]:
+    """Names for layers that know none: "class 1" up to the highest value of both."""
+    highest = 1
+    for done, index in enumerate(planes):
+        yield Event("looking for classes", done, len(planes))
+        truth = np.asarray(pair.truth[index])
+        kept = truth[~np.isin(truth, list(ignore))]
+        inside = int(kept.max()) + 1 - first if kept.size else 0
+        highest = max(highest, int(np.asarray(pair.prediction[index]).max()), inside)
+    if highest > 254:
+        raise InputError(
+            f"expected at most 254 classes, got the label {highest}; instance labels are no class mask"
+        )
+    return tuple(f"class {i + 1}" for i in range(highest))
+
+
+def load_libraries() -> None:
+    """Import what :func:`folders_job` and its outcome need."""
+    with torch_loaded():
+        from napari_construct.evaluation import evaluate  # noqa: F401 - this is the purpose
+
+
+def folders_job(images: Path, masks: Path | None, settings: EvaluateSettings) -> Steps[Evaluated]:
+    """As ``napari-construct evaluate``; scores and intervals are computed here, not in the GUI thread."""
+    pairs = find_pairs(images, masks)
+    yield Event("loading the model", 0, 1)
+    load_libraries()
+    from napari_construct.evaluation.evaluate import evaluate_steps
+    from napari_construct.evaluation.scores.models import Models
+
+    models = Models([settings.model], device=settings.segment.device)
+    yield Event("loading the model", 1, 1)
+    report = yield from evaluate_steps(pairs, models, settings.segment, ignore=settings.ignore)
+    yield Event("summing up", 0, 1)
+    matrices: dict[str, NDArray[np.int64]] = {
+        "predicted": report.confusion("predicted"),
+        "oracle": report.confusion("oracle"),
+    }
+    return Evaluated(Scored(report.classes.names, matrices, {}, report, report.to_dict()))
+
+
+def image_job(image: Path, mask: Path, settings: EvaluateSettings, table: ClassTable) -> Steps[list[Layer]]:
+    """One image of folders as layers: image, truth, prediction, errors."""
+    load_libraries()
+    from napari_construct.data.images import read_image
+    from napari_construct.inference.loading import load_model
+    from napari_construct.inference.segment import segment_steps
+
+    yield Event("loading the model", 0, 1)
+    predictor = load_model(settings.model, device=settings.segment.device)
+    file, truth = read_image(image), read_mask(mask)
+    result = yield from segment_steps(file.pixels, predictor, settings.segment, mpp=file.mpp, name=image.stem)
+    yield Event("making the layers", 0, 1)
+    place: dict[str, Any] = {}
+    if file.mpp is not None:
+        place = {"scale": (file.mpp, file.mpp), "units": ("micrometer", "micrometer")}
+    scored = ~np.isin(truth, list(settings.ignore)) & (truth < len(table))
+    shown = np.where(scored, truth.astype(np.int64) + 1, 0).astype(np.uint8)
+    features = {"index": list(range(1, len(table) + 1)), "class": list(table.names)}
+    truth_layer: Labels = labels_layer(shown, table, image.stem, features=features, record={}, **place)
+    truth_layer.name, truth_layer.visible = f"{image.stem} (truth)", False
+    left_out = np.unique(truth[~scored]).tolist()
+    errors = errors_layer(errors_of(truth.astype(np.int64), result.labels, left_out), image.stem, **place)
+    return [
+        Image(file.pixels, name=image.stem, rgb=True, **place),
+        truth_layer,
+        labels_layer(result.labels, table, image.stem, features=features, record=result.record, **place),
+        errors,
+    ]

@@ -1,0 +1,111 @@
+"""What an evaluation found: scores, confusion matrix, images; written to files on request."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFileDialog, QPushButton, QVBoxLayout, QWidget
+
+from napari_construct.exceptions import ConstructError
+from napari_construct.widgets.evaluate.export import export
+from napari_construct.widgets.evaluate.score_table import ScoreTable
+from napari_construct.widgets.evaluate.scores import COLUMNS, HEADS, Scored
+from napari_construct.widgets.fields.fields import ChoiceField
+
+_FILES: Final = "HTML page (*.html);;Table (*.csv);;JSON (*.json)"
+_SUFFIXES: Final = (".html", ".csv", ".json")
+
+
+class EvaluateOutcome(QWidget):
+    """Shows a :class:`~napari_construct.widgets.evaluate.scores.Scored`; hidden until there is one."""
+
+    opened = Signal(str)
+    """The name of an image of a folder that was double-clicked."""
+    said = Signal(str)
+    failed = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._scored: Scored | None = None
+        self._plot: Any = None
+        self._column = ChoiceField(COLUMNS, parent=self)
+        self._column.setToolTip(
+            "Scores where the model finds the classes, or where those of the mask are given"
+        )
+        self._column.setAccessibleName("Which scores")
+        self._column.edited.connect(self._show_column)
+        self.table = ScoreTable(
+            "Scores", "Percent; the mean leaves out what is undefined (-)", HEADS, parent=self
+        )
+        self.images = ScoreTable(
+            "Images",
+            "Double-click an image to open it with truth, prediction and errors",
+            ("image", "IoU of its classes"),
+            parent=self,
+        )
+        self.images.cellDoubleClicked.connect(self._on_double_click)
+        self._save = QPushButton("Save scores...", self)
+        self._save.setToolTip("Write the scores as an HTML page, a CSV table or JSON")
+        self._save.setAccessibleName("Save scores")
+        self._save.clicked.connect(self.askFile)
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        for part in (self._column, self.table, self.images, self._save):
+            self._layout.addWidget(part)
+        self.hide()
+
+    def scored(self) -> Scored | None:
+        return self._scored
+
+    def showScored(self, scored: Scored) -> None:
+        """Show scores; the job has imported what the plot needs."""
+        from napari_construct.widgets.evaluate.confusion_plot import ConfusionPlot
+
+        self._scored = scored
+        if self._plot is None:
+            self._plot = ConfusionPlot(self)
+            self._layout.insertWidget(2, self._plot)
+        self._column.setVisible("oracle" in scored.matrices)
+        images = [] if scored.content is None else scored.content["images"]
+        self.images.showRows([(i["image"], _percent(i["iou_of_present"])) for i in images])
+        self.images.setVisible(bool(images))
+        self._show_column()
+        self.show()
+
+    def setColumn(self, column: str) -> None:
+        """Show the scores of predicted or of oracle labels."""
+        self._column.put(column)
+
+    def save(self, path: str) -> None:
+        """Write the scores; the suffix says how."""
+        if self._scored is None:
+            return
+        try:
+            export(self._scored, Path(path))
+        except ConstructError as error:
+            self.failed.emit(error)
+        else:
+            self.said.emit(f"The scores are in {path}.")
+
+    def askFile(self, *_: object) -> None:
+        """Ask where to, and write."""
+        path, kind = QFileDialog.getSaveFileName(self, "Save the scores", "scores.html", _FILES)
+        if path:
+            suffix = next((s for s in _SUFFIXES if s in kind), ".html")
+            self.save(path if Path(path).suffix.lower() in _SUFFIXES else path + suffix)
+
+    def _show_column(self) -> None:
+        if self._scored is None:
+            return
+        column = str(self._column.get()) if "oracle" in self._scored.matrices else "predicted"
+        self.table.showRows(self._scored.rows(column))
+        self._plot.showMatrix(self._scored.matrices[column], self._scored.names)
+
+    def _on_double_click(self, row: int, _: int) -> None:
+        self.opened.emit(self.images.item(row, 0).text())
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f}"

@@ -1,0 +1,106 @@
+"""Scores of an evaluation as rows of text: shown in the widget, written as CSV, JSON and HTML."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_construct.metrics.ratio import known_mean
+from napari_construct.metrics.segmentation import precision_recall, scores_from_confusion
+
+COLUMNS: Final = {"predicted": "Classes found by the model", "oracle": "Classes of the mask given"}
+HEADS: Final = ("class", "IoU", "Dice", "precision", "recall")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """What an evaluation found.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The k classes.
+    matrices : mapping of str to ndarray
+        (k, k + 1) counts by column: "predicted", and of folders "oracle".
+    about : mapping
+        What was compared, for files.
+    report : EvaluationReport or None
+        Of folders: everything else.
+    content : mapping or None
+        Its plain values.
+    """
+
+    names: tuple[str, ...]
+    matrices: Mapping[str, NDArray[np.int64]]
+    about: Mapping[str, Any] = field(default_factory=dict)
+    report: Any = None
+    content: Mapping[str, Any] | None = None
+
+    def numbers(self, column: str = "predicted") -> dict[str, list[float]]:
+        """IoU, Dice, precision and recall, of each class and last their means; nan where undefined."""
+        matrix = self.matrices[column]
+        scores = scores_from_confusion(matrix)
+        precision, recall = precision_recall(matrix)
+        found = (scores["iou"], scores["dice"], precision.tolist(), recall.tolist())
+        return {
+            head: [*one, float(known_mean(np.asarray(one, dtype=np.float64), axis=0))]
+            for head, one in zip(HEADS[1:], found, strict=True)
+        }
+
+    def rows(self, column: str = "predicted") -> list[tuple[str, ...]]:
+        """Name and scores in percent of each class, last the mean."""
+        numbers = self.numbers(column)
+        return [
+            (name, *(_percent(numbers[head][i]) for head in HEADS[1:]))
+            for i, name in enumerate((*self.names, "mean"))
+        ]
+
+    def to_csv(self) -> str:
+        """Scores and confusion matrices, one table below the other; fractions, empty where undefined."""
+        stream = io.StringIO()
+        writer = csv.writer(stream, lineterminator="\n")
+        for column, matrix in self.matrices.items():
+            numbers = self.numbers(column)
+            writer.writerow(["labels", *HEADS])
+            for i, name in enumerate((*self.names, "mean")):
+                values = [numbers[head][i] for head in HEADS[1:]]
+                writer.writerow([column, name, *("" if v != v else repr(v) for v in values)])  # noqa: PLR0124
+            writer.writerow([])
+            writer.writerow([f"{column}: pixels", *(f"as {name}" for name in (*self.names, "unlabelled"))])
+            writer.writerows(
+                [name, *counts] for name, counts in zip(self.names, matrix.tolist(), strict=True)
+            )
+            writer.writerow([])
+        return stream.getvalue()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values: of folders those of the report, as the command line writes them."""
+        if self.content is not None:
+            return dict(self.content)
+        numbers = {
+            head: [None if v != v else v for v in values]  # noqa: PLR0124 - nan
+            for head, values in self.numbers().items()
+        }
+        return {
+            **self.about,
+            "classes": list(self.names),
+            "scores": {
+                head: dict(zip((*self.names, "mean"), values, strict=True))
+                for head, values in numbers.items()
+            },
+            "confusion": {
+                "rows": list(self.names),
+                "columns": [*self.names, "unlabelled"],
+                "predicted": self.matrices["predicted"].tolist(),
+            },
+        }
+
+
+def _percent(value: float) -> str:
+    return "-" if np.isnan(value) else f"{100 * value:.1f}"

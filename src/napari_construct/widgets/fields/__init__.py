@@ -1,0 +1,1 @@
+"""Editors of one value, and their layout."""

@@ -1,0 +1,216 @@
+"""Small editors of one value each, with one interface: ``get()``, ``put(value)``, ``edited``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QWidget
+
+
+class NumberField(QDoubleSpinBox):
+    """A spin box that rounds only what it shows, and whose lowest value may stand for None.
+
+    Parameters
+    ----------
+    lowest, highest, step : float
+        Range and step of the arrows.
+    decimals : int
+        Digits shown.
+    none_text : str
+        Shown at the lowest value, which then means None; without it every value is a number.
+    """
+
+    numberChanged = Signal(object)
+    edited = Signal()
+    """The same for those who ask for the number themselves: see ``_fields``."""
+
+    def __init__(
+        self,
+        lowest: float,
+        highest: float,
+        step: float,
+        decimals: int,
+        *,
+        none_text: str = "",
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._optional = bool(none_text)
+        self._number: float | None = None if none_text else lowest
+        self.setDecimals(decimals)
+        self.setRange(lowest, highest)
+        self.setSingleStep(step)
+        self.setSpecialValueText(none_text)
+        # a value is taken when it is complete, not at every digit
+        self.setKeyboardTracking(False)
+        self.valueChanged.connect(self._on_edited)
+
+    def number(self) -> float | None:
+        return self._number
+
+    def get(self) -> Any:
+        """The number, as any field of ``_fields`` gives its value."""
+        return self._number
+
+    def put(self, value: Any) -> None:
+        """Set the number, as the value of any field."""
+        self.setNumber(None if value is None else float(value))
+
+    def setNumber(self, number: float | None) -> None:
+        """Set a number, or None where None has a text."""
+        if number == self._number:
+            return
+        self.blockSignals(True)
+        self.setValue(self.minimum() if number is None else number)
+        self.blockSignals(False)
+        self._tell(number)
+
+    def setNoneText(self, text: str) -> None:
+        self.setSpecialValueText(text)
+
+    def _on_edited(self, value: float) -> None:
+        self._tell(None if self._optional and value <= self.minimum() else value)
+
+    def _tell(self, number: float | None) -> None:
+        self._number = number
+        self.numberChanged.emit(number)
+        self.edited.emit()
+
+
+class WholeField(NumberField):
+    """A whole number of any size, or None."""
+
+    def __init__(
+        self, lowest: int, highest: int, *, step: int = 1, none_text: str = "", parent: QWidget | None = None
+    ) -> None:
+        super().__init__(float(lowest), float(highest), float(step), 0, none_text=none_text, parent=parent)
+        self._whole: int | None = None
+
+    def get(self) -> Any:
+        number = self.number()
+        if number is None or number == self._as_float():
+            return None if number is None else self._whole
+        return int(number)
+
+    def put(self, value: Any) -> None:
+        self._whole = value  # as it is: a float ends at 2^53
+        super().put(value)
+
+    def _as_float(self) -> float | None:
+        return None if self._whole is None else float(self._whole)
+
+
+class ChoiceField(QComboBox):
+    """One of a few values; another one that is put in is added to the list.
+
+    Parameters
+    ----------
+    choices : mapping
+        Values and the words they are shown as.
+    typed : bool
+        Whether any text may be typed; it is then the value.
+    """
+
+    edited = Signal()
+
+    def __init__(
+        self, choices: Mapping[Any, str], *, typed: bool = False, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(8)
+        self._values: list[Any] = []
+        for value, words in choices.items():
+            self._add(value, words)
+        self.setEditable(typed)
+        if typed:
+            self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+            self.lineEdit().editingFinished.connect(self._on_changed)
+        self.currentIndexChanged.connect(self._on_changed)
+
+    def get(self) -> Any:
+        index = self.currentIndex()
+        if self.isEditable() and self.currentText() != self.itemText(index):
+            return self.currentText().strip()
+        return self._values[index] if index >= 0 else None
+
+    def put(self, value: Any) -> None:
+        # None, 0 and "" are different choices
+        known = [i for i, v in enumerate(self._values) if v == value and type(v) is type(value)]
+        if not known:
+            self._add(value, str(value))
+        self.setCurrentIndex(known[0] if known else len(self._values) - 1)
+        if self.isEditable():
+            self.setEditText(self.itemText(self.currentIndex()))
+            self.lineEdit().setCursorPosition(0)  # of a long name the beginning counts
+
+    def _add(self, value: Any, words: str) -> None:
+        self._values.append(value)
+        blocked = self.blockSignals(True)
+        self.addItem(words)
+        self.blockSignals(blocked)
+
+    def _on_changed(self, *_: object) -> None:
+        self.edited.emit()
+
+
+class SwitchField(QCheckBox):
+    """Two values: one when ticked, the other when not."""
+
+    edited = Signal()
+
+    def __init__(
+        self, words: str, *, on: Any = True, off: Any = False, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(words, parent)
+        self._on, self._off = on, off
+        self.toggled.connect(self._on_toggled)
+
+    def get(self) -> Any:
+        return self._on if self.isChecked() else self._off
+
+    def put(self, value: Any) -> None:
+        self.setChecked(value == self._on)
+
+    def _on_toggled(self, *_: object) -> None:
+        self.edited.emit()
+
+
+class TextField(QLineEdit):
+    """A text; None where it is empty."""
+
+    edited = Signal()
+
+    def __init__(self, hint: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setPlaceholderText(hint)
+        self.editingFinished.connect(self._on_finished)
+
+    def get(self) -> Any:
+        return self.text() or None
+
+    def put(self, value: Any) -> None:
+        if value != self.get():
+            self.setText(value or "")
+            self.edited.emit()
+
+    def _on_finished(self) -> None:
+        self.edited.emit()
+
+
+_NONE: Final[Mapping[Any, str]] = MappingProxyType({})
+
+
+def narrow_combo(parent: QWidget, name: str, tip: str, choices: Mapping[Any, str] = _NONE) -> QComboBox:
+    """A combo box with an accessible name and a tooltip; ``choices`` maps its data to words."""
+    combo = QComboBox(parent)
+    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    combo.setMinimumContentsLength(8)
+    combo.setToolTip(tip)
+    combo.setAccessibleName(name)
+    for value, words in choices.items():
+        combo.addItem(words, value)
+    return combo

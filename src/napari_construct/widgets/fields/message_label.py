@@ -1,0 +1,122 @@
+"""A message in place: what is wrong or done, and for errors a button that copies the details."""
+
+from __future__ import annotations
+
+import platform
+import re
+import sys
+import traceback
+from enum import Enum
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from napari_construct.exceptions import ConstructError
+
+_BREAK = re.compile(r"[/\\_.]")
+
+
+class Level(Enum):
+    """How serious a message is; the value is the colour of the bar beside it."""
+
+    INFO = "#56B4E9"
+    WARNING = "#E69F00"
+    ERROR = "#D55E00"
+
+
+class MessageLabel(QWidget):
+    """Text that wraps in a narrow dock, with a bar in the colour of its level; hidden while empty."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._error: BaseException | None = None
+        self._text = ""
+        self._label = self._build_label()
+        self._copy = self._build_copy_button()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._label)
+        layout.addWidget(self._copy)
+        self.hide()
+
+    def text(self) -> str:
+        return self._text
+
+    def showMessage(self, text: str, level: Level = Level.INFO, error: BaseException | None = None) -> None:
+        """Replace the message; with an error its details can be copied."""
+        self._error = error
+        self._text = text
+        self._label.setText(breakable(text))
+        self._label.setStyleSheet(f"border-left: 3px solid {level.value}; padding-left: 5px;")
+        self._copy.setVisible(error is not None)
+        self.setVisible(bool(text))
+
+    def clear(self) -> None:
+        self.showMessage("")
+
+    def _build_label(self) -> QLabel:
+        label = QLabel(self)
+        label.setWordWrap(True)
+        label.setTextFormat(Qt.TextFormat.PlainText)
+        label.setMinimumWidth(40)  # a long file name must not widen the dock
+        label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        label.setAccessibleName("Message")
+        label.setToolTip("What happened, or what is still missing")
+        return label
+
+    def _build_copy_button(self) -> QPushButton:
+        button = QPushButton("Copy details", self)
+        button.setToolTip("Copy versions and the technical error message, to send with a report")
+        button.setAccessibleName("Copy details of the error")
+        button.clicked.connect(self._copy_details)
+        return button
+
+    def _copy_details(self, *_: object) -> None:
+        clipboard = QApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(diagnostics(self._error))
+
+
+def breakable(text: str) -> str:
+    """Text in which long paths may be broken: a zero-width space after separators of long words."""
+    return " ".join(_BREAK.sub("\\g<0>\u200b", word) if len(word) > 24 else word for word in text.split(" "))
+
+
+_REPORTED: Final = ("napari-construct", "napari", "torch", "numpy", "qtpy", "superqt")
+
+
+class JobError(ConstructError):
+    """A job that failed with an error its own code did not foresee.
+
+    Deliberately no ``RuntimeError``: superqt's thread worker swallows those.
+    """
+
+
+def plain(error: BaseException) -> str:
+    """One or two sentences about an error, without a traceback."""
+    if isinstance(error, ConstructError):
+        return str(error)
+    if type(error).__name__ == "OutOfMemoryError":  # torch's, without importing torch
+        return "The device ran out of memory. Choose smaller tiles, average fewer views, or run on the CPU."
+    if isinstance(error, MemoryError):
+        return "The computer ran out of memory. Choose smaller tiles or a smaller image."
+    text = str(error).strip() or "no further explanation"
+    return f"An unforeseen failure ({type(error).__name__}): {text}. Press Copy details to report it."
+
+
+def diagnostics(error: BaseException | None) -> str:
+    """Versions, platform and traceback as text for a bug report; no file contents, no environment."""
+    lines = [f"{name} {_version(name)}" for name in _REPORTED]
+    lines.append(f"Python {platform.python_version()} on {platform.platform()}")
+    if error is not None:
+        lines += ["", "".join(traceback.format_exception(error)).rstrip()]
+    return "\n".join(lines) + "\n"
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed" if name not in sys.modules else "of unknown version"

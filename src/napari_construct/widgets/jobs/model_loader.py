@@ -1,0 +1,82 @@
+"""Loads the chosen model in the background, before it is needed."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Final
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_construct.inference.settings import SegmentSettings
+from napari_construct.widgets.fields.message_label import Level, plain
+from napari_construct.widgets.jobs.predictors import LoadedModel, ModelChoice, load_steps
+from napari_construct.widgets.jobs.run_control import RunControl
+from napari_construct.widgets.jobs.workers import Job
+
+NO_MODEL: Final = "Choose a model: open a checkpoint file."
+
+
+class ModelLoader(QObject):
+    """One model at a time; another choice overtakes the one that is being loaded."""
+
+    loaded = Signal(object)
+    """The predictor of the model that was asked for last."""
+    changed = Signal()
+    """What :meth:`isLoading` and :meth:`error` say."""
+
+    def __init__(self, models: LoadedModel, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._models = models
+        self._job: Job | None = None
+        self._error: Exception | None = None
+
+    def isLoading(self) -> bool:
+        return self._job is not None
+
+    def error(self) -> Exception | None:
+        """Why the model asked for last cannot be loaded."""
+        return self._error
+
+    def load(self, model: ModelChoice, device: str) -> None:
+        """Load a model; an empty name only forgets the one before."""
+        if self._job is not None:
+            self._job.cancel()
+            self._job = None
+        self._error = None
+        if model:
+            steps = partial(load_steps, model, device, self._models.get)
+            self._job = job = Job("Load the model", steps, self)
+            job.returned.connect(self._on_loaded)
+            job.failed.connect(self._on_failed)
+            job.start()
+        self.changed.emit()
+
+    def _on_loaded(self, predictor: Any) -> None:
+        if self.sender() is self._job:  # no other model was chosen meanwhile
+            self._job = None
+            self.loaded.emit(predictor)
+            self.changed.emit()
+
+    def _on_failed(self, error: Exception) -> None:
+        if self.sender() is self._job:
+            self._job, self._error = None, error
+            self.changed.emit()
+
+
+def model_missing(control: RunControl, model: str, error: Exception | None, *, loading: bool) -> bool:
+    """Say in a control why there is no model to run yet; whether there is none."""
+    if not model:
+        control.setBlocked(NO_MODEL)
+    elif error is not None:
+        control.setBlocked(plain(error), Level.ERROR, error)
+    elif loading:
+        control.setBlocked("The model is being loaded...")
+    else:
+        return False
+    return True
+
+
+def rebased(value: SegmentSettings, before: SegmentSettings, after: SegmentSettings) -> SegmentSettings:
+    """Settings in which what still has the value of the old defaults gets that of the new ones."""
+    names = [n for n in type(value).model_fields if getattr(value, n) == getattr(before, n)]
+    return value.changed(**{name: getattr(after, name) for name in names})

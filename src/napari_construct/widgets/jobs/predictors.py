@@ -1,0 +1,127 @@
+"""The loaded model, kept between runs."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from napari_construct.events import Event, Steps
+from napari_construct.inference.zero_shot.settings import ZeroShotSettings
+from napari_construct.widgets.jobs.imports import torch_loaded
+
+LoadModel = Callable[..., Any]
+
+
+class LoadedModel:
+    """Loads a model where it is needed and keeps the last one; safe to call from several threads.
+
+    Parameters
+    ----------
+    load_model : callable
+        ``load_model(model, device=device)``, slow.
+    """
+
+    def __init__(self, load_model: LoadModel) -> None:
+        self._load_model = load_model
+        self._lock = threading.Lock()
+        self._key: tuple[Any, ...] | None = None
+        self._predictor: Any = None
+
+    def get(self, model: str | ZeroShotSettings, device: str) -> Any:
+        """The predictor of a model on a device."""
+        with self._lock:
+            key = (model, device, _state(model))
+            if key != self._key and self._redescribe(model, device):
+                self._key = key
+            elif key != self._key:
+                # first let go of the old one: two may not fit into memory
+                self._predictor = self._key = None
+                _give_back()
+                try:
+                    self._predictor = self._load_model(model, device=device)
+                except Exception as error:
+                    _forget_frames(error)
+                    raise
+                self._key = key
+            return self._predictor
+
+    def _redescribe(self, model: str | ZeroShotSettings, device: str) -> bool:
+        """Give the encoder that is loaded other words, if that is all that changed."""
+        before, place, _ = self._key or (None, None, None)
+        if not isinstance(model, ZeroShotSettings) or not isinstance(before, ZeroShotSettings):
+            return False
+        if (model.encoder, device) != (before.encoder, place):
+            return False
+        self._predictor = self._predictor.described(model)
+        return True
+
+
+def _give_back() -> None:
+    """Return to a graphics card what no tensor uses any more; the CPU's memory is returned at once."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Let go of what the frames of an error hold: it is shown for long, and with it half a model."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
+
+
+def _state(model: str | ZeroShotSettings) -> tuple[int, int] | None:
+    """Time and size of a checkpoint file, so that one that was trained anew is loaded anew."""
+    if isinstance(model, ZeroShotSettings):
+        return None
+    try:
+        found = Path(model).stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+def load_model(model: str | ZeroShotSettings, *, device: str) -> Any:
+    """``inference.predictor.load_model``; torch is loaded here, in the thread of the caller."""
+    with torch_loaded():
+        from napari_construct.inference.loading import load_model as load
+
+        return load(model, device=device)
+
+
+def decided_steps(*args: Any, **kwargs: Any) -> Any:
+    """``inference.predictor.decided_steps``, imported when first used."""
+    from napari_construct.inference.segment import decided_steps as steps
+
+    return steps(*args, **kwargs)
+
+
+class KeptDecider:
+    """Decides again and again what the last activation means; used in one worker's thread at a time."""
+
+    def __init__(self) -> None:
+        self._decided: Any = None
+        self._decider: Any = None
+
+    def steps(self, decided: Any, *args: Any) -> Any:
+        """``Decider.steps`` for what a mask was decided from."""
+        from napari_construct.inference.decision.decider import Decider
+
+        if decided is not self._decided:
+            self._decided, self._decider = decided, Decider(decided.activation, decided.predictor)
+        return self._decider.steps(*args)
+
+
+ModelChoice = str | ZeroShotSettings
+
+GetPredictor = Callable[[ModelChoice, str], Any]
+
+
+def load_steps(model: ModelChoice, device: str, get_predictor: GetPredictor) -> Steps[Any]:
+    """Load a model as a job of one step; returns the predictor."""
+    yield Event("loading the model", 0, 1)
+    return get_predictor(model, device)

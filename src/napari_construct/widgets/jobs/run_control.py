@@ -1,0 +1,311 @@
+"""Run, Cancel, progress and messages: the same strip at the foot of every dock widget."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Final
+
+from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import QLabel, QProgressBar, QPushButton, QShortcut, QVBoxLayout, QWidget
+
+from napari_construct.events import Event, Notice, Notices
+from napari_construct.widgets.fields.message_label import Level, MessageLabel, plain
+from napari_construct.widgets.jobs.activity import STEPS, Activity
+from napari_construct.widgets.jobs.workers import Job, MakeSteps
+from napari_construct.widgets.layers.painting import hold_painting, main_window, painting_again
+from napari_construct.widgets.layers.turns import Turns
+
+_NOTICES_SHOWN: Final = 4
+
+_ACTIVITY_AFTER_MS: Final = 1000
+"""A job that is over by then needs no bar in napari's activity dock, which costs more than a repaint."""
+
+_ACTIVITY_MS: Final = 250
+"""Between two updates of napari's activity dock, each of which repaints the window."""
+
+
+class RunControl(QWidget):
+    """Run -> Cancel -> Cancelling..., with a determinate bar and the time left.
+
+    Parameters
+    ----------
+    verb : str
+        What the button says while idle.
+    cancelled : str
+        What is said of a cancelled job.
+    """
+
+    runRequested = Signal()
+    returned = Signal(object)
+    """The job's result."""
+    cancelled = Signal()
+    """The job was cancelled, and another one may be run."""
+    runningChanged = Signal(bool)
+    progressed = Signal(object)
+    """Every event of the job."""
+
+    def __init__(
+        self,
+        verb: str = "Run",
+        parent: QWidget | None = None,
+        *,
+        cancelled: str = "Cancelled; nothing was added.",
+    ) -> None:
+        super().__init__(parent)
+        self._verb = verb
+        self._cancelled, self._was_cancelled = cancelled, False
+        self._reason = ""
+        self._job: Job | None = None
+        self._activity = Activity()
+        self.destroyed.connect(self._activity.close)
+        self._progress = "", 0
+        self._activity_timer = QTimer(self)
+        self._activity_timer.setSingleShot(True)
+        self._activity_timer.timeout.connect(self._show_activity)
+        self._eta = Eta()
+        self._notices = Notices()
+        self._button = self._build_button()
+        self._bar = self._build_bar()
+        self._status = self._build_status()
+        self._blocked = MessageLabel(self)
+        self._message = MessageLabel(self)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for part in (self._message, self._blocked, self._bar, self._status, self._button):
+            layout.addWidget(part)
+        if parent is not None:  # keys count while anything in the dock has the focus
+            shortcut(parent, RUN_KEY, self._on_run_key)
+            shortcut(parent, CANCEL_KEY, self.cancel)
+        self._refresh()
+
+    def isRunning(self) -> bool:
+        return self._job is not None
+
+    def message(self) -> str:
+        """The message on view: of the last run, else why it cannot run."""
+        return self._message.text() or self._blocked.text()
+
+    def blockedReason(self) -> str:
+        return self._reason
+
+    def setBlocked(self, reason: str, level: Level = Level.INFO, error: BaseException | None = None) -> None:
+        """Disable Run and say why; an empty reason enables it."""
+        self._reason = reason
+        self._blocked.showMessage(reason, level, error)
+        self._refresh()
+
+    def showMessage(self, text: str, level: Level = Level.INFO, error: BaseException | None = None) -> None:
+        self._message.showMessage(text, level, error)
+
+    def setWords(self, *, verb: str, cancelled: str) -> None:
+        """What the button says while idle, and what is said of a job that is cancelled from now on."""
+        self._verb, self._cancelled = verb, cancelled
+        self._refresh()
+
+    def run(self, title: str, make_steps: MakeSteps) -> None:
+        """Start a job; nothing happens while another one runs."""
+        if self._job is not None:
+            return
+        self._notices = Notices()
+        self._eta = Eta()
+        self._message.clear()
+        self._set_bar(0)
+        self._status.setText("Starting...")
+        self._progress = title, 0
+        self._activity_timer.start(_ACTIVITY_AFTER_MS)
+        self._job = job = Job(title, make_steps, self)
+        job.progressed.connect(self._on_progress)
+        job.progressed.connect(self.progressed)
+        job.returned.connect(self.returned)
+        job.failed.connect(self._on_failed)
+        job.cancelled.connect(self._on_cancelled)
+        job.finished.connect(self._on_finished)
+        job.start()
+        self._refresh()
+        self.runningChanged.emit(True)
+
+    def cancel(self) -> None:
+        """Ask the running job to stop; the button says so until it has."""
+        if self._job is not None:
+            self._job.cancel()
+            self._status.setText("Stops after the step at hand")
+            self._refresh()
+
+    def summarise(self, text: str, notices: Iterable[str] = ()) -> None:
+        """Say how the run ended, with what the user should read about it."""
+        unique = list(dict.fromkeys([*notices, *self._notices.texts()]))
+        if len(unique) > _NOTICES_SHOWN:
+            more = len(unique) - _NOTICES_SHOWN
+            unique = [*unique[:_NOTICES_SHOWN], f"... and {more} more notice{'s' if more > 1 else ''}"]
+        level = Level.WARNING if unique else Level.INFO
+        self._message.showMessage("\n".join([text, *unique]), level)
+
+    def _build_button(self) -> QPushButton:
+        button = QPushButton(self)
+        button.clicked.connect(self._on_clicked)
+        return button
+
+    def _build_bar(self) -> QProgressBar:
+        bar = QProgressBar(self)
+        bar.setRange(0, STEPS)
+        bar.setFormat("%p %")
+        bar.setToolTip("How much of the present step is done")
+        bar.setAccessibleName("Progress")
+        return bar
+
+    def _build_status(self) -> QLabel:
+        label = QLabel(self)
+        label.setMinimumWidth(40)
+        label.setWordWrap(True)
+        label.setToolTip("What is being done and how long it will take")
+        label.setAccessibleName("Status")
+        return label
+
+    def _refresh(self) -> None:
+        """Bring button and bar in line with the state."""
+        running = self._job is not None
+        cancelling = self._job is not None and self._job.is_cancelling
+        if cancelling:
+            text, tip = "Cancelling...", "Stops after the step at hand"
+        elif running:
+            text, tip = "Cancel", f"Stop after the step at hand ({in_native(CANCEL_KEY)})"
+        else:
+            text = self._verb
+            tip = self._reason or f"Start; napari stays usable meanwhile ({in_native(RUN_KEY)})"
+        self._button.setText(text)
+        self._button.setToolTip(tip)
+        self._button.setAccessibleName(text)
+        self._button.setAccessibleDescription(tip)
+        self._button.setEnabled((running and not cancelling) or (not running and not self._reason))
+        self._bar.setVisible(running)
+        self._status.setVisible(running)
+        self._blocked.setVisible(bool(self._reason) and not running)
+
+    def _on_run_key(self) -> None:
+        if self._job is None and not self._reason:
+            self.runRequested.emit()
+
+    def _on_clicked(self, *_: object) -> None:
+        if self._job is None:
+            self.runRequested.emit()
+        else:
+            self.cancel()
+
+    def _on_progress(self, event: Event) -> None:
+        if isinstance(event, Notice):
+            self._notices.add(event)
+            return
+        part = min(event.done / event.total, 1.0) if event.total > 0 else 0.0
+        value = round(part * STEPS)
+        left = self._eta.update(event)
+        text = event.stage[:1].upper() + event.stage[1:]
+        if event.total > 1:
+            text += f", {event.done} of {event.total}"
+        if left is not None:
+            text += f", {in_words(left)} left"
+        self._set_bar(value)
+        self._status.setText(text)
+        self._progress = event.stage, value
+        if not self._activity_timer.isActive():
+            self._activity_timer.start(_ACTIVITY_MS)
+
+    def _set_bar(self, value: int) -> None:
+        """Qt repaints a bar, and with it napari's window, within ``setValue``; here in its turn."""
+        self._bar.setUpdatesEnabled(False)
+        self._bar.setValue(value)
+        self._bar.setUpdatesEnabled(True)
+
+    def _show_activity(self) -> None:
+        """Pass progress on to napari's activity dock, in a turn of the event loop of its own.
+
+        The first bar makes napari's status bar higher and the canvas smaller, and has all painted at once.
+        """
+        if self._activity.isOpen():
+            self._tell_activity()
+        elif self._job is not None:
+            window = main_window(self)
+            turns = Turns(window)
+            turns.append([partial(hold_painting, window), self._tell_activity, *painting_again(window)])
+            turns.start()
+
+    def _tell_activity(self) -> None:
+        if self._job is not None:
+            self._activity.show(*self._progress)
+
+    def _on_failed(self, error: Exception) -> None:
+        self._message.showMessage(plain(error), Level.ERROR, error)
+
+    def _on_cancelled(self) -> None:
+        self._message.showMessage(self._cancelled, Level.INFO)
+        self._was_cancelled = True
+
+    def _on_finished(self) -> None:
+        job, self._job = self._job, None
+        self._activity_timer.stop()
+        self._activity.close()
+        if job is not None:
+            job.deleteLater()
+        self._refresh()
+        self.runningChanged.emit(False)
+        if self._was_cancelled:
+            self._was_cancelled = False
+            self.cancelled.emit()
+
+
+class Eta:
+    """Remaining time of the stage at hand: mean time of its finished units times the units left.
+
+    Parameters
+    ----------
+    clock : callable
+        Seconds; monotonic.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._stage = ""
+        self._start = 0.0
+        self._first = 0
+
+    def update(self, event: Event) -> float | None:
+        """Seconds left in the event's stage; None while nothing of it is finished."""
+        now = self._clock()
+        if event.stage != self._stage or event.done < self._first:
+            self._stage, self._start, self._first = event.stage, now, event.done
+            return None
+        finished = event.done - self._first
+        if finished <= 0 or event.total <= 0:
+            return None
+        return (now - self._start) / finished * max(event.total - event.done, 0)
+
+
+def in_words(seconds: float) -> str:
+    """Seconds as a person says them, e.g. "3 min 20 s"."""
+    whole = max(round(seconds), 0)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest // 10 * 10} s" if minutes < 10 and rest >= 10 else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"
+
+
+RUN_KEY: Final = "Ctrl+Return"
+CANCEL_KEY: Final = "Ctrl+Backspace"
+BEFORE_KEY: Final = "Alt+B"
+
+
+def shortcut(widget: QWidget, key: str, slot: Callable[..., object]) -> None:
+    """Call a slot when a key is pressed in a widget or in anything inside it."""
+    made = QShortcut(QKeySequence(key), widget)
+    made.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+    made.activated.connect(slot)
+
+
+def in_native(key: str) -> str:
+    """A key as this system writes it."""
+    return QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText)

@@ -1,0 +1,51 @@
+"""The one door between napari's layers and arrays.
+
+In: the plane of an image layer that is on view, as RGB, whatever the layer holds. Out: results as new layers
+that lie exactly where the plane lies; a layer that is there already is never written to.
+"""
+
+from napari_construct.widgets.layers.colours import class_colormap, label_colormap, recolour
+from napari_construct.widgets.layers.dashes import make_dashes
+from napari_construct.widgets.layers.evidence import Decided, evidence, evidences, keep_evidence
+from napari_construct.widgets.layers.features import joined_features, label_features
+from napari_construct.widgets.layers.place import (
+    METADATA_KEY,
+    Window,
+    camera,
+    look_at,
+    micrometres_per_pixel,
+    twin_placement,
+)
+from napari_construct.widgets.layers.plane import Plane, is_source, layer_shape, plane_at, plane_on_view
+from napari_construct.widgets.layers.region import region_window, window_on_view
+from napari_construct.widgets.layers.results import cam_layer, labels_layer, result_layers, stack_layers
+
+__all__ = [
+    "METADATA_KEY",
+    "Decided",
+    "Plane",
+    "Window",
+    "cam_layer",
+    "camera",
+    "class_colormap",
+    "evidence",
+    "evidences",
+    "is_source",
+    "joined_features",
+    "keep_evidence",
+    "label_colormap",
+    "label_features",
+    "labels_layer",
+    "layer_shape",
+    "look_at",
+    "make_dashes",
+    "micrometres_per_pixel",
+    "plane_at",
+    "plane_on_view",
+    "recolour",
+    "region_window",
+    "result_layers",
+    "stack_layers",
+    "twin_placement",
+    "window_on_view",
+]

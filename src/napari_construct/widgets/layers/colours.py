@@ -1,0 +1,36 @@
+"""Classes in their colours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from napari.utils.colormaps import Colormap, DirectLabelColormap
+
+from napari_construct.classes import ClassTable
+from napari_construct.widgets.layers.place import METADATA_KEY
+
+
+def label_colormap(classes: ClassTable) -> DirectLabelColormap:
+    """Label ``i + 1`` in the colour of class ``i``; classes not shown and all else are transparent."""
+    colours: dict[int | None, Any] = {None: (0, 0, 0, 0), 0: (0, 0, 0, 0)}
+    colours |= {i: tissue.colour for i, tissue in enumerate(classes, start=1) if tissue.shown}
+    return DirectLabelColormap(color_dict=colours, name="tissue classes")
+
+
+def class_colormap(colour: str) -> Colormap:
+    """From transparent to a class's colour: on bright-field images adding light would show nothing."""
+    value = int(colour[1:], 16)
+    red, green, blue = (channel / 255 for channel in (value >> 16, (value >> 8) & 255, value & 255))
+    return Colormap([[red, green, blue, 0.0], [red, green, blue, 1.0]], name=f"class {colour}")
+
+
+def recolour(layers: Iterable[Any], table: ClassTable) -> None:
+    """Show our own results of these classes in other colours."""
+    colours = {tissue.name: tissue.colour for tissue in table}
+    for layer in layers:
+        known = layer.metadata.get(METADATA_KEY, {})
+        if known.get("classes") == table.names:
+            layer.colormap = label_colormap(table)
+        elif known.get("kind") == "cam" and known.get("class") in colours:
+            layer.colormap = class_colormap(colours[known["class"]])

@@ -1,0 +1,81 @@
+"""Where layers lie: what puts a new layer onto a plane or onto another layer, and how large a pixel is."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from napari_construct.data.resolution import plausible
+
+Window = tuple[slice, slice]
+"""Rows and columns of a part of an image; both have a start and a stop."""
+
+_PLACEMENT: Final = ("scale", "rotate", "shear", "units", "axis_labels")
+
+
+def placement_of(layer: Any, index: tuple[int, ...], window: Window | None) -> dict[str, Any]:
+    """Keyword arguments that put a new layer onto a plane of another, or onto a part of it."""
+    placement = {name: getattr(layer, name) for name in _PLACEMENT if hasattr(layer, name)}
+    affine = np.array(layer.affine.affine_matrix)
+    placement["affine"] = affine
+    # world = affine . (translate + rotate . shear . scale . data): move the origin to the plane
+    start = np.zeros(layer.ndim)
+    start[: len(index)] = index
+    if window is not None:
+        start[-2:] = [part.start for part in window]
+    moved = np.asarray(layer.data_to_world(start)) - np.asarray(layer.data_to_world(np.zeros(layer.ndim)))
+    placement["translate"] = np.asarray(layer.translate) + np.linalg.solve(affine[:-1, :-1], moved)
+    return {key: np.array(v) if isinstance(v, np.ndarray) else v for key, v in placement.items()}
+
+
+def twin_placement(layer: Any) -> dict[str, Any]:
+    """Keyword arguments that put a new layer of the same shape exactly where ``layer`` is."""
+    placement = {name: getattr(layer, name) for name in (*_PLACEMENT, "translate") if hasattr(layer, name)}
+    placement["affine"] = np.array(layer.affine.affine_matrix)
+    return {key: np.array(v) if isinstance(v, np.ndarray) else v for key, v in placement.items()}
+
+
+def micrometres_per_pixel(layer: Any) -> float | None:
+    """Size of a pixel from the layer's scale and units; None where the units are pixels or implausible.
+
+    Unequal rows and columns give their geometric mean.
+    """
+    factors = [_micrometres(unit) for unit in getattr(layer, "units", ())]
+    if len(factors) < 2 or None in factors[-2:]:
+        return None
+    per_axis = np.array([f or 0.0 for f in factors])
+    origin = np.asarray(layer.data_to_world(np.zeros(layer.ndim)))
+    sides = []
+    for axis in (-2, -1):
+        step = np.zeros(layer.ndim)
+        step[axis] = 1.0
+        sides.append(float(np.linalg.norm((np.asarray(layer.data_to_world(step)) - origin) * per_axis)))
+    return plausible(float(np.sqrt(sides[0] * sides[1])))
+
+
+def camera(viewer: Any) -> Any:
+    """Where the canvas looks; napari 0.9 moved it into the scene."""
+    return getattr(viewer, "scene", viewer).camera
+
+
+def look_at(viewer: Any, layer: Any, centre: tuple[float, float], side: float, shown: float) -> None:
+    """Bring a place of a layer to the canvas' middle, ``side`` data pixels on ``shown`` canvas pixels."""
+    point = np.asarray(layer.world_to_data(viewer.dims.point))[-layer.ndim :]
+    point[-2:] = centre
+    world = np.asarray(layer.data_to_world(point))
+    beside = np.asarray(layer.data_to_world(point + np.eye(layer.ndim)[-1]))
+    view = camera(viewer)
+    view.center = (*view.center[:-2], *world[-2:])
+    view.zoom = shown / (side * float(np.linalg.norm(beside - world)))
+
+
+def _micrometres(unit: Any) -> float | None:
+    """Length of a pint unit in micrometres; None where it is no length."""
+    if str(getattr(unit, "dimensionality", "")) != "[length]":
+        return None
+    return float((1 * unit).to("micrometer").magnitude)
+
+
+METADATA_KEY: Final = "napari_construct"
+"""Under this key a layer's metadata tell where it came from."""

@@ -1,0 +1,121 @@
+"""In: the plane of an image layer that is on view, as RGB, whatever the layer holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_construct.data import rgb as _rgb
+from napari_construct.types import RGBImage
+from napari_construct.widgets.layers.place import METADATA_KEY, Window, micrometres_per_pixel, placement_of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plane:
+    """One plane of an image layer, as it was when the job was started.
+
+    Attributes
+    ----------
+    name : str
+        The layer's name.
+    data : array-like
+        The whole array at full resolution, not read yet: numpy, dask or zarr.
+    index : tuple of int
+        Which plane, one index for each axis before the rows and columns; empty for a single image.
+    placement : mapping
+        Keyword arguments that put a new layer of the same number of axes onto this plane.
+    mpp : float or None
+        Micrometres per pixel, where the layer's units are lengths.
+    notices : tuple of str
+        What the user should know before the result is trusted.
+    path : str or None
+        File that holds exactly this plane, where napari knows it.
+    window : tuple of slice or None
+        Rows and columns of the part that is taken; None takes the whole plane.
+    """
+
+    name: str
+    data: Any
+    index: tuple[int, ...]
+    placement: Mapping[str, Any]
+    mpp: float | None = None
+    notices: tuple[str, ...] = ()
+    path: str | None = None
+    window: Window | None = None
+
+    def rgb(self) -> tuple[RGBImage, tuple[str, ...]]:
+        """Read the plane: (h, w, 3) uint8, and notices of what had to be changed. Slow for lazy arrays.
+
+        Raises
+        ------
+        InputError
+            If the plane is too small, too large, or holds values that are no brightness.
+        """
+        key = (*self.index, *(self.window or ()))
+        pixels, notices = _rgb.as_rgb(self.data[key] if key else self.data, name=self.name)
+        return pixels, self.notices + notices
+
+    def embed(self, array: NDArray[Any]) -> NDArray[Any]:
+        """(h, w) as an array with the layer's number of axes, of length one before rows and columns."""
+        return array.reshape((1,) * len(self.index) + array.shape)
+
+
+def is_source(layer: Any) -> bool:
+    """Whether a layer can be segmented: an image that is not one of our own results."""
+    return type(layer).__name__ == "Image" and METADATA_KEY not in layer.metadata
+
+
+def plane_on_view(layer: Any, point: tuple[float, ...], window: Window | None = None) -> Plane:
+    """The plane of an image layer at a position in the viewer, or a part of it.
+
+    Rows and columns are the layer's last two axes; every axis before them counts planes.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        The source; of a multiscale image the full resolution is taken.
+    point : tuple of float
+        World position of the slice on view, ``viewer.dims.point``.
+    window : tuple of slice, optional
+        Rows and columns of the part that is wanted.
+    """
+    shape = layer_shape(layer)
+    coordinates = np.asarray(layer.world_to_data(point))[-layer.ndim :]
+    index = tuple(
+        int(np.clip(np.rint(c), 0, n - 1)) for c, n in zip(coordinates[:-2], shape[:-2], strict=True)
+    )
+    return plane_at(layer, index, window)
+
+
+def plane_at(layer: Any, index: tuple[int, ...], window: Window | None = None) -> Plane:
+    """The plane of an image layer at an index, or a part of it."""
+    return Plane(
+        name=layer.name,
+        data=layer.data[0] if layer.multiscale else layer.data,
+        index=index,
+        placement=placement_of(layer, index, window),
+        mpp=micrometres_per_pixel(layer),
+        notices=_channel_notice(layer, layer_shape(layer)),
+        path=None if index or layer.source.path is None else str(layer.source.path),
+        window=window,
+    )
+
+
+def layer_shape(layer: Any) -> tuple[int, ...]:
+    """Shape of an image layer at full resolution, without colour."""
+    data = layer.data[0] if layer.multiscale else layer.data
+    return tuple(data.shape[:-1]) if layer.rgb else tuple(data.shape)
+
+
+def _channel_notice(layer: Any, shape: tuple[int, ...]) -> tuple[str, ...]:
+    if layer.rgb or len(shape) != 3 or shape[0] != 3:
+        return ()
+    text = (
+        f"{layer.name}: one of three planes is read as greyscale; if they are red, green and blue, "
+        "merge them to RGB first (right-click on the layer)"
+    )
+    return (text,)

@@ -1,0 +1,78 @@
+"""All that is known of one encoder or model, in words."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Final
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel, QWidget
+
+from napari_construct.encoders.catalogue.overview import size_text
+from napari_construct.encoders.entries import EncoderEntry
+from napari_construct.widgets.fields.message_label import Level, breakable
+from napari_construct.widgets.models.job import Row
+from napari_construct.widgets.models.table import STATES
+
+_UNKNOWN: Final = "unknown"
+
+
+class Details(QLabel):
+    """Facts about a row, one a line; wraps in a narrow dock."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWordWrap(True)
+        self.setMinimumWidth(40)
+        self.setTextFormat(Qt.TextFormat.RichText)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.setAccessibleName("About the chosen encoder or model")
+        self.setToolTip("What is known of it; unknown is what its page does not say")
+        self.setAlignment(Qt.AlignmentFlag.AlignTop)
+
+    def showRow(self, row: Row | None) -> None:
+        """Describe a row; nothing while none is chosen."""
+        lines = [] if row is None else [_title(row), *_facts(row)]
+        if row is not None and row.problem:
+            lines.append(f"<span style='color:{Level.WARNING.value}'>{_text(row.problem)}</span>")
+        self.setText("<br>".join(lines))
+        self.setVisible(bool(lines))
+
+
+def _title(row: Row) -> str:
+    return f"<b>{_text(row.name)}</b>, {row.kind}, {STATES[row.state][0]}, {size_text(row.size)}"
+
+
+def _facts(row: Row) -> list[str]:
+    facts = _of_model(row) if row.entry is None else _of_encoder(row.entry)
+    if row.location is not None:
+        facts["Lies in"] = str(row.location)
+    return [f"<b>{name}:</b> {_text(value)}" for name, value in facts.items() if value]
+
+
+def _of_encoder(entry: EncoderEntry) -> dict[str, str]:
+    return {
+        "What": entry.note,
+        "Licence": f"{entry.licence}. {entry.meaning}",
+        "µm per pixel": _UNKNOWN if entry.mpp is None else f"{entry.mpp:.4g}",
+        "Patch": "" if entry.patch is None else f"{entry.patch} px",
+        "Feature width": "" if entry.width is None else str(entry.width),
+        "Knows words": f"yes, {entry.embedding_width} wide" if entry.text else "no",
+        "Reference": entry.citation,
+    }
+
+
+def _of_model(row: Row) -> dict[str, str]:
+    facts = row.facts or {}
+    mpp = facts.get("mpp")
+    return {
+        "Classes": ", ".join(facts.get("classes", ())),
+        "Encoder": f"{facts.get('encoder', _UNKNOWN)}{f', licence {row.licence}' if row.licence else ''}",
+        "µm per pixel": _UNKNOWN if mpp is None else f"{mpp:.4g}",
+        "Wiring": str(facts.get("preset", "")),
+        "SHA-256": str(facts.get("sha256", ""))[:16],
+    }
+
+
+def _text(value: str) -> str:
+    return escape(breakable(value))

@@ -1,0 +1,228 @@
+"""The jobs behind Models, without a widget; everything here runs in the worker's thread."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from napari_construct.encoders.catalogue.download import DownloadSettings, fetch_steps
+from napari_construct.encoders.catalogue.lookup import find_entry
+from napari_construct.encoders.catalogue.overview import EncoderStatus, readable_overview, size_text
+from napari_construct.encoders.entries import EncoderEntry
+from napari_construct.events import Event, Steps
+from napari_construct.exceptions import EncoderError
+from napari_construct.widgets.jobs.imports import torch_loaded
+
+_MB: Final = 10**6
+_COMMAND: Final = re.compile(r"run (?:the command|'napari-construct models download [^']+') again")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One encoder or trained model, as the table shows it.
+
+    Attributes
+    ----------
+    kind : str
+        "encoder" or "model".
+    name : str
+        Id of the encoder, or name of the model.
+    state : str
+        "bundled", "installed", "available", "gated"; of a model "bundled" or "imported".
+    size : int or None
+        Bytes.
+    location : Path or None
+        File of the weights or of the model.
+    licence : str
+        Of the weights; of a model that of its encoder's weights.
+    mpp : float or None
+        Micrometres per pixel.
+    entry : EncoderEntry or None
+        All that is known of an encoder.
+    facts : mapping
+        All that is known of a model.
+    problem : str
+        Why it cannot be used as it is, and what to do.
+    """
+
+    kind: Literal["model", "encoder"]
+    name: str
+    state: str
+    size: int | None
+    location: Path | None = None
+    licence: str = ""
+    mpp: float | None = None
+    entry: EncoderEntry | None = None
+    facts: Mapping[str, Any] | None = None
+    problem: str = ""
+
+    @property
+    def here(self) -> bool:
+        """Whether it can be used without a download."""
+        return self.state in ("bundled", "installed", "imported")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All rows; whether the hub's store holds a token; what is wrong with the user's own catalogue."""
+
+    rows: tuple[Row, ...]
+    token: bool = False
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a job ended, in a sentence; ``access`` is what the hub said when it was asked for access."""
+
+    text: str
+    access: str | None = None
+
+
+def listing_steps() -> Steps[Listing]:
+    """Look what is on this computer; nothing is asked of the hub."""
+    from napari_construct.encoders.hub.client import has_token
+
+    yield Event("looking", 0, 2)
+    with torch_loaded():
+        encoders, problem = readable_overview()
+    yield Event("looking", 1, 2)
+    rows = (*_models(), *map(_encoder, encoders))
+    return Listing(rows, has_token(), problem)
+
+
+def _encoder(status: EncoderStatus) -> Row:
+    entry = status.entry
+    absent = [name for name in entry.requires if importlib.util.find_spec(name) is None]
+    return Row(
+        "encoder",
+        entry.id,
+        status.state,
+        status.size,
+        status.location,
+        entry.licence,
+        entry.mpp,
+        entry,
+        problem=f"It needs the package {absent[0]}: run 'pip install {absent[0]}'." if absent else "",
+    )
+
+
+def _models() -> tuple[Row, ...]:
+    from napari_construct.models.library.overview import model_overview
+
+    return tuple(
+        Row(
+            "model",
+            status.name,
+            "bundled" if status.bundled else "imported",
+            status.size,
+            status.path,
+            _licence(str(status.facts.get("encoder", ""))),
+            status.facts.get("mpp"),
+            facts=status.facts,
+            problem=status.problem,
+        )
+        for status in model_overview()
+    )
+
+
+def _licence(encoder: str) -> str:
+    try:
+        return find_entry(encoder).licence
+    except EncoderError:  # trained from scratch, or no longer in the user's catalogue
+        return ""
+
+
+def download_job(settings: DownloadSettings) -> Steps[Done]:
+    """Through the gate and down, told in megabytes."""
+    try:
+        found = yield from in_megabytes(fetch_steps(settings))
+    except EncoderError as error:
+        raise EncoderError(in_buttons(str(error))) from error
+    return Done(f"{settings.name} is ready, {size_text(found.size)} in {found.weights.parent}.")
+
+
+def in_buttons(sentence: str) -> str:
+    """What the command line is told to do, for people in front of buttons."""
+    return _COMMAND.sub("press Download again", sentence)
+
+
+def in_megabytes(steps: Steps[Any]) -> Steps[Any]:
+    """The same steps; bytes become megabytes, and the stage says of which file."""
+    try:
+        event = next(steps)
+        while True:
+            if event.total > _MB:
+                stage = f"download of {event.message} in MB"
+                yield replace(event, stage=stage, done=event.done // _MB, total=event.total // _MB)
+            else:
+                yield event
+            event = next(steps)
+    except StopIteration as stop:
+        return stop.value
+    finally:
+        steps.close()
+
+
+def access_job(name: str, mirror: str | None) -> Steps[Done]:
+    """Ask the hub whether this user may download an encoder; nothing is fetched."""
+    from napari_construct.encoders.hub.client import check_access
+
+    yield Event("asking the hub", 0, 1)
+    refused = in_buttons(check_access(find_entry(name), mirror) or "")
+    return Done(refused or f"Access to {name} is granted: download it.", refused)
+
+
+def import_job(source: str, entry: EncoderEntry | None) -> Steps[Done]:
+    """Take over a file or a hub repository; weights are those of ``entry`` where they may be."""
+    from napari_construct.models.library.importing import Import, import_steps
+
+    encoder = entry.id if entry is not None and holds_weights(source, entry) else None
+    path = yield from import_steps(Import(source, encoder=encoder))
+    return Done(f"{encoder or path.stem} is in {path}.")
+
+
+def holds_weights(source: str, entry: EncoderEntry) -> bool:
+    """Whether a file may be one of an encoder's, by its name."""
+    names = [Path(name) for file in entry.files for name in file.names]
+    path = Path(source)
+    return path.suffix != ".construct" and any(
+        path.name == name.name or path.suffix == name.suffix for name in names
+    )
+
+
+def export_job(model: str, folder: str, licence: str) -> Steps[Done]:
+    """Write a model and its card."""
+    from napari_construct.models.library.sharing import export_model
+
+    yield Event("export", 0, 1)
+    written = export_model(model, folder, licence=licence)
+    return Done(f"Written: {written['model']} and its card.")
+
+
+def upload_job(model: str, repository: str, licence: str, private: bool) -> Steps[Done]:
+    """Upload a model and its card."""
+    from napari_construct.models.library.sharing import push_model
+
+    yield Event("upload", 0, 1)
+    return Done(f"Uploaded to {push_model(model, repository, private=private, licence=licence)}.")
+
+
+def remove_job(name: str, kind: Literal["model", "encoder"]) -> Steps[Done]:
+    """Delete an imported model, or an encoder's weights."""
+    from napari_construct.models.library.overview import remove
+
+    yield Event("remove", 0, 1)
+    return Done(f"{name} was removed, {size_text(remove(name, kind))} freed.")
+
+
+def diagnosis_steps(online: bool) -> Steps[str]:
+    """One screen about this installation; it names no token."""
+    from napari_construct.models.library.diagnostics import as_text, diagnose
+
+    yield Event("looking", 0, 1)
+    return as_text(diagnose(online=online))

@@ -1,0 +1,1 @@
+"""Parts that several dock widgets are made of."""

@@ -1,0 +1,280 @@
+"""The class table as a table: colour, name, prompt, shown, ignored; CSV and JSON in and out; palettes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QColorDialog,
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QHeaderView,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_construct.classes import BCSS_COLOURS, OKABE_ITO, ClassTable, TissueClass
+from napari_construct.exceptions import ConfigurationError
+from napari_construct.widgets.parts.class_table_files import button_row, load_table, with_one_more
+
+_COLUMNS: Final = ("", "Name", "Prompt", "Show", "Ign.")
+_TIPS: Final = (
+    "Colour; double-click to choose another",
+    "Name",
+    "Description in words from which text prototypes start; the name where it is empty",
+    "Whether the class is drawn",
+    "Whether the class is left out of scores",
+)
+_PALETTES: Final = {"Okabe-Ito": OKABE_ITO, "Paper (BCSS)": BCSS_COLOURS}
+_FILES: Final = "Class tables (*.csv *.json)"
+_COLOUR, _NAME, _PROMPT, _SHOWN, _IGNORED = range(5)
+
+
+class ClassTableEditor(QWidget):
+    """Edits a :class:`~napari_construct.classes.ClassTable`.
+
+    Parameters
+    ----------
+    names_editable, prompts_editable : bool
+        Whether names and prompts may change: of a trained model they may not.
+    movable : bool
+        Whether the order may change, which is that of the model's outputs and of the values in masks.
+    """
+
+    valueChanged = Signal(object)
+    failed = Signal(object)
+    """A file could not be read or written."""
+
+    def __init__(
+        self,
+        parent: QWidget | None = None,
+        *,
+        names_editable: bool = False,
+        prompts_editable: bool = False,
+        movable: bool = False,
+    ) -> None:
+        super().__init__(parent)
+        self._editable = {_NAME: names_editable, _PROMPT: names_editable or prompts_editable}
+        self._value: ClassTable | None = None
+        self._table = self._build_table()
+        self._set_selectable(movable)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._table)
+        layout.addLayout(self._build_buttons())
+        self._moves = button_row(
+            self,
+            ("Move up", self._move_up, "Move the selected class up: the first is value 0 in masks"),
+            ("Move down", self._move_down, "Move the selected class down: the first is value 0 in masks"),
+        )
+        self._moves.setVisible(movable)
+        self._growth = button_row(
+            self,
+            ("Add class", self.addRow, "One class more; double-click its name and its prompt to write them"),
+            ("Remove class", self.removeRow, "Take the selected class away"),
+        )
+        self._growth.setVisible(False)
+        for buttons in (self._moves, self._growth):
+            layout.addWidget(buttons)
+
+    def value(self) -> ClassTable | None:
+        """The table on view; None while there is none."""
+        return self._value
+
+    def setValue(self, value: ClassTable | None) -> None:
+        """Show a table; emits ``valueChanged`` where it is another one."""
+        if value == self._value:
+            return
+        self._value = value
+        self._show()
+        self.valueChanged.emit(value)
+
+    def setNamesEditable(self, editable: bool) -> None:
+        """Whether names may change."""
+        self._editable[_NAME] = editable
+        self._show()
+
+    def setFree(self, free: bool) -> None:
+        """Whether classes may come and go, with any name and prompt: those of no trained model."""
+        self._editable = dict.fromkeys(self._editable, free)
+        self._growth.setVisible(free)
+        self._set_selectable(free)
+        self._show()
+
+    def addRow(self, *_: object) -> None:
+        """One class more, under a name that is not taken."""
+        self.setValue(with_one_more(self._value))
+        self._table.selectRow(self._table.rowCount() - 1)
+
+    def removeRow(self, *_: object) -> None:
+        """Without the selected class; one stays."""
+        row = self._table.currentRow()
+        if self._value is not None and len(self._value) > 1 and 0 <= row < len(self._value):
+            self.setValue(ClassTable(classes=tuple(t for i, t in enumerate(self._value) if i != row)))
+
+    def moveRow(self, step: int) -> None:
+        """Move the selected class up (-1) or down (1)."""
+        row = self._table.currentRow()
+        if self._value is None or row < 0 or not 0 <= row + step < len(self._value):
+            return
+        classes = list(self._value)
+        classes.insert(row + step, classes.pop(row))
+        self.setValue(ClassTable(classes=tuple(classes)))
+        self._table.selectRow(row + step)
+
+    def openFile(self, *_: object) -> None:
+        """Ask for a CSV or JSON and take colours and marks from it, and names where they may change."""
+        path, _ = QFileDialog.getOpenFileName(self, "Open a class table", "", _FILES)
+        if path:
+            self.load(path)
+
+    def saveFile(self, *_: object) -> None:
+        """Ask where to, and write as CSV or JSON by the suffix."""
+        path, _ = QFileDialog.getSaveFileName(self, "Save the class table", "classes.csv", _FILES)
+        if path and self._value is not None:
+            try:
+                self._value.save(path)
+            except OSError as error:
+                self.failed.emit(ConfigurationError(f"{path}: cannot be written ({error.strerror or error})"))
+
+    def load(self, path: str) -> None:
+        """Take a file's table; of a trained model, only what may change."""
+        names, prompts = self._editable[_NAME], self._editable[_PROMPT]
+        try:
+            table = load_table(path, self._value, names=names, prompts=prompts)
+        except ConfigurationError as error:
+            self.failed.emit(error)
+            return
+        self.setValue(table)
+
+    def _build_table(self) -> QTableWidget:
+        table = QTableWidget(0, len(_COLUMNS), self)
+        table.setHorizontalHeaderLabels(list(_COLUMNS))
+        for i, tip in enumerate(_TIPS):
+            table.horizontalHeaderItem(i).setToolTip(tip)
+        header = table.horizontalHeader()
+        header.setMinimumSectionSize(20)
+        for column, width in ((_COLOUR, 26), (_SHOWN, 44), (_IGNORED, 38)):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
+            table.setColumnWidth(column, width)
+        for column in (_NAME, _PROMPT):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Stretch)
+        table.verticalHeader().hide()
+        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        table.setToolTip("The classes: double-click a colour to change it")
+        table.setAccessibleName("Class table")
+        table.cellDoubleClicked.connect(self._on_double_click)
+        table.itemChanged.connect(self._on_item)
+        return table
+
+    def _build_buttons(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        palette = QComboBox(self)
+        palette.addItem("Colours...")
+        palette.addItems(list(_PALETTES))
+        palette.setToolTip("Deal the colours of a palette to the classes; Okabe-Ito suits colour-blind eyes")
+        palette.setAccessibleName("Palette")
+        palette.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        palette.setMinimumContentsLength(3)
+        palette.activated.connect(self._on_palette)
+        row.addWidget(palette, 1)
+        row.addWidget(
+            button_row(
+                self,
+                ("Open...", self.openFile, "Take colours and marks from a CSV or JSON file"),
+                ("Save...", self.saveFile, "Write the class table as CSV or JSON"),
+            )
+        )
+        self._palette = palette
+        return row
+
+    def _set_selectable(self, selectable: bool) -> None:
+        self._selectable = selectable
+        mode = QAbstractItemView.SelectionMode
+        self._table.setSelectionMode(mode.SingleSelection if selectable else mode.NoSelection)
+
+    def _move_up(self, *_: object) -> None:
+        self.moveRow(-1)
+
+    def _move_down(self, *_: object) -> None:
+        self.moveRow(1)
+
+    def _show(self) -> None:
+        blocked = self._table.blockSignals(True)
+        classes = [] if self._value is None else list(self._value)
+        self._table.setRowCount(len(classes))
+        for row, tissue in enumerate(classes):
+            self._show_row(row, tissue)
+        self._table.blockSignals(blocked)
+        height = self._table.horizontalHeader().sizeHint().height() + 4
+        height += sum(self._table.rowHeight(row) for row in range(min(len(classes), 6)))
+        self._table.setFixedHeight(height)
+
+    def _show_row(self, row: int, tissue: TissueClass) -> None:
+        fixed = Qt.ItemFlag.ItemIsEnabled
+        if self._selectable:
+            fixed |= Qt.ItemFlag.ItemIsSelectable
+        colour = QTableWidgetItem()
+        colour.setBackground(QColor(tissue.colour))
+        colour.setToolTip(f"{tissue.colour}; double-click to choose another")
+        colour.setFlags(Qt.ItemFlag.ItemIsEnabled)  # a selected cell would not show its colour
+        self._table.setItem(row, _COLOUR, colour)
+        for column, words in ((_NAME, tissue.name), (_PROMPT, tissue.prompt)):
+            item = QTableWidgetItem(words)
+            item.setFlags(fixed | Qt.ItemFlag.ItemIsEditable if self._editable[column] else fixed)
+            item.setToolTip(words or _TIPS[column])
+            self._table.setItem(row, column, item)
+        for column, on in ((_SHOWN, tissue.shown), (_IGNORED, tissue.ignored)):
+            item = QTableWidgetItem()
+            item.setFlags(fixed | Qt.ItemFlag.ItemIsUserCheckable)
+            item.setCheckState(Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
+            item.setToolTip(_TIPS[column])
+            self._table.setItem(row, column, item)
+
+    def _on_item(self, item: QTableWidgetItem) -> None:
+        checked = item.checkState() == Qt.CheckState.Checked
+        changes = {
+            _NAME: {"name": item.text().strip()},
+            _PROMPT: {"prompt": item.text().strip()},
+            _SHOWN: {"shown": checked},
+            _IGNORED: {"ignored": checked},
+        }.get(item.column())
+        if changes is not None:
+            self._change(item.row(), changes)
+
+    def _on_double_click(self, row: int, column: int) -> None:
+        if column == _COLOUR and self._value is not None:
+            chosen = QColorDialog.getColor(QColor(self._value[row].colour), self, self._value[row].name)
+            if chosen.isValid():
+                self._change(row, {"colour": chosen.name().upper()})
+
+    def _on_palette(self, index: int) -> None:
+        self._palette.setCurrentIndex(0)
+        if index < 1 or self._value is None:
+            return
+        colours = list(_PALETTES.values())[index - 1]
+        dealt = [
+            t.model_copy(update={"colour": colours[i % len(colours)]}) for i, t in enumerate(self._value)
+        ]
+        self.setValue(ClassTable(classes=tuple(dealt)))
+
+    def _change(self, row: int, changes: dict[str, object]) -> None:
+        """Replace a row; what cannot be is taken back and said."""
+        if self._value is None:
+            return
+        classes = [tissue.model_dump() for tissue in self._value]
+        classes[row] |= changes
+        try:
+            changed = ClassTable.model_validate({"classes": classes})
+        except ValueError as error:
+            self.failed.emit(ConfigurationError(f"class {row + 1}: {error}"))
+            self._show()
+            return
+        self.setValue(changed)

@@ -1,0 +1,119 @@
+"""Which model: one that comes with the package, one that was imported, or a checkpoint file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from napari_construct.models.checkpoints.locations import SUFFIX, bundled_models, imported_models
+from napari_construct.widgets.fields.message_label import breakable
+
+
+class _Combo(QComboBox):
+    """Tells before its list is opened, so that it can be brought up to date."""
+
+    aboutToShow = Signal()
+
+    def showPopup(self) -> None:
+        self.aboutToShow.emit()
+        super().showPopup()
+
+
+class ModelChooser(QWidget):
+    """Edits the name of a bundled or imported model, or the path of a checkpoint."""
+
+    valueChanged = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._combo = self._build_combo()
+        self._open = self._build_open_button()
+        self._about = self._build_about()
+        row = QHBoxLayout()
+        row.addWidget(self._combo, 1)
+        row.addWidget(self._open)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(row)
+        layout.addWidget(self._about)
+
+    def value(self) -> str:
+        """Name of a model on this computer, or a path; empty while there is none."""
+        data = self._combo.currentData()
+        return "" if data is None else str(data)
+
+    def setValue(self, model: str) -> None:
+        """Choose a model; a path is added to the list."""
+        index = self._combo.findData(model)
+        if index < 0:
+            self._combo.addItem(Path(model).name, model)
+            index = self._combo.count() - 1
+            self._combo.setItemData(index, model, 3)  # Qt.ItemDataRole.ToolTipRole
+        self._combo.setCurrentIndex(index)
+
+    def describe(self, text: str) -> None:
+        """A line about the chosen model, under the list."""
+        self._about.setText(breakable(text))
+        self._about.setVisible(bool(text))
+
+    def refresh(self) -> None:
+        """Offer what was imported meanwhile, and no longer what was removed."""
+        names = model_names()
+        gone = [i for i in range(self._combo.count()) if self._is_gone(i, names)]
+        blocked = self._combo.blockSignals(True)
+        for i in reversed(gone):
+            self._combo.removeItem(i)
+        for name in names:
+            if self._combo.findData(name) < 0:
+                self._combo.addItem(name, name)
+        self._combo.blockSignals(blocked)
+
+    def _is_gone(self, index: int, names: list[str]) -> bool:
+        model = str(self._combo.itemData(index))
+        return index != self._combo.currentIndex() and model not in names and not Path(model).is_file()
+
+    def openFile(self, *_: object) -> None:
+        """Ask for a checkpoint file."""
+        path, _ = QFileDialog.getOpenFileName(self, "Open a checkpoint", "", f"Checkpoints (*{SUFFIX})")
+        if path:
+            self.setValue(path)
+
+    def _build_combo(self) -> _Combo:
+        combo = _Combo(self)
+        combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        combo.setMinimumContentsLength(8)
+        combo.setToolTip("The trained model; its classes are listed below")
+        combo.setAccessibleName("Model")
+        for name in model_names():
+            combo.addItem(name, name)
+        combo.currentIndexChanged.connect(self._on_index)
+        combo.aboutToShow.connect(self.refresh)
+        return combo
+
+    def _build_open_button(self) -> QPushButton:
+        button = QPushButton("Open...", self)
+        button.setToolTip(f"Choose a checkpoint file ({SUFFIX}) that you or a colleague trained")
+        button.setAccessibleName("Open a checkpoint")
+        button.clicked.connect(self.openFile)
+        return button
+
+    def _build_about(self) -> QLabel:
+        label = QLabel(self)
+        label.setWordWrap(True)
+        label.setMinimumWidth(40)
+        label.setToolTip("What the model knows")
+        label.setAccessibleName("About the model")
+        label.hide()
+        return label
+
+    def _on_index(self, *_: object) -> None:
+        self._combo.setToolTip(self.value() or "The trained model; its classes are listed below")
+        self.describe("")
+        self.valueChanged.emit(self.value())
+
+
+def model_names() -> list[str]:
+    """Names of the models on this computer, bundled ones first."""
+    return list(dict.fromkeys([*bundled_models(), *imported_models()]))

@@ -1,0 +1,216 @@
+"""The same run as Python or as a command, so that what was clicked can be repeated and cited."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel
+
+from napari_construct.batch.settings import BatchSettings
+from napari_construct.encoders.catalogue.download import DownloadSettings
+from napari_construct.inference.prototypes.settings import PrototypeSettings
+from napari_construct.inference.settings import SegmentSettings
+from napari_construct.inference.zero_shot.settings import ZeroShotSettings
+from napari_construct.models.network.descriptions import TEMPLATES, classes_as_text
+from napari_construct.widgets.jobs.predictors import ModelChoice
+from napari_construct.widgets.layers import Plane
+
+_WITHOUT_OPTION: Final = {
+    "crf",
+    "protect_confidence",
+    "presence_threshold",
+    "background",
+    "background_exponent",
+}
+
+
+def as_python(plane: Plane, model: ModelChoice, settings: SegmentSettings) -> str:
+    """A script whose ``result`` holds the arrays of the layers."""
+    changed = settings.model_dump(exclude_defaults=True)
+    arguments = ", ".join(f"{name}={value!r}" for name, value in changed.items())
+    imports, image = _image_as_python(plane)
+    words = isinstance(model, ZeroShotSettings)
+    names = "SegmentSettings, ZeroShotSettings, segment" if words else "SegmentSettings, segment"
+    lines = [
+        f"from napari_construct import {names}",
+        *imports,
+        "",
+        f"image = {image}",
+        f"model = {_words_as_python(model) if isinstance(model, ZeroShotSettings) else repr(model)}",
+        f"settings = SegmentSettings({arguments})",
+        f"result = segment(image, model, settings, mpp={plane.mpp!r}, name={plane.name!r})",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def as_command(plane: Plane, model: ModelChoice, settings: SegmentSettings) -> str:
+    """A command of ``napari-construct``; IMAGE stands for a layer that came from no file."""
+    untrained = isinstance(model, ZeroShotSettings)
+    words = ["napari-construct", "segment", plane.path or "IMAGE"]
+    words += _words_as_options(model) if isinstance(model, ZeroShotSettings) else ["--model", model]
+    words += ["--output", "results"]
+    if settings.classes is not None and not untrained:
+        words += ["--classes", ",".join(settings.classes)]
+    if settings.views is not None:
+        words += ["--views", settings.views]
+    words.append("--no-crf" if settings.crf is None else "--crf")  # a model may have its own default
+    words += _changed(settings, SegmentSettings(), "tile", "overlap", "min_confidence", "device")
+    words += _place(plane, settings.mpp)
+    rest = settings.model_dump(
+        mode="json",
+        include=_WITHOUT_OPTION | ({"classes"} if untrained else set()),  # --classes has the words
+        exclude_defaults=True,
+        exclude_none=True,
+    )
+    if rest:
+        words += ["--settings", json.dumps(rest)]
+    return shlex.join(words) + "\n"
+
+
+def _words_as_python(model: ZeroShotSettings) -> str:
+    changed = model.model_dump(exclude_defaults=True) | {"classes": classes_as_text(model.classes)}
+    return f"ZeroShotSettings({', '.join(f'{name}={value!r}' for name, value in changed.items())})"
+
+
+def _words_as_options(model: ZeroShotSettings) -> list[str]:
+    words = ["--zero-shot", model.encoder, "--classes", classes_as_text(model.classes)]
+    words += _changed(model, ZeroShotSettings(encoder="any", classes=model.classes), "attention", "several")
+    given = () if model.templates == TEMPLATES else model.templates
+    return words + [word for template in given for word in ("--template", template)]
+
+
+def prototypes_as_python(plane: Plane, model: str, settings: PrototypeSettings) -> str:
+    """A script whose ``maps`` holds the similarities of the layers."""
+    changed = settings.model_dump(exclude_defaults=True)
+    arguments = ", ".join(f"{name}={value!r}" for name, value in changed.items())
+    imports, image = _image_as_python(plane)
+    lines = [
+        "from napari_construct import load_model, run",
+        *imports,
+        "from napari_construct.inference.prototypes.similarity_maps import prototype_steps",
+        "from napari_construct.inference.prototypes.settings import PrototypeSettings",
+        "",
+        f"image = {image}",
+        f"settings = PrototypeSettings({arguments})",
+        f"predictor = load_model({model!r}, device={settings.device!r})",
+        f"maps = run(prototype_steps(image, predictor, settings, mpp={plane.mpp!r}, name={plane.name!r}))",
+        f"similarity = maps.of({settings.prototype!r})",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def prototypes_as_command(plane: Plane, model: str, settings: PrototypeSettings) -> str:
+    """A command of ``napari-construct``; IMAGE stands for a layer that came from no file."""
+    words = ["napari-construct", "prototypes", "map", plane.path or "IMAGE", "--model", model]
+    words += ["--output", "results"]
+    words += _changed(settings, PrototypeSettings(), "tile", "overlap", "device")
+    words += _place(plane, settings.mpp)
+    return shlex.join(words) + "\n"
+
+
+def _changed(settings: BaseModel, default: BaseModel, *options: str) -> list[str]:
+    """Options of a command for the fields that differ from the default."""
+    given = {option: getattr(settings, option) for option in options}
+    changed = {option: value for option, value in given.items() if value != getattr(default, option)}
+    return [word for o, value in changed.items() for word in (f"--{o.replace('_', '-')}", str(value))]
+
+
+def _place(plane: Plane, mpp: float | None) -> list[str]:
+    """Options of a command for the resolution, if it is known, and for the part that is taken."""
+    mpp = plane.mpp if mpp is None else mpp
+    words = [] if mpp is None else ["--mpp", repr(mpp)]
+    if plane.window is not None:
+        rows, columns = plane.window
+        words += ["--region", f"{rows.start},{rows.stop},{columns.start},{columns.stop}"]
+    return words
+
+
+def _image_as_python(plane: Plane) -> tuple[list[str], str]:
+    """Imports, and an expression that gives the pixels of a plane."""
+    inside = [*map(str, plane.index), *_spans(plane)]
+    if plane.path is None:
+        index = f"[{', '.join(inside)}]" if inside else ""
+        return [], f"viewer.layers[{plane.name!r}].data{index}  # in napari's console; RGB, 8 bit"
+    part = f"[{', '.join(_spans(plane))}].copy()" if plane.window else ""
+    return ["from napari_construct.data.images import read_image"], f"read_image({plane.path!r}).pixels{part}"
+
+
+def _spans(plane: Plane) -> list[str]:
+    """The part that is taken, as Python writes slices."""
+    return [f"{part.start}:{part.stop}" for part in plane.window or ()]
+
+
+def batch_as_python(paths: Sequence[Path], settings: BatchSettings, output: Path) -> str:
+    """A script that does the same batch, or goes on with it."""
+    changed = settings.segment.model_dump(exclude_defaults=True)
+    arguments = ", ".join(f"{name}={value!r}" for name, value in changed.items())
+    made = f"model={settings.model!r}, segment=SegmentSettings({arguments}), outputs={settings.outputs!r}"
+    lines = [
+        "from pathlib import Path",
+        "",
+        "from napari_construct import SegmentSettings, load_model, run",
+        "from napari_construct.batch.runner import run_batch",
+        "from napari_construct.batch.settings import BatchSettings",
+        "from napari_construct.batch.sources import find_sources",
+        "",
+        f"settings = BatchSettings({made})",
+        f"predictor = load_model({settings.model!r}, device={settings.segment.device!r})",
+        f"sources = find_sources([{', '.join(f'Path({str(path)!r})' for path in paths)}])",
+        f"report = run(run_batch(sources, predictor, settings, Path({str(output)!r})))",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def batch_as_command(paths: Sequence[Path], settings: BatchSettings, output: Path) -> str:
+    """A command of ``napari-construct`` that does the same batch, or goes on with it."""
+    words = [
+        "napari-construct",
+        "batch",
+        *map(str, paths),
+        "--model",
+        settings.model,
+        "--output",
+        str(output),
+    ]
+    if settings.outputs != BatchSettings().outputs:
+        words += ["--outputs", ",".join(settings.outputs)]
+    device = settings.segment.device
+    if device != "auto":
+        words += ["--device", device]
+    words.append("--no-crf" if settings.segment.crf is None else "--crf")
+    changed = settings.segment.model_dump(mode="json", exclude_defaults=True, exclude={"device", "crf"})
+    if settings.segment.crf != SegmentSettings().crf:
+        crf = settings.segment.crf
+        changed["crf"] = None if crf is None else crf.model_dump(mode="json", exclude_defaults=True)
+    if changed:
+        words += ["--settings", json.dumps(changed)]
+    return shlex.join(words) + "\n"
+
+
+def download_as_python(settings: DownloadSettings) -> str:
+    """A script that brings the same files to a computer; the agreement to a licence goes with it."""
+    given = settings.model_dump(exclude_defaults=True)
+    arguments = ", ".join(f"{name}={value!r}" for name, value in given.items())
+    lines = [
+        "from napari_construct import run",
+        "from napari_construct.encoders.catalogue.download import DownloadSettings, fetch_steps",
+        "",
+        f"found = run(fetch_steps(DownloadSettings({arguments})))",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def download_as_command(settings: DownloadSettings) -> str:
+    """A command of ``napari-construct`` that brings the same files to a computer."""
+    words = ["napari-construct", "models", "download", settings.name]
+    if settings.mirror is not None:
+        words += ["--mirror", settings.mirror]
+    if settings.again:
+        words.append("--again")
+    if settings.accepted:
+        words.append("--accept-licence")
+    return shlex.join(words) + "\n"

@@ -1,0 +1,119 @@
+"""Similarity maps as layers, and painted layers as regions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from napari.layers import Image, Labels, Shapes
+from numpy.typing import NDArray
+from skimage.draw import polygon2mask
+
+from napari_construct.exceptions import InputError
+from napari_construct.widgets.layers import METADATA_KEY, Plane, labels_layer
+
+if TYPE_CHECKING:
+    from napari_construct.inference.prototypes.similarity_maps import PrototypeMaps
+
+KIND: Final = "similarity"
+_AROUND: Final = np.linspace(0, 2 * np.pi, 64, endpoint=False)
+
+
+def similarity_layer(maps: PrototypeMaps, plane: Plane, prototype: str) -> Image:
+    """The similarity to one prototype, exactly where the plane lies; limits are the same for all."""
+    return Image(
+        plane.embed(maps.of(prototype)),
+        name=similarity_name(plane, prototype),
+        metadata={METADATA_KEY: {"kind": KIND, "prototype": prototype, "record": dict(maps.record)}},
+        contrast_limits=maps.limits(),
+        colormap="viridis",
+        blending="translucent_no_depth",
+        opacity=0.75,
+        **plane.placement,
+    )
+
+
+def similarity_name(plane: Plane, prototype: str) -> str:
+    """What the layer is called."""
+    return f"{plane.name} like {prototype}"
+
+
+def deciding_layer(maps: PrototypeMaps, plane: Plane) -> Labels:
+    """Which prototype decides, in shades of the classes' colours; napari shows its name under the cursor."""
+    from napari_construct.inference.prototypes.names import prototype_table
+
+    deciding = maps.deciding()
+    count = np.bincount(deciding.ravel(), minlength=len(maps.prototypes) + 1)[1:]
+    features = {
+        "index": [p.index + 1 for p in maps.prototypes],
+        "prototype": [p.name for p in maps.prototypes],
+        "class": [p.tissue for p in maps.prototypes],
+        "percent": (100 * count / deciding.size).tolist(),
+    }
+    return labels_layer(
+        plane.embed(deciding),
+        prototype_table(maps.prototypes, maps.classes),
+        plane.name,
+        features=features,
+        record=maps.record,
+        kind="prototypes",
+        **plane.placement,
+    )
+
+
+def can_be_painted(layer: Any) -> bool:
+    """Whether a layer may mark a region: labels or shapes, but no similarity map or mask of ours."""
+    return type(layer).__name__ in ("Labels", "Shapes") and METADATA_KEY not in layer.metadata
+
+
+def painted_region(layer: Any, image: Any, plane: Plane) -> NDArray[np.bool_]:
+    """(h, w) bool: where a layer is painted, on the pixels of a plane.
+
+    Of labels the selected one counts, or all where it is nowhere; of shapes the selected ones, or all.
+
+    Parameters
+    ----------
+    layer : napari.layers.Labels or Shapes
+        What was painted.
+    image : napari.layers.Image
+        The layer of the plane.
+    plane : Plane
+        Which plane, and which part of it.
+
+    Raises
+    ------
+    InputError
+        If labels are not of the image's size.
+    """
+    data = image.data[0] if image.multiscale else image.data
+    shape = data.shape[:-1] if image.rgb else data.shape
+    whole = _of_labels(layer, shape, plane) if isinstance(layer, Labels) else _of_shapes(layer, image, shape)
+    return whole if plane.window is None else np.ascontiguousarray(whole[plane.window])
+
+
+def _of_labels(layer: Any, shape: tuple[int, ...], plane: Plane) -> NDArray[np.bool_]:
+    values = layer.data[0] if layer.multiscale else layer.data
+    if values.shape[-2:] != shape[-2:]:
+        raise InputError(
+            f"{layer.name}: expected labels of the image's size {shape[-2:]}, got {values.shape[-2:]}; add a "
+            "labels layer while the image is the only layer, and paint on that"
+        )
+    index = plane.index[-(values.ndim - 2) :] if values.ndim > 2 else ()
+    painted = np.asarray(values[index])
+    chosen: NDArray[np.bool_] = painted == layer.selected_label
+    return chosen if layer.selected_label and chosen.any() else painted != 0
+
+
+def _of_shapes(layer: Shapes, image: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    mask = np.zeros(shape[-2:], dtype=bool)
+    for i in sorted(layer.selected_data) or range(layer.nshapes):
+        corners = np.array(
+            [np.asarray(image.world_to_data(layer.data_to_world(v)))[-2:] for v in layer.data[i]]
+        )
+        if layer.shape_type[i] == "ellipse":  # its corners are those of the box around it
+            centre, half = corners.mean(0), (corners[1] - corners[0]) / 2
+            other = (corners[3] - corners[0]) / 2
+            corners = centre + np.outer(np.cos(_AROUND), half) + np.outer(np.sin(_AROUND), other)
+        inside: Any = polygon2mask(mask.shape, corners)  # type: ignore[no-untyped-call]
+        mask |= inside
+    return mask

@@ -1,0 +1,127 @@
+"""Which model, and which of its prototypes; the model may be changed in this session."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_construct.widgets.jobs.model_loader import model_missing
+from napari_construct.widgets.jobs.predictors import LoadedModel, LoadModel
+from napari_construct.widgets.jobs.run_control import RunControl
+from napari_construct.widgets.jobs.workers import Job
+from napari_construct.widgets.parts.model_chooser import ModelChooser
+from napari_construct.widgets.prototypes import job as jobs
+from napari_construct.widgets.prototypes.list import PrototypeList
+
+
+class PrototypeModel(QWidget):
+    """Chooses a model, loads it in the background, lists its prototypes.
+
+    Parameters
+    ----------
+    load_model : callable
+        As in ``inference.predictor``; called in the worker's thread only.
+
+    Attributes
+    ----------
+    chooser : ModelChooser
+        To be put where it fits.
+    prototypes : PrototypeList
+        Shown here.
+    """
+
+    changed = Signal()
+    """Another model, or one prototype more or less."""
+    loaded = Signal(object)
+    """A :class:`~napari_construct.widgets.prototypes.job.ModelLoaded`."""
+
+    def __init__(self, load_model: LoadModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._model = LoadedModel(load_model)
+        self._altered: Any = None
+        self._device = "auto"
+        self._loading: Job | None = None
+        self._error: Exception | None = None
+        self.chooser = ModelChooser(self)
+        self.prototypes = PrototypeList(self)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.prototypes)
+        self.chooser.valueChanged.connect(self.load)
+
+    def name(self) -> str:
+        """Name of the model, or path of a checkpoint."""
+        return self.chooser.value()
+
+    def isAltered(self) -> bool:
+        """Whether prototypes were placed that are in no file yet."""
+        return self._altered is not None
+
+    def placedNumber(self) -> int | None:
+        """Which of the placed prototypes is chosen, from 0; None for a trained one."""
+        current = self.prototypes.current()
+        if current is None or current.origin == "trained" or self._altered is None:
+            return None
+        checkpoint = self._altered.checkpoint
+        trained = checkpoint.config.prototypes_per_class * len(checkpoint.classes)
+        return int(current.index - trained)
+
+    def getter(self) -> jobs.GetPredictor:
+        """A function for a worker's thread that returns the predictor as it is chosen now."""
+        if self._altered is not None:
+            return partial(_same, self._altered)
+        return partial(self._model.get, self.name(), self._device)
+
+    def setDevice(self, device: str) -> None:
+        """Where the next model is loaded; nothing happens where it is the same."""
+        if device != self._device:
+            self._device = device
+            self.load()
+
+    def load(self, *_: object) -> None:
+        """Load the chosen model; what was placed is forgotten."""
+        if self._loading is not None:
+            self._loading.cancel()
+        self._loading, self._error, self._altered = None, None, None
+        self.prototypes.clearPrototypes()
+        if self.name():
+            self._loading = job = Job("Load the model", partial(jobs.load_job, self.getter()), self)
+            job.returned.connect(self._on_loaded)
+            job.failed.connect(self._on_failed)
+            job.finished.connect(job.deleteLater)
+            job.start()
+        self.changed.emit()
+
+    def alter(self, loaded: jobs.ModelLoaded) -> None:
+        """Look with a changed model from now on."""
+        self._altered = loaded.predictor
+        self._show(loaded)
+
+    def isLoading(self) -> bool:
+        return self._loading is not None
+
+    def block(self, control: RunControl) -> bool:
+        """Say in a control what is missing of the model; whether there is something."""
+        return model_missing(control, self.name(), self._error, loading=self.isLoading())
+
+    def _on_loaded(self, loaded: jobs.ModelLoaded) -> None:
+        if self.sender() is self._loading:  # otherwise another model was chosen meanwhile
+            self._loading = None
+            self._show(loaded)
+
+    def _on_failed(self, error: Exception) -> None:
+        if self.sender() is self._loading:
+            self._loading, self._error = None, error
+            self.changed.emit()
+
+    def _show(self, loaded: jobs.ModelLoaded) -> None:
+        self.prototypes.showPrototypes(loaded.prototypes, loaded.predictor.classes)
+        self.loaded.emit(loaded)
+        self.changed.emit()
+
+
+def _same(predictor: Any) -> Any:
+    return predictor

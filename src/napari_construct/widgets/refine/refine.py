@@ -1,0 +1,315 @@
+"""The dock widget Refine: the decisions after the network, tried live on what the network saw."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from napari.layers import Labels
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
+
+from napari_construct.events import Event
+from napari_construct.inference.settings import SegmentSettings
+from napari_construct.refinement.dense_crf.progress import COMPILING
+from napari_construct.refinement.safeguard import ErasedRegion
+from napari_construct.widgets.fields.layout import boxed, column, fill_dock
+from napari_construct.widgets.fields.message_label import Level, MessageLabel, plain
+from napari_construct.widgets.jobs.live import LiveJob
+from napari_construct.widgets.jobs.predictors import KeptDecider
+from napari_construct.widgets.layers import Decided, evidence, evidences, look_at, window_on_view
+from napari_construct.widgets.layers.adding import LayerAdder
+from napari_construct.widgets.layers.follower import Follower
+from napari_construct.widgets.layers.painting import main_window, painted_in_turns
+from napari_construct.widgets.parts.copy_row import CopyRow
+from napari_construct.widgets.parts.layer_chooser import LayerChooser
+from napari_construct.widgets.parts.recipes import as_command, as_python
+from napari_construct.widgets.refine.erased_list import ErasedList
+from napari_construct.widgets.refine.job import LayerMade, PlaneDone, WindowDone, refine_steps
+from napari_construct.widgets.refine.options import RefineButtons, RefineOptions
+from napari_construct.widgets.refine.refined_mask import RefinedMask, RefinedMasks, can_be_refined
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+_REGION_SHOWN: Final = 150.0
+"""Length on the canvas, in its pixels, of a region that was chosen from the list."""
+
+
+class Refine(QWidget):
+    """Edits one ``SegmentSettings`` and shows at once what it makes of a mask; never runs the network.
+
+    The mask of Segment tissue stays as it is; the refined one is a layer beside it, whose changes napari's
+    undo takes back. Of a stack the plane on view is refined, and every plane when asked for.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Whose masks are offered.
+    """
+
+    valueChanged = Signal(object)
+    updated = Signal()
+    """The plane on view agrees with the settings, or every plane where all were asked for."""
+
+    def __init__(self, viewer: napari.viewer.Viewer, *, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._decider = KeptDecider()
+        self._masks = RefinedMasks()
+        self._adder = LayerAdder(viewer, self)
+        self._done = False
+        self._job = LiveJob("Refine", self)
+        self._layer = LayerChooser(viewer, self, accepts=can_be_refined)
+        self._layer.setToolTip("A mask that Segment tissue made in this session")
+        self._layer.setAccessibleName("Mask")
+        self._options = RefineOptions(self)
+        self._erased = ErasedList(self)
+        self._message = MessageLabel(self)
+        self._status = QLabel(self)
+        self._status.setAccessibleName("Status")
+        self._status.setToolTip("Whether the mask on view agrees with the settings")
+        self._buttons = RefineButtons(self)
+        self._live, self._before = self._buttons.live, self._buttons.before
+        self._copy = CopyRow(self)
+        self._build_layout()
+        self._connect()
+        self._on_layer(self._layer.layer())
+
+    def value(self) -> SegmentSettings:
+        """The settings on view."""
+        return self._options.value()
+
+    def setValue(self, value: SegmentSettings) -> None:
+        """Show settings; emits ``valueChanged`` where something changed, and refines where live."""
+        self._options.setValue(value)
+
+    @property
+    def options(self) -> RefineOptions:
+        """The sliders."""
+        return self._options
+
+    @property
+    def job(self) -> LiveJob:
+        """What refines, with its events."""
+        return self._job
+
+    def layer(self) -> Any:
+        """The mask that is refined, or None."""
+        return self._layer.layer()
+
+    def setLayer(self, layer: Any) -> None:
+        self._layer.setLayer(layer)
+
+    def refinedLayer(self) -> Labels | None:
+        """The layer with the refined mask, while it is in the viewer."""
+        mask = self._mask()
+        target = None if mask is None else mask.layer()
+        there = target is not None and (self._adder.isActive() or target in self._viewer.layers)
+        return target if there else None
+
+    def update_once(self, *_: object) -> None:
+        """Refine under the settings on view, as the button does."""
+        self._request(now=True)
+
+    def update_all(self, *_: object) -> None:
+        """Refine every plane of a stack, as the button does."""
+        self._request(now=True, every=True)
+
+    def isRunning(self) -> bool:
+        return self._job.is_busy or self._adder.isActive()
+
+    def message(self) -> str:
+        """The message on view."""
+        return self._message.text()
+
+    def _build_layout(self) -> None:
+        layout = column(self)
+        form = QFormLayout()
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow("Mask", self._layer)
+        layout.addLayout(form)
+        layout.addWidget(self._options)
+        layout.addWidget(boxed("What the CRF erased", self._erased))
+        layout.addStretch(1)
+        fill_dock(self, layout, self._message, self._status, self._buttons, self._copy)
+
+    def _connect(self) -> None:
+        self._layer.layerChanged.connect(self._on_layer)
+        self._options.valueChanged.connect(self._on_changed)
+        self._live.toggled.connect(self._on_live)
+        self._buttons.once.clicked.connect(self.update_once)
+        self._buttons.every.clicked.connect(self.update_all)
+        self._before.toggled.connect(self._on_before)
+        self._adder.finished.connect(self._on_added)
+        self._buttons.reset.clicked.connect(self._on_reset)
+        self._erased.regionChosen.connect(self._on_region)
+        self._copy.pythonRequested.connect(self._copy_python)
+        self._copy.commandRequested.connect(self._copy_command)
+        self._job.progressed.connect(self._on_progress)
+        self._job.returned.connect(self._on_returned)
+        self._job.failed.connect(self._on_failed)
+        self._job.busyChanged.connect(self._on_busy)
+        self._planes = Follower(self, "follow_plane", [self._viewer.dims.events.current_step])
+        self._removals = Follower(self, "follow_removal", [self._viewer.layers.events.removed])
+
+    def _decided(self) -> Decided | None:
+        """What the plane on view was decided from."""
+        layer = self._layer.layer()
+        return None if layer is None else evidence(layer, tuple(self._viewer.dims.point))
+
+    def _mask(self) -> RefinedMask | None:
+        return self._masks.of(self._layer.layer())
+
+    def _on_layer(self, _: Any) -> None:
+        """Start from the settings under which the chosen mask was made."""
+        self._job.cancel()
+        self._adder.drop()
+        self._done = False
+        decided = self._decided()
+        self._erased.showReport(None, None)
+        self._before.setChecked(False)
+        for part in (self._options, self._buttons, self._copy, self._erased):
+            part.setEnabled(decided is not None)
+        self._buttons.every.setVisible(decided is not None and len(evidences(self._layer.layer())) > 1)
+        if decided is None:
+            self._message.showMessage("Run Segment tissue first: its masks can be refined here.")
+            self._status.clear()
+            return
+        self._message.clear()
+        self._options.blockSignals(True)
+        self._options.showModel(
+            decided.predictor.calibration.background, published=decided.predictor.published
+        )
+        self._options.setValue(decided.settings)
+        self._options.blockSignals(False)
+        self._status.setText("As segmented")
+
+    def _on_changed(self) -> None:
+        self.valueChanged.emit(self.value())
+        if self._live.isChecked():
+            self._request()
+        else:
+            self._status.setText("Not up to date: press Update once")
+
+    def _on_live(self, live: bool) -> None:
+        if live and self._status.text().startswith("Not"):
+            self._request()
+
+    def _on_reset(self, *_: object) -> None:
+        """The settings of the run, with the paper's CRF and the model's own thresholds."""
+        names = ("crf", "min_confidence", "presence_threshold", "background", "background_exponent")
+        defaults = SegmentSettings()
+        self.setValue(self.value().changed(**{name: getattr(defaults, name) for name in names}))
+
+    def follow_plane(self) -> None:
+        """Another plane of a stack is on view: show what is known of it, and refine it where live."""
+        mask, decided = self._mask(), self._decided()
+        if mask is None or decided is None or len(mask.planes) < 2 or self.refinedLayer() is None:
+            return
+        self._erased.showReport(mask.report(decided), decided.predictor.classes)
+        if mask.isUpToDate(decided, self.value()):
+            self._show_status()
+        else:
+            self._on_changed()
+
+    def follow_removal(self) -> None:
+        """Where a refined mask was deleted, the mask that it stood for is on view again."""
+        if not self._adder.isActive():
+            for source in self._masks.left_alone(self._viewer.layers):
+                source.visible = True
+
+    def _request(self, *, now: bool = False, every: bool = False) -> None:
+        mask, decided, source = self._mask(), self._decided(), self._layer.layer()
+        if mask is None or decided is None:
+            return
+        target = self.refinedLayer()
+        window = window_on_view(target if target is not None and target.visible else source)
+        planes = [decided, *(other for other in mask.planes if every and other is not decided)]
+        self._message.clear()
+        steps = partial(refine_steps, self._decider.steps, planes, self.value(), window, source, target)
+        self._job.request(steps, now=now)
+
+    def _on_busy(self, busy: bool) -> None:
+        if busy:
+            self._status.setText("Refining...")
+
+    def _on_progress(self, event: Event) -> None:
+        mask = self._mask()
+        if mask is None:
+            return
+        if event.stage.startswith(COMPILING):
+            self._status.setText("Refining..." if event.done else f"{event.stage.capitalize()}...")
+        elif isinstance(event, LayerMade) and event.layer is not None:
+            mask.setLayer(event.layer)
+            self._adder.add([event.layer], self._on_before)
+        elif self.refinedLayer() is None:  # deleted meanwhile
+            return
+        elif isinstance(event, WindowDone | PlaneDone):
+            # a layer that is being added is painted in turns itself
+            with nullcontext() if self._adder.isActive() else painted_in_turns(main_window(self)):
+                self._show(mask, event)
+
+    def _show(self, mask: RefinedMask, event: WindowDone | PlaneDone) -> None:
+        if event.change is not None:
+            mask.paint(event.change)
+        if isinstance(event, PlaneDone) and event.decided and event.settings and event.result:
+            mask.settle(event.decided, event.settings, event.result, event.features)
+            if event.decided is self._decided():
+                self._erased.showReport(event.result.refinement, event.result.classes)
+
+    def _on_returned(self, *_: object) -> None:
+        if self._adder.isActive():  # the layer's last step tells
+            self._done = True
+        elif self.refinedLayer() is None:
+            self._status.setText("The refined mask was deleted")
+        else:
+            self._show_status()
+            self.updated.emit()
+
+    def _on_added(self) -> None:
+        if self._done:
+            self._done = False
+            self._on_returned()
+
+    def _show_status(self) -> None:
+        mask = self._mask()
+        n = 0 if mask is None else mask.stale(self.value())
+        others = f"; {n} other plane{'s' if n > 1 else ''} not yet" if n else ""
+        self._status.setText(f"Up to date{others}")
+
+    def _on_failed(self, error: Exception) -> None:
+        self._message.showMessage(plain(error), Level.ERROR, error)
+        self._status.setText("Not up to date")
+
+    def _on_before(self, *_: object) -> None:
+        before = self._before.isChecked()
+        source, target = self._layer.layer(), self.refinedLayer()
+        if source is None or target is None:
+            return
+        for layer, visible in ((source, before), (target, not before)):
+            if layer.visible != visible:  # else napari draws it anew
+                layer.visible = visible
+
+    def _on_region(self, region: ErasedRegion) -> None:
+        """Bring a region to the middle of the canvas."""
+        layer = self._layer.layer()
+        if layer is not None:
+            row, column = (float(c) for c in region.centre)
+            side = float(max(region.box[2] - region.box[0], region.box[3] - region.box[1], 32))
+            look_at(self._viewer, layer, (row, column), side, _REGION_SHOWN)
+
+    def _copy_python(self, *_: object) -> None:
+        self._copy_as(as_python)
+
+    def _copy_command(self, *_: object) -> None:
+        self._copy_as(as_command)
+
+    def _copy_as(self, recipe: Any) -> None:
+        decided = self._decided()
+        if decided is None:
+            return
+        self._copy.copyMade(
+            lambda: recipe(decided.plane, decided.model, self.value()), self._message.showMessage
+        )

@@ -1,0 +1,119 @@
+"""The layers with refined masks, and how far their planes are."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Container, Mapping
+from typing import Any
+
+from napari.layers import Labels
+
+from napari_construct.inference.settings import SegmentSettings
+from napari_construct.results.result import SegmentationResult
+from napari_construct.widgets.layers import (
+    METADATA_KEY,
+    Decided,
+    evidence,
+    evidences,
+    joined_features,
+)
+from napari_construct.widgets.refine.job import Change
+
+At = tuple[int, ...]
+
+
+class RefinedMask:
+    """What Refine made of one mask of Segment tissue, plane by plane; it keeps neither layer alive.
+
+    Parameters
+    ----------
+    source : Labels
+        The mask as it was segmented.
+    """
+
+    def __init__(self, source: Labels) -> None:
+        self.planes = evidences(source)
+        self._layer: weakref.ref[Labels] | None = None
+        self._features: dict[At, Mapping[str, Any]] = {d.at: d.features for d in self.planes}
+        self._records: dict[At, Mapping[str, Any]] = {d.at: d.record for d in self.planes}
+        self._settings: dict[At, SegmentSettings] = {d.at: d.settings for d in self.planes}
+        self._reports: dict[At, Any] = {}
+
+    def layer(self) -> Labels | None:
+        """The layer, while anybody has it."""
+        return None if self._layer is None else self._layer()
+
+    def setLayer(self, layer: Labels) -> None:
+        """A new layer starts where the segmentation ended."""
+        self._layer = weakref.ref(layer)
+        self._settings = {d.at: d.settings for d in self.planes}
+        self._reports = {}
+
+    def letGo(self, layers: Container[Any]) -> bool:
+        """Forget the layer if it is no longer among those of the viewer, and say whether it was."""
+        gone = self._layer is not None and self.layer() not in layers
+        if gone:
+            self._layer = None
+        return gone
+
+    def isUpToDate(self, decided: Decided, settings: SegmentSettings) -> bool:
+        return self._settings[decided.at] == settings
+
+    def stale(self, settings: SegmentSettings) -> int:
+        """How many planes are of other settings."""
+        return sum(value != settings for value in self._settings.values())
+
+    def report(self, decided: Decided) -> Any:
+        """What the CRF erased in a plane; None where it was not refined."""
+        return self._reports.get(decided.at)
+
+    def paint(self, change: Change) -> None:
+        """Write into the layer as a stroke of the brush would: napari's undo takes it back."""
+        layer = self.layer()
+        if layer is not None and change.labels.size:
+            layer.data_setitem(change.indices, change.labels)
+            layer.refresh(thumbnail=True, extent=False)
+
+    def settle(
+        self,
+        decided: Decided,
+        settings: SegmentSettings,
+        result: SegmentationResult,
+        features: Mapping[str, Any],
+    ) -> None:
+        """A plane is refined: its rows in the layer's table, and its record."""
+        self._features[decided.at] = features
+        self._records[decided.at] = result.record
+        self._settings[decided.at] = settings
+        self._reports[decided.at] = result.refinement
+        layer = self.layer()
+        if layer is None:
+            return
+        several = len(self.planes) > 1
+        tables, records = list(self._features.values()), [dict(r) for r in self._records.values()]
+        layer.features = joined_features(tables) if several else tables[0]
+        layer.metadata[METADATA_KEY]["record"] = {"planes": records} if several else records[0]
+
+
+class RefinedMasks:
+    """One :class:`RefinedMask` for each mask that was looked at, as long as it lives."""
+
+    def __init__(self) -> None:
+        self._masks: weakref.WeakKeyDictionary[Labels, RefinedMask] = weakref.WeakKeyDictionary()
+
+    def of(self, layer: Labels | None) -> RefinedMask | None:
+        """That of a mask of Segment tissue; None without one."""
+        if layer is None:
+            return None
+        if layer not in self._masks:
+            self._masks[layer] = RefinedMask(layer)
+        return self._masks[layer]
+
+    def left_alone(self, layers: Container[Any]) -> list[Labels]:
+        """The masks whose refined layer was deleted since this was last asked."""
+        return [source for source, mask in self._masks.items() if mask.letGo(layers)]
+
+
+def can_be_refined(layer: Any) -> bool:
+    """Whether a layer is a mask that Segment tissue made in this session."""
+    return evidence(layer) is not None

@@ -1,0 +1,172 @@
+"""Which model Segment tissue runs, trained or in words; its class table; loading it ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QWidget
+
+from napari_construct.classes import ClassTable
+from napari_construct.exceptions import ConfigurationError
+from napari_construct.inference.zero_shot.settings import ZeroShotSettings
+from napari_construct.widgets.fields.message_label import Level
+from napari_construct.widgets.jobs.model_loader import ModelLoader, model_missing
+from napari_construct.widgets.jobs.predictors import LoadedModel, ModelChoice
+from napari_construct.widgets.jobs.run_control import RunControl
+from napari_construct.widgets.parts.class_table import ClassTableEditor
+from napari_construct.widgets.parts.model_chooser import model_names
+from napari_construct.widgets.parts.preferences import Preferences
+from napari_construct.widgets.segment.job import about
+from napari_construct.widgets.segment.words import START, WordsOptions
+from napari_construct.widgets.segment.words_chooser import ZERO_SHOT, WordsModelChooser
+
+
+class SegmentModel(QObject):
+    """Edits a :data:`~napari_construct.widgets.segment.job.ModelChoice`; its parts are laid out by the dock.
+
+    Attributes
+    ----------
+    chooser : WordsModelChooser
+        Which model.
+    words : WordsOptions
+        How words are compared; for models without training only.
+    table : ClassTableEditor
+        A trained model's classes, of which the style may change, or those of the words.
+    """
+
+    valueChanged = Signal()
+    """Another model, which is then loaded, or other words."""
+    tableChanged = Signal(object)
+    loaded = Signal(object)
+    """The predictor."""
+    changed = Signal()
+    """What :meth:`block` says."""
+    failed = Signal(object)
+    """A class table could not be read or written."""
+
+    def __init__(self, models: LoadedModel, chosen: Preferences, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._preferences = chosen
+        self._described: ClassTable | None = None
+        self._looked = False
+        self.chooser = WordsModelChooser(parent)
+        self.words = WordsOptions(parent)
+        self.table = ClassTableEditor(parent)
+        self._loader = ModelLoader(models, self)
+        self.chooser.valueChanged.connect(self._on_model)
+        self.words.valueChanged.connect(self._on_words)
+        self.table.valueChanged.connect(self._on_table)
+        self.table.failed.connect(self.failed)
+        self._loader.loaded.connect(self._on_loaded)
+        self._loader.changed.connect(self._on_loader)
+
+    def value(self) -> ModelChoice:
+        """Name or path of a trained model, or encoder and words.
+
+        Raises
+        ------
+        ConfigurationError
+            If the words cannot be used; :meth:`block` says why.
+        """
+        encoder = self.chooser.encoder()
+        if not encoder:
+            return self.chooser.value()
+        return ZeroShotSettings.checked(
+            encoder=encoder, classes=self.table.value() or START, **self.words.value()
+        )
+
+    def setValue(self, value: ModelChoice) -> None:
+        """Choose a model; it is loaded in the background."""
+        if isinstance(value, str):
+            self.chooser.setValue(value)
+            return
+        self._described = value.classes
+        self.words.setValue(value.model_dump())
+        self.chooser.setValue(f"{ZERO_SHOT}{value.encoder}")
+        self.table.setValue(value.classes)
+
+    def inWords(self) -> bool:
+        """Whether nothing of it is trained."""
+        return bool(self.chooser.encoder())
+
+    def load(self, device: str) -> None:
+        """Load what is chosen in the background: its classes are needed before a run."""
+        self._loader.load("" if self.words_problem() else self.value(), device)
+
+    def isLoading(self) -> bool:
+        return self._loader.isLoading()
+
+    def words_problem(self) -> str:
+        """Why the words cannot be used, or nothing."""
+        return self.words.problem() if self.inWords() else ""
+
+    def block(self, control: RunControl) -> bool:
+        """Say in a control what is missing of the model; whether there is something."""
+        model = self.chooser.value()
+        if model_missing(control, model, self._loader.error(), loading=self.isLoading()):
+            return True
+        control.setBlocked(self.words_problem(), Level.WARNING)
+        return bool(self.words_problem())
+
+    def styled(self, classes: ClassTable) -> ClassTable:
+        """A model's classes in the colours on view, where they are the same classes."""
+        table = self.table.value()
+        if table is not None and table.names == classes.names:
+            return table
+        return self._preferences.coloured(classes)
+
+    def showClasses(self, classes: ClassTable) -> None:
+        """Put a trained model's classes on view; those of words are on view already."""
+        if not self.inWords():
+            self.table.setValue(self.styled(classes))
+
+    def kept(self) -> dict[str, Any]:
+        """What is remembered until the next session."""
+        kept: dict[str, Any] = {"model": self.chooser.value()}
+        if self._described is not None:
+            words = {"classes": self._described.model_dump(mode="json"), **self.words.value()}
+            kept["words"] = words
+        return kept
+
+    def recall(self, kept: Mapping[str, Any], model: str) -> None:
+        """Take up words, and a model if it is still there."""
+        try:
+            words = ZeroShotSettings.checked(encoder="remembered", **kept.get("words", {"classes": START}))
+        except (ConfigurationError, TypeError):  # of another version
+            words = ZeroShotSettings(encoder="remembered", classes=START)
+        self._described = words.classes if "words" in kept else None
+        self.words.setValue(words.model_dump())
+        if model and (model.startswith(ZERO_SHOT) or model in model_names() or Path(model).is_file()):
+            self.chooser.setValue(model)
+
+    def _on_model(self, *_: object) -> None:
+        free = self.inWords()
+        self.words.setEnabled(free)
+        self.table.setFree(free)
+        if free:
+            self._described = self._described or self.table.value() or START
+            self.table.setValue(self._described)
+        self.valueChanged.emit()
+
+    def _on_words(self) -> None:
+        if self.inWords():
+            self.changed.emit()
+
+    def _on_table(self, table: ClassTable | None) -> None:
+        if self.inWords():
+            self._described = table
+        self.tableChanged.emit(table)
+
+    def _on_loader(self) -> None:
+        if not self._looked and not self.isLoading():  # one after the other: both import much
+            self._looked = True
+            self.chooser.look()
+        self.changed.emit()
+
+    def _on_loaded(self, predictor: Any) -> None:
+        self.loaded.emit(predictor)
+        self.showClasses(predictor.classes)
+        self.chooser.describe(about(predictor))

@@ -1,0 +1,121 @@
+"""Which model, trained or not: beside trained models, the encoders that need only words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QInputDialog, QWidget
+
+from napari_construct.encoders.catalogue.overview import EncoderStatus, readable_overview
+from napari_construct.events import Event, Steps
+from napari_construct.widgets.jobs.live import LiveJob
+from napari_construct.widgets.parts.model_chooser import ModelChooser
+
+ZERO_SHOT: Final = "zero-shot:"
+"""Start of the value of a model without training; the id of its encoder follows."""
+
+_ASK: Final = "another"
+_ASK_TEXT: Final = "Another encoder that knows words..."
+_FORM: Final = "open_clip:hf-hub:OWNER/NAME, or open_clip:local-dir:/FOLDER"
+_HOW: Final = "words only, no training"
+_TIP_ROLE: Final = Qt.ItemDataRole.ToolTipRole
+
+
+class WordsModelChooser(ModelChooser):
+    """As its base, and ``zero-shot:ENCODER`` for each encoder that embeds words.
+
+    What is on this computer is looked up in a thread: the first look at the hub's cache takes long.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._before = self._combo.currentIndex()
+        self._changed = False
+        self._look = LiveJob("Look for encoders that know words", self)
+        self._look.returned.connect(self._on_listed)
+        self._combo.activated.connect(self._on_activated)
+
+    def encoder(self) -> str:
+        """Id of the encoder of a model without training; empty for a trained one."""
+        return self.value().removeprefix(ZERO_SHOT) if self.value().startswith(ZERO_SHOT) else ""
+
+    def value(self) -> str:
+        return "" if super().value() == _ASK else super().value()
+
+    def setValue(self, model: str) -> None:
+        if model.startswith(ZERO_SHOT) and self._combo.findData(model) < 0:
+            self._offer(model, f"{_short(model)}: {_HOW}", model.removeprefix(ZERO_SHOT))
+        super().setValue(model)
+        self._changed = False
+
+    def refresh(self) -> None:
+        super().refresh()
+        self.look()
+
+    def look(self) -> None:
+        """Offer the encoders that there are now, in a moment."""
+        self._look.request(text_encoder_steps)
+
+    def askEncoder(self) -> None:
+        """Ask for the id of an encoder that is in no list."""
+        text, agreed = QInputDialog.getText(self, _ASK_TEXT.rstrip("."), f"Its id: {_FORM}")
+        if agreed and text.strip():
+            self.setValue(f"{ZERO_SHOT}{text.strip()}")
+        else:
+            self._combo.setCurrentIndex(self._before)
+
+    def _is_gone(self, index: int, names: list[str]) -> bool:
+        model = str(self._combo.itemData(index))
+        return not model.startswith(ZERO_SHOT) and model != _ASK and super()._is_gone(index, names)
+
+    def _on_index(self, *_: object) -> None:
+        if self._combo.currentData() != _ASK:
+            self._before, self._changed = self._combo.currentIndex(), True
+            super()._on_index()
+
+    def _on_activated(self, *_: object) -> None:
+        if self._combo.currentData() == _ASK:
+            self.askEncoder()
+        elif not self._changed:  # chosen again: what was missing may be here now
+            super()._on_index()
+        self._changed = False
+
+    def _on_listed(self, found: tuple[EncoderStatus, ...]) -> None:
+        for status in found:
+            entry = status.entry
+            here = status.state in ("installed", "bundled")
+            model = f"{ZERO_SHOT}{entry.id}"
+            how = _HOW if here else "words only (not installed)"
+            get = "" if here else "\nNot on this computer: open Models to get it."
+            licence = f"Licence {entry.licence}. {entry.meaning}"
+            self._offer(model, f"{_short(model)}: {how}", f"{entry.id}: {entry.note}\n{licence}{get}")
+        self._offer(_ASK, _ASK_TEXT, f"Any image-text model with a ViT: {_FORM}")
+
+    def _offer(self, model: str, text: str, tip: str) -> None:
+        """Add an item, or bring it up to date."""
+        index = self._combo.findData(model)
+        if index < 0:
+            index = self._combo.findData(_ASK)  # which stays the last
+            index = self._combo.count() if index < 0 else index
+            blocked = self._combo.blockSignals(True)
+            self._combo.insertItem(index, text, model)
+            self._combo.blockSignals(blocked)
+        self._combo.setItemText(index, text)
+        self._combo.setItemData(index, tip, _TIP_ROLE)
+
+
+def text_encoder_steps() -> Steps[tuple[EncoderStatus, ...]]:
+    """Look which encoders that know words there are, and which of them are on this computer."""
+    yield Event("looking", 0, 1)
+    found, _ = readable_overview()
+    shown = [s for s in found if s.entry.text and s.entry.role == "student" and not s.entry.family]
+    return tuple(sorted(shown, key=lambda status: status.state not in ("installed", "bundled")))
+
+
+def _short(model: str) -> str:
+    """The part of an id that tells it from others."""
+    name = model.removeprefix(ZERO_SHOT)
+    last = name.rpartition(":")[2]
+    return Path(last).name if "local-dir:" in name else last

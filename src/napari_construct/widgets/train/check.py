@@ -1,0 +1,95 @@
+"""What a dataset holds, as a tree: counts, label sets, sizes, and every file that is trouble by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTreeWidget, QTreeWidgetItem, QWidget
+
+from napari_construct.data.image_level import DatasetReport, ImageLevelDataset
+from napari_construct.widgets.fields.message_label import Level
+
+_MOST: Final = 500
+"""Files that are named in one group; more would make the tree slow, and nobody reads them."""
+
+Rows = Sequence[tuple[str, str, str]]
+"""Name, value and tooltip."""
+
+
+class CheckTree(QTreeWidget):
+    """Shows a dataset as it was found, then what reading every file told."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setHeaderLabels(["Patches", ""])
+        self.header().setStretchLastSection(False)
+        self.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.header().setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setIndentation(12)
+        self.setMinimumHeight(110)
+        self.setMaximumHeight(170)
+        self.setToolTip("What the training data hold; files that cannot be used are named")
+        self.setAccessibleName("Check of the training data")
+
+    def clearAll(self) -> None:
+        self.clear()
+        self.setHeaderLabels(["Patches", ""])
+
+    def showDataset(self, dataset: ImageLevelDataset, form: str) -> None:
+        """Counts, before any file was read."""
+        self.clear()
+        self.setHeaderLabels(["Patches", str(len(dataset))])
+        self._add("Form", form, ())
+        counts = dataset.labels.sum(axis=0, dtype=int).tolist()
+        self._classes(dict(zip(dataset.class_names, counts, strict=True)), len(dataset))
+
+    def showReport(self, report: DatasetReport, form: str) -> None:
+        """What reading every file told."""
+        self.clear()
+        self.setHeaderLabels(["Patches", str(report.count)])
+        names = list(report.positives)
+        if report.unreadable:
+            rows = [(name, "", reason) for name, reason in report.unreadable]
+            self._add("Unreadable", str(len(rows)), rows, error=True, opened=True)
+        if report.odd_sized:
+            rows = [(name, "", "Of another size than most patches") for name in report.odd_sized]
+            self._add("Of odd size", str(len(rows)), rows)
+        self._add("Form", form, ())
+        self._classes(report.positives, report.count)
+        sets = [
+            (_set(bits, names), str(count), f"[{bits}]") for bits, count in report.label_histogram.items()
+        ]
+        self._add("Sets of classes", str(len(sets)), sets)
+        sizes = [(f"{w} x {h} px", str(count), "Width and height") for (h, w), count in report.sizes.items()]
+        self._add("Sizes", sizes[0][0] if len(sizes) == 1 else str(len(sizes)), sizes)
+        if report.notices:
+            self._add("Notes", str(len(report.notices)), [(text, "", text) for text in report.notices])
+
+    def _classes(self, positives: object, total: int) -> None:
+        counts = dict(positives)  # type: ignore[call-overload]
+        rows = [(name, str(n), f"{n} of {total} patches hold {name}") for name, n in counts.items()]
+        self._add("Classes", str(len(rows)), rows, opened=True)
+
+    def _add(self, name: str, value: str, rows: Rows, *, error: bool = False, opened: bool = False) -> None:
+        group = QTreeWidgetItem([name, value])
+        group.setToolTip(0, name)
+        group.setToolTip(1, value)
+        for words, number, tip in rows[:_MOST]:
+            item = QTreeWidgetItem([words, number])
+            item.setToolTip(0, tip)
+            group.addChild(item)
+        if len(rows) > _MOST:
+            group.addChild(QTreeWidgetItem([f"... and {len(rows) - _MOST} more", ""]))
+        if error:
+            group.setForeground(0, QColor(Level.ERROR.value))
+        self.addTopLevelItem(group)
+        group.setExpanded(opened)
+
+
+def _set(bits: str, names: Sequence[str]) -> str:
+    """The classes of a set in words."""
+    there = [name for bit, name in zip(bits, names, strict=True) if bit == "1"]
+    return ", ".join(there) or "none of the classes"

@@ -1,0 +1,130 @@
+"""What lies in a folder of training data, found out in a thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from napari_construct.data.image_level import (
+    DatasetReport,
+    ImageLevelDataset,
+    check_steps,
+    detect_format,
+    load_dataset,
+)
+from napari_construct.events import Event, Steps
+from napari_construct.exceptions import ConstructError
+
+FORMATS: Final = {
+    "folders": "One folder a class",
+    "names": "Labels in file names, as BCSS writes them",
+    "table": "Labels in a table",
+}
+_TRAIN: Final = ("train", "training")
+_VALIDATION: Final = ("val", "valid", "validation")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DataFound(Event):
+    """A dataset was recognised; its files have not been read yet.
+
+    Attributes
+    ----------
+    dataset : ImageLevelDataset or None
+        The patches.
+    form : str
+        Key of :data:`FORMATS`.
+    """
+
+    dataset: ImageLevelDataset | None = None
+    form: str = "folders"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ValidationFound(Event):
+    """What the validation data are, in ``words``; ``wrong`` where they cannot be used."""
+
+    words: str = ""
+    wrong: bool = False
+
+
+def look_steps(
+    data: Path,
+    class_names: tuple[str, ...] | None = None,
+    val: Path | None = None,
+    form_before: str = "folders",
+) -> Steps[DatasetReport]:
+    """Recognise the form, list the patches, look at the validation data, then decode every patch once.
+
+    Yields
+    ------
+    DataFound, ValidationFound
+        Once, before any file is read.
+    Event
+        Stage "check", one a file.
+
+    Raises
+    ------
+    DatasetError
+        If nothing that can be trained on is there.
+    """
+    yield Event("looking at the patches", 0, 1)
+    form = detect_format(data)
+    dataset = _dataset(data, class_names, form, form_before)
+    yield DataFound("looking at the patches", 1, 1, dataset=dataset, form=form)
+    if val is not None:
+        yield _validation_found(val, dataset)
+    return (yield from check_steps(dataset))
+
+
+def split_folders(folder: Path) -> tuple[Path, Path | None]:
+    """Training and validation data of a folder that holds both; else the folder itself and none.
+
+    ``train`` or ``training`` beside ``val``, ``valid`` or ``validation``, as BCSS-WSSS and others have it.
+    """
+    if not folder.is_dir():
+        return folder, None
+    below = {path.name.lower(): path for path in folder.iterdir() if path.is_dir()}
+    train = next((below[name] for name in _TRAIN if name in below), None)
+    val = next((below[name] for name in _VALIDATION if name in below), None)
+    return (folder, None) if train is None else (train, val)
+
+
+def validation_data(val: Path | None, dataset: ImageLevelDataset) -> ImageLevelDataset | Path | None:
+    """Images with masks stay a folder; patches with labels are read as the training patches were."""
+    if val is None or (val / "img").is_dir():
+        return val
+    return load_dataset(val, class_names=dataset.class_names)
+
+
+def _dataset(
+    data: Path, class_names: tuple[str, ...] | None, form: str, form_before: str
+) -> ImageLevelDataset:
+    """The dataset with these classes, where they are its own; else with what it calls them."""
+    dataset = load_dataset(data)
+    if class_names is None or not fits(class_names, dataset, form, form_before):
+        return dataset
+    return load_dataset(data, class_names=class_names)
+
+
+def fits(class_names: tuple[str, ...], dataset: ImageLevelDataset, form: str, form_before: str) -> bool:
+    """Whether a class table is one of a dataset; its order, and names that files do not give, are kept."""
+    if form == "names":
+        return form_before == form and len(class_names) == len(dataset.class_names)
+    return sorted(class_names) == sorted(dataset.class_names)
+
+
+def _validation_found(val: Path, dataset: ImageLevelDataset) -> ValidationFound:
+    from napari_construct.data.masks import pair_by_stem
+
+    stage = "looking at the validation data"
+    try:
+        found = validation_data(val, dataset)
+        if isinstance(found, Path):
+            pairs = pair_by_stem(found / "img", found / "mask")
+            words = f"{len(pairs)} images with masks: measured by mIoU"
+            return ValidationFound(stage, 1, 1, words="; ".join((words, *pairs.notices)))
+    except ConstructError as error:
+        return ValidationFound(stage, 1, 1, words=str(error), wrong=True)
+    return ValidationFound(stage, 1, 1, words=f"{len(found or ())} patches: measured by F1 of presence")

@@ -1,0 +1,175 @@
+"""Where training data are and where the model goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QFormLayout, QVBoxLayout, QWidget
+
+from napari_construct.widgets.fields.message_label import Level, MessageLabel
+from napari_construct.widgets.fields.path_row import PathRow
+from napari_construct.widgets.train.data import split_folders
+from napari_construct.widgets.train.request import SUFFIX, state_of, with_suffix
+
+_TABLES: Final = "Tables (*.csv)"
+
+
+class TrainFiles(QWidget):
+    """Edits three paths, and whether a run goes on or a model is replaced."""
+
+    dataChanged = Signal()
+    """Other patches or other validation data."""
+    outputChanged = Signal()
+    """Another file, or another wish of what happens to it."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._data = PathRow(
+            "Training patches",
+            "The patches: a folder per class, labels in file names (BCSS), or a CSV with paths",
+            ("folder", "file"),
+            kinds=_TABLES,
+            parent=self,
+        )
+        self._data.setHint("a folder or a table")
+        self._val = PathRow(
+            "Validation data",
+            "A folder with img and mask inside, or patches like the training ones; may stay empty",
+            ("folder", "file"),
+            kinds=_TABLES,
+            parent=self,
+        )
+        self._val.setHint("none")
+        self._output = PathRow(
+            "Model file",
+            "The file that the model is written to",
+            ("save",),
+            kinds=f"Models (*{SUFFIX})",
+            parent=self,
+        )
+        self._output.setHint(f"name{SUFFIX}")
+        self._val_words = MessageLabel(self)
+        self._resume = self._box(
+            "Go on where the run stopped", "Data and settings must be those of the run that stopped"
+        )
+        self._resume.setChecked(True)
+        self._replace = self._box("Replace the model of that name", "The file is written anew")
+        self._build_layout()
+        self._connect()
+        self.refresh()
+
+    def data(self) -> str:
+        return self._data.value()
+
+    def setData(self, path: str) -> None:
+        self._data.setValue(path)
+
+    def validation(self) -> str:
+        return self._val.value()
+
+    def setValidation(self, path: str) -> None:
+        self._val.setValue(path)
+
+    def output(self) -> Path:
+        """The model's file, with its suffix."""
+        return with_suffix(self._output.value() or "model")
+
+    def hasOutput(self) -> bool:
+        return bool(self._output.value())
+
+    def setOutput(self, path: str) -> None:
+        self._output.setValue(path)
+
+    def setReplace(self, replace: bool) -> None:
+        self._replace.setChecked(replace)
+
+    def setResume(self, resume: bool) -> None:
+        self._resume.setChecked(resume)
+
+    def resumes(self) -> bool:
+        """Whether there is a run to go on with, and the wish to."""
+        return self.hasOutput() and self._resume.isChecked() and state_of(self.output()).is_file()
+
+    def replaces(self) -> bool:
+        """Whether a model of that name may be replaced."""
+        return self._replace.isChecked()
+
+    def describeValidation(self, words: str, *, wrong: bool) -> None:
+        """A line about the validation data."""
+        self._val_words.showMessage(words, Level.ERROR if wrong else Level.INFO)
+        self._wrong = words if wrong else ""
+
+    def problem(self) -> str:
+        """Why the files cannot be used, or nothing."""
+        if self._wrong:
+            return "The validation data cannot be used; see above."
+        if not self.hasOutput():
+            return "Choose a file for the model."
+        output = self.output()
+        if Path(self._output.value()).is_dir() or output.is_dir():
+            return f"{self._output.value()} is a folder: add a file name."
+        if output.is_file() and not (self.resumes() or self.replaces()):
+            return f"{output.name} exists: choose another name, or tick Replace."
+        return ""
+
+    def refresh(self) -> None:
+        """Look again what lies at the model's place."""
+        output = self.output()
+        there = self.hasOutput()
+        self._resume.setVisible(there and state_of(output).is_file())
+        self._replace.setVisible(there and output.is_file() and not self.resumes())
+
+    def _box(self, words: str, tip: str) -> QCheckBox:
+        box = QCheckBox(words, self)
+        box.setToolTip(tip)
+        box.setAccessibleName(words)
+        return box
+
+    def _build_layout(self) -> None:
+        self._wrong = ""
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow("Patches", self._data)
+        form.addRow("Validation", self._val)
+        form.addRow("Model", self._output)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(form)
+        layout.addWidget(self._resume)
+        layout.addWidget(self._replace)
+        layout.addWidget(self._val_words)
+
+    def _connect(self) -> None:
+        self._data.edited.connect(self._on_data)
+        self._val.edited.connect(self.dataChanged)
+        self._output.edited.connect(self._on_output)
+        self._resume.toggled.connect(self._on_output)
+        self._replace.toggled.connect(self._on_output)
+
+    def _on_data(self) -> None:
+        """Of a folder with both splits take both; suggest where the model may go."""
+        train, val = split_folders(Path(self.data())) if self.data() else (Path(), None)
+        if val is not None and not self.validation():
+            blocked = self._val.blockSignals(True)
+            self._val.setValue(str(val))
+            self._val.blockSignals(blocked)
+        if self.data() and train != Path(self.data()):
+            self._data.setValue(str(train))  # comes back here
+            return
+        if self.data() and not self.hasOutput():
+            self._output.setValue(str(_suggestion(train)))
+        self.dataChanged.emit()
+
+    def _on_output(self, *_: object) -> None:
+        self.refresh()
+        self.outputChanged.emit()
+
+
+def _suggestion(data: Path) -> Path:
+    """A model's file beside the data, named after them."""
+    folder = data.parent
+    name = folder.name if data.name.lower() in ("train", "training") else data.stem
+    return folder / f"{name or 'model'}{SUFFIX}"

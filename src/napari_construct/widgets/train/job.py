@@ -1,0 +1,179 @@
+"""The jobs behind Train adapters, without a widget: estimate a run, or check the patches and train."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from napari_construct.data.image_level import ImageLevelDataset, check_steps, load_dataset
+from napari_construct.encoders.catalogue.overview import size_text
+from napari_construct.events import EpochDone, Event, Steps
+from napari_construct.exceptions import DatasetError
+from napari_construct.training.config.config import TrainingConfig
+from napari_construct.widgets.jobs.imports import torch_loaded
+from napari_construct.widgets.jobs.run_control import in_words
+from napari_construct.widgets.train.data import validation_data
+from napari_construct.widgets.train.previews import preview_files, preview_steps
+from napari_construct.widgets.train.request import TrainRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Estimated:
+    """Result of :func:`estimate_job`; a ``training.estimate.Estimate``."""
+
+    estimate: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """Result of :func:`train_job`: what is known of the model whose file is written."""
+
+    output: Path
+    epoch: int
+    metrics: Mapping[str, float]
+
+
+def load_libraries() -> None:
+    """Import what training and its curves need, also what torch imports for its first optimiser."""
+    with torch_loaded():
+        import torch
+
+        torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])
+
+
+def estimate_job(request: TrainRequest) -> Steps[Estimated]:
+    """What the run will cost; torch is loaded here, in the worker's thread."""
+    yield Event("loading the libraries", 0, 1)
+    load_libraries()
+    from napari_construct.training.tools.estimate import estimate_steps
+
+    dataset, val = _data(request)
+    found = yield from estimate_steps(
+        dataset, request.config, classes=request.classes, val=val, device=request.device
+    )
+    return Estimated(found)
+
+
+def train_job(request: TrainRequest, checked: frozenset[Path]) -> Steps[Trained]:
+    """The whole run, in the worker's thread.
+
+    Parameters
+    ----------
+    request : TrainRequest
+        What to train.
+    checked : frozenset of Path
+        Files that are known to be readable.
+
+    Yields
+    ------
+    Event
+        Those of the check and of the run, and :class:`PreviewsDone` after epochs that were validated.
+    """
+    yield Event("starting", 0, 1)
+    dataset, val = _data(request)
+    if not (request.resume or checked.issuperset(dataset.paths)):
+        yield from _check_steps(dataset)
+    yield Event("loading the libraries", 0, 1)
+    load_libraries()
+    from napari_construct.training.loop.train import train
+
+    encoder = _frozen_encoder(request.config, len(dataset))
+    yield Event("loading the libraries", 1, 1)
+    steps = train(
+        dataset,
+        request.config,
+        classes=request.classes,
+        val=val,
+        output=request.output,
+        resume=request.resume,
+        encoder=encoder,
+        device=request.device,
+    )
+    checkpoint = yield from _with_previews(steps, request, preview_files(dataset, val), encoder)
+    epoch = int(checkpoint.training.get("epoch", 0))
+    return Trained(request.output, epoch, dict(checkpoint.metrics))
+
+
+def _data(request: TrainRequest) -> tuple[ImageLevelDataset, ImageLevelDataset | Path | None]:
+    dataset = load_dataset(request.data, class_names=request.classes.names)
+    return dataset, validation_data(request.val, dataset)
+
+
+def _check_steps(dataset: ImageLevelDataset) -> Steps[None]:
+    report = yield from check_steps(dataset)
+    if not report.ok:
+        names = ", ".join(name for name, _ in report.unreadable[:5])
+        raise DatasetError(
+            f"expected patches that can be read, got {len(report.unreadable)} that cannot ({names}); "
+            "repair or remove them"
+        )
+
+
+def _frozen_encoder(config: TrainingConfig, patches: int) -> Any:
+    """The encoder, where it is not trained along: previews then use the same one."""
+    from napari_construct.encoders.catalogue.lookup import create_encoder
+    from napari_construct.training.loop.preparation import student_id, trains_encoder
+
+    name = student_id(config, patches)
+    return None if trains_encoder(config, name) else create_encoder(name)
+
+
+def _with_previews(
+    steps: Generator[Event, None, Any], request: TrainRequest, files: tuple[Path, ...], encoder: Any
+) -> Steps[Any]:
+    """Pass a run on; after an epoch whose checkpoint is on disk, look at a few images with it."""
+    written: int | None = None
+    try:
+        while True:
+            try:
+                event = next(steps)
+            except StopIteration as stop:
+                return stop.value
+            yield event
+            if isinstance(event, EpochDone):
+                now = request.output.stat().st_mtime_ns if request.output.is_file() else None
+                if now is not None and now != written:
+                    written = now
+                    yield (
+                        yield from preview_steps(
+                            files,
+                            request.output,
+                            request.device,
+                            request.config.patch_mpp,
+                            event.epoch + 1,
+                            encoder,
+                        )
+                    )
+    finally:
+        steps.close()
+
+
+_SCORES: Final = {"val_miou": "mIoU", "val_f1": "F1 of presence"}
+
+
+def estimate_in_words(estimate: Any) -> str:
+    """Of a ``training.estimate.Estimate``."""
+    text = f"About {in_words(estimate.seconds)}: {estimate.steps} steps of {_short(estimate.step_seconds)}"
+    if estimate.validation_seconds >= 0.05:
+        text += f", {estimate.validations} validations of {_short(estimate.validation_seconds)}"
+    text += f". Memory up to {size_text(estimate.memory)}, this program included"
+    if estimate.device_memory is not None:
+        text += f"; {size_text(estimate.device_memory)} of {estimate.device}"
+    return f"{text}."
+
+
+def trained_in_words(trained: Trained) -> str:
+    """How a run ended, in a line."""
+    scores = [
+        f"{words} {100 * trained.metrics[key]:.1f} %"
+        for key, words in _SCORES.items()
+        if trained.metrics.get(key) is not None
+    ]
+    measured = f" ({', '.join(scores)} on the validation data)" if scores else ""
+    return f"Done: epoch {trained.epoch}{measured}. The model is in {trained.output}."
+
+
+def _short(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 10 else in_words(seconds)

@@ -1,0 +1,133 @@
+"""What a model is trained from and written to: files, their check, the class table."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_construct.classes import ClassTable
+from napari_construct.data.image_level import DatasetReport, ImageLevelDataset
+from napari_construct.events import Event
+from napari_construct.widgets.fields.layout import fold
+from napari_construct.widgets.jobs.live import LiveJob
+from napari_construct.widgets.parts.class_table import ClassTableEditor
+from napari_construct.widgets.train.check import CheckTree
+from napari_construct.widgets.train.data import FORMATS, DataFound, ValidationFound, fits, look_steps
+from napari_construct.widgets.train.files import TrainFiles
+
+
+class TrainPatches(QWidget):
+    """Looks at the patches, in a thread, whenever other ones are chosen, and shows what is there."""
+
+    valueChanged = Signal()
+    """Anything that a run depends on, or what is known of it."""
+    failed = Signal(object)
+    """A class table could not be read or written."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._dataset: ImageLevelDataset | None = None
+        self._form = "folders"
+        self._checked: frozenset[Path] = frozenset()
+        self._unreadable = 0
+        self._error: Exception | None = None
+        self._look = LiveJob("Look at the patches", self)
+        self.files = TrainFiles(self)
+        self.tree = CheckTree(self)
+        self.classes = ClassTableEditor(self, prompts_editable=True, movable=True)
+        tip = "Names, prompts, colours, and the order of the values in masks"
+        folded = fold("Classes", tip, self.classes, self)
+        folded.expand(animate=False)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for part in (self.files, self.tree, folded):
+            layout.addWidget(part)
+        self.files.dataChanged.connect(self._on_data)
+        self.files.outputChanged.connect(self.valueChanged)
+        self._look.progressed.connect(self._on_look)
+        self._look.returned.connect(self._on_report)
+        self._look.failed.connect(self._on_failed)
+        self.classes.valueChanged.connect(self._on_classes)
+        self.classes.failed.connect(self.failed)
+
+    def table(self) -> ClassTable | None:
+        """The classes in the order of the model's outputs; None before patches were found."""
+        return self.classes.value() if self._dataset is not None else None
+
+    def checked(self) -> frozenset[Path]:
+        """Files that are known to be readable."""
+        return self._checked
+
+    def error(self) -> Exception | None:
+        """Why the patches cannot be used."""
+        return self._error
+
+    def missing(self) -> str:
+        """What is still needed to know what a run is, or nothing."""
+        if not self.files.data():
+            return "Choose the training patches: a folder, or a table."
+        return "Looking at the patches..." if self._dataset is None else ""
+
+    def problem(self) -> str:
+        """Why the patches cannot be trained on as they are, or nothing."""
+        if not self._unreadable:
+            return ""
+        return (
+            f"{self._unreadable} of the patches cannot be read; they are named above. Repair or remove them."
+        )
+
+    def isLooking(self) -> bool:
+        return self._look.is_busy
+
+    def stopLooking(self) -> None:
+        """A run checks what was not checked yet."""
+        self._look.cancel()
+
+    def _on_data(self) -> None:
+        """Look at what was chosen, in a thread: a folder may hold many thousand files."""
+        self._dataset, self._error, self._unreadable = None, None, 0
+        self._checked = frozenset()
+        self.tree.clearAll()
+        self.files.describeValidation("", wrong=False)
+        data, val = self.files.data(), self.files.validation()
+        if data:
+            table = self.classes.value()
+            names = None if table is None else table.names
+            self._look.request(partial(look_steps, Path(data), names, Path(val) if val else None, self._form))
+        elif self._look.is_busy:
+            self._look.cancel()
+        self.valueChanged.emit()
+
+    def _on_look(self, event: Event) -> None:
+        if isinstance(event, DataFound) and event.dataset is not None:
+            self._take(event.dataset, event.form)
+        elif isinstance(event, ValidationFound):
+            self.files.describeValidation(event.words, wrong=event.wrong)
+        else:
+            return
+        self.valueChanged.emit()
+
+    def _take(self, dataset: ImageLevelDataset, form: str) -> None:
+        before, self._dataset, self._form = self._form, dataset, form
+        self.tree.showDataset(dataset, FORMATS[form])
+        self.classes.setNamesEditable(form == "names")
+        table = self.classes.value()
+        if table is None or not fits(table.names, dataset, form, before):
+            self.classes.setValue(ClassTable.from_names(dataset.class_names))
+
+    def _on_report(self, report: DatasetReport) -> None:
+        self.tree.showReport(report, FORMATS[self._form])
+        self._unreadable = len(report.unreadable)
+        if self._dataset is not None and report.ok:
+            self._checked = frozenset(self._dataset.paths)
+        self.valueChanged.emit()
+
+    def _on_failed(self, error: Exception) -> None:
+        self._error = error
+        self.valueChanged.emit()
+
+    def _on_classes(self, *_: object) -> None:
+        self.valueChanged.emit()

@@ -1,0 +1,87 @@
+"""A few images beside what the model sees in them, as wide as the dock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QImage, QPixmap, QResizeEvent
+from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
+
+from napari_construct.types import RGBImage
+from napari_construct.widgets.train.previews import Preview
+
+_COLUMNS: Final = 2
+"""Pairs of pictures in a row."""
+
+_GAP: Final = 4
+
+
+class PreviewGrid(QWidget):
+    """Pairs of pictures: the image, and its activation maps drawn over it."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._pictures: list[tuple[QLabel, QPixmap]] = []
+        self._title = QLabel(self)
+        self._title.setToolTip("Images of the validation data (or patches), and beside each what the model "
+                               "sees in it, in the colours of the classes")  # fmt: skip
+        self._title.setAccessibleName("Previews")
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setSpacing(_GAP)
+        self._grid.addWidget(self._title, 0, 0, 1, 2 * _COLUMNS)
+        self.hide()
+
+    def count(self) -> int:
+        """How many images are shown."""
+        return len(self._pictures) // 2
+
+    def clear(self) -> None:
+        for label, _ in self._pictures:
+            label.setParent(None)
+            label.deleteLater()
+        self._pictures = []
+        self.hide()
+
+    def showPreviews(self, previews: Sequence[Preview], title: str) -> None:
+        """Replace what is shown."""
+        pairs = [(p.name, words, part) for p in previews
+                 for words, part in (("the image", p.image), ("activation maps", p.activation))]  # fmt: skip
+        if len(pairs) != len(self._pictures):
+            self.clear()
+            for i in range(len(pairs)):
+                label = QLabel(self)
+                self._grid.addWidget(label, 1 + i // (2 * _COLUMNS), i % (2 * _COLUMNS))
+                self._pictures.append((label, QPixmap()))
+        self._title.setText(title)
+        for i, (name, words, part) in enumerate(pairs):
+            label = self._pictures[i][0]
+            label.setToolTip(f"{name}: {words}")
+            label.setAccessibleName(f"{name}: {words}")
+            self._pictures[i] = label, pixmap_of(part)
+        self._fit()
+        self.setVisible(bool(pairs))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        side = max((self.width() - _GAP * (2 * _COLUMNS - 1)) // (2 * _COLUMNS), 16)
+        for label, pixmap in self._pictures:
+            label.setMinimumWidth(16)
+            label.setPixmap(
+                pixmap.scaled(
+                    side, side, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+                )
+            )
+
+
+def pixmap_of(pixels: RGBImage) -> QPixmap:
+    """(h, w, 3) uint8 for a label."""
+    height, width = pixels.shape[:2]
+    rows = np.ascontiguousarray(pixels)
+    return QPixmap.fromImage(QImage(rows.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888))

@@ -1,0 +1,132 @@
+"""What the model sees in a few images as it learns: the image, and its activation maps drawn over it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_construct.classes import ClassTable
+from napari_construct.data.image_level import ImageLevelDataset
+from napari_construct.data.images import list_images, read_image
+from napari_construct.events import Event, Steps
+from napari_construct.types import RGBImage
+
+COUNT: Final = 4
+_LARGEST: Final = 256
+"""Side in pixels of the part of an image that is shown."""
+
+_STRENGTH: Final = 0.7
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Preview:
+    """One image as the model sees it.
+
+    Attributes
+    ----------
+    name : str
+        Of the file.
+    image, activation : ndarray
+        (h, w, 3) uint8: the middle of the image, without and with the CAMs in the classes' colours.
+    """
+
+    name: str
+    image: RGBImage
+    activation: RGBImage
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PreviewsDone(Event):
+    """The previews after an epoch, which is counted from 1."""
+
+    epoch: int = 0
+    previews: tuple[Preview, ...] = ()
+
+
+def preview_files(
+    dataset: ImageLevelDataset, val: ImageLevelDataset | Path | None, count: int = COUNT
+) -> tuple[Path, ...]:
+    """A few files: of the validation data, or of the training patches where there is none."""
+    if isinstance(val, Path):
+        return _spread(list_images(val / "img"), count)
+    patches = dataset if val is None else val
+    per_class = [_spread([p for p, on in zip(patches.paths, column, strict=True) if on], count)
+                 for column in np.asarray(patches.labels).T]  # fmt: skip
+    turns = [files[i] for i in range(count) for files in per_class if i < len(files)]
+    return tuple(dict.fromkeys(turns))[:count]
+
+
+def preview_steps(
+    files: Sequence[Path], checkpoint: Path, device: str, mpp: float | None, epoch: int, encoder: Any = None
+) -> Steps[PreviewsDone]:
+    """Look at files with a checkpoint as it is on disk; one event a file.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        The images.
+    checkpoint : Path
+        The model.
+    device : str
+        Where it runs.
+    mpp : float or None
+        Micrometres per pixel of images that do not say it themselves.
+    epoch : int
+        After which it was written.
+    encoder : Encoder, optional
+        The frozen encoder of the run, so that it is in memory once.
+    """
+    from napari_construct.inference.activation.cams import cam_steps
+    from napari_construct.inference.activation.predictor import Predictor
+    from napari_construct.inference.decision.decider import finish
+    from napari_construct.inference.settings import SegmentSettings
+    from napari_construct.models.checkpoints.checkpoint import load_checkpoint
+
+    predictor = Predictor(load_checkpoint(checkpoint), device, encoder=encoder)
+    previews = []
+    for done, path in enumerate(files):
+        yield Event("previews", done, len(files), path.name)
+        image = read_image(path)
+        pixels = _middle(image.pixels)
+        settings = SegmentSettings(crf=None, mpp=image.mpp or mpp)
+        activation = yield from _quietly(
+            cam_steps(pixels, predictor, settings, name=path.name), done, len(files)
+        )
+        cams = finish(activation, predictor, settings).cams
+        previews.append(Preview(path.name, pixels, drawn_over(pixels, cams, predictor.classes)))
+    return PreviewsDone("previews", len(files), len(files), epoch=epoch, previews=tuple(previews))
+
+
+def _quietly(steps: Steps[Any], done: int, total: int) -> Steps[Any]:
+    """Pass a job on as part of this one, without its notices: the run has said what matters."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            return stop.value
+        yield Event("previews", done, total)
+
+
+def drawn_over(image: RGBImage, cams: NDArray[np.float32], classes: ClassTable) -> RGBImage:
+    """CAMs (k, h, w) in [0, 1] over an image: each pixel in the colour of its strongest, as far as it is."""
+    colours = np.array([tissue.rgb for tissue in classes], dtype=np.float32)
+    strongest, height = cams.argmax(0), _STRENGTH * cams.max(0)[..., None]
+    mixed: RGBImage = (image * (1 - height) + colours[strongest] * height).round().astype(np.uint8)
+    return mixed
+
+
+def _middle(pixels: RGBImage) -> RGBImage:
+    top, left = (max(n - _LARGEST, 0) // 2 for n in pixels.shape[:2])
+    return np.ascontiguousarray(pixels[top : top + _LARGEST, left : left + _LARGEST])
+
+
+def _spread(paths: Sequence[Path], count: int) -> tuple[Path, ...]:
+    if not paths:
+        return ()
+    chosen = np.unique(np.linspace(0, len(paths) - 1, min(count, len(paths))).round().astype(int))
+    return tuple(paths[i] for i in chosen)

@@ -1,0 +1,209 @@
+"""A training run as it goes: curves, and what the model sees in a few images."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+
+from napari_construct.events import EpochDone, Event, Resumed, StepDone
+from napari_construct.widgets.jobs.run_control import in_words
+from napari_construct.widgets.train.preview_grid import PreviewGrid
+from napari_construct.widgets.train.previews import PreviewsDone
+
+_PAUSE_MS: Final = 400
+"""Between two drawings of the curves."""
+
+_TURN_MS: Final = 20
+"""Between two plots: making one, and drawing it first, take tens of milliseconds each."""
+
+_SCORES: Final = {
+    "val_miou": "mIoU",
+    "val_miou_oracle": "mIoU, classes given",
+    "val_f1": "F1 of presence",
+}
+_Line = tuple[list[float], list[float]]
+
+_PLOTS: Final = {
+    "losses": ("Losses by step", "The parts of the objective, unweighted, and their weighted sum"),
+    "scores": ("Validation by epoch", "Scores on the validation data after each epoch, 0 to 1"),
+    "rate": ("Learning rate by step", "The learning rate of each step"),
+}
+
+
+class TrainProgress(QWidget):
+    """Shows the events of a run; hidden until the first one.
+
+    Plots are made when the first numbers come: by then the job has loaded what they need.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._plots: dict[str, Any] = {}
+        # by x: napari's activity dock processes events, so that the next event may come before this one
+        self._points: dict[str, dict[str, dict[float, float]]] = {key: {} for key in _PLOTS}
+        self._changed: set[str] = set()
+        self._waiting: list[str] = []
+        self._began: tuple[float, int] | None = None
+        self._left = QLabel(self)
+        self._left.setWordWrap(True)
+        self._left.setMinimumWidth(40)
+        self._left.setToolTip("How far the whole run is, validations and previews included")
+        self._left.setAccessibleName("Epoch and time left")
+        self._grid = PreviewGrid(self)
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.addWidget(self._left)
+        self._layout.addWidget(self._grid)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_PAUSE_MS)
+        self._timer.timeout.connect(self._begin)
+        self._next = QTimer(self)
+        self._next.setSingleShot(True)
+        self._next.setInterval(_TURN_MS)
+        self._next.timeout.connect(self._draw)
+        self.hide()
+
+    def start(self, *, keep: bool) -> None:
+        """A run begins; ``keep`` the curves where it goes on."""
+        self._began = None
+        if not keep:
+            self._points = {key: {} for key in _PLOTS}
+            self._changed = set(_PLOTS)
+            self._grid.clear()
+            self._left.clear()
+            self._begin()
+
+    def showProgress(self, event: Event) -> None:
+        """Take up what an event of the run tells."""
+        if isinstance(event, StepDone):
+            self._on_step(event)
+        elif isinstance(event, EpochDone):
+            self._on_epoch(event)
+        elif isinstance(event, Resumed):
+            self._on_resumed(event)
+        elif isinstance(event, PreviewsDone):
+            self._grid.showPreviews(event.previews, f"After epoch {event.epoch}")
+            self.show()
+        else:
+            return
+        if not self._timer.isActive():
+            self._timer.start()
+
+    def lines(self, plot: str) -> dict[str, _Line]:
+        """The numbers of a plot: "losses", "scores" or "rate"."""
+        found = {name: sorted(points.items()) for name, points in self._points[plot].items()}
+        return {name: ([x for x, _ in line], [y for _, y in line]) for name, line in found.items()}
+
+    @property
+    def previews(self) -> PreviewGrid:
+        """What the model sees."""
+        return self._grid
+
+    def _on_step(self, event: StepDone) -> None:
+        for name, value in event.losses.items():
+            self._append("losses", "all" if name == "loss" else name, float(event.done), value)
+        self._append("rate", "learning rate", float(event.done), event.learning_rate)
+        now = time.monotonic()
+        if self._began is None:
+            self._began = now, event.done
+        began, first = self._began
+        text = f"Epoch {event.epoch + 1} of {event.epochs}"
+        if event.done > first:
+            left = (now - began) / (event.done - first) * (event.total - event.done)
+            text += f", about {in_words(left)} left"
+        self._left.setText(text)
+
+    def _on_epoch(self, event: EpochDone) -> None:
+        self._show_scores(event.epoch + 1, event.metrics)
+
+    def _on_resumed(self, event: Resumed) -> None:
+        """Show what an earlier session trained: of each epoch the mean losses, where steps are not known."""
+        for epoch, (step, rate, metrics) in enumerate(
+            zip(event.steps, event.learning_rates, event.history, strict=True), start=1
+        ):
+            losses = {name: value for name, value in metrics.items() if not name.startswith("val_")}
+            for plot, numbers in (("losses", losses), ("rate", {"learning rate": rate})):
+                for name, value in numbers.items():
+                    line = "all" if name == "loss" else name
+                    if step not in self._points[plot].get(line, {}):
+                        self._append(plot, line, float(step), value)
+            self._show_scores(epoch, metrics)
+
+    def _show_scores(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        for key, words in _SCORES.items():
+            value = metrics.get(key)
+            if value is not None:
+                self._append("scores", words, float(epoch), value)
+
+    def _append(self, plot: str, name: str, x: float, y: float) -> None:
+        self._points[plot].setdefault(name, {})[x] = y
+        self._changed.add(plot)
+
+    def _begin(self) -> None:
+        """Bring every plot whose numbers changed up to date."""
+        self._waiting = sorted({*self._waiting, *self._changed})
+        self._changed.clear()
+        self._draw()
+
+    def _draw(self) -> None:
+        """Make or draw one plot, and leave the others to later turns of the event loop."""
+        if not self._waiting:
+            return
+        key = self._waiting[0]
+        if self._points[key] and key not in self._plots:
+            self._make(key)
+        else:
+            self._waiting.pop(0)
+            if key in self._plots:
+                self._plots[key].showLines(self.lines(key))
+                self._plots[key].setVisible(bool(self._points[key]))
+        if self._waiting:
+            self._next.start()
+
+    def _make(self, key: str) -> None:
+        from napari_construct.widgets.parts.plots import CurvePlot
+
+        self._plots[key] = plot = CurvePlot(*_PLOTS[key], self)
+        order = [name for name in _PLOTS if name in self._plots]
+        self._layout.insertWidget(1 + order.index(key), plot)
+        self.show()
+
+
+class EstimateRow(QWidget):
+    """Asks for an estimate; shows it until something changes."""
+
+    requested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.button = QPushButton("Estimate time and memory", self)
+        self.button.setToolTip("Take a few real steps and say what the run will cost; nothing is written")
+        self.button.setAccessibleName("Estimate time and memory")
+        self.button.clicked.connect(self._on_clicked)
+        self._label = QLabel(self)
+        self._label.setWordWrap(True)
+        self._label.setMinimumWidth(40)
+        self._label.setToolTip("Measured with these settings on this computer, as busy as it was")
+        self._label.setAccessibleName("Estimate")
+        self._label.hide()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.button)
+        layout.addWidget(self._label)
+
+    def text(self) -> str:
+        """The estimate on view."""
+        return self._label.text()
+
+    def showEstimate(self, text: str) -> None:
+        """Show an estimate; an empty text forgets the last one."""
+        self._label.setText(text)
+        self._label.setVisible(bool(text))
+
+    def _on_clicked(self, *_: object) -> None:
+        self.requested.emit()

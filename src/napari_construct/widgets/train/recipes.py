@@ -1,0 +1,93 @@
+"""A training run as Python or as a command; either gives the checkpoint that the widget gives."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import Final
+
+from napari_construct.classes import ClassTable
+from napari_construct.training.config.config import TrainingConfig
+from napari_construct.widgets.train.request import TrainRequest, changes
+
+_OPTIONS: Final = (
+    "epochs",
+    "batch_size",
+    "sampling",
+    "image_size",
+    "seed",
+    "patience",
+    "average_from",
+    "precision",
+)
+"""Settings that the command has an option for; the others go through ``--settings``."""
+
+
+def train_as_python(request: TrainRequest) -> str:
+    """A script whose ``checkpoint`` is that of the run, written to the same file."""
+    config = request.config.model_dump(exclude_defaults=True)
+    arguments = ", ".join(f"{name}={value!r}" for name, value in config.items())
+    lines = [
+        "from pathlib import Path",
+        "",
+        "from napari_construct import ClassTable, TissueClass, TrainingConfig, load_dataset, run, train",
+        "",
+        f"classes = {_classes(request.classes)}",
+        f"config = TrainingConfig({arguments})",
+        f"dataset = load_dataset({str(request.data)!r}, class_names=classes.names)",
+        f"val = {_validation(request)}",
+        "checkpoint = run(",
+        f"    train(dataset, config, classes=classes, val=val, {_rest(request)})",
+        ")",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def train_as_command(request: TrainRequest) -> str:
+    """A command of ``napari-construct`` that trains the same model."""
+    words = ["napari-construct", "train", str(request.data), "--output", str(request.output)]
+    if request.val is not None:
+        words += ["--val", str(request.val)]
+    plain = ClassTable.from_names(request.classes.names)
+    words += [
+        "--classes",
+        ",".join(plain.names)
+        if request.classes == plain
+        else request.classes.model_dump_json(exclude_defaults=True),
+    ]
+    rest = changes(request.config, TrainingConfig())
+    for name in _OPTIONS:
+        if rest.get(name) is not None:
+            words += [f"--{name.replace('_', '-')}", str(rest.pop(name))]
+    if request.device != "auto":
+        words += ["--device", request.device]
+    if rest:
+        words += ["--settings", json.dumps(rest)]
+    if request.resume:
+        words.append("--resume")
+    elif request.replace:
+        words.append("--overwrite")
+    return shlex.join(words) + "\n"
+
+
+def _rest(request: TrainRequest) -> str:
+    return f"output={str(request.output)!r}, resume={request.resume!r}, device={request.device!r}"
+
+
+def _classes(table: ClassTable) -> str:
+    if table == ClassTable.from_names(table.names):
+        return f"ClassTable.from_names({list(table.names)!r})"
+    rows = ", ".join(f"TissueClass({_arguments(t.model_dump(exclude_defaults=True))})" for t in table)
+    return f"ClassTable(classes=({rows},))"
+
+
+def _arguments(values: dict[str, object]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in values.items())
+
+
+def _validation(request: TrainRequest) -> str:
+    if request.val is None:
+        return "None"
+    if (request.val / "img").is_dir():
+        return f"Path({str(request.val)!r})"
+    return f"load_dataset({str(request.val)!r}, class_names=classes.names)"

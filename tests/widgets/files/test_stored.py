@@ -1,0 +1,115 @@
+"""What is saved is what is opened again: classes, colours, pixel size, areas and record, through napari."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from napari.layers import Image, Labels
+from PIL import Image as Picture
+
+from napari_construct.exceptions import InputError
+from napari_construct.export.overlay import overlay
+from napari_construct.results.files import write_result
+from napari_construct.widgets.files.readers import get_reader, read
+from napari_construct.widgets.files.writers import write_labels
+from napari_construct.widgets.layers import METADATA_KEY, plane_on_view, result_layers
+
+from .conftest import CLASSES, by_colour
+
+pytestmark = pytest.mark.gui
+
+PLACE: dict[str, Any] = {"scale": (0.5, 0.5), "units": ("um", "um")}
+
+
+@pytest.fixture
+def shown(viewer, tissue) -> tuple[Image, Labels]:
+    """An image and its mask in a viewer."""
+    image = viewer.add_image(tissue, rgb=True, name="slide", **PLACE)
+    mask = result_layers(by_colour(tissue, 0.5), plane_on_view(image, (0.0, 0.0)))[-1]
+    return image, viewer.add_layer(mask)
+
+
+def same(mask: Labels, other: Labels) -> None:
+    np.testing.assert_array_equal(other.data, mask.data)
+    np.testing.assert_allclose(other.scale, mask.scale)
+    assert other.units == mask.units
+    for value in (1, 2):
+        np.testing.assert_allclose(other.get_color(value), mask.get_color(value), atol=1e-6)
+    assert list(other.features["class"]) == list(CLASSES.names)
+    assert other.metadata[METADATA_KEY]["record"]["model"] == "fake"
+
+
+def test_mask_as_tiff(viewer, shown, tmp_path) -> None:
+    _, mask = shown
+    mask.data_setitem((np.array([0, 0]), np.array([0, 1])), 2)  # edited by hand
+    written = mask.save(str(tmp_path / "slide_mask.tif"), plugin="napari-construct")
+    assert {p.rsplit("/", 1)[-1] for p in written} == {"slide_mask.tif", "slide.json"}
+    record = json.loads((tmp_path / "slide.json").read_text(encoding="utf-8"))
+    assert [a["pixels"] for a in record["areas"]] == [int((mask.data == i).sum()) for i in (1, 2)]
+    for name in ("slide_mask.tif", "slide.json"):
+        (opened,) = viewer.open(str(tmp_path / name), plugin="napari-construct")
+        same(mask, opened)
+
+
+def test_image_with_mask_as_zarr(viewer, shown, tmp_path) -> None:
+    image, mask = shown
+    viewer.layers.selection.update([image, mask])
+    assert viewer.layers.save(str(tmp_path / "slide.ome.zarr"), selected=True, plugin="napari-construct")
+    opened, labels = viewer.open(str(tmp_path / "slide.ome.zarr"), plugin="napari-construct")
+    np.testing.assert_array_equal(np.asarray(opened.data[0]), image.data)
+    assert opened.rgb
+    same(mask, labels)
+    assert isinstance(labels.data, np.ndarray)  # it can be painted on
+
+
+def test_overlay(viewer, shown, tmp_path) -> None:
+    image, mask = shown
+    viewer.layers.selection.update([image, mask])
+    assert viewer.layers.save(str(tmp_path / "slide.png"), selected=True, plugin="napari-construct")
+    picture = np.asarray(Picture.open(tmp_path / "slide.png"))
+    np.testing.assert_array_equal(picture, overlay(image.data, mask.data, CLASSES, mask.opacity))
+
+
+def test_result_of_a_batch(viewer, tissue, tmp_path) -> None:
+    result = by_colour(tissue, 0.5)
+    result.record["input"] = {"mpp": 0.5}
+    result.record["presence"] = {name: {"score": 0.5} for name in CLASSES.names}
+    write_result(tmp_path, "a", tissue, result, kinds=("mask", "cams", "zarr"))
+    layers = viewer.open(str(tmp_path / "a.json"), plugin="napari-construct")
+    assert [layer.name for layer in layers] == ["a tumour (CAM)", "a lymphoid (CAM)", "a (tissue)"]
+    for layer, cam in zip(layers, result.cams, strict=False):
+        np.testing.assert_allclose(layer.data, cam)
+    np.testing.assert_array_equal(layers[-1].data, result.labels)
+    (mask,) = viewer.open(str(tmp_path / "a_mask.tif"), plugin="napari-construct")
+    np.testing.assert_array_equal(mask.data, result.labels)
+
+
+def test_planes_of_a_stack(tissue, tmp_path) -> None:
+    labels = np.stack([by_colour(tissue, None).labels, np.zeros(tissue.shape[:2], np.uint8)])
+    layer = Labels(labels, name="stack", scale=(1, 0.5, 0.5), units=("pixel", "um", "um"))
+    write_labels(str(tmp_path / "s_mask.tif"), *layer.as_layer_data_tuple()[:2])
+    ((data, attributes, kind),) = read(str(tmp_path / "s_mask.tif"))
+    assert kind == "labels"
+    np.testing.assert_array_equal(data, labels)
+    np.testing.assert_allclose(attributes["scale"], (1, 0.5, 0.5))
+
+
+def test_instances_are_refused(tmp_path) -> None:
+    layer = Labels(np.array([[0, 700]]), name="cells")
+    with pytest.raises(InputError, match=r"cells.*0 to 700.*napari's own writer"):
+        write_labels(str(tmp_path / "cells.tif"), *layer.as_layer_data_tuple()[:2])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_not_ours_is_left_to_others(tmp_path) -> None:
+    tifffile.imwrite(tmp_path / "other_mask.tif", np.zeros((4, 4), np.uint8))
+    (tmp_path / "other.json").write_text("[1, 2]", encoding="utf-8")
+    (tmp_path / "broken.json").write_text("{", encoding="utf-8")
+    (tmp_path / "other.ome.zarr").mkdir()
+    for path in [*tmp_path.iterdir(), tmp_path / "absent_mask.tif"]:
+        assert get_reader(str(path)) is None, path
+    assert get_reader([]) is None

@@ -1,0 +1,83 @@
+"""The strip at the foot of every dock, and its bar in napari's activity dock."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from napari.utils import progress
+from qtpy.QtWidgets import QWidget
+
+from napari_construct.events import Event
+from napari_construct.widgets.jobs import run_control as _run_control
+from napari_construct.widgets.jobs.run_control import RunControl
+
+pytestmark = pytest.mark.gui
+
+
+@pytest.fixture
+def control(viewer, monkeypatch) -> RunControl:
+    monkeypatch.setattr(_run_control, "_ACTIVITY_AFTER_MS", 100)
+    monkeypatch.setattr(_run_control, "_ACTIVITY_MS", 20)
+    dock = QWidget()
+    control = RunControl("Run", dock)
+    viewer.window.add_dock_widget(dock, name="Somewhere")
+    return control
+
+
+def job(seconds: float):
+    for i in range(10):
+        yield Event("tiles", i, 10)
+        time.sleep(seconds / 10)
+    return "done"
+
+
+def bars() -> list[Any]:
+    return list(progress._all_instances)
+
+
+def run(qtbot: Any, control: RunControl, seconds: float) -> list[Any]:
+    """The bars that napari was told of while a job ran."""
+    seen: list[Any] = []
+    progress._all_instances.events.changed.connect(lambda event: seen.extend(event.added))
+    with qtbot.waitSignal(control.returned, timeout=20_000):
+        control.run("Job", lambda: job(seconds))
+        qtbot.waitUntil(lambda: not control.isRunning(), timeout=20_000)
+    return seen
+
+
+def test_a_long_job_is_in_the_activity_dock_and_leaves_it(qtbot, viewer, control) -> None:
+    values: list[int] = []
+
+    def look(_: Any) -> None:
+        values.extend(bar.n for bar in bars())
+
+    control.progressed.connect(look)
+    (bar,) = run(qtbot, control, 1.0)
+    assert bar.desc == "tiles: "
+    assert max(values) >= 300  # of a thousand
+    assert bars() == []
+    assert main_is_painted(control)
+
+
+def test_a_short_job_is_not(qtbot, control) -> None:
+    assert run(qtbot, control, 0.02) == []
+
+
+def test_one_that_ends_while_its_bar_is_made_leaves_nothing(qtbot, control, monkeypatch) -> None:
+    """napari processes events within: the end of the job and of the window may come there."""
+    made = progress.__init__
+
+    def making(self: Any, *args: Any, **options: Any) -> None:
+        made(self, *args, **options)
+        qtbot.waitUntil(lambda: not control.isRunning(), timeout=20_000)
+
+    monkeypatch.setattr(progress, "__init__", making)
+    assert len(run(qtbot, control, 0.5)) == 1
+    qtbot.waitUntil(lambda: bars() == [], timeout=5_000)
+    qtbot.waitUntil(lambda: main_is_painted(control), timeout=5_000)
+
+
+def main_is_painted(control: RunControl) -> bool:
+    return control.window().updatesEnabled()
