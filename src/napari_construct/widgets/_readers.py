@@ -9,6 +9,7 @@ from typing import Any
 from napari.layers import Layer
 
 from napari_construct.exceptions import InputError
+from napari_construct.export.own_files import has_tissue_labels, read_record
 from napari_construct.widgets import _stored
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -33,13 +34,13 @@ def read(path: str | Sequence[str]) -> list[LayerData]:
 
 def _reader(path: Path) -> Callable[[Path], list[Layer]] | None:
     if path.is_dir():
-        return _stored.zarr_layers if _stored.is_own_zarr(path) else None
+        return _stored.zarr_layers if has_tissue_labels(path) else None
     suffix = path.suffix.lower()
     if suffix in {".tif", ".tiff"}:
         return _stored.mask_layers if _stored.is_own_mask(path) else None
     if suffix == ".json":
         try:
-            known = {"files", "colours"} <= set(_stored.read_record(path))
+            known = {"files", "colours"} <= set(read_record(path))
         except InputError:
             return None
         return _stored.record_layers if known else None

@@ -14,27 +14,11 @@ from napari.layers import Layer
 from napari_construct.classes import ClassTable
 from napari_construct.data.masks import read_mask
 from napari_construct.exceptions import InputError
+from napari_construct.export.own_files import read_record, record_path
 from napari_construct.widgets._layers import cam_layer, labels_layer
 
 _LABELS_IN_MEMORY: Final = 16384 * 16384
 """Pixels up to which a mask is read whole, so that it can be painted on."""
-
-
-def read_record(path: Path) -> dict[str, Any]:
-    """The JSON beside a result.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read.
-    """
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: expected the JSON record of a segmentation, got {error}") from error
-    if not isinstance(record, dict):
-        raise InputError(f"{path}: expected the JSON record of a segmentation, got a {type(record).__name__}")
-    return record
 
 
 def record_layers(path: Path, name: str | None = None) -> list[Layer]:
@@ -86,8 +70,7 @@ def mask_layers(path: Path) -> list[Layer]:
     if found is None:
         raise InputError(f"{path}: expected a mask with its classes in the description, got another TIFF")
     names, mpp, palette = found
-    stem = path.name.removesuffix(path.suffix).removesuffix("_mask")
-    beside = path.with_name(f"{stem}.json")
+    beside = record_path(path)
     record = read_record(beside) if beside.is_file() else {}
     colours = record.get("colours", {})
     given = [str(colours.get(n) or palette.get(i, "")) for i, n in enumerate(names, start=1)]
@@ -96,16 +79,7 @@ def mask_layers(path: Path) -> list[Layer]:
     counts = np.bincount(labels.ravel(), minlength=len(names) + 1)[1 : len(names) + 1]
     features = {"index": list(range(1, len(names) + 1)), "class": list(names), "pixels": counts.tolist()}
     place = placement(mpp, labels.ndim)
-    return [labels_layer(labels, table, stem, features=features, record=record, **place)]
-
-
-def is_own_zarr(path: Path) -> bool:
-    """Whether a folder is an OME-Zarr with the labels of a segmentation."""
-    try:
-        ome = json.loads((path / "labels" / "tissue" / "zarr.json").read_text(encoding="utf-8"))
-        return "image-label" in ome["attributes"]["ome"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+    return [labels_layer(labels, table, beside.stem, features=features, record=record, **place)]
 
 
 def zarr_layers(path: Path) -> list[Layer]:
@@ -122,18 +96,17 @@ def zarr_layers(path: Path) -> list[Layer]:
     colours = ["#{:02X}{:02X}{:02X}".format(*c["rgba"]) for c in group.attrs["ome"]["image-label"]["colors"]]
     known = any(axis.get("unit") == "micrometer" for axis in image["axes"])
     mpp = image["datasets"][0]["coordinateTransformations"][0]["scale"][-1] if known else None
-    stem = path.name.removesuffix(".zarr").removesuffix(".ome")
     levels = [da.moveaxis(da.from_zarr(root[level["path"]]), 0, 2) for level in image["datasets"]]
     labels = group[mask["datasets"][0]["path"]]
     small = labels.shape[0] * labels.shape[1] <= _LABELS_IN_MEMORY
     data: Any = labels[:] if small else [da.from_zarr(group[level["path"]]) for level in mask["datasets"]]
-    beside = path.with_name(f"{stem}.json")
+    beside = record_path(path)
     record = read_record(beside) if beside.is_file() else {}
     features = {"index": list(range(1, len(names) + 1)), "class": names}
     table = ClassTable.from_names(names, palette=colours)
     return [
-        Image(levels, name=stem, rgb=True, multiscale=True, **placement(mpp)),
-        labels_layer(data, table, stem, features=features, record=record, **placement(mpp)),
+        Image(levels, name=beside.stem, rgb=True, multiscale=True, **placement(mpp)),
+        labels_layer(data, table, beside.stem, features=features, record=record, **placement(mpp)),
     ]
 
 

@@ -13,7 +13,8 @@ from napari.layers import Image, Layer
 
 from napari_construct.data.images import read_image
 from napari_construct.exceptions import ConstructError
-from napari_construct.widgets._stored import placement, read_record, record_layers
+from napari_construct.export.own_files import read_record
+from napari_construct.widgets._stored import placement, record_layers
 
 
 def stored_layers(record_path: Path, image_path: Path) -> list[Layer]:
