@@ -42,12 +42,14 @@ def demo(
     """
     clock = time.perf_counter()
     check_folder(output)
-    from napari_construct.batch.outputs import write_result
+    from napari_construct.batch.outputs import result_paths, write_result
     from napari_construct.data.images import read_image
+    from napari_construct.export.own_files import refuse_others
     from napari_construct.inference.model import load_model
     from napari_construct.inference.predictor import segment_steps
     from napari_construct.inference.settings import SegmentSettings
 
+    refuse_others(result_paths(output, SAMPLE).values())
     predictor = load_model(model, device=device)
     loaded = time.perf_counter()
     with _sample(f"{SAMPLE}.png") as path:
