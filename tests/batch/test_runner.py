@@ -121,6 +121,50 @@ def test_a_file_that_is_no_ledger_is_named(predictor, folder, tmp_path) -> None:
         run(run_batch(find_sources([folder / "a.png"]), predictor, QUICK, tmp_path))
 
 
+@pytest.mark.parametrize(
+    "name", ["a.json", "deep/a_mask.tif", "stack_mask.tif", "stack_p2.json", "batch.csv"]
+)
+def test_a_file_of_others_stops_the_run_before_it_begins(predictor, folder, tmp_path, name) -> None:
+    output = tmp_path / "out"
+    theirs = output / name
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(b"drawn by hand")
+    sources = find_sources([folder])
+    with pytest.raises(ConfigurationError) as caught:
+        run(run_batch(sources, predictor, QUICK, output))
+    assert str(theirs) in str(caught.value)
+    assert [path for path in output.rglob("*") if path.is_file()] == [theirs]
+    assert theirs.read_bytes() == b"drawn by hand"
+    report = run(run_batch(sources, predictor, QUICK, output, overwrite=True))
+    assert len(report.done) == 5
+    assert theirs.read_bytes() != b"drawn by hand"
+
+
+def test_earlier_results_are_replaced_without_asking(predictor, folder, tmp_path) -> None:
+    every = QUICK.model_copy(update={"outputs": ("mask", "overlay", "cams", "zarr")})
+    for _ in range(2):
+        report = run(run_batch(find_sources([folder]), predictor, every, tmp_path / "out", restart=True))
+        assert len(report.done) == 5
+
+
+def test_what_is_done_stays_though_it_was_edited(predictor, folder, tmp_path) -> None:
+    output = tmp_path / "out"
+    (first,) = run(run_batch(find_sources([folder / "a.png"]), predictor, QUICK, output)).done
+    tifffile.imwrite(output / first.files["mask"], np.zeros((128, 128), np.uint8))
+    report = run(run_batch(find_sources([folder / "a.png", folder / "deep"]), predictor, QUICK, output))
+    assert first.key in report.resumed
+    assert not read_mask(output / first.files["mask"]).any()
+
+
+def test_a_file_that_came_while_the_batch_ran_survives(predictor, folder, tmp_path) -> None:
+    output = tmp_path / "out"
+    for event in run_batch(find_sources([folder / "a.png"]), predictor, QUICK, output):
+        if isinstance(event, ItemChanged) and event.entry.state == "running":
+            (output / "a.json").write_text("drawn by hand", encoding="utf-8")
+    assert states(output) == {"a": "failed"}
+    assert (output / "a.json").read_text(encoding="utf-8") == "drawn by hand"
+
+
 def test_settings_survive_json() -> None:
     given = BatchSettings(outputs=("zarr", "mask"))
     assert given.outputs == ("mask", "zarr")

@@ -102,3 +102,37 @@ def test_ledger_written_by_hand_is_refused(tmp_path) -> None:
     path.write_text('{"version": 1}\n{"key": 1, "areas": 5}\n', encoding="utf-8")
     with pytest.raises(ConfigurationError, match="move it away"):
         read_ledger(path)
+
+
+def test_files_of_others_survive_unless_told(call, images, model, tmp_path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    theirs = out / "region_01.json"
+    theirs.write_text('{"type": "FeatureCollection"}', encoding="utf-8")
+    few = [images / "region_00.png", images / "region_01.png"]
+    words = ("batch", *few, "-m", model, "-o", out, "--no-crf", "--outputs", "mask")
+    done = call(*words)
+    assert done.exit_code == 2
+    assert str(theirs) in done.stderr
+    assert "--overwrite" in done.stderr
+    assert list(out.iterdir()) == [theirs]
+    assert theirs.read_text(encoding="utf-8") == '{"type": "FeatureCollection"}'
+    done = call(*words, "--overwrite")
+    assert done.exit_code == 0, done.output
+    assert "areas" in json.loads(theirs.read_text(encoding="utf-8"))
+    again = call(*words, "--restart")
+    assert again.exit_code == 0, again.output
+
+
+def test_a_folder_of_others_is_never_deleted(call, image, model, tmp_path) -> None:
+    chunk = tmp_path / "region.ome.zarr" / "0" / "0.0.0"
+    chunk.parent.mkdir(parents=True)
+    chunk.write_bytes(b"only copy")
+    words = ("batch", image, "-m", model, "-o", tmp_path, "--no-crf", "--outputs", "zarr")
+    for more in ((), ("--overwrite",)):
+        done = call(*words, *more)
+        assert done.exit_code == 2
+        assert "region.ome.zarr" in done.stderr
+        assert "never deletes" in done.stderr
+    assert chunk.read_bytes() == b"only copy"
+    assert not (tmp_path / LEDGER_NAME).exists()

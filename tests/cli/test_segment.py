@@ -190,6 +190,35 @@ def test_same_names_would_overwrite(call: Call, image: Path, model: Path, tmp_pa
     assert "overwrite each other" in done.stderr.replace("\n", " ")
 
 
+@pytest.mark.parametrize("name", ["region.json", "region_mask.tif", "region_overlay.png"])
+def test_files_of_others_survive_unless_told(
+    call: Call, image: Path, model: Path, tmp_path: Path, name: str
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_bytes(b"drawn by hand")
+    words = ("segment", image, "-m", model, "-o", out, "--no-crf")
+    done = call(*words)
+    assert done.exit_code == 2
+    assert str(out / name) in done.stderr
+    assert "--overwrite" in done.stderr
+    assert _names(out) == [name]
+    assert (out / name).read_bytes() == b"drawn by hand"
+    assert call(*words, "--overwrite").exit_code == 0
+    assert _names(out) == FILES
+    again = call(*words)  # what lies there now is ours
+    assert again.exit_code == 0, again.output
+
+
+def test_the_demo_keeps_files_of_others(call: Call, model: Path, tmp_path: Path) -> None:
+    theirs = tmp_path / "lymph_node_tumour.json"
+    theirs.write_text("{}", encoding="utf-8")
+    done = call("demo", "-m", model, "-o", tmp_path, "--no-viewer")
+    assert done.exit_code == 2
+    assert str(theirs) in done.stderr
+    assert list(tmp_path.iterdir()) == [theirs]
+
+
 def _truncated(path: Path, target: Path) -> None:
     target.write_bytes(path.read_bytes()[:-3000])
 

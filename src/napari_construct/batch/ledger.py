@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any, Final, Literal, TypeAlias
 
 from napari_construct.exceptions import ConfigurationError, ConstructError
+from napari_construct.export.own_files import LEDGER_FORMAT
 from napari_construct.export.record import plain
 
 LEDGER_NAME: Final = "batch.jsonl"
@@ -58,12 +59,12 @@ class Entry:
 
 
 class Ledger:
-    """Entries of an output folder; opened for writing, read back on the next run.
+    """Entries of an output folder, read back when the next run begins. Written to inside a ``with`` block.
 
     Parameters
     ----------
     folder : Path
-        Output folder; exists.
+        Output folder; exists when the block begins.
     header : mapping
         What must be the same for the folder's results to belong together: settings and model.
     restart : bool
@@ -80,20 +81,29 @@ class Ledger:
     def __init__(self, folder: Path, header: Mapping[str, Any], *, restart: bool = False) -> None:
         self.path = folder / LEDGER_NAME
         self.entries: dict[str, Entry] = {}
-        wanted = {"format": "napari-construct batch", "version": VERSION, **plain(header)}
-        try:
-            found: dict[str, Any] = {}
-            if self.path.is_file() and not restart:
+        self._header = {"format": LEDGER_FORMAT, "version": VERSION, **plain(header)}
+        self._goes_on = False
+        if self.path.is_file() and not restart:
+            try:
                 found, self.entries = read_ledger(self.path)
-                _check_header(self.path, found, wanted)
+            except OSError as error:
+                raise _unusable(self.path, error) from error
+            _check_header(self.path, found, self._header)
+            self._goes_on = bool(found)
+
+    def __enter__(self) -> Ledger:  # noqa: PYI034 - the tests' type checker knows Self in decorated classes only
+        try:
+            if self._goes_on:
                 _cut_torn_line(self.path)
-            self._stream: IO[str] = self.path.open("a" if found else "w", encoding="utf-8")
-            if not found:
-                self._append(wanted)
+            self._stream: IO[str] = self.path.open("a" if self._goes_on else "w", encoding="utf-8")
+            if not self._goes_on:
+                self._append(self._header)
         except OSError as error:
-            raise ConstructError(
-                f"{self.path}: cannot be used ({error.strerror or error}); choose another output folder"
-            ) from error
+            raise _unusable(self.path, error) from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
 
     def set(self, entry: Entry) -> None:
         """Write down what became of an image."""
@@ -105,9 +115,6 @@ class Ledger:
                 "again, what is done stays done"
             ) from error
         self.entries[entry.key] = entry
-
-    def close(self) -> None:
-        self._stream.close()
 
     def _append(self, content: Mapping[str, Any]) -> None:
         self._stream.write(json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n")
@@ -135,6 +142,10 @@ def read_ledger(path: Path) -> tuple[dict[str, Any], dict[str, Entry]]:
             f"{path}: expected the ledger of a batch, got {error}; move it away or restart"
         ) from error
     return header, {entry.key: entry for entry in entries}
+
+
+def _unusable(path: Path, error: OSError) -> ConstructError:
+    return ConstructError(f"{path}: cannot be used ({error.strerror or error}); choose another output folder")
 
 
 def _cut_torn_line(path: Path) -> None:

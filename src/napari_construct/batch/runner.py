@@ -6,7 +6,6 @@ import csv
 import io
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -18,10 +17,11 @@ from napari_construct.classes import ClassTable
 from napari_construct.events import Event, Notice, Steps, of_image
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.export.atomic import atomic
+from napari_construct.export.own_files import TABLE_COLUMNS, refuse_others
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.decider import named_classes
 from napari_construct.inference.segment import segment_steps
-from napari_construct.results.files import output_names, write_result, write_stack
+from napari_construct.results.files import result_paths, write_result, write_stack
 
 TABLE_NAME: Final = "batch.csv"
 
@@ -99,6 +99,7 @@ def run_batch(
     output: Path,
     *,
     restart: bool = False,
+    overwrite: bool = False,
 ) -> Steps[BatchReport]:
     """Segment many images into a folder.
 
@@ -118,6 +119,8 @@ def run_batch(
         Folder for the results; made if it is missing.
     restart : bool
         Do everything again and replace the ledger of an earlier run.
+    overwrite : bool
+        Replace files too that we did not make. Folders of others are never deleted.
 
     Yields
     ------
@@ -132,12 +135,25 @@ def run_batch(
     Raises
     ------
     ConfigurationError
-        If the folder holds a run with other settings, or the settings contradict the model.
+        If the folder holds a run with other settings, the settings contradict the model, or a file that we
+        did not make would be replaced; nothing is written then.
     ConstructError
         If the folder cannot be written.
     """
     _check(sources)
     named_classes(settings.segment.classes, predictor.classes)
+    header = {
+        # neither a model that was moved nor another device makes other results
+        "settings": settings.model_dump(mode="json", exclude={"model": True, "segment": {"device"}}),
+        "model": predictor.sha256 or predictor.name,
+    }
+    ledger = Ledger(output, header, restart=restart)
+    resumed = frozenset(s.key for s in sources if _still_good(ledger.entries.get(s.key), s, output))
+    waiting = [source for source in sources if source.key not in resumed]
+    targets = [path for s in waiting for path in result_paths(output, s.stem, settings.outputs).values()]
+    if "mask" in settings.outputs:
+        targets += _stack_paths(sources, output).values()
+    refuse_others([ledger.path, output / TABLE_NAME, *targets], overwrite=overwrite)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -145,23 +161,18 @@ def run_batch(
             f"{output}: expected a folder that can be written to, got {error.strerror or error}; "
             "choose another"
         ) from error
-    header = {
-        # neither a model that was moved nor another device makes other results
-        "settings": settings.model_dump(mode="json", exclude={"model": True, "segment": {"device"}}),
-        "model": predictor.sha256 or predictor.name,
-    }
-    with closing(Ledger(output, header, restart=restart)) as ledger:
-        resumed = frozenset(s.key for s in sources if _still_good(ledger.entries.get(s.key), s, output))
+    with ledger:
         for done, source in enumerate(sources):
             if source.key in resumed:
                 continue
-            steps = _item(source, predictor, settings, output, ledger, (done, len(sources)))
+            steps = _item(source, predictor, settings, output, ledger, (done, len(sources)), overwrite)
             entry = yield from of_image(steps, source.stem)
             ledger.set(entry)
             yield ItemChanged("images", done + 1, len(sources), entry.name, entry)
         entries = tuple(ledger.entries[source.key] for source in sources)
-    stacks = dict(_stacks(sources, entries, predictor, output)) if "mask" in settings.outputs else {}
     write_table(output / TABLE_NAME, entries, resumed, predictor.classes)
+    joined = _stacks(sources, entries, predictor, output, overwrite) if "mask" in settings.outputs else ()
+    stacks = dict(joined)
     return BatchReport(entries, resumed, stacks, output)
 
 
@@ -196,6 +207,7 @@ def _item(
     output: Path,
     ledger: Ledger,
     place: tuple[int, int],
+    overwrite: bool,
 ) -> Steps[Entry]:
     started = time.perf_counter()
     running = Entry(source.key, source.stem, "running")
@@ -211,7 +223,9 @@ def _item(
         )
         yield Event("writing", 0, 1, source.stem)
         folder, stem = (output / source.stem).parent, Path(source.stem).name
-        files = write_result(folder, stem, image.pixels, result, image.notices, settings.outputs)
+        files = write_result(
+            folder, stem, image.pixels, result, image.notices, settings.outputs, overwrite=overwrite
+        )
     except _FAILURES as error:
         return Entry(
             source.key,
@@ -236,23 +250,33 @@ def _one_line(error: BaseException) -> str:
     return text if isinstance(error, ConstructError) else f"{type(error).__name__}: {text}".rstrip(": ")
 
 
+def _stack_paths(sources: Sequence[Source], output: Path) -> dict[str, Path]:
+    """Where the joined mask of each stack goes."""
+    stems = dict.fromkeys(source.stack for source in sources if source.stack)
+    return {stem: result_paths(output, stem, ("mask",))["mask"] for stem in stems}
+
+
 def _stacks(
-    sources: Sequence[Source], entries: Sequence[Entry], predictor: Predictor, output: Path
+    sources: Sequence[Source],
+    entries: Sequence[Entry],
+    predictor: Predictor,
+    output: Path,
+    overwrite: bool,
 ) -> Iterator[tuple[str, Path]]:
     """Join the masks of each stack of which at least one plane is done."""
-    for stem in dict.fromkeys(source.stack for source in sources if source.stack):
+    for stem, path in _stack_paths(sources, output).items():
         planes = [(s, e) for s, e in zip(sources, entries, strict=True) if s.stack == stem]
         masks = {s.plane: output / e.files["mask"] for s, e in planes if e.state == "done"}
         if masks:
-            path = output / output_names(stem, ("mask",))["mask"]
             count = planes[0][0].planes
+            refuse_others([path], overwrite=overwrite)
             write_stack(path, [masks.get(i) for i in range(count)], predictor.classes, None)
             yield stem, path
 
 
 def write_table(path: Path, entries: Sequence[Entry], resumed: frozenset[str], classes: ClassTable) -> None:
     """A CSV with one row an image: state, error, area of each class in percent and mm2, seconds."""
-    columns = ["item", "state", "error", "seconds"]
+    columns = list(TABLE_COLUMNS)
     for name in classes.names:
         columns += [f"{name} percent", f"{name} pixels", f"{name} mm2"]
     text = io.StringIO()

@@ -26,6 +26,14 @@ Model = Annotated[
     str, typer.Option("--model", "-m", help="Name of a bundled model, or path of a .construct file.")
 ]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")]
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        help="Replace files too that napari-construct did not make; without it they are an error. Folders "
+        "of others are never deleted.",
+    ),
+]
 Region = Annotated[
     str | None,
     typer.Option(

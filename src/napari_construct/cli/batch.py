@@ -30,6 +30,7 @@ def batch(
     restart: Annotated[
         bool, typer.Option("--restart", help="Do everything again instead of going on where it stopped.")
     ] = False,
+    overwrite: options.Overwrite = False,
     settings: options.SettingsJson = None,
     classes: options.Classes = None,
     views: options.Views = None,
@@ -72,7 +73,8 @@ def batch(
     if crf is None and settings is None:
         wanted = wanted.model_copy(update={"segment": chosen.changed(crf=predictor.defaults.crf)})
     with progress_bars() as bars:
-        report = bars.follow(run_batch(sources, predictor, wanted, output, restart=restart))
+        steps = run_batch(sources, predictor, wanted, output, restart=restart, overwrite=overwrite)
+        report = bars.follow(steps)
     write_json(json_file, report.to_dict())
     if json_file != STDOUT:
         _summary(report)

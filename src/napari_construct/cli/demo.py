@@ -43,11 +43,13 @@ def demo(
     clock = time.perf_counter()
     check_folder(output)
     from napari_construct.data.images import read_image
+    from napari_construct.export.own_files import refuse_others
     from napari_construct.inference.loading import load_model
     from napari_construct.inference.segment import segment_steps
     from napari_construct.inference.settings import SegmentSettings
-    from napari_construct.results.files import write_result
+    from napari_construct.results.files import result_paths, write_result
 
+    refuse_others(result_paths(output, SAMPLE).values())
     predictor = load_model(model, device=device)
     loaded = time.perf_counter()
     with _sample(f"{SAMPLE}.png") as path:

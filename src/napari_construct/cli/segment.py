@@ -22,6 +22,7 @@ def segment(
     images: Annotated[list[Path], typer.Argument(help="Image files: PNG, JPEG, BMP, TIFF, OME-TIFF, SVS.")],
     model: options.Model = options.DEFAULT_MODEL,
     output: options.Output = options.HERE,
+    overwrite: options.Overwrite = False,
     region: options.Region = None,
     settings_json: options.SettingsJson = None,
     classes: options.Classes = None,
@@ -48,8 +49,10 @@ def segment(
     others; the exit code is then 1.
     """
     from napari_construct.exceptions import ConstructError
+    from napari_construct.export.own_files import refuse_others
     from napari_construct.inference.decision.decider import named_classes
     from napari_construct.inference.loading import load_model
+    from napari_construct.results.files import result_paths
 
     settings = options.settings_from(
         settings=settings_json,
@@ -64,6 +67,8 @@ def segment(
     )
     part = options.parse_region(region)
     _check_names(images)
+    targets = [file for path in images for file in result_paths(output, _stem(path)).values()]
+    refuse_others(targets, overwrite=overwrite)
     check_folder(output)
     check_json(json_file)
     if zero_shot:
@@ -79,7 +84,7 @@ def segment(
     with progress_bars() as bars:
         for path in images:
             try:
-                done.append(_one(path, output, predictor, settings, part, bars))
+                done.append(_one(path, output, predictor, settings, part, bars, overwrite))
             except (ConstructError, OSError, MemoryError, RuntimeError) as error:
                 failed.append({"image": str(path), "error": one_line(error)})
                 bars.say(f"failed: {one_line(error)}")
@@ -96,12 +101,17 @@ def _check_names(images: list[Path]) -> None:
 
     seen: dict[str, Path] = {}
     for path in images:
-        other = seen.setdefault(path.stem.removesuffix(".ome"), path)
+        other = seen.setdefault(_stem(path), path)
         if other is not path:
             raise ConfigurationError(
                 f"expected images with different names, got {other} and {path}, whose results would "
                 "overwrite each other; segment them into two folders"
             )
+
+
+def _stem(path: Path) -> str:
+    """How the names of an image's results begin."""
+    return path.stem.removesuffix(".ome")
 
 
 def _one(
@@ -111,6 +121,7 @@ def _one(
     settings: SegmentSettings,
     part: tuple[slice, slice] | None,
     bars: Bars,
+    overwrite: bool,
 ) -> dict[str, Any]:
     import numpy as np
 
@@ -124,7 +135,7 @@ def _one(
         bars.say(f"note: {notice}")
     steps = segment_steps(pixels, predictor, settings, mpp=image.mpp, name=path.name)
     result = bars.follow(steps, path.name)
-    files = write_result(output, path.stem.removesuffix(".ome"), pixels, result, image.notices)
+    files = write_result(output, _stem(path), pixels, result, image.notices, overwrite=overwrite)
     return {
         "image": str(path),
         "files": {kind: str(file) for kind, file in files.items()},

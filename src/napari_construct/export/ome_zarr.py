@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from napari_construct.classes import ClassTable
 from napari_construct.exceptions import ConstructError, InputError
+from napari_construct.export.own_files import SOFTWARE, move_over, refuse_others
 from napari_construct.export.tiff import check_labels
 from napari_construct.types import PathLike
 
@@ -43,7 +44,7 @@ def write_ome_zarr(
     Parameters
     ----------
     path : str or path
-        Folder to write, usually ``NAME.ome.zarr``; what is there is replaced.
+        Folder to write, usually ``NAME.ome.zarr``; one that we made before is replaced.
     image : ndarray
         (h, w, 3) uint8 RGB.
     labels : ndarray
@@ -57,6 +58,8 @@ def write_ome_zarr(
     ------
     InputError
         If the arrays do not fit each other.
+    ConfigurationError
+        If there is a file or folder that we did not make.
     ConstructError
         If the folder cannot be written.
     """
@@ -67,20 +70,19 @@ def write_ome_zarr(
             f"got {image.shape} {image.dtype}; give the image the labels were made from"
         )
     path = Path(path)
+    refuse_others([path])
     hidden = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         root: Any = zarr.open_group(hidden, mode="w", zarr_format=3)
         levels = _write_levels(root, np.moveaxis(image, 2, 0), "cyx", path.name, mpp, averaged=True)
-        root.attrs["ome"] = {**levels, "omero": _display()}
+        root.attrs["ome"] = {**levels, "omero": _display(), "_creator": {"name": SOFTWARE}}
         group = root.create_group("labels")
         group.attrs["ome"] = {"version": VERSION, "labels": [LABELS]}
         mask = group.create_group(LABELS)
         levels = _write_levels(mask, labels, "yx", LABELS, mpp, averaged=False)
         mask.attrs["ome"] = {**levels, "image-label": _image_label(classes)}
-        if path.exists():
-            shutil.rmtree(path)
-        hidden.replace(path)
+        move_over(hidden, path)
     except OSError as error:
         raise ConstructError(
             f"{path}: cannot be written ({error.strerror or error}); free some space or choose another folder"

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from napari_construct.classes import ClassTable
 from napari_construct.exceptions import InputError
 from napari_construct.export.atomic import atomic
+from napari_construct.export.own_files import SOFTWARE
 from napari_construct.export.tiff import check_labels
 from napari_construct.types import PathLike, RGBImage
 
@@ -67,5 +69,7 @@ def write_overlay(
 ) -> None:
     """Write :func:`overlay` as PNG, atomically."""
     picture = Image.fromarray(overlay(image, labels, classes, opacity))
+    made_by = PngInfo()
+    made_by.add_text("Software", SOFTWARE)
     with atomic(path) as temporary:
-        picture.save(temporary, format="PNG")
+        picture.save(temporary, format="PNG", pnginfo=made_by)

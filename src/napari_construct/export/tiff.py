@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from napari_construct.classes import ClassTable
 from napari_construct.exceptions import InputError
 from napari_construct.export.atomic import atomic
+from napari_construct.export.own_files import SOFTWARE
 from napari_construct.types import PathLike
 
 _TILE: Final = 512
-_SOFTWARE: Final = "napari-construct"
 
 
 def write_mask(path: PathLike, labels: NDArray[Any], classes: ClassTable, mpp: float | None = None) -> None:
@@ -55,7 +55,7 @@ def write_mask(path: PathLike, labels: NDArray[Any], classes: ClassTable, mpp: f
             colormap=palette,
             compression="zlib",
             metadata=metadata,
-            software=_SOFTWARE,
+            software=SOFTWARE,
             **_layout(labels.shape[0], labels.shape[1], mpp),
         )
 
@@ -105,7 +105,7 @@ def write_cams(path: PathLike, cams: NDArray[Any], classes: ClassTable, mpp: flo
             photometric="minisblack",
             compression="zlib",  # no floating-point predictor: Bio-Formats does not undo it
             metadata=metadata,
-            software=_SOFTWARE,
+            software=SOFTWARE,
             **_layout(cams.shape[1], cams.shape[2], mpp),
         )
 

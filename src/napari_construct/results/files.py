@@ -18,6 +18,7 @@ from napari_construct.exceptions import ConstructError
 from napari_construct.export.atomic import atomic
 from napari_construct.export.ome_zarr import write_ome_zarr
 from napari_construct.export.overlay import write_overlay
+from napari_construct.export.own_files import RECORD_FORMAT, SOFTWARE, move_over, refuse_others
 from napari_construct.export.record import write_record
 from napari_construct.export.tiff import write_cams, write_mask
 from napari_construct.results.result import SegmentationResult
@@ -31,10 +32,18 @@ _ENDINGS: Final = {
     "record": ".json",
 }
 
+KINDS: Final = ("mask", "cams", "overlay")
+"""What is written of an image where nothing else is asked for."""
+
 
 def output_names(stem: str, kinds: Sequence[str]) -> dict[str, str]:
     """File names of one result; there is always a record."""
     return {kind: f"{stem}{ending}" for kind, ending in _ENDINGS.items() if kind in kinds or kind == "record"}
+
+
+def result_paths(folder: Path, stem: str, kinds: Sequence[str] = KINDS) -> dict[str, Path]:
+    """Files of one result by kind, as :func:`write_result` writes them; ``stem`` may hold folders."""
+    return {kind: folder / name for kind, name in output_names(stem, kinds).items()}
 
 
 def write_result(
@@ -43,11 +52,14 @@ def write_result(
     image: RGBImage,
     result: SegmentationResult,
     notices: tuple[str, ...] = (),
-    kinds: Sequence[str] = ("mask", "cams", "overlay"),
+    kinds: Sequence[str] = KINDS,
+    *,
+    overwrite: bool = False,
 ) -> dict[str, Path]:
     """Write the files of one image.
 
-    They are made in a hidden folder beside the targets and moved when the last one is complete.
+    They are made in a hidden folder beside the targets and moved when the last one is complete. Earlier
+    results are replaced; a file that we did not make is an error.
 
     Parameters
     ----------
@@ -63,6 +75,8 @@ def write_result(
         Of the reader of the image.
     kinds : sequence of str
         Of "mask", "cams", "overlay" and "zarr"; the record is always written.
+    overwrite : bool
+        Replace files of others too.
 
     Returns
     -------
@@ -71,11 +85,16 @@ def write_result(
 
     Raises
     ------
+    ConfigurationError
+        If a file of others would be replaced.
     ConstructError
         If the folder cannot be written.
     """
     names = output_names(stem, kinds)
+    paths = result_paths(folder, stem, kinds)
+    refuse_others(paths.values(), overwrite=overwrite)
     record = {
+        "format": RECORD_FORMAT,
         **result.record,
         "notices": [*notices, *result.record.get("notices", ())],
         "areas": result.measures(),
@@ -96,9 +115,7 @@ def write_result(
                 write_ome_zarr(hidden / names["zarr"], image, result.labels, result.classes, result.mpp)
             write_record(hidden / names["record"], record)
             for name in names.values():
-                if (folder / name).is_dir():
-                    shutil.rmtree(folder / name)
-                (hidden / name).replace(folder / name)
+                move_over(hidden / name, folder / name)
         finally:
             shutil.rmtree(hidden, ignore_errors=True)
     except OSError as error:
@@ -106,7 +123,7 @@ def write_result(
             f"{folder}: cannot be written to ({error.strerror or error}); "
             "free some space or choose another folder"
         ) from error
-    return {kind: folder / name for kind, name in names.items()}
+    return paths
 
 
 def write_stack(path: Path, masks: Sequence[Path | None], classes: ClassTable, mpp: float | None) -> None:
@@ -142,6 +159,6 @@ def write_stack(path: Path, masks: Sequence[Path | None], classes: ClassTable, m
             photometric="minisblack",
             compression="zlib",
             metadata=metadata,
-            software="napari-construct",
+            software=SOFTWARE,
             **resolution,
         )

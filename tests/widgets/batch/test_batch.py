@@ -104,6 +104,18 @@ def test_folder_with_a_broken_file(qtbot, widget, folder, checkpoint, tissue, tm
     assert "4 of them before" in widget.message()
 
 
+def test_a_file_of_others_stops_the_run_before_it_begins(qtbot, widget, folder, tmp_path) -> None:
+    theirs = tmp_path / "out" / "a.json"
+    theirs.parent.mkdir()
+    theirs.write_text("drawn by hand", encoding="utf-8")
+    widget.addPaths([str(folder)])
+    widget.run()
+    qtbot.waitUntil(lambda: not widget.isRunning(), timeout=60_000)
+    assert str(theirs) in widget.message()
+    assert list(theirs.parent.iterdir()) == [theirs]
+    assert theirs.read_text(encoding="utf-8") == "drawn by hand"
+
+
 def test_stack_layer_gives_a_stack_of_labels(qtbot, viewer, widget, tissue) -> None:
     stack = np.stack([tissue[:128, :128], tissue[128:, 128:]])
     viewer.add_image(stack, name="my stack", rgb=True, scale=(2, 0.25, 0.25), units=("um",) * 3)

@@ -11,11 +11,11 @@ import tifffile
 from napari.layers import Image, Labels
 from PIL import Image as Picture
 
-from napari_construct.exceptions import InputError
+from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.export.overlay import overlay
 from napari_construct.results.files import write_result
 from napari_construct.widgets.files.readers import get_reader, read
-from napari_construct.widgets.files.writers import write_labels
+from napari_construct.widgets.files.writers import write_labels, write_overlay_png, write_zarr
 from napari_construct.widgets.layers import METADATA_KEY, plane_on_view, result_layers
 
 from .conftest import CLASSES, by_colour
@@ -103,6 +103,33 @@ def test_instances_are_refused(tmp_path) -> None:
     with pytest.raises(InputError, match=r"cells.*0 to 700.*napari's own writer"):
         write_labels(str(tmp_path / "cells.tif"), *layer.as_layer_data_tuple()[:2])
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("theirs", ["target", "slide.json"])
+@pytest.mark.parametrize("target", ["slide_mask.tif", "slide.png", "slide.ome.zarr"])
+def test_saving_keeps_files_of_others(tissue, tmp_path, target, theirs) -> None:
+    image = Image(tissue, name="slide", rgb=True).as_layer_data_tuple()
+    mask = Labels(by_colour(tissue, 0.5).labels, name="slide").as_layer_data_tuple()
+
+    def save() -> None:
+        path = str(tmp_path / target)
+        if target.endswith(".tif"):
+            write_labels(path, *mask[:2])
+        elif target.endswith(".png"):
+            write_overlay_png(path, [image, mask])
+        else:
+            write_zarr(path, [image, mask])
+
+    kept = tmp_path / (target if theirs == "target" else theirs)
+    kept.write_text('{"shapes": ["drawn by hand"]}', encoding="utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        save()
+    assert str(kept) in str(caught.value)
+    assert list(tmp_path.iterdir()) == [kept]
+    assert kept.read_text(encoding="utf-8") == '{"shapes": ["drawn by hand"]}'
+    kept.unlink()
+    save()
+    save()  # what lies there now is ours
 
 
 def test_what_is_not_ours_is_left_to_others(tmp_path) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 from napari.layers import Layer
 
 from napari_construct.exceptions import InputError
-from napari_construct.results.read import is_own_mask, is_own_zarr, read_record
-from napari_construct.widgets.files.stored import mask_layers, record_layers, zarr_layers
+from napari_construct.export.own_files import has_tissue_labels, read_record
+from napari_construct.widgets.files.stored import is_own_mask, mask_layers, record_layers, zarr_layers
 
 LayerData = tuple[Any, dict[str, Any], str]
 Read = Callable[[str | Sequence[str]], list[LayerData]]
@@ -34,7 +34,7 @@ def read(path: str | Sequence[str]) -> list[LayerData]:
 
 def _reader(path: Path) -> Callable[[Path], list[Layer]] | None:
     if path.is_dir():
-        return zarr_layers if is_own_zarr(path) else None
+        return zarr_layers if has_tissue_labels(path) else None
     suffix = path.suffix.lower()
     if suffix in {".tif", ".tiff"}:
         return mask_layers if is_own_mask(path) else None

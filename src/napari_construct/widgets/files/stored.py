@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +14,7 @@ from napari.layers import Layer
 from napari_construct.classes import ClassTable
 from napari_construct.data.masks import read_mask
 from napari_construct.exceptions import InputError
-from napari_construct.results.read import _description, read_record
+from napari_construct.export.own_files import read_record, record_path
 from napari_construct.widgets.layers import cam_layer, labels_layer
 
 _LABELS_IN_MEMORY: Final = 16384 * 16384
@@ -58,14 +59,18 @@ def record_layers(path: Path, name: str | None = None) -> list[Layer]:
     return [*layers, labels_layer(mask, table, stem, features=features, record=record, **place)]
 
 
+def is_own_mask(path: Path) -> bool:
+    """Whether a TIFF is a mask of ours: its description names the classes."""
+    return _description(path) is not None
+
+
 def mask_layers(path: Path) -> list[Layer]:
     """A mask TIFF in the colours of its palette, with the record beside it where there is one."""
     found = _description(path)
     if found is None:
         raise InputError(f"{path}: expected a mask with its classes in the description, got another TIFF")
     names, mpp, palette = found
-    stem = path.name.removesuffix(path.suffix).removesuffix("_mask")
-    beside = path.with_name(f"{stem}.json")
+    beside = record_path(path)
     record = read_record(beside) if beside.is_file() else {}
     colours = record.get("colours", {})
     given = [str(colours.get(n) or palette.get(i, "")) for i, n in enumerate(names, start=1)]
@@ -74,7 +79,7 @@ def mask_layers(path: Path) -> list[Layer]:
     counts = np.bincount(labels.ravel(), minlength=len(names) + 1)[1 : len(names) + 1]
     features = {"index": list(range(1, len(names) + 1)), "class": list(names), "pixels": counts.tolist()}
     place = placement(mpp, labels.ndim)
-    return [labels_layer(labels, table, stem, features=features, record=record, **place)]
+    return [labels_layer(labels, table, beside.stem, features=features, record=record, **place)]
 
 
 def zarr_layers(path: Path) -> list[Layer]:
@@ -91,18 +96,17 @@ def zarr_layers(path: Path) -> list[Layer]:
     colours = ["#{:02X}{:02X}{:02X}".format(*c["rgba"]) for c in group.attrs["ome"]["image-label"]["colors"]]
     known = any(axis.get("unit") == "micrometer" for axis in image["axes"])
     mpp = image["datasets"][0]["coordinateTransformations"][0]["scale"][-1] if known else None
-    stem = path.name.removesuffix(".zarr").removesuffix(".ome")
     levels = [da.moveaxis(da.from_zarr(root[level["path"]]), 0, 2) for level in image["datasets"]]
     labels = group[mask["datasets"][0]["path"]]
     small = labels.shape[0] * labels.shape[1] <= _LABELS_IN_MEMORY
     data: Any = labels[:] if small else [da.from_zarr(group[level["path"]]) for level in mask["datasets"]]
-    beside = path.with_name(f"{stem}.json")
+    beside = record_path(path)
     record = read_record(beside) if beside.is_file() else {}
     features = {"index": list(range(1, len(names) + 1)), "class": names}
     table = ClassTable.from_names(names, palette=colours)
     return [
-        Image(levels, name=stem, rgb=True, multiscale=True, **placement(mpp)),
-        labels_layer(data, table, stem, features=features, record=record, **placement(mpp)),
+        Image(levels, name=beside.stem, rgb=True, multiscale=True, **placement(mpp)),
+        labels_layer(data, table, beside.stem, features=features, record=record, **placement(mpp)),
     ]
 
 
@@ -122,3 +126,19 @@ def _features(areas: Sequence[Mapping[str, Any]], presence: Mapping[str, Any]) -
     if presence:
         columns["presence score"] = [presence[area["class"]]["score"] for area in areas]
     return columns
+
+
+def _description(path: Path) -> tuple[tuple[str, ...], float | None, dict[int, str]] | None:
+    """Names of the classes, micrometres per pixel, colours of a mask; None of another TIFF."""
+    try:
+        with tifffile.TiffFile(path) as file:
+            page: Any = file.pages[0]
+            found = json.loads(page.description or "{}")
+            classes = {int(value): str(name) for value, name in found["classes"].items()}
+            colours = {}
+            if page.colormap is not None:
+                for value in classes:
+                    colours[value] = "#{:02X}{:02X}{:02X}".format(*(page.colormap[:, value] // 257))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, tifffile.TiffFileError):
+        return None
+    return tuple(classes[value] for value in sorted(classes)), found.get("mpp"), colours

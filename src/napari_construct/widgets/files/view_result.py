@@ -13,7 +13,7 @@ from napari.layers import Image, Layer
 
 from napari_construct.data.images import read_image
 from napari_construct.exceptions import ConstructError
-from napari_construct.results.read import read_record
+from napari_construct.export.own_files import read_record
 from napari_construct.widgets.files.stored import placement, record_layers
 
 

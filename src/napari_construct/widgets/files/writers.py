@@ -1,4 +1,7 @@
-"""File > Save for masks: TIFF, and with their image OME-Zarr or a PNG overlay; the record lies beside."""
+"""File > Save for masks: TIFF, and with their image OME-Zarr or a PNG overlay; the record lies beside.
+
+napari asks about the file alone, and not always, so that each writer refuses to replace what we did not make.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from napari_construct.data.rgb import as_rgb
 from napari_construct.exceptions import InputError
 from napari_construct.export.ome_zarr import write_ome_zarr
 from napari_construct.export.overlay import write_overlay
+from napari_construct.export.own_files import RECORD_FORMAT, record_path, refuse_others
 from napari_construct.export.record import write_record
 from napari_construct.export.tiff import write_mask
 from napari_construct.results.files import write_stack
@@ -31,7 +35,10 @@ def write_labels(path: str, data: Any, attributes: Mapping[str, Any]) -> list[st
     ------
     InputError
         If the labels do not fit into 8 bit.
+    ConfigurationError
+        If a file of others would be replaced.
     """
+    refuse_others([Path(path), record_path(Path(path))])
     layer = _made((data, attributes, "labels"))
     classes, mpp, target = class_table(layer), micrometres_per_pixel(layer), Path(path)
     planes = _planes(layer)
@@ -48,6 +55,7 @@ def write_labels(path: str, data: Any, attributes: Mapping[str, Any]) -> list[st
 
 def write_overlay_png(path: str, layers: Sequence[LayerData]) -> list[str]:
     """An image with the mask drawn over it, as PNG."""
+    refuse_others([Path(path), record_path(Path(path))])
     image, labels, layer, classes = _pair(layers)
     write_overlay(path, image, labels, classes, layer.opacity)
     return [path, _write_record(Path(path), "overlay", layer, classes, labels)]
@@ -55,6 +63,7 @@ def write_overlay_png(path: str, layers: Sequence[LayerData]) -> list[str]:
 
 def write_zarr(path: str, layers: Sequence[LayerData]) -> list[str]:
     """An image with its mask as OME-Zarr pyramids."""
+    refuse_others([Path(path), record_path(Path(path))])
     image, labels, layer, classes = _pair(layers)
     write_ome_zarr(path, image, labels, classes, micrometres_per_pixel(layer))
     return [path, _write_record(Path(path), "zarr", layer, classes, labels)]
@@ -110,15 +119,13 @@ def _write_record(
     path: Path, kind: str, layer: Labels, classes: ClassTable, labels: NDArray[np.uint8]
 ) -> str:
     """What is known of the mask, and its areas as they are now, beside what was written."""
-    stem = path.name
-    for ending in (".zarr", ".ome", ".tif", ".tiff", ".png", ".ome", "_mask", "_overlay"):
-        stem = stem.removesuffix(ending)
     counts = np.bincount(labels.ravel(), minlength=len(classes) + 1)[1 : len(classes) + 1]
     total = max(int((labels > 0).sum()), 1)
     mpp = micrometres_per_pixel(layer)
     known = layer.metadata.get(METADATA_KEY, {}).get("record", {})
     record = {
         **known,
+        "format": RECORD_FORMAT,
         "input": {**known.get("input", {}), "mpp": mpp},
         "saved_from": layer.name,
         "areas": [
@@ -129,6 +136,6 @@ def _write_record(
         "colours": {tissue.name: tissue.colour for tissue in classes},
         "files": {kind: path.name},
     }
-    target = path.with_name(f"{stem}.json")
+    target = record_path(path)
     write_record(target, record)
     return str(target)

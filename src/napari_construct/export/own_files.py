@@ -1,0 +1,194 @@
+"""Which files are our own results: only those may be replaced without asking.
+
+What we made is known by what it says inside, never by its name: TIFFs by their software tag, pictures by
+their software text, OME-Zarr folders by their creator, records by their format, ledgers and tables by their
+first line. Pictures and folders of earlier versions do not say so; our record beside them names them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import tifffile
+
+from napari_construct.exceptions import ConfigurationError, InputError
+
+SOFTWARE: Final = "napari-construct"
+RECORD_FORMAT: Final = "napari-construct result"
+LEDGER_FORMAT: Final = "napari-construct batch"
+TABLE_COLUMNS: Final = ("item", "state", "error", "seconds")
+"""The first columns of a batch's table."""
+
+_LONGEST_RECORD: Final = 2**26
+_HEAD: Final = 4096
+
+
+def refuse_others(targets: Iterable[Path], *, overwrite: bool = False) -> None:
+    """Refuse to write where something lies that we did not make. Called before the work begins.
+
+    Parameters
+    ----------
+    targets : iterable of Path
+        All files and folders that would be written; most do not exist yet.
+    overwrite : bool
+        Files of others may be replaced. Folders of others are refused all the same: none is ever deleted.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is such a file; the first one is named.
+    """
+    others = [path for path in targets if os.path.lexists(path) and not is_own(path)]
+    folders = [path for path in others if path.is_dir()]
+    if folders:
+        raise ConfigurationError(
+            f"{_listed(folders)}: expected a free name or an earlier result of napari-construct, got a "
+            "folder that it did not make and never deletes; choose another output folder or name, or move it "
+            "away"
+        )
+    if others and not overwrite:
+        raise ConfigurationError(
+            f"{_listed(others)}: expected a free name or an earlier result of napari-construct, got a "
+            "file that it did not make; choose another output folder or name, move it away, or let segment "
+            "or batch replace it with --overwrite"
+        )
+
+
+def is_own(path: Path) -> bool:
+    """Whether a file or folder is a result of ours; what cannot be read is not."""
+    if path.is_dir():
+        return _is_own_zarr(path)
+    suffix = path.suffix.lower()
+    if suffix in {".tif", ".tiff"}:
+        return _is_own_tiff(path)
+    if suffix == ".png":
+        return f"tEXtSoftware\0{SOFTWARE}".encode("latin-1") in _head(path) or _is_in_record(path, "overlay")
+    if suffix == ".json":
+        return _is_own_record(path)
+    if suffix == ".jsonl":
+        start = f'{{"format": "{LEDGER_FORMAT}"'.encode()
+        return start.startswith(_head(path)[: len(start)])  # a kill may have torn the first line
+    return suffix == ".csv" and _head(path).startswith(",".join(TABLE_COLUMNS).encode())
+
+
+def move_over(made: Path, target: Path) -> None:
+    """Move a finished file or folder to its place. A folder that lies there is deleted only if it is ours.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is a folder of others.
+    OSError
+        If the system refuses.
+    """
+    if not target.is_dir():
+        if made.is_dir():
+            target.unlink(missing_ok=True)
+        made.replace(target)
+        return
+    refuse_others([target])
+    # aside first: a kill while it is deleted leaves no half of it at its place
+    old = made.with_name(f".{target.name}.{secrets.token_hex(4)}.old.part")
+    target.replace(old)
+    made.replace(target)
+    if old.is_symlink():
+        old.unlink()
+    else:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """The JSON beside a result.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: expected the JSON record of a segmentation, got {error}") from error
+    if not isinstance(record, dict):
+        raise InputError(f"{path}: expected the JSON record of a segmentation, got a {type(record).__name__}")
+    return record
+
+
+def record_path(path: Path) -> Path:
+    """Where the record of a mask, an overlay or an OME-Zarr lies: NAME.json beside it."""
+    stem = path.name
+    for ending in (".zarr", ".ome", ".tif", ".tiff", ".png", ".ome", "_mask", "_overlay"):
+        if stem.lower().endswith(ending):
+            stem = stem[: -len(ending)]
+    return path.with_name(f"{stem}.json")
+
+
+def has_tissue_labels(path: Path) -> bool:
+    """Whether a folder is an OME-Zarr with the labels of a segmentation."""
+    try:
+        ome = json.loads((path / "labels" / "tissue" / "zarr.json").read_text(encoding="utf-8"))
+        return "image-label" in ome["attributes"]["ome"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _listed(paths: list[Path]) -> str:
+    more = len(paths) - 1
+    return f"{paths[0]}" + (f" (and {more} more)" if more else "")
+
+
+def _is_own_record(path: Path) -> bool:
+    try:
+        record = {} if path.stat().st_size > _LONGEST_RECORD else read_record(path)
+    except (OSError, InputError):
+        return False
+    # earlier versions wrote no format
+    return record.get("format") == RECORD_FORMAT or {"areas", "colours", "files"} <= set(record)
+
+
+def _is_in_record(path: Path, kind: str) -> bool:
+    """Whether our record beside it names a file."""
+    beside = record_path(path)
+    if not _is_own_record(beside):
+        return False
+    files = read_record(beside).get("files")
+    return isinstance(files, dict) and files.get(kind) == path.name
+
+
+def _is_own_tiff(path: Path) -> bool:
+    # whatever rewrites the file puts its own name there
+    try:
+        with tifffile.TiffFile(path) as file:
+            page: Any = file.pages[0]
+            return bool(page.software == SOFTWARE)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, struct.error):
+        return False
+
+
+def _is_own_zarr(path: Path) -> bool:
+    """Whether we made the folder, and nobody has put labels or groups of their own into it since."""
+    if not has_tissue_labels(path):
+        return False
+    try:
+        inside = {part.name for part in path.iterdir()} | {part.name for part in (path / "labels").iterdir()}
+        root = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
+        creator = root["attributes"]["ome"].get("_creator", {}).get("name")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+    added = {n for n in inside - {"zarr.json", "labels", "tissue"} if not (n.isdigit() or n.startswith("."))}
+    return not added and (creator == SOFTWARE or (creator is None and _is_in_record(path, "zarr")))
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(_HEAD)
+    except OSError:
+        return b"\0"
