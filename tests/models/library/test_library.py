@@ -71,7 +71,9 @@ def test_only_what_was_imported_is_removed(model: Path, home: Path, tmp_path: Pa
     assert model.is_file()
 
 
-@pytest.mark.parametrize("module", ["models.locations", "inference.zero_shot_settings", "encoders.overview"])
+@pytest.mark.parametrize(
+    "module", ["models.checkpoints.locations", "inference.zero_shot.settings", "encoders.catalogue.overview"]
+)
 def test_lists_of_models_are_made_without_torch(module: str) -> None:
     code = f"import sys, napari_construct.{module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

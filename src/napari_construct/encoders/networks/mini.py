@@ -203,7 +203,11 @@ def load_mini(weights: PathLike | None = None) -> MiniEncoder:
     EncoderError
         If the file is absent or holds another network.
     """
-    path = Path(weights) if weights is not None else Path(str(files(__package__).joinpath(WEIGHTS)))
+    path = (
+        Path(weights)
+        if weights is not None
+        else Path(str(files("napari_construct.encoders").joinpath(WEIGHTS)))
+    )
     if not path.is_file():
         raise EncoderError(
             f"expected the weights of the mini encoder in {path}, got no such file; "
