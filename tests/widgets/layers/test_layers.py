@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import zarr
 from napari.layers import Image, Labels
+from tests.widgets.conftest import CLASSES, by_colour
 
 from napari_construct.exceptions import InputError
 from napari_construct.widgets import layers as _layers
@@ -18,8 +19,6 @@ from napari_construct.widgets.layers import (
     plane_on_view,
     result_layers,
 )
-
-from .conftest import CLASSES, by_colour
 
 PLACEMENTS = {
     "plain": {},
