@@ -45,7 +45,7 @@ from napari_construct.training.calibration.labelled_logits import LabelledLogits
 from napari_construct.training.calibration.recalibrate import masked_logits_steps, with_calibration
 from napari_construct.training.calibration.validation import open_masked
 from napari_construct.training.config.config import AugmentationConfig, TrainingConfig
-from napari_construct.training.loop.train import train
+from napari_construct.training.loop.train import train_steps
 from napari_construct.training.tools.left_out import left_out_logits_steps
 from napari_construct.training.views.augmentation import augment
 from napari_construct.training.views.mosaic import paste
@@ -169,7 +169,7 @@ def recipe(seed: int, epochs: int) -> TrainingConfig:
 
 def fit(dataset: ImageLevelDataset, encoder: MiniEncoder, config: TrainingConfig) -> Steps[Checkpoint]:
     """Train the head on the frozen encoder."""
-    return train(dataset, config, classes=CLASSES, encoder=encoder, teacher=StructureTeacher())
+    return train_steps(dataset, config, classes=CLASSES, encoder=encoder, teacher=StructureTeacher())
 
 
 def left_out(dataset: ImageLevelDataset, steps: int, epochs: int) -> LabelledLogits:

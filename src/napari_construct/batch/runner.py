@@ -92,7 +92,7 @@ class BatchReport:
         }
 
 
-def run_batch(
+def run_batch_steps(
     sources: Sequence[Source],
     predictor: Predictor,
     settings: BatchSettings,

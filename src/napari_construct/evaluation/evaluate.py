@@ -19,7 +19,7 @@ from napari_construct.evaluation.scores.examples import Gallery
 from napari_construct.evaluation.scores.image_score import ImageScore, score_image_steps
 from napari_construct.evaluation.scores.model_scores import ModelScores
 from napari_construct.evaluation.scores.models import Models
-from napari_construct.events import Event, Notice, Result, Steps, of_image, run
+from napari_construct.events import Event, Notice, Progress, Result, Steps, of_image, run
 from napari_construct.exceptions import ConfigurationError, ConstructError, DatasetError
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.record import model_record
@@ -184,6 +184,7 @@ def evaluate(
     settings: SegmentSettings | None = None,
     *,
     ignore: Collection[int] = (),
+    progress: Progress = None,
     **changes: Any,
 ) -> EvaluationReport:
     """Score a model, or several seeds of one, on a folder of images and a folder of masks.
@@ -199,6 +200,8 @@ def evaluate(
         The defaults otherwise, with the CRF where the models use it.
     ignore : collection of int
         Mask values that are left out, for example 4 for the white of BCSS.
+    progress : bool or callable, optional
+        True shows bars on standard error; a callable gets each event.
     **changes
         Fields of the settings, for example ``crf=None``.
 
@@ -221,4 +224,4 @@ def evaluate(
     models = Models([model] if single else model, device=checked.device)  # type: ignore[list-item, arg-type]
     if settings is None and "crf" not in changes and not models.crf:
         checked = checked.changed(crf=None)
-    return run(evaluate_steps(pairs, models, checked, ignore=ignore))
+    return run(evaluate_steps(pairs, models, checked, ignore=ignore), progress)

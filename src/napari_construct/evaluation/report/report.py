@@ -12,10 +12,11 @@ from napari_construct.evaluation.scores.examples import Example
 from napari_construct.evaluation.scores.image_score import ColumnName, ImageScore
 from napari_construct.evaluation.scores.model_scores import ModelScores, mean_scores
 from napari_construct.metrics.segmentation import Confusion, Scores
+from napari_construct.types import ShortRepr
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class EvaluationReport:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class EvaluationReport(ShortRepr):
     """Scores of one model or of several on images with masks.
 
     Attributes

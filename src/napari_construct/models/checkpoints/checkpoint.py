@@ -29,7 +29,7 @@ from napari_construct.models.checkpoints.versions import software_versions
 from napari_construct.models.network.calibration import Calibration
 from napari_construct.models.network.config import ModelConfig
 from napari_construct.models.network.unet import PixelNetwork
-from napari_construct.types import PathLike
+from napari_construct.types import PathLike, ShortRepr
 
 KIND: Final = "napari-construct checkpoint"
 FORMAT_VERSION: Final = 3
@@ -37,8 +37,8 @@ SECOND_STAGE_VERSION: Final = 2
 FIRST_STAGE_VERSION: Final = 1
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Checkpoint:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Checkpoint(ShortRepr):
     """A trained model without what it does not own.
 
     Attributes

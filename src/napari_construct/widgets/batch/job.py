@@ -63,7 +63,7 @@ def batch_steps(
     """The whole job, in the worker's thread."""
     yield Event("loading the model", 0, 1)
     predictor = get_predictor(settings.model, settings.segment.device)
-    from napari_construct.batch.runner import run_batch
+    from napari_construct.batch.runner import run_batch_steps
     from napari_construct.batch.sources import find_sources
 
     yield Event("looking for images", 0, 1)
@@ -72,7 +72,7 @@ def batch_steps(
     sources = [*(find_sources(paths) if paths else ()), *(s for one in layers for s in _sources(one))]
     found = tuple((source.key, source.stem) for source in sources)
     yield SourcesFound("looking for images", 1, 1, items=found)
-    report = yield from run_batch(sources, predictor, settings, output, restart=restart)
+    report = yield from run_batch_steps(sources, predictor, settings, output, restart=restart)
     yield Event("making the layers", 0, 1)
     made = [_layer(one, report, predictor) for one in layers] if "mask" in settings.outputs else []
     return BatchOutcome(report, tuple(layer for layer in made if layer is not None))

@@ -8,9 +8,9 @@ Closing the generator between two events cancels the job.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +63,6 @@ class Resumed(Event):
 Result = TypeVar("Result")
 Steps: TypeAlias = Generator[Event, None, Result]
 """A job: yields events, returns a result."""
-
-
-def run(steps: Generator[Event, None, Result], on_event: Callable[[Event], Any] | None = None) -> Result:
-    """Drive a job to its end and return its result, passing every event to ``on_event``."""
-    while True:
-        try:
-            event = next(steps)
-        except StopIteration as stop:
-            result: Result = stop.value
-            return result
-        if on_event is not None:
-            on_event(event)
 
 
 def of_image(steps: Steps[Result], image: str) -> Steps[Result]:
