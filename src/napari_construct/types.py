@@ -32,7 +32,7 @@ class ShortRepr:
     __slots__ = ()
 
     def __repr__(self) -> str:
-        shown = fields(self)  # type: ignore[arg-type] - every subclass is a dataclass
+        shown = fields(self)  # type: ignore[arg-type]
         parts = (f"{field.name}={_short(getattr(self, field.name))}" for field in shown if field.repr)
         return f"{type(self).__name__}({', '.join(parts)})"
 

@@ -30,14 +30,14 @@ def train_as_python(request: TrainRequest) -> str:
     lines = [
         "from pathlib import Path",
         "",
-        "from napari_construct import ClassTable, TissueClass, TrainingConfig, load_dataset, run, train",
+        "from napari_construct import ClassTable, TissueClass, TrainingConfig, load_dataset, train",
         "",
         f"classes = {_classes(request.classes)}",
         f"config = TrainingConfig({arguments})",
         f"dataset = load_dataset({str(request.data)!r}, class_names=classes.names)",
         f"val = {_validation(request)}",
-        "checkpoint = run(",
-        f"    train(dataset, config, classes=classes, val=val, {_rest(request)})",
+        "checkpoint = train(",
+        f"    dataset, config, classes=classes, val=val, {_rest(request)}, progress=True",
         ")",
     ]
     return "\n".join(lines) + "\n"
