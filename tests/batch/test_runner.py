@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_construct.batch.folder import segment_folder
 from napari_construct.batch.ledger import LEDGER_NAME, read_ledger
 from napari_construct.batch.runner import ItemChanged, run_batch_steps
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.batch.sources import array_source, distinct_stems, find_sources
 from napari_construct.data.images import ImageFile
 from napari_construct.data.masks import read_mask
-from napari_construct.events import run
+from napari_construct.events import Event, run
 from napari_construct.exceptions import ConfigurationError
+from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.segment import segment
+from napari_construct.results.read import load_result
 
 from .conftest import QUICK
 
@@ -171,3 +174,25 @@ def test_settings_survive_json() -> None:
     given = BatchSettings(outputs=("zarr", "mask"))
     assert given.outputs == ("mask", "zarr")
     assert BatchSettings.model_validate(json.loads(given.model_dump_json())) == given
+
+
+def test_a_folder_in_one_call(folder: Path, predictor: Predictor, tmp_path: Path) -> None:
+    events: list[Event] = []
+    quick = {"tile": 128, "overlap": 32, "crf": None}
+    report = segment_folder(folder, tmp_path / "out", model=predictor, progress=events.append, **quick)
+    assert (len(report.done), len(report.failed)) == (5, 1)
+    assert len([e for e in events if isinstance(e, ItemChanged) and e.entry.state == "done"]) == 5
+    again = segment_folder([str(folder)], str(tmp_path / "out"), model=predictor, **quick)
+    assert len(again.resumed) == 5
+    expected = segment(folder / "a.png", predictor, **quick)
+    stored = load_result(tmp_path / "out", "a")
+    np.testing.assert_array_equal(stored.labels, expected.labels)
+    assert stored.record["settings"] == expected.record["settings"]
+    flat = segment_folder(folder, tmp_path / "flat", QUICK, model=predictor, recursive=False)
+    assert {entry.name for entry in flat.done} == {"a", "stack_p1", "stack_p2", "stack_p3"}
+
+
+def test_a_wrong_setting_of_a_folder_is_named_before_a_model_is_loaded(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="setting tile"):
+        segment_folder(folder, tmp_path / "out", model="no such model", tile=3)
+    assert not (tmp_path / "out").exists()

@@ -65,6 +65,9 @@ class BatchReport:
     stacks: Mapping[str, Path]
     output: Path
 
+    def __repr__(self) -> str:
+        return f"BatchReport({len(self.done)} done, {len(self.failed)} failed; in {self.output})"
+
     @property
     def done(self) -> tuple[Entry, ...]:
         return tuple(entry for entry in self.entries if entry.state == "done")

@@ -16,6 +16,9 @@ from napari_construct.exceptions import InputError
 ImageInput: TypeAlias = Any
 """A path, an :class:`ImageFile`, or an array: numpy, dask, zarr, xarray, a Pillow image."""
 
+_OTHER_MODES: Final = frozenset({"1", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV"})
+"""Of Pillow: values that are no brightness of red, green and blue."""
+
 _ROWS: Final = ("y", "row", "rows", "height", "h")
 _COLUMNS: Final = ("x", "column", "columns", "col", "cols", "width", "w")
 _CHANNELS: Final = ("c", "channel", "channels", "s", "sample", "samples", "rgb", "rgba", "band", "bands")
@@ -63,7 +66,7 @@ def _plain_array(image: Any, name: str) -> Any:
     if hasattr(image, "dims") and hasattr(image, "transpose"):
         return _ordered(image, name)
     if hasattr(image, "getbands") and hasattr(image, "convert"):  # Pillow
-        return image if image.mode in {"RGB", "RGBA", "L", "LA"} else image.convert("RGB")
+        return image.convert("RGB") if image.mode in _OTHER_MODES else image
     if image is None or isinstance(image, dict | set | bytes):
         raise InputError(
             f"{name}: expected a path or an array of shape (h, w, 3), got {type(image).__name__}; "

@@ -12,11 +12,10 @@ from napari_construct.evaluation.scores.examples import Example
 from napari_construct.evaluation.scores.image_score import ColumnName, ImageScore
 from napari_construct.evaluation.scores.model_scores import ModelScores, mean_scores
 from napari_construct.metrics.segmentation import Confusion, Scores
-from napari_construct.types import ShortRepr
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class EvaluationReport(ShortRepr):
+@dataclass(frozen=True, slots=True, eq=False)
+class EvaluationReport:
     """Scores of one model or of several on images with masks.
 
     Attributes
@@ -42,6 +41,12 @@ class EvaluationReport(ShortRepr):
     record: Mapping[str, Any] = field(default_factory=dict)
     worst: tuple[Example, ...] = ()
     best: tuple[Example, ...] = ()
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.models)} model(s), {len(self.images)} image(s), {len(self.failures)} failed"
+        return (
+            f"EvaluationReport({counts}; mIoU {self.predicted['miou']:.3f}, oracle {self.oracle['miou']:.3f})"
+        )
 
     @property
     def images(self) -> tuple[ImageScore, ...]:

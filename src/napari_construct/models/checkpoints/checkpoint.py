@@ -29,7 +29,7 @@ from napari_construct.models.checkpoints.versions import software_versions
 from napari_construct.models.network.calibration import Calibration
 from napari_construct.models.network.config import ModelConfig
 from napari_construct.models.network.unet import PixelNetwork
-from napari_construct.types import PathLike, ShortRepr
+from napari_construct.types import PathLike
 
 KIND: Final = "napari-construct checkpoint"
 FORMAT_VERSION: Final = 3
@@ -37,8 +37,8 @@ SECOND_STAGE_VERSION: Final = 2
 FIRST_STAGE_VERSION: Final = 1
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Checkpoint(ShortRepr):
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
     """A trained model without what it does not own.
 
     Attributes
@@ -78,6 +78,11 @@ class Checkpoint(ShortRepr):
     data_fingerprint: str | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=software_versions)
+
+    def __repr__(self) -> str:
+        scale = "" if self.mpp is None else f", {self.mpp:g} um/px"
+        network = f"{self.config.network} on {self.config.encoder}"
+        return f"Checkpoint({network}{scale}, classes: {', '.join(self.classes.names)})"
 
     @property
     def uses_crf(self) -> bool:
