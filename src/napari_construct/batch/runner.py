@@ -142,9 +142,11 @@ def run_batch(
     """
     _check(sources)
     named_classes(settings.segment.classes, predictor.classes)
+    predictor.check_device(settings.device)
+    settings = settings.changed(segment=predictor.resolved(settings.segment))
     header = {
         # neither a model that was moved nor another device makes other results
-        "settings": settings.model_dump(mode="json", exclude={"model": True, "segment": {"device"}}),
+        "settings": settings.model_dump(mode="json", exclude={"model", "device"}),
         "model": predictor.sha256 or predictor.name,
     }
     ledger = Ledger(output, header, restart=restart)
