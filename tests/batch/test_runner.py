@@ -44,7 +44,9 @@ def test_a_broken_file_never_stops_the_rest(predictor, folder, tmp_path, tissue)
     with (output / "batch.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["state"] for row in rows].count("done") == 5
-    assert float(rows[0]["tumour percent"]) + float(rows[0]["lymphoid percent"]) == pytest.approx(100)
+    assert float(rows[0]["tumour percent_of_tissue"]) + float(
+        rows[0]["lymphoid percent_of_tissue"]
+    ) == pytest.approx(100)
 
 
 def test_masks_of_a_stack_are_joined(predictor, folder, tmp_path) -> None:

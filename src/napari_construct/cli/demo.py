@@ -104,6 +104,8 @@ def _print_scores(result: SegmentationResult) -> None:
     for i, row in enumerate(result.areas()):
         score = "" if iou is None else f", IoU {iou[i]:.3f}"
         area = f" ({row['mm2']:.4f} mm2)" if "mm2" in row else ""
-        typer.echo(f"{row['class']}: {row['pixels']} px{area}, {row['percent']:.1f} % of the tissue{score}")
+        typer.echo(
+            f"{row['class']}: {row['pixels']} px{area}, {row['percent_of_tissue']:.1f} % of the tissue{score}"
+        )
     if iou is not None:
         typer.echo(f"mean IoU {scores['miou']:.3f}, white left out")

@@ -149,7 +149,7 @@ def _one(
 
 def _summary(done: list[dict[str, Any]], failed: list[dict[str, str]], output: Path) -> None:
     for item in done:
-        shares = ", ".join(f"{row['class']} {row['percent']:.1f} %" for row in item["areas"])
+        shares = ", ".join(f"{row['class']} {row['percent_of_tissue']:.1f} %" for row in item["areas"])
         erased = f"; the CRF erased {item['erased_regions']} region(s), see the record"
         typer.echo(f"{item['image']}: {shares}{erased if item['erased_regions'] else ''}")
     typer.echo(f"{len(done)} of {len(done) + len(failed)} segmented, results in {output}")

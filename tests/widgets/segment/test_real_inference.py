@@ -20,7 +20,7 @@ from napari_construct.widgets.segment.segment_tissue import SegmentTissue
 
 pytestmark = pytest.mark.gui
 
-QUICK = SegmentSettings(tile=128, overlap=32, crf=None, device="cpu")
+QUICK = SegmentSettings(tile=128, overlap=32, crf=None)
 
 
 @pytest.fixture
@@ -86,7 +86,8 @@ def test_damaged_checkpoint_is_named(qtbot, widget, checkpoint, tmp_path) -> Non
 
 
 def test_device_that_is_not_there(qtbot, widget) -> None:
-    widget.setValue(QUICK.model_copy(update={"device": "cuda:99"}))
+    widget.setValue(QUICK)
+    widget.setDevice("cuda:99")
     widget.run()
     qtbot.waitUntil(lambda: not widget.isRunning(), timeout=10_000)
     assert "cuda:99" in widget.message()
@@ -131,7 +132,6 @@ RECIPES = [
         update={
             "crf": CRFParameters(iterations=3),
             "background": BackgroundRule(brightness=180),
-            "device": "auto",
         }
     ),
 ]

@@ -70,7 +70,7 @@ def segment_json(settings: SegmentSettings, *also: str) -> list[str]:
     rest = settings.model_dump(
         mode="json", include={*_WITHOUT_OPTION, *also}, exclude_defaults=True, exclude_none=True
     )
-    if rest.get("crf") in ({}, "auto"):  # --crf says it
+    if rest.get("crf") == {}:  # --crf says it
         del rest["crf"]
     return ["--settings", json.dumps(rest)] if rest else []
 

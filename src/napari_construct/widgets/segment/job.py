@@ -163,7 +163,7 @@ def about(predictor: Any) -> str:
 def summary(result: SegmentationResult) -> str:
     """How a run ended, in a line."""
     found = [
-        f"{area['class']} {area['percent']:.0f} %"
+        f"{area['class']} {area['percent_of_tissue']:.0f} %"
         for area, present in zip(result.areas(), result.presence, strict=True)
         if present
     ]
