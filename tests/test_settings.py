@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -15,6 +16,7 @@ from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.prototypes.settings import PrototypeSettings
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
+from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.settings import Settings
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.config.second_stage import SecondStageConfig
@@ -70,3 +72,45 @@ def test_pydantic_stays_what_others_know() -> None:
     assert issubclass(Settings, BaseModel)
     with pytest.raises(ValueError, match="greater than or equal to 64"):
         SegmentSettings(tile=8)
+
+
+OLD_SEGMENT = """{
+    "classes": null, "views": "four", "tile": 256, "overlap": 32, "mpp": 0.25,
+    "crf": {
+        "smoothness_sigma": 15.0, "smoothness_weight": 30.0, "appearance_sigma_xy": 10.0,
+        "appearance_sigma_rgb": 20.0, "appearance_weight": 50.0, "iterations": 5
+    },
+    "min_confidence": 0.0, "protect_confidence": null, "presence_threshold": null, "background": null,
+    "background_exponent": 10.0, "device": "auto"
+}"""
+"""As version 0.1.0 wrote it into records and into what widgets remember."""
+
+
+def test_segment_settings_of_before_can_be_read() -> None:
+    found = SegmentSettings.model_validate_json(OLD_SEGMENT)
+    assert found == SegmentSettings(views="four", tile=256, overlap=32, mpp=0.25, crf=CRFParameters())
+    unrefined = json.loads(OLD_SEGMENT) | {"crf": None}
+    assert SegmentSettings.checked(**unrefined).crf is None
+
+
+@pytest.mark.parametrize("kind", [SegmentSettings, PrototypeSettings])
+def test_a_device_among_settings_is_told_to_have_no_effect(kind: type[Settings]) -> None:
+    with pytest.warns(FutureWarning, match="device is no setting any more, got 'cuda'.*load_model"):
+        found = kind.checked(tile=256, device="cuda")
+    assert found == kind.checked(tile=256)
+
+
+def test_settings_that_load_a_model_take_the_device_over() -> None:
+    old = {"model": "m", "segment": json.loads(OLD_SEGMENT) | {"device": "cuda:1"}, "outputs": ["mask"]}
+    batch = BatchSettings.checked(**old)
+    assert (batch.device, batch.segment.tile) == ("cuda:1", 256)
+    assert BatchSettings.checked(**old, device="cpu").device == "cpu"
+
+
+@pytest.mark.parametrize("uses_crf", [True, False])
+def test_auto_stands_for_what_suits_a_model(uses_crf: bool) -> None:
+    assert SegmentSettings(tile=64, overlap=0).resolved(uses_crf=uses_crf) == SegmentSettings(
+        tile=64, overlap=0, crf=CRFParameters() if uses_crf else None
+    )
+    for crf in (None, CRFParameters(iterations=1)):
+        assert SegmentSettings(crf=crf).resolved(uses_crf=uses_crf).crf == crf
