@@ -12,7 +12,7 @@ from napari_construct.batch.settings import BatchSettings
 from napari_construct.batch.sources import find_sources
 from napari_construct.events import Progress, run
 from napari_construct.inference.activation.predictor import Predictor
-from napari_construct.inference.loading import load_model
+from napari_construct.inference.loading import predictor_of
 from napari_construct.types import PathLike
 
 
@@ -25,7 +25,7 @@ def segment_folder(
     recursive: bool = True,
     restart: bool = False,
     overwrite: bool = False,
-    device: str = "auto",
+    device: str | None = None,
     progress: Progress = None,
     **changes: Any,
 ) -> BatchReport:
@@ -47,8 +47,8 @@ def segment_folder(
         Do everything again instead of going on where it stopped.
     overwrite : bool
         Replace files too that napari-construct did not make. Folders of others are never deleted.
-    device : str
-        "auto" takes cuda, then mps, then cpu.
+    device : str, optional
+        Where the model is loaded, instead of the device of the settings. A loaded model stays where it is.
     progress : bool or callable, optional
         True shows bars on standard error; a callable gets each event.
     **changes
@@ -73,9 +73,9 @@ def segment_folder(
     paths = [inputs] if isinstance(inputs, str | OsPathLike) else list(inputs)
     sources = find_sources([Path(path) for path in paths], recursive=recursive)
     loaded = model if model is not None else wanted.model
-    predictor = loaded if isinstance(loaded, Predictor) else load_model(loaded, device=device)
-    segment = checked if settings is not None else predictor.defaults.changed(**changes)
+    place = device if device is not None or isinstance(loaded, Predictor) else wanted.device
+    predictor = predictor_of(loaded, place)
     name = predictor.name if isinstance(loaded, Predictor) else str(loaded)
-    wanted = wanted.model_copy(update={"segment": segment, "model": name})
+    wanted = wanted.changed(segment=checked, model=name, device=str(predictor.device))
     steps = run_batch_steps(sources, predictor, wanted, Path(output), restart=restart, overwrite=overwrite)
     return run(steps, progress)

@@ -7,7 +7,7 @@ joins them into one job for front ends, and ``segment`` is that job as a plain f
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from napari_construct.data.images import ImageFile
 from napari_construct.data.inputs import ImageInput, as_image
@@ -15,13 +15,12 @@ from napari_construct.events import Event, Notice, Progress, Steps, run
 from napari_construct.inference.activation.cams import cam_steps
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.decider import Decider, named_classes
-from napari_construct.inference.loading import load_model
+from napari_construct.inference.loading import predictor_of
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
+from napari_construct.models.checkpoints.locations import DEFAULT_MODEL
 from napari_construct.results.result import SegmentationResult
 from napari_construct.types import PathLike, RGBImage
-
-DEFAULT_MODEL: Final = "lymph-node"
 
 
 def segment_steps(
@@ -39,7 +38,7 @@ def segment_steps(
     image : ndarray
         (h, w, 3) uint8 RGB, at least 16 pixels a side.
     predictor : Predictor
-        Of :func:`load_model`; its device is used, not that of the settings.
+        Of :func:`load_model`.
     settings : SegmentSettings, optional
         The defaults otherwise.
     mpp : float, optional
@@ -77,7 +76,7 @@ def decided_steps(
     name: str = "image",
 ) -> Steps[tuple[SegmentationResult, Decider]]:
     """As :func:`segment_steps`, and with what other settings can be tried on without the network."""
-    settings = settings or predictor.defaults
+    settings = settings or SegmentSettings()
     named_classes(settings.classes, predictor.classes)  # before the work, not after it
     activation = yield from cam_steps(image, predictor, settings, mpp=mpp, name=name)
     decider = Decider(activation, predictor)
@@ -93,6 +92,7 @@ def segment(
     *,
     mpp: float | None = None,
     name: str | None = None,
+    device: str | None = None,
     progress: Progress = None,
     **changes: Any,
 ) -> SegmentationResult:
@@ -106,11 +106,13 @@ def segment(
     model : str, path, ZeroShotSettings or Predictor
         What :func:`load_model` takes, or what it returned (faster for several images).
     settings : SegmentSettings, optional
-        Those that suit the model otherwise: the defaults, without CRF for a second-stage model.
+        The defaults otherwise.
     mpp : float, optional
         Micrometres per pixel of the image; what the file says otherwise.
     name : str, optional
         What errors and the record call the image; the file's name, or "image", otherwise.
+    device : str, optional
+        Where the model is loaded; "auto" otherwise. A loaded model stays where it is.
     progress : bool or callable, optional
         True shows bars on standard error; a callable gets each event.
     **changes
@@ -127,7 +129,7 @@ def segment(
     InputError
         If the image cannot be read or used.
     ConfigurationError
-        If a setting is unknown, out of range, or contradicts the model.
+        If settings are impossible or contradict the model, or a loaded model is on another device.
 
     Examples
     --------
@@ -135,12 +137,14 @@ def segment(
     >>> result = segment("region.tif", model="lymph-node", mpp=0.25)  # doctest: +SKIP
     >>> result.areas()  # doctest: +SKIP
     """
-    checked = (settings or SegmentSettings()).changed(**changes)  # before a model is loaded
+    settings = (settings or SegmentSettings()).changed(**changes)  # before a model is loaded
     opened = as_image(image, name)
-    predictor = model if isinstance(model, Predictor) else load_model(model, device=checked.device)
-    settings = checked if settings is not None else predictor.defaults.changed(**changes)
     steps = _opened_steps(
-        opened, predictor, settings, mpp=opened.mpp if mpp is None else mpp, name=name or opened.path.name
+        opened,
+        predictor_of(model, device),
+        settings,
+        mpp=opened.mpp if mpp is None else mpp,
+        name=name or opened.path.name,
     )
     return run(steps, progress)
 

@@ -18,16 +18,22 @@ _SIDE: Final = 256
 _UNLABELLED: Final = 240
 
 
-def as_html(labels: LabelImage, classes: ClassTable, areas: Sequence[Mapping[str, Any]], title: str) -> str:
-    """HTML with a thumbnail of a mask (the first plane of a stack) and the area of each class."""
+def as_html(
+    labels: LabelImage,
+    classes: ClassTable,
+    areas: Sequence[Mapping[str, Any]],
+    shares: Sequence[float],
+    title: str,
+) -> str:
+    """HTML with a thumbnail of a mask (the first plane of a stack), area and share of each class."""
     stream = io.BytesIO()
     Image.fromarray(thumbnail(labels, classes)).save(stream, format="PNG", optimize=True)
     data = base64.b64encode(stream.getvalue()).decode("ascii")
     rows = "".join(
         f'<tr><td style="background:{tissue.colour}">&emsp;</td><td>{escape(tissue.name)}</td>'
-        f'<td style="text-align:right">{row["percent"]:.1f} %</td>'
+        f'<td style="text-align:right">{share:.1f} %</td>'
         f'<td style="text-align:right">{_amount(row)}</td></tr>'
-        for tissue, row in zip(classes, areas, strict=True)
+        for tissue, row, share in zip(classes, areas, shares, strict=True)
     )
     return (
         '<div style="display:flex;gap:1em;align-items:flex-start">'

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -17,6 +17,11 @@ from napari_construct.refinement.safeguard import RefinementReport
 from napari_construct.results.files import KINDS, NEEDS_IMAGE, write_result
 from napari_construct.results.notebook import as_html
 from napari_construct.types import FloatArray, LabelImage, PathLike, RGBImage
+
+PERCENT_OF_TISSUE: Final = "percent_of_tissue"
+"""Key of an area: its share of all that is no background."""
+PERCENT_OF_LABELLED: Final = "percent_of_labelled"
+"""The same of a mask whose tissue is not known: its share of all labelled pixels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
@@ -51,7 +56,7 @@ class Segmentation(ABC):
 
     @property
     @abstractmethod
-    def tissue_pixels(self) -> int:
+    def tissue_pixels(self) -> int | None:
         """Pixels with tissue, of which ``areas`` gives shares."""
 
     @property
@@ -61,15 +66,21 @@ class Segmentation(ABC):
         return PurePath(str(known.get("name") or "result")).stem.removesuffix(".ome") or "result"
 
     def areas(self) -> list[dict[str, Any]]:
-        """Area of each class: pixels, percent of the tissue, and mm2 where ``mpp`` is known."""
+        """Area of each class: pixels, ``percent_of_tissue``, and mm2 where ``mpp`` is known.
+
+        The tissue is all that is no background, pixels without a label among it. Of a stored mask whose
+        tissue is not known the share is ``percent_of_labelled``.
+        """
         counts = np.bincount(self.labels.ravel(), minlength=len(self.classes) + 1)[1:]
-        tissue = max(self.tissue_pixels, 1)
+        tissue, labelled = self.tissue_pixels, int(counts.sum())
+        share = PERCENT_OF_LABELLED if tissue is None else PERCENT_OF_TISSUE
+        whole = max(tissue or 0, labelled, 1)  # what was painted on glass is tissue by the painter's word
         rows: list[dict[str, Any]] = []
         for tissue_class, pixels in zip(self.classes, counts, strict=False):
             row: dict[str, Any] = {
                 "class": tissue_class.name,
                 "pixels": int(pixels),
-                "percent": 100.0 * int(pixels) / tissue,
+                share: 100.0 * int(pixels) / whole,
             }
             if self.mpp is not None:
                 row["mm2"] = float(pixels) * self.mpp**2 * 1e-6
@@ -91,7 +102,7 @@ class Segmentation(ABC):
     def table(self) -> list[dict[str, Any]]:
         """One row a class, ready for ``pandas.DataFrame``: its label, measures and presence.
 
-        ``label`` is the value in ``labels``; ``percent`` is of the tissue.
+        ``label`` is the value in ``labels``; ``percent_of_tissue`` is the class's share.
         """
         columns: dict[str, Sequence[Any] | None] = {
             "mean confidence": self.mean_confidences(),
@@ -176,12 +187,13 @@ class Segmentation(ABC):
     def __repr__(self) -> str:
         size = " x ".join(map(str, self.labels.shape))
         scale = "" if self.mpp is None else f", {self.mpp:g} um/px"
-        shares = ", ".join(f"{row['class']} {row['percent']:.1f} %" for row in self.areas())
+        shares = ", ".join(f"{row['class']} {share_of(row):.1f} %" for row in self.areas())
         return f"{type(self).__name__}({size} px{scale}: {shares})"
 
     def _repr_html_(self) -> str:
         """A thumbnail of the mask with its legend, for notebooks."""
-        return as_html(self.labels, self.classes, self.areas(), repr(self))
+        rows = self.areas()
+        return as_html(self.labels, self.classes, rows, [share_of(row) for row in rows], repr(self))
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
@@ -251,10 +263,14 @@ class StoredResult(Segmentation):
     presence_scores: tuple[float, ...] = ()
 
     @property
-    def tissue_pixels(self) -> int:
-        """Pixels with tissue as the record says; all labelled ones where it does not."""
+    def tissue_pixels(self) -> int | None:
+        """Pixels with tissue as the record says, or as the shares in an older one do; None without."""
         known = self.record.get("tissue_pixels")
-        return int((self.labels > 0).sum()) if known is None else int(known)
+        if known is not None:
+            return int(known)
+        areas = [stored_area(area) for area in self.record.get("areas", ())]
+        shares = sum(area.get(PERCENT_OF_TISSUE, 0.0) for area in areas)
+        return round(100 * sum(area["pixels"] for area in areas) / shares) if shares else None
 
     def measures(self) -> list[dict[str, Any]]:
         """As the record says, where the mask has not changed since; counted anew otherwise."""
@@ -275,3 +291,14 @@ def _components(labels: LabelImage, k: int) -> np.ndarray[Any, np.dtype[np.intp]
     classes[parts] = labels
     found: np.ndarray[Any, np.dtype[np.intp]] = np.bincount(classes[1:], minlength=k + 1)[1 : k + 1]
     return found
+
+
+def share_of(area: Mapping[str, Any]) -> float:
+    """The share of a row of ``areas`` in percent, of the tissue where that is known."""
+    share: float = area[PERCENT_OF_TISSUE if PERCENT_OF_TISSUE in area else PERCENT_OF_LABELLED]
+    return share
+
+
+def stored_area(area: Mapping[str, Any]) -> dict[str, Any]:
+    """An area of a record or ledger, in today's words: its share of the tissue was just "percent" once."""
+    return {PERCENT_OF_TISSUE if key == "percent" else key: value for key, value in area.items()}

@@ -18,7 +18,7 @@ from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.activation.resample import model_shape, resample_image, sample_maps
 from napari_construct.inference.activation.tiling import TilePlan, pad_image, plan_tiles
 from napari_construct.inference.decision.record import image_hash, model_record
-from napari_construct.inference.loading import load_model
+from napari_construct.inference.loading import predictor_of
 from napari_construct.inference.prototypes.names import Prototype, find_prototype, prototypes_of
 from napari_construct.inference.prototypes.settings import PrototypeSettings
 from napari_construct.types import FloatArray, PathLike, RGBImage, ShortRepr
@@ -110,6 +110,7 @@ def prototype_maps(
     *,
     mpp: float | None = None,
     name: str | None = None,
+    device: str | None = None,
     progress: Progress = None,
 ) -> PrototypeMaps:
     """Compare an image with every prototype of a model.
@@ -122,7 +123,7 @@ def prototype_maps(
         A model of the first stage.
     settings : PrototypeSettings, optional
         ``tile``, ``overlap`` and ``mpp`` are read.
-    mpp, name, progress
+    mpp, name, device, progress
         As of :func:`~napari_construct.inference.segment.segment`.
 
     Returns
@@ -139,10 +140,9 @@ def prototype_maps(
     """
     settings = settings or PrototypeSettings()
     opened = as_image(image, name)
-    predictor = model if isinstance(model, Predictor) else load_model(model, device=settings.device)
     steps = prototype_steps(
         opened.pixels,
-        predictor,
+        predictor_of(model, device),
         settings,
         mpp=opened.mpp if mpp is None else mpp,
         name=name or opened.path.name,
