@@ -26,6 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from napari_construct.crf import dense_crf
 from napari_construct.encoders.conch import ConchEncoder
 from napari_construct.encoders.mix_transformer import MixTransformer
 from napari_construct.losses.classification import classification_loss
@@ -37,7 +38,6 @@ from napari_construct.models.config import BCSS_MEAN, BCSS_STD, ModelConfig
 from napari_construct.models.construct import ConstructNet, ConstructOutput
 from napari_construct.models.published import region_crops, teacher_images
 from napari_construct.refinement.cam import published_crf_image, published_probabilities
-from napari_construct.refinement.dense_crf import dense_crf
 from napari_construct.refinement.regions import region_weights
 from napari_construct.refinement.views import SIX_VIEWS
 

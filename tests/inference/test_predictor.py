@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from napari_construct.crf import CRFParameters
 from napari_construct.encoders.tiny import TinyEncoder
 from napari_construct.events import Event, Notice, run
 from napari_construct.exceptions import (
@@ -34,7 +35,6 @@ from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.calibration import BackgroundRule, Calibration, ViewsName
 from napari_construct.models.checkpoint import Checkpoint, save_checkpoint
 from napari_construct.refinement.cam import published_probabilities
-from napari_construct.refinement.dense_crf import CRFParameters
 from napari_construct.refinement.safeguard import protect_regions
 from napari_construct.refinement.views import VIEWS
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from napari_construct.classes import ClassTable
+from napari_construct.crf import CRFParameters
 from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.data.images import read_image
 from napari_construct.encoders.tiny import TinyEncoder
@@ -20,7 +21,6 @@ from napari_construct.inference.predictor import Predictor, load_model, segment
 from napari_construct.models.builder import build_model
 from napari_construct.models.calibration import Calibration
 from napari_construct.models.checkpoint import Checkpoint, checkpoint_of
-from napari_construct.refinement.dense_crf import CRFParameters
 from napari_construct.training.augmentation import augment, augment_with_masks
 from napari_construct.training.config import AugmentationConfig, TrainingConfig
 from napari_construct.training.pseudo_masks import UNKNOWN, pseudo_mask

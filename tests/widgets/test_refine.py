@@ -15,6 +15,7 @@ from napari.layers import Labels
 from PIL import Image as Picture
 from qtpy.QtWidgets import QApplication, QPushButton
 
+from napari_construct.crf.base.params import CRFParameters
 from napari_construct.events import Event, run
 from napari_construct.inference import finish as finishing
 from napari_construct.inference.finish import finish
@@ -22,7 +23,6 @@ from napari_construct.inference.model import Predictor, load_model
 from napari_construct.inference.predictor import decided_steps
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.calibration import BackgroundRule
-from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.widgets._layers import Decided, camera, evidence, evidences, plane_at, plane_on_view
 from napari_construct.widgets._refine_job import WindowDone
 from napari_construct.widgets._segment_job import segment_plane, segment_planes

@@ -13,10 +13,10 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QApplication, QPushButton, QRadioButton, QShortcut
 
 from napari_construct.classes import ClassTable
+from napari_construct.crf.base.params import CRFParameters
 from napari_construct.exceptions import CheckpointError, InputError
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.calibration import BackgroundRule
-from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.widgets._shortcuts import CANCEL_KEY, RUN_KEY
 from napari_construct.widgets.segment_tissue import SegmentTissue
 

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from napari_construct.crf.base.params import CRFParameters
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.models.calibration import BackgroundRule, ViewsName
-from napari_construct.refinement.dense_crf.params import CRFParameters
 
 
 class SegmentSettings(BaseModel):

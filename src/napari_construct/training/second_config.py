@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from napari_construct.crf.base.params import CRFParameters
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.models.calibration import ViewsName
-from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.training.config import AugmentationConfig
 
 _Share = Annotated[float, Field(ge=0, le=1)]
