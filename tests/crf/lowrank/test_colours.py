@@ -69,3 +69,15 @@ def test_distinct_colours_cover_every_pixel(tissue):
     found, rows = distinct(image)
     assert len(found) == len(torch.unique(image.reshape(-1, 3), dim=0))
     torch.testing.assert_close(found[rows.long()], image.float(), atol=0, rtol=0)
+
+
+@pytest.mark.parametrize(("kept", "least", "bits"), [(0xFF, 4, 4), (0xEF, 4, 5), (0x0F, 4, 6), (0xFF, 6, 6)])
+def test_histogram_counts_every_pixel_once(tissue, kept, least, bits):
+    """Many, fewer and few colours: bins of four, five and six bits."""
+    image = tissue & np.uint8(kept)
+    means, counts = histogram(torch.from_numpy(image)[None], torch.float64, least)
+    _, inverse = np.unique(image.reshape(-1, 3) >> (8 - bits), axis=0, return_inverse=True)
+    expected = np.bincount(inverse.ravel())
+    np.testing.assert_array_equal(counts[0], expected)
+    sums = [np.bincount(inverse.ravel(), image[..., c].ravel()) for c in range(3)]
+    np.testing.assert_allclose(means[0], (np.stack(sums) / expected).T)

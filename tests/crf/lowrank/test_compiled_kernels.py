@@ -167,18 +167,6 @@ def test_quadratic_splines_and_batches_on_one_lattice_stay_with_torch(tissue):
     assert not compiled(Factorisation(tissue, accuracy="fine"))
 
 
-@pytest.mark.parametrize("least", [4, 6])
-@pytest.mark.parametrize("width", [1, 21, 255])
-def test_histogram_as_by_torch(without_numba, tissue, width, least):
-    """Many, few and one colour: bins of four, five and six bits."""
-    image = torch.from_numpy(tissue // width)[None]
-    means, counts = histogram(image, torch.float64, least)
-    with without_numba():
-        by_torch = histogram(image, torch.float64, least)
-    assert float(counts.sum()) == image[..., 0].numel()
-    torch.testing.assert_close((means, counts), by_torch, rtol=0, atol=0)
-
-
 def test_landmarks_as_by_torch(without_numba, tissue):
     points, counts = histogram(torch.from_numpy(tissue)[None], torch.float64)
     ours, psi = pivoted_cholesky(points / 20, counts, 1e-2, 64)

@@ -77,7 +77,7 @@ def slice_plane(columns, o, p, n, features, f, s, r, splines, out, x):
 
 @part
 @no_type_check
-def fetch_pixel(features, f, r):
+def _fetch_pixel(features, f, r):
     """Ask for a pixel's features: those of the next cell are on another page of memory."""
     for c in range(0, r, LINE):
         fetch(features, f + c)
@@ -90,7 +90,7 @@ def _slice_planes(columns, o, p, n, more, features, f, s, r, splines, out, x, pl
     j2, j3, place = min(2, more) * r, more * r, 0
     for _row in range(s):
         for ix in range(s):
-            fetch_pixel(features, f + s * s * r, r)  # of the cell that comes next
+            _fetch_pixel(features, f + s * s * r, r)  # of the cell that comes next
             u, v = load_every(splines, 2 * ix), load_every(splines, 2 * ix + 1)
             a = b = d = e = every(f32(0))
             for c in range(0, r, LANES):
@@ -104,15 +104,8 @@ def _slice_planes(columns, o, p, n, more, features, f, s, r, splines, out, x, pl
             place += TOGETHER
         o += n
         p += n
-    add_sums(sums, more, s * s, out, x, plane)
-
-
-@part
-@no_type_check
-def add_sums(sums, more, p, out, x, plane):
-    """Add ``sums`` (p, four) of ``more`` + 1 planes to ``out``."""
     for j in range(more + 1):
-        for i in range(p):
+        for i in range(s * s):
             out[x + j * plane + i] += sums[TOGETHER * i + j]
 
 
@@ -162,7 +155,7 @@ def _splat_one(values, x, features, f, s, r, splines, nodes, at, n, line):
 
 @part
 @no_type_check
-def add_some(nodes, at, r, more, a, b, c, d):
+def _add_some(nodes, at, r, more, a, b, c, d):
     """Add numbers of one plane, and of ``more``, to a node."""
     _add_to(nodes, at, a)
     if more > 0:
@@ -171,6 +164,18 @@ def add_some(nodes, at, r, more, a, b, c, d):
         _add_to(nodes, at + 2 * r, c)
     if more > 2:
         _add_to(nodes, at + 3 * r, d)
+
+
+@part
+@no_type_check
+def _add_four(w, a, b, c, d, to_a, to_b, to_c, to_d):
+    """Four vectors plus w times four others."""
+    return (
+        multiply_add(w, a, to_a),
+        multiply_add(w, b, to_b),
+        multiply_add(w, c, to_c),
+        multiply_add(w, d, to_d),
+    )
 
 
 @part
@@ -185,10 +190,8 @@ def _splat_some(values, x, plane, more, features, f, s, r, splines, nodes, at, n
         l0 = l1 = l2 = l3 = r0 = r1 = r2 = r3 = zero
         for ix in range(s):
             phi = load(features, f)
-            left, right = (
-                multiply(phi, load_every(splines, 2 * ix)),
-                multiply(phi, load_every(splines, 2 * ix + 1)),
-            )
+            left = multiply(phi, load_every(splines, 2 * ix))
+            right = multiply(phi, load_every(splines, 2 * ix + 1))
             w = load_every(values, x)
             l0, r0 = multiply_add(left, w, l0), multiply_add(right, w, r0)
             w = load_every(values, x + plane)
@@ -200,34 +203,14 @@ def _splat_some(values, x, plane, more, features, f, s, r, splines, nodes, at, n
             f += r
             x += 1
         u, v = load_every(splines, 2 * row), load_every(splines, 2 * row + 1)
-        ul0, ul1, ul2, ul3 = (
-            multiply_add(u, l0, ul0),
-            multiply_add(u, l1, ul1),
-            multiply_add(u, l2, ul2),
-            multiply_add(u, l3, ul3),
-        )
-        ur0, ur1, ur2, ur3 = (
-            multiply_add(u, r0, ur0),
-            multiply_add(u, r1, ur1),
-            multiply_add(u, r2, ur2),
-            multiply_add(u, r3, ur3),
-        )
-        ll0, ll1, ll2, ll3 = (
-            multiply_add(v, l0, ll0),
-            multiply_add(v, l1, ll1),
-            multiply_add(v, l2, ll2),
-            multiply_add(v, l3, ll3),
-        )
-        lr0, lr1, lr2, lr3 = (
-            multiply_add(v, r0, lr0),
-            multiply_add(v, r1, lr1),
-            multiply_add(v, r2, lr2),
-            multiply_add(v, r3, lr3),
-        )
-    add_some(nodes, at, r, more, ul0, ul1, ul2, ul3)
-    add_some(nodes, at + n, r, more, ur0, ur1, ur2, ur3)
-    add_some(nodes, at + line, r, more, ll0, ll1, ll2, ll3)
-    add_some(nodes, at + line + n, r, more, lr0, lr1, lr2, lr3)
+        ul0, ul1, ul2, ul3 = _add_four(u, l0, l1, l2, l3, ul0, ul1, ul2, ul3)
+        ur0, ur1, ur2, ur3 = _add_four(u, r0, r1, r2, r3, ur0, ur1, ur2, ur3)
+        ll0, ll1, ll2, ll3 = _add_four(v, l0, l1, l2, l3, ll0, ll1, ll2, ll3)
+        lr0, lr1, lr2, lr3 = _add_four(v, r0, r1, r2, r3, lr0, lr1, lr2, lr3)
+    _add_some(nodes, at, r, more, ul0, ul1, ul2, ul3)
+    _add_some(nodes, at + n, r, more, ur0, ur1, ur2, ur3)
+    _add_some(nodes, at + line, r, more, ll0, ll1, ll2, ll3)
+    _add_some(nodes, at + line + n, r, more, lr0, lr1, lr2, lr3)
 
 
 @part

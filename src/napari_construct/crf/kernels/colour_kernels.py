@@ -84,47 +84,6 @@ def features(colours, landmarks, weights, out, missing, r):
             missing[start + i] = max(f32(0), f32(1) - total(square))
 
 
-@part
-@no_type_check
-def _code(pixels, at, shift, bits):
-    """The bin of a pixel: the leading bits of its three channels as one number."""
-    code = 0
-    for c in range(3):
-        code = code << bits | pixels[at + c] >> shift
-    return code
-
-
-@entry
-@no_type_check
-def occupied(pixels, bits, counts):
-    """Count pixels (n, 3) in bins of so many bits a channel, and return how many bins have any."""
-    found = 0
-    for at in range(0, pixels.size, 3):
-        code = _code(pixels, at, 8 - bits, bits)
-        found += counts[code] == 0
-        counts[code] += 1
-    return found
-
-
-@entry
-@no_type_check
-def mean_colours(pixels, bits, counts, means):
-    """Bring mean colours (found, 3) and counts of bins that have pixels to the front of the arrays' rows."""
-    places = np.empty(counts.size, np.int32)
-    found = 0
-    for code in range(counts.size):
-        if counts[code] > 0:
-            counts[found], places[code] = counts[code], found
-            found += 1
-    for at in range(0, pixels.size, 3):
-        to = 3 * places[_code(pixels, at, 8 - bits, bits)]
-        for c in range(3):
-            means[to + c] += pixels[at + c]
-    for i in range(found):
-        for c in range(3):
-            means[3 * i + c] /= counts[i]
-
-
 @entry
 @no_type_check
 def pivoted_cholesky(points, counts, tolerance, least, columns, landmarks):

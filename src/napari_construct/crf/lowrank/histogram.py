@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from napari_construct.crf.base.numba_gate import flat, kernels_serve
-
 HISTOGRAM_PIXELS = 1 << 19
-BINS = 4096
 FEW_BINS = 96
 
 
@@ -25,46 +21,27 @@ def histogram(
     """
     b, h, w, _ = image.shape
     step = max(1, int((h * w / HISTOGRAM_PIXELS) ** 0.5))
-    pixels = image[:, ::step, ::step].reshape(b, -1, 3)
-    if dtype == torch.float64 and kernels_serve(image.device, b):
-        return _compiled(pixels, least)
-    own = torch.arange(b, device=image.device, dtype=torch.int32)[:, None]
-    occupied = torch.zeros(b, BINS, dtype=torch.uint8, device=image.device)
-    occupied.view(-1).scatter_(0, (_code(pixels, 4) + BINS * own).reshape(-1).long(), 1)
-    bits = [_bits(n, least) for n in occupied.sum(1).tolist()]
-    most = max(bits)
-    # an image that needs fewer bits than another keeps its own bins: no number depends on neighbours
-    mask = torch.tensor([256 - (256 >> n) for n in bits], dtype=torch.uint8, device=image.device)
-    code = (_code(pixels & mask[:, None, None], most) + (own << 3 * most)).reshape(-1)
-    bins = b << 3 * most
-    counts = torch.bincount(code, minlength=bins).reshape(b, -1)
+    channels = image[:, ::step, ::step].permute(3, 0, 1, 2).reshape(3, b, -1)
+    code, counts = _binned(channels, 4)
+    bits = [_bits(n, least) for n in (counts > 0).sum(1).tolist()]
+    if max(bits) > 4:
+        # an image that needs fewer bits than another keeps its own bins: no number depends on neighbours
+        mask = torch.tensor([256 - (256 >> n) for n in bits], dtype=torch.uint8, device=image.device)
+        code, counts = _binned(channels & mask[:, None], max(bits))
     kept = counts.amax(0).nonzero()[:, 0]
-    values = pixels.reshape(-1, 3).to(dtype)
-    sums = [torch.bincount(code, values[:, c], minlength=bins).reshape(b, -1)[:, kept] for c in range(3)]
+    weights = channels.reshape(3, -1).to(dtype)
+    sums = [torch.bincount(code, c, minlength=counts.numel()).view(b, -1)[:, kept] for c in weights]
     counts = counts[:, kept].to(dtype)
     return torch.stack(sums, 2) / counts.clamp_min(1)[..., None], counts
 
 
-def _compiled(
-    pixels: UInt8[Tensor, "1 n 3"], least: int
-) -> tuple[Float[Tensor, "1 bins 3"], Float[Tensor, "1 bins"]]:
-    from napari_construct.crf.kernels import colour_kernels
-
-    given, counts = flat(pixels.contiguous()), np.zeros(BINS)
-    found = colour_kernels.occupied(given, 4, counts)
-    bits = _bits(found, least)
-    if bits != 4:
-        counts = np.zeros(1 << 3 * bits)
-        found = colour_kernels.occupied(given, bits, counts)
-    means = np.zeros(3 * found)
-    colour_kernels.mean_colours(given, bits, counts, means)
-    return torch.from_numpy(means).view(1, -1, 3), torch.from_numpy(counts[:found].copy())[None]
-
-
-def _code(image: UInt8[Tensor, "*b 3"], bits: int) -> Int[Tensor, "*b"]:
-    """The leading bits of the three channels as one number."""
-    q = (image >> (8 - bits)).to(torch.int32)
-    return (q[..., 0] << 2 * bits) | (q[..., 1] << bits) | q[..., 2]
+def _binned(channels: UInt8[Tensor, "3 b n"], bits: int) -> tuple[Int[Tensor, " bn"], Int[Tensor, "b bins"]]:
+    """The bin of every pixel, with the leading bits of each channel, and how many pixels are in each bin."""
+    b = channels.shape[1]
+    red, green, blue = (channels >> (8 - bits)).to(torch.int32)
+    image = torch.arange(b, device=channels.device, dtype=torch.int32)[:, None]
+    code = (image << 3 * bits | red << 2 * bits | green << bits | blue).reshape(-1)
+    return code, torch.bincount(code, minlength=b << 3 * bits).view(b, -1)
 
 
 def _bits(occupied: int, least: int) -> int:

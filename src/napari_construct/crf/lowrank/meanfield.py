@@ -11,7 +11,7 @@ change, which falls tenfold within two iterations.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from functools import partial
 from itertools import repeat
 
@@ -66,7 +66,7 @@ def mean_field_steps(
             strip.finish()
 
     for number in range(iterations):
-        one = partial(step, number=number, last=number == iterations - 1)
+        one: Callable[[Strip], None] = partial(step, number=number, last=number == iterations - 1)
         # threads and the absence of gradients last for one iteration only
         with torch.no_grad(), workers(lattice.grid.device) as run:
             for work in [one] if number else [start, one]:
