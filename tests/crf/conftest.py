@@ -58,8 +58,13 @@ def _without_numba() -> Iterator[None]:
 
 
 @pytest.fixture
-def without_numba() -> Callable[[], AbstractContextManager[None]]:
-    """A context in which torch does the work; the test is skipped where numba does not work anyway."""
+def needs_numba() -> None:
+    """Skip where it does not compile."""
     if not numba_works():
         pytest.skip("numba is not installed, or turned off")
+
+
+@pytest.fixture
+def without_numba(needs_numba: None) -> Callable[[], AbstractContextManager[None]]:
+    """A context in which torch does the work, to compare with."""
     return _without_numba

@@ -16,10 +16,8 @@ CPU = torch.device("cpu")
 LARGE = 224 * 224
 
 
+@pytest.mark.usefixtures("needs_numba")
 def test_told_once_after_an_installation(tmp_path):
-    numba = pytest.importorskip("numba")
-    if numba.config.DISABLE_JIT:
-        pytest.skip("NUMBA_DISABLE_JIT is set")
     code = (
         "import torch; from napari_construct.crf.warm_up import compile_steps; "
         "print([[e.stage, e.done] for _ in range(2) for e in compile_steps(224 * 224, torch.device('cpu'))])"
@@ -38,8 +36,8 @@ def test_told_once_after_an_installation(tmp_path):
     assert told == [str([[stage, 0], [stage, 1]]), "[]"]
 
 
+@pytest.mark.usefixtures("needs_numba")
 def test_where_there_is_no_place_every_session_is_told(monkeypatch):
-    pytest.importorskip("numba")
     from napari_construct.crf.kernels import meanfield_kernels
 
     class step:  # noqa: N801 - stands for a function
@@ -49,7 +47,6 @@ def test_where_there_is_no_place_every_session_is_told(monkeypatch):
             cache_path = None
 
     monkeypatch.setattr(meanfield_kernels, "step", step)
-    monkeypatch.setattr(warm_up, "kernels_serve", lambda _: True)
     assert next(warm_up.compile_steps(LARGE, CPU)) == Event("compiling, once a session", 0, 1)
 
 

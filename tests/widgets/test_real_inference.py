@@ -12,7 +12,7 @@ from PIL import Image as Picture
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QPushButton
 
-from napari_construct.crf.base.params import CRFParameters
+from napari_construct.crf import CRFParameters
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.calibration import BackgroundRule
 from napari_construct.widgets.segment_tissue import SegmentTissue

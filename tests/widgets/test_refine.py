@@ -15,7 +15,7 @@ from napari.layers import Labels
 from PIL import Image as Picture
 from qtpy.QtWidgets import QApplication, QPushButton
 
-from napari_construct.crf.base.params import CRFParameters
+from napari_construct.crf import CRFParameters
 from napari_construct.events import Event, run
 from napari_construct.inference import finish as finishing
 from napari_construct.inference.finish import finish

@@ -13,7 +13,7 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QApplication, QPushButton, QRadioButton, QShortcut
 
 from napari_construct.classes import ClassTable
-from napari_construct.crf.base.params import CRFParameters
+from napari_construct.crf import CRFParameters
 from napari_construct.exceptions import CheckpointError, InputError
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.calibration import BackgroundRule

@@ -52,7 +52,7 @@ def second_stage(
     The result is a model like any other. It needs one pass over an image, no views and no CRF, and is
     therefore faster; --no-crf is what it was made for.
     """
-    from napari_construct.crf.base.params import CRFParameters
+    from napari_construct.crf import CRFParameters
     from napari_construct.encoders.catalogue import create_encoder
     from napari_construct.models.checkpoint import load_checkpoint
     from napari_construct.models.locations import resolve_model, with_suffix

@@ -13,7 +13,8 @@ Koltun, NIPS 2011).
 :class:`CRFResult`         Probabilities, labels, and how exact they are.
 :class:`Factorisation`     What depends on image and widths only; made once where the rest changes often.
 :func:`fit_crf`            The weights under which masks are most likely, as a :class:`CRFFit`.
-:func:`compile_steps`      Compile ahead, as a job, what is compiled once after an installation.
+:func:`compile_steps`      Compile ahead, as a job, what is compiled once after an installation; the stages of
+                           its events begin with ``COMPILING``.
 ========================== ==============================================================================
 
 Which processor, library and precision does the work is chosen behind them: numba's compiled kernels where
@@ -41,6 +42,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from napari_construct.crf.base.params import CRFParameters
+from napari_construct.crf.base.progress import COMPILING
 
 if TYPE_CHECKING:
     from napari_construct.crf.base.result import CRFResult
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from napari_construct.crf.warm_up import compile_steps
 
 __all__ = [
+    "COMPILING",
     "CRFFit",
     "CRFParameters",
     "CRFResult",

@@ -12,8 +12,7 @@ from typing import Final
 import numpy as np
 
 from napari_construct.classes import ClassTable
-from napari_construct.crf import CRFParameters, Factorisation, dense_crf_steps
-from napari_construct.crf.warm_up import compile_steps
+from napari_construct.crf import CRFParameters, Factorisation, compile_steps, dense_crf_steps
 from napari_construct.events import Event, Steps, run
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.activation import Activation

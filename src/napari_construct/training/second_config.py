@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from napari_construct.crf.base.params import CRFParameters
+from napari_construct.crf import CRFParameters
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.models.calibration import ViewsName
 from napari_construct.training.config import AugmentationConfig

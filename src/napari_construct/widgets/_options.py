@@ -7,7 +7,7 @@ from typing import Any, Final
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QSpinBox, QWidget
 
-from napari_construct.crf.base.params import CRFParameters
+from napari_construct.crf import CRFParameters
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.widgets._combo import narrow_combo
 from napari_construct.widgets._numbers import NumberField

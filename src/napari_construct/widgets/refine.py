@@ -10,7 +10,7 @@ from napari.layers import Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
 
-from napari_construct.crf.base.progress import COMPILING
+from napari_construct.crf import COMPILING
 from napari_construct.events import Event
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.refinement.safeguard import ErasedRegion

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 from pydantic import ValidationError
 
@@ -42,16 +39,3 @@ def test_frozen_and_closed():
 def test_bounds(wrong):
     with pytest.raises(ValidationError):
         CRFParameters(**wrong)
-
-
-def test_importing_the_parameters_loads_no_torch():
-    code = "import sys, napari_construct.crf as crf; crf.CRFParameters();assert 'torch' not in sys.modules"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-def test_unknown_names_are_attribute_errors():
-    import napari_construct.crf as crf
-
-    with pytest.raises(AttributeError, match="no_such_name"):
-        crf.no_such_name  # noqa: B018

@@ -3,8 +3,10 @@ from __future__ import annotations
 import pytest
 
 
+@pytest.mark.usefixtures("needs_numba")
 def test_no_place_to_keep_what_was_compiled(monkeypatch):
-    numba = pytest.importorskip("numba")
+    import numba
+
     from napari_construct.crf.kernels import compiling
 
     def njit(**options):

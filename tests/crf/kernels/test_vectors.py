@@ -5,8 +5,10 @@ import pytest
 import torch
 
 
+@pytest.mark.usefixtures("needs_numba")
 def test_functions_of_vectors():
-    numba = pytest.importorskip("numba")
+    import numba
+
     from napari_construct.crf.kernels.functions import exp, log
     from napari_construct.crf.kernels.vectors import load, store
 
