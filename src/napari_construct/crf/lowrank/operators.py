@@ -61,9 +61,9 @@ class Operator(Protocol):
         """Both kernels times values, without the self terms, for every pair of weights."""
 
     def normalise(self, smooth: Float[Tensor, "1 ny nx p"], least: float, run: Map, /) -> None:
-        """Scale features and residual by the appearance kernel's row sums, at least ``least``, to the -1/2.
+        """Normalise the appearance kernel: scale features and residual by its row sums to the power -1/2.
 
-        The smoothness kernel's feature, the last, becomes ``smooth``.
+        Row sums are raised to ``least``. The smoothness kernel's feature, the last, becomes ``smooth``.
         """
 
     def strips(self, job: Job, /) -> Sequence[Strip]:
