@@ -15,6 +15,7 @@ from napari_construct.batch.ledger import LEDGER_NAME, read_ledger
 from napari_construct.batch.runner import TABLE_NAME, ItemChanged, run_batch_steps
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.batch.sources import array_source, distinct_stems, find_sources
+from napari_construct.crf import CRFParameters
 from napari_construct.data.images import ImageFile
 from napari_construct.data.masks import read_mask
 from napari_construct.events import Event, run
@@ -22,7 +23,6 @@ from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.segment import segment
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.results.read import load_result
 
 from .conftest import QUICK
