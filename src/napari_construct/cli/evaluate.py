@@ -10,8 +10,8 @@ import typer
 from napari_construct.cli import _options as options
 from napari_construct.cli._ablate import run_ablation
 from napari_construct.cli._output import STDOUT, check_json, write_json
-from napari_construct.cli._progress import progress_bars
 from napari_construct.cli._text import check_text, print_table, write_text
+from napari_construct.events.progress import progress_bars
 from napari_construct.models.default_model import DEFAULT_MODEL
 
 if TYPE_CHECKING:

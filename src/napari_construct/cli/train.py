@@ -11,7 +11,7 @@ import typer
 from napari_construct.cli import _options as options
 from napari_construct.cli._interrupt import interruptible
 from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json
-from napari_construct.cli._progress import Bars, progress_bars
+from napari_construct.events.progress import Bars, progress_bars
 
 if TYPE_CHECKING:
     from napari_construct.classes import ClassTable
@@ -118,7 +118,7 @@ def train(
     Ctrl-C stops after the present step and keeps the state: the same command with --resume goes on.
     With several GPUs: accelerate launch -m napari_construct train ...
     """
-    from napari_construct.training.loop.train import train as train_steps
+    from napari_construct.training.loop.train import train_steps
     from napari_construct.training.processes import is_main_process
 
     typed = options.given(

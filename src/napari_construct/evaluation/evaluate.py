@@ -19,7 +19,7 @@ from napari_construct.evaluation.scores.examples import Gallery
 from napari_construct.evaluation.scores.image_score import ImageScore, score_image_steps
 from napari_construct.evaluation.scores.model_scores import ModelScores
 from napari_construct.evaluation.scores.models import Models
-from napari_construct.events import Event, Notice, Result, Steps, of_image, run
+from napari_construct.events import Event, Notice, Progress, Result, Steps, of_image, run
 from napari_construct.exceptions import ConfigurationError, ConstructError, DatasetError
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.record import model_record
@@ -185,6 +185,7 @@ def evaluate(
     settings: SegmentSettings | None = None,
     *,
     ignore: Collection[int] = (),
+    progress: Progress = None,
     device: str = "auto",
     **changes: Any,
 ) -> EvaluationReport:
@@ -201,6 +202,8 @@ def evaluate(
         The defaults otherwise.
     ignore : collection of int
         Mask values that are left out, for example 4 for the white of BCSS.
+    progress : bool or callable, optional
+        True shows bars on standard error; a callable gets each event.
     device : str
         Where models are loaded.
     **changes
@@ -223,4 +226,4 @@ def evaluate(
     pairs = pair_by_stem(images, masks)
     single = isinstance(model, Predictor | str) or not isinstance(model, Sequence)
     models = Models([model] if single else model, device=device)  # type: ignore[list-item, arg-type]
-    return run(evaluate_steps(pairs, models, checked, ignore=ignore))
+    return run(evaluate_steps(pairs, models, checked, ignore=ignore), progress)

@@ -126,6 +126,7 @@ def _decided(
         decider.predictor.resolved(settings),
         plane,
         model,
+        result.labels.copy(),  # the layer paints in the result's own
         at,
         label_features(result),
         result.record,
