@@ -12,7 +12,7 @@ from napari_construct.cli._ablate import run_ablation
 from napari_construct.cli._output import STDOUT, check_json, write_json
 from napari_construct.cli._text import check_text, print_table, write_text
 from napari_construct.events.progress import progress_bars
-from napari_construct.models.checkpoints.locations import DEFAULT_MODEL
+from napari_construct.models.default_model import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from napari_construct.evaluation.report.report import EvaluationReport

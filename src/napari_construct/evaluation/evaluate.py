@@ -24,8 +24,8 @@ from napari_construct.exceptions import ConfigurationError, ConstructError, Data
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.record import model_record
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.models.checkpoints.locations import DEFAULT_MODEL
 from napari_construct.models.checkpoints.versions import software_versions
+from napari_construct.models.default_model import DEFAULT_MODEL
 from napari_construct.types import PathLike
 
 

@@ -18,7 +18,7 @@ from napari_construct.inference.decision.decider import Decider, named_classes
 from napari_construct.inference.loading import predictor_of
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
-from napari_construct.models.checkpoints.locations import DEFAULT_MODEL
+from napari_construct.models.default_model import DEFAULT_MODEL
 from napari_construct.results.result import SegmentationResult
 from napari_construct.types import PathLike, RGBImage
 

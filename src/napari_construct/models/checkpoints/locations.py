@@ -12,9 +12,6 @@ from napari_construct.exceptions import CheckpointError
 
 SUFFIX: Final = ".construct"
 
-DEFAULT_MODEL: Final = "lymph-node"
-"""The bundled model that is taken where none is named."""
-
 
 def bundled_models() -> dict[str, Path]:
     """Models that come with the package: name and file."""
