@@ -37,7 +37,7 @@ _PUBLIC = {
     "load_model": "inference.loading",
     "load_result": "results.read",
     "load_zero_shot": "inference.zero_shot.predictor",
-    "prototype_maps": "inference.prototypes.similarity_maps",
+    "prototype_maps": "inference.prototype_maps",
     "read_image": "data.images",
     "recalibrate": "training.calibration.recalibrate",
     "run": "events",

@@ -13,8 +13,8 @@ from napari_construct.events import run as run
 from napari_construct.exceptions import ConstructError as ConstructError
 from napari_construct.inference.activation.predictor import Predictor as Predictor
 from napari_construct.inference.loading import load_model as load_model
+from napari_construct.inference.prototype_maps import prototype_maps as prototype_maps
 from napari_construct.inference.prototypes.settings import PrototypeSettings as PrototypeSettings
-from napari_construct.inference.prototypes.similarity_maps import prototype_maps as prototype_maps
 from napari_construct.inference.segment import segment as segment
 from napari_construct.inference.settings import SegmentSettings as SegmentSettings
 from napari_construct.inference.zero_shot.predictor import load_zero_shot as load_zero_shot
