@@ -18,7 +18,7 @@ from napari_construct.data.rgb import as_rgb
 from napari_construct.exceptions import InputError
 from napari_construct.export.own_files import record_path, refuse_others
 from napari_construct.results.files import write_files
-from napari_construct.results.result import StoredResult
+from napari_construct.results.result import PERCENT_OF_TISSUE, StoredResult
 from napari_construct.widgets.layers import METADATA_KEY, micrometres_per_pixel
 
 LayerData = tuple[Any, Mapping[str, Any], str]
@@ -107,8 +107,16 @@ def _result(layer: Labels, labels: NDArray[np.uint8]) -> StoredResult:
         labels=labels,
         classes=class_table(layer),
         mpp=micrometres_per_pixel(layer),
-        record={**known, "saved_from": layer.name},
+        record={**known, "tissue_pixels": _tissue_pixels(layer), "saved_from": layer.name},
     )
+
+
+def _tissue_pixels(layer: Labels) -> int | None:
+    """Pixels with tissue, as the shares in the layer's table say; None where it has none."""
+    table = layer.features
+    if not {"pixels", PERCENT_OF_TISSUE} <= set(table) or not table[PERCENT_OF_TISSUE].sum() > 0:
+        return None
+    return round(100 * float(table["pixels"].sum()) / float(table[PERCENT_OF_TISSUE].sum()))
 
 
 def _write(path: str, kind: str, result: StoredResult, image: Any = None, opacity: float = 0.5) -> list[str]:
