@@ -32,7 +32,6 @@ class Bars:
         try:
             return run(steps, lambda event: self._show(event, label))
         finally:
-            steps.close()
             for text in self._notices.repeated():
                 self.say(f"note: {text}")
 

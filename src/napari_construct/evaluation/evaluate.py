@@ -19,7 +19,7 @@ from napari_construct.evaluation.scores.examples import Gallery
 from napari_construct.evaluation.scores.image_score import ImageScore, score_image_steps
 from napari_construct.evaluation.scores.model_scores import ModelScores
 from napari_construct.evaluation.scores.models import Models
-from napari_construct.events import Event, Notice, Result, Steps, of_image, run
+from napari_construct.events import Event, Notice, Result, Steps, forward, of_image, run
 from napari_construct.exceptions import ConfigurationError, ConstructError, DatasetError
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.record import model_record
@@ -147,20 +147,15 @@ class _Passes:
 
     def _unsaid(self, steps: Steps[Result]) -> Steps[Result]:
         """Pass a job on without the notices that an earlier model has given already."""
-        try:
-            while True:
-                try:
-                    event = next(steps)
-                except StopIteration as stop:
-                    result: Result = stop.value
-                    return result
-                if isinstance(event, Notice):
-                    if event.message in self._said:
-                        continue
-                    self._said.add(event.message)
-                yield event
-        finally:
-            steps.close()
+
+        def unsaid(event: Event) -> tuple[Event, ...]:
+            if isinstance(event, Notice):
+                if event.message in self._said:
+                    return ()
+                self._said.add(event.message)
+            return (event,)
+
+        return forward(steps, unsaid)
 
     def scored(self, models: Models) -> tuple[ModelScores, ...]:
         """Every model's scores of the images that all of them share."""

@@ -13,7 +13,7 @@ from napari_construct.encoders.catalogue.download import DownloadSettings, fetch
 from napari_construct.encoders.catalogue.lookup import find_entry
 from napari_construct.encoders.catalogue.overview import EncoderStatus, readable_overview, size_text
 from napari_construct.encoders.entries import EncoderEntry
-from napari_construct.events import Event, Steps
+from napari_construct.events import Event, Steps, forward
 from napari_construct.exceptions import EncoderError
 from napari_construct.widgets.jobs.imports import torch_loaded
 
@@ -153,19 +153,14 @@ def in_buttons(sentence: str) -> str:
 
 def in_megabytes(steps: Steps[Any]) -> Steps[Any]:
     """The same steps; bytes become megabytes, and the stage says of which file."""
-    try:
-        event = next(steps)
-        while True:
-            if event.total > _MB:
-                stage = f"download of {event.message} in MB"
-                yield replace(event, stage=stage, done=event.done // _MB, total=event.total // _MB)
-            else:
-                yield event
-            event = next(steps)
-    except StopIteration as stop:
-        return stop.value
-    finally:
-        steps.close()
+
+    def told(event: Event) -> tuple[Event]:
+        if event.total <= _MB:
+            return (event,)
+        stage = f"download of {event.message} in MB"
+        return (replace(event, stage=stage, done=event.done // _MB, total=event.total // _MB),)
+
+    return forward(steps, told)
 
 
 def access_job(name: str, mirror: str | None) -> Steps[Done]:
