@@ -19,8 +19,9 @@ from napari_construct.exceptions import (
 )
 from napari_construct.export.record import plain
 from napari_construct.inference.activation import memory
-from napari_construct.inference.activation.cams import cam_steps, check_image
+from napari_construct.inference.activation.cams import cam_steps
 from napari_construct.inference.activation.predictor import Predictor
+from napari_construct.inference.activation.prepared_image import check_image
 from napari_construct.inference.decision.decider import Decider, finish, finish_steps
 from napari_construct.inference.loading import load_model
 from napari_construct.inference.segment import segment, segment_steps

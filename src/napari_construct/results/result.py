@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_construct.classes import ClassTable
 from napari_construct.refinement.safeguard import RefinementReport
+from napari_construct.results.areas import area_rows
 from napari_construct.types import FloatArray, LabelImage
 
 
@@ -58,19 +59,8 @@ class SegmentationResult:
 
     def areas(self) -> list[dict[str, Any]]:
         """Area of each class: pixels, percent of the tissue, and mm2 where ``mpp`` is known."""
-        counts = np.bincount(self.labels.ravel(), minlength=len(self.classes) + 1)[1:]
-        tissue = max(int((~self.background).sum()), 1)
-        rows: list[dict[str, Any]] = []
-        for tissue_class, pixels in zip(self.classes, counts, strict=False):
-            row: dict[str, Any] = {
-                "class": tissue_class.name,
-                "pixels": int(pixels),
-                "percent": 100.0 * int(pixels) / tissue,
-            }
-            if self.mpp is not None:
-                row["mm2"] = float(pixels) * self.mpp**2 * 1e-6
-            rows.append(row)
-        return rows
+        tissue = int((~self.background).sum())
+        return area_rows(self.labels, self.classes.names, mpp=self.mpp, tissue=tissue)
 
     def components(self) -> list[int]:
         """How many connected parts each class has; pixels that touch at a corner are connected."""

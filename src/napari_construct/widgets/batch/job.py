@@ -17,6 +17,7 @@ from napari_construct.batch.ledger import Entry
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.classes import ClassTable
 from napari_construct.events import Event, Steps
+from napari_construct.results.areas import area_columns, area_rows
 from napari_construct.widgets.layers import Plane, labels_layer, layer_shape, plane_at
 
 
@@ -110,13 +111,11 @@ def _layer(given: LayerInput, report: Any, predictor: Any) -> Labels | None:
     for i, key in enumerate(keys):
         if done[i]:
             labels[i] = read_mask(report.output / entries[key].files["mask"])
-    names = predictor.classes.names
-    pixels = np.bincount(labels.ravel(), minlength=len(names) + 1)[1 : len(names) + 1]
     return labels_layer(
         labels.reshape(given.shape),
         predictor.classes,
         given.name,
-        features={"index": list(range(1, len(names) + 1)), "class": list(names), "pixels": pixels.tolist()},
+        features=area_columns(area_rows(labels, predictor.classes.names)),
         record={"batch": str(report.output)},
         **given.planes[0].placement,
     )
@@ -146,8 +145,7 @@ def open_steps(entry: Entry, output: Path) -> Steps[list[Layer]]:
         mask = read_mask(output / entry.files["mask"])
         names = [str(area["class"]) for area in entry.areas]
         colours = _colours(output / entry.files["record"], names)
-        features = {"index": list(range(1, len(names) + 1))}
-        features |= {key: [area[key] for area in entry.areas] for key in entry.areas[0]}
+        features = area_columns(entry.areas)
         layers.append(labels_layer(mask, colours, entry.name, features=features, record={}, **placement))
     return layers
 

@@ -11,10 +11,11 @@ import numpy as np
 import tifffile
 from napari.layers import Layer
 
-from napari_construct.classes import ClassTable
+from napari_construct.classes import ClassTable, hex_of
 from napari_construct.data.masks import read_mask
 from napari_construct.exceptions import InputError
 from napari_construct.export.own_files import read_record, record_path
+from napari_construct.results.areas import area_columns, area_rows
 from napari_construct.widgets.layers import cam_layer, labels_layer
 
 _LABELS_IN_MEMORY: Final = 16384 * 16384
@@ -76,8 +77,7 @@ def mask_layers(path: Path) -> list[Layer]:
     given = [str(colours.get(n) or palette.get(i, "")) for i, n in enumerate(names, start=1)]
     table = ClassTable.from_names(names, palette=given) if all(given) else ClassTable.from_names(names)
     labels = np.asarray(tifffile.imread(path))
-    counts = np.bincount(labels.ravel(), minlength=len(names) + 1)[1 : len(names) + 1]
-    features = {"index": list(range(1, len(names) + 1)), "class": list(names), "pixels": counts.tolist()}
+    features = area_columns(area_rows(labels, names))
     place = placement(mpp, labels.ndim)
     return [labels_layer(labels, table, beside.stem, features=features, record=record, **place)]
 
@@ -93,7 +93,7 @@ def zarr_layers(path: Path) -> list[Layer]:
     group = root["labels/tissue"]
     (image,), (mask,) = root.attrs["ome"]["multiscales"], group.attrs["ome"]["multiscales"]
     names = [part["class"] for part in group.attrs["ome"]["image-label"]["properties"]]
-    colours = ["#{:02X}{:02X}{:02X}".format(*c["rgba"]) for c in group.attrs["ome"]["image-label"]["colors"]]
+    colours = [hex_of(c["rgba"]) for c in group.attrs["ome"]["image-label"]["colors"]]
     known = any(axis.get("unit") == "micrometer" for axis in image["axes"])
     mpp = image["datasets"][0]["coordinateTransformations"][0]["scale"][-1] if known else None
     levels = [da.moveaxis(da.from_zarr(root[level["path"]]), 0, 2) for level in image["datasets"]]
@@ -119,10 +119,8 @@ def placement(mpp: float | None, ndim: int = 2) -> dict[str, Any]:
 
 
 def _features(areas: Sequence[Mapping[str, Any]], presence: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Columns as the labels layer of a fresh segmentation has them; ``index`` is the label's value."""
-    columns: dict[str, list[Any]] = {"index": list(range(1, len(areas) + 1))}
-    for key in areas[0] if areas else ():
-        columns[key] = [area[key] for area in areas]
+    """Columns as the labels layer of a fresh segmentation has them."""
+    columns = area_columns(areas)
     if presence:
         columns["presence score"] = [presence[area["class"]]["score"] for area in areas]
     return columns
@@ -138,7 +136,7 @@ def _description(path: Path) -> tuple[tuple[str, ...], float | None, dict[int, s
             colours = {}
             if page.colormap is not None:
                 for value in classes:
-                    colours[value] = "#{:02X}{:02X}{:02X}".format(*(page.colormap[:, value] // 257))
+                    colours[value] = hex_of(page.colormap[:, value] // 257)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, tifffile.TiffFileError):
         return None
     return tuple(classes[value] for value in sorted(classes)), found.get("mpp"), colours

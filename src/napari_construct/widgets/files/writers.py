@@ -14,7 +14,7 @@ import numpy as np
 from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
-from napari_construct.classes import OKABE_ITO, ClassTable, TissueClass
+from napari_construct.classes import ClassTable, TissueClass, dealt, hex_of
 from napari_construct.data.rgb import as_rgb
 from napari_construct.exceptions import InputError
 from napari_construct.export.ome_zarr import write_ome_zarr
@@ -22,6 +22,7 @@ from napari_construct.export.overlay import write_overlay
 from napari_construct.export.own_files import RECORD_FORMAT, record_path, refuse_others
 from napari_construct.export.record import write_record
 from napari_construct.export.tiff import write_mask
+from napari_construct.results.areas import area_rows
 from napari_construct.results.files import write_stack
 from napari_construct.widgets.layers import METADATA_KEY, micrometres_per_pixel
 
@@ -83,8 +84,8 @@ def class_table(layer: Labels) -> ClassTable:
 def _colour(layer: Labels, value: int) -> str:
     rgba = np.asarray(layer.get_color(value), dtype=float)
     if rgba.shape != (4,) or not rgba[3]:
-        return OKABE_ITO[(value - 1) % len(OKABE_ITO)]
-    return "#{:02X}{:02X}{:02X}".format(*(round(255 * channel) for channel in rgba[:3]))
+        return dealt(value - 1)
+    return hex_of(np.rint(255 * rgba))
 
 
 def _made(data: LayerData) -> Any:
@@ -119,8 +120,6 @@ def _write_record(
     path: Path, kind: str, layer: Labels, classes: ClassTable, labels: NDArray[np.uint8]
 ) -> str:
     """What is known of the mask, and its areas as they are now, beside what was written."""
-    counts = np.bincount(labels.ravel(), minlength=len(classes) + 1)[1 : len(classes) + 1]
-    total = max(int((labels > 0).sum()), 1)
     mpp = micrometres_per_pixel(layer)
     known = layer.metadata.get(METADATA_KEY, {}).get("record", {})
     record = {
@@ -128,11 +127,7 @@ def _write_record(
         "format": RECORD_FORMAT,
         "input": {**known.get("input", {}), "mpp": mpp},
         "saved_from": layer.name,
-        "areas": [
-            {"class": name, "pixels": int(n), "percent": 100 * int(n) / total}
-            | ({} if mpp is None else {"mm2": int(n) * mpp**2 * 1e-6})
-            for name, n in zip(classes.names, counts, strict=True)
-        ],
+        "areas": area_rows(labels, classes.names, mpp=mpp, tissue=int((labels > 0).sum())),
         "colours": {tissue.name: tissue.colour for tissue in classes},
         "files": {kind: path.name},
     }

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_construct.results.areas import area_columns, class_pixels
 from napari_construct.results.result import SegmentationResult
 
 
@@ -16,15 +17,12 @@ def label_features(result: SegmentationResult) -> dict[str, list[Any]]:
     The column ``index`` is the label's value; napari finds rows by it.
     """
     k = len(result.classes)
-    measures = result.measures()
-    flat = result.labels.ravel()
-    total = np.bincount(flat, weights=result.confidence.ravel(), minlength=k + 1)[1 : k + 1]
-    count = np.bincount(flat, minlength=k + 1)[1 : k + 1]
+    total = class_pixels(result.labels, k, result.confidence)
+    count = class_pixels(result.labels, k)
     mean = np.full(k, np.nan)
     np.divide(total, count, out=mean, where=count > 0)
     return {
-        "index": list(range(1, k + 1)),
-        **{column: [row[column] for row in measures] for column in measures[0]},
+        **area_columns(result.measures()),
         "mean confidence": mean.tolist(),
         "present": list(result.presence),
         "presence score": list(result.presence_scores),
