@@ -14,7 +14,7 @@ from napari_construct.exceptions import ConstructError
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.loop.precision import autocast, resolve_precision
 from napari_construct.training.objective.task import TrainingTask
-from napari_construct.training.views.batch import Batch, Features
+from napari_construct.training.views.batch import Features, TrainingBatch
 
 
 class Optimisation:
@@ -46,7 +46,7 @@ class Optimisation:
         # half precision has so small a range that gradients vanish unless they are scaled up
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)
 
-    def step(self, batch: Batch, factor: float, number: int) -> tuple[dict[str, float], float]:
+    def step(self, batch: TrainingBatch, factor: float, number: int) -> tuple[dict[str, float], float]:
         """Take step ``number`` with the rates times ``factor``; returns the losses and the first rate.
 
         Raises
@@ -99,7 +99,7 @@ class Optimisation:
         if scaler:
             self.scaler.load_state_dict(dict(scaler))
 
-    def _forward(self, batch: Batch) -> tuple[dict[str, Tensor], tuple[Tensor, ...]]:
+    def _forward(self, batch: TrainingBatch) -> tuple[dict[str, Tensor], tuple[Tensor, ...]]:
         """Losses; and the levels whose gradient a trained encoder still has to receive."""
         with autocast(self.dtype, self.device):
             if self.config.accumulate == 1 or batch.images is None or not len(batch.images):
@@ -111,7 +111,7 @@ class Optimisation:
             losses = self.task(replace(batch, features=Features(levels, features.teacher)))
         return losses, levels if self.task.trains_encoder else ()
 
-    def _through_encoder(self, batch: Batch, levels: tuple[Tensor, ...]) -> None:
+    def _through_encoder(self, batch: TrainingBatch, levels: tuple[Tensor, ...]) -> None:
         """Encode part by part again, with gradient, and pass on what the head asked of the features."""
         if batch.images is None:
             return

@@ -22,7 +22,7 @@ _COMMAND: Final = re.compile(r"run (?:the command|'napari-construct models downl
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ModelRow:
     """One encoder or trained model, as the table shows it.
 
     Attributes
@@ -70,7 +70,7 @@ class Row:
 class Listing:
     """All rows; whether the hub's store holds a token; what is wrong with the user's own catalogue."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[ModelRow, ...]
     token: bool = False
     problem: str = ""
 
@@ -95,10 +95,10 @@ def listing_steps() -> Steps[Listing]:
     return Listing(rows, has_token(), problem)
 
 
-def _encoder(status: EncoderStatus) -> Row:
+def _encoder(status: EncoderStatus) -> ModelRow:
     entry = status.entry
     absent = [name for name in entry.requires if importlib.util.find_spec(name) is None]
-    return Row(
+    return ModelRow(
         "encoder",
         entry.id,
         status.state,
@@ -111,11 +111,11 @@ def _encoder(status: EncoderStatus) -> Row:
     )
 
 
-def _models() -> tuple[Row, ...]:
+def _models() -> tuple[ModelRow, ...]:
     from napari_construct.models.library.overview import model_overview
 
     return tuple(
-        Row(
+        ModelRow(
             "model",
             status.name,
             "bundled" if status.bundled else "imported",
