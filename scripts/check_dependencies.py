@@ -46,7 +46,7 @@ BROUGHT_ALONG: Final[Mapping[str, str]] = {"llvmlite": "numba", "triton": "torch
 MODULES_OF: Final[Mapping[str, str]] = {"pydensecrf": "pydensecrf2"}
 """Packages of modules that are not always installed, where the names differ."""
 
-_IMPORTERS: Final = frozenset({"import_module", "find_spec", "importorskip"})
+_IMPORTERS: Final = frozenset({"import_module", "importorskip"})
 
 
 def normalised(name: str) -> str:

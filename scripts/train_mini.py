@@ -40,12 +40,13 @@ from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.checkpoints.checkpoint import Checkpoint, save_checkpoint
 from napari_construct.models.network.calibration import Calibration
 from napari_construct.models.network.config import ModelConfig
+from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.training.calibration.fit_calibration import fit_calibration
 from napari_construct.training.calibration.labelled_logits import LabelledLogits, join
 from napari_construct.training.calibration.recalibrate import masked_logits_steps, with_calibration
 from napari_construct.training.calibration.validation import open_masked
 from napari_construct.training.config.config import AugmentationConfig, TrainingConfig
-from napari_construct.training.loop.train import train
+from napari_construct.training.loop.train import train_steps
 from napari_construct.training.tools.left_out import left_out_logits_steps
 from napari_construct.training.views.augmentation import augment
 from napari_construct.training.views.mosaic import paste
@@ -169,7 +170,7 @@ def recipe(seed: int, epochs: int) -> TrainingConfig:
 
 def fit(dataset: ImageLevelDataset, encoder: MiniEncoder, config: TrainingConfig) -> Steps[Checkpoint]:
     """Train the head on the frozen encoder."""
-    return train(dataset, config, classes=CLASSES, encoder=encoder, teacher=StructureTeacher())
+    return train_steps(dataset, config, classes=CLASSES, encoder=encoder, teacher=StructureTeacher())
 
 
 def left_out(dataset: ImageLevelDataset, steps: int, epochs: int) -> LabelledLogits:
@@ -255,7 +256,7 @@ def main() -> None:
         row = {"seed": seed, "balanced_accuracy": accuracy, "seconds": time.time() - started}
         predictor = Predictor(checkpoint, "cpu", encoder=encoder)
         for name, settings in (
-            ("crf", SegmentSettings(mpp=PATCH_MPP)),
+            ("crf", SegmentSettings(mpp=PATCH_MPP, crf=CRFParameters())),
             ("no_crf", SegmentSettings(mpp=PATCH_MPP, crf=None)),
         ):
             report = run(evaluate_steps(masked.pairs, predictor, settings, ignore=(2,)))

@@ -22,8 +22,12 @@ from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.decider import named_classes
 from napari_construct.inference.segment import segment_steps
 from napari_construct.results.files import result_paths, write_result, write_stack
+from napari_construct.results.result import PERCENT_OF_TISSUE
 
 TABLE_NAME: Final = "batch.csv"
+
+_QUANTITIES: Final = (PERCENT_OF_TISSUE, "pixels", "mm2")
+"""Columns of each class in the table, behind its name."""
 
 _FAILURES: Final = (
     ConstructError,
@@ -65,6 +69,9 @@ class BatchReport:
     stacks: Mapping[str, Path]
     output: Path
 
+    def __repr__(self) -> str:
+        return f"BatchReport({len(self.done)} done, {len(self.failed)} failed; in {self.output})"
+
     @property
     def done(self) -> tuple[Entry, ...]:
         return tuple(entry for entry in self.entries if entry.state == "done")
@@ -92,7 +99,7 @@ class BatchReport:
         }
 
 
-def run_batch(
+def run_batch_steps(
     sources: Sequence[Source],
     predictor: Predictor,
     settings: BatchSettings,
@@ -142,9 +149,11 @@ def run_batch(
     """
     _check(sources)
     named_classes(settings.segment.classes, predictor.classes)
+    predictor.check_device(settings.device)
+    settings = settings.changed(segment=predictor.resolved(settings.segment))
     header = {
         # neither a model that was moved nor another device makes other results
-        "settings": settings.model_dump(mode="json", exclude={"model": True, "segment": {"device"}}),
+        "settings": settings.model_dump(mode="json", exclude={"model", "device"}),
         "model": predictor.sha256 or predictor.name,
     }
     ledger = Ledger(output, header, restart=restart)
@@ -275,10 +284,10 @@ def _stacks(
 
 
 def write_table(path: Path, entries: Sequence[Entry], resumed: frozenset[str], classes: ClassTable) -> None:
-    """A CSV with one row an image: state, error, area of each class in percent and mm2, seconds."""
+    """A CSV with one row an image: state, error, area of each class, seconds."""
     columns = list(TABLE_COLUMNS)
     for name in classes.names:
-        columns += [f"{name} percent", f"{name} pixels", f"{name} mm2"]
+        columns += [*(f"{name} {quantity}" for quantity in _QUANTITIES)]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
@@ -287,7 +296,7 @@ def write_table(path: Path, entries: Sequence[Entry], resumed: frozenset[str], c
         row: dict[str, Any] = {"item": entry.key, "state": state, "error": entry.error}
         row["seconds"] = f"{entry.seconds:.2f}"
         for area in entry.areas:
-            for quantity in ("percent", "pixels", "mm2"):
+            for quantity in _QUANTITIES:
                 if quantity in area:
                     row[f"{area['class']} {quantity}"] = area[quantity]
         writer.writerow(row)

@@ -9,7 +9,7 @@ import typer
 
 from napari_construct.cli import _options as options
 from napari_construct.cli._output import STDOUT, check_json, write_json
-from napari_construct.cli._progress import progress_bars
+from napari_construct.events.progress import progress_bars
 
 if TYPE_CHECKING:
     from napari_construct.data.image_level import ImageLevelDataset
@@ -31,7 +31,7 @@ def calibrate(
     ] = False,
     encoder_weights: options.EncoderWeights = None,
     any_encoder: options.AnyEncoder = False,
-    device: options.Device = "auto",
+    device: options.Device = None,
     json_file: options.JsonFile = None,
 ) -> None:
     """Fit a model's temperature and presence thresholds to validation data; nothing is trained.
@@ -43,7 +43,7 @@ def calibrate(
     from napari_construct.encoders.catalogue.lookup import create_encoder
     from napari_construct.models.checkpoints.checkpoint import load_checkpoint, save_checkpoint
     from napari_construct.models.checkpoints.locations import resolve_model, with_suffix
-    from napari_construct.training.calibration.recalibrate import recalibrate
+    from napari_construct.training.calibration.recalibrate import recalibrate_steps
 
     check_json(json_file)
     checkpoint = load_checkpoint(resolve_model(model))
@@ -51,13 +51,13 @@ def calibrate(
     if encoder_weights is not None:
         encoder = create_encoder(checkpoint.config.encoder, weights=encoder_weights)
     with progress_bars() as bars:
-        steps = recalibrate(
+        steps = recalibrate_steps(
             checkpoint,
             _data(data, checkpoint.classes.names),
             mpp=mpp,
             offsets=offsets,
             encoder=encoder,
-            device=device,
+            device=device or "auto",
             any_encoder=any_encoder,
         )
         made = bars.follow(steps)

@@ -16,7 +16,7 @@ from napari_construct.encoders.networks.tiny import TinyEncoder
 from napari_construct.events import Event, StepDone, run
 from napari_construct.training.config.config import AugmentationConfig, TrainingConfig
 from napari_construct.training.loop.pseudo_labels import naming_rounds, pseudo_label_steps
-from napari_construct.training.loop.train import train
+from napari_construct.training.loop.train import train_steps
 from napari_construct.training.objective.part_logits import cell_logits
 from napari_construct.training.processes import Processes
 from napari_construct.training.views.batch import TrainingBatch
@@ -175,13 +175,13 @@ def test_resume_across_the_naming_is_exact(
     def follow(**kwargs: Any) -> tuple[Any, list[Event]]:
         events: list[Event] = []
         return run(
-            train(mixed, config, teacher=TinyEncoder(seed=4), device="cpu", **kwargs), events.append
+            train_steps(mixed, config, teacher=TinyEncoder(seed=4), device="cpu", **kwargs), events.append
         ), events
 
     whole, events = follow()
     assert any(e.stage == "pseudo labels" for e in events)
     losses = [dict(e.losses) for e in events if isinstance(e, StepDone)]
-    steps = train(mixed, config, teacher=TinyEncoder(seed=4), device="cpu", output=tmp_path / "o")
+    steps = train_steps(mixed, config, teacher=TinyEncoder(seed=4), device="cpu", output=tmp_path / "o")
     before: list[dict[str, float]] = []
     for event in steps:
         if isinstance(event, StepDone):
@@ -196,7 +196,7 @@ def test_resume_across_the_naming_is_exact(
     for name, value in whole.head_state.items():
         torch.testing.assert_close(value, resumed.head_state[name], rtol=0, atol=0)
     without = run(
-        train(mixed, config.changed(pseudo_labels_from=None), teacher=TinyEncoder(seed=4), device="cpu")
+        train_steps(mixed, config.changed(pseudo_labels_from=None), teacher=TinyEncoder(seed=4), device="cpu")
     )
     assert any(not torch.equal(v, without.head_state[n]) for n, v in whole.head_state.items())
 
@@ -206,5 +206,5 @@ def test_nothing_is_named_where_every_patch_has_one_class(
 ) -> None:
     config = tiny_config.changed(labels_speak_of="cells", epochs=1, pseudo_labels_from=0.1)
     events: list[Event] = []
-    run(train(patches, config, teacher=TinyEncoder(seed=4), device="cpu"), events.append)
+    run(train_steps(patches, config, teacher=TinyEncoder(seed=4), device="cpu"), events.append)
     assert not any(e.stage == "pseudo labels" for e in events)

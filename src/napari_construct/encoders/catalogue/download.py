@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from napari_construct.encoders.catalogue.lookup import find_entry
 from napari_construct.encoders.catalogue.overview import status_of
 from napari_construct.encoders.hub.store import Installed
-from napari_construct.events import Steps
+from napari_construct.events import Progress, Steps, run
 from napari_construct.exceptions import EncoderError
+from napari_construct.settings import Settings
 
 
-class DownloadSettings(BaseModel):
+class DownloadSettings(Settings):
     """Settings of one download.
 
     Parameters
@@ -28,26 +29,37 @@ class DownloadSettings(BaseModel):
         The user has read the licence of a gated encoder and agrees to it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     name: Annotated[str, Field(max_length=400)] = ""
     mirror: Annotated[str, Field(min_length=1, max_length=4000)] | None = None
     again: bool = False
     accepted: bool = False
 
 
-def fetch_steps(settings: DownloadSettings) -> Steps[Installed]:
-    """Through the gate, where there is one, and then the download.
+def download_encoder(settings: DownloadSettings, progress: Progress = None) -> Installed:
+    """Download an encoder's weights: through the gate, where there is one, and then the files.
 
-    Yields
-    ------
-    Event
-        Of :func:`~napari_construct.encoders.hub.client.download_steps`.
+    Parameters
+    ----------
+    settings : DownloadSettings
+        What, from where, and the agreement to its licence.
+    progress : bool or callable, optional
+        True shows bars on standard error; a callable gets each event.
 
     Raises
     ------
     EncoderError
         If the id is unknown, a licence was not agreed to, there is no access, or the download fails.
+    """
+    return run(fetch_steps(settings), progress)
+
+
+def fetch_steps(settings: DownloadSettings) -> Steps[Installed]:
+    """:func:`download_encoder` as a job.
+
+    Yields
+    ------
+    Event
+        Of :func:`~napari_construct.encoders.hub.client.download_steps`.
     """
     from napari_construct.encoders.hub.client import check_access, download_steps
 

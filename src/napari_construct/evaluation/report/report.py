@@ -42,6 +42,12 @@ class EvaluationReport:
     worst: tuple[Example, ...] = ()
     best: tuple[Example, ...] = ()
 
+    def __repr__(self) -> str:
+        counts = f"{len(self.models)} model(s), {len(self.images)} image(s), {len(self.failures)} failed"
+        return (
+            f"EvaluationReport({counts}; mIoU {self.predicted['miou']:.3f}, oracle {self.oracle['miou']:.3f})"
+        )
+
     @property
     def images(self) -> tuple[ImageScore, ...]:
         """Of the first model."""

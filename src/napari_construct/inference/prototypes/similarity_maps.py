@@ -10,21 +10,23 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_construct.classes import ClassTable
-from napari_construct.events import Steps
+from napari_construct.data.inputs import ImageInput, as_image
+from napari_construct.events import Progress, Steps, run
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.activation.prepared_image import prepare_image
 from napari_construct.inference.activation.resample import sample_maps
 from napari_construct.inference.activation.stitched_maps import stitched_maps
 from napari_construct.inference.decision.record import image_hash, model_record
+from napari_construct.inference.loading import predictor_of
 from napari_construct.inference.prototypes.names import Prototype, find_prototype, prototypes_of
 from napari_construct.inference.prototypes.settings import PrototypeSettings
-from napari_construct.types import FloatArray, RGBImage
+from napari_construct.types import FloatArray, PathLike, RGBImage, ShortRepr
 
 _BAND: Final = 256
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PrototypeMaps:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class PrototypeMaps(ShortRepr):
     """Similarities of an image on the network's own grid; any of them at the image's pixels.
 
     Attributes
@@ -100,6 +102,53 @@ class PrototypeMaps:
         )
 
 
+def prototype_maps(
+    image: ImageInput,
+    model: PathLike | Predictor,
+    settings: PrototypeSettings | None = None,
+    *,
+    mpp: float | None = None,
+    name: str | None = None,
+    device: str | None = None,
+    progress: Progress = None,
+) -> PrototypeMaps:
+    """Compare an image with every prototype of a model.
+
+    Parameters
+    ----------
+    image : path or array
+        As of :func:`~napari_construct.inference.segment.segment`.
+    model : str, path or Predictor
+        A model of the first stage.
+    settings : PrototypeSettings, optional
+        ``tile``, ``overlap`` and ``mpp`` are read.
+    mpp, name, device, progress
+        As of :func:`~napari_construct.inference.segment.segment`.
+
+    Returns
+    -------
+    PrototypeMaps
+        ``maps.of("tumour 1")`` is the similarity at every pixel.
+
+    Raises
+    ------
+    InputError
+        If the image cannot be used.
+    ConfigurationError
+        If the model has no prototypes.
+    """
+    settings = settings or PrototypeSettings()
+    opened = as_image(image, name)
+    steps = prototype_steps(
+        opened.pixels,
+        predictor_of(model, device),
+        settings,
+        mpp=opened.mpp if mpp is None else mpp,
+        name=name or opened.path.name,
+    )
+    return run(steps, progress)
+
+
 def prototype_steps(
     image: RGBImage,
     predictor: Predictor,
@@ -108,7 +157,7 @@ def prototype_steps(
     mpp: float | None = None,
     name: str = "image",
 ) -> Steps[PrototypeMaps]:
-    """Compare an image with every prototype of a model.
+    """:func:`prototype_maps` of pixels as a job.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.prototypes.names import Prototype, find_prototype, prototypes_of
 from napari_construct.inference.prototypes.settings import PrototypeSettings
 from napari_construct.inference.prototypes.similarity_maps import PrototypeMaps, prototype_steps
-from napari_construct.types import FloatArray, RGBImage
+from napari_construct.types import FloatArray, RGBImage, ShortRepr
 
 
 @runtime_checkable
@@ -32,8 +32,8 @@ class PatchSource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Patch:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Patch(ShortRepr):
     """A square of an image.
 
     Attributes

@@ -37,3 +37,6 @@ class CRFResult(Generic[Array]):
     backend: str
     rank: int | None = None
     error_bound: float | None = None
+
+    def __repr__(self) -> str:
+        return f"CRFResult({self.backend}, {tuple(self.probabilities.shape)}, rank={self.rank})"

@@ -7,26 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from napari_construct.results.areas import area_columns, class_pixels
-from napari_construct.results.result import SegmentationResult
+from napari_construct.results.result import PERCENT_OF_TISSUE, Segmentation
 
 
-def label_features(result: SegmentationResult) -> dict[str, list[Any]]:
-    """Columns of the labels' table, one row a class: areas, components, mean confidence (0 to 1), presence.
+def label_features(result: Segmentation) -> dict[str, list[Any]]:
+    """Columns of the labels' table, one row a class; see :meth:`Segmentation.table`.
 
     The column ``index`` is the label's value; napari finds rows by it.
     """
-    k = len(result.classes)
-    total = class_pixels(result.labels, k, result.confidence)
-    count = class_pixels(result.labels, k)
-    mean = np.full(k, np.nan)
-    np.divide(total, count, out=mean, where=count > 0)
-    return {
-        **area_columns(result.measures()),
-        "mean confidence": mean.tolist(),
-        "present": list(result.presence),
-        "presence score": list(result.presence_scores),
-    }
+    rows = result.table()
+    return {"index" if column == "label" else column: [row[column] for row in rows] for column in rows[0]}
 
 
 def joined_features(tables: Sequence[Mapping[str, list[Any]]]) -> dict[str, list[Any]]:
@@ -34,12 +24,12 @@ def joined_features(tables: Sequence[Mapping[str, list[Any]]]) -> dict[str, list
     names = list(tables[0])
     joined = {name: list(tables[0][name]) for name in names}
     pixels = np.array([t["pixels"] for t in tables], dtype=np.float64)
-    tissue = np.array([sum(t["pixels"]) / max(sum(t["percent"]) / 100, 1e-9) for t in tables])
+    tissue = np.array([sum(t["pixels"]) / max(sum(t[PERCENT_OF_TISSUE]) / 100, 1e-9) for t in tables])
     for name in names:
         values = [t[name] for t in tables]
         if name in {"pixels", "mm2", "components"}:
             joined[name] = np.sum(values, axis=0).tolist()
-        elif name == "percent":
+        elif name == PERCENT_OF_TISSUE:
             joined[name] = (100 * pixels.sum(0) / max(float(tissue.sum()), 1.0)).tolist()
         elif name == "mean confidence":
             total = np.nansum(np.array(values) * pixels, axis=0)

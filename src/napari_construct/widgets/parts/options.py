@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QSpinBox, QWidget
+from qtpy.QtWidgets import QComboBox, QFormLayout, QSpinBox, QWidget
 
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.refinement.dense_crf.params import CRFParameters
-from napari_construct.widgets.fields.fields import NumberField, narrow_combo
+from napari_construct.widgets.fields.fields import ChoiceField, NumberField, narrow_combo
 
 DEVICES: Final = {
     "auto": "Automatic",
@@ -17,13 +17,14 @@ DEVICES: Final = {
     "cuda": "NVIDIA card (CUDA)",
     "mps": "Apple card (MPS)",
 }
+CRF: Final = {"auto": "automatic", "on": "on", "off": "off"}
 VIEWS: Final = {None: "automatic", "one": "one", "four": "four, turned", "six": "six, mirrored"}
 _NO_MPP: Final = "unknown"
 _NOT_SHOWN: Final = ("background", "protect_confidence", "presence_threshold", "background_exponent")
 
 
 class SegmentOptions(QWidget):
-    """Edits every field of ``SegmentSettings`` but the classes.
+    """Edits every field of ``SegmentSettings`` but the classes, and the device that the model runs on.
 
     The parameters of the CRF, the background rule and a few more are kept as they were; Refine edits them.
     """
@@ -32,9 +33,10 @@ class SegmentOptions(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._crf_parameters = CRFParameters()
+        self._crf_parameters: CRFParameters = CRFParameters()
         self._kept = SegmentSettings()
-        self._device = self._build_device()
+        self._device = device_field(self)
+        self._device.edited.connect(self._on_changed)
         self._mpp = self._build_mpp()
         self._views = self._build_views()
         self._crf = self._build_crf()
@@ -51,10 +53,9 @@ class SegmentOptions(QWidget):
     def value(self) -> dict[str, Any]:
         """Fields of ``SegmentSettings`` other than ``classes``."""
         return {
-            "device": self._device.currentData(),
             "mpp": self._mpp.number(),
             "views": self._views.currentData(),
-            "crf": self._crf_parameters if self._crf.isChecked() else None,
+            "crf": self._crf_value(),
             "min_confidence": self._min_confidence.number(),
             "tile": self._tile.value(),
             "overlap": self._overlap.value(),
@@ -65,14 +66,12 @@ class SegmentOptions(QWidget):
         """Show settings; emits ``valueChanged`` once where something changed."""
         before = self.value()
         blocked = self.blockSignals(True)
-        if self._device.findData(value.device) < 0:
-            self._device.addItem(value.device, value.device)
-        self._device.setCurrentIndex(self._device.findData(value.device))
         self._mpp.setNumber(value.mpp)
         self._views.setCurrentIndex(list(VIEWS).index(value.views))
-        if value.crf is not None:
+        if isinstance(value.crf, CRFParameters):
             self._crf_parameters = value.crf
-        self._crf.setChecked(value.crf is not None)
+        chosen = "off" if value.crf is None else "auto" if value.crf == "auto" else "on"
+        self._crf.setCurrentIndex(list(CRF).index(chosen))
         self._min_confidence.setNumber(value.min_confidence)
         self._tile.setValue(value.tile)
         self._overlap.setValue(value.overlap)
@@ -80,6 +79,20 @@ class SegmentOptions(QWidget):
         self.blockSignals(blocked)
         if self.value() != before:
             self.valueChanged.emit()
+
+    def device(self) -> str:
+        """Where the model is loaded."""
+        return str(self._device.get())
+
+    def setDevice(self, device: str) -> None:
+        """Choose where the model is loaded."""
+        self._device.put(device)
+
+    def showModel(self, predictor: Any) -> None:
+        """Say what "automatic" stands for with a model; None while it is not known."""
+        checkpoint = getattr(predictor, "checkpoint", None)
+        meaning = "" if checkpoint is None else " (on)" if checkpoint.uses_crf else " (off)"
+        self._crf.setItemText(0, f"{CRF['auto']}{meaning}")
 
     def showResolution(self, mpp: float | None) -> None:
         """Say what the layer knows about its pixel size."""
@@ -106,13 +119,7 @@ class SegmentOptions(QWidget):
         form.addRow("Overlap (px)", self._overlap)
         form.addRow("Min. confidence", self._min_confidence)
         form.addRow("Views", self._views)
-        form.addRow(self._crf)
-
-    def _build_device(self) -> QComboBox:
-        tip = "Where the network runs; automatic takes a graphics card if there is one"
-        combo = narrow_combo(self, "Device", tip, DEVICES)
-        combo.currentIndexChanged.connect(self._on_changed)
-        return combo
+        form.addRow("Refine borders", self._crf)
 
     def _build_mpp(self) -> NumberField:
         field = NumberField(0.0, 100.0, 0.05, 4, none_text=_NO_MPP, parent=self)
@@ -133,12 +140,18 @@ class SegmentOptions(QWidget):
         combo.currentIndexChanged.connect(self._on_changed)
         return combo
 
-    def _build_crf(self) -> QCheckBox:
-        box = QCheckBox("Refine borders (dense CRF)", self)
-        box.setToolTip("Move the borders of the mask to edges in the image's colours")
-        box.setAccessibleName("Refine borders")
-        box.toggled.connect(self._on_changed)
-        return box
+    def _build_crf(self) -> QComboBox:
+        tip = (
+            "Move the borders of the mask to edges in the image's colours (dense CRF); automatic takes what "
+            "suits the model"
+        )
+        combo = narrow_combo(self, "Refine borders", tip, CRF)
+        combo.currentIndexChanged.connect(self._on_changed)
+        return combo
+
+    def _crf_value(self) -> CRFParameters | Literal["auto"] | None:
+        chosen = self._crf.currentData()
+        return self._crf_parameters if chosen == "on" else "auto" if chosen == "auto" else None
 
     def _build_min_confidence(self) -> NumberField:
         field = NumberField(0.0, 1.0, 0.05, 2, parent=self)
@@ -161,3 +174,11 @@ class SegmentOptions(QWidget):
 
     def _on_changed(self, *_: object) -> None:
         self.valueChanged.emit()
+
+
+def device_field(parent: QWidget) -> ChoiceField:
+    """Where a model is loaded."""
+    field = ChoiceField(DEVICES, parent=parent)
+    field.setToolTip("Where the network runs; automatic takes a graphics card if there is one")
+    field.setAccessibleName("Device")
+    return field

@@ -5,26 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QSpinBox, QWidget
+from qtpy.QtWidgets import QFormLayout, QSpinBox, QWidget
 
 from napari_construct.inference.prototypes.settings import PrototypeSettings
 from napari_construct.widgets.fields.fields import NumberField
-from napari_construct.widgets.parts.options import DEVICES
+from napari_construct.widgets.parts.options import device_field
 
 
 class PrototypeOptions(QWidget):
-    """Edits every field of ``PrototypeSettings`` but the prototype."""
+    """Edits every field of ``PrototypeSettings`` but the prototype, and the device that the model runs on."""
 
     valueChanged = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._device = QComboBox(self)
-        for device, words in DEVICES.items():
-            self._device.addItem(words, device)
-        self._device.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self._device.setToolTip("Where the network runs; automatic takes a graphics card if there is one")
-        self._device.setAccessibleName("Device")
+        self._device = device_field(self)
         self._mpp = NumberField(0.0, 100.0, 0.05, 4, none_text="of the layer", parent=self)
         self._mpp.setToolTip("Micrometres per pixel of the image; the lowest value takes what the layer says")
         self._mpp.setAccessibleName("Micrometres per pixel")
@@ -45,28 +40,33 @@ class PrototypeOptions(QWidget):
         for name, box in zip(names, self._numbers.values(), strict=True):
             box.setAccessibleName(name)
             form.addRow(name, box)
-        self._device.currentIndexChanged.connect(self._on_changed)
+        self._device.edited.connect(self._on_changed)
         self._mpp.numberChanged.connect(self._on_changed)
         self.setValue(PrototypeSettings())
 
     def value(self) -> dict[str, Any]:
         """Fields of ``PrototypeSettings`` other than ``prototype``."""
         numbers = {name: box.value() for name, box in self._numbers.items()}
-        return {"device": self._device.currentData(), "mpp": self._mpp.number(), **numbers}
+        return {"mpp": self._mpp.number(), **numbers}
 
     def setValue(self, value: PrototypeSettings) -> None:
         """Show settings; emits ``valueChanged`` once where something changed."""
         before = self.value()
         blocked = self.blockSignals(True)
-        if self._device.findData(value.device) < 0:
-            self._device.addItem(value.device, value.device)
-        self._device.setCurrentIndex(self._device.findData(value.device))
         self._mpp.setNumber(value.mpp)
         for name, box in self._numbers.items():
             box.setValue(getattr(value, name))
         self.blockSignals(blocked)
         if self.value() != before:
             self.valueChanged.emit()
+
+    def device(self) -> str:
+        """Where the model is loaded."""
+        return str(self._device.get())
+
+    def setDevice(self, device: str) -> None:
+        """Choose where the model is loaded."""
+        self._device.put(device)
 
     def problem(self) -> str:
         """Why the options cannot be run, or nothing."""

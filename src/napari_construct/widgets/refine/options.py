@@ -96,7 +96,10 @@ _GLASS: Final[dict[str, Spec]] = {
 
 
 class RefineOptions(QWidget):
-    """Edits the fields of ``SegmentSettings`` that need no network; the others stay as they were set."""
+    """Edits the fields of ``SegmentSettings`` that need no network; the others stay as they were set.
+
+    Settings are those of a model: their CRF is on or off, never "auto".
+    """
 
     valueChanged = Signal()
 
@@ -155,8 +158,9 @@ class RefineOptions(QWidget):
         blocked = self.blockSignals(True)
         self._settings = value
         self._crf_box.setChecked(value.crf is not None)
+        shown = value.crf if isinstance(value.crf, CRFParameters) else CRFParameters()
         for name, field in self._crf.items():
-            field.setNumber(getattr(value.crf or CRFParameters(), name))
+            field.setNumber(getattr(shown, name))
         self._glass_box.setChecked(value.background is not None)
         for name, field in self._glass.items():
             field.setNumber(getattr(value.background or self._model_glass, name))
@@ -251,7 +255,7 @@ class RefineButtons(QWidget):
             self.once: f"Make the refined mask now ({in_native(RUN_KEY)})",
             self.every: "Refine every plane of the stack; moving a slider refines the one on view",
             self.before: f"Show the mask as segmented or the refined one ({in_native(BEFORE_KEY)})",
-            self.reset: "Back to the paper's CRF and the model's own thresholds",
+            self.reset: "Back to the CRF and the thresholds that suit the model",
         }
         for button, tip in tips.items():
             button.setToolTip(tip)

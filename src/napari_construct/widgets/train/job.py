@@ -77,11 +77,11 @@ def train_job(request: TrainRequest, checked: frozenset[Path]) -> Steps[Trained]
         yield from _check_steps(dataset)
     yield Event("loading the libraries", 0, 1)
     load_libraries()
-    from napari_construct.training.loop.train import train
+    from napari_construct.training.loop.train import train_steps
 
     encoder = _frozen_encoder(request.config, len(dataset))
     yield Event("loading the libraries", 1, 1)
-    steps = train(
+    steps = train_steps(
         dataset,
         request.config,
         classes=request.classes,

@@ -12,7 +12,6 @@ from qtpy.QtWidgets import QFormLayout, QGroupBox, QVBoxLayout, QWidget
 from napari_construct.encoders.catalogue.overview import overview
 from napari_construct.exceptions import ConstructError
 from napari_construct.training.config.config import TrainingConfig
-from napari_construct.training.config.files import validated
 from napari_construct.widgets.fields.fields import (
     ChoiceField,
     NumberField,
@@ -73,7 +72,7 @@ class TrainOptions(QWidget):
             for part in parts:
                 place = place[part]
             place[name] = field.get()
-        return validated(TrainingConfig, plain)
+        return TrainingConfig.checked(**plain)
 
     def setValue(self, value: TrainingConfig) -> None:
         """Show settings; emits ``valueChanged`` once where something changed."""

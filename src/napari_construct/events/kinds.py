@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,21 +83,6 @@ def forward(steps: Steps[Result], change: Callable[[Event], Iterable[Event]]) ->
                 result: Result = stop.value
                 return result
             yield from change(event)
-    finally:
-        steps.close()
-
-
-def run(steps: Generator[Event, None, Result], on_event: Callable[[Event], Any] | None = None) -> Result:
-    """Drive a job to its end and return its result, passing every event to ``on_event``."""
-    try:
-        while True:
-            try:
-                event = next(steps)
-            except StopIteration as stop:
-                result: Result = stop.value
-                return result
-            if on_event is not None:
-                on_event(event)
     finally:
         steps.close()
 
