@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, update_bn
 
 from napari_construct.classes import ClassTable, TissueClass
+from napari_construct.crf import CRFParameters
 from napari_construct.data.image_level import ImageLevelDataset, load_dataset
 from napari_construct.data.splits import group_names
 from napari_construct.encoders.networks.mini import MPP, MiniEncoder, load_mini
@@ -40,7 +41,6 @@ from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.checkpoints.checkpoint import Checkpoint, save_checkpoint
 from napari_construct.models.network.calibration import Calibration
 from napari_construct.models.network.config import ModelConfig
-from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.training.calibration.fit_calibration import fit_calibration
 from napari_construct.training.calibration.labelled_logits import LabelledLogits, join
 from napari_construct.training.calibration.recalibrate import masked_logits_steps, with_calibration

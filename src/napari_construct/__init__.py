@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "BatchReport": "batch.runner",
     "BatchSettings": "batch.settings",
-    "CRFParameters": "refinement.dense_crf",
+    "CRFParameters": "crf",
     "Checkpoint": "models.checkpoints.checkpoint",
     "ClassTable": "classes",
     "ConstructError": "exceptions",
@@ -29,7 +29,7 @@ _PUBLIC = {
     "TrainingConfig": "training.config.config",
     "ZeroShotSettings": "inference.zero_shot.settings",
     "confusion_matrix": "metrics.segmentation",
-    "dense_crf": "refinement.dense_crf",
+    "dense_crf": "crf",
     "download_encoder": "encoders.catalogue.download",
     "evaluate": "evaluation.evaluate",
     "load_checkpoint": "models.checkpoints.checkpoint",

@@ -3,6 +3,8 @@ from napari_construct.batch.runner import BatchReport as BatchReport
 from napari_construct.batch.settings import BatchSettings as BatchSettings
 from napari_construct.classes import ClassTable as ClassTable
 from napari_construct.classes import TissueClass as TissueClass
+from napari_construct.crf import CRFParameters as CRFParameters
+from napari_construct.crf import dense_crf as dense_crf
 from napari_construct.data.image_level import load_dataset as load_dataset
 from napari_construct.data.images import read_image as read_image
 from napari_construct.encoders.catalogue.download import DownloadSettings as DownloadSettings
@@ -24,8 +26,6 @@ from napari_construct.metrics.segmentation import scores_from_confusion as score
 from napari_construct.models.checkpoints.checkpoint import Checkpoint as Checkpoint
 from napari_construct.models.checkpoints.checkpoint import load_checkpoint as load_checkpoint
 from napari_construct.models.checkpoints.checkpoint import save_checkpoint as save_checkpoint
-from napari_construct.refinement.dense_crf import CRFParameters as CRFParameters
-from napari_construct.refinement.dense_crf import dense_crf as dense_crf
 from napari_construct.results.read import load_result as load_result
 from napari_construct.results.result import SegmentationResult as SegmentationResult
 from napari_construct.results.result import StoredResult as StoredResult

@@ -12,9 +12,10 @@ import torch
 
 from napari_construct.batch.folder import segment_folder
 from napari_construct.batch.ledger import LEDGER_NAME, read_ledger
-from napari_construct.batch.runner import TABLE_NAME, ItemChanged, run_batch, run_batch_steps
+from napari_construct.batch.runner import TABLE_NAME, ItemChanged, run_batch_steps
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.batch.sources import array_source, distinct_stems, find_sources
+from napari_construct.crf import CRFParameters
 from napari_construct.data.images import ImageFile
 from napari_construct.data.masks import read_mask
 from napari_construct.events import Event, run
@@ -22,7 +23,6 @@ from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.segment import segment
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.results.read import load_result
 
 from .conftest import QUICK
@@ -69,7 +69,7 @@ def test_a_folder_of_before_goes_on(predictor, folder, tmp_path) -> None:
     """When the device was a setting, the CRF's default was written out, and shares were called percent."""
     output, sources = tmp_path / "out", find_sources([folder / "a.png", folder / "deep"])
     settings = BatchSettings(model="tiny", segment=SegmentSettings(tile=128, overlap=32), device="cpu")
-    run(run_batch(sources, predictor, settings, output))
+    run(run_batch_steps(sources, predictor, settings, output))
     header, *lines = (output / LEDGER_NAME).read_text(encoding="utf-8").splitlines()
     assert json.loads(header)["settings"] == {
         "segment": {
@@ -86,19 +86,19 @@ def test_a_folder_of_before_goes_on(predictor, folder, tmp_path) -> None:
     old = [line.replace("percent_of_tissue", "percent") for line in lines]
     (output / LEDGER_NAME).write_text("\n".join([header, *old]) + "\n", encoding="utf-8")
     before = (output / TABLE_NAME).read_text(encoding="utf-8")
-    again = run(run_batch(sources, predictor, settings, output))
+    again = run(run_batch_steps(sources, predictor, settings, output))
     assert len(again.resumed) == 2
     after = (output / TABLE_NAME).read_text(encoding="utf-8")
     assert after == before.replace(",done,", ",resumed,")
     explicit = settings.changed(segment=settings.segment.changed(crf=CRFParameters()))
-    assert len(run(run_batch(sources, predictor, explicit, output)).resumed) == 2  # it means the same
+    assert len(run(run_batch_steps(sources, predictor, explicit, output)).resumed) == 2  # it means the same
 
 
 def test_a_device_for_a_model_that_is_loaded_elsewhere(predictor, folder, tmp_path) -> None:
     elsewhere = copy.copy(predictor)
     elsewhere.device = torch.device("cuda:1")
     with pytest.raises(ConfigurationError, match=r"expected the device of the loaded model tiny \(cuda:1\)"):
-        run(run_batch(find_sources([folder]), elsewhere, QUICK.changed(device="cpu"), tmp_path / "out"))
+        run(run_batch_steps(find_sources([folder]), elsewhere, QUICK.changed(device="cpu"), tmp_path / "out"))
 
 
 def test_killed_run_goes_on_where_it_stopped(predictor, folder, tmp_path) -> None:

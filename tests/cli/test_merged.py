@@ -11,9 +11,9 @@ import pytest
 import typer
 
 from napari_construct.cli import _merged
+from napari_construct.crf import CRFParameters
 from napari_construct.inference.prototypes.settings import PrototypeSettings
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.config.second_stage import SecondStageConfig
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from napari_construct.crf import CRFParameters
 from napari_construct.encoders.networks.tiny import TinyEncoder
 from napari_construct.evaluation.scores.models import ScoredModels
 from napari_construct.events import Event, Notice, run
@@ -30,7 +31,6 @@ from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.checkpoints.checkpoint import Checkpoint, save_checkpoint
 from napari_construct.models.network.calibration import BackgroundRule, Calibration, ViewsName
 from napari_construct.refinement.cam import published_probabilities
-from napari_construct.refinement.dense_crf import CRFParameters
 from napari_construct.refinement.safeguard import protect_regions
 from napari_construct.refinement.views import VIEWS
 from napari_construct.results.result import SegmentationResult

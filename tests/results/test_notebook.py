@@ -22,7 +22,7 @@ def test_table_is_ready_for_pandas(result) -> None:
     assert frame["class"].tolist() == list(result.classes.names)
     assert frame["pixels"].tolist() == [int((result.labels == i).sum()) for i in (1, 2)]
     tissue = (~result.background).sum()
-    np.testing.assert_allclose(frame["percent"], 100 * frame["pixels"] / tissue)
+    np.testing.assert_allclose(frame["percent_of_tissue"], 100 * frame["pixels"] / tissue)
     np.testing.assert_allclose(frame["mm2"], frame["pixels"] * 0.0625e-6)
     assert frame["components"].tolist() == result.components()
     np.testing.assert_allclose(
@@ -43,7 +43,7 @@ def test_thumbnail_has_the_colours_of_the_classes_and_no_others(result) -> None:
     assert "lymph <&> node" not in html
     for row, tissue in zip(result.areas(), result.classes, strict=True):
         assert tissue.colour in html
-        assert f"{row['percent']:.1f} %" in html
+        assert f"{row['percent_of_tissue']:.1f} %" in html
 
 
 def test_thumbnail_of_a_large_mask_or_a_stack_is_small(result) -> None:

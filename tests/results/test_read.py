@@ -131,11 +131,22 @@ def test_records_of_earlier_versions(result, tmp_path) -> None:
     record = json.loads(path.read_text(encoding="utf-8"))
     for key in ("format", "tissue_pixels", "presence"):
         del record[key]
+    record["areas"] = [
+        {"percent" if key == "percent_of_tissue" else key: value for key, value in area.items()}
+        for area in record["areas"]
+    ]
     path.write_text(json.dumps(record), encoding="utf-8")
     stored = load_result(path)
     np.testing.assert_array_equal(stored.labels, result.labels)
     assert stored.presence == ()
-    assert stored.tissue_pixels == int((result.labels > 0).sum())
+    assert stored.tissue_pixels == result.tissue_pixels  # the shares say it
+    assert stored.areas() == result.areas()
+    del record["areas"]
+    path.write_text(json.dumps(record), encoding="utf-8")
+    stored = load_result(path)
+    assert stored.tissue_pixels is None
+    for row in stored.areas():
+        assert row["percent_of_labelled"] == pytest.approx(100 * row["pixels"] / (result.labels > 0).sum())
     assert "presence score" not in stored.table()[0]
 
 

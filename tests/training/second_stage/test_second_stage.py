@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from napari_construct.classes import ClassTable
+from napari_construct.crf import CRFParameters
 from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.data.images import read_image
 from napari_construct.encoders.networks.tiny import TinyEncoder
@@ -22,7 +23,6 @@ from napari_construct.inference.segment import segment
 from napari_construct.models.checkpoints.checkpoint import Checkpoint, checkpoint_of
 from napari_construct.models.network.builder import build_model
 from napari_construct.models.network.calibration import Calibration
-from napari_construct.refinement.dense_crf import CRFParameters
 from napari_construct.training.config.config import AugmentationConfig, TrainingConfig
 from napari_construct.training.config.second_stage import SecondStageConfig
 from napari_construct.training.second_stage.loop import _full_batch, class_weights, pseudo_mask_loss

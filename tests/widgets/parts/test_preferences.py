@@ -10,8 +10,8 @@ from npe2 import PluginManifest
 from qtpy.QtWidgets import QComboBox
 
 from napari_construct.classes import BCSS_COLOURS, PALETTES, ClassTable
+from napari_construct.crf import CRFParameters
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.widgets.batch.batch import Batch
 from napari_construct.widgets.parts.memory import Memory
 from napari_construct.widgets.parts.preferences import Preferences, preferences

@@ -7,8 +7,8 @@ from typing import Any, Final, Literal
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QSpinBox, QWidget
 
+from napari_construct.crf import CRFParameters
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.widgets.fields.fields import ChoiceField, NumberField, narrow_combo
 
 DEVICES: Final = {

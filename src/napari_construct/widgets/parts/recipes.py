@@ -11,12 +11,12 @@ from typing import Final
 from pydantic import BaseModel
 
 from napari_construct.batch.settings import BatchSettings
+from napari_construct.crf import CRFParameters
 from napari_construct.encoders.catalogue.download import DownloadSettings
 from napari_construct.inference.prototypes.settings import PrototypeSettings
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
 from napari_construct.models.network.descriptions import TEMPLATES, classes_as_text
-from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.widgets.jobs.predictors import ModelChoice
 from napari_construct.widgets.layers import Plane
 

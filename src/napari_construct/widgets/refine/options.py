@@ -16,9 +16,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_construct.crf import CRFParameters
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.network.calibration import BackgroundRule
-from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.widgets.fields.number_slider import NumberSlider
 from napari_construct.widgets.jobs.run_control import BEFORE_KEY, RUN_KEY, in_native, shortcut
 

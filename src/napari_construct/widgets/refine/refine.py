@@ -10,9 +10,9 @@ from napari.layers import Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
 
+from napari_construct.crf import COMPILING
 from napari_construct.events import Event
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.refinement.dense_crf.progress import COMPILING
 from napari_construct.refinement.safeguard import ErasedRegion
 from napari_construct.widgets.fields.layout import boxed, column, fill_dock
 from napari_construct.widgets.fields.message_label import Level, MessageLabel, plain
