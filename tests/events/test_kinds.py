@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from napari_construct.events import Event, Notice, Notices, of_image, run
+import pytest
+
+from napari_construct.events import Event, Notice, Notices, as_part, forward, of_image, run
 
 
 def _job(closed: list[bool]):
@@ -49,3 +51,36 @@ def test_what_is_about_no_image_is_not_joined_with_others() -> None:
         assert notices.add(_said(message))
     assert notices.texts() == ["left out: slide 1", "kept: slide 1", "left out: slide 2"]
     assert notices.repeated() == []
+
+
+def test_a_forwarded_job_yields_what_each_event_becomes_and_closes_with_it() -> None:
+    events, closed = [], []
+    kept = forward(_job(closed), lambda event: () if isinstance(event, Notice) else (event, event))
+    assert run(kept, events.append) == "result"
+    assert events == [Event("tiles", 0, 2)] * 2
+
+    def refuse(event: Event) -> tuple[Event]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        next(forward(_job(closed), refuse))
+    assert closed == [True, True]
+
+
+def test_a_job_is_closed_when_its_listener_fails() -> None:
+    closed: list[bool] = []
+
+    def refuse(event: Event) -> None:
+        raise KeyboardInterrupt
+
+    steps = _job(closed)
+    with pytest.raises(KeyboardInterrupt):
+        run(steps, refuse)
+    assert closed == [True]
+
+
+def test_a_part_of_a_larger_job_yields_the_larger_jobs_event() -> None:
+    events: list[Event] = []
+    whole = Event("images", 1, 7, "a")
+    assert run(as_part(_job([]), whole), events.append) == "result"
+    assert events == [whole, whole]

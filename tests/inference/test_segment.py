@@ -10,7 +10,7 @@ import torch
 
 from napari_construct.crf import CRFParameters
 from napari_construct.encoders.networks.tiny import TinyEncoder
-from napari_construct.evaluation.scores.models import Models
+from napari_construct.evaluation.scores.models import ScoredModels
 from napari_construct.events import Event, Notice, run
 from napari_construct.exceptions import (
     CheckpointError,
@@ -21,8 +21,9 @@ from napari_construct.exceptions import (
 )
 from napari_construct.export.record import plain
 from napari_construct.inference.activation import memory
-from napari_construct.inference.activation.cams import cam_steps, check_image
+from napari_construct.inference.activation.cams import cam_steps
 from napari_construct.inference.activation.predictor import Predictor
+from napari_construct.inference.activation.prepared_image import check_image
 from napari_construct.inference.decision.decider import Decider, finish, finish_steps
 from napari_construct.inference.loading import load_model, predictor_of
 from napari_construct.inference.segment import segment, segment_steps
@@ -350,7 +351,7 @@ def test_a_loaded_model_stays_on_its_device(tiny_checkpoint: Checkpoint, tissue:
     with pytest.raises(ConfigurationError, match=says):
         segment(tissue, predictor, PLAIN, device="cpu")
     with pytest.raises(ConfigurationError, match=says):
-        Models([predictor], device="cpu")
+        ScoredModels([predictor], device="cpu")
 
 
 def test_decider_on_a_window_is_the_part_of_the_whole(colours: ColourPredictor, tissue: np.ndarray) -> None:

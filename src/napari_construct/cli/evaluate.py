@@ -104,7 +104,7 @@ def evaluate(
     """
     from napari_construct.data.masks import find_pairs
     from napari_construct.evaluation.evaluate import evaluate_steps
-    from napari_construct.evaluation.scores.models import Models
+    from napari_construct.evaluation.scores.models import ScoredModels
 
     ignored, base = list(ignore or ()), None
     if preset == "bcss":
@@ -145,7 +145,7 @@ def evaluate(
             markdown_file=markdown_file,
         )
         return
-    models = Models(
+    models = ScoredModels(
         model or [DEFAULT_MODEL],
         device=device,
         encoder_weights=encoder_weights,

@@ -9,6 +9,8 @@ from napari_construct.events.kinds import (
     Resumed,
     StepDone,
     Steps,
+    as_part,
+    forward,
     of_image,
 )
 from napari_construct.events.progress import Progress, run
@@ -23,6 +25,8 @@ __all__ = [
     "Resumed",
     "StepDone",
     "Steps",
+    "as_part",
+    "forward",
     "of_image",
     "run",
 ]

@@ -8,7 +8,7 @@ Closing the generator between two events cancels the job.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias, TypeVar
 
@@ -65,17 +65,36 @@ Steps: TypeAlias = Generator[Event, None, Result]
 """A job: yields events, returns a result."""
 
 
-def of_image(steps: Steps[Result], image: str) -> Steps[Result]:
-    """The same steps, whose notices are about one of many images."""
+def forward(steps: Steps[Result], change: Callable[[Event], Iterable[Event]]) -> Steps[Result]:
+    """The same job with other events; it is closed when this one is, and when ``change`` raises.
+
+    Parameters
+    ----------
+    steps : generator
+        The job.
+    change : callable
+        From an event to those that are yielded in its place; none keeps it back.
+    """
     try:
         while True:
-            event = next(steps)
-            yield replace(event, image=image) if isinstance(event, Notice) else event
-    except StopIteration as stop:
-        result: Result = stop.value
-        return result
+            try:
+                event = next(steps)
+            except StopIteration as stop:
+                result: Result = stop.value
+                return result
+            yield from change(event)
     finally:
         steps.close()
+
+
+def of_image(steps: Steps[Result], image: str) -> Steps[Result]:
+    """The same steps, whose notices are about one of many images."""
+    return forward(steps, lambda e: (replace(e, image=image) if isinstance(e, Notice) else e,))
+
+
+def as_part(steps: Steps[Result], event: Event) -> Steps[Result]:
+    """The same job as a part of a larger one: ``event`` wherever it yields, so that a cancel acts there."""
+    return forward(steps, lambda _: (event,))
 
 
 _NUMBER: Final = re.compile(r"\d+(\.\d+)?(e[+-]?\d+)?")

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import tifffile
 
-from napari_construct.classes import ClassTable
+from napari_construct.classes import ClassTable, hex_of
 from napari_construct.data.masks import read_mask
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.export.own_files import has_tissue_labels, read_record, record_path
@@ -156,7 +156,7 @@ def open_zarr(path: Path) -> ZarrResult:
         (image,), (mask,) = root.attrs["ome"]["multiscales"], group.attrs["ome"]["multiscales"]
         about = group.attrs["ome"]["image-label"]
         names = [part["class"] for part in about["properties"]]
-        colours = ["#{:02X}{:02X}{:02X}".format(*colour["rgba"]) for colour in about["colors"]]
+        colours = [hex_of(colour["rgba"]) for colour in about["colors"]]
         known = any(axis.get("unit") == "micrometer" for axis in image["axes"])
         return ZarrResult(
             image=tuple(root[level["path"]] for level in image["datasets"]),
@@ -245,7 +245,7 @@ def _description(path: Path) -> tuple[tuple[str, ...], float | None, dict[int, s
             colours = {}
             if page.colormap is not None:
                 for value in classes:
-                    colours[value] = "#{:02X}{:02X}{:02X}".format(*(page.colormap[:, value] // 257))
+                    colours[value] = hex_of(page.colormap[:, value] // 257)
     except _DAMAGED:
         return None
     return tuple(classes[value] for value in sorted(classes)), found.get("mpp"), colours

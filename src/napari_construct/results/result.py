@@ -14,6 +14,7 @@ from napari_construct.classes import ClassTable
 from napari_construct.data.inputs import ImageInput, as_image
 from napari_construct.export.overlay import overlay
 from napari_construct.refinement.safeguard import RefinementReport
+from napari_construct.results.areas import class_pixels
 from napari_construct.results.files import KINDS, NEEDS_IMAGE, write_result
 from napari_construct.results.notebook import as_html
 from napari_construct.types import FloatArray, LabelImage, PathLike, RGBImage
@@ -71,7 +72,7 @@ class Segmentation(ABC):
         The tissue is all that is no background, pixels without a label among it. Of a stored mask whose
         tissue is not known the share is ``percent_of_labelled``.
         """
-        counts = np.bincount(self.labels.ravel(), minlength=len(self.classes) + 1)[1:]
+        counts = class_pixels(self.labels, len(self.classes))
         tissue, labelled = self.tissue_pixels, int(counts.sum())
         share = PERCENT_OF_LABELLED if tissue is None else PERCENT_OF_TISSUE
         whole = max(tissue or 0, labelled, 1)  # what was painted on glass is tissue by the painter's word
@@ -231,9 +232,7 @@ class SegmentationResult(Segmentation):
     def mean_confidences(self) -> list[float]:
         """Per class, the mean of ``confidence`` over its pixels; NaN where it has none."""
         k = len(self.classes)
-        flat = self.labels.ravel()
-        total = np.bincount(flat, weights=self.confidence.ravel(), minlength=k + 1)[1 : k + 1]
-        count = np.bincount(flat, minlength=k + 1)[1 : k + 1]
+        total, count = class_pixels(self.labels, k, self.confidence), class_pixels(self.labels, k)
         mean = np.full(k, np.nan)
         np.divide(total, count, out=mean, where=count > 0)
         means: list[float] = mean.tolist()

@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from napari_construct.data.images import ImageFile
-from napari_construct.events import Event, Notice, Steps
+from napari_construct.events import Event, Notice, Steps, as_part
 from napari_construct.exceptions import ConstructError
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.prototypes.names import Prototype, find_prototype, prototypes_of
@@ -129,14 +129,7 @@ def _of_image(
 ) -> Steps[list[Patch]]:
     image = source.read()
     steps = prototype_steps(image.pixels, predictor, settings, mpp=image.mpp, name=source.key)
-    try:
-        while True:
-            next(steps)
-            yield Event("images", *place, source.key)  # a cancel acts within a tile
-    except StopIteration as stop:
-        maps: PrototypeMaps = stop.value
-    finally:
-        steps.close()
+    maps = yield from as_part(steps, Event("images", *place, source.key))
     side = _side(predictor, maps)
     return [
         Patch(

@@ -44,7 +44,7 @@ CALIBRATED: Final = (
 )
 
 
-class Job:
+class TrainingSetup:
     """Arguments of :func:`~napari_construct.train`, checked, and what follows from them."""
 
     def __init__(

@@ -12,7 +12,7 @@ from napari_construct.events import Notice, Progress, Steps, run
 from napari_construct.models.checkpoints.checkpoint import Checkpoint
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.loop.assemble import assemble_run
-from napari_construct.training.loop.setup import Job
+from napari_construct.training.loop.setup import TrainingSetup
 from napari_construct.types import PathLike
 
 
@@ -109,7 +109,7 @@ def train_steps(
     StepDone, EpochDone, Resumed, Notice, Event
         Closing the generator stops after the present step; with ``output``, the state is saved.
     """
-    job = Job(dataset, config or TrainingConfig(), classes, val, output, encoder, teacher, device)
+    job = TrainingSetup(dataset, config or TrainingConfig(), classes, val, output, encoder, teacher, device)
     if resume and (finished := job.finished_before()) is not None:
         return finished
     for text in (*dataset.notices, *job.notices):

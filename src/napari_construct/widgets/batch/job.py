@@ -15,6 +15,7 @@ from napari.layers import Image, Labels, Layer
 from napari_construct.batch.ledger import Entry
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.events import Event, Steps
+from napari_construct.results.areas import class_pixels
 from napari_construct.widgets.layers import Plane, label_features, labels_layer, layer_shape, plane_at
 
 
@@ -109,7 +110,7 @@ def _layer(given: LayerInput, report: Any, predictor: Any) -> Labels | None:
         if done[i]:
             labels[i] = read_mask(report.output / entries[key].files["mask"])
     names = predictor.classes.names
-    pixels = np.bincount(labels.ravel(), minlength=len(names) + 1)[1 : len(names) + 1]
+    pixels = class_pixels(labels, len(names))
     return labels_layer(
         labels.reshape(given.shape),
         predictor.classes,

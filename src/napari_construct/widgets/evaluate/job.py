@@ -147,9 +147,9 @@ def folders_job(images: Path, masks: Path | None, settings: EvaluateSettings) ->
     yield Event("loading the model", 0, 1)
     load_libraries()
     from napari_construct.evaluation.evaluate import evaluate_steps
-    from napari_construct.evaluation.scores.models import Models
+    from napari_construct.evaluation.scores.models import ScoredModels
 
-    models = Models([settings.model], device=settings.device)
+    models = ScoredModels([settings.model], device=settings.device)
     yield Event("loading the model", 1, 1)
     report = yield from evaluate_steps(pairs, models, settings.segment, ignore=settings.ignore)
     yield Event("summing up", 0, 1)

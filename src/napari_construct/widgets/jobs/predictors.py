@@ -120,6 +120,8 @@ ModelChoice = str | ZeroShotSettings
 
 GetPredictor = Callable[[ModelChoice, str], Any]
 
+LoadSteps = Callable[[ModelChoice, str, GetPredictor], Steps[Any]]
+
 
 def load_steps(model: ModelChoice, device: str, get_predictor: GetPredictor) -> Steps[Any]:
     """Load a model as a job of one step; returns the predictor."""

@@ -6,7 +6,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QGridLayout, QLabel, QLineEdit, QPushButton, QWidget
 
 from napari_construct.encoders.catalogue.download import DownloadSettings
-from napari_construct.widgets.models.job import Row
+from napari_construct.widgets.models.job import ModelRow
 
 
 class DownloadSource(QWidget):
@@ -79,14 +79,14 @@ class DownloadSource(QWidget):
         self.valueChanged.emit()
 
 
-def download_problem(value: DownloadSettings, row: Row | None, *, listed: bool) -> str:
+def download_problem(value: DownloadSettings, row: ModelRow | None, *, listed: bool) -> str:
     """What is missing, in a sentence; nothing where the download can start.
 
     Parameters
     ----------
     value : DownloadSettings
         What is to be downloaded.
-    row : Row or None
+    row : ModelRow or None
         The encoder, or its family.
     listed : bool
         Whether it is known yet what is on this computer.
