@@ -20,7 +20,7 @@ from napari_construct.inference.segment import segment
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.widgets.batch.batch import Batch
 
-from .conftest import button
+from ..conftest import button
 
 pytestmark = pytest.mark.gui
 

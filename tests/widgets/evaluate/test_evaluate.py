@@ -21,7 +21,7 @@ from napari_construct.widgets.evaluate.evaluate import Evaluate
 from napari_construct.widgets.evaluate.settings import EvaluateSettings
 from napari_construct.widgets.layers import METADATA_KEY
 
-from .conftest import button, run_job
+from ..conftest import button, run_job
 
 pytestmark = pytest.mark.gui
 

@@ -18,7 +18,7 @@ from napari_construct.widgets.files.readers import get_reader, read
 from napari_construct.widgets.files.writers import write_labels, write_overlay_png, write_zarr
 from napari_construct.widgets.layers import METADATA_KEY, plane_on_view, result_layers
 
-from .conftest import CLASSES, by_colour
+from ..conftest import CLASSES, by_colour
 
 pytestmark = pytest.mark.gui
 

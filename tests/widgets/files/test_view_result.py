@@ -13,7 +13,7 @@ from napari_construct.exceptions import InputError
 from napari_construct.results.files import write_result
 from napari_construct.widgets.files.view_result import main, stored_layers
 
-from .conftest import by_colour
+from ..conftest import by_colour
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from napari_construct.widgets.jobs.predictors import LoadedModel
 from napari_construct.widgets.prototypes.prototypes import Prototypes
 from napari_construct.widgets.segment.segment_tissue import SegmentTissue
 
-from .conftest import CLASSES, FakeInference
+from ..conftest import CLASSES, FakeInference
 
 
 class Model(SimpleNamespace):

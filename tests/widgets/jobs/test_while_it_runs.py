@@ -26,7 +26,7 @@ from napari_construct.widgets.evaluate.settings import EvaluateSettings
 from napari_construct.widgets.layers import plane_on_view
 from napari_construct.widgets.segment.job import segment_plane
 
-from .test_all_widgets import WIDGETS
+from ..test_all_widgets import WIDGETS
 
 pytestmark = pytest.mark.gui
 

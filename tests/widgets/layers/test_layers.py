@@ -19,7 +19,7 @@ from napari_construct.widgets.layers import (
     result_layers,
 )
 
-from .conftest import CLASSES, by_colour
+from ..conftest import CLASSES, by_colour
 
 PLACEMENTS = {
     "plain": {},

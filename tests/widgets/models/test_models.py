@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QApplication, QPushButton
-from tests.encoders.hub_server import CONTENT, REFUSED, TOKEN, Hub, running_hub
+from tests.encoders.hub.hub_server import CONTENT, REFUSED, TOKEN, Hub, running_hub
 from typer.testing import CliRunner
 
 from napari_construct.cli import app

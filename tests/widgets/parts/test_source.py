@@ -19,8 +19,8 @@ from napari_construct.widgets.parts.class_table_files import restyled
 from napari_construct.widgets.parts.memory import Memory
 from napari_construct.widgets.segment.segment_tissue import SegmentTissue
 
-from .conftest import CLASSES, button, by_colour, docked
-from .test_segment_tissue import run
+from ..conftest import CLASSES, button, by_colour, docked
+from ..segment.test_segment_tissue import run
 
 pytestmark = pytest.mark.gui
 

@@ -17,7 +17,7 @@ from napari_construct.models.network.calibration import BackgroundRule
 from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.widgets.segment.segment_tissue import SegmentTissue
 
-from .conftest import CLASSES
+from ..conftest import CLASSES
 
 pytestmark = pytest.mark.gui
 

@@ -20,7 +20,7 @@ from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.widgets.jobs.run_control import CANCEL_KEY, RUN_KEY
 from napari_construct.widgets.segment.segment_tissue import SegmentTissue
 
-from .conftest import CLASSES, FakeInference, docked
+from ..conftest import CLASSES, FakeInference, docked
 
 pytestmark = pytest.mark.gui
 

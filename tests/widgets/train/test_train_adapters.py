@@ -24,7 +24,7 @@ from napari_construct.widgets.train.data import split_folders
 from napari_construct.widgets.train.previews import drawn_over
 from napari_construct.widgets.train.train_adapters import TrainAdapters
 
-from .conftest import button, run_job
+from ..conftest import button, run_job
 
 pytestmark = pytest.mark.gui
 
