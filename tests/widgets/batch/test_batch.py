@@ -12,6 +12,7 @@ import pytest
 import tifffile
 from PIL import Image as Picture
 from qtpy.QtWidgets import QApplication
+from tests.widgets.conftest import button
 
 from napari_construct.batch.ledger import read_ledger
 from napari_construct.batch.settings import BatchSettings
@@ -19,8 +20,6 @@ from napari_construct.data.masks import read_mask
 from napari_construct.inference.segment import segment
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.widgets.batch.batch import Batch
-
-from ..conftest import button
 
 pytestmark = pytest.mark.gui
 

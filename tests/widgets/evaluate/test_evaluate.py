@@ -13,6 +13,7 @@ import pytest
 from napari.layers import Labels
 from PIL import Image as Picture
 from qtpy.QtWidgets import QApplication
+from tests.widgets.conftest import button, run_job
 
 from napari_construct.evaluation.evaluate import evaluate
 from napari_construct.inference.settings import SegmentSettings
@@ -20,8 +21,6 @@ from napari_construct.widgets.evaluate.errors import errors_of
 from napari_construct.widgets.evaluate.evaluate import Evaluate
 from napari_construct.widgets.evaluate.settings import EvaluateSettings
 from napari_construct.widgets.layers import METADATA_KEY
-
-from ..conftest import button, run_job
 
 pytestmark = pytest.mark.gui
 

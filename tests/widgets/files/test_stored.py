@@ -10,6 +10,7 @@ import pytest
 import tifffile
 from napari.layers import Image, Labels
 from PIL import Image as Picture
+from tests.widgets.conftest import CLASSES, by_colour
 
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.export.overlay import overlay
@@ -17,8 +18,6 @@ from napari_construct.results.files import write_result
 from napari_construct.widgets.files.readers import get_reader, read
 from napari_construct.widgets.files.writers import write_labels, write_overlay_png, write_zarr
 from napari_construct.widgets.layers import METADATA_KEY, plane_on_view, result_layers
-
-from ..conftest import CLASSES, by_colour
 
 pytestmark = pytest.mark.gui
 

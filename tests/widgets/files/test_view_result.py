@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests.widgets.conftest import by_colour
 
 from napari_construct.exceptions import InputError
 from napari_construct.results.files import write_result
 from napari_construct.widgets.files.view_result import main, stored_layers
-
-from ..conftest import by_colour
 
 
 @pytest.fixture

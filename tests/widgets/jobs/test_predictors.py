@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.widgets.conftest import CLASSES, FakeInference
 
 from napari_construct.exceptions import CheckpointError
 from napari_construct.widgets.jobs.predictors import LoadedModel
 from napari_construct.widgets.prototypes.prototypes import Prototypes
 from napari_construct.widgets.segment.segment_tissue import SegmentTissue
-
-from ..conftest import CLASSES, FakeInference
 
 
 class Model(SimpleNamespace):

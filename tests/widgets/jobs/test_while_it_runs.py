@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from napari.layers import Layer
 from qtpy.QtWidgets import QApplication, QWidget
+from tests.widgets.test_all_widgets import WIDGETS
 
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.events import run
@@ -25,8 +26,6 @@ from napari_construct.training.config.config import TrainingConfig
 from napari_construct.widgets.evaluate.settings import EvaluateSettings
 from napari_construct.widgets.layers import plane_on_view
 from napari_construct.widgets.segment.job import segment_plane
-
-from ..test_all_widgets import WIDGETS
 
 pytestmark = pytest.mark.gui
 

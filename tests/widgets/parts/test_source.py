@@ -10,6 +10,8 @@ import pytest
 from PIL import Image as Picture
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QCheckBox
+from tests.widgets.conftest import CLASSES, button, by_colour, docked
+from tests.widgets.segment.test_segment_tissue import run
 
 from napari_construct.classes import BCSS_COLOURS, ClassTable
 from napari_construct.inference.settings import SegmentSettings
@@ -18,9 +20,6 @@ from napari_construct.widgets.parts.class_table import ClassTableEditor
 from napari_construct.widgets.parts.class_table_files import restyled
 from napari_construct.widgets.parts.memory import Memory
 from napari_construct.widgets.segment.segment_tissue import SegmentTissue
-
-from ..conftest import CLASSES, button, by_colour, docked
-from ..segment.test_segment_tissue import run
 
 pytestmark = pytest.mark.gui
 

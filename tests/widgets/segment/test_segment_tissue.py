@@ -11,6 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QApplication, QPushButton, QRadioButton, QShortcut
+from tests.widgets.conftest import CLASSES, FakeInference, docked
 
 from napari_construct.classes import ClassTable
 from napari_construct.exceptions import CheckpointError, InputError
@@ -19,8 +20,6 @@ from napari_construct.models.network.calibration import BackgroundRule
 from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.widgets.jobs.run_control import CANCEL_KEY, RUN_KEY
 from napari_construct.widgets.segment.segment_tissue import SegmentTissue
-
-from ..conftest import CLASSES, FakeInference, docked
 
 pytestmark = pytest.mark.gui
 

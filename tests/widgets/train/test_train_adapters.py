@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image as Picture
 from qtpy.QtWidgets import QApplication
+from tests.widgets.conftest import button, run_job
 
 from napari_construct.classes import ClassTable, TissueClass
 from napari_construct.data.image_level import load_dataset
@@ -23,8 +24,6 @@ from napari_construct.widgets.segment.segment_tissue import SegmentTissue
 from napari_construct.widgets.train.data import split_folders
 from napari_construct.widgets.train.previews import drawn_over
 from napari_construct.widgets.train.train_adapters import TrainAdapters
-
-from ..conftest import button, run_job
 
 pytestmark = pytest.mark.gui
 

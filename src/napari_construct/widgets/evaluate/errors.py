@@ -10,7 +10,7 @@ from napari.layers import Labels
 from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 
-from napari_construct.widgets.layers import METADATA_KEY, make_dashes
+from napari_construct.widgets.layers import METADATA_KEY
 
 KINDS: Final = {
     1: ("right", "#00000000"),
@@ -45,7 +45,6 @@ def errors_of(truth: NDArray[Any], predicted: NDArray[Any], ignore: Collection[i
 
 def errors_layer(errors: NDArray[np.uint8], source: str, **placement: Any) -> Labels:
     """An error map in colours that colour-blind eyes tell apart, with how many pixels of each kind."""
-    make_dashes()
     counts = np.bincount(errors.ravel(), minlength=len(KINDS) + 1)[1:]
     scored = max(int(counts.sum()), 1)
     colours: dict[int | None, Any] = {None: "#00000000", 0: "#00000000"}
