@@ -424,3 +424,82 @@ def test_planes_of_a_stack_one_by_one_and_all(qtbot, viewer, stack) -> None:
 
 def test_all_planes_is_offered_for_stacks_only(viewer, widget, mask) -> None:
     assert widget._buttons.every.isHidden()
+
+
+def strokes(layer: Labels, label: int) -> np.ndarray:
+    """Paint with the brush and the bucket, and say where the layer changed."""
+    before = np.array(layer.data)
+    layer.brush_size = 20
+    with layer.block_history():
+        for column in range(60, 100, 5):
+            layer.paint((100, column), label)
+    layer.fill((200, 200), label)
+    return layer.data != before
+
+
+STRONG = CRFParameters(appearance_weight=30, smoothness_weight=9)
+
+
+def test_what_the_user_painted_stays(qtbot, widget, mask) -> None:
+    changed(qtbot, widget, crf=None)
+    refined = widget.refinedLayer()
+    painted = strokes(refined, 2) | strokes(refined, 0)
+    assert painted.sum() > 400
+    before = np.array(refined.data)
+    settings = changed(qtbot, widget, crf=STRONG, min_confidence=0.5)
+    after = expected(mask, settings)
+    np.testing.assert_array_equal(refined.data[painted], before[painted])
+    np.testing.assert_array_equal(refined.data[~painted], after[~painted])
+    assert (before != after)[~painted].any()
+    kept = (before != after)[painted].sum()
+    assert kept
+    assert widget._status.text() == f"Up to date; {kept} painted pixels kept"
+
+
+def test_what_was_painted_before_the_first_refinement_stays(qtbot, widget, mask) -> None:
+    painted = strokes(mask, 1)
+    settings = changed(qtbot, widget, crf=None, min_confidence=0.5)
+    after = expected(mask, settings)
+    assert (after[painted] != 1).any()
+    np.testing.assert_array_equal(widget.refinedLayer().data, np.where(painted, 1, after))
+
+
+def test_a_stroke_that_is_undone_is_refined_again(qtbot, widget, mask) -> None:
+    changed(qtbot, widget, crf=None)
+    refined = widget.refinedLayer()
+    before = np.array(refined.data)
+    with refined.block_history():
+        strokes(refined, 2)
+    painted = np.array(refined.data)
+    changed(qtbot, widget, crf=STRONG)
+    refined.undo()
+    np.testing.assert_array_equal(refined.data, painted)
+    refined.undo()
+    np.testing.assert_array_equal(refined.data, before)
+    settings = changed(qtbot, widget, min_confidence=0.55)
+    np.testing.assert_array_equal(refined.data, expected(mask, settings))
+
+
+def test_a_refinement_that_is_undone_is_not_taken_for_painting(qtbot, widget, mask) -> None:
+    changed(qtbot, widget, crf=None)
+    refined = widget.refinedLayer()
+    changed(qtbot, widget, crf=STRONG)
+    refined.undo()
+    painted = strokes(refined, 2)
+    settings = changed(qtbot, widget, min_confidence=0.55)
+    after = expected(mask, settings)
+    assert (after[painted] != 2).any()
+    np.testing.assert_array_equal(refined.data, np.where(painted, 2, after))
+
+
+def test_what_a_slider_erased_and_the_user_painted_again_stays(qtbot, widget, mask) -> None:
+    changed(qtbot, widget, crf=None)
+    refined = widget.refinedLayer()
+    first = np.array(refined.data)
+    changed(qtbot, widget, min_confidence=0.55)
+    erased = refined.data != first
+    assert erased.any()
+    refined.data_setitem(np.nonzero(erased), first[erased])
+    refined.refresh()
+    changed(qtbot, widget, min_confidence=0.56)
+    np.testing.assert_array_equal(refined.data[erased], first[erased])

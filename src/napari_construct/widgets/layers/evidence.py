@@ -10,6 +10,7 @@ import numpy as np
 from napari.layers import Labels
 
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
+from napari_construct.types import LabelImage
 from napari_construct.widgets.layers.place import METADATA_KEY
 from napari_construct.widgets.layers.plane import Plane
 
@@ -32,6 +33,8 @@ class Decided:
         Where it lies.
     model : str or ZeroShotSettings
         Name or path of the model, or what it is without training.
+    labels : ndarray
+        (h, w) uint8, as decided: an array of its own, in which nobody paints.
     at : tuple of int
         Which plane of the mask's own array this is: one index for each axis before rows and columns.
     features : mapping
@@ -45,6 +48,7 @@ class Decided:
     settings: Any
     plane: Plane
     model: str | ZeroShotSettings
+    labels: LabelImage
     at: tuple[int, ...] = ()
     features: Mapping[str, Any] = field(default_factory=dict)
     record: Mapping[str, Any] = field(default_factory=dict)

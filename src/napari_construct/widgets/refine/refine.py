@@ -39,7 +39,8 @@ class Refine(QWidget):
     """Edits one ``SegmentSettings`` and shows at once what it makes of a mask; never runs the network.
 
     The mask of Segment tissue stays as it is; the refined one is a layer beside it, whose changes napari's
-    undo takes back. Of a stack the plane on view is refined, and every plane when asked for.
+    undo takes back. Pixels that the user painted in it, or in the mask before, stay as painted. Of a
+    stack the plane on view is refined, and every plane when asked for.
 
     Parameters
     ----------
@@ -248,10 +249,9 @@ class Refine(QWidget):
             self._show(mask, event)
 
     def _show(self, mask: RefinedMask, event: WindowDone | PlaneDone) -> None:
-        if event.change is not None:
-            mask.paint(event.change)
+        kept = 0 if event.change is None else mask.paint(event.change)
         if isinstance(event, PlaneDone) and event.decided and event.settings and event.result:
-            mask.settle(event.decided, event.settings, event.result, event.features)
+            mask.settle(event.decided, event.settings, event.result, event.features, kept)
             if event.decided is self._decided():
                 self._erased.showReport(event.result.refinement, event.result.classes)
 
@@ -272,9 +272,10 @@ class Refine(QWidget):
 
     def _show_status(self) -> None:
         mask = self._mask()
-        n = 0 if mask is None else mask.stale(self.value())
+        n, kept = (0, 0) if mask is None else (mask.stale(self.value()), mask.kept())
+        painted = f"; {kept} painted pixel{'s' if kept > 1 else ''} kept" if kept else ""
         others = f"; {n} other plane{'s' if n > 1 else ''} not yet" if n else ""
-        self._status.setText(f"Up to date{others}")
+        self._status.setText(f"Up to date{painted}{others}")
 
     def _on_failed(self, error: Exception) -> None:
         self._message.showMessage(plain(error), Level.ERROR, error)

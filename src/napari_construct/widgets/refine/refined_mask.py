@@ -17,6 +17,7 @@ from napari_construct.widgets.layers import (
     evidences,
     joined_features,
 )
+from napari_construct.widgets.refine.decided_pixels import DecidedPixels
 from napari_construct.widgets.refine.job import Change
 
 At = tuple[int, ...]
@@ -38,6 +39,8 @@ class RefinedMask:
         self._records: dict[At, Mapping[str, Any]] = {d.at: d.record for d in self.planes}
         self._settings: dict[At, SegmentSettings] = {d.at: d.settings for d in self.planes}
         self._reports: dict[At, Any] = {}
+        self._pixels: DecidedPixels | None = None
+        self._kept: dict[At, int] = {}
 
     def layer(self) -> Labels | None:
         """The layer, while anybody has it."""
@@ -46,6 +49,8 @@ class RefinedMask:
     def setLayer(self, layer: Labels) -> None:
         """A new layer starts where the segmentation ended."""
         self._layer = weakref.ref(layer)
+        self._pixels = DecidedPixels(layer, {d.at: d.labels for d in self.planes})
+        self._kept = {}
         self._settings = {d.at: d.settings for d in self.planes}
         self._reports = {}
 
@@ -53,7 +58,7 @@ class RefinedMask:
         """Forget the layer if it is no longer among those of the viewer, and say whether it was."""
         gone = self._layer is not None and self.layer() not in layers
         if gone:
-            self._layer = None
+            self._layer = self._pixels = None
         return gone
 
     def isUpToDate(self, decided: Decided, settings: SegmentSettings) -> bool:
@@ -67,12 +72,13 @@ class RefinedMask:
         """What the CRF erased in a plane; None where it was not refined."""
         return self._reports.get(decided.at)
 
-    def paint(self, change: Change) -> None:
-        """Write into the layer as a stroke of the brush would: napari's undo takes it back."""
-        layer = self.layer()
-        if layer is not None and change.labels.size:
-            layer.data_setitem(change.indices, change.labels)
-            layer.refresh(thumbnail=True, extent=False)
+    def kept(self) -> int:
+        """How many pixels were left as the user painted them although the settings give other labels."""
+        return sum(self._kept.values())
+
+    def paint(self, change: Change) -> int:
+        """Write into the layer where nobody else painted, and say how many pixels were kept."""
+        return 0 if self._pixels is None else self._pixels.write(change)
 
     def settle(
         self,
@@ -80,8 +86,10 @@ class RefinedMask:
         settings: SegmentSettings,
         result: SegmentationResult,
         features: Mapping[str, Any],
+        kept: int,
     ) -> None:
-        """A plane is refined: its rows in the layer's table, and its record."""
+        """A plane is refined: its rows in the layer's table, its record, and how many pixels were kept."""
+        self._kept[decided.at] = kept
         self._features[decided.at] = features
         self._records[decided.at] = result.record
         self._settings[decided.at] = settings

@@ -127,6 +127,7 @@ def _decided(
         settings,
         plane,
         model,
+        result.labels.copy(),  # the layer paints in the result's own
         at,
         label_features(result),
         result.record,
