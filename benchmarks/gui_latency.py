@@ -180,7 +180,7 @@ def alone(heart: Heartbeat, viewer: Any, layers: list[Any]) -> float:
 
 
 def remove(viewer: Any, layers: list[Any]) -> None:
-    """One a frame: where several go before a frame is drawn, vispy and Mesa may crash, also in napari alone."""
+    """One a frame: where several go before one is drawn, vispy may crash on Mesa, also in napari alone."""
     for layer in layers:
         viewer.layers.remove(layer)
         pause(0.2)

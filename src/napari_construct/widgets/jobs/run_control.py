@@ -17,6 +17,9 @@ from napari_construct.widgets.jobs.workers import Job, MakeSteps
 
 _NOTICES_SHOWN: Final = 4
 
+_PROGRESS_MS: Final = 100
+"""Between two pictures of the bar, each of which Qt paints at once, with napari's whole window around it."""
+
 _ACTIVITY_AFTER_MS: Final = 1000
 """A job that is over by then needs no bar in napari's activity dock, which costs more than a repaint."""
 
@@ -58,10 +61,9 @@ class RunControl(QWidget):
         self._job: Job | None = None
         self._activity = Activity()
         self.destroyed.connect(self._activity.close)
-        self._progress = "", 0
-        self._activity_timer = QTimer(self)
-        self._activity_timer.setSingleShot(True)
-        self._activity_timer.timeout.connect(self._show_activity)
+        self._progress = "", 0, ""
+        self._progress_timer = self._build_timer(self._show_progress)
+        self._activity_timer = self._build_timer(self._show_activity)
         self._eta = Eta()
         self._notices = Notices()
         self._button = self._build_button()
@@ -111,7 +113,7 @@ class RunControl(QWidget):
         self._message.clear()
         self._bar.setValue(0)
         self._status.setText("Starting...")
-        self._progress = title, 0
+        self._progress = title, 0, ""
         self._activity_timer.start(_ACTIVITY_AFTER_MS)
         self._job = job = Job(title, make_steps, self)
         job.progressed.connect(self._on_progress)
@@ -139,6 +141,12 @@ class RunControl(QWidget):
             unique = [*unique[:_NOTICES_SHOWN], f"... and {more} more notice{'s' if more > 1 else ''}"]
         level = Level.WARNING if unique else Level.INFO
         self._message.showMessage("\n".join([text, *unique]), level)
+
+    def _build_timer(self, slot: Callable[[], None]) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.timeout.connect(slot)
+        return timer
 
     def _build_button(self) -> QPushButton:
         button = QPushButton(self)
@@ -203,16 +211,23 @@ class RunControl(QWidget):
             text += f", {event.done} of {event.total}"
         if left is not None:
             text += f", {in_words(left)} left"
-        self._bar.setValue(value)
-        self._status.setText(text)
-        self._progress = event.stage, value
+        self._progress = event.stage, value, text
+        if not self._progress_timer.isActive():
+            self._progress_timer.start(_PROGRESS_MS)
         if not self._activity_timer.isActive():
             self._activity_timer.start(_ACTIVITY_MS)
+
+    def _show_progress(self) -> None:
+        """Show the last progress that came."""
+        if self._job is not None and not self._job.is_cancelling:
+            _, value, text = self._progress
+            self._bar.setValue(value)
+            self._status.setText(text)
 
     def _show_activity(self) -> None:
         """Pass progress on to napari's activity dock."""
         if self._job is not None:
-            self._activity.show(*self._progress)
+            self._activity.show(*self._progress[:2])
 
     def _on_failed(self, error: Exception) -> None:
         self._message.showMessage(plain(error), Level.ERROR, error)
@@ -223,6 +238,7 @@ class RunControl(QWidget):
 
     def _on_finished(self) -> None:
         job, self._job = self._job, None
+        self._progress_timer.stop()
         self._activity_timer.stop()
         self._activity.close()
         if job is not None:
