@@ -1,6 +1,6 @@
 """Whether napari goes on answering while the widgets work: a real viewer, real jobs, a heartbeat.
 
-    python benchmarks/gui_latency.py [--only NAME ...] [--repeats 3] [--explain MS] [--json OUT.json]
+    python benchmarks/gui_latency.py [--only NAME ...] [--repeats 3] [--json OUT.json]
 
 Per widget the longest stall of the event loop in a run (the longest gap between two ticks of a 2 ms timer),
 beside it that of napari alone when it is given the same layers in the same process, one a turn of the event
@@ -16,7 +16,6 @@ Starts itself again under ``xvfb-run`` where there is no display.
 from __future__ import annotations
 
 import argparse
-import faulthandler
 import json
 import os
 import shutil
@@ -40,11 +39,10 @@ TIMEOUT = 600.0
 class Heartbeat:
     """The longest gap between two ticks of the event loop while it is watched, in seconds."""
 
-    def __init__(self, explain: float) -> None:
+    def __init__(self) -> None:
         from qtpy.QtCore import Qt, QTimer
 
         self.longest = 0.0
-        self._explain = explain
         self._schedule = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat")
         self._timer = QTimer()
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
@@ -59,7 +57,6 @@ class Heartbeat:
             self._tick()
         finally:
             self._timer.stop()
-            faulthandler.cancel_dump_traceback_later()
 
     def _now(self) -> float:
         """Seconds, without those in which this thread was ready to run and had no processor."""
@@ -71,8 +68,6 @@ class Heartbeat:
     def _tick(self) -> None:
         now = self._now()
         self.longest, self._last = max(self.longest, now - self._last), now
-        if self._explain:
-            faulthandler.dump_traceback_later(self._explain)
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:
@@ -306,7 +301,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Stalls, cancels and sliders of the dock widgets.")
     parser.add_argument("--only", nargs="*", choices=[*TASKS, "Refine"])
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--explain", type=float, default=0.0, metavar="MS")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     sys.path.insert(0, str(ROOT / "scripts"))
@@ -316,7 +310,7 @@ def main() -> int:
     from qtpy.QtWidgets import QApplication
 
     application = QApplication.instance() or QApplication([])
-    heart, rows = Heartbeat(options.explain / 1000), {}
+    heart, rows = Heartbeat(), {}
     for name in options.only or [*TASKS, "Refine"]:
         with tempfile.TemporaryDirectory() as folder:
             # neither the user's choices in here, nor ours in theirs
