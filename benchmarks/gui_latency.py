@@ -1,6 +1,6 @@
 """Whether napari goes on answering while the widgets work: a real viewer, real jobs, a heartbeat.
 
-    python benchmarks/gui_latency.py [--only NAME ...] [--repeats 3] [--json OUT.json]
+    python benchmarks/gui_latency.py [--only NAME ...] [--repeats 3]
 
 Per widget the longest stall of the event loop in a run (the longest gap between two ticks of a 2 ms timer),
 beside it that of napari alone when it is given the same layers in the same process, one a turn of the event
@@ -16,7 +16,6 @@ Starts itself again under ``xvfb-run`` where there is no display.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import sys
@@ -25,7 +24,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -94,14 +92,6 @@ def idle(widget: Any) -> bool:
     return not any(look() for look in looks if look) and "being loaded" not in widget.message()
 
 
-@dataclass(frozen=True)
-class Task:
-    """What Run needs, filled in by the widget, the viewer and a new folder; layers that are there before."""
-
-    fill: Callable[[Any, Any, Path], None] = lambda *_: None
-    prepare: Callable[[Any], None] = lambda _: None
-
-
 def batch(widget: Any, viewer: Any, folder: Path) -> None:
     widget.addLayer(viewer.layers[0])
     widget.setOutput(str(folder))
@@ -115,33 +105,42 @@ def train(widget: Any, _: Any, folder: Path) -> None:
     widget.setOutput(str(folder / "model"))
 
 
-def annotated(viewer: Any) -> None:
+def evaluate(widget: Any, viewer: Any, _: Path) -> None:
     """The sample's annotation, and the same moved by some pixels as the prediction."""
     import numpy as np
 
     from napari_construct.widgets.files.sample_data import lymph_node_tumour_annotated
 
     labels, options, _ = lymph_node_tumour_annotated()[-1]
-    viewer.add_labels(labels, **options)
-    viewer.add_labels(np.roll(labels, 20, axis=0), **options | {"name": "prediction"})
+    if len(viewer.layers) == 1:
+        viewer.add_labels(labels, **options)
+        viewer.add_labels(np.roll(labels, 20, axis=0), **options | {"name": "prediction"})
+    widget.setLayers(*viewer.layers[2:0:-1])
 
 
-TASKS = {
-    "Segment tissue": Task(),
-    "Prototypes": Task(),
-    "Batch": Task(batch),
-    "Evaluate": Task(lambda widget, viewer, _: widget.setLayers(*viewer.layers[2:0:-1]), annotated),
-    "Train adapters": Task(train),
+FILL = {
+    "Segment tissue": lambda *_: None,
+    "Prototypes": lambda *_: None,
+    "Batch": batch,
+    "Evaluate": evaluate,
+    "Train adapters": train,
 }
+"""What Run needs besides the layer that is there, by the widget, the viewer and a new folder."""
 
 
-def new_viewer() -> Any:
+def new_viewer(heart: Heartbeat) -> Any:
+    """A viewer with the sample, which has done what napari does once in a process."""
     import napari
+    import numpy as np
 
     viewer = napari.Viewer()
     viewer.window.resize(1400, 900)
     viewer.open_sample("napari-construct", "lymph_node_tumour")
-    pause(0.5)
+    place = {"scale": (0.25, 0.25), "units": ("um", "um")}
+    labels = np.ones((64, 64), np.uint8)
+    made = [viewer.add_image(np.zeros((64, 64)), **place), viewer.add_labels(labels, **place)]
+    pause(1.0)
+    alone(heart, viewer, made)
     return viewer
 
 
@@ -181,28 +180,10 @@ def remove(viewer: Any, layers: list[Any]) -> None:
         pause(0.2)
 
 
-def warm_up(heart: Heartbeat, viewer: Any) -> None:
-    """What napari does once in a process is done before anything is measured."""
-    import numpy as np
-    from napari.layers import Image, Labels
-
-    place = {"scale": (0.25, 0.25), "units": ("um", "um")}
-    made = [
-        Image(np.zeros((64, 64), np.float32), contrast_limits=(0, 1), **place),
-        Labels(np.ones((64, 64), np.uint8), **place),
-    ]
-    for layer in made:
-        viewer.add_layer(layer)
-    pause(1.0)
-    alone(heart, viewer, made)
-
-
 def run_job(name: str, heart: Heartbeat, repeats: int, folder: Path) -> dict[str, float]:
     """A widget that has Run and Cancel, on the sample."""
-    task, viewer, steps, stamps = TASKS[name], new_viewer(), [0.0], [0.0]
-    task.prepare(viewer)
-    warm_up(heart, viewer)
-    widget, before = opened(viewer, name), list(viewer.layers)
+    viewer, steps, stamps = new_viewer(heart), [0.0], [0.0]
+    widget = opened(viewer, name)
 
     def on_event(*_: object) -> None:
         stamps.append(time.perf_counter())
@@ -210,7 +191,7 @@ def run_job(name: str, heart: Heartbeat, repeats: int, folder: Path) -> dict[str
 
     def fill(number: int) -> None:
         (folder / str(number)).mkdir()
-        task.fill(widget, viewer, folder / str(number))
+        FILL[name](widget, viewer, folder / str(number))
         wait_until(lambda: idle(widget), "what Run needs")
         pause(0.3)
         stamps[:] = [time.perf_counter()]
@@ -219,7 +200,7 @@ def run_job(name: str, heart: Heartbeat, repeats: int, folder: Path) -> dict[str
     stalls, naparis = [], []
     for i in range(repeats + 1):
         fill(i)
-        returned: list[object] = []
+        before, returned = list(viewer.layers), []
         widget.control.returned.connect(returned.append)
         with heart.watch():
             widget.run()
@@ -242,12 +223,8 @@ def run_job(name: str, heart: Heartbeat, repeats: int, folder: Path) -> dict[str
         cancels.append(time.perf_counter() - pressed)
         pause(0.5)
     viewer.close()
-    return {**compared(stalls, naparis), "longest step": max(steps), "cancel": max(cancels)}
-
-
-def compared(stalls: list[float], naparis: list[float]) -> dict[str, float]:
-    """The first run and the later ones, beside napari alone."""
-    return {"first": stalls[0], "stall": median(stalls[1:]), "napari alone": median(naparis)}
+    compared = {"first": stalls[0], "stall": median(stalls[1:]), "napari alone": median(naparis)}
+    return {**compared, "longest step": max(steps), "cancel": max(cancels)}
 
 
 def refine(heart: Heartbeat, repeats: int) -> dict[str, float]:
@@ -255,8 +232,7 @@ def refine(heart: Heartbeat, repeats: int) -> dict[str, float]:
     from napari_construct.widgets.layers import look_at
     from napari_construct.widgets.refine.job import WindowDone
 
-    viewer = new_viewer()
-    warm_up(heart, viewer)
+    viewer = new_viewer(heart)
     segment = opened(viewer, "Segment tissue")
     segment.run()
     wait_until(lambda: not segment.isRunning(), "the run")
@@ -283,25 +259,22 @@ def refine(heart: Heartbeat, repeats: int) -> dict[str, float]:
             moving = max(moving, heart.longest)
         naparis.append(alone(heart, viewer, [widget.refinedLayer()]))
     viewer.close()
-    return {**compared(stalls, naparis), "stall, slider": moving, "slider": median(sliders)}
+    compared = {"first": stalls[0], "stall": median(stalls[1:]), "napari alone": median(naparis)}
+    return {**compared, "stall, slider": moving, "slider": median(sliders)}
 
 
 def show(name: str, row: dict[str, float]) -> None:
     bars = dict.fromkeys(("first", "stall", "stall, slider"), row["napari alone"] + STALL)
     bars |= {"cancel": row.get("longest step", 0.0) + CANCEL, "slider": SLIDER}
-    cells = [
-        f"{key} {1000 * value:.0f}{' !' if value > bars.get(key, value) else ''}"
-        for key, value in row.items()
-    ]
-    print(f"{name}: {', '.join(cells)} ms; later runs {1000 * (row['stall'] - row['napari alone']):+.0f} ms")
-    sys.stdout.flush()
+    row |= {"difference": row["stall"] - row["napari alone"]}
+    cells = [f"{k} {1000 * v:.0f} ms{' !' if v > bars.get(k, v) else ''}" for k, v in row.items()]
+    print(f"{name}: {', '.join(cells)}", flush=True)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Stalls, cancels and sliders of the dock widgets.")
-    parser.add_argument("--only", nargs="*", choices=[*TASKS, "Refine"])
+    parser.add_argument("--only", nargs="*", choices=[*FILL, "Refine"])
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     sys.path.insert(0, str(ROOT / "scripts"))
     from screenshots import ensure_display
@@ -309,19 +282,15 @@ def main() -> int:
     ensure_display()
     from qtpy.QtWidgets import QApplication
 
-    application = QApplication.instance() or QApplication([])
-    heart, rows = Heartbeat(), {}
-    for name in options.only or [*TASKS, "Refine"]:
+    application, heart = QApplication.instance() or QApplication([]), Heartbeat()
+    for name in options.only or [*FILL, "Refine"]:
         with tempfile.TemporaryDirectory() as folder:
             # neither the user's choices in here, nor ours in theirs
             os.environ["NAPARI_CONSTRUCT_WIDGETS"] = str(Path(folder) / "widgets.ini")
             os.environ["NAPARI_CONSTRUCT_HOME"] = folder
-            run = refine if name == "Refine" else lambda *given: run_job(name, *given, Path(folder))  # noqa: B023
-            rows[name] = run(heart, options.repeats)
-        show(name, rows[name])
+            given = heart, options.repeats
+            show(name, refine(*given) if name == "Refine" else run_job(name, *given, Path(folder)))
         application.processEvents()
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
     return 0
 
 
