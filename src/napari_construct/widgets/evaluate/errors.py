@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_construct.classes import OKABE_ITO
 from napari_construct.results.areas import class_pixels
-from napari_construct.widgets.layers import METADATA_KEY, make_dashes
+from napari_construct.widgets.layers import METADATA_KEY
 
 KINDS: Final = {
     1: ("right", "#00000000"),
@@ -47,7 +47,6 @@ def errors_of(truth: NDArray[Any], predicted: NDArray[Any], ignore: Collection[i
 
 def errors_layer(errors: NDArray[np.uint8], source: str, **placement: Any) -> Labels:
     """An error map in colours that colour-blind eyes tell apart, with how many pixels of each kind."""
-    make_dashes()
     counts = class_pixels(errors, len(KINDS))
     scored = max(int(counts.sum()), 1)
     colours: dict[int | None, Any] = {None: "#00000000", 0: "#00000000"}

@@ -15,7 +15,7 @@ from napari_construct.encoders.catalogue.overview import EncoderStatus, readable
 from napari_construct.encoders.entries import EncoderEntry
 from napari_construct.events import Event, Steps, forward
 from napari_construct.exceptions import EncoderError
-from napari_construct.widgets.jobs.imports import torch_loaded
+from napari_construct.widgets.jobs.imports import importing
 
 _MB: Final = 10**6
 _COMMAND: Final = re.compile(r"run (?:the command|'napari-construct models download [^']+') again")
@@ -88,7 +88,7 @@ def listing_steps() -> Steps[Listing]:
     from napari_construct.encoders.hub.client import has_token
 
     yield Event("looking", 0, 2)
-    with torch_loaded():
+    with importing():
         encoders, problem = readable_overview()
     yield Event("looking", 1, 2)
     rows = (*_models(), *map(_encoder, encoders))

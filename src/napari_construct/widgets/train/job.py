@@ -12,8 +12,8 @@ from napari_construct.encoders.catalogue.overview import size_text
 from napari_construct.events import EpochDone, Event, Steps, forward
 from napari_construct.exceptions import DatasetError
 from napari_construct.training.config.config import TrainingConfig
-from napari_construct.widgets.jobs.imports import torch_loaded
-from napari_construct.widgets.jobs.run_control import in_words
+from napari_construct.widgets.jobs.eta import in_words
+from napari_construct.widgets.jobs.imports import importing
 from napari_construct.widgets.train.data import validation_data
 from napari_construct.widgets.train.previews import preview_files, preview_steps
 from napari_construct.widgets.train.request import TrainRequest
@@ -37,7 +37,7 @@ class Trained:
 
 def load_libraries() -> None:
     """Import what training and its curves need, also what torch imports for its first optimiser."""
-    with torch_loaded():
+    with importing():
         import torch
 
         torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])
