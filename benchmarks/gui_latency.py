@@ -245,7 +245,7 @@ def refine(heart: Heartbeat, repeats: int) -> dict[str, Any]:
             name = "appearance_weight" if i % 2 else "appearance_sigma_rgb"
             marks.clear()
             moved = time.perf_counter()
-            widget.options.setCrf(name, 10 + i)
+            widget.options.field(f"crf.{name}").put(10 + i)
             wait_until(lambda: not widget.isRunning(), "the update")
             times["weight" if i % 2 else "reach"].append(marks[0] - moved)
     heart.explain("Refine")

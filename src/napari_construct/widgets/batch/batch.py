@@ -76,7 +76,6 @@ class Batch(QWidget):
         self._loader = ModelLoader(self._loaded, self)
         self._preferences = preferences()
         self._baseline = self._preferences.settings()
-        self._segment = self._baseline
         self._inputs = BatchInputs(viewer, self)
         self._model = ModelChooser(self)
         self._output = self._build_output()
@@ -97,14 +96,16 @@ class Batch(QWidget):
 
     def value(self) -> BatchSettings:
         """The settings on view."""
-        segment = self._segment.changed(**self._options.value())
         return BatchSettings.model_validate(
-            {"model": self._model.value(), "segment": segment, "outputs": self._outputs.value()}
+            {
+                "model": self._model.value(),
+                "segment": self._options.value(),
+                "outputs": self._outputs.value(),
+            }
         )
 
     def setValue(self, value: BatchSettings) -> None:
         """Show settings; emits ``valueChanged`` where something changed."""
-        self._segment = value.segment
         self._model.setValue(value.model)
         self._outputs.setValue(value.outputs)
         self._options.setValue(value.segment)
@@ -200,7 +201,7 @@ class Batch(QWidget):
 
     def _on_model(self, *_: object) -> None:
         """Load the model ahead: what suits it is known then, and a broken one is told now."""
-        self._loader.load(self._model.value(), self._options.value()["device"])
+        self._loader.load(self._model.value(), self._options.field("device").get())
         self._on_changed()
 
     def _on_loaded(self, predictor: Any) -> None:

@@ -9,6 +9,9 @@ from typing import Any, Final
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QWidget
 
+Number = int | float
+"""To the checks of the tests an int is no float."""
+
 
 class NumberField(QDoubleSpinBox):
     """A spin box that rounds only what it shows, and whose lowest value may stand for None.
@@ -18,20 +21,18 @@ class NumberField(QDoubleSpinBox):
     lowest, highest, step : float
         Range and step of the arrows.
     decimals : int
-        Digits shown.
+        Digits shown; with 0 what is typed is a whole number.
     none_text : str
         Shown at the lowest value, which then means None; without it every value is a number.
     """
 
-    numberChanged = Signal(object)
     edited = Signal()
-    """The same for those who ask for the number themselves: see ``_fields``."""
 
     def __init__(
         self,
-        lowest: float,
-        highest: float,
-        step: float,
+        lowest: Number,
+        highest: Number,
+        step: Number,
         decimals: int,
         *,
         none_text: str = "",
@@ -39,68 +40,37 @@ class NumberField(QDoubleSpinBox):
     ) -> None:
         super().__init__(parent)
         self._optional = bool(none_text)
-        self._number: float | None = None if none_text else lowest
+        self._number: Number | None = None if none_text else lowest
         self.setDecimals(decimals)
-        self.setRange(lowest, highest)
-        self.setSingleStep(step)
-        self.setSpecialValueText(none_text)
+        self.setRange(float(lowest), float(highest))
+        self.setSingleStep(float(step))
+        self.setNoneText(none_text)
         # a value is taken when it is complete, not at every digit
         self.setKeyboardTracking(False)
         self.valueChanged.connect(self._on_edited)
 
-    def number(self) -> float | None:
+    def get(self) -> Number | None:
+        """The number exactly as it was put, or as it was typed."""
         return self._number
 
-    def get(self) -> Any:
-        """The number, as any field of ``_fields`` gives its value."""
-        return self._number
-
-    def put(self, value: Any) -> None:
-        """Set the number, as the value of any field."""
-        self.setNumber(None if value is None else float(value))
-
-    def setNumber(self, number: float | None) -> None:
+    def put(self, number: Number | None) -> None:
         """Set a number, or None where None has a text."""
         if number == self._number:
             return
         self.blockSignals(True)
-        self.setValue(self.minimum() if number is None else number)
+        self.setValue(self.minimum() if number is None else float(number))
         self.blockSignals(False)
-        self._tell(number)
+        self._number = number  # as it is: a float's whole numbers end at 2^53
+        self.edited.emit()
 
     def setNoneText(self, text: str) -> None:
+        """Say in other words what None means."""
         self.setSpecialValueText(text)
 
     def _on_edited(self, value: float) -> None:
-        self._tell(None if self._optional and value <= self.minimum() else value)
-
-    def _tell(self, number: float | None) -> None:
-        self._number = number
-        self.numberChanged.emit(number)
+        none = self._optional and value <= self.minimum()
+        self._number = None if none else value if self.decimals() else int(value)
         self.edited.emit()
-
-
-class WholeField(NumberField):
-    """A whole number of any size, or None."""
-
-    def __init__(
-        self, lowest: int, highest: int, *, step: int = 1, none_text: str = "", parent: QWidget | None = None
-    ) -> None:
-        super().__init__(float(lowest), float(highest), float(step), 0, none_text=none_text, parent=parent)
-        self._whole: int | None = None
-
-    def get(self) -> Any:
-        number = self.number()
-        if number is None or number == self._as_float():
-            return None if number is None else self._whole
-        return int(number)
-
-    def put(self, value: Any) -> None:
-        self._whole = value  # as it is: a float ends at 2^53
-        super().put(value)
-
-    def _as_float(self) -> float | None:
-        return None if self._whole is None else float(self._whole)
 
 
 class ChoiceField(QComboBox):
@@ -158,7 +128,15 @@ class ChoiceField(QComboBox):
 
 
 class SwitchField(QCheckBox):
-    """Two values: one when ticked, the other when not."""
+    """Two values: one when ticked, the other when not.
+
+    Parameters
+    ----------
+    words : str
+        Beside the tick.
+    on, off : object
+        Its values; another one that is put in takes the place of ``on``.
+    """
 
     edited = Signal()
 
@@ -173,7 +151,9 @@ class SwitchField(QCheckBox):
         return self._on if self.isChecked() else self._off
 
     def put(self, value: Any) -> None:
-        self.setChecked(value == self._on)
+        if value != self._off:
+            self._on = value
+        self.setChecked(value != self._off)
 
     def _on_toggled(self, *_: object) -> None:
         self.edited.emit()

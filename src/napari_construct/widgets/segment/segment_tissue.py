@@ -101,15 +101,15 @@ class SegmentTissue(QWidget):
 
         Raises
         ------
-        pydantic.ValidationError
+        ConfigurationError
             If they contradict each other; Run is then disabled and says why.
         """
-        return SegmentSettings(classes=self._classes.value(), **self._options.value())
+        return self._options.value().changed(classes=self._classes.value())
 
     def setValue(self, value: SegmentSettings) -> None:
         """Show settings; emits ``valueChanged`` where something changed."""
         self._classes.setValue(value.classes)
-        self._options.setValue(value)
+        self._options.setValue(value.model_copy(update={"classes": None}))
 
     def model(self) -> ModelChoice:
         """Name of a bundled model, path of a checkpoint, or an encoder and words."""
@@ -264,7 +264,7 @@ class SegmentTissue(QWidget):
         self._words.setVisible(words)
         if words:
             self._table.expand(animate=False)
-        self._model.load(self._options.value()["device"])
+        self._model.load(self._options.field("device").get())
 
     def _on_loaded(self, predictor: Any) -> None:
         before, self._baseline = self._baseline, self._preferences.settings(defaults_of(predictor))

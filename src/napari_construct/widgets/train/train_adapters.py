@@ -14,7 +14,7 @@ from napari_construct.events import EpochDone, Event
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.widgets.fields.fields import ChoiceField
-from napari_construct.widgets.fields.layout import column, fill_dock, fold
+from napari_construct.widgets.fields.layout import column, fill_dock
 from napari_construct.widgets.fields.message_label import Level, plain
 from napari_construct.widgets.jobs.ahead import Ahead
 from napari_construct.widgets.jobs.run_control import RunControl
@@ -208,13 +208,10 @@ class TrainAdapters(QWidget):
         return field
 
     def _build_layout(self) -> None:
-        self._options.layout().addRow("Run on", self._device)
+        self._options.addBasicRow("Run on", self._device)
         layout = column(self)
         layout.addWidget(self._patches)
         layout.addWidget(self._options)
-        layout.addWidget(
-            fold("Advanced settings", "Everything else that can be set", self._options.advanced, self)
-        )
         layout.addWidget(self._estimate)
         layout.addWidget(self._progress)
         layout.addStretch(1)
