@@ -40,6 +40,7 @@ from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.checkpoints.checkpoint import Checkpoint, save_checkpoint
 from napari_construct.models.network.calibration import Calibration
 from napari_construct.models.network.config import ModelConfig
+from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.training.calibration.fit_calibration import fit_calibration
 from napari_construct.training.calibration.labelled_logits import LabelledLogits, join
 from napari_construct.training.calibration.recalibrate import masked_logits_steps, with_calibration
@@ -255,7 +256,7 @@ def main() -> None:
         row = {"seed": seed, "balanced_accuracy": accuracy, "seconds": time.time() - started}
         predictor = Predictor(checkpoint, "cpu", encoder=encoder)
         for name, settings in (
-            ("crf", SegmentSettings(mpp=PATCH_MPP)),
+            ("crf", SegmentSettings(mpp=PATCH_MPP, crf=CRFParameters())),
             ("no_crf", SegmentSettings(mpp=PATCH_MPP, crf=None)),
         ):
             report = run(evaluate_steps(masked.pairs, predictor, settings, ignore=(2,)))

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from napari_construct.exceptions import ConfigurationError
+from napari_construct.settings import Settings, problem
 from napari_construct.types import PathLike
 
 MAX_CLASSES: Final = 254
@@ -26,7 +27,7 @@ BCSS_COLOURS: Final = ("#FF0000", "#00FF00", "#0000FF", "#9900FF")
 Colour = Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")]
 
 
-class TissueClass(BaseModel):
+class TissueClass(Settings):
     """One tissue class.
 
     Parameters
@@ -40,8 +41,6 @@ class TissueClass(BaseModel):
     shown, ignored : bool
         Whether the class is displayed, and whether it is left out of scores.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
     prompt: str = ""
@@ -63,10 +62,8 @@ class TissueClass(BaseModel):
         return value >> 16, (value >> 8) & 255, value & 255
 
 
-class ClassTable(BaseModel):
+class ClassTable(Settings):
     """The classes of a model in the order of its outputs; label ``i + 1`` is class ``i``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     classes: Annotated[tuple[TissueClass, ...], Field(min_length=1, max_length=MAX_CLASSES)]
 
@@ -88,7 +85,7 @@ class ClassTable(BaseModel):
                 )
             )
         except ValidationError as error:
-            raise ConfigurationError(_plain(error)) from error
+            raise ConfigurationError(problem(error)) from error
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -120,7 +117,7 @@ class ClassTable(BaseModel):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            raise ConfigurationError(f"expected a class table as JSON, got {_plain(error)}") from error
+            raise ConfigurationError(f"class table as JSON: {problem(error)}") from error
 
     def to_csv(self) -> str:
         """Comma-separated text with the columns name, prompt, colour, shown, ignored."""
@@ -146,7 +143,7 @@ class ClassTable(BaseModel):
         except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise ConfigurationError(f"{path}: expected a class table (CSV or JSON), got {error}") from error
         except ValidationError as error:
-            raise ConfigurationError(f"{path}: {_plain(error)}") from error
+            raise ConfigurationError(f"{path}: {problem(error)}") from error
 
 
 def _csv_rows(text: str) -> list[dict[str, Any]]:
@@ -155,10 +152,3 @@ def _csv_rows(text: str) -> list[dict[str, Any]]:
         filled = {key: value for key, value in row.items() if key is not None and value not in (None, "")}
         rows.append({"colour": OKABE_ITO[i % len(OKABE_ITO)], **filled})
     return rows
-
-
-def _plain(error: ValidationError) -> str:
-    """First problem of a pydantic error as one sentence."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}" if where else str(first["msg"])

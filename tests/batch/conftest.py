@@ -19,7 +19,7 @@ from napari_construct.models.checkpoints.checkpoint import checkpoint_of
 from napari_construct.models.network.builder import build_model
 from napari_construct.models.network.config import ModelConfig
 
-QUICK = BatchSettings(model="tiny", segment=SegmentSettings(tile=128, overlap=32, crf=None, device="cpu"))
+QUICK = BatchSettings(model="tiny", segment=SegmentSettings(tile=128, overlap=32, crf=None))
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import csv
 import json
 from pathlib import Path
@@ -7,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import torch
 
 from napari_construct.batch.ledger import LEDGER_NAME, read_ledger
-from napari_construct.batch.runner import ItemChanged, run_batch
+from napari_construct.batch.runner import TABLE_NAME, ItemChanged, run_batch
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.batch.sources import array_source, distinct_stems, find_sources
 from napari_construct.data.images import ImageFile
@@ -17,6 +19,8 @@ from napari_construct.data.masks import read_mask
 from napari_construct.events import run
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.segment import segment
+from napari_construct.inference.settings import SegmentSettings
+from napari_construct.refinement.dense_crf.params import CRFParameters
 
 from .conftest import QUICK
 
@@ -44,7 +48,9 @@ def test_a_broken_file_never_stops_the_rest(predictor, folder, tmp_path, tissue)
     with (output / "batch.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["state"] for row in rows].count("done") == 5
-    assert float(rows[0]["tumour percent"]) + float(rows[0]["lymphoid percent"]) == pytest.approx(100)
+    assert float(rows[0]["tumour percent_of_tissue"]) + float(
+        rows[0]["lymphoid percent_of_tissue"]
+    ) == pytest.approx(100)
 
 
 def test_masks_of_a_stack_are_joined(predictor, folder, tmp_path) -> None:
@@ -54,6 +60,42 @@ def test_masks_of_a_stack_are_joined(predictor, folder, tmp_path) -> None:
     assert joined.shape == (3, 128, 128)
     for i, plane in enumerate(joined, 1):
         np.testing.assert_array_equal(plane, read_mask(output / f"stack_p{i}_mask.tif"))
+
+
+def test_a_folder_of_before_goes_on(predictor, folder, tmp_path) -> None:
+    """When the device was a setting, the CRF's default was written out, and shares were called percent."""
+    output, sources = tmp_path / "out", find_sources([folder / "a.png", folder / "deep"])
+    settings = BatchSettings(model="tiny", segment=SegmentSettings(tile=128, overlap=32), device="cpu")
+    run(run_batch(sources, predictor, settings, output))
+    header, *lines = (output / LEDGER_NAME).read_text(encoding="utf-8").splitlines()
+    assert json.loads(header)["settings"] == {
+        "segment": {
+            "classes": None, "views": None, "tile": 128, "overlap": 32, "mpp": None,
+            "crf": {
+                "smoothness_sigma": 15.0, "smoothness_weight": 30.0, "appearance_sigma_xy": 10.0,
+                "appearance_sigma_rgb": 20.0, "appearance_weight": 50.0, "iterations": 5,
+            },
+            "min_confidence": 0.0, "protect_confidence": None, "presence_threshold": None,
+            "background": None, "background_exponent": 10.0,
+        },
+        "outputs": ["mask", "overlay"],
+    }  # fmt: skip
+    old = [line.replace("percent_of_tissue", "percent") for line in lines]
+    (output / LEDGER_NAME).write_text("\n".join([header, *old]) + "\n", encoding="utf-8")
+    before = (output / TABLE_NAME).read_text(encoding="utf-8")
+    again = run(run_batch(sources, predictor, settings, output))
+    assert len(again.resumed) == 2
+    after = (output / TABLE_NAME).read_text(encoding="utf-8")
+    assert after == before.replace(",done,", ",resumed,")
+    explicit = settings.changed(segment=settings.segment.changed(crf=CRFParameters()))
+    assert len(run(run_batch(sources, predictor, explicit, output)).resumed) == 2  # it means the same
+
+
+def test_a_device_for_a_model_that_is_loaded_elsewhere(predictor, folder, tmp_path) -> None:
+    elsewhere = copy.copy(predictor)
+    elsewhere.device = torch.device("cuda:1")
+    with pytest.raises(ConfigurationError, match=r"expected the device of the loaded model tiny \(cuda:1\)"):
+        run(run_batch(find_sources([folder]), elsewhere, QUICK.changed(device="cpu"), tmp_path / "out"))
 
 
 def test_killed_run_goes_on_where_it_stopped(predictor, folder, tmp_path) -> None:

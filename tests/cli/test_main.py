@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import inspect
 import os
 import subprocess
 import sys
@@ -11,14 +10,10 @@ from typing import Any
 import pytest
 
 from napari_construct import __version__
-from napari_construct.cli import _options as options
 from napari_construct.cli import viewer
 from napari_construct.cli.demo import SAMPLE_CLASSES
-from napari_construct.cli.evaluate import evaluate
-from napari_construct.cli.segment import segment
 from napari_construct.exceptions import ConstructError
 from napari_construct.inference.segment import DEFAULT_MODEL
-from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.checkpoints.locations import bundled_models
 
 Call = Callable[..., Any]
@@ -65,17 +60,6 @@ def test_help_is_instant(arguments: list[str]) -> None:
     loaded = _run(sys.executable, "-X", "importtime", "-m", "napari_construct", *arguments, "--help").stderr
     modules = {line.rsplit("|", 1)[-1].strip() for line in loaded.splitlines()}
     assert not modules & {"torch", "numpy", "napari"}
-
-
-def test_defaults_are_those_of_the_settings() -> None:
-    assert options.settings_from() == SegmentSettings()
-    assert options.DEFAULT_MODEL == DEFAULT_MODEL
-    assert options.settings_from(crf=False).crf is None
-    assert options.settings_from(classes=" a, b").classes == ("a", "b")
-    for command in (segment, evaluate):
-        chosen = {k: p.default for k, p in inspect.signature(command).parameters.items()}
-        shared = {k: v for k, v in chosen.items() if k in inspect.signature(options.settings_from).parameters}
-        assert options.settings_from(**shared) == SegmentSettings()
 
 
 def test_real_process_one_line_error_and_traceback(image: Path, tmp_path: Path) -> None:

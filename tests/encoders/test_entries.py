@@ -64,9 +64,9 @@ def test_json_is_read_as_well(home: Path) -> None:
     ("old", "new", "said"),
     [
         ('licence = "MIT"\n', "", r"encoder our-vit: licence: Field required"),
-        ('loader = "timm"', 'loader = "magic"', r"encoder our-vit: loader: Input should be 'tiny'"),
-        ("mpp = 0.5", 'mpp = "half"', r"encoder our-vit: mpp: Input should be a valid number"),
-        ("mpp = 0.5", "mmp = 0.5", r"encoder our-vit: mmp: Extra inputs are not permitted"),
+        ('loader = "timm"', 'loader = "magic"', r"encoder our-vit: loader: expected 'tiny'"),
+        ("mpp = 0.5", 'mpp = "half"', r"encoder our-vit: mpp: expected a valid number"),
+        ("mpp = 0.5", "mmp = 0.5", r"encoder our-vit: mmp: expected a known name"),
         ('"our-vit"', '"mini"', r"encoder mini: id: expected a name that is not in use"),
         ('"model.safetensors"', '"../../.bashrc"', r"files\.0\.name: .*expected a path inside"),
         ('repository = "ours/vit"\n', "", r"files need the repository"),

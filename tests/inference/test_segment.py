@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from napari_construct.encoders.networks.tiny import TinyEncoder
+from napari_construct.evaluation.scores.models import Models
 from napari_construct.events import Event, Notice, run
 from napari_construct.exceptions import (
     CheckpointError,
@@ -22,7 +23,7 @@ from napari_construct.inference.activation import memory
 from napari_construct.inference.activation.cams import cam_steps, check_image
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.decider import Decider, finish, finish_steps
-from napari_construct.inference.loading import load_model
+from napari_construct.inference.loading import load_model, predictor_of
 from napari_construct.inference.segment import segment, segment_steps
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.checkpoints.checkpoint import Checkpoint, save_checkpoint
@@ -335,6 +336,24 @@ def test_missing_models_and_devices(tmp_path: Path) -> None:
         load_model(tmp_path / "x.construct", device="gpu")
     with pytest.raises(ConfigurationError, match=r"expected a device of this machine \(.*cpu\), got"):
         load_model(tmp_path / "x.construct", device="cpu:7" if torch.cuda.is_available() else "cuda")
+
+
+def test_a_loaded_model_stays_on_its_device(tiny_checkpoint: Checkpoint, tissue: np.ndarray) -> None:
+    predictor = Predictor(tiny_checkpoint, "cpu", name="small")
+    for device in (None, "auto", "cpu", "cpu:0"):
+        assert predictor_of(predictor, device) is predictor
+    here = segment(tissue, predictor, PLAIN, device="cpu")
+    assert here.record["device"] == "cpu"
+    assert "device" not in here.record["settings"]
+    predictor.device = torch.device("cuda:1")
+    for wish in (
+        lambda: segment(tissue, predictor, PLAIN, device="cpu"),
+        lambda: Models([predictor], device="cpu"),
+    ):
+        with pytest.raises(
+            ConfigurationError, match=r"model small \(cuda:1\), got 'cpu'; leave the device out"
+        ):
+            wish()
 
 
 def test_decider_on_a_window_is_the_part_of_the_whole(colours: ColourPredictor, tissue: np.ndarray) -> None:

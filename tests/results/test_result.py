@@ -48,7 +48,7 @@ def test_measures_are_areas_and_components() -> None:
     assert first == {
         "class": "class 0",
         "pixels": 50,
-        "percent": 100.0,
+        "percent_of_tissue": 100.0,
         "mm2": pytest.approx(50 * 0.25e-6),
         "components": 1,
     }

@@ -17,6 +17,7 @@ from typing import IO, Any, Final, Literal, TypeAlias
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.export.own_files import LEDGER_FORMAT
 from napari_construct.export.record import plain
+from napari_construct.results.result import stored_area
 
 LEDGER_NAME: Final = "batch.jsonl"
 VERSION: Final = 1
@@ -136,7 +137,7 @@ def read_ledger(path: Path) -> tuple[dict[str, Any], dict[str, Entry]]:
     try:
         rows = [json.loads(line) for line in lines]
         header: dict[str, Any] = dict(rows[0]) if rows else {}
-        entries = [Entry(**{**row, "areas": tuple(row["areas"])}) for row in rows[1:]]
+        entries = [Entry(**{**row, "areas": tuple(map(stored_area, row["areas"]))}) for row in rows[1:]]
     except (UnicodeDecodeError, json.JSONDecodeError, TypeError, ValueError, KeyError) as error:
         raise ConfigurationError(
             f"{path}: expected the ledger of a batch, got {error}; move it away or restart"

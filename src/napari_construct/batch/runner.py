@@ -22,8 +22,12 @@ from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.decider import named_classes
 from napari_construct.inference.segment import segment_steps
 from napari_construct.results.files import result_paths, write_result, write_stack
+from napari_construct.results.result import PERCENT_OF_TISSUE
 
 TABLE_NAME: Final = "batch.csv"
+
+_QUANTITIES: Final = (PERCENT_OF_TISSUE, "pixels", "mm2")
+"""Columns of each class in the table, behind its name."""
 
 _FAILURES: Final = (
     ConstructError,
@@ -142,9 +146,11 @@ def run_batch(
     """
     _check(sources)
     named_classes(settings.segment.classes, predictor.classes)
+    predictor.check_device(settings.device)
+    settings = settings.changed(segment=predictor.resolved(settings.segment))
     header = {
         # neither a model that was moved nor another device makes other results
-        "settings": settings.model_dump(mode="json", exclude={"model": True, "segment": {"device"}}),
+        "settings": settings.model_dump(mode="json", exclude={"model", "device"}),
         "model": predictor.sha256 or predictor.name,
     }
     ledger = Ledger(output, header, restart=restart)
@@ -275,10 +281,10 @@ def _stacks(
 
 
 def write_table(path: Path, entries: Sequence[Entry], resumed: frozenset[str], classes: ClassTable) -> None:
-    """A CSV with one row an image: state, error, area of each class in percent and mm2, seconds."""
+    """A CSV with one row an image: state, error, area of each class, seconds."""
     columns = list(TABLE_COLUMNS)
     for name in classes.names:
-        columns += [f"{name} percent", f"{name} pixels", f"{name} mm2"]
+        columns += [*(f"{name} {quantity}" for quantity in _QUANTITIES)]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
@@ -287,7 +293,7 @@ def write_table(path: Path, entries: Sequence[Entry], resumed: frozenset[str], c
         row: dict[str, Any] = {"item": entry.key, "state": state, "error": entry.error}
         row["seconds"] = f"{entry.seconds:.2f}"
         for area in entry.areas:
-            for quantity in ("percent", "pixels", "mm2"):
+            for quantity in _QUANTITIES:
                 if quantity in area:
                     row[f"{area['class']} {quantity}"] = area[quantity]
         writer.writerow(row)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from napari_construct.inference.settings import SegmentSettings
+from napari_construct.inference.settings import SegmentSettings, with_device_of_segment
+from napari_construct.models.checkpoints.locations import DEFAULT_MODEL
+from napari_construct.settings import Settings
 
 Output: TypeAlias = Literal["mask", "overlay", "cams", "zarr"]
 
 OUTPUTS: tuple[Output, ...] = ("mask", "overlay", "cams", "zarr")
 
 
-class BatchSettings(BaseModel):
+class BatchSettings(Settings):
     """Settings of a batch.
 
     Parameters
@@ -22,16 +24,22 @@ class BatchSettings(BaseModel):
         Name of a bundled model, or path of a checkpoint.
     segment : SegmentSettings
         Of every image.
+    device : str
+        Where the model is loaded: "auto", "cpu", "cuda", "cuda:1", "mps" ...
     outputs : tuple of str
         What is written beside the record of each image: "mask" (TIFF; of a stack also one TIFF of all
         planes), "overlay" (PNG), "cams" (OME-TIFF), "zarr" (OME-Zarr with image and labels).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    model: Annotated[str, Field(min_length=1)] = "lymph-node"
+    model: Annotated[str, Field(min_length=1)] = DEFAULT_MODEL
     segment: SegmentSettings = SegmentSettings()
+    device: str = "auto"
     outputs: Annotated[tuple[Output, ...], Field(min_length=1)] = ("mask", "overlay")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _stored_with_device(cls, fields: Any) -> Any:
+        return with_device_of_segment(fields)
 
     @field_validator("outputs")
     @classmethod

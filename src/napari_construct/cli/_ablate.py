@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_construct.cli._interrupt import interruptible
+from napari_construct.cli._options import given_teacher
 from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json
 from napari_construct.cli._progress import progress_bars
 from napari_construct.cli._text import check_text, print_table, write_text
@@ -71,10 +72,8 @@ def run_ablation(
 
 
 def _recipe(path: Path | None, teacher: str | None) -> TrainingConfig:
+    from napari_construct.cli._merged import merged
     from napari_construct.training.config.config import TrainingConfig
 
     recipe = TrainingConfig() if path is None else TrainingConfig.load(path)
-    if teacher is None:
-        return recipe
-    model = recipe.model.model_dump() | {"teacher": None if teacher == "none" else teacher}
-    return recipe.changed(model=model)
+    return merged(recipe, {"model": given_teacher(teacher)})

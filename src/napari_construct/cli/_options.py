@@ -1,13 +1,15 @@
 """Options that several commands share, and the settings they make.
 
-Defaults are written here once more, because importing the settings would make ``--help`` slow; a test
-holds them equal.
+An option that makes a setting is None where it was not typed; what was typed goes before ``--settings``, and
+that before files and defaults (:mod:`._merged`). The defaults are those of the settings; help texts name
+them, because importing the settings would make ``--help`` slow.
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
@@ -17,9 +19,6 @@ if TYPE_CHECKING:
     from napari_construct.batch.settings import BatchSettings
     from napari_construct.inference.settings import SegmentSettings
 
-DEFAULT_MODEL: Final = "lymph-node"
-DEFAULT_TILE: Final = 512
-DEFAULT_OVERLAP: Final = 64
 HERE: Final = Path()
 
 Model = Annotated[
@@ -61,10 +60,14 @@ CrfOfModel = Annotated[
     ),
 ]
 Tile = Annotated[
-    int, typer.Option("--tile", min=64, max=4096, help="Side of a tile in pixels at the model's resolution.")
+    int | None,
+    typer.Option(
+        "--tile", min=64, max=4096, help="Side of a tile in pixels at the model's resolution; default 512."
+    ),
 ]
 Overlap = Annotated[
-    int, typer.Option("--overlap", min=0, max=1024, help="Pixels that neighbouring tiles share.")
+    int | None,
+    typer.Option("--overlap", min=0, max=1024, help="Pixels that neighbouring tiles share; default 64."),
 ]
 Mpp = Annotated[
     float | None,
@@ -73,7 +76,10 @@ Mpp = Annotated[
     ),
 ]
 MinConfidence = Annotated[
-    float, typer.Option("--min-confidence", min=0, max=1, help="Less certain pixels stay unlabelled.")
+    float | None,
+    typer.Option(
+        "--min-confidence", min=0, max=1, help="Less certain pixels stay unlabelled; default 0, none do."
+    ),
 ]
 EncoderWeights = Annotated[
     Path | None,
@@ -97,8 +103,11 @@ ZeroShot = Annotated[
     ),
 ]
 Attention = Annotated[
-    DenseAttention,
-    typer.Option("--attention", help="For --zero-shot: how the last block attends, as in the papers."),
+    DenseAttention | None,
+    typer.Option(
+        "--attention",
+        help="For --zero-shot: how the last block attends, as in the papers; default clearclip.",
+    ),
 ]
 Template = Annotated[
     list[str] | None,
@@ -109,11 +118,11 @@ Template = Annotated[
     ),
 ]
 Several = Annotated[
-    Literal["average", "prototypes"],
+    Literal["average", "prototypes"] | None,
     typer.Option(
         "--several",
-        help="For --zero-shot: several descriptions of a class (a | b) are averaged (average), or the likest "
-        "decides (prototypes).",
+        help="For --zero-shot: several descriptions of a class (a | b) are averaged (average, the default), "
+        "or the likest decides (prototypes).",
     ),
 ]
 Examples = Annotated[
@@ -124,13 +133,13 @@ Examples = Annotated[
         "of words.",
     ),
 ]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")]
+Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps; default auto.")]
 SettingsJson = Annotated[
     str | None,
     typer.Option(
         "--settings",
         metavar="JSON",
-        help="Further settings as JSON, or a file with them; the other options go before it. "
+        help="Further settings as JSON, or a file with them; options that are typed go before it. "
         'Example: {"crf": {"iterations": 3}}',
     ),
 ]
@@ -140,35 +149,53 @@ JsonFile = Annotated[
 ]
 
 
-def settings_from(
-    *,
+def given(**options: Any) -> dict[str, Any]:
+    """The options that were typed: those that are not None."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def given_crf(crf: bool | None) -> dict[str, Any]:
+    """``--crf`` switches the CRF on with the parameters that are set elsewhere, ``--no-crf`` off."""
+    if crf is None:
+        return {}
+    return {"crf": {} if crf else None}
+
+
+def given_teacher(teacher: str | None) -> dict[str, Any]:
+    """``--teacher``, with "none" for no distillation."""
+    return {} if teacher is None else {"teacher": None if teacher == "none" else teacher}
+
+
+def given_names(classes: str | None) -> dict[str, Any]:
+    """``--classes a,b,c``."""
+    if classes is None:
+        return {}
+    return {"classes": tuple(name.strip() for name in classes.split(",") if name.strip())}
+
+
+def segment_settings(
     settings: str | None = None,
+    device: str | None = None,
+    *,
+    base: SegmentSettings | None = None,
     classes: str | None = None,
-    views: Literal["one", "four", "six"] | None = None,
-    crf: bool | None = True,
-    tile: int = DEFAULT_TILE,
-    overlap: int = DEFAULT_OVERLAP,
-    mpp: float | None = None,
-    min_confidence: float = 0.0,
-    device: str = "auto",
-) -> SegmentSettings:
-    """The settings object that widget, command line and Python share."""
+    crf: bool | None = None,
+    **typed: Any,
+) -> tuple[SegmentSettings, str]:
+    """The settings of a segmentation, and the device that its model is loaded on.
+
+    In JSON of before, the device is one of the settings; it counts where none was typed.
+    """
+    from napari_construct.cli._merged import json_object, merged
     from napari_construct.inference.settings import SegmentSettings
 
-    base = SegmentSettings() if settings is None else _parsed(settings)
-    changes: dict[str, object] = {"crf": None} if crf is False else {}
-    if classes is not None:
-        changes["classes"] = tuple(name.strip() for name in classes.split(",") if name.strip())
-    given = {
-        "views": (views, None),
-        "tile": (tile, DEFAULT_TILE),
-        "overlap": (overlap, DEFAULT_OVERLAP),
-        "mpp": (mpp, None),
-        "min_confidence": (min_confidence, 0.0),
-        "device": (device, "auto"),
-    }
-    changes |= {name: value for name, (value, default) in given.items() if value != default}
-    return base.changed(**changes)
+    if settings is not None:
+        found = json_object(settings, "SegmentSettings")
+        stored = found.pop("device", None)
+        device = device or stored
+        settings = json.dumps(found)
+    chosen = given(**typed) | given_names(classes) | given_crf(crf)
+    return merged(base or SegmentSettings(), chosen, settings), device or "auto"
 
 
 def parse_region(text: str | None) -> tuple[slice, slice] | None:
@@ -190,31 +217,14 @@ def parse_region(text: str | None) -> tuple[slice, slice] | None:
     return slice(top, bottom), slice(left, right)
 
 
-def _parsed(text: str) -> SegmentSettings:
-    """Settings from JSON, or from a file that holds JSON; what is left out keeps its default."""
-    import json
-
-    from napari_construct.exceptions import ConfigurationError
-    from napari_construct.inference.settings import SegmentSettings
-
-    try:
-        content = text if text.lstrip().startswith("{") else Path(text).read_text(encoding="utf-8")
-        found = json.loads(content)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ConfigurationError(
-            f"expected JSON for --settings, or a file that holds some, got {text!r} ({error}); see "
-            "SegmentSettings for its names"
-        ) from error
-    if not isinstance(found, dict):
-        raise ConfigurationError(f"expected a JSON object for --settings, got {type(found).__name__}")
-    return SegmentSettings().changed(**found)
-
-
-def batch_settings(model: str, segment: SegmentSettings, outputs: str) -> BatchSettings:
+def batch_settings(model: str, segment: SegmentSettings, outputs: str | None, device: str) -> BatchSettings:
     """The settings object of a batch; ``outputs`` is a list with commas."""
     from napari_construct.batch.settings import OUTPUTS, BatchSettings
     from napari_construct.exceptions import ConfigurationError
 
+    settings = BatchSettings(model=model, segment=segment, device=device)
+    if outputs is None:
+        return settings
     kinds = [kind.strip() for kind in outputs.split(",") if kind.strip()]
     unknown = [kind for kind in kinds if kind not in OUTPUTS]
     if unknown or not kinds:
@@ -222,4 +232,4 @@ def batch_settings(model: str, segment: SegmentSettings, outputs: str) -> BatchS
             f"expected --outputs of {', '.join(OUTPUTS)}, got {', '.join(unknown) or 'none'}; "
             "check the spelling"
         )
-    return BatchSettings.model_validate({"model": model, "segment": segment, "outputs": kinds})
+    return settings.changed(outputs=kinds)

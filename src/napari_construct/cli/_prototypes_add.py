@@ -9,12 +9,13 @@ import typer
 
 from napari_construct.cli import _options as options
 from napari_construct.cli._progress import progress_bars
+from napari_construct.models.checkpoints.locations import DEFAULT_MODEL
 
 
 def add(
     output: Annotated[Path, typer.Option("--output", "-o", help="The changed model, a .construct file.")],
     tissue: Annotated[str, typer.Option("--class", help="The class it becomes a prototype of.")],
-    model: options.Model = options.DEFAULT_MODEL,
+    model: options.Model = DEFAULT_MODEL,
     text: Annotated[
         str | None,
         typer.Option("--text", help="From words, where the encoder knows words; several separated by |."),
@@ -27,7 +28,7 @@ def add(
         int | None, typer.Option("--value", help="Value of the region in the mask; without it all but 0.")
     ] = None,
     mpp: options.Mpp = None,
-    device: options.Device = "auto",
+    device: options.Device = None,
     encoder_weights: options.EncoderWeights = None,
     any_encoder: options.AnyEncoder = False,
 ) -> None:
@@ -35,6 +36,7 @@ def add(
 
     The prototypes that were trained and the calibration stay as they are.
     """
+    from napari_construct.cli._merged import merged
     from napari_construct.exceptions import ConfigurationError
     from napari_construct.inference.loading import load_model
     from napari_construct.inference.prototypes.place import place_region_steps, place_text
@@ -43,7 +45,9 @@ def add(
 
     if (text is None) == (image is None) or (image is None) != (mask is None):
         raise ConfigurationError("expected --text, or --image with --mask, got neither or both; give one")
-    predictor = load_model(model, device=device, encoder_weights=encoder_weights, any_encoder=any_encoder)
+    predictor = load_model(
+        model, device=device or "auto", encoder_weights=encoder_weights, any_encoder=any_encoder
+    )
     if text is not None:
         checkpoint = place_text(predictor, tissue, text)
     elif image is not None and mask is not None:
@@ -52,7 +56,7 @@ def add(
 
         file, painted = read_image(image), read_mask(mask)
         region = painted != 0 if value is None else painted == value
-        settings = PrototypeSettings().changed(mpp=mpp)
+        settings = merged(PrototypeSettings(), options.given(mpp=mpp))
         with progress_bars() as bars:
             steps = place_region_steps(
                 file.pixels, region, predictor, tissue, settings, mpp=file.mpp, name=image.name

@@ -6,13 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_construct.cli._options import given
+
 if TYPE_CHECKING:
     from napari_construct.inference.activation.predictor import Predictor
     from napari_construct.inference.zero_shot.settings import ZeroShotSettings
 
 
 def words_from(
-    encoder: str, classes: str | None, attention: str, templates: Sequence[str] | None, several: str
+    encoder: str,
+    classes: str | None,
+    attention: str | None,
+    templates: Sequence[str] | None,
+    several: str | None,
 ) -> ZeroShotSettings:
     """The settings object that widget, command line and Python share.
 
@@ -29,10 +35,8 @@ def words_from(
             "expected classes for --zero-shot, got none; add --classes 'tumour: malignant glands; stroma: "
             "fibrous tissue'"
         )
-    given = {"templates": tuple(templates)} if templates else {}
-    return ZeroShotSettings.checked(
-        encoder=encoder, classes=classes, attention=attention, several=several, **given
-    )
+    typed = given(attention=attention, several=several, templates=tuple(templates) if templates else None)
+    return ZeroShotSettings.checked(encoder=encoder, classes=classes, **typed)
 
 
 def untrained(

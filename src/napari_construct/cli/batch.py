@@ -10,20 +10,22 @@ import typer
 from napari_construct.cli import _options as options
 from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json
 from napari_construct.cli._progress import progress_bars
+from napari_construct.models.checkpoints.locations import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from napari_construct.batch.runner import BatchReport
-
-DEFAULT_OUTPUTS = "mask,overlay"
 
 
 def batch(
     inputs: Annotated[list[Path], typer.Argument(help="Image files, TIFF stacks and folders of them.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results and the ledger.")],
-    model: options.Model = options.DEFAULT_MODEL,
+    model: options.Model = DEFAULT_MODEL,
     outputs: Annotated[
-        str, typer.Option("--outputs", help="What is written of each image: mask,overlay,cams,zarr.")
-    ] = DEFAULT_OUTPUTS,
+        str | None,
+        typer.Option(
+            "--outputs", help="What is written of each image: mask,overlay,cams,zarr; default mask,overlay."
+        ),
+    ] = None,
     recursive: Annotated[
         bool, typer.Option("--recursive/--flat", help="Look into folders of folders.")
     ] = True,
@@ -35,11 +37,11 @@ def batch(
     classes: options.Classes = None,
     views: options.Views = None,
     crf: options.CrfOfModel = None,
-    tile: options.Tile = options.DEFAULT_TILE,
-    overlap: options.Overlap = options.DEFAULT_OVERLAP,
+    tile: options.Tile = None,
+    overlap: options.Overlap = None,
     mpp: options.Mpp = None,
-    min_confidence: options.MinConfidence = 0.0,
-    device: options.Device = "auto",
+    min_confidence: options.MinConfidence = None,
+    device: options.Device = None,
     encoder_weights: options.EncoderWeights = None,
     any_encoder: options.AnyEncoder = False,
     json_file: options.JsonFile = None,
@@ -54,8 +56,9 @@ def batch(
     from napari_construct.batch.sources import find_sources
     from napari_construct.inference.loading import load_model
 
-    chosen = options.settings_from(
-        settings=settings,
+    chosen, device = options.segment_settings(
+        settings,
+        device,
         classes=classes,
         views=views,
         crf=crf,
@@ -63,15 +66,12 @@ def batch(
         overlap=overlap,
         mpp=mpp,
         min_confidence=min_confidence,
-        device=device,
     )
-    wanted = options.batch_settings(model, chosen, outputs)
+    wanted = options.batch_settings(model, chosen, outputs, device)
     check_folder(output)
     check_json(json_file)
     sources = find_sources(inputs, recursive=recursive)
     predictor = load_model(model, device=device, encoder_weights=encoder_weights, any_encoder=any_encoder)
-    if crf is None and settings is None:
-        wanted = wanted.model_copy(update={"segment": chosen.changed(crf=predictor.defaults.crf)})
     with progress_bars() as bars:
         steps = run_batch(sources, predictor, wanted, output, restart=restart, overwrite=overwrite)
         report = bars.follow(steps)

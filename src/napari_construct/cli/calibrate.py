@@ -31,7 +31,7 @@ def calibrate(
     ] = False,
     encoder_weights: options.EncoderWeights = None,
     any_encoder: options.AnyEncoder = False,
-    device: options.Device = "auto",
+    device: options.Device = None,
     json_file: options.JsonFile = None,
 ) -> None:
     """Fit a model's temperature and presence thresholds to validation data; nothing is trained.
@@ -57,7 +57,7 @@ def calibrate(
             mpp=mpp,
             offsets=offsets,
             encoder=encoder,
-            device=device,
+            device=device or "auto",
             any_encoder=any_encoder,
         )
         made = bars.follow(steps)

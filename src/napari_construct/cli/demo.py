@@ -14,6 +14,7 @@ from napari_construct.cli import _options as options
 from napari_construct.cli._output import check_folder
 from napari_construct.cli._progress import progress_bars
 from napari_construct.cli.viewer import open_result, why_no_viewer
+from napari_construct.models.checkpoints.locations import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from napari_construct.results.result import SegmentationResult
@@ -28,8 +29,8 @@ def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path(
         "napari-construct-demo"
     ),
-    model: options.Model = options.DEFAULT_MODEL,
-    device: options.Device = "auto",
+    model: options.Model = DEFAULT_MODEL,
+    device: options.Device = None,
     viewer: Annotated[
         bool,
         typer.Option("--viewer/--no-viewer", help="Open the results in napari where there is a display."),
@@ -46,18 +47,15 @@ def demo(
     from napari_construct.export.own_files import refuse_others
     from napari_construct.inference.loading import load_model
     from napari_construct.inference.segment import segment_steps
-    from napari_construct.inference.settings import SegmentSettings
     from napari_construct.results.files import result_paths, write_result
 
     refuse_others(result_paths(output, SAMPLE).values())
-    predictor = load_model(model, device=device)
+    predictor = load_model(model, device=device or "auto")
     loaded = time.perf_counter()
     with _sample(f"{SAMPLE}.png") as path:
         image = read_image(path)
         with progress_bars() as bars:
-            steps = segment_steps(
-                image.pixels, predictor, SegmentSettings(device=device), mpp=SAMPLE_MPP, name=path.name
-            )
+            steps = segment_steps(image.pixels, predictor, mpp=SAMPLE_MPP, name=path.name)
             result = bars.follow(steps, path.name)
     segmented = time.perf_counter()
     files = write_result(output, SAMPLE, image.pixels, result, image.notices)
@@ -106,6 +104,8 @@ def _print_scores(result: SegmentationResult) -> None:
     for i, row in enumerate(result.areas()):
         score = "" if iou is None else f", IoU {iou[i]:.3f}"
         area = f" ({row['mm2']:.4f} mm2)" if "mm2" in row else ""
-        typer.echo(f"{row['class']}: {row['pixels']} px{area}, {row['percent']:.1f} % of the tissue{score}")
+        typer.echo(
+            f"{row['class']}: {row['pixels']} px{area}, {row['percent_of_tissue']:.1f} % of the tissue{score}"
+        )
     if iou is not None:
         typer.echo(f"mean IoU {scores['miou']:.3f}, white left out")

@@ -12,6 +12,7 @@ from napari_construct.cli._ablate import run_ablation
 from napari_construct.cli._output import STDOUT, check_json, write_json
 from napari_construct.cli._progress import progress_bars
 from napari_construct.cli._text import check_text, print_table, write_text
+from napari_construct.models.checkpoints.locations import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from napari_construct.evaluation.report.report import EvaluationReport
@@ -33,7 +34,7 @@ def evaluate(
             "--model",
             "-m",
             help="Name of a bundled model, or path of a .construct file; repeat it for the seeds of a "
-            f"recipe: mean and standard deviation are then reported. Default {options.DEFAULT_MODEL}.",
+            f"recipe: mean and standard deviation are then reported. Default {DEFAULT_MODEL}.",
         ),
     ] = None,
     ignore: Annotated[
@@ -47,11 +48,11 @@ def evaluate(
     settings_json: options.SettingsJson = None,
     views: options.Views = None,
     crf: options.CrfOfModel = None,
-    tile: options.Tile = options.DEFAULT_TILE,
-    overlap: options.Overlap = options.DEFAULT_OVERLAP,
+    tile: options.Tile = None,
+    overlap: options.Overlap = None,
     mpp: options.Mpp = None,
-    min_confidence: options.MinConfidence = 0.0,
-    device: options.Device = "auto",
+    min_confidence: options.MinConfidence = None,
+    device: options.Device = None,
     encoder_weights: options.EncoderWeights = None,
     any_encoder: options.AnyEncoder = False,
     json_file: options.JsonFile = None,
@@ -105,20 +106,22 @@ def evaluate(
     from napari_construct.evaluation.evaluate import evaluate_steps
     from napari_construct.evaluation.scores.models import Models
 
-    ignored = list(ignore or ())
+    ignored, base = list(ignore or ()), None
     if preset == "bcss":
         from napari_construct.evaluation.report.paper_tables import MPP, WHITE, check_bcss_classes
+        from napari_construct.inference.settings import SegmentSettings
 
-        ignored, mpp = [*ignored, WHITE], mpp or MPP
-    settings = options.settings_from(
-        settings=settings_json,
+        ignored, base = [*ignored, WHITE], SegmentSettings(mpp=MPP)
+    settings, device = options.segment_settings(
+        settings_json,
+        device,
+        base=base,
         views=views,
         crf=crf,
         tile=tile,
         overlap=overlap,
         mpp=mpp,
         min_confidence=min_confidence,
-        device=device,
     )
     check_json(json_file)
     for target, option in ((markdown_file, "--markdown"), (html_file, "--html")):
@@ -143,15 +146,13 @@ def evaluate(
         )
         return
     models = Models(
-        model or [options.DEFAULT_MODEL],
+        model or [DEFAULT_MODEL],
         device=device,
         encoder_weights=encoder_weights,
         any_encoder=any_encoder,
     )
     if preset == "bcss":
         check_bcss_classes(models.classes.names)
-    if crf is None and settings_json is None and not models.crf:
-        settings = settings.changed(crf=None)
     with progress_bars() as bars:
         for notice in pairs.notices:
             bars.say(f"note: {notice}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,7 @@ from napari_construct.cli import _options as options
 from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json
 from napari_construct.cli._progress import progress_bars
 from napari_construct.cli._prototypes_add import add
+from napari_construct.models.checkpoints.locations import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from napari_construct.inference.prototypes.settings import PrototypeSettings
@@ -24,14 +25,14 @@ commands = typer.Typer(
 )
 
 _Prototype = Annotated[
-    str, typer.Option("--prototype", "-p", help='For example "tumour 2"; without it the first.')
+    str | None, typer.Option("--prototype", "-p", help='For example "tumour 2"; without it the first.')
 ]
 
 
 @commands.command("list")
 def list_prototypes(
     model: Annotated[str, typer.Argument(help="Name of a model, or path of a .construct file.")] = (
-        options.DEFAULT_MODEL
+        DEFAULT_MODEL
     ),
     json_file: options.JsonFile = None,
 ) -> None:
@@ -55,13 +56,13 @@ def list_prototypes(
 @commands.command("map")
 def map_(
     image: Annotated[Path, typer.Argument(help="Image file.")],
-    model: options.Model = options.DEFAULT_MODEL,
+    model: options.Model = DEFAULT_MODEL,
     output: options.Output = options.HERE,
     region: options.Region = None,
-    tile: options.Tile = options.DEFAULT_TILE,
-    overlap: options.Overlap = options.DEFAULT_OVERLAP,
+    tile: options.Tile = None,
+    overlap: options.Overlap = None,
     mpp: options.Mpp = None,
-    device: options.Device = "auto",
+    device: options.Device = None,
     encoder_weights: options.EncoderWeights = None,
     any_encoder: options.AnyEncoder = False,
     json_file: options.JsonFile = None,
@@ -80,11 +81,13 @@ def map_(
     from napari_construct.inference.prototypes.names import prototype_table
     from napari_construct.inference.prototypes.similarity_maps import prototype_steps
 
-    settings = _settings(tile=tile, overlap=overlap, mpp=mpp, device=device)
+    settings = _settings(tile=tile, overlap=overlap, mpp=mpp)
     part = options.parse_region(region)
     check_folder(output)
     check_json(json_file)
-    predictor = load_model(model, device=device, encoder_weights=encoder_weights, any_encoder=any_encoder)
+    predictor = load_model(
+        model, device=device or "auto", encoder_weights=encoder_weights, any_encoder=any_encoder
+    )
     file = read_image(image)
     pixels = file.pixels if part is None else np.ascontiguousarray(file.pixels[part])
     with progress_bars() as bars:
@@ -108,14 +111,18 @@ def map_(
 def top(
     inputs: Annotated[list[Path], typer.Argument(help="Image files, TIFF stacks and folders of them.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the gallery.")],
-    model: options.Model = options.DEFAULT_MODEL,
-    prototype: _Prototype = "",
-    count: Annotated[int, typer.Option("--count", min=1, max=200, help="How many patches.")] = 12,
-    per_image: Annotated[int, typer.Option("--per-image", min=1, max=200, help="Of one image.")] = 3,
-    tile: options.Tile = options.DEFAULT_TILE,
-    overlap: options.Overlap = options.DEFAULT_OVERLAP,
+    model: options.Model = DEFAULT_MODEL,
+    prototype: _Prototype = None,
+    count: Annotated[
+        int | None, typer.Option("--count", min=1, max=200, help="How many patches; default 12.")
+    ] = None,
+    per_image: Annotated[
+        int | None, typer.Option("--per-image", min=1, max=200, help="Of one image; default 3.")
+    ] = None,
+    tile: options.Tile = None,
+    overlap: options.Overlap = None,
     mpp: options.Mpp = None,
-    device: options.Device = "auto",
+    device: options.Device = None,
     encoder_weights: options.EncoderWeights = None,
     any_encoder: options.AnyEncoder = False,
 ) -> None:
@@ -139,11 +146,12 @@ def top(
         tile=tile,
         overlap=overlap,
         mpp=mpp,
-        device=device,
     )
     check_folder(output)
     sources = find_sources(inputs)
-    predictor = load_model(model, device=device, encoder_weights=encoder_weights, any_encoder=any_encoder)
+    predictor = load_model(
+        model, device=device or "auto", encoder_weights=encoder_weights, any_encoder=any_encoder
+    )
     with progress_bars() as bars:
         found = bars.follow(top_patches_steps(sources, predictor, settings))
     pages = {f"top_{i:02d}.png": patch.pixels for i, patch in enumerate(found.patches, start=1)}
@@ -165,7 +173,8 @@ def top(
 commands.command("add")(add)
 
 
-def _settings(**given: object) -> PrototypeSettings:
+def _settings(**typed: Any) -> PrototypeSettings:
+    from napari_construct.cli._merged import merged
     from napari_construct.inference.prototypes.settings import PrototypeSettings
 
-    return PrototypeSettings().changed(**given)
+    return merged(PrototypeSettings(), options.given(**typed))

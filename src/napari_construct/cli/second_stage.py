@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -44,7 +44,7 @@ def second_stage(
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Equal seeds give equal runs.")] = None,
     encoder_weights: options.EncoderWeights = None,
     any_encoder: options.AnyEncoder = False,
-    device: options.Device = "auto",
+    device: options.Device = None,
     json_file: options.JsonFile = None,
 ) -> None:
     """Train a small network on the masks that a model makes of its training patches.
@@ -52,25 +52,22 @@ def second_stage(
     The result is a model like any other. It needs one pass over an image, no views and no CRF, and is
     therefore faster; --no-crf is what it was made for.
     """
+    from napari_construct.cli._merged import merged
     from napari_construct.encoders.catalogue.lookup import create_encoder
     from napari_construct.models.checkpoints.checkpoint import load_checkpoint
     from napari_construct.models.checkpoints.locations import resolve_model, with_suffix
-    from napari_construct.refinement.dense_crf.params import CRFParameters
     from napari_construct.training.config.second_stage import SecondStageConfig
     from napari_construct.training.second_stage.train import train_second_stage
 
-    chosen = {
-        "encoder": encoder,
-        "steps": steps,
-        "batch_size": batch_size,
-        "min_confidence": min_confidence,
-        "patch_mpp": mpp,
-        "seed": seed,
-    }
-    changes: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
-    if crf is not None:
-        changes["crf"] = CRFParameters() if crf else None
-    config = SecondStageConfig().changed(**changes)
+    typed = options.given(
+        encoder=encoder,
+        steps=steps,
+        batch_size=batch_size,
+        min_confidence=min_confidence,
+        patch_mpp=mpp,
+        seed=seed,
+    )
+    config = merged(SecondStageConfig(), typed | options.given_crf(crf))
     check_folder(output.parent)
     check_json(json_file)
     first = load_checkpoint(resolve_model(model))
@@ -90,7 +87,7 @@ def second_stage(
                 val=validation,
                 output=output,
                 encoder=own,
-                device=device,
+                device=device or "auto",
                 any_encoder=any_encoder,
             )
         )

@@ -12,6 +12,7 @@ from napari_construct.cli._errors import one_line
 from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json
 from napari_construct.cli._progress import Bars, progress_bars
 from napari_construct.cli._zero_shot import untrained, words_from
+from napari_construct.models.checkpoints.locations import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from napari_construct.inference.activation.predictor import Predictor
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def segment(
     images: Annotated[list[Path], typer.Argument(help="Image files: PNG, JPEG, BMP, TIFF, OME-TIFF, SVS.")],
-    model: options.Model = options.DEFAULT_MODEL,
+    model: options.Model = DEFAULT_MODEL,
     output: options.Output = options.HERE,
     overwrite: options.Overwrite = False,
     region: options.Region = None,
@@ -28,17 +29,17 @@ def segment(
     classes: options.Classes = None,
     views: options.Views = None,
     crf: options.CrfOfModel = None,
-    tile: options.Tile = options.DEFAULT_TILE,
-    overlap: options.Overlap = options.DEFAULT_OVERLAP,
+    tile: options.Tile = None,
+    overlap: options.Overlap = None,
     mpp: options.Mpp = None,
-    min_confidence: options.MinConfidence = 0.0,
-    device: options.Device = "auto",
+    min_confidence: options.MinConfidence = None,
+    device: options.Device = None,
     encoder_weights: options.EncoderWeights = None,
     any_encoder: options.AnyEncoder = False,
     zero_shot: options.ZeroShot = None,
-    attention: options.Attention = "clearclip",
+    attention: options.Attention = None,
     template: options.Template = None,
-    several: options.Several = "average",
+    several: options.Several = None,
     examples: options.Examples = None,
     json_file: options.JsonFile = None,
 ) -> None:
@@ -54,8 +55,9 @@ def segment(
     from napari_construct.inference.loading import load_model
     from napari_construct.results.files import result_paths
 
-    settings = options.settings_from(
-        settings=settings_json,
+    settings, device = options.segment_settings(
+        settings_json,
+        device,
         classes=None if zero_shot else classes,
         views=views,
         crf=crf,
@@ -63,7 +65,6 @@ def segment(
         overlap=overlap,
         mpp=mpp,
         min_confidence=min_confidence,
-        device=device,
     )
     part = options.parse_region(region)
     _check_names(images)
@@ -73,12 +74,12 @@ def segment(
     check_json(json_file)
     if zero_shot:
         words = words_from(zero_shot, classes, attention, template, several)
-        predictor = untrained(words, examples, mpp=mpp, device=device, encoder_weights=encoder_weights)
+        predictor = untrained(
+            words, examples, mpp=settings.mpp, device=device, encoder_weights=encoder_weights
+        )
     else:
         predictor = load_model(model, device=device, encoder_weights=encoder_weights, any_encoder=any_encoder)
     named_classes(settings.classes, predictor.classes)
-    if crf is None and settings_json is None:
-        settings = settings.changed(crf=predictor.defaults.crf)
     done: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
     with progress_bars() as bars:
@@ -148,7 +149,7 @@ def _one(
 
 def _summary(done: list[dict[str, Any]], failed: list[dict[str, str]], output: Path) -> None:
     for item in done:
-        shares = ", ".join(f"{row['class']} {row['percent']:.1f} %" for row in item["areas"])
+        shares = ", ".join(f"{row['class']} {row['percent_of_tissue']:.1f} %" for row in item["areas"])
         erased = f"; the CRF erased {item['erased_regions']} region(s), see the record"
         typer.echo(f"{item['image']}: {shares}{erased if item['erased_regions'] else ''}")
     typer.echo(f"{len(done)} of {len(done) + len(failed)} segmented, results in {output}")

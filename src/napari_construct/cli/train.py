@@ -10,7 +10,6 @@ import typer
 
 from napari_construct.cli import _options as options
 from napari_construct.cli._interrupt import interruptible
-from napari_construct.cli._json_settings import json_object, merged
 from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json
 from napari_construct.cli._progress import Bars, progress_bars
 
@@ -69,21 +68,26 @@ def train(
         ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option("--config", help="Settings, YAML or JSON; options above go before it.")
+        Path | None,
+        typer.Option("--config", help="Settings, YAML or JSON; options that are typed go before it."),
     ] = None,
     settings_json: Annotated[
         str | None,
         typer.Option(
             "--settings",
             metavar="JSON",
-            help="Further settings as JSON; they go before --config, and the other options before them. "
+            help="Further settings as JSON, or a file with them; they go before --config, and options that "
+            "are typed before them. "
             'Example: {"weights": {"distillation": 0}}',
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Equal seeds give equal runs.")] = None,
     keep_best: Annotated[
-        bool, typer.Option("--keep-best", help="Keep the epoch with the best validation score, not the last.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--keep-best/--keep-last", help="Keep the epoch with the best validation score; default the last."
+        ),
+    ] = None,
     patience: Annotated[
         int | None,
         typer.Option("--patience", min=1, help="Stop after so many validations without a better score."),
@@ -93,16 +97,19 @@ def train(
         typer.Option("--average-from", help="Average weights over steps after this share of them, e.g. 0.3."),
     ] = None,
     feature_cache: Annotated[
-        bool,
-        typer.Option("--feature-cache", help="Compute features once, keep them on disk, train from them."),
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--feature-cache/--no-feature-cache",
+            help="Compute features once, keep them on disk, train from them; default not.",
+        ),
+    ] = None,
     precision: Annotated[
         str | None,
         typer.Option("--precision", help="auto, float32, bfloat16 or float16; default auto, by device."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing checkpoint.")] = False,
-    device: options.Device = "auto",
+    device: options.Device = None,
     json_file: options.JsonFile = None,
 ) -> None:
     """Train a model from patches whose classes are known and whose masks are not.
@@ -114,26 +121,22 @@ def train(
     from napari_construct.training.loop.train import train as train_steps
     from napari_construct.training.processes import is_main_process
 
-    settings = _settings(
-        config,
-        {
-            "epochs": epochs,
-            "batch_size": batch_size,
-            "image_size": image_size,
-            "patch_mpp": mpp,
-            "seed": seed,
-            "sampling": sampling,
-            "group_pattern": groups,
-            "keep": "best" if keep_best else None,
-            "patience": patience,
-            "average_from": average_from,
-            "feature_cache": feature_cache or None,
-            "precision": precision,
-        },
-        encoder,
-        teacher,
-        settings_json,
+    typed = options.given(
+        epochs=epochs,
+        batch_size=batch_size,
+        image_size=image_size,
+        patch_mpp=mpp,
+        seed=seed,
+        sampling=sampling,
+        group_pattern=groups,
+        keep=None if keep_best is None else "best" if keep_best else "last",
+        patience=patience,
+        average_from=average_from,
+        feature_cache=feature_cache,
+        precision=precision,
     )
+    network = options.given(encoder=encoder) | options.given_teacher(teacher)
+    settings = _settings(config, typed | {"model": network}, settings_json)
     target = _target(output, resume=resume, overwrite=overwrite)
     check_json(json_file)
     table, dataset = _dataset(folder, classes)
@@ -145,32 +148,24 @@ def train(
                 _check(dataset, bars, quiet=json_file == STDOUT)
             _say_classes(table, bars, masks=isinstance(validation, Path))
         steps = train_steps(
-            dataset, settings, classes=table, val=validation, output=target, resume=resume, device=device
+            dataset,
+            settings,
+            classes=table,
+            val=validation,
+            output=target,
+            resume=resume,
+            device=device or "auto",
         )
         checkpoint = bars.follow(_with_losses(interruptible(steps), bars))
     if main:
         _report(checkpoint, target, json_file)
 
 
-def _settings(
-    path: Path | None,
-    changes: dict[str, Any],
-    encoder: str | None,
-    teacher: str | None,
-    further: str | None = None,
-) -> TrainingConfig:
+def _settings(path: Path | None, typed: dict[str, Any], text: str | None = None) -> TrainingConfig:
+    from napari_construct.cli._merged import merged
     from napari_construct.training.config.config import TrainingConfig
 
-    settings = TrainingConfig() if path is None else TrainingConfig.load(path)
-    if further is not None:
-        settings = settings.changed(**merged(settings.model_dump(), json_object(further)))
-    chosen = {name: value for name, value in changes.items() if value is not None}
-    model = settings.model.model_dump()
-    if encoder is not None:
-        model["encoder"] = encoder
-    if teacher is not None:
-        model["teacher"] = None if teacher == "none" else teacher
-    return settings.changed(model=model, **chosen)
+    return merged(TrainingConfig() if path is None else TrainingConfig.load(path), typed, text)
 
 
 def _target(output: Path, *, resume: bool, overwrite: bool) -> Path:

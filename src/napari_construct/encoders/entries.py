@@ -11,9 +11,10 @@ import tomllib
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from napari_construct.exceptions import EncoderError
+from napari_construct.settings import Settings, problem
 
 Role = Literal["student", "teacher"]
 Loader = Literal["tiny", "mini", "untrained", "structure", "conch", "mix_transformer", "timm", "open_clip"]
@@ -28,7 +29,7 @@ _Text = Annotated[str, Field(min_length=1, max_length=2000)]
 _Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
-class WeightFile(BaseModel):
+class WeightFile(Settings):
     """One file that an encoder is made from.
 
     Parameters
@@ -46,8 +47,6 @@ class WeightFile(BaseModel):
     required : bool
         Whether the encoder cannot be made without it. CONCH's tokenizer, for one, only texts need.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: _Text
     or_else: tuple[_Text, ...] = ()
@@ -70,7 +69,7 @@ class WeightFile(BaseModel):
         return (self.name, *self.or_else)
 
 
-class EncoderEntry(BaseModel):
+class EncoderEntry(Settings):
     """What is known of an encoder before it is made.
 
     Parameters
@@ -121,7 +120,7 @@ class EncoderEntry(BaseModel):
         Whether lists leave it out, because only tests need it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(protected_namespaces=())
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9]\S*$", max_length=301)]
     loader: Loader
@@ -196,10 +195,8 @@ def read_entries(path: Path) -> tuple[EncoderEntry, ...]:
         try:
             entries.append(EncoderEntry.model_validate(row))
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"]) or "the entry"
             raise EncoderError(
-                f"{path}: encoder {name}: {field}: {first['msg']}; correct it in this file"
+                f"{path}: encoder {name}: {problem(error)}; correct it in this file"
             ) from error
     twice = sorted({e.id for e in entries if [o.id for o in entries].count(e.id) > 1})
     if twice:

@@ -23,8 +23,8 @@ from napari_construct.events import Event, Notice, Result, Steps, of_image, run
 from napari_construct.exceptions import ConfigurationError, ConstructError, DatasetError
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.record import model_record
-from napari_construct.inference.segment import DEFAULT_MODEL
 from napari_construct.inference.settings import SegmentSettings
+from napari_construct.models.checkpoints.locations import DEFAULT_MODEL
 from napari_construct.models.checkpoints.versions import software_versions
 from napari_construct.types import PathLike
 
@@ -77,6 +77,7 @@ def evaluate_steps(
             "both the predicted classes and those of the masks"
         )
     models = models if isinstance(models, Models) else Models([models])
+    settings = models.resolved(settings)
     left_out = frozenset(ignore) | {i for i, c in enumerate(models.classes) if c.ignored}
     pairs, clock = list(pairs), time.perf_counter()
     gallery = Gallery(models.classes, examples)
@@ -184,6 +185,7 @@ def evaluate(
     settings: SegmentSettings | None = None,
     *,
     ignore: Collection[int] = (),
+    device: str = "auto",
     **changes: Any,
 ) -> EvaluationReport:
     """Score a model, or several seeds of one, on a folder of images and a folder of masks.
@@ -196,9 +198,11 @@ def evaluate(
         Name of a bundled model, path of a ``.construct`` file, or a loaded model. Scores of several are
         averaged and their standard deviation is reported.
     settings : SegmentSettings, optional
-        The defaults otherwise, with the CRF where the models use it.
+        The defaults otherwise.
     ignore : collection of int
         Mask values that are left out, for example 4 for the white of BCSS.
+    device : str
+        Where models are loaded.
     **changes
         Fields of the settings, for example ``crf=None``.
 
@@ -218,7 +222,5 @@ def evaluate(
     checked = (settings or SegmentSettings()).changed(**changes)
     pairs = pair_by_stem(images, masks)
     single = isinstance(model, Predictor | str) or not isinstance(model, Sequence)
-    models = Models([model] if single else model, device=checked.device)  # type: ignore[list-item, arg-type]
-    if settings is None and "crf" not in changes and not models.crf:
-        checked = checked.changed(crf=None)
+    models = Models([model] if single else model, device=device)  # type: ignore[list-item, arg-type]
     return run(evaluate_steps(pairs, models, checked, ignore=ignore))

@@ -12,6 +12,27 @@ from napari_construct.models.checkpoints.locations import resolve_model
 from napari_construct.types import PathLike
 
 
+def predictor_of(model: PathLike | ZeroShotSettings | Predictor, device: str | None = None) -> Predictor:
+    """A loaded model as it is, any other one loaded.
+
+    Parameters
+    ----------
+    model : str, path, ZeroShotSettings or Predictor
+        What :func:`load_model` takes or returned.
+    device : str, optional
+        Where it is loaded; "auto" otherwise.
+
+    Raises
+    ------
+    ConfigurationError
+        If the model is loaded already, on another device.
+    """
+    if not isinstance(model, Predictor):
+        return load_model(model, device=device or "auto")
+    model.check_device(device)
+    return model
+
+
 def load_model(
     model: PathLike | ZeroShotSettings,
     *,

@@ -6,19 +6,18 @@ joins them into one job for front ends, and ``segment`` is that job as a plain f
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from napari_construct.events import Event, Steps, run
 from napari_construct.inference.activation.cams import cam_steps
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.decider import Decider, named_classes
-from napari_construct.inference.loading import load_model
+from napari_construct.inference.loading import predictor_of
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
+from napari_construct.models.checkpoints.locations import DEFAULT_MODEL
 from napari_construct.results.result import SegmentationResult
 from napari_construct.types import PathLike, RGBImage
-
-DEFAULT_MODEL: Final = "lymph-node"
 
 
 def segment_steps(
@@ -36,7 +35,7 @@ def segment_steps(
     image : ndarray
         (h, w, 3) uint8 RGB, at least 16 pixels a side.
     predictor : Predictor
-        Of :func:`load_model`; its device is used, not that of the settings.
+        Of :func:`load_model`.
     settings : SegmentSettings, optional
         The defaults otherwise.
     mpp : float, optional
@@ -74,7 +73,7 @@ def decided_steps(
     name: str = "image",
 ) -> Steps[tuple[SegmentationResult, Decider]]:
     """As :func:`segment_steps`, and with what other settings can be tried on without the network."""
-    settings = settings or predictor.defaults
+    settings = settings or SegmentSettings()
     named_classes(settings.classes, predictor.classes)  # before the work, not after it
     activation = yield from cam_steps(image, predictor, settings, mpp=mpp, name=name)
     decider = Decider(activation, predictor)
@@ -90,6 +89,7 @@ def segment(
     *,
     mpp: float | None = None,
     name: str = "image",
+    device: str | None = None,
     **changes: Any,
 ) -> SegmentationResult:
     """Segment one image.
@@ -101,11 +101,13 @@ def segment(
     model : str, path, ZeroShotSettings or Predictor
         What :func:`load_model` takes, or what it returned (faster for several images).
     settings : SegmentSettings, optional
-        Those that suit the model otherwise: the defaults, without CRF for a second-stage model.
+        The defaults otherwise.
     mpp : float, optional
         Micrometres per pixel of the image.
     name : str
         What errors and the record call the image.
+    device : str, optional
+        Where the model is loaded; "auto" otherwise. A loaded model stays where it is.
     **changes
         Fields of :class:`~napari_construct.inference.settings.SegmentSettings`, for example
         ``views="four"`` or ``crf=None``.
@@ -115,13 +117,16 @@ def segment(
     SegmentationResult
         Mask, probabilities, CAMs, confidence, and the record of what was done.
 
+    Raises
+    ------
+    ConfigurationError
+        If settings are impossible or contradict the model, or a loaded model is on another device.
+
     Examples
     --------
     >>> from napari_construct import segment
     >>> result = segment(image, model="lymph-node", mpp=0.25)  # doctest: +SKIP
     >>> result.areas()  # doctest: +SKIP
     """
-    checked = (settings or SegmentSettings()).changed(**changes)  # before a model is loaded
-    predictor = model if isinstance(model, Predictor) else load_model(model, device=checked.device)
-    settings = checked if settings is not None else predictor.defaults.changed(**changes)
-    return run(segment_steps(image, predictor, settings, mpp=mpp, name=name))
+    settings = (settings or SegmentSettings()).changed(**changes)  # before a model is loaded
+    return run(segment_steps(image, predictor_of(model, device), settings, mpp=mpp, name=name))

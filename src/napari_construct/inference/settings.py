@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import warnings
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from napari_construct.exceptions import ConfigurationError
 from napari_construct.models.network.calibration import BackgroundRule, ViewsName
 from napari_construct.refinement.dense_crf.params import CRFParameters
+from napari_construct.settings import Settings
 
 
-class SegmentSettings(BaseModel):
+class SegmentSettings(Settings):
     """Settings of one segmentation.
 
     Parameters
@@ -28,8 +30,9 @@ class SegmentSettings(BaseModel):
         Pixels that neighbouring tiles share; blended without seams. At most half of a tile.
     mpp : float or None
         Micrometres per pixel of the image; None takes it from the file or layer where known.
-    crf : CRFParameters or None
-        Dense CRF refinement; None leaves the mask unrefined.
+    crf : CRFParameters, "auto" or None
+        Dense CRF refinement; None leaves the mask unrefined. "auto" is what suits the model: the paper's
+        CRF for most, none for second-stage networks and those that were found to be better without.
     min_confidence : float
         Pixels whose winning probability is below it stay unlabelled (0); 0 labels every pixel.
     protect_confidence : float or None
@@ -42,24 +45,29 @@ class SegmentSettings(BaseModel):
         Rule for glass; None takes the model's.
     background_exponent : float
         Exponent of the background's activation; only models of the published preset have one.
-    device : str
-        "auto", "cpu", "cuda", "cuda:1", "mps" ...
-    """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Notes
+    -----
+    Where a model runs is said when it is loaded (:func:`~napari_construct.load_model`). Settings that were
+    stored with a ``device`` can be read; it has no effect, which a warning says.
+    """
 
     classes: tuple[str, ...] | None = None
     views: ViewsName | None = None
     tile: Annotated[int, Field(ge=64, le=4096)] = 512
     overlap: Annotated[int, Field(ge=0, le=1024)] = 64
     mpp: Annotated[float, Field(gt=0, le=100)] | None = None
-    crf: CRFParameters | None = CRFParameters()
+    crf: CRFParameters | Literal["auto"] | None = "auto"
     min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.0
     protect_confidence: Annotated[float, Field(gt=0, le=1)] | None = None
     presence_threshold: Annotated[float, Field(ge=0, le=1)] | None = None
     background: BackgroundRule | None = None
     background_exponent: Annotated[float, Field(ge=0.1, le=100)] = 10.0
-    device: str = "auto"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _stored_with_device(cls, fields: Any) -> Any:
+        return without_device(fields, cls.__name__)
 
     @model_validator(mode="after")
     def _tiles_outgrow_overlap(self) -> SegmentSettings:
@@ -70,22 +78,39 @@ class SegmentSettings(BaseModel):
             )
         return self
 
-    def changed(self, **changes: Any) -> SegmentSettings:
-        """A copy with some fields changed and all of them checked.
+    def resolved(self, *, uses_crf: bool) -> SegmentSettings:
+        """What "auto" stands for, for a model that uses the CRF or does not."""
+        if self.crf != "auto":
+            return self
+        return self.changed(crf=CRFParameters() if uses_crf else None)
 
-        Raises
-        ------
-        ConfigurationError
-            If a field is unknown or out of range; the message names it.
-        """
-        try:
-            return SegmentSettings.model_validate(self.model_dump() | changes)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            if not where:  # settings that contradict each other
-                raise ConfigurationError(str(first["ctx"]["error"])) from error
-            raise ConfigurationError(
-                f"setting {where}: {first['msg']}, got {first['input']!r}; "
-                "see SegmentSettings for what is allowed"
-            ) from error
+
+def without_device(fields: Any, settings: str) -> Any:
+    """Fields of settings that were stored when ``device`` was one of them; a warning where it said something.
+
+    Parameters
+    ----------
+    fields : mapping
+        Names and values; anything else is passed on.
+    settings : str
+        Name of the settings, for the warning.
+    """
+    if not isinstance(fields, Mapping) or "device" not in fields:
+        return fields
+    if fields["device"] != "auto":
+        warnings.warn(
+            f"{settings}: device is no setting any more, got {fields['device']!r}, which has no effect; give "
+            "it where the model is loaded: load_model(model, device=...)",
+            FutureWarning,
+            stacklevel=2,
+        )
+    return {name: value for name, value in fields.items() if name != "device"}
+
+
+def with_device_of_segment(fields: Any) -> Any:
+    """Fields of settings that hold ``segment``, with the device beside it, of which it once was a part."""
+    segment = fields.get("segment") if isinstance(fields, Mapping) else None
+    if not isinstance(segment, Mapping) or "device" not in segment:
+        return fields
+    rest = {name: value for name, value in segment.items() if name != "device"}
+    return {"device": segment["device"], **fields, "segment": rest}

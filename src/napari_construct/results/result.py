@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from napari_construct.classes import ClassTable
 from napari_construct.refinement.safeguard import RefinementReport
 from napari_construct.types import FloatArray, LabelImage
+
+PERCENT_OF_TISSUE: Final = "percent_of_tissue"
+"""Key of an area: its share of all that is no background."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +60,10 @@ class SegmentationResult:
     refinement: RefinementReport | None = None
 
     def areas(self) -> list[dict[str, Any]]:
-        """Area of each class: pixels, percent of the tissue, and mm2 where ``mpp`` is known."""
+        """Area of each class: pixels, ``percent_of_tissue``, and mm2 where ``mpp`` is known.
+
+        The tissue is all that is no background, pixels without a label among it.
+        """
         counts = np.bincount(self.labels.ravel(), minlength=len(self.classes) + 1)[1:]
         tissue = max(int((~self.background).sum()), 1)
         rows: list[dict[str, Any]] = []
@@ -65,7 +71,7 @@ class SegmentationResult:
             row: dict[str, Any] = {
                 "class": tissue_class.name,
                 "pixels": int(pixels),
-                "percent": 100.0 * int(pixels) / tissue,
+                PERCENT_OF_TISSUE: 100.0 * int(pixels) / tissue,
             }
             if self.mpp is not None:
                 row["mm2"] = float(pixels) * self.mpp**2 * 1e-6
@@ -90,3 +96,8 @@ class SegmentationResult:
         return [
             row | {"components": count} for row, count in zip(self.areas(), self.components(), strict=True)
         ]
+
+
+def stored_area(area: Mapping[str, Any]) -> dict[str, Any]:
+    """An area of a record or ledger, in today's words: its share of the tissue was just "percent" once."""
+    return {PERCENT_OF_TISSUE if key == "percent" else key: value for key, value in area.items()}

@@ -34,7 +34,7 @@ from napari_construct.models.network.builder import build_model
 from napari_construct.models.network.config import ModelConfig
 
 TABLE = ClassTable.from_names(("tumour", "normal gland"))
-SETTINGS = PrototypeSettings(tile=128, overlap=32, device="cpu")
+SETTINGS = PrototypeSettings(tile=128, overlap=32)
 
 
 def predictor_of(encoder: Any = None, **changes: Any) -> Predictor:

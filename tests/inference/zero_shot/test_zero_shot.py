@@ -94,7 +94,7 @@ def test_settings_are_checked() -> None:
         ConfigurationError, match=r"templates: expected templates with one \{\} each, got 'x'"
     ):
         ZeroShotSettings.checked(encoder="conch", classes=WORDS, templates=("x",))
-    with pytest.raises(ConfigurationError, match="setting attention: Input should be 'maskclip'"):
+    with pytest.raises(ConfigurationError, match="setting attention: expected 'maskclip'"):
         ZeroShotSettings.checked(encoder="conch", classes=WORDS, attention="x")
 
 

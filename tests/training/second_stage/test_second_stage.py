@@ -175,5 +175,5 @@ def test_other_classes_are_refused(first: Checkpoint, patches: ImageLevelDataset
     renamed = ImageLevelDataset(patches.paths, patches.labels, ("lymphoid", "stroma"), patches.names)
     with pytest.raises(ConfigurationError, match="the classes lymphoid, tumour"):
         run(train_second_stage(renamed, first, SMALL, device="cpu"))
-    with pytest.raises(ConfigurationError, match="second stage: steps"):
+    with pytest.raises(ConfigurationError, match="setting steps"):
         SMALL.changed(steps=0)

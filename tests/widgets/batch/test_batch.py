@@ -23,7 +23,7 @@ from napari_construct.widgets.batch.batch import Batch
 
 pytestmark = pytest.mark.gui
 
-QUICK = SegmentSettings(tile=128, overlap=32, crf=None, device="cpu")
+QUICK = SegmentSettings(tile=128, overlap=32, crf=None)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from napari_construct.widgets.layers import METADATA_KEY
 
 pytestmark = pytest.mark.gui
 
-QUICK = SegmentSettings(tile=128, overlap=32, crf=None, device="cpu")
+QUICK = SegmentSettings(tile=128, overlap=32, crf=None)
 
 # 4 x 5 pixels: truth 1 and 2, 0 unlabelled
 TRUTH = np.array([[1, 1, 1, 1, 0], [1, 1, 2, 2, 0], [2, 2, 2, 2, 0], [2, 2, 2, 2, 0]], np.uint8)

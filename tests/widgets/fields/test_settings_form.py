@@ -1,16 +1,17 @@
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QGroupBox, QLineEdit, QSlider
 
 from napari_construct.exceptions import ConfigurationError
+from napari_construct.settings import Settings
 from napari_construct.widgets.fields.fields import NumberField
 from napari_construct.widgets.fields.rows import Group, Row
 from napari_construct.widgets.fields.settings_form import SettingsForm
@@ -18,17 +19,13 @@ from napari_construct.widgets.fields.settings_form import SettingsForm
 pytestmark = pytest.mark.gui
 
 
-class Stain(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class Stain(Settings):
     gain: Annotated[float, Field(gt=0, le=50)] = 1.5
     rounds: Annotated[int, Field(ge=0, le=20)] = 5
     without_row: bool = True
 
 
-class Look(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class Look(Settings):
     tile: Annotated[int, Field(ge=64, le=4096)] = 512
     overlap: Annotated[int, Field(ge=0, le=1024)] = 64
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
@@ -41,7 +38,8 @@ class Look(BaseModel):
     keep: Literal["last", "best"] = "last"
     live: bool = True
     pattern: str | None = None
-    stain: Stain | None = Stain()
+    stain: Stain | Literal["auto"] | None = Stain()
+    kept: Stain | Literal["auto"] | None = "auto"
     weights: Stain = Stain(gain=3)
     without_row: str = "as set"
 
@@ -50,12 +48,6 @@ class Look(BaseModel):
         if 2 * self.overlap > self.tile:
             raise ValueError("expected an overlap of at most half of the tile; take less")
         return self
-
-    def changed(self, **changes: Any) -> Look:
-        try:
-            return Look.model_validate(self.model_dump() | changes)
-        except ValidationError as error:
-            raise ConfigurationError(str(error.errors()[0]["msg"])) from error
 
 
 ROWS = (
@@ -70,6 +62,7 @@ ROWS = (
         Row("rate", "Rate", "Of the encoder", choices={"auto": "Automatic", None: "Frozen"}),
         Row("views", "Views", "That are averaged", choices={None: "automatic", "one": "one", "four": "four"}),
         Row("keep", "Keep the best", "Not the last", states=("last", "best")),
+        Row("kept", "Kept", "As it was set", choices={"auto": "auto", Stain(): "on", None: "off"}),
         Row("live", "Live", "Follow every change"),
         Row("pattern", "Patient", "In the name", hint="e.g. p"),
         Row("weights.gain", "Gain", "Of the weights"),
@@ -103,6 +96,7 @@ def looks() -> st.SearchStrategy[Look]:
         live=st.booleans(),
         pattern=st.none() | st.just("(p[0-9]+)_"),
         stain=st.none() | stains,
+        kept=st.none() | st.just("auto") | stains,
         weights=stains,
         without_row=st.text(),
     )

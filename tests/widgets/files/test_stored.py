@@ -54,6 +54,36 @@ def test_mask_as_tiff(viewer, shown, tmp_path) -> None:
         same(mask, opened)
 
 
+def test_shares_say_of_what(viewer, shown, tmp_path) -> None:
+    """Of the tissue where it is known, whatever was painted since; else of what has a label."""
+    _, mask = shown
+    tissue = int((mask.data > 0).sum())
+    mask.data = np.where(np.arange(mask.data.shape[1]) < 40, 0, mask.data)  # erased by hand
+    for features, key, whole in (
+        (mask.features, "percent_of_tissue", tissue),
+        (mask.features[["index", "class"]], "percent_of_labelled", int((mask.data > 0).sum())),
+    ):
+        mask.features = features
+        mask.save(str(tmp_path / f"{key}_mask.tif"), plugin="napari-construct")
+        record = json.loads((tmp_path / f"{key}.json").read_text(encoding="utf-8"))
+        for area in record["areas"]:
+            assert area[key] == pytest.approx(100 * area["pixels"] / whole)
+
+
+def test_a_record_of_before_opens_with_todays_names(viewer, shown, tmp_path) -> None:
+    _, mask = shown
+    mask.save(str(tmp_path / "slide_mask.tif"), plugin="napari-construct")
+    record = json.loads((tmp_path / "slide.json").read_text(encoding="utf-8"))
+    record["areas"] = [
+        {"class": "tumour", "pixels": 10, "percent": 25.0},
+        {"class": "lymphoid", "pixels": 30, "percent": 75.0},
+    ]
+    (tmp_path / "slide.json").write_text(json.dumps(record), encoding="utf-8")
+    (opened,) = viewer.open(str(tmp_path / "slide.json"), plugin="napari-construct")
+    assert list(opened.features["percent_of_tissue"]) == [25.0, 75.0]
+    assert "percent" not in opened.features
+
+
 def test_image_with_mask_as_zarr(viewer, shown, tmp_path) -> None:
     image, mask = shown
     viewer.layers.selection.update([image, mask])

@@ -29,7 +29,7 @@ from napari_construct.widgets.segment.job import segment_plane
 
 pytestmark = pytest.mark.gui
 
-QUICK = SegmentSettings(tile=128, overlap=32, crf=None, device="cpu")
+QUICK = SegmentSettings(tile=128, overlap=32, crf=None)
 TINY = ModelConfig(encoder="tiny", teacher="tiny", prototype_width=16, projection_hidden=16, fusion_width=16)
 
 
@@ -133,7 +133,7 @@ def _folders(widget: Any, viewer: Any, files: Files) -> None:
 
 def _prototypes(widget: Any, viewer: Any, files: Files) -> None:
     widget.setModel(str(files.checkpoint))
-    widget.setValue(PrototypeSettings(tile=128, overlap=32, device="cpu"))
+    widget.setValue(PrototypeSettings(tile=128, overlap=32))
     widget.setLayer(viewer.layers["slide"])
 
 

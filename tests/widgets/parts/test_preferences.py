@@ -7,12 +7,14 @@ from types import SimpleNamespace
 import napari.settings
 import pytest
 from npe2 import PluginManifest
+from qtpy.QtWidgets import QComboBox
 
 from napari_construct.classes import BCSS_COLOURS, ClassTable
 from napari_construct.inference.settings import SegmentSettings
+from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.widgets.batch.batch import Batch
-from napari_construct.widgets.jobs.model_loader import rebased
 from napari_construct.widgets.parts import preferences as _preferences
+from napari_construct.widgets.parts.memory import Memory
 from napari_construct.widgets.parts.preferences import Preferences, preferences
 from napari_construct.widgets.segment.segment_tissue import SegmentTissue
 
@@ -50,16 +52,16 @@ def test_widgets_start_with_them(qtbot, viewer, fake, chosen) -> None:
     widget = SegmentTissue(viewer, load_model=fake.load_model)
     qtbot.addWidget(widget)
     qtbot.waitUntil(lambda: not widget._model.isLoading(), timeout=20_000)
-    assert widget.value() == SegmentSettings(device="cpu", tile=256, overlap=32)
+    assert widget.value() == SegmentSettings(tile=256, overlap=32)
     assert [tissue.colour for tissue in widget._model.table.value()] == list(BCSS_COLOURS[:2])
     batch = Batch(viewer, load_model=fake.load_model)
     qtbot.addWidget(batch)
     qtbot.waitUntil(lambda: not batch._loader.isLoading(), timeout=20_000)
-    assert batch.value().segment == SegmentSettings(device="cpu", tile=256, overlap=32)
+    assert batch.value().segment == SegmentSettings(tile=256, overlap=32)
 
 
 def test_contradiction_is_left_out() -> None:
-    assert Preferences(tile=64, overlap=512, device="cpu").settings() == SegmentSettings(device="cpu")
+    assert Preferences(tile=64, overlap=512, device="cpu").settings() == SegmentSettings()
 
 
 def test_palette_of_the_model_is_the_default() -> None:
@@ -67,21 +69,43 @@ def test_palette_of_the_model_is_the_default() -> None:
     assert Preferences().coloured(table) == table
 
 
-def test_only_what_nobody_changed_follows_the_model() -> None:
-    before, after = SegmentSettings(), SegmentSettings(crf=None, tile=128, overlap=32)
-    value = SegmentSettings(min_confidence=0.2, tile=640)
-    assert rebased(value, before, after) == SegmentSettings(
-        crf=None, min_confidence=0.2, tile=640, overlap=32
-    )
+class WithoutCrf:
+    """What the options ask a second-stage model."""
+
+    uses_crf = False
 
 
-def test_a_model_without_crf_switches_it_off(qtbot, viewer, fake) -> None:
-    load = fake.load_model
-
+def test_automatic_says_what_it_stands_for_and_stays_automatic(qtbot, viewer, fake) -> None:
     def second_stage(model: str, *, device: str = "auto") -> SimpleNamespace:
-        return SimpleNamespace(**vars(load(model, device=device)), defaults=SegmentSettings(crf=None))
+        return SimpleNamespace(**vars(fake.load_model(model, device=device)), checkpoint=WithoutCrf())
 
     widget = SegmentTissue(viewer, load_model=second_stage)
     qtbot.addWidget(widget)
     qtbot.waitUntil(lambda: not widget._model.isLoading(), timeout=20_000)
-    assert widget.value() == SegmentSettings(crf=None)
+    choice = next(c for c in widget.findChildren(QComboBox) if c.accessibleName() == "Refine borders")
+    assert choice.currentText() == "automatic (off)"
+    assert widget.value() == SegmentSettings()
+    choice.setCurrentIndex(choice.findText("on"))
+    assert widget.value() == SegmentSettings(crf=CRFParameters())
+    widget.setModel("another")
+    qtbot.waitUntil(lambda: not widget._model.isLoading(), timeout=20_000)
+    assert widget.value() == SegmentSettings(crf=CRFParameters())  # what was chosen by hand stays
+
+
+def test_the_device_of_the_preferences_and_of_before(qtbot, viewer, fake, chosen) -> None:
+    widget = SegmentTissue(viewer, load_model=fake.load_model)
+    qtbot.addWidget(widget)
+    assert widget.device() == "cpu"
+    batch = Batch(viewer, load_model=fake.load_model)
+    qtbot.addWidget(batch)
+    assert batch.value().device == "cpu"
+    qtbot.waitUntil(lambda: not (widget._model.isLoading() or batch._loader.isLoading()), timeout=20_000)
+
+
+def test_what_was_remembered_when_the_device_was_a_setting(qtbot, viewer, fake) -> None:
+    stored = SegmentSettings(crf=None, tile=640).model_dump(mode="json") | {"device": "cpu"}
+    Memory("segment tissue").keep({"settings": stored, "preferences": Preferences().as_dict()})
+    widget = SegmentTissue(viewer, load_model=fake.load_model)
+    qtbot.addWidget(widget)
+    assert (widget.device(), widget.value()) == ("cpu", SegmentSettings(crf=None, tile=640))
+    qtbot.waitUntil(lambda: not widget._model.isLoading(), timeout=20_000)

@@ -125,7 +125,7 @@ def test_features_of_planes_are_joined() -> None:
         "index": [1],
         "pixels": [30],
         "components": [2],
-        "percent": [30.0],
+        "percent_of_tissue": [30.0],
         "mean confidence": [0.5],
         "present": [False],
     }
@@ -133,14 +133,14 @@ def test_features_of_planes_are_joined() -> None:
         "index": [1],
         "pixels": [10],
         "components": [5],
-        "percent": [100.0],
+        "percent_of_tissue": [100.0],
         "mean confidence": [0.9],
         "present": [True],
     }
     both = joined_features([one, two])
     assert both["pixels"] == [40]
     assert both["components"] == [7]
-    assert both["percent"] == pytest.approx([100 * 40 / 110])
+    assert both["percent_of_tissue"] == pytest.approx([100 * 40 / 110])
     assert both["mean confidence"] == pytest.approx([0.6])
     assert both["present"] == [True]
 
@@ -173,7 +173,7 @@ def test_copied_region_gives_identical_arrays(
     widget = SegmentTissue(viewer)
     viewer.window.add_dock_widget(widget, name="Segment tissue")
     widget.setModel(str(checkpoint))
-    widget.setValue(SegmentSettings(tile=128, overlap=32, crf=None, device="cpu"))
+    widget.setValue(SegmentSettings(tile=128, overlap=32, crf=None))
     qtbot.waitUntil(lambda: not widget.message(), timeout=60_000)
     viewer.layers["slide"].corner_pixels = np.array([[32, 32], [191, 159]])
     widget.source.setRegion("visible")

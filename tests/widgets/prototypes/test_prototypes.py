@@ -30,7 +30,7 @@ from napari_construct.widgets.segment.segment_tissue import SegmentTissue
 
 pytestmark = pytest.mark.gui
 
-SETTINGS = PrototypeSettings(tile=128, overlap=32, device="cpu")
+SETTINGS = PrototypeSettings(tile=128, overlap=32)
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +87,6 @@ def press(widget: Prototypes, name: str) -> None:
         tile=st.integers(2048, 4096),
         overlap=st.integers(0, 1024),
         mpp=st.none() | st.floats(1e-6, 100, exclude_min=True),
-        device=st.just("cpu"),
         count=st.integers(1, 200),
         per_image=st.integers(1, 200),
     )

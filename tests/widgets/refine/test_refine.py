@@ -34,7 +34,7 @@ pytestmark = pytest.mark.gui
 SETTINGS = SegmentSettings(
     tile=128,
     overlap=32,
-    device="cpu",
+    crf=CRFParameters(),
     classes=("tumour", "lymphoid"),
     background=BackgroundRule(brightness=230),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from napari_construct.widgets.segment.segment_tissue import SegmentTissue
 
 pytestmark = pytest.mark.gui
 
-QUICK = SegmentSettings(tile=128, overlap=32, crf=None, device="cpu")
+QUICK = SegmentSettings(tile=128, overlap=32, crf=None)
 
 
 @pytest.fixture
@@ -86,7 +87,8 @@ def test_damaged_checkpoint_is_named(qtbot, widget, checkpoint, tmp_path) -> Non
 
 
 def test_device_that_is_not_there(qtbot, widget) -> None:
-    widget.setValue(QUICK.model_copy(update={"device": "cuda:99"}))
+    widget.setValue(QUICK)
+    widget.setDevice("cuda:99")
     widget.run()
     qtbot.waitUntil(lambda: not widget.isRunning(), timeout=10_000)
     assert "cuda:99" in widget.message()
@@ -131,10 +133,22 @@ RECIPES = [
         update={
             "crf": CRFParameters(iterations=3),
             "background": BackgroundRule(brightness=180),
-            "device": "auto",
         }
     ),
 ]
+
+
+@pytest.fixture(scope="module")
+def second_stage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A second-stage checkpoint, untrained."""
+    from napari_construct.encoders.networks.tiny import TinyEncoder
+    from napari_construct.models.checkpoints.checkpoint import checkpoint_of, save_checkpoint
+    from napari_construct.models.network.config import ModelConfig
+    from napari_construct.models.network.unet import build_unet
+
+    config = ModelConfig(network="unet", encoder="tiny", teacher=None, fusion_width=8)
+    made = checkpoint_of(build_unet(config, TinyEncoder(), 2), CLASSES, mpp=0.25)
+    return save_checkpoint(tmp_path_factory.mktemp("second") / "unet.construct", made)
 
 
 @pytest.fixture
@@ -176,3 +190,32 @@ def test_copied_command_gives_identical_arrays(
     run(qtbot, from_file)
     mask = read_mask(tmp_path / "results" / "a slide_mask.tif")
     np.testing.assert_array_equal(viewer.layers["a slide (tissue)"].data, mask)
+
+
+@pytest.mark.parametrize("crf", ["auto", CRFParameters(iterations=1)], ids=["auto", "on"])
+def test_a_second_stage_model_gets_the_crf_only_where_it_is_chosen(
+    qtbot, viewer, from_file, second_stage, tmp_path, monkeypatch, crf
+) -> None:
+    """What else was set has no say in it: in the widget, in its Python and in its command."""
+    from typer.testing import CliRunner
+
+    from napari_construct.cli import app
+    from napari_construct.data.masks import read_mask
+
+    from_file.setModel(str(second_stage))
+    from_file.setValue(SegmentSettings(tile=128, overlap=32, crf=crf))
+    qtbot.waitUntil(lambda: not from_file.message(), timeout=60_000)
+    assert from_file.value().crf == crf
+    names: dict[str, Any] = {}
+    exec(copied(from_file, "Python"), names)
+    words = shlex.split(copied(from_file, "Command line"))
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, words[1:])
+    assert done.exit_code == 0, done.output
+    run(qtbot, from_file)
+    layer = viewer.layers["a slide (tissue)"]
+    used = layer.metadata["napari_construct"]["record"]["settings"]["crf"]
+    assert used == (None if crf == "auto" else crf.model_dump())
+    assert names["result"].record["settings"]["crf"] == used
+    np.testing.assert_array_equal(layer.data, names["result"].labels)
+    np.testing.assert_array_equal(layer.data, read_mask(tmp_path / "results" / "a slide_mask.tif"))

@@ -26,7 +26,7 @@ from napari_construct.widgets.segment.words import START, WordsOptions
 pytestmark = pytest.mark.gui
 
 WORDS = "tumour: malignant glands | carcinoma; stroma: fibrous tissue"
-QUICK = SegmentSettings(tile=128, overlap=32, crf=None, device="cpu")
+QUICK = SegmentSettings(tile=128, overlap=32, crf=None)
 
 
 @pytest.fixture(autouse=True)

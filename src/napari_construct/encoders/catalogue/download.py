@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from napari_construct.encoders.catalogue.lookup import find_entry
 from napari_construct.encoders.catalogue.overview import status_of
 from napari_construct.encoders.hub.store import Installed
 from napari_construct.events import Steps
 from napari_construct.exceptions import EncoderError
+from napari_construct.settings import Settings
 
 
-class DownloadSettings(BaseModel):
+class DownloadSettings(Settings):
     """Settings of one download.
 
     Parameters
@@ -27,8 +28,6 @@ class DownloadSettings(BaseModel):
     accepted : bool
         The user has read the licence of a gated encoder and agrees to it.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, Field(max_length=400)] = ""
     mirror: Annotated[str, Field(min_length=1, max_length=4000)] | None = None

@@ -103,7 +103,9 @@ def ablate_steps(
         raise ConfigurationError(f"expected at least one seed, got {seeds}; three or more tell a difference")
     config = config or TrainingConfig()
     encoder = encoder or create_encoder(student_id(config, len(dataset)))
-    full = Recipe(config, settings or SegmentSettings(), has_text=has_text(encoder))
+    # every variant is measured with the CRF: whether it suits a model is one of the questions
+    settings = (settings or SegmentSettings()).resolved(uses_crf=True)
+    full = Recipe(config, settings, has_text=has_text(encoder))
     chosen = variants(names, full)
     bench = _Bench(full, dataset, pairs, Path(output), classes, tuple(sorted(ignore)), encoder, device)
     compared = [variant for variant in chosen if variant.recipe is not None]
@@ -168,12 +170,13 @@ class _Bench:
         path_ends = f"seed{seed}-{_hash({**_trained_by(recipe), **self._data})}"
         checkpoint = self.folder / f"{name}-{path_ends}.construct"
         settings = both = recipe.settings
-        if settings.crf is None and self.full.settings.crf is not None:
+        with_crf = self.full.settings.crf
+        if settings.crf is None and with_crf is not None:
             # the scores from before the CRF come with those from after it
-            both = settings.changed(crf=self.full.settings.crf.model_dump())
+            both = settings.changed(crf=with_crf)
         identity = {
             "checkpoint": checkpoint.name,
-            "settings": both.model_dump(mode="json", exclude={"device"}),
+            "settings": both.model_dump(mode="json"),
             "ignore": list(self.ignore),
             "images": self._measured,
         }

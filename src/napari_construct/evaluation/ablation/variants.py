@@ -119,7 +119,7 @@ def _text(full: Recipe) -> Variant:
 
 def _crf(full: Recipe) -> Variant:
     if full.settings.crf is None:
-        return Variant("crf", "with the dense CRF", full.used(crf=CRFParameters().model_dump()))
+        return Variant("crf", "with the dense CRF", full.used(crf=CRFParameters()))
     return Variant("crf", "without the dense CRF", full.used(crf=None))
 
 

@@ -151,6 +151,7 @@ def _scored(
     clock: float,
     gallery: Gallery | None,
 ) -> Steps[ImageScore]:
+    settings = predictor.resolved(settings)
     decider = Decider(activation, predictor)
     before = yield from _columns(decider, settings.model_copy(update={"crf": None}), truth)
     after, structures = before, None

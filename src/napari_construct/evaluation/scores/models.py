@@ -9,6 +9,7 @@ from napari_construct.classes import ClassTable
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.loading import load_model
+from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from napari_construct.models.checkpoints.locations import resolve_model
 from napari_construct.types import PathLike
@@ -35,13 +36,11 @@ class Models:
         Of the first.
     names : tuple of str
         What they are called in tables.
-    crf : bool
-        Whether any of them uses the dense CRF by default.
 
     Raises
     ------
     ConfigurationError
-        If their classes differ, or a model is named twice.
+        If their classes differ, a model is named twice, or a loaded one is on another device.
     CheckpointError
         If one cannot be read.
     """
@@ -58,11 +57,14 @@ class Models:
             raise ConfigurationError("expected at least one model, got none; name one")
         self._models = tuple(m if isinstance(m, Predictor) else resolve_model(m) for m in models)
         self._device, self._weights, self._any_encoder = device, encoder_weights, any_encoder
+        for loaded in self._models:
+            if isinstance(loaded, Predictor):
+                loaded.check_device(device)
         checkpoints = [m.checkpoint if isinstance(m, Predictor) else load_checkpoint(m) for m in self._models]
         tables = [checkpoint.classes for checkpoint in checkpoints]
         self.classes: ClassTable = tables[0]
         self.names = model_names(self._models)
-        self.crf: bool = any(checkpoint.uses_crf for checkpoint in checkpoints)
+        self._uses_crf = any(checkpoint.uses_crf for checkpoint in checkpoints)
         if not any_encoder:
             _check_encoders(self.names, checkpoints)
         for name, table in zip(self.names, tables, strict=True):
@@ -71,6 +73,10 @@ class Models:
                     f"expected models of the same classes, got {', '.join(self.classes.names)} in "
                     f"{self.names[0]} and {', '.join(table.names)} in {name}; evaluate them apart"
                 )
+
+    def resolved(self, settings: SegmentSettings) -> SegmentSettings:
+        """One choice for all in place of "auto": the CRF where any of the models uses it."""
+        return settings.resolved(uses_crf=self._uses_crf)
 
     def __len__(self) -> int:
         return len(self._models)

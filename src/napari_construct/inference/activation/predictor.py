@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from napari_construct.classes import ClassTable
 from napari_construct.encoders.catalogue.lookup import encoder_hash
 from napari_construct.encoders.protocol import Encoder, EncoderSpec
-from napari_construct.exceptions import ConstructError
+from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.inference.activation.devices import resolve_device
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.checkpoints.build_from_checkpoint import build_from_checkpoint
@@ -99,10 +99,26 @@ class Predictor:
         """Pixels of the network's input for one of an image that is like the training patches."""
         return float(self.checkpoint.training.get("scale", 1.0))
 
-    @property
-    def defaults(self) -> SegmentSettings:
-        """Settings that suit the model: some need no CRF, second-stage networks (unet) among them."""
-        return SegmentSettings() if self.checkpoint.uses_crf else SegmentSettings(crf=None)
+    def resolved(self, settings: SegmentSettings) -> SegmentSettings:
+        """Settings with what suits this model in place of "auto"."""
+        return settings.resolved(uses_crf=self.checkpoint.uses_crf)
+
+    def check_device(self, device: str | None) -> None:
+        """Refuse a wish that came too late: the model is on a device already.
+
+        Raises
+        ------
+        ConfigurationError
+            If another device is named than the model's; None and "auto" are no wish.
+        """
+        if device is None or device == "auto":
+            return
+        wanted = resolve_device(device)
+        if (wanted.type, wanted.index or 0) != (self.device.type, self.device.index or 0):
+            raise ConfigurationError(
+                f"expected the device of the loaded model {self.name} ({self.device}), got {device!r}; leave "
+                "the device out, or load the model there: load_model(model, device=...)"
+            )
 
     @property
     def spec(self) -> EncoderSpec:

@@ -92,7 +92,7 @@ def finish_steps(
     InputError
         If the result would not fit into memory.
     """
-    return (yield from Decider(activation, predictor).steps(settings or predictor.defaults))
+    return (yield from Decider(activation, predictor).steps(settings or SegmentSettings()))
 
 
 class Decider:
@@ -125,6 +125,7 @@ class Decider:
         """
         started = time.perf_counter()
         activation, predictor = self.activation, self.predictor
+        settings = predictor.resolved(settings)
         chosen = named_classes(settings.classes, predictor.classes)
         yield Event("refine", 0, 1)
         whole_glass, scores = self._found(settings.background)
@@ -198,11 +199,12 @@ class Decider:
             return labels
 
         before = decided(probabilities)
-        if settings.crf is None or deciding < 2:
+        crf = settings.crf
+        if not isinstance(crf, CRFParameters) or deciding < 2:
             return before, None
         image = self.activation.image[part]
         seen = published_crf_image(image, predictor.mean, predictor.std) if predictor.published else image
-        after = decided((yield from self._refined(seen, probabilities, settings.crf, part)))
+        after = decided((yield from self._refined(seen, probabilities, crf, part)))
         if settings.protect_confidence is not None:
             confidence = confidence_of(before, evidence)
             after = protect_regions(

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from napari_construct.classes import ClassTable
 from napari_construct.encoders.networks.attentions import DenseAttention
-from napari_construct.exceptions import ConfigurationError
 from napari_construct.models.network.descriptions import TEMPLATES, Several, parse_classes
+from napari_construct.settings import Settings
 
 
-class ZeroShotSettings(BaseModel):
+class ZeroShotSettings(Settings):
     """What :func:`~napari_construct.load_model` takes in place of a trained model.
 
     Parameters
@@ -28,8 +28,6 @@ class ZeroShotSettings(BaseModel):
     several : {"average", "prototypes"}
         Whether several descriptions of a class are averaged, or the likest decides.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     encoder: Annotated[str, Field(min_length=1)]
     classes: ClassTable
@@ -49,22 +47,3 @@ class ZeroShotSettings(BaseModel):
         if wrong:
             raise ValueError(f"expected templates with one {{}} each, got {wrong[0]!r}; correct it")
         return value
-
-    @classmethod
-    def checked(cls, **given: Any) -> ZeroShotSettings:
-        """The same, with this package's own errors.
-
-        Raises
-        ------
-        ConfigurationError
-            If a value is out of range; the message names it.
-        """
-        try:
-            return cls(**given)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise ConfigurationError(
-                f"setting {where}: {first['msg'].removeprefix('Value error, ')}, got {first['input']!r}; "
-                "see ZeroShotSettings for what is allowed"
-            ) from error

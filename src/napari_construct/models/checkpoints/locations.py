@@ -12,6 +12,9 @@ from napari_construct.types import PathLike
 
 SUFFIX: Final = ".construct"
 
+DEFAULT_MODEL: Final = "lymph-node"
+"""The bundled model that is taken where none is named."""
+
 
 def bundled_models() -> dict[str, Path]:
     """Models that come with the package: name and file."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from napari_construct.settings import Settings
 
 ViewsName = Literal["one", "four", "six"]
 """Of :data:`napari_construct.refinement.views.VIEWS`."""
 
 
-class BackgroundRule(BaseModel):
+class BackgroundRule(Settings):
     """Glass and white tissue: pixels too bright and too pale to be stained.
 
     A pixel is white where, after a Gaussian blur of ``sigma`` pixels, every RGB channel is at
@@ -19,8 +21,6 @@ class BackgroundRule(BaseModel):
     smaller one (lumen, fat cell, crack) belongs to the tissue around it. 0 makes all white background.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     enabled: bool = True
     brightness: Annotated[float, Field(ge=0, le=255)] = 220.0
     chroma: Annotated[float, Field(ge=0, le=255)] = 20.0
@@ -28,7 +28,7 @@ class BackgroundRule(BaseModel):
     smallest: Annotated[float, Field(ge=0)] = 50_000.0
 
 
-class Calibration(BaseModel):
+class Calibration(Settings):
     """Fitted after training and stored in the checkpoint.
 
     Parameters
@@ -49,8 +49,6 @@ class Calibration(BaseModel):
     views : {"one", "four", "six"}
         Views that are averaged unless the user says otherwise; found on images with masks.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     temperature: Annotated[float, Field(gt=0, le=1000)] = 1.0
     class_offsets: tuple[Annotated[float, Field(ge=-100, le=100)], ...] = ()

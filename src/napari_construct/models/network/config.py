@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from napari_construct.exceptions import ConfigurationError
+from napari_construct.settings import Settings
 
 Preset = Literal["construct", "published"]
 
@@ -15,7 +15,7 @@ BCSS_STD = (0.1736589, 0.22564577, 0.19820057)
 """The statistics the released code normalises with, whatever the encoder expects."""
 
 
-class ModelConfig(BaseModel):
+class ModelConfig(Settings):
     """Configuration of a network; :meth:`preset` fills it for the two known wirings.
 
     Parameters
@@ -60,8 +60,6 @@ class ModelConfig(BaseModel):
         (:mod:`~napari_construct.models.checkpoints.placed_prototypes`).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     network: Literal["construct", "unet"] = "construct"
     preset: Preset = "construct"
     encoder: str = "mini"
@@ -98,7 +96,4 @@ class ModelConfig(BaseModel):
                 "pooling": "mean",
                 "class_bias": False,
             }
-        try:
-            return cls(**(fields | changes))
-        except ValidationError as error:
-            raise ConfigurationError(f"model configuration: {error}") from error
+        return cls.checked(**fields | changes)

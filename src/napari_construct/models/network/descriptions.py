@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from napari_construct.classes import OKABE_ITO, ClassTable, TissueClass
 from napari_construct.exceptions import ConfigurationError
+from napari_construct.settings import problem
 
 TEMPLATES: Final = (
     "{}.",
@@ -64,7 +65,7 @@ def parse_classes(text: str) -> ClassTable:
     except ValidationError as error:
         raise ConfigurationError(
             f"expected classes as 'tumour: malignant glands; stroma: fibrous tissue', got {text!r} "
-            f"({error.errors()[0]['msg']}); correct them"
+            f"({problem(error)}); correct them"
         ) from error
 
 

@@ -16,6 +16,7 @@ from napari_construct.inference.decision.decider import finish
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.metrics.segmentation import confusion_matrix, scores_from_confusion
 from napari_construct.models.network.calibration import ViewsName
+from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.training.calibration.validation import MaskedImages
 
 MOST: Final = 8
@@ -50,7 +51,7 @@ def best_choices_steps(data: MaskedImages, predictor: Predictor) -> Steps[tuple[
     for image_path, mask_path in (pairs[i] for i in chosen.tolist()):
         image, truth = read_image(image_path), read_mask(mask_path)
         for name in views:
-            settings = SegmentSettings(mpp=image.mpp or data.mpp, views=name)
+            settings = SegmentSettings(mpp=image.mpp or data.mpp, views=name, crf=CRFParameters())
             activation = yield from cam_steps(image.pixels, predictor, settings, name=image_path.name)
             for crf in (True, False):
                 found = finish(activation, predictor, settings if crf else settings.changed(crf=None))

@@ -6,11 +6,12 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.models.network.config import ModelConfig, Preset
-from napari_construct.training.config.files import read_settings, validated
+from napari_construct.settings import Settings
+from napari_construct.training.config.files import read_settings
 from napari_construct.training.config.parts import AugmentationConfig, LossWeights, Share
 from napari_construct.types import PathLike
 
@@ -21,7 +22,7 @@ LEAST_STEPS: Final = 400
 """Steps under which tissue is hardly learned (docs/experiments.md)."""
 
 
-class TrainingConfig(BaseModel):
+class TrainingConfig(Settings):
     """Settings of a training run.
 
     Parameters
@@ -144,8 +145,6 @@ class TrainingConfig(BaseModel):
         Epochs from one validation to the next; the last epoch is always validated.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     model: ModelConfig = ModelConfig(encoder="auto", prototypes_per_class=4, cam_stride=4)
     epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 16
@@ -243,7 +242,7 @@ class TrainingConfig(BaseModel):
                 "validate_every": 1,
                 "augmentation": AugmentationConfig.none().model_copy(update={"flips": True}),
             }
-        return validated(cls, fields | changes)
+        return cls.checked(**fields | changes)
 
     @classmethod
     def load(cls, path: PathLike, **changes: Any) -> TrainingConfig:
@@ -263,10 +262,6 @@ class TrainingConfig(BaseModel):
         base = cls.of_preset(preset).model_dump()
         fields["model"] = base["model"] | dict(fields.get("model") or {})
         try:
-            return validated(cls, base | fields | changes)
+            return cls.checked(**base | fields | changes)
         except ConfigurationError as error:
             raise ConfigurationError(f"{path}: {error}") from error
-
-    def changed(self, **changes: Any) -> TrainingConfig:
-        """Copy with some fields changed and everything checked again."""
-        return validated(type(self), self.model_dump() | changes)

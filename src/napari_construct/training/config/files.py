@@ -1,35 +1,12 @@
-"""Settings from files, and what is said about mistakes in them."""
+"""Settings from files."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import Any
 
 from napari_construct.exceptions import ConfigurationError
-
-Settings = TypeVar("Settings", bound=BaseModel)
-
-
-def validated(cls: type[Settings], fields: dict[str, Any]) -> Settings:
-    """Settings from plain values.
-
-    Raises
-    ------
-    ConfigurationError
-        Naming the first field that is unknown or impossible.
-    """
-    try:
-        return cls.model_validate(fields)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "settings"
-        found = "" if not first["loc"] else f", got {first.get('input')!r}"
-        raise ConfigurationError(
-            f"training configuration: {where}: {first['msg']}{found}; correct this field"
-        ) from error
 
 
 def read_settings(path: Path) -> dict[str, Any]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from napari_construct.settings import Settings
 
 Share = Annotated[float, Field(ge=0, le=1)]
 _Weight = Annotated[float, Field(ge=0, le=1000)]
 
 
-class LossWeights(BaseModel):
+class LossWeights(Settings):
     """Factors of the parts of the objective; 0 leaves a part out (it is not computed).
 
     The defaults are what measurement favours (docs/experiments.md); the paper's are :meth:`published`.
@@ -29,8 +31,6 @@ class LossWeights(BaseModel):
         Of the likeness between prototypes of one class; without effect where each class has one.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     classification: _Weight = 1.0
     presence: _Weight = 0.1
     distillation: _Weight = 0.2
@@ -43,7 +43,7 @@ class LossWeights(BaseModel):
         return cls(classification=1.0, distillation=1.5, contrast=0.2)
 
 
-class AugmentationConfig(BaseModel):
+class AugmentationConfig(Settings):
     """How far training views may lie from the patch on disk.
 
     Parameters
@@ -71,8 +71,6 @@ class AugmentationConfig(BaseModel):
         Share of views that receive a strip of another view; labels are then known for both parts. The
         published objective knows no mosaics.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     flips: bool = True
     rotations: bool = True

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from napari_construct.exceptions import ConfigurationError
 from napari_construct.models.network.calibration import ViewsName
 from napari_construct.refinement.dense_crf.params import CRFParameters
+from napari_construct.settings import Settings
 from napari_construct.training.config.config import AugmentationConfig
 
 _Share = Annotated[float, Field(ge=0, le=1)]
@@ -16,7 +16,7 @@ _Share = Annotated[float, Field(ge=0, le=1)]
 FIRST = "first"
 
 
-class SecondStageConfig(BaseModel):
+class SecondStageConfig(Settings):
     """Settings of the second stage.
 
     Parameters
@@ -41,8 +41,7 @@ class SecondStageConfig(BaseModel):
     views : {"one", "four", "six"} or None
         Views that the first stage averages; None takes what its calibration found best.
     crf : CRFParameters, "auto" or None
-        Refinement of the pseudo masks; "auto" is what suits the first stage
-        (:attr:`~napari_construct.inference.activation.predictor.Predictor.defaults`).
+        Refinement of the pseudo masks; "auto" is what suits the first stage, as for a segmentation.
     augmentation : AugmentationConfig
         Views of the patches, mosaics included.
     patch_mpp : float or None
@@ -54,8 +53,6 @@ class SecondStageConfig(BaseModel):
     memory_limit_mb : int
         Of patches and pseudo masks together. Of more patches, an even selection is used.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     encoder: str = FIRST
     width: Annotated[int, Field(ge=4, le=1024)] = 64
@@ -73,14 +70,3 @@ class SecondStageConfig(BaseModel):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     num_workers: Annotated[int, Field(ge=0, le=256)] = 2
     memory_limit_mb: Annotated[int, Field(ge=1)] = 2000
-
-    def changed(self, **changes: Any) -> SecondStageConfig:
-        """Copy with some fields changed and everything checked again."""
-        try:
-            return SecondStageConfig.model_validate(self.model_dump() | changes)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "settings"
-            raise ConfigurationError(
-                f"second stage: {where}: {first['msg']}, got {first.get('input')!r}; correct this field"
-            ) from error

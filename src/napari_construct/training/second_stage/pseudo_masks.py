@@ -78,8 +78,7 @@ def pseudo_mask(
     settings = SegmentSettings(classes=names, views=config.views, crf=None)
     activation = run(cam_steps(image, first, settings, mpp=mpp))
     believed = finish(activation, first, settings).probabilities
-    crf = first.defaults.crf if config.crf == "auto" else config.crf
-    labels = finish(activation, first, settings.changed(classes=named, crf=crf)).labels
+    labels = finish(activation, first, settings.changed(classes=named, crf=config.crf)).labels
     chosen = np.maximum(labels, 1)[None].astype(np.intp) - 1
     sure = np.take_along_axis(believed, chosen, 0)[0] >= config.min_confidence
     mask: NDArray[np.uint8] = np.where((labels > 0) & sure, chosen[0], UNKNOWN).astype(np.uint8)

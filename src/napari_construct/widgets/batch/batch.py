@@ -33,7 +33,7 @@ from napari_construct.widgets.batch.outputs import BatchOutputs
 from napari_construct.widgets.fields.layout import column, fill_dock, fold
 from napari_construct.widgets.fields.message_label import Level, plain
 from napari_construct.widgets.jobs import predictors as _predictors
-from napari_construct.widgets.jobs.model_loader import ModelLoader, model_missing, rebased
+from napari_construct.widgets.jobs.model_loader import ModelLoader, model_missing
 from napari_construct.widgets.jobs.predictors import LoadedModel, LoadModel
 from napari_construct.widgets.jobs.run_control import RunControl
 from napari_construct.widgets.jobs.workers import Job
@@ -43,7 +43,6 @@ from napari_construct.widgets.parts.model_chooser import ModelChooser
 from napari_construct.widgets.parts.options import SegmentOptions
 from napari_construct.widgets.parts.preferences import preferences
 from napari_construct.widgets.parts.recipes import batch_as_command, batch_as_python
-from napari_construct.widgets.segment.job import defaults_of
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -75,7 +74,6 @@ class Batch(QWidget):
         self._loaded = LoadedModel(load_model or _predictors.load_model)
         self._loader = ModelLoader(self._loaded, self)
         self._preferences = preferences()
-        self._baseline = self._preferences.settings()
         self._inputs = BatchInputs(viewer, self)
         self._model = ModelChooser(self)
         self._output = self._build_output()
@@ -87,7 +85,8 @@ class Batch(QWidget):
         self._control = RunControl("Run batch", self)
         self._adder = LayerAdder(viewer, self)
         self._copy_row = CopyRow(self)
-        self._options.setValue(self._baseline)
+        self._options.setValue(self._preferences.settings())
+        self._options.setDevice(self._preferences.device)
         self._build_layout()
         self._connect()
         if self._preferences.model:
@@ -96,12 +95,11 @@ class Batch(QWidget):
 
     def value(self) -> BatchSettings:
         """The settings on view."""
-        return BatchSettings.model_validate(
-            {
-                "model": self._model.value(),
-                "segment": self._options.value(),
-                "outputs": self._outputs.value(),
-            }
+        return BatchSettings.checked(
+            model=self._model.value(),
+            segment=self._options.value(),
+            outputs=self._outputs.value(),
+            device=self._options.device(),
         )
 
     def setValue(self, value: BatchSettings) -> None:
@@ -109,6 +107,7 @@ class Batch(QWidget):
         self._model.setValue(value.model)
         self._outputs.setValue(value.outputs)
         self._options.setValue(value.segment)
+        self._options.setDevice(value.device)
 
     def output(self) -> str:
         """The output folder."""
@@ -186,7 +185,7 @@ class Batch(QWidget):
     def _connect(self) -> None:
         self._inputs.opened.connect(self._on_opened)
         self._inputs.valueChanged.connect(self._refresh)
-        self._loader.loaded.connect(self._on_loaded)
+        self._loader.loaded.connect(self._options.showModel)
         self._loader.changed.connect(self._refresh)
         self._output.textChanged.connect(self._refresh)
         self._model.valueChanged.connect(self._on_model)
@@ -201,16 +200,9 @@ class Batch(QWidget):
 
     def _on_model(self, *_: object) -> None:
         """Load the model ahead: what suits it is known then, and a broken one is told now."""
-        self._loader.load(self._model.value(), self._options.field("device").get())
+        self._options.showModel(None)
+        self._loader.load(self._model.value(), self._options.device())
         self._on_changed()
-
-    def _on_loaded(self, predictor: Any) -> None:
-        before, self._baseline = self._baseline, self._preferences.settings(defaults_of(predictor))
-        if not self._options.problem():
-            value = self.value()
-            self.setValue(
-                value.model_copy(update={"segment": rebased(value.segment, before, self._baseline)})
-            )
 
     def _on_changed(self, *_: object) -> None:
         self._refresh()

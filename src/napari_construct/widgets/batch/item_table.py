@@ -67,7 +67,7 @@ class ItemTable(QTableWidget):
     def _show(self, row: int, entry: Entry) -> None:
         name = QTableWidgetItem(entry.name or Path(entry.key).name)
         name.setToolTip(entry.key)
-        shares = ", ".join(f"{area['class']} {area['percent']:.0f} %" for area in entry.areas)
+        shares = ", ".join(f"{area['class']} {area['percent_of_tissue']:.0f} %" for area in entry.areas)
         state = QTableWidgetItem(shares or _STATES[entry.state])
         state.setToolTip(entry.error or shares or _STATES[entry.state])
         if entry.state == "failed":

@@ -62,7 +62,7 @@ def batch_steps(
 ) -> Steps[BatchOutcome]:
     """The whole job, in the worker's thread."""
     yield Event("loading the model", 0, 1)
-    predictor = get_predictor(settings.model, settings.segment.device)
+    predictor = get_predictor(settings.model, settings.device)
     from napari_construct.batch.runner import run_batch
     from napari_construct.batch.sources import find_sources
 

@@ -57,7 +57,7 @@ def errors_layer(errors: NDArray[np.uint8], source: str, **placement: Any) -> La
             "index": list(KINDS),
             "pixel is": [words for words, _ in KINDS.values()],
             "pixels": counts.tolist(),
-            "percent": (100 * counts / scored).tolist(),
+            "percent_of_scored": (100 * counts / scored).tolist(),
         },
         colormap=DirectLabelColormap(
             color_dict=colours | {value: colour for value, (_, colour) in KINDS.items()}, name="errors"

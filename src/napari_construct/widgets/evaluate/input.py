@@ -65,14 +65,13 @@ class EvaluateInput(QWidget):
         ValueError
             If ignored values are no numbers from 0 to 255, or options contradict each other.
         """
-        return EvaluateSettings.model_validate(
-            {
-                "mode": self.mode.get(),
-                "ignore": self._ignored(),
-                "first_class": self.first.get(),
-                "model": self.model.value(),
-                "segment": self.options.value(),
-            }
+        return EvaluateSettings.checked(
+            mode=self.mode.get(),
+            ignore=self._ignored(),
+            first_class=self.first.get(),
+            model=self.model.value(),
+            segment=self.options.value(),
+            device=self.options.device(),
         )
 
     def setValue(self, value: EvaluateSettings) -> None:
@@ -82,6 +81,7 @@ class EvaluateInput(QWidget):
         self.ignored.setText(", ".join(map(str, value.ignore)))
         self.model.setValue(value.model)
         self.options.setValue(value.segment)
+        self.options.setDevice(value.device)
         self._on_mode()
 
     def folders(self) -> tuple[Path, Path | None]:

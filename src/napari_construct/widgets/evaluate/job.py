@@ -149,7 +149,7 @@ def folders_job(images: Path, masks: Path | None, settings: EvaluateSettings) ->
     from napari_construct.evaluation.evaluate import evaluate_steps
     from napari_construct.evaluation.scores.models import Models
 
-    models = Models([settings.model], device=settings.segment.device)
+    models = Models([settings.model], device=settings.device)
     yield Event("loading the model", 1, 1)
     report = yield from evaluate_steps(pairs, models, settings.segment, ignore=settings.ignore)
     yield Event("summing up", 0, 1)
@@ -168,7 +168,7 @@ def image_job(image: Path, mask: Path, settings: EvaluateSettings, table: ClassT
     from napari_construct.inference.segment import segment_steps
 
     yield Event("loading the model", 0, 1)
-    predictor = load_model(settings.model, device=settings.segment.device)
+    predictor = load_model(settings.model, device=settings.device)
     file, truth = read_image(image), read_mask(mask)
     result = yield from segment_steps(file.pixels, predictor, settings.segment, mpp=file.mpp, name=image.stem)
     yield Event("making the layers", 0, 1)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
-from typing import Final
 
-from napari_construct.inference.settings import SegmentSettings
 from napari_construct.widgets.evaluate.job import LayerPair
 from napari_construct.widgets.evaluate.settings import EvaluateSettings
-
-_OPTIONS: Final = ("tile", "overlap", "min_confidence", "device")
+from napari_construct.widgets.parts.recipes import segment_arguments, segment_json, segment_options
 
 
 def folders(images: Path, masks: Path | None) -> tuple[Path, Path]:
@@ -21,15 +17,14 @@ def folders(images: Path, masks: Path | None) -> tuple[Path, Path]:
 
 def folders_as_python(images: Path, masks: Path | None, settings: EvaluateSettings) -> str:
     """A script whose ``report`` holds the scores."""
-    changed = settings.segment.model_dump(exclude_defaults=True)
-    arguments = ", ".join(f"{name}={value!r}" for name, value in changed.items())
     first, second = folders(images, masks)
+    place = "" if settings.device == "auto" else f", device={settings.device!r}"
     return (
         "from napari_construct import SegmentSettings, evaluate\n"
         "\n"
-        f"settings = SegmentSettings({arguments})\n"
+        f"settings = SegmentSettings({segment_arguments(settings.segment)})\n"
         f"report = evaluate({str(first)!r}, {str(second)!r}, {settings.model!r}, settings, "
-        f"ignore={list(settings.ignore)!r})\n"
+        f"ignore={list(settings.ignore)!r}{place})\n"
         "print(report.to_markdown())\n"
     )
 
@@ -40,20 +35,11 @@ def folders_as_command(images: Path, masks: Path | None, settings: EvaluateSetti
     words = ["napari-construct", "evaluate", str(first), str(second), "--model", settings.model]
     for value in settings.ignore:
         words += ["--ignore", str(value)]
-    segment, default = settings.segment, SegmentSettings()
-    if segment.views is not None:
-        words += ["--views", segment.views]
-    words.append("--no-crf" if segment.crf is None else "--crf")  # a model may have its own default
-    for option in _OPTIONS:
-        value = getattr(segment, option)
-        if value != getattr(default, option):
-            words += [f"--{option.replace('_', '-')}", str(value)]
+    segment = settings.segment
+    words += segment_options(segment, settings.device)
     if segment.mpp is not None:
         words += ["--mpp", repr(segment.mpp)]
-    known = {"views", "mpp", *_OPTIONS, *(("crf",) if segment.crf is None else ())}
-    rest = segment.model_dump(mode="json", exclude=known, exclude_defaults=True)
-    if rest:
-        words += ["--settings", json.dumps(rest)]
+    words += segment_json(segment)
     return shlex.join(words) + "\n"
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, model_validator
 
-from napari_construct.inference.settings import SegmentSettings
+from napari_construct.inference.settings import SegmentSettings, with_device_of_segment
+from napari_construct.models.checkpoints.locations import DEFAULT_MODEL
+from napari_construct.settings import Settings
 
 
-class EvaluateSettings(BaseModel):
+class EvaluateSettings(Settings):
     """Settings of an evaluation of layers or of folders.
 
     Parameters
@@ -25,12 +27,18 @@ class EvaluateSettings(BaseModel):
         Name of a model, or path of a checkpoint; of folders.
     segment : SegmentSettings
         How images are segmented; of folders.
+    device : str
+        Where the model is loaded; of folders.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     mode: Literal["layers", "folders"] = "layers"
     ignore: tuple[Annotated[int, Field(ge=0, le=255)], ...] = ()
     first_class: Literal[0, 1] = 1
-    model: str = "lymph-node"
+    model: str = DEFAULT_MODEL
     segment: SegmentSettings = SegmentSettings()
+    device: str = "auto"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _stored_with_device(cls, fields: Any) -> Any:
+        return with_device_of_segment(fields)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from pydantic import BaseModel
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QWidget
 
@@ -76,6 +77,8 @@ class NumberField(QDoubleSpinBox):
 class ChoiceField(QComboBox):
     """One of a few values; another one that is put in is added to the list.
 
+    Settings that are put in take the place of those of the same class.
+
     Parameters
     ----------
     choices : mapping
@@ -109,10 +112,18 @@ class ChoiceField(QComboBox):
 
     def put(self, value: Any) -> None:
         # None, 0 and "" are different choices
-        known = [i for i, v in enumerate(self._values) if v == value and type(v) is type(value)]
+        known = [
+            i
+            for i, v in enumerate(self._values)
+            if type(v) is type(value) and (v == value or isinstance(v, BaseModel))
+        ]
         if not known:
             self._add(value, str(value))
-        self.setCurrentIndex(known[0] if known else len(self._values) - 1)
+        index = known[0] if known else len(self._values) - 1
+        other, self._values[index] = self._values[index] != value, value
+        self.setCurrentIndex(index)
+        if other:
+            self.edited.emit()
         if self.isEditable():
             self.setEditText(self.itemText(self.currentIndex()))
             self.lineEdit().setCursorPosition(0)  # of a long name the beginning counts
@@ -128,15 +139,7 @@ class ChoiceField(QComboBox):
 
 
 class SwitchField(QCheckBox):
-    """Two values: one when ticked, the other when not.
-
-    Parameters
-    ----------
-    words : str
-        Beside the tick.
-    on, off : object
-        Its values; another one that is put in takes the place of ``on``.
-    """
+    """Two values: one when ticked, the other when not."""
 
     edited = Signal()
 
@@ -151,9 +154,7 @@ class SwitchField(QCheckBox):
         return self._on if self.isChecked() else self._off
 
     def put(self, value: Any) -> None:
-        if value != self._off:
-            self._on = value
-        self.setChecked(value != self._off)
+        self.setChecked(value == self._on)
 
     def _on_toggled(self, *_: object) -> None:
         self.edited.emit()

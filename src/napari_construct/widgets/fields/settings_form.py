@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Final, Generic, TypeVar
 
 from pydantic import BaseModel
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QAbstractButton, QCheckBox, QFormLayout, QGroupBox, QWidget
 
 from napari_construct.exceptions import ConstructError
+from napari_construct.settings import Settings
 from napari_construct.widgets.fields.fields import SwitchField
 from napari_construct.widgets.fields.layout import fold
 from napari_construct.widgets.fields.row_fields import field_of, schema_of
@@ -19,13 +20,7 @@ _LEAST_WIDTH: Final = 90
 """Pixels; what the style asks for would make a dock of several groups wider than napari's usual 320."""
 
 
-@runtime_checkable
-class _Settings(Protocol):
-    def model_dump(self) -> dict[str, Any]: ...
-    def changed(self, **changes: Any) -> Any: ...
-
-
-Edited = TypeVar("Edited", bound=_Settings)
+Edited = TypeVar("Edited", bound=Settings)
 
 
 class SettingsForm(QWidget, Generic[Edited]):
@@ -92,7 +87,7 @@ class SettingsForm(QWidget, Generic[Edited]):
         """Names and values of all settings, not checked."""
         plain = self._base.model_dump()
         for key, start in self._starts.items():
-            if isinstance(start, BaseModel) and plain[key] is None:
+            if isinstance(start, BaseModel) and not isinstance(plain[key], dict):
                 plain[key] = start.model_dump()
         for key, field in self._fields.items():
             *parts, name = key.split(".")
@@ -128,7 +123,9 @@ class SettingsForm(QWidget, Generic[Edited]):
         for name in key.split("."):
             path = f"{path}.{name}" if path else name
             value = getattr(value, name)
-            value = self._starts.get(path) if value is None else value
+            start = self._starts.get(path)
+            if value is None or (isinstance(start, BaseModel) and not isinstance(value, BaseModel)):
+                value = start
         return value
 
     def _build(self, form: QFormLayout, rows: Sequence[Row | Group]) -> None:

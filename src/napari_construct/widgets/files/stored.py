@@ -15,6 +15,7 @@ from napari_construct.classes import ClassTable
 from napari_construct.data.masks import read_mask
 from napari_construct.exceptions import InputError
 from napari_construct.export.own_files import read_record, record_path
+from napari_construct.results.result import stored_area
 from napari_construct.widgets.layers import cam_layer, labels_layer
 
 _LABELS_IN_MEMORY: Final = 16384 * 16384
@@ -42,7 +43,7 @@ def record_layers(path: Path, name: str | None = None) -> list[Layer]:
         table = ClassTable.from_names(tuple(colours), palette=tuple(colours.values()))
         mask = read_mask(path.parent / Path(files["mask"]).name)
         maps = tifffile.imread(path.parent / Path(files["cams"]).name) if "cams" in files else None
-        features = _features(record.get("areas", ()), record.get("presence", {}))
+        features = _features([stored_area(a) for a in record.get("areas", ())], record.get("presence", {}))
         mpp = record.get("input", {}).get("mpp")
     except (KeyError, TypeError, AttributeError, OSError, ValueError, tifffile.TiffFileError) as error:
         raise InputError(

@@ -23,6 +23,7 @@ from napari_construct.export.own_files import RECORD_FORMAT, record_path, refuse
 from napari_construct.export.record import write_record
 from napari_construct.export.tiff import write_mask
 from napari_construct.results.files import write_stack
+from napari_construct.results.result import PERCENT_OF_TISSUE
 from napari_construct.widgets.layers import METADATA_KEY, micrometres_per_pixel
 
 LayerData = tuple[Any, Mapping[str, Any], str]
@@ -120,7 +121,7 @@ def _write_record(
 ) -> str:
     """What is known of the mask, and its areas as they are now, beside what was written."""
     counts = np.bincount(labels.ravel(), minlength=len(classes) + 1)[1 : len(classes) + 1]
-    total = max(int((labels > 0).sum()), 1)
+    share, total = _whole(layer, int(counts.sum()))
     mpp = micrometres_per_pixel(layer)
     known = layer.metadata.get(METADATA_KEY, {}).get("record", {})
     record = {
@@ -129,7 +130,7 @@ def _write_record(
         "input": {**known.get("input", {}), "mpp": mpp},
         "saved_from": layer.name,
         "areas": [
-            {"class": name, "pixels": int(n), "percent": 100 * int(n) / total}
+            {"class": name, "pixels": int(n), share: 100 * int(n) / total}
             | ({} if mpp is None else {"mm2": int(n) * mpp**2 * 1e-6})
             for name, n in zip(classes.names, counts, strict=True)
         ],
@@ -139,3 +140,12 @@ def _write_record(
     target = record_path(path)
     write_record(target, record)
     return str(target)
+
+
+def _whole(layer: Labels, labelled: int) -> tuple[str, float]:
+    """What the classes' shares are shares of, and its pixels: the tissue where the layer's table knows it."""
+    table = layer.features
+    if {"pixels", PERCENT_OF_TISSUE} <= set(table) and table[PERCENT_OF_TISSUE].sum() > 0:
+        tissue = 100 * float(table["pixels"].sum()) / float(table[PERCENT_OF_TISSUE].sum())
+        return PERCENT_OF_TISSUE, max(tissue, labelled, 1)  # painted glass is tissue by the painter's word
+    return "percent_of_labelled", max(labelled, 1)

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_construct.inference.settings import SegmentSettings
 from napari_construct.widgets.fields.message_label import Level, plain
 from napari_construct.widgets.jobs.predictors import LoadedModel, ModelChoice, load_steps
 from napari_construct.widgets.jobs.run_control import RunControl
@@ -74,9 +73,3 @@ def model_missing(control: RunControl, model: str, error: Exception | None, *, l
     else:
         return False
     return True
-
-
-def rebased(value: SegmentSettings, before: SegmentSettings, after: SegmentSettings) -> SegmentSettings:
-    """Settings in which what still has the value of the old defaults gets that of the new ones."""
-    names = [n for n in type(value).model_fields if getattr(value, n) == getattr(before, n)]
-    return value.changed(**{name: getattr(after, name) for name in names})

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_construct.results.result import SegmentationResult
+from napari_construct.results.result import PERCENT_OF_TISSUE, SegmentationResult
 
 
 def label_features(result: SegmentationResult) -> dict[str, list[Any]]:
@@ -36,12 +36,12 @@ def joined_features(tables: Sequence[Mapping[str, list[Any]]]) -> dict[str, list
     names = list(tables[0])
     joined = {name: list(tables[0][name]) for name in names}
     pixels = np.array([t["pixels"] for t in tables], dtype=np.float64)
-    tissue = np.array([sum(t["pixels"]) / max(sum(t["percent"]) / 100, 1e-9) for t in tables])
+    tissue = np.array([sum(t["pixels"]) / max(sum(t[PERCENT_OF_TISSUE]) / 100, 1e-9) for t in tables])
     for name in names:
         values = [t[name] for t in tables]
         if name in {"pixels", "mm2", "components"}:
             joined[name] = np.sum(values, axis=0).tolist()
-        elif name == "percent":
+        elif name == PERCENT_OF_TISSUE:
             joined[name] = (100 * pixels.sum(0) / max(float(tissue.sum()), 1.0)).tolist()
         elif name == "mean confidence":
             total = np.nansum(np.array(values) * pixels, axis=0)

@@ -225,7 +225,7 @@ class _Row:
 
 def area_in_words(area: Mapping[str, Any]) -> str:
     """E.g. "0.0131 mm², 20 %"; pixels where the pixel size is unknown."""
-    percent = f"{area['percent']:.0f} %"
+    percent = f"{area['percent_of_tissue']:.0f} %"
     if "mm2" not in area:
         return f"{area['pixels']:,} px, {percent}"
     return f"{area['mm2']:.3g} mm², {percent}"

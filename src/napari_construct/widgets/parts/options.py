@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 from qtpy.QtWidgets import QWidget
 
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.refinement.dense_crf.params import CRFParameters
-from napari_construct.widgets.fields.rows import Row
-from napari_construct.widgets.fields.settings_form import SettingsForm
+from napari_construct.widgets.fields.fields import ChoiceField
+from napari_construct.widgets.fields.rows import Group, Row
+from napari_construct.widgets.fields.settings_form import Edited, SettingsForm
 
 DEVICES: Final = {
     "auto": "Automatic",
@@ -17,12 +19,6 @@ DEVICES: Final = {
     "cuda": "NVIDIA card (CUDA)",
     "mps": "Apple card (MPS)",
 }
-DEVICE: Final = Row(
-    "device",
-    "Run on",
-    "Where the network runs; automatic takes a graphics card if there is one",
-    choices=DEVICES,
-)
 MPP: Final = Row(
     "mpp",
     "µm per pixel",
@@ -40,7 +36,6 @@ OVERLAP: Final = Row(
     step=16,
 )
 _ROWS: Final = (
-    DEVICE,
     MPP,
     TILE,
     OVERLAP,
@@ -58,21 +53,48 @@ _ROWS: Final = (
     ),
     Row(
         "crf",
-        "Refine borders (dense CRF)",
-        "Move the borders of the mask to edges in the image's colours",
-        states=(None, CRFParameters()),
+        "Refine borders",
+        "Move the borders of the mask to edges in the image's colours (dense CRF); automatic takes what "
+        "suits the model",
+        choices={"auto": "automatic", CRFParameters(): "on", None: "off"},
     ),
 )
 
 
-class SegmentOptions(SettingsForm[SegmentSettings]):
-    """Edits every field of ``SegmentSettings`` but the classes.
+class DeviceForm(SettingsForm[Edited]):
+    """A form that also says where the model runs, which is not a part of the settings."""
+
+    def __init__(self, start: Edited, rows: Sequence[Row | Group], parent: QWidget | None = None) -> None:
+        super().__init__(start, rows, parent)
+        self._device = ChoiceField(DEVICES, parent=self)
+        self._device.setToolTip("Where the network runs; automatic takes a graphics card if there is one")
+        self._device.setAccessibleName("Device")
+        self._device.edited.connect(self.valueChanged)
+        self.layout().insertRow(0, "Run on", self._device)
+
+    def device(self) -> str:
+        """Where the model is loaded."""
+        return str(self._device.get())
+
+    def setDevice(self, device: str) -> None:
+        """Choose where the model is loaded."""
+        self._device.put(device)
+
+
+class SegmentOptions(DeviceForm[SegmentSettings]):
+    """Edits every field of ``SegmentSettings`` but the classes, and the device that the model runs on.
 
     The parameters of the CRF, the background rule and a few more are kept as they were; Refine edits them.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(SegmentSettings(), _ROWS, parent)
+
+    def showModel(self, predictor: Any) -> None:
+        """Say what "automatic" stands for with a model; None while it is not known."""
+        checkpoint = getattr(predictor, "checkpoint", None)
+        meaning = "" if checkpoint is None else " (on)" if checkpoint.uses_crf else " (off)"
+        self.field("crf").setItemText(0, f"automatic{meaning}")
 
     def showResolution(self, mpp: float | None) -> None:
         """Say what the layer knows about its pixel size."""

@@ -38,13 +38,12 @@ class Preferences:
     palette: str = "Of the model"
     cache_gb: float = 20.0
 
-    def settings(self, defaults: SegmentSettings | None = None) -> SegmentSettings:
-        """A model's defaults with device, tile and overlap of the preferences; what cannot be is left out."""
-        defaults = defaults or SegmentSettings()
+    def settings(self) -> SegmentSettings:
+        """The defaults with tile and overlap of the preferences; without them where they contradict."""
         try:
-            return defaults.changed(device=self.device, tile=self.tile, overlap=self.overlap)
-        except ConfigurationError:  # an overlap that does not fit the tile
-            return defaults.changed(device=self.device)
+            return SegmentSettings().changed(tile=self.tile, overlap=self.overlap)
+        except ConfigurationError:
+            return SegmentSettings()
 
     def coloured(self, table: ClassTable) -> ClassTable:
         """A model's classes in the colours of the palette."""

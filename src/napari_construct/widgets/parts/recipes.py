@@ -16,6 +16,7 @@ from napari_construct.inference.prototypes.settings import PrototypeSettings
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
 from napari_construct.models.network.descriptions import TEMPLATES, classes_as_text
+from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.widgets.jobs.predictors import ModelChoice
 from napari_construct.widgets.layers import Plane
 
@@ -28,10 +29,10 @@ _WITHOUT_OPTION: Final = {
 }
 
 
-def as_python(plane: Plane, model: ModelChoice, settings: SegmentSettings) -> str:
+def as_python(plane: Plane, model: ModelChoice, settings: SegmentSettings, device: str = "auto") -> str:
     """A script whose ``result`` holds the arrays of the layers."""
-    changed = settings.model_dump(exclude_defaults=True)
-    arguments = ", ".join(f"{name}={value!r}" for name, value in changed.items())
+    arguments = segment_arguments(settings)
+    place = "" if device == "auto" else f", device={device!r}"
     imports, image = _image_as_python(plane)
     words = isinstance(model, ZeroShotSettings)
     names = "SegmentSettings, ZeroShotSettings, segment" if words else "SegmentSettings, segment"
@@ -42,12 +43,39 @@ def as_python(plane: Plane, model: ModelChoice, settings: SegmentSettings) -> st
         f"image = {image}",
         f"model = {_words_as_python(model) if isinstance(model, ZeroShotSettings) else repr(model)}",
         f"settings = SegmentSettings({arguments})",
-        f"result = segment(image, model, settings, mpp={plane.mpp!r}, name={plane.name!r})",
+        f"result = segment(image, model, settings, mpp={plane.mpp!r}, name={plane.name!r}{place})",
     ]
     return "\n".join(lines) + "\n"
 
 
-def as_command(plane: Plane, model: ModelChoice, settings: SegmentSettings) -> str:
+def segment_arguments(settings: SegmentSettings) -> str:
+    """What ``SegmentSettings`` is called with for these settings."""
+    changed = settings.model_dump(exclude_defaults=True)
+    if isinstance(settings.crf, CRFParameters):  # also where all of them are the paper's
+        changed["crf"] = settings.crf.model_dump()
+    return ", ".join(f"{name}={value!r}" for name, value in changed.items())
+
+
+def segment_options(settings: SegmentSettings, device: str) -> list[str]:
+    """Options of a command for what decides the same, but for the resolution and the classes."""
+    words = [] if settings.views is None else ["--views", settings.views]
+    if settings.crf != "auto":
+        words.append("--no-crf" if settings.crf is None else "--crf")
+    words += _changed(settings, SegmentSettings(), "tile", "overlap", "min_confidence")
+    return words if device == "auto" else [*words, "--device", device]
+
+
+def segment_json(settings: SegmentSettings, *also: str) -> list[str]:
+    """``--settings`` for what no option sets."""
+    rest = settings.model_dump(
+        mode="json", include={*_WITHOUT_OPTION, *also}, exclude_defaults=True, exclude_none=True
+    )
+    if rest.get("crf") == {}:  # --crf says it
+        del rest["crf"]
+    return ["--settings", json.dumps(rest)] if rest else []
+
+
+def as_command(plane: Plane, model: ModelChoice, settings: SegmentSettings, device: str = "auto") -> str:
     """A command of ``napari-construct``; IMAGE stands for a layer that came from no file."""
     untrained = isinstance(model, ZeroShotSettings)
     words = ["napari-construct", "segment", plane.path or "IMAGE"]
@@ -55,19 +83,9 @@ def as_command(plane: Plane, model: ModelChoice, settings: SegmentSettings) -> s
     words += ["--output", "results"]
     if settings.classes is not None and not untrained:
         words += ["--classes", ",".join(settings.classes)]
-    if settings.views is not None:
-        words += ["--views", settings.views]
-    words.append("--no-crf" if settings.crf is None else "--crf")  # a model may have its own default
-    words += _changed(settings, SegmentSettings(), "tile", "overlap", "min_confidence", "device")
+    words += segment_options(settings, device)
     words += _place(plane, settings.mpp)
-    rest = settings.model_dump(
-        mode="json",
-        include=_WITHOUT_OPTION | ({"classes"} if untrained else set()),  # --classes has the words
-        exclude_defaults=True,
-        exclude_none=True,
-    )
-    if rest:
-        words += ["--settings", json.dumps(rest)]
+    words += segment_json(settings, *(("classes",) if untrained else ()))  # --classes has the words
     return shlex.join(words) + "\n"
 
 
@@ -83,7 +101,7 @@ def _words_as_options(model: ZeroShotSettings) -> list[str]:
     return words + [word for template in given for word in ("--template", template)]
 
 
-def prototypes_as_python(plane: Plane, model: str, settings: PrototypeSettings) -> str:
+def prototypes_as_python(plane: Plane, model: str, settings: PrototypeSettings, device: str = "auto") -> str:
     """A script whose ``maps`` holds the similarities of the layers."""
     changed = settings.model_dump(exclude_defaults=True)
     arguments = ", ".join(f"{name}={value!r}" for name, value in changed.items())
@@ -96,18 +114,19 @@ def prototypes_as_python(plane: Plane, model: str, settings: PrototypeSettings) 
         "",
         f"image = {image}",
         f"settings = PrototypeSettings({arguments})",
-        f"predictor = load_model({model!r}, device={settings.device!r})",
+        f"predictor = load_model({model!r}, device={device!r})",
         f"maps = run(prototype_steps(image, predictor, settings, mpp={plane.mpp!r}, name={plane.name!r}))",
         f"similarity = maps.of({settings.prototype!r})",
     ]
     return "\n".join(lines) + "\n"
 
 
-def prototypes_as_command(plane: Plane, model: str, settings: PrototypeSettings) -> str:
+def prototypes_as_command(plane: Plane, model: str, settings: PrototypeSettings, device: str = "auto") -> str:
     """A command of ``napari-construct``; IMAGE stands for a layer that came from no file."""
     words = ["napari-construct", "prototypes", "map", plane.path or "IMAGE", "--model", model]
     words += ["--output", "results"]
-    words += _changed(settings, PrototypeSettings(), "tile", "overlap", "device")
+    words += _changed(settings, PrototypeSettings(), "tile", "overlap")
+    words += [] if device == "auto" else ["--device", device]
     words += _place(plane, settings.mpp)
     return shlex.join(words) + "\n"
 
@@ -146,8 +165,7 @@ def _spans(plane: Plane) -> list[str]:
 
 def batch_as_python(paths: Sequence[Path], settings: BatchSettings, output: Path) -> str:
     """A script that does the same batch, or goes on with it."""
-    changed = settings.segment.model_dump(exclude_defaults=True)
-    arguments = ", ".join(f"{name}={value!r}" for name, value in changed.items())
+    arguments = segment_arguments(settings.segment)
     made = f"model={settings.model!r}, segment=SegmentSettings({arguments}), outputs={settings.outputs!r}"
     lines = [
         "from pathlib import Path",
@@ -158,7 +176,7 @@ def batch_as_python(paths: Sequence[Path], settings: BatchSettings, output: Path
         "from napari_construct.batch.sources import find_sources",
         "",
         f"settings = BatchSettings({made})",
-        f"predictor = load_model({settings.model!r}, device={settings.segment.device!r})",
+        f"predictor = load_model({settings.model!r}, device={settings.device!r})",
         f"sources = find_sources([{', '.join(f'Path({str(path)!r})' for path in paths)}])",
         f"report = run(run_batch(sources, predictor, settings, Path({str(output)!r})))",
     ]
@@ -178,16 +196,9 @@ def batch_as_command(paths: Sequence[Path], settings: BatchSettings, output: Pat
     ]
     if settings.outputs != BatchSettings().outputs:
         words += ["--outputs", ",".join(settings.outputs)]
-    device = settings.segment.device
-    if device != "auto":
-        words += ["--device", device]
-    words.append("--no-crf" if settings.segment.crf is None else "--crf")
-    changed = settings.segment.model_dump(mode="json", exclude_defaults=True, exclude={"device", "crf"})
-    if settings.segment.crf != SegmentSettings().crf:
-        crf = settings.segment.crf
-        changed["crf"] = None if crf is None else crf.model_dump(mode="json", exclude_defaults=True)
-    if changed:
-        words += ["--settings", json.dumps(changed)]
+    words += segment_options(settings.segment, settings.device)
+    words += [] if settings.segment.mpp is None else ["--mpp", repr(settings.segment.mpp)]
+    words += segment_json(settings.segment, "classes")
     return shlex.join(words) + "\n"
 
 

@@ -48,7 +48,7 @@ def deciding_layer(maps: PrototypeMaps, plane: Plane) -> Labels:
         "index": [p.index + 1 for p in maps.prototypes],
         "prototype": [p.name for p in maps.prototypes],
         "class": [p.tissue for p in maps.prototypes],
-        "percent": (100 * count / deciding.size).tolist(),
+        "percent_of_image": (100 * count / deciding.size).tolist(),
     }
     return labels_layer(
         plane.embed(deciding),

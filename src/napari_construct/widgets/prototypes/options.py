@@ -8,11 +8,9 @@ from qtpy.QtWidgets import QWidget
 
 from napari_construct.inference.prototypes.settings import PrototypeSettings
 from napari_construct.widgets.fields.rows import Row
-from napari_construct.widgets.fields.settings_form import SettingsForm
-from napari_construct.widgets.parts.options import DEVICE, MPP, OVERLAP, TILE
+from napari_construct.widgets.parts.options import MPP, OVERLAP, TILE, DeviceForm
 
 _ROWS: Final = (
-    DEVICE,
     MPP,
     TILE,
     OVERLAP,
@@ -21,8 +19,8 @@ _ROWS: Final = (
 )
 
 
-class PrototypeOptions(SettingsForm[PrototypeSettings]):
-    """Edits every field of ``PrototypeSettings`` but the prototype."""
+class PrototypeOptions(DeviceForm[PrototypeSettings]):
+    """Edits every field of ``PrototypeSettings`` but the prototype, and the device that the model runs on."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(PrototypeSettings(), _ROWS, parent)

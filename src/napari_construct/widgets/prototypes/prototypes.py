@@ -200,7 +200,7 @@ class Prototypes(QWidget):
         self._on_changed()
 
     def _on_options(self) -> None:
-        self._model.setDevice(self._options.field("device").get())
+        self._model.setDevice(self._options.device())
         self._on_changed()
 
     def _on_changed(self) -> None:
@@ -288,10 +288,13 @@ class Prototypes(QWidget):
     def _copy_command(self, *_: object) -> None:
         self._copy(prototypes_as_command)
 
-    def _copy(self, recipe: Callable[[Plane, str, PrototypeSettings], str]) -> None:
+    def _copy(self, recipe: Callable[[Plane, str, PrototypeSettings, str], str]) -> None:
         if self._model.isAltered():
             self._control.showMessage("Save the changed model first, and open it: text can name files only.")
             return
         plane = None if self._control.blockedReason() else self._plane()
-        if plane is not None and self._copy_row.copy(recipe(plane, self._model.name(), self.value())):
+        if plane is None:
+            return
+        text = recipe(plane, self._model.name(), self.value(), self._options.device())
+        if self._copy_row.copy(text):
             self._control.showMessage("Copied to the clipboard.")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from napari_construct.events import Event, Steps
 from napari_construct.inference.settings import SegmentSettings
+from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.results.result import SegmentationResult
 from napari_construct.widgets.layers import Decided, label_features, labels_layer, twin_placement
 
@@ -122,7 +123,9 @@ def refined_layer(source: Labels, decided: Decided) -> Labels:
 def _with_margin(window: Window, shape: tuple[int, int], settings: SegmentSettings) -> tuple[Window, Window]:
     """The window within the image, and with what the CRF must see around it."""
     crf = settings.crf
-    reach = 0 if crf is None else min(math.ceil(2 * max(crf.smoothness_sigma, crf.appearance_sigma_xy)), 64)
+    reach = 0
+    if isinstance(crf, CRFParameters):
+        reach = min(math.ceil(2 * max(crf.smoothness_sigma, crf.appearance_sigma_xy)), 64)
     inner = [slice(max(part.start, 0), min(part.stop, n)) for part, n in zip(window, shape, strict=True)]
     outer = [
         slice(max(part.start - reach, 0), min(part.stop + reach, n))

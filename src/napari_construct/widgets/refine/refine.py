@@ -199,9 +199,12 @@ class Refine(QWidget):
             self._request()
 
     def _on_reset(self, *_: object) -> None:
-        """The settings of the run, with the paper's CRF and the model's own thresholds."""
+        """The settings of the run, with the CRF and the thresholds that suit the model."""
+        decided = self._decided()
+        if decided is None:
+            return
         names = ("crf", "min_confidence", "presence_threshold", "background", "background_exponent")
-        defaults = SegmentSettings()
+        defaults = decided.predictor.resolved(SegmentSettings())
         self.setValue(self.value().changed(**{name: getattr(defaults, name) for name in names}))
 
     def follow_plane(self) -> None:
@@ -312,5 +315,6 @@ class Refine(QWidget):
         if decided is None:
             return
         self._copy.copyMade(
-            lambda: recipe(decided.plane, decided.model, self.value()), self._message.showMessage
+            lambda: recipe(decided.plane, decided.model, self.value(), str(decided.predictor.device)),
+            self._message.showMessage,
         )

@@ -12,7 +12,7 @@ from napari_construct.classes import ClassTable
 from napari_construct.events import Event, Notice, Steps
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.results.result import SegmentationResult
-from napari_construct.widgets.jobs.predictors import GetPredictor, ModelChoice
+from napari_construct.widgets.jobs.predictors import ModelChoice
 from napari_construct.widgets.layers import (
     Decided,
     Plane,
@@ -22,12 +22,11 @@ from napari_construct.widgets.layers import (
     stack_layers,
 )
 
-"""Name or path of a trained model, or what one is without training."""
-
 DecidedSteps = Callable[..., Steps[tuple[SegmentationResult, Any]]]
 """As ``inference.predictor.decided_steps``: the result, and what Refine can go on with (or None)."""
 
-"""A predictor from a model and a device; slow."""
+GetPredictor = Callable[[ModelChoice], Any]
+"""A predictor from a model; slow."""
 
 Outcome = tuple[SegmentationResult, list[Layer]]
 
@@ -52,7 +51,7 @@ def segment_plane(
 ) -> Steps[Outcome]:
     """The whole job, in the worker's thread: load, read, segment, make the layers."""
     yield Event("loading the model", 0, 1)
-    predictor = get_predictor(model, settings.device)
+    predictor = get_predictor(model)
     yield Event("reading the image", 0, 1)
     pixels, notices = plane.rgb()
     for text in notices:
@@ -83,7 +82,7 @@ def segment_planes(
     The result that is returned is that of the last plane, the layers hold all.
     """
     yield Event("loading the model", 0, 1)
-    predictor = get_predictor(model, settings.device)
+    predictor = get_predictor(model)
     finished: list[Finished] = []
     for i, plane in enumerate(planes, start=1):
         pixels, notices = plane.rgb()
@@ -124,7 +123,7 @@ def _decided(
     return Decided(
         decider.activation,
         decider.predictor.without_network(),
-        settings,
+        decider.predictor.resolved(settings),
         plane,
         model,
         result.labels.copy(),  # the layer paints in the result's own
@@ -162,16 +161,10 @@ def about(predictor: Any) -> str:
     return "; ".join(parts)
 
 
-def defaults_of(predictor: Any) -> SegmentSettings:
-    """The settings that suit a model."""
-    found = getattr(predictor, "defaults", None)
-    return found if isinstance(found, SegmentSettings) else SegmentSettings()
-
-
 def summary(result: SegmentationResult) -> str:
     """How a run ended, in a line."""
     found = [
-        f"{area['class']} {area['percent']:.0f} %"
+        f"{area['class']} {area['percent_of_tissue']:.0f} %"
         for area, present in zip(result.areas(), result.presence, strict=True)
         if present
     ]

@@ -16,7 +16,6 @@ from napari_construct.inference.settings import SegmentSettings
 from napari_construct.widgets.fields.layout import boxed, column, fill_dock, fold
 from napari_construct.widgets.fields.message_label import Level, plain
 from napari_construct.widgets.jobs import predictors as _predictors
-from napari_construct.widgets.jobs.model_loader import rebased
 from napari_construct.widgets.jobs.predictors import LoadedModel, LoadModel, ModelChoice
 from napari_construct.widgets.jobs.run_control import RunControl
 from napari_construct.widgets.layers import (
@@ -37,7 +36,6 @@ from napari_construct.widgets.segment.job import (
     DecidedSteps,
     Outcome,
     PlaneSegmented,
-    defaults_of,
     segment_plane,
     segment_planes,
     summary,
@@ -79,7 +77,6 @@ class SegmentTissue(QWidget):
         self._loaded = LoadedModel(load_model or _predictors.load_model)
         self._decided_steps = decided_steps or _predictors.decided_steps
         self._preferences = preferences()
-        self._baseline = self._preferences.settings()
         self._memory = Memory("segment tissue")
         self._source = SourceChooser(viewer, self)
         self._model = SegmentModel(self._loaded, self._preferences, self)
@@ -110,6 +107,14 @@ class SegmentTissue(QWidget):
         """Show settings; emits ``valueChanged`` where something changed."""
         self._classes.setValue(value.classes)
         self._options.setValue(value.model_copy(update={"classes": None}))
+
+    def device(self) -> str:
+        """Where the model is loaded: "auto", "cpu", "cuda", ..."""
+        return self._options.device()
+
+    def setDevice(self, device: str) -> None:
+        """Choose where the model is loaded."""
+        self._options.setDevice(device)
 
     def model(self) -> ModelChoice:
         """Name of a bundled model, path of a checkpoint, or an encoder and words."""
@@ -146,6 +151,7 @@ class SegmentTissue(QWidget):
             {
                 **self._model.kept(),
                 "settings": settings.model_dump(mode="json", exclude=_OF_IMAGE),
+                "device": self.device(),
                 "preferences": self._preferences.as_dict(),
                 "keep_finished": self._source.keepsFinished(),
             }
@@ -156,7 +162,8 @@ class SegmentTissue(QWidget):
         if axis is not None and self._source.keepsFinished():
             self._finished = FinishedPlanes(planes, axis, table)
         self._cancelled_words = ""
-        rest = (self.model(), settings, self._loaded.get, self._decided_steps, table)
+        get_predictor = partial(self._loaded.get, device=self.device())
+        rest = (self.model(), settings, get_predictor, self._decided_steps, table)
         self._control.run(
             "Segment tissue",
             partial(segment_plane, planes[0], *rest)
@@ -203,8 +210,10 @@ class SegmentTissue(QWidget):
         chosen = self._preferences.as_dict()
         changed = {k for k, v in kept.get("preferences", chosen).items() if chosen.get(k) != v}
         settings = {k: v for k, v in kept.get("settings", {}).items() if k not in changed}
+        device = kept.get("device", settings.pop("device", None))  # it was one of the settings once
+        self.setDevice(self._preferences.device if "device" in changed or not device else str(device))
         try:
-            self.setValue(self._baseline.changed(**settings))
+            self.setValue(self._preferences.settings().changed(**settings))
         except (ConstructError, TypeError):  # of another version
             return
         model = kept.get("model", "")
@@ -218,7 +227,7 @@ class SegmentTissue(QWidget):
     def _copy_command(self, *_: object) -> None:
         self._copy(as_command)
 
-    def _copy(self, recipe: Callable[[Plane, ModelChoice, SegmentSettings], str]) -> None:
+    def _copy(self, recipe: Callable[[Plane, ModelChoice, SegmentSettings, str], str]) -> None:
         """Put the run on the clipboard as text."""
         if self._control.blockedReason():
             return
@@ -226,7 +235,8 @@ class SegmentTissue(QWidget):
             self._control.showMessage("One plane can be copied: choose the one on view, or take Batch.")
             return
         self._copy_row.copyMade(
-            lambda: recipe(self._source.planes()[0], self.model(), self.value()), self._control.showMessage
+            lambda: recipe(self._source.planes()[0], self.model(), self.value(), self.device()),
+            self._control.showMessage,
         )
 
     def _connect(self) -> None:
@@ -234,7 +244,7 @@ class SegmentTissue(QWidget):
         self._model.tableChanged.connect(self._on_table)
         self._model.failed.connect(self._on_table_failed)
         self._model.valueChanged.connect(self._on_model)
-        self._model.loaded.connect(self._on_loaded)
+        self._model.loaded.connect(self._options.showModel)
         self._model.changed.connect(self._refresh)
         self._classes.valueChanged.connect(self._on_changed)
         self._options.valueChanged.connect(self._on_changed)
@@ -264,12 +274,8 @@ class SegmentTissue(QWidget):
         self._words.setVisible(words)
         if words:
             self._table.expand(animate=False)
-        self._model.load(self._options.field("device").get())
-
-    def _on_loaded(self, predictor: Any) -> None:
-        before, self._baseline = self._baseline, self._preferences.settings(defaults_of(predictor))
-        if not self._options.problem():
-            self.setValue(rebased(self.value(), before, self._baseline))
+        self._options.showModel(None)
+        self._model.load(self.device())
 
     def _on_table(self, table: ClassTable | None) -> None:
         self._classes.setTable(table)

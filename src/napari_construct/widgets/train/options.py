@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from qtpy.QtWidgets import QFormLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_construct.encoders.catalogue.overview import overview
 from napari_construct.exceptions import ConstructError
 from napari_construct.training.config.config import TrainingConfig
-from napari_construct.widgets.fields.settings_form import SettingsForm
+from napari_construct.widgets.parts.options import DeviceForm
 from napari_construct.widgets.train.rows import rows
 
 _STATES: Final = {
@@ -21,8 +21,8 @@ _STATES: Final = {
 _ABSENT: Final = ("available", "gated")
 
 
-class TrainOptions(SettingsForm[TrainingConfig]):
-    """Edits a :class:`~napari_construct.training.config.config.TrainingConfig`.
+class TrainOptions(DeviceForm[TrainingConfig]):
+    """Edits a :class:`~napari_construct.training.config.config.TrainingConfig`, and the device.
 
     Fields that have no control keep what was set.
     """
@@ -32,11 +32,6 @@ class TrainOptions(SettingsForm[TrainingConfig]):
         encoders = {name: f"{name} ({_STATES[state]})" for name, state in states.items()}
         super().__init__(TrainingConfig(), rows(encoders), parent)
         self._states = states
-
-    def addBasicRow(self, label: str, field: QWidget) -> None:
-        """Put another field under the basic ones, so that all are aligned."""
-        form: QFormLayout = self.layout()
-        form.insertRow(form.rowCount() - 1, label, field)
 
     def problem(self) -> str:
         """Why the settings cannot be run, or nothing."""

@@ -1,0 +1,112 @@
+"""The base of all settings: frozen, checked, and with one sentence for every mistake in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from napari_construct.exceptions import ConfigurationError
+
+_PLAIN_TYPES: Final = frozenset({"bool", "dict", "float", "int", "none", "str"})
+_SHOULD: Final = re.compile(r"^\w+ should (be |have |match the |match |)")
+_OUR_OWN: Final = "value_error"
+_UNKNOWN: Final = "extra_forbidden"
+_MISSING: Final = "missing"
+
+Chosen = TypeVar("Chosen", bound="Settings")  # the tests' type checker knows no Self here
+
+
+class Settings(BaseModel):
+    """What a user chooses; the same object behind widget, command line, files and Python.
+
+    It never changes: :meth:`changed` makes another one. Unknown names are errors. Made in the plain way,
+    by calling the class, wrong values raise pydantic's ``ValidationError``, a ``ValueError``;
+    :meth:`checked` and :meth:`changed` raise this package's own error.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def checked(cls: type[Chosen], /, **fields: Any) -> Chosen:  # noqa: PYI019
+        """Settings of names and values; what is left out has its default.
+
+        Raises
+        ------
+        ConfigurationError
+            If a name is unknown or a value impossible; the message names the setting.
+        """
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            raise ConfigurationError(sentence(error, cls.__name__)) from error
+
+    def changed(self: Chosen, /, **changes: Any) -> Chosen:  # noqa: PYI019
+        """A copy with some fields changed and all of them checked.
+
+        Raises
+        ------
+        ConfigurationError
+            If a name is unknown or a value impossible; the message names the setting.
+        """
+        return self.checked(**self.model_dump() | changes)
+
+
+def sentence(error: ValidationError, settings: str) -> str:
+    """What is wrong in settings, and where one finds what is allowed.
+
+    Parameters
+    ----------
+    error : ValidationError
+        Of pydantic.
+    settings : str
+        Name of the class.
+    """
+    first = error.errors()[0]
+    if not first["loc"] and first["type"] == _OUR_OWN:  # settings that contradict each other
+        return problem(error)
+    said = f"setting {problem(error)}" if first["loc"] else problem(error)
+    return said if first["type"] == _OUR_OWN else f"{said}; see {settings} for what is allowed"
+
+
+def problem(error: ValidationError) -> str:
+    """The first mistake alone: "tile: expected ..., got ..."; without a remedy, unless it names its own."""
+    first = error.errors()[0]
+    where = _place(first)
+    if first["type"] == _UNKNOWN:
+        return f"{where}: expected a known name, got one that is not"
+    if first["type"] == _MISSING:
+        return f"{where}: expected a value, got none"
+    if first["type"] == _OUR_OWN:
+        text = str(first["ctx"]["error"])
+        return f"{where}: {text}" if where else text
+    if not _SHOULD.match(first["msg"]):  # "Invalid JSON: ..."
+        return f"{where}: {first['msg']}" if where else first["msg"]
+    # the branches of a union fail one by one; all that is said of this place belongs together
+    same = [found for found in error.errors() if _place(found) == where]
+    wanted = " or ".join(dict.fromkeys(_wanted(found["msg"]) for found in same))
+    return f"{where or 'settings'}: expected {wanted}, got {first['input']!r}"
+
+
+def _place(found: Mapping[str, Any]) -> str:
+    """Names of fields and numbers of items, without the types that pydantic names for a union."""
+    loc = found["loc"]
+    last = len(loc) - 1
+    kept = [
+        str(part)
+        for i, part in enumerate(loc)
+        if not i or isinstance(part, int) or (i == last and found["type"] == _UNKNOWN) or _is_field(part)
+    ]
+    return ".".join(kept)
+
+
+def _is_field(part: str) -> bool:
+    return part.isidentifier() and part == part.lower() and part not in _PLAIN_TYPES
+
+
+def _wanted(message: str) -> str:
+    """What was expected, of "Input should be a valid number"."""
+    text = _SHOULD.sub("", message)
+    return f"a number {text}" if text.startswith(("greater", "less")) else text
