@@ -41,6 +41,8 @@ class Look(Settings):
     stain: Stain | Literal["auto"] | None = Stain()
     kept: Stain | Literal["auto"] | None = "auto"
     weights: Stain = Stain(gain=3)
+    name: str = ""
+    templates: tuple[str, ...] = ("{}",)
     without_row: str = "as set"
 
     @model_validator(mode="after")
@@ -65,6 +67,8 @@ ROWS = (
         Row("kept", "Kept", "As it was set", choices={"auto": "auto", Stain(): "on", None: "off"}),
         Row("live", "Live", "Follow every change"),
         Row("pattern", "Patient", "In the name", hint="e.g. p"),
+        Row("name", "Name", "Of the encoder", live=True),
+        Row("templates", "Templates", "Of descriptions", separator="|"),
         Row("weights.gain", "Gain", "Of the weights"),
     )),
     Group("Stain", "How it is stained", key="stain", start=Stain(), rows=(
@@ -98,6 +102,8 @@ def looks() -> st.SearchStrategy[Look]:
         stain=st.none() | stains,
         kept=st.none() | st.just("auto") | stains,
         weights=stains,
+        name=st.sampled_from(["", "mini", "timm:NAME"]),
+        templates=st.sampled_from([("{}",), ("an H&E image of {}", "{} of tissue"), ()]),
         without_row=st.text(),
     )
 
@@ -168,6 +174,13 @@ def test_a_text_is_told_when_it_is_complete(qtbot, form) -> None:
     qtbot.keyClick(line, Qt.Key.Key_Return)
     line.editingFinished.emit()  # and when the focus leaves it
     assert told == ["p1"]
+
+
+def test_a_live_text_is_told_at_every_letter(qtbot, form) -> None:
+    told = []
+    form.valueChanged.connect(lambda: told.append(form.value().name))
+    qtbot.keyClicks(form.field("name"), "abc")
+    assert told == ["a", "ab", "abc"]
 
 
 def test_ranges_are_those_of_the_settings(form) -> None:

@@ -161,25 +161,61 @@ class SwitchField(QCheckBox):
 
 
 class TextField(QLineEdit):
-    """A text; None where it is empty."""
+    """A text.
+
+    Parameters
+    ----------
+    hint : str
+        Shown while it is empty.
+    none : str or None
+        Its value then.
+    live : bool
+        Whether every letter is told, not only the complete text.
+    """
 
     edited = Signal()
 
-    def __init__(self, hint: str = "", parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        hint: str = "",
+        *,
+        none: str | None = None,
+        live: bool = False,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
+        self._none = none
         self.setPlaceholderText(hint)
-        self.editingFinished.connect(self._on_finished)
+        (self.textEdited if live else self.editingFinished).connect(self._on_edited)
 
     def get(self) -> Any:
-        return self.text() or None
+        return self.text().strip() or self._none
 
     def put(self, value: Any) -> None:
         if value != self.get():
-            self.setText(value or "")
+            self.setText(self._written(value))
+            self.setCursorPosition(0)  # of a long text the beginning counts
             self.edited.emit()
 
-    def _on_finished(self) -> None:
+    def _written(self, value: Any) -> str:
+        return value or ""
+
+    def _on_edited(self, *_: object) -> None:
         self.edited.emit()
+
+
+class TextsField(TextField):
+    """Several texts with a separator in between."""
+
+    def __init__(self, separator: str, hint: str = "", *, parent: QWidget | None = None) -> None:
+        super().__init__(hint, parent=parent)
+        self._separator = separator
+
+    def get(self) -> Any:
+        return tuple(part.strip() for part in self.text().split(self._separator) if part.strip())
+
+    def _written(self, value: Any) -> str:
+        return f" {self._separator} ".join(value)
 
 
 _NONE: Final[Mapping[Any, str]] = MappingProxyType({})

@@ -7,7 +7,13 @@ from typing import Any, Final
 from pydantic import BaseModel
 from qtpy.QtWidgets import QWidget
 
-from napari_construct.widgets.fields.fields import ChoiceField, NumberField, SwitchField, TextField
+from napari_construct.widgets.fields.fields import (
+    ChoiceField,
+    NumberField,
+    SwitchField,
+    TextField,
+    TextsField,
+)
 from napari_construct.widgets.fields.number_slider import NumberSlider
 from napari_construct.widgets.fields.rows import Row
 
@@ -33,8 +39,10 @@ def field_of(row: Row, schema: dict[str, Any], parent: QWidget) -> Any:
     if "boolean" in types or row.states != (False, True):
         off, on = row.states
         return SwitchField(row.words, on=on, off=off, parent=parent)
+    if "array" in types:
+        return TextsField(row.separator, row.hint, parent=parent)
     if "string" in types:
-        return TextField(row.hint, parent=parent)
+        return TextField(row.hint, none=None if "null" in types else "", live=row.live, parent=parent)
     return _number(row, schema, parent)
 
 

@@ -41,6 +41,10 @@ class Row:
         Digits shown; by default none for whole numbers and sliders over more than 10, else 2.
     hint : str
         Shown in an empty text.
+    live : bool
+        Whether a text is taken at every letter, not when it is complete.
+    separator : str
+        Between the parts of a text that stands for several.
     """
 
     key: str
@@ -56,6 +60,8 @@ class Row:
     step: Number | None = None
     decimals: int | None = None
     hint: str = ""
+    live: bool = False
+    separator: str = ""
 
     @property
     def words(self) -> str:
