@@ -253,7 +253,8 @@ def refine(heart: Heartbeat, repeats: int) -> dict[str, float]:
             shown.clear()
             start = time.perf_counter()
             with heart.watch():
-                widget.options.setCrf("appearance_weight" if j % 2 else "appearance_sigma_rgb", 10 + j + i)
+                name = "appearance_weight" if j % 2 else "appearance_sigma_rgb"
+                widget.options.field(f"crf.{name}").put(10 + j + i)
                 wait_until(lambda: not widget.isRunning(), "the update")
             sliders.append(shown[0] - start)
             moving = max(moving, heart.longest)

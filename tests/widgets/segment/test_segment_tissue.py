@@ -320,8 +320,8 @@ def test_ticked_classes_are_what_runs(qtbot, widget, fake) -> None:
 
 
 def test_overlap_is_at_most_half_of_the_tile(widget) -> None:
-    widget._options._tile.setValue(128)
-    widget._options._overlap.setValue(96)
+    widget._options.field("tile").setValue(128)
+    widget._options.field("overlap").setValue(96)
     assert "overlap of 64 or less, or tiles of 192 or more" in widget.message()
     assert not button(widget).isEnabled()
 

@@ -186,11 +186,12 @@ def test_words_say_what_they_are(qtbot, widget, small_clip) -> None:
     assert "no resolution" in about
     options = widget.findChild(WordsOptions)
     assert options.isVisibleTo(widget)
-    options._templates.setText("no place")
-    options._templates.editingFinished.emit()
+    templates = options.field("templates")
+    templates.setText("no place")
+    templates.editingFinished.emit()
     assert "Write one {}" in widget.control.blockedReason()
-    options._templates.setText("{} here")
-    options._templates.editingFinished.emit()
+    templates.setText("{} here")
+    templates.editingFinished.emit()
     assert not widget.control.blockedReason()
     assert widget.model().templates == ("{} here",)
 

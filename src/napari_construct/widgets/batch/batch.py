@@ -74,7 +74,6 @@ class Batch(QWidget):
         self._loaded = LoadedModel(load_model or _predictors.load_model)
         self._loader = ModelLoader(self._loaded, self)
         self._preferences = preferences()
-        self._segment = self._preferences.settings()
         self._inputs = BatchInputs(viewer, self)
         self._model = ModelChooser(self)
         self._output = self._build_output()
@@ -86,7 +85,7 @@ class Batch(QWidget):
         self._control = RunControl("Run batch", self)
         self._adder = LayerAdder(viewer, self)
         self._copy_row = CopyRow(self)
-        self._options.setValue(self._segment)
+        self._options.setValue(self._preferences.settings())
         self._options.setDevice(self._preferences.device)
         self._build_layout()
         self._connect()
@@ -96,17 +95,15 @@ class Batch(QWidget):
 
     def value(self) -> BatchSettings:
         """The settings on view."""
-        segment = self._segment.changed(**self._options.value())
         return BatchSettings.checked(
             model=self._model.value(),
-            segment=segment,
+            segment=self._options.value(),
             outputs=self._outputs.value(),
             device=self._options.device(),
         )
 
     def setValue(self, value: BatchSettings) -> None:
         """Show settings; emits ``valueChanged`` where something changed."""
-        self._segment = value.segment
         self._model.setValue(value.model)
         self._outputs.setValue(value.outputs)
         self._options.setValue(value.segment)

@@ -30,7 +30,6 @@ class EvaluateInput(QWidget):
 
     def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._segment = EvaluateSettings().segment
         self.mode = ChoiceField(_MODES, parent=self)
         _named(self.mode, "Compare", "Labels with labels, or what a model makes of images with their masks")
         self.prediction = LayerChooser(viewer, self, accepts=_is_labels)
@@ -71,13 +70,12 @@ class EvaluateInput(QWidget):
             ignore=self._ignored(),
             first_class=self.first.get(),
             model=self.model.value(),
-            segment=self._segment.changed(**self.options.value()),
+            segment=self.options.value(),
             device=self.options.device(),
         )
 
     def setValue(self, value: EvaluateSettings) -> None:
         """Show settings."""
-        self._segment = value.segment
         self.mode.put(value.mode)
         self.first.put(value.first_class)
         self.ignored.setText(", ".join(map(str, value.ignore)))

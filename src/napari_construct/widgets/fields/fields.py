@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from pydantic import BaseModel
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QWidget
+
+Number = int | float
+"""To the checks of the tests an int is no float."""
 
 
 class NumberField(QDoubleSpinBox):
@@ -18,20 +22,18 @@ class NumberField(QDoubleSpinBox):
     lowest, highest, step : float
         Range and step of the arrows.
     decimals : int
-        Digits shown.
+        Digits shown; with 0 what is typed is a whole number.
     none_text : str
         Shown at the lowest value, which then means None; without it every value is a number.
     """
 
-    numberChanged = Signal(object)
     edited = Signal()
-    """The same for those who ask for the number themselves: see ``_fields``."""
 
     def __init__(
         self,
-        lowest: float,
-        highest: float,
-        step: float,
+        lowest: Number,
+        highest: Number,
+        step: Number,
         decimals: int,
         *,
         none_text: str = "",
@@ -39,72 +41,43 @@ class NumberField(QDoubleSpinBox):
     ) -> None:
         super().__init__(parent)
         self._optional = bool(none_text)
-        self._number: float | None = None if none_text else lowest
+        self._number: Number | None = None if none_text else lowest
         self.setDecimals(decimals)
-        self.setRange(lowest, highest)
-        self.setSingleStep(step)
-        self.setSpecialValueText(none_text)
+        self.setRange(float(lowest), float(highest))
+        self.setSingleStep(float(step))
+        self.setNoneText(none_text)
         # a value is taken when it is complete, not at every digit
         self.setKeyboardTracking(False)
         self.valueChanged.connect(self._on_edited)
 
-    def number(self) -> float | None:
+    def get(self) -> Number | None:
+        """The number exactly as it was put, or as it was typed."""
         return self._number
 
-    def get(self) -> Any:
-        """The number, as any field of ``_fields`` gives its value."""
-        return self._number
-
-    def put(self, value: Any) -> None:
-        """Set the number, as the value of any field."""
-        self.setNumber(None if value is None else float(value))
-
-    def setNumber(self, number: float | None) -> None:
+    def put(self, number: Number | None) -> None:
         """Set a number, or None where None has a text."""
         if number == self._number:
             return
         self.blockSignals(True)
-        self.setValue(self.minimum() if number is None else number)
+        self.setValue(self.minimum() if number is None else float(number))
         self.blockSignals(False)
-        self._tell(number)
+        self._number = number  # as it is: a float's whole numbers end at 2^53
+        self.edited.emit()
 
     def setNoneText(self, text: str) -> None:
+        """Say in other words what None means."""
         self.setSpecialValueText(text)
 
     def _on_edited(self, value: float) -> None:
-        self._tell(None if self._optional and value <= self.minimum() else value)
-
-    def _tell(self, number: float | None) -> None:
-        self._number = number
-        self.numberChanged.emit(number)
+        none = self._optional and value <= self.minimum()
+        self._number = None if none else value if self.decimals() else int(value)
         self.edited.emit()
-
-
-class WholeField(NumberField):
-    """A whole number of any size, or None."""
-
-    def __init__(
-        self, lowest: int, highest: int, *, step: int = 1, none_text: str = "", parent: QWidget | None = None
-    ) -> None:
-        super().__init__(float(lowest), float(highest), float(step), 0, none_text=none_text, parent=parent)
-        self._whole: int | None = None
-
-    def get(self) -> Any:
-        number = self.number()
-        if number is None or number == self._as_float():
-            return None if number is None else self._whole
-        return int(number)
-
-    def put(self, value: Any) -> None:
-        self._whole = value  # as it is: a float ends at 2^53
-        super().put(value)
-
-    def _as_float(self) -> float | None:
-        return None if self._whole is None else float(self._whole)
 
 
 class ChoiceField(QComboBox):
     """One of a few values; another one that is put in is added to the list.
+
+    Settings that are put in take the place of those of the same class.
 
     Parameters
     ----------
@@ -139,10 +112,18 @@ class ChoiceField(QComboBox):
 
     def put(self, value: Any) -> None:
         # None, 0 and "" are different choices
-        known = [i for i, v in enumerate(self._values) if v == value and type(v) is type(value)]
+        known = [
+            i
+            for i, v in enumerate(self._values)
+            if type(v) is type(value) and (v == value or isinstance(v, BaseModel))
+        ]
         if not known:
             self._add(value, str(value))
-        self.setCurrentIndex(known[0] if known else len(self._values) - 1)
+        index = known[0] if known else len(self._values) - 1
+        other, self._values[index] = self._values[index] != value, value
+        self.setCurrentIndex(index)
+        if other:
+            self.edited.emit()
         if self.isEditable():
             self.setEditText(self.itemText(self.currentIndex()))
             self.lineEdit().setCursorPosition(0)  # of a long name the beginning counts
@@ -180,25 +161,61 @@ class SwitchField(QCheckBox):
 
 
 class TextField(QLineEdit):
-    """A text; None where it is empty."""
+    """A text.
+
+    Parameters
+    ----------
+    hint : str
+        Shown while it is empty.
+    none : str or None
+        Its value then.
+    live : bool
+        Whether every letter is told, not only the complete text.
+    """
 
     edited = Signal()
 
-    def __init__(self, hint: str = "", parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        hint: str = "",
+        *,
+        none: str | None = None,
+        live: bool = False,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
+        self._none = none
         self.setPlaceholderText(hint)
-        self.editingFinished.connect(self._on_finished)
+        (self.textEdited if live else self.editingFinished).connect(self._on_edited)
 
     def get(self) -> Any:
-        return self.text() or None
+        return self.text().strip() or self._none
 
     def put(self, value: Any) -> None:
         if value != self.get():
-            self.setText(value or "")
+            self.setText(self._written(value))
+            self.setCursorPosition(0)  # of a long text the beginning counts
             self.edited.emit()
 
-    def _on_finished(self) -> None:
+    def _written(self, value: Any) -> str:
+        return value or ""
+
+    def _on_edited(self, *_: object) -> None:
         self.edited.emit()
+
+
+class TextsField(TextField):
+    """Several texts with a separator in between."""
+
+    def __init__(self, separator: str, hint: str = "", *, parent: QWidget | None = None) -> None:
+        super().__init__(hint, parent=parent)
+        self._separator = separator
+
+    def get(self) -> Any:
+        return tuple(part.strip() for part in self.text().split(self._separator) if part.strip())
+
+    def _written(self, value: Any) -> str:
+        return f" {self._separator} ".join(value)
 
 
 _NONE: Final[Mapping[Any, str]] = MappingProxyType({})

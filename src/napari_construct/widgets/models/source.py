@@ -2,81 +2,49 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QFileDialog, QGridLayout, QLabel, QLineEdit, QPushButton, QWidget
+from typing import Final
+
+from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
 
 from napari_construct.encoders.catalogue.download import DownloadSettings
+from napari_construct.widgets.fields.rows import Row
+from napari_construct.widgets.fields.settings_form import SettingsForm
 from napari_construct.widgets.models.job import ModelRow
 
+_ROWS: Final = (
+    Row("name", "Encoder",
+        "Id of the encoder; of a family write the rest yourself, e.g. timm:hf-hub:OWNER/NAME",
+        hint="Choose it above", live=True),
+    Row("mirror", "From", "Empty takes the hub. Without internet: a folder with the files, or the address of "
+        "a server that answers as the hub does", hint="The hub", live=True),
+    Row("again", "Fetch again what is here",
+        "Download also what is on this computer already, for example after damage"),
+)  # fmt: skip
 
-class DownloadSource(QWidget):
+
+class DownloadSource(SettingsForm[DownloadSettings]):
     """Edits :class:`~napari_construct.encoders.catalogue.download.DownloadSettings` without the agreement."""
 
-    valueChanged = Signal()
-
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._name = QLineEdit(self)
-        self._name.setPlaceholderText("Choose it above")
-        self._name.setToolTip(
-            "Id of the encoder; of a family write the rest yourself, e.g. timm:hf-hub:OWNER/NAME"
-        )
-        self._name.setAccessibleName("Encoder to download")
-        self._mirror = QLineEdit(self)
-        self._mirror.setPlaceholderText("The hub")
-        self._mirror.setToolTip(
-            "Empty takes the hub. Without internet: a folder with the files, or the address of a server that "
-            "answers as the hub does"
-        )
-        self._mirror.setAccessibleName("Folder or address to download from")
-        self._folder = QPushButton("Folder...", self)
-        self._folder.setToolTip("Take the files from a folder, for machines without internet")
-        self._folder.setAccessibleName("Choose a folder to take the files from")
-        self._again = QCheckBox("Fetch again what is here", self)
-        self._again.setToolTip("Download also what is on this computer already, for example after damage")
-        self._again.setAccessibleName("Fetch again")
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.addWidget(QLabel("Encoder", self), 0, 0)
-        grid.addWidget(self._name, 0, 1, 1, 2)
-        grid.addWidget(QLabel("From", self), 1, 0)
-        grid.addWidget(self._mirror, 1, 1)
-        grid.addWidget(self._folder, 1, 2)
-        grid.addWidget(self._again, 2, 1, 1, 2)
-        grid.setColumnStretch(1, 1)
-        self._name.textChanged.connect(self._on_changed)
-        self._mirror.textChanged.connect(self._on_changed)
-        self._again.toggled.connect(self._on_changed)
-        self._folder.clicked.connect(self.chooseFolder)
-
-    def value(self) -> DownloadSettings:
-        """The settings on view; nothing agreed to."""
-        return DownloadSettings(
-            name=self.name(), mirror=self._mirror.text().strip() or None, again=self._again.isChecked()
-        )
+        super().__init__(DownloadSettings(), _ROWS, parent)
+        folder = QPushButton("Folder...", self)
+        folder.setToolTip("Take the files from a folder, for machines without internet")
+        folder.setAccessibleName("Choose a folder to take the files from")
+        folder.clicked.connect(self.chooseFolder)
+        self.layout().insertRow(2, "", folder)
 
     def setValue(self, value: DownloadSettings) -> None:
-        """Show settings; emits ``valueChanged`` once where something changed."""
-        before = self.value()
-        blocked = self.blockSignals(True)
-        self._name.setText(value.name)
-        self._mirror.setText(value.mirror or "")
-        self._again.setChecked(value.again)
-        self.blockSignals(blocked)
-        if self.value() != before:
-            self.valueChanged.emit()
+        """Show settings; emits ``valueChanged`` once where something changed. Nothing is agreed to here."""
+        super().setValue(value.model_copy(update={"accepted": False}))
 
     def name(self) -> str:
-        return self._name.text().strip()
+        return str(self.field("name").get())
 
     def chooseFolder(self, *_: object) -> None:
         """Ask for a folder with the files."""
         folder = QFileDialog.getExistingDirectory(self, "Folder with the files")
         if folder:
-            self._mirror.setText(folder)
-
-    def _on_changed(self, *_: object) -> None:
-        self.valueChanged.emit()
+            self.field("mirror").put(folder)
 
 
 def download_problem(value: DownloadSettings, row: ModelRow | None, *, listed: bool) -> str:

@@ -76,12 +76,12 @@ class Prototypes(QWidget):
 
     def value(self) -> PrototypeSettings:
         """The settings on view."""
-        return PrototypeSettings.checked(prototype=self._list.value(), **self._options.value())
+        return self._options.value().changed(prototype=self._list.value())
 
     def setValue(self, value: PrototypeSettings) -> None:
         """Show settings; emits ``valueChanged`` where something changed."""
         self._list.setValue(value.prototype)
-        self._options.setValue(value)
+        self._options.setValue(value.model_copy(update={"prototype": ""}))
 
     def setModel(self, model: str) -> None:
         """Choose a model and load it in the background."""

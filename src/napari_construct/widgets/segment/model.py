@@ -74,9 +74,7 @@ class SegmentModel(QObject):
         encoder = self.chooser.encoder()
         if not encoder:
             return self.chooser.value()
-        return ZeroShotSettings.checked(
-            encoder=encoder, classes=self.table.value() or START, **self.words.value()
-        )
+        return self.words.value().changed(encoder=encoder, classes=self.table.value() or START)
 
     def setValue(self, value: ModelChoice) -> None:
         """Choose a model; it is loaded in the background."""
@@ -84,7 +82,7 @@ class SegmentModel(QObject):
             self.chooser.setValue(value)
             return
         self._described = value.classes
-        self.words.setValue(value.model_dump())
+        self.words.setValue(value)
         self.chooser.setValue(f"{ZERO_SHOT}{value.encoder}")
         self.table.setValue(value.classes)
 
@@ -127,8 +125,8 @@ class SegmentModel(QObject):
         """What is remembered until the next session."""
         kept: dict[str, Any] = {"model": self.chooser.value()}
         if self._described is not None:
-            words = {"classes": self._described.model_dump(mode="json"), **self.words.value()}
-            kept["words"] = words
+            kept["words"] = self.words.plain() | {"classes": self._described.model_dump(mode="json")}
+            del kept["words"]["encoder"]
         return kept
 
     def recall(self, kept: Mapping[str, Any], model: str) -> None:
@@ -138,7 +136,7 @@ class SegmentModel(QObject):
         except (ConfigurationError, TypeError):  # of another version
             words = ZeroShotSettings(encoder="remembered", classes=START)
         self._described = words.classes if "words" in kept else None
-        self.words.setValue(words.model_dump())
+        self.words.setValue(words)
         if model and (model.startswith(ZERO_SHOT) or model in model_names() or Path(model).is_file()):
             self.chooser.setValue(model)
 

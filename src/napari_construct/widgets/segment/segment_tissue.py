@@ -101,12 +101,12 @@ class SegmentTissue(QWidget):
         ConfigurationError
             If they contradict each other; Run is then disabled and says why.
         """
-        return SegmentSettings.checked(classes=self._classes.value(), **self._options.value())
+        return self._options.value().changed(classes=self._classes.value())
 
     def setValue(self, value: SegmentSettings) -> None:
         """Show settings; emits ``valueChanged`` where something changed."""
         self._classes.setValue(value.classes)
-        self._options.setValue(value)
+        self._options.setValue(value.model_copy(update={"classes": None}))
 
     def device(self) -> str:
         """Where the model is loaded: "auto", "cpu", "cuda", ..."""

@@ -13,8 +13,7 @@ from qtpy.QtWidgets import QWidget
 from napari_construct.events import EpochDone, Event
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.training.config.config import TrainingConfig
-from napari_construct.widgets.fields.fields import ChoiceField
-from napari_construct.widgets.fields.layout import column, fill_dock, fold
+from napari_construct.widgets.fields.layout import column, fill_dock
 from napari_construct.widgets.fields.message_label import Level, plain
 from napari_construct.widgets.jobs.ahead import Ahead
 from napari_construct.widgets.jobs.run_control import RunControl
@@ -22,7 +21,6 @@ from napari_construct.widgets.parts.class_table import ClassTableEditor
 from napari_construct.widgets.parts.copy_row import CopyRow
 from napari_construct.widgets.parts.hand_over import UseModelButton
 from napari_construct.widgets.parts.memory import Memory
-from napari_construct.widgets.parts.options import DEVICES
 from napari_construct.widgets.parts.preferences import preferences
 from napari_construct.widgets.train.job import (
     Estimated,
@@ -66,7 +64,6 @@ class TrainAdapters(QWidget):
         self._patches = TrainPatches(self)
         self._files = self._patches.files
         self._options = TrainOptions(self)
-        self._device = self._build_device()
         self._estimate = EstimateRow(self)
         self._progress = TrainProgress(self)
         self._control = RunControl(_VERBS[False], self)
@@ -110,7 +107,7 @@ class TrainAdapters(QWidget):
 
     def setDevice(self, device: str) -> None:
         """Choose where to train."""
-        self._device.put(device)
+        self._options.setDevice(device)
 
     @property
     def classes(self) -> ClassTableEditor:
@@ -144,7 +141,7 @@ class TrainAdapters(QWidget):
             val=Path(self._files.validation()) if self._files.validation() else None,
             output=self._files.output(),
             config=self.value(),
-            device=str(self._device.get()),
+            device=str(self._options.device()),
             resume=self._files.resumes(),
             replace=self._files.replaces(),
         )
@@ -201,20 +198,10 @@ class TrainAdapters(QWidget):
             self._control.showMessage(plain(error), Level.ERROR, error)
             return None
 
-    def _build_device(self) -> ChoiceField:
-        field = ChoiceField(DEVICES, parent=self)
-        field.setToolTip("Where the network is trained; automatic takes a graphics card if there is one")
-        field.setAccessibleName("Device")
-        return field
-
     def _build_layout(self) -> None:
-        self._options.layout().addRow("Run on", self._device)
         layout = column(self)
         layout.addWidget(self._patches)
         layout.addWidget(self._options)
-        layout.addWidget(
-            fold("Advanced settings", "Everything else that can be set", self._options.advanced, self)
-        )
         layout.addWidget(self._estimate)
         layout.addWidget(self._progress)
         layout.addStretch(1)
@@ -224,7 +211,6 @@ class TrainAdapters(QWidget):
         self._patches.valueChanged.connect(self._on_changed)
         self._patches.failed.connect(self._on_failed)
         self._options.valueChanged.connect(self._on_changed)
-        self._device.edited.connect(self._on_changed)
         self._estimate.requested.connect(self.estimate)
         self._use.used.connect(self._on_used)
         self._control.runRequested.connect(self.run)
@@ -242,7 +228,7 @@ class TrainAdapters(QWidget):
             self.setValue(start.changed(**kept.get("config", {})))
         except (ConstructError, TypeError):  # of another version
             return
-        self._device.put(str(kept.get("device", "auto")))
+        self._options.setDevice(str(kept.get("device", "auto")))
 
     def _on_changed(self, *_: object) -> None:
         if not self._patches.missing():

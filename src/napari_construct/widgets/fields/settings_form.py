@@ -1,0 +1,190 @@
+"""A form that edits one frozen settings object; what it shows is declared, one row a setting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Generic, TypeVar
+
+from pydantic import BaseModel
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QAbstractButton, QCheckBox, QFormLayout, QGroupBox, QWidget
+
+from napari_construct.exceptions import ConstructError
+from napari_construct.settings import Settings
+from napari_construct.widgets.fields.fields import SwitchField
+from napari_construct.widgets.fields.layout import fold
+from napari_construct.widgets.fields.row_fields import field_of, schema_of
+from napari_construct.widgets.fields.rows import Group, Row
+
+_LEAST_WIDTH: Final = 90
+"""Pixels; what the style asks for would make a dock of several groups wider than napari's usual 320."""
+
+
+Edited = TypeVar("Edited", bound=Settings)
+
+
+class SettingsForm(QWidget, Generic[Edited]):
+    """Edits one frozen settings object; fields without a row stay as they were set.
+
+    Parameters
+    ----------
+    start : settings
+        What is on view first.
+    rows : sequence of Row or Group
+        What is on view, from top to bottom.
+    """
+
+    valueChanged = Signal()
+
+    def __init__(self, start: Edited, rows: Sequence[Row | Group], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._base = start
+        self._fields: dict[str, Any] = {}
+        self._ticks: dict[str, QAbstractButton | QGroupBox] = {}
+        self._starts: dict[str, Any] = {}
+        self._quiet = True
+        self._build(_form(self, flush=True), rows)
+        self._show(start)
+
+    def value(self) -> Edited:
+        """The settings on view.
+
+        Raises
+        ------
+        ConfigurationError
+            If they contradict each other; :meth:`problem` says so.
+        """
+        return self._base.changed(**self.plain())
+
+    def setValue(self, value: Edited) -> None:
+        """Show settings; emits ``valueChanged`` once where something changed."""
+        before = self.known()
+        self._base = value
+        self._show(value)
+        if value != before:
+            self.valueChanged.emit()
+
+    def known(self) -> Edited | None:
+        """The settings on view; None where they contradict each other."""
+        try:
+            return self.value()
+        except ConstructError:
+            return None
+
+    def problem(self) -> str:
+        """Why the settings cannot be run, or nothing."""
+        try:
+            self.value()
+        except ConstructError as error:
+            return str(error)
+        return ""
+
+    def field(self, key: str) -> Any:
+        """The control of a setting: ``get()``, ``put(value)``, ``edited``."""
+        return self._fields[key]
+
+    def plain(self) -> dict[str, Any]:
+        """Names and values of all settings, not checked."""
+        plain = self._base.model_dump()
+        for key, start in self._starts.items():
+            if isinstance(start, BaseModel) and not isinstance(plain[key], dict):
+                plain[key] = start.model_dump()
+        for key, field in self._fields.items():
+            *parts, name = key.split(".")
+            place = plain
+            for part in parts:
+                place = place[part]
+            place[name] = field.get()
+        return plain | {key: None for key, tick in self._ticks.items() if not tick.isChecked()}
+
+    def setStart(self, key: str, start: Any) -> None:
+        """What the rows of ``key`` show while it is None."""
+        self._starts[key] = start
+        if not self._ticks[key].isChecked():
+            self._show(self._base)
+
+    def setRowVisible(self, key: str, visible: bool) -> None:
+        """Show or hide a row."""
+        field = self._fields[key]
+        field.parent().layout().setRowVisible(field, visible)
+
+    def _show(self, value: Edited) -> None:
+        self._quiet = True
+        for key, tick in self._ticks.items():
+            tick.setChecked(getattr(value, key) is not None)
+        for key, field in self._fields.items():
+            field.put(self._found(value, key))
+        self._quiet = False
+        self._told = self.plain()
+
+    def _found(self, value: Any, key: str) -> Any:
+        """A setting by its dotted name, or what stands there while it is None."""
+        path = ""
+        for name in key.split("."):
+            path = f"{path}.{name}" if path else name
+            value = getattr(value, name)
+            start = self._starts.get(path)
+            if value is None or (isinstance(start, BaseModel) and not isinstance(value, BaseModel)):
+                value = start
+        return value
+
+    def _build(self, form: QFormLayout, rows: Sequence[Row | Group]) -> None:
+        for row in rows:
+            if isinstance(row, Group):
+                form.addRow(self._group(row, form.parentWidget()))
+            else:
+                self._add(row, form)
+
+    def _group(self, group: Group, parent: QWidget) -> QWidget:
+        box = QWidget(parent) if group.folded else QGroupBox(group.title, parent)
+        if group.key:
+            box.setCheckable(True)
+            self._add_tick(group.key, box, group.title, group.start)
+        box.setToolTip(group.tip)
+        form = _form(box, flush=group.folded)
+        self._build(form, group.rows)
+        if group.folded:
+            return fold(group.title, group.tip, box, parent)
+        return box
+
+    def _add(self, row: Row, form: QFormLayout) -> None:
+        schema = schema_of(self._owner(row.key), row.key.rpartition(".")[2])
+        field = field_of(row, schema, form.parentWidget())
+        self._fields[row.key] = field
+        field.setToolTip(row.tip)
+        field.setAccessibleName(row.words)
+        field.setMinimumWidth(_LEAST_WIDTH)
+        field.edited.connect(self._on_edited)
+        if isinstance(field, SwitchField):
+            form.addRow(field)
+        elif row.usual and "null" in schema["types"]:
+            tick = QCheckBox(row.words, form.parentWidget())
+            tick.setToolTip(row.tip)
+            tick.toggled.connect(field.setEnabled)
+            field.setEnabled(False)
+            self._add_tick(row.key, tick, f"{row.words}, own", row.start)
+            form.addRow(tick, field)
+        else:
+            form.addRow(row.words, field)
+
+    def _add_tick(self, key: str, tick: Any, name: str, start: Any) -> None:
+        self._ticks[key], self._starts[key] = tick, start
+        tick.setAccessibleName(name)
+        tick.toggled.connect(self._on_edited)
+
+    def _owner(self, key: str) -> type[BaseModel]:
+        """The settings, or the part of them, that a field belongs to."""
+        parts = key.rpartition(".")[0]
+        return type(self._found(self._base, parts) if parts else self._base)
+
+    def _on_edited(self, *_: object) -> None:
+        if not self._quiet and (plain := self.plain()) != self._told:
+            self._told = plain
+            self.valueChanged.emit()
+
+
+def _form(parent: QWidget, *, flush: bool) -> QFormLayout:
+    form = QFormLayout(parent)
+    form.setContentsMargins(*((0, 0, 0, 0) if flush else (4, 8, 4, 4)))
+    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    return form
