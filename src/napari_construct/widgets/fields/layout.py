@@ -7,9 +7,11 @@ from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import QFrame, QGroupBox, QScrollArea, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
+from napari_construct.widgets.fields.controls import named
+
 
 class _Fold(QCollapsible):
-    """Its arrow is part of the text: an icon would be drawn in the palette's black, also on a dark theme."""
+    """Its arrow is part of the text: an icon would be black, also on a dark theme."""
 
     def __init__(self, title: str, parent: QWidget) -> None:
         super().__init__(title, parent, expandedIcon=QIcon(), collapsedIcon=QIcon())
@@ -23,15 +25,14 @@ class _Fold(QCollapsible):
 
 
 def fold(title: str, tip: str, content: QWidget, parent: QWidget) -> QCollapsible:
-    """A part under a title, folded at first."""
+    """A part under a title, closed at first."""
     part = _Fold(title, parent)
     part.setDuration(0)
     part.addWidget(content)
     part.setContentsMargins(0, 0, 0, 0)
     part.content().layout().setContentsMargins(0, 0, 0, 0)
     button = part.toggleButton()
-    button.setToolTip(tip)
-    button.setAccessibleName(f"{title}, shown or folded")
+    named(button, f"{title}, open or close", tip)
     button.setStyleSheet("QPushButton { text-align: left; background: transparent; }")
     return part
 
@@ -48,7 +49,7 @@ _USUAL_WIDTH = 300
 
 
 class VerticalScroll(QScrollArea):
-    """Scrolls vertically and is never narrower than its content, so that nothing is cut at the right."""
+    """Scrolls vertically; never narrower than its content, so that nothing is cut at the right."""
 
     def __init__(self, content: QWidget, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -70,7 +71,7 @@ class VerticalScroll(QScrollArea):
 
 
 def column(dock: QWidget) -> QVBoxLayout:
-    """An empty column for the parts of a dock widget that scroll; :func:`fill_dock` puts it there."""
+    """An empty column for the scrolling parts of a dock widget; :func:`fill_dock` adds it."""
     inside = QWidget(dock)
     inside.setObjectName("inside")
     layout = QVBoxLayout(inside)
@@ -79,7 +80,7 @@ def column(dock: QWidget) -> QVBoxLayout:
 
 
 def fill_dock(dock: QWidget, scrolled: QVBoxLayout, *below: QWidget) -> None:
-    """Lay a dock widget out: a column that scrolls, and below it what is always in view."""
+    """Lay out a dock widget: a scrolling column, and below it the parts that stay in view."""
     outer = QVBoxLayout(dock)
     outer.addWidget(VerticalScroll(scrolled.parentWidget(), dock), 1)
     for part in below:
