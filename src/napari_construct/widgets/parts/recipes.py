@@ -1,4 +1,4 @@
-"""The same run as Python or as a command, so that what was clicked can be repeated and cited."""
+"""The same run as a Python script or as a command, to be repeated and cited."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _WITHOUT_OPTION: Final = {
 
 
 def as_python(plane: Plane, model: ModelChoice, settings: SegmentSettings, device: str = "auto") -> str:
-    """A script whose ``result`` holds the arrays of the layers."""
+    """A script; its ``result`` holds the arrays of the layers."""
     arguments = segment_arguments(settings)
     place = "" if device == "auto" else f", device={device!r}"
     reader, image = _image_as_python(plane)
@@ -47,7 +47,7 @@ def as_python(plane: Plane, model: ModelChoice, settings: SegmentSettings, devic
 
 
 def segment_arguments(settings: SegmentSettings) -> str:
-    """What ``SegmentSettings`` is called with for these settings."""
+    """The arguments of ``SegmentSettings``."""
     changed = settings.model_dump(exclude_defaults=True)
     if isinstance(settings.crf, CRFParameters):  # also where all of them are the paper's
         changed["crf"] = settings.crf.model_dump()
@@ -55,7 +55,7 @@ def segment_arguments(settings: SegmentSettings) -> str:
 
 
 def segment_options(settings: SegmentSettings, device: str) -> list[str]:
-    """Options of a command for what decides the same, but for the resolution and the classes."""
+    """Options of a command, without those for resolution and classes."""
     words = [] if settings.views is None else ["--views", settings.views]
     if settings.crf != "auto":
         words.append("--no-crf" if settings.crf is None else "--crf")
@@ -64,7 +64,7 @@ def segment_options(settings: SegmentSettings, device: str) -> list[str]:
 
 
 def segment_json(settings: SegmentSettings, *also: str) -> list[str]:
-    """``--settings`` for what no option sets."""
+    """``--settings`` for fields that have no option."""
     rest = settings.model_dump(
         mode="json", include={*_WITHOUT_OPTION, *also}, exclude_defaults=True, exclude_none=True
     )
@@ -100,7 +100,7 @@ def _words_as_options(model: ZeroShotSettings) -> list[str]:
 
 
 def prototypes_as_python(plane: Plane, model: str, settings: PrototypeSettings, device: str = "auto") -> str:
-    """A script whose ``maps`` holds the similarities of the layers."""
+    """A script; its ``maps`` hold the similarities of the layers."""
     changed = settings.model_dump(exclude_defaults=True)
     arguments = ", ".join(f"{name}={value!r}" for name, value in changed.items())
     place = "" if device == "auto" else f", device={device!r}"
@@ -134,7 +134,7 @@ def _changed(settings: BaseModel, default: BaseModel, *options: str) -> list[str
 
 
 def _place(plane: Plane, mpp: float | None) -> list[str]:
-    """Options of a command for the resolution, if it is known, and for the part that is taken."""
+    """Options of a command for the resolution, if it is known, and for the region."""
     mpp = plane.mpp if mpp is None else mpp
     words = [] if mpp is None else ["--mpp", repr(mpp)]
     if plane.window is not None:
@@ -144,7 +144,7 @@ def _place(plane: Plane, mpp: float | None) -> list[str]:
 
 
 def _image_as_python(plane: Plane) -> tuple[list[str], str]:
-    """What must be imported, and an expression that gives the pixels of a plane."""
+    """The imports, and an expression for the pixels of a plane."""
     inside = [*map(str, plane.index), *_spans(plane)]
     if plane.path is None:
         index = f"[{', '.join(inside)}]" if inside else ""
@@ -158,12 +158,12 @@ def _import(*names: str) -> str:
 
 
 def _spans(plane: Plane) -> list[str]:
-    """The part that is taken, as Python writes slices."""
+    """The region as Python slices."""
     return [f"{part.start}:{part.stop}" for part in plane.window or ()]
 
 
 def batch_as_python(paths: Sequence[Path], settings: BatchSettings, output: Path) -> str:
-    """A script that does the same batch, or goes on with it."""
+    """A script that runs or resumes the same batch."""
     arguments = segment_arguments(settings.segment)
     made = f"model={settings.model!r}, segment=SegmentSettings({arguments}), outputs={settings.outputs!r}"
     if settings.device != "auto":
@@ -179,7 +179,7 @@ def batch_as_python(paths: Sequence[Path], settings: BatchSettings, output: Path
 
 
 def batch_as_command(paths: Sequence[Path], settings: BatchSettings, output: Path) -> str:
-    """A command of ``napari-construct`` that does the same batch, or goes on with it."""
+    """A command that runs or resumes the same batch."""
     words = [
         "napari-construct",
         "batch",
@@ -198,7 +198,7 @@ def batch_as_command(paths: Sequence[Path], settings: BatchSettings, output: Pat
 
 
 def download_as_python(settings: DownloadSettings) -> str:
-    """A script that brings the same files to a computer; the agreement to a licence goes with it."""
+    """A script that downloads the same files; it includes the agreement to the licence."""
     given = settings.model_dump(exclude_defaults=True)
     arguments = ", ".join(f"{name}={value!r}" for name, value in given.items())
     lines = [
@@ -210,7 +210,7 @@ def download_as_python(settings: DownloadSettings) -> str:
 
 
 def download_as_command(settings: DownloadSettings) -> str:
-    """A command of ``napari-construct`` that brings the same files to a computer."""
+    """A command that downloads the same files."""
     words = ["napari-construct", "models", "download", settings.name]
     if settings.mirror is not None:
         words += ["--mirror", settings.mirror]
