@@ -1,4 +1,4 @@
-"""Planes of a stack that were segmented before the run was cancelled."""
+"""Planes of a stack that were finished before the run was cancelled."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from napari_construct.widgets.segment.job import Finished, planes_joined
 
 
 class FinishedPlanes:
-    """Collects them while a run goes on.
+    """Collects the finished planes during a run.
 
     Parameters
     ----------
     planes : sequence of Plane
-        Those of the run.
+        All planes of the run.
     axis : int
-        Along which they lie.
+        Axis of the planes.
     table : ClassTable or None
-        Colours in which classes are shown.
+        Colours of the classes.
     """
 
     def __init__(self, planes: Sequence[Plane], axis: int, table: ClassTable | None) -> None:
@@ -29,17 +29,17 @@ class FinishedPlanes:
         self._finished: list[Finished] = []
 
     def add(self, finished: Finished) -> None:
-        """The next plane is done."""
+        """Add the next plane."""
         self._finished.append(finished)
 
     def steps(self) -> MakeSteps | None:
-        """A job that makes the layers of what is done; None where nothing is."""
+        """A job that makes the layers of the finished planes; None if there are none."""
         if not self._finished:
             return None
         return partial(planes_joined, tuple(self._finished), self._planes, self._axis, self._table)
 
     def summary(self) -> str:
-        """What became of the run, in a line."""
+        """The outcome of the run in a line."""
         done, all_ = len(self._finished), len(self._planes)
-        rest = "; the others are unlabelled" if done < all_ else ""
-        return f"Cancelled after {done} of {all_} planes{rest}."
+        rest = " The others are unlabelled." if done < all_ else ""
+        return f"Cancelled after {done} of {all_} planes.{rest}"
