@@ -1,4 +1,4 @@
-"""An evaluation as Python or as a command."""
+"""An evaluation as a Python script or as a command."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from napari_construct.widgets.parts.recipes import segment_arguments, segment_js
 
 
 def folders(images: Path, masks: Path | None) -> tuple[Path, Path]:
-    """The two folders of files, also where one that holds both was chosen."""
+    """The folders of images and masks, also if one folder holds both."""
     return (images / "img", images / "mask") if masks is None else (images, masks)
 
 
 def folders_as_python(images: Path, masks: Path | None, settings: EvaluateSettings) -> str:
-    """A script whose ``report`` holds the scores."""
+    """A script; its ``report`` holds the scores."""
     first, second = folders(images, masks)
     place = "" if settings.device == "auto" else f", device={settings.device!r}"
     return (
@@ -30,7 +30,7 @@ def folders_as_python(images: Path, masks: Path | None, settings: EvaluateSettin
 
 
 def folders_as_command(images: Path, masks: Path | None, settings: EvaluateSettings) -> str:
-    """A command of ``napari-construct`` with the same scores."""
+    """A command with the same scores."""
     first, second = folders(images, masks)
     words = ["napari-construct", "evaluate", str(first), str(second), "--model", settings.model]
     for value in settings.ignore:
@@ -44,7 +44,7 @@ def folders_as_command(images: Path, masks: Path | None, settings: EvaluateSetti
 
 
 def layers_as_python(pair: LayerPair, settings: EvaluateSettings) -> str:
-    """Lines for napari's console; ``scores`` and ``matrix`` are those of the widget."""
+    """Lines for napari's console, with the ``scores`` and ``matrix`` of the widget."""
     first = settings.first_class
     ignore = sorted(value - first for value in {*settings.ignore, *((0,) if first else ())})
     prediction, truth = (f"np.asarray(viewer.layers[{name!r}].data)" for name in pair.names)
