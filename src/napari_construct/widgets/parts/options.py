@@ -17,8 +17,8 @@ from napari_construct.widgets.fields.settings_form import Edited, SettingsForm
 DEVICES: Final = {
     "auto": "Automatic",
     "cpu": "CPU",
-    "cuda": "NVIDIA card (CUDA)",
-    "mps": "Apple card (MPS)",
+    "cuda": "NVIDIA (CUDA)",
+    "mps": "Apple (MPS)",
 }
 MPP: Final = Row(
     "mpp",

@@ -8,15 +8,15 @@ from typing import Final
 from napari_construct.widgets.fields.rows import Group, Row
 
 _INPUT: Final = Group("Network input", "Resolution, size and sampling of the patches", (
-    Row("mpp", "Resolution", "Resolution of the network input (mpp). Automatic: the network sees whole "
-        "patches", unit="µm/px", decimals=4),
-    Row("image_size", "Input size", "Side of the network input. Automatic: the size of the patches, or the "
+    Row("mpp", "Input mpp", "Resolution of the network input in µm per pixel. Automatic: the network sees "
+        "whole patches", decimals=4),
+    Row("image_size", "Size", "Side of the network input. Automatic: the size of the patches, or the "
         "size at that resolution", unit="px"),
     Row("sampling", "Sampling", "How often a patch is seen in an epoch. Balanced: label sets or classes are "
-        "seen equally often. Uniform: each patch once",
-        choices={"label_sets": "Balanced by label set", "balanced": "Balanced by class",
+        "seen equally often. Uniform: each patch is seen once",
+        choices={"label_sets": "Balanced label sets", "balanced": "Balanced by class",
                  "uniform": "Uniform"}),
-    Row("group_pattern", "Patient pattern", "Regular expression for the patient or slide in a file name, for "
+    Row("group_pattern", "Patients", "Regular expression for the patient or slide in a file name, for "
         "example (p[0-9]+)_. Patients are then seen equally often", hint="e.g. (p[0-9]+)_"),
 ))  # fmt: skip
 _OPTIMISATION: Final = Group("Optimisation", "Learning rate, encoder and weight averaging", (
