@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_construct.refinement.dense_crf import dense_crf
+from napari_construct.crf import dense_crf
 
 MIN_AGREEMENT, MAX_DEVIATION = 0.995, 1e-3
 

@@ -29,7 +29,7 @@ import tifffile
 import torch
 from PIL import Image
 
-from napari_construct.refinement.dense_crf import CRFParameters, Factorisation, dense_crf
+from napari_construct.crf import CRFParameters, Factorisation, dense_crf
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 DEFAULT_IMAGES = (*sorted((DATA / "camelyon/val/img").glob("*.png")), DATA / "slides/CMU-1-Small-Region.svs")

@@ -18,14 +18,14 @@ from typing import Any
 from napari_construct.data.image_level import load_dataset
 from napari_construct.events import StepDone
 from napari_construct.training.config.config import TrainingConfig
-from napari_construct.training.loop.train import train
+from napari_construct.training.loop.train import train_steps
 
 
 def measure(folder: Path, config: TrainingConfig) -> dict[str, Any]:
     """Seconds of filling the cache and of each epoch's steps."""
     steps, filling = [], 0.0
     last = time.perf_counter()
-    for event in train(load_dataset(folder), config, device="auto"):
+    for event in train_steps(load_dataset(folder), config, device="auto"):
         now = time.perf_counter()
         if isinstance(event, StepDone):
             while len(steps) <= event.epoch:

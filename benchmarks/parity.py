@@ -26,6 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from napari_construct.crf import dense_crf
 from napari_construct.encoders.networks.conch import ConchEncoder
 from napari_construct.encoders.networks.mix_transformer import MixTransformer
 from napari_construct.losses.classification import classification_loss
@@ -37,7 +38,6 @@ from napari_construct.models.network.config import BCSS_MEAN, BCSS_STD, ModelCon
 from napari_construct.models.network.construct import ConstructNet, ConstructOutput
 from napari_construct.models.network.released_arithmetic import region_crops, teacher_images
 from napari_construct.refinement.cam import published_crf_image, published_probabilities
-from napari_construct.refinement.dense_crf import dense_crf
 from napari_construct.refinement.regions import region_weights
 from napari_construct.refinement.views import SIX_VIEWS
 

@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, update_bn
 
 from napari_construct.classes import ClassTable, TissueClass
+from napari_construct.crf import CRFParameters
 from napari_construct.data.image_level import ImageLevelDataset, load_dataset
 from napari_construct.data.splits import group_names
 from napari_construct.encoders.networks.mini import MPP, MiniEncoder, load_mini
@@ -40,13 +41,12 @@ from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.checkpoints.checkpoint import Checkpoint, save_checkpoint
 from napari_construct.models.network.calibration import Calibration
 from napari_construct.models.network.config import ModelConfig
-from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.training.calibration.fit_calibration import fit_calibration
 from napari_construct.training.calibration.labelled_logits import LabelledLogits, join
 from napari_construct.training.calibration.recalibrate import masked_logits_steps, with_calibration
 from napari_construct.training.calibration.validation import open_masked
 from napari_construct.training.config.config import AugmentationConfig, TrainingConfig
-from napari_construct.training.loop.train import train
+from napari_construct.training.loop.train import train_steps
 from napari_construct.training.tools.left_out import left_out_logits_steps
 from napari_construct.training.views.augmentation import augment
 from napari_construct.training.views.mosaic import paste
@@ -170,7 +170,7 @@ def recipe(seed: int, epochs: int) -> TrainingConfig:
 
 def fit(dataset: ImageLevelDataset, encoder: MiniEncoder, config: TrainingConfig) -> Steps[Checkpoint]:
     """Train the head on the frozen encoder."""
-    return train(dataset, config, classes=CLASSES, encoder=encoder, teacher=StructureTeacher())
+    return train_steps(dataset, config, classes=CLASSES, encoder=encoder, teacher=StructureTeacher())
 
 
 def left_out(dataset: ImageLevelDataset, steps: int, epochs: int) -> LabelledLogits:

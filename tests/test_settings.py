@@ -11,12 +11,12 @@ from pydantic import BaseModel, ValidationError
 
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.classes import ClassTable
+from napari_construct.crf import CRFParameters
 from napari_construct.encoders.catalogue.download import DownloadSettings
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.prototypes.settings import PrototypeSettings
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
-from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.settings import Settings
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.config.second_stage import SecondStageConfig

@@ -1,33 +1,77 @@
+from napari_construct.batch.folder import segment_folder as segment_folder
+from napari_construct.batch.runner import BatchReport as BatchReport
+from napari_construct.batch.settings import BatchSettings as BatchSettings
 from napari_construct.classes import ClassTable as ClassTable
 from napari_construct.classes import TissueClass as TissueClass
+from napari_construct.crf import CRFParameters as CRFParameters
+from napari_construct.crf import dense_crf as dense_crf
 from napari_construct.data.image_level import load_dataset as load_dataset
+from napari_construct.data.images import read_image as read_image
+from napari_construct.encoders.catalogue.download import DownloadSettings as DownloadSettings
+from napari_construct.encoders.catalogue.download import download_encoder as download_encoder
 from napari_construct.evaluation.evaluate import evaluate as evaluate
 from napari_construct.evaluation.report.report import EvaluationReport as EvaluationReport
 from napari_construct.events import run as run
 from napari_construct.exceptions import ConstructError as ConstructError
+from napari_construct.inference.activation.predictor import Predictor as Predictor
 from napari_construct.inference.loading import load_model as load_model
+from napari_construct.inference.prototypes.settings import PrototypeSettings as PrototypeSettings
+from napari_construct.inference.prototypes.similarity_maps import prototype_maps as prototype_maps
 from napari_construct.inference.segment import segment as segment
 from napari_construct.inference.settings import SegmentSettings as SegmentSettings
+from napari_construct.inference.zero_shot.predictor import load_zero_shot as load_zero_shot
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings as ZeroShotSettings
+from napari_construct.metrics.segmentation import confusion_matrix as confusion_matrix
+from napari_construct.metrics.segmentation import scores_from_confusion as scores_from_confusion
+from napari_construct.models.checkpoints.checkpoint import Checkpoint as Checkpoint
+from napari_construct.models.checkpoints.checkpoint import load_checkpoint as load_checkpoint
+from napari_construct.models.checkpoints.checkpoint import save_checkpoint as save_checkpoint
+from napari_construct.results.read import load_result as load_result
 from napari_construct.results.result import SegmentationResult as SegmentationResult
+from napari_construct.results.result import StoredResult as StoredResult
+from napari_construct.training.calibration.recalibrate import recalibrate as recalibrate
 from napari_construct.training.config.config import TrainingConfig as TrainingConfig
+from napari_construct.training.config.second_stage import SecondStageConfig as SecondStageConfig
 from napari_construct.training.loop.train import train as train
+from napari_construct.training.second_stage.train import train_second_stage as train_second_stage
 
 __version__: str
 __all__ = [
+    "BatchReport",
+    "BatchSettings",
+    "CRFParameters",
+    "Checkpoint",
     "ClassTable",
     "ConstructError",
+    "DownloadSettings",
     "EvaluationReport",
+    "Predictor",
+    "PrototypeSettings",
+    "SecondStageConfig",
     "SegmentSettings",
     "SegmentationResult",
+    "StoredResult",
     "TissueClass",
     "TrainingConfig",
     "ZeroShotSettings",
     "__version__",
+    "confusion_matrix",
+    "dense_crf",
+    "download_encoder",
     "evaluate",
+    "load_checkpoint",
     "load_dataset",
     "load_model",
+    "load_result",
+    "load_zero_shot",
+    "prototype_maps",
+    "read_image",
+    "recalibrate",
     "run",
+    "save_checkpoint",
+    "scores_from_confusion",
     "segment",
+    "segment_folder",
     "train",
+    "train_second_stage",
 ]

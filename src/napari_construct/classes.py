@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Final
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -24,7 +25,29 @@ OKABE_ITO: Final = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55
 BCSS_COLOURS: Final = ("#FF0000", "#00FF00", "#0000FF", "#9900FF")
 """The colours of the ConStruct paper for TUM, STR, LYM, NEC."""
 
+PALETTES: Final[Mapping[str, Sequence[str]]] = MappingProxyType(
+    {"Okabe-Ito": OKABE_ITO, "Paper (BCSS)": BCSS_COLOURS}
+)
+"""By the names that users choose them by."""
+
 Colour = Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")]
+
+
+def rgb_of(colour: str) -> tuple[int, int, int]:
+    """Red, green and blue, 0 to 255, of ``#RRGGBB``."""
+    value = int(colour[1:], 16)
+    return value >> 16, (value >> 8) & 255, value & 255
+
+
+def hex_of(rgb: Iterable[Any]) -> str:
+    """``#RRGGBB`` of red, green and blue, whole numbers from 0 to 255; what follows them is left out."""
+    red, green, blue, *_ = (int(channel) for channel in rgb)
+    return f"#{red:02X}{green:02X}{blue:02X}"
+
+
+def dealt(index: int, palette: Sequence[str] = OKABE_ITO) -> str:
+    """The colour of class ``index`` from a palette, around again when it runs out."""
+    return palette[index % len(palette)]
 
 
 class TissueClass(Settings):
@@ -58,8 +81,7 @@ class TissueClass(Settings):
     @property
     def rgb(self) -> tuple[int, int, int]:
         """Red, green and blue, 0 to 255."""
-        value = int(self.colour[1:], 16)
-        return value >> 16, (value >> 8) & 255, value & 255
+        return rgb_of(self.colour)
 
 
 class ClassTable(Settings):
@@ -80,12 +102,15 @@ class ClassTable(Settings):
         """Table of classes with colours dealt from a palette, around again when it runs out."""
         try:
             return cls(
-                classes=tuple(
-                    TissueClass(name=n, colour=palette[i % len(palette)]) for i, n in enumerate(names)
-                )
+                classes=tuple(TissueClass(name=n, colour=dealt(i, palette)) for i, n in enumerate(names))
             )
         except ValidationError as error:
             raise ConfigurationError(problem(error)) from error
+
+    def coloured(self, palette: Sequence[str]) -> ClassTable:
+        """The same classes in the colours of a palette."""
+        classes = (c.model_copy(update={"colour": dealt(i, palette)}) for i, c in enumerate(self))
+        return ClassTable(classes=tuple(classes))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -150,5 +175,5 @@ def _csv_rows(text: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for i, row in enumerate(csv.DictReader(io.StringIO(text))):
         filled = {key: value for key, value in row.items() if key is not None and value not in (None, "")}
-        rows.append({"colour": OKABE_ITO[i % len(OKABE_ITO)], **filled})
+        rows.append({"colour": dealt(i), **filled})
     return rows

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from napari_construct.classes import ClassTable
+from napari_construct.crf import CRFParameters
 from napari_construct.data.images import read_image
 from napari_construct.encoders.networks.tiny import TinyEncoder
 from napari_construct.inference.loading import load_model
@@ -19,7 +20,6 @@ from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.checkpoints.checkpoint import checkpoint_of, save_checkpoint
 from napari_construct.models.network.config import ModelConfig
 from napari_construct.models.network.unet import build_unet
-from napari_construct.refinement.dense_crf.params import CRFParameters
 
 PAPER = CRFParameters().model_dump()
 

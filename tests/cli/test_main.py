@@ -95,7 +95,7 @@ def test_errors_of_torch_take_one_line(call: Call, image: Path, model: Path, mon
     def broken(*arguments: object, **settings: object) -> None:
         raise RuntimeError("shape mismatch\nin layer 3")
 
-    monkeypatch.setattr("napari_construct.inference.activation.predictor.load_model", broken)
+    monkeypatch.setattr("napari_construct.inference.loading.load_model", broken)
     done = call("segment", image, "-m", model)
     assert done.exit_code == 1
     assert done.stderr.startswith("error: RuntimeError: shape mismatch in layer 3\n")

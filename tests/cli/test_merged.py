@@ -11,9 +11,9 @@ import pytest
 import typer
 
 from napari_construct.cli import _merged
+from napari_construct.crf import CRFParameters
 from napari_construct.inference.prototypes.settings import PrototypeSettings
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.config.second_stage import SecondStageConfig
 
@@ -104,70 +104,6 @@ def _json(place: str, value: Any) -> str:
     for part in reversed(place.split(".")):
         value = {part: value}
     return json.dumps(value)
-
-
-@pytest.mark.parametrize(
-    "command", [["segment", "a.png"], ["batch", "a.png", "-o", "out"], ["evaluate", "a"]]
-)
-@pytest.mark.parametrize(("typed", "place", "wanted", "stored"), [*SEGMENT, CLASSES])
-def test_a_typed_option_beats_settings(
-    settled: Call, command: list[str], typed: list[str], place: str, wanted: Any, stored: Any
-) -> None:
-    text = ["--settings", _json(place, stored)]
-    assert _at(settled(*command, *typed, *text), place) == wanted
-    assert _at(settled(*command, *text, *typed), place) == wanted
-    expected = SegmentSettings.checked(**{place: stored}).model_dump()
-    assert settled(*command, *text) == expected
-    assert settled(*command) == SegmentSettings().model_dump()
-    if place != "crf" or not isinstance(stored, dict):
-        assert _at(settled(*command, *typed), place) == wanted
-
-
-@pytest.mark.parametrize(("typed", "place", "wanted", "stored"), TRAIN)
-def test_a_typed_option_of_training_beats_settings_and_file(
-    settled: Call, tmp_path: Path, typed: list[str], place: str, wanted: Any, stored: Any
-) -> None:
-    file = tmp_path / "settings.json"
-    file.write_text(_json(place, stored), encoding="utf-8")
-    command = ("train", tmp_path, "-o", tmp_path / "m")
-    text = ("--settings", _json(place, stored))
-    assert _at(settled(*command, *typed), place) == wanted
-    assert _at(settled(*command, *typed, *text), place) == wanted
-    assert _at(settled(*command, *typed, "--config", file), place) == wanted
-    assert _at(settled(*command, *text), place) == stored
-    assert _at(settled(*command, "--config", file), place) == stored
-    assert settled(*command) == TrainingConfig().model_dump()
-
-
-def test_json_goes_before_the_file_and_keeps_the_rest_of_a_part(settled: Call, tmp_path: Path) -> None:
-    file = tmp_path / "settings.yaml"
-    file.write_text("epochs: 2\nseed: 5\nweights: {distillation: 0.5, presence: 0.3}\n", encoding="utf-8")
-    text = '{"epochs": 3, "weights": {"distillation": 0}, "model": {"fusion_width": 8}}'
-    made = settled("train", tmp_path, "-o", "m", "--config", file, "--settings", text)
-    assert (made["epochs"], made["seed"]) == (3, 5)
-    assert (made["weights"]["distillation"], made["weights"]["presence"]) == (0, 0.3)
-    assert (made["model"]["fusion_width"], made["model"]["encoder"]) == (8, "auto")
-
-
-@pytest.mark.parametrize(("typed", "place", "wanted"), SECOND)
-def test_options_of_the_second_stage(settled: Call, typed: list[str], place: str, wanted: Any) -> None:
-    default = settled("second-stage", "m", "folder", "-o", "out")
-    assert default == SecondStageConfig().model_dump()
-    assert settled("second-stage", "m", "folder", "-o", "out", *typed) == default | {place: wanted}
-
-
-@pytest.mark.parametrize(("typed", "place", "wanted"), TOP)
-def test_options_of_prototypes(settled: Call, typed: list[str], place: str, wanted: Any) -> None:
-    default = settled("prototypes", "top", "folder", "-o", "out")
-    assert default == PrototypeSettings().model_dump()
-    assert settled("prototypes", "top", "folder", "-o", "out", *typed) == default | {place: wanted}
-
-
-def test_a_preset_is_below_json_and_options(settled: Call) -> None:
-    command = ("evaluate", "folder", "--preset", "bcss")
-    assert settled(*command)["mpp"] == 0.25
-    assert settled(*command, "--settings", '{"mpp": 0.5}')["mpp"] == 0.5
-    assert settled(*command, "--settings", '{"mpp": 0.5}', "--mpp", 1)["mpp"] == 1
 
 
 @pytest.mark.parametrize(

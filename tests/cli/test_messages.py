@@ -6,8 +6,8 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import click
 import typer.main
 
 from napari_construct.cli import app
@@ -18,7 +18,7 @@ OTHERS = {"--help", "--with", "--local-dir"}
 """Of the library, of napari, and of the hub's own command."""
 
 
-def commands(group: click.Command, name: str = "") -> Iterator[tuple[str, set[str]]]:
+def commands(group: Any, name: str = "") -> Iterator[tuple[str, set[str]]]:
     """Every command with its options."""
     yield name, {option for p in group.params for option in (*p.opts, *p.secondary_opts)}
     for word, command in getattr(group, "commands", {}).items():

@@ -48,7 +48,7 @@ def test_list_shows_what_is_here_and_the_users_file(call: Call, home: Path) -> N
     (home / "encoders.toml").write_text("[[encoder]]\nid = 'x'\n")
     broken = call("models", "list")
     assert broken.exit_code == 2
-    assert "encoders.toml: encoder x: loader: Field required" in broken.stderr
+    assert "encoders.toml: encoder x: loader: expected a value, got none" in broken.stderr
 
 
 def test_info_of_an_encoder_and_of_a_model(call: Call, model: Path) -> None:

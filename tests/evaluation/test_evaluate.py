@@ -12,7 +12,7 @@ from PIL import Image
 from napari_construct.classes import ClassTable
 from napari_construct.data.masks import pair_by_stem
 from napari_construct.evaluation.evaluate import evaluate, evaluate_steps
-from napari_construct.evaluation.scores.models import Models
+from napari_construct.evaluation.scores.models import ScoredModels
 from napari_construct.events import Event, Notice, run
 from napari_construct.exceptions import ConfigurationError, DatasetError
 from napari_construct.inference.settings import SegmentSettings
@@ -97,10 +97,10 @@ def test_models_must_agree(data: Path, colours_model: Model) -> None:
     other = colours_model(name="other")
     object.__setattr__(other.checkpoint, "classes", ClassTable.from_names(("blue", "green", "red")))
     with pytest.raises(ConfigurationError, match="same classes, got red, green, blue in colours and blue"):
-        Models([colours_model(), other])
+        ScoredModels([colours_model(), other])
     with pytest.raises(ConfigurationError, match="at least one model"):
         evaluate(data / "img", data / "mask", [])
-    assert Models([colours_model(), colours_model()]).names == ("colours 1", "colours 2")
+    assert ScoredModels([colours_model(), colours_model()]).names == ("colours 1", "colours 2")
 
 
 def test_notices_are_given_once_and_encoders_must_be_one(data: Path, colours_model: Model) -> None:
@@ -109,7 +109,7 @@ def test_notices_are_given_once_and_encoders_must_be_one(data: Path, colours_mod
         object.__setattr__(model.checkpoint, "mpp", 0.5)
     events: list[Event] = []
     pairs = pair_by_stem(data / "img", data / "mask")
-    report = run(evaluate_steps(pairs, Models(models), PLAIN.changed(mpp=0.25)), events.append)
+    report = run(evaluate_steps(pairs, ScoredModels(models), PLAIN.changed(mpp=0.25)), events.append)
     said = [e.message for e in events if type(e) is Notice]
     assert said == list(report.notices)
     assert len(said) == 2
@@ -117,7 +117,7 @@ def test_notices_are_given_once_and_encoders_must_be_one(data: Path, colours_mod
     with pytest.raises(
         ConfigurationError, match=r"same weights of the encoder tiny, got .* in a and 000000000000 in b"
     ):
-        Models(models)
+        ScoredModels(models)
 
 
 def test_patches_of_the_training_size_have_their_own_presence(data: Path, colours_model: Model) -> None:
@@ -136,7 +136,7 @@ def test_broken_files_are_named_and_not_scored(data: Path, colours_model: Model,
     save(data, "small.png", np.full((96, 96, 3), 90), np.zeros((50, 96)))
     save(data, "values.png", np.full((96, 96, 3), 90), np.full((96, 96), 7))
     events: list[Event] = []
-    models = Models([colours_model(name="a"), colours_model(name="b")])
+    models = ScoredModels([colours_model(name="a"), colours_model(name="b")])
     pairs = pair_by_stem(data / "img", data / "mask")
     report = run(evaluate_steps(pairs, models, PLAIN), events.append)
     assert [image.name for image in report.images] == ["right.png", "wrong.png"]

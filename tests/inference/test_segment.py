@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from napari_construct.crf import CRFParameters
 from napari_construct.encoders.networks.tiny import TinyEncoder
-from napari_construct.evaluation.scores.models import Models
+from napari_construct.evaluation.scores.models import ScoredModels
 from napari_construct.events import Event, Notice, run
 from napari_construct.exceptions import (
     CheckpointError,
@@ -20,8 +21,9 @@ from napari_construct.exceptions import (
 )
 from napari_construct.export.record import plain
 from napari_construct.inference.activation import memory
-from napari_construct.inference.activation.cams import cam_steps, check_image
+from napari_construct.inference.activation.cams import cam_steps
 from napari_construct.inference.activation.predictor import Predictor
+from napari_construct.inference.activation.prepared_image import check_image
 from napari_construct.inference.decision.decider import Decider, finish, finish_steps
 from napari_construct.inference.loading import load_model, predictor_of
 from napari_construct.inference.segment import segment, segment_steps
@@ -29,7 +31,6 @@ from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.checkpoints.checkpoint import Checkpoint, save_checkpoint
 from napari_construct.models.network.calibration import BackgroundRule, Calibration, ViewsName
 from napari_construct.refinement.cam import published_probabilities
-from napari_construct.refinement.dense_crf import CRFParameters
 from napari_construct.refinement.safeguard import protect_regions
 from napari_construct.refinement.views import VIEWS
 from napari_construct.results.result import SegmentationResult
@@ -346,14 +347,11 @@ def test_a_loaded_model_stays_on_its_device(tiny_checkpoint: Checkpoint, tissue:
     assert here.record["device"] == "cpu"
     assert "device" not in here.record["settings"]
     predictor.device = torch.device("cuda:1")
-    for wish in (
-        lambda: segment(tissue, predictor, PLAIN, device="cpu"),
-        lambda: Models([predictor], device="cpu"),
-    ):
-        with pytest.raises(
-            ConfigurationError, match=r"model small \(cuda:1\), got 'cpu'; leave the device out"
-        ):
-            wish()
+    says = r"model small \(cuda:1\), got 'cpu'; leave the device out"
+    with pytest.raises(ConfigurationError, match=says):
+        segment(tissue, predictor, PLAIN, device="cpu")
+    with pytest.raises(ConfigurationError, match=says):
+        ScoredModels([predictor], device="cpu")
 
 
 def test_decider_on_a_window_is_the_part_of_the_whole(colours: ColourPredictor, tissue: np.ndarray) -> None:
@@ -415,3 +413,39 @@ def test_refinement_can_be_cancelled_between_its_steps(colours: ColourPredictor,
         pass
     steps.close()
     assert list(steps) == []
+
+
+def test_a_path_a_lazy_array_and_an_array_give_the_same(tmp_path: Path) -> None:
+    import dask.array
+    from PIL import Image
+
+    pixels = np.random.default_rng(0).integers(80, 256, (64, 96, 3), np.uint8)
+    path = tmp_path / "slide.png"
+    Image.fromarray(pixels).save(path, dpi=(25400 / 0.5, 25400 / 0.5))  # 0.5 um per pixel
+    predictor = ColourPredictor(checkpoint())
+    events: list[Event] = []
+    from_file = segment(path, predictor, crf=None, progress=events.append)
+    assert from_file.mpp == pytest.approx(0.5, rel=1e-3)
+    assert from_file.record["input"]["name"] == "slide.png"
+    assert {event.stage for event in events} == {"tiles", "refine"}
+    for given in (pixels, dask.array.from_array(pixels), Image.fromarray(pixels)):
+        result = segment(given, predictor, crf=None, mpp=from_file.mpp)
+        np.testing.assert_array_equal(result.cams, from_file.cams)
+        assert result.record["input"]["sha256"] == from_file.record["input"]["sha256"]
+    assert segment(path, predictor, crf=None, mpp=0.25).mpp == 0.25  # what is said goes before the file
+
+
+def test_what_had_to_be_changed_on_the_way_is_in_the_record_and_among_the_events() -> None:
+    grey = np.random.default_rng(0).integers(80, 256, (64, 64), np.uint8)
+    events: list[Event] = []
+    result = segment(grey, ColourPredictor(checkpoint()), crf=None, name="section", progress=events.append)
+    said = [event.message for event in events if isinstance(event, Notice)]
+    (repeated,) = [text for text in result.record["notices"] if "greyscale is repeated" in text]
+    assert repeated.startswith("section")
+    assert repeated in said
+
+
+@pytest.mark.parametrize("image", [None, "nowhere.png", np.zeros((3, 64, 64, 3), np.uint8)])
+def test_what_is_no_image_is_refused_before_a_model_is_loaded(image: Any) -> None:
+    with pytest.raises(InputError):
+        segment(image, "no such model")

@@ -18,7 +18,7 @@ from napari_construct.encoders.networks.tiny import TinyEncoder
 from napari_construct.events import Event, StepDone, run
 from napari_construct.models.checkpoints.checkpoint import load_checkpoint
 from napari_construct.training.config.config import TrainingConfig
-from napari_construct.training.loop.train import train
+from napari_construct.training.loop.train import train_steps
 from napari_construct.training.objective.shared_norm import SharedBatchNorm2d, share_norms
 from napari_construct.training.processes import Processes
 
@@ -28,12 +28,13 @@ WORKER = textwrap.dedent("""
     from napari_construct.encoders.networks.tiny import TinyEncoder
     from napari_construct.events import StepDone
     from napari_construct.training.config.config import TrainingConfig
-    from napari_construct.training.loop.train import train
+    from napari_construct.training.loop.train import train_steps
 
     folder, config, output, log = sys.argv[1:]
     dataset = load_dataset(folder, class_names=("tumour", "lymphoid"))
     config = TrainingConfig.model_validate_json(config)
-    steps = train(dataset, config, output=output, teacher=TinyEncoder(seed=4), device="cpu", val=dataset)
+    parts = {"teacher": TinyEncoder(seed=4), "device": "cpu", "val": dataset}
+    steps = train_steps(dataset, config, output=output, **parts)
     with open(log + os.environ["RANK"], "w") as stream:
         for event in steps:
             if isinstance(event, StepDone):
@@ -91,7 +92,9 @@ def test_two_processes_train_as_one(camelyon: Path, tiny_config: TrainingConfig,
         model=tiny_config.model.model_copy(update={"prototypes_per_class": 2}).model_dump(),
     )
     events: list[Event] = []
-    alone = run(train(dataset, config, teacher=TinyEncoder(seed=4), device="cpu", val=dataset), events.append)
+    alone = run(
+        train_steps(dataset, config, teacher=TinyEncoder(seed=4), device="cpu", val=dataset), events.append
+    )
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

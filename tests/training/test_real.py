@@ -15,7 +15,7 @@ from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.segment import segment
 from napari_construct.metrics.segmentation import confusion_matrix, scores_from_confusion
 from napari_construct.training.config.config import AugmentationConfig, TrainingConfig
-from napari_construct.training.loop.train import train
+from napari_construct.training.loop.train import train_steps
 
 CLASSES = ("tumour", "lymphoid")
 
@@ -38,7 +38,7 @@ def test_labels_of_patches_teach_where_classes_lie(shared_data: Path, tiny_confi
     )
     events: list[Event] = []
     parts = {"encoder": TinyEncoder(16), "teacher": TinyEncoder(seed=1), "device": "cpu"}
-    checkpoint = run(train(dataset, config, val=dataset, **parts), events.append)  # type: ignore[arg-type]
+    checkpoint = run(train_steps(dataset, config, val=dataset, **parts), events.append)  # type: ignore[arg-type]
     epochs = [e.metrics for e in events if isinstance(e, EpochDone)]
     assert epochs[-1]["classification"] < 0.5 * epochs[0]["classification"]
     assert checkpoint.metrics["val_f1"] > 0.85

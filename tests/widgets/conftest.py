@@ -18,7 +18,7 @@ from qtpy.QtWidgets import QPushButton, QWidget
 from napari_construct.classes import ClassTable
 from napari_construct.events import Event
 from napari_construct.results.result import SegmentationResult
-from napari_construct.widgets.jobs.triton_ahead import guard_triton
+from napari_construct.widgets.jobs.triton_first import import_triton
 from napari_construct.widgets.segment.segment_tissue import SegmentTissue
 
 CLASSES = ClassTable.from_names(("tumour", "lymphoid"))
@@ -87,9 +87,9 @@ def own_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def guarded_triton() -> None:
+def triton_first() -> None:
     """Some tests run commands in this process, which is drawn by Mesa and imports torch on its own."""
-    guard_triton()
+    import_triton()
 
 
 @pytest.fixture

@@ -69,6 +69,9 @@ class BatchReport:
     stacks: Mapping[str, Path]
     output: Path
 
+    def __repr__(self) -> str:
+        return f"BatchReport({len(self.done)} done, {len(self.failed)} failed; in {self.output})"
+
     @property
     def done(self) -> tuple[Entry, ...]:
         return tuple(entry for entry in self.entries if entry.state == "done")
@@ -96,7 +99,7 @@ class BatchReport:
         }
 
 
-def run_batch(
+def run_batch_steps(
     sources: Sequence[Source],
     predictor: Predictor,
     settings: BatchSettings,

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Field, field_validator, model_validator
 
 from napari_construct.inference.settings import SegmentSettings, with_device_of_segment
-from napari_construct.models.checkpoints.locations import DEFAULT_MODEL
+from napari_construct.models.default_model import DEFAULT_MODEL
 from napari_construct.settings import Settings
 
 Output: TypeAlias = Literal["mask", "overlay", "cams", "zarr"]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from napari_construct.cli._interrupt import interruptible
 from napari_construct.cli._options import given_teacher
 from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json
-from napari_construct.cli._progress import progress_bars
 from napari_construct.cli._text import check_text, print_table, write_text
+from napari_construct.events.progress import progress_bars
 from napari_construct.exceptions import ConfigurationError
 
 if TYPE_CHECKING:

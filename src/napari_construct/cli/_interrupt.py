@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from napari_construct.events import Steps
+    from napari_construct.events import Event, Steps
 
 Result = TypeVar("Result")
 
@@ -30,16 +30,13 @@ def delayed_interrupt() -> Iterator[threading.Event]:
 
 def interruptible(steps: Steps[Result]) -> Steps[Result]:
     """Pass a job on; at the first event after Ctrl-C close it, which saves its state."""
+    from napari_construct.events import forward
+
     with delayed_interrupt() as pressed:
-        try:
-            while True:
-                try:
-                    event = next(steps)
-                except StopIteration as stop:
-                    result: Result = stop.value
-                    return result
-                if pressed.is_set():
-                    raise KeyboardInterrupt
-                yield event
-        finally:
-            steps.close()
+
+        def unless_pressed(event: Event) -> tuple[Event]:
+            if pressed.is_set():
+                raise KeyboardInterrupt
+            return (event,)
+
+        return (yield from forward(steps, unless_pressed))

@@ -129,7 +129,4 @@ def _with_bar(steps: Steps[Result]) -> Result:
                 bars[event.message] = progress.add_task(event.message, total=event.total)
             progress.update(bars[event.message], completed=event.done)
 
-        try:
-            return run(steps, show)
-        finally:
-            steps.close()
+        return run(steps, show)

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from napari_construct.cli import _options as options
-from napari_construct.cli._progress import progress_bars
-from napari_construct.models.checkpoints.locations import DEFAULT_MODEL
+from napari_construct.events.progress import progress_bars
+from napari_construct.models.default_model import DEFAULT_MODEL
 
 
 def add(

@@ -9,8 +9,8 @@ import typer
 
 from napari_construct.cli import _options as options
 from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json
-from napari_construct.cli._progress import progress_bars
-from napari_construct.models.checkpoints.locations import DEFAULT_MODEL
+from napari_construct.events.progress import progress_bars
+from napari_construct.models.default_model import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from napari_construct.batch.runner import BatchReport
@@ -52,7 +52,7 @@ def batch(
     stack are joined at the end. A broken image is noted in the ledger (batch.jsonl) and in batch.csv and
     does not stop the others; the exit code is then 1.
     """
-    from napari_construct.batch.runner import run_batch
+    from napari_construct.batch.runner import run_batch_steps
     from napari_construct.batch.sources import find_sources
     from napari_construct.inference.loading import load_model
 
@@ -73,7 +73,7 @@ def batch(
     sources = find_sources(inputs, recursive=recursive)
     predictor = load_model(model, device=device, encoder_weights=encoder_weights, any_encoder=any_encoder)
     with progress_bars() as bars:
-        steps = run_batch(sources, predictor, wanted, output, restart=restart, overwrite=overwrite)
+        steps = run_batch_steps(sources, predictor, wanted, output, restart=restart, overwrite=overwrite)
         report = bars.follow(steps)
     write_json(json_file, report.to_dict())
     if json_file != STDOUT:

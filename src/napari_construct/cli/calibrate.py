@@ -9,7 +9,7 @@ import typer
 
 from napari_construct.cli import _options as options
 from napari_construct.cli._output import STDOUT, check_json, write_json
-from napari_construct.cli._progress import progress_bars
+from napari_construct.events.progress import progress_bars
 
 if TYPE_CHECKING:
     from napari_construct.data.image_level import ImageLevelDataset
@@ -43,7 +43,7 @@ def calibrate(
     from napari_construct.encoders.catalogue.lookup import create_encoder
     from napari_construct.models.checkpoints.checkpoint import load_checkpoint, save_checkpoint
     from napari_construct.models.checkpoints.locations import resolve_model, with_suffix
-    from napari_construct.training.calibration.recalibrate import recalibrate
+    from napari_construct.training.calibration.recalibrate import recalibrate_steps
 
     check_json(json_file)
     checkpoint = load_checkpoint(resolve_model(model))
@@ -51,7 +51,7 @@ def calibrate(
     if encoder_weights is not None:
         encoder = create_encoder(checkpoint.config.encoder, weights=encoder_weights)
     with progress_bars() as bars:
-        steps = recalibrate(
+        steps = recalibrate_steps(
             checkpoint,
             _data(data, checkpoint.classes.names),
             mpp=mpp,

@@ -12,9 +12,9 @@ import typer
 
 from napari_construct.cli import _options as options
 from napari_construct.cli._output import check_folder
-from napari_construct.cli._progress import progress_bars
 from napari_construct.cli.viewer import open_result, why_no_viewer
-from napari_construct.models.checkpoints.locations import DEFAULT_MODEL
+from napari_construct.events.progress import progress_bars
+from napari_construct.models.default_model import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from napari_construct.results.result import SegmentationResult

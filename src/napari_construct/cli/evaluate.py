@@ -10,9 +10,9 @@ import typer
 from napari_construct.cli import _options as options
 from napari_construct.cli._ablate import run_ablation
 from napari_construct.cli._output import STDOUT, check_json, write_json
-from napari_construct.cli._progress import progress_bars
 from napari_construct.cli._text import check_text, print_table, write_text
-from napari_construct.models.checkpoints.locations import DEFAULT_MODEL
+from napari_construct.events.progress import progress_bars
+from napari_construct.models.default_model import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from napari_construct.evaluation.report.report import EvaluationReport
@@ -104,7 +104,7 @@ def evaluate(
     """
     from napari_construct.data.masks import find_pairs
     from napari_construct.evaluation.evaluate import evaluate_steps
-    from napari_construct.evaluation.scores.models import Models
+    from napari_construct.evaluation.scores.models import ScoredModels
 
     ignored, base = list(ignore or ()), None
     if preset == "bcss":
@@ -145,7 +145,7 @@ def evaluate(
             markdown_file=markdown_file,
         )
         return
-    models = Models(
+    models = ScoredModels(
         model or [DEFAULT_MODEL],
         device=device,
         encoder_weights=encoder_weights,

@@ -9,9 +9,9 @@ import typer
 
 from napari_construct.cli import _options as options
 from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json
-from napari_construct.cli._progress import progress_bars
 from napari_construct.cli._prototypes_add import add
-from napari_construct.models.checkpoints.locations import DEFAULT_MODEL
+from napari_construct.events.progress import progress_bars
+from napari_construct.models.default_model import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from napari_construct.inference.prototypes.settings import PrototypeSettings

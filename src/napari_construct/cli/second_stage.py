@@ -9,7 +9,7 @@ import typer
 
 from napari_construct.cli import _options as options
 from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json
-from napari_construct.cli._progress import progress_bars
+from napari_construct.events.progress import progress_bars
 
 if TYPE_CHECKING:
     from napari_construct.data.image_level import ImageLevelDataset
@@ -57,7 +57,7 @@ def second_stage(
     from napari_construct.models.checkpoints.checkpoint import load_checkpoint
     from napari_construct.models.checkpoints.locations import resolve_model, with_suffix
     from napari_construct.training.config.second_stage import SecondStageConfig
-    from napari_construct.training.second_stage.train import train_second_stage
+    from napari_construct.training.second_stage.train import train_second_stage_steps
 
     typed = options.given(
         encoder=encoder,
@@ -80,7 +80,7 @@ def second_stage(
         validation = val if (val / "img").is_dir() else _labelled(val, names)
     with progress_bars() as bars:
         made = bars.follow(
-            train_second_stage(
+            train_second_stage_steps(
                 dataset,
                 first,
                 config,

@@ -10,9 +10,9 @@ import typer
 from napari_construct.cli import _options as options
 from napari_construct.cli._errors import one_line
 from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json
-from napari_construct.cli._progress import Bars, progress_bars
 from napari_construct.cli._zero_shot import untrained, words_from
-from napari_construct.models.checkpoints.locations import DEFAULT_MODEL
+from napari_construct.events.progress import Bars, progress_bars
+from napari_construct.models.default_model import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from napari_construct.inference.activation.predictor import Predictor

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +10,7 @@ import typer
 from napari_construct.cli import _options as options
 from napari_construct.cli._interrupt import interruptible
 from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json
-from napari_construct.cli._progress import Bars, progress_bars
+from napari_construct.events.progress import Bars, progress_bars
 
 if TYPE_CHECKING:
     from napari_construct.classes import ClassTable
@@ -118,7 +117,7 @@ def train(
     Ctrl-C stops after the present step and keeps the state: the same command with --resume goes on.
     With several GPUs: accelerate launch -m napari_construct train ...
     """
-    from napari_construct.training.loop.train import train as train_steps
+    from napari_construct.training.loop.train import train_steps
     from napari_construct.training.processes import is_main_process
 
     typed = options.given(
@@ -243,24 +242,20 @@ def _say_classes(table: ClassTable, bars: Bars, *, masks: bool) -> None:
         bars.say("pixels of the validation masks with other values are left out")
 
 
-def _with_losses(steps: Steps[Checkpoint], bars: Bars) -> Generator[Event, None, Checkpoint]:
+def _with_losses(steps: Steps[Checkpoint], bars: Bars) -> Steps[Checkpoint]:
     """Write losses beside the bar, and a line per epoch above it."""
-    from napari_construct.events import EpochDone, Event, StepDone
+    from napari_construct.events import EpochDone, Event, StepDone, forward
 
-    while True:
-        try:
-            event = next(steps)
-        except StopIteration as stop:
-            result: Checkpoint = stop.value
-            return result
+    def shown(event: Event) -> tuple[Event, ...]:
         if isinstance(event, EpochDone):
             bars.say(f"epoch {event.done}/{event.total}: {_numbers(event.metrics)}")
-            continue
+            return ()
         if isinstance(event, StepDone):
             text = f"epoch {event.epoch + 1}/{event.epochs}, loss {event.losses['loss']:.4f}"
-            yield Event(event.stage, event.done, event.total, text)
-        else:
-            yield event
+            return (Event(event.stage, event.done, event.total, text),)
+        return (event,)
+
+    return forward(steps, shown)
 
 
 def _report(checkpoint: Checkpoint, target: Path, json_file: str | None) -> None:

@@ -22,7 +22,7 @@ from napari_construct.data.images import list_images, read_image
 from napari_construct.data.label_table import read_table
 from napari_construct.events import Event, Steps, run
 from napari_construct.exceptions import ConfigurationError, DatasetError, InputError
-from napari_construct.types import PathLike
+from napari_construct.types import PathLike, ShortRepr
 
 Format: TypeAlias = Literal["auto", "folders", "names", "table"]
 """How labels are written: sub-folders, file names in BCSS's way, or a CSV; ``auto`` looks."""
@@ -30,8 +30,8 @@ Format: TypeAlias = Literal["auto", "folders", "names", "table"]
 _SPLIT_FOLDERS: Final = frozenset({"train", "training", "val", "valid", "validation", "test", "img", "mask"})
 
 
-@dataclass(frozen=True)
-class ImageLevelDataset:
+@dataclass(frozen=True, repr=False)
+class ImageLevelDataset(ShortRepr):
     """Patches and the classes that occur in them.
 
     Attributes

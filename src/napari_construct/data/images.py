@@ -19,7 +19,7 @@ from napari_construct.data.resolution import mpp_from_dpi
 from napari_construct.data.rgb import as_rgb
 from napari_construct.data.tiff import read_tiff
 from napari_construct.exceptions import InputError
-from napari_construct.types import PathLike, RGBImage
+from napari_construct.types import PathLike, RGBImage, ShortRepr
 
 __all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "ImageFile", "as_rgb", "list_images", "read_image"]
 
@@ -44,8 +44,8 @@ _PLUGINS: Final[dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ImageFile:
+@dataclass(frozen=True, slots=True, repr=False)
+class ImageFile(ShortRepr):
     """An image as read from disk.
 
     Attributes

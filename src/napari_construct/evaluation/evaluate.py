@@ -15,23 +15,23 @@ from typing import Any
 from napari_construct.data.masks import pair_by_stem
 from napari_construct.evaluation.report.paper_tables import distilled
 from napari_construct.evaluation.report.report import EvaluationReport
-from napari_construct.evaluation.scores.examples import Gallery
+from napari_construct.evaluation.scores.examples import ExampleGallery
 from napari_construct.evaluation.scores.image_score import ImageScore, score_image_steps
 from napari_construct.evaluation.scores.model_scores import ModelScores
-from napari_construct.evaluation.scores.models import Models
-from napari_construct.events import Event, Notice, Result, Steps, of_image, run
+from napari_construct.evaluation.scores.models import ScoredModels
+from napari_construct.events import Event, Notice, Progress, Result, Steps, forward, of_image, run
 from napari_construct.exceptions import ConfigurationError, ConstructError, DatasetError
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.record import model_record
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.models.checkpoints.locations import DEFAULT_MODEL
 from napari_construct.models.checkpoints.versions import software_versions
+from napari_construct.models.default_model import DEFAULT_MODEL
 from napari_construct.types import PathLike
 
 
 def evaluate_steps(
     pairs: Iterable[tuple[Path, Path]],
-    models: Predictor | Models,
+    models: Predictor | ScoredModels,
     settings: SegmentSettings | None = None,
     *,
     ignore: Collection[int] = (),
@@ -43,7 +43,7 @@ def evaluate_steps(
     ----------
     pairs : iterable of (Path, Path)
         Image and mask; in masks, value ``i`` is class ``i`` of the model.
-    models : Predictor or Models
+    models : Predictor or ScoredModels
         One model, or several of the same classes whose scores are averaged.
     settings : SegmentSettings, optional
         As for a segmentation; ``classes`` must be None, because the two columns decide them.
@@ -76,11 +76,11 @@ def evaluate_steps(
             f"expected settings without classes, got {', '.join(settings.classes)}; an evaluation scores "
             "both the predicted classes and those of the masks"
         )
-    models = models if isinstance(models, Models) else Models([models])
+    models = models if isinstance(models, ScoredModels) else ScoredModels([models])
     settings = models.resolved(settings)
     left_out = frozenset(ignore) | {i for i, c in enumerate(models.classes) if c.ignored}
     pairs, clock = list(pairs), time.perf_counter()
-    gallery = Gallery(models.classes, examples)
+    gallery = ExampleGallery(models.classes, examples)
     passes = _Passes(pairs, settings, left_out, len(models))
     device = ""
     for name, predictor in zip(models.names, models, strict=True):
@@ -124,7 +124,7 @@ class _Passes:
         self.notices: dict[str, None] = {}  # in order, each once
         self._said: set[str] = set()
 
-    def score_steps(self, name: str, predictor: Predictor, gallery: Gallery | None) -> Steps[None]:
+    def score_steps(self, name: str, predictor: Predictor, gallery: ExampleGallery | None) -> Steps[None]:
         done, scores = len(self.models) * len(self.pairs), {}
         for index, (image, mask) in enumerate(self.pairs):
             yield Event("images", done + index, self.total, image.name)
@@ -148,22 +148,17 @@ class _Passes:
 
     def _unsaid(self, steps: Steps[Result]) -> Steps[Result]:
         """Pass a job on without the notices that an earlier model has given already."""
-        try:
-            while True:
-                try:
-                    event = next(steps)
-                except StopIteration as stop:
-                    result: Result = stop.value
-                    return result
-                if isinstance(event, Notice):
-                    if event.message in self._said:
-                        continue
-                    self._said.add(event.message)
-                yield event
-        finally:
-            steps.close()
 
-    def scored(self, models: Models) -> tuple[ModelScores, ...]:
+        def unsaid(event: Event) -> tuple[Event, ...]:
+            if isinstance(event, Notice):
+                if event.message in self._said:
+                    return ()
+                self._said.add(event.message)
+            return (event,)
+
+        return forward(steps, unsaid)
+
+    def scored(self, models: ScoredModels) -> tuple[ModelScores, ...]:
         """Every model's scores of the images that all of them share."""
         shared = [i for i in range(len(self.pairs)) if all(i in scores for _, scores in self.models)]
         if not shared:
@@ -185,6 +180,7 @@ def evaluate(
     settings: SegmentSettings | None = None,
     *,
     ignore: Collection[int] = (),
+    progress: Progress = None,
     device: str = "auto",
     **changes: Any,
 ) -> EvaluationReport:
@@ -201,6 +197,8 @@ def evaluate(
         The defaults otherwise.
     ignore : collection of int
         Mask values that are left out, for example 4 for the white of BCSS.
+    progress : bool or callable, optional
+        True shows bars on standard error; a callable gets each event.
     device : str
         Where models are loaded.
     **changes
@@ -222,5 +220,5 @@ def evaluate(
     checked = (settings or SegmentSettings()).changed(**changes)
     pairs = pair_by_stem(images, masks)
     single = isinstance(model, Predictor | str) or not isinstance(model, Sequence)
-    models = Models([model] if single else model, device=device)  # type: ignore[list-item, arg-type]
-    return run(evaluate_steps(pairs, models, checked, ignore=ignore))
+    models = ScoredModels([model] if single else model, device=device)  # type: ignore[list-item, arg-type]
+    return run(evaluate_steps(pairs, models, checked, ignore=ignore), progress)

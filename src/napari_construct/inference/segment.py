@@ -6,16 +6,19 @@ joins them into one job for front ends, and ``segment`` is that job as a plain f
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from napari_construct.events import Event, Steps, run
+from napari_construct.data.images import ImageFile
+from napari_construct.data.inputs import ImageInput, as_image
+from napari_construct.events import Event, Notice, Progress, Steps, run
 from napari_construct.inference.activation.cams import cam_steps
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.decider import Decider, named_classes
 from napari_construct.inference.loading import predictor_of
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
-from napari_construct.models.checkpoints.locations import DEFAULT_MODEL
+from napari_construct.models.default_model import DEFAULT_MODEL
 from napari_construct.results.result import SegmentationResult
 from napari_construct.types import PathLike, RGBImage
 
@@ -83,31 +86,35 @@ def decided_steps(
 
 
 def segment(
-    image: RGBImage,
+    image: ImageInput,
     model: PathLike | ZeroShotSettings | Predictor = DEFAULT_MODEL,
     settings: SegmentSettings | None = None,
     *,
     mpp: float | None = None,
-    name: str = "image",
+    name: str | None = None,
     device: str | None = None,
+    progress: Progress = None,
     **changes: Any,
 ) -> SegmentationResult:
     """Segment one image.
 
     Parameters
     ----------
-    image : ndarray
-        (h, w, 3) uint8 RGB, at least 16 pixels a side.
+    image : path or array
+        A file; or an array (h, w, 3), best uint8 RGB, at least 16 pixels a side: numpy, dask, zarr, a Pillow
+        image, or an xarray with axes named y, x, c in any order.
     model : str, path, ZeroShotSettings or Predictor
         What :func:`load_model` takes, or what it returned (faster for several images).
     settings : SegmentSettings, optional
         The defaults otherwise.
     mpp : float, optional
-        Micrometres per pixel of the image.
-    name : str
-        What errors and the record call the image.
+        Micrometres per pixel of the image; what the file says otherwise.
+    name : str, optional
+        What errors and the record call the image; the file's name, or "image", otherwise.
     device : str, optional
         Where the model is loaded; "auto" otherwise. A loaded model stays where it is.
+    progress : bool or callable, optional
+        True shows bars on standard error; a callable gets each event.
     **changes
         Fields of :class:`~napari_construct.inference.settings.SegmentSettings`, for example
         ``views="four"`` or ``crf=None``.
@@ -119,14 +126,35 @@ def segment(
 
     Raises
     ------
+    InputError
+        If the image cannot be read or used.
     ConfigurationError
         If settings are impossible or contradict the model, or a loaded model is on another device.
 
     Examples
     --------
     >>> from napari_construct import segment
-    >>> result = segment(image, model="lymph-node", mpp=0.25)  # doctest: +SKIP
+    >>> result = segment("region.tif", model="lymph-node", mpp=0.25)  # doctest: +SKIP
     >>> result.areas()  # doctest: +SKIP
     """
     settings = (settings or SegmentSettings()).changed(**changes)  # before a model is loaded
-    return run(segment_steps(image, predictor_of(model, device), settings, mpp=mpp, name=name))
+    opened = as_image(image, name)
+    steps = _opened_steps(
+        opened,
+        predictor_of(model, device),
+        settings,
+        mpp=opened.mpp if mpp is None else mpp,
+        name=name or opened.path.name,
+    )
+    return run(steps, progress)
+
+
+def _opened_steps(
+    opened: ImageFile, predictor: Predictor, settings: SegmentSettings, *, mpp: float | None, name: str
+) -> Steps[SegmentationResult]:
+    """:func:`segment_steps`, with what the reader of the image had to say."""
+    for text in opened.notices:
+        yield Notice("tiles", 0, 1, text)
+    result = yield from segment_steps(opened.pixels, predictor, settings, mpp=mpp, name=name)
+    notices = [*opened.notices, *result.record.get("notices", ())]
+    return replace(result, record={**result.record, "notices": notices})

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from napari_construct.crf import CRFParameters
 from napari_construct.models.network.calibration import BackgroundRule, ViewsName
-from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.settings import Settings
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "MemoryBank",
     "foreground_background",
     "info_nce",
+    "own_prototypes",
     "repulsion",
 ]
 
@@ -65,16 +66,13 @@ def info_nce(
     Tensor
         Scalar >= 0; 0 where there are no queries.
     """
-    if not temperature > 0:
-        raise ValueError(f"expected a temperature above 0, got {temperature}; use 0.07")
     if not len(queries):
         return queries.sum() + 0.0 * keys.sum()
     unit = F.normalize(queries, dim=-1)
-    logits = unit @ F.normalize(keys, dim=-1).T / temperature
+    logits = _scaled_cosines(unit, keys, temperature)
     of_positives = logits.masked_fill(~positives, -torch.inf).logsumexp(-1)
     if extra_negatives is not None and len(extra_negatives):
-        negatives = F.normalize(extra_negatives, dim=-1).to(unit)
-        extra = unit @ negatives.T / temperature
+        extra = _scaled_cosines(unit, extra_negatives, temperature)
         extra = extra if extra_for is None else extra.masked_fill(~extra_for, -torch.inf)
         logits = torch.cat([logits, extra], -1)
     return (logits.logsumexp(-1) - of_positives).mean()
@@ -107,12 +105,28 @@ def repulsion(
     Tensor
         Scalar >= 0; 0 where there are no queries.
     """
-    if not temperature > 0:
-        raise ValueError(f"expected a temperature above 0, got {temperature}; use 0.07")
     if not len(queries):
         return queries.sum() + 0.0 * keys.sum()
-    logits = F.normalize(queries, dim=-1) @ F.normalize(keys, dim=-1).T / temperature
+    logits = _scaled_cosines(F.normalize(queries, dim=-1), keys, temperature)
     return F.softplus(logits.masked_fill(~negatives, -torch.inf).logsumexp(-1)).mean()
+
+
+def _scaled_cosines(
+    unit: Float[Tensor, "r d"], keys: Float[Tensor, "p d"], temperature: float
+) -> Float[Tensor, "r p"]:
+    """Cosines of unit vectors with keys of any length, over tau."""
+    if not temperature > 0:
+        raise ValueError(f"expected a temperature above 0, got {temperature}; use 0.07")
+    return unit @ F.normalize(keys, dim=-1).to(unit).T / temperature
+
+
+def own_prototypes(
+    prototypes: Float[Tensor, "p d"], classes: Int[Tensor, " r"], owners: Int[Tensor, " p"] | None
+) -> Bool[Tensor, "r p"]:
+    """Which prototypes are of a region's class; without owners, prototype i is of class i."""
+    if owners is None:
+        owners = torch.arange(len(prototypes), device=prototypes.device)
+    return owners[None] == classes[:, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +168,7 @@ def foreground_background(
     temperature : float
         tau.
     """
-    if owners is None:
-        owners = torch.arange(len(prototypes), device=prototypes.device)
-    own = owners[None] == classes[:, None]
+    own = own_prototypes(prototypes, classes, owners)
     pulled = info_nce(foreground, prototypes, own, temperature, extra_negatives=bank)
     if bool(own.all()):
         return ContrastLosses(pulled, 0.0 * background.sum())

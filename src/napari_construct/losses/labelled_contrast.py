@@ -13,7 +13,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from napari_construct.losses.info_nce import TEMPERATURE, ContrastLosses, info_nce, repulsion
+from napari_construct.losses.info_nce import (
+    TEMPERATURE,
+    ContrastLosses,
+    info_nce,
+    own_prototypes,
+    repulsion,
+)
 from napari_construct.losses.memory_bank import MemoryBank
 
 
@@ -53,9 +59,7 @@ def labelled_contrast(
     temperature : float
         tau.
     """
-    if owners is None:
-        owners = torch.arange(len(prototypes), device=prototypes.device)
-    own = owners[None] == classes[:, None]
+    own = own_prototypes(prototypes, classes, owners)
     others, other_labels = foreground, labels
     if bank is not None and bank_labels is not None:
         others = torch.cat([foreground, bank.to(foreground)])

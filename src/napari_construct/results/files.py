@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import tifffile
@@ -14,15 +14,17 @@ from numpy.typing import NDArray
 
 from napari_construct.classes import ClassTable
 from napari_construct.data.masks import read_mask
-from napari_construct.exceptions import ConstructError
+from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.export.atomic import atomic
 from napari_construct.export.ome_zarr import write_ome_zarr
 from napari_construct.export.overlay import write_overlay
 from napari_construct.export.own_files import RECORD_FORMAT, SOFTWARE, move_over, refuse_others
 from napari_construct.export.record import write_record
 from napari_construct.export.tiff import write_cams, write_mask
-from napari_construct.results.result import SegmentationResult
 from napari_construct.types import RGBImage
+
+if TYPE_CHECKING:
+    from napari_construct.results.result import Segmentation
 
 _ENDINGS: Final = {
     "mask": "_mask.tif",
@@ -34,6 +36,9 @@ _ENDINGS: Final = {
 
 KINDS: Final = ("mask", "cams", "overlay")
 """What is written of an image where nothing else is asked for."""
+
+NEEDS_IMAGE: Final = frozenset({"overlay", "zarr"})
+"""What shows the image too."""
 
 
 def output_names(stem: str, kinds: Sequence[str]) -> dict[str, str]:
@@ -49,17 +54,14 @@ def result_paths(folder: Path, stem: str, kinds: Sequence[str] = KINDS) -> dict[
 def write_result(
     folder: Path,
     stem: str,
-    image: RGBImage,
-    result: SegmentationResult,
+    image: RGBImage | None,
+    result: Segmentation,
     notices: tuple[str, ...] = (),
     kinds: Sequence[str] = KINDS,
     *,
     overwrite: bool = False,
 ) -> dict[str, Path]:
-    """Write the files of one image.
-
-    They are made in a hidden folder beside the targets and moved when the last one is complete. Earlier
-    results are replaced; a file that we did not make is an error.
+    """Write the files of one image under their usual names.
 
     Parameters
     ----------
@@ -67,9 +69,9 @@ def write_result(
         Output folder; made if it is missing.
     stem : str
         Start of the file names.
-    image : ndarray
-        (h, w, 3) uint8.
-    result : SegmentationResult
+    image : ndarray or None
+        (h, w, 3) uint8; only "overlay" and "zarr" need it.
+    result : Segmentation
         Its record is completed with areas, file names and the reader's notices.
     notices : tuple of str
         Of the reader of the image.
@@ -86,18 +88,55 @@ def write_result(
     Raises
     ------
     ConfigurationError
-        If a file of others would be replaced.
+        If a kind is unknown or cannot be written of this result, or a file of others would be replaced.
     ConstructError
         If the folder cannot be written.
     """
-    names = output_names(stem, kinds)
+    unknown = sorted(set(kinds) - set(_ENDINGS))
+    if unknown:
+        raise ConfigurationError(
+            f"expected kinds of files among mask, cams, overlay and zarr, got {', '.join(unknown)}; "
+            "check the spelling"
+        )
     paths = result_paths(folder, stem, kinds)
+    write_files(paths, result, image, notices, overwrite=overwrite)
+    return paths
+
+
+def write_files(
+    paths: Mapping[str, Path],
+    result: Segmentation,
+    image: RGBImage | None = None,
+    notices: tuple[str, ...] = (),
+    *,
+    opacity: float = 0.5,
+    overwrite: bool = False,
+) -> None:
+    """Write files of one result where they are asked for, all in one folder.
+
+    They are made in a hidden folder beside the targets and moved when the last one is complete. Earlier
+    results are replaced; a file that we did not make is an error.
+
+    Parameters
+    ----------
+    paths : mapping of str to Path
+        By kind; "record" must be among them.
+    result, image, notices, overwrite
+        As of :func:`write_result`.
+    opacity : float
+        Of the mask in the overlay.
+    """
+    _check_content(paths, result, image)
     refuse_others(paths.values(), overwrite=overwrite)
+    names = {kind: path.name for kind, path in paths.items()}
+    folder = paths["record"].parent
     record = {
         "format": RECORD_FORMAT,
         **result.record,
+        "input": {**result.record.get("input", {}), "mpp": result.mpp},
         "notices": [*notices, *result.record.get("notices", ())],
         "areas": result.measures(),
+        "tissue_pixels": result.tissue_pixels,
         "colours": {tissue.name: tissue.colour for tissue in result.classes},
         "files": names,
     }
@@ -106,12 +145,12 @@ def write_result(
         hidden = Path(tempfile.mkdtemp(prefix=".napari-construct-", dir=folder))
         try:
             if "mask" in names:
-                write_mask(hidden / names["mask"], result.labels, result.classes, result.mpp)
-            if "cams" in names:
+                _write_mask(hidden / names["mask"], result)
+            if result.cams is not None and "cams" in names:
                 write_cams(hidden / names["cams"], result.cams, result.classes, result.mpp)
-            if "overlay" in names:
-                write_overlay(hidden / names["overlay"], image, result.labels, result.classes)
-            if "zarr" in names:
+            if image is not None and "overlay" in names:
+                write_overlay(hidden / names["overlay"], image, result.labels, result.classes, opacity)
+            if image is not None and "zarr" in names:
                 write_ome_zarr(hidden / names["zarr"], image, result.labels, result.classes, result.mpp)
             write_record(hidden / names["record"], record)
             for name in names.values():
@@ -123,7 +162,26 @@ def write_result(
             f"{folder}: cannot be written to ({error.strerror or error}); "
             "free some space or choose another folder"
         ) from error
-    return paths
+
+
+def _check_content(kinds: Collection[str], result: Segmentation, image: RGBImage | None) -> None:
+    """Refuse kinds that hold what is not there."""
+    shown = sorted(NEEDS_IMAGE & set(kinds))
+    if shown and image is None:
+        raise ConfigurationError(
+            f"expected the image that was segmented for {' and '.join(shown)}, got none; give it as image="
+        )
+    if "cams" in kinds and result.cams is None:
+        raise ConfigurationError(
+            "expected a result with CAMs, got one that was stored without them; leave out the kind cams"
+        )
+
+
+def _write_mask(path: Path, result: Segmentation) -> None:
+    if result.labels.ndim == 2:
+        write_mask(path, result.labels, result.classes, result.mpp)
+    else:
+        _write_planes(path, iter(result.labels), result.labels.shape, result.classes, result.mpp)
 
 
 def write_stack(path: Path, masks: Sequence[Path | None], classes: ClassTable, mpp: float | None) -> None:
@@ -146,6 +204,16 @@ def write_stack(path: Path, masks: Sequence[Path | None], classes: ClassTable, m
         for mask in masks:
             yield np.zeros(shape, np.uint8) if mask is None else read_mask(mask)
 
+    _write_planes(path, planes(), (len(masks), *shape), classes, mpp)
+
+
+def _write_planes(
+    path: Path,
+    planes: Iterator[NDArray[np.uint8]],
+    shape: tuple[int, ...],
+    classes: ClassTable,
+    mpp: float | None,
+) -> None:
     metadata = {"axes": "ZYX", "classes": {str(i + 1): n for i, n in enumerate(classes.names)}, "mpp": mpp}
     resolution: dict[str, Any] = {}
     if mpp is not None:
@@ -153,8 +221,8 @@ def write_stack(path: Path, masks: Sequence[Path | None], classes: ClassTable, m
     with atomic(path) as temporary:
         tifffile.imwrite(
             temporary,
-            planes(),
-            shape=(len(masks), *shape),
+            planes,
+            shape=shape,
             dtype=np.uint8,
             photometric="minisblack",
             compression="zlib",

@@ -1,77 +1,87 @@
-"""What a segmentation returns."""
+"""What a segmentation returns, and what is kept of it on disk."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path, PurePath
 from typing import Any, Final
 
 import numpy as np
 
 from napari_construct.classes import ClassTable
+from napari_construct.data.inputs import ImageInput, as_image
+from napari_construct.export.overlay import overlay
 from napari_construct.refinement.safeguard import RefinementReport
-from napari_construct.types import FloatArray, LabelImage
+from napari_construct.results.areas import class_pixels
+from napari_construct.results.files import KINDS, NEEDS_IMAGE, write_result
+from napari_construct.results.notebook import as_html
+from napari_construct.types import FloatArray, LabelImage, PathLike, RGBImage
 
 PERCENT_OF_TISSUE: Final = "percent_of_tissue"
 """Key of an area: its share of all that is no background."""
+PERCENT_OF_LABELLED: Final = "percent_of_labelled"
+"""The same of a mask whose tissue is not known: its share of all labelled pixels."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SegmentationResult:
-    """Mask, activation maps and what was decided on the way; all arrays have the image's h and w.
+@dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
+class Segmentation(ABC):
+    """A mask with its classes, and what can be said of it: common to new and to stored results.
 
     Attributes
     ----------
     labels : ndarray
         (h, w) uint8; 0 background or unlabelled, ``i + 1`` class ``i`` of ``classes``.
-    probabilities : ndarray
-        (k, h, w) float32, before refinement; sum to one over k where there is tissue.
-    cams : ndarray
+    classes : ClassTable
+        Names, colours, order.
+    cams : ndarray or None
         (k, h, w) float32 in [0, 1]: each class's own activation, independent of the others.
-    confidence : ndarray
-        (h, w) float32 in [0, 1]: probability of the label in the final mask.
-    background : ndarray
-        (h, w) bool; where no tissue was found.
     presence : tuple of bool
         Per class, whether it was taken as present.
     presence_scores : tuple of float
         Per class, the image-level probability.
-    classes : ClassTable
-        Names, colours, order.
     mpp : float or None
         Micrometres per pixel of the image, where known.
     record : mapping
         Versions, encoder and checkpoint hashes, settings, device, input identity, times.
-    refinement : RefinementReport or None
-        What the CRF erased and what each class gained or lost, before ``min_confidence``; values are
-        those of ``labels``. None where no CRF ran.
     """
 
     labels: LabelImage
-    probabilities: FloatArray
-    cams: FloatArray
-    confidence: FloatArray
-    background: np.ndarray[Any, np.dtype[np.bool_]]
+    classes: ClassTable
+    cams: FloatArray | None
     presence: tuple[bool, ...]
     presence_scores: tuple[float, ...]
-    classes: ClassTable
     mpp: float | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
-    refinement: RefinementReport | None = None
+
+    @property
+    @abstractmethod
+    def tissue_pixels(self) -> int | None:
+        """Pixels with tissue, of which ``areas`` gives shares."""
+
+    @property
+    def name(self) -> str:
+        """What the files of this result are called: the image's name without suffix."""
+        known = self.record.get("input", {})
+        return PurePath(str(known.get("name") or "result")).stem.removesuffix(".ome") or "result"
 
     def areas(self) -> list[dict[str, Any]]:
         """Area of each class: pixels, ``percent_of_tissue``, and mm2 where ``mpp`` is known.
 
-        The tissue is all that is no background, pixels without a label among it.
+        The tissue is all that is no background, pixels without a label among it. Of a stored mask whose
+        tissue is not known the share is ``percent_of_labelled``.
         """
-        counts = np.bincount(self.labels.ravel(), minlength=len(self.classes) + 1)[1:]
-        tissue = max(int((~self.background).sum()), 1)
+        counts = class_pixels(self.labels, len(self.classes))
+        tissue, labelled = self.tissue_pixels, int(counts.sum())
+        share = PERCENT_OF_LABELLED if tissue is None else PERCENT_OF_TISSUE
+        whole = max(tissue or 0, labelled, 1)  # what was painted on glass is tissue by the painter's word
         rows: list[dict[str, Any]] = []
         for tissue_class, pixels in zip(self.classes, counts, strict=False):
             row: dict[str, Any] = {
                 "class": tissue_class.name,
                 "pixels": int(pixels),
-                PERCENT_OF_TISSUE: 100.0 * int(pixels) / tissue,
+                share: 100.0 * int(pixels) / whole,
             }
             if self.mpp is not None:
                 row["mm2"] = float(pixels) * self.mpp**2 * 1e-6
@@ -80,15 +90,8 @@ class SegmentationResult:
 
     def components(self) -> list[int]:
         """How many connected parts each class has; pixels that touch at a corner are connected."""
-        from skimage.measure import label
-
-        parts, count = label(  # type: ignore[no-untyped-call]
-            self.labels, background=0, connectivity=2, return_num=True
-        )
-        classes = np.zeros(count + 1, dtype=self.labels.dtype)
-        classes[parts] = self.labels
-        k = len(self.classes)
-        found: list[int] = np.bincount(classes[1:], minlength=k + 1)[1 : k + 1].tolist()
+        planes = self.labels.reshape(-1, *self.labels.shape[-2:])
+        found: list[int] = sum(_components(plane, len(self.classes)) for plane in planes).tolist()  # type: ignore[union-attr]
         return found
 
     def measures(self) -> list[dict[str, Any]]:
@@ -96,6 +99,203 @@ class SegmentationResult:
         return [
             row | {"components": count} for row, count in zip(self.areas(), self.components(), strict=True)
         ]
+
+    def table(self) -> list[dict[str, Any]]:
+        """One row a class, ready for ``pandas.DataFrame``: its label, measures and presence.
+
+        ``label`` is the value in ``labels``; ``percent_of_tissue`` is the class's share.
+        """
+        columns: dict[str, Sequence[Any] | None] = {
+            "mean confidence": self.mean_confidences(),
+            "present": self.presence,
+            "presence score": self.presence_scores,
+        }
+        rows = [{"label": i, **row} for i, row in enumerate(self.measures(), start=1)]
+        for name, column in columns.items():
+            for row, value in zip(rows, column or (), strict=False):
+                row[name] = value
+        return rows
+
+    def mean_confidences(self) -> list[float] | None:
+        """Per class, the mean of ``confidence``, NaN for an absent class; None where it is not known."""
+        return None
+
+    def overlay(self, image: ImageInput, opacity: float = 0.5) -> RGBImage:
+        """The classes' colours over the image.
+
+        Parameters
+        ----------
+        image : path or array
+            The image that was segmented.
+        opacity : float
+            0 shows the image alone, 1 the colours alone.
+
+        Returns
+        -------
+        ndarray
+            (h, w, 3) uint8 RGB.
+
+        Raises
+        ------
+        InputError
+            If the image cannot be read, or is not of the size of the mask.
+        """
+        return overlay(as_image(image).pixels, self.labels, self.classes, opacity)
+
+    def save(
+        self,
+        folder: PathLike,
+        name: str | None = None,
+        *,
+        image: ImageInput | None = None,
+        kinds: Sequence[str] | None = None,
+        overwrite: bool = False,
+    ) -> dict[str, Path]:
+        """Write the files of this result, which :func:`~napari_construct.load_result` reads again.
+
+        Parameters
+        ----------
+        folder : path
+            Made if it is missing.
+        name : str, optional
+            Start of the file names; :attr:`name` otherwise.
+        image : path or array, optional
+            The image that was segmented; "overlay" and "zarr" show it.
+        kinds : sequence of str, optional
+            Of "mask" (TIFF), "cams" (OME-TIFF), "overlay" (PNG) and "zarr" (OME-Zarr); a JSON record is
+            always written. Mask, CAMs and, with an image, overlay otherwise.
+        overwrite : bool
+            Replace files of others too. Our own earlier results are always replaced.
+
+        Returns
+        -------
+        dict of str to Path
+            By kind.
+
+        Raises
+        ------
+        ConfigurationError
+            If a kind is unknown or cannot be written of this result, or a file of others would be replaced.
+        ConstructError
+            If the folder cannot be written.
+        """
+        if kinds is None:
+            kinds = [kind for kind in KINDS if image is not None or kind not in NEEDS_IMAGE]
+            kinds = [kind for kind in kinds if kind != "cams" or self.cams is not None]
+        pixels = None if image is None else as_image(image).pixels
+        return write_result(Path(folder), name or self.name, pixels, self, kinds=kinds, overwrite=overwrite)
+
+    def __repr__(self) -> str:
+        size = " x ".join(map(str, self.labels.shape))
+        scale = "" if self.mpp is None else f", {self.mpp:g} um/px"
+        shares = ", ".join(f"{row['class']} {share_of(row):.1f} %" for row in self.areas())
+        return f"{type(self).__name__}({size} px{scale}: {shares})"
+
+    def _repr_html_(self) -> str:
+        """A thumbnail of the mask with its legend, for notebooks."""
+        rows = self.areas()
+        return as_html(self.labels, self.classes, rows, [share_of(row) for row in rows], repr(self))
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
+class SegmentationResult(Segmentation):
+    """Mask, activation maps and what was decided on the way; all arrays have the image's h and w.
+
+    Attributes
+    ----------
+    probabilities : ndarray
+        (k, h, w) float32, before refinement; sum to one over k where there is tissue.
+    cams : ndarray
+        (k, h, w) float32 in [0, 1]: each class's own activation, independent of the others.
+    confidence : ndarray
+        (h, w) float32 in [0, 1]: probability of the label in the final mask.
+    background : ndarray
+        (h, w) bool; where no tissue was found.
+    refinement : RefinementReport or None
+        What the CRF erased and what each class gained or lost, before ``min_confidence``; values are
+        those of ``labels``. None where no CRF ran.
+    labels, classes, presence, presence_scores, mpp, record
+        As of :class:`Segmentation`.
+    """
+
+    probabilities: FloatArray
+    cams: FloatArray
+    confidence: FloatArray
+    background: np.ndarray[Any, np.dtype[np.bool_]]
+    refinement: RefinementReport | None = None
+
+    @property
+    def tissue_pixels(self) -> int:
+        """Pixels with tissue: all but the background."""
+        return int((~self.background).sum())
+
+    def mean_confidences(self) -> list[float]:
+        """Per class, the mean of ``confidence`` over its pixels; NaN where it has none."""
+        k = len(self.classes)
+        total, count = class_pixels(self.labels, k, self.confidence), class_pixels(self.labels, k)
+        mean = np.full(k, np.nan)
+        np.divide(total, count, out=mean, where=count > 0)
+        means: list[float] = mean.tolist()
+        return means
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
+class StoredResult(Segmentation):
+    """A result as its files hold it: the mask exactly, CAMs where they were written.
+
+    Probabilities, confidence and background are not stored: segment again to have them.
+
+    Attributes
+    ----------
+    labels : ndarray
+        As of :class:`Segmentation`; (planes, h, w) of the joined mask of a stack.
+    cams : ndarray or None
+        (k, h, w) float32 in [0, 1]; None where they were not written.
+    presence, presence_scores : tuple
+        Empty where the record does not say.
+    record : mapping
+        The JSON beside the files; empty where there is none.
+    """
+
+    cams: FloatArray | None = None
+    presence: tuple[bool, ...] = ()
+    presence_scores: tuple[float, ...] = ()
+
+    @property
+    def tissue_pixels(self) -> int | None:
+        """Pixels with tissue as the record says, or as the shares in an older one do; None without."""
+        known = self.record.get("tissue_pixels")
+        if known is not None:
+            return int(known)
+        areas = [stored_area(area) for area in self.record.get("areas", ())]
+        shares = sum(area.get(PERCENT_OF_TISSUE, 0.0) for area in areas)
+        return round(100 * sum(area["pixels"] for area in areas) / shares) if shares else None
+
+    def measures(self) -> list[dict[str, Any]]:
+        """As the record says, where the mask has not changed since; counted anew otherwise."""
+        rows = self.areas()
+        known = [row for row in self.record.get("areas", ()) if "components" in row]
+        counts = ("class", "pixels")
+        if [[row[key] for key in counts] for row in rows] == [[row[key] for key in counts] for row in known]:
+            return [row | {"components": old["components"]} for row, old in zip(rows, known, strict=True)]
+        return Segmentation.measures(self)
+
+
+def _components(labels: LabelImage, k: int) -> np.ndarray[Any, np.dtype[np.intp]]:
+    """(k,) connected parts of each class in one plane."""
+    from skimage.measure import label
+
+    parts, count = label(labels, background=0, connectivity=2, return_num=True)  # type: ignore[no-untyped-call]
+    classes = np.zeros(count + 1, dtype=labels.dtype)
+    classes[parts] = labels
+    found: np.ndarray[Any, np.dtype[np.intp]] = np.bincount(classes[1:], minlength=k + 1)[1 : k + 1]
+    return found
+
+
+def share_of(area: Mapping[str, Any]) -> float:
+    """The share of a row of ``areas`` in percent, of the tissue where that is known."""
+    share: float = area[PERCENT_OF_TISSUE if PERCENT_OF_TISSUE in area else PERCENT_OF_LABELLED]
+    return share
 
 
 def stored_area(area: Mapping[str, Any]) -> dict[str, Any]:

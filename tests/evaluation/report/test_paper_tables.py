@@ -47,10 +47,10 @@ def _predictor(names: tuple[str, ...], distillation: bool) -> Predictor:
 
 
 def test_tables_of_the_paper_with_our_rows(bcss: Path) -> None:
-    from napari_construct.evaluation.scores.models import Models
+    from napari_construct.evaluation.scores.models import ScoredModels
 
     names = ("TUM", "STR", "LYM", "NEC")
-    models = Models([_predictor(names, True), _predictor(names, False)])
+    models = ScoredModels([_predictor(names, True), _predictor(names, False)])
     report = run(evaluate_steps(find_pairs(bcss, None), models, SegmentSettings(crf=None), ignore=(4,)))
     content = report.to_dict()
     second, third = bcss_tables(content)

@@ -18,7 +18,7 @@ from napari_construct.classes import ClassTable
 from napari_construct.evaluation.evaluate import evaluate
 from napari_construct.evaluation.report.report import EvaluationReport
 from napari_construct.evaluation.report.tables import all_tables, percent, short_tables
-from napari_construct.evaluation.scores.examples import Gallery, make_example
+from napari_construct.evaluation.scores.examples import ExampleGallery, make_example
 
 
 @pytest.fixture
@@ -143,8 +143,8 @@ def test_gallery_keeps_the_extremes_and_no_image_twice() -> None:
     classes, image = ClassTable.from_names(("a", "b")), np.zeros((20, 30, 3), np.uint8)
     mask, labels = np.zeros((20, 30), np.uint8), np.ones((20, 30), np.uint8)
 
-    def filled(scores: list[float], most: int = 3) -> Gallery:
-        gallery = Gallery(classes, most)
+    def filled(scores: list[float], most: int = 3) -> ExampleGallery:
+        gallery = ExampleGallery(classes, most)
         for score in scores:
             gallery.offer(f"{score}", score, image, mask, labels, ())
         return gallery

@@ -15,7 +15,7 @@ from napari_construct.inference.segment import segment
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.network.calibration import ViewsName
 from napari_construct.training.calibration.mask_choices import best_choices_steps
-from napari_construct.training.calibration.recalibrate import recalibrate, with_calibration
+from napari_construct.training.calibration.recalibrate import recalibrate_steps, with_calibration
 from napari_construct.training.calibration.validation import open_masked
 
 
@@ -36,7 +36,7 @@ def test_the_crf_is_used_where_masks_ask_for_it(assets: Path, tmp_path: Path, tr
     Image.fromarray(mask).save(tmp_path / "mask" / "a.png")
     data = open_masked(tmp_path, 0.25)
     assert run(best_choices_steps(data, model)) == ("one", truth_has_crf)
-    fitted = run(recalibrate(model.checkpoint, tmp_path, mpp=0.25, device="cpu"))
+    fitted = run(recalibrate_steps(model.checkpoint, tmp_path, mpp=0.25, device="cpu"))
     assert fitted.calibration.crf is truth_has_crf
 
 
@@ -55,7 +55,7 @@ def test_four_views_are_taken_where_masks_ask_for_them(
     mask = np.where(found[views] > 0, found[views] - 1, 255).astype(np.uint8)
     Image.fromarray(mask).save(tmp_path / "mask" / "a.png")
     assert run(best_choices_steps(open_masked(tmp_path, 0.25), model))[0] == views
-    fitted = run(recalibrate(model.checkpoint, tmp_path, mpp=0.25, device="cpu"))
+    fitted = run(recalibrate_steps(model.checkpoint, tmp_path, mpp=0.25, device="cpu"))
     assert fitted.calibration.views == views
     chosen = segment(pixels, type(model)(fitted, "cpu"), settings)
     assert chosen.record["views"] == (1 if views == "one" else 4)
@@ -63,7 +63,7 @@ def test_four_views_are_taken_where_masks_ask_for_them(
 
 def test_the_choice_is_the_models_default() -> None:
     model = load_model("lymph-node", device="cpu")
-    assert model.defaults.crf is not None
+    assert model.resolved(SegmentSettings()).crf is not None
     without = model.calibration.model_copy(update={"crf": False})
     other = type(model)(with_calibration(model.checkpoint, without), "cpu")
-    assert other.defaults.crf is None
+    assert other.resolved(SegmentSettings()).crf is None

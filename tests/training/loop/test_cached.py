@@ -14,7 +14,7 @@ from napari_construct.events import Event, StepDone, run
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.models.checkpoints.checkpoint import Checkpoint
 from napari_construct.training.config.config import TrainingConfig
-from napari_construct.training.loop.train import train
+from napari_construct.training.loop.train import train_steps
 from napari_construct.training.views.fixed_views import FixedViews
 from napari_construct.training.views.patches import load_patches
 
@@ -46,7 +46,7 @@ def follow(
 ) -> tuple[Checkpoint, list[Event]]:
     events: list[Event] = []
     arguments = {"encoder": CountingEncoder(), "teacher": TinyEncoder(seed=4), "device": "cpu"} | kwargs
-    return run(train(dataset, config, **arguments), events.append), events
+    return run(train_steps(dataset, config, **arguments), events.append), events
 
 
 def losses(events: list[Event]) -> list[dict[str, float]]:
@@ -83,7 +83,7 @@ def test_damaged_and_missing_features_change_no_number(
 
 def test_resume_goes_on_exactly(ordered: ImageLevelDataset, cached: TrainingConfig, tmp_path: Path) -> None:
     _, events = follow(ordered, cached)
-    steps = train(
+    steps = train_steps(
         ordered, cached, output=tmp_path / "m", encoder=CountingEncoder(), teacher=TinyEncoder(seed=4),
         device="cpu",
     )  # fmt: skip

@@ -16,7 +16,7 @@ from napari_construct.exceptions import ConfigurationError
 from napari_construct.models.checkpoints.checkpoint import Checkpoint
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.loop.precision import resolve_precision
-from napari_construct.training.loop.train import train
+from napari_construct.training.loop.train import train_steps
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def follow(
 ) -> tuple[Checkpoint, list[Event]]:
     events: list[Event] = []
     arguments = {"teacher": TinyEncoder(seed=4), "device": "cpu"} | kwargs
-    return run(train(dataset, config, **arguments), events.append), events
+    return run(train_steps(dataset, config, **arguments), events.append), events
 
 
 def losses(events: list[Event]) -> list[dict[str, float]]:
@@ -88,7 +88,7 @@ def test_resume_continues_bit_by_bit_with_everything_on(
     model = tiny_config.model.model_copy(update={"prototypes_per_class": 2}).model_dump()
     config = tiny_config.changed(model=model, epochs=3, **EVERYTHING)
     whole, events = follow(ordered, config, val=ordered)
-    steps = train(
+    steps = train_steps(
         ordered, config, val=ordered, output=tmp_path / "m", teacher=TinyEncoder(seed=4), device="cpu"
     )
     before: list[Event] = []

@@ -16,13 +16,13 @@ from napari_construct.encoders.networks.tiny import TinyEncoder
 from napari_construct.events import Event, StepDone, run
 from napari_construct.training.config.config import AugmentationConfig, TrainingConfig
 from napari_construct.training.loop.pseudo_labels import naming_rounds, pseudo_label_steps
-from napari_construct.training.loop.train import train
+from napari_construct.training.loop.train import train_steps
 from napari_construct.training.objective.part_logits import cell_logits
 from napari_construct.training.processes import Processes
-from napari_construct.training.views.batch import Batch
+from napari_construct.training.views.batch import TrainingBatch
 from napari_construct.training.views.batches import DrawnBatches
 from napari_construct.training.views.partial_masks import UNKNOWN, at_cells, at_pixels
-from napari_construct.training.views.patches import PatchStore, View
+from napari_construct.training.views.patches import PatchStore, PatchView
 from napari_construct.training.views.sampling import Sampler
 
 SIDE = 32
@@ -44,7 +44,7 @@ class ColourNetwork(nn.Module):
 
 
 def store(images: list[np.ndarray], window: float = SIDE) -> PatchStore:
-    view = View((SIDE, SIDE), 1.0, float(window), int(window), None, keeps_scale=False)
+    view = PatchView((SIDE, SIDE), 1.0, float(window), int(window), None, keeps_scale=False)
     return PatchStore([Path(f"{i}.png") for i in range(len(images))], view, images)
 
 
@@ -99,7 +99,7 @@ def test_nothing_is_named_without_confidence() -> None:
 
 def test_a_view_smaller_than_the_patch_leaves_its_border_open() -> None:
     found = named(window=16)
-    view = View((SIDE, SIDE), 1.0, 16.0, 16, None, keeps_scale=False)
+    view = PatchView((SIDE, SIDE), 1.0, 16.0, 16, None, keeps_scale=False)
     masks = at_pixels(found, view)
     inside = torch.zeros(SIDE, SIDE, dtype=torch.bool)
     inside[8:24, 8:24] = True
@@ -110,7 +110,7 @@ def test_a_view_smaller_than_the_patch_leaves_its_border_open() -> None:
 
 def test_cells_come_back_from_pixels() -> None:
     found = named()
-    view = View((SIDE, SIDE), 1.0, float(SIDE), SIDE, None, keeps_scale=False)
+    view = PatchView((SIDE, SIDE), 1.0, float(SIDE), SIDE, None, keeps_scale=False)
     assert torch.equal(at_cells(at_pixels(found, view), (8, 8)), found)
 
 
@@ -118,7 +118,7 @@ def test_a_named_cell_is_of_its_class_alone() -> None:
     images, labels = torch.zeros(2, 3, SIDE, SIDE), torch.tensor([[1.0, 1, 0], [0, 1, 0]])
     masks = torch.full((2, SIDE, SIDE), UNKNOWN, dtype=torch.uint8)
     masks[0, :16, :16] = 1
-    _, told = cell_logits(torch.zeros(2, 3, 4, 4), Batch(images, labels, named=masks))
+    _, told = cell_logits(torch.zeros(2, 3, 4, 4), TrainingBatch(images, labels, named=masks))
     told = told.reshape(2, 4, 4, 3)
     assert (told[0, :2, :2] == torch.tensor([0.0, 1, 0])).all()
     assert (told[0, 2:] == labels[0]).all()
@@ -175,13 +175,13 @@ def test_resume_across_the_naming_is_exact(
     def follow(**kwargs: Any) -> tuple[Any, list[Event]]:
         events: list[Event] = []
         return run(
-            train(mixed, config, teacher=TinyEncoder(seed=4), device="cpu", **kwargs), events.append
+            train_steps(mixed, config, teacher=TinyEncoder(seed=4), device="cpu", **kwargs), events.append
         ), events
 
     whole, events = follow()
     assert any(e.stage == "pseudo labels" for e in events)
     losses = [dict(e.losses) for e in events if isinstance(e, StepDone)]
-    steps = train(mixed, config, teacher=TinyEncoder(seed=4), device="cpu", output=tmp_path / "o")
+    steps = train_steps(mixed, config, teacher=TinyEncoder(seed=4), device="cpu", output=tmp_path / "o")
     before: list[dict[str, float]] = []
     for event in steps:
         if isinstance(event, StepDone):
@@ -196,7 +196,7 @@ def test_resume_across_the_naming_is_exact(
     for name, value in whole.head_state.items():
         torch.testing.assert_close(value, resumed.head_state[name], rtol=0, atol=0)
     without = run(
-        train(mixed, config.changed(pseudo_labels_from=None), teacher=TinyEncoder(seed=4), device="cpu")
+        train_steps(mixed, config.changed(pseudo_labels_from=None), teacher=TinyEncoder(seed=4), device="cpu")
     )
     assert any(not torch.equal(v, without.head_state[n]) for n, v in whole.head_state.items())
 
@@ -206,5 +206,5 @@ def test_nothing_is_named_where_every_patch_has_one_class(
 ) -> None:
     config = tiny_config.changed(labels_speak_of="cells", epochs=1, pseudo_labels_from=0.1)
     events: list[Event] = []
-    run(train(patches, config, teacher=TinyEncoder(seed=4), device="cpu"), events.append)
+    run(train_steps(patches, config, teacher=TinyEncoder(seed=4), device="cpu"), events.append)
     assert not any(e.stage == "pseudo labels" for e in events)

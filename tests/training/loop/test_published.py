@@ -14,7 +14,7 @@ import torch.nn.functional as F
 
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.objective.task import TrainingTask
-from napari_construct.training.views.batch import Batch
+from napari_construct.training.views.batch import TrainingBatch
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_losses_are_the_released_ones(parity: ModuleType, shared: Path) -> None:
     task.contrast.bank.push(F.normalize(torch.from_numpy(make("memory_bank", parity.BANK)).float(), dim=-1))
     images = torch.from_numpy(golden["images"]).permute(0, 3, 1, 2).float() / 255
     with torch.no_grad():
-        parts = task(Batch(images, torch.from_numpy(golden["labels"]).float()))
+        parts = task(TrainingBatch(images, torch.from_numpy(golden["labels"]).float()))
     expected = {
         "classification": golden["bce"],
         "distillation": golden["struct_loss_2"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from napari_construct.training.loop.optimiser_step import rate_factor
+from napari_construct.training.loop.weight_update import rate_factor
 from napari_construct.training.randomness import epoch_order, generator, seed_of
 
 

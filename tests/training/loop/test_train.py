@@ -27,7 +27,7 @@ from napari_construct.models.checkpoints.archive import file_hash
 from napari_construct.models.checkpoints.build_from_checkpoint import build_from_checkpoint
 from napari_construct.models.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from napari_construct.training.config.config import AugmentationConfig, TrainingConfig
-from napari_construct.training.loop.train import train
+from napari_construct.training.loop.train import train_steps
 from napari_construct.training.views.patches import load_patches
 
 ORDER = ("tumour", "lymphoid")
@@ -42,7 +42,7 @@ def ordered(camelyon: Path) -> ImageLevelDataset:
 def follow(*args: object, **kwargs: object) -> tuple[Checkpoint, list[Event]]:
     events: list[Event] = []
     kwargs = {"teacher": TinyEncoder(seed=4), "device": "cpu"} | kwargs
-    return run(train(*args, **kwargs), events.append), events  # type: ignore[arg-type]
+    return run(train_steps(*args, **kwargs), events.append), events  # type: ignore[arg-type]
 
 
 def losses(events: list[Event]) -> list[dict[str, float]]:
@@ -51,7 +51,7 @@ def losses(events: list[Event]) -> list[dict[str, float]]:
 
 def stop_after(n: int, *args: object, **kwargs: object) -> list[Event]:
     """Events of a run that is closed after its n-th step."""
-    steps = train(*args, **({"teacher": TinyEncoder(seed=4), "device": "cpu"} | kwargs))  # type: ignore[arg-type]
+    steps = train_steps(*args, **({"teacher": TinyEncoder(seed=4), "device": "cpu"} | kwargs))  # type: ignore[arg-type]
     events: list[Event] = []
     for event in steps:
         events.append(event)
@@ -208,13 +208,13 @@ KILLED = textwrap.dedent("""
     from napari_construct.encoders.networks.tiny import TinyEncoder
     from napari_construct.events import StepDone
     from napari_construct.training.config.config import TrainingConfig
-    from napari_construct.training.loop.train import train
+    from napari_construct.training.loop.train import train_steps
 
     folder, config, output, log, kill_at = sys.argv[1:]
     dataset = load_dataset(folder, class_names=("tumour", "lymphoid"))
     config = TrainingConfig.model_validate_json(config)
     done = 0
-    for event in train(dataset, config, output=output, teacher=TinyEncoder(seed=4), device="cpu"):
+    for event in train_steps(dataset, config, output=output, teacher=TinyEncoder(seed=4), device="cpu"):
         if isinstance(event, StepDone):
             with open(log, "a") as stream:
                 stream.write(json.dumps(dict(event.losses)) + "\\n")

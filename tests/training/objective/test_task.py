@@ -19,7 +19,7 @@ from napari_construct.models.network.pooling import pool_logits
 from napari_construct.training.config.config import LossWeights, TrainingConfig
 from napari_construct.training.objective.regions import encoded_regions, pooled_regions, text_encoder
 from napari_construct.training.objective.task import TrainingTask
-from napari_construct.training.views.batch import Batch, parts_of
+from napari_construct.training.views.batch import TrainingBatch, parts_of
 
 MODEL = ModelConfig(encoder="tiny", prototype_width=16, projection_hidden=16, fusion_width=16)
 
@@ -53,12 +53,14 @@ def make(
 
 
 @pytest.fixture
-def batch() -> Batch:
+def batch() -> TrainingBatch:
     generator = torch.Generator().manual_seed(1)
-    return Batch(torch.rand(3, 3, 64, 64, generator=generator), torch.tensor([[1.0, 0], [0, 1], [1, 1]]))
+    return TrainingBatch(
+        torch.rand(3, 3, 64, 64, generator=generator), torch.tensor([[1.0, 0], [0, 1], [1, 1]])
+    )
 
 
-def test_total_is_the_weighted_sum(batch: Batch) -> None:
+def test_total_is_the_weighted_sum(batch: TrainingBatch) -> None:
     weights = {"classification": 2.0, "distillation": 3.0, "contrast": 0.5}
     parts = make(teacher=TinyEncoder(seed=3), weights=weights)(batch)
     assert set(parts) == {"loss", *weights}
@@ -66,7 +68,7 @@ def test_total_is_the_weighted_sum(batch: Batch) -> None:
     assert all(value.item() > 0 for value in parts.values())
 
 
-def test_parts_are_what_the_losses_say(batch: Batch) -> None:
+def test_parts_are_what_the_losses_say(batch: TrainingBatch) -> None:
     teacher = TinyEncoder(seed=3)
     task = make(teacher=teacher, model=MODEL.model_copy(update={"guidance_levels": (1, 3)}).model_dump())
     parts, output = task(batch), task.output(batch)
@@ -77,13 +79,13 @@ def test_parts_are_what_the_losses_say(batch: Batch) -> None:
     )
 
 
-def test_weight_zero_and_missing_teacher_leave_parts_out(batch: Batch) -> None:
+def test_weight_zero_and_missing_teacher_leave_parts_out(batch: TrainingBatch) -> None:
     assert set(make(weights=LossWeights(contrast=0).model_dump())(batch)) == {"loss", "classification"}
     with pytest.raises(ConfigurationError, match="positive weight"):
         make(weights={"classification": 0.0, "distillation": 1.0, "contrast": 0.0})
 
 
-def test_cells_are_told_what_partial_labels_say(batch: Batch) -> None:
+def test_cells_are_told_what_partial_labels_say(batch: TrainingBatch) -> None:
     task = make(labels_speak_of="cells", class_balance=False, weights={"presence": 0.1, "contrast": 0.0})
     parts, cam = task(batch), task.output(batch).cam
     pure = cam[:2].movedim(1, -1).flatten(1, 2)
@@ -107,7 +109,7 @@ def test_unknown_guidance_level() -> None:
         make(teacher=TinyEncoder(), model=MODEL.model_copy(update={"guidance_levels": (4,)}).model_dump())
 
 
-def test_pooled_regions_by_hand(batch: Batch) -> None:
+def test_pooled_regions_by_hand(batch: TrainingBatch) -> None:
     output = make().output(batch)
     regions = pooled_regions(output, parts_of(batch, (8, 8)))
     assert regions.classes.tolist() == [0, 1, 0, 1]
@@ -117,7 +119,7 @@ def test_pooled_regions_by_hand(batch: Batch) -> None:
     torch.testing.assert_close(regions.background[1], (pixels * (1 - mask)).sum((1, 2)) / (1 - mask).sum())
 
 
-def test_both_forms_of_the_contrast_move_the_cam(batch: Batch) -> None:
+def test_both_forms_of_the_contrast_move_the_cam(batch: TrainingBatch) -> None:
     def touched(task: TrainingTask) -> set[str]:
         task(batch)["contrast"].backward()
         names = {n for n, p in task.model.named_parameters() if p.grad is not None and bool(p.grad.any())}
@@ -129,7 +131,7 @@ def test_both_forms_of_the_contrast_move_the_cam(batch: Batch) -> None:
         assert touched(regions) >= {"prototypes", "adaptive_layers", "fusion", "logit_scale", "class_bias"}
 
 
-def test_published_contrast_moves_prototypes_only(batch: Batch) -> None:
+def test_published_contrast_moves_prototypes_only(batch: TrainingBatch) -> None:
     model = ModelConfig.of_preset("published", encoder="tiny", prototype_width=16, projection_hidden=16)
     forms = {"contrast_form": "regions", "contrast_pairs": "background"}
     task = make(TinyTextEncoder(), model=model.model_dump(), **forms)
@@ -151,7 +153,7 @@ def test_regions_need_an_encoder_with_embeddings() -> None:
         text_encoder(object())
 
 
-def test_encoded_regions_see_foreground_and_background(batch: Batch) -> None:
+def test_encoded_regions_see_foreground_and_background(batch: TrainingBatch) -> None:
     encoder = TinyTextEncoder()
     output = make(encoder).output(batch)
     assert batch.images is not None
@@ -163,7 +165,7 @@ def test_encoded_regions_see_foreground_and_background(batch: Batch) -> None:
     assert regions.foreground.requires_grad, "through the masks"
 
 
-def test_bank_fills_while_training_only(batch: Batch) -> None:
+def test_bank_fills_while_training_only(batch: TrainingBatch) -> None:
     task = make()
     assert task.contrast is not None
     task.eval()(batch)
@@ -172,8 +174,8 @@ def test_bank_fills_while_training_only(batch: Batch) -> None:
     assert len(task.contrast.bank) == 4
 
 
-def test_a_batch_without_any_class_has_no_contrast(batch: Batch) -> None:
-    parts = make()(Batch(batch.images, torch.zeros(3, 2)))
+def test_a_batch_without_any_class_has_no_contrast(batch: TrainingBatch) -> None:
+    parts = make()(TrainingBatch(batch.images, torch.zeros(3, 2)))
     assert parts["contrast"].item() == 0
     parts["loss"].backward()
 
@@ -185,7 +187,7 @@ def test_modes_and_frozen_parts() -> None:
     assert not any(p.requires_grad for p in [*teacher.parameters(), *task.model.encoder.parameters()])
 
 
-def test_encoder_learns_only_when_told(batch: Batch) -> None:
+def test_encoder_learns_only_when_told(batch: TrainingBatch) -> None:
     def gradients(model: ConstructNet) -> int:
         return sum(p.grad is not None for p in model.encoder.parameters())
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from napari_construct.classes import ClassTable
+from napari_construct.crf import CRFParameters
 from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.data.images import read_image
 from napari_construct.encoders.networks.tiny import TinyEncoder
@@ -22,12 +23,11 @@ from napari_construct.inference.segment import segment
 from napari_construct.models.checkpoints.checkpoint import Checkpoint, checkpoint_of
 from napari_construct.models.network.builder import build_model
 from napari_construct.models.network.calibration import Calibration
-from napari_construct.refinement.dense_crf import CRFParameters
 from napari_construct.training.config.config import AugmentationConfig, TrainingConfig
 from napari_construct.training.config.second_stage import SecondStageConfig
 from napari_construct.training.second_stage.loop import _full_batch, class_weights, pseudo_mask_loss
 from napari_construct.training.second_stage.pseudo_masks import UNKNOWN, pseudo_mask
-from napari_construct.training.second_stage.train import train_second_stage
+from napari_construct.training.second_stage.train import train_second_stage_steps
 from napari_construct.training.views.augmentation import augment, augment_with_masks
 
 NAMES = ("lymphoid", "tumour")
@@ -128,7 +128,7 @@ def test_result_is_a_model_like_any_other(
 ) -> None:
     seen: list[str] = []
     made = run(
-        train_second_stage(
+        train_second_stage_steps(
             patches, first, SMALL, val=camelyon / "val", output=tmp_path / "second", device="cpu"
         ),
         lambda event: seen.append(event.stage),
@@ -154,7 +154,8 @@ def test_equal_seeds_give_equal_networks_and_a_frozen_encoder_stays(
 ) -> None:
     config = SMALL.changed(encoder_learning_rate=None)
     once, again, other = (
-        run(train_second_stage(patches, first, config.changed(seed=seed), device="cpu")) for seed in (3, 3, 4)
+        run(train_second_stage_steps(patches, first, config.changed(seed=seed), device="cpu"))
+        for seed in (3, 3, 4)
     )
     assert once.encoder_state is None
     assert once.encoder_hash == first.encoder_hash
@@ -163,7 +164,7 @@ def test_equal_seeds_give_equal_networks_and_a_frozen_encoder_stays(
 
 
 def test_cancelled_run_writes_nothing(first: Checkpoint, patches: ImageLevelDataset, tmp_path: Path) -> None:
-    steps = train_second_stage(patches, first, SMALL, output=tmp_path / "second", device="cpu")
+    steps = train_second_stage_steps(patches, first, SMALL, output=tmp_path / "second", device="cpu")
     for event in steps:
         if isinstance(event, StepDone):
             break
@@ -174,6 +175,6 @@ def test_cancelled_run_writes_nothing(first: Checkpoint, patches: ImageLevelData
 def test_other_classes_are_refused(first: Checkpoint, patches: ImageLevelDataset) -> None:
     renamed = ImageLevelDataset(patches.paths, patches.labels, ("lymphoid", "stroma"), patches.names)
     with pytest.raises(ConfigurationError, match="the classes lymphoid, tumour"):
-        run(train_second_stage(renamed, first, SMALL, device="cpu"))
+        run(train_second_stage_steps(renamed, first, SMALL, device="cpu"))
     with pytest.raises(ConfigurationError, match="setting steps"):
         SMALL.changed(steps=0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from napari_construct.events import EpochDone, Event, StepDone, run
-from napari_construct.training.loop.train import train
+from napari_construct.training.loop.train import train_steps
 from napari_construct.training.tools import estimate as module
 from napari_construct.training.tools.estimate import estimate_steps, peak_memory
 
@@ -56,10 +56,10 @@ def test_adds_up_stages_steps_and_validations(monkeypatch, patches, tiny_config,
 
 def test_real_run_takes_about_as_long(patches, tiny_config, camelyon: Path) -> None:
     config = tiny_config.changed(epochs=12, image_size=128)
-    run(train(patches, config.changed(epochs=1), device="cpu"))  # what libraries prepare once
+    run(train_steps(patches, config.changed(epochs=1), device="cpu"))  # what libraries prepare once
     found = run(estimate_steps(patches, config, device="cpu"))
     start = time.perf_counter()
-    run(train(patches, config, device="cpu"))
+    run(train_steps(patches, config, device="cpu"))
     took = time.perf_counter() - start
     assert found.steps == 24
     assert took / 4 < found.seconds < took * 4  # other programs may come and go

@@ -19,10 +19,10 @@ from napari_construct.models.checkpoints.checkpoint import Checkpoint, checkpoin
 from napari_construct.models.network.builder import build_model
 from napari_construct.models.network.calibration import BackgroundRule, Calibration
 from napari_construct.training.calibration.labelled_logits import LabelledLogits
-from napari_construct.training.calibration.recalibrate import masked_logits_steps, recalibrate
+from napari_construct.training.calibration.recalibrate import masked_logits_steps, recalibrate_steps
 from napari_construct.training.calibration.validation import open_masked
 from napari_construct.training.config.config import TrainingConfig
-from napari_construct.training.tools.left_out import calibrate_left_out, left_out_logits_steps
+from napari_construct.training.tools.left_out import calibrate_left_out_steps, left_out_logits_steps
 
 SLIDE = "tumor_([0-9]+)"
 
@@ -63,7 +63,7 @@ def test_each_slide_is_scored_by_a_model_that_has_not_seen_it(
 
 def test_left_out_calibration_is_complete(patches: ImageLevelDataset, tiny_config: TrainingConfig) -> None:
     config = tiny_config.changed(epochs=1)
-    calibration = run(calibrate_left_out(patches, config, SLIDE, folds=2, device="cpu"))
+    calibration = run(calibrate_left_out_steps(patches, config, SLIDE, folds=2, device="cpu"))
     assert len(calibration.presence_thresholds) == len(calibration.class_offsets) == 2
     assert sum(calibration.class_offsets) == pytest.approx(0, abs=1e-6)
 
@@ -84,7 +84,7 @@ def test_a_class_of_one_slide_cannot_be_left_out(
 
 
 def test_validation_masks_calibrate_and_weights_stay(camelyon: Path, model: Checkpoint) -> None:
-    made = run(recalibrate(model, camelyon / "val", mpp=0.25, device="cpu"))
+    made = run(recalibrate_steps(model, camelyon / "val", mpp=0.25, device="cpu"))
     assert made.calibration.class_offsets == (0.5, -0.5)
     assert made.calibration.background == BackgroundRule(brightness=200)
     assert made.calibration.temperature != 1.0
@@ -105,8 +105,8 @@ def test_windows_and_cells_of_a_mask(camelyon: Path, model: Checkpoint) -> None:
 
 def test_validation_patches_need_the_models_classes(patches: ImageLevelDataset, model: Checkpoint) -> None:
     with pytest.raises(ConfigurationError, match="the classes tumour, lymphoid"):
-        run(recalibrate(model, patches, mpp=0.25, device="cpu"))
+        run(recalibrate_steps(model, patches, mpp=0.25, device="cpu"))
     same = ImageLevelDataset(patches.paths, patches.labels[:, ::-1], ("tumour", "lymphoid"), patches.names)
-    made = run(recalibrate(model, same, mpp=0.25, offsets=True, device="cpu"))
+    made = run(recalibrate_steps(model, same, mpp=0.25, offsets=True, device="cpu"))
     assert made.training["calibration"]["patches"] == len(patches)
     assert made.calibration.class_offsets != (0.5, -0.5)

@@ -10,7 +10,7 @@ from napari_construct.models.network.builder import build_model
 from napari_construct.models.network.config import ModelConfig
 from napari_construct.training.config.config import LossWeights, TrainingConfig
 from napari_construct.training.tools.self_check import SelfCheckReport, self_check
-from napari_construct.training.views.batch import Batch
+from napari_construct.training.views.batch import TrainingBatch
 
 SMALL = {"prototype_width": 16, "projection_hidden": 16, "adapter_hidden": 8}
 
@@ -20,7 +20,9 @@ def report(model_config: ModelConfig, **changes: object) -> SelfCheckReport:
     weights = LossWeights.published()
     objective = TrainingConfig(model=model_config, memory_bank=8, weights=weights).changed(**changes)
     generator = torch.Generator().manual_seed(0)
-    batch = Batch(torch.rand(3, 3, 64, 64, generator=generator), torch.tensor([[1.0, 0], [0, 1], [1, 1]]))
+    batch = TrainingBatch(
+        torch.rand(3, 3, 64, 64, generator=generator), torch.tensor([[1.0, 0], [0, 1], [1, 1]])
+    )
     return self_check(model, TinyEncoder(seed=9), objective, batch)
 
 
@@ -83,7 +85,7 @@ def test_the_model_is_left_as_it_was() -> None:
     config = ours()
     model = build_model(config, TinyEncoder(), 2)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    batch = Batch(torch.rand(2, 3, 64, 64), torch.eye(2))
+    batch = TrainingBatch(torch.rand(2, 3, 64, 64), torch.eye(2))
     self_check(model, None, TrainingConfig(model=config, memory_bank=8), batch)
     for name, value in model.state_dict().items():
         torch.testing.assert_close(value, before[name], rtol=0, atol=0)

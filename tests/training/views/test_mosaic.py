@@ -6,7 +6,7 @@ import torch
 
 from napari_construct.models.network.pooling import pool_logits
 from napari_construct.training.objective.part_logits import cell_logits, part_logits
-from napari_construct.training.views.batch import Batch
+from napari_construct.training.views.batch import TrainingBatch
 from napari_construct.training.views.mosaic import LARGEST, SMALLEST, paste, share_of_cells
 
 
@@ -48,7 +48,7 @@ def test_each_part_is_pooled_on_its_own() -> None:
     cam[0, :, :, :2], cam[0, :, :, 2:] = 1.0, 5.0
     pasted = torch.zeros(2, 32, 32, dtype=torch.bool)
     pasted[0, :, 16:] = True
-    batch = Batch(
+    batch = TrainingBatch(
         torch.zeros(2, 3, 32, 32), torch.ones(2, 1), pasted, (torch.tensor([[1.0], [0.0]]), torch.ones(2, 1))
     )
     for pooling in ("mean", "log_mean_exp", "attention"):
@@ -74,7 +74,9 @@ def test_cells_carry_the_labels_of_their_part() -> None:
     pasted = torch.zeros(1, 16, 16, dtype=torch.bool)
     pasted[:, :, 8:] = True
     parts = (torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]]))
-    logits, labels = cell_logits(cam, Batch(torch.zeros(1, 3, 16, 16), torch.ones(1, 2), pasted, parts))
+    logits, labels = cell_logits(
+        cam, TrainingBatch(torch.zeros(1, 3, 16, 16), torch.ones(1, 2), pasted, parts)
+    )
     torch.testing.assert_close(logits, torch.tensor([[0.0, 4.0], [1.0, 5.0], [2.0, 6.0], [3.0, 7.0]]))
     torch.testing.assert_close(labels, torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]]))
 
@@ -82,5 +84,5 @@ def test_cells_carry_the_labels_of_their_part() -> None:
 def test_cells_of_a_plain_patch_carry_its_labels() -> None:
     cam = torch.zeros(2, 3, 2, 2)
     patch_labels = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
-    _, labels = cell_logits(cam, Batch(torch.zeros(2, 3, 16, 16), patch_labels))
+    _, labels = cell_logits(cam, TrainingBatch(torch.zeros(2, 3, 16, 16), patch_labels))
     torch.testing.assert_close(labels, patch_labels.repeat_interleave(4, 0))

@@ -74,13 +74,13 @@ def test_a_record_of_before_opens_with_todays_names(viewer, shown, tmp_path) -> 
     _, mask = shown
     mask.save(str(tmp_path / "slide_mask.tif"), plugin="napari-construct")
     record = json.loads((tmp_path / "slide.json").read_text(encoding="utf-8"))
-    record["areas"] = [
-        {"class": "tumour", "pixels": 10, "percent": 25.0},
-        {"class": "lymphoid", "pixels": 30, "percent": 75.0},
-    ]
+    del record["tissue_pixels"]
+    for area in record["areas"]:
+        area["percent"] = area.pop("percent_of_tissue")
     (tmp_path / "slide.json").write_text(json.dumps(record), encoding="utf-8")
     (opened,) = viewer.open(str(tmp_path / "slide.json"), plugin="napari-construct")
-    assert list(opened.features["percent_of_tissue"]) == [25.0, 75.0]
+    shares = [area["percent"] for area in record["areas"]]
+    assert list(opened.features["percent_of_tissue"]) == pytest.approx(shares, rel=1e-6)
     assert "percent" not in opened.features
 
 

@@ -12,7 +12,7 @@ from tests.widgets.conftest import by_colour
 
 from napari_construct.exceptions import InputError
 from napari_construct.results.files import write_result
-from napari_construct.widgets.files.view_result import main, stored_layers
+from napari_construct.widgets.files.view_result import main, result_layers
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def stored(tissue, tmp_path) -> tuple[Path, Path]:
 
 def test_layers_are_those_of_the_result(viewer, stored, tissue) -> None:
     expected = by_colour(tissue, 0.25)
-    added = [viewer.add_layer(layer) for layer in stored_layers(*stored)][1:]
+    added = [viewer.add_layer(layer) for layer in result_layers(*stored)][1:]
     assert [layer.name for layer in viewer.layers] == [
         "slide",
         "slide tumour (CAM)",
@@ -47,7 +47,7 @@ def test_a_missing_file_is_named(stored, capsys) -> None:
     record, image = stored
     record.with_name("slide_mask.tif").unlink()
     with pytest.raises(InputError, match=r"slide_mask\.tif"):
-        stored_layers(record, image)
+        result_layers(record, image)
     assert main([str(record), str(image)]) == 2
     assert "slide_mask.tif" in capsys.readouterr().err
 
@@ -57,7 +57,7 @@ def test_another_json_is_refused(stored, text) -> None:
     record, image = stored
     record.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match="record of a segmentation"):
-        stored_layers(record, image)
+        result_layers(record, image)
 
 
 def test_usage() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from napari_construct.events import Event
-from napari_construct.widgets.jobs.run_control import Eta, in_words
+from napari_construct.widgets.jobs.eta import Eta, in_words
 
 
 def test_mean_time_of_the_finished_times_the_rest() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
 import pytest
 from napari.utils import progress
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QLabel, QProgressBar, QWidget
 
 from napari_construct.events import Event
 from napari_construct.widgets.jobs import run_control as _run_control
@@ -58,7 +59,24 @@ def test_a_long_job_is_in_the_activity_dock_and_leaves_it(qtbot, viewer, control
     assert bar.desc == "tiles: "
     assert max(values) >= 300  # of a thousand
     assert bars() == []
-    assert main_is_painted(control)
+
+
+def test_many_events_at_once_leave_the_last_on_view(qtbot, control) -> None:
+    def steps():
+        for i in range(1, 501):
+            yield Event("tiles", i, 500)
+        go_on.wait(10)
+
+    go_on = threading.Event()
+    control.run("Job", steps)
+    try:
+        status = next(w for w in control.findChildren(QLabel) if w.accessibleName() == "Status")
+        qtbot.waitUntil(lambda: "500 of 500" in status.text(), timeout=5_000)
+        (bar,) = control.findChildren(QProgressBar)
+        assert bar.value() == bar.maximum()
+    finally:
+        go_on.set()
+    qtbot.waitUntil(lambda: not control.isRunning(), timeout=5_000)
 
 
 def test_a_short_job_is_not(qtbot, control) -> None:
@@ -76,8 +94,3 @@ def test_one_that_ends_while_its_bar_is_made_leaves_nothing(qtbot, control, monk
     monkeypatch.setattr(progress, "__init__", making)
     assert len(run(qtbot, control, 0.5)) == 1
     qtbot.waitUntil(lambda: bars() == [], timeout=5_000)
-    qtbot.waitUntil(lambda: main_is_painted(control), timeout=5_000)
-
-
-def main_is_painted(control: RunControl) -> bool:
-    return control.window().updatesEnabled()

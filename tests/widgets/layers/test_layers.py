@@ -13,8 +13,6 @@ from napari_construct.exceptions import InputError
 from napari_construct.widgets import layers as _layers
 from napari_construct.widgets.layers import (
     is_source,
-    labels_layer,
-    make_dashes,
     micrometres_per_pixel,
     plane_on_view,
     result_layers,
@@ -225,18 +223,6 @@ def test_table_names_colours_and_counts(tissue) -> None:
     np.testing.assert_allclose(colours.map(2), (0x56 / 255, 0xB4 / 255, 0xE9 / 255, 1), atol=1e-6)
     assert colours.map(0)[3] == 0
     assert colours.map(77)[3] == 0
-
-
-def test_outlines_need_no_dashes_computed_once_a_mask_was_made() -> None:
-    from vispy.visuals.line import dash_atlas
-
-    make_dashes.cache_clear()
-    dash_atlas._make_pattern.cache_clear()
-    labels_layer(np.zeros((8, 8), np.uint8), CLASSES, "slide", features={}, record={})
-    computed = dash_atlas._make_pattern.cache_info().misses
-    assert computed
-    dash_atlas.DashAtlas()
-    assert dash_atlas._make_pattern.cache_info().misses == computed
 
 
 def test_cam_is_transparent_where_there_is_none_of_the_class() -> None:

@@ -9,11 +9,10 @@ import pytest
 from npe2 import PluginManifest
 from qtpy.QtWidgets import QComboBox
 
-from napari_construct.classes import BCSS_COLOURS, ClassTable
+from napari_construct.classes import BCSS_COLOURS, PALETTES, ClassTable
+from napari_construct.crf import CRFParameters
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.widgets.batch.batch import Batch
-from napari_construct.widgets.parts import preferences as _preferences
 from napari_construct.widgets.parts.memory import Memory
 from napari_construct.widgets.parts.preferences import Preferences, preferences
 from napari_construct.widgets.segment.segment_tissue import SegmentTissue
@@ -36,7 +35,7 @@ def test_page_has_every_preference_with_its_default() -> None:
     pages = PluginManifest.from_distribution("napari-construct").contributions.configurations
     properties = {key: p for page in pages.values() for key, p in page.properties.items()}
     assert {key: p.default for key, p in properties.items()} == Preferences().as_dict()
-    assert properties["palette"].enum == ["Of the model", *_preferences._PALETTES]
+    assert properties["palette"].enum == ["Of the model", *PALETTES]
 
 
 def test_read_as_napari_keeps_them(chosen) -> None:

@@ -15,6 +15,7 @@ from napari.layers import Labels
 from PIL import Image as Picture
 from qtpy.QtWidgets import QApplication, QPushButton
 
+from napari_construct.crf import CRFParameters
 from napari_construct.events import Event, run
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision import decider as finishing
@@ -23,7 +24,6 @@ from napari_construct.inference.loading import load_model
 from napari_construct.inference.segment import decided_steps
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.network.calibration import BackgroundRule
-from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.widgets.layers import Decided, camera, evidence, evidences, plane_at, plane_on_view
 from napari_construct.widgets.refine.job import WindowDone
 from napari_construct.widgets.refine.refine import Refine

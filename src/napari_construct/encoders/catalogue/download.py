@@ -9,7 +9,7 @@ from pydantic import Field
 from napari_construct.encoders.catalogue.lookup import find_entry
 from napari_construct.encoders.catalogue.overview import status_of
 from napari_construct.encoders.hub.store import Installed
-from napari_construct.events import Steps
+from napari_construct.events import Progress, Steps, run
 from napari_construct.exceptions import EncoderError
 from napari_construct.settings import Settings
 
@@ -35,18 +35,31 @@ class DownloadSettings(Settings):
     accepted: bool = False
 
 
-def fetch_steps(settings: DownloadSettings) -> Steps[Installed]:
-    """Through the gate, where there is one, and then the download.
+def download_encoder(settings: DownloadSettings, progress: Progress = None) -> Installed:
+    """Download an encoder's weights: through the gate, where there is one, and then the files.
 
-    Yields
-    ------
-    Event
-        Of :func:`~napari_construct.encoders.hub.client.download_steps`.
+    Parameters
+    ----------
+    settings : DownloadSettings
+        What, from where, and the agreement to its licence.
+    progress : bool or callable, optional
+        True shows bars on standard error; a callable gets each event.
 
     Raises
     ------
     EncoderError
         If the id is unknown, a licence was not agreed to, there is no access, or the download fails.
+    """
+    return run(fetch_steps(settings), progress)
+
+
+def fetch_steps(settings: DownloadSettings) -> Steps[Installed]:
+    """:func:`download_encoder` as a job.
+
+    Yields
+    ------
+    Event
+        Of :func:`~napari_construct.encoders.hub.client.download_steps`.
     """
     from napari_construct.encoders.hub.client import check_access, download_steps
 

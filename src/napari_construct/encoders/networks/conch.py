@@ -42,7 +42,7 @@ from napari_construct.types import PathLike
 OPENAI_MEAN: Final = (0.48145466, 0.4578275, 0.40821073)
 OPENAI_STD: Final = (0.26862954, 0.26130258, 0.27577711)
 TAPS: Final = (2, 5, 8, 11)
-PATCH: Final = 16
+TOKEN_SIDE: Final = 16
 IGNORED: Final = "text_decoder."
 """Prefix of the caption decoder's weights."""
 
@@ -72,7 +72,12 @@ class ConchVisual(nn.Module):
     def __init__(self, grid: int) -> None:
         super().__init__()
         self.trunk = VisionTransformer(
-            img_size=grid * PATCH, patch_size=PATCH, embed_dim=768, depth=12, num_heads=12, num_classes=0
+            img_size=grid * TOKEN_SIDE,
+            patch_size=TOKEN_SIDE,
+            embed_dim=768,
+            depth=12,
+            num_heads=12,
+            num_classes=0,
         )
         self.trunk.patch_embed.strict_img_size = False
         self.attn_pool_contrast = AttentionalPooler(512, 768, n_head=8, n_queries=1)
@@ -85,7 +90,7 @@ class ConchVisual(nn.Module):
     def embed(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b n c"]:
         """Patch tokens behind the class token, with positions."""
         trunk = self.trunk
-        grid = (images.shape[-2] // PATCH, images.shape[-1] // PATCH)
+        grid = (images.shape[-2] // TOKEN_SIDE, images.shape[-1] // TOKEN_SIDE)
         if trunk.cls_token is None or trunk.pos_embed is None:
             raise EncoderError(
                 "expected a trunk with class token and positions, got none; do not remove them"
@@ -100,7 +105,7 @@ class ConchVisual(nn.Module):
         for i, block in enumerate(self.trunk.blocks):
             tokens = block(tokens)
             if i in TAPS:
-                taps.append(tokens[:, 1:].transpose(1, 2).reshape(b, -1, h // PATCH, w // PATCH))
+                taps.append(tokens[:, 1:].transpose(1, 2).reshape(b, -1, h // TOKEN_SIDE, w // TOKEN_SIDE))
         return taps
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 512"]:
@@ -157,7 +162,7 @@ class ConchEncoder(nn.Module):
 
     def embed_images(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 512"]:
         """L2-normalised embeddings of RGB images in [0, 1]; crops may leave that range."""
-        check_multiple(images, PATCH, self.spec.id)
+        check_multiple(images, TOKEN_SIDE, self.spec.id)
         embedded: Tensor = self.visual(self.normalise(images))
         return embedded
 
@@ -169,7 +174,7 @@ class ConchEncoder(nn.Module):
         CONCH pools its patches by attention: a pooler that attends to one patch alone returns that
         patch's value, so each passes through the pooler's value and output projections.
         """
-        check_multiple(images, PATCH, self.spec.id)
+        check_multiple(images, TOKEN_SIDE, self.spec.id)
         visual, pooler = self.visual, self.visual.attn_pool_contrast
         tokens = visual.embed(self.normalise(images))
         for block in list(visual.trunk.blocks)[:-1]:
@@ -180,7 +185,7 @@ class ConchEncoder(nn.Module):
             pooler.ln_k(tokens), pooler.attn.v_proj_weight, pooler.attn.in_proj_bias[2 * width :]
         )
         pooled = visual.ln_contrast(pooler.attn.out_proj(values)) @ visual.proj_contrast
-        return as_map(pooled, (images.shape[-2] // PATCH, images.shape[-1] // PATCH))
+        return as_map(pooled, (images.shape[-2] // TOKEN_SIDE, images.shape[-1] // TOKEN_SIDE))
 
     def text_scale(self) -> float:
         """CONCH's learned inverse temperature."""

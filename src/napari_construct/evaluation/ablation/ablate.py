@@ -35,7 +35,7 @@ from napari_construct.models.checkpoints.checkpoint import load_checkpoint
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.loop.preparation import student_id
 from napari_construct.training.loop.state import state_path
-from napari_construct.training.loop.train import train
+from napari_construct.training.loop.train import train_steps
 from napari_construct.training.objective.regions import has_text
 from napari_construct.types import PathLike
 
@@ -191,7 +191,7 @@ class _Bench:
 
     def _train_steps(self, recipe: Recipe, path: Path) -> Steps[None]:
         start = _random_start(recipe, len(self.dataset.class_names)) if recipe.random_prototypes else None
-        yield from train(
+        yield from train_steps(
             self.dataset,
             recipe.training,
             classes=self.classes,

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from napari_construct.crf import CRFParameters
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.refinement.dense_crf import CRFParameters
 from napari_construct.training.config.config import LossWeights, TrainingConfig
 
 

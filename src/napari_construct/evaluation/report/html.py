@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from html import escape
 
-from napari_construct.classes import ClassTable
+from napari_construct.classes import ClassTable, hex_of
 from napari_construct.evaluation.report.markdown import heading, remarks
 from napari_construct.evaluation.report.plots import (
     confusion_plot,
@@ -16,7 +16,7 @@ from napari_construct.evaluation.report.plots import (
     structures_plot,
 )
 from napari_construct.evaluation.report.tables import Content, Table, all_tables, interval, percent, spread
-from napari_construct.evaluation.scores.examples import Example
+from napari_construct.evaluation.scores.examples import LEFT_OUT, RIGHT, WRONG, Example
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 1100px;
@@ -130,11 +130,12 @@ def _examples(classes: ClassTable, worst: Sequence[Example], best: Sequence[Exam
         f'<span class="key" style="background:{tissue.colour}"></span>{escape(tissue.name)}'
         for tissue in classes
     )
+    left_out, right, wrong = (
+        f'<span class="key" style="background:{hex_of(rgb)}"></span>' for rgb in (LEFT_OUT, RIGHT, WRONG)
+    )
     legend = (
-        f'<p class="note">Truth and prediction:{keys}'
-        '<span class="key" style="background:#fff"></span>left out or unlabelled. Errors:'
-        '<span class="key" style="background:#e1e1e1"></span>right'
-        '<span class="key" style="background:#c81e1e"></span>wrong. Predicted labels of the first model.</p>'
+        f'<p class="note">Truth and prediction:{keys}{left_out}left out or unlabelled. '
+        f"Errors:{right}right{wrong}wrong. Predicted labels of the first model.</p>"
     )
     blocks = [
         f"<h3>{title}</h3>" + "".join(map(_example, examples))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from napari_construct.classes import OKABE_ITO, hex_of
 from napari_construct.evaluation.report.svg import Drawing, shortened
 from napari_construct.evaluation.report.tables import Content, percent
 
-BEFORE: Final = "#E69F00"
-AFTER: Final = "#0072B2"
-"""Okabe and Ito's orange and blue, told apart by colour-blind eyes."""
+BEFORE: Final = OKABE_ITO[0]
+AFTER: Final = OKABE_ITO[4]
+"""Orange and blue."""
 
 _LEFT, _TOP, _HEIGHT = 56.0, 34.0, 220.0
 
@@ -172,5 +173,4 @@ def _value(column: Content, name: str, mean: bool) -> Any:
 def _blue(share: float) -> str:
     """From white to blue."""
     dark = (0, 90, 150)
-    red, green, blue = (round(255 + share * (c - 255)) for c in dark)
-    return f"#{red:02x}{green:02x}{blue:02x}"
+    return hex_of(round(255 + share * (c - 255)) for c in dark)

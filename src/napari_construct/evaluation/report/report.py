@@ -10,7 +10,7 @@ from typing import Any
 from napari_construct.classes import ClassTable
 from napari_construct.evaluation.scores.examples import Example
 from napari_construct.evaluation.scores.image_score import ColumnName, ImageScore
-from napari_construct.evaluation.scores.model_scores import ModelScores, mean_scores
+from napari_construct.evaluation.scores.model_scores import ModelScores, mean_scores, total_confusion
 from napari_construct.metrics.segmentation import Confusion, Scores
 
 
@@ -42,6 +42,12 @@ class EvaluationReport:
     worst: tuple[Example, ...] = ()
     best: tuple[Example, ...] = ()
 
+    def __repr__(self) -> str:
+        counts = f"{len(self.models)} model(s), {len(self.images)} image(s), {len(self.failures)} failed"
+        return (
+            f"EvaluationReport({counts}; mIoU {self.predicted['miou']:.3f}, oracle {self.oracle['miou']:.3f})"
+        )
+
     @property
     def images(self) -> tuple[ImageScore, ...]:
         """Of the first model."""
@@ -49,8 +55,7 @@ class EvaluationReport:
 
     def confusion(self, column: ColumnName) -> Confusion:
         """(k, k + 1) int64 sum over all images and models."""
-        total: Confusion = sum(model.confusions(column).sum(axis=0) for model in self.models)
-        return total
+        return total_confusion(self.models, column)
 
     @property
     def predicted(self) -> Scores:
@@ -66,7 +71,12 @@ class EvaluationReport:
         """Everything as plain values; :mod:`~napari_construct.evaluation.report.summary` lists the keys."""
         from napari_construct.evaluation.report.summary import summary
 
-        return summary(self)
+        return {
+            **summary(self.models, self.classes.names),
+            "failures": [{"image": name, "error": error} for name, error in self.failures],
+            "notices": list(self.notices),
+            "record": dict(self.record),
+        }
 
     def to_json(self) -> str:
         """:meth:`to_dict` as indented text."""

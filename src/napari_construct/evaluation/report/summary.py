@@ -31,14 +31,14 @@ Keys
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from napari_construct.evaluation.report.report import EvaluationReport
 from napari_construct.evaluation.scores.aggregate import defined, mean_of, std_of
 from napari_construct.evaluation.scores.image_score import COLUMNS, ColumnName, ImageScore, score_of_present
-from napari_construct.evaluation.scores.model_scores import ModelScores
+from napari_construct.evaluation.scores.model_scores import ModelScores, total_confusion
 from napari_construct.evaluation.scores.patches import FRACTION
 from napari_construct.evaluation.scores.structures import size_names
 from napari_construct.metrics.bootstrap import (
@@ -56,40 +56,37 @@ from napari_construct.metrics.segmentation import ScoreName, Scores, scores_from
 SCHEMA = 2
 SEED = 0
 Names = tuple[str, ...]
+Models = Sequence[ModelScores]
 
 
-def summary(report: EvaluationReport) -> dict[str, Any]:
-    """All scores of a report as plain values; undefined ones are None."""
-    names = report.classes.names
-    each = [model_summary(model, names) for model in report.models]
+def summary(models: Models, names: Names) -> dict[str, Any]:
+    """All scores of models on the same images as plain values; undefined ones are None."""
+    each = [model_summary(model, names) for model in models]
     mean, std = mean_of(each), std_of(each)
-    intervals = {column: _intervals(report, column, names, before_crf=False) for column in COLUMNS}
+    intervals = {column: _intervals(models, column, names, before_crf=False) for column in COLUMNS}
     return {
         "schema": SCHEMA,
         "predicted": mean["predicted"],
         "oracle": mean["oracle"],
         "std": {column: std[column] for column in COLUMNS} if len(each) > 1 else None,
         "intervals": {**intervals, "level": LEVEL, "resamples": RESAMPLES, "seed": SEED},
-        "before_crf": _before_crf(report, names, mean),
+        "before_crf": _before_crf(models, names, mean),
         "presence": {**mean["presence"], "fraction": FRACTION, "std": _std(std["presence"], each)},
         "calibration": {
-            column: {**mean["calibration"][column], "curve": _curve(report, column)} for column in COLUMNS
+            column: {**mean["calibration"][column], "curve": _curve(models, column)} for column in COLUMNS
         }
         | {"std": _std(std["calibration"], each)},
-        "structures": _structures(report, names) if report.models[0].has_crf else None,
+        "structures": _structures(models, names) if models[0].has_crf else None,
         "confusion": {
             "rows": list(names),
             "columns": [*names, "unlabelled"],
-            **{column: report.confusion(column).tolist() for column in COLUMNS},
+            **{column: total_confusion(models, column).tolist() for column in COLUMNS},
         },
         "models": [
             {"name": model.name, **values, "record": dict(model.record)}
-            for model, values in zip(report.models, each, strict=True)
+            for model, values in zip(models, each, strict=True)
         ],
-        "images": [_image([m.images[i] for m in report.models], names) for i in range(len(report.images))],
-        "failures": [{"image": name, "error": error} for name, error in report.failures],
-        "notices": list(report.notices),
-        "record": dict(report.record),
+        "images": [_image([m.images[i] for m in models], names) for i in range(len(models[0].images))],
     }
 
 
@@ -127,34 +124,32 @@ def _std(values: dict[str, Any], each: list[dict[str, Any]]) -> dict[str, Any] |
     return values if len(each) > 1 else None
 
 
-def _before_crf(report: EvaluationReport, names: Names, mean: dict[str, Any]) -> dict[str, Any] | None:
+def _before_crf(models: Models, names: Names, mean: dict[str, Any]) -> dict[str, Any] | None:
     """Both columns before the CRF, and what it added; None without CRF."""
-    if not report.models[0].has_crf:
+    if not models[0].has_crf:
         return None
     gain: dict[str, Any] = {}
     for column in COLUMNS:
         pair = mean[column]["miou"], mean["before_crf"][column]["miou"]
-        samples = [_samples(report, column, before_crf=before) for before in (False, True)]
+        samples = [_samples(models, column, before_crf=before) for before in (False, True)]
         ends = None
         if samples[0] and samples[1]:
             ends = _pair(percentile_interval(samples[0]["miou"] - samples[1]["miou"]))
         gain[column] = {"miou": None if None in pair else pair[0] - pair[1], "interval": ends}
-    intervals = {column: _intervals(report, column, names, before_crf=True) for column in COLUMNS}
+    intervals = {column: _intervals(models, column, names, before_crf=True) for column in COLUMNS}
     return {**mean["before_crf"], "intervals": intervals, "gain": gain}
 
 
-def _samples(report: EvaluationReport, column: ColumnName, *, before_crf: bool) -> dict[ScoreName, Any]:
+def _samples(models: Models, column: ColumnName, *, before_crf: bool) -> dict[ScoreName, Any]:
     """Bootstrapped scores; equal draws for every column, before and after; empty for too few images."""
-    if len(report.images) < LEAST_IMAGES:
+    if len(models[0].images) < LEAST_IMAGES:
         return {}
-    matrices = np.stack([m.confusions(column, before_crf=before_crf) for m in report.models])
+    matrices = np.stack([m.confusions(column, before_crf=before_crf) for m in models])
     return bootstrap_scores(matrices, seed=SEED)
 
 
-def _intervals(
-    report: EvaluationReport, column: ColumnName, names: Names, *, before_crf: bool
-) -> dict[str, Any]:
-    samples = _samples(report, column, before_crf=before_crf)
+def _intervals(models: Models, column: ColumnName, names: Names, *, before_crf: bool) -> dict[str, Any]:
+    samples = _samples(models, column, before_crf=before_crf)
 
     def ends(score: ScoreName, i: int | None = None) -> list[float] | None:
         if not samples:
@@ -196,9 +191,9 @@ def _errors(found: Reliability, names: Names) -> dict[str, Any]:
     }
 
 
-def _curve(report: EvaluationReport, column: ColumnName) -> list[dict[str, float | None]]:
+def _curve(models: Models, column: ColumnName) -> list[dict[str, float | None]]:
     """Bins of the top label over all models: borders, share of the pixels, confidence, accuracy."""
-    total = sum((m.reliability(column) for m in report.models[1:]), report.models[0].reliability(column))
+    total = sum((m.reliability(column) for m in models[1:]), models[0].reliability(column))
     bins = total.count.shape[1]
     share = total.count[0] / max(int(total.count[0].sum()), 1)
     return [
@@ -213,8 +208,8 @@ def _curve(report: EvaluationReport, column: ColumnName) -> list[dict[str, float
     ]
 
 
-def _structures(report: EvaluationReport, names: Names) -> dict[str, Any]:
-    known = [model.structures for model in report.models if model.structures is not None]
+def _structures(models: Models, names: Names) -> dict[str, Any]:
+    known = [model.structures for model in models if model.structures is not None]
     total = sum(known[1:], known[0])
     return {
         "sizes": size_names(),

@@ -47,7 +47,7 @@ class Example:
 
 
 @dataclass
-class Gallery:
+class ExampleGallery:
     """Keeps the ``most`` worst and the ``most`` best images that it is offered, and no others."""
 
     classes: ClassTable

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from napari_construct.data.images import read_image
 from napari_construct.data.masks import read_mask
-from napari_construct.evaluation.scores.examples import Gallery
+from napari_construct.evaluation.scores.examples import ExampleGallery
 from napari_construct.evaluation.scores.patches import PatchPresence, patch_presence
 from napari_construct.evaluation.scores.structures import SmallStructures, small_structures
 from napari_construct.events import Steps
@@ -89,7 +89,7 @@ def score_image_steps(
     predictor: Predictor,
     settings: SegmentSettings,
     ignore: Collection[int],
-    gallery: Gallery | None = None,
+    gallery: ExampleGallery | None = None,
 ) -> Steps[tuple[ImageScore | None, tuple[str, ...]]]:
     """Score one image as a job.
 
@@ -149,7 +149,7 @@ def _scored(
     settings: SegmentSettings,
     truth: _Truth,
     clock: float,
-    gallery: Gallery | None,
+    gallery: ExampleGallery | None,
 ) -> Steps[ImageScore]:
     settings = predictor.resolved(settings)
     decider = Decider(activation, predictor)

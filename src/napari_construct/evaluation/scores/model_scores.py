@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -72,6 +72,12 @@ class ModelScores:
         """Decisions about windows as large as a training patch."""
         k = len(self.images[0].present)
         return reduce(add, (presence_counts(i.patches.true, i.patches.predicted, k) for i in self.images))
+
+
+def total_confusion(models: Sequence[ModelScores], column: ColumnName) -> Confusion:
+    """(k, k + 1) int64 sum over all images and models."""
+    total: Confusion = sum(model.confusions(column).sum(axis=0) for model in models)
+    return total
 
 
 def mean_scores(scores: list[Scores]) -> Scores:

@@ -15,7 +15,7 @@ from napari_construct.models.checkpoints.locations import resolve_model
 from napari_construct.types import PathLike
 
 
-class Models:
+class ScoredModels:
     """Models by name or path; iterating opens one after the other, so that only one is in memory.
 
     Parameters

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from napari_construct.types import FloatArray, RGBImage
+from napari_construct.types import FloatArray, RGBImage, ShortRepr
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Activation:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Activation(ShortRepr):
     """CAM logits of a whole image on the network's own grid, before any decision.
 
     Attributes

@@ -143,8 +143,8 @@ class Predictor:
     @property
     def patch(self) -> int:
         """Side in pixels, at the model's resolution, of the patches it was trained on."""
-        side: Any = self.checkpoint.training.get("patch", PATCH)
-        return side if isinstance(side, int) and 0 < side <= LARGEST_PATCH else PATCH
+        side: Any = self.checkpoint.training.get("patch", USUAL_PATCH)
+        return side if isinstance(side, int) and 0 < side <= LARGEST_PATCH else USUAL_PATCH
 
     def calibrated(self, calibration: Calibration) -> Predictor:
         """The same network with another calibration."""
@@ -203,4 +203,4 @@ class Predictor:
         return found
 
 
-PATCH: Final = 256
+USUAL_PATCH: Final = 256

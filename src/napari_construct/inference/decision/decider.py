@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from napari_construct.classes import ClassTable
+from napari_construct.crf import CRFParameters, Factorisation, compile_steps, dense_crf_steps
 from napari_construct.events import Event, Steps, run
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.activation.activation import Activation
@@ -30,8 +31,6 @@ from napari_construct.inference.decision.record import result_record
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.network.calibration import BackgroundRule
 from napari_construct.refinement.cam import published_crf_image
-from napari_construct.refinement.dense_crf import CRFParameters, Factorisation, dense_crf_steps
-from napari_construct.refinement.dense_crf.warm_up import compile_steps
 from napari_construct.refinement.safeguard import RefinementReport, compare_masks, protect_regions
 from napari_construct.results.result import SegmentationResult
 from napari_construct.types import FloatArray, LabelImage, RGBImage

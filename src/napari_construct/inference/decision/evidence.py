@@ -16,7 +16,7 @@ from napari_construct.inference.decision.glass import background_mask
 from napari_construct.inference.decision.presence import presence_scores
 from napari_construct.models.network.calibration import BackgroundRule
 from napari_construct.refinement.cam import BACKGROUND_EXPONENT, background_probability
-from napari_construct.types import FloatArray, RGBImage
+from napari_construct.types import FloatArray, RGBImage, ShortRepr
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
@@ -24,8 +24,8 @@ Window: TypeAlias = tuple[slice, slice]
 """Rows and columns of a part of an image; both have a start and a stop within the image."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Evidence:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Evidence(ShortRepr):
     """Before refinement: ``cams`` and ``probabilities`` (k, h, w), and ``none`` (h, w), that of no class."""
 
     cams: FloatArray

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from napari_construct.classes import ClassTable, TissueClass
+from napari_construct.classes import ClassTable, TissueClass, hex_of, rgb_of
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.models.checkpoints.checkpoint import Checkpoint
 from napari_construct.models.checkpoints.placed_prototypes import check_has_prototypes
@@ -100,8 +100,7 @@ def prototype_table(prototypes: tuple[Prototype, ...], classes: ClassTable) -> C
 def _shade(colour: str, number: int, most: int) -> str:
     """From the colour itself towards white, so that prototypes of one class can be told apart."""
     part = 0.6 * (number - 1) / max(most, 2)
-    channels = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return "#" + "".join(f"{round(c + (255 - c) * part):02X}" for c in channels)
+    return hex_of(round(c + (255 - c) * part) for c in rgb_of(colour))
 
 
 def _origin(told: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -15,12 +16,13 @@ from torch import Tensor
 from napari_construct.classes import TissueClass
 from napari_construct.events import Event, Notice, Steps
 from napari_construct.exceptions import ConfigurationError, EncoderError, InputError
-from napari_construct.inference.activation.cams import stitched_maps
 from napari_construct.inference.activation.predictor import Predictor
+from napari_construct.inference.activation.prepared_image import prepare_image
+from napari_construct.inference.activation.stitched_maps import stitched_maps
 from napari_construct.inference.decision.record import image_hash
 from napari_construct.inference.prototypes.names import Prototype, prototypes_of
 from napari_construct.inference.prototypes.settings import PrototypeSettings
-from napari_construct.inference.prototypes.similarity_maps import calibrated, class_shift, prepared
+from napari_construct.inference.prototypes.similarity_maps import calibrated, class_shift
 from napari_construct.models.checkpoints.checkpoint import Checkpoint
 from napari_construct.models.checkpoints.placed_prototypes import Placed, with_placed
 from napari_construct.models.network.descriptions import descriptions, filled
@@ -124,11 +126,11 @@ def place_region_steps(
     owner = _owner(predictor, tissue)
     part = _around(region, image, name)
     region = np.ascontiguousarray(region[part])
-    look = prepared(np.ascontiguousarray(image[part]), predictor, settings, mpp=mpp, name=name)
+    around = np.ascontiguousarray(image[part])
+    seen = prepare_image(around, predictor, settings, mpp=mpp, name=name, maps=1)
     maps, stride = yield from stitched_maps(
-        look.pixels,
+        replace(seen, notices=()),  # they would speak of the part as if it were the image
         predictor,
-        look.plan,
         look=lambda tiles: predictor.maps(
             tiles, lambda output: torch.cat([F.normalize(output.embedding, dim=1), output.similarity], 1)
         ),
@@ -136,7 +138,7 @@ def place_region_steps(
     prototypes = prototypes_of(predictor.checkpoint)
     grid = torch.from_numpy(maps[0])
     embedding = F.normalize(grid[: -len(prototypes)].flatten(1), dim=0)
-    inside = _cells(region, look.shape, stride, (grid.shape[1], grid.shape[2])).flatten()
+    inside = _cells(region, seen.shape, stride, (grid.shape[1], grid.shape[2])).flatten()
     if not bool(inside.any()):
         raise InputError(
             f"{name}: expected a region of at least {2 * stride} pixels a side at the model's resolution, "
@@ -152,7 +154,7 @@ def place_region_steps(
         "pixels": int(region.sum()),
         "cells": int(inside.sum()),
     }
-    yield Event("tiles", len(look.plan), len(look.plan))
+    yield Event("tiles", len(seen.plan), len(seen.plan))
     yield Notice("tiles", 1, 1, _UNCALIBRATED)
     return with_placed(predictor.checkpoint, [Placed(owner, direction, offset, origin)])
 

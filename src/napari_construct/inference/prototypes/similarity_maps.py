@@ -10,22 +10,23 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_construct.classes import ClassTable
-from napari_construct.events import Notice, Steps
-from napari_construct.inference.activation.cams import check_image, resolution_notices, stitched_maps
-from napari_construct.inference.activation.memory import check_result_size
+from napari_construct.data.inputs import ImageInput, as_image
+from napari_construct.events import Progress, Steps, run
 from napari_construct.inference.activation.predictor import Predictor
-from napari_construct.inference.activation.resample import model_shape, resample_image, sample_maps
-from napari_construct.inference.activation.tiling import TilePlan, pad_image, plan_tiles
+from napari_construct.inference.activation.prepared_image import prepare_image
+from napari_construct.inference.activation.resample import sample_maps
+from napari_construct.inference.activation.stitched_maps import stitched_maps
 from napari_construct.inference.decision.record import image_hash, model_record
+from napari_construct.inference.loading import predictor_of
 from napari_construct.inference.prototypes.names import Prototype, find_prototype, prototypes_of
 from napari_construct.inference.prototypes.settings import PrototypeSettings
-from napari_construct.types import FloatArray, RGBImage
+from napari_construct.types import FloatArray, PathLike, RGBImage, ShortRepr
 
 _BAND: Final = 256
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PrototypeMaps:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class PrototypeMaps(ShortRepr):
     """Similarities of an image on the network's own grid; any of them at the image's pixels.
 
     Attributes
@@ -101,6 +102,53 @@ class PrototypeMaps:
         )
 
 
+def prototype_maps(
+    image: ImageInput,
+    model: PathLike | Predictor,
+    settings: PrototypeSettings | None = None,
+    *,
+    mpp: float | None = None,
+    name: str | None = None,
+    device: str | None = None,
+    progress: Progress = None,
+) -> PrototypeMaps:
+    """Compare an image with every prototype of a model.
+
+    Parameters
+    ----------
+    image : path or array
+        As of :func:`~napari_construct.inference.segment.segment`.
+    model : str, path or Predictor
+        A model of the first stage.
+    settings : PrototypeSettings, optional
+        ``tile``, ``overlap`` and ``mpp`` are read.
+    mpp, name, device, progress
+        As of :func:`~napari_construct.inference.segment.segment`.
+
+    Returns
+    -------
+    PrototypeMaps
+        ``maps.of("tumour 1")`` is the similarity at every pixel.
+
+    Raises
+    ------
+    InputError
+        If the image cannot be used.
+    ConfigurationError
+        If the model has no prototypes.
+    """
+    settings = settings or PrototypeSettings()
+    opened = as_image(image, name)
+    steps = prototype_steps(
+        opened.pixels,
+        predictor_of(model, device),
+        settings,
+        mpp=opened.mpp if mpp is None else mpp,
+        name=name or opened.path.name,
+    )
+    return run(steps, progress)
+
+
 def prototype_steps(
     image: RGBImage,
     predictor: Predictor,
@@ -109,7 +157,7 @@ def prototype_steps(
     mpp: float | None = None,
     name: str = "image",
 ) -> Steps[PrototypeMaps]:
-    """Compare an image with every prototype of a model.
+    """:func:`prototype_maps` of pixels as a job.
 
     Parameters
     ----------
@@ -139,15 +187,9 @@ def prototype_steps(
     settings = settings or PrototypeSettings()
     prototypes = prototypes_of(predictor.checkpoint)
     find_prototype(prototypes, settings.prototype)  # before the work, not after it
-    look = prepared(image, predictor, settings, mpp=mpp, name=name)
-    check_result_size((image.shape[0], image.shape[1]), 1, name)
-    for notice in look.notices:
-        yield Notice("tiles", 0, len(look.plan), notice)
+    seen = prepare_image(image, predictor, settings, mpp=mpp, name=name, maps=1)
     maps, stride = yield from stitched_maps(
-        look.pixels,
-        predictor,
-        look.plan,
-        look=lambda tiles: predictor.maps(tiles, lambda output: output.similarity),
+        seen, predictor, look=lambda tiles: predictor.maps(tiles, lambda output: output.similarity)
     )
     gain, shift = calibrated(predictor, prototypes)
     return PrototypeMaps(
@@ -157,41 +199,17 @@ def prototype_steps(
         gain=gain,
         shift=shift,
         shape=(image.shape[0], image.shape[1]),
-        cells=(look.shape[0] / stride, look.shape[1] / stride),
-        mpp=look.mpp,
+        cells=seen.cells(stride),
+        mpp=seen.mpp,
         align_corners=predictor.published,
-        notices=look.notices,
+        notices=seen.notices,
         record={
             "model": model_record(predictor),
             "settings": settings.model_dump(mode="json"),
-            "input": {"name": name, "sha256": image_hash(image), "shape": list(image.shape), "mpp": look.mpp},
+            "input": {"name": name, "sha256": image_hash(image), "shape": list(image.shape), "mpp": seen.mpp},
             "prototypes": {p.name: p.origin for p in prototypes},
         },
     )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Prepared:
-    """An image at the model's resolution: padded pixels, its shape there, tiles, notices, its mpp."""
-
-    pixels: RGBImage
-    shape: tuple[int, int]
-    plan: TilePlan
-    notices: tuple[str, ...]
-    mpp: float | None
-
-
-def prepared(
-    image: RGBImage, predictor: Predictor, settings: PrototypeSettings, *, mpp: float | None, name: str
-) -> Prepared:
-    """Check an image and bring it to the model's resolution."""
-    check_image(image, name)
-    mpp = settings.mpp if settings.mpp is not None else mpp
-    size = (image.shape[0], image.shape[1])
-    shape = model_shape(size, mpp, predictor.mpp, name, predictor.scale)
-    plan = plan_tiles(shape, settings.tile, settings.overlap, predictor.spec.multiple)
-    notices = resolution_notices(name, image.shape, shape, mpp, predictor)
-    return Prepared(pad_image(resample_image(image, shape), plan.padded), shape, plan, notices, mpp)
 
 
 def calibrated(predictor: Predictor, prototypes: Sequence[Prototype]) -> tuple[float, FloatArray]:

@@ -9,13 +9,13 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from napari_construct.data.images import ImageFile
-from napari_construct.events import Event, Notice, Steps
+from napari_construct.events import Event, Notice, Steps, as_part
 from napari_construct.exceptions import ConstructError
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.prototypes.names import Prototype, find_prototype, prototypes_of
 from napari_construct.inference.prototypes.settings import PrototypeSettings
 from napari_construct.inference.prototypes.similarity_maps import PrototypeMaps, prototype_steps
-from napari_construct.types import FloatArray, RGBImage
+from napari_construct.types import FloatArray, RGBImage, ShortRepr
 
 
 @runtime_checkable
@@ -32,8 +32,8 @@ class PatchSource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Patch:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Patch(ShortRepr):
     """A square of an image.
 
     Attributes
@@ -129,14 +129,7 @@ def _of_image(
 ) -> Steps[list[Patch]]:
     image = source.read()
     steps = prototype_steps(image.pixels, predictor, settings, mpp=image.mpp, name=source.key)
-    try:
-        while True:
-            next(steps)
-            yield Event("images", *place, source.key)  # a cancel acts within a tile
-    except StopIteration as stop:
-        maps: PrototypeMaps = stop.value
-    finally:
-        steps.close()
+    maps = yield from as_part(steps, Event("images", *place, source.key))
     side = _side(predictor, maps)
     return [
         Patch(

@@ -37,7 +37,7 @@ from napari_construct.types import PathLike
 NEUTRAL: Final = ("an H&E image.", "tissue.", "a histopathology image.")
 """What a single class is compared with, because there is no other."""
 
-PATCH: Final = 224
+SHOWN_PATCH: Final = 224
 
 
 class ZeroShotPredictor(Predictor):
@@ -78,7 +78,7 @@ class ZeroShotPredictor(Predictor):
             encoder_hash=encoder_hash(network.encoder),
             head_state={},
             mpp=mpp,
-            training={"zero_shot": record, "patch": PATCH},
+            training={"zero_shot": record, "patch": SHOWN_PATCH},
         )
 
     def described(self, words: ZeroShotSettings) -> ZeroShotPredictor:

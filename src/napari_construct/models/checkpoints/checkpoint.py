@@ -79,6 +79,11 @@ class Checkpoint:
     training: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=software_versions)
 
+    def __repr__(self) -> str:
+        scale = "" if self.mpp is None else f", {self.mpp:g} um/px"
+        network = f"{self.config.network} on {self.config.encoder}"
+        return f"Checkpoint({network}{scale}, classes: {', '.join(self.classes.names)})"
+
     @property
     def uses_crf(self) -> bool:
         """Whether masks get the dense CRF unless the user says otherwise; second-stage networks need none."""

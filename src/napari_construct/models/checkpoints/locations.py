@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from os import PathLike
 from pathlib import Path
 from typing import Final
 
 from napari_construct.encoders.folders import models_folder
 from napari_construct.exceptions import CheckpointError
-from napari_construct.types import PathLike
 
 SUFFIX: Final = ".construct"
-
-DEFAULT_MODEL: Final = "lymph-node"
-"""The bundled model that is taken where none is named."""
 
 
 def bundled_models() -> dict[str, Path]:
@@ -28,7 +25,7 @@ def imported_models() -> dict[str, Path]:
     return {p.stem: p for p in sorted(folder.glob(f"*{SUFFIX}"))} if folder.is_dir() else {}
 
 
-def resolve_model(name_or_path: PathLike) -> Path:
+def resolve_model(name_or_path: str | PathLike[str]) -> Path:
     """File of a bundled or imported model by its name, or the path of a checkpoint.
 
     Raises
@@ -49,7 +46,7 @@ def resolve_model(name_or_path: PathLike) -> Path:
     return path
 
 
-def with_suffix(path: PathLike) -> Path:
+def with_suffix(path: str | PathLike[str]) -> Path:
     """``path`` with ``.construct`` added unless it ends so."""
     path = Path(path)
     return path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)

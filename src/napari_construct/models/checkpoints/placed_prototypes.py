@@ -12,10 +12,11 @@ from torch import Tensor
 
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.models.checkpoints.checkpoint import Checkpoint
+from napari_construct.types import ShortRepr
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Placed:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Placed(ShortRepr):
     """One prototype that is to be placed.
 
     Attributes

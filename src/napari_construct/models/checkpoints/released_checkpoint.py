@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from napari_construct.classes import BCSS_COLOURS, ClassTable, TissueClass
+from napari_construct.classes import BCSS_COLOURS, ClassTable
+from napari_construct.data.bcss import BCSS_CLASSES
 from napari_construct.encoders.catalogue.lookup import create_encoder
 from napari_construct.encoders.protocol import Encoder
 from napari_construct.exceptions import CheckpointError
@@ -29,7 +30,6 @@ from napari_construct.types import PathLike
 BCSS_MPP: Final = 0.25
 """Micrometres per pixel of BCSS-WSSS, which the released code trains on."""
 
-BCSS_CLASSES: Final = ("TUM", "STR", "LYM", "NEC")
 ENCODER: Final = "clip_adapter.model."
 """Prefix of the frozen encoder, which is compared and left behind."""
 
@@ -78,7 +78,7 @@ def import_authors_checkpoint(
     content, inert = read_inert(path)
     state = _state(path, content)
     wanted = {_renamed(name): value for name, value in state.items() if not name.startswith(LEFT_BEHIND)}
-    table = classes or _bcss_classes()
+    table = classes or ClassTable.from_names(BCSS_CLASSES, BCSS_COLOURS)
     config = _config(path, wanted, len(table))
     student = create_encoder("conch") if encoder is None else encoder
     frozen = {k.removeprefix(ENCODER): v for k, v in state.items() if k.startswith(ENCODER)}
@@ -98,12 +98,6 @@ def import_authors_checkpoint(
     if not frozen:
         notices.append(f"{path.name}: it holds no encoder to compare with yours; results tell if it fits")
     return checkpoint, tuple(notices)
-
-
-def _bcss_classes() -> ClassTable:
-    return ClassTable(
-        classes=tuple(TissueClass(name=n, colour=c) for n, c in zip(BCSS_CLASSES, BCSS_COLOURS, strict=True))
-    )
 
 
 def _state(path: Path, content: Any) -> dict[str, StoredTensor]:

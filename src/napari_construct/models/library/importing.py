@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from napari_construct.encoders.catalogue.lookup import create_encoder, find_entry
+from napari_construct.encoders.catalogue.lookup import HUB, create_encoder, find_entry
 from napari_construct.encoders.folders import models_folder
 from napari_construct.encoders.hub.store import import_weights
 from napari_construct.events import Event, Notice, Steps
 from napari_construct.models.checkpoints.checkpoint import save_checkpoint
 from napari_construct.models.checkpoints.locations import SUFFIX
 from napari_construct.models.checkpoints.released_checkpoint import BCSS_MPP, import_authors_checkpoint
-from napari_construct.models.library.sharing import HUB, import_model, pull_model
+from napari_construct.models.library.sharing import import_model, pull_model
 from napari_construct.models.network.descriptions import parse_classes
 from napari_construct.types import PathLike
 

@@ -9,7 +9,7 @@ from typing import Final
 from huggingface_hub import HfApi, hf_hub_download
 from huggingface_hub.errors import HFValidationError
 
-from napari_construct.encoders.catalogue.lookup import find_entry
+from napari_construct.encoders.catalogue.lookup import HUB, find_entry
 from napari_construct.encoders.folders import models_folder
 from napari_construct.encoders.hub.client import has_token
 from napari_construct.encoders.hub.errors import FAILURES, LOGIN, Asked, sentence
@@ -22,7 +22,6 @@ from napari_construct.models.library.model_card import model_card
 from napari_construct.models.network.builder import SCRATCH
 from napari_construct.types import PathLike
 
-HUB: Final = "hf-hub:"
 CARD: Final = "README.md"
 LARGEST_MODEL: Final = 2 * 2**30
 

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from pydantic import ValidationError
 
-from napari_construct.classes import OKABE_ITO, ClassTable, TissueClass
+from napari_construct.classes import ClassTable, TissueClass, dealt
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.settings import problem
 
@@ -58,7 +58,7 @@ def parse_classes(text: str) -> ClassTable:
     try:
         return ClassTable(
             classes=tuple(
-                TissueClass(name=name, prompt=prompt, colour=OKABE_ITO[i % len(OKABE_ITO)])
+                TissueClass(name=name, prompt=prompt, colour=dealt(i))
                 for i, (name, prompt) in enumerate(rows)
             )
         )

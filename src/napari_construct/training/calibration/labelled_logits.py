@@ -21,13 +21,14 @@ from napari_construct.models.network.construct import ConstructNet
 from napari_construct.models.network.unet import PixelNetwork
 from napari_construct.training.views.augmentation import centre_view
 from napari_construct.training.views.patches import PatchStore
+from napari_construct.types import ShortRepr
 
 CELLS_OF_A_PATCH: Final = 64
 """Cells that are kept of a patch, on an even grid; neighbours say the same."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LabelledLogits:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class LabelledLogits(ShortRepr):
     """Logits of patches and of cells of the CAM, with what is known of them.
 
     Attributes

@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from napari_construct.crf import CRFParameters
 from napari_construct.data.images import read_image
 from napari_construct.data.masks import read_mask
 from napari_construct.events import Steps
@@ -16,7 +17,6 @@ from napari_construct.inference.decision.decider import finish
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.metrics.segmentation import confusion_matrix, scores_from_confusion
 from napari_construct.models.network.calibration import ViewsName
-from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.training.calibration.validation import MaskedImages
 
 MOST: Final = 8

@@ -10,7 +10,7 @@ from typing import Any
 
 from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.encoders.protocol import Encoder
-from napari_construct.events import Steps
+from napari_construct.events import Progress, Steps, run
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.models.checkpoints.checkpoint import Checkpoint
@@ -35,7 +35,8 @@ def recalibrate(
     encoder: Encoder | None = None,
     device: str = "auto",
     any_encoder: bool = False,
-) -> Steps[Checkpoint]:
+    progress: Progress = None,
+) -> Checkpoint:
     """Fit temperature, presence thresholds and, if asked for, class offsets on validation data.
 
     Images with masks also tell whether four views and the dense CRF make masks better, which becomes the
@@ -58,11 +59,8 @@ def recalibrate(
         "auto", "cpu", "cuda" ...
     any_encoder : bool
         Take an encoder of another hash as well. The result keeps the hash of the encoder it was trained with.
-
-    Yields
-    ------
-    Event
-        Stages "calibrate" and "read".
+    progress : bool or callable, optional
+        True shows bars on standard error; a callable gets each event.
 
     Returns
     -------
@@ -76,6 +74,29 @@ def recalibrate(
         If the data has other classes than the model.
     DatasetError
         If the data cannot be used.
+    """
+    steps = recalibrate_steps(
+        checkpoint, data, mpp=mpp, offsets=offsets, encoder=encoder, device=device, any_encoder=any_encoder
+    )
+    return run(steps, progress)
+
+
+def recalibrate_steps(
+    checkpoint: Checkpoint,
+    data: ImageLevelDataset | MaskedImages | PathLike,
+    *,
+    mpp: float | None = None,
+    offsets: bool = False,
+    encoder: Encoder | None = None,
+    device: str = "auto",
+    any_encoder: bool = False,
+) -> Steps[Checkpoint]:
+    """:func:`recalibrate` as a job.
+
+    Yields
+    ------
+    Event
+        Stages "calibrate" and "read".
     """
     predictor = Predictor(checkpoint, device, encoder=encoder, any_encoder=any_encoder)
     if isinstance(data, ImageLevelDataset):

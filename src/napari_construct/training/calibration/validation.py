@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.data.images import read_image
 from napari_construct.data.masks import Pairs, find_pairs, read_mask
-from napari_construct.events import Event, Notice, Result, Steps
+from napari_construct.events import Event, Notice, Steps, as_part
 from napari_construct.exceptions import DatasetError
 from napari_construct.inference.activation.cams import cam_steps
 from napari_construct.inference.activation.predictor import Predictor
@@ -75,9 +75,7 @@ def mask_scores_steps(
     total = {column: np.zeros((k, k + 1), dtype=np.int64) for column in columns}
     for done, (image_path, mask_path) in enumerate(data.pairs, start=1):
         steps = _matrices(image_path, mask_path, predictor, data.mpp, check_order=check_order)
-        matrices = yield from _relabelled(
-            steps, Event("validate", done - 1, len(data.pairs), image_path.name)
-        )
+        matrices = yield from as_part(steps, Event("validate", done - 1, len(data.pairs), image_path.name))
         for column, matrix in matrices.items():
             total[column] += matrix
         yield Event("validate", done, len(data.pairs), image_path.name)
@@ -204,14 +202,3 @@ def _matrices(
             found = finish(activation, predictor, settings.model_copy(update={"classes": names}))
             matrices[column] = confusion_matrix(truth, found.labels, k, ignored)
     return matrices
-
-
-def _relabelled(steps: Generator[Event, None, Result], event: Event) -> Steps[Result]:
-    """Yield ``event`` wherever ``steps`` yields, so that a job can be cancelled and its bar stands still."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            final: Result = stop.value
-            return final
-        yield event

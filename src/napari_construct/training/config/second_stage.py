@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from napari_construct.crf import CRFParameters
 from napari_construct.models.network.calibration import ViewsName
-from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.settings import Settings
 from napari_construct.training.config.config import AugmentationConfig
 

@@ -19,6 +19,8 @@ from napari_construct.events import Event, Steps
 COUNT = "|count"
 """Name of the number of averaged steps among the tensors of the state; no parameter is called so."""
 
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+
 
 class WeightAverage:
     """Running mean of parameters, plain or exponential.
@@ -80,7 +82,7 @@ def estimate_norms(module: nn.Module, passes: Sequence[Callable[[], object]]) ->
     Event
         Stage "average", after every pass.
     """
-    norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]  # noqa: SLF001
+    norms = [m for m in module.modules() if isinstance(m, _BATCH_NORMS)]
     if not norms:
         return
     was_training, momenta = module.training, [norm.momentum for norm in norms]

@@ -20,7 +20,7 @@ from napari_construct.exceptions import ConfigurationError
 from napari_construct.training.loop.precision import autocast
 from napari_construct.training.objective.task import TrainingTask
 from napari_construct.training.randomness import generator
-from napari_construct.training.views.batch import Batch, Features, mosaic_batch
+from napari_construct.training.views.batch import Features, TrainingBatch, mosaic_batch
 from napari_construct.training.views.fixed_views import CentreViews, FixedViews
 from napari_construct.training.views.sampling import Sampler
 
@@ -143,7 +143,7 @@ class CachedBatches:
                 yield Event("features", min((number + 1) * self.processes.count, len(blocks)), len(blocks))
         self.processes.sum(torch.zeros(1, device=store.device))  # wait for the others' shares
 
-    def batch(self, step: int) -> Batch:
+    def batch(self, step: int) -> TrainingBatch:
         config, indices = self.views.config, self.sampler.indices(step)
         draw = generator(config.seed, "view", step)
         chosen = torch.randint(config.views_per_patch, (len(indices),), generator=draw).tolist()
@@ -152,7 +152,7 @@ class CachedBatches:
         features = self.store.stack([self._features(*view) for view in views])
         labels, device = self.labels, self.store.device
         own = labels[[patch for _, patch in views]].to(device)
-        batch = Batch(None, own, features=features)
+        batch = TrainingBatch(None, own, features=features)
         if config.augmentation.mosaic:
             pasted, partners = self.views.strips(views)
             batch = mosaic_batch(None, own, pasted.to(device), labels[partners].to(device), features)

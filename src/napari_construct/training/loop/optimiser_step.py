@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from napari_construct.exceptions import ConstructError
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.loop.precision import autocast, resolve_precision
+from napari_construct.training.loop.weight_update import WeightUpdate
 from napari_construct.training.objective.task import TrainingTask
-from napari_construct.training.views.batch import Batch, Features
+from napari_construct.training.views.batch import Features, TrainingBatch
 
 
 class Optimisation:
@@ -41,12 +40,13 @@ class Optimisation:
     ) -> None:
         self.task, self.parameters, self.config, self.device = task, dict(parameters), config, device
         self.optimiser = make_optimiser(self.parameters, config)
-        self._rates = [group["lr"] for group in self.optimiser.param_groups]
         self.dtype = resolve_precision(config.precision, device)
-        # half precision has so small a range that gradients vanish unless they are scaled up
-        self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)
+        self._update = WeightUpdate(
+            self.optimiser, self.parameters.values(), config.clip_norm, device, self.dtype
+        )
+        self.scaler = self._update.scaler
 
-    def step(self, batch: Batch, factor: float, number: int) -> tuple[dict[str, float], float]:
+    def step(self, batch: TrainingBatch, factor: float, number: int) -> tuple[dict[str, float], float]:
         """Take step ``number`` with the rates times ``factor``; returns the losses and the first rate.
 
         Raises
@@ -54,31 +54,22 @@ class Optimisation:
         ConstructError
             If a loss is not finite.
         """
-        for group, rate in zip(self.optimiser.param_groups, self._rates, strict=True):
-            group["lr"] = rate * factor
+        self._update.begin(factor)
         self.task.train()
-        self.optimiser.zero_grad(set_to_none=True)
         parts, levels = self._forward(batch)
         losses = self._reported(parts)
-        if not all(math.isfinite(value) for value in losses.values()):
-            shown = ", ".join(f"{name} {value:g}" for name, value in losses.items())
-            raise ConstructError(
-                f"expected finite losses at step {number}, got {shown}; lower the learning rate"
-            )
-        self.scaler.scale(parts["loss"]).backward()  # type: ignore[no-untyped-call]
-        if levels:
-            self._through_encoder(batch, levels)
-        self.task.processes.add_gradients(self.parameters.values())
-        self.scaler.unscale_(self.optimiser)
-        if self.config.clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.parameters.values(), self.config.clip_norm)
-        self.scaler.step(self.optimiser)
-        self.scaler.update()
+
+        def complete() -> None:
+            if levels:
+                self._through_encoder(batch, levels)
+            self.task.processes.add_gradients(self.parameters.values())
+
+        self._update.finish(parts["loss"], losses, number, complete)
         return losses, self.rate(factor)
 
     def rate(self, factor: float) -> float:
         """The first learning rate at a factor of the schedule."""
-        return float(self._rates[0] * factor)
+        return self._update.rate(factor)
 
     def tensors(self) -> dict[str, Tensor]:
         """The optimiser's state by name of parameter."""
@@ -99,7 +90,7 @@ class Optimisation:
         if scaler:
             self.scaler.load_state_dict(dict(scaler))
 
-    def _forward(self, batch: Batch) -> tuple[dict[str, Tensor], tuple[Tensor, ...]]:
+    def _forward(self, batch: TrainingBatch) -> tuple[dict[str, Tensor], tuple[Tensor, ...]]:
         """Losses; and the levels whose gradient a trained encoder still has to receive."""
         with autocast(self.dtype, self.device):
             if self.config.accumulate == 1 or batch.images is None or not len(batch.images):
@@ -111,7 +102,7 @@ class Optimisation:
             losses = self.task(replace(batch, features=Features(levels, features.teacher)))
         return losses, levels if self.task.trains_encoder else ()
 
-    def _through_encoder(self, batch: Batch, levels: tuple[Tensor, ...]) -> None:
+    def _through_encoder(self, batch: TrainingBatch, levels: tuple[Tensor, ...]) -> None:
         """Encode part by part again, with gradient, and pass on what the head asked of the features."""
         if batch.images is None:
             return
@@ -147,24 +138,3 @@ def make_optimiser(parameters: Mapping[str, nn.Parameter], config: TrainingConfi
         for (of_encoder, decayed), members in sorted(groups.items(), key=lambda item: item[0])
     ]
     return torch.optim.AdamW(settings)
-
-
-POLYNOMIAL_POWER = 0.9
-"""Usual for segmentation (Chen et al. 2017)."""
-
-
-def rate_factor(step: int, total: int, *, schedule: str, warm_up: float) -> float:
-    """Factor of the base learning rate at step ``step`` of ``total``, 0 to 1.
-
-    A linear rise over the share ``warm_up`` of the steps, then ``(1 - t) ** 0.9`` ("polynomial"),
-    ``(1 + cos(pi t)) / 2`` ("cosine") or 1 ("constant"), where t runs from 0 to 1.
-    """
-    rising = math.ceil(total * warm_up)
-    if step < rising:
-        return (step + 1) / rising
-    t = (step - rising) / max(total - rising, 1)
-    if schedule == "polynomial":
-        return float((1 - t) ** POLYNOMIAL_POWER)
-    if schedule == "cosine":
-        return (1 + math.cos(math.pi * t)) / 2
-    return 1.0

@@ -23,7 +23,7 @@ from napari_construct.models.checkpoints.checkpoint import (
 )
 from napari_construct.models.checkpoints.locations import with_suffix
 from napari_construct.models.network.calibration import Calibration
-from napari_construct.training.calibration.recalibrate import recalibrate
+from napari_construct.training.calibration.recalibrate import recalibrate_steps
 from napari_construct.training.calibration.validation import Judge, score_of
 from napari_construct.training.config.config import LEAST_STEPS, TrainingConfig
 from napari_construct.training.loop.preparation import (
@@ -44,7 +44,7 @@ CALIBRATED: Final = (
 )
 
 
-class Job:
+class TrainingSetup:
     """Arguments of :func:`~napari_construct.train`, checked, and what follows from them."""
 
     def __init__(
@@ -175,7 +175,7 @@ class Job:
         freeze(self.encoder)  # type: ignore[arg-type]
         if self.masks is not None and self.config.calibrate_on_masks and self.processes.is_main:
             encoder = None if run.task.trains_encoder else self.encoder
-            checkpoint = yield from recalibrate(
+            checkpoint = yield from recalibrate_steps(
                 checkpoint, self.masks, offsets=True, encoder=encoder, device=str(self.device)
             )
             yield Notice("train", 0, 0, CALIBRATED)

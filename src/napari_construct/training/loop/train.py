@@ -8,11 +8,11 @@ from torch import Tensor
 from napari_construct.classes import ClassTable
 from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.encoders.protocol import Encoder
-from napari_construct.events import Notice, Steps
+from napari_construct.events import Notice, Progress, Steps, run
 from napari_construct.models.checkpoints.checkpoint import Checkpoint
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.loop.assemble import assemble_run
-from napari_construct.training.loop.setup import Job
+from napari_construct.training.loop.setup import TrainingSetup
 from napari_construct.types import PathLike
 
 
@@ -28,7 +28,8 @@ def train(
     teacher: Encoder | None = None,
     start: Float[Tensor, "k p d"] | None = None,
     device: str = "auto",
-) -> Steps[Checkpoint]:
+    progress: Progress = None,
+) -> Checkpoint:
     """Train a model on patches whose classes are known and whose masks are not.
 
     Under ``accelerate launch`` (or ``torchrun``) every process runs this function with the same arguments;
@@ -56,11 +57,8 @@ def train(
         (k, p, d) start of the prototypes; ``config.prototype_start`` decides by default.
     device : str
         "auto", "cpu", "cuda", "cuda:1", "mps".
-
-    Yields
-    ------
-    StepDone, EpochDone, Resumed, Notice, Event
-        Closing the generator stops after the present step; with ``output``, the state is saved.
+    progress : bool or callable, optional
+        True shows bars on standard error; a callable gets each event.
 
     Returns
     -------
@@ -76,7 +74,42 @@ def train(
     CheckpointError
         If ``resume`` finds nothing to resume, or the output cannot be written.
     """
-    job = Job(dataset, config or TrainingConfig(), classes, val, output, encoder, teacher, device)
+    steps = train_steps(
+        dataset,
+        config,
+        classes=classes,
+        val=val,
+        output=output,
+        resume=resume,
+        encoder=encoder,
+        teacher=teacher,
+        start=start,
+        device=device,
+    )
+    return run(steps, progress)
+
+
+def train_steps(
+    dataset: ImageLevelDataset,
+    config: TrainingConfig | None = None,
+    *,
+    classes: ClassTable | None = None,
+    val: ImageLevelDataset | PathLike | None = None,
+    output: PathLike | None = None,
+    resume: bool = False,
+    encoder: Encoder | None = None,
+    teacher: Encoder | None = None,
+    start: Float[Tensor, "k p d"] | None = None,
+    device: str = "auto",
+) -> Steps[Checkpoint]:
+    """:func:`train` as a job.
+
+    Yields
+    ------
+    StepDone, EpochDone, Resumed, Notice, Event
+        Closing the generator stops after the present step; with ``output``, the state is saved.
+    """
+    job = TrainingSetup(dataset, config or TrainingConfig(), classes, val, output, encoder, teacher, device)
     if resume and (finished := job.finished_before()) is not None:
         return finished
     for text in (*dataset.notices, *job.notices):
@@ -84,21 +117,21 @@ def train(
     patches = yield from job.read()
     for text in patches.view.notices:
         yield Notice("train", 0, 0, text)
-    run = yield from assemble_run(job, start, resume=resume)
-    job.open_state(run, resume=resume)
+    training = yield from assemble_run(job, start, resume=resume)
+    job.open_state(training, resume=resume)
     if resume:
-        yield run.resumed()
+        yield training.resumed()
     try:
-        while not run.finished:
-            if run.wants_pseudo_labels:
-                yield from run.name_cells()
-            if run.progress.step_in_epoch < run.steps_per_epoch:
-                yield run.step()
+        while not training.finished:
+            if training.wants_pseudo_labels:
+                yield from training.name_cells()
+            if training.progress.step_in_epoch < training.steps_per_epoch:
+                yield training.step()
             else:
-                yield (yield from job.finish_epoch(run))
+                yield (yield from job.finish_epoch(training))
     except GeneratorExit:
-        job.save_state(run)
+        job.save_state(training)
         raise
-    if run.progress.stopped:
-        yield Notice("train", 0, 0, job.stopped_notice(run))
-    return (yield from job.complete(run))
+    if training.progress.stopped:
+        yield Notice("train", 0, 0, job.stopped_notice(training))
+    return (yield from job.complete(training))

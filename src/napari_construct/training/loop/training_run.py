@@ -11,16 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from napari_construct.events import Resumed, StepDone, Steps
-from napari_construct.exceptions import CheckpointError, ConstructError
+from napari_construct.exceptions import CheckpointError
 from napari_construct.models.network.calibration import Calibration
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.loop.averaging import WeightAverage, estimate_norms, kept_weights
-from napari_construct.training.loop.optimiser_step import Optimisation, rate_factor
+from napari_construct.training.loop.optimiser_step import Optimisation
 from napari_construct.training.loop.precision import autocast
 from napari_construct.training.loop.pseudo_labels import naming_rounds, pseudo_label_steps
 from napari_construct.training.loop.state import Progress
+from napari_construct.training.loop.weight_update import one_step, rate_factor
 from napari_construct.training.objective.task import TrainingTask
-from napari_construct.training.randomness import seed_of
 from napari_construct.training.views.batches import Batches, DrawnBatches
 
 State = dict[str, dict[str, Tensor]]
@@ -83,17 +83,11 @@ class TrainingRun:
             If the loss is not finite, or the device runs out of memory.
         """
         number, config = self.step_number, self.config
-        try:
-            with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-                torch.manual_seed(seed_of(config.seed, "layers", number))
-                losses, rate = self.optimisation.step(
-                    self.batches.batch(number), self._factor(number), number + 1
-                )
-        except torch.OutOfMemoryError as error:
-            raise ConstructError(
-                f"{self.device} ran out of memory at a batch of {config.batch_size} patches; choose a "
-                "smaller batch_size or image_size, or a larger accumulate"
-            ) from error
+        remedy = "a smaller batch_size or image_size, or a larger accumulate"
+        with one_step(self.device, config.seed, number, config.batch_size, remedy):
+            losses, rate = self.optimisation.step(
+                self.batches.batch(number), self._factor(number), number + 1
+            )
         if config.average_from is not None and number + 1 > self.total_steps * config.average_from:
             self.average.update()
         progress = self.progress

@@ -8,13 +8,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from napari_construct.models.network.pooling import pool_logits
-from napari_construct.training.views.batch import Batch, parts_of
+from napari_construct.training.views.batch import TrainingBatch, parts_of
 from napari_construct.training.views.mosaic import share_of_cells
 from napari_construct.training.views.partial_masks import UNKNOWN, at_cells
 
 
 def part_logits(
-    cam: Float[Tensor, "b k h w"], batch: Batch, pooling: str
+    cam: Float[Tensor, "b k h w"], batch: TrainingBatch, pooling: str
 ) -> tuple[Float[Tensor, "q k"], Float[Tensor, "q k"]]:
     """Pooled logits and labels of every part of a mosaic that is there: patches first, then strips."""
     parts = parts_of(batch, (cam.shape[-2], cam.shape[-1]))
@@ -22,7 +22,7 @@ def part_logits(
 
 
 def cell_logits(
-    cam: Float[Tensor, "b k h w"], batch: Batch
+    cam: Float[Tensor, "b k h w"], batch: TrainingBatch
 ) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k"]]:
     """Logits of every cell of the CAM, and its labels: its class where named, those of its part elsewhere."""
     labels = batch.labels[:, :, None, None].expand_as(cam)

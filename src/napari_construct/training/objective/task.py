@@ -37,9 +37,9 @@ from napari_construct.training.objective.regions import (
     text_encoder,
 )
 from napari_construct.training.processes import Processes
-from napari_construct.training.views.batch import Batch, Features, Parts, parts_of
+from napari_construct.training.views.batch import Features, Parts, TrainingBatch, parts_of
 
-__all__ = ["Batch", "Features", "TrainingTask"]
+__all__ = ["Features", "TrainingBatch", "TrainingTask"]
 
 
 class TrainingTask(nn.Module):
@@ -90,7 +90,7 @@ class TrainingTask(nn.Module):
         self.published = model.head.config.preset == "published"
         self.levels = model.head.config.guidance_levels
         weights = config.weights
-        self.terms: dict[str, tuple[float, Callable[[Batch, ConstructOutput], Tensor]]] = {}
+        self.terms: dict[str, tuple[float, Callable[[TrainingBatch, ConstructOutput], Tensor]]] = {}
         if weights.classification:
             self.terms["classification"] = (weights.classification, self._classification)
         if weights.distillation and teacher is not None and self.levels:
@@ -104,13 +104,13 @@ class TrainingTask(nn.Module):
             raise ConfigurationError("expected a positive weight for at least one loss, got none; raise one")
         self.contrast = self._make_contrast() if weights.contrast else None
 
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
+    def forward(self, batch: TrainingBatch) -> dict[str, Tensor]:
         output = self.output(batch)
         parts = {name: term(batch, output) for name, (_, term) in self.terms.items()}
         total = torch.stack([self.terms[name][0] * value for name, value in parts.items()]).sum()
         return {"loss": total, **parts}
 
-    def output(self, batch: Batch) -> ConstructOutput:
+    def output(self, batch: TrainingBatch) -> ConstructOutput:
         """The model's output, from features where they are known, with gradient into a trained encoder."""
         levels = self.student(_images(batch)) if batch.features is None else batch.features.student
         output: ConstructOutput = self.model.head(levels)
@@ -150,7 +150,7 @@ class TrainingTask(nn.Module):
             self.teacher.eval()
         return self
 
-    def _classification(self, batch: Batch, output: ConstructOutput) -> Tensor:
+    def _classification(self, batch: TrainingBatch, output: ConstructOutput) -> Tensor:
         if self.config.labels_speak_of == "cells":
             return self._cells(batch, output)
         if batch.pasted is None:
@@ -161,7 +161,7 @@ class TrainingTask(nn.Module):
         weight = self.processes.mean_weight(len(logits), loss)
         return loss * weight if len(logits) else 0.0 * logits.sum()  # a process may have no patch of a batch
 
-    def _cells(self, batch: Batch, output: ConstructOutput) -> Tensor:
+    def _cells(self, batch: TrainingBatch, output: ConstructOutput) -> Tensor:
         cam = output.cam.float()
         logits, labels = cell_logits(cam, batch)
         balanced = self.partial_labels if self.config.class_balance else None
@@ -175,7 +175,7 @@ class TrainingTask(nn.Module):
         weight = self.config.weights.presence * self.processes.mean_weight(asked, presence)
         return loss + weight * presence
 
-    def _distillation(self, batch: Batch, output: ConstructOutput) -> Tensor:
+    def _distillation(self, batch: TrainingBatch, output: ConstructOutput) -> Tensor:
         targets = self.targets(_images(batch)) if batch.features is None else batch.features.teacher
         losses = [
             relational_distillation(output.refined[level].float(), target.float())
@@ -187,7 +187,7 @@ class TrainingTask(nn.Module):
             return loss * weight
         return 0.0 * torch.stack([output.refined[level].sum() for level in self.levels]).sum()
 
-    def _contrast(self, batch: Batch, output: ConstructOutput) -> Tensor:
+    def _contrast(self, batch: TrainingBatch, output: ConstructOutput) -> Tensor:
         regions = self._regions(batch, output)
         foreground, background, classes, labels = (
             self.processes.gather(rows)
@@ -201,19 +201,19 @@ class TrainingTask(nn.Module):
         loss: Tensor = self.contrast(foreground, background, regions.prototypes, classes, *labelled, owners)
         return loss / self.processes.count
 
-    def _diversity(self, batch: Batch, output: ConstructOutput) -> Tensor:  # noqa: ARG002
+    def _diversity(self, batch: TrainingBatch, output: ConstructOutput) -> Tensor:  # noqa: ARG002
         bank = self.model.head.prototypes
         grouped = output.projected.float().reshape(bank.n_classes, bank.per_class, -1)
         return prototype_diversity(grouped) / self.processes.count
 
-    def _regions(self, batch: Batch, output: ConstructOutput) -> Regions:
+    def _regions(self, batch: TrainingBatch, output: ConstructOutput) -> Regions:
         tokens = self.config.contrast_form == "tokens"
         if self.published and not tokens:
             encoder = text_encoder(self.model.encoder)
             return published_regions(output, _images(batch), batch.labels, encoder)
         shape = (output.cam.shape[-2], output.cam.shape[-1])
         whole = self.config.contrast_pairs == "background"
-        parts: Parts = parts_of(Batch(None, batch.labels) if whole else batch, shape)
+        parts: Parts = parts_of(TrainingBatch(None, batch.labels) if whole else batch, shape)
         if tokens:
             return pooled_regions(output, parts)
         return encoded_regions(output, _images(batch), parts, text_encoder(self.model.encoder))
@@ -242,7 +242,7 @@ class TrainingTask(nn.Module):
             )
 
 
-def _images(batch: Batch) -> Tensor:
+def _images(batch: TrainingBatch) -> Tensor:
     if batch.images is None:
         raise ValueError("expected a batch with images, got one with features only; draw it from patches")
     return batch.images

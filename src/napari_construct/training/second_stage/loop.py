@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from typing import Any, Final
 
@@ -11,20 +10,21 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from napari_construct.events import StepDone, Steps
-from napari_construct.exceptions import ConstructError
 from napari_construct.models.network.unet import UNet
 from napari_construct.training.config.second_stage import SecondStageConfig
 from napari_construct.training.loop.averaging import WeightAverage, estimate_norms
-from napari_construct.training.randomness import epoch_order, generator, seed_of
+from napari_construct.training.loop.weight_update import WeightUpdate, one_step, rate_factor
+from napari_construct.training.randomness import epoch_order, generator
 from napari_construct.training.views.augmentation import augment_with_masks
 from napari_construct.training.views.mosaic import paste
 from napari_construct.training.views.partial_masks import UNKNOWN, at_cells
 from napari_construct.training.views.patches import PatchStore
 
 WARM_UP: Final = 0.1
+CLIP_NORM: Final = 5.0
 LARGEST_WEIGHT: Final = 10.0
 """Of a class in the loss, against the mean one."""
 
@@ -54,8 +54,9 @@ class SecondStageTraining:
         if network.trains_encoder:
             rate = config.encoder_learning_rate
             groups.append({"params": list(network.encoder.parameters()), "lr": rate})
-        self.optimiser = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
-        self.rates = [group["lr"] for group in self.optimiser.param_groups]
+        optimiser = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
+        changed = [p for group in optimiser.param_groups for p in group["params"]]
+        self._update = WeightUpdate(optimiser, changed, CLIP_NORM, device)
         trained = {n: p for n, p in network.named_parameters() if p.requires_grad}
         self.average = WeightAverage(trained)
         self.losses: list[float] = []
@@ -70,18 +71,14 @@ class SecondStageTraining:
         total, first = self.config.steps, int(self.config.steps * self.config.average_from)
         self.network.train()
         for step in range(total):
-            factor = min((step + 1) / max(math.ceil(total * WARM_UP), 1), 1.0)
-            for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
-                group["lr"] = rate * factor
-            with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-                torch.manual_seed(seed_of(self.config.seed, "layers", step))
-                loss = self._optimise(*self._batch(step))
-            self.losses.append(loss)
+            factor = rate_factor(step, total, schedule="constant", warm_up=WARM_UP)
+            with one_step(self.device, self.config.seed, step, self.config.batch_size, "a smaller one"):
+                losses = self._optimise(step, factor)
+            self.losses.append(losses["loss"])
             if step >= first:
                 self.average.update()
-            yield StepDone(
-                "train", step + 1, total, epoch=0, losses={"loss": loss}, learning_rate=self.rates[0] * factor
-            )
+            rate = self._update.rate(factor)
+            yield StepDone("train", step + 1, total, epoch=0, losses=losses, learning_rate=rate)
         if self.average.count > 1:
             self.average.put_into_model()
             yield from self._statistics()
@@ -106,18 +103,13 @@ class SecondStageTraining:
             masks = torch.where(pasted, masks[partner], masks)
         return images, masks
 
-    def _optimise(self, images: Tensor, masks: Tensor) -> float:
-        self.optimiser.zero_grad(set_to_none=True)
+    def _optimise(self, step: int, factor: float) -> dict[str, float]:
+        images, masks = self._batch(step)
+        self._update.begin(factor)
         loss = pseudo_mask_loss(self.network(images).cam, masks, self.weights)
-        if not bool(torch.isfinite(loss)):
-            raise ConstructError(
-                f"expected a finite loss at step {len(self.losses) + 1}, got {float(loss):g}; lower the "
-                "learning rate"
-            )
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_([p for g in self.optimiser.param_groups for p in g["params"]], 5.0)
-        self.optimiser.step()
-        return float(loss.detach())
+        losses = {"loss": float(loss.detach())}
+        self._update.finish(loss, losses, step + 1)
+        return losses
 
     def _statistics(self) -> Steps[None]:
         """Statistics of batch normalisation under the averaged weights."""

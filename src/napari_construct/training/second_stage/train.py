@@ -17,7 +17,7 @@ import numpy as np
 
 from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.encoders.protocol import Encoder
-from napari_construct.events import Notice, Steps
+from napari_construct.events import Notice, Progress, Steps, run
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.activation.devices import resolve_device
 from napari_construct.inference.activation.predictor import Predictor
@@ -31,7 +31,7 @@ from napari_construct.models.network.config import ModelConfig
 from napari_construct.models.network.unet import UNet, build_unet
 from napari_construct.training.calibration.fit_calibration import fit_calibration
 from napari_construct.training.calibration.labelled_logits import labelled_logits_steps
-from napari_construct.training.calibration.recalibrate import recalibrate, view_config
+from napari_construct.training.calibration.recalibrate import recalibrate_steps, view_config
 from napari_construct.training.calibration.validation import mask_scores_steps, open_masked
 from napari_construct.training.config.second_stage import FIRST, SecondStageConfig
 from napari_construct.training.second_stage.loop import SecondStageTraining
@@ -51,7 +51,8 @@ def train_second_stage(
     encoder: Encoder | None = None,
     device: str = "auto",
     any_encoder: bool = False,
-) -> Steps[Checkpoint]:
+    progress: Progress = None,
+) -> Checkpoint:
     """Train a one-pass network on the pseudo masks of a first stage.
 
     Parameters
@@ -73,11 +74,8 @@ def train_second_stage(
         "auto", "cpu", "cuda" ...
     any_encoder : bool
         Take a first stage with an encoder of another hash as well.
-
-    Yields
-    ------
-    Event, StepDone, Notice
-        Stages "read", "pseudo masks", "train", "calibrate" and "validate".
+    progress : bool or callable, optional
+        True shows bars on standard error; a callable gets each event.
 
     Returns
     -------
@@ -90,6 +88,37 @@ def train_second_stage(
         If the data has other classes than the first stage, or the encoder has too few levels.
     DatasetError, InputError
         If a file cannot be used; the message names it.
+    """
+    steps = train_second_stage_steps(
+        dataset,
+        first,
+        config,
+        val=val,
+        output=output,
+        encoder=encoder,
+        device=device,
+        any_encoder=any_encoder,
+    )
+    return run(steps, progress)
+
+
+def train_second_stage_steps(
+    dataset: ImageLevelDataset,
+    first: Checkpoint,
+    config: SecondStageConfig | None = None,
+    *,
+    val: ImageLevelDataset | PathLike | None = None,
+    output: PathLike | None = None,
+    encoder: Encoder | None = None,
+    device: str = "auto",
+    any_encoder: bool = False,
+) -> Steps[Checkpoint]:
+    """:func:`train_second_stage` as a job.
+
+    Yields
+    ------
+    Event, StepDone, Notice
+        Stages "read", "pseudo masks", "train", "calibrate" and "validate".
     """
     config, started = config or SecondStageConfig(), time.perf_counter()
     if dataset.class_names != first.classes.names:
@@ -193,7 +222,11 @@ def _validated(
     if val is None:
         return checkpoint
     if isinstance(val, ImageLevelDataset):
-        return (yield from recalibrate(checkpoint, val, mpp=config.patch_mpp, encoder=encoder, device=device))
+        return (
+            yield from recalibrate_steps(
+                checkpoint, val, mpp=config.patch_mpp, encoder=encoder, device=device
+            )
+        )
     predictor = Predictor(checkpoint, device, encoder=encoder)
     scores = yield from mask_scores_steps(open_masked(val, config.patch_mpp), predictor)
     return replace(checkpoint, metrics={**checkpoint.metrics, **scores})

@@ -39,7 +39,7 @@ from napari_construct.inference.activation.devices import resolve_device
 from napari_construct.training.calibration.mask_choices import MOST
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.loop.preparation import student_id
-from napari_construct.training.loop.train import train
+from napari_construct.training.loop.train import train_steps
 from napari_construct.training.views.patches import usual_size
 from napari_construct.types import PathLike
 
@@ -111,7 +111,7 @@ def estimate_steps(
     short = config.changed(model=student, epochs=epochs, validate_every=epochs, patience=None, keep="last")
     times = _Times(clock)
     forget_peak(where)
-    with closing(train(part, short, classes=classes, val=val, encoder=encoder, device=device)) as steps:
+    with closing(train_steps(part, short, classes=classes, val=val, encoder=encoder, device=device)) as steps:
         for event in steps:
             times.add(event)
             yield Event("estimate", min(len(times.steps), STEPS), STEPS, event.stage)

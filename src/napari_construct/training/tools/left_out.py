@@ -25,14 +25,14 @@ from napari_construct.models.network.calibration import Calibration
 from napari_construct.training.calibration.fit_calibration import fit_calibration
 from napari_construct.training.calibration.labelled_logits import LabelledLogits, join, labelled_logits_steps
 from napari_construct.training.config.config import TrainingConfig
-from napari_construct.training.loop.train import train
+from napari_construct.training.loop.train import train_steps
 from napari_construct.training.views.patches import load_patches
 
 Fit: TypeAlias = Callable[[ImageLevelDataset], Steps[tuple[Checkpoint, Encoder | None]]]
 """Trains a model on some patches; returns the encoder, too, where the checkpoint does not hold it."""
 
 
-def calibrate_left_out(
+def calibrate_left_out_steps(
     dataset: ImageLevelDataset,
     config: TrainingConfig,
     groups: str,
@@ -59,7 +59,7 @@ def calibrate_left_out(
     folds : int, optional
         Groups are dealt to so many folds; one fold per group by default.
     fit : callable, optional
-        Trains the model of a fold; ``train`` with ``config``, ``classes``, ``encoder`` and ``teacher``
+        Trains the model of a fold; ``train_steps`` with ``config``, ``classes``, ``encoder`` and ``teacher``
         by default. An encoder that was made from all patches has seen those that are left out: make it
         anew inside ``fit``.
     classes, encoder, teacher : optional
@@ -86,7 +86,7 @@ def calibrate_left_out(
     """
 
     def default(part: ImageLevelDataset) -> Steps[tuple[Checkpoint, Encoder | None]]:
-        made = yield from train(
+        made = yield from train_steps(
             part, config, classes=classes, encoder=encoder, teacher=teacher, device=device
         )
         return made, encoder
@@ -106,7 +106,7 @@ def left_out_logits_steps(
     folds: int | None = None,
     device: str = "auto",
 ) -> Steps[LabelledLogits]:
-    """Logits of every patch by a model that was trained without its group; see :func:`calibrate_left_out`."""
+    """Logits of every patch by a model trained without its group; see :func:`calibrate_left_out_steps`."""
     names = group_names(dataset.names, groups)
     splits = split_groups(dataset, groups, folds=folds or max(len(set(names)), 2))
     possible = [split for split in splits if _teaches_all(dataset.labels, split)]

@@ -18,7 +18,7 @@ from napari_construct.encoders.protocol import Encoder
 from napari_construct.models.network.construct import ConstructNet
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.objective.task import TrainingTask
-from napari_construct.training.views.batch import Batch
+from napari_construct.training.views.batch import TrainingBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class SelfCheckReport:
 
 
 def self_check(
-    model: ConstructNet, teacher: Encoder | None, objective: TrainingConfig, batch: Batch
+    model: ConstructNet, teacher: Encoder | None, objective: TrainingConfig, batch: TrainingBatch
 ) -> SelfCheckReport:
     """Report what each loss of an objective trains, and whether that can change a prediction.
 
@@ -106,7 +106,7 @@ def self_check(
         For the distillation.
     objective : TrainingConfig
         Weights and forms of the losses.
-    batch : Batch
+    batch : TrainingBatch
         Images with labels; at least two images, and every class in one of them.
 
     Returns

@@ -35,7 +35,7 @@ class Features:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class TrainingBatch:
     """Views of patches with the classes that occur in the patches.
 
     Attributes
@@ -63,9 +63,9 @@ class Batch:
     features: Features | None = None
     named: UInt8[Tensor, "b h w"] | None = None
 
-    def part(self, rows: slice) -> Batch:
+    def part(self, rows: slice) -> TrainingBatch:
         """Some of the views."""
-        return Batch(
+        return TrainingBatch(
             None if self.images is None else self.images[rows],
             self.labels[rows],
             None if self.pasted is None else self.pasted[rows],
@@ -81,11 +81,11 @@ def mosaic_batch(
     pasted: Bool[Tensor, "b h w"],
     other: Float[Tensor, "b k"],
     features: Features | None = None,
-) -> Batch:
+) -> TrainingBatch:
     """Batch of views with strips; ``other`` holds the labels of the patches that strips come from."""
     there = pasted.flatten(1).any(1)[:, None]
     both = torch.where(there, torch.maximum(labels, other), labels)
-    return Batch(images, both, pasted, (labels, other), features)
+    return TrainingBatch(images, both, pasted, (labels, other), features)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class Parts:
     place: Float[Tensor, "q h w"]
 
 
-def parts_of(batch: Batch, shape: tuple[int, int]) -> Parts:
+def parts_of(batch: TrainingBatch, shape: tuple[int, int]) -> Parts:
     """Parts of a batch on a CAM of ``shape`` cells."""
     images = torch.arange(len(batch.labels), device=batch.labels.device)
     if batch.pasted is None:

@@ -13,7 +13,7 @@ from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.processes import Processes
 from napari_construct.training.randomness import generator
 from napari_construct.training.views.augmentation import augment, augment_with_masks
-from napari_construct.training.views.batch import Batch, mosaic_batch
+from napari_construct.training.views.batch import TrainingBatch, mosaic_batch
 from napari_construct.training.views.mosaic import paste
 from napari_construct.training.views.partial_masks import at_pixels
 from napari_construct.training.views.patches import PatchStore
@@ -29,7 +29,7 @@ class Batches(Protocol):
         """Steps in which an epoch's patches are seen."""
         ...
 
-    def batch(self, step: int) -> Batch:
+    def batch(self, step: int) -> TrainingBatch:
         """The batch of a step of the whole run, counted from 0; with several processes this one's part."""
         ...
 
@@ -78,11 +78,11 @@ class DrawnBatches:
     def steps_per_epoch(self) -> int:
         return self.sampler.steps_per_epoch
 
-    def batch(self, step: int) -> Batch:
+    def batch(self, step: int) -> TrainingBatch:
         seed, indices, share = self.config.seed, self.sampler.indices(step), self.config.augmentation.mosaic
         images, named = self._views(indices, step)
         labels = self.labels[indices].to(self.device)
-        batch = Batch(images, labels, named=named)
+        batch = TrainingBatch(images, labels, named=named)
         if share:
             images, pasted, partner = paste(images, share, generator(seed, "mosaic", step))
             batch = mosaic_batch(images, labels, pasted, labels[partner])

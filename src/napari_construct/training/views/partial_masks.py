@@ -8,7 +8,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from napari_construct.training.views.patches import View
+from napari_construct.training.views.patches import PatchView
 
 UNKNOWN: Final = 255
 """Value of a pixel or cell whose class is left open."""
@@ -20,7 +20,7 @@ def at_cells(masks: UInt8[Tensor, "b h w"], shape: tuple[int, int]) -> UInt8[Ten
     return masks[:, rows // 2 :: rows, columns // 2 :: columns]
 
 
-def at_pixels(named: UInt8[Tensor, "b gh gw"], view: View) -> UInt8[Tensor, "b h w"]:
+def at_pixels(named: UInt8[Tensor, "b gh gw"], view: PatchView) -> UInt8[Tensor, "b h w"]:
     """Pseudo labels of the central views as masks of whole patches; ``UNKNOWN`` around the view."""
     masks = named
     for axis, (side, cells) in enumerate(zip(view.side, named.shape[1:], strict=True), start=1):

@@ -24,7 +24,7 @@ from napari_construct.types import RGBImage
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class PatchView:
     """How a patch is shown to the network.
 
     Attributes
@@ -68,7 +68,7 @@ class View:
         return (text,)
 
 
-def plan_view(config: TrainingConfig, spec: EncoderSpec, patch: tuple[int, int]) -> View:
+def plan_view(config: TrainingConfig, spec: EncoderSpec, patch: tuple[int, int]) -> PatchView:
     """Decide what the network sees of patches of ``patch`` rows and columns.
 
     Raises
@@ -97,7 +97,9 @@ def plan_view(config: TrainingConfig, spec: EncoderSpec, patch: tuple[int, int])
         shown = min(size / scale, float(least))
     shrink = min(scale, 1.0)
     side = (max(round(patch[0] * shrink), 1), max(round(patch[1] * shrink), 1))
-    return View(side, shrink, min(shown * shrink, float(min(side))), size, mpp, config.patch_mpp is not None)
+    return PatchView(
+        side, shrink, min(shown * shrink, float(min(side))), size, mpp, config.patch_mpp is not None
+    )
 
 
 def _check_size(size: int, spec: EncoderSpec, pixels: int) -> None:
@@ -119,7 +121,7 @@ class PatchStore:
     ----------
     paths : sequence of Path
         The files.
-    view : View
+    view : PatchView
         What is shown of them.
     kept : sequence of ndarray or None
         All patches, shrunk; None reads files when they are asked for.
@@ -128,7 +130,7 @@ class PatchStore:
     """
 
     def __init__(
-        self, paths: Sequence[Path], view: View, kept: Sequence[RGBImage] | None = None, workers: int = 0
+        self, paths: Sequence[Path], view: PatchView, kept: Sequence[RGBImage] | None = None, workers: int = 0
     ) -> None:
         self.paths, self.view, self._kept = tuple(paths), view, kept
         self._workers = max(workers, 1)
@@ -160,7 +162,7 @@ class PatchStore:
 
 
 def load_patches(
-    dataset: ImageLevelDataset, config: TrainingConfig, spec: EncoderSpec, view: View | None = None
+    dataset: ImageLevelDataset, config: TrainingConfig, spec: EncoderSpec, view: PatchView | None = None
 ) -> Steps[PatchStore]:
     """Plan the view and read the patches, if they fit into ``config.memory_limit_mb``; yields as it reads.
 
@@ -190,7 +192,7 @@ def usual_size(paths: Sequence[Path], look_at: int = 25) -> tuple[int, int]:
     return Counter((shape[0], shape[1]) for shape in shapes).most_common(1)[0][0]
 
 
-def read_patch(path: Path, view: View) -> RGBImage:
+def read_patch(path: Path, view: PatchView) -> RGBImage:
     """A patch shrunk to the network's resolution, at least as large as ``view.side``."""
     pixels = read_image(path).pixels
     if not view.keeps_scale:

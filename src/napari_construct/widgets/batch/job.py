@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,9 +14,9 @@ from napari.layers import Image, Labels, Layer
 
 from napari_construct.batch.ledger import Entry
 from napari_construct.batch.settings import BatchSettings
-from napari_construct.classes import ClassTable
 from napari_construct.events import Event, Steps
-from napari_construct.widgets.layers import Plane, labels_layer, layer_shape, plane_at
+from napari_construct.results.areas import class_pixels
+from napari_construct.widgets.layers import Plane, label_features, labels_layer, layer_shape, plane_at
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +62,7 @@ def batch_steps(
     """The whole job, in the worker's thread."""
     yield Event("loading the model", 0, 1)
     predictor = get_predictor(settings.model, settings.device)
-    from napari_construct.batch.runner import run_batch
+    from napari_construct.batch.runner import run_batch_steps
     from napari_construct.batch.sources import find_sources
 
     yield Event("looking for images", 0, 1)
@@ -72,7 +71,7 @@ def batch_steps(
     sources = [*(find_sources(paths) if paths else ()), *(s for one in layers for s in _sources(one))]
     found = tuple((source.key, source.stem) for source in sources)
     yield SourcesFound("looking for images", 1, 1, items=found)
-    report = yield from run_batch(sources, predictor, settings, output, restart=restart)
+    report = yield from run_batch_steps(sources, predictor, settings, output, restart=restart)
     yield Event("making the layers", 0, 1)
     made = [_layer(one, report, predictor) for one in layers] if "mask" in settings.outputs else []
     return BatchOutcome(report, tuple(layer for layer in made if layer is not None))
@@ -111,7 +110,7 @@ def _layer(given: LayerInput, report: Any, predictor: Any) -> Labels | None:
         if done[i]:
             labels[i] = read_mask(report.output / entries[key].files["mask"])
     names = predictor.classes.names
-    pixels = np.bincount(labels.ravel(), minlength=len(names) + 1)[1 : len(names) + 1]
+    pixels = class_pixels(labels, len(names))
     return labels_layer(
         labels.reshape(given.shape),
         predictor.classes,
@@ -132,8 +131,8 @@ def place_of(key: str) -> tuple[Path, int]:
 
 def open_steps(entry: Entry, output: Path) -> Steps[list[Layer]]:
     """Layers of an image of a batch, with its mask where there is one."""
-    from napari_construct.data.masks import read_mask
     from napari_construct.data.stacks import read_plane
+    from napari_construct.results.read import load_result
 
     yield Event("reading the image", 0, 1)
     path, plane = place_of(entry.key)
@@ -143,18 +142,15 @@ def open_steps(entry: Entry, output: Path) -> Steps[list[Layer]]:
         placement = {"scale": (image.mpp, image.mpp), "units": ("micrometer", "micrometer")}
     layers: list[Layer] = [Image(image.pixels, name=entry.name, rgb=True, **placement)]
     if "mask" in entry.files:
-        mask = read_mask(output / entry.files["mask"])
-        names = [str(area["class"]) for area in entry.areas]
-        colours = _colours(output / entry.files["record"], names)
-        features = {"index": list(range(1, len(names) + 1))}
-        features |= {key: [area[key] for area in entry.areas] for key in entry.areas[0]}
-        layers.append(labels_layer(mask, colours, entry.name, features=features, record={}, **placement))
+        stored = load_result(output / entry.files["mask"])
+        layers.append(
+            labels_layer(
+                stored.labels,
+                stored.classes,
+                entry.name,
+                features=label_features(stored),
+                record=stored.record,
+                **placement,
+            )
+        )
     return layers
-
-
-def _colours(record: Path, names: Sequence[str]) -> ClassTable:
-    try:
-        found = json.loads(record.read_text(encoding="utf-8"))["colours"]
-        return ClassTable.from_names(names, palette=[found[name] for name in names])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ClassTable.from_names(names)

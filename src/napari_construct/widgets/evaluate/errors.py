@@ -10,12 +10,14 @@ from napari.layers import Labels
 from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 
-from napari_construct.widgets.layers import METADATA_KEY, make_dashes
+from napari_construct.classes import OKABE_ITO
+from napari_construct.results.areas import class_pixels
+from napari_construct.widgets.layers import METADATA_KEY
 
 KINDS: Final = {
     1: ("right", "#00000000"),
     2: ("another class", "#000000"),
-    3: ("left unlabelled", "#0072B2"),
+    3: ("left unlabelled", OKABE_ITO[4]),
 }
 """Values of an error map, what they mean, and their colours; 0 is left out of scores."""
 
@@ -45,8 +47,7 @@ def errors_of(truth: NDArray[Any], predicted: NDArray[Any], ignore: Collection[i
 
 def errors_layer(errors: NDArray[np.uint8], source: str, **placement: Any) -> Labels:
     """An error map in colours that colour-blind eyes tell apart, with how many pixels of each kind."""
-    make_dashes()
-    counts = np.bincount(errors.ravel(), minlength=len(KINDS) + 1)[1:]
+    counts = class_pixels(errors, len(KINDS))
     scored = max(int(counts.sum()), 1)
     colours: dict[int | None, Any] = {None: "#00000000", 0: "#00000000"}
     return Labels(

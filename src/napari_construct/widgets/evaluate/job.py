@@ -20,7 +20,7 @@ from napari_construct.metrics.segmentation import confusion_matrix
 from napari_construct.widgets.evaluate.errors import errors_layer, errors_of
 from napari_construct.widgets.evaluate.scores import Scored
 from napari_construct.widgets.evaluate.settings import EvaluateSettings
-from napari_construct.widgets.jobs.imports import torch_loaded
+from napari_construct.widgets.jobs.imports import importing
 from napari_construct.widgets.layers import METADATA_KEY, labels_layer, twin_placement
 
 
@@ -137,7 +137,7 @@ def _numbered(
 
 def load_libraries() -> None:
     """Import what :func:`folders_job` and its outcome need."""
-    with torch_loaded():
+    with importing():
         from napari_construct.evaluation import evaluate  # noqa: F401 - this is the purpose
 
 
@@ -147,9 +147,9 @@ def folders_job(images: Path, masks: Path | None, settings: EvaluateSettings) ->
     yield Event("loading the model", 0, 1)
     load_libraries()
     from napari_construct.evaluation.evaluate import evaluate_steps
-    from napari_construct.evaluation.scores.models import Models
+    from napari_construct.evaluation.scores.models import ScoredModels
 
-    models = Models([settings.model], device=settings.device)
+    models = ScoredModels([settings.model], device=settings.device)
     yield Event("loading the model", 1, 1)
     report = yield from evaluate_steps(pairs, models, settings.segment, ignore=settings.ignore)
     yield Event("summing up", 0, 1)

@@ -56,7 +56,8 @@ def layers_as_python(pair: LayerPair, settings: EvaluateSettings) -> str:
     shift = f".astype(np.int64) - {first}"
     return (
         "import numpy as np\n"
-        "from napari_construct.metrics.segmentation import confusion_matrix, scores_from_confusion\n"
+        "\n"
+        "from napari_construct import confusion_matrix, scores_from_confusion\n"
         "\n"
         "# in napari's console\n"
         f"prediction = {prediction}\n"

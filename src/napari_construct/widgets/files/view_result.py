@@ -13,11 +13,11 @@ from napari.layers import Image, Layer
 
 from napari_construct.data.images import read_image
 from napari_construct.exceptions import ConstructError
-from napari_construct.export.own_files import read_record
-from napari_construct.widgets.files.stored import placement, record_layers
+from napari_construct.results.read import read_from_record
+from napari_construct.widgets.files.stored import placement, stored_layers
 
 
-def stored_layers(record_path: Path, image_path: Path) -> list[Layer]:
+def result_layers(record_path: Path, image_path: Path) -> list[Layer]:
     """Layers of a result that ``napari-construct segment`` or ``demo`` wrote: image, CAMs, labels.
 
     Parameters
@@ -32,10 +32,9 @@ def stored_layers(record_path: Path, image_path: Path) -> list[Layer]:
     InputError
         If a file is missing or is not what the record says.
     """
-    mpp = read_record(record_path).get("input", {}).get("mpp")
-    results = record_layers(record_path, image_path.stem)
-    image = Image(read_image(image_path).pixels, name=image_path.stem, rgb=True, **placement(mpp))
-    return [image, *results]
+    stored = read_from_record(record_path)
+    image = Image(read_image(image_path).pixels, name=image_path.stem, rgb=True, **placement(stored.mpp))
+    return [image, *stored_layers(stored, image_path.stem)]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -46,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     import torch  # noqa: F401 - on Windows it must be loaded before Qt
 
     try:
-        layers = stored_layers(Path(arguments[0]), Path(arguments[1]))
+        layers = result_layers(Path(arguments[0]), Path(arguments[1]))
     except ConstructError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2

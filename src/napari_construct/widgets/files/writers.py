@@ -5,7 +5,6 @@ napari asks about the file alone, and not always, so that each writer refuses to
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,16 +13,12 @@ import numpy as np
 from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
-from napari_construct.classes import OKABE_ITO, ClassTable, TissueClass
+from napari_construct.classes import ClassTable, TissueClass, dealt, hex_of
 from napari_construct.data.rgb import as_rgb
 from napari_construct.exceptions import InputError
-from napari_construct.export.ome_zarr import write_ome_zarr
-from napari_construct.export.overlay import write_overlay
-from napari_construct.export.own_files import RECORD_FORMAT, record_path, refuse_others
-from napari_construct.export.record import write_record
-from napari_construct.export.tiff import write_mask
-from napari_construct.results.files import write_stack
-from napari_construct.results.result import PERCENT_OF_TISSUE
+from napari_construct.export.own_files import record_path, refuse_others
+from napari_construct.results.files import write_files
+from napari_construct.results.result import PERCENT_OF_TISSUE, StoredResult
 from napari_construct.widgets.layers import METADATA_KEY, micrometres_per_pixel
 
 LayerData = tuple[Any, Mapping[str, Any], str]
@@ -41,33 +36,22 @@ def write_labels(path: str, data: Any, attributes: Mapping[str, Any]) -> list[st
     """
     refuse_others([Path(path), record_path(Path(path))])
     layer = _made((data, attributes, "labels"))
-    classes, mpp, target = class_table(layer), micrometres_per_pixel(layer), Path(path)
     planes = _planes(layer)
-    if len(planes) == 1:
-        write_mask(target, planes[0], classes, mpp)
-    else:
-        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-            parts = [Path(folder) / f"{i}.tif" for i in range(len(planes))]
-            for part, plane in zip(parts, planes, strict=True):
-                write_mask(part, plane, classes, mpp)
-            write_stack(target, parts, classes, mpp)
-    return [path, _write_record(target, "mask", layer, classes, np.stack(planes))]
+    return _write(path, "mask", _result(layer, planes[0] if len(planes) == 1 else np.stack(planes)))
 
 
 def write_overlay_png(path: str, layers: Sequence[LayerData]) -> list[str]:
     """An image with the mask drawn over it, as PNG."""
     refuse_others([Path(path), record_path(Path(path))])
-    image, labels, layer, classes = _pair(layers)
-    write_overlay(path, image, labels, classes, layer.opacity)
-    return [path, _write_record(Path(path), "overlay", layer, classes, labels)]
+    image, labels, layer = _pair(layers)
+    return _write(path, "overlay", _result(layer, labels), image, layer.opacity)
 
 
 def write_zarr(path: str, layers: Sequence[LayerData]) -> list[str]:
     """An image with its mask as OME-Zarr pyramids."""
     refuse_others([Path(path), record_path(Path(path))])
-    image, labels, layer, classes = _pair(layers)
-    write_ome_zarr(path, image, labels, classes, micrometres_per_pixel(layer))
-    return [path, _write_record(Path(path), "zarr", layer, classes, labels)]
+    image, labels, layer = _pair(layers)
+    return _write(path, "zarr", _result(layer, labels), image)
 
 
 def class_table(layer: Labels) -> ClassTable:
@@ -84,8 +68,8 @@ def class_table(layer: Labels) -> ClassTable:
 def _colour(layer: Labels, value: int) -> str:
     rgba = np.asarray(layer.get_color(value), dtype=float)
     if rgba.shape != (4,) or not rgba[3]:
-        return OKABE_ITO[(value - 1) % len(OKABE_ITO)]
-    return "#{:02X}{:02X}{:02X}".format(*(round(255 * channel) for channel in rgba[:3]))
+        return dealt(value - 1)
+    return hex_of(np.rint(255 * rgba))
 
 
 def _made(data: LayerData) -> Any:
@@ -103,7 +87,7 @@ def _planes(layer: Labels) -> list[NDArray[np.uint8]]:
     return list(data.astype(np.uint8).reshape(-1, *data.shape[-2:]))
 
 
-def _pair(layers: Sequence[LayerData]) -> tuple[Any, NDArray[np.uint8], Labels, ClassTable]:
+def _pair(layers: Sequence[LayerData]) -> tuple[Any, NDArray[np.uint8], Labels]:
     """The RGB image and the mask of one plane."""
     made = [_made(data) for data in layers]
     image = next(layer for layer in made if isinstance(layer, Image))
@@ -113,39 +97,30 @@ def _pair(layers: Sequence[LayerData]) -> tuple[Any, NDArray[np.uint8], Labels, 
     if len(planes) > 1 or data.ndim > 2 + bool(image.rgb):
         raise InputError(f"{labels.name}: expected one plane, got a stack; save the mask alone, or run Batch")
     pixels, _ = as_rgb(data, name=image.name)
-    return pixels, planes[0], labels, class_table(labels)
+    return pixels, planes[0], labels
 
 
-def _write_record(
-    path: Path, kind: str, layer: Labels, classes: ClassTable, labels: NDArray[np.uint8]
-) -> str:
-    """What is known of the mask, and its areas as they are now, beside what was written."""
-    counts = np.bincount(labels.ravel(), minlength=len(classes) + 1)[1 : len(classes) + 1]
-    share, total = _whole(layer, int(counts.sum()))
-    mpp = micrometres_per_pixel(layer)
+def _result(layer: Labels, labels: NDArray[np.uint8]) -> StoredResult:
+    """What is known of a mask, with its labels as they are now."""
     known = layer.metadata.get(METADATA_KEY, {}).get("record", {})
-    record = {
-        **known,
-        "format": RECORD_FORMAT,
-        "input": {**known.get("input", {}), "mpp": mpp},
-        "saved_from": layer.name,
-        "areas": [
-            {"class": name, "pixels": int(n), share: 100 * int(n) / total}
-            | ({} if mpp is None else {"mm2": int(n) * mpp**2 * 1e-6})
-            for name, n in zip(classes.names, counts, strict=True)
-        ],
-        "colours": {tissue.name: tissue.colour for tissue in classes},
-        "files": {kind: path.name},
-    }
-    target = record_path(path)
-    write_record(target, record)
-    return str(target)
+    return StoredResult(
+        labels=labels,
+        classes=class_table(layer),
+        mpp=micrometres_per_pixel(layer),
+        record={**known, "tissue_pixels": _tissue_pixels(layer), "saved_from": layer.name},
+    )
 
 
-def _whole(layer: Labels, labelled: int) -> tuple[str, float]:
-    """What the classes' shares are shares of, and its pixels: the tissue where the layer's table knows it."""
+def _tissue_pixels(layer: Labels) -> int | None:
+    """Pixels with tissue, as the shares in the layer's table say; None where it has none."""
     table = layer.features
-    if {"pixels", PERCENT_OF_TISSUE} <= set(table) and table[PERCENT_OF_TISSUE].sum() > 0:
-        tissue = 100 * float(table["pixels"].sum()) / float(table[PERCENT_OF_TISSUE].sum())
-        return PERCENT_OF_TISSUE, max(tissue, labelled, 1)  # painted glass is tissue by the painter's word
-    return "percent_of_labelled", max(labelled, 1)
+    if not {"pixels", PERCENT_OF_TISSUE} <= set(table) or not table[PERCENT_OF_TISSUE].sum() > 0:
+        return None
+    return round(100 * float(table["pixels"].sum()) / float(table[PERCENT_OF_TISSUE].sum()))
+
+
+def _write(path: str, kind: str, result: StoredResult, image: Any = None, opacity: float = 0.5) -> list[str]:
+    """The file that was asked for, and the record beside it."""
+    record = record_path(Path(path))
+    write_files({kind: Path(path), "record": record}, result, image, opacity=opacity)
+    return [path, str(record)]

@@ -8,7 +8,7 @@ from typing import Any, Final
 from qtpy.QtCore import QObject, Signal
 
 from napari_construct.widgets.fields.message_label import Level, plain
-from napari_construct.widgets.jobs.predictors import LoadedModel, ModelChoice, load_steps
+from napari_construct.widgets.jobs.predictors import LoadedModel, LoadSteps, ModelChoice, load_steps
 from napari_construct.widgets.jobs.run_control import RunControl
 from napari_construct.widgets.jobs.workers import Job
 
@@ -16,16 +16,26 @@ NO_MODEL: Final = "Choose a model: open a checkpoint file."
 
 
 class ModelLoader(QObject):
-    """One model at a time; another choice overtakes the one that is being loaded."""
+    """One model at a time; another choice overtakes the one that is being loaded.
+
+    Parameters
+    ----------
+    models : LoadedModel
+        Loads and keeps the model.
+    steps : callable
+        From model, device and ``models.get`` to the job whose result :attr:`loaded` tells.
+    """
 
     loaded = Signal(object)
-    """The predictor of the model that was asked for last."""
+    """What loading the model that was asked for last returned: by default its predictor."""
     changed = Signal()
     """What :meth:`isLoading` and :meth:`error` say."""
 
-    def __init__(self, models: LoadedModel, parent: QObject | None = None) -> None:
+    def __init__(
+        self, models: LoadedModel, parent: QObject | None = None, steps: LoadSteps = load_steps
+    ) -> None:
         super().__init__(parent)
-        self._models = models
+        self._models, self._steps = models, steps
         self._job: Job | None = None
         self._error: Exception | None = None
 
@@ -43,17 +53,17 @@ class ModelLoader(QObject):
             self._job = None
         self._error = None
         if model:
-            steps = partial(load_steps, model, device, self._models.get)
+            steps = partial(self._steps, model, device, self._models.get)
             self._job = job = Job("Load the model", steps, self)
             job.returned.connect(self._on_loaded)
             job.failed.connect(self._on_failed)
             job.start()
         self.changed.emit()
 
-    def _on_loaded(self, predictor: Any) -> None:
+    def _on_loaded(self, found: Any) -> None:
         if self.sender() is self._job:  # no other model was chosen meanwhile
             self._job = None
-            self.loaded.emit(predictor)
+            self.loaded.emit(found)
             self.changed.emit()
 
     def _on_failed(self, error: Exception) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from napari_construct.events import Event, Steps
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
-from napari_construct.widgets.jobs.imports import torch_loaded
+from napari_construct.widgets.jobs.imports import importing
 
 LoadModel = Callable[..., Any]
 
@@ -87,7 +87,7 @@ def _state(model: str | ZeroShotSettings) -> tuple[int, int] | None:
 
 def load_model(model: str | ZeroShotSettings, *, device: str) -> Any:
     """``inference.predictor.load_model``; torch is loaded here, in the thread of the caller."""
-    with torch_loaded():
+    with importing():
         from napari_construct.inference.loading import load_model as load
 
         return load(model, device=device)
@@ -119,6 +119,8 @@ class KeptDecider:
 ModelChoice = str | ZeroShotSettings
 
 GetPredictor = Callable[[ModelChoice, str], Any]
+
+LoadSteps = Callable[[ModelChoice, str, GetPredictor], Steps[Any]]
 
 
 def load_steps(model: ModelChoice, device: str, get_predictor: GetPredictor) -> Steps[Any]:

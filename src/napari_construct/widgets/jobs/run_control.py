@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Final
 
 from qtpy.QtCore import Qt, QTimer, Signal
@@ -14,11 +12,13 @@ from qtpy.QtWidgets import QLabel, QProgressBar, QPushButton, QShortcut, QVBoxLa
 from napari_construct.events import Event, Notice, Notices
 from napari_construct.widgets.fields.message_label import Level, MessageLabel, plain
 from napari_construct.widgets.jobs.activity import STEPS, Activity
+from napari_construct.widgets.jobs.eta import Eta, in_words
 from napari_construct.widgets.jobs.workers import Job, MakeSteps
-from napari_construct.widgets.layers.painting import hold_painting, main_window, painting_again
-from napari_construct.widgets.layers.turns import Turns
 
 _NOTICES_SHOWN: Final = 4
+
+_PROGRESS_MS: Final = 100
+"""Between two pictures of the bar, each of which Qt paints at once, with napari's whole window around it."""
 
 _ACTIVITY_AFTER_MS: Final = 1000
 """A job that is over by then needs no bar in napari's activity dock, which costs more than a repaint."""
@@ -61,10 +61,9 @@ class RunControl(QWidget):
         self._job: Job | None = None
         self._activity = Activity()
         self.destroyed.connect(self._activity.close)
-        self._progress = "", 0
-        self._activity_timer = QTimer(self)
-        self._activity_timer.setSingleShot(True)
-        self._activity_timer.timeout.connect(self._show_activity)
+        self._progress = "", 0, ""
+        self._progress_timer = self._build_timer(self._show_progress)
+        self._activity_timer = self._build_timer(self._show_activity)
         self._eta = Eta()
         self._notices = Notices()
         self._button = self._build_button()
@@ -112,9 +111,9 @@ class RunControl(QWidget):
         self._notices = Notices()
         self._eta = Eta()
         self._message.clear()
-        self._set_bar(0)
+        self._bar.setValue(0)
         self._status.setText("Starting...")
-        self._progress = title, 0
+        self._progress = title, 0, ""
         self._activity_timer.start(_ACTIVITY_AFTER_MS)
         self._job = job = Job(title, make_steps, self)
         job.progressed.connect(self._on_progress)
@@ -142,6 +141,12 @@ class RunControl(QWidget):
             unique = [*unique[:_NOTICES_SHOWN], f"... and {more} more notice{'s' if more > 1 else ''}"]
         level = Level.WARNING if unique else Level.INFO
         self._message.showMessage("\n".join([text, *unique]), level)
+
+    def _build_timer(self, slot: Callable[[], None]) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.timeout.connect(slot)
+        return timer
 
     def _build_button(self) -> QPushButton:
         button = QPushButton(self)
@@ -206,34 +211,23 @@ class RunControl(QWidget):
             text += f", {event.done} of {event.total}"
         if left is not None:
             text += f", {in_words(left)} left"
-        self._set_bar(value)
-        self._status.setText(text)
-        self._progress = event.stage, value
+        self._progress = event.stage, value, text
+        if not self._progress_timer.isActive():
+            self._progress_timer.start(_PROGRESS_MS)
         if not self._activity_timer.isActive():
             self._activity_timer.start(_ACTIVITY_MS)
 
-    def _set_bar(self, value: int) -> None:
-        """Qt repaints a bar, and with it napari's window, within ``setValue``; here in its turn."""
-        self._bar.setUpdatesEnabled(False)
-        self._bar.setValue(value)
-        self._bar.setUpdatesEnabled(True)
+    def _show_progress(self) -> None:
+        """Show the last progress that came."""
+        if self._job is not None and not self._job.is_cancelling:
+            _, value, text = self._progress
+            self._bar.setValue(value)
+            self._status.setText(text)
 
     def _show_activity(self) -> None:
-        """Pass progress on to napari's activity dock, in a turn of the event loop of its own.
-
-        The first bar makes napari's status bar higher and the canvas smaller, and has all painted at once.
-        """
-        if self._activity.isOpen():
-            self._tell_activity()
-        elif self._job is not None:
-            window = main_window(self)
-            turns = Turns(window)
-            turns.append([partial(hold_painting, window), self._tell_activity, *painting_again(window)])
-            turns.start()
-
-    def _tell_activity(self) -> None:
+        """Pass progress on to napari's activity dock."""
         if self._job is not None:
-            self._activity.show(*self._progress)
+            self._activity.show(*self._progress[:2])
 
     def _on_failed(self, error: Exception) -> None:
         self._message.showMessage(plain(error), Level.ERROR, error)
@@ -244,6 +238,7 @@ class RunControl(QWidget):
 
     def _on_finished(self) -> None:
         job, self._job = self._job, None
+        self._progress_timer.stop()
         self._activity_timer.stop()
         self._activity.close()
         if job is not None:
@@ -253,45 +248,6 @@ class RunControl(QWidget):
         if self._was_cancelled:
             self._was_cancelled = False
             self.cancelled.emit()
-
-
-class Eta:
-    """Remaining time of the stage at hand: mean time of its finished units times the units left.
-
-    Parameters
-    ----------
-    clock : callable
-        Seconds; monotonic.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._stage = ""
-        self._start = 0.0
-        self._first = 0
-
-    def update(self, event: Event) -> float | None:
-        """Seconds left in the event's stage; None while nothing of it is finished."""
-        now = self._clock()
-        if event.stage != self._stage or event.done < self._first:
-            self._stage, self._start, self._first = event.stage, now, event.done
-            return None
-        finished = event.done - self._first
-        if finished <= 0 or event.total <= 0:
-            return None
-        return (now - self._start) / finished * max(event.total - event.done, 0)
-
-
-def in_words(seconds: float) -> str:
-    """Seconds as a person says them, e.g. "3 min 20 s"."""
-    whole = max(round(seconds), 0)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest // 10 * 10} s" if minutes < 10 and rest >= 10 else f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min"
 
 
 RUN_KEY: Final = "Ctrl+Return"

@@ -26,9 +26,6 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_construct.events import Event
 from napari_construct.widgets.fields.message_label import JobError, plain
-from napari_construct.widgets.jobs.collection import collect_when_quiet
-from napari_construct.widgets.jobs.interpreter import PATIENCE
-from napari_construct.widgets.jobs.priority import lowered
 
 MakeSteps = Callable[[], Generator[Event, None, Any]]
 
@@ -70,7 +67,6 @@ class Job(QObject):
 
     def start(self) -> None:
         """Queue the job; progress and outcome come as signals."""
-        collect_when_quiet()
         worker = create_worker(
             self._task,
             _worker_class=_Worker,
@@ -160,11 +156,10 @@ class _Worker(GeneratorWorker):
         self.ended = time.monotonic()
 
     def work(self) -> Any:
-        with PATIENCE, lowered():
-            try:
-                return super().work()
-            finally:
-                self._steps.close()
+        try:
+            return super().work()
+        finally:
+            self._steps.close()
 
 
 _KEPT: Final[list[_Worker]] = []

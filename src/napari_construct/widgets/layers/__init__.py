@@ -5,7 +5,6 @@ that lie exactly where the plane lies; a layer that is there already is never wr
 """
 
 from napari_construct.widgets.layers.colours import class_colormap, label_colormap, recolour
-from napari_construct.widgets.layers.dashes import make_dashes
 from napari_construct.widgets.layers.evidence import Decided, evidence, evidences, keep_evidence
 from napari_construct.widgets.layers.features import joined_features, label_features
 from napari_construct.widgets.layers.place import (
@@ -38,7 +37,6 @@ __all__ = [
     "labels_layer",
     "layer_shape",
     "look_at",
-    "make_dashes",
     "micrometres_per_pixel",
     "plane_at",
     "plane_on_view",

@@ -7,7 +7,7 @@ from typing import Any
 
 from napari.utils.colormaps import Colormap, DirectLabelColormap
 
-from napari_construct.classes import ClassTable
+from napari_construct.classes import ClassTable, rgb_of
 from napari_construct.widgets.layers.place import METADATA_KEY
 
 
@@ -20,8 +20,7 @@ def label_colormap(classes: ClassTable) -> DirectLabelColormap:
 
 def class_colormap(colour: str) -> Colormap:
     """From transparent to a class's colour: on bright-field images adding light would show nothing."""
-    value = int(colour[1:], 16)
-    red, green, blue = (channel / 255 for channel in (value >> 16, (value >> 8) & 255, value & 255))
+    red, green, blue = (channel / 255 for channel in rgb_of(colour))
     return Colormap([[red, green, blue, 0.0], [red, green, blue, 1.0]], name=f"class {colour}")
 
 

@@ -7,28 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from napari_construct.results.result import PERCENT_OF_TISSUE, SegmentationResult
+from napari_construct.results.result import PERCENT_OF_TISSUE, Segmentation
 
 
-def label_features(result: SegmentationResult) -> dict[str, list[Any]]:
-    """Columns of the labels' table, one row a class: areas, components, mean confidence (0 to 1), presence.
+def label_features(result: Segmentation) -> dict[str, list[Any]]:
+    """Columns of the labels' table, one row a class; see :meth:`Segmentation.table`.
 
     The column ``index`` is the label's value; napari finds rows by it.
     """
-    k = len(result.classes)
-    measures = result.measures()
-    flat = result.labels.ravel()
-    total = np.bincount(flat, weights=result.confidence.ravel(), minlength=k + 1)[1 : k + 1]
-    count = np.bincount(flat, minlength=k + 1)[1 : k + 1]
-    mean = np.full(k, np.nan)
-    np.divide(total, count, out=mean, where=count > 0)
-    return {
-        "index": list(range(1, k + 1)),
-        **{column: [row[column] for row in measures] for column in measures[0]},
-        "mean confidence": mean.tolist(),
-        "present": list(result.presence),
-        "presence score": list(result.presence_scores),
-    }
+    rows = result.table()
+    return {"index" if column == "label" else column: [row[column] for row in rows] for column in rows[0]}
 
 
 def joined_features(tables: Sequence[Mapping[str, list[Any]]]) -> dict[str, list[Any]]:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from napari_construct.classes import ClassTable, TissueClass
 from napari_construct.results.result import SegmentationResult
 from napari_construct.widgets.layers.colours import class_colormap, label_colormap
-from napari_construct.widgets.layers.dashes import make_dashes
 from napari_construct.widgets.layers.features import joined_features, label_features
 from napari_construct.widgets.layers.place import METADATA_KEY
 from napari_construct.widgets.layers.plane import Plane
@@ -102,7 +101,6 @@ def labels_layer(
 
     ``kind`` is "labels" for what the model said, "refined" for what Refine made of it.
     """
-    make_dashes()
     layer = Labels(
         labels,
         name=f"{source} ({'tissue' if kind == 'labels' else kind})",

@@ -7,7 +7,7 @@ from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_construct.widgets.models.details import Details
-from napari_construct.widgets.models.job import Row
+from napari_construct.widgets.models.job import ModelRow
 from napari_construct.widgets.models.table import FILTERS, ModelTable
 
 
@@ -19,7 +19,7 @@ class CatalogueView(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._row: Row | None = None
+        self._row: ModelRow | None = None
         self._filter = QComboBox(self)
         self._filter.setToolTip("Which rows the table shows")
         self._filter.setAccessibleName("Which encoders and models are shown")
@@ -42,7 +42,7 @@ class CatalogueView(QWidget):
         self._page.clicked.connect(self.openPage)
         self._remove.clicked.connect(self._on_remove)
 
-    def showRow(self, row: Row | None, *, busy: bool) -> None:
+    def showRow(self, row: ModelRow | None, *, busy: bool) -> None:
         """Describe a row; while a job runs nothing can be removed."""
         self._row = row
         self._details.showRow(row)

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QLabel, QWidget
 from napari_construct.encoders.catalogue.overview import size_text
 from napari_construct.encoders.entries import EncoderEntry
 from napari_construct.widgets.fields.message_label import Level, breakable
-from napari_construct.widgets.models.job import Row
+from napari_construct.widgets.models.job import ModelRow
 from napari_construct.widgets.models.table import STATES
 
 _UNKNOWN: Final = "unknown"
@@ -30,7 +30,7 @@ class Details(QLabel):
         self.setToolTip("What is known of it; unknown is what its page does not say")
         self.setAlignment(Qt.AlignmentFlag.AlignTop)
 
-    def showRow(self, row: Row | None) -> None:
+    def showRow(self, row: ModelRow | None) -> None:
         """Describe a row; nothing while none is chosen."""
         lines = [] if row is None else [_title(row), *_facts(row)]
         if row is not None and row.problem:
@@ -39,11 +39,11 @@ class Details(QLabel):
         self.setVisible(bool(lines))
 
 
-def _title(row: Row) -> str:
+def _title(row: ModelRow) -> str:
     return f"<b>{_text(row.name)}</b>, {row.kind}, {STATES[row.state][0]}, {size_text(row.size)}"
 
 
-def _facts(row: Row) -> list[str]:
+def _facts(row: ModelRow) -> list[str]:
     facts = _of_model(row) if row.entry is None else _of_encoder(row.entry)
     if row.location is not None:
         facts["Lies in"] = str(row.location)
@@ -62,7 +62,7 @@ def _of_encoder(entry: EncoderEntry) -> dict[str, str]:
     }
 
 
-def _of_model(row: Row) -> dict[str, str]:
+def _of_model(row: ModelRow) -> dict[str, str]:
     facts = row.facts or {}
     mpp = facts.get("mpp")
     return {

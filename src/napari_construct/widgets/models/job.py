@@ -13,16 +13,16 @@ from napari_construct.encoders.catalogue.download import DownloadSettings, fetch
 from napari_construct.encoders.catalogue.lookup import find_entry
 from napari_construct.encoders.catalogue.overview import EncoderStatus, readable_overview, size_text
 from napari_construct.encoders.entries import EncoderEntry
-from napari_construct.events import Event, Steps
+from napari_construct.events import Event, Steps, forward
 from napari_construct.exceptions import EncoderError
-from napari_construct.widgets.jobs.imports import torch_loaded
+from napari_construct.widgets.jobs.imports import importing
 
 _MB: Final = 10**6
 _COMMAND: Final = re.compile(r"run (?:the command|'napari-construct models download [^']+') again")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ModelRow:
     """One encoder or trained model, as the table shows it.
 
     Attributes
@@ -70,7 +70,7 @@ class Row:
 class Listing:
     """All rows; whether the hub's store holds a token; what is wrong with the user's own catalogue."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[ModelRow, ...]
     token: bool = False
     problem: str = ""
 
@@ -88,17 +88,17 @@ def listing_steps() -> Steps[Listing]:
     from napari_construct.encoders.hub.client import has_token
 
     yield Event("looking", 0, 2)
-    with torch_loaded():
+    with importing():
         encoders, problem = readable_overview()
     yield Event("looking", 1, 2)
     rows = (*_models(), *map(_encoder, encoders))
     return Listing(rows, has_token(), problem)
 
 
-def _encoder(status: EncoderStatus) -> Row:
+def _encoder(status: EncoderStatus) -> ModelRow:
     entry = status.entry
     absent = [name for name in entry.requires if importlib.util.find_spec(name) is None]
-    return Row(
+    return ModelRow(
         "encoder",
         entry.id,
         status.state,
@@ -111,11 +111,11 @@ def _encoder(status: EncoderStatus) -> Row:
     )
 
 
-def _models() -> tuple[Row, ...]:
+def _models() -> tuple[ModelRow, ...]:
     from napari_construct.models.library.overview import model_overview
 
     return tuple(
-        Row(
+        ModelRow(
             "model",
             status.name,
             "bundled" if status.bundled else "imported",
@@ -153,19 +153,14 @@ def in_buttons(sentence: str) -> str:
 
 def in_megabytes(steps: Steps[Any]) -> Steps[Any]:
     """The same steps; bytes become megabytes, and the stage says of which file."""
-    try:
-        event = next(steps)
-        while True:
-            if event.total > _MB:
-                stage = f"download of {event.message} in MB"
-                yield replace(event, stage=stage, done=event.done // _MB, total=event.total // _MB)
-            else:
-                yield event
-            event = next(steps)
-    except StopIteration as stop:
-        return stop.value
-    finally:
-        steps.close()
+
+    def told(event: Event) -> tuple[Event]:
+        if event.total <= _MB:
+            return (event,)
+        stage = f"download of {event.message} in MB"
+        return (replace(event, stage=stage, done=event.done // _MB, total=event.total // _MB),)
+
+    return forward(steps, told)
 
 
 def access_job(name: str, mirror: str | None) -> Steps[Done]:

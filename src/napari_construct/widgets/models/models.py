@@ -18,7 +18,7 @@ from napari_construct.widgets.models import job as jobs
 from napari_construct.widgets.models.catalogue import CatalogueView
 from napari_construct.widgets.models.diagnostics import DiagnosticsBox
 from napari_construct.widgets.models.gate import GateBox
-from napari_construct.widgets.models.job import Done, Listing, Row
+from napari_construct.widgets.models.job import Done, Listing, ModelRow
 from napari_construct.widgets.models.share import ShareBox
 from napari_construct.widgets.models.source import DownloadSource, download_problem
 from napari_construct.widgets.parts.copy_row import CopyRow
@@ -91,7 +91,7 @@ class Models(QWidget):
         """The installation on one screen."""
         return self._diagnostics
 
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[ModelRow, ...]:
         """What is here and what can be got; empty until it is known."""
         return self._table.rows()
 
@@ -159,16 +159,16 @@ class Models(QWidget):
         self._copy_row.pythonRequested.connect(self._copy_python)
         self._copy_row.commandRequested.connect(self._copy_command)
 
-    def _encoder(self) -> Row | None:
+    def _encoder(self) -> ModelRow | None:
         """The row of the encoder that would be downloaded."""
         name = self._source.name()
         return self._table.row_of("encoder", name) if name else None
 
-    def _shown(self) -> Row | None:
+    def _shown(self) -> ModelRow | None:
         """The row that is described: the chosen one, otherwise that of the encoder that was typed."""
         return self._table.current() or self._encoder()
 
-    def _on_chosen(self, row: Row | None) -> None:
+    def _on_chosen(self, row: ModelRow | None) -> None:
         """Describe a row; an encoder is also the one to download."""
         if row is not None and row.entry is not None and not row.entry.matches(self._source.name()):
             self._source.setValue(self._source.value().model_copy(update={"name": row.name}))
@@ -248,7 +248,7 @@ class Models(QWidget):
         if row is not None:
             self._start("Upload", partial(jobs.upload_job, row.name, repository, licence, private))
 
-    def _on_remove(self, row: Row | None) -> None:
+    def _on_remove(self, row: ModelRow | None) -> None:
         if row is not None and self._asked(
             f"Delete {row.name} from this computer? It lies in {row.location}."
         ):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QGridLayout, QLabel, QLineEdit, QPushButton, QWidget
 
-from napari_construct.widgets.models.job import Row
+from napari_construct.widgets.models.job import ModelRow
 
 _FILES = "Models and weights (*.construct *.pth *.pt *.bin *.safetensors *.json);;All files (*)"
 
@@ -52,7 +52,7 @@ class ShareBox(QWidget):
         self._push.clicked.connect(self._on_push)
         self.showRow(None)
 
-    def showRow(self, row: Row | None) -> None:
+    def showRow(self, row: ModelRow | None) -> None:
         """Only a trained model can be exported."""
         model = row is not None and row.kind == "model"
         for part in (self._licence, self._export, self._to, self._push, self._private):

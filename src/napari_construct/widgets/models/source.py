@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
 from napari_construct.encoders.catalogue.download import DownloadSettings
 from napari_construct.widgets.fields.rows import Row
 from napari_construct.widgets.fields.settings_form import SettingsForm
-from napari_construct.widgets.models import job
+from napari_construct.widgets.models.job import ModelRow
 
 _ROWS: Final = (
     Row("name", "Encoder",
@@ -47,14 +47,14 @@ class DownloadSource(SettingsForm[DownloadSettings]):
             self.field("mirror").put(folder)
 
 
-def download_problem(value: DownloadSettings, row: job.Row | None, *, listed: bool) -> str:
+def download_problem(value: DownloadSettings, row: ModelRow | None, *, listed: bool) -> str:
     """What is missing, in a sentence; nothing where the download can start.
 
     Parameters
     ----------
     value : DownloadSettings
         What is to be downloaded.
-    row : Row or None
+    row : ModelRow or None
         The encoder, or its family.
     listed : bool
         Whether it is known yet what is on this computer.

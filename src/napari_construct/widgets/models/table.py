@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableW
 
 from napari_construct.encoders.catalogue.overview import size_text
 from napari_construct.widgets.fields.layout import swatch
-from napari_construct.widgets.models.job import Row
+from napari_construct.widgets.models.job import ModelRow
 
 STATES: Final = {
     "bundled": ("bundled", "#009E73"),
@@ -21,7 +21,7 @@ STATES: Final = {
 }
 """What a state is called, and the colour beside it."""
 
-FILTERS: Final[dict[str, tuple[str, Callable[[Row], bool]]]] = {
+FILTERS: Final[dict[str, tuple[str, Callable[[ModelRow], bool]]]] = {
     "all": ("Everything", lambda _: True),
     "here": ("On this computer", lambda row: row.here),
     "models": ("Trained models", lambda row: row.kind == "model"),
@@ -42,8 +42,8 @@ class ModelTable(QTableWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(0, len(_COLUMNS), parent)
-        self._rows: tuple[Row, ...] = ()
-        self._shown: list[Row] = []
+        self._rows: tuple[ModelRow, ...] = ()
+        self._shown: list[ModelRow] = []
         self._filter = "all"
         self.setHorizontalHeaderLabels(_COLUMNS)
         header = self.horizontalHeader()
@@ -61,11 +61,11 @@ class ModelTable(QTableWidget):
         self.setAccessibleName("Encoders and models")
         self.itemSelectionChanged.connect(self._on_selection)
 
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[ModelRow, ...]:
         """All rows, also those that the filter hides."""
         return self._rows
 
-    def row_of(self, kind: str, name: str) -> Row | None:
+    def row_of(self, kind: str, name: str) -> ModelRow | None:
         """The row of an id or name; of a member of a family the family's."""
         for row in self._rows:
             same = row.name == name or (row.entry is not None and row.entry.matches(name))
@@ -73,7 +73,7 @@ class ModelTable(QTableWidget):
                 return row
         return None
 
-    def showRows(self, rows: Sequence[Row]) -> None:
+    def showRows(self, rows: Sequence[ModelRow]) -> None:
         """Replace all rows; the choice stays while its row does."""
         self._rows = tuple(rows)
         self._fill()
@@ -83,12 +83,12 @@ class ModelTable(QTableWidget):
         self._filter = name
         self._fill()
 
-    def current(self) -> Row | None:
+    def current(self) -> ModelRow | None:
         """The chosen row."""
         lines = self.selectionModel().selectedRows()
         return self._shown[lines[0].row()] if lines else None
 
-    def choose(self, row: Row | None) -> None:
+    def choose(self, row: ModelRow | None) -> None:
         """Select a row without telling."""
         blocked = self.blockSignals(True)
         self.clearSelection()
@@ -122,13 +122,13 @@ class ModelTable(QTableWidget):
         self.chosen.emit(self.current())
 
 
-def _texts(row: Row) -> tuple[str, ...]:
+def _texts(row: ModelRow) -> tuple[str, ...]:
     mpp = "" if row.mpp is None else f"{row.mpp:.4g}"
     place = "" if row.location is None else str(row.location)
     return row.name, STATES[row.state][0], size_text(row.size), mpp, row.licence, place
 
 
-def _tip(row: Row) -> str:
+def _tip(row: ModelRow) -> str:
     if row.problem:
         return row.problem
     return f"Trained model {row.name}" if row.entry is None else row.entry.note

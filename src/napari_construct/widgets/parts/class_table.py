@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_construct.classes import BCSS_COLOURS, OKABE_ITO, ClassTable, TissueClass
+from napari_construct.classes import PALETTES, ClassTable, TissueClass
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.widgets.parts.class_table_files import button_row, load_table, with_one_more
 
@@ -31,7 +31,6 @@ _TIPS: Final = (
     "Whether the class is drawn",
     "Whether the class is left out of scores",
 )
-_PALETTES: Final = {"Okabe-Ito": OKABE_ITO, "Paper (BCSS)": BCSS_COLOURS}
 _FILES: Final = "Class tables (*.csv *.json)"
 _COLOUR, _NAME, _PROMPT, _SHOWN, _IGNORED = range(5)
 
@@ -178,7 +177,7 @@ class ClassTableEditor(QWidget):
         row = QHBoxLayout()
         palette = QComboBox(self)
         palette.addItem("Colours...")
-        palette.addItems(list(_PALETTES))
+        palette.addItems(list(PALETTES))
         palette.setToolTip("Deal the colours of a palette to the classes; Okabe-Ito suits colour-blind eyes")
         palette.setAccessibleName("Palette")
         palette.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
@@ -259,11 +258,7 @@ class ClassTableEditor(QWidget):
         self._palette.setCurrentIndex(0)
         if index < 1 or self._value is None:
             return
-        colours = list(_PALETTES.values())[index - 1]
-        dealt = [
-            t.model_copy(update={"colour": colours[i % len(colours)]}) for i, t in enumerate(self._value)
-        ]
-        self.setValue(ClassTable(classes=tuple(dealt)))
+        self.setValue(self._value.coloured(PALETTES[self._palette.itemText(index)]))
 
     def _change(self, row: int, changes: dict[str, object]) -> None:
         """Replace a row; what cannot be is taken back and said."""

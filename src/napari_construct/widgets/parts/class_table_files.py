@@ -7,7 +7,7 @@ from pathlib import Path
 
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
-from napari_construct.classes import OKABE_ITO, ClassTable, TissueClass
+from napari_construct.classes import ClassTable, TissueClass, dealt
 from napari_construct.exceptions import ConfigurationError
 
 
@@ -58,7 +58,7 @@ def with_one_more(table: ClassTable | None) -> ClassTable:
     taken, number = {tissue.name for tissue in classes}, len(classes) + 1
     while f"class {number}" in taken:
         number += 1
-    added = TissueClass(name=f"class {number}", colour=OKABE_ITO[len(classes) % len(OKABE_ITO)])
+    added = TissueClass(name=f"class {number}", colour=dealt(len(classes)))
     return ClassTable(classes=(*classes, added))
 
 

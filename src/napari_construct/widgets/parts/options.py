@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from qtpy.QtWidgets import QWidget
 
+from napari_construct.crf import CRFParameters
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.widgets.fields.fields import ChoiceField
 from napari_construct.widgets.fields.rows import Group, Row
 from napari_construct.widgets.fields.settings_form import Edited, SettingsForm, describe

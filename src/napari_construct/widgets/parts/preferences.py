@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
-from napari_construct.classes import BCSS_COLOURS, OKABE_ITO, ClassTable
+from napari_construct.classes import PALETTES, ClassTable
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.settings import SegmentSettings
 
 _PLUGIN: Final = "napari-construct"
-_PALETTES: Final = {"Okabe-Ito": OKABE_ITO, "Paper (BCSS)": BCSS_COLOURS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +46,8 @@ class Preferences:
 
     def coloured(self, table: ClassTable) -> ClassTable:
         """A model's classes in the colours of the palette."""
-        colours = _PALETTES.get(self.palette)
-        if colours is None:
-            return table
-        dealt = [t.model_copy(update={"colour": colours[i % len(colours)]}) for i, t in enumerate(table)]
-        return ClassTable(classes=tuple(dealt))
+        colours = PALETTES.get(self.palette)
+        return table if colours is None else table.coloured(colours)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

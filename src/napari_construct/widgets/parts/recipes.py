@@ -11,12 +11,12 @@ from typing import Final
 from pydantic import BaseModel
 
 from napari_construct.batch.settings import BatchSettings
+from napari_construct.crf import CRFParameters
 from napari_construct.encoders.catalogue.download import DownloadSettings
 from napari_construct.inference.prototypes.settings import PrototypeSettings
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
 from napari_construct.models.network.descriptions import TEMPLATES, classes_as_text
-from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.widgets.jobs.predictors import ModelChoice
 from napari_construct.widgets.layers import Plane
 
@@ -33,12 +33,10 @@ def as_python(plane: Plane, model: ModelChoice, settings: SegmentSettings, devic
     """A script whose ``result`` holds the arrays of the layers."""
     arguments = segment_arguments(settings)
     place = "" if device == "auto" else f", device={device!r}"
-    imports, image = _image_as_python(plane)
-    words = isinstance(model, ZeroShotSettings)
-    names = "SegmentSettings, ZeroShotSettings, segment" if words else "SegmentSettings, segment"
+    reader, image = _image_as_python(plane)
+    words = ("ZeroShotSettings",) if isinstance(model, ZeroShotSettings) else ()
     lines = [
-        f"from napari_construct import {names}",
-        *imports,
+        _import("SegmentSettings", "segment", *reader, *words),
         "",
         f"image = {image}",
         f"model = {_words_as_python(model) if isinstance(model, ZeroShotSettings) else repr(model)}",
@@ -105,17 +103,14 @@ def prototypes_as_python(plane: Plane, model: str, settings: PrototypeSettings, 
     """A script whose ``maps`` holds the similarities of the layers."""
     changed = settings.model_dump(exclude_defaults=True)
     arguments = ", ".join(f"{name}={value!r}" for name, value in changed.items())
-    imports, image = _image_as_python(plane)
+    place = "" if device == "auto" else f", device={device!r}"
+    reader, image = _image_as_python(plane)
     lines = [
-        "from napari_construct import load_model, run",
-        *imports,
-        "from napari_construct.inference.prototypes.similarity_maps import prototype_steps",
-        "from napari_construct.inference.prototypes.settings import PrototypeSettings",
+        _import("PrototypeSettings", "prototype_maps", *reader),
         "",
         f"image = {image}",
         f"settings = PrototypeSettings({arguments})",
-        f"predictor = load_model({model!r}, device={device!r})",
-        f"maps = run(prototype_steps(image, predictor, settings, mpp={plane.mpp!r}, name={plane.name!r}))",
+        f"maps = prototype_maps(image, {model!r}, settings, mpp={plane.mpp!r}, name={plane.name!r}{place})",
         f"similarity = maps.of({settings.prototype!r})",
     ]
     return "\n".join(lines) + "\n"
@@ -149,13 +144,17 @@ def _place(plane: Plane, mpp: float | None) -> list[str]:
 
 
 def _image_as_python(plane: Plane) -> tuple[list[str], str]:
-    """Imports, and an expression that gives the pixels of a plane."""
+    """What must be imported, and an expression that gives the pixels of a plane."""
     inside = [*map(str, plane.index), *_spans(plane)]
     if plane.path is None:
         index = f"[{', '.join(inside)}]" if inside else ""
         return [], f"viewer.layers[{plane.name!r}].data{index}  # in napari's console; RGB, 8 bit"
     part = f"[{', '.join(_spans(plane))}].copy()" if plane.window else ""
-    return ["from napari_construct.data.images import read_image"], f"read_image({plane.path!r}).pixels{part}"
+    return ["read_image"], f"read_image({plane.path!r}).pixels{part}"
+
+
+def _import(*names: str) -> str:
+    return f"from napari_construct import {', '.join(sorted(names))}"
 
 
 def _spans(plane: Plane) -> list[str]:
@@ -167,18 +166,14 @@ def batch_as_python(paths: Sequence[Path], settings: BatchSettings, output: Path
     """A script that does the same batch, or goes on with it."""
     arguments = segment_arguments(settings.segment)
     made = f"model={settings.model!r}, segment=SegmentSettings({arguments}), outputs={settings.outputs!r}"
+    if settings.device != "auto":
+        made += f", device={settings.device!r}"
+    inputs = [str(path) for path in paths]
     lines = [
-        "from pathlib import Path",
-        "",
-        "from napari_construct import SegmentSettings, load_model, run",
-        "from napari_construct.batch.runner import run_batch",
-        "from napari_construct.batch.settings import BatchSettings",
-        "from napari_construct.batch.sources import find_sources",
+        _import("BatchSettings", "SegmentSettings", "segment_folder"),
         "",
         f"settings = BatchSettings({made})",
-        f"predictor = load_model({settings.model!r}, device={settings.device!r})",
-        f"sources = find_sources([{', '.join(f'Path({str(path)!r})' for path in paths)}])",
-        f"report = run(run_batch(sources, predictor, settings, Path({str(output)!r})))",
+        f"report = segment_folder({inputs!r}, {str(output)!r}, settings, progress=True)",
     ]
     return "\n".join(lines) + "\n"
 
@@ -207,10 +202,9 @@ def download_as_python(settings: DownloadSettings) -> str:
     given = settings.model_dump(exclude_defaults=True)
     arguments = ", ".join(f"{name}={value!r}" for name, value in given.items())
     lines = [
-        "from napari_construct import run",
-        "from napari_construct.encoders.catalogue.download import DownloadSettings, fetch_steps",
+        _import("DownloadSettings", "download_encoder"),
         "",
-        f"found = run(fetch_steps(DownloadSettings({arguments})))",
+        f"found = download_encoder(DownloadSettings({arguments}), progress=True)",
     ]
     return "\n".join(lines) + "\n"
 

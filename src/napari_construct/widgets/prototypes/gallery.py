@@ -26,7 +26,7 @@ SIDE: Final = 80
 """Pixels of a picture."""
 
 
-class Gallery(QWidget):
+class PatchGallery(QWidget):
     """Asks for a search and shows what was found; a double click shows where a patch lies."""
 
     folderRequested = Signal(str)

@@ -15,6 +15,7 @@ from napari_construct.data.images import ImageFile
 from napari_construct.encoders.folders import models_folder
 from napari_construct.events import Event, Notice, Steps
 from napari_construct.inference.prototypes.settings import PrototypeSettings
+from napari_construct.widgets.jobs.predictors import ModelChoice, load_steps
 from napari_construct.widgets.layers import Plane, layer_shape, plane_at
 from napari_construct.widgets.prototypes.layers import deciding_layer, similarity_layer
 
@@ -59,10 +60,11 @@ class Saved:
     use: bool
 
 
-def load_job(get_predictor: GetPredictor) -> Steps[ModelLoaded]:
+def load_job(
+    model: ModelChoice, device: str, get_predictor: Callable[[ModelChoice, str], Any]
+) -> Steps[ModelLoaded]:
     """Load a model and list its prototypes."""
-    yield Event("loading the model", 0, 1)
-    return about(get_predictor())
+    return about((yield from load_steps(model, device, get_predictor)))
 
 
 def about(predictor: Any) -> ModelLoaded:

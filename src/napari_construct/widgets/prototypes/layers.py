@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from skimage.draw import polygon2mask
 
 from napari_construct.exceptions import InputError
+from napari_construct.results.areas import class_pixels
 from napari_construct.widgets.layers import METADATA_KEY, Plane, labels_layer
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def deciding_layer(maps: PrototypeMaps, plane: Plane) -> Labels:
     from napari_construct.inference.prototypes.names import prototype_table
 
     deciding = maps.deciding()
-    count = np.bincount(deciding.ravel(), minlength=len(maps.prototypes) + 1)[1:]
+    count = class_pixels(deciding, len(maps.prototypes))
     features = {
         "index": [p.index + 1 for p in maps.prototypes],
         "prototype": [p.name for p in maps.prototypes],

@@ -8,10 +8,9 @@ from typing import Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_construct.widgets.jobs.model_loader import model_missing
+from napari_construct.widgets.jobs.model_loader import ModelLoader, model_missing
 from napari_construct.widgets.jobs.predictors import LoadedModel, LoadModel
 from napari_construct.widgets.jobs.run_control import RunControl
-from napari_construct.widgets.jobs.workers import Job
 from napari_construct.widgets.parts.model_chooser import ModelChooser
 from napari_construct.widgets.prototypes import job as jobs
 from napari_construct.widgets.prototypes.list import PrototypeList
@@ -43,14 +42,15 @@ class PrototypeModel(QWidget):
         self._model = LoadedModel(load_model)
         self._altered: Any = None
         self._device = "auto"
-        self._loading: Job | None = None
-        self._error: Exception | None = None
+        self._loader = ModelLoader(self._model, self, jobs.load_job)
         self.chooser = ModelChooser(self)
         self.prototypes = PrototypeList(self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.prototypes)
         self.chooser.valueChanged.connect(self.load)
+        self._loader.loaded.connect(self._show)
+        self._loader.changed.connect(self.changed)
 
     def name(self) -> str:
         """Name of the model, or path of a checkpoint."""
@@ -83,44 +83,26 @@ class PrototypeModel(QWidget):
 
     def load(self, *_: object) -> None:
         """Load the chosen model; what was placed is forgotten."""
-        if self._loading is not None:
-            self._loading.cancel()
-        self._loading, self._error, self._altered = None, None, None
+        self._altered = None
         self.prototypes.clearPrototypes()
-        if self.name():
-            self._loading = job = Job("Load the model", partial(jobs.load_job, self.getter()), self)
-            job.returned.connect(self._on_loaded)
-            job.failed.connect(self._on_failed)
-            job.finished.connect(job.deleteLater)
-            job.start()
-        self.changed.emit()
+        self._loader.load(self.name(), self._device)
 
     def alter(self, loaded: jobs.ModelLoaded) -> None:
         """Look with a changed model from now on."""
         self._altered = loaded.predictor
         self._show(loaded)
+        self.changed.emit()
 
     def isLoading(self) -> bool:
-        return self._loading is not None
+        return self._loader.isLoading()
 
     def block(self, control: RunControl) -> bool:
         """Say in a control what is missing of the model; whether there is something."""
-        return model_missing(control, self.name(), self._error, loading=self.isLoading())
-
-    def _on_loaded(self, loaded: jobs.ModelLoaded) -> None:
-        if self.sender() is self._loading:  # otherwise another model was chosen meanwhile
-            self._loading = None
-            self._show(loaded)
-
-    def _on_failed(self, error: Exception) -> None:
-        if self.sender() is self._loading:
-            self._loading, self._error = None, error
-            self.changed.emit()
+        return model_missing(control, self.name(), self._loader.error(), loading=self.isLoading())
 
     def _show(self, loaded: jobs.ModelLoaded) -> None:
         self.prototypes.showPrototypes(loaded.prototypes, loaded.predictor.classes)
         self.loaded.emit(loaded)
-        self.changed.emit()
 
 
 def _same(predictor: Any) -> Any:

@@ -25,7 +25,7 @@ from napari_construct.widgets.parts.recipes import prototypes_as_command, protot
 from napari_construct.widgets.parts.source import SourceChooser
 from napari_construct.widgets.prototypes import job as jobs
 from napari_construct.widgets.prototypes.add import AddBox
-from napari_construct.widgets.prototypes.gallery import Gallery, show_patch
+from napari_construct.widgets.prototypes.gallery import PatchGallery, show_patch
 from napari_construct.widgets.prototypes.layers import painted_region
 from napari_construct.widgets.prototypes.model import PrototypeModel
 from napari_construct.widgets.prototypes.options import PrototypeOptions
@@ -65,7 +65,7 @@ class Prototypes(QWidget):
         self._list = self._model.prototypes
         self.view = SimilarityView(viewer, self)
         self.adding = AddBox(viewer, self)
-        self.gallery = Gallery(self)
+        self.gallery = PatchGallery(self)
         self._options = PrototypeOptions(self)
         self._control = RunControl("Compare", self)
         self._copy_row = CopyRow(self)

@@ -11,9 +11,9 @@ import numpy as np
 from napari.layers import Labels
 from numpy.typing import NDArray
 
+from napari_construct.crf import CRFParameters
 from napari_construct.events import Event, Steps
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.results.result import SegmentationResult
 from napari_construct.widgets.layers import Decided, label_features, labels_layer, twin_placement
 

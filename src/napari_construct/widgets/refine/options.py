@@ -6,9 +6,9 @@ from typing import Final
 
 from qtpy.QtWidgets import QAbstractButton, QCheckBox, QGridLayout, QPushButton, QWidget
 
+from napari_construct.crf import CRFParameters
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.network.calibration import BackgroundRule
-from napari_construct.refinement.dense_crf.params import CRFParameters
 from napari_construct.widgets.fields.rows import Group, Row
 from napari_construct.widgets.fields.settings_form import SettingsForm
 from napari_construct.widgets.jobs.run_control import BEFORE_KEY, RUN_KEY, in_native, shortcut

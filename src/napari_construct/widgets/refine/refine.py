@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,9 +9,9 @@ from napari.layers import Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
 
+from napari_construct.crf import COMPILING
 from napari_construct.events import Event
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.refinement.dense_crf.progress import COMPILING
 from napari_construct.refinement.safeguard import ErasedRegion
 from napari_construct.widgets.fields.layout import boxed, column, fill_dock
 from napari_construct.widgets.fields.message_label import Level, MessageLabel, plain
@@ -21,7 +20,6 @@ from napari_construct.widgets.jobs.predictors import KeptDecider
 from napari_construct.widgets.layers import Decided, evidence, evidences, look_at, window_on_view
 from napari_construct.widgets.layers.adding import LayerAdder
 from napari_construct.widgets.layers.follower import Follower
-from napari_construct.widgets.layers.painting import main_window, painted_in_turns
 from napari_construct.widgets.parts.copy_row import CopyRow
 from napari_construct.widgets.parts.layer_chooser import LayerChooser
 from napari_construct.widgets.parts.recipes import as_command, as_python
@@ -247,13 +245,11 @@ class Refine(QWidget):
             self._status.setText("Refining..." if event.done else f"{event.stage.capitalize()}...")
         elif isinstance(event, LayerMade) and event.layer is not None:
             mask.setLayer(event.layer)
-            self._adder.add([event.layer], self._on_before)
+            self._adder.add([event.layer])
         elif self.refinedLayer() is None:  # deleted meanwhile
             return
         elif isinstance(event, WindowDone | PlaneDone):
-            # a layer that is being added is painted in turns itself
-            with nullcontext() if self._adder.isActive() else painted_in_turns(main_window(self)):
-                self._show(mask, event)
+            self._show(mask, event)
 
     def _show(self, mask: RefinedMask, event: WindowDone | PlaneDone) -> None:
         kept = 0 if event.change is None else mask.paint(event.change)
@@ -263,7 +259,7 @@ class Refine(QWidget):
                 self._erased.showReport(event.result.refinement, event.result.classes)
 
     def _on_returned(self, *_: object) -> None:
-        if self._adder.isActive():  # the layer's last step tells
+        if self._adder.isActive():  # told when the layer is there
             self._done = True
         elif self.refinedLayer() is None:
             self._status.setText("The refined mask was deleted")
@@ -272,6 +268,7 @@ class Refine(QWidget):
             self.updated.emit()
 
     def _on_added(self) -> None:
+        self._on_before()  # the mask that it stands for is hidden
         if self._done:
             self._done = False
             self._on_returned()

@@ -9,7 +9,7 @@ from typing import Any
 from napari.layers import Layer
 
 from napari_construct.classes import ClassTable
-from napari_construct.events import Event, Notice, Steps
+from napari_construct.events import Event, Notice, Steps, forward
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.results.result import SegmentationResult
 from napari_construct.widgets.jobs.predictors import ModelChoice
@@ -135,15 +135,7 @@ def _decided(
 
 def named_stages(steps: Steps[Any], name: str) -> Steps[Any]:
     """The same steps, whose stages say which part of a larger job they belong to."""
-    try:
-        event = next(steps)
-        while True:
-            yield replace(event, stage=f"{name}, {event.stage}")
-            event = next(steps)
-    except StopIteration as stop:
-        return stop.value
-    finally:
-        steps.close()
+    return forward(steps, lambda event: (replace(event, stage=f"{name}, {event.stage}"),))
 
 
 def about(predictor: Any) -> str:

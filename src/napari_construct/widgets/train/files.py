@@ -8,10 +8,11 @@ from typing import Final
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QFormLayout, QVBoxLayout, QWidget
 
+from napari_construct.models.checkpoints.locations import SUFFIX, with_suffix
 from napari_construct.widgets.fields.message_label import Level, MessageLabel
 from napari_construct.widgets.fields.path_row import PathRow
 from napari_construct.widgets.train.data import split_folders
-from napari_construct.widgets.train.request import SUFFIX, state_of, with_suffix
+from napari_construct.widgets.train.request import state_of
 
 _TABLES: Final = "Tables (*.csv)"
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from napari_construct.data.image_level import ImageLevelDataset, check_steps, load_dataset
 from napari_construct.encoders.catalogue.overview import size_text
-from napari_construct.events import EpochDone, Event, Steps
+from napari_construct.events import EpochDone, Event, Steps, forward
 from napari_construct.exceptions import DatasetError
 from napari_construct.training.config.config import TrainingConfig
-from napari_construct.widgets.jobs.imports import torch_loaded
-from napari_construct.widgets.jobs.run_control import in_words
+from napari_construct.widgets.jobs.eta import in_words
+from napari_construct.widgets.jobs.imports import importing
 from napari_construct.widgets.train.data import validation_data
 from napari_construct.widgets.train.previews import preview_files, preview_steps
 from napari_construct.widgets.train.request import TrainRequest
@@ -37,7 +37,7 @@ class Trained:
 
 def load_libraries() -> None:
     """Import what training and its curves need, also what torch imports for its first optimiser."""
-    with torch_loaded():
+    with importing():
         import torch
 
         torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])
@@ -77,11 +77,11 @@ def train_job(request: TrainRequest, checked: frozenset[Path]) -> Steps[Trained]
         yield from _check_steps(dataset)
     yield Event("loading the libraries", 0, 1)
     load_libraries()
-    from napari_construct.training.loop.train import train
+    from napari_construct.training.loop.train import train_steps
 
     encoder = _frozen_encoder(request.config, len(dataset))
     yield Event("loading the libraries", 1, 1)
-    steps = train(
+    steps = train_steps(
         dataset,
         request.config,
         classes=request.classes,
@@ -121,33 +121,24 @@ def _frozen_encoder(config: TrainingConfig, patches: int) -> Any:
 
 
 def _with_previews(
-    steps: Generator[Event, None, Any], request: TrainRequest, files: tuple[Path, ...], encoder: Any
+    steps: Steps[Any], request: TrainRequest, files: tuple[Path, ...], encoder: Any
 ) -> Steps[Any]:
     """Pass a run on; after an epoch whose checkpoint is on disk, look at a few images with it."""
     written: int | None = None
-    try:
-        while True:
-            try:
-                event = next(steps)
-            except StopIteration as stop:
-                return stop.value
-            yield event
-            if isinstance(event, EpochDone):
-                now = request.output.stat().st_mtime_ns if request.output.is_file() else None
-                if now is not None and now != written:
-                    written = now
-                    yield (
-                        yield from preview_steps(
-                            files,
-                            request.output,
-                            request.device,
-                            request.config.patch_mpp,
-                            event.epoch + 1,
-                            encoder,
-                        )
-                    )
-    finally:
-        steps.close()
+
+    def looked_at(event: Event) -> Iterator[Event]:
+        nonlocal written
+        yield event
+        if not isinstance(event, EpochDone):
+            return
+        now = request.output.stat().st_mtime_ns if request.output.is_file() else None
+        if now is not None and now != written:
+            written, mpp = now, request.config.patch_mpp
+            yield (
+                yield from preview_steps(files, request.output, request.device, mpp, event.epoch + 1, encoder)
+            )
+
+    return forward(steps, looked_at)
 
 
 _SCORES: Final = {"val_miou": "mIoU", "val_f1": "F1 of presence"}

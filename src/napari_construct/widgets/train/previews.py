@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from napari_construct.classes import ClassTable
 from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.data.images import list_images, read_image
-from napari_construct.events import Event, Steps
+from napari_construct.events import Event, Steps, as_part
 from napari_construct.types import RGBImage
 
 COUNT: Final = 4
@@ -94,22 +94,12 @@ def preview_steps(
         image = read_image(path)
         pixels = _middle(image.pixels)
         settings = SegmentSettings(crf=None, mpp=image.mpp or mpp)
-        activation = yield from _quietly(
-            cam_steps(pixels, predictor, settings, name=path.name), done, len(files)
-        )
+        looked = cam_steps(pixels, predictor, settings, name=path.name)
+        # without its notices: the run has said what matters
+        activation = yield from as_part(looked, Event("previews", done, len(files)))
         cams = finish(activation, predictor, settings).cams
         previews.append(Preview(path.name, pixels, drawn_over(pixels, cams, predictor.classes)))
     return PreviewsDone("previews", len(files), len(files), epoch=epoch, previews=tuple(previews))
-
-
-def _quietly(steps: Steps[Any], done: int, total: int) -> Steps[Any]:
-    """Pass a job on as part of this one, without its notices: the run has said what matters."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            return stop.value
-        yield Event("previews", done, total)
 
 
 def drawn_over(image: RGBImage, cams: NDArray[np.float32], classes: ClassTable) -> RGBImage:

@@ -10,7 +10,7 @@ from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_construct.events import EpochDone, Event, Resumed, StepDone
-from napari_construct.widgets.jobs.run_control import in_words
+from napari_construct.widgets.jobs.eta import in_words
 from napari_construct.widgets.train.preview_grid import PreviewGrid
 from napari_construct.widgets.train.previews import PreviewsDone
 

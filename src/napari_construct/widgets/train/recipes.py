@@ -27,17 +27,17 @@ def train_as_python(request: TrainRequest) -> str:
     """A script whose ``checkpoint`` is that of the run, written to the same file."""
     config = request.config.model_dump(exclude_defaults=True)
     arguments = ", ".join(f"{name}={value!r}" for name, value in config.items())
+    classes = _classes(request.classes)
+    tissue = "TissueClass, " if "TissueClass" in classes else ""
     lines = [
-        "from pathlib import Path",
+        f"from napari_construct import ClassTable, {tissue}TrainingConfig, load_dataset, train",
         "",
-        "from napari_construct import ClassTable, TissueClass, TrainingConfig, load_dataset, run, train",
-        "",
-        f"classes = {_classes(request.classes)}",
+        f"classes = {classes}",
         f"config = TrainingConfig({arguments})",
         f"dataset = load_dataset({str(request.data)!r}, class_names=classes.names)",
         f"val = {_validation(request)}",
-        "checkpoint = run(",
-        f"    train(dataset, config, classes=classes, val=val, {_rest(request)})",
+        "checkpoint = train(",
+        f"    dataset, config, classes=classes, val=val, {_rest(request)}, progress=True",
         ")",
     ]
     return "\n".join(lines) + "\n"
@@ -89,5 +89,5 @@ def _validation(request: TrainRequest) -> str:
     if request.val is None:
         return "None"
     if (request.val / "img").is_dir():
-        return f"Path({str(request.val)!r})"
+        return repr(str(request.val))
     return f"load_dataset({str(request.val)!r}, class_names=classes.names)"

@@ -9,11 +9,11 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from napari_construct.classes import ClassTable
+from napari_construct.models.checkpoints.locations import SUFFIX
 from napari_construct.training.config.config import TrainingConfig
 
-SUFFIX: Final = ".construct"
 STATE_SUFFIX: Final = ".construct.training"
-"""As in ``models.checkpoint`` and ``training.state``, which load torch."""
+"""As in ``training.loop.state``, which loads torch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +48,6 @@ class TrainRequest:
     device: str = "auto"
     resume: bool = False
     replace: bool = False
-
-
-def with_suffix(path: str) -> Path:
-    """A checkpoint's file for what a person typed."""
-    given = Path(path)
-    return given if given.suffix == SUFFIX else given.with_name(given.name + SUFFIX)
 
 
 def state_of(output: Path) -> Path:

@@ -1,0 +1,81 @@
+"""A folder of images, or several, in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from os import PathLike as OsPathLike
+from pathlib import Path
+from typing import Any
+
+from napari_construct.batch.runner import BatchReport, run_batch_steps
+from napari_construct.batch.settings import BatchSettings
+from napari_construct.batch.sources import find_sources
+from napari_construct.events import Progress, run
+from napari_construct.inference.activation.predictor import Predictor
+from napari_construct.inference.loading import predictor_of
+from napari_construct.types import PathLike
+
+
+def segment_folder(
+    inputs: PathLike | Iterable[PathLike],
+    output: PathLike,
+    settings: BatchSettings | None = None,
+    *,
+    model: PathLike | Predictor | None = None,
+    recursive: bool = True,
+    restart: bool = False,
+    overwrite: bool = False,
+    device: str | None = None,
+    progress: Progress = None,
+    **changes: Any,
+) -> BatchReport:
+    """Segment many images into a folder, and go on where it stopped when it is called again.
+
+    Parameters
+    ----------
+    inputs : path or iterable of paths
+        Folders, image files and TIFF stacks, of which each plane is one image.
+    output : path
+        Folder for the results, a ledger and ``batch.csv``; made if it is missing.
+    settings : BatchSettings, optional
+        Model, segmentation and what is written; the segmentation that suits the model otherwise.
+    model : str, path or Predictor, optional
+        Instead of the model of the settings; of a loaded one, ``device`` is that of the model.
+    recursive : bool
+        Look into folders of folders; results keep their structure.
+    restart : bool
+        Do everything again instead of going on where it stopped.
+    overwrite : bool
+        Replace files too that napari-construct did not make. Folders of others are never deleted.
+    device : str, optional
+        Where the model is loaded, instead of the device of the settings. A loaded model stays where it is.
+    progress : bool or callable, optional
+        True shows bars on standard error; a callable gets each event.
+    **changes
+        Fields of :class:`~napari_construct.inference.settings.SegmentSettings`, for example
+        ``views="four"``.
+
+    Returns
+    -------
+    BatchReport
+        ``report.done``, ``report.failed``, ``report.to_dict()``. That an image failed is no error.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no image, the folder holds a run with other settings, the settings contradict the model,
+        or a file that we did not make would be replaced.
+    CheckpointError, EncoderError
+        If the model cannot be loaded.
+    """
+    wanted = settings or BatchSettings()
+    checked = wanted.segment.changed(**changes)  # before a model is loaded
+    paths = [inputs] if isinstance(inputs, str | OsPathLike) else list(inputs)
+    sources = find_sources([Path(path) for path in paths], recursive=recursive)
+    loaded = model if model is not None else wanted.model
+    place = device if device is not None or isinstance(loaded, Predictor) else wanted.device
+    predictor = predictor_of(loaded, place)
+    name = predictor.name if isinstance(loaded, Predictor) else str(loaded)
+    wanted = wanted.changed(segment=checked, model=name, device=str(predictor.device))
+    steps = run_batch_steps(sources, predictor, wanted, Path(output), restart=restart, overwrite=overwrite)
+    return run(steps, progress)

@@ -1,0 +1,1 @@
+"""The parts that every way of computing shares: parameters, checks, threads, progress."""

@@ -1,0 +1,1 @@
+"""Functions that numba compiles; importing any of them imports numba."""

@@ -1,0 +1,1 @@
+"""The fast way: the kernels as low-rank operators on a coarse grid."""

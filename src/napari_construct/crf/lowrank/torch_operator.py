@@ -1,0 +1,147 @@
+"""The kernels of a lattice applied by torch: any device, any splines, batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from napari_construct.crf.base.inputs import MIN_PROBABILITY
+from napari_construct.crf.base.strips import Map
+from napari_construct.crf.lowrank.grid import Grid, from_cells, to_cells
+from napari_construct.crf.lowrank.operators import Job
+from napari_construct.crf.lowrank.torch_band import Band, Workspaces
+
+
+class TorchOperator:
+    """As :class:`~napari_construct.crf.lowrank.operators.Operator` has it."""
+
+    def __init__(self, grid: Grid) -> None:
+        self.grid = grid
+
+    def new_nodes(self, k: int) -> Float[Tensor, "b m mx k r"]:
+        grid = self.grid
+        shape = (grid.b, len(grid.node_rows), grid.nx + grid.taps - 1, k, grid.rank + 1)
+        return torch.empty(shape, dtype=grid.sums, device=grid.device)
+
+    def free(self, *nodes: Tensor) -> None:
+        """Nothing: torch keeps memory itself."""
+
+    def apply(
+        self,
+        values: Float[Tensor, "b ny nx k p"],
+        weights: Sequence[tuple[float, float]],
+        run: Map,
+        *,
+        full: bool = True,
+    ) -> list[Float[Tensor, "b ny nx k p"]]:
+        """As the operator has it; ``full``: products are made in the type of the sums."""
+        grid, k = self.grid, values.shape[3]
+        dtype = grid.sums if full else grid.features.dtype
+        nodes, spaces = self.new_nodes(k), Workspaces(grid, k, dtype)
+        out = [torch.empty_like(values) for _ in weights]
+
+        def splat(index: int) -> None:
+            band = Band(grid, index, k, (0.0, 0.0), dtype)
+            room = spaces.take(band.y)
+            room.given_cells.copy_(values[:, band.rows])
+            band.splat(room, band.port(nodes))
+            spaces.give(band.y, room)
+
+        def gather(index: int) -> None:
+            for pair, target in zip(weights, out, strict=True):
+                band = Band(grid, index, k, pair, dtype)
+                room = spaces.take(band.y)
+                band.blur(room, band.port(nodes))
+                target[:, band.rows] = band.slice(room)
+                spaces.give(band.y, room)
+
+        for work in (splat, gather):
+            for _ in run(work, range(len(grid.strips))):
+                pass
+        return out
+
+    def normalise(self, smooth: Float[Tensor, "1 ny nx p"], least: float, run: Map) -> None:
+        grid = self.grid
+        (sums,) = self.apply(grid.inside.expand(grid.b, -1, -1, -1, -1), ((0.0, 1.0),), run, full=False)
+
+        def scale(strip: slice) -> None:
+            degree = sums[:, strip] + grid.residual[:, strip]
+            root = degree.clamp_(min=least).rsqrt_().mul_(grid.inside[:, strip])
+            grid.residual[:, strip] *= root.square()
+            grid.features[:, strip] *= root.transpose(3, 4).to(grid.features.dtype)
+            grid.features[:, strip, ..., -1] = smooth[:, strip].to(grid.features.dtype)
+
+        for _ in run(scale, grid.strips):
+            pass
+
+    def strips(self, job: Job) -> list[TorchStrip]:
+        spaces = Workspaces(self.grid, job.order.shape[1] - 1, self.grid.features.dtype)
+        return [TorchStrip(self.grid, index, job, spaces) for index in range(len(self.grid.strips))]
+
+
+@dataclass
+class TorchStrip:
+    """The state of one strip: rows of cells of all images of a batch.
+
+    ``logits`` are the unaries plus all messages but the self terms and what labels have in common, ``q``
+    the probabilities, both (b, y, nx, k, p) with the labels in the order of the job; ``ahead`` are the
+    last two (b, y, nx, k - 1, p) differences of probabilities from the last label's.
+    """
+
+    grid: Grid
+    index: int
+    job: Job
+    spaces: Workspaces
+
+    def start(self, nodes: list[Float[Tensor, "b m mx km1 r"]]) -> None:
+        grid, job = self.grid, self.job
+        rows = grid.strips[self.index]
+        self.pixels = grid.pixels(rows)
+        self.images = torch.arange(grid.b, device=grid.device)[:, None]
+        cells = to_cells(job.probabilities[:, :, self.pixels][self.images, job.order], grid.s)
+        q = cells.clamp(MIN_PROBABILITY, 1.0)
+        self.logits = q.log()
+        q /= q.sum(3, keepdim=True)
+        self.q, self.most, self.last = q, q[:, :, :, :-1], q[:, :, :, -1:]
+        self.most_logits = self.logits[:, :, :, :-1]
+        self.ahead = [self.most - self.last, torch.empty_like(self.most)]
+        self.residual = grid.residual[:, rows] * job.weights[1]
+        self.band = Band(grid, self.index, q.shape[3] - 1, job.weights, grid.features.dtype)
+        self.ports = [self.band.port(array) for array in nodes]
+        room = self.spaces.take(self.band.y)
+        room.given_cells.copy_(self.ahead[0])
+        self.band.splat(room, self.ports[0])
+        self.spaces.give(self.band.y, room)
+
+    def step(self, number: int, last: bool) -> None:
+        turn = number % 2
+        room = self.spaces.take(self.band.y)
+        self.band.blur(room, self.ports[turn])
+        self.most_logits.add_(self.band.slice(room))
+        torch.addcmul(self.logits, self.residual, self.q, out=room.logits)
+        torch.softmax(room.logits, 3, out=self.q)
+        if not last:
+            torch.sub(self.most, self.last, out=self.ahead[1 - turn])
+            torch.sub(self.ahead[1 - turn], self.ahead[turn], out=room.given_cells)
+            self.band.splat(room, self.ports[1 - turn])
+        self.spaces.give(self.band.y, room)
+
+    def finish(self) -> None:
+        target = self.job.out[:, :, self.pixels]
+        target[self.images, self.job.order] = from_cells(self.q, self.grid.s, *target.shape[2:])
+        if self.job.labels is not None:
+            self.job.labels[:, self.pixels] = _largest(target)
+
+
+def _largest(planes: Float[Tensor, "b k h w"]) -> UInt8[Tensor, "b h w"]:
+    """Index of the first largest plane; comparisons of few planes are faster than an argmax."""
+    best = planes[:, 0].clone()
+    index = torch.zeros_like(best, dtype=torch.uint8)
+    for j in range(1, planes.shape[1]):
+        index.masked_fill_(planes[:, j] > best, j)
+        torch.maximum(best, planes[:, j], out=best)
+    return index

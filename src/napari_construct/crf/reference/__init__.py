@@ -1,0 +1,1 @@
+"""Slow ways to the same numbers, to compare with."""

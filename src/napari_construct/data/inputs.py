@@ -1,0 +1,97 @@
+"""Whatever shows one image, as an :class:`~napari_construct.data.images.ImageFile`.
+
+xarray, dask, zarr and Pillow are known by what they offer, so that none of them needs to be installed.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from napari_construct.data.images import ImageFile, read_image
+from napari_construct.data.rgb import as_rgb
+from napari_construct.exceptions import InputError
+
+ImageInput: TypeAlias = Any
+"""A path, an :class:`ImageFile`, or an array: numpy, dask, zarr, xarray, a Pillow image."""
+
+_OTHER_MODES: Final = frozenset({"1", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV"})
+"""Of Pillow: values that are no brightness of red, green and blue."""
+
+_ROWS: Final = ("y", "row", "rows", "height", "h")
+_COLUMNS: Final = ("x", "column", "columns", "col", "cols", "width", "w")
+_CHANNELS: Final = ("c", "channel", "channels", "s", "sample", "samples", "rgb", "rgba", "band", "bands")
+
+
+def as_image(image: ImageInput, name: str | None = None) -> ImageFile:
+    """Read a file, or bring an array to (h, w, 3) uint8.
+
+    Parameters
+    ----------
+    image : path, ImageFile or array
+        A file that :func:`~napari_construct.data.images.read_image` reads; what it returned; or an array of
+        shape (h, w), (h, w, 3) or (h, w, 4) that :func:`~napari_construct.data.rgb.as_rgb` takes. The axes
+        of an xarray may have any order: they are found by their names (y, x, c), and axes of length one are
+        dropped.
+    name : str, optional
+        What errors and notices call an array; its own ``name``, or "image", otherwise.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or the array is no image.
+    """
+    if isinstance(image, ImageFile):
+        return image
+    if isinstance(image, str | os.PathLike):
+        return read_image(os.fspath(image))
+    named = getattr(image, "name", None)
+    name = name or (named if isinstance(named, str) and named else "image")
+    try:
+        array = _plain_array(image, name)
+        pixels, notices = as_rgb(array, name=name)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{name}: expected a path or an array of shape (h, w, 3), got {type(image).__name__} ({error}); "
+            "convert it with numpy.asarray"
+        ) from error
+    return ImageFile(pixels, None, notices, Path(name))
+
+
+def _plain_array(image: Any, name: str) -> Any:
+    """An array whose axes are rows, columns and channels; not loaded yet where it is lazy."""
+    if hasattr(image, "dims") and hasattr(image, "transpose"):
+        return _ordered(image, name)
+    if hasattr(image, "getbands") and hasattr(image, "convert"):  # Pillow
+        return image.convert("RGB") if image.mode in _OTHER_MODES else image
+    if image is None or isinstance(image, dict | set | bytes):
+        raise InputError(
+            f"{name}: expected a path or an array of shape (h, w, 3), got {type(image).__name__}; "
+            "open the image with read_image"
+        )
+    return image
+
+
+def _ordered(array: Any, name: str) -> Any:
+    """The data of an xarray with rows, columns and channels in this order."""
+    dims = [str(dim) for dim in array.dims]
+    kinds = {dim: _kind(dim) for dim in dims}
+    single = [dim for dim in dims if array.sizes[dim] == 1 and kinds[dim] not in (0, 1)]
+    left = [dim for dim in dims if dim not in single]
+    if sorted(kinds[dim] for dim in left) not in ([0, 1], [0, 1, 2]):
+        raise InputError(
+            f"{name}: expected an xarray with axes named y, x and, for colour, c, got "
+            f"{', '.join(f'{dim}: {array.sizes[dim]}' for dim in dims)}; choose one plane with .isel, and "
+            "name the axes with .rename"
+        )
+    order = sorted(left, key=kinds.__getitem__)
+    return array.isel(dict.fromkeys(single, 0)).transpose(*order).data
+
+
+def _kind(dim: str) -> int:
+    """0 rows, 1 columns, 2 channels, 3 anything else."""
+    lower = dim.lower()
+    return next((i for i, names in enumerate((_ROWS, _COLUMNS, _CHANNELS)) if lower in names), 3)

@@ -1,0 +1,32 @@
+"""Long jobs: what they report while they run, and how they are driven to their end."""
+
+from napari_construct.events.kinds import (
+    EpochDone,
+    Event,
+    Notice,
+    Notices,
+    Result,
+    Resumed,
+    StepDone,
+    Steps,
+    as_part,
+    forward,
+    of_image,
+)
+from napari_construct.events.progress import Progress, run
+
+__all__ = [
+    "EpochDone",
+    "Event",
+    "Notice",
+    "Notices",
+    "Progress",
+    "Result",
+    "Resumed",
+    "StepDone",
+    "Steps",
+    "as_part",
+    "forward",
+    "of_image",
+    "run",
+]

@@ -1,0 +1,85 @@
+"""Tiles and views of an image through the network, and what it says of them as maps of the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from typing import Final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from napari_construct.events import Event, Notice
+from napari_construct.exceptions import InputError
+from napari_construct.inference.activation.predictor import Predictor
+from napari_construct.inference.activation.prepared_image import PreparedImage
+from napari_construct.inference.activation.tiling import Stitcher, Tile, TilePlan, cam_stride
+from napari_construct.refinement.views import View
+from napari_construct.types import FloatArray, RGBImage
+
+_PIXELS_AT_ONCE: Final = 8 * 512 * 512
+"""Pixels per batch on an accelerator; a CPU takes one tile at a time, which lets a cancel act sooner and
+is not slower."""
+
+
+def stitched_maps(
+    image: PreparedImage,
+    predictor: Predictor,
+    *,
+    views: Sequence[View] = (View(),),
+    look: Callable[[Tensor], Tensor] | None = None,
+) -> Generator[Event, None, tuple[FloatArray, int]]:
+    """Maps of every view (v, c, gh, gw) of an image, and the pixels per cell.
+
+    Parameters
+    ----------
+    image : PreparedImage
+        Of :func:`~napari_construct.inference.activation.prepared_image.prepare_image`.
+    predictor : Predictor
+        The model.
+    views : sequence of View
+        The image as it is, by default.
+    look : callable, optional
+        From (b, 3, h, w) to (b, c, gh, gw); the predictor's CAM logits by default.
+
+    Yields
+    ------
+    Event
+        Stage "tiles": the image's notices, then one event per batch of tiles.
+    """
+    look, plan = look or predictor.logits, image.plan
+    total, channels = len(plan) * len(views), 0
+    for notice in image.notices:
+        yield Notice("tiles", 0, total, notice)
+    about = predictor.mean if predictor.published else None  # the point brightness is scaled about
+    stitcher, stride, done = None, 1, 0
+    yield Event("tiles", 0, total)
+    for tiles in _batches(plan, predictor.device.type):
+        batch = _tensor(image.pixels, tiles)
+        for i, view in enumerate(views):
+            maps = view.undo(look(view.apply(batch, about))).numpy()
+            if stitcher is None:
+                channels = maps.shape[1]
+                stride = cam_stride(tiles[0], maps.shape[-2:], predictor.spec.multiple)
+                stitcher = Stitcher(plan, len(views) * channels, stride)
+            for tile, tile_maps in zip(tiles, maps, strict=True):
+                stitcher.add(tile, tile_maps, slice(i * channels, (i + 1) * channels))
+            done += len(tiles)
+            yield Event("tiles", done, total)
+    if stitcher is None:
+        raise InputError("expected an image with at least one tile, got none; use a larger region")
+    stitched = stitcher.mean()
+    return stitched.reshape(len(views), channels, *stitched.shape[1:]), stride
+
+
+def _batches(plan: TilePlan, device: str) -> list[tuple[Tile, ...]]:
+    first = plan.tiles[0]
+    size = 1 if device == "cpu" else max(_PIXELS_AT_ONCE // (first.height * first.width), 1)
+    return [plan.tiles[i : i + size] for i in range(0, len(plan), size)]
+
+
+def _tensor(image: RGBImage, tiles: Sequence[Tile]) -> Float[Tensor, "b 3 h w"]:
+    """RGB in [0, 1] of some tiles."""
+    pixels = np.stack([image[t.y : t.y + t.height, t.x : t.x + t.width] for t in tiles])
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div_(255)

@@ -1,0 +1,28 @@
+"""Colours of classes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_construct.classes import BCSS_COLOURS, OKABE_ITO, PALETTES, ClassTable, dealt, hex_of, rgb_of
+
+
+@pytest.mark.parametrize("colour", [*OKABE_ITO, *BCSS_COLOURS, "#000000", "#0a0B0c"])
+def test_hex_and_rgb_are_each_others_inverse(colour: str) -> None:
+    assert hex_of(rgb_of(colour)) == colour.upper()
+    assert rgb_of("#E69F00") == (230, 159, 0)
+
+
+def test_alpha_is_left_out_and_any_numbers_are_taken() -> None:
+    assert hex_of([1, 2, 255, 7]) == "#0102FF"
+    assert hex_of(np.array([16, 32, 64], np.uint16)) == "#102040"
+
+
+def test_a_palette_goes_around_when_it_runs_out() -> None:
+    names = tuple(f"class {i}" for i in range(len(OKABE_ITO) + 1))
+    table = ClassTable.from_names(names)
+    assert table[len(OKABE_ITO)].colour == table[0].colour == dealt(0)
+    paper = table.coloured(PALETTES["Paper (BCSS)"])
+    assert paper.names == names
+    assert [tissue.colour for tissue in paper][:5] == [*BCSS_COLOURS, BCSS_COLOURS[0]]

@@ -1,0 +1,88 @@
+"""What the README and the pages show as Python runs as it stands."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: Path) -> str:
+    return "\n".join(BLOCK.findall(page.read_text(encoding="utf-8")))
+
+
+@pytest.fixture
+def desk(tmp_path: Path, camelyon: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to work in, with the names that the pages use."""
+    samples = files("napari_construct.data") / "samples"
+    (tmp_path / "region.png").write_bytes((samples / "lymph_node_tumour.png").read_bytes())
+    shutil.copytree(camelyon / "train", tmp_path / "patches")
+    for name in ("validation", "val"):
+        shutil.copytree(camelyon / "val", tmp_path / name)
+    shutil.copytree(camelyon / "val" / "img", tmp_path / "slides")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run_page(name: str, **replaced: str) -> dict[str, Any]:
+    """The names that the blocks of a page leave behind; ``replaced`` makes what is slow or gated small."""
+    text = blocks(ROOT / name)
+    for old, new in replaced.items():
+        assert old in text
+        text = text.replace(old, new)
+    names: dict[str, Any] = {}
+    exec(compile(text, name, "exec"), names)
+    return names
+
+
+def test_every_page_with_python_is_run_here() -> None:
+    shown = {page.relative_to(ROOT).as_posix() for page in PAGES if blocks(page)}
+    assert shown == {"README.md", "docs/dense_crf.md", "docs/encoders.md", "docs/evaluation.md"}
+
+
+def test_readme(desk: Path) -> None:
+    names = run_page("README.md", **{"epochs=200": "epochs=1"})
+    result, stored = names["result"], names["stored"]
+    assert result.labels.shape == (1024, 1024)
+    assert (stored.labels == result.labels).all()
+    assert (stored.cams == result.cams).all()
+    assert {path.name for path in (desk / "results").iterdir()} == {
+        "region.json",
+        "region_mask.tif",
+        "region_cams.ome.tif",
+        "region_overlay.png",
+    }
+    assert names["checkpoint"].classes.names == ("lymphoid", "tumour")
+    assert (desk / "my-model.construct").is_file()
+    assert 0 <= names["report"].predicted["miou"] <= 1
+    assert len(names["batch"].done) == 1
+    for shown in ("result", "stored", "checkpoint", "report", "batch"):
+        assert len(repr(names[shown])) < 200, shown
+        assert "\n" not in repr(names[shown])
+
+
+def test_dense_crf() -> None:
+    names = run_page("docs/dense_crf.md")
+    assert (names["labels"] == names["mask"]).mean() > 0.9
+
+
+def test_encoders(desk: Path, small_clip: str) -> None:
+    (image,) = (desk / "validation" / "img").iterdir()
+    text = {"quiltnet-b-16": small_clip, "segment(image": f"segment({str(image)!r}"}
+    assert run_page("docs/encoders.md", **text)["result"].classes.names == ("tumour", "stroma")
+
+
+def test_evaluation(desk: Path) -> None:
+    from napari_construct.models.checkpoints.locations import resolve_model
+
+    for seed in (0, 1):
+        shutil.copy(resolve_model("lymph-node"), desk / f"seed{seed}.construct")
+    assert len(run_page("docs/evaluation.md")["report"].models) == 2
