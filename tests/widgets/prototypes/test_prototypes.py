@@ -130,7 +130,9 @@ def test_what_decides_is_told_under_the_cursor_and_as_a_layer(qtbot, viewer, wid
     for row, column in ((3, 5), (200, 90)):
         prototype, similarity = maps.at(row, column)
         widget.view.tell(tuple(viewer.layers[0].data_to_world((row, column))))
-        assert f"Nearest: {prototype.name}, similarity {similarity[prototype.index]:.2f}" in widget.view.text()
+        assert (
+            f"Nearest: {prototype.name}, similarity {similarity[prototype.index]:.2f}" in widget.view.text()
+        )
         assert f"Class {prototype.tissue}." in widget.view.text()
     widget.view.tell((-50.0, 3.0))
     assert "Point at the image" in widget.view.text()

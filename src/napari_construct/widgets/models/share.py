@@ -28,7 +28,7 @@ class ShareBox(QWidget):
             "encoder. No code in the file is run"
         )
         self._open = button("Import file...", tip, self.openFile, self)
-        hint = "OWNER/NAME on the hub"
+        hint = "OWNER/NAME"
         self._from = line_edit("Hub repository to import", "Repository of a model on the hub", self, hint)
         tip = "Download the model of this repository, check it and keep it"
         self._pull = button("Import", tip, self._on_pull, self, name="Import from the hub")

@@ -9,10 +9,9 @@ from qtpy.QtWidgets import QWidget
 
 from napari_construct.crf import CRFParameters
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.widgets.fields.controls import named
 from napari_construct.widgets.fields.fields import ChoiceField
 from napari_construct.widgets.fields.rows import Group, Row
-from napari_construct.widgets.fields.settings_form import Edited, SettingsForm
+from napari_construct.widgets.fields.settings_form import Edited, SettingsForm, describe
 
 DEVICES: Final = {
     "auto": "Automatic",
@@ -66,8 +65,8 @@ class DeviceForm(SettingsForm[Edited]):
 
     def __init__(self, start: Edited, rows: Sequence[Row | Group], parent: QWidget | None = None) -> None:
         super().__init__(start, rows, parent)
-        tip = "Device of the network. Automatic: a graphics card if there is one"
-        self._device = named(ChoiceField(DEVICES, parent=self), "Device", tip)
+        self._device = ChoiceField(DEVICES, parent=self)
+        describe(self._device, "Device", "Device of the network. Automatic: a graphics card if there is one")
         self._device.edited.connect(self.valueChanged)
         self.layout().insertRow(0, "Run on", self._device)
 
