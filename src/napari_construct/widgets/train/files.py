@@ -86,9 +86,6 @@ class TrainFiles(QWidget):
     def setReplace(self, replace: bool) -> None:
         self._replace.setChecked(replace)
 
-    def setResume(self, resume: bool) -> None:
-        self._resume.setChecked(resume)
-
     def resumes(self) -> bool:
         """Whether a stopped run exists and is to be resumed."""
         return self.hasOutput() and self._resume.isChecked() and state_of(self.output()).is_file()
