@@ -15,7 +15,6 @@ from qtpy.QtWidgets import QApplication
 from tests.widgets.conftest import button, run_job
 
 from napari_construct.classes import ClassTable, TissueClass
-from napari_construct.data.image_level import load_dataset
 from napari_construct.events import EpochDone, StepDone
 from napari_construct.models.checkpoints.checkpoint import load_checkpoint
 from napari_construct.models.network.config import ModelConfig
@@ -430,7 +429,3 @@ def test_fits_a_dock_of_320_pixels_while_it_shows_a_run(qtbot, viewer, widget, d
     drawn_up(qtbot, widget)
     assert widget.minimumSizeHint().width() <= 320
     assert widget.findChild(type(widget).__mro__[1], "inside").minimumSizeHint().width() <= 300
-
-
-def test_dataset_of_the_test_is_what_it_says(data) -> None:
-    assert len(load_dataset(data / "train")) == 6
