@@ -18,7 +18,7 @@ _ROWS: Final = (
         hint="Choose it above", live=True),
     Row("mirror", "From", "Source of the files. Empty: the hub. Without internet: a folder with the files, "
         "or the address of a mirror of the hub", hint="The hub", live=True),
-    Row("again", "Download again",
+    Row("again", "Replace existing files",
         "Download the files again, e.g. if they are damaged"),
 )  # fmt: skip
 
@@ -71,7 +71,7 @@ def download_problem(value: DownloadSettings, row: ModelRow | None, *, listed: b
         (row.state == "installed" and not value.again, f"{value.name} is on this computer already."),
         (
             row.state == "gated" and not value.accepted,
-            "First read the licence under Access and agree to it.",
+            "Read the licence under Access and agree to it first.",
         ),
     )
     return next((text for holds, text in rules if holds), "")

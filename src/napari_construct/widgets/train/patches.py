@@ -75,7 +75,9 @@ class TrainPatches(QWidget):
         """Why the patches cannot be used; empty if they can."""
         if not self._unreadable:
             return ""
-        return f"{self._unreadable} patches cannot be read. They are named above. Repair or remove them."
+        return (
+            f"{self._unreadable} of the patches cannot be read. They are named above. Repair or remove them."
+        )
 
     def isLooking(self) -> bool:
         return self._look.is_busy
