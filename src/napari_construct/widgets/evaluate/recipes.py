@@ -7,7 +7,12 @@ from pathlib import Path
 
 from napari_construct.widgets.evaluate.job import LayerPair
 from napari_construct.widgets.evaluate.settings import EvaluateSettings
-from napari_construct.widgets.parts.recipes import segment_arguments, segment_json, segment_options
+from napari_construct.widgets.parts.recipes import (
+    device_argument,
+    segment_arguments,
+    segment_json,
+    segment_options,
+)
 
 
 def folders(images: Path, masks: Path | None) -> tuple[Path, Path]:
@@ -18,13 +23,12 @@ def folders(images: Path, masks: Path | None) -> tuple[Path, Path]:
 def folders_as_python(images: Path, masks: Path | None, settings: EvaluateSettings) -> str:
     """A script; its ``report`` holds the scores."""
     first, second = folders(images, masks)
-    place = "" if settings.device == "auto" else f", device={settings.device!r}"
     return (
         "from napari_construct import SegmentSettings, evaluate\n"
         "\n"
         f"settings = SegmentSettings({segment_arguments(settings.segment)})\n"
         f"report = evaluate({str(first)!r}, {str(second)!r}, {settings.model!r}, settings, "
-        f"ignore={list(settings.ignore)!r}{place})\n"
+        f"ignore={list(settings.ignore)!r}{device_argument(settings.device)})\n"
         "print(report.to_markdown())\n"
     )
 

@@ -8,7 +8,7 @@ from qtpy.QtGui import QFontDatabase
 from qtpy.QtWidgets import QApplication, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from napari_construct.widgets.fields.controls import button, named, tick, wrapped_label
-from napari_construct.widgets.jobs.workers import Job
+from napari_construct.widgets.jobs.live import LiveJob
 from napari_construct.widgets.models.job import diagnosis_steps
 
 
@@ -17,7 +17,10 @@ class DiagnosticsBox(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._job: Job | None = None
+        self._job = LiveJob("Diagnose", self)
+        self._job.returned.connect(self._on_returned)
+        self._job.failed.connect(self._on_failed)
+        self._job.busyChanged.connect(self._on_busy)
         tip = "Information for a bug report. It contains no tokens and no names"
         self._text = named(QPlainTextEdit(self), "Diagnostics", tip)
         self._text.setReadOnly(True)
@@ -48,19 +51,12 @@ class DiagnosticsBox(QWidget):
         return self._text.toPlainText()
 
     def isRunning(self) -> bool:
-        return self._job is not None
+        return self._job.is_busy
 
     def diagnose(self, *_: object) -> None:
-        """Collect the diagnostics; does nothing during a run."""
-        if self._job is not None:
-            return
-        self._job = job = Job("Diagnose", partial(diagnosis_steps, self._online.isChecked()), self)
-        job.returned.connect(self._on_returned)
-        job.failed.connect(self._on_failed)
-        job.finished.connect(self._on_finished)
-        self._look.setEnabled(False)
+        """Collect the diagnostics."""
         self._say("Checking...")
-        job.start()
+        self._job.request(partial(diagnosis_steps, self._online.isChecked()), now=True)
 
     def copy(self, *_: object) -> None:
         """Copy the diagnostics to the clipboard."""
@@ -77,11 +73,8 @@ class DiagnosticsBox(QWidget):
     def _on_failed(self, error: Exception) -> None:
         self._say(str(error))
 
-    def _on_finished(self) -> None:
-        job, self._job = self._job, None
-        if job is not None:
-            job.deleteLater()
-        self._look.setEnabled(True)
+    def _on_busy(self, busy: bool) -> None:
+        self._look.setEnabled(not busy)
 
     def _say(self, text: str) -> None:
         self._status.setText(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -31,17 +31,16 @@ _WITHOUT_OPTION: Final = {
 
 def as_python(plane: Plane, model: ModelChoice, settings: SegmentSettings, device: str = "auto") -> str:
     """A script; its ``result`` holds the arrays of the layers."""
-    arguments = segment_arguments(settings)
-    place = "" if device == "auto" else f", device={device!r}"
     reader, image = _image_as_python(plane)
+    place = f"mpp={plane.mpp!r}, name={plane.name!r}{device_argument(device)}"
     words = ("ZeroShotSettings",) if isinstance(model, ZeroShotSettings) else ()
     lines = [
         _import("SegmentSettings", "segment", *reader, *words),
         "",
         f"image = {image}",
         f"model = {_words_as_python(model) if isinstance(model, ZeroShotSettings) else repr(model)}",
-        f"settings = SegmentSettings({arguments})",
-        f"result = segment(image, model, settings, mpp={plane.mpp!r}, name={plane.name!r}{place})",
+        f"settings = SegmentSettings({segment_arguments(settings)})",
+        f"result = segment(image, model, settings, {place})",
     ]
     return "\n".join(lines) + "\n"
 
@@ -51,7 +50,12 @@ def segment_arguments(settings: SegmentSettings) -> str:
     changed = settings.model_dump(exclude_defaults=True)
     if isinstance(settings.crf, CRFParameters):  # also where all of them are the paper's
         changed["crf"] = settings.crf.model_dump()
-    return ", ".join(f"{name}={value!r}" for name, value in changed.items())
+    return arguments(changed)
+
+
+def arguments(values: Mapping[str, object]) -> str:
+    """Keyword arguments as Python writes them."""
+    return ", ".join(f"{name}={value!r}" for name, value in values.items())
 
 
 def segment_options(settings: SegmentSettings, device: str) -> list[str]:
@@ -60,7 +64,7 @@ def segment_options(settings: SegmentSettings, device: str) -> list[str]:
     if settings.crf != "auto":
         words.append("--no-crf" if settings.crf is None else "--crf")
     words += _changed(settings, SegmentSettings(), "tile", "overlap", "min_confidence")
-    return words if device == "auto" else [*words, "--device", device]
+    return words + _device_option(device)
 
 
 def segment_json(settings: SegmentSettings, *also: str) -> list[str]:
@@ -89,7 +93,7 @@ def as_command(plane: Plane, model: ModelChoice, settings: SegmentSettings, devi
 
 def _words_as_python(model: ZeroShotSettings) -> str:
     changed = model.model_dump(exclude_defaults=True) | {"classes": classes_as_text(model.classes)}
-    return f"ZeroShotSettings({', '.join(f'{name}={value!r}' for name, value in changed.items())})"
+    return f"ZeroShotSettings({arguments(changed)})"
 
 
 def _words_as_options(model: ZeroShotSettings) -> list[str]:
@@ -101,16 +105,15 @@ def _words_as_options(model: ZeroShotSettings) -> list[str]:
 
 def prototypes_as_python(plane: Plane, model: str, settings: PrototypeSettings, device: str = "auto") -> str:
     """A script; its ``maps`` hold the similarities of the layers."""
-    changed = settings.model_dump(exclude_defaults=True)
-    arguments = ", ".join(f"{name}={value!r}" for name, value in changed.items())
-    place = "" if device == "auto" else f", device={device!r}"
+    changed = arguments(settings.model_dump(exclude_defaults=True))
+    place = f"mpp={plane.mpp!r}, name={plane.name!r}{device_argument(device)}"
     reader, image = _image_as_python(plane)
     lines = [
         _import("PrototypeSettings", "prototype_maps", *reader),
         "",
         f"image = {image}",
-        f"settings = PrototypeSettings({arguments})",
-        f"maps = prototype_maps(image, {model!r}, settings, mpp={plane.mpp!r}, name={plane.name!r}{place})",
+        f"settings = PrototypeSettings({changed})",
+        f"maps = prototype_maps(image, {model!r}, settings, {place})",
         f"similarity = maps.of({settings.prototype!r})",
     ]
     return "\n".join(lines) + "\n"
@@ -121,7 +124,7 @@ def prototypes_as_command(plane: Plane, model: str, settings: PrototypeSettings,
     words = ["napari-construct", "prototypes", "map", plane.path or "IMAGE", "--model", model]
     words += ["--output", "results"]
     words += _changed(settings, PrototypeSettings(), "tile", "overlap")
-    words += [] if device == "auto" else ["--device", device]
+    words += _device_option(device)
     words += _place(plane, settings.mpp)
     return shlex.join(words) + "\n"
 
@@ -131,6 +134,15 @@ def _changed(settings: BaseModel, default: BaseModel, *options: str) -> list[str
     given = {option: getattr(settings, option) for option in options}
     changed = {option: value for option, value in given.items() if value != getattr(default, option)}
     return [word for o, value in changed.items() for word in (f"--{o.replace('_', '-')}", str(value))]
+
+
+def device_argument(device: str) -> str:
+    """The last argument of a call, unless the device is automatic."""
+    return "" if device == "auto" else f", device={device!r}"
+
+
+def _device_option(device: str) -> list[str]:
+    return [] if device == "auto" else ["--device", device]
 
 
 def _place(plane: Plane, mpp: float | None) -> list[str]:
@@ -164,15 +176,13 @@ def _spans(plane: Plane) -> list[str]:
 
 def batch_as_python(paths: Sequence[Path], settings: BatchSettings, output: Path) -> str:
     """A script that runs or resumes the same batch."""
-    arguments = segment_arguments(settings.segment)
-    made = f"model={settings.model!r}, segment=SegmentSettings({arguments}), outputs={settings.outputs!r}"
-    if settings.device != "auto":
-        made += f", device={settings.device!r}"
+    segment = f"SegmentSettings({segment_arguments(settings.segment)})"
+    made = f"model={settings.model!r}, segment={segment}, outputs={settings.outputs!r}"
     inputs = [str(path) for path in paths]
     lines = [
         _import("BatchSettings", "SegmentSettings", "segment_folder"),
         "",
-        f"settings = BatchSettings({made})",
+        f"settings = BatchSettings({made}{device_argument(settings.device)})",
         f"report = segment_folder({inputs!r}, {str(output)!r}, settings, progress=True)",
     ]
     return "\n".join(lines) + "\n"
@@ -199,12 +209,11 @@ def batch_as_command(paths: Sequence[Path], settings: BatchSettings, output: Pat
 
 def download_as_python(settings: DownloadSettings) -> str:
     """A script that downloads the same files; it includes the agreement to the licence."""
-    given = settings.model_dump(exclude_defaults=True)
-    arguments = ", ".join(f"{name}={value!r}" for name, value in given.items())
+    given = arguments(settings.model_dump(exclude_defaults=True))
     lines = [
         _import("DownloadSettings", "download_encoder"),
         "",
-        f"found = download_encoder(DownloadSettings({arguments}), progress=True)",
+        f"found = download_encoder(DownloadSettings({given}), progress=True)",
     ]
     return "\n".join(lines) + "\n"
 

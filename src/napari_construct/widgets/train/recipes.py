@@ -8,6 +8,7 @@ from typing import Final
 
 from napari_construct.classes import ClassTable
 from napari_construct.training.config.config import TrainingConfig
+from napari_construct.widgets.parts.recipes import arguments
 from napari_construct.widgets.train.request import TrainRequest, changes
 
 _OPTIONS: Final = (
@@ -32,7 +33,7 @@ def train_as_python(request: TrainRequest) -> str:
         f"from napari_construct import ClassTable, {tissue}TrainingConfig, load_dataset, train",
         "",
         f"classes = {classes}",
-        f"config = TrainingConfig({_arguments(config)})",
+        f"config = TrainingConfig({arguments(config)})",
         f"dataset = load_dataset({str(request.data)!r}, class_names=classes.names)",
         f"val = {_validation(request)}",
         "checkpoint = train(",
@@ -76,12 +77,8 @@ def _rest(request: TrainRequest) -> str:
 def _classes(table: ClassTable) -> str:
     if table == ClassTable.from_names(table.names):
         return f"ClassTable.from_names({list(table.names)!r})"
-    rows = ", ".join(f"TissueClass({_arguments(t.model_dump(exclude_defaults=True))})" for t in table)
+    rows = ", ".join(f"TissueClass({arguments(t.model_dump(exclude_defaults=True))})" for t in table)
     return f"ClassTable(classes=({rows},))"
-
-
-def _arguments(values: dict[str, object]) -> str:
-    return ", ".join(f"{name}={value!r}" for name, value in values.items())
 
 
 def _validation(request: TrainRequest) -> str:
