@@ -45,7 +45,7 @@ def hex_of(rgb: Iterable[Any]) -> str:
     return f"#{red:02X}{green:02X}{blue:02X}"
 
 
-def dealt(index: int, palette: Sequence[str] = OKABE_ITO) -> str:
+def palette_colour(index: int, palette: Sequence[str] = OKABE_ITO) -> str:
     """The colour of class ``index`` from a palette, around again when it runs out."""
     return palette[index % len(palette)]
 
@@ -102,14 +102,16 @@ class ClassTable(Settings):
         """Table of classes with colours dealt from a palette, around again when it runs out."""
         try:
             return cls(
-                classes=tuple(TissueClass(name=n, colour=dealt(i, palette)) for i, n in enumerate(names))
+                classes=tuple(
+                    TissueClass(name=n, colour=palette_colour(i, palette)) for i, n in enumerate(names)
+                )
             )
         except ValidationError as error:
             raise ConfigurationError(problem(error)) from error
 
     def coloured(self, palette: Sequence[str]) -> ClassTable:
         """The same classes in the colours of a palette."""
-        classes = (c.model_copy(update={"colour": dealt(i, palette)}) for i, c in enumerate(self))
+        classes = (c.model_copy(update={"colour": palette_colour(i, palette)}) for i, c in enumerate(self))
         return ClassTable(classes=tuple(classes))
 
     @property
@@ -175,5 +177,5 @@ def _csv_rows(text: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for i, row in enumerate(csv.DictReader(io.StringIO(text))):
         filled = {key: value for key, value in row.items() if key is not None and value not in (None, "")}
-        rows.append({"colour": dealt(i), **filled})
+        rows.append({"colour": palette_colour(i), **filled})
     return rows

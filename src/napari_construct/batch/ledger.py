@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final, Literal, TypeAlias
 
+from napari_construct.batch.settings import BatchSettings
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.export.own_files import LEDGER_FORMAT
 from napari_construct.export.record import plain
@@ -89,6 +90,8 @@ class Ledger:
                 found, self.entries = read_ledger(self.path)
             except OSError as error:
                 raise _unusable(self.path, error) from error
+            if isinstance(found.get("settings"), dict):
+                found["settings"] = BatchSettings.renamed(found["settings"])
             _check_header(self.path, found, self._header)
             self._goes_on = bool(found)
 

@@ -117,12 +117,13 @@ Template = Annotated[
         "Without it five of the literature.",
     ),
 ]
-Several = Annotated[
+PromptEnsemble = Annotated[
     Literal["average", "prototypes"] | None,
     typer.Option(
-        "--several",
+        "--prompt-ensemble",
+        "--several",  # its name in earlier versions
         help="For --zero-shot: several descriptions of a class (a | b) are averaged (average, the default), "
-        "or the likest decides (prototypes).",
+        "or each becomes a prototype and the nearest wins (prototypes).",
     ),
 ]
 Examples = Annotated[

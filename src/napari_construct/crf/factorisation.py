@@ -37,7 +37,7 @@ NARROW_BYTES = 1 << 31
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class LowRankSettings:
     """How close the low-rank operator is to the exact kernels.
 
     Attributes
@@ -70,19 +70,21 @@ def accuracy_of(accuracy: str, pixels: int) -> str:
     return "fine" if pixels <= FINE_PIXELS else "medium" if pixels <= MEDIUM_PIXELS else "fast"
 
 
-def settings_for(accuracy: str, pixels: int, device: torch.device) -> Settings:
+def settings_for(accuracy: str, pixels: int, device: torch.device) -> LowRankSettings:
     """Settings by name, size and processor."""
     quick = torch.bfloat16 if _fast_bfloat16(device) else torch.float32
     # torch rounds more often than compiled kernels: the same error asks for finer splines and more features
     compiled = kernels_serve(device)
     return {
-        "fine": Settings(0.5, 2, 0.0015, 191, torch.float32),
-        "medium": Settings(0.5, 1, 0.008, 79, quick) if compiled else Settings(0.4, 1, 0.008, 95, quick),
-        "fast": Settings(0.6, 1, 0.015, 63, quick),
+        "fine": LowRankSettings(0.5, 2, 0.0015, 191, torch.float32),
+        "medium": LowRankSettings(0.5, 1, 0.008, 79, quick)
+        if compiled
+        else LowRankSettings(0.4, 1, 0.008, 95, quick),
+        "fast": LowRankSettings(0.6, 1, 0.015, 63, quick),
     }[accuracy_of(accuracy, pixels)]
 
 
-def rank_limit(settings: Settings, sigma: float, pixels: int) -> int:
+def rank_limit(settings: LowRankSettings, sigma: float, pixels: int) -> int:
     """Most features of a colour kernel: twice as many for narrow ones, if that does not take gigabytes."""
     doubled = 2 * settings.max_rank + 1
     fits = doubled * settings.dtype.itemsize * pixels <= NARROW_BYTES

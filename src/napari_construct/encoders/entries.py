@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -36,7 +37,7 @@ class WeightFile(Settings):
     ----------
     name : str
         Path inside the hub repository.
-    or_else : tuple of str
+    alternative_names : tuple of str
         Other names that the same content may have there, in order of preference.
     sha256 : str or None
         Of the content; None where it is not known, then the hub's own checksum is used.
@@ -48,14 +49,16 @@ class WeightFile(Settings):
         Whether the encoder cannot be made without it. CONCH's tokenizer, for one, only texts need.
     """
 
+    OLD_NAMES: ClassVar[Mapping[str, str]] = {"or_else": "alternative_names"}
+
     name: _Text
-    or_else: tuple[_Text, ...] = ()
+    alternative_names: tuple[_Text, ...] = ()
     sha256: _Sha256 | None = None
     repository: str | None = None
     page: str | None = None
     required: bool = True
 
-    @field_validator("name", "or_else")
+    @field_validator("name", "alternative_names")
     @classmethod
     def _inside(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
         for name in (value,) if isinstance(value, str) else value:
@@ -66,7 +69,7 @@ class WeightFile(Settings):
 
     @property
     def names(self) -> tuple[str, ...]:
-        return (self.name, *self.or_else)
+        return (self.name, *self.alternative_names)
 
 
 class EncoderEntry(Settings):
@@ -96,7 +99,7 @@ class EncoderEntry(Settings):
         The weights first, then what else is needed; empty where nothing must be fetched.
     licence : str
         Of the weights; "unknown" where their page does not say.
-    meaning : str
+    licence_terms : str
         What the licence allows and asks for, in plain words.
     gated : bool
         Whether access to the weights must be asked for.
@@ -122,6 +125,8 @@ class EncoderEntry(Settings):
 
     model_config = ConfigDict(protected_namespaces=())
 
+    OLD_NAMES: ClassVar[Mapping[str, str]] = {"meaning": "licence_terms"}
+
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9]\S*$", max_length=301)]
     loader: Loader
     model: str = ""
@@ -133,7 +138,7 @@ class EncoderEntry(Settings):
     revision: Annotated[str, Field(pattern=r"^[\w./-]+$", max_length=100)] = "main"
     files: tuple[WeightFile, ...] = ()
     licence: _Text
-    meaning: _Text
+    licence_terms: _Text
     gated: bool = False
     size: Annotated[int, Field(ge=0)] | None = None
     mpp: Annotated[float, Field(gt=0, le=100)] | None = None

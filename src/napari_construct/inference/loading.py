@@ -70,9 +70,9 @@ def load_model(
     """
     resolve_device(device)  # a wrong device should not wait for a large file
     if isinstance(model, ZeroShotSettings):
-        from napari_construct.inference.zero_shot.predictor import from_words
+        from napari_construct.inference.zero_shot.predictor import predictor_from_settings
 
-        return from_words(model, device=device, encoder_weights=encoder_weights)
+        return predictor_from_settings(model, device=device, encoder_weights=encoder_weights)
     path = resolve_model(model)
     checkpoint = load_checkpoint(path)
     encoder = None

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 
-def tells_something(labels: Float[Tensor, "n k"]) -> Bool[Tensor, " n"]:
+def is_informative(labels: Float[Tensor, "n k"]) -> Bool[Tensor, " n"]:
     """Where labels rule out some class, but not every class."""
     allowed = labels > 0
     return allowed.any(1) & ~allowed.all(1)
@@ -35,7 +35,7 @@ def partial_label_loss(
     weight : Tensor, optional
         (n,) w; 1 by default.
     """
-    told = tells_something(labels)
+    told = is_informative(labels)
     if not told.any():
         return 0.0 * logits.sum()
     z = logits[told]
@@ -77,7 +77,7 @@ def label_set_weight(
         Bound on a weight, so that a handful of patches cannot rule the gradient.
     """
     place = 2.0 ** torch.arange(labels.shape[1], device=labels.device, dtype=torch.float64)
-    told = tells_something(data)
+    told = is_informative(data)
     found, counts = torch.unique((data[told] > 0).double() @ place, return_counts=True)
     if not len(found):
         return torch.ones_like(labels[:, 0])

@@ -89,7 +89,7 @@ class Processes:
             for value in (*module.parameters(), *module.buffers()):
                 torch.distributed.broadcast(value.detach(), 0)
 
-    def tell(self, message: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
+    def broadcast(self, message: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
         """What the main process says, in every process; what JSON can hold."""
         if self.count == 1:
             return dict(message)

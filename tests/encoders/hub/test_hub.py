@@ -33,7 +33,7 @@ def entry(**changes: Any) -> EncoderEntry:
         "repository": "owner/name",
         "files": (WeightFile(name="weights.bin"),),
         "licence": "MIT",
-        "meaning": "Free.",
+        "licence_terms": "Free.",
         "citation": "X.",
     }
     return EncoderEntry.model_validate(fields | changes)
@@ -62,7 +62,7 @@ def test_comes_with_progress_and_is_found(server: Hub) -> None:
 
 def test_other_names_are_tried_in_order(server: Hub) -> None:
     server.files = {"old.bin": CONTENT}
-    wanted = entry(files=(WeightFile(name="new.safetensors", or_else=("old.bin",)),))
+    wanted = entry(files=(WeightFile(name="new.safetensors", alternative_names=("old.bin",)),))
     fetch(server, wanted)
     found = located(wanted)
     assert found is not None

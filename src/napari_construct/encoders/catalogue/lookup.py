@@ -177,13 +177,13 @@ def _tagged(name: str) -> str:
     return f"{name}.{config.tag}" if "." not in name and config is not None and config.tag else name
 
 
-_TIMM_FILES = (WeightFile(name="model.safetensors", or_else=("pytorch_model.bin",)),)
+_TIMM_FILES = (WeightFile(name="model.safetensors", alternative_names=("pytorch_model.bin",)),)
 _HUB_FILES = {
     "timm": (*_TIMM_FILES, WeightFile(name="config.json")),
     "open_clip": (
         WeightFile(
             name="open_clip_model.safetensors",
-            or_else=("open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin"),
+            alternative_names=("open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin"),
         ),
         WeightFile(name="open_clip_config.json"),
     ),

@@ -30,7 +30,7 @@ from napari_construct.inference.zero_shot.settings import ZeroShotSettings
 from napari_construct.models.checkpoints.checkpoint import Checkpoint
 from napari_construct.models.network.calibration import Calibration
 from napari_construct.models.network.config import ModelConfig
-from napari_construct.models.network.descriptions import TEMPLATES, Several
+from napari_construct.models.network.descriptions import TEMPLATES, PromptEnsemble
 from napari_construct.models.network.prompts import text_prototypes
 from napari_construct.types import PathLike
 
@@ -67,7 +67,7 @@ class ZeroShotPredictor(Predictor):
             "classes": {c.name: c.prompt for c in words.classes},
             "attention": network.attention,
             "templates": list(words.templates) if network.attention else [],
-            "several": words.several,
+            "prompt_ensemble": words.prompt_ensemble,
             "scale": network.scale,
             "mpp": mpp,
         }
@@ -99,7 +99,7 @@ def load_zero_shot(
     *,
     attention: DenseAttention = "clearclip",
     templates: Sequence[str] = TEMPLATES,
-    several: Several = "average",
+    prompt_ensemble: PromptEnsemble = "average",
     examples: Iterable[Example] | None = None,
     examples_mpp: float | None = None,
     mpp: float | None = None,
@@ -119,8 +119,8 @@ def load_zero_shot(
         How the last block attends, see :mod:`napari_construct.encoders.networks.dense`.
     templates : sequence of str
         What descriptions are put into.
-    several : {"average", "prototypes"}
-        Whether several descriptions of a class are averaged or kept as several prototypes.
+    prompt_ensemble : {"average", "prototypes"}
+        "average" makes one prototype of all descriptions of a class; "prototypes" makes one of each.
     examples : iterable of (image, mask), optional
         Marked regions; the classes' words are then not used.
     examples_mpp : float, optional
@@ -150,7 +150,11 @@ def load_zero_shot(
     """
     name = encoder if isinstance(encoder, str) else encoder.spec.id
     words = ZeroShotSettings.checked(
-        encoder=name, classes=classes, attention=attention, templates=tuple(templates), several=several
+        encoder=name,
+        classes=classes,
+        attention=attention,
+        templates=tuple(templates),
+        prompt_ensemble=prompt_ensemble,
     )
     student = create_encoder(encoder, weights=encoder_weights) if isinstance(encoder, str) else encoder
     seen = mpp or student.spec.mpp
@@ -163,7 +167,7 @@ def load_zero_shot(
     return ZeroShotPredictor(network, words, device, seen)
 
 
-def from_words(
+def predictor_from_settings(
     words: ZeroShotSettings, *, device: str = "auto", encoder_weights: PathLike | None = None
 ) -> ZeroShotPredictor:
     """As :func:`load_zero_shot`, for what a user chose."""
@@ -172,7 +176,9 @@ def from_words(
 
 
 def _from_texts(encoder: Encoder, words: ZeroShotSettings, scale: float | None) -> ZeroShotNet:
-    prototypes = text_prototypes(encoder, words.classes, templates=words.templates, several=words.several)
+    prototypes = text_prototypes(
+        encoder, words.classes, templates=words.templates, prompt_ensemble=words.prompt_ensemble
+    )
     if not isinstance(encoder, DenseTextEncoder):
         raise EncoderError(
             f"{encoder.spec.id}: expected an encoder that embeds patches and texts, got one that cannot; "

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, field_validator
 
 from napari_construct.classes import ClassTable
 from napari_construct.encoders.networks.attentions import DenseAttention
-from napari_construct.models.network.descriptions import TEMPLATES, Several, parse_classes
+from napari_construct.models.network.descriptions import TEMPLATES, PromptEnsemble, parse_classes
 from napari_construct.settings import Settings
 
 
@@ -25,15 +26,18 @@ class ZeroShotSettings(Settings):
         How the last block attends, see :mod:`~napari_construct.encoders.networks.attentions`.
     templates : tuple of str
         What descriptions are put into, each with one ``{}``.
-    several : {"average", "prototypes"}
-        Whether several descriptions of a class are averaged, or the likest decides.
+    prompt_ensemble : {"average", "prototypes"}
+        "average" makes one prototype of all descriptions of a class. "prototypes" makes one of each; the
+        nearest prototype wins.
     """
+
+    OLD_NAMES: ClassVar[Mapping[str, str]] = {"several": "prompt_ensemble"}
 
     encoder: Annotated[str, Field(min_length=1)]
     classes: ClassTable
     attention: DenseAttention = "clearclip"
     templates: Annotated[tuple[str, ...], Field(min_length=1)] = TEMPLATES
-    several: Several = "average"
+    prompt_ensemble: PromptEnsemble = "average"
 
     @field_validator("classes", mode="before")
     @classmethod

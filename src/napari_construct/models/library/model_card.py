@@ -89,7 +89,7 @@ def _encoder(entry: EncoderEntry | None, checkpoint: Checkpoint) -> str:
     how = f"`napari-construct models download {entry.id}`" if entry.files else "comes with napari-construct"
     gate = f" Access must be asked for at {entry.source}." if entry.gated else ""
     return (
-        f"{entry.note} Licence: {entry.licence}. {entry.meaning}{gate}\n\n"
+        f"{entry.note} Licence: {entry.licence}. {entry.licence_terms}{gate}\n\n"
         f"How to get it: {how}.\n\nReference: {entry.citation}"
     )
 

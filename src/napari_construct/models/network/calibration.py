@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -17,15 +18,17 @@ class BackgroundRule(Settings):
 
     A pixel is white where, after a Gaussian blur of ``sigma`` pixels, every RGB channel is at
     least ``brightness`` and the channels differ by at most ``chroma`` (grey levels, 0 to 255).
-    A connected white area of at least ``smallest`` pixels, or a quarter of the image, is background; a
+    A connected white area of at least ``min_area`` pixels, or a quarter of the image, is background; a
     smaller one (lumen, fat cell, crack) belongs to the tissue around it. 0 makes all white background.
     """
+
+    OLD_NAMES: ClassVar[Mapping[str, str]] = {"smallest": "min_area"}
 
     enabled: bool = True
     brightness: Annotated[float, Field(ge=0, le=255)] = 220.0
     chroma: Annotated[float, Field(ge=0, le=255)] = 20.0
     sigma: Annotated[float, Field(ge=0, le=50)] = 2.0
-    smallest: Annotated[float, Field(ge=0)] = 50_000.0
+    min_area: Annotated[float, Field(ge=0)] = 50_000.0
 
 
 class Calibration(Settings):

@@ -17,7 +17,7 @@ from torch import Tensor
 from napari_construct.classes import ClassTable
 from napari_construct.encoders.protocol import Encoder, TextEncoder
 from napari_construct.exceptions import ConfigurationError, EncoderError
-from napari_construct.models.network.descriptions import TEMPLATES, Several, descriptions, filled
+from napari_construct.models.network.descriptions import TEMPLATES, PromptEnsemble, descriptions, filled
 
 
 def text_prototypes(
@@ -25,7 +25,7 @@ def text_prototypes(
     classes: ClassTable,
     *,
     templates: Sequence[str] = TEMPLATES,
-    several: Several = "average",
+    prompt_ensemble: PromptEnsemble = "average",
 ) -> Float[Tensor, "k p d"]:
     """L2-normalised prototypes of classes in an encoder's joint space of images and texts.
 
@@ -37,7 +37,7 @@ def text_prototypes(
         With descriptions, see :func:`descriptions`.
     templates : sequence of str
         Each with one ``{}``.
-    several : {"average", "prototypes"}
+    prompt_ensemble : {"average", "prototypes"}
         Whether a class's descriptions are averaged (p = 1) or each becomes a prototype; classes with
         fewer descriptions than others repeat theirs.
 
@@ -62,7 +62,7 @@ def text_prototypes(
                 for d in descriptions(tissue)
             ]
             rows.append(torch.stack(means))
-    if several == "average":
+    if prompt_ensemble == "average":
         return torch.stack([F.normalize(row.mean(0, keepdim=True), dim=-1) for row in rows])
     most = max(len(row) for row in rows)
     return torch.stack([row[torch.arange(most) % len(row)] for row in rows])

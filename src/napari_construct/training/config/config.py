@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -90,7 +91,7 @@ class TrainingConfig(Settings):
     class_balance : bool
         Whether patches with and without a class have the same say in its classification loss, however
         many there are of each. The published objective counts patches.
-    labels_speak_of : {"parts", "cells"}
+    label_target : {"parts", "cells"}
         What an image-level label is compared with: the pooled logits of a patch (or of each part of a
         mosaic), or every cell of the CAM. With "cells" classes exclude each other: a cell belongs to one
         of the classes of its patch, and each of these must be somewhere in it (see
@@ -145,6 +146,8 @@ class TrainingConfig(Settings):
         Epochs from one validation to the next; the last epoch is always validated.
     """
 
+    OLD_NAMES: ClassVar[Mapping[str, str]] = {"labels_speak_of": "label_target"}
+
     model: ModelConfig = ModelConfig(encoder="auto", prototypes_per_class=4, cam_stride=4)
     epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 16
@@ -169,7 +172,7 @@ class TrainingConfig(Settings):
     pseudo_label_rounds: Annotated[int, Field(ge=1, le=100)] = 1
     pseudo_label_confidence: Share = 0.7
     class_balance: bool = True
-    labels_speak_of: Literal["parts", "cells"] = "cells"
+    label_target: Literal["parts", "cells"] = "cells"
     contrast_form: Literal["tokens", "regions"] = "tokens"
     contrast_pairs: Literal["labels", "background"] = "labels"
     temperature: Annotated[float, Field(gt=0, le=10)] = 0.07
@@ -238,7 +241,7 @@ class TrainingConfig(Settings):
                 "average_from": None,
                 "pseudo_labels_from": None,
                 "calibrate_on_masks": False,
-                "labels_speak_of": "parts",
+                "label_target": "parts",
                 "validate_every": 1,
                 "augmentation": AugmentationConfig.none().model_copy(update={"flips": True}),
             }
@@ -255,13 +258,13 @@ class TrainingConfig(Settings):
         ConfigurationError
             If the file is missing, not YAML or JSON, or holds an unknown field or an impossible value.
         """
-        fields = read_settings(Path(path))
+        fields = cls.renamed(read_settings(Path(path)))
         preset = fields.pop("preset", "construct")
         if preset not in ("construct", "published"):
             raise ConfigurationError(f"{path}: expected preset construct or published, got {preset!r}")
         base = cls.of_preset(preset).model_dump()
         fields["model"] = base["model"] | dict(fields.get("model") or {})
         try:
-            return cls.checked(**base | fields | changes)
+            return cls.checked(**base | fields | cls.renamed(changes))
         except ConfigurationError as error:
             raise ConfigurationError(f"{path}: {error}") from error

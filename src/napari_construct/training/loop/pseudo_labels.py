@@ -26,7 +26,7 @@ _MIRRORED: Final = ((), (-1,), (-2,), (-2, -1))
 """Axes of the mirror images that are looked at."""
 
 
-def naming_rounds(step: int, steps: int, start: float, rounds: int) -> int:
+def pseudo_label_rounds_due(step: int, steps: int, start: float, rounds: int) -> int:
     """How often cells should have been named before ``step`` of ``steps``, first at the share ``start``."""
     shares = (start + (1 - start) * number / rounds for number in range(rounds))
     return sum(step >= round(share * steps) for share in shares)

@@ -32,7 +32,13 @@ from napari_construct.training.loop.preparation import (
     make_sampler,
     open_validation_data,
 )
-from napari_construct.training.loop.state import load_state, remove_partials, save_state, state_path
+from napari_construct.training.loop.state import (
+    load_state,
+    present_identity,
+    remove_partials,
+    save_state,
+    state_path,
+)
 from napari_construct.training.loop.training_run import PSEUDO_LABELS, TrainingRun
 from napari_construct.training.processes import join_processes
 from napari_construct.training.views.patches import PatchStore, load_patches
@@ -104,7 +110,7 @@ class TrainingSetup:
         if state_path(self.output).exists() or not self.output.exists():
             return None
         checkpoint = load_checkpoint(self.output)
-        same = checkpoint.training.get("identity") == self.identity
+        same = present_identity(checkpoint.training.get("identity", {})) == self.identity
         return checkpoint if same and checkpoint.training.get("finished") else None
 
     def read(self) -> Steps[PatchStore]:
@@ -195,7 +201,7 @@ class TrainingSetup:
         message: dict[str, Any] = {}
         if self.processes.is_main:
             patience = self.config.patience or run.epochs
-            last = epoch == run.epochs or run.progress.waited + 1 >= patience
+            last = epoch == run.epochs or run.progress.validations_since_best + 1 >= patience
 
             def predictor(calibration: Calibration) -> Predictor:
                 checkpoint = self._checkpoint(run, calibration, {}, epoch=epoch)
@@ -206,7 +212,7 @@ class TrainingSetup:
                 run.model, predictor, run.kept_levels, check_order=last
             )
             message = {"calibration": calibration.model_dump(mode="json"), "scores": scores}
-        told = self.processes.tell(message, self.device)
+        told = self.processes.broadcast(message, self.device)
         run.progress.calibration = told["calibration"]
         found: dict[str, float] = told["scores"]
         return found

@@ -16,6 +16,8 @@ from torch import Tensor
 
 from napari_construct.exceptions import CheckpointError, ConfigurationError
 from napari_construct.models.checkpoints.archive import damaged, read_archive, write_archive
+from napari_construct.settings import with_new_names
+from napari_construct.training.config.config import TrainingConfig
 
 KIND: Final = "napari-construct training state"
 FORMAT_VERSION: Final = 2
@@ -23,6 +25,9 @@ SUFFIX: Final = ".training"
 
 HARMLESS: Final = frozenset({"num_workers", "memory_limit_mb", "cache_folder", "cache_gb"})
 """Settings that may change on resume, because they change no number."""
+
+_OLD_NAMES: Final = {"namings": "pseudo_label_rounds_done", "waited": "validations_since_best"}
+"""Names that parts of the progress had in earlier versions, with those of now."""
 
 
 @dataclass(slots=True)
@@ -41,14 +46,14 @@ class Progress:
         Of the last finished epoch.
     best : dict or None
         Score, epoch, metrics and calibration of the best epoch, where it is kept.
-    waited : int
-        Validations since the best one.
+    validations_since_best : int
+        Validations without a better score.
     stopped : bool
         Whether training ended early.
     scaler : dict
         Of the gradient scaler, in float16.
-    namings : int
-        How often pseudo labels were made.
+    pseudo_label_rounds_done : int
+        Rounds of pseudo labels that are finished.
     """
 
     epoch: int = 0
@@ -57,10 +62,10 @@ class Progress:
     history: list[dict[str, float]] = field(default_factory=list)
     calibration: dict[str, Any] = field(default_factory=dict)
     best: dict[str, Any] | None = None
-    waited: int = 0
+    validations_since_best: int = 0
     stopped: bool = False
     scaler: dict[str, Any] = field(default_factory=dict)
-    namings: int = 0
+    pseudo_label_rounds_done: int = 0
 
 
 def state_path(output: Path) -> Path:
@@ -102,12 +107,20 @@ def load_state(
         path, kind=KIND, version=FORMAT_VERSION, required=names, optional=optional
     )
     try:
-        progress = Progress(**manifest["progress"])
-        stored = dict(manifest["identity"])
+        progress = Progress(**with_new_names(manifest["progress"], _OLD_NAMES))
+        stored = present_identity(manifest["identity"])
     except (KeyError, TypeError, ValueError) as error:
         raise damaged(path, KIND, error) from error
     _compare(path, stored, identity)
     return progress, tensors
+
+
+def present_identity(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored identity with the present names of settings."""
+    found = dict(stored)
+    if isinstance(found.get("config"), Mapping):
+        found["config"] = TrainingConfig.renamed(found["config"])
+    return found
 
 
 def remove_partials(path: Path) -> None:

@@ -123,8 +123,8 @@ def train_steps(
         yield training.resumed()
     try:
         while not training.finished:
-            if training.wants_pseudo_labels:
-                yield from training.name_cells()
+            if training.pseudo_labels_due:
+                yield from training.make_pseudo_labels()
             if training.progress.step_in_epoch < training.steps_per_epoch:
                 yield training.step()
             else:

@@ -17,7 +17,7 @@ from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.loop.averaging import WeightAverage, estimate_norms, kept_weights
 from napari_construct.training.loop.optimiser_step import Optimisation
 from napari_construct.training.loop.precision import autocast
-from napari_construct.training.loop.pseudo_labels import naming_rounds, pseudo_label_steps
+from napari_construct.training.loop.pseudo_labels import pseudo_label_rounds_due, pseudo_label_steps
 from napari_construct.training.loop.state import Progress
 from napari_construct.training.loop.weight_update import one_step, rate_factor
 from napari_construct.training.objective.task import TrainingTask
@@ -121,17 +121,17 @@ class TrainingRun:
         return rate_factor(number, self.total_steps, schedule=config.schedule, warm_up=config.warm_up)
 
     @property
-    def wants_pseudo_labels(self) -> bool:
+    def pseudo_labels_due(self) -> bool:
         """Whether it is time to name the cells of mixed patches (again)."""
         config, batches = self.config, self._drawn
-        if batches is None or config.pseudo_labels_from is None or config.labels_speak_of != "cells":
+        if batches is None or config.pseudo_labels_from is None or config.label_target != "cells":
             return False
-        due = naming_rounds(
+        due = pseudo_label_rounds_due(
             self.step_number, self.total_steps, config.pseudo_labels_from, config.pseudo_label_rounds
         )
-        return self.progress.namings < due and bool((batches.labels.sum(1) > 1).any())
+        return self.progress.pseudo_label_rounds_done < due and bool((batches.labels.sum(1) > 1).any())
 
-    def name_cells(self) -> Steps[None]:
+    def make_pseudo_labels(self) -> Steps[None]:
         """Let the averaged network name cells; averaging starts anew from the next step."""
         if (batches := self._drawn) is None:
             return
@@ -140,7 +140,7 @@ class TrainingRun:
             batches.pseudo_labels = yield from pseudo_label_steps(
                 self.model, batches.patches, batches.labels, self.config.pseudo_label_confidence, self.device
             )
-        self.progress.namings += 1
+        self.progress.pseudo_label_rounds_done += 1
         self.average = WeightAverage(self.parameters, self.config.average_decay)
 
     def kept(self) -> AbstractContextManager[None]:
@@ -189,8 +189,10 @@ class TrainingRun:
                 "calibration": calibration.model_dump(mode="json"),
             }
             self.best = {f"best_{name}": _copied(m.state_dict()) for name, m in self.modules().items()}
-        progress.waited = 0 if better else progress.waited + 1
-        progress.stopped = self.config.patience is not None and progress.waited >= self.config.patience
+        progress.validations_since_best = 0 if better else progress.validations_since_best + 1
+        progress.stopped = (
+            self.config.patience is not None and progress.validations_since_best >= self.config.patience
+        )
         return better
 
     def tensors(self) -> State:

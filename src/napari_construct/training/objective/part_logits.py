@@ -30,8 +30,8 @@ def cell_logits(
         strip = share_of_cells(batch.pasted, (cam.shape[-2], cam.shape[-1]))[:, None] > 0.5
         own, other = (part[:, :, None, None] for part in batch.parts)
         labels = torch.where(strip, other, own)
-    if batch.named is not None:
-        named = at_cells(batch.named, (cam.shape[-2], cam.shape[-1])).long()
+    if batch.pseudo_labels is not None:
+        named = at_cells(batch.pseudo_labels, (cam.shape[-2], cam.shape[-1])).long()
         known = (named != UNKNOWN)[:, None]
         one = F.one_hot(named.clamp_max(cam.shape[1] - 1), cam.shape[1]).movedim(-1, 1)
         labels = torch.where(known, one.to(labels), labels)

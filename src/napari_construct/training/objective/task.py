@@ -19,9 +19,9 @@ from napari_construct.losses.info_nce import ForegroundBackgroundContrast
 from napari_construct.losses.labelled_contrast import LabelledContrast
 from napari_construct.losses.partial_labels import (
     PartialLabels,
+    is_informative,
     partial_label_loss,
     presence_loss,
-    tells_something,
 )
 from napari_construct.losses.prototype_diversity import prototype_diversity
 from napari_construct.losses.relational_distillation import relational_distillation
@@ -151,7 +151,7 @@ class TrainingTask(nn.Module):
         return self
 
     def _classification(self, batch: TrainingBatch, output: ConstructOutput) -> Tensor:
-        if self.config.labels_speak_of == "cells":
+        if self.config.label_target == "cells":
             return self._cells(batch, output)
         if batch.pasted is None:
             logits, labels = output.class_logits.float(), batch.labels
@@ -166,7 +166,7 @@ class TrainingTask(nn.Module):
         logits, labels = cell_logits(cam, batch)
         balanced = self.partial_labels if self.config.class_balance else None
         loss = (balanced or partial_label_loss)(logits, labels)
-        loss = loss * self.processes.mean_weight(int(tells_something(labels).sum()), loss)
+        loss = loss * self.processes.mean_weight(int(is_informative(labels).sum()), loss)
         if not self.config.weights.presence:
             return loss
         pooled, of_parts = part_logits(cam, batch, "strongest")
