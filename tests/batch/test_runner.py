@@ -138,7 +138,7 @@ def test_other_settings_need_another_folder(predictor, folder, tmp_path) -> None
     sources = find_sources([folder / "a.png"])
     run(run_batch_steps(sources, predictor, QUICK, output))
     other = QUICK.model_copy(update={"outputs": ("mask",)})
-    with pytest.raises(ConfigurationError, match="another settings; choose another output folder"):
+    with pytest.raises(ConfigurationError, match="different settings; choose another output folder"):
         run(run_batch_steps(sources, predictor, other, output))
     report = run(run_batch_steps(sources, predictor, other, output, restart=True))
     assert not report.resumed

@@ -74,7 +74,7 @@ def test_what_is_noted_of_many_images_alike_is_said_of_the_first_and_counted(
     assert done.exit_code == 0, done.output
     notes = [line for line in done.stderr.splitlines() if "alpha" in line]
     first = "note: region_00.png: the alpha channel is dropped"
-    assert notes == [first, f"{first} (and 2 more images alike)"]
+    assert notes == [first, f"{first} (and 2 more images)"]
 
 
 def test_resumes_after_a_kill(call, images, model, tmp_path) -> None:

@@ -94,7 +94,7 @@ def test_resampled_where_both_resolutions_are_known(colours: ColourPredictor, ti
     assert colours.shapes == [(1, 3, 128, 128)]
     (notice,) = [e for e in events if isinstance(e, Notice)]
     assert notice.message.startswith(
-        "region.png: 0.25 um per pixel, the model was trained at 0.5; it is reduced"
+        "region.png: 0.25 um per pixel, the model was trained at 0.5; the image is reduced"
     )
     assert result.mpp == 0.25
     assert result.record["notices"] == [notice.message]

@@ -253,7 +253,10 @@ def _checked(
                 f"class {name} has no positive patch and cannot be learned; add some or leave it out"
             )
         elif count == len(paths):
-            notices.append(f"class {name} is positive in all {count} patches; nothing shows what it is not")
+            notices.append(
+                f"class {name} is positive in all {count} patches; add a patch without it, so that it can "
+                "be learned"
+            )
     return ImageLevelDataset(paths, labels, class_names, names, tuple(notices))
 
 

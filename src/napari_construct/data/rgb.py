@@ -130,10 +130,10 @@ def _colour_notices(rgb: RGBImage, grey: bool, short: str) -> list[str]:
     dark = float(np.median(rgb[::step, ::step].max(axis=2))) < _DARK_MEDIAN
     notices = []
     if grey:
-        notices.append(f"{short}: greyscale is repeated to three channels; a model of H&E expects colour")
+        notices.append(f"{short}: greyscale is copied to three channels; an H&E model expects colour")
     if dark:
         notices.append(
-            f"{short}: the background is dark, as in a fluorescence image; a model trained on H&E stains, "
-            "which are bright-field, does not know such images and its result means little"
+            f"{short}: the background is dark, as in a fluorescence image; models of H&E are trained on "
+            "bright-field images, so results are not reliable"
         )
     return notices

@@ -56,7 +56,7 @@ def group_names(names: Sequence[str], pattern: str) -> tuple[str, ...]:
         found = compiled.match(name.rsplit("/", 1)[-1])
         if found is None:
             raise DatasetError(
-                f"{name}: expected a name that starts as {pattern!r}, got another; adapt the pattern"
+                f"{name}: expected a name whose start matches {pattern!r}, got another; adapt the pattern"
             )
         groups.append(found[1] if compiled.groups and found[1] is not None else found[0])
     return tuple(groups)

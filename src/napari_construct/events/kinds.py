@@ -130,4 +130,4 @@ def _others(kind: list[Notice]) -> int:
 
 def _text(kind: list[Notice]) -> str:
     more = _others(kind)
-    return kind[0].message + (f" (and {more} more image{'s' if more > 1 else ''} alike)" if more else "")
+    return kind[0].message + (f" (and {more} more image{'s' if more > 1 else ''})" if more else "")

@@ -122,7 +122,7 @@ def join_processes(device: torch.device, *, named: bool) -> tuple[Processes, tor
         return Processes(), device
     if named and device.type != "cpu":
         raise ConfigurationError(
-            f"expected device auto or cpu with several processes, got {device}; each takes a GPU of its own"
+            f"expected device auto or cpu with several processes, got {device}; each process uses its own GPU"
         )
     from accelerate import PartialState
 

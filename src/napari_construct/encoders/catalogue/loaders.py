@@ -74,7 +74,7 @@ def _mini(_: EncoderEntry, weights: Path | None, __: _Files) -> Encoder:
 def _untrained(entry: EncoderEntry, weights: Path | None, _: _Files) -> Encoder:
     from napari_construct.encoders.networks.mini import make_untrained
 
-    _refuse_weights(entry, weights, "it is trained from random ones")
+    _refuse_weights(entry, weights, "its training starts from random weights")
     return make_untrained(entry.id)
 
 

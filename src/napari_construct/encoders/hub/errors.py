@@ -104,9 +104,7 @@ def _answered(response: Any, asked: Asked, *, token: bool) -> str:
         hint = "" if token else f", or log in ({LOGIN}), which allows more"
         return f"expected the file, got 'too many requests' (429); wait {when} and {asked.again}{hint}"
     if status >= 500:
-        return (
-            f"expected the file, got a fault of the server ({status}); wait a few minutes and {asked.again}"
-        )
+        return f"expected the file, got a server error ({status}); wait a few minutes and {asked.again}"
     return f"expected the file, got a refusal ({status}); look at {asked.source}, then {asked.again}"
 
 
@@ -117,8 +115,7 @@ def _anonymous(asked: Asked) -> str:
             f"{asked.again}"
         )
     return (
-        f"expected a public repository, got one that asks who you are; log in with '{LOGIN}', then "
-        f"{asked.again}"
+        f"expected a public repository, got one that needs a login; log in with '{LOGIN}', then {asked.again}"
     )
 
 

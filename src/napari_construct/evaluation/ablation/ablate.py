@@ -100,7 +100,9 @@ def ablate_steps(
         If a variant is unknown, or settings do not fit the data or the encoder.
     """
     if seeds < 1:
-        raise ConfigurationError(f"expected at least one seed, got {seeds}; three or more tell a difference")
+        raise ConfigurationError(
+            f"expected at least one seed, got {seeds}; use three or more to compare variants"
+        )
     config = config or TrainingConfig()
     encoder = encoder or create_encoder(student_id(config, len(dataset)))
     # every variant is measured with the CRF: whether it suits a model is one of the questions

@@ -83,7 +83,7 @@ FULL: Final = "full"
 def _struct(full: Recipe) -> Variant:
     weights, teacher = full.training.weights, full.training.model.teacher
     if teacher is None:
-        reason = "no teacher is named, so that there is no distillation to leave out; name one (--teacher)"
+        reason = "no teacher is set, so there is no distillation to remove; set one (--teacher)"
         return Variant("struct", "without distillation", None, reason)
     if not weights.distillation:
         more = weights.model_copy(update={"distillation": LossWeights.published().distillation})
@@ -111,7 +111,8 @@ def _text(full: Recipe) -> Variant:
     title = "prototypes from noise instead of text"
     if not full.has_text:
         reason = (
-            f"the encoder {full.training.model.encoder} has no text: its prototypes start from noise anyway"
+            f"the encoder {full.training.model.encoder} has no text encoder: its prototypes start from "
+            "noise in any case"
         )
         return Variant("text", title, None, reason)
     return Variant("text", title, Recipe(full.training, full.settings, random_prototypes=True, has_text=True))

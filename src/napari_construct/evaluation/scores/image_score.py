@@ -112,7 +112,7 @@ def score_image_steps(
         )
     truth = _Truth(mask, tuple(ignore), _names_in(mask, mask_path, predictor, ignore), len(predictor.classes))
     if not truth.names:
-        said = f"{mask_path}: expected pixels of a class, got ignored ones only; this image counts nowhere"
+        said = f"{mask_path}: expected pixels of a class, got ignored ones only; the image is not scored"
         return None, (said,)
     clock, notices = time.perf_counter(), image.notices
     activation = yield from cam_steps(image.pixels, predictor, settings, mpp=image.mpp, name=image_path.name)
@@ -222,7 +222,7 @@ def _names_in(
     if strange:
         listed = ", ".join(map(str, strange[:5]))
         raise InputError(
-            f"{path}: expected values from 0 to {k - 1} ({', '.join(predictor.classes.names)}), "
-            f"got {listed}; if these are to be left out, ignore them (--ignore {strange[0]})"
+            f"{path}: expected values from 0 to {k - 1} ({', '.join(predictor.classes.names)}), got "
+            f"{listed}; to leave these out, ignore them (--ignore {strange[0]})"
         )
     return tuple(name for i, name in enumerate(predictor.classes.names) if i in values)

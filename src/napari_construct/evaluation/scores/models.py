@@ -71,7 +71,7 @@ class ScoredModels:
             if table.names != self.classes.names:
                 raise ConfigurationError(
                     f"expected models of the same classes, got {', '.join(self.classes.names)} in "
-                    f"{self.names[0]} and {', '.join(table.names)} in {name}; evaluate them apart"
+                    f"{self.names[0]} and {', '.join(table.names)} in {name}; evaluate them separately"
                 )
 
     def resolved(self, settings: SegmentSettings) -> SegmentSettings:
@@ -105,8 +105,8 @@ def _check_encoders(names: Sequence[str], checkpoints: Sequence[Checkpoint]) -> 
         if digest != checkpoint.encoder_hash:
             raise ConfigurationError(
                 f"expected models trained with the same weights of the encoder {encoder}, got "
-                f"{digest[:12]} in {other} and {checkpoint.encoder_hash[:12]} in {name}; evaluate them "
-                "apart, each with its own"
+                f"{digest[:12]} in {other} and {checkpoint.encoder_hash[:12]} in {name}; evaluate each "
+                "model separately"
             )
 
 

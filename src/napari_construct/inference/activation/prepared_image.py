@@ -121,14 +121,14 @@ def _resolution_notices(
     if mpp is None or predictor.mpp is None:
         of_patches = "" if predictor.mpp is None else f" ({predictor.mpp * predictor.scale:.4g} um per pixel)"
         sentence = (
-            f"{name}: its resolution is not known, so it is taken to be that of the training patches"
-            f"{of_patches}; give mpp if it is another one"
+            f"{name}: its resolution is unknown; it is assumed to be that of the training "
+            f"patches{of_patches}; give mpp if it differs"
         )
         return (sentence,)
     verb = "enlarged" if after[0] > before[0] else "reduced"
     sentence = (
-        f"{name}: {mpp:.4g} um per pixel, the model was trained at {predictor.mpp:.4g}; "
-        f"it is {verb} from {before[0]} x {before[1]} to {after[0]} x {after[1]} pixels for the model; "
-        "the result has the image's size"
+        f"{name}: {mpp:.4g} um per pixel, the model was trained at {predictor.mpp:.4g}; the image is "
+        f"{verb} from {before[0]} x {before[1]} to {after[0]} x {after[1]} pixels for the model; the "
+        "result has the image's size"
     )
     return (sentence,)

@@ -37,7 +37,7 @@ LOST: Final = 0.1
 
 _UNCALIBRATED: Final = (
     "the model's thresholds and temperature were fitted without the new prototype; run 'napari-construct "
-    "calibrate' where presence matters"
+    "calibrate' to fit them again"
 )
 
 
@@ -70,7 +70,8 @@ def place_text(predictor: Predictor, tissue: str, text: str) -> Checkpoint:
     if bank.vectors.shape[-1] != width:
         raise EncoderError(
             f"{predictor.name}: expected prototypes in the {width} dimensions of {predictor.spec.id}'s "
-            f"texts, got {bank.vectors.shape[-1]}; it did not start from words, paint a region instead"
+            f"texts, got {bank.vectors.shape[-1]}; its prototypes are not text embeddings; paint a region "
+            "instead"
         )
     with torch.inference_mode():
         means = [F.normalize(encoder.embed_texts(filled(d)).float().mean(0), dim=-1) for d in said]
@@ -186,7 +187,9 @@ def _around(region: npt.NDArray[np.bool_], image: RGBImage, name: str) -> tuple[
         )
     rows, columns = np.flatnonzero(region.any(1)), np.flatnonzero(region.any(0))
     if not rows.size:
-        raise InputError(f"{name}: expected a painted region, got none; paint what the prototype should know")
+        raise InputError(
+            f"{name}: expected a painted region, got none; paint the tissue that the prototype should match"
+        )
     return (
         slice(max(int(rows[0]) - MARGIN, 0), int(rows[-1]) + 1 + MARGIN),
         slice(max(int(columns[0]) - MARGIN, 0), int(columns[-1]) + 1 + MARGIN),

@@ -1,4 +1,4 @@
-"""A model that needs no training, as a user chooses it: an encoder, and classes in words."""
+"""Settings of a zero-shot model: an encoder, and classes in words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from napari_construct.settings import Settings
 
 
 class ZeroShotSettings(Settings):
-    """What :func:`~napari_construct.load_model` takes in place of a trained model.
+    """Settings of a zero-shot model; :func:`~napari_construct.load_model` takes them.
 
     Parameters
     ----------
@@ -23,9 +23,9 @@ class ZeroShotSettings(Settings):
     classes : ClassTable
         Names and prompts; also as text, "tumour: malignant glands | carcinoma; stroma: fibrous tissue".
     attention : str
-        How the last block attends, see :mod:`~napari_construct.encoders.networks.attentions`.
+        Attention of the last block, see :mod:`~napari_construct.encoders.networks.attentions`.
     templates : tuple of str
-        What descriptions are put into, each with one ``{}``.
+        Sentences with one ``{}``, where a description is inserted.
     prompt_ensemble : {"average", "prototypes"}
         "average" makes one prototype of all descriptions of a class. "prototypes" makes one of each; the
         nearest prototype wins.

@@ -171,7 +171,7 @@ def _models() -> dict[str, str]:
     for name, path in (imported_models() | bundled_models()).items():
         try:
             checkpoint = load_checkpoint(path)
-            facts[name] = f"reads well; encoder {checkpoint.config.encoder} {checkpoint.encoder_hash[:12]}"
+            facts[name] = f"readable; encoder {checkpoint.config.encoder} {checkpoint.encoder_hash[:12]}"
         except ConstructError as error:
             facts[name] = _without_home(str(error))
     return facts or {"none": "expected at least the bundled model; reinstall napari-construct"}

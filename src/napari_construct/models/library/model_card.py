@@ -38,7 +38,7 @@ def model_card(checkpoint: Checkpoint, name: str, sha256: str, *, licence: str =
         f"{_WHAT}\n",
         _table(_facts(checkpoint, name, sha256, licence)),
         "\n## Classes\n",
-        "| label | class | described as | colour |\n|---|---|---|---|",
+        "| label | class | description | colour |\n|---|---|---|---|",
         *(
             f"| {i + 1} | {_cell(c.name)} | {_cell(c.prompt or c.name)} | `{c.colour}` |"
             for i, c in enumerate(checkpoint.classes)
@@ -83,11 +83,11 @@ def _facts(checkpoint: Checkpoint, name: str, sha256: str, licence: str) -> Iter
 def _encoder(entry: EncoderEntry | None, checkpoint: Checkpoint) -> str:
     if entry is None:
         return (
-            f"`{checkpoint.config.encoder}` is in no catalogue of the computer that wrote this card: whoever "
-            "made the model must say where it comes from."
+            f"`{checkpoint.config.encoder}` is not in the encoder catalogue of the computer that wrote "
+            "this card. Ask the model's author for its source."
         )
     how = f"`napari-construct models download {entry.id}`" if entry.files else "comes with napari-construct"
-    gate = f" Access must be asked for at {entry.source}." if entry.gated else ""
+    gate = f" Request access at {entry.source}." if entry.gated else ""
     return (
         f"{entry.note} Licence: {entry.licence}. {entry.licence_terms}{gate}\n\n"
         f"How to get it: {how}.\n\nReference: {entry.citation}"

@@ -81,8 +81,8 @@ def check_shareable(checkpoint: Checkpoint, path: Path) -> None:
         ) from error
     if not entry.redistributable:
         raise CheckpointError(
-            f"{path}: expected no weights of {entry.id} ({entry.licence}), got a checkpoint that holds them; "
-            "it must not be passed on, train again with the encoder frozen"
+            f"{path}: expected no weights of {entry.id} ({entry.licence}), got a checkpoint that holds "
+            "them; do not share it; train again with the encoder frozen"
         )
 
 

@@ -1,7 +1,7 @@
-"""The prototypes that text encoders make of descriptions of classes.
+"""Prototypes from text embeddings of class descriptions.
 
 Averaging templates and descriptions is the ensembling of CLIP (Radford et al. 2021, section 3.1.4) and of
-MI-Zero (Lu et al. 2023) for pathology; several prototypes keep what a class looks like in several guises.
+MI-Zero (Lu et al. 2023) for pathology; several prototypes keep the different appearances of a class.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ def text_prototypes(
     Raises
     ------
     EncoderError
-        If the encoder knows no texts.
+        If the encoder embeds no texts.
     ConfigurationError
-        If a template has no place for the description.
+        If a template has no ``{}``.
     """
     text = as_text_encoder(encoder)
     wrong = [template for template in templates if template.count("{}") != 1]
@@ -69,7 +69,7 @@ def text_prototypes(
 
 
 def as_text_encoder(encoder: Encoder) -> TextEncoder:
-    """The same encoder, if it knows texts.
+    """The same encoder, if it embeds texts.
 
     Raises
     ------

@@ -46,7 +46,7 @@ def order_notice(order: Sequence[int], names: Sequence[str]) -> str:
     """What the user is told."""
     read = ", ".join(f"{value} {names[number]}" for value, number in enumerate(order))
     return (
-        f"masks look as if their classes are in another order: {read}; scores were computed with "
+        f"the classes of the masks seem to be in a different order: {read}; scores were computed with "
         f"{', '.join(f'{i} {name}' for i, name in enumerate(names))}; if so, give the classes in the order "
         "of the mask values (--classes)"
     )

@@ -78,8 +78,9 @@ def make_encoders(
         config = config.changed(encoder_learning_rate=config.learning_rate if trained else None)
     if encoder is None and student.spec.id in UNTRAINED and config.encoder_learning_rate is None:
         raise ConfigurationError(
-            f"expected the encoder {student.spec.id}, whose weights are random, to be trained along, got a "
-            "frozen one; leave encoder_learning_rate at auto and feature_cache off, or choose another encoder"
+            f"expected the encoder {student.spec.id}, whose weights are random, to be trained, got a "
+            "frozen one; leave encoder_learning_rate at auto and feature_cache off, or choose another "
+            "encoder"
         )
     if config.encoder_learning_rate is not None:
         if not student.spec.redistributable:

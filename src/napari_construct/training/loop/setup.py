@@ -45,8 +45,8 @@ from napari_construct.training.views.patches import PatchStore, load_patches
 from napari_construct.types import PathLike
 
 CALIBRATED: Final = (
-    "the balance of the classes, temperature and presence thresholds were fitted to the validation images; "
-    "scores on these images are optimistic from now on (calibrate_on_masks=false leaves that out)"
+    "class offsets, temperature and presence thresholds were fitted to the validation images; scores on "
+    "these images are optimistic from now on (calibrate_on_masks=false skips this)"
 )
 
 
@@ -87,7 +87,7 @@ class TrainingSetup:
         """What the user should know before the first step."""
         notices = []
         if self.teacher is None and self.config.weights.distillation:
-            notices.append("no teacher is named, so the model is trained without distillation")
+            notices.append("no teacher is set; the model is trained without distillation")
         steps, published = self.sampler.steps_per_epoch, self.config.model.preset == "published"
         if steps * self.config.epochs_of(steps) < LEAST_STEPS and not published:
             notices.append(

@@ -198,7 +198,8 @@ def _notices(network: UNet, config: SecondStageConfig) -> tuple[str, ...]:
     if config.encoder_learning_rate is None or spec.redistributable:
         return ()
     text = (
-        f"the encoder {spec.id} stays frozen: its licence ({spec.licence}) does not let a checkpoint hold it"
+        f"the encoder {spec.id} stays frozen: its licence ({spec.licence}) does not allow its weights to "
+        "be stored in a checkpoint"
     )
     return (text,)
 

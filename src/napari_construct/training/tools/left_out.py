@@ -112,8 +112,8 @@ def left_out_logits_steps(
     possible = [split for split in splits if _teaches_all(dataset.labels, split)]
     if not possible:
         raise DatasetError(
-            f"expected patches of every class in at least two groups of {groups!r}, got groups without which "
-            "a class has no patch left; use validation patches instead"
+            f"expected patches of every class in at least two groups of {groups!r}, got a class whose "
+            "patches are all in one fold; use validation patches instead"
         )
     parts = []
     for done, split in enumerate(possible):
