@@ -132,9 +132,7 @@ def test_segment_settings_of_before_can_be_read() -> None:
 
 @pytest.mark.parametrize("kind", [SegmentSettings, PrototypeSettings])
 def test_a_device_among_settings_is_told_to_have_no_effect(kind: type[Settings]) -> None:
-    with pytest.warns(
-        FutureWarning, match="device is no longer a setting.*got 'cuda'.*load_model"
-    ):
+    with pytest.warns(FutureWarning, match="device is no longer a setting.*got 'cuda'.*load_model"):
         found = kind.checked(tile=256, device="cuda")
     assert found == kind.checked(tile=256)
 

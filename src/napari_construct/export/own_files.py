@@ -38,7 +38,7 @@ def refuse_others(targets: Iterable[Path], *, overwrite: bool = False) -> None:
     targets : iterable of Path
         All files and folders that would be written; most do not exist yet.
     overwrite : bool
-        Files of others may be replaced. Folders of others are refused all the same: none is ever deleted.
+        Also replace files that napari-construct did not make. Folders that it did not make are never deleted.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def move_over(made: Path, target: Path) -> None:
     Raises
     ------
     ConfigurationError
-        If there is a folder of others.
+        If there is a folder that napari-construct did not make.
     OSError
         If the system refuses.
     """

@@ -35,7 +35,7 @@ def classification_loss(
 def class_balance(labels: Float[Tensor, "n k"], limit: float = 10.0) -> Float[Tensor, " k"]:
     """Negatives per positive of each class over a data set, bounded to [1 / limit, limit].
 
-    As ``positive_weight`` it gives positives and negatives of a class the same say. The bound keeps
+    As ``positive_weight`` it gives positives and negatives of a class the same total weight. The bound keeps
     a class with a handful of positives from ruling the gradient. A class without positives gets ``limit``.
     """
     if not limit >= 1:

@@ -65,7 +65,7 @@ def presence_loss(pooled: Float[Tensor, "q k"], labels: Float[Tensor, "q k"]) ->
 def label_set_weight(
     labels: Float[Tensor, "n k"], data: Float[Tensor, "m k"], limit: float = 10.0
 ) -> Float[Tensor, " n"]:
-    """Weights that give every set of labels of a data set the same say, however many patches have it.
+    """Weights that give every set of labels of a data set the same total weight.
 
     Parameters
     ----------

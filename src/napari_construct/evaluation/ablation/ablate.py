@@ -105,7 +105,7 @@ def ablate_steps(
         )
     config = config or TrainingConfig()
     encoder = encoder or create_encoder(student_id(config, len(dataset)))
-    # every variant is measured with the CRF: whether it suits a model is one of the questions
+    # every variant is measured with the CRF: its effect is one of the questions
     settings = (settings or SegmentSettings()).resolved(uses_crf=True)
     full = Recipe(config, settings, has_text=has_text(encoder))
     chosen = variants(names, full)

@@ -1,8 +1,7 @@
 """The variants of an ablation: what each leaves out, and why it may make no sense.
 
-One variant is one change of the full recipe. What the full recipe has is taken away; what it lacks is
-added, and the variant's title says which. To add a variant, write a function and its line in
-:data:`VARIANTS`.
+One variant is one change of the full recipe. Parts of the full recipe are removed; parts it lacks are added,
+and the variant's title says which. To add a variant, write a function and its line in :data:`VARIANTS`.
 """
 
 from __future__ import annotations

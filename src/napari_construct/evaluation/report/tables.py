@@ -1,4 +1,4 @@
-"""The tables of a report, as text: shown by the command line, Markdown and HTML alike."""
+"""The tables of a report, as text; command line, Markdown and HTML show them."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ COLUMNS: tuple[ColumnName, ...] = ("predicted", "oracle")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageScore:
-    """One image of an evaluation; a few kilobytes, whatever its size.
+    """Scores of one image; a few kilobytes for any image size.
 
     Attributes
     ----------

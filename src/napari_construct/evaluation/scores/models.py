@@ -111,7 +111,7 @@ def _check_encoders(names: Sequence[str], checkpoints: Sequence[Checkpoint]) -> 
 
 
 def model_names(models: Sequence[Path | Predictor]) -> tuple[str, ...]:
-    """The shortest names that tell models apart: file stems, whole paths, or numbers behind them."""
+    """The shortest distinct names of models: file stems, whole paths, or numbered names."""
     short = [m.name if isinstance(m, Predictor) else m.stem for m in models]
     if len(set(short)) == len(short):
         return tuple(short)

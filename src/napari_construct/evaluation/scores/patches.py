@@ -1,4 +1,4 @@
-"""Presence on patches: the size of window that image-level labels and thresholds speak about.
+"""Presence in patches of the training size, for which labels and thresholds are defined.
 
 Large validation images hold nearly every class, so that presence says little there. The image is
 therefore also cut into windows as large as the training patches, without running the network again: the

@@ -1,4 +1,4 @@
-"""Place a prototype: from words, where the encoder knows words, or from a region that was painted."""
+"""Place a prototype, from text or from a painted region."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def place_text(predictor: Predictor, tissue: str, text: str) -> Checkpoint:
     Raises
     ------
     EncoderError
-        If the encoder knows no texts, or the prototypes do not live in its space.
+        If the encoder embeds no texts, or the prototypes are not in its embedding space.
     ConfigurationError
         If there is no such class, or no text.
     """

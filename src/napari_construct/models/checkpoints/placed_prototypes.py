@@ -38,7 +38,7 @@ class Placed(ShortRepr):
 
 
 def with_placed(checkpoint: Checkpoint, additions: Sequence[Placed]) -> Checkpoint:
-    """The checkpoint with more prototypes; calibration and all weights stay as they are.
+    """The checkpoint with more prototypes; calibration and other weights stay unchanged.
 
     Raises
     ------

@@ -64,7 +64,7 @@ def import_authors_checkpoint(
     checkpoint : Checkpoint
         With the ``published`` preset.
     notices : tuple of str
-        What was left behind, one sentence each.
+        What was not imported, one sentence each.
 
     Raises
     ------

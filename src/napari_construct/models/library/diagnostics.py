@@ -1,4 +1,4 @@
-"""One screen from which a maintainer can tell what is wrong on somebody's computer.
+"""Diagnostics of an installation, for bug reports.
 
 It names no token and no person: of a token only that there is one, and of paths the home folder as ~.
 """
@@ -44,7 +44,7 @@ def diagnose(*, online: bool = False) -> Report:
     Returns
     -------
     mapping of str to mapping of str to str
-        Section, name, fact. What fails is told as a fact, never raised.
+        Section, name, fact. A failure becomes a fact; nothing is raised.
     """
     return {
         "software": _software(),

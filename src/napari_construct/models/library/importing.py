@@ -57,7 +57,7 @@ def import_steps(wanted: Import) -> Steps[Path]:
     Yields
     ------
     Event
-        Stage "import"; a ``Notice`` for what was left behind.
+        Stage "import"; a ``Notice`` for what was not imported.
 
     Returns
     -------

@@ -50,7 +50,7 @@ def export_model(
     Raises
     ------
     CheckpointError
-        If there is no such model, it is damaged, or holds weights that may not be passed on.
+        If there is no such model, it is damaged, or holds weights that may not be shared.
     """
     path = resolve_model(model)
     name = name or path.stem

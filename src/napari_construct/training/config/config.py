@@ -1,4 +1,4 @@
-"""Every number of a training run, in one frozen object; the same behind Python, files and command line."""
+"""Settings of a training run; Python, files and command line use the same object."""
 
 from __future__ import annotations
 
@@ -254,7 +254,7 @@ class TrainingConfig(Settings):
         Raises
         ------
         ConfigurationError
-            If the file is missing, not YAML or JSON, or holds an unknown field or an impossible value.
+            If the file is missing, not YAML or JSON, or holds an unknown field or an invalid value.
         """
         fields = cls.renamed(read_settings(Path(path)))
         preset = fields.pop("preset", "construct")

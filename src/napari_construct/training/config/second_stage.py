@@ -1,4 +1,4 @@
-"""Every number of the second stage, in one frozen object."""
+"""Settings of the second stage."""
 
 from __future__ import annotations
 

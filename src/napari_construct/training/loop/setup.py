@@ -1,4 +1,4 @@
-"""What surrounds the steps of a training run: parts, validation, checkpoint and state."""
+"""Data, validation, checkpoint and state of a training run."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ CALIBRATED: Final = (
 
 
 class TrainingSetup:
-    """Arguments of :func:`~napari_construct.train`, checked, and what follows from them."""
+    """Checked arguments of :func:`~napari_construct.train`, with encoders and data."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class TrainingSetup:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What the user should know before the first step."""
+        """Notices before the first step."""
         notices = []
         if self.teacher is None and self.config.weights.distillation:
             notices.append("no teacher is set; the model is trained without distillation")
@@ -98,11 +98,11 @@ class TrainingSetup:
 
     @property
     def writes(self) -> bool:
-        """Whether there is something to write, and this process is the one to do it."""
+        """Whether this process writes files."""
         return self.output is not None and self.processes.is_main
 
     def finished_before(self) -> Checkpoint | None:
-        """The checkpoint of this very run, if it is complete already."""
+        """The checkpoint of this run, if it is complete."""
         if self.output is None:
             raise ConfigurationError(
                 "expected an output to resume from, got none; name the checkpoint's file"
@@ -122,7 +122,7 @@ class TrainingSetup:
         return self.patches
 
     def open_state(self, run: TrainingRun, *, resume: bool) -> None:
-        """Restore the state, or write the first one: what cannot be written should fail now, not later."""
+        """Restore the state, or write the first one, so that an unwritable output fails early."""
         if self.output is None:
             return
         path = state_path(self.output)
@@ -140,7 +140,7 @@ class TrainingSetup:
             self.save_state(run)
 
     def save_state(self, run: TrainingRun) -> None:
-        """Write where the run stands."""
+        """Write the state of the run."""
         if self.writes and self.output is not None:
             run.progress.scaler = run.optimisation.scaler.state_dict()
             save_state(state_path(self.output), run.progress, self.identity, run.tensors())

@@ -1,4 +1,4 @@
-"""Where a training run stands: what it needs to go on as if it had never stopped.
+"""The state of a training run, from which it resumes exactly.
 
 A file of its own beside the checkpoint (``NAME.construct.training``), written like a checkpoint:
 safetensors and JSON, atomically, never pickle. Order and augmentation need no entry, as they are
@@ -27,7 +27,7 @@ HARMLESS: Final = frozenset({"num_workers", "memory_limit_mb", "cache_folder", "
 """Settings that may change on resume, because they change no number."""
 
 _OLD_NAMES: Final = {"namings": "pseudo_label_rounds_done", "waited": "validations_since_best"}
-"""Names that parts of the progress had in earlier versions, with those of now."""
+"""Names of fields in earlier versions, each with the present one."""
 
 
 @dataclass(slots=True)
@@ -43,15 +43,15 @@ class Progress:
     history : list of dict
         Metrics of every finished epoch.
     calibration : dict
-        Of the last finished epoch.
+        Calibration of the last finished epoch.
     best : dict or None
-        Score, epoch, metrics and calibration of the best epoch, where it is kept.
+        Score, epoch, metrics and calibration of the best epoch, if it is kept.
     validations_since_best : int
         Validations without a better score.
     stopped : bool
         Whether training ended early.
     scaler : dict
-        Of the gradient scaler, in float16.
+        State of the gradient scaler, in float16.
     pseudo_label_rounds_done : int
         Rounds of pseudo labels that are finished.
     """
@@ -76,7 +76,7 @@ def state_path(output: Path) -> Path:
 def save_state(
     path: Path, progress: Progress, identity: Mapping[str, Any], tensors: Mapping[str, Mapping[str, Tensor]]
 ) -> None:
-    """Write a state; ``identity`` is what a resumed run must agree on."""
+    """Write a state; a resumed run must have the same ``identity``."""
     manifest = {
         "format": KIND,
         "format_version": FORMAT_VERSION,
@@ -89,7 +89,7 @@ def save_state(
 def load_state(
     path: Path, identity: Mapping[str, Any], names: frozenset[str], optional: frozenset[str]
 ) -> tuple[Progress, dict[str, dict[str, Tensor]]]:
-    """Read a state and compare it with the run that wants to go on.
+    """Read a state and compare it with the resuming run.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def present_identity(stored: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def remove_partials(path: Path) -> None:
-    """Remove what killed runs left half-written for ``path``; call only for files one owns."""
+    """Remove partial files of killed runs for ``path``; call only for own files."""
     for partial in path.parent.glob(f".{path.name}*.part"):
         partial.unlink(missing_ok=True)
 

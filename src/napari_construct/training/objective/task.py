@@ -1,7 +1,7 @@
-"""The objective: which losses, on what, with which weight.
+"""The objective: losses, their inputs and weights.
 
-The task owns the teacher, the memory bank and the weights; the model knows no loss. To try another
-objective, change or add a method of :class:`TrainingTask` and its entry in ``terms``.
+The task owns the teacher, the memory bank and the weights; the model holds no loss. To try another objective,
+change or add a method of :class:`TrainingTask` and its entry in ``terms``.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ __all__ = ["Features", "TrainingBatch", "TrainingTask"]
 class TrainingTask(nn.Module):
     """``task(batch)`` is ``{"loss": total, part: unweighted value, ...}``.
 
-    Parts whose weight is 0, or whose teacher is missing, are neither computed nor returned. With several
-    processes every value is this process's share: the sum over processes is the value of the whole batch.
+    Losses of weight 0, or without a teacher, are neither computed nor returned. With several processes every
+    value is this process's share: the sum over processes is the value of the whole batch.
 
     Parameters
     ----------
     model : ConstructNet
-        What is trained.
+        The trained model.
     teacher : Encoder or None
         Frozen; without one there is no distillation.
     config : TrainingConfig
@@ -59,7 +59,7 @@ class TrainingTask(nn.Module):
     labels : Tensor, optional
         (n, k) of the whole data set as an epoch draws it, for ``config.class_balance``.
     processes : Processes, optional
-        This one alone by default.
+        By default this process only.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a step works on: views with their labels, and the frozen features of those views."""
+"""A batch: views with labels, and their frozen features."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class TrainingBatch:
     features : Features or None
         Of the images, where they are known already.
     pseudo_labels : Tensor or None
-        (b, h, w) uint8, classes of single pixels as far as they were found, ``UNKNOWN`` elsewhere (see
+        (b, h, w) uint8, class of each pixel, ``UNKNOWN`` without a pseudo label (see
         :mod:`~napari_construct.training.loop.pseudo_labels`).
     """
 

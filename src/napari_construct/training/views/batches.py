@@ -1,4 +1,4 @@
-"""The batch of every step, drawn anew from patches."""
+"""The batch of every step, drawn from patches."""
 
 from __future__ import annotations
 
