@@ -1,4 +1,4 @@
-"""Labels that leave places open: every cell is of one of the classes of its patch."""
+"""Losses of partial labels: every cell has one of the classes of its patch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 def is_informative(labels: Float[Tensor, "n k"]) -> Bool[Tensor, " n"]:
-    """Where labels rule out some class, but not every class."""
+    """Whether labels exclude some, but not all classes."""
     allowed = labels > 0
     return allowed.any(1) & ~allowed.all(1)
 
@@ -17,14 +17,14 @@ def is_informative(labels: Float[Tensor, "n k"]) -> Bool[Tensor, " n"]:
 def partial_label_loss(
     logits: Float[Tensor, "n k"], labels: Float[Tensor, "n k"], weight: Float[Tensor, " n"] | None = None
 ) -> Float[Tensor, ""]:
-    r"""Negative log-likelihood of "one of the classes of the patch", for cells whose class is open.
+    r"""Negative log-likelihood of "one of the classes of the patch", for cells without a known class.
 
     .. math:: L = -\frac{1}{n} \sum_i w_i \log \sum_{c \in Y_i} p_{ic}, \qquad p_i = \mathrm{softmax}(z_i)
 
-    A cell of a patch with one class is an ordinary example of that class. A cell of a patch with several
-    classes is told only which classes it does not belong to; where all classes are allowed, it is told
-    nothing, and neither is one of a patch without any class: such cells are not counted in :math:`n`.
-    Source: learning from partial labels (Cour et al. 2011; Jin and Ghahramani 2002).
+    A cell of a patch with one class is an ordinary example of that class. In a patch with several classes,
+    the label only excludes the other classes. Labels of all classes or of none carry no information; their
+    cells are not counted in :math:`n`. Source: learning from partial labels (Cour et al. 2011; Jin and
+    Ghahramani 2002).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the hub's refusals mean: one sentence and the next step each."""
+"""Sentences for errors of the hub, each with the next step."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ LOGIN: Final = "hf auth login"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What was asked of the hub, for the sentences.
+    """A request to the hub, for error messages.
 
     Attributes
     ----------
     name : str
-        What the user calls it.
+        Name of the encoder or repository.
     repository, revision : str
-        Where it was looked for.
+        Repository and revision of the files.
     source : str
-        Page a person can open.
+        Web page.
     gated : bool
-        Whether access must be asked for.
+        Whether access must be requested.
     again : str
-        How to try once more: "run '...' again".
+        How to retry: "run '...' again".
     """
 
     name: str
@@ -46,7 +46,7 @@ class Asked:
 
 
 def asked_for(entry: EncoderEntry) -> Asked:
-    """What downloading an encoder asks for."""
+    """The request of downloading an encoder."""
     return Asked(
         name=entry.id,
         repository=entry.repository or "",
@@ -58,18 +58,18 @@ def asked_for(entry: EncoderEntry) -> Asked:
 
 
 def sentence(error: Exception, asked: Asked, mirror: str | None, *, token: bool) -> str:
-    """What happened to a download, and what to do.
+    """Error message of a failed download, with a remedy.
 
     Parameters
     ----------
     error : Exception
-        As the hub's client raised it.
+        Error of the hub's client.
     asked : Asked
-        What for.
+        The request.
     mirror : str or None
-        Address that was asked, if not the hub's own.
+        Address of the mirror, if any.
     token : bool
-        Whether the user has a token, whichever it is.
+        Whether the user has a token.
     """
     response: Any = getattr(error, "response", None)
     if isinstance(error, errors.OfflineModeIsEnabled):
