@@ -24,7 +24,7 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined]
 )
 
 from napari_construct.encoders.entries import EncoderEntry, WeightFile
-from napari_construct.encoders.hub.errors import FAILURES, asked_for, sentence
+from napari_construct.encoders.hub.errors import FAILURES, hub_request, sentence
 from napari_construct.encoders.hub.mirror import copy_steps
 from napari_construct.encoders.hub.store import Installed, located, own_file, own_folder, settle
 from napari_construct.events import Event, Notice, Steps
@@ -171,7 +171,7 @@ def _describe(entry: EncoderEntry, file: WeightFile, mirror: str | None) -> _Rem
             last = error
             continue
         except FAILURES as error:
-            raise EncoderError(sentence(error, asked_for(entry), mirror, token=has_token())) from error
+            raise EncoderError(sentence(error, hub_request(entry), mirror, token=has_token())) from error
         if found.etag is None or found.size is None or found.size > LARGEST_FILE:
             raise EncoderError(
                 f"{entry.id}: expected size and checksum of {name} from {_host(url)}, got none; "
@@ -181,7 +181,7 @@ def _describe(entry: EncoderEntry, file: WeightFile, mirror: str | None) -> _Rem
         return _Remote(url, name, found.etag, found.size, sha256)
     if last is None:
         raise EncoderError(f"{entry.id}: expected a file to download, got none; correct its entry")
-    raise EncoderError(sentence(last, asked_for(entry), mirror, token=has_token())) from last
+    raise EncoderError(sentence(last, hub_request(entry), mirror, token=has_token())) from last
 
 
 def _fetch(entry: EncoderEntry, remote: _Remote, part: Path) -> Iterator[Event]:
@@ -194,7 +194,7 @@ def _fetch(entry: EncoderEntry, remote: _Remote, part: Path) -> Iterator[Event]:
             if _size(part) < remote.size:
                 raise ConnectionError(f"connection closed after {_size(part)} of {remote.size} bytes")
         except HfHubHTTPError as error:
-            raise EncoderError(sentence(error, asked_for(entry), remote.url, token=has_token())) from error
+            raise EncoderError(sentence(error, hub_request(entry), remote.url, token=has_token())) from error
         except FAILURES as error:
             if isinstance(error, OSError) and error.errno in _DISK:
                 raise
@@ -203,7 +203,7 @@ def _fetch(entry: EncoderEntry, remote: _Remote, part: Path) -> Iterator[Event]:
             broken += 1
             if broken >= ATTEMPTS:
                 raise EncoderError(
-                    sentence(error, asked_for(entry), remote.url, token=has_token())
+                    sentence(error, hub_request(entry), remote.url, token=has_token())
                 ) from error
             for _ in range(max(round(pause / LULL), 1)):  # a cancel need not wait for the next attempt
                 time.sleep(min(LULL, pause))

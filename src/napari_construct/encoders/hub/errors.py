@@ -20,7 +20,7 @@ LOGIN: Final = "hf auth login"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class HubRequest:
     """A request to the hub, for error messages.
 
     Attributes
@@ -45,9 +45,9 @@ class Asked:
     again: str
 
 
-def asked_for(entry: EncoderEntry) -> Asked:
+def hub_request(entry: EncoderEntry) -> HubRequest:
     """The request of downloading an encoder."""
-    return Asked(
+    return HubRequest(
         name=entry.id,
         repository=entry.repository or "",
         revision=entry.revision,
@@ -57,14 +57,14 @@ def asked_for(entry: EncoderEntry) -> Asked:
     )
 
 
-def sentence(error: Exception, asked: Asked, mirror: str | None, *, token: bool) -> str:
+def sentence(error: Exception, asked: HubRequest, mirror: str | None, *, token: bool) -> str:
     """Error message of a failed download, with a remedy.
 
     Parameters
     ----------
     error : Exception
         Error of the hub's client.
-    asked : Asked
+    asked : HubRequest
         The request.
     mirror : str or None
         Address of the mirror, if any.
@@ -87,7 +87,7 @@ def sentence(error: Exception, asked: Asked, mirror: str | None, *, token: bool)
     return f"{asked.name}: {happened}"
 
 
-def _answered(response: Any, asked: Asked, *, token: bool) -> str:
+def _answered(response: Any, asked: HubRequest, *, token: bool) -> str:
     status, said = response.status_code, str(response.headers.get("X-Error-Message") or "").lower()
     if status == 401 or (status == 403 and not token):
         return _unauthorised(asked, said) if token else _anonymous(asked)
@@ -108,7 +108,7 @@ def _answered(response: Any, asked: Asked, *, token: bool) -> str:
     return f"expected the file, got a refusal ({status}); look at {asked.source}, then {asked.again}"
 
 
-def _anonymous(asked: Asked) -> str:
+def _anonymous(asked: HubRequest) -> str:
     if asked.gated:
         return (
             f"expected a hub token, got none; ask for access at {asked.source}, log in with '{LOGIN}', then "
@@ -119,7 +119,7 @@ def _anonymous(asked: Asked) -> str:
     )
 
 
-def _unauthorised(asked: Asked, said: str) -> str:
+def _unauthorised(asked: HubRequest, said: str) -> str:
     if "invalid" in said or "expired" in said or not asked.gated:
         return (
             f"expected a valid hub token, got one that is expired or revoked; log in again with '{LOGIN}', "
@@ -128,7 +128,7 @@ def _unauthorised(asked: Asked, said: str) -> str:
     return f"expected access, got none for your token; log in again with '{LOGIN}', then {asked.again}"
 
 
-def _forbidden(asked: Asked, said: str) -> str:
+def _forbidden(asked: HubRequest, said: str) -> str:
     if "awaiting" in said or "pending" in said:
         return (
             "expected access, got a request that its authors have not answered yet; wait for their e-mail, "

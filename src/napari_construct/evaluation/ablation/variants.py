@@ -1,4 +1,4 @@
-"""The variants of an ablation: what each leaves out, and why it may make no sense.
+"""The variants of an ablation, and reasons to skip them.
 
 One variant is one change of the full recipe. Parts of the full recipe are removed; parts it lacks are added,
 and the variant's title says which. To add a variant, write a function and its line in :data:`VARIANTS`.
@@ -63,9 +63,9 @@ class Variant:
     Attributes
     ----------
     name, title : str
-        As on the command line; what differs from the full recipe.
+        Name on the command line; difference from the full recipe.
     recipe : Recipe or None
-        What to train and to evaluate.
+        Settings of training and evaluation.
     skipped : str
         Reason why there is none.
     """

@@ -1,4 +1,4 @@
-"""The content of a report as plain values: the one source of its JSON, Markdown and HTML.
+"""The content of a report as plain values, for JSON, Markdown and HTML.
 
 Keys
 ----

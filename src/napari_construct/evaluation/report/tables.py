@@ -19,13 +19,13 @@ class Table:
     Attributes
     ----------
     title, note : str
-        What it shows; how to read it.
+        Title; explanation.
     columns : tuple of str
         Heads.
     rows : tuple of tuple of str
         As long as ``columns``.
     strong : int
-        How many of the last rows sum up the others.
+        Number of last rows that summarise the others.
     """
 
     title: str
@@ -246,7 +246,7 @@ def images_table(content: Content) -> Table:
 
 
 def all_tables(content: Content) -> list[Table]:
-    """Every table that has something to say, in the order of a report."""
+    """All tables with content, in the order of a report."""
     tables = [
         scores_table(content),
         crf_table(content),
@@ -261,7 +261,7 @@ def all_tables(content: Content) -> list[Table]:
 
 
 def short_tables(content: Content) -> list[Table]:
-    """What fits a terminal: scores, the CRF's part, presence and calibration in one table, the models."""
+    """Tables for a terminal: scores, effect of the CRF, presence and calibration, models."""
     several = len(content["models"]) > 1
     tables = [scores_table(content, intervals=False), crf_table(content), headline_table(content)]
     return [t for t in (*tables, models_table(content) if several else None) if t is not None]

@@ -1,4 +1,4 @@
-"""Scores of one model on one image: the network runs once, decisions are made up to four times."""
+"""Scores of one model on one image; the network runs once for up to four masks."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ImageScore:
     predicted, oracle : ndarray
         (k, k + 1) confusion matrices with predicted presence, and with the classes of the mask.
     predicted_before, oracle_before : ndarray or None
-        The same before the CRF; None where the settings ask for none.
+        The same before the CRF; None without a CRF.
     reliability : tuple of Reliability
         Of the pixel probabilities, with predicted and with true presence.
     present : tuple of bool
@@ -55,9 +55,9 @@ class ImageScore:
     patches : PatchPresence
         Presence in windows as large as a training patch.
     structures : SmallStructures or None
-        What the CRF did to small regions; None without CRF.
+        Effect of the CRF on small regions; None without CRF.
     seconds : float
-        Network and all decisions.
+        Time of network and all masks.
     """
 
     name: str
@@ -96,8 +96,7 @@ def score_image_steps(
     Returns
     -------
     ImageScore or None, tuple of str
-        The score and what the user should know. An image without any pixel of a class has no score, and
-        the network does not see it.
+        The score and notices. An image without any pixel of a class has no score; the network does not run.
 
     Raises
     ------

@@ -23,7 +23,7 @@ class ScoredModels:
     models : sequence of str, path or Predictor
         At least one; names of bundled models, ``.construct`` files, or loaded models.
     device : str
-        For those that are opened here.
+        Device of models that are loaded here.
     encoder_weights : path, optional
         File of the encoder's weights, where you must get them yourself.
     any_encoder : bool
@@ -35,7 +35,7 @@ class ScoredModels:
     classes : ClassTable
         Of the first.
     names : tuple of str
-        What they are called in tables.
+        Names in tables.
 
     Raises
     ------
@@ -75,7 +75,7 @@ class ScoredModels:
                 )
 
     def resolved(self, settings: SegmentSettings) -> SegmentSettings:
-        """One choice for all in place of "auto": the CRF where any of the models uses it."""
+        """Settings with "auto" replaced: the CRF if any of the models uses it."""
         return settings.resolved(uses_crf=self._uses_crf)
 
     def __len__(self) -> int:

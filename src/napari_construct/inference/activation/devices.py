@@ -1,4 +1,4 @@
-"""Which device a model runs on."""
+"""The device of a model."""
 
 from __future__ import annotations
 

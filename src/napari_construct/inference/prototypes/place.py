@@ -42,16 +42,16 @@ _UNCALIBRATED: Final = (
 
 
 def place_text(predictor: Predictor, tissue: str, text: str) -> Checkpoint:
-    """A prototype from words; several descriptions are separated by ``|`` and averaged.
+    """A prototype from text; several descriptions are separated by ``|`` and averaged.
 
     Parameters
     ----------
     predictor : Predictor
-        A model whose prototypes live in its encoder's space of texts.
+        A model whose prototypes are in its encoder's text embedding space.
     tissue : str
-        The class it becomes a prototype of.
+        Class of the new prototype.
     text : str
-        What the class may look like, "solid nests of atypical cells".
+        Description of the tissue, for example "solid nests of atypical cells".
 
     Raises
     ------
@@ -95,8 +95,8 @@ def place_region_steps(
 ) -> Steps[Checkpoint]:
     """A prototype from a painted region: the mean direction of its cells.
 
-    Its offset lies between what looks like the region and what does not, here and within a margin around
-    it, so that it wins over the other classes in the former and loses in the latter.
+    Its offset separates cells similar to the region from others, in the region and a margin around it: the
+    prototype wins over the other classes in similar cells only.
 
     Parameters
     ----------
@@ -107,14 +107,14 @@ def place_region_steps(
     predictor : Predictor
         A model of the first stage; any encoder will do.
     tissue : str
-        The class it becomes a prototype of.
+        Class of the new prototype.
     settings, mpp, name
         As of :func:`~napari_construct.inference.prototypes.similarity_maps.prototype_steps`.
 
     Yields
     ------
     Event
-        Stage "tiles"; a ``Notice`` that calibration does not know the new prototype.
+        Stage "tiles"; a ``Notice`` that the calibration does not cover the new prototype.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def place_region_steps(
     around = np.ascontiguousarray(image[part])
     seen = prepare_image(around, predictor, settings, mpp=mpp, name=name, maps=1)
     maps, stride = yield from stitched_maps(
-        replace(seen, notices=()),  # they would speak of the part as if it were the image
+        replace(seen, notices=()),  # they describe the part only
         predictor,
         look=lambda tiles: predictor.maps(
             tiles, lambda output: torch.cat([F.normalize(output.embedding, dim=1), output.similarity], 1)
@@ -161,7 +161,7 @@ def place_region_steps(
 
 
 def changed_predictor(predictor: Predictor, checkpoint: Checkpoint) -> Predictor:
-    """The same model with other prototypes, on the same device, around the same encoder."""
+    """The same model and encoder with other prototypes, on the same device."""
     network: Any = predictor.network
     return Predictor(
         checkpoint, str(predictor.device), encoder=network.encoder, name=predictor.name, any_encoder=True
@@ -220,7 +220,7 @@ def _margins(
 
 
 def _offset(lead: Float[Tensor, " m"], inside: Tensor) -> float:
-    """Between what looks like the region and what does not, painted or not (Otsu 1979).
+    """Threshold between cells similar to the region and others (Otsu 1979).
 
     ``lead`` is by how much the cosine of a cell exceeds the one at which it draws. Most of the region
     wins in any case.

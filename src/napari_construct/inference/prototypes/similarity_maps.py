@@ -1,4 +1,4 @@
-"""How like each prototype every place of an image is, and which prototype decided it."""
+"""Similarity of every place of an image to each prototype, and the prototype that decides it."""
 
 from __future__ import annotations
 

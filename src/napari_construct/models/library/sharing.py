@@ -12,7 +12,7 @@ from huggingface_hub.errors import HFValidationError
 from napari_construct.encoders.catalogue.lookup import HUB, find_entry
 from napari_construct.encoders.folders import models_folder
 from napari_construct.encoders.hub.client import has_token
-from napari_construct.encoders.hub.errors import FAILURES, LOGIN, Asked, sentence
+from napari_construct.encoders.hub.errors import FAILURES, LOGIN, HubRequest, sentence
 from napari_construct.exceptions import CheckpointError, EncoderError
 from napari_construct.export.atomic import atomic
 from napari_construct.models.checkpoints.archive import file_hash
@@ -177,11 +177,11 @@ def pull_model(repository: str, *, file: str | None = None, revision: str = "mai
         raise _refused(error, asked) from error
 
 
-def _asked(repository: str, again: str, revision: str = "main") -> Asked:
-    return Asked(repository, repository, revision, f"https://huggingface.co/{repository}", False, again)
+def _asked(repository: str, again: str, revision: str = "main") -> HubRequest:
+    return HubRequest(repository, repository, revision, f"https://huggingface.co/{repository}", False, again)
 
 
-def _refused(error: Exception, asked: Asked) -> CheckpointError:
+def _refused(error: Exception, asked: HubRequest) -> CheckpointError:
     if isinstance(error, HFValidationError):
         return CheckpointError(f"expected a repository as OWNER/NAME, got {asked.name!r}; correct it")
     return CheckpointError(sentence(error, asked, None, token=has_token()))
