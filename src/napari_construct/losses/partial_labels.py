@@ -35,13 +35,13 @@ def partial_label_loss(
     weight : Tensor, optional
         (n,) w; 1 by default.
     """
-    told = is_informative(labels)
-    if not told.any():
+    informative = is_informative(labels)
+    if not informative.any():
         return 0.0 * logits.sum()
-    z = logits[told]
-    possible = z.masked_fill(labels[told] <= 0, torch.finfo(z.dtype).min)
+    z = logits[informative]
+    possible = z.masked_fill(labels[informative] <= 0, torch.finfo(z.dtype).min)
     losses = torch.logsumexp(z, 1) - torch.logsumexp(possible, 1)
-    return (losses if weight is None else losses * weight[told]).mean()
+    return (losses if weight is None else losses * weight[informative]).mean()
 
 
 def presence_loss(pooled: Float[Tensor, "q k"], labels: Float[Tensor, "q k"]) -> Float[Tensor, ""]:
@@ -74,11 +74,11 @@ def label_set_weight(
     data : Tensor
         Labels of the data set's patches, as often as they are drawn.
     limit : float
-        Bound on a weight, so that a handful of patches cannot rule the gradient.
+        Bound on a weight, so that few patches cannot dominate the gradient.
     """
     place = 2.0 ** torch.arange(labels.shape[1], device=labels.device, dtype=torch.float64)
-    told = is_informative(data)
-    found, counts = torch.unique((data[told] > 0).double() @ place, return_counts=True)
+    informative = is_informative(data)
+    found, counts = torch.unique((data[informative] > 0).double() @ place, return_counts=True)
     if not len(found):
         return torch.ones_like(labels[:, 0])
     share = (counts.sum() / (counts * len(found))).clamp(1 / limit, limit).to(labels)

@@ -168,7 +168,7 @@ def prototype_steps(
     settings : PrototypeSettings, optional
         ``tile``, ``overlap`` and ``mpp`` are read.
     mpp : float, optional
-        Micrometres per pixel as the file or layer says; ``settings.mpp`` goes before it.
+        Micrometres per pixel of the file or layer; ``settings.mpp`` overrides it.
     name : str
         What events and errors call the image.
 

@@ -1,6 +1,6 @@
 """Diagnostics of an installation, for bug reports.
 
-It names no token and no person: of a token only that there is one, and of paths the home folder as ~.
+It shows no token and no user name: only whether there is a token, and paths with ~ for the home folder.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def diagnose(*, online: bool = False) -> Report:
     Parameters
     ----------
     online : bool
-        Whether to ask the hub if it answers; nothing leaves the computer otherwise.
+        Whether to contact the hub; otherwise nothing leaves the computer.
 
     Returns
     -------

@@ -192,7 +192,7 @@ def cross_fitted_f1(data: LabelledLogits) -> float:
 
 
 def _cell_weights(data: LabelledLogits) -> Floats:
-    """Weights that sum to one: classes alike, within a class groups, within a group patches."""
+    """Weights that sum to one: equal for classes, within a class for groups, within a group for patches."""
     owner, group = data.cell_owners, data.owners[data.cell_owners]
     share = np.ones(len(owner))
     levels = ((data.cell_classes, group, owner), (data.cell_classes, group), (data.cell_classes,))
