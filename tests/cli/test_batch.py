@@ -62,9 +62,7 @@ def test_settings_as_json_reach_the_result(call, image, model, tmp_path) -> None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
-def test_what_is_noted_of_many_images_alike_is_said_of_the_first_and_counted(
-    call, images, model, tmp_path
-) -> None:
+def test_a_note_on_many_images_appears_once_with_their_number(call, images, model, tmp_path) -> None:
     folder = tmp_path / "alpha"
     folder.mkdir()
     for path in sorted(images.glob("region_0*"))[:3]:
@@ -104,7 +102,7 @@ def test_ledger_written_by_hand_is_refused(tmp_path) -> None:
         read_ledger(path)
 
 
-def test_files_of_others_survive_unless_told(call, images, model, tmp_path) -> None:
+def test_foreign_files_are_kept_without_overwrite(call, images, model, tmp_path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     theirs = out / "region_01.json"

@@ -25,7 +25,7 @@ def test_calibrate_writes_a_model_with_other_thresholds(camelyon: Path, model: P
     arguments = [model, camelyon / "train", "-o", output, "--mpp", 0.25, "--json", tmp_path / "c.json"]
     result = CliRunner().invoke(app, ["calibrate", *map(str, arguments), "--device", "cpu"])
     assert result.exit_code == 0, result.output
-    assert "present from: tumour" in result.stdout
+    assert "presence thresholds: tumour" in result.stdout
     made, content = load_checkpoint(output), json.loads((tmp_path / "c.json").read_text())
     assert list(made.calibration.presence_thresholds) == content["calibration"]["presence_thresholds"]
     assert load_checkpoint(model).calibration.presence_thresholds == ()

@@ -97,7 +97,7 @@ def test_another_encoder_only_when_asked_for(call: Call, camelyon: Path, model: 
         (["--model", "nothing"], "nothing"),
     ],
 )
-def test_what_cannot_be_is_said_before_the_work(
+def test_impossible_options_are_reported_before_any_work(
     call: Call, camelyon: Path, model: Path, options: list[str], says: str
 ) -> None:
     done = call("evaluate", camelyon / "val", "-m", model, "--ignore", 2, *options)
@@ -149,12 +149,12 @@ def test_ablation_trains_compares_and_goes_on(call: Call, camelyon: Path, tmp_pa
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--output", "out"], "expected --train, a folder of patches"),
-        (["--train", "."], "expected --output, a folder for what is trained"),
+        (["--output", "out"], "expected --train (a folder of patches)"),
+        (["--train", "."], "expected --output (a folder for the models)"),
         (["--model", "lymph-node"], "expected --ablate without --model"),
     ],
 )
-def test_ablation_says_what_it_needs(call: Call, camelyon: Path, options: list[str], says: str) -> None:
+def test_ablation_names_missing_options(call: Call, camelyon: Path, options: list[str], says: str) -> None:
     done = call("evaluate", camelyon / "val", "--ablate", "crf", *options)
     assert done.exit_code == 2
     assert says in done.stderr

@@ -209,7 +209,7 @@ def test_settings_of_a_file_and_what_is_none(call: Call, image: Path, settled: C
     file.write_text('{"tile": 256, "crf": {"iterations": 2}}', encoding="utf-8")
     made = settled("segment", image, "--settings", file)
     assert (made["tile"], made["crf"]) == (256, PAPER | {"iterations": 2})
-    for wrong, says in (("[1]", "expected a JSON object"), ("no-such.json", "or a file that holds some")):
+    for wrong, says in (("[1]", "expected a JSON object"), ("no-such.json", "expected JSON or a JSON file")):
         refused = call("segment", image, "--settings", wrong)
         assert refused.exit_code == 2
         assert says in refused.stderr

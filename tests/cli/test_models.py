@@ -38,7 +38,7 @@ def test_list_shows_what_is_here_and_the_users_file(call: Call, home: Path) -> N
     assert done.exit_code == 0
     for words in ("conch", "gated", "quiltnet-b-16", "available", "mini", "bundled"):
         assert words in done.stdout
-    assert "encoders.toml (not there yet)" in done.stdout.replace("\n", "")
+    assert "encoders.toml (does not exist yet)" in done.stdout.replace("\n", "")
     found = json.loads(call("models", "list", "--json", "-").stdout)
     rows = {row["id"]: row for row in found["encoders"]}
     assert "tiny" not in rows  # the tests' own

@@ -40,7 +40,7 @@ def test_map_writes_what_python_gives(call: Call, model: Path, image: Path, tmp_
     record = json.loads((tmp_path / "region_prototypes.json").read_text())
     assert record["decides"].keys() == {"tumour 1", "lymphoid 1"}
     assert sum(record["decides"].values()) == 1
-    assert "tumour 1: decides" in done.stdout
+    assert "tumour 1: nearest prototype in" in done.stdout
 
 
 def test_top_collects_patches_and_names_broken_files(

@@ -26,7 +26,7 @@ def test_second_stage_writes_a_one_pass_model(camelyon: Path, model: Path, tmp_p
         ],
     )  # fmt: skip
     assert result.exit_code == 0, result.output
-    assert "of the masks left out" in result.stdout
+    assert "of the pseudo-mask pixels ignored" in result.stdout
     made = load_checkpoint(tmp_path / "two.construct")
     assert made.config.network == "unet"
     assert made.classes.names == ("tumour", "lymphoid")

@@ -51,7 +51,7 @@ def test_writes_what_python_returns(call: Call, image: Path, model: Path, tmp_pa
     assert "1 of 1 segmented" in done.stdout
 
 
-def test_regions_that_the_crf_erased_are_said(
+def test_regions_erased_by_the_crf_are_reported(
     call: Call, image: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def all_lymphoid(decider: Any, image: Any, probabilities: np.ndarray, crf: Any, part: Any) -> Any:
@@ -191,7 +191,7 @@ def test_same_names_would_overwrite(call: Call, image: Path, model: Path, tmp_pa
 
 
 @pytest.mark.parametrize("name", ["region.json", "region_mask.tif", "region_overlay.png"])
-def test_files_of_others_survive_unless_told(
+def test_foreign_files_are_kept_without_overwrite(
     call: Call, image: Path, model: Path, tmp_path: Path, name: str
 ) -> None:
     out = tmp_path / "out"

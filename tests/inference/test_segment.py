@@ -440,7 +440,7 @@ def test_what_had_to_be_changed_on_the_way_is_in_the_record_and_among_the_events
     events: list[Event] = []
     result = segment(grey, ColourPredictor(checkpoint()), crf=None, name="section", progress=events.append)
     said = [event.message for event in events if isinstance(event, Notice)]
-    (repeated,) = [text for text in result.record["notices"] if "greyscale is repeated" in text]
+    (repeated,) = [text for text in result.record["notices"] if "greyscale is copied" in text]
     assert repeated.startswith("section")
     assert repeated in said
 

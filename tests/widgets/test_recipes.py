@@ -69,11 +69,12 @@ def test_imports_are_public(text) -> None:
 
 
 def test_no_text_of_the_package_shows_a_deeper_import() -> None:
-    """The command line's and every other text; docstrings and examples among them."""
-    found = []
+    """The command line's and every other text, docstrings among them; the dense CRF is a door of its own."""
+    found, door = [], "from napari_construct.crf import"
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 lines = node.value.splitlines()
-                found += [f"{path.name}: {line}" for line in lines if "from napari_construct." in line]
+                deeper = [line for line in lines if "from napari_construct." in line and door not in line]
+                found += [f"{path.name}: {line}" for line in deeper]
     assert found == []

@@ -1,8 +1,8 @@
-"""The command ``napari-construct``: one file a command.
+"""The command ``napari-construct``: one file per command.
 
-Exit codes: 0 done; 1 some items failed, or a job stopped on an error of its own; 2 usage or bad input,
+Exit codes: 0 success; 1 some items failed, or the job stopped on an internal error; 2 wrong usage or input,
 nothing was done; 130 cancelled with Ctrl-C. Results go to standard output, progress and messages to
-standard error. Modules here import torch and the rest only inside functions, so that ``--help`` is instant.
+standard error. Modules here import torch and other slow packages inside functions, for a fast ``--help``.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help does not load rich
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Segment tissue in H&E images with models trained from image-level labels.",
-    epilog="Exit codes: 0 done, 1 some items failed, 2 usage or bad input, 130 cancelled.",
+    epilog="Exit codes: 0 success, 1 some items failed, 2 wrong usage or input, 130 cancelled.",
 )
 
 
@@ -51,11 +51,9 @@ def _version(wanted: bool) -> bool:
 @app.callback()
 def _main(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show the traceback of an error, not only its message.")
-    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the full traceback of an error.")] = False,
 ) -> None:
     pass
 

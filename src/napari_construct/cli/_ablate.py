@@ -1,4 +1,4 @@
-"""``napari-construct evaluate --ablate``: the variants of a recipe, trained and compared."""
+"""``napari-construct evaluate --ablate``: train and compare variants of a recipe."""
 
 from __future__ import annotations
 
@@ -34,16 +34,14 @@ def run_ablation(
     json_file: str | None,
     markdown_file: Path | None,
 ) -> None:
-    """Train what is not trained yet, compare, print and write."""
+    """Train the missing models, compare all, print and write the scores."""
     from napari_construct.classes import ClassTable
     from napari_construct.data.image_level import load_dataset
     from napari_construct.evaluation.ablation.ablate import ablate_steps
 
     if folder is None or output is None:
-        missing = (
-            "--train, a folder of patches" if folder is None else "--output, a folder for what is trained"
-        )
-        raise ConfigurationError(f"expected {missing}, for --ablate, got none; name one")
+        missing = "--train (a folder of patches)" if folder is None else "--output (a folder for the models)"
+        raise ConfigurationError(f"expected {missing} with --ablate, got none; add it")
     check_folder(output)
     check_json(json_file)
     check_text(markdown_file, "--markdown")
@@ -62,7 +60,7 @@ def run_ablation(
         device=device,
     )
     with progress_bars() as bars:
-        bars.say(f"what is finished is kept in {output}; the same command goes on after a stop")
+        bars.say(f"finished models are stored in {output}; run the same command to resume after a stop")
         report = bars.follow(interruptible(steps))
     write_json(json_file, report.to_dict())
     if markdown_file is not None:

@@ -1,4 +1,4 @@
-"""One line per error; the traceback only when asked for."""
+"""One line per error; the traceback only with ``--debug``."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typer.core import TyperGroup
 from napari_construct.exceptions import ConstructError
 
 CANCELLED: Final = 130
-"""Exit code after Ctrl-C, as shells have it."""
+"""Exit code after Ctrl-C, as in shells."""
 
 
 class OneLineErrors(TyperGroup):
-    """Group of commands that shows what a user can act on, and ends with the documented exit code."""
+    """Command group that shows errors as one line and exits with the documented exit code."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -31,16 +31,16 @@ class OneLineErrors(TyperGroup):
 
 
 def _shown(error: BaseException, ctx: Any, code: int) -> BaseException:
-    """Show an error; what to raise next: the end of the program, or with ``--debug`` the error itself."""
+    """Show an error and return the exception to raise: the exit, or with ``--debug`` the error itself."""
     if ctx.params.get("debug"):
         return error
     typer.echo(f"error: {one_line(error)}", err=True)
     if not isinstance(error, ConstructError):
-        typer.echo("napari-construct --debug ... shows where it happened", err=True)
+        typer.echo("run napari-construct --debug ... to see the traceback", err=True)
     return typer.Exit(code)
 
 
 def one_line(error: BaseException) -> str:
-    """Message of an error without line breaks; its type where it has no message."""
+    """Message of an error on one line; its type if it has no message."""
     text = " ".join(str(error).split())
     return text if isinstance(error, ConstructError) else f"{type(error).__name__}: {text}".rstrip(": ")

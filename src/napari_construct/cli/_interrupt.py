@@ -1,4 +1,4 @@
-"""Ctrl-C between two events of a job, never inside one."""
+"""Ctrl-C stops a job between two events, never within a step."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 @contextmanager
 def delayed_interrupt() -> Iterator[threading.Event]:
-    """Turn Ctrl-C into an event, because a step that is torn apart cannot be resumed."""
+    """Turn Ctrl-C into a flag, because a job cannot resume from the middle of a step."""
     pressed = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield pressed
@@ -29,7 +29,7 @@ def delayed_interrupt() -> Iterator[threading.Event]:
 
 
 def interruptible(steps: Steps[Result]) -> Steps[Result]:
-    """Pass a job on; at the first event after Ctrl-C close it, which saves its state."""
+    """Forward a job. At the first event after Ctrl-C, close it, which saves its state."""
     from napari_construct.events import forward
 
     with delayed_interrupt() as pressed:

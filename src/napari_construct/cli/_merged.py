@@ -1,4 +1,4 @@
-"""The settings of a command, from what was typed, from JSON, and from files and defaults below."""
+"""The settings of a command, merged from typed options, JSON, files and defaults."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ Chosen = TypeVar("Chosen", bound=Settings)
 
 
 def merged(base: Chosen, typed: Mapping[str, Any], text: str | None = None) -> Chosen:
-    """The settings of a command: what was typed goes before JSON, and JSON before the rest.
+    """The settings of a command: typed options override JSON, JSON overrides the base settings.
 
     Parameters
     ----------
     base : Settings
-        A file's, a preset's, or the defaults.
+        Settings of a file or a preset, or the defaults.
     typed : mapping
-        Only what the user typed (``given``), be it equal to the default or not; parts of settings as
-        mappings of their own.
+        Only the typed options (``given``), also if they equal the default. Nested settings are nested
+        mappings.
     text : str, optional
-        JSON of ``--settings``, or the name of a file that holds some.
+        JSON of ``--settings``, or the name of a JSON file.
 
     Raises
     ------
     ConfigurationError
-        If the text is no JSON object, a name is unknown or a value impossible.
+        If the text is not a JSON object, a name is unknown or a value is not valid.
     """
     fields = base.model_dump()
     if text is not None:
@@ -43,22 +43,22 @@ def json_object(text: str, settings: str) -> dict[str, Any]:
     Parameters
     ----------
     text : str
-        JSON, or the name of a file that holds some.
+        JSON, or the name of a JSON file.
     settings : str
-        What the names are those of, for messages.
+        Name of the settings class, for messages.
 
     Raises
     ------
     ConfigurationError
-        If it is no JSON object.
+        If the text is not a JSON object.
     """
     try:
         content = text if text.lstrip().startswith(("{", "[")) else Path(text).read_text(encoding="utf-8")
         found = json.loads(content)
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ConfigurationError(
-            f"expected JSON for --settings, or a file that holds some, got {text!r} ({error}); see "
-            f"{settings} for its names"
+            f"expected JSON or a JSON file for --settings, got {text!r} ({error}); see {settings} for the "
+            "names"
         ) from error
     if not isinstance(found, dict):
         raise ConfigurationError(f"expected a JSON object for --settings, got {type(found).__name__}")
@@ -66,7 +66,7 @@ def json_object(text: str, settings: str) -> dict[str, Any]:
 
 
 def overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Names and values with others laid over them, and within parts of settings over theirs."""
+    """The mapping ``below`` updated with ``above``; nested mappings are updated too."""
     result = dict(below)
     for name, value in above.items():
         old = below.get(name)

@@ -1,4 +1,4 @@
-"""``napari-construct models download`` and ``import``: weights and models onto this computer."""
+"""``napari-construct models download`` and ``import``: get weights and models."""
 
 from __future__ import annotations
 
@@ -18,23 +18,21 @@ Result = TypeVar("Result")
 
 
 def download(
-    name: Annotated[str, typer.Argument(metavar="ID", help="Id of an encoder, see 'models list'.")],
+    name: Annotated[str, typer.Argument(metavar="ID", help="Encoder id, see 'models list'.")],
     mirror: Annotated[
         str | None,
-        typer.Option(
-            "--mirror", help="Folder with the files, or address of a server that answers as the hub does."
-        ),
+        typer.Option("--mirror", help="Folder with the files, or URL of a server with the hub's interface."),
     ] = None,
     accept: Annotated[
-        bool, typer.Option("--accept-licence", help="Do not ask whether you agree to a gated licence.")
+        bool, typer.Option("--accept-licence", help="Agree to a gated licence without being asked.")
     ] = False,
-    again: Annotated[bool, typer.Option("--again", help="Fetch also what is here already.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Download again, even if the files exist.")] = False,
     json_file: options.JsonFile = None,
 ) -> None:
-    """Bring an encoder's weights to this computer.
+    """Download the weights of an encoder.
 
-    A download that stopped goes on where it was. For gated weights the licence is shown, and access is
-    checked before anything is fetched.
+    An interrupted download resumes. For gated weights, the command shows the licence and checks your access
+    before it downloads.
     """
     from napari_construct.encoders.catalogue.download import DownloadSettings, fetch_steps
     from napari_construct.encoders.catalogue.lookup import find_entry
@@ -56,30 +54,31 @@ def import_(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="FILE", help="model.construct, best_cam.pth, a file of weights, or hf-hub:OWNER/NAME."
+            metavar="FILE", help="model.construct, best_cam.pth, a weights file, or hf-hub:OWNER/NAME."
         ),
     ],
     encoder: Annotated[
-        str | None, typer.Option("--encoder", help="The file holds the weights of this encoder.")
+        str | None, typer.Option("--encoder", help="The file contains weights of this encoder.")
     ] = None,
-    name: Annotated[str | None, typer.Option("--name", help="Name of the model from now on.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name for the imported model.")] = None,
     classes: Annotated[
         str | None,
         typer.Option(
-            "--classes", help="Of best_cam.pth, in the order of training; TUM,STR,LYM,NEC otherwise."
+            "--classes", help="Classes of best_cam.pth, in training order; default TUM,STR,LYM,NEC."
         ),
     ] = None,
     mpp: Annotated[
-        float, typer.Option("--mpp", help="Micrometres per pixel that best_cam.pth was trained at.")
+        float, typer.Option("--mpp", help="Micrometres per pixel in the training of best_cam.pth.")
     ] = 0.25,
     encoder_weights: options.EncoderWeights = None,
     file: Annotated[
-        str | None, typer.Option("--file", help="Which file of a hub repository with several models.")
+        str | None, typer.Option("--file", help="File name, if the hub repository has several models.")
     ] = None,
 ) -> None:
-    """Take over a model or weights: checked, and found by name from now on.
+    """Import a model or weights. Use the model by name afterwards.
 
-    Nothing in a file is run. Of the released code's best_cam.pth only what was trained is kept.
+    The file is checked, and no code in it is run. From best_cam.pth of the released code, only the trained
+    weights are kept.
     """
     from napari_construct.models.library.importing import Import, import_steps
 
@@ -89,15 +88,15 @@ def import_(
 
 
 def _ask(entry: EncoderEntry) -> None:
-    """Show where to ask for access, and ask for the user's agreement to the licence."""
+    """Show where to request access, and ask the user to agree to the licence."""
     from napari_construct.exceptions import EncoderError
 
     typer.echo(
-        f"{entry.id} is gated: ask for access at {entry.source}\nreference: {entry.citation}", err=True
+        f"{entry.id} is gated: request access at {entry.source}\nreference: {entry.citation}", err=True
     )
     if not sys.stdin.isatty():
         raise EncoderError(
-            f"{entry.id}: expected your agreement to its licence, got no terminal to ask at; read "
+            f"{entry.id}: expected your agreement to the licence, got no terminal to ask for it; read "
             f"{entry.source}, then add --accept-licence"
         )
     if not typer.confirm("Do you agree to this licence?", err=True):
@@ -105,7 +104,7 @@ def _ask(entry: EncoderEntry) -> None:
 
 
 def _with_bar(steps: Steps[Result]) -> Result:
-    """Drive a job with a bar of bytes; a cancelled download keeps what came."""
+    """Run a job with a progress bar in bytes; a cancelled download keeps its data."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 

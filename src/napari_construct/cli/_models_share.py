@@ -1,4 +1,4 @@
-"""``napari-construct models export``: a model for others."""
+"""``napari-construct models export``: share a model."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import typer
 
 
 def export(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="Name or path of a model.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Model name, or path of a .construct file.")],
     folder: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for the model and its card.")
+        Path, typer.Option("--output", "-o", help="Folder for the model and its model card.")
     ] = Path(),
-    name: Annotated[str | None, typer.Option("--name", help="Of the exported model.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name for the exported model.")] = None,
     licence: Annotated[
-        str, typer.Option("--licence", help="That you give the model, for its card.")
+        str, typer.Option("--licence", help="Licence of the model, for the model card.")
     ] = "unknown",
     push: Annotated[
         str | None, typer.Option("--push", metavar="OWNER/NAME", help="Upload to this hub repository.")
     ] = None,
     public: Annotated[
-        bool, typer.Option("--public/--private", help="Whether a new repository is for everyone.")
+        bool, typer.Option("--public/--private", help="Visibility of a new hub repository.")
     ] = False,
 ) -> None:
-    """Write a model with its card, or upload both; an encoder's weights never go along.
+    """Write a model and its model card, or upload both. Gated encoder weights are never included.
 
-    Models on CONCH: its authors count models trained on its outputs as derivatives, read their terms
-    before you share one.
+    Models on CONCH: its authors count models trained on its outputs as derivatives. Read their terms before
+    you share such a model.
     """
     from napari_construct.models.library.sharing import export_model, push_model
 

@@ -1,8 +1,8 @@
-"""Options that several commands share, and the settings they make.
+"""Options that several commands share, and the settings made from them.
 
-An option that makes a setting is None where it was not typed; what was typed goes before ``--settings``, and
-that before files and defaults (:mod:`._merged`). The defaults are those of the settings; help texts name
-them, because importing the settings would make ``--help`` slow.
+An option that changes a setting is None if the user did not type it. Typed options override ``--settings``,
+and ``--settings`` overrides files and defaults (:mod:`._merged`). The settings hold the defaults. Help texts
+repeat them, because importing the settings would make ``--help`` slow.
 """
 
 from __future__ import annotations
@@ -21,76 +21,77 @@ if TYPE_CHECKING:
 
 HERE: Final = Path()
 
-Model = Annotated[
-    str, typer.Option("--model", "-m", help="Name of a bundled model, or path of a .construct file.")
-]
+Model = Annotated[str, typer.Option("--model", "-m", help="Model name, or path of a .construct file.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")]
 Overwrite = Annotated[
     bool,
     typer.Option(
         "--overwrite",
-        help="Replace files too that napari-construct did not make; without it they are an error. Folders "
-        "of others are never deleted.",
+        help="Also replace files that napari-construct did not create; without this option they are an "
+        "error. Folders that it did not create are never deleted.",
     ),
 ]
 Region = Annotated[
     str | None,
     typer.Option(
-        "--region", help="Only a part: first row, end row, first column, end column, e.g. 0,512,256,768."
+        "--region",
+        help="Use only this part: first row, end row, first column, end column, e.g. 0,512,256,768.",
     ),
 ]
 Classes = Annotated[
     str | None,
-    typer.Option("--classes", help="Classes in the image, a,b,c. Without it the model finds them."),
+    typer.Option(
+        "--classes", help="Classes present in the image, a,b,c. Default: the model predicts class presence."
+    ),
 ]
 Views = Annotated[
     Literal["one", "four", "six"] | None,
     typer.Option(
         "--views",
-        help="Views of each tile that are averaged, which takes so many times longer: four are its quarter "
-        "turns, six the published mirror images and brightnesses. Without it what the model's calibration "
-        "found best.",
+        help="Number of views averaged per tile. Four: quarter turns. Six: the published flips and "
+        "brightness levels. The time grows with the number. Default: the choice stored in the model.",
     ),
 ]
 CrfOfModel = Annotated[
     bool | None,
     typer.Option(
         "--crf/--no-crf",
-        help="Refine masks with the dense CRF. Without either, what suits the model: some need none.",
+        help="Refine masks with the dense CRF, or not. Default auto: the choice stored in the model.",
     ),
 ]
 Tile = Annotated[
     int | None,
     typer.Option(
-        "--tile", min=64, max=4096, help="Side of a tile in pixels at the model's resolution; default 512."
+        "--tile", min=64, max=4096, help="Tile size in pixels at the model's resolution; default 512."
     ),
 ]
 Overlap = Annotated[
     int | None,
-    typer.Option("--overlap", min=0, max=1024, help="Pixels that neighbouring tiles share; default 64."),
+    typer.Option("--overlap", min=0, max=1024, help="Overlap of neighbouring tiles in pixels; default 64."),
 ]
 Mpp = Annotated[
     float | None,
     typer.Option(
-        "--mpp", help="Micrometres per pixel of the images, where the files do not say or are wrong."
+        "--mpp", help="Micrometres per pixel of the images, if the files do not state it or are wrong."
     ),
 ]
 MinConfidence = Annotated[
     float | None,
     typer.Option(
-        "--min-confidence", min=0, max=1, help="Less certain pixels stay unlabelled; default 0, none do."
+        "--min-confidence",
+        min=0,
+        max=1,
+        help="Pixels with a lower probability stay unlabelled; default 0 labels all pixels.",
     ),
 ]
 EncoderWeights = Annotated[
     Path | None,
-    typer.Option(
-        "--encoder-weights", help="File of the encoder's weights, where you must get them yourself."
-    ),
+    typer.Option("--encoder-weights", help="File with the encoder weights, if they are not installed."),
 ]
 AnyEncoder = Annotated[
     bool,
     typer.Option(
-        "--any-encoder", help="Take encoder weights of another hash than the model was trained with."
+        "--any-encoder", help="Accept encoder weights that differ (by hash) from those of the training."
     ),
 ]
 ZeroShot = Annotated[
@@ -98,23 +99,23 @@ ZeroShot = Annotated[
     typer.Option(
         "--zero-shot",
         metavar="ENCODER",
-        help="Without a trained model: classes described in --classes 'tumour: malignant glands; stroma: "
-        "fibrous tissue', compared with the image by this encoder.",
+        help="Segment without a trained model. This encoder compares the image with the descriptions in "
+        "--classes 'tumour: malignant glands; stroma: fibrous tissue'.",
     ),
 ]
 Attention = Annotated[
     DenseAttention | None,
     typer.Option(
         "--attention",
-        help="For --zero-shot: how the last block attends, as in the papers; default clearclip.",
+        help="With --zero-shot: attention of the last block, as in the papers; default clearclip.",
     ),
 ]
 Template = Annotated[
     list[str] | None,
     typer.Option(
         "--template",
-        help="For --zero-shot: what descriptions are put into, e.g. 'an H&E image of {}.'; may be repeated. "
-        "Without it five of the literature.",
+        help="With --zero-shot: prompt template, e.g. 'an H&E image of {}.'; repeat it for several. "
+        "Default: five templates from the literature.",
     ),
 ]
 PromptEnsemble = Annotated[
@@ -122,16 +123,16 @@ PromptEnsemble = Annotated[
     typer.Option(
         "--prompt-ensemble",
         "--several",  # its name in earlier versions
-        help="For --zero-shot: several descriptions of a class (a | b) are averaged (average, the default), "
-        "or each becomes a prototype and the nearest wins (prototypes).",
+        help="With --zero-shot: how several descriptions of a class (a | b) are combined. average (default): "
+        "they are averaged. prototypes: each is a prototype, and the nearest prototype wins.",
     ),
 ]
 Examples = Annotated[
     Path | None,
     typer.Option(
         "--examples",
-        help="For --zero-shot: folder with img/ and mask/ of marked regions (0 the first class ...), instead "
-        "of words.",
+        help="With --zero-shot: folder with img/ and mask/ of marked regions (0 is the first class), used "
+        "instead of descriptions.",
     ),
 ]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps; default auto.")]
@@ -140,30 +141,32 @@ SettingsJson = Annotated[
     typer.Option(
         "--settings",
         metavar="JSON",
-        help="Further settings as JSON, or a file with them; options that are typed go before it. "
+        help="More settings as JSON, or a JSON file. Typed options override it. "
         'Example: {"crf": {"iterations": 3}}',
     ),
 ]
 JsonFile = Annotated[
     str | None,
-    typer.Option("--json", metavar="FILE", help="Write results as JSON to a file, or - for stdout."),
+    typer.Option(
+        "--json", metavar="FILE", help="Write the results as JSON to a file; - means standard output."
+    ),
 ]
 
 
 def given(**options: Any) -> dict[str, Any]:
-    """The options that were typed: those that are not None."""
+    """The typed options: those that are not None."""
     return {name: value for name, value in options.items() if value is not None}
 
 
 def given_crf(crf: bool | None) -> dict[str, Any]:
-    """``--crf`` switches the CRF on with the parameters that are set elsewhere, ``--no-crf`` off."""
+    """``--crf`` switches the CRF on and keeps its other parameters; ``--no-crf`` switches it off."""
     if crf is None:
         return {}
     return {"crf": {} if crf else None}
 
 
 def given_teacher(teacher: str | None) -> dict[str, Any]:
-    """``--teacher``, with "none" for no distillation."""
+    """``--teacher``; "none" means no distillation."""
     return {} if teacher is None else {"teacher": None if teacher == "none" else teacher}
 
 
@@ -183,9 +186,9 @@ def segment_settings(
     crf: bool | None = None,
     **typed: Any,
 ) -> tuple[SegmentSettings, str]:
-    """The settings of a segmentation, and the device that its model is loaded on.
+    """The settings of a segmentation, and the device for the model.
 
-    In JSON of before, the device is one of the settings; it counts where none was typed.
+    Older JSON may contain the device; it is used if no device was typed.
     """
     from napari_construct.cli._merged import json_object, merged
     from napari_construct.inference.settings import SegmentSettings
@@ -200,7 +203,7 @@ def segment_settings(
 
 
 def parse_region(text: str | None) -> tuple[slice, slice] | None:
-    """Rows and columns from "first row, end row, first column, end column"."""
+    """Row and column slices from "first row, end row, first column, end column"."""
     from napari_construct.exceptions import ConfigurationError
 
     if text is None:
@@ -219,7 +222,7 @@ def parse_region(text: str | None) -> tuple[slice, slice] | None:
 
 
 def batch_settings(model: str, segment: SegmentSettings, outputs: str | None, device: str) -> BatchSettings:
-    """The settings object of a batch; ``outputs`` is a list with commas."""
+    """The settings of a batch; ``outputs`` is a list separated by commas."""
     from napari_construct.batch.settings import OUTPUTS, BatchSettings
     from napari_construct.exceptions import ConfigurationError
 

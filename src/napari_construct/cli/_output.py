@@ -1,4 +1,4 @@
-"""Where commands write: folders that can be written to, and JSON for programs."""
+"""Output of commands: check that folders are writable, and write JSON."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ STDOUT = "-"
 
 
 def check_folder(folder: Path) -> None:
-    """Make sure that a folder can be written to, before any work is done.
+    """Check that a folder is writable, before any work is done.
 
     Raises
     ------
     ConfigurationError
-        If it cannot.
+        If it is not.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -28,13 +28,13 @@ def check_folder(folder: Path) -> None:
             pass
     except OSError as error:
         raise ConfigurationError(
-            f"{folder}: expected an output folder that can be written to, got {error.strerror or error}; "
+            f"{folder}: expected a writable output folder, got {error.strerror or error}; "
             "choose another with --output"
         ) from error
 
 
 def check_json(target: str | None) -> None:
-    """Make sure that a JSON file can be written, before any work is done."""
+    """Check that a JSON file can be written, before any work is done."""
     if target is not None and target != STDOUT:
         path = Path(target)
         if path.is_dir():
@@ -43,7 +43,7 @@ def check_json(target: str | None) -> None:
 
 
 def write_json(target: str | None, content: Mapping[str, Any]) -> None:
-    """Write to a file, atomically, or to standard output."""
+    """Write JSON to a file (atomically) or to standard output."""
     if target is None:
         return
     import json

@@ -1,4 +1,4 @@
-"""``napari-construct prototypes add``: a model with one prototype more."""
+"""``napari-construct prototypes add``: add a prototype to a model."""
 
 from __future__ import annotations
 
@@ -13,28 +13,31 @@ from napari_construct.models.default_model import DEFAULT_MODEL
 
 
 def add(
-    output: Annotated[Path, typer.Option("--output", "-o", help="The changed model, a .construct file.")],
-    tissue: Annotated[str, typer.Option("--class", help="The class it becomes a prototype of.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Changed model to write, FILE.construct.")],
+    tissue: Annotated[str, typer.Option("--class", help="Class of the new prototype.")],
     model: options.Model = DEFAULT_MODEL,
     text: Annotated[
         str | None,
-        typer.Option("--text", help="From words, where the encoder knows words; several separated by |."),
+        typer.Option("--text", help="Text for the prototype; needs a text encoder. Separate several by |."),
     ] = None,
-    image: Annotated[Path | None, typer.Option("--image", help="From a region of this image.")] = None,
+    image: Annotated[
+        Path | None, typer.Option("--image", help="Image with a region for the prototype.")
+    ] = None,
     mask: Annotated[
-        Path | None, typer.Option("--mask", help="Image of the same size that marks the region.")
+        Path | None, typer.Option("--mask", help="Mask image of the same size that marks the region.")
     ] = None,
     value: Annotated[
-        int | None, typer.Option("--value", help="Value of the region in the mask; without it all but 0.")
+        int | None,
+        typer.Option("--value", help="Value of the region in the mask; default: all values except 0."),
     ] = None,
     mpp: options.Mpp = None,
     device: options.Device = None,
     encoder_weights: options.EncoderWeights = None,
     any_encoder: options.AnyEncoder = False,
 ) -> None:
-    """Give a class one prototype more, from words or from a marked region; nothing is trained.
+    """Add a prototype to a class, from text or from a marked region. Nothing is trained.
 
-    The prototypes that were trained and the calibration stay as they are.
+    Trained prototypes and the calibration do not change.
     """
     from napari_construct.cli._merged import merged
     from napari_construct.exceptions import ConfigurationError

@@ -1,4 +1,4 @@
-"""Reports as text files and as tables in the terminal."""
+"""Reports as text files and as terminal tables."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def check_text(target: Path | None, option: str) -> None:
-    """Make sure that a text file can be written, before any work is done."""
+    """Check that a text file can be written, before any work is done."""
     if target is not None:
         if target.is_dir():
             raise ConfigurationError(f"{target}: expected a file for {option}, got a folder; add a file name")
@@ -21,7 +21,7 @@ def check_text(target: Path | None, option: str) -> None:
 
 
 def write_text(target: Path, text: str) -> None:
-    """Write a text file in UTF-8, atomically."""
+    """Write a UTF-8 text file atomically."""
     from napari_construct.export.atomic import atomic
 
     with atomic(target) as temporary:
@@ -29,7 +29,7 @@ def write_text(target: Path, text: str) -> None:
 
 
 def print_table(table: Table) -> None:
-    """A table with its note, as wide as it needs."""
+    """Print a table with its title and note."""
     from rich import box
     from rich.console import Console
     from rich.table import Table as Grid

@@ -1,4 +1,4 @@
-"""``segment --zero-shot``: a model from words or from marked examples, without training."""
+"""``segment --zero-shot``: a model from descriptions or marked examples, without training."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from napari_construct.inference.zero_shot.settings import ZeroShotSettings
 
 
-def words_from(
+def zero_shot_settings(
     encoder: str,
     classes: str | None,
     attention: str | None,
     templates: Sequence[str] | None,
     prompt_ensemble: str | None,
 ) -> ZeroShotSettings:
-    """The settings object that widget, command line and Python share.
+    """The zero-shot settings, the same as in the widget and in Python.
 
     Raises
     ------
     ConfigurationError
-        If classes are missing, or a value is none of those there are.
+        If classes are missing, or a value is not valid.
     """
     from napari_construct.exceptions import ConfigurationError
     from napari_construct.inference.zero_shot.settings import ZeroShotSettings
@@ -43,19 +43,19 @@ def words_from(
     return ZeroShotSettings.checked(encoder=encoder, classes=classes, **typed)
 
 
-def untrained(
-    words: ZeroShotSettings,
+def zero_shot_predictor(
+    chosen: ZeroShotSettings,
     examples: Path | None,
     *,
     mpp: float | None,
     device: str,
     encoder_weights: Path | None,
 ) -> Predictor:
-    """A predictor from descriptions, or from a folder of marked examples."""
+    """A predictor made from descriptions, or from a folder of marked examples."""
     from napari_construct.inference.loading import load_model
 
     if examples is None:
-        return load_model(words, device=device, encoder_weights=encoder_weights)
+        return load_model(chosen, device=device, encoder_weights=encoder_weights)
     from napari_construct.data.images import read_image
     from napari_construct.data.masks import pair_by_stem, read_mask
     from napari_construct.inference.zero_shot.predictor import load_zero_shot
@@ -63,8 +63,8 @@ def untrained(
     pairs = pair_by_stem(examples / "img", examples / "mask")
     read = [(read_image(image), read_mask(mask)) for image, mask in pairs.pairs]
     return load_zero_shot(
-        words.encoder,
-        words.classes,
+        chosen.encoder,
+        chosen.classes,
         examples=[(image.pixels, mask) for image, mask in read],
         examples_mpp=next((image.mpp for image, _ in read if image.mpp is not None), mpp),
         device=device,

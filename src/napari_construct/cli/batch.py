@@ -1,4 +1,4 @@
-"""``napari-construct batch``: folders, files and stacks, with a ledger that survives a kill."""
+"""``napari-construct batch``: segment folders, files and stacks; resume after a stop."""
 
 from __future__ import annotations
 
@@ -17,20 +17,18 @@ if TYPE_CHECKING:
 
 
 def batch(
-    inputs: Annotated[list[Path], typer.Argument(help="Image files, TIFF stacks and folders of them.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results and the ledger.")],
+    inputs: Annotated[list[Path], typer.Argument(help="Image files, TIFF stacks, or folders of them.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for results and ledger.")],
     model: options.Model = DEFAULT_MODEL,
     outputs: Annotated[
         str | None,
         typer.Option(
-            "--outputs", help="What is written of each image: mask,overlay,cams,zarr; default mask,overlay."
+            "--outputs", help="Files to write for each image: mask,overlay,cams,zarr; default mask,overlay."
         ),
     ] = None,
-    recursive: Annotated[
-        bool, typer.Option("--recursive/--flat", help="Look into folders of folders.")
-    ] = True,
+    recursive: Annotated[bool, typer.Option("--recursive/--flat", help="Include subfolders, or not.")] = True,
     restart: Annotated[
-        bool, typer.Option("--restart", help="Do everything again instead of going on where it stopped.")
+        bool, typer.Option("--restart", help="Segment all images again instead of resuming.")
     ] = False,
     overwrite: options.Overwrite = False,
     settings: options.SettingsJson = None,
@@ -46,11 +44,11 @@ def batch(
     any_encoder: options.AnyEncoder = False,
     json_file: options.JsonFile = None,
 ) -> None:
-    """Segment many images, and go on where it stopped when it is run again.
+    """Segment many images. Run the same command again to resume.
 
-    Folders keep their structure in the output; each plane of a TIFF stack is one image, and the masks of a
-    stack are joined at the end. A broken image is noted in the ledger (batch.jsonl) and in batch.csv and
-    does not stop the others; the exit code is then 1.
+    The output keeps the folder structure. Each plane of a TIFF stack is one image; the masks of a stack are
+    joined at the end. The ledger (batch.jsonl) and batch.csv list broken images. They do not stop the
+    others; the exit code is then 1.
     """
     from napari_construct.batch.runner import run_batch_steps
     from napari_construct.batch.sources import find_sources
@@ -85,7 +83,7 @@ def batch(
 def _summary(report: BatchReport) -> None:
     for entry in report.failed:
         typer.echo(f"failed: {entry.key}: {entry.error}", err=True)
-    resumed = f" ({len(report.resumed)} of them before)" if report.resumed else ""
+    resumed = f" ({len(report.resumed)} in an earlier run)" if report.resumed else ""
     typer.echo(
         f"{len(report.done)} of {len(report.entries)} done{resumed}, {len(report.failed)} failed; "
         f"results and batch.csv in {report.output}"

@@ -1,4 +1,4 @@
-"""``napari-construct calibrate``: fit a trained model's probabilities and thresholds to new slides."""
+"""``napari-construct calibrate``: fit temperature and presence thresholds to new slides."""
 
 from __future__ import annotations
 
@@ -16,29 +16,26 @@ if TYPE_CHECKING:
 
 
 def calibrate(
-    model: Annotated[str, typer.Argument(help="Name of a bundled model, or path of a .construct file.")],
+    model: Annotated[str, typer.Argument(help="Model name, or path of a .construct file.")],
     data: Annotated[
         Path,
         typer.Argument(
-            help="Validation: a folder with img and mask, or patches with labels (as for train); not the "
-            "training data."
+            help="Validation data: a folder with img and mask, or labelled patches (as for train). Do not "
+            "use the training data."
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Checkpoint to write, FILE.construct.")],
     mpp: Annotated[float | None, typer.Option("--mpp", help="Micrometres per pixel of the data.")] = None,
-    offsets: Annotated[
-        bool, typer.Option("--offsets", help="Also fit the balance between the classes.")
-    ] = False,
+    offsets: Annotated[bool, typer.Option("--offsets", help="Also fit the class balance.")] = False,
     encoder_weights: options.EncoderWeights = None,
     any_encoder: options.AnyEncoder = False,
     device: options.Device = None,
     json_file: options.JsonFile = None,
 ) -> None:
-    """Fit a model's temperature and presence thresholds to validation data; nothing is trained.
+    """Fit the temperature and the presence thresholds of a model to validation data. Nothing is trained.
 
-    How sure the model is of a pixel, and from which score a class counts as present in an image, differs
-    between laboratories and scanners. A few dozen labelled patches of yours, or some images with masks
-    (value 0 is the first class), are enough.
+    Pixel confidence and the best presence thresholds differ between laboratories and scanners. A few dozen
+    labelled patches of your own, or some images with masks (value 0 is the first class), are enough.
     """
     from napari_construct.encoders.catalogue.lookup import create_encoder
     from napari_construct.models.checkpoints.checkpoint import load_checkpoint, save_checkpoint
@@ -76,7 +73,7 @@ def calibrate(
             f"{name} {limit:.2f}"
             for name, limit in zip(made.classes.names, found.presence_thresholds, strict=True)
         )
-        typer.echo(f"temperature {found.temperature:.3f}; present from: {limits}; macro F1 {f1:.3f}")
+        typer.echo(f"temperature {found.temperature:.3f}; presence thresholds: {limits}; macro F1 {f1:.3f}")
         typer.echo(f"checkpoint: {with_suffix(output)}")
 
 

@@ -1,4 +1,4 @@
-"""``napari-construct demo``: the bundled sample from start to end."""
+"""``napari-construct demo``: segment the bundled sample."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SAMPLE: Final = "lymph_node_tumour"
 SAMPLE_MPP: Final = 0.25
 SAMPLE_CLASSES: Final = ("tumour", "lymphoid")
-"""Classes of the sample's mask in the order of its values; 2 is white and left out of scores."""
+"""Classes of the sample mask in the order of its values; 2 is white and excluded from scores."""
 
 
 def demo(
@@ -33,13 +33,13 @@ def demo(
     device: options.Device = None,
     viewer: Annotated[
         bool,
-        typer.Option("--viewer/--no-viewer", help="Open the results in napari where there is a display."),
+        typer.Option("--viewer/--no-viewer", help="Open the results in napari if there is a display."),
     ] = True,
 ) -> None:
     """Segment the bundled sample: a lymph node with tumour (CAMELYON16, CC0).
 
-    Writes mask, CAMs, overlay and record, prints areas, IoU against the bundled mask, and times, and
-    opens napari with all layers.
+    Writes mask, CAMs, overlay and record. Prints areas, IoU with the bundled mask, and times. Then opens
+    napari with all layers.
     """
     clock = time.perf_counter()
     check_folder(output)
@@ -84,13 +84,13 @@ def _sample(name: str) -> Iterator[Path]:
     with as_file(files("napari_construct.data") / "samples" / name) as path:
         if not path.is_file():
             raise InputError(
-                f"{path}: expected the bundled sample, found none; install napari-construct again"
+                f"{path}: expected the bundled sample, got no file; install napari-construct again"
             )
         yield path
 
 
 def _print_scores(result: SegmentationResult) -> None:
-    """Areas, and the IoU where the model has the classes of the sample's mask."""
+    """Print areas, and IoU if the model has the classes of the sample mask."""
     from napari_construct.data.masks import read_mask
     from napari_construct.metrics.segmentation import confusion_matrix, scores_from_confusion
 
@@ -108,4 +108,4 @@ def _print_scores(result: SegmentationResult) -> None:
             f"{row['class']}: {row['pixels']} px{area}, {row['percent_of_tissue']:.1f} % of the tissue{score}"
         )
     if iou is not None:
-        typer.echo(f"mean IoU {scores['miou']:.3f}, white left out")
+        typer.echo(f"mean IoU {scores['miou']:.3f}, white excluded")

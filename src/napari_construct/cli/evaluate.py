@@ -1,4 +1,4 @@
-"""``napari-construct evaluate``: scores on images with masks, predicted and oracle labels."""
+"""``napari-construct evaluate``: score models on images with masks."""
 
 from __future__ import annotations
 
@@ -22,28 +22,30 @@ if TYPE_CHECKING:
 def evaluate(
     images: Annotated[
         Path,
-        typer.Argument(help="Folder of images, or a folder with img and mask inside.", show_default=False),
+        typer.Argument(help="Folder of images, or a folder that contains img and mask.", show_default=False),
     ],
     masks: Annotated[
         Path | None,
-        typer.Argument(help="Folder of masks with the same names: value 0 is the first class."),
+        typer.Argument(help="Folder of masks with matching file names; value 0 is the first class."),
     ] = None,
     model: Annotated[
         list[str] | None,
         typer.Option(
             "--model",
             "-m",
-            help="Name of a bundled model, or path of a .construct file; repeat it for the seeds of a "
-            f"recipe: mean and standard deviation are then reported. Default {DEFAULT_MODEL}.",
+            help="Model name, or path of a .construct file. Repeat it for several seeds of one recipe to get "
+            f"mean and standard deviation. Default {DEFAULT_MODEL}.",
         ),
     ] = None,
     ignore: Annotated[
         list[int] | None,
-        typer.Option("--ignore", min=0, max=255, help="Mask value to leave out of scores; may be repeated."),
+        typer.Option("--ignore", min=0, max=255, help="Mask value to exclude from scores; may be repeated."),
     ] = None,
     preset: Annotated[
         Literal["bcss"] | None,
-        typer.Option("--preset", help="bcss: ignore 4, 0.25 um per pixel, and the paper's Tables 2 and 3."),
+        typer.Option(
+            "--preset", help="bcss: ignore 4, 0.25 um per pixel, print Tables 2 and 3 of the paper."
+        ),
     ] = None,
     settings_json: options.SettingsJson = None,
     views: options.Views = None,
@@ -61,15 +63,17 @@ def evaluate(
     ] = None,
     html_file: Annotated[
         Path | None,
-        typer.Option("--html", metavar="FILE", help="Write one page with tables, plots and example images."),
+        typer.Option(
+            "--html", metavar="FILE", help="Write an HTML page with tables, plots and example images."
+        ),
     ] = None,
     ablate: Annotated[
         str | None,
         typer.Option(
             "--ablate",
             metavar="A,B,...",
-            help="Train and compare variants of a recipe: struct, sim, fusion, text, crf, views. Each is one "
-            "change; needs --train and --output.",
+            help="Train and compare variants of a recipe: struct, sim, fusion, text, crf, views. Each "
+            "variant changes one part. Needs --train and --output.",
         ),
     ] = None,
     train: Annotated[
@@ -78,29 +82,28 @@ def evaluate(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="With --ablate: folder for models and scores; finished ones stay."
+            "--output", "-o", help="With --ablate: folder for models and scores; finished ones are reused."
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="With --ablate: models per variant.")] = 3,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="With --ablate: seeds per variant.")] = 3,
     config: Annotated[
-        Path | None, typer.Option("--config", help="With --ablate: training settings, YAML or JSON.")
+        Path | None, typer.Option("--config", help="With --ablate: training settings, a YAML or JSON file.")
     ] = None,
     teacher: Annotated[
-        str | None, typer.Option("--teacher", help="With --ablate: teacher of the distillation.")
+        str | None, typer.Option("--teacher", help="With --ablate: distillation teacher.")
     ] = None,
     classes: Annotated[
         str | None,
-        typer.Option("--classes", help="With --ablate: names in the order of the mask values, a,b,c."),
+        typer.Option("--classes", help="With --ablate: class names in the order of the mask values, a,b,c."),
     ] = None,
 ) -> None:
     """Score models on a folder of images and a folder of masks.
 
-    Two columns: "predicted", where the model decides which classes an image holds, and "oracle", where
-    the classes of the mask are given. Images that cannot be read are named and left out; the exit code
-    is then 1.
+    The report has two columns. "predicted": the model predicts class presence. "oracle": class presence
+    comes from the mask. Unreadable images are named and excluded; the exit code is then 1.
 
-    With --ablate nothing is scored that exists: variants of a recipe are trained and compared, seed by
-    seed. Ctrl-C stops after the present step, and the same command goes on.
+    With --ablate the command trains and compares variants of a recipe, seed by seed. Ctrl-C stops after the
+    current step. Run the same command to resume.
     """
     from napari_construct.data.masks import find_pairs
     from napari_construct.evaluation.evaluate import evaluate_steps
@@ -171,7 +174,7 @@ def _check_alone(model: list[str] | None, preset: str | None, html_file: Path | 
         if value is not None:
             raise ConfigurationError(
                 f"expected --ablate without {option}, got both; an ablation trains its own models and writes "
-                "--json and --markdown"
+                f"--json and --markdown only, so remove {option}"
             )
 
 
@@ -188,7 +191,7 @@ def _write(
     markdown_file: Path | None,
     html_file: Path | None,
 ) -> None:
-    """Files first, then the tables for the reader, unless standard output belongs to a program."""
+    """Write the files, then print the tables, unless JSON goes to standard output."""
     content = report.to_dict()
     write_json(json_file, content)
     if markdown_file is not None:

@@ -1,4 +1,4 @@
-"""``napari-construct models``: what is here of encoders and models, and how to get the rest."""
+"""``napari-construct models``: list, get, share and remove encoders and models."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ commands = typer.Typer(
     help="Encoders and trained models: list, info, download, import, export, remove, doctor.",
 )
 
-_Id = Annotated[str, typer.Argument(metavar="ID", help="Id of an encoder or name of a model.")]
+_Id = Annotated[str, typer.Argument(metavar="ID", help="Encoder id or model name.")]
 
 
 @commands.command("list")
 def list_models(json_file: options.JsonFile = None) -> None:
-    """Show all encoders and models and what is on this computer.
+    """List all encoders and models, and which are installed.
 
-    Your own encoders go into the file named below the table.
+    Add your own encoders to the file named below the table.
     """
     from napari_construct.encoders.catalogue.overview import overview
     from napari_construct.encoders.folders import user_catalogues
@@ -53,12 +53,12 @@ def list_models(json_file: options.JsonFile = None) -> None:
         return
     _print_table(rows)
     typer.echo(f"models: {', '.join(models) or 'none'}")
-    typer.echo(f"your own encoders: {place}{'' if place.is_file() else ' (not there yet)'}")
+    typer.echo(f"your own encoders: {place}{'' if place.is_file() else ' (does not exist yet)'}")
 
 
 @commands.command("info")
 def info(name: _Id, json_file: options.JsonFile = None) -> None:
-    """Show all that is known of one encoder or model."""
+    """Show the details of one encoder or model."""
     from napari_construct.models.library.overview import model_facts, trained_models
 
     check_json(json_file)
@@ -80,7 +80,7 @@ commands.command("export")(share.export)
 
 @commands.command("remove")
 def remove(name: _Id) -> None:
-    """Delete an encoder's weights, or a model that you imported, from this computer."""
+    """Delete encoder weights or an imported model from this computer."""
     from napari_construct.encoders.catalogue.overview import size_text
     from napari_construct.models.library.overview import remove as delete
 
@@ -89,10 +89,10 @@ def remove(name: _Id) -> None:
 
 @commands.command("doctor")
 def doctor(
-    online: Annotated[bool, typer.Option("--online", help="Ask the hub whether it answers.")] = False,
+    online: Annotated[bool, typer.Option("--online", help="Also check the connection to the hub.")] = False,
     json_file: options.JsonFile = None,
 ) -> None:
-    """Print one screen to paste into a question; it names no token."""
+    """Print a diagnosis to paste into a bug report. It contains no token."""
     from napari_construct.models.library.diagnostics import as_text, diagnose
 
     check_json(json_file)

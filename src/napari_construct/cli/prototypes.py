@@ -1,4 +1,4 @@
-"""``napari-construct prototypes``: what a model decides by, where it sees it, and one more of it."""
+"""``napari-construct prototypes``: list, map and add prototypes, and find their top patches."""
 
 from __future__ import annotations
 
@@ -25,18 +25,17 @@ commands = typer.Typer(
 )
 
 _Prototype = Annotated[
-    str | None, typer.Option("--prototype", "-p", help='For example "tumour 2"; without it the first.')
+    str | None,
+    typer.Option("--prototype", "-p", help='Name, for example "tumour 2"; default: the first prototype.'),
 ]
 
 
 @commands.command("list")
 def list_prototypes(
-    model: Annotated[str, typer.Argument(help="Name of a model, or path of a .construct file.")] = (
-        DEFAULT_MODEL
-    ),
+    model: Annotated[str, typer.Argument(help="Model name, or path of a .construct file.")] = (DEFAULT_MODEL),
     json_file: options.JsonFile = None,
 ) -> None:
-    """Show the prototypes of a model by class."""
+    """List the prototypes of a model by class."""
     from napari_construct.inference.prototypes.names import prototypes_of
     from napari_construct.models.checkpoints.checkpoint import load_checkpoint
     from napari_construct.models.checkpoints.locations import resolve_model
@@ -67,10 +66,10 @@ def map_(
     any_encoder: options.AnyEncoder = False,
     json_file: options.JsonFile = None,
 ) -> None:
-    """Compare every place of an image with every prototype.
+    """Map the similarity of an image to every prototype.
 
-    Writes NAME_similarity.ome.tif (one channel a prototype, cosines), NAME_deciding.tif (1 where the
-    first prototype decides ...) and NAME_prototypes.json.
+    Writes NAME_similarity.ome.tif (cosine similarity, one channel per prototype), NAME_deciding.tif (number
+    of the nearest prototype, from 1) and NAME_prototypes.json.
     """
     import numpy as np
 
@@ -103,21 +102,22 @@ def map_(
     write_record(f"{stem}_prototypes.json", record)
     write_json(json_file, record)
     if json_file != STDOUT:
-        for name, part_decided in share.items():
-            typer.echo(f"{name}: decides {100 * part_decided:.1f} %")
+        for name, part_won in share.items():
+            typer.echo(f"{name}: nearest prototype in {100 * part_won:.1f} % of the pixels")
 
 
 @commands.command("top")
 def top(
-    inputs: Annotated[list[Path], typer.Argument(help="Image files, TIFF stacks and folders of them.")],
+    inputs: Annotated[list[Path], typer.Argument(help="Image files, TIFF stacks, or folders of them.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the gallery.")],
     model: options.Model = DEFAULT_MODEL,
     prototype: _Prototype = None,
     count: Annotated[
-        int | None, typer.Option("--count", min=1, max=200, help="How many patches; default 12.")
+        int | None, typer.Option("--count", min=1, max=200, help="Number of patches; default 12.")
     ] = None,
     per_image: Annotated[
-        int | None, typer.Option("--per-image", min=1, max=200, help="Of one image; default 3.")
+        int | None,
+        typer.Option("--per-image", min=1, max=200, help="Maximum number of patches per image; default 3."),
     ] = None,
     tile: options.Tile = None,
     overlap: options.Overlap = None,
@@ -126,9 +126,9 @@ def top(
     encoder_weights: options.EncoderWeights = None,
     any_encoder: options.AnyEncoder = False,
 ) -> None:
-    """Collect the patches that are most like a prototype.
+    """Collect the patches that are most similar to a prototype.
 
-    Writes top.png, a page of all, top_01.png ... and top.json with where each lies. A broken image is
+    Writes top.png (a page with all patches), top_01.png ... and top.json (positions). A broken image is
     named and does not stop the others; the exit code is then 1.
     """
     from PIL import Image
@@ -165,7 +165,7 @@ def top(
         output / "top.json",
         {"prototype": found.prototype.name, "patches": rows, "failed": dict(found.failed)},
     )
-    typer.echo(f"{len(rows)} patches most like {found.prototype.name} in {output}")
+    typer.echo(f"{len(rows)} patches most similar to {found.prototype.name} in {output}")
     if found.failed:
         raise typer.Exit(1)
 

@@ -1,4 +1,4 @@
-"""``napari-construct second-stage``: a one-pass network from a trained model's own masks."""
+"""``napari-construct second-stage``: train a one-pass network on pseudo masks of a model."""
 
 from __future__ import annotations
 
@@ -17,40 +17,47 @@ if TYPE_CHECKING:
 
 def second_stage(
     model: Annotated[
-        str, typer.Argument(help="First stage: name of a bundled model, or path of a .construct file.")
+        str, typer.Argument(help="First-stage model: model name, or path of a .construct file.")
     ],
     folder: Annotated[
-        Path, typer.Argument(help="Patches with labels as for train, best those the model was trained on.")
+        Path, typer.Argument(help="Labelled patches (as for train); best the training patches of the model.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Checkpoint to write, FILE.construct.")],
     val: Annotated[
         Path | None,
-        typer.Option("--val", help="A folder with img and mask to score on, or patches to calibrate on."),
+        typer.Option(
+            "--val", help="Validation: a folder with img and mask (scores), or patches (calibration)."
+        ),
     ] = None,
     encoder: Annotated[
         str | None,
         typer.Option(
-            "--encoder", help="first (the model's own; default), smp:resnet18 and the like (from scratch)."
+            "--encoder",
+            help="first: the encoder of the first stage (default). smp:resnet18 etc.: train from scratch.",
         ),
     ] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Optimiser steps; default 600.")] = None,
-    batch_size: Annotated[int | None, typer.Option("--batch-size", min=1, help="Patches in a step.")] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", min=1, help="Patches per step.")] = None,
     min_confidence: Annotated[
         float | None,
-        typer.Option("--min-confidence", min=0, max=1, help="Less certain pixels of the masks are left out."),
+        typer.Option(
+            "--min-confidence", min=0, max=1, help="Ignore pseudo-mask pixels of lower probability."
+        ),
     ] = None,
     crf: options.CrfOfModel = None,
     mpp: Annotated[float | None, typer.Option("--mpp", help="Micrometres per pixel of the patches.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Equal seeds give equal runs.")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Random seed. Equal seeds give equal runs on a CPU.")
+    ] = None,
     encoder_weights: options.EncoderWeights = None,
     any_encoder: options.AnyEncoder = False,
     device: options.Device = None,
     json_file: options.JsonFile = None,
 ) -> None:
-    """Train a small network on the masks that a model makes of its training patches.
+    """Train a small network on pseudo masks: the masks of a model on its training patches.
 
-    The result is a model like any other. It needs one pass over an image, no views and no CRF, and is
-    therefore faster; --no-crf is what it was made for.
+    The result is used like any other model. It is faster: it needs one pass over an image, no views and no
+    CRF. It is made for use with --no-crf.
     """
     from napari_construct.cli._merged import merged
     from napari_construct.encoders.catalogue.lookup import create_encoder
@@ -98,7 +105,7 @@ def second_stage(
     )
     if json_file != STDOUT:
         numbers = ", ".join(f"{name} {value:.4f}" for name, value in made.metrics.items())
-        typer.echo(f"{numbers}; {100 * unknown:.1f} % of the masks left out")
+        typer.echo(f"{numbers}; {100 * unknown:.1f} % of the pseudo-mask pixels ignored")
         typer.echo(f"checkpoint: {target}")
 
 

@@ -1,4 +1,4 @@
-"""``napari-construct segment``: masks, CAMs, overlays and records of image files."""
+"""``napari-construct segment``: write masks, CAMs, overlays and records of image files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from napari_construct.cli import _options as options
 from napari_construct.cli._errors import one_line
 from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json
-from napari_construct.cli._zero_shot import untrained, words_from
+from napari_construct.cli._zero_shot import zero_shot_predictor, zero_shot_settings
 from napari_construct.events.progress import Bars, progress_bars
 from napari_construct.models.default_model import DEFAULT_MODEL
 
@@ -45,9 +45,9 @@ def segment(
 ) -> None:
     """Segment image files.
 
-    For each image NAME.png writes NAME_mask.tif (0 unlabelled, 1 the first class ...),
-    NAME_cams.ome.tif, NAME_overlay.png and NAME.json. A broken file is reported and does not stop the
-    others; the exit code is then 1.
+    Writes for each image NAME.png: NAME_mask.tif (0 unlabelled, 1 first class, ...), NAME_cams.ome.tif,
+    NAME_overlay.png and NAME.json. A broken file is reported and does not stop the others; the exit code is
+    then 1.
     """
     from napari_construct.exceptions import ConstructError
     from napari_construct.export.own_files import refuse_others
@@ -73,9 +73,9 @@ def segment(
     check_folder(output)
     check_json(json_file)
     if zero_shot:
-        words = words_from(zero_shot, classes, attention, template, prompt_ensemble)
-        predictor = untrained(
-            words, examples, mpp=settings.mpp, device=device, encoder_weights=encoder_weights
+        chosen = zero_shot_settings(zero_shot, classes, attention, template, prompt_ensemble)
+        predictor = zero_shot_predictor(
+            chosen, examples, mpp=settings.mpp, device=device, encoder_weights=encoder_weights
         )
     else:
         predictor = load_model(model, device=device, encoder_weights=encoder_weights, any_encoder=any_encoder)

@@ -1,4 +1,4 @@
-"""``napari-construct train``: a model from a folder of patches with image-level labels."""
+"""``napari-construct train``: train a model from patches with image-level labels."""
 
 from __future__ import annotations
 
@@ -24,98 +24,105 @@ def train(
     folder: Annotated[
         Path,
         typer.Argument(
-            help="Patches: a sub-folder per class, labels in names (...[10].png), or a CSV with paths."
+            help="Patches: one subfolder per class, labels in file names (...[10].png), or a CSV table."
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Checkpoint to write, FILE.construct.")],
     val: Annotated[
         Path | None,
-        typer.Option(
-            "--val", help="Validation: a folder with img and mask, or patches like the training ones."
-        ),
+        typer.Option("--val", help="Validation: a folder with img and mask, or labelled patches."),
     ] = None,
     encoder: Annotated[
-        str | None, typer.Option("--encoder", help="Encoder; default small from 500 patches on, else mini.")
+        str | None,
+        typer.Option("--encoder", help="Encoder; default small for 500 patches or more, else mini."),
     ] = None,
     teacher: Annotated[
-        str | None, typer.Option("--teacher", help="Teacher of the distillation, or none; default structure.")
+        str | None, typer.Option("--teacher", help="Distillation teacher, or none; default structure.")
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(
-            "--epochs", min=1, help="Passes over the patches; default 20, or as many as make 400 steps."
-        ),
+        typer.Option("--epochs", min=1, help="Training epochs; default 20, or more for at least 400 steps."),
     ] = None,
-    batch_size: Annotated[int | None, typer.Option("--batch-size", min=1, help="Patches in a step.")] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", min=1, help="Patches per step.")] = None,
     sampling: Annotated[
         str | None,
-        typer.Option("--sampling", help="uniform, or balanced: classes alike, and patients within a class."),
+        typer.Option(
+            "--sampling",
+            help="uniform, or balanced: equal weight for classes, and for patients within a class.",
+        ),
     ] = None,
     groups: Annotated[
         str | None,
-        typer.Option("--groups", help="Regular expression for the patient in file names, e.g. '(p[0-9]+)_'."),
+        typer.Option(
+            "--groups", help="Regular expression that finds the patient in file names, e.g. '(p[0-9]+)_'."
+        ),
     ] = None,
     image_size: Annotated[
-        int | None, typer.Option("--image-size", min=16, help="Side in pixels at which patches are shown.")
+        int | None, typer.Option("--image-size", min=16, help="Side of the network input in pixels.")
     ] = None,
     mpp: Annotated[float | None, typer.Option("--mpp", help="Micrometres per pixel of the patches.")] = None,
     classes: Annotated[
         str | None,
         typer.Option(
             "--classes",
-            help="Names in the order of the mask values, a,b,c; or a class table: CSV or JSON file, or JSON.",
+            help="Class names in the order of the mask values, a,b,c; or a class table (CSV file, JSON file, "
+            "or JSON).",
         ),
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option("--config", help="Settings, YAML or JSON; options that are typed go before it."),
+        typer.Option("--config", help="Settings file, YAML or JSON. Typed options override it."),
     ] = None,
     settings_json: Annotated[
         str | None,
         typer.Option(
             "--settings",
             metavar="JSON",
-            help="Further settings as JSON, or a file with them; they go before --config, and options that "
-            "are typed before them. "
-            'Example: {"weights": {"distillation": 0}}',
+            help="More settings as JSON, or a JSON file. They override --config; typed options override "
+            'them. Example: {"weights": {"distillation": 0}}',
         ),
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Equal seeds give equal runs.")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Random seed. Equal seeds give equal runs on a CPU.")
+    ] = None,
     keep_best: Annotated[
         bool | None,
         typer.Option(
-            "--keep-best/--keep-last", help="Keep the epoch with the best validation score; default the last."
+            "--keep-best/--keep-last",
+            help="Keep the epoch with the best validation score, or the last epoch (default).",
         ),
     ] = None,
     patience: Annotated[
         int | None,
-        typer.Option("--patience", min=1, help="Stop after so many validations without a better score."),
+        typer.Option("--patience", min=1, help="Stop after this many validations without a better score."),
     ] = None,
     average_from: Annotated[
         float | None,
-        typer.Option("--average-from", help="Average weights over steps after this share of them, e.g. 0.3."),
+        typer.Option("--average-from", help="Average the weights after this share of the steps, e.g. 0.3."),
     ] = None,
     feature_cache: Annotated[
         bool | None,
         typer.Option(
             "--feature-cache/--no-feature-cache",
-            help="Compute features once, keep them on disk, train from them; default not.",
+            help="Compute frozen features once, store them on disk and train on them; default off.",
         ),
     ] = None,
     precision: Annotated[
         str | None,
-        typer.Option("--precision", help="auto, float32, bfloat16 or float16; default auto, by device."),
+        typer.Option(
+            "--precision", help="auto, float32, bfloat16 or float16; default auto, depends on the device."
+        ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing checkpoint.")] = False,
     device: options.Device = None,
     json_file: options.JsonFile = None,
 ) -> None:
-    """Train a model from patches whose classes are known and whose masks are not.
+    """Train a model from patches with image-level labels (no masks needed).
 
-    The dataset is checked first. Validation masks are only measured with; value 0 is the first class.
-    Ctrl-C stops after the present step and keeps the state: the same command with --resume goes on.
-    With several GPUs: accelerate launch -m napari_construct train ...
+    The command checks the dataset first. Validation masks (value 0 is the first class) are used for scores
+    and calibration, not for training. Ctrl-C stops after the current step and stores the state. Run the same
+    command with --resume to continue. Several GPUs: accelerate launch -m napari_construct train ...
     """
     from napari_construct.training.loop.train import train_steps
     from napari_construct.training.processes import is_main_process
@@ -168,7 +175,7 @@ def _settings(path: Path | None, typed: dict[str, Any], text: str | None = None)
 
 
 def _target(output: Path, *, resume: bool, overwrite: bool) -> Path:
-    """The checkpoint's path, once it is sure that it can be written and nothing is lost."""
+    """The checkpoint path, after checking that it is writable and replaces nothing by accident."""
     from napari_construct.exceptions import ConfigurationError
     from napari_construct.models.checkpoints.locations import with_suffix
 
@@ -177,15 +184,15 @@ def _target(output: Path, *, resume: bool, overwrite: bool) -> Path:
         raise ConfigurationError(f"{target}: expected a file for --output, got a folder; add a file name")
     if target.exists() and not (resume or overwrite):
         raise ConfigurationError(
-            f"{target}: expected a new file, got one that exists; choose another name, --resume to go on, or "
-            "--overwrite to replace it"
+            f"{target}: expected a new file, got an existing one; choose another name, --resume to continue, "
+            "or --overwrite to replace it"
         )
     check_folder(target.parent)
     return target
 
 
 def _dataset(folder: Path, classes: str | None) -> tuple[ClassTable, ImageLevelDataset]:
-    """Class table and patches; the table's order is the model's."""
+    """Class table and patches; the model uses the class order of the table."""
     from napari_construct.classes import ClassTable
     from napari_construct.data.image_level import load_dataset
 
@@ -210,12 +217,12 @@ def _validation(val: Path | None, dataset: ImageLevelDataset) -> ImageLevelDatas
 
 
 def _check(dataset: ImageLevelDataset, bars: Bars, *, quiet: bool) -> None:
-    """Look at every file before anything is trained.
+    """Read every file before training.
 
     Raises
     ------
     DatasetError
-        If files cannot be read.
+        If a file cannot be read.
     """
     from napari_construct.data.image_level import check_steps
     from napari_construct.exceptions import DatasetError
@@ -228,22 +235,22 @@ def _check(dataset: ImageLevelDataset, bars: Bars, *, quiet: bool) -> None:
     if not report.ok:
         names = ", ".join(name for name, _ in report.unreadable[:5])
         raise DatasetError(
-            f"expected patches that can be read, got {len(report.unreadable)} that cannot ({names}); "
-            "repair or remove them"
+            f"expected readable patches, got {len(report.unreadable)} unreadable ({names}); repair or remove "
+            "them"
         )
 
 
 def _say_classes(table: ClassTable, bars: Bars, *, masks: bool) -> None:
-    """Which number is which class: a wrong order is seen here before it is seen in scores."""
-    bars.say("classes, in the order of the model's outputs and of mask values:")
+    """Say which number is which class, so that a wrong order is noticed early."""
+    bars.say("classes, in the order of the model outputs and mask values:")
     for number, name in enumerate(table.names):
         bars.say(f"  {number} -> {name}")
     if masks:
-        bars.say("pixels of the validation masks with other values are left out")
+        bars.say("pixels of the validation masks with other values are ignored")
 
 
 def _with_losses(steps: Steps[Checkpoint], bars: Bars) -> Steps[Checkpoint]:
-    """Write losses beside the bar, and a line per epoch above it."""
+    """Show losses next to the bar, and one line per epoch above it."""
     from napari_construct.events import EpochDone, Event, StepDone, forward
 
     def shown(event: Event) -> tuple[Event, ...]:

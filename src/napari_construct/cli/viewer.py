@@ -1,8 +1,7 @@
-"""``napari-construct app``: napari with torch imported first; and how other commands open napari.
+"""``napari-construct app``: start napari after importing torch; other commands open results in napari.
 
-Nothing below ``widgets`` may import napari, so that everything else works without it. These commands
-therefore start it as a program: ``app`` in this process by the module's name, the others in a process of
-its own.
+Only ``widgets`` may import napari, so that everything else works without it. These commands therefore start
+napari as a program: ``app`` runs its module in this process, the others start a separate process.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ def app(
 ) -> None:
     """Start napari with the widget Segment tissue.
 
-    torch is imported before Qt: on Windows, torch may fail to load its libraries after Qt has loaded its own.
+    torch is imported before Qt: on Windows, torch may fail to load its libraries after Qt.
     """
     reason = why_no_viewer()
     if reason:
@@ -38,17 +37,17 @@ def app(
 
 
 def open_result(record: Path, image: Path) -> None:
-    """Open an image with the results that a record names, in a napari of its own, and wait for its end."""
+    """Open an image and the results of a record in a separate napari process, and wait until it ends."""
     command = [sys.executable, "-m", "napari_construct.widgets.files.view_result", str(record), str(image)]
     subprocess.run(command, check=False)  # noqa: S603 - our own module
 
 
 def why_no_viewer() -> str:
-    """Why napari cannot be opened here, with the remedy; empty where it can."""
+    """Why napari cannot be opened here, and what to do; empty if it can be opened."""
     if importlib.util.find_spec("napari") is None:
         return 'napari is not installed; pip install "napari-construct[all]"'
     if sys.platform.startswith("linux") and not any(
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
     ):
-        return "there is no display; run it on a desktop, or under Xvfb"
+        return "there is no display; run it on a desktop or under Xvfb"
     return ""

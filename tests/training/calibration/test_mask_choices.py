@@ -63,7 +63,7 @@ def test_four_views_are_taken_where_masks_ask_for_them(
 
 def test_the_choice_is_the_models_default() -> None:
     model = load_model("lymph-node", device="cpu")
-    assert model.defaults.crf is not None
+    assert model.resolved(SegmentSettings()).crf is not None
     without = model.calibration.model_copy(update={"crf": False})
     other = type(model)(with_calibration(model.checkpoint, without), "cpu")
-    assert other.defaults.crf is None
+    assert other.resolved(SegmentSettings()).crf is None

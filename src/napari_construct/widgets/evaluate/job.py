@@ -92,6 +92,8 @@ def layers_job(pair: LayerPair, settings: EvaluateSettings) -> Steps[Evaluated]:
     InputError
         If the truth holds values that are neither a class nor ignored.
     """
+    from napari_construct.widgets.evaluate import confusion_plot  # noqa: F401 - slow to import
+
     planes = list(product(*map(range, pair.prediction.shape[:-2])))
     ignore = {*settings.ignore, *({0} if settings.first_class else ())}
     names = pair.classes
@@ -139,6 +141,7 @@ def load_libraries() -> None:
     """Import what :func:`folders_job` and its outcome need."""
     with importing():
         from napari_construct.evaluation import evaluate  # noqa: F401 - this is the purpose
+        from napari_construct.widgets.evaluate import confusion_plot  # noqa: F401
 
 
 def folders_job(images: Path, masks: Path | None, settings: EvaluateSettings) -> Steps[Evaluated]:

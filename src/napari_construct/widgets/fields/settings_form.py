@@ -151,9 +151,7 @@ class SettingsForm(QWidget, Generic[Edited]):
         schema = schema_of(self._owner(row.key), row.key.rpartition(".")[2])
         field = field_of(row, schema, form.parentWidget())
         self._fields[row.key] = field
-        field.setToolTip(row.tip)
-        field.setAccessibleName(row.words)
-        field.setMinimumWidth(_LEAST_WIDTH)
+        describe(field, row.words, row.tip)
         field.edited.connect(self._on_edited)
         if isinstance(field, SwitchField):
             form.addRow(field)
@@ -181,6 +179,13 @@ class SettingsForm(QWidget, Generic[Edited]):
         if not self._quiet and (plain := self.plain()) != self._told:
             self._told = plain
             self.valueChanged.emit()
+
+
+def describe(field: Any, name: str, tip: str) -> None:
+    """Give a control of a form its accessible name, its tooltip and the width it may shrink to."""
+    field.setAccessibleName(name)
+    field.setToolTip(tip)
+    field.setMinimumWidth(_LEAST_WIDTH)
 
 
 def _form(parent: QWidget, *, flush: bool) -> QFormLayout:

@@ -11,7 +11,7 @@ from napari_construct.crf import CRFParameters
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.widgets.fields.fields import ChoiceField
 from napari_construct.widgets.fields.rows import Group, Row
-from napari_construct.widgets.fields.settings_form import Edited, SettingsForm
+from napari_construct.widgets.fields.settings_form import Edited, SettingsForm, describe
 
 DEVICES: Final = {
     "auto": "Automatic",
@@ -67,8 +67,9 @@ class DeviceForm(SettingsForm[Edited]):
     def __init__(self, start: Edited, rows: Sequence[Row | Group], parent: QWidget | None = None) -> None:
         super().__init__(start, rows, parent)
         self._device = ChoiceField(DEVICES, parent=self)
-        self._device.setToolTip("Where the network runs; automatic takes a graphics card if there is one")
-        self._device.setAccessibleName("Device")
+        describe(
+            self._device, "Device", "Where the network runs; automatic takes a graphics card if there is one"
+        )
         self._device.edited.connect(self.valueChanged)
         self.layout().insertRow(0, "Run on", self._device)
 

@@ -40,6 +40,9 @@ def load_libraries() -> None:
     with importing():
         import torch
 
+        from napari_construct.training.loop import train  # noqa: F401 - this is the purpose
+        from napari_construct.widgets.parts import plots  # noqa: F401
+
         torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])
 
 
