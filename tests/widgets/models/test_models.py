@@ -39,7 +39,7 @@ files = [{{ name = "weights.bin" }}]
 source = "https://hub.example/owner/name"
 note = "X."
 licence = "X-1.0"
-meaning = "Only <for> tests & nothing else."
+licence_terms = "Only <for> tests & nothing else."
 citation = "X (2026)."
 gated = {gated}
 """

@@ -109,7 +109,7 @@ def settings_objects() -> st.SearchStrategy[SegmentSettings]:
         brightness=st.floats(0, 255),
         chroma=st.floats(0, 255),
         sigma=st.floats(0, 50),
-        smallest=st.floats(0, 1e12),
+        min_area=st.floats(0, 1e12),
     )
     return st.builds(
         SegmentSettings,

@@ -45,7 +45,7 @@ _ROWS: Final = (
             usual=(0, 80)),
         Row("background.sigma", "Blur", "The image is blurred by this many pixels first",
             usual=(0, 10), decimals=1),
-        Row("background.smallest", "Least area",
+        Row("background.min_area", "Least area",
             "White areas of fewer pixels (lumen, fat cell, crack) belong to the tissue around; 0 takes them "
             "all", usual=(0, 100_000)),
     )),

@@ -34,11 +34,11 @@ _ROWS: Final = (
         choices={name: name for name in ATTENTIONS},
     ),
     Row(
-        "several",
+        "prompt_ensemble",
         "Several texts",
         f"A class may have several descriptions in its prompt, separated by {SEPARATOR}: they are averaged "
-        "into one, or each is kept and the likest decides",
-        choices={"average": "Averaged", "prototypes": "The likest decides"},
+        "into one, or each becomes a prototype and the nearest wins",
+        choices={"average": "Averaged", "prototypes": "Nearest prototype wins"},
     ),
     Row(
         "templates",
