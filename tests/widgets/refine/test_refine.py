@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from napari.layers import Labels
 from PIL import Image as Picture
-from qtpy.QtWidgets import QApplication, QPushButton
+from qtpy.QtWidgets import QApplication, QPushButton, QWidget
 
 from napari_construct.crf import CRFParameters
 from napari_construct.events import Event, run
@@ -27,7 +27,7 @@ from napari_construct.models.network.calibration import BackgroundRule
 from napari_construct.widgets.layers import Decided, camera, evidence, evidences, plane_at, plane_on_view
 from napari_construct.widgets.refine.job import WindowDone
 from napari_construct.widgets.refine.refine import Refine
-from napari_construct.widgets.segment.job import segment_plane, segment_planes
+from napari_construct.widgets.segment.job import SegmentRequest, segment_job
 
 pytestmark = pytest.mark.gui
 
@@ -60,7 +60,8 @@ def decided_once(pixels: np.ndarray, predictor: Predictor, *args: Any, **options
 def segmented(viewer: Any, layer: Any, predictor: Predictor, model: str) -> Labels:
     """The mask that Segment tissue would add."""
     plane = plane_on_view(layer, tuple(viewer.dims.point))
-    _, layers = run(segment_plane(plane, model, SETTINGS, lambda *_: predictor, decided_once))
+    request = SegmentRequest((plane,), None, model, SETTINGS, lambda: predictor, decided_once)
+    _, layers = run(segment_job(request))
     return viewer.add_layer(layers[-1])
 
 
@@ -380,7 +381,7 @@ def test_fits_a_dock_of_320_pixels(qtbot, viewer, widget, theme) -> None:
     changed(qtbot, widget, crf=CRFParameters(smoothness_sigma=3))
     widget.resize(320, 800)
     assert widget.minimumSizeHint().width() <= 320
-    assert widget.findChild(type(widget).__mro__[1], "inside").minimumSizeHint().width() <= 300
+    assert widget.findChild(QWidget, "inside").minimumSizeHint().width() <= 300
 
 
 @pytest.fixture
@@ -388,9 +389,9 @@ def stack(viewer, tissue, predictor, checkpoint) -> Labels:
     """The mask of two different planes."""
     planes = np.stack([tissue, tissue[::-1]])
     layer = viewer.add_image(planes, rgb=True, name="stack", scale=(1, 0.25, 0.25))
-    given = [plane_at(layer, (i,)) for i in range(2)]
-    steps = segment_planes(given, 0, str(checkpoint), SETTINGS, lambda *_: predictor, decided_steps)
-    return viewer.add_layer(run(steps)[1][-1])
+    given = tuple(plane_at(layer, (i,)) for i in range(2))
+    request = SegmentRequest(given, 0, str(checkpoint), SETTINGS, lambda: predictor, decided_steps)
+    return viewer.add_layer(run(segment_job(request))[1][-1])
 
 
 def test_planes_of_a_stack_one_by_one_and_all(qtbot, viewer, stack) -> None:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from napari.utils.notifications import notification_manager
-from qtpy.QtWidgets import QApplication, QPushButton, QRadioButton, QShortcut
+from qtpy.QtWidgets import QApplication, QPushButton, QRadioButton, QShortcut, QWidget
 from tests.widgets.conftest import CLASSES, FakeInference, docked
 
 from napari_construct.classes import ClassTable
@@ -126,7 +126,7 @@ def test_cancel_in_the_middle_adds_nothing_and_closes_the_job(qtbot, viewer, wid
     fake.steps, fake.seconds = 1000, 0.02
     button(widget).click()
     assert button(widget).text() == "Cancel"
-    qtbot.waitUntil(lambda: "of 1000" in widget._control._status.text(), timeout=10_000)
+    qtbot.waitUntil(lambda: "of 1000" in widget.control._status.text(), timeout=10_000)
     button(widget).click()
     assert button(widget).text() == "Cancelling..."
     assert not button(widget).isEnabled()
@@ -168,7 +168,7 @@ def test_error_in_the_worker_reaches_the_user_and_frees_the_button(
     assert button(widget).isEnabled()
     assert fake.closed == 1
     assert len(viewer.layers) == 1
-    widget._control._message._copy.click()
+    widget.control._message._copy.click()
     assert "napari-construct" in QApplication.clipboard().text()
     assert "Traceback" in QApplication.clipboard().text()
     fake.error = None
@@ -209,7 +209,7 @@ def test_layer_deleted_while_running(qtbot, viewer, widget, fake) -> None:
     ]
     qtbot.waitUntil(lambda: not widget.isRunning())
     assert not button(widget).isEnabled()
-    assert "Open" in widget._control.blockedReason()
+    assert "Open" in widget.control.blockedReason()
 
 
 def test_layer_renamed_while_running(qtbot, viewer, widget, fake) -> None:
@@ -282,11 +282,11 @@ def test_theme_change(qtbot, viewer, widget, name) -> None:
 
 
 def test_fits_a_dock_of_320_pixels(qtbot, widget) -> None:
-    widget._control.showMessage("C:/a/very/long/path/" + "without_a_single_space_in_it/" * 6 + "slide.tif")
+    widget.control.showMessage("C:/a/very/long/path/" + "without_a_single_space_in_it/" * 6 + "slide.tif")
     run(qtbot, widget)
     widget.resize(320, 800)
     assert widget.minimumSizeHint().width() <= 320
-    inside = widget.findChild(type(widget).__mro__[1], "inside")
+    inside = widget.findChild(QWidget, "inside")
     assert inside.minimumSizeHint().width() <= 300
 
 

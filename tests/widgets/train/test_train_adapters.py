@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image as Picture
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QWidget
 from tests.widgets.conftest import button, run_job
 
 from napari_construct.classes import ClassTable, TissueClass
@@ -429,7 +429,7 @@ def test_fits_a_dock_of_320_pixels_while_it_shows_a_run(qtbot, viewer, widget, d
     run_job(qtbot, widget)
     drawn_up(qtbot, widget)
     assert widget.minimumSizeHint().width() <= 320
-    assert widget.findChild(type(widget).__mro__[1], "inside").minimumSizeHint().width() <= 300
+    assert widget.findChild(QWidget, "inside").minimumSizeHint().width() <= 300
 
 
 def test_dataset_of_the_test_is_what_it_says(data) -> None:

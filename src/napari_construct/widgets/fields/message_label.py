@@ -6,6 +6,7 @@ import platform
 import re
 import sys
 import traceback
+from dataclasses import dataclass
 from enum import Enum
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
@@ -24,6 +25,23 @@ class Level(Enum):
     INFO = "#56B4E9"
     WARNING = "#E69F00"
     ERROR = "#D55E00"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why something cannot be done, for a person; false where nothing stands in the way."""
+
+    text: str = ""
+    level: Level = Level.INFO
+    error: BaseException | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.text)
+
+
+def problem_of(error: BaseException) -> Problem:
+    """An error as a message whose details can be copied."""
+    return Problem(plain(error), Level.ERROR, error)
 
 
 class MessageLabel(QWidget):

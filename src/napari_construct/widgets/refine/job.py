@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from napari_construct.crf import CRFParameters
 from napari_construct.events import Event, Steps
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.results.result import SegmentationResult
+from napari_construct.widgets.jobs.predictors import KeptDecider
 from napari_construct.widgets.layers import Decided, label_features, labels_layer, twin_placement
 
 Window = tuple[slice, slice]
@@ -53,21 +54,15 @@ class PlaneDone(Event):
     change: Change | None = None
 
 
-def refine_steps(
-    decide: Callable[..., Steps[SegmentationResult]],
-    planes: Sequence[Decided],
-    settings: SegmentSettings,
-    window: Window | None,
-    source: Labels,
-    target: Labels | None,
-) -> Steps[int]:
-    """Decide anew and say which pixels change, plane by plane; returns how many planes were done.
+@dataclass(frozen=True, slots=True, eq=False)
+class RefineRequest:
+    """One refinement.
 
-    Parameters
+    Attributes
     ----------
-    decide : callable
-        ``Decider.steps`` of the given plane: ``decide(decided, settings, window)``.
-    planes : sequence of Decided
+    decider : KeptDecider
+        Decides, and keeps what other settings have in common.
+    planes : tuple of Decided
         What the mask's planes were made from; the one on view first.
     settings : SegmentSettings
         The new ones.
@@ -78,20 +73,31 @@ def refine_steps(
     target : Labels or None
         The layer with the refined mask; a copy of ``source`` is made where there is none yet.
     """
+
+    decider: KeptDecider
+    planes: tuple[Decided, ...]
+    settings: SegmentSettings
+    window: Window | None
+    source: Labels
+    target: Labels | None
+
+
+def refine_job(request: RefineRequest) -> Steps[int]:
+    """Decide anew and say which pixels change, plane by plane; returns how many planes were done."""
+    planes, settings, target = request.planes, request.settings, request.target
     if target is None:
-        target = refined_layer(source, planes[0])
+        target = refined_layer(request.source, planes[0])
         yield LayerMade("refine", 0, len(planes), layer=target)
     for i, decided in enumerate(planes):
-        if window is not None and not i:
-            shape = decided.activation.shape
-            inner, outer = _with_margin(window, shape, settings)
-            part = yield from decide(decided, settings, outer)
+        if request.window is not None and not i:
+            inner, outer = _with_margin(request.window, decided.activation.shape, settings)
+            part = yield from request.decider.steps(decided, settings, outer)
             rows, columns = (
                 slice(a.start - b.start, a.stop - b.start) for a, b in zip(inner, outer, strict=True)
             )
             change = _change(target, part.labels[rows, columns], inner, decided.at)
             yield WindowDone("refine", 0, len(planes), change=change)
-        result = yield from decide(decided, settings)
+        result = yield from request.decider.steps(decided, settings)
         full = (slice(0, result.labels.shape[0]), slice(0, result.labels.shape[1]))
         change = _change(target, result.labels, full, decided.at)
         yield PlaneDone(

@@ -20,11 +20,11 @@ from napari_construct.widgets.jobs.predictors import KeptDecider
 from napari_construct.widgets.layers import Decided, evidence, evidences, look_at, window_on_view
 from napari_construct.widgets.layers.adding import LayerAdder
 from napari_construct.widgets.layers.follower import Follower
-from napari_construct.widgets.parts.copy_row import CopyRow
+from napari_construct.widgets.parts.copy_row import CopyRow, Recipe
 from napari_construct.widgets.parts.layer_chooser import LayerChooser
 from napari_construct.widgets.parts.recipes import as_command, as_python
 from napari_construct.widgets.refine.erased_list import ErasedList
-from napari_construct.widgets.refine.job import LayerMade, PlaneDone, WindowDone, refine_steps
+from napari_construct.widgets.refine.job import LayerMade, PlaneDone, RefineRequest, WindowDone, refine_job
 from napari_construct.widgets.refine.options import RefineButtons, RefineOptions
 from napari_construct.widgets.refine.refined_mask import RefinedMask, RefinedMasks, can_be_refined
 
@@ -60,18 +60,14 @@ class Refine(QWidget):
         self._adder = LayerAdder(viewer, self)
         self._done = False
         self._job = LiveJob("Refine", self)
-        self._layer = LayerChooser(viewer, self, accepts=can_be_refined)
-        self._layer.setToolTip("A mask that Segment tissue made in this session")
-        self._layer.setAccessibleName("Mask")
+        self._layer = self._build_layer_chooser()
         self._options = RefineOptions(self)
         self._erased = ErasedList(self)
         self._message = MessageLabel(self)
-        self._status = QLabel(self)
-        self._status.setAccessibleName("Status")
-        self._status.setToolTip("Whether the mask on view agrees with the settings")
+        self._status = self._build_status()
         self._buttons = RefineButtons(self)
         self._live, self._before = self._buttons.live, self._buttons.before
-        self._copy = CopyRow(self)
+        self._copy = CopyRow(as_python, as_command, self)
         self._build_layout()
         self._connect()
         self._on_layer(self._layer.layer())
@@ -123,6 +119,18 @@ class Refine(QWidget):
         """The message on view."""
         return self._message.text()
 
+    def _build_layer_chooser(self) -> LayerChooser:
+        chooser = LayerChooser(self._viewer, self, accepts=can_be_refined)
+        chooser.setToolTip("A mask that Segment tissue made in this session")
+        chooser.setAccessibleName("Mask")
+        return chooser
+
+    def _build_status(self) -> QLabel:
+        label = QLabel(self)
+        label.setAccessibleName("Status")
+        label.setToolTip("Whether the mask on view agrees with the settings")
+        return label
+
     def _build_layout(self) -> None:
         layout = column(self)
         form = QFormLayout()
@@ -144,8 +152,7 @@ class Refine(QWidget):
         self._adder.finished.connect(self._on_added)
         self._buttons.reset.clicked.connect(self._on_reset)
         self._erased.regionChosen.connect(self._on_region)
-        self._copy.pythonRequested.connect(self._copy_python)
-        self._copy.commandRequested.connect(self._copy_command)
+        self._copy.requested.connect(self._on_copy)
         self._job.progressed.connect(self._on_progress)
         self._job.returned.connect(self._on_returned)
         self._job.failed.connect(self._on_failed)
@@ -212,12 +219,12 @@ class Refine(QWidget):
             return
         self._erased.showReport(mask.report(decided), decided.predictor.classes)
         if mask.isUpToDate(decided, self.value()):
-            self._show_status()
+            self._status.setText(mask.status(self.value()))
         else:
             self._on_changed()
 
     def follow_removal(self) -> None:
-        """Where a refined mask was deleted, the mask that it stood for is on view again."""
+        """Where a refined mask was deleted, show the segmented one again."""
         if not self._adder.isActive():
             for source in self._masks.left_alone(self._viewer.layers):
                 source.visible = True
@@ -228,10 +235,10 @@ class Refine(QWidget):
             return
         target = self.refinedLayer()
         window = window_on_view(target if target is not None and target.visible else source)
-        planes = [decided, *(other for other in mask.planes if every and other is not decided)]
+        planes = (decided, *(other for other in mask.planes if every and other is not decided))
         self._message.clear()
-        steps = partial(refine_steps, self._decider.steps, planes, self.value(), window, source, target)
-        self._job.request(steps, now=now)
+        request = RefineRequest(self._decider, planes, self.value(), window, source, target)
+        self._job.request(partial(refine_job, request), now=now)
 
     def _on_busy(self, busy: bool) -> None:
         if busy:
@@ -259,26 +266,20 @@ class Refine(QWidget):
                 self._erased.showReport(event.result.refinement, event.result.classes)
 
     def _on_returned(self, *_: object) -> None:
+        mask = self._mask()
         if self._adder.isActive():  # told when the layer is there
             self._done = True
-        elif self.refinedLayer() is None:
+        elif mask is None or self.refinedLayer() is None:
             self._status.setText("The refined mask was deleted")
         else:
-            self._show_status()
+            self._status.setText(mask.status(self.value()))
             self.updated.emit()
 
     def _on_added(self) -> None:
-        self._on_before()  # the mask that it stands for is hidden
+        self._on_before()  # hides the mask as segmented
         if self._done:
             self._done = False
             self._on_returned()
-
-    def _show_status(self) -> None:
-        mask = self._mask()
-        n, kept = (0, 0) if mask is None else (mask.stale(self.value()), mask.kept())
-        painted = f"; {kept} painted pixel{'s' if kept > 1 else ''} kept" if kept else ""
-        others = f"; {n} other plane{'s' if n > 1 else ''} not yet" if n else ""
-        self._status.setText(f"Up to date{painted}{others}")
 
     def _on_failed(self, error: Exception) -> None:
         self._message.showMessage(plain(error), Level.ERROR, error)
@@ -301,17 +302,11 @@ class Refine(QWidget):
             side = float(max(region.box[2] - region.box[0], region.box[3] - region.box[1], 32))
             look_at(self._viewer, layer, (row, column), side, _REGION_SHOWN)
 
-    def _copy_python(self, *_: object) -> None:
-        self._copy_as(as_python)
+    def _on_copy(self, recipe: Recipe) -> None:
+        self._copy.copy(partial(self._text, recipe), self._message.showMessage)
 
-    def _copy_command(self, *_: object) -> None:
-        self._copy_as(as_command)
-
-    def _copy_as(self, recipe: Any) -> None:
+    def _text(self, recipe: Recipe) -> str:
         decided = self._decided()
         if decided is None:
-            return
-        self._copy.copyMade(
-            lambda: recipe(decided.plane, decided.model, self.value(), str(decided.predictor.device)),
-            self._message.showMessage,
-        )
+            return ""
+        return recipe(decided.plane, decided.model, self.value(), str(decided.predictor.device))

@@ -76,6 +76,13 @@ class RefinedMask:
         """How many pixels were left as the user painted them although the settings give other labels."""
         return sum(self._kept.values())
 
+    def status(self, settings: SegmentSettings) -> str:
+        """How far the planes agree with these settings, in a line."""
+        n, kept = self.stale(settings), self.kept()
+        painted = f"; {kept} painted pixel{'s' if kept > 1 else ''} kept" if kept else ""
+        others = f"; {n} other plane{'s' if n > 1 else ''} not yet" if n else ""
+        return f"Up to date{painted}{others}"
+
     def paint(self, change: Change) -> int:
         """Write into the layer where nobody else painted, and say how many pixels were kept."""
         return 0 if self._pixels is None else self._pixels.write(change)
