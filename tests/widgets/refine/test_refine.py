@@ -17,6 +17,7 @@ from qtpy.QtWidgets import QApplication, QPushButton, QWidget
 
 from napari_construct.crf import CRFParameters
 from napari_construct.events import Event, run
+from napari_construct.exceptions import ConstructError
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision import decider as finishing
 from napari_construct.inference.decision.decider import finish
@@ -158,13 +159,11 @@ def test_a_moved_slider_gives_what_finish_gives(qtbot, viewer, widget, mask) -> 
     assert refined.metadata["napari_construct"]["record"]["settings"]["crf"] is None
 
 
-def test_the_network_never_runs(qtbot, widget, mask, monkeypatch) -> None:
-    calls = []
-    monkeypatch.setattr(Predictor, "logits", lambda *_: calls.append(1))
-    for weight in (0.0, 10.0, 60.0):
-        changed(qtbot, widget, crf=CRFParameters(appearance_weight=weight))
-    assert calls == []
-    assert evidence(mask).predictor._network is None
+def test_a_mask_is_refined_without_its_network(qtbot, widget, mask) -> None:
+    with pytest.raises(ConstructError, match="without"):
+        _ = evidence(mask).predictor.network
+    settings = changed(qtbot, widget, crf=CRFParameters(appearance_weight=60.0))
+    np.testing.assert_array_equal(widget.refinedLayer().data, expected(mask, settings))
 
 
 def test_compiling_is_told(qtbot, widget, monkeypatch) -> None:
@@ -195,7 +194,7 @@ def test_the_part_on_view_comes_first(qtbot, viewer, widget, mask) -> None:
     changed(qtbot, widget, min_confidence=0.5)
     widget.refinedLayer().corner_pixels = np.array([[20, 30], [120, 130]])  # as after a zoom
     parts = []
-    widget._job.progressed.connect(lambda e: parts.append(e) if isinstance(e, WindowDone) else None)
+    widget.job.progressed.connect(lambda e: parts.append(e) if isinstance(e, WindowDone) else None)
     settings = changed(qtbot, widget, crf=None)
     assert len(parts) == 1
     rows, columns = parts[0].change.indices
@@ -347,15 +346,6 @@ def test_source_deleted_while_its_refined_mask_is_added(
     qtbot.waitUntil(lambda: mask not in viewer.layers and not widget.isRunning(), timeout=20_000)
     assert widget.layer() == second
     assert widget._status.text() == "As segmented"  # and not what became of the other mask
-
-
-def test_viewer_closed_while_it_refines(qtbot, viewer, widget) -> None:
-    gone = []
-    widget.destroyed.connect(lambda: gone.append(True))
-    widget.setValue(widget.value().changed(crf=CRFParameters(iterations=1000)))
-    qtbot.waitUntil(lambda: widget._job._job is not None, timeout=5_000)
-    viewer.close()
-    qtbot.waitUntil(lambda: bool(gone), timeout=5_000)
 
 
 def test_other_layers_are_not_offered(qtbot, viewer, tissue) -> None:

@@ -36,11 +36,11 @@ class LayerInput:
     shape: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class SourcesFound(Event):
     """Keys and names of the images, in their order."""
 
-    items: tuple[tuple[str, str], ...] = ()
+    items: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

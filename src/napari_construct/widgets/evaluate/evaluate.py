@@ -1,4 +1,4 @@
-"""The dock widget Evaluate: how good labels are, or a model on folders of images and masks."""
+"""The dock widget Evaluate: labels against an annotation, or a model on folders of images and masks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage]):
-    """Edits one ``EvaluateSettings`` and compares a prediction with the truth.
+    """Edits one ``EvaluateSettings`` and compares a prediction with its annotation.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
         Raises
         ------
         ValueError
-            If they cannot be; Evaluate is then disabled and says why.
+            If they contradict each other; Evaluate is then disabled and says why.
         """
         return self._input.value()
 
@@ -75,7 +75,7 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
         self._input.truth.setLayer(truth)
 
     def setFolders(self, images: str, masks: str = "") -> None:
-        """Choose images and masks; without the latter they lie in img and mask inside."""
+        """Choose images and masks; without masks, ``images`` holds the folders img and mask."""
         self._input.images.setValue(images)
         self._input.masks.setValue(masks)
 

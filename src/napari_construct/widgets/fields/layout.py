@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QColor, QIcon, QPixmap
-from qtpy.QtWidgets import QFrame, QGroupBox, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QGroupBox, QLayout, QScrollArea, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 
@@ -69,21 +71,31 @@ class VerticalScroll(QScrollArea):
         return int(self.widget().minimumSizeHint().width() + bar)
 
 
-def column(dock: QWidget) -> QVBoxLayout:
-    """An empty column for the parts of a dock widget that scroll; :func:`fill_dock` puts it there."""
+def fill_dock(
+    dock: QWidget,
+    parts: Iterable[QWidget | QLayout],
+    below: Iterable[QWidget],
+    *,
+    grows: QWidget | None = None,
+) -> None:
+    """Lay a dock widget out: parts in a column that scrolls, and below it what is always in view.
+
+    Room that is left goes to the part that ``grows``, or under the last one.
+    """
     inside = QWidget(dock)
     inside.setObjectName("inside")
-    layout = QVBoxLayout(inside)
-    layout.setContentsMargins(0, 0, 6, 0)
-    return layout
-
-
-def fill_dock(dock: QWidget, scrolled: QVBoxLayout, *below: QWidget) -> None:
-    """Lay a dock widget out: a column that scrolls, and below it what is always in view."""
+    column = QVBoxLayout(inside)
+    column.setContentsMargins(0, 0, 6, 0)
+    for part in parts:
+        (column.addLayout if isinstance(part, QLayout) else column.addWidget)(part)
+    if grows is None:
+        column.addStretch(1)
+    else:
+        column.setStretchFactor(grows, 1)
     outer = QVBoxLayout(dock)
-    outer.addWidget(VerticalScroll(scrolled.parentWidget(), dock), 1)
-    for part in below:
-        outer.addWidget(part)
+    outer.addWidget(VerticalScroll(inside, dock), 1)
+    for widget in below:
+        outer.addWidget(widget)
 
 
 def swatch(colour: str, side: int = 14) -> QIcon:

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from napari_construct.events import Event, Steps
 from napari_construct.inference.settings import SegmentSettings
@@ -22,9 +22,13 @@ if TYPE_CHECKING:  # these load torch
     from napari_construct.inference.activation.predictor import Predictor
     from napari_construct.inference.decision.decider import Decider
     from napari_construct.inference.decision.evidence import Window
+    from napari_construct.inference.zero_shot.predictor import ZeroShotPredictor
 
 ModelChoice = str | ZeroShotSettings
 """Name of a bundled model, path of a checkpoint, or an encoder and words."""
+
+_Key = tuple[ModelChoice, str, tuple[int, int] | None]
+"""Model, device, and the state of its file."""
 
 GetPredictor = Callable[[], "Predictor"]
 """Loads the predictor of a request, in the worker's thread; slow the first time."""
@@ -64,8 +68,7 @@ class LoadedModel:
     def __init__(self, load_model: LoadModel) -> None:
         self._load_model = load_model
         self._lock = threading.Lock()
-        self._key: tuple[ModelChoice, str, tuple[int, int] | None] | None = None
-        self._predictor: Predictor | None = None
+        self._kept: tuple[_Key, Predictor] | None = None
 
     def getter(self, model: ModelChoice, device: str) -> GetPredictor:
         """A function for a worker's thread that returns the predictor of a model on a device."""
@@ -75,29 +78,29 @@ class LoadedModel:
         """The predictor of a model on a device."""
         with self._lock:
             key = (model, device, _state(model))
-            if key != self._key and self._redescribe(model, device):
-                self._key = key
-            elif key != self._key:
-                # first let go of the old one: two may not fit into memory
-                self._predictor = self._key = None
-                _give_back()
-                try:
-                    self._predictor = self._load_model(model, device=device)
-                except Exception as error:
-                    _forget_frames(error)
-                    raise
-                self._key = key
-            return self._predictor
+            if self._kept is None or self._kept[0] != key:
+                self._kept = key, self._redescribed(model, device) or self._loaded(model, device)
+            return self._kept[1]
 
-    def _redescribe(self, model: ModelChoice, device: str) -> bool:
-        """Give the encoder that is loaded other words, if that is all that changed."""
-        before, place, _ = self._key or (None, None, None)
+    def _loaded(self, model: ModelChoice, device: str) -> Predictor:
+        self._kept = None  # first let go of the old one: two may not fit into memory
+        _give_back()
+        try:
+            return self._load_model(model, device=device)
+        except Exception as error:
+            _forget_frames(error)
+            raise
+
+    def _redescribed(self, model: ModelChoice, device: str) -> Predictor | None:
+        """The encoder that is loaded with other words, if that is all that changed."""
+        if self._kept is None:
+            return None
+        (before, place, _), predictor = self._kept
         if not isinstance(model, ZeroShotSettings) or not isinstance(before, ZeroShotSettings):
-            return False
+            return None
         if (model.encoder, device) != (before.encoder, place):
-            return False
-        self._predictor = self._predictor.described(model)
-        return True
+            return None
+        return cast("ZeroShotPredictor", predictor).described(model)
 
 
 def _give_back() -> None:

@@ -13,7 +13,7 @@ from napari_construct.encoders.catalogue.download import DownloadSettings, fetch
 from napari_construct.encoders.catalogue.lookup import find_entry
 from napari_construct.encoders.catalogue.overview import EncoderStatus, readable_overview, size_text
 from napari_construct.encoders.entries import EncoderEntry
-from napari_construct.events import Event, Steps, forward
+from napari_construct.events import Event, Result, Steps, forward
 from napari_construct.exceptions import EncoderError
 from napari_construct.widgets.jobs.imports import importing
 
@@ -178,7 +178,7 @@ def in_buttons(sentence: str) -> str:
     return _COMMAND.sub("press Download again", sentence)
 
 
-def in_megabytes(steps: Steps[Any]) -> Steps[Any]:
+def in_megabytes(steps: Steps[Result]) -> Steps[Result]:
     """The same steps; bytes become megabytes, and the stage says of which file."""
 
     def told(event: Event) -> tuple[Event]:

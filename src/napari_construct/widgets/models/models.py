@@ -44,7 +44,7 @@ class Models(JobDock[DownloadSettings, Done]):
     Parameters
     ----------
     viewer : napari.viewer.Viewer
-        Not used; what napari gives every widget.
+        What napari gives every widget; this one adds no layers.
     confirm : callable, optional
         Asks the user a question before something is deleted; a dialog by default.
     """
@@ -94,7 +94,7 @@ class Models(JobDock[DownloadSettings, Done]):
         return self._diagnostics
 
     def rows(self) -> tuple[ModelRow, ...]:
-        """What is here and what can be got; empty until it is known."""
+        """Encoders and models, installed or available; empty until they are listed."""
         return self._table.rows()
 
     def isListing(self) -> bool:
@@ -124,7 +124,7 @@ class Models(JobDock[DownloadSettings, Done]):
         self._on_chosen(row)
 
     def refresh(self, *_: object) -> None:
-        """Look anew what is on this computer."""
+        """List again what is on this computer."""
         if self._listing is None:
             self._listing = job = Job("Look for models", listing_steps, self)
             job.returned.connect(self._on_listed)
@@ -161,7 +161,7 @@ class Models(JobDock[DownloadSettings, Done]):
         return self._table.current() or self._encoder()
 
     def _on_chosen(self, row: ModelRow | None) -> None:
-        """Describe a row; an encoder is also the one to download."""
+        """Describe a row; an encoder is also chosen for download."""
         if row is not None and row.entry is not None and not row.entry.matches(self._source.name()):
             self._source.setValue(self._source.value().model_copy(update={"name": row.name}))
         self._refresh()
@@ -172,7 +172,7 @@ class Models(JobDock[DownloadSettings, Done]):
         if row is not None or (current is not None and current.kind == "encoder"):
             self._table.choose(row)
         if not self._gate.isFor(self._source.name()):
-            self._gate.setAccepted(False)  # it was agreed to another licence
+            self._gate.setAccepted(False)  # the user agreed to another licence
         self._on_changed()
 
     def _on_changed(self, *_: object) -> None:
@@ -180,7 +180,7 @@ class Models(JobDock[DownloadSettings, Done]):
         self.valueChanged.emit(self.value())
 
     def _refresh(self, *_: object) -> None:
-        """Bring everything in line with the chosen row."""
+        """Show the chosen row in every part."""
         row, encoder = self._shown(), self._encoder()
         self._catalogue.showRow(row, busy=self.isRunning())
         self._share.showRow(row)

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QLayout, QWidget
 
 from napari_construct.events import Event, Steps
 from napari_construct.exceptions import ConstructError
-from napari_construct.widgets.fields.layout import column, fill_dock
+from napari_construct.widgets.fields.layout import fill_dock
 from napari_construct.widgets.fields.message_label import Level, Problem, plain
 from napari_construct.widgets.jobs.run_control import RunControl
 from napari_construct.widgets.layers.adding import LayerAdder
@@ -134,14 +134,7 @@ class JobDock(QWidget, Generic[Request, Result]):
         self, *parts: QWidget | QLayout, below: tuple[QWidget, ...] = (), grows: QWidget | None = None
     ) -> None:
         """Put the parts into a column that scrolls; Run, what is below it and the copy row stay in view."""
-        layout = column(self)
-        for part in parts:
-            (layout.addLayout if isinstance(part, QLayout) else layout.addWidget)(part)
-        if grows is None:
-            layout.addStretch(1)
-        else:
-            layout.setStretchFactor(grows, 1)
-        fill_dock(self, layout, self.control, *below, self._copy_row)
+        fill_dock(self, parts, (self.control, *below, self._copy_row), grows=grows)
 
     def _refresh(self, *_: object) -> None:
         """Enable Run, or say what is missing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from qtpy.QtCore import QSize, Signal
@@ -20,7 +20,11 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_construct.types import RGBImage
 from napari_construct.widgets.layers import camera
+
+if TYPE_CHECKING:  # loads torch
+    from napari_construct.inference.prototypes.top_patches import Patch, TopPatches
 
 SIDE: Final = 80
 """Pixels of a picture."""
@@ -36,7 +40,7 @@ class PatchGallery(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._patches: tuple[Any, ...] = ()
+        self._patches: tuple[Patch, ...] = ()
         self._folder = self._button(
             "Folder...", "Look through the images of a folder", "Look through a folder"
         )
@@ -69,12 +73,12 @@ class PatchGallery(QWidget):
         self._list.itemDoubleClicked.connect(self._on_opened)
         self._title.setText("Patches most like the chosen prototype.")
 
-    def patches(self) -> tuple[Any, ...]:
+    def patches(self) -> tuple[Patch, ...]:
         """What is shown, the best first."""
         return self._patches
 
-    def showTop(self, top: Any) -> None:
-        """Show a :class:`~napari_construct.inference.prototypes.top_patches.TopPatches`."""
+    def showTop(self, top: TopPatches) -> None:
+        """Show what a search has found so far."""
         self._patches = top.patches
         self._title.setText(f"Most like {top.prototype.name}, the best first:")
         self._list.clear()
@@ -104,7 +108,7 @@ class PatchGallery(QWidget):
         return button
 
 
-def show_patch(viewer: Any, layer: Any, patch: Any) -> None:
+def show_patch(viewer: Any, layer: Any, patch: Patch) -> None:
     """Bring a patch to the middle of the canvas: of the file that it is from, or of a layer."""
     file = Path(patch.key.partition("#")[0])
     if file.is_file():
@@ -118,7 +122,7 @@ def show_patch(viewer: Any, layer: Any, patch: Any) -> None:
     view.center = (*view.center[:-2], *world[-2:])
 
 
-def _icon(pixels: Any) -> QIcon:
+def _icon(pixels: RGBImage) -> QIcon:
     rows, columns = pixels.shape[:2]
     data = np.ascontiguousarray(pixels)
     image = QImage(data.data, columns, rows, 3 * columns, QImage.Format.Format_RGB888)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image
@@ -47,7 +47,8 @@ def about(predictor: Predictor) -> ModelLoaded:
     from napari_construct.inference.prototypes.names import prototypes_of
     from napari_construct.models.network.prompts import as_text_encoder
 
-    words, network = "", predictor.network
+    words = ""
+    network: Any = predictor.network  # of one of two architectures
     try:
         as_text_encoder(network.encoder)
         width = network.head.prototypes.vectors.shape[-1] if hasattr(network.head, "prototypes") else 0

@@ -56,6 +56,8 @@ from napari_construct.widgets.prototypes.view import SimilarityView
 if TYPE_CHECKING:
     import napari.viewer
 
+    from napari_construct.inference.prototypes.top_patches import Patch
+
 Outcome = Compared | LayerMade | ModelLoaded | Saved | TopFound
 
 
@@ -275,5 +277,5 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
             self.gallery.showTop(outcome.top)
             self.control.summarise(*top_summary(outcome.top))
 
-    def _on_patch(self, patch: Any) -> None:
+    def _on_patch(self, patch: Patch) -> None:
         show_patch(self._viewer, self._source.layer(), patch)

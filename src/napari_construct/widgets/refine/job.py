@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,29 +29,29 @@ class Change:
     labels: NDArray[np.uint8]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class LayerMade(Event):
     """The layer that shows the refined mask was made; it is to be added."""
 
-    layer: Labels | None = None
+    layer: Labels
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class WindowDone(Event):
     """The part on view is refined."""
 
-    change: Change | None = None
+    change: Change
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class PlaneDone(Event):
     """A whole plane is refined: its result, the table of it, and what has to change in its layer."""
 
-    decided: Decided | None = None
-    settings: SegmentSettings | None = None
-    result: SegmentationResult | None = None
-    features: Mapping[str, Any] = field(default_factory=dict)
-    change: Change | None = None
+    decided: Decided
+    settings: SegmentSettings
+    result: SegmentationResult
+    features: Mapping[str, Any]
+    change: Change
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""The dock widget Refine: the decisions after the network, tried live on what the network saw."""
+"""The dock widget Refine: thresholds, background and CRF of a mask, changed live without the network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from napari_construct.crf import COMPILING
 from napari_construct.events import Event
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.refinement.safeguard import ErasedRegion
-from napari_construct.widgets.fields.layout import boxed, column, fill_dock
+from napari_construct.widgets.fields.layout import boxed, fill_dock
 from napari_construct.widgets.fields.message_label import Level, MessageLabel, plain
 from napari_construct.widgets.jobs.live import LiveJob
 from napari_construct.widgets.jobs.predictors import KeptDecider
@@ -34,18 +34,27 @@ if TYPE_CHECKING:
 _REGION_SHOWN: Final = 150.0
 """Length on the canvas, in its pixels, of a region that was chosen from the list."""
 
+_RESET: Final = ("crf", "min_confidence", "presence_threshold", "background", "background_exponent")
+
 
 class Refine(QWidget):
-    """Edits one ``SegmentSettings`` and shows at once what it makes of a mask; never runs the network.
+    """Edits one ``SegmentSettings`` and applies it to a mask at once; never runs the network.
 
-    The mask of Segment tissue stays as it is; the refined one is a layer beside it, whose changes napari's
-    undo takes back. Pixels that the user painted in it, or in the mask before, stay as painted. Of a
-    stack the plane on view is refined, and every plane when asked for.
+    The mask of Segment tissue does not change. The refined mask is a second layer; napari's undo takes its
+    changes back. Pixels that the user painted in either mask stay as painted. Of a stack the plane on view
+    is refined, or every plane on request.
 
     Parameters
     ----------
     viewer : napari.viewer.Viewer
         Whose masks are offered.
+
+    Attributes
+    ----------
+    options : RefineOptions
+        The sliders.
+    job : LiveJob
+        What refines, with its events.
     """
 
     valueChanged = Signal(object)
@@ -59,9 +68,9 @@ class Refine(QWidget):
         self._masks = RefinedMasks()
         self._adder = LayerAdder(viewer, self)
         self._done = False
-        self._job = LiveJob("Refine", self)
+        self.job = LiveJob("Refine", self)
         self._layer = self._build_layer_chooser()
-        self._options = RefineOptions(self)
+        self.options = RefineOptions(self)
         self._erased = ErasedList(self)
         self._message = MessageLabel(self)
         self._status = self._build_status()
@@ -74,21 +83,11 @@ class Refine(QWidget):
 
     def value(self) -> SegmentSettings:
         """The settings on view."""
-        return self._options.value()
+        return self.options.value()
 
     def setValue(self, value: SegmentSettings) -> None:
         """Show settings; emits ``valueChanged`` where something changed, and refines where live."""
-        self._options.setValue(value)
-
-    @property
-    def options(self) -> RefineOptions:
-        """The sliders."""
-        return self._options
-
-    @property
-    def job(self) -> LiveJob:
-        """What refines, with its events."""
-        return self._job
+        self.options.setValue(value)
 
     def layer(self) -> Any:
         """The mask that is refined, or None."""
@@ -113,7 +112,7 @@ class Refine(QWidget):
         self._request(now=True, every=True)
 
     def isRunning(self) -> bool:
-        return self._job.is_busy or self._adder.isActive()
+        return self.job.is_busy or self._adder.isActive()
 
     def message(self) -> str:
         """The message on view."""
@@ -132,19 +131,15 @@ class Refine(QWidget):
         return label
 
     def _build_layout(self) -> None:
-        layout = column(self)
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow("Mask", self._layer)
-        layout.addLayout(form)
-        layout.addWidget(self._options)
-        layout.addWidget(boxed("What the CRF erased", self._erased))
-        layout.addStretch(1)
-        fill_dock(self, layout, self._message, self._status, self._buttons, self._copy)
+        parts = (form, self.options, boxed("What the CRF erased", self._erased))
+        fill_dock(self, parts, (self._message, self._status, self._buttons, self._copy))
 
     def _connect(self) -> None:
         self._layer.layerChanged.connect(self._on_layer)
-        self._options.valueChanged.connect(self._on_changed)
+        self.options.valueChanged.connect(self._on_changed)
         self._live.toggled.connect(self._on_live)
         self._buttons.once.clicked.connect(self.update_once)
         self._buttons.every.clicked.connect(self.update_all)
@@ -153,10 +148,10 @@ class Refine(QWidget):
         self._buttons.reset.clicked.connect(self._on_reset)
         self._erased.regionChosen.connect(self._on_region)
         self._copy.requested.connect(self._on_copy)
-        self._job.progressed.connect(self._on_progress)
-        self._job.returned.connect(self._on_returned)
-        self._job.failed.connect(self._on_failed)
-        self._job.busyChanged.connect(self._on_busy)
+        self.job.progressed.connect(self._on_progress)
+        self.job.returned.connect(self._on_returned)
+        self.job.failed.connect(self._on_failed)
+        self.job.busyChanged.connect(self._on_busy)
         self._planes = Follower(self, "follow_plane", [self._viewer.dims.events.current_step])
         self._removals = Follower(self, "follow_removal", [self._viewer.layers.events.removed])
 
@@ -170,13 +165,13 @@ class Refine(QWidget):
 
     def _on_layer(self, _: Any) -> None:
         """Start from the settings under which the chosen mask was made."""
-        self._job.cancel()
+        self.job.cancel()
         self._adder.drop()
         self._done = False
         decided = self._decided()
         self._erased.showReport(None, None)
         self._before.setChecked(False)
-        for part in (self._options, self._buttons, self._copy, self._erased):
+        for part in (self.options, self._buttons, self._copy, self._erased):
             part.setEnabled(decided is not None)
         self._buttons.every.setVisible(decided is not None and len(evidences(self._layer.layer())) > 1)
         if decided is None:
@@ -184,12 +179,12 @@ class Refine(QWidget):
             self._status.clear()
             return
         self._message.clear()
-        self._options.blockSignals(True)
-        self._options.showModel(
+        self.options.blockSignals(True)
+        self.options.showModel(
             decided.predictor.calibration.background, published=decided.predictor.published
         )
-        self._options.setValue(decided.settings)
-        self._options.blockSignals(False)
+        self.options.setValue(decided.settings)
+        self.options.blockSignals(False)
         self._status.setText("As segmented")
 
     def _on_changed(self) -> None:
@@ -206,11 +201,9 @@ class Refine(QWidget):
     def _on_reset(self, *_: object) -> None:
         """The settings of the run, with the CRF and the thresholds that suit the model."""
         decided = self._decided()
-        if decided is None:
-            return
-        names = ("crf", "min_confidence", "presence_threshold", "background", "background_exponent")
-        defaults = decided.predictor.resolved(SegmentSettings())
-        self.setValue(self.value().changed(**{name: getattr(defaults, name) for name in names}))
+        if decided is not None:
+            defaults = decided.predictor.resolved(SegmentSettings())
+            self.setValue(self.value().changed(**{name: getattr(defaults, name) for name in _RESET}))
 
     def follow_plane(self) -> None:
         """Another plane of a stack is on view: show what is known of it, and refine it where live."""
@@ -238,7 +231,7 @@ class Refine(QWidget):
         planes = (decided, *(other for other in mask.planes if every and other is not decided))
         self._message.clear()
         request = RefineRequest(self._decider, planes, self.value(), window, source, target)
-        self._job.request(partial(refine_job, request), now=now)
+        self.job.request(partial(refine_job, request), now=now)
 
     def _on_busy(self, busy: bool) -> None:
         if busy:
@@ -250,19 +243,12 @@ class Refine(QWidget):
             return
         if event.stage.startswith(COMPILING):
             self._status.setText("Refining..." if event.done else f"{event.stage.capitalize()}...")
-        elif isinstance(event, LayerMade) and event.layer is not None:
+        elif isinstance(event, LayerMade):
             mask.setLayer(event.layer)
             self._adder.add([event.layer])
-        elif self.refinedLayer() is None:  # deleted meanwhile
-            return
-        elif isinstance(event, WindowDone | PlaneDone):
-            self._show(mask, event)
-
-    def _show(self, mask: RefinedMask, event: WindowDone | PlaneDone) -> None:
-        kept = 0 if event.change is None else mask.paint(event.change)
-        if isinstance(event, PlaneDone) and event.decided and event.settings and event.result:
-            mask.settle(event.decided, event.settings, event.result, event.features, kept)
-            if event.decided is self._decided():
+        elif self.refinedLayer() is not None and isinstance(event, WindowDone | PlaneDone):
+            mask.take(event)
+            if isinstance(event, PlaneDone) and event.decided is self._decided():
                 self._erased.showReport(event.result.refinement, event.result.classes)
 
     def _on_returned(self, *_: object) -> None:

@@ -65,11 +65,11 @@ class SegmentRequest:
     device: str = "auto"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class PlaneSegmented(Event):
     """A plane of a stack is segmented."""
 
-    finished: Finished | None = None
+    finished: Finished
 
 
 def segment_job(request: SegmentRequest) -> Steps[Outcome]:

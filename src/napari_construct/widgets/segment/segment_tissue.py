@@ -230,7 +230,7 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
             recolour(self._viewer.layers, table)
 
     def _on_event(self, event: Event) -> None:
-        if self._finished is not None and isinstance(event, PlaneSegmented) and event.finished is not None:
+        if self._finished is not None and isinstance(event, PlaneSegmented):
             self._finished.add(event.finished)
 
     def _on_cancelled(self) -> None:

@@ -157,7 +157,7 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
             self.start("Estimate the training", estimate_job, request)
 
     def use(self) -> None:
-        """Put the model into Segment tissue, which is opened where it is not open."""
+        """Choose the model in Segment tissue, which opens if it is not open."""
         self._use.use()
 
     def isLooking(self) -> bool:
