@@ -129,15 +129,17 @@ def test_stack_layer_gives_a_stack_of_labels(qtbot, viewer, widget, tissue) -> N
 
 def test_cancel_keeps_what_is_done_and_the_next_run_goes_on(qtbot, widget, folder) -> None:
     widget.addPaths([str(folder)])
-    widget.control.progressed.connect(
-        lambda e: widget.cancel() if getattr(getattr(e, "entry", None), "state", "") == "done" else None
-    )
+
+    def press(event: Any) -> None:
+        if getattr(getattr(event, "entry", None), "state", "") == "done":
+            widget.cancel()
+
+    widget.control.progressed.connect(press)
     widget.run()
     qtbot.waitUntil(lambda: not widget.isRunning(), timeout=60_000)
     assert "Cancelled" in widget.message()
     assert list(states(widget).values()).count("done") == 1
-    widget.control.progressed.disconnect()
-    widget.control.progressed.connect(widget._on_progress)
+    widget.control.progressed.disconnect(press)
     run(qtbot, widget)
     assert "1 of them before" in widget.message()
 

@@ -152,14 +152,6 @@ def test_layers_of_different_shape(viewer, widget, layers) -> None:
     assert "expected labels of one shape" in widget.message()
 
 
-def test_layer_removed_while_the_job_runs(qtbot, viewer, widget, layers) -> None:
-    widget.setLayers(*layers)
-    widget.run()
-    viewer.layers.remove("mask")
-    qtbot.waitUntil(lambda: not widget.isRunning(), timeout=30_000)
-    assert widget.outcome.table.rows() == ROWS
-
-
 def test_layers_renamed_while_the_job_runs(qtbot, viewer, widget, layers) -> None:
     widget.setLayers(*layers)
 

@@ -388,21 +388,6 @@ def test_copied_text_brings_the_same_files(qtbot, widget: Models, how: str, tmp_
     assert located(find_entry("x-gated")).weights.read_bytes() == CONTENT
 
 
-def test_closing_the_viewer_while_it_downloads_is_fine(
-    qtbot, make_napari_viewer_proxy, server: Hub, wait_for_threads: None
-) -> None:
-    viewer = make_napari_viewer_proxy()
-    widget = Models(viewer)
-    viewer.window.add_dock_widget(widget, name="Models")
-    wait(qtbot, widget)
-    server.slowly = 0.05
-    widget.choose("encoder", "x-open")
-    widget.run()
-    assert widget.isRunning()
-    viewer.close()
-    QApplication.processEvents()
-
-
 def test_more_columns_where_there_is_room(widget: Models) -> None:
     table = widget._catalogue.table
     for width, shown in ((280, 3), (500, 5), (800, 6)):

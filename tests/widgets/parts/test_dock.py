@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,9 +55,6 @@ class Names(JobDock[Request, Labels]):
 
     def problem(self) -> Problem:
         return Problem("" if self.line.text() else "Type a name.")
-
-    def text(self, recipe: Callable[[Request], str]) -> str:
-        return "" if self.control.blockedReason() else super().text(recipe)
 
     def _on_result(self, layer: Labels) -> None:
         self.control.summarise(f"{layer.name} was added.")

@@ -285,7 +285,7 @@ def test_cancel_keeps_the_state_and_going_on_gives_the_same_model(qtbot, widget,
     widget.run()
     qtbot.waitUntil(lambda: not widget.isRunning(), timeout=60_000)
     widget.control.progressed.disconnect(press)
-    assert "where it stood is kept" in widget.message()
+    assert "state of the run is kept" in widget.message()
     assert button(widget, "Go on training").isEnabled()
     shown = list(widget.progress.lines("losses")["all"][0])
     run_job(qtbot, widget)

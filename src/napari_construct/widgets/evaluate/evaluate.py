@@ -40,6 +40,11 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
     ----------
     viewer : napari.viewer.Viewer
         Whose labels layers are offered and where error maps are added.
+
+    Attributes
+    ----------
+    outcome : EvaluateOutcome
+        Scores, confusion matrix and images.
     """
 
     verb = "Evaluate"
@@ -49,9 +54,9 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
     def __init__(self, viewer: napari.viewer.Viewer, *, parent: QWidget | None = None) -> None:
         super().__init__(viewer, parent)
         self._input = EvaluateInput(viewer, self)
-        self._outcome = EvaluateOutcome(self)
+        self.outcome = EvaluateOutcome(self)
         self._ahead = Ahead(load_libraries, self)
-        self._lay_out(self._input, self._outcome)
+        self._lay_out(self._input, self.outcome)
         self._connect()
         self._refresh()
 
@@ -79,11 +84,6 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
         self._input.images.setValue(images)
         self._input.masks.setValue(masks)
 
-    @property
-    def outcome(self) -> EvaluateOutcome:
-        """Scores, confusion matrix and images."""
-        return self._outcome
-
     def request(self) -> LayersRequest | FoldersRequest:
         """What Run asks for."""
         settings = self.value()
@@ -98,10 +98,8 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
         return Problem(self._input.problem() or self._input.options.problem())
 
     def text(self, recipe: Callable[[LayersRequest | FoldersRequest], str]) -> str:
-        if self.control.blockedReason():
-            return ""
-        text = recipe(self.request())
-        if not text:
+        text = super().text(recipe)
+        if not text and not self.control.blockedReason():
             self.control.showMessage("Layers can be compared in napari only: copy as Python.")
         return text
 
@@ -113,7 +111,7 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
 
     def _image(self, name: str) -> ImageRequest | None:
         """The image of this name; None where there is none, or no scores yet."""
-        scored = self._outcome.scored()
+        scored = self.outcome.scored()
         if scored is None or scored.report is None:
             return None
         settings = self.value()
@@ -126,9 +124,9 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
 
     def _connect(self) -> None:
         self._input.valueChanged.connect(self._on_changed)
-        self._outcome.opened.connect(self.openImage)
-        self._outcome.said.connect(self.control.showMessage)
-        self._outcome.failed.connect(self._on_failed)
+        self.outcome.opened.connect(self.openImage)
+        self.outcome.said.connect(self.control.showMessage)
+        self.outcome.failed.connect(self._on_failed)
 
     def _on_changed(self) -> None:
         if self._input.mode.get() == "folders":
@@ -143,7 +141,7 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
         self._adder.add(result.layers)
 
     def _show(self, scored: Scored) -> None:
-        self._outcome.showScored(scored)
+        self.outcome.showScored(scored)
         mean = scored.rows()[-1][1]
         words, notices = f"Done: mIoU {mean} %", []
         if scored.content is not None:

@@ -30,7 +30,7 @@ class ModelLoader(QObject):
     loaded = Signal(object)
     """What loading the model that was asked for last returned: by default its predictor."""
     changed = Signal()
-    """What :meth:`isLoading` and :meth:`error` say."""
+    """What :meth:`isLoading` and :meth:`problem` say."""
 
     def __init__(
         self,
@@ -45,10 +45,6 @@ class ModelLoader(QObject):
 
     def isLoading(self) -> bool:
         return self._job is not None
-
-    def error(self) -> Exception | None:
-        """Why the model asked for last cannot be loaded."""
-        return self._error
 
     def problem(self, model: ModelChoice) -> Problem:
         """Why this model cannot be run yet, if so."""

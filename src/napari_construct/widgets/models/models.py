@@ -11,6 +11,7 @@ from napari_construct.encoders.catalogue.download import DownloadSettings
 from napari_construct.widgets.fields.layout import fold
 from napari_construct.widgets.fields.message_label import Level, Problem
 from napari_construct.widgets.jobs.workers import Job
+from napari_construct.widgets.models import job as jobs
 from napari_construct.widgets.models.catalogue import CatalogueView
 from napari_construct.widgets.models.diagnostics import DiagnosticsBox
 from napari_construct.widgets.models.gate import GateBox
@@ -21,13 +22,6 @@ from napari_construct.widgets.models.job import (
     Listing,
     ModelRow,
     UploadRequest,
-    access_job,
-    download_job,
-    export_job,
-    import_job,
-    listing_steps,
-    remove_job,
-    upload_job,
 )
 from napari_construct.widgets.models.share import ShareBox
 from napari_construct.widgets.models.source import DownloadSource, download_problem
@@ -47,6 +41,11 @@ class Models(JobDock[DownloadSettings, Done]):
         What napari gives every widget; this one adds no layers.
     confirm : callable, optional
         Asks the user a question before something is deleted; a dialog by default.
+
+    Attributes
+    ----------
+    diagnostics : DiagnosticsBox
+        The installation on one screen.
     """
 
     verb = "Download"
@@ -69,7 +68,7 @@ class Models(JobDock[DownloadSettings, Done]):
         self._gate = GateBox(self)
         self._source = DownloadSource(self)
         self._share = ShareBox(self)
-        self._diagnostics = DiagnosticsBox(self)
+        self.diagnostics = DiagnosticsBox(self)
         self._build_layout()
         self._connect()
         self.refresh()
@@ -88,11 +87,6 @@ class Models(JobDock[DownloadSettings, Done]):
         if self.value() != before:
             self.valueChanged.emit(self.value())
 
-    @property
-    def diagnostics(self) -> DiagnosticsBox:
-        """The installation on one screen."""
-        return self._diagnostics
-
     def rows(self) -> tuple[ModelRow, ...]:
         """Encoders and models, installed or available; empty until they are listed."""
         return self._table.rows()
@@ -106,7 +100,7 @@ class Models(JobDock[DownloadSettings, Done]):
         return self.value()
 
     def launch(self, request: DownloadSettings) -> None:
-        self.start("Download", download_job, request)
+        self.start("Download", jobs.download_job, request)
 
     def problem(self) -> Problem:
         return Problem(download_problem(self.value(), self._encoder(), listed=bool(self._table.rows())))
@@ -126,7 +120,7 @@ class Models(JobDock[DownloadSettings, Done]):
     def refresh(self, *_: object) -> None:
         """List again what is on this computer."""
         if self._listing is None:
-            self._listing = job = Job("Look for models", listing_steps, self)
+            self._listing = job = Job("Look for models", jobs.listing_steps, self)
             job.returned.connect(self._on_listed)
             job.failed.connect(self._on_failed)
             job.finished.connect(self._on_list_finished)
@@ -136,7 +130,7 @@ class Models(JobDock[DownloadSettings, Done]):
     def _build_layout(self) -> None:
         share = fold("Import, export, share", "Models from and for others", self._share, self)
         tip = "This installation on one screen"
-        diagnostics = fold("Device and diagnostics", tip, self._diagnostics, self)
+        diagnostics = fold("Device and diagnostics", tip, self.diagnostics, self)
         self._lay_out(self._catalogue, self._source, self._gate, share, diagnostics)
 
     def _connect(self) -> None:
@@ -216,25 +210,25 @@ class Models(JobDock[DownloadSettings, Done]):
         self.control.summarise(done.text)
 
     def _on_check(self) -> None:
-        self.start("Check access", access_job, self.value())
+        self.start("Check access", jobs.access_job, self.value())
 
     def _on_import(self, source: str) -> None:
         row = self._shown()
-        self.start("Import", import_job, ImportRequest(source, None if row is None else row.entry))
+        self.start("Import", jobs.import_job, ImportRequest(source, None if row is None else row.entry))
 
     def _on_export(self, folder: str, licence: str) -> None:
         row = self._shown()
         if row is not None:
-            self.start("Export", export_job, ExportRequest(row.name, folder, licence))
+            self.start("Export", jobs.export_job, ExportRequest(row.name, folder, licence))
 
     def _on_upload(self, repository: str, licence: str, private: bool) -> None:
         row = self._shown()
         if row is not None:
-            self.start("Upload", upload_job, UploadRequest(row.name, repository, licence, private))
+            self.start("Upload", jobs.upload_job, UploadRequest(row.name, repository, licence, private))
 
     def _on_remove(self, row: ModelRow | None) -> None:
         if row is not None and self._asked(f"Delete {row.name} from this computer? It is in {row.location}."):
-            self.start("Remove", remove_job, row)
+            self.start("Remove", jobs.remove_job, row)
 
     def _asked(self, question: str) -> bool:
         if self._confirm is not None:

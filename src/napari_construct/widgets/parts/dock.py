@@ -114,8 +114,8 @@ class JobDock(QWidget, Generic[Request, Result]):
         raise NotImplementedError
 
     def text(self, recipe: Recipe) -> str:
-        """The run as text; empty where there is none."""
-        request = self.request()
+        """The run as text; empty where it cannot run, or the message says why there is none."""
+        request = None if self.control.blockedReason() else self.request()
         return "" if request is None else recipe(request)
 
     def start(self, title: str, job: Callable[[Asked], Steps[Result]], request: Asked) -> None:

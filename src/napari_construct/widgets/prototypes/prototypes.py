@@ -21,20 +21,9 @@ from napari_construct.widgets.parts.dock import NO_IMAGE, Asked, JobDock
 from napari_construct.widgets.parts.hand_over import hand_over
 from napari_construct.widgets.parts.recipes import prototypes_as_command, prototypes_as_python
 from napari_construct.widgets.parts.source import SourceChooser
+from napari_construct.widgets.prototypes import job as jobs
 from napari_construct.widgets.prototypes.add import AddBox
 from napari_construct.widgets.prototypes.gallery import PatchGallery, show_patch
-from napari_construct.widgets.prototypes.job import (
-    compare_job,
-    deciding_job,
-    forget_job,
-    free_path,
-    planes_of,
-    region_job,
-    save_job,
-    top_job,
-    top_summary,
-    words_job,
-)
 from napari_construct.widgets.prototypes.layers import painted_region
 from napari_construct.widgets.prototypes.model import PrototypeModel
 from napari_construct.widgets.prototypes.options import PrototypeOptions
@@ -70,6 +59,13 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
         Whose layers are offered and where maps are added.
     load_model : callable, optional
         As ``inference.loading.load_model``; called in the job's thread only.
+
+    Attributes
+    ----------
+    source : SourceChooser
+        Which layer, region and planes.
+    model : PrototypeModel
+        Which model, and its prototypes.
     """
 
     verb = "Compare"
@@ -84,16 +80,16 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
     ) -> None:
         super().__init__(viewer, parent)
         self._of = ""
-        self._source = SourceChooser(viewer, self)
-        self._model = PrototypeModel(load_model or _predictors.load_model, self)
-        self._list = self._model.prototypes
+        self.source = SourceChooser(viewer, self)
+        self.model = PrototypeModel(load_model or _predictors.load_model, self)
+        self._list = self.model.prototypes
         self.view = SimilarityView(viewer, self)
         self.adding = AddBox(viewer, self)
         self.gallery = PatchGallery(self)
         self._options = PrototypeOptions(self)
         self._build_layout()
         self._connect()
-        self._model.load()
+        self.model.load()
 
     def value(self) -> PrototypeSettings:
         """The settings on view."""
@@ -106,46 +102,36 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
 
     def setModel(self, model: str) -> None:
         """Choose a model and load it in the background."""
-        self._model.chooser.setValue(model)
+        self.model.chooser.setValue(model)
 
     def setLayer(self, layer: Any) -> None:
-        self._source.setLayer(layer)
-
-    @property
-    def source(self) -> SourceChooser:
-        """Which layer, region and planes."""
-        return self._source
-
-    @property
-    def model(self) -> PrototypeModel:
-        """Which model, and its prototypes."""
-        return self._model
+        self.source.setLayer(layer)
 
     def isRunning(self) -> bool:
         return super().isRunning() or self.view.isBusy()
 
     def request(self) -> CompareRequest | None:
         """What Compare asks for; None, with a message, where there is more than one plane."""
-        planes = self._source.planes()
+        planes = self.source.planes()
         if len(planes) > 1:
             self.control.showMessage("One plane is compared at a time: choose the one on view.")
             return None
-        return CompareRequest(planes[0], self.value(), self._model.getter())
+        return CompareRequest(planes[0], self.value(), self.model.getter())
 
     def launch(self, request: CompareRequest) -> None:
-        self.start("Compare", compare_job, request)
+        self.start("Compare", jobs.compare_job, request)
 
     def start(self, title: str, job: Callable[[Asked], Steps[Outcome]], request: Asked) -> None:
-        if not self.control.isRunning() and not self._model.isLoading():
-            self._of = self._model.name()
+        if not self.control.isRunning() and not self.model.isLoading():
+            self._of = self.model.name()
             super().start(title, job, request)
 
     def problem(self) -> Problem:
-        image = NO_IMAGE if self._source.layer() is None else None
-        return self._model.problem() or image or Problem(self._options.problem(), Level.WARNING)
+        image = NO_IMAGE if self.source.layer() is None else None
+        return self.model.problem() or image or Problem(self._options.problem(), Level.WARNING)
 
     def text(self, recipe: Callable[[Plane, str, PrototypeSettings, str], str]) -> str:
-        if self._model.isAltered():
+        if self.model.isAltered():
             self.control.showMessage(
                 "Save the changed model and open the file: a script can name files only."
             )
@@ -153,30 +139,30 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
         request = None if self.control.blockedReason() else self.request()
         if request is None:
             return ""
-        return recipe(request.plane, self._model.name(), request.settings, self._options.device())
+        return recipe(request.plane, self.model.name(), request.settings, self._options.device())
 
     def search(self, folder: str = "") -> None:
         """Collect top patches of a folder, or of the image layer with all its planes."""
-        layer = self._source.layer()
+        layer = self.source.layer()
         if folder or layer is not None:
-            given = Path(folder) if folder else planes_of(layer)
-            self.start("Top patches", top_job, TopRequest(given, self.value(), self._model.getter()))
+            given = Path(folder) if folder else jobs.planes_of(layer)
+            self.start("Top patches", jobs.top_job, TopRequest(given, self.value(), self.model.getter()))
 
     def save(self, path: Path | str, *, use: bool = False) -> None:
         """Write the changed model; with ``use`` put it into Segment tissue."""
-        self.start("Save", save_job, SaveRequest(Path(path), use, self._model.getter()))
+        self.start("Save", jobs.save_job, SaveRequest(Path(path), use, self.model.getter()))
 
     def _build_layout(self) -> None:
-        self._source.addRow("Model", self._model.chooser)
+        self.source.addRow("Model", self.model.chooser)
         adding = fold("Add a prototype", "From words or from a painted region", self.adding, self)
         gallery = fold("Top patches", "The patches most similar to the prototype", self.gallery, self)
         options = fold("Options", "Device, resolution, tiles, patches", self._options, self)
-        self._lay_out(self._source, self._model, self.view, adding, gallery, options)
+        self._lay_out(self.source, self.model, self.view, adding, gallery, options)
 
     def _connect(self) -> None:
-        self._source.layerChanged.connect(self._refresh)
-        self._model.changed.connect(self._on_model)
-        self._model.loaded.connect(self._on_loaded)
+        self.source.layerChanged.connect(self._refresh)
+        self.model.changed.connect(self._on_model)
+        self.model.loaded.connect(self._on_loaded)
         self._list.valueChanged.connect(self._on_prototype)
         self._options.valueChanged.connect(self._on_options)
         self.view.decidingRequested.connect(self._on_deciding)
@@ -192,7 +178,7 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
 
     def _on_model(self) -> None:
         self.view.forget()
-        if self._of != self._model.name():
+        if self._of != self.model.name():
             self.control.cancel()
         self._refresh()
 
@@ -206,7 +192,7 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
         self._on_changed()
 
     def _on_options(self) -> None:
-        self._model.setDevice(self._options.device())
+        self.model.setDevice(self._options.device())
         self._on_changed()
 
     def _on_changed(self) -> None:
@@ -216,10 +202,10 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
 
     def _refresh(self, *_: object) -> None:
         """Enable what can be done, or say what is missing."""
-        idle = not self.control.isRunning() and not self._model.isLoading()
-        placed = self._model.placedNumber() is not None
-        self.adding.showChosen(placed=placed, changed=self._model.isAltered())
-        self.adding.setEnabled(idle and self._source.layer() is not None)
+        idle = not self.control.isRunning() and not self.model.isLoading()
+        placed = self.model.placedNumber() is not None
+        self.adding.showChosen(placed=placed, changed=self.model.isAltered())
+        self.adding.setEnabled(idle and self.source.layer() is not None)
         self.gallery.setEnabled(idle)
         self.view.setReady(idle)
         super()._refresh()
@@ -227,38 +213,38 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
     def _on_deciding(self) -> None:
         compared = self.view.compared()
         if compared is not None:
-            self.start("Nearest prototype", deciding_job, compared)
+            self.start("Nearest prototype", jobs.deciding_job, compared)
 
     def _on_words(self, tissue: str, text: str) -> None:
-        self.start("Add a prototype", words_job, WordsRequest(tissue, text, self._model.getter()))
+        self.start("Add a prototype", jobs.words_job, WordsRequest(tissue, text, self.model.getter()))
 
     def _on_region(self, tissue: str, layer: Labels | Shapes | None) -> None:
         request = None if layer is None else self.made(partial(self._region, tissue, layer))
         if request is not None:
-            self.start("Add a prototype", region_job, request)
+            self.start("Add a prototype", jobs.region_job, request)
 
     def _region(self, tissue: str, layer: Labels | Shapes) -> RegionRequest | None:
         compare = self.request()
         if compare is None:
             return None
-        region = painted_region(layer, self._source.layer(), compare.plane)
+        region = painted_region(layer, self.source.layer(), compare.plane)
         return RegionRequest(compare.plane, region, tissue, compare.settings, compare.get_predictor)
 
     def _on_forget(self) -> None:
-        number = self._model.placedNumber()
+        number = self.model.placedNumber()
         if number is not None:
-            self.start("Remove a prototype", forget_job, ForgetRequest(number, self._model.getter()))
+            self.start("Remove a prototype", jobs.forget_job, ForgetRequest(number, self.model.getter()))
 
     def _on_use(self) -> None:
         """Keep the model among the user's own, where its name finds it."""
-        self.save(free_path(self._model.name()), use=True)
+        self.save(jobs.free_path(self.model.name()), use=True)
 
     def _on_event(self, event: Event) -> None:
         if (top := getattr(event, "top", None)) is not None:  # PatchesFound, whose module loads torch
             self.gallery.showTop(top)
 
     def _on_result(self, outcome: Outcome) -> None:
-        if self._of != self._model.name():  # another model was chosen meanwhile
+        if self._of != self.model.name():  # another model was chosen meanwhile
             return
         if isinstance(outcome, Compared):
             self.control.summarise("Compared with every prototype. Choose one above to see its map.")
@@ -267,7 +253,7 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
             self.control.summarise(outcome.text)
             self._adder.add([outcome.layer])
         elif isinstance(outcome, ModelLoaded):
-            self._model.alter(outcome)
+            self.model.alter(outcome)
             self.control.summarise("The model was changed. Press Compare to see it, Use or Save to keep it.")
         elif isinstance(outcome, Saved):
             self.control.summarise(f"Saved as {outcome.path}.")
@@ -275,7 +261,7 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
                 hand_over(self._viewer, outcome.path)
         else:
             self.gallery.showTop(outcome.top)
-            self.control.summarise(*top_summary(outcome.top))
+            self.control.summarise(*jobs.top_summary(outcome.top))
 
     def _on_patch(self, patch: Patch) -> None:
-        show_patch(self._viewer, self._source.layer(), patch)
+        show_patch(self._viewer, self.source.layer(), patch)

@@ -50,6 +50,11 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
     load_model, decided_steps : callable, optional
         As ``inference.loading.load_model`` and ``inference.segment.decided_steps``; called in the job's
         thread only.
+
+    Attributes
+    ----------
+    source : SourceChooser
+        Which layer, region and planes.
     """
 
     recipes = as_python, as_command
@@ -67,7 +72,7 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         self._decided_steps = decided_steps or _predictors.decided_steps
         self._preferences = preferences()
         self._memory = Memory("segment tissue")
-        self._source = SourceChooser(viewer, self)
+        self.source = SourceChooser(viewer, self)
         self._model = SegmentModel(self._loaded, self._preferences, self)
         self._classes = ClassList(self)
         self._options = SegmentOptions(self)
@@ -76,7 +81,7 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         self._build_layout()
         self._connect()
         self._recall()
-        self._on_layer(self._source.layer())
+        self._on_layer(self.source.layer())
         self._on_model()
 
     def value(self) -> SegmentSettings:
@@ -112,22 +117,17 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
 
     def layer(self) -> Any:
         """The image layer to be segmented, or None."""
-        return self._source.layer()
+        return self.source.layer()
 
     def setLayer(self, layer: Any) -> None:
-        self._source.setLayer(layer)
-
-    @property
-    def source(self) -> SourceChooser:
-        """Which layer, region and planes."""
-        return self._source
+        self.source.setLayer(layer)
 
     def request(self) -> SegmentRequest:
         """What Run asks for."""
         model, device = self.model(), self.device()
         return SegmentRequest(
-            planes=self._source.planes(),
-            axis=self._source.planeAxis(),
+            planes=self.source.planes(),
+            axis=self.source.planeAxis(),
             model=model,
             settings=self.value(),
             get_predictor=self._loaded.getter(model, device),
@@ -144,16 +144,16 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
                 "settings": request.settings.model_dump(mode="json", exclude=_OF_IMAGE),
                 "device": request.device,
                 "preferences": self._preferences.as_dict(),
-                "keep_finished": self._source.keepsFinished(),
+                "keep_finished": self.source.keepsFinished(),
             }
         )
-        keeps = request.axis is not None and self._source.keepsFinished()
+        keeps = request.axis is not None and self.source.keepsFinished()
         self._finished = FinishedPlanes(request) if keeps else None
         self._cancelled_words = ""
         self.start("Segment tissue", segment_job, request)
 
     def problem(self) -> Problem:
-        if self._source.layer() is None:
+        if self.source.layer() is None:
             return NO_IMAGE
         said = self._classes.problem() or self._options.problem()
         return self._model.problem() or Problem(said, Level.WARNING)
@@ -161,25 +161,25 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
     def text(self, recipe: Callable[[Plane, ModelChoice, SegmentSettings, str], str]) -> str:
         if self.control.blockedReason():
             return ""
-        if self._source.planeAxis() is not None:
+        if self.source.planeAxis() is not None:
             self.control.showMessage("One plane can be copied: choose the one on view, or take Batch.")
             return ""
-        (plane,) = self._source.planes()
+        (plane,) = self.source.planes()
         return recipe(plane, self.model(), self.value(), self.device())
 
     def _build_layout(self) -> None:
-        self._source.addRow("Model", self._model.chooser)
+        self.source.addRow("Model", self._model.chooser)
         self._words = boxed("Words only, no training", self._model.words)
         self._words.hide()
         tip = "Colours, which classes are drawn or left out of scores; descriptions for models in words"
         self._table = fold("Class table", tip, self._model.table, self)
         classes = boxed("Classes in the image", self._classes)
-        self._lay_out(self._source, self._words, classes, self._table, boxed("Options", self._options))
+        self._lay_out(self.source, self._words, classes, self._table, boxed("Options", self._options))
 
     def _recall(self) -> None:
         """Restore options and model of the last run, where the preferences were not changed since."""
         kept = self._memory.load()
-        self._source.setKeepsFinished(kept.get("keep_finished") is True)
+        self.source.setKeepsFinished(kept.get("keep_finished") is True)
         chosen = self._preferences.as_dict()
         changed = {k for k, v in kept.get("preferences", chosen).items() if chosen.get(k) != v}
         settings = {k: v for k, v in kept.get("settings", {}).items() if k not in changed}
@@ -195,7 +195,7 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         self._model.recall(kept, model)
 
     def _connect(self) -> None:
-        self._source.layerChanged.connect(self._on_layer)
+        self.source.layerChanged.connect(self._on_layer)
         self._model.tableChanged.connect(self._on_table)
         self._model.failed.connect(self._on_failed)
         self._model.valueChanged.connect(self._on_model)

@@ -86,9 +86,6 @@ class TrainFiles(QWidget):
     def setReplace(self, replace: bool) -> None:
         self._replace.setChecked(replace)
 
-    def setResume(self, resume: bool) -> None:
-        self._resume.setChecked(resume)
-
     def resumes(self) -> bool:
         """Whether there is a run to go on with, and the wish to."""
         return self.hasOutput() and self._resume.isChecked() and state_of(self.output()).is_file()

@@ -13,7 +13,6 @@ from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.widgets.fields.message_label import Level, Problem, problem_of
 from napari_construct.widgets.jobs.ahead import Ahead
-from napari_construct.widgets.parts.class_table import ClassTableEditor
 from napari_construct.widgets.parts.dock import JobDock
 from napari_construct.widgets.parts.hand_over import UseModelButton
 from napari_construct.widgets.parts.memory import Memory
@@ -49,6 +48,13 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
     ----------
     viewer : napari.viewer.Viewer
         Where *Use this model* opens Segment tissue.
+
+    Attributes
+    ----------
+    classes : ClassTableEditor
+        The class table; its order is that of the values in masks.
+    progress : TrainProgress
+        Curves and previews of the run.
     """
 
     verb = _VERBS[False]
@@ -61,12 +67,13 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
         self._shown: Path | None = None
         self._patches = TrainPatches(self)
         self._files = self._patches.files
+        self.classes = self._patches.classes
         self._options = TrainOptions(self)
         self._estimate = EstimateRow(self)
-        self._progress = TrainProgress(self)
+        self.progress = TrainProgress(self)
         self._use = UseModelButton(viewer, self)
         self._ahead = Ahead(load_libraries, self)
-        parts = (self._patches, self._options, self._estimate, self._progress)
+        parts = (self._patches, self._options, self._estimate, self.progress)
         self._lay_out(*parts, below=(self._use,))
         self._connect()
         self._recall()
@@ -106,16 +113,6 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
         """Choose where to train."""
         self._options.setDevice(device)
 
-    @property
-    def classes(self) -> ClassTableEditor:
-        """The class table; its order is that of the values in masks."""
-        return self._patches.classes
-
-    @property
-    def progress(self) -> TrainProgress:
-        """Curves and previews of the run."""
-        return self._progress
-
     def request(self) -> TrainRequest:
         """What is asked for.
 
@@ -142,7 +139,7 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
     def launch(self, request: TrainRequest) -> None:
         self._memory.keep({"config": request.config.model_dump(mode="json"), "device": request.device})
         self._patches.stopLooking()
-        self._progress.start(keep=request.resume and request.output == self._shown)
+        self.progress.start(keep=request.resume and request.output == self._shown)
         self._shown = request.output
         self.control.setWords(verb=_VERBS[request.resume], cancelled=_STOPPED)
         self.start("Train adapters", train_job, request)
@@ -210,7 +207,7 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
             self.valueChanged.emit(value)
 
     def _on_event(self, event: Event) -> None:
-        self._progress.showProgress(event)
+        self.progress.showProgress(event)
         if isinstance(event, EpochDone):
             self._refresh()
 
