@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import (
     QCheckBox,
     QFileDialog,
-    QFormLayout,
     QHBoxLayout,
     QLineEdit,
-    QPushButton,
     QWidget,
 )
 
@@ -30,7 +28,7 @@ from napari_construct.widgets.batch.job import (
     place_of,
 )
 from napari_construct.widgets.batch.outputs import BatchOutputs
-from napari_construct.widgets.fields.layout import fold
+from napari_construct.widgets.fields.layout import fold, form, push_button
 from napari_construct.widgets.fields.message_label import Level, Problem
 from napari_construct.widgets.jobs import predictors as _predictors
 from napari_construct.widgets.jobs.model_loader import ModelLoader
@@ -157,19 +155,17 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         return box
 
     def _build_layout(self) -> None:
-        choose = QPushButton("Choose...", self)
-        choose.setToolTip("Choose the output folder")
-        choose.setAccessibleName("Choose the output folder")
+        tip = "Choose the output folder"
+        choose = push_button(self, "Choose...", tip, tip)
         choose.clicked.connect(self._ask_output)
         folder = QHBoxLayout()
         folder.addWidget(self._output, 1)
         folder.addWidget(choose)
-        form = QFormLayout()
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow("Model", self._model)
-        form.addRow("Output", folder)
+        rows = form()
+        rows.addRow("Model", self._model)
+        rows.addRow("Output", folder)
         options = fold("Options", "Options of every segmentation", self._options, self)
-        self._lay_out(self._inputs, form, self._outputs, self._restart, options, grows=self._inputs)
+        self._lay_out(self._inputs, rows, self._outputs, self._restart, options, grows=self._inputs)
 
     def _start_from(self, chosen: Preferences) -> None:
         self._options.setValue(chosen.settings())

@@ -17,6 +17,7 @@ from napari_construct.batch.settings import BatchSettings
 from napari_construct.data.images import ImageFile
 from napari_construct.events import Event, Steps
 from napari_construct.results.areas import class_pixels
+from napari_construct.widgets.files.stored import placement
 from napari_construct.widgets.jobs.predictors import GetPredictor
 from napari_construct.widgets.layers import Plane, label_features, labels_layer, layer_shape, plane_at
 
@@ -164,10 +165,8 @@ def open_job(entry: Entry, output: Path) -> Steps[list[Layer]]:
     yield Event("reading the image", 0, 1)
     path, plane = place_of(entry.key)
     image = read_plane(path, plane)
-    placement: dict[str, Any] = {}
-    if image.mpp is not None:
-        placement = {"scale": (image.mpp, image.mpp), "units": ("micrometer", "micrometer")}
-    layers: list[Layer] = [Image(image.pixels, name=entry.name, rgb=True, **placement)]
+    place = placement(image.mpp)
+    layers: list[Layer] = [Image(image.pixels, name=entry.name, rgb=True, **place)]
     if "mask" in entry.files:
         stored = load_result(output / entry.files["mask"])
         layers.append(
@@ -177,7 +176,7 @@ def open_job(entry: Entry, output: Path) -> Steps[list[Layer]]:
                 entry.name,
                 features=label_features(stored),
                 record=stored.record,
-                **placement,
+                **place,
             )
         )
     return layers

@@ -20,6 +20,7 @@ from napari_construct.metrics.segmentation import confusion_matrix
 from napari_construct.widgets.evaluate.errors import errors_layer, errors_of
 from napari_construct.widgets.evaluate.scores import Scored
 from napari_construct.widgets.evaluate.settings import EvaluateSettings
+from napari_construct.widgets.files.stored import placement
 from napari_construct.widgets.jobs.imports import importing
 from napari_construct.widgets.layers import METADATA_KEY, labels_layer, twin_placement
 
@@ -213,9 +214,7 @@ def image_job(request: ImageRequest) -> Steps[OpenedImage]:
     file, truth = read_image(image), read_mask(mask)
     result = yield from segment_steps(file.pixels, predictor, settings.segment, mpp=file.mpp, name=image.stem)
     yield Event("making the layers", 0, 1)
-    place: dict[str, Any] = {}
-    if file.mpp is not None:
-        place = {"scale": (file.mpp, file.mpp), "units": ("micrometer", "micrometer")}
+    place = placement(file.mpp)
     scored = ~np.isin(truth, list(settings.ignore)) & (truth < len(table))
     shown = np.where(scored, truth.astype(np.int64) + 1, 0).astype(np.uint8)
     features = {"index": list(range(1, len(table) + 1)), "class": list(table.names)}

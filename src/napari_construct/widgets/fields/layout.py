@@ -6,7 +6,16 @@ from collections.abc import Iterable
 
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QColor, QIcon, QPixmap
-from qtpy.QtWidgets import QFrame, QGroupBox, QLayout, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QFormLayout,
+    QFrame,
+    QGroupBox,
+    QLayout,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 from superqt import QCollapsible
 
 
@@ -43,6 +52,31 @@ def boxed(title: str, content: QWidget) -> QGroupBox:
     box = QGroupBox(title)
     QVBoxLayout(box).addWidget(content)
     return box
+
+
+def stacked(widget: QWidget, *parts: QWidget | QLayout) -> QVBoxLayout:
+    """Lay the parts of a widget out below each other, without margins."""
+    layout = QVBoxLayout(widget)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for part in parts:
+        (layout.addLayout if isinstance(part, QLayout) else layout.addWidget)(part)
+    return layout
+
+
+def form(parent: QWidget | None = None) -> QFormLayout:
+    """An empty form without margins, whose fields are as wide as the dock."""
+    layout = QFormLayout(parent)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    return layout
+
+
+def push_button(parent: QWidget, text: str, tip: str, name: str = "") -> QPushButton:
+    """A button with its tooltip; its accessible name is its text unless named."""
+    button = QPushButton(text, parent)
+    button.setToolTip(tip)
+    button.setAccessibleName(name or text)
+    return button
 
 
 _USUAL_WIDTH = 300
@@ -84,10 +118,8 @@ def fill_dock(
     """
     inside = QWidget(dock)
     inside.setObjectName("inside")
-    column = QVBoxLayout(inside)
+    column = stacked(inside, *parts)
     column.setContentsMargins(0, 0, 6, 0)
-    for part in parts:
-        (column.addLayout if isinstance(part, QLayout) else column.addWidget)(part)
     if grows is None:
         column.addStretch(1)
     else:

@@ -12,9 +12,10 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QLabel, QPushButton, QWidget
 
 from napari_construct.exceptions import ConstructError
+from napari_construct.widgets.fields.layout import stacked
 
 _BREAK = re.compile(r"[/\\_.]")
 
@@ -53,10 +54,7 @@ class MessageLabel(QWidget):
         self._text = ""
         self._label = self._build_label()
         self._copy = self._build_copy_button()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._label)
-        layout.addWidget(self._copy)
+        stacked(self, self._label, self._copy)
         self.hide()
 
     def text(self) -> str:

@@ -15,12 +15,11 @@ from qtpy.QtWidgets import (
     QListView,
     QListWidget,
     QListWidgetItem,
-    QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from napari_construct.types import RGBImage
+from napari_construct.widgets.fields.layout import push_button, stacked
 from napari_construct.widgets.layers import camera
 
 if TYPE_CHECKING:  # loads torch
@@ -41,11 +40,14 @@ class PatchGallery(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._patches: tuple[Patch, ...] = ()
-        self._folder = self._button(
-            "Folder...", "Look through the images of a folder", "Look through a folder"
+        self._folder = push_button(
+            self, "Folder...", "Look through the images of a folder", "Look through a folder"
         )
-        self._stack = self._button(
-            "This image", "Look through the image layer, every plane of a stack", "Look through the image"
+        self._stack = push_button(
+            self,
+            "This image",
+            "Look through the image layer, every plane of a stack",
+            "Look through the image",
         )
         self._title = QLabel(self)
         self._title.setWordWrap(True)
@@ -63,11 +65,7 @@ class PatchGallery(QWidget):
         row = QHBoxLayout()
         row.addWidget(self._folder)
         row.addWidget(self._stack)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(row)
-        layout.addWidget(self._title)
-        layout.addWidget(self._list)
+        stacked(self, row, self._title, self._list)
         self._folder.clicked.connect(self.chooseFolder)
         self._stack.clicked.connect(self._on_stack)
         self._list.itemDoubleClicked.connect(self._on_opened)
@@ -100,12 +98,6 @@ class PatchGallery(QWidget):
 
     def _on_opened(self, item: QListWidgetItem) -> None:
         self.opened.emit(self._patches[self._list.row(item)])
-
-    def _button(self, text: str, tip: str, name: str) -> QPushButton:
-        button = QPushButton(text, self)
-        button.setToolTip(tip)
-        button.setAccessibleName(name)
-        return button
 
 
 def show_patch(viewer: Any, layer: Any, patch: Patch) -> None:

@@ -6,8 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
+from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.fields.message_label import Problem
 from napari_construct.widgets.jobs.model_loader import ModelLoader
 from napari_construct.widgets.jobs.predictors import GetPredictor, LoadedModel, LoadModel
@@ -49,9 +50,7 @@ class PrototypeModel(QWidget):
         self._loader = ModelLoader(self._model, self, load_job)
         self.chooser = ModelChooser(self)
         self.prototypes = PrototypeList(self)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.prototypes)
+        stacked(self, self.prototypes)
         self.chooser.valueChanged.connect(self.load)
         self._loader.loaded.connect(self._show)
         self._loader.changed.connect(self.changed)

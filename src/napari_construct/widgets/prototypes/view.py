@@ -10,8 +10,9 @@ import numpy as np
 from napari.layers import Image
 from numpy.typing import NDArray
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QPushButton, QWidget
 
+from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.jobs.live import LiveJob
 from napari_construct.widgets.layers import METADATA_KEY
 from napari_construct.widgets.prototypes.job import sample_job
@@ -49,14 +50,11 @@ class SimilarityView(QWidget):
             "Before presence, glass and the CRF: which prototype is nearest, and how like it the place is "
             "(cosine, -1 to 1)"
         )
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._label)
         self._deciding = QPushButton("Show which decides", self)
         self._deciding.setToolTip("Add a labels layer: which prototype decides each pixel")
         self._deciding.setAccessibleName("Add a layer of the deciding prototypes")
         self._deciding.clicked.connect(self._on_deciding)
-        layout.addWidget(self._deciding)
+        stacked(self, self._label, self._deciding)
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_MS)
         self._timer.timeout.connect(self._look)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from napari.layers import Labels
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
+from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_construct.crf import COMPILING
 from napari_construct.events import Event
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.refinement.safeguard import ErasedRegion
-from napari_construct.widgets.fields.layout import boxed, fill_dock
+from napari_construct.widgets.fields.layout import boxed, fill_dock, form
 from napari_construct.widgets.fields.message_label import Level, MessageLabel, plain
 from napari_construct.widgets.jobs.live import LiveJob
 from napari_construct.widgets.jobs.predictors import KeptDecider
@@ -131,10 +131,9 @@ class Refine(QWidget):
         return label
 
     def _build_layout(self) -> None:
-        form = QFormLayout()
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow("Mask", self._layer)
-        parts = (form, self.options, boxed("What the CRF erased", self._erased))
+        mask = form()
+        mask.addRow("Mask", self._layer)
+        parts = (mask, self.options, boxed("What the CRF erased", self._erased))
         fill_dock(self, parts, (self._message, self._status, self._buttons, self._copy))
 
     def _connect(self) -> None:
