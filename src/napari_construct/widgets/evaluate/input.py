@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from napari.layers import Labels
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFormLayout, QLineEdit, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLineEdit, QWidget
 
 from napari_construct.widgets.evaluate.settings import EvaluateSettings
 from napari_construct.widgets.fields.fields import ChoiceField
-from napari_construct.widgets.fields.layout import fold
+from napari_construct.widgets.fields.layout import fold, form, stacked
 from napari_construct.widgets.fields.path_row import PathRow
 from napari_construct.widgets.jobs.model_loader import NO_MODEL
 from napari_construct.widgets.layers import METADATA_KEY
@@ -113,21 +113,17 @@ class EvaluateInput(QWidget):
 
     def _build_layout(self) -> None:
         layers, folders = self._pages.values()
-        form = _form(layers)
-        form.addRow("Prediction", self.prediction)
-        form.addRow("Truth", self.truth)
-        form.addRow("First class", self.first)
-        column = QVBoxLayout(folders)
-        column.setContentsMargins(0, 0, 0, 0)
-        rows = QFormLayout()
-        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        pair = form(layers)
+        pair.addRow("Prediction", self.prediction)
+        pair.addRow("Truth", self.truth)
+        pair.addRow("First class", self.first)
+        rows = form()
         rows.addRow("Images", self.images)
         rows.addRow("Masks", self.masks)
         rows.addRow("Model", self.model)
-        column.addLayout(rows)
-        column.addWidget(fold("Options", "How the images are segmented", self.options, folders))
+        stacked(folders, rows, fold("Options", "How the images are segmented", self.options, folders))
         folders.hide()
-        outer = _form(self)
+        outer = form(self)
         outer.addRow("Compare", self.mode)
         outer.addRow(layers)
         outer.addRow(folders)
@@ -167,10 +163,3 @@ def _is_labels(layer: Any) -> bool:
 def _named(widget: Any, name: str, tip: str) -> None:
     widget.setAccessibleName(name)
     widget.setToolTip(tip)
-
-
-def _form(parent: QWidget) -> QFormLayout:
-    form = QFormLayout(parent)
-    form.setContentsMargins(0, 0, 0, 0)
-    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-    return form

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
 
 from napari_construct.exceptions import ConstructError
 from napari_construct.widgets.evaluate.export import export
 from napari_construct.widgets.evaluate.score_table import ScoreTable
 from napari_construct.widgets.evaluate.scores import COLUMNS, HEADS, Scored
 from napari_construct.widgets.fields.fields import ChoiceField
+from napari_construct.widgets.fields.layout import stacked
 
 _FILES: Final = "HTML page (*.html);;Table (*.csv);;JSON (*.json)"
 _SUFFIXES: Final = (".html", ".csv", ".json")
@@ -50,10 +51,7 @@ class EvaluateOutcome(QWidget):
         self._save.setToolTip("Write the scores as an HTML page, a CSV table or JSON")
         self._save.setAccessibleName("Save scores")
         self._save.clicked.connect(self.askFile)
-        self._layout = QVBoxLayout(self)
-        self._layout.setContentsMargins(0, 0, 0, 0)
-        for part in (self._column, self.table, self.images, self._save):
-            self._layout.addWidget(part)
+        self._layout = stacked(self, self._column, self.table, self.images, self._save)
         self.hide()
 
     def scored(self) -> Scored | None:

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QColor, QIcon, QPixmap
-from qtpy.QtWidgets import QFrame, QGroupBox, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QFormLayout,
+    QFrame,
+    QGroupBox,
+    QLayout,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 from superqt import QCollapsible
 
 
@@ -43,6 +54,31 @@ def boxed(title: str, content: QWidget) -> QGroupBox:
     return box
 
 
+def stacked(widget: QWidget, *parts: QWidget | QLayout) -> QVBoxLayout:
+    """Lay the parts of a widget out below each other, without margins."""
+    layout = QVBoxLayout(widget)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for part in parts:
+        (layout.addLayout if isinstance(part, QLayout) else layout.addWidget)(part)
+    return layout
+
+
+def form(parent: QWidget | None = None) -> QFormLayout:
+    """An empty form without margins, whose fields are as wide as the dock."""
+    layout = QFormLayout(parent)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    return layout
+
+
+def push_button(parent: QWidget, text: str, tip: str, name: str = "") -> QPushButton:
+    """A button with its tooltip; its accessible name is its text unless named."""
+    button = QPushButton(text, parent)
+    button.setToolTip(tip)
+    button.setAccessibleName(name or text)
+    return button
+
+
 _USUAL_WIDTH = 300
 """Pixels; wide enough for the title that napari gives a dock."""
 
@@ -69,21 +105,29 @@ class VerticalScroll(QScrollArea):
         return int(self.widget().minimumSizeHint().width() + bar)
 
 
-def column(dock: QWidget) -> QVBoxLayout:
-    """An empty column for the parts of a dock widget that scroll; :func:`fill_dock` puts it there."""
+def fill_dock(
+    dock: QWidget,
+    parts: Iterable[QWidget | QLayout],
+    below: Iterable[QWidget],
+    *,
+    grows: QWidget | None = None,
+) -> None:
+    """Lay a dock widget out: parts in a column that scrolls, and below it what is always in view.
+
+    Room that is left goes to the part that ``grows``, or under the last one.
+    """
     inside = QWidget(dock)
     inside.setObjectName("inside")
-    layout = QVBoxLayout(inside)
-    layout.setContentsMargins(0, 0, 6, 0)
-    return layout
-
-
-def fill_dock(dock: QWidget, scrolled: QVBoxLayout, *below: QWidget) -> None:
-    """Lay a dock widget out: a column that scrolls, and below it what is always in view."""
+    column = stacked(inside, *parts)
+    column.setContentsMargins(0, 0, 6, 0)
+    if grows is None:
+        column.addStretch(1)
+    else:
+        column.setStretchFactor(grows, 1)
     outer = QVBoxLayout(dock)
-    outer.addWidget(VerticalScroll(scrolled.parentWidget(), dock), 1)
-    for part in below:
-        outer.addWidget(part)
+    outer.addWidget(VerticalScroll(inside, dock), 1)
+    for widget in below:
+        outer.addWidget(widget)
 
 
 def swatch(colour: str, side: int = 14) -> QIcon:

@@ -6,14 +6,16 @@ import platform
 import re
 import sys
 import traceback
+from dataclasses import dataclass
 from enum import Enum
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QLabel, QPushButton, QWidget
 
 from napari_construct.exceptions import ConstructError
+from napari_construct.widgets.fields.layout import stacked
 
 _BREAK = re.compile(r"[/\\_.]")
 
@@ -26,6 +28,23 @@ class Level(Enum):
     ERROR = "#D55E00"
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why something cannot be done, for a person; false where nothing stands in the way."""
+
+    text: str = ""
+    level: Level = Level.INFO
+    error: BaseException | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.text)
+
+
+def problem_of(error: BaseException) -> Problem:
+    """An error as a message whose details can be copied."""
+    return Problem(plain(error), Level.ERROR, error)
+
+
 class MessageLabel(QWidget):
     """Text that wraps in a narrow dock, with a bar in the colour of its level; hidden while empty."""
 
@@ -35,10 +54,7 @@ class MessageLabel(QWidget):
         self._text = ""
         self._label = self._build_label()
         self._copy = self._build_copy_button()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._label)
-        layout.addWidget(self._copy)
+        stacked(self, self._label, self._copy)
         self.hide()
 
     def text(self) -> str:

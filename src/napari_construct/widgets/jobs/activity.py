@@ -23,10 +23,6 @@ class Activity:
         self._inside = False
         self._wanted = False
 
-    def isOpen(self) -> bool:
-        """Whether there is a bar."""
-        return self._bar is not None
-
     def show(self, stage: str, value: int) -> None:
         """Show how far a stage is, 0 to ``STEPS``."""
         if self._inside:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from qtpy.QtCore import QUrl, Signal
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
+from napari_construct.widgets.fields.layout import push_button, stacked
 from napari_construct.widgets.models.details import Details
 from napari_construct.widgets.models.job import ModelRow
 from napari_construct.widgets.models.table import FILTERS, ModelTable
@@ -27,16 +28,12 @@ class CatalogueView(QWidget):
             self._filter.addItem(words, name)
         self.table = ModelTable(self)
         self._details = Details(self)
-        self._page = self._button("Open its page", "Open the page of its authors in your browser")
-        self._remove = self._button("Remove...", "Delete its file from this computer")
+        self._page = push_button(self, "Open its page", "Open the page of its authors in your browser")
+        self._remove = push_button(self, "Remove...", "Delete its file from this computer")
         buttons = QHBoxLayout()
         buttons.addWidget(self._page)
         buttons.addWidget(self._remove)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        for part in (self._filter, self.table, self._details):
-            layout.addWidget(part)
-        layout.addLayout(buttons)
+        stacked(self, self._filter, self.table, self._details, buttons)
         self._filter.currentIndexChanged.connect(self._on_filter)
         self.table.chosen.connect(self.chosen)
         self._page.clicked.connect(self.openPage)
@@ -63,9 +60,3 @@ class CatalogueView(QWidget):
 
     def _on_remove(self, *_: object) -> None:
         self.removeRequested.emit(self._row)
-
-    def _button(self, text: str, tip: str) -> QPushButton:
-        button = QPushButton(text, self)
-        button.setToolTip(tip)
-        button.setAccessibleName(text)
-        return button

@@ -11,11 +11,10 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPlainTextEdit,
-    QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
+from napari_construct.widgets.fields.layout import push_button, stacked
 from napari_construct.widgets.jobs.workers import Job
 from napari_construct.widgets.models.job import diagnosis_steps
 
@@ -37,8 +36,8 @@ class DiagnosticsBox(QWidget):
         self._online = QCheckBox("Ask the hub too", self)
         self._online.setToolTip("Also ask whether the hub answers; otherwise nothing leaves this computer")
         self._online.setAccessibleName("Ask the hub too")
-        self._look = self._button("Diagnose", "Look at software, device, folders, encoders and models")
-        self._copy = self._button("Copy diagnostics", "Copy all of it, to paste into a question")
+        self._look = push_button(self, "Diagnose", "Look at software, device, folders, encoders and models")
+        self._copy = push_button(self, "Copy diagnostics", "Copy all of it, to paste into a question")
         self._copy.setEnabled(False)
         self._status = QLabel(self)
         self._status.setWordWrap(True)
@@ -48,12 +47,7 @@ class DiagnosticsBox(QWidget):
         row = QHBoxLayout()
         row.addWidget(self._look)
         row.addWidget(self._copy)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._online)
-        layout.addLayout(row)
-        layout.addWidget(self._text)
-        layout.addWidget(self._status)
+        stacked(self, self._online, row, self._text, self._status)
         self._look.clicked.connect(self.diagnose)
         self._copy.clicked.connect(self.copy)
 
@@ -100,9 +94,3 @@ class DiagnosticsBox(QWidget):
     def _say(self, text: str) -> None:
         self._status.setText(text)
         self._status.setVisible(bool(text))
-
-    def _button(self, text: str, tip: str) -> QPushButton:
-        button = QPushButton(text, self)
-        button.setToolTip(tip)
-        button.setAccessibleName(text)
-        return button

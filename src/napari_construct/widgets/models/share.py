@@ -70,14 +70,6 @@ class ShareBox(QWidget):
         if folder:
             self.exportRequested.emit(folder, self._licence_text())
 
-    def setRepository(self, source: str, target: str) -> None:
-        """Fill in where to import from and where to upload to."""
-        self._from.setText(source)
-        self._to.setText(target)
-
-    def setLicence(self, licence: str) -> None:
-        self._licence.setText(licence)
-
     def _on_pull(self, *_: object) -> None:
         repository = self._from.text().strip().removeprefix("hf-hub:")
         if repository:

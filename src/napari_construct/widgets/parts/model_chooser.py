@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from napari_construct.models.checkpoints.locations import SUFFIX, bundled_models, imported_models
+from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.fields.message_label import breakable
 
 
@@ -34,10 +35,7 @@ class ModelChooser(QWidget):
         row = QHBoxLayout()
         row.addWidget(self._combo, 1)
         row.addWidget(self._open)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(row)
-        layout.addWidget(self._about)
+        stacked(self, row, self._about)
 
     def value(self) -> str:
         """Name of a model on this computer, or a path; empty while there is none."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QFormLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QWidget
 
 from napari_construct.widgets.fields.fields import narrow_combo
+from napari_construct.widgets.fields.layout import form
 from napari_construct.widgets.layers import Plane, layer_shape, plane_at, plane_on_view, region_window
 from napari_construct.widgets.parts.layer_chooser import LayerChooser
 
@@ -44,14 +45,11 @@ class SourceChooser(QWidget):
         self._keep.setToolTip("When a run is cancelled, add the planes that are done; the others stay empty")
         self._keep.setAccessibleName("Keep finished planes")
         self._keep.setObjectName("keep finished planes")
-        form = QFormLayout(self)
-        form.setContentsMargins(0, 0, 0, 0)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow("Image", self._layer)
-        form.addRow("Region", self._region)
-        form.addRow("Planes", self._planes)
-        form.addRow("On Cancel", self._keep)
-        self._form = form
+        self._form = form(self)
+        self._form.addRow("Image", self._layer)
+        self._form.addRow("Region", self._region)
+        self._form.addRow("Planes", self._planes)
+        self._form.addRow("On Cancel", self._keep)
         self._planes.currentIndexChanged.connect(self._on_planes)
         self._layer.layerChanged.connect(self._on_layer)
         self._on_layer(self._layer.layer())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from qtpy.QtCore import QSize, Signal
@@ -15,12 +15,15 @@ from qtpy.QtWidgets import (
     QListView,
     QListWidget,
     QListWidgetItem,
-    QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
+from napari_construct.types import RGBImage
+from napari_construct.widgets.fields.layout import push_button, stacked
 from napari_construct.widgets.layers import camera
+
+if TYPE_CHECKING:  # loads torch
+    from napari_construct.inference.prototypes.top_patches import Patch, TopPatches
 
 SIDE: Final = 80
 """Pixels of a picture."""
@@ -36,12 +39,15 @@ class PatchGallery(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._patches: tuple[Any, ...] = ()
-        self._folder = self._button(
-            "Folder...", "Look through the images of a folder", "Look through a folder"
+        self._patches: tuple[Patch, ...] = ()
+        self._folder = push_button(
+            self, "Folder...", "Look through the images of a folder", "Look through a folder"
         )
-        self._stack = self._button(
-            "This image", "Look through the image layer, every plane of a stack", "Look through the image"
+        self._stack = push_button(
+            self,
+            "This image",
+            "Look through the image layer, every plane of a stack",
+            "Look through the image",
         )
         self._title = QLabel(self)
         self._title.setWordWrap(True)
@@ -59,22 +65,18 @@ class PatchGallery(QWidget):
         row = QHBoxLayout()
         row.addWidget(self._folder)
         row.addWidget(self._stack)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(row)
-        layout.addWidget(self._title)
-        layout.addWidget(self._list)
+        stacked(self, row, self._title, self._list)
         self._folder.clicked.connect(self.chooseFolder)
         self._stack.clicked.connect(self._on_stack)
         self._list.itemDoubleClicked.connect(self._on_opened)
         self._title.setText("Patches most like the chosen prototype.")
 
-    def patches(self) -> tuple[Any, ...]:
+    def patches(self) -> tuple[Patch, ...]:
         """What is shown, the best first."""
         return self._patches
 
-    def showTop(self, top: Any) -> None:
-        """Show a :class:`~napari_construct.inference.prototypes.top_patches.TopPatches`."""
+    def showTop(self, top: TopPatches) -> None:
+        """Show what a search has found so far."""
         self._patches = top.patches
         self._title.setText(f"Most like {top.prototype.name}, the best first:")
         self._list.clear()
@@ -97,14 +99,8 @@ class PatchGallery(QWidget):
     def _on_opened(self, item: QListWidgetItem) -> None:
         self.opened.emit(self._patches[self._list.row(item)])
 
-    def _button(self, text: str, tip: str, name: str) -> QPushButton:
-        button = QPushButton(text, self)
-        button.setToolTip(tip)
-        button.setAccessibleName(name)
-        return button
 
-
-def show_patch(viewer: Any, layer: Any, patch: Any) -> None:
+def show_patch(viewer: Any, layer: Any, patch: Patch) -> None:
     """Bring a patch to the middle of the canvas: of the file that it is from, or of a layer."""
     file = Path(patch.key.partition("#")[0])
     if file.is_file():
@@ -118,7 +114,7 @@ def show_patch(viewer: Any, layer: Any, patch: Any) -> None:
     view.center = (*view.center[:-2], *world[-2:])
 
 
-def _icon(pixels: Any) -> QIcon:
+def _icon(pixels: RGBImage) -> QIcon:
     rows, columns = pixels.shape[:2]
     data = np.ascontiguousarray(pixels)
     image = QImage(data.data, columns, rows, 3 * columns, QImage.Format.Format_RGB888)

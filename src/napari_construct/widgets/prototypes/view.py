@@ -7,14 +7,17 @@ from functools import partial
 from typing import Any, Final
 
 import numpy as np
+from napari.layers import Image
 from numpy.typing import NDArray
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QPushButton, QWidget
 
+from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.jobs.live import LiveJob
 from napari_construct.widgets.layers import METADATA_KEY
-from napari_construct.widgets.prototypes import job as jobs
+from napari_construct.widgets.prototypes.job import sample_job
 from napari_construct.widgets.prototypes.layers import similarity_name
+from napari_construct.widgets.prototypes.requests import Compared
 
 LOOK_MS: Final = 80
 """Between two looks at where the cursor is."""
@@ -33,7 +36,7 @@ class SimilarityView(QWidget):
     def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._viewer = viewer
-        self._compared: jobs.Compared | None = None
+        self._compared: Compared | None = None
         self._layer: weakref.ref[Any] | None = None
         self._position: tuple[float, ...] = ()
         self._prototype = ""
@@ -47,14 +50,11 @@ class SimilarityView(QWidget):
             "Before presence, glass and the CRF: which prototype is nearest, and how like it the place is "
             "(cosine, -1 to 1)"
         )
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._label)
         self._deciding = QPushButton("Show which decides", self)
         self._deciding.setToolTip("Add a labels layer: which prototype decides each pixel")
         self._deciding.setAccessibleName("Add a layer of the deciding prototypes")
         self._deciding.clicked.connect(self._on_deciding)
-        layout.addWidget(self._deciding)
+        stacked(self, self._label, self._deciding)
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_MS)
         self._timer.timeout.connect(self._look)
@@ -66,13 +66,9 @@ class SimilarityView(QWidget):
     def _on_deciding(self, *_: object) -> None:
         self.decidingRequested.emit()
 
-    def maps(self) -> Any:
-        """What was compared last, or None."""
-        return None if self._compared is None else self._compared.maps
-
-    def plane(self) -> Any:
-        """The plane that was compared last, or None."""
-        return None if self._compared is None else self._compared.plane
+    def compared(self) -> Compared | None:
+        """What was compared last."""
+        return self._compared
 
     def layer(self) -> Any:
         """The layer with the map, while it is in the viewer."""
@@ -86,7 +82,7 @@ class SimilarityView(QWidget):
         """What is told of the place under the cursor."""
         return self._label.text()
 
-    def show_compared(self, compared: jobs.Compared) -> Any:
+    def show_compared(self, compared: Compared) -> Image:
         """Take over new maps; returns the layer that is to be added."""
         self._compared, self._layer = compared, weakref.ref(compared.layer)
         self._prototype = compared.layer.metadata[METADATA_KEY]["prototype"]
@@ -105,8 +101,7 @@ class SimilarityView(QWidget):
         """Put the map of another prototype onto the layer."""
         if self._compared is not None and name != self._prototype and self.layer() is not None:
             self._prototype = name
-            compared = self._compared
-            self._job.request(partial(jobs.sample_job, compared.maps, compared.plane, name))
+            self._job.request(partial(sample_job, self._compared, name))
 
     def pause(self) -> None:
         """Do not follow the cursor until the next maps."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QWidget
@@ -12,10 +12,9 @@ from qtpy.QtWidgets import QWidget
 from napari_construct.classes import ClassTable
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
-from napari_construct.widgets.fields.message_label import Level
-from napari_construct.widgets.jobs.model_loader import ModelLoader, model_missing
+from napari_construct.widgets.fields.message_label import Level, Problem
+from napari_construct.widgets.jobs.model_loader import ModelLoader
 from napari_construct.widgets.jobs.predictors import LoadedModel, ModelChoice
-from napari_construct.widgets.jobs.run_control import RunControl
 from napari_construct.widgets.parts.class_table import ClassTableEditor
 from napari_construct.widgets.parts.model_chooser import model_names
 from napari_construct.widgets.parts.preferences import Preferences
@@ -23,9 +22,12 @@ from napari_construct.widgets.segment.job import about
 from napari_construct.widgets.segment.words import START, WordsOptions
 from napari_construct.widgets.segment.words_chooser import ZERO_SHOT, WordsModelChooser
 
+if TYPE_CHECKING:
+    from napari_construct.inference.activation.predictor import Predictor
+
 
 class SegmentModel(QObject):
-    """Edits a :data:`~napari_construct.widgets.segment.job.ModelChoice`; its parts are laid out by the dock.
+    """Edits a :data:`~napari_construct.widgets.jobs.predictors.ModelChoice`; the dock lays its parts out.
 
     Attributes
     ----------
@@ -43,7 +45,7 @@ class SegmentModel(QObject):
     loaded = Signal(object)
     """The predictor."""
     changed = Signal()
-    """What :meth:`block` says."""
+    """What :meth:`problem` says."""
     failed = Signal(object)
     """A class table could not be read or written."""
 
@@ -69,7 +71,7 @@ class SegmentModel(QObject):
         Raises
         ------
         ConfigurationError
-            If the words cannot be used; :meth:`block` says why.
+            If the words cannot be used; :meth:`problem` says why.
         """
         encoder = self.chooser.encoder()
         if not encoder:
@@ -101,13 +103,10 @@ class SegmentModel(QObject):
         """Why the words cannot be used, or nothing."""
         return self.words.problem() if self.inWords() else ""
 
-    def block(self, control: RunControl) -> bool:
-        """Say in a control what is missing of the model; whether there is something."""
-        model = self.chooser.value()
-        if model_missing(control, model, self._loader.error(), loading=self.isLoading()):
-            return True
-        control.setBlocked(self.words_problem(), Level.WARNING)
-        return bool(self.words_problem())
+    def problem(self) -> Problem:
+        """Why the model cannot be run yet, if so."""
+        missing = self._loader.problem(self.chooser.value())
+        return missing or Problem(self.words_problem(), Level.WARNING)
 
     def styled(self, classes: ClassTable) -> ClassTable:
         """A model's classes in the colours on view, where they are the same classes."""
@@ -164,7 +163,7 @@ class SegmentModel(QObject):
             self.chooser.look()
         self.changed.emit()
 
-    def _on_loaded(self, predictor: Any) -> None:
+    def _on_loaded(self, predictor: Predictor) -> None:
         self.loaded.emit(predictor)
         self.showClasses(predictor.classes)
         self.chooser.describe(about(predictor))

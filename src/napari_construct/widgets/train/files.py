@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QFormLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QWidget
 
 from napari_construct.models.checkpoints.locations import SUFFIX, with_suffix
+from napari_construct.widgets.fields.layout import form, stacked
 from napari_construct.widgets.fields.message_label import Level, MessageLabel
 from napari_construct.widgets.fields.path_row import PathRow
 from napari_construct.widgets.train.data import split_folders
@@ -86,9 +87,6 @@ class TrainFiles(QWidget):
     def setReplace(self, replace: bool) -> None:
         self._replace.setChecked(replace)
 
-    def setResume(self, resume: bool) -> None:
-        self._resume.setChecked(resume)
-
     def resumes(self) -> bool:
         """Whether there is a run to go on with, and the wish to."""
         return self.hasOutput() and self._resume.isChecked() and state_of(self.output()).is_file()
@@ -130,18 +128,11 @@ class TrainFiles(QWidget):
 
     def _build_layout(self) -> None:
         self._wrong = ""
-        form = QFormLayout()
-        form.setContentsMargins(0, 0, 0, 0)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow("Patches", self._data)
-        form.addRow("Validation", self._val)
-        form.addRow("Model", self._output)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(form)
-        layout.addWidget(self._resume)
-        layout.addWidget(self._replace)
-        layout.addWidget(self._val_words)
+        rows = form()
+        rows.addRow("Patches", self._data)
+        rows.addRow("Validation", self._val)
+        rows.addRow("Model", self._output)
+        stacked(self, rows, self._resume, self._replace, self._val_words)
 
     def _connect(self) -> None:
         self._data.edited.connect(self._on_data)

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QPushButton, QWidget
 
 from napari_construct.events import EpochDone, Event, Resumed, StepDone
+from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.jobs.eta import in_words
 from napari_construct.widgets.train.preview_grid import PreviewGrid
 from napari_construct.widgets.train.previews import PreviewsDone
@@ -54,10 +55,7 @@ class TrainProgress(QWidget):
         self._left.setToolTip("How far the whole run is, validations and previews included")
         self._left.setAccessibleName("Epoch and time left")
         self._grid = PreviewGrid(self)
-        self._layout = QVBoxLayout(self)
-        self._layout.setContentsMargins(0, 0, 0, 0)
-        self._layout.addWidget(self._left)
-        self._layout.addWidget(self._grid)
+        self._layout = stacked(self, self._left, self._grid)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_PAUSE_MS)
@@ -191,10 +189,7 @@ class EstimateRow(QWidget):
         self._label.setToolTip("Measured with these settings on this computer, as busy as it was")
         self._label.setAccessibleName("Estimate")
         self._label.hide()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.button)
-        layout.addWidget(self._label)
+        stacked(self, self.button, self._label)
 
     def text(self) -> str:
         """The estimate on view."""

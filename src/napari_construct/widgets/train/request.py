@@ -38,6 +38,8 @@ class TrainRequest:
         Whether to go on where a run stopped.
     replace : bool
         Whether a model of that name may be replaced.
+    checked : frozenset of Path
+        Patches that are known to be readable.
     """
 
     data: Path
@@ -48,6 +50,7 @@ class TrainRequest:
     device: str = "auto"
     resume: bool = False
     replace: bool = False
+    checked: frozenset[Path] = frozenset()
 
 
 def state_of(output: Path) -> Path:
