@@ -163,7 +163,7 @@ def recipe(seed: int, epochs: int) -> TrainingConfig:
         model=model, epochs=epochs, seed=seed, patch_mpp=PATCH_MPP, mpp=MPP, image_size=96,
         learning_rate=5e-3, encoder_learning_rate=None, weight_decay=0.02, schedule="constant", warm_up=0.1,
         average_from=0.3,
-        augmentation=LOOK, labels_speak_of="cells", sampling="label_sets", group_pattern=SLIDE,
+        augmentation=LOOK, label_target="cells", sampling="label_sets", group_pattern=SLIDE,
         validate_every=epochs,
     )  # fmt: skip
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_construct.classes import BCSS_COLOURS, OKABE_ITO, PALETTES, ClassTable, dealt, hex_of, rgb_of
+from napari_construct.classes import (
+    BCSS_COLOURS,
+    OKABE_ITO,
+    PALETTES,
+    ClassTable,
+    hex_of,
+    palette_colour,
+    rgb_of,
+)
 
 
 @pytest.mark.parametrize("colour", [*OKABE_ITO, *BCSS_COLOURS, "#000000", "#0a0B0c"])
@@ -22,7 +30,7 @@ def test_alpha_is_left_out_and_any_numbers_are_taken() -> None:
 def test_a_palette_goes_around_when_it_runs_out() -> None:
     names = tuple(f"class {i}" for i in range(len(OKABE_ITO) + 1))
     table = ClassTable.from_names(names)
-    assert table[len(OKABE_ITO)].colour == table[0].colour == dealt(0)
+    assert table[len(OKABE_ITO)].colour == table[0].colour == palette_colour(0)
     paper = table.coloured(PALETTES["Paper (BCSS)"])
     assert paper.names == names
     assert [tissue.colour for tissue in paper][:5] == [*BCSS_COLOURS, BCSS_COLOURS[0]]

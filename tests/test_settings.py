@@ -13,10 +13,12 @@ from napari_construct.batch.settings import BatchSettings
 from napari_construct.classes import ClassTable
 from napari_construct.crf import CRFParameters
 from napari_construct.encoders.catalogue.download import DownloadSettings
+from napari_construct.encoders.entries import EncoderEntry, WeightFile
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.prototypes.settings import PrototypeSettings
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
+from napari_construct.models.network.calibration import BackgroundRule, Calibration
 from napari_construct.settings import Settings
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.config.second_stage import SecondStageConfig
@@ -48,6 +50,41 @@ def test_a_mistake_is_one_sentence(kind: type[Settings], fields: dict[str, Any],
         kind.checked(**fields)
     assert "\n" not in str(caught.value)
     assert "pydantic" not in str(caught.value)
+
+
+OLD_FIELDS: list[tuple[type[Settings], str, dict[str, Any]]] = [
+    (TrainingConfig, '{"labels_speak_of": "parts"}', {"label_target": "parts"}),
+    (BackgroundRule, '{"smallest": 7}', {"min_area": 7.0}),
+    (Calibration, '{"background": {"smallest": 7}}', {"background": BackgroundRule(min_area=7)}),
+    (SegmentSettings, '{"background": {"smallest": 7}}', {"background": BackgroundRule(min_area=7)}),
+    (ZeroShotSettings, '{"encoder": "conch", "classes": "a, b", "several": "prototypes"}',
+     {"prompt_ensemble": "prototypes"}),
+    (WeightFile, '{"name": "a", "or_else": ["b"]}', {"alternative_names": ("b",)}),
+    (EncoderEntry,
+     '{"id":"x", "loader":"tiny", "note":"n", "source": "s", "licence": "l", "meaning": "M", "citation":"c"}',
+     {"licence_terms": "M"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "stored", "expected"), OLD_FIELDS)
+def test_names_of_earlier_versions_are_read(
+    kind: type[Settings], stored: str, expected: dict[str, Any]
+) -> None:
+    for settings in (kind.model_validate_json(stored), kind.checked(**json.loads(stored))):
+        assert {name: getattr(settings, name) for name in expected} == expected
+        assert not kind.OLD_NAMES.keys() & settings.model_dump().keys()
+
+
+def test_changes_may_have_the_names_of_earlier_versions() -> None:
+    assert TrainingConfig().changed(labels_speak_of="parts").label_target == "parts"
+    assert BatchSettings.renamed({"segment": {"background": {"smallest": 7}}}) == {
+        "segment": {"background": {"min_area": 7}}
+    }
+
+
+def test_an_old_and_a_new_name_together_are_an_error() -> None:
+    with pytest.raises(ConfigurationError, match="setting labels_speak_of: expected a known name"):
+        TrainingConfig.checked(label_target="cells", labels_speak_of="parts")
 
 
 def test_changed_checks_everything_and_changes_a_copy() -> None:
@@ -95,7 +132,7 @@ def test_segment_settings_of_before_can_be_read() -> None:
 
 @pytest.mark.parametrize("kind", [SegmentSettings, PrototypeSettings])
 def test_a_device_among_settings_is_told_to_have_no_effect(kind: type[Settings]) -> None:
-    with pytest.warns(FutureWarning, match="device is no setting any more, got 'cuda'.*load_model"):
+    with pytest.warns(FutureWarning, match="device is no longer a setting.*got 'cuda'.*load_model"):
         found = kind.checked(tile=256, device="cuda")
     assert found == kind.checked(tile=256)
 

@@ -1,4 +1,4 @@
-"""The class table: what the tissue classes are called, described as, and drawn in."""
+"""The class table: names, descriptions and colours of the tissue classes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_CLASSES: Final = 254
 """Labels are uint8, 0 is unlabelled and 255 is kept free for "ignored"."""
 
 OKABE_ITO: Final = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999")
-"""Colours told apart by colour-blind eyes (Okabe and Ito 2008), without black."""
+"""Colours for colour-blind readers (Okabe and Ito 2008), without black."""
 
 BCSS_COLOURS: Final = ("#FF0000", "#00FF00", "#0000FF", "#9900FF")
 """The colours of the ConStruct paper for TUM, STR, LYM, NEC."""
@@ -40,13 +40,13 @@ def rgb_of(colour: str) -> tuple[int, int, int]:
 
 
 def hex_of(rgb: Iterable[Any]) -> str:
-    """``#RRGGBB`` of red, green and blue, whole numbers from 0 to 255; what follows them is left out."""
+    """``#RRGGBB`` of red, green and blue, integers from 0 to 255; further values are ignored."""
     red, green, blue, *_ = (int(channel) for channel in rgb)
     return f"#{red:02X}{green:02X}{blue:02X}"
 
 
-def dealt(index: int, palette: Sequence[str] = OKABE_ITO) -> str:
-    """The colour of class ``index`` from a palette, around again when it runs out."""
+def palette_colour(index: int, palette: Sequence[str] = OKABE_ITO) -> str:
+    """The colour of class ``index`` from a palette, which repeats."""
     return palette[index % len(palette)]
 
 
@@ -58,11 +58,11 @@ class TissueClass(Settings):
     name : str
         Short name shown in menus and layers; unique in its table.
     prompt : str
-        Description in words from which text prototypes start; the name if empty.
+        Description from which text prototypes start; the name if empty.
     colour : str
         ``#RRGGBB``.
     shown, ignored : bool
-        Whether the class is displayed, and whether it is left out of scores.
+        Whether the class is displayed; whether scores leave it out.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
@@ -99,17 +99,19 @@ class ClassTable(Settings):
 
     @classmethod
     def from_names(cls, names: Sequence[str], palette: Sequence[str] = OKABE_ITO) -> ClassTable:
-        """Table of classes with colours dealt from a palette, around again when it runs out."""
+        """Table of classes with the colours of a palette, which repeats."""
         try:
             return cls(
-                classes=tuple(TissueClass(name=n, colour=dealt(i, palette)) for i, n in enumerate(names))
+                classes=tuple(
+                    TissueClass(name=n, colour=palette_colour(i, palette)) for i, n in enumerate(names)
+                )
             )
         except ValidationError as error:
             raise ConfigurationError(problem(error)) from error
 
     def coloured(self, palette: Sequence[str]) -> ClassTable:
         """The same classes in the colours of a palette."""
-        classes = (c.model_copy(update={"colour": dealt(i, palette)}) for i, c in enumerate(self))
+        classes = (c.model_copy(update={"colour": palette_colour(i, palette)}) for i, c in enumerate(self))
         return ClassTable(classes=tuple(classes))
 
     @property
@@ -138,7 +140,7 @@ class ClassTable(Settings):
 
     @classmethod
     def from_json(cls, text: str) -> ClassTable:
-        """Table from the text of :meth:`to_json`; what is left out of a class keeps its default."""
+        """Table from the text of :meth:`to_json`; missing fields keep their defaults."""
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
@@ -175,5 +177,5 @@ def _csv_rows(text: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for i, row in enumerate(csv.DictReader(io.StringIO(text))):
         filled = {key: value for key, value in row.items() if key is not None and value not in (None, "")}
-        rows.append({"colour": dealt(i), **filled})
+        rows.append({"colour": palette_colour(i), **filled})
     return rows

@@ -1,22 +1,22 @@
 """Errors that a user can act on.
 
-Every message says what was expected, what came, and what to do about it.
-Front ends show ``str(error)`` and nothing else unless a traceback is asked for.
+Every message says what was expected, what was found, and what to do. Front ends show ``str(error)``; a
+traceback only on request.
 """
 
 from __future__ import annotations
 
 
 class ConstructError(Exception):
-    """Base of all errors raised on purpose by napari-construct."""
+    """Base of all errors of napari-construct."""
 
 
 class InputError(ConstructError, ValueError):
-    """An image, mask or array that cannot be used as it is."""
+    """An image, mask or array that cannot be used."""
 
 
 class DatasetError(ConstructError, ValueError):
-    """A folder or table of labelled patches that cannot be trained or evaluated on."""
+    """A folder or table of labelled patches that training or evaluation cannot use."""
 
 
 class ConfigurationError(ConstructError, ValueError):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from napari_construct.exceptions import ConfigurationError
 
@@ -28,6 +28,27 @@ class Settings(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    OLD_NAMES: ClassVar[Mapping[str, str]] = {}
+    """Field names of earlier versions, each with the present one; files and records may still hold them."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_new_names(cls, fields: Any) -> Any:
+        return with_new_names(fields, cls.OLD_NAMES)
+
+    @classmethod
+    def renamed(cls, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Fields under their present names, those of settings within them, too; values stay unchecked.
+
+        Validation renames by itself. This is for fields that are merged or compared without it.
+        """
+        found: dict[str, Any] = dict(with_new_names(fields, cls.OLD_NAMES))
+        for name in found.keys() & cls.model_fields.keys():
+            inner = _settings_in(cls.model_fields[name].annotation)
+            if inner is not None and isinstance(found[name], Mapping):
+                found[name] = inner.renamed(found[name])
+        return found
 
     @classmethod
     def checked(cls: type[Chosen], /, **fields: Any) -> Chosen:  # noqa: PYI019
@@ -51,7 +72,29 @@ class Settings(BaseModel):
         ConfigurationError
             If a name is unknown or a value impossible; the message names the setting.
         """
-        return self.checked(**self.model_dump() | changes)
+        return self.checked(**self.model_dump() | self.renamed(changes))
+
+
+def with_new_names(fields: Any, names: Mapping[str, str]) -> Any:
+    """Rename the keys of a mapping.
+
+    Parameters
+    ----------
+    fields : mapping
+        Names and values. A field given under both its names keeps both, which is an error later.
+    names : mapping of str to str
+        Old names, each with the new one.
+    """
+    if not isinstance(fields, Mapping) or not names.keys() & fields.keys():
+        return fields
+    return {name if names.get(name) in fields else names.get(name, name): v for name, v in fields.items()}
+
+
+def _settings_in(annotation: Any) -> type[Settings] | None:
+    """The settings class of a field's type, such as "CRFParameters | None"."""
+    if isinstance(annotation, type) and issubclass(annotation, Settings):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _settings_in(part))), None)
 
 
 def sentence(error: ValidationError, settings: str) -> str:

@@ -23,6 +23,7 @@ from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.segment import segment
 from napari_construct.inference.settings import SegmentSettings
+from napari_construct.models.network.calibration import BackgroundRule
 from napari_construct.results.read import load_result
 
 from .conftest import QUICK
@@ -137,13 +138,24 @@ def test_other_settings_need_another_folder(predictor, folder, tmp_path) -> None
     sources = find_sources([folder / "a.png"])
     run(run_batch_steps(sources, predictor, QUICK, output))
     other = QUICK.model_copy(update={"outputs": ("mask",)})
-    with pytest.raises(ConfigurationError, match="another settings; choose another output folder"):
+    with pytest.raises(ConfigurationError, match="different settings; choose another output folder"):
         run(run_batch_steps(sources, predictor, other, output))
     report = run(run_batch_steps(sources, predictor, other, output, restart=True))
     assert not report.resumed
     assert set(report.done[0].files) == {"mask", "record"}
     moved = QUICK.model_copy(update={"outputs": ("mask",), "model": "elsewhere/tiny.construct"})
     assert run(run_batch_steps(sources, predictor, moved, output)).resumed
+
+
+def test_a_ledger_with_the_names_of_earlier_versions_goes_on(predictor, folder, tmp_path) -> None:
+    settings = QUICK.changed(segment=QUICK.segment.changed(background=BackgroundRule(min_area=9)))
+    sources = find_sources([folder / "a.png"])
+    run(run_batch_steps(sources, predictor, settings, tmp_path / "out"))
+    ledger = tmp_path / "out" / LEDGER_NAME
+    new = ledger.read_text(encoding="utf-8")
+    assert '"min_area": 9.0' in new
+    ledger.write_text(new.replace('"min_area"', '"smallest"'), encoding="utf-8")
+    assert len(run(run_batch_steps(sources, predictor, settings, tmp_path / "out")).resumed) == 1
 
 
 def test_arrays_are_images_too(predictor, tmp_path, tissue) -> None:

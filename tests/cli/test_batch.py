@@ -72,7 +72,7 @@ def test_a_note_on_many_images_appears_once_with_their_number(call, images, mode
     assert done.exit_code == 0, done.output
     notes = [line for line in done.stderr.splitlines() if "alpha" in line]
     first = "note: region_00.png: the alpha channel is dropped"
-    assert notes == [first, f"{first} (and 2 more images alike)"]
+    assert notes == [first, f"{first} (and 2 more images)"]
 
 
 def test_resumes_after_a_kill(call, images, model, tmp_path) -> None:

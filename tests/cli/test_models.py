@@ -121,7 +121,7 @@ def test_zero_shot_from_words(call: Call, small_clip: str, image: Path, tmp_path
         classes="tumour: malignant glands | carcinoma; stroma: fibrous tissue",
         attention="maskclip",
         templates=("a photo of {}.", "{}"),
-        several="prototypes",
+        prompt_ensemble="prototypes",
     )
     command = ("segment", image, "--no-crf", "--tile", 128, "-o", out, "--zero-shot", words.encoder)
     command += ("--classes", classes_as_text(words.classes), "--attention", words.attention)

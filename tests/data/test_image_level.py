@@ -142,7 +142,7 @@ def test_no_positive_patch(patches):
 def test_class_without_positives_is_a_notice(patches):
     dataset = load_dataset(patches("a[110].png", "b[100].png"))
     assert dataset.notices == (
-        "class class_1 is positive in all 2 patches; nothing shows what it is not",
+        "class class_1 is positive in all 2 patches; add a patch without it, so that it can be learned",
         "class class_3 has no positive patch and cannot be learned; add some or leave it out",
     )
     root = patches("folders/full/x.png", "folders/other/y.png")

@@ -22,7 +22,7 @@ def test_group_names():
     names = ("x/TCGA-A1-A0SK-DX1_xmin1[10].png", "TCGA-A2-A0T2-DX1_xmin5[01].png")
     assert group_names(names, "TCGA-..-....") == ("TCGA-A1-A0SK", "TCGA-A2-A0T2")
     assert group_names(("p01_a.png", "p12_b.png"), r"(p\d+)_") == ("p01", "p12")
-    with pytest.raises(DatasetError, match=r"x\.png: expected a name that starts as"):
+    with pytest.raises(DatasetError, match=r"x\.png: expected a name whose start matches"):
         group_names(("p01_a.png", "x.png"), r"(p\d+)_")
     with pytest.raises(ConfigurationError, match="regular expression"):
         group_names(("a",), "(")

@@ -23,9 +23,9 @@ options = { img_size = 64, init_values = 1e-5 }
 note = "Ours."
 source = "https://example.org"
 repository = "ours/vit"
-files = [{ name = "model.safetensors", or_else = ["w.bin"] }]
+files = [{ name = "model.safetensors", alternative_names = ["w.bin"] }]
 licence = "MIT"
-meaning = "Free."
+licence_terms = "Free."
 mpp = 0.5
 redistributable = true
 citation = "We (2026)."
@@ -63,7 +63,7 @@ def test_json_is_read_as_well(home: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('licence = "MIT"\n', "", r"encoder our-vit: licence: Field required"),
+        ('licence = "MIT"\n', "", r"encoder our-vit: licence: expected a value, got none"),
         ('loader = "timm"', 'loader = "magic"', r"encoder our-vit: loader: expected 'tiny'"),
         ("mpp = 0.5", 'mpp = "half"', r"encoder our-vit: mpp: expected a valid number"),
         ("mpp = 0.5", "mmp = 0.5", r"encoder our-vit: mmp: expected a known name"),

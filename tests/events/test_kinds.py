@@ -39,7 +39,7 @@ def test_what_is_said_alike_is_told_once_with_how_many() -> None:
     assert notices.add(_said("b.png: the alpha channel is dropped", "b"))
     assert not notices.add(_said("a.png: uint16 values up to 4093 are read", "a"))  # a second look
     assert notices.texts() == [
-        "a.png: uint16 values up to 4093 are read (and 1 more image alike)",
+        "a.png: uint16 values up to 4093 are read (and 1 more image)",
         "b.png: the alpha channel is dropped",
     ]
     assert notices.repeated() == notices.texts()[:1]

@@ -94,7 +94,7 @@ def test_resampled_where_both_resolutions_are_known(colours: ColourPredictor, ti
     assert colours.shapes == [(1, 3, 128, 128)]
     (notice,) = [e for e in events if isinstance(e, Notice)]
     assert notice.message.startswith(
-        "region.png: 0.25 um per pixel, the model was trained at 0.5; it is reduced"
+        "region.png: 0.25 um per pixel, the model was trained at 0.5; the image is reduced"
     )
     assert result.mpp == 0.25
     assert result.record["notices"] == [notice.message]
@@ -440,7 +440,7 @@ def test_what_had_to_be_changed_on_the_way_is_in_the_record_and_among_the_events
     events: list[Event] = []
     result = segment(grey, ColourPredictor(checkpoint()), crf=None, name="section", progress=events.append)
     said = [event.message for event in events if isinstance(event, Notice)]
-    (repeated,) = [text for text in result.record["notices"] if "greyscale is repeated" in text]
+    (repeated,) = [text for text in result.record["notices"] if "greyscale is copied" in text]
     assert repeated.startswith("section")
     assert repeated in said
 

@@ -38,7 +38,7 @@ def test_ignored_and_silent_pixels_make_no_claim() -> None:
     p = _two(np.array([[0.9, 0.9, 0.9]]))
     p[:, 0, 1] = 0
     found = reliability(p, np.array([[0, 0, 7]]), ignore=(7,))
-    assert found.silent == 1
+    assert found.without_probability == 1
     assert found.count.sum(axis=1).tolist() == [1, 1, 1]
     assert found.errors == pytest.approx([0.1, 0.1, 0.1])
     nothing = reliability(p, np.full((1, 3), 7), ignore=(7,))

@@ -43,6 +43,6 @@ def tiny_config() -> TrainingConfig:
         warm_up=0.05,
         encoder_learning_rate=None,
         average_from=None,
-        labels_speak_of="parts",
+        label_target="parts",
         validate_every=1,
     )

@@ -49,7 +49,7 @@ def test_one_process_has_nobody_to_talk_to() -> None:
     assert alone.sum(rows) is rows
     assert alone.gather(rows) is rows
     assert alone.mean_weight(3, rows) == 1.0
-    assert alone.tell({"a": 1}, torch.device("cpu")) == {"a": 1}
+    assert alone.broadcast({"a": 1}, torch.device("cpu")) == {"a": 1}
 
 
 def test_parts_of_a_batch_cover_it() -> None:

@@ -1,1 +1,1 @@
-"""Many images, one after the other, with a ledger on disk: what is done stays done."""
+"""Many images, one after another; a ledger on disk lets a run resume."""

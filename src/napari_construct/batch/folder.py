@@ -1,4 +1,4 @@
-"""A folder of images, or several, in one call."""
+"""Segment folders of images in one call."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ def segment_folder(
     progress: Progress = None,
     **changes: Any,
 ) -> BatchReport:
-    """Segment many images into a folder, and go on where it stopped when it is called again.
+    """Segment many images into a folder; a second call resumes an interrupted run.
 
     Parameters
     ----------
     inputs : path or iterable of paths
-        Folders, image files and TIFF stacks, of which each plane is one image.
+        Folders, image files and TIFF stacks; each plane of a stack is one image.
     output : path
         Folder for the results, a ledger and ``batch.csv``; made if it is missing.
     settings : BatchSettings, optional
-        Model, segmentation and what is written; the segmentation that suits the model otherwise.
+        Model, segmentation and outputs; defaults otherwise.
     model : str, path or Predictor, optional
-        Instead of the model of the settings; of a loaded one, ``device`` is that of the model.
+        Replaces the model of the settings. A loaded model keeps its device.
     recursive : bool
-        Look into folders of folders; results keep their structure.
+        Also read sub-folders; results keep their structure.
     restart : bool
-        Do everything again instead of going on where it stopped.
+        Segment all images again instead of resuming.
     overwrite : bool
-        Replace files too that napari-construct did not make. Folders of others are never deleted.
+        Also replace files that napari-construct did not make. Folders that it did not make are never deleted.
     device : str, optional
-        Where the model is loaded, instead of the device of the settings. A loaded model stays where it is.
+        Device of the model; replaces that of the settings. A loaded model keeps its device.
     progress : bool or callable, optional
         True shows bars on standard error; a callable gets each event.
     **changes
@@ -58,13 +58,13 @@ def segment_folder(
     Returns
     -------
     BatchReport
-        ``report.done``, ``report.failed``, ``report.to_dict()``. That an image failed is no error.
+        ``report.done``, ``report.failed``, ``report.to_dict()``. A failed image raises no error.
 
     Raises
     ------
     ConfigurationError
         If there is no image, the folder holds a run with other settings, the settings contradict the model,
-        or a file that we did not make would be replaced.
+        or a file that napari-construct did not make would be replaced.
     CheckpointError, EncoderError
         If the model cannot be loaded.
     """

@@ -1,8 +1,8 @@
-"""The ledger of a batch: a file that says of every image what became of it.
+"""The ledger of a batch: a file with the state of every image.
 
-Lines of JSON, each appended and synced when something happens, so that a kill or a power cut costs the
-image at hand and no more. The first line says which run the folder belongs to; of the others the last one
-of a key counts. A last line that was torn off by a kill is left out.
+Each change appends and syncs one line of JSON, so a kill or a power cut loses only the current image. The
+first line identifies the run. Of the other lines, the last one of each key counts. An incomplete last line is
+ignored.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final, Literal, TypeAlias
 
+from napari_construct.batch.settings import BatchSettings
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.export.own_files import LEDGER_FORMAT
 from napari_construct.export.record import plain
@@ -28,15 +29,15 @@ State: TypeAlias = Literal["waiting", "running", "done", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is known of one image.
+    """State and results of one image.
 
     Attributes
     ----------
     key, name : str
-        In the ledger, and for people.
+        Name in the ledger; name for people.
     state : str
-        "waiting", "running", "done" or "failed"; "running" in a ledger that nobody writes means that
-        the run was killed there.
+        "waiting", "running", "done" or "failed"; "running" after the end of a run means that the run was
+        killed at this image.
     error : str
         Why it failed.
     files : mapping
@@ -44,9 +45,9 @@ class Entry:
     areas : tuple
         Of the classes, as ``SegmentationResult.areas`` gives them.
     fingerprint : str
-        Of the image when it was read.
+        Fingerprint of the image when it was read.
     seconds : float
-        Spent on it.
+        Time spent on the image.
     """
 
     key: str
@@ -60,16 +61,16 @@ class Entry:
 
 
 class Ledger:
-    """Entries of an output folder, read back when the next run begins. Written to inside a ``with`` block.
+    """Entries of an output folder; the next run reads them. Write inside a ``with`` block.
 
     Parameters
     ----------
     folder : Path
         Output folder; exists when the block begins.
     header : mapping
-        What must be the same for the folder's results to belong together: settings and model.
+        Settings and model; a run resumes only if they are equal.
     restart : bool
-        Forget an earlier run, whatever its header.
+        Discard an earlier run, even with another header.
 
     Raises
     ------
@@ -89,6 +90,8 @@ class Ledger:
                 found, self.entries = read_ledger(self.path)
             except OSError as error:
                 raise _unusable(self.path, error) from error
+            if isinstance(found.get("settings"), dict):
+                found["settings"] = BatchSettings.renamed(found["settings"])
             _check_header(self.path, found, self._header)
             self._goes_on = bool(found)
 
@@ -107,13 +110,13 @@ class Ledger:
         self._stream.close()
 
     def set(self, entry: Entry) -> None:
-        """Write down what became of an image."""
+        """Append the entry of an image."""
         try:
             self._append(plain(asdict(entry)))
         except OSError as error:
             raise ConstructError(
                 f"{self.path}: cannot be written ({error.strerror or error}); free some space and start "
-                "again, what is done stays done"
+                "again; finished images are kept"
             ) from error
         self.entries[entry.key] = entry
 
@@ -124,7 +127,7 @@ class Ledger:
 
 
 def read_ledger(path: Path) -> tuple[dict[str, Any], dict[str, Entry]]:
-    """Header, and the last entry of every key; a line that was torn off at the end does not count.
+    """Header, and the last entry of every key; an incomplete last line is ignored.
 
     Raises
     ------
@@ -165,6 +168,6 @@ def _check_header(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any
     different = sorted(str(key) for key in {*found, *wanted} if found.get(key) != wanted.get(key))
     if different:
         raise ConfigurationError(
-            f"{path}: expected the ledger of a run with the same settings, got another "
+            f"{path}: expected the ledger of a run with the same settings, got different "
             f"{', '.join(different)}; choose another output folder, or restart to replace its results"
         )

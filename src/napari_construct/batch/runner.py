@@ -1,4 +1,4 @@
-"""The batch itself: image after image, and whatever happens to one does not happen to the others."""
+"""The batch: image after image; one that fails does not stop the others."""
 
 from __future__ import annotations
 
@@ -43,21 +43,21 @@ _FAILURES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ItemChanged(Event):
-    """What became of an image; ``done`` of ``total`` images are behind us."""
+    """The state of an image changed; ``done`` of ``total`` images are finished."""
 
     entry: Entry = field(default_factory=lambda: Entry("", ""))
 
 
 @dataclass(frozen=True, slots=True)
 class BatchReport:
-    """How a batch ended.
+    """Results of a batch.
 
     Attributes
     ----------
     entries : tuple of Entry
-        Of every image, in order.
+        One for each image, in order.
     resumed : frozenset of str
-        Keys of those that an earlier run had already done.
+        Keys of the images that an earlier run finished.
     stacks : mapping
         Stem of each stack to the file of its joined mask.
     output : Path
@@ -110,9 +110,9 @@ def run_batch_steps(
 ) -> Steps[BatchReport]:
     """Segment many images into a folder.
 
-    A ledger in the folder says of each image what became of it. When the run is cancelled, killed, or fails
-    on some images, the same call goes on where it stopped: what is done and unchanged is skipped, what was
-    interrupted or failed is done again. Besides the ledger, ``batch.csv`` lists the images for people.
+    A ledger in the folder holds the state of each image. After a run was cancelled, killed, or failed on some
+    images, the same call resumes it: finished, unchanged images are skipped; interrupted and failed ones are
+    segmented again. ``batch.csv`` lists the images for people.
 
     Parameters
     ----------
@@ -125,9 +125,9 @@ def run_batch_steps(
     output : Path
         Folder for the results; made if it is missing.
     restart : bool
-        Do everything again and replace the ledger of an earlier run.
+        Segment all images again and replace the ledger of an earlier run.
     overwrite : bool
-        Replace files too that we did not make. Folders of others are never deleted.
+        Also replace files that napari-construct did not make. Folders that it did not make are never deleted.
 
     Yields
     ------
@@ -137,13 +137,13 @@ def run_batch_steps(
     Returns
     -------
     BatchReport
-        Of all images. That some failed is no error of the batch.
+        Results of all images. A failed image raises no error.
 
     Raises
     ------
     ConfigurationError
-        If the folder holds a run with other settings, the settings contradict the model, or a file that we
-        did not make would be replaced; nothing is written then.
+        If the folder holds a run with other settings, the settings contradict the model, or a file that
+        napari-construct did not make would be replaced. Nothing is written then.
     ConstructError
         If the folder cannot be written.
     """
@@ -284,7 +284,7 @@ def _stacks(
 
 
 def write_table(path: Path, entries: Sequence[Entry], resumed: frozenset[str], classes: ClassTable) -> None:
-    """A CSV with one row an image: state, error, area of each class, seconds."""
+    """Write a CSV with one row per image: state, error, area of each class, seconds."""
     columns = list(TABLE_COLUMNS)
     for name in classes.names:
         columns += [*(f"{name} {quantity}" for quantity in _QUANTITIES)]

@@ -1,4 +1,4 @@
-"""What a user chooses for a batch: the same object behind widget, command line and Python."""
+"""Settings of a batch; widget, command line and Python use the same object."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class BatchSettings(Settings):
     model : str
         Name of a bundled model, or path of a checkpoint.
     segment : SegmentSettings
-        Of every image.
+        Settings of the segmentation of every image.
     device : str
-        Where the model is loaded: "auto", "cpu", "cuda", "cuda:1", "mps" ...
+        Device of the model: "auto", "cpu", "cuda", "cuda:1", "mps" ...
     outputs : tuple of str
-        What is written beside the record of each image: "mask" (TIFF; of a stack also one TIFF of all
-        planes), "overlay" (PNG), "cams" (OME-TIFF), "zarr" (OME-Zarr with image and labels).
+        Files of each image beside its record: "mask" (TIFF; of a stack also one TIFF of all planes),
+        "overlay" (PNG), "cams" (OME-TIFF), "zarr" (OME-Zarr with image and labels).
     """
 
     model: Annotated[str, Field(min_length=1)] = DEFAULT_MODEL

@@ -1,4 +1,4 @@
-"""What a batch is made of: files, planes of stacks, arrays."""
+"""Images of a batch: files, planes of stacks, arrays."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ class Source:
     Attributes
     ----------
     key : str
-        What the ledger calls it; unique in its batch and the same in every run.
+        Name in the ledger; unique in the batch and equal in every run.
     stem : str
         Relative path of its results without suffix, with forward slashes.
     read : callable
-        Reads the pixels; called when it is this image's turn. May raise any of our errors.
+        Reads the pixels, when the batch reaches the image. May raise any ``ConstructError``.
     fingerprint : callable
-        Changes when the image does; must be quick.
+        Changes when the image changes; must be fast.
     stack : str
-        Stem of the stack it is a plane of; empty for a single image.
+        Stem of the stack that holds this plane; empty for a single image.
     plane, planes : int
-        Which of how many planes.
+        Number of this plane; number of planes.
     """
 
     key: str
@@ -42,22 +42,22 @@ class Source:
 
 
 def find_sources(paths: Iterable[Path], *, recursive: bool = True) -> tuple[Source, ...]:
-    """Images of files and folders; a TIFF stack gives one source a plane.
+    """Images of files and folders; a TIFF stack gives one source per plane.
 
-    Files in folders that have an image's suffix are taken, hidden ones are not; a file that is no image
-    stays in the list and fails when it is read, so that the ledger names it.
+    Files with the suffix of an image are taken, hidden files are not. A file that is no image stays in the
+    list; it fails when it is read, and the ledger names it.
 
     Parameters
     ----------
     paths : iterable of Path
         Files and folders.
     recursive : bool
-        Whether to look into folders of folders; results keep the folders' structure.
+        Whether to read sub-folders; results keep their structure.
 
     Raises
     ------
     ConfigurationError
-        If there is nothing.
+        If there is no image.
     """
     found: dict[Path, str] = {}
     for path in paths:
@@ -76,7 +76,7 @@ def find_sources(paths: Iterable[Path], *, recursive: bool = True) -> tuple[Sour
 
 
 def distinct_stems(names: Sequence[str]) -> list[str]:
-    """Names without suffix; where that makes two the same, the suffix stays, and then a number."""
+    """Names without suffix; equal ones keep their suffix, or get a number."""
     bare = [_without_suffix(name) for name in names]
     stems: list[str] = []
     for name, stem in zip(names, bare, strict=True):
@@ -123,7 +123,7 @@ def _of_file(path: Path, stem: str) -> list[Source]:
 def array_source(
     name: str, read: Callable[[], ImageFile], *, stem: str, plane: int = 0, planes: int = 1
 ) -> Source:
-    """An image that is in memory, such as a plane of a napari layer; its pixels are its fingerprint."""
+    """An image in memory, such as a plane of a napari layer; its fingerprint is that of its pixels."""
 
     def fingerprint() -> str:
         return image_hash(read().pixels)

@@ -33,7 +33,7 @@ def merged(base: Chosen, typed: Mapping[str, Any], text: str | None = None) -> C
     """
     fields = base.model_dump()
     if text is not None:
-        fields = overlaid(fields, json_object(text, type(base).__name__))
+        fields = overlaid(fields, base.renamed(json_object(text, type(base).__name__)))
     return type(base).checked(**overlaid(fields, typed))
 
 

@@ -40,7 +40,7 @@ def download(
 
     check_json(json_file)
     entry = find_entry(name)
-    typer.echo(f"{entry.id}: licence {entry.licence}. {entry.meaning}", err=True)
+    typer.echo(f"{entry.id}: licence {entry.licence}. {entry.licence_terms}", err=True)
     if status_of(entry).state == "gated" and not accept:
         _ask(entry)
     settings = DownloadSettings(name=entry.id, mirror=mirror, again=again, accepted=True)

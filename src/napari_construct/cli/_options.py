@@ -118,10 +118,11 @@ Template = Annotated[
         "Default: five templates from the literature.",
     ),
 ]
-Several = Annotated[
+PromptEnsemble = Annotated[
     Literal["average", "prototypes"] | None,
     typer.Option(
-        "--several",
+        "--prompt-ensemble",
+        "--several",  # its name in earlier versions
         help="With --zero-shot: how several descriptions of a class (a | b) are combined. average (default): "
         "they are averaged. prototypes: each is a prototype, and the nearest prototype wins.",
     ),

@@ -18,7 +18,7 @@ def zero_shot_settings(
     classes: str | None,
     attention: str | None,
     templates: Sequence[str] | None,
-    several: str | None,
+    prompt_ensemble: str | None,
 ) -> ZeroShotSettings:
     """The zero-shot settings, the same as in the widget and in Python.
 
@@ -35,7 +35,11 @@ def zero_shot_settings(
             "expected classes for --zero-shot, got none; add --classes 'tumour: malignant glands; stroma: "
             "fibrous tissue'"
         )
-    typed = given(attention=attention, several=several, templates=tuple(templates) if templates else None)
+    typed = given(
+        attention=attention,
+        prompt_ensemble=prompt_ensemble,
+        templates=tuple(templates) if templates else None,
+    )
     return ZeroShotSettings.checked(encoder=encoder, classes=classes, **typed)
 
 

@@ -39,7 +39,7 @@ def segment(
     zero_shot: options.ZeroShot = None,
     attention: options.Attention = None,
     template: options.Template = None,
-    several: options.Several = None,
+    prompt_ensemble: options.PromptEnsemble = None,
     examples: options.Examples = None,
     json_file: options.JsonFile = None,
 ) -> None:
@@ -73,7 +73,7 @@ def segment(
     check_folder(output)
     check_json(json_file)
     if zero_shot:
-        chosen = zero_shot_settings(zero_shot, classes, attention, template, several)
+        chosen = zero_shot_settings(zero_shot, classes, attention, template, prompt_ensemble)
         predictor = zero_shot_predictor(
             chosen, examples, mpp=settings.mpp, device=device, encoder_weights=encoder_weights
         )

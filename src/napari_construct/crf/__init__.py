@@ -1,9 +1,8 @@
 """Dense conditional random fields: label probabilities refined by the colours of their image.
 
-A pixel likes to have the label of the pixels near it (*smoothness*) and of those near it that look like it
-(*appearance*). In a dense CRF every pair of pixels has such a wish, weighted by Gaussians of their distance
-in the image and in colour, so that masks follow borders that the network saw too coarsely (Krahenbuhl and
-Koltun, NIPS 2011).
+Near pixels tend to have the same label (*smoothness*); so do near pixels of similar colour (*appearance*). A
+dense CRF couples every pair of pixels, weighted by Gaussians of their distance in the image and in colour.
+Masks then follow the borders in the image (Krahenbuhl and Koltun, NIPS 2011).
 
 ========================== ==============================================================================
 :func:`dense_crf`          Refine probabilities (k, h, w) of an RGB image (h, w, 3): the equations and all
@@ -17,15 +16,14 @@ Koltun, NIPS 2011).
                            its events begin with ``COMPILING``.
 ========================== ==============================================================================
 
-Which processor, library and precision does the work is chosen behind them: numba's compiled kernels where
-they are installed (the extra ``numba``), torch elsewhere and on accelerators, with the same result up to
-rounding. Importing this package loads neither; torch comes with the first of the names but
-:class:`CRFParameters`, numba with the first refinement.
+Device, library and precision are chosen automatically: numba's compiled kernels on CPUs if the extra
+``numba`` is installed, torch otherwise and on accelerators, with the same result up to rounding. Importing
+this package loads neither. All names but :class:`CRFParameters` load torch; the first refinement loads numba.
 
 Examples
 --------
 >>> import numpy as np
->>> from napari_construct.crf import CRFParameters, dense_crf
+>>> from napari_construct import CRFParameters, dense_crf
 >>> image = np.full((40, 40, 3), 60, np.uint8)
 >>> image[:, 20:] = 200
 >>> right = np.full((40, 40), 0.4)

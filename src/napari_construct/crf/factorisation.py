@@ -1,4 +1,4 @@
-"""The expensive part of a dense CRF, kept for as long as image and sigmas stay the same."""
+"""The expensive part of a dense CRF, reused while image and sigmas stay the same."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ NARROW_BYTES = 1 << 31
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """How close the low-rank operator is to the exact kernels.
+class LowRankSettings:
+    """Accuracy settings of the low-rank operator.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Settings:
 
 
 def accuracy_of(accuracy: str, pixels: int) -> str:
-    """The name itself, or what ``auto`` means for an image of so many pixels."""
+    """The accuracy, with ``auto`` resolved for an image of so many pixels."""
     if accuracy not in {"auto", "fine", "medium", "fast"}:
         raise ConfigurationError(f"expected an accuracy of auto, fine, medium or fast, got {accuracy!r}")
     if accuracy != "auto":
@@ -70,20 +70,22 @@ def accuracy_of(accuracy: str, pixels: int) -> str:
     return "fine" if pixels <= FINE_PIXELS else "medium" if pixels <= MEDIUM_PIXELS else "fast"
 
 
-def settings_for(accuracy: str, pixels: int, device: torch.device) -> Settings:
-    """Settings by name, size and processor."""
+def settings_for(accuracy: str, pixels: int, device: torch.device) -> LowRankSettings:
+    """Settings of an accuracy, for a size and a device."""
     quick = torch.bfloat16 if _fast_bfloat16(device) else torch.float32
     # torch rounds more often than compiled kernels: the same error asks for finer splines and more features
     compiled = kernels_serve(device)
     return {
-        "fine": Settings(0.5, 2, 0.0015, 191, torch.float32),
-        "medium": Settings(0.5, 1, 0.008, 79, quick) if compiled else Settings(0.4, 1, 0.008, 95, quick),
-        "fast": Settings(0.6, 1, 0.015, 63, quick),
+        "fine": LowRankSettings(0.5, 2, 0.0015, 191, torch.float32),
+        "medium": LowRankSettings(0.5, 1, 0.008, 79, quick)
+        if compiled
+        else LowRankSettings(0.4, 1, 0.008, 95, quick),
+        "fast": LowRankSettings(0.6, 1, 0.015, 63, quick),
     }[accuracy_of(accuracy, pixels)]
 
 
-def rank_limit(settings: Settings, sigma: float, pixels: int) -> int:
-    """Most features of a colour kernel: twice as many for narrow ones, if that does not take gigabytes."""
+def rank_limit(settings: LowRankSettings, sigma: float, pixels: int) -> int:
+    """Most features of a colour kernel; twice as many for narrow ones, if memory allows."""
     doubled = 2 * settings.max_rank + 1
     fits = doubled * settings.dtype.itemsize * pixels <= NARROW_BYTES
     return doubled if sigma < NARROW_SIGMA and fits else settings.max_rank
@@ -114,7 +116,7 @@ class Factorisation:
         For mean errors in probability of about 1e-4 (``fine``), 5e-4 (``medium``) and 1e-3 (``fast``);
         ``auto`` takes fine up to 200 x 200 pixels and medium up to 320 x 320.
     device : torch.device or str, optional
-        Where to work; the image's own by default.
+        Device of the computation; by default the image's.
     """
 
     def __init__(
@@ -202,7 +204,7 @@ class Factorisation:
         )
 
     def units(self, parameters: CRFParameters) -> int:
-        """How many times :meth:`refine_tensor` yields."""
+        """Number of yields of :meth:`refine_tensor`."""
         return len(self.lattices) * parameters.iterations
 
     def refine_tensor(

@@ -91,7 +91,7 @@ def dense_crf(
         Side of the tiles of ``lowrank`` in pixels; by default one tile up to 2200 x 2200 pixels and
         tiles of 2048 above. A halo is added and cut off again, so seams do not show.
     device : torch.device or str, optional
-        Where to work; by default where the probabilities are (arrays: on the CPU).
+        Device of the computation; by default that of the probabilities (arrays: the CPU).
 
     Returns
     -------
@@ -134,8 +134,8 @@ def dense_crf_steps(
     """As :func:`dense_crf`, as a job: closing the generator between two events cancels it.
 
     Yields an :class:`~napari_construct.events.Event` of the stage ``dense CRF`` after every mean-field
-    iteration of every image or tile, and after the preparation of each; returns the result. Arguments
-    are checked when the first event is asked for.
+    iteration of every image or tile, and after the preparation of each; returns the result. The first event
+    checks the arguments.
     """
     parameters = CRFParameters() if parameters is None else parameters
     if backend not in BACKENDS:

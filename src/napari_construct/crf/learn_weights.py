@@ -1,4 +1,4 @@
-"""Learns the weights of a dense CRF from masks.
+"""Learn the weights of a dense CRF from masks.
 
 There are two numbers to learn, so slopes are differences of three refinements in the fused form, on one
 factorisation an image: a fraction of the time and memory that differentiating through all iterations takes
@@ -60,9 +60,9 @@ def fit_crf(
 ) -> CRFFit:
     """Find the weights of both kernels under which masks are most likely.
 
-    The logarithms of the two weights are fitted by Adam with slopes from finite differences; the sigmas and
-    the number of iterations stay as they are. Of an image larger than 320 x 320 pixels, the part of that
-    size with the most borders between labels is looked at.
+    The logarithms of the two weights are fitted by Adam with slopes from finite differences; sigmas and
+    iterations stay fixed. Of an image larger than 320 x 320 pixels, only the part of that size with the most
+    borders between labels is used.
 
     Parameters
     ----------
@@ -73,9 +73,9 @@ def fit_crf(
     masks : sequence of array or tensor
         (h, w) integer labels from 0 to k - 1.
     initial : CRFParameters, optional
-        Where to start; weights of 0 start at 0.1.
+        Initial parameters; weights of 0 start at 0.1.
     steps : int
-        Most optimiser steps, each over all images; it ends earlier where the loss stays the same.
+        Most optimiser steps, each over all images; fitting ends earlier if the loss stays constant.
     learning_rate : float
         Of Adam, in units of the logarithm of the weights.
     ignore : int, optional

@@ -1,4 +1,4 @@
-"""Compiling ahead of the work, so that whoever waits for it is told."""
+"""Compile kernels before the work, with a notice."""
 
 from __future__ import annotations
 

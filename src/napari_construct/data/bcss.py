@@ -25,7 +25,7 @@ _LABELS = re.compile(r"\[([01]+)\]$")
 
 
 def parse_labels(name: str) -> tuple[int, ...] | None:
-    """The 0/1 labels at the end of a file's stem (``x[10].png`` -> (1, 0)); None where there are none."""
+    """The 0/1 labels at the end of a file's stem (``x[10].png`` -> (1, 0)); None without labels."""
     found = _LABELS.search(Path(name).stem)
     return tuple(int(digit) for digit in found[1]) if found else None
 
@@ -36,7 +36,7 @@ def labels_from_names(paths: Sequence[Path]) -> NDArray[np.uint8]:
     Raises
     ------
     DatasetError
-        If a name carries no labels, or names differ in how many they carry; the files are named.
+        If a name has no labels, or names differ in the number of labels; the files are named.
     """
     parsed = {path: parse_labels(path.name) for path in paths}
     without = [path.name for path, labels in parsed.items() if labels is None]

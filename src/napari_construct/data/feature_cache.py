@@ -1,10 +1,10 @@
-"""Features on disk: what a frozen encoder says of an image, computed once.
+"""Features of a frozen encoder on disk, computed once.
 
 One safetensors file per key, in half precision, with a checksum. Files appear whole or not at all
-(temporary file, rename), so several processes may use one folder and any of them may be killed. A file that
-is damaged all the same is removed and counts as absent: whoever reads must be able to compute it again. The
-folder is bounded: when it is full, what was used longest ago goes first. Nothing here is precious, so
-nothing is forced to the disk; after a power cut the checksum finds what is incomplete.
+(temporary file, rename), so several processes may use one folder and any of them may be killed. A damaged
+file is removed and counts as absent; the caller computes it again. The folder is bounded: when it is full,
+the least recently used files are deleted. Writes are not synced; after a power cut the checksum finds
+incomplete files.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class FeatureCache:
         return self._path(key).is_file()
 
     def get(self, key: str) -> dict[str, Tensor] | None:
-        """Features of a key in float32, or None where there are none that are whole."""
+        """Features of a key in float32; None if they are absent or damaged."""
         path = self._path(key)
         try:
             with safe_open(path, framework="pt") as file:

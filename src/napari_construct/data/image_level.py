@@ -1,7 +1,7 @@
-"""Datasets that say which classes occur in each patch, and nothing about where.
+"""Datasets with image-level labels: the classes that occur in each patch, without their place.
 
-Three ways of writing that down are read: one folder per class, labels in the file names
-(:mod:`~napari_construct.data.bcss`), and a table (:mod:`~napari_construct.data.label_table`).
+Three forms are read: one folder per class, labels in the file names (:mod:`~napari_construct.data.bcss`), and
+a table (:mod:`~napari_construct.data.label_table`).
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ class ImageLevelDataset(ShortRepr):
     names : tuple of str
         Each patch relative to the dataset, with ``/``; the same on every machine.
     notices : tuple of str
-        What the user should know, for example a class without positives.
+        Notices for the user, for example on a class without positives.
     groups : tuple of str
-        Patient or slide of each patch where a table has the column ``group``; empty otherwise.
+        Patient or slide of each patch, if the table has a column ``group``; else empty.
     """
 
     paths: tuple[Path, ...]
@@ -77,7 +77,7 @@ class ImageLevelDataset(ShortRepr):
         """SHA-256 over class names, and name, labels and size in bytes of every patch.
 
         Equal for a copy of the dataset elsewhere; different after a file or a label was changed,
-        added or removed. Files are not read, so an edit that keeps the size goes unnoticed.
+        added or removed. Files are not read, so an edit that keeps the size is not detected.
         """
         digest = hashlib.sha256("\0".join(self.class_names).encode())
         for name, path, row in zip(self.names, self.paths, self.labels, strict=True):
@@ -115,23 +115,22 @@ def load_dataset(
     ----------
     path : str or path
         A folder with one sub-folder of patches per class; a folder of patches with labels in their
-        names (``...[1010].png``); or a CSV with the column ``path``, one 0/1 column per class and, if
-        known, the patient or slide of every patch in the column ``group``.
+        names (``...[1010].png``); or a CSV with the column ``path``, one 0/1 column per class and optionally
+        the patient or slide of every patch in the column ``group``.
     labels_in : {"auto", "folders", "names", "table"}
-        Where the labels are; ``auto`` looks at ``path``.
+        Source of the labels; ``auto`` derives it from ``path``.
     class_names : sequence of str, optional
-        Names for labels in file names (default ``class_1`` ...); for the other two, the classes to
-        use and their order.
+        Names for labels in file names (default ``class_1`` ...); otherwise the classes to use, in order.
 
     Returns
     -------
     ImageLevelDataset
-        All patches; with notices on classes that have no positive or no negative patch.
+        All patches, with notices on classes without positive or without negative patches.
 
     Raises
     ------
     DatasetError
-        If nothing is there, labels are missing or contradict each other, or no class has a positive patch.
+        If there are no patches, labels are missing or contradictory, or no class has a positive patch.
     """
     root = Path(path)
     chosen = detect_format(root) if labels_in == "auto" else labels_in
@@ -155,7 +154,7 @@ def load_dataset(
 
 
 def detect_format(root: Path) -> Literal["folders", "names", "table"]:
-    """Which of the three forms ``root`` has."""
+    """Form of the dataset at ``root``."""
     if root.is_file():
         if root.suffix.lower() == ".csv":
             return "table"
@@ -253,26 +252,29 @@ def _checked(
                 f"class {name} has no positive patch and cannot be learned; add some or leave it out"
             )
         elif count == len(paths):
-            notices.append(f"class {name} is positive in all {count} patches; nothing shows what it is not")
+            notices.append(
+                f"class {name} is positive in all {count} patches; add a patch without it, so that it can "
+                "be learned"
+            )
     return ImageLevelDataset(paths, labels, class_names, names, tuple(notices))
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetReport:
-    """What a dataset holds.
+    """Statistics of a dataset.
 
     Attributes
     ----------
     count : int
-        Patches, readable or not.
+        Number of patches, readable or not.
     positives : mapping of str to int
         Per class, patches in which it occurs.
     label_histogram : mapping of str to int
-        Per combination of labels (``"1010"``), patches that carry it, most frequent first.
+        Patches per combination of labels (``"1010"``), most frequent first.
     sizes : mapping of (int, int) to int
-        Per height and width in pixels, readable patches, most frequent first.
+        Readable patches per height and width in pixels, most frequent first.
     unreadable : tuple of (str, str)
-        Name and reason of every file that does not decode.
+        Name and reason of every file that cannot be decoded.
     odd_sized : tuple of str
         Names of the patches whose size is not the most frequent one.
     notices : tuple of str

@@ -1,7 +1,7 @@
 """An image file, or an array of another source, as RGB uint8 with its pixel size.
 
-A reader must not guess in silence: whatever is changed on the way to RGB is named in a notice,
-and what cannot be used is an :class:`~napari_construct.exceptions.InputError` with the remedy.
+Readers report every conversion to RGB in a notice. An image that cannot be used raises an
+:class:`~napari_construct.exceptions.InputError` with a remedy.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ class ImageFile(ShortRepr):
     pixels : ndarray
         (h, w, 3) uint8 RGB.
     mpp : float or None
-        Micrometres per pixel, None where the file does not say.
+        Micrometres per pixel; None if the file does not store it.
     notices : tuple of str
-        What was changed or assumed on the way to RGB, one sentence each.
+        Conversions and assumptions, one sentence each.
     path : Path
-        Where it came from.
+        File of the image.
     """
 
     pixels: RGBImage
@@ -79,7 +79,7 @@ def read_image(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> ImageFile:
     Returns
     -------
     ImageFile
-        RGB uint8 pixels, pixel size where known, notices.
+        RGB uint8 pixels, pixel size if known, notices.
 
     Raises
     ------

@@ -87,7 +87,7 @@ def _rows(table: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
             rows = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(
-            f"{table}: expected a comma-separated table in UTF-8, got {error}; save it so"
+            f"{table}: expected a comma-separated table in UTF-8, got {error}; save it as CSV in UTF-8"
         ) from error
     if "path" not in header:
         hint = "; separate columns by commas" if len(header) == 1 and ";" in header[0] else ""

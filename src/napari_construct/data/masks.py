@@ -1,4 +1,4 @@
-"""Masks of class indices, and which mask belongs to which image."""
+"""Masks of class indices, and pairs of images and masks."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def read_mask(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uin
     Returns
     -------
     ndarray
-        (h, w) uint8. On disk class ``i`` of the literature's masks is value ``i``; what the other
-        values mean (background, ignored) is for the caller to say.
+        (h, w) uint8. On disk class ``i`` of the literature's masks is value ``i``; the caller defines the
+        other values (background, ignored).
 
     Raises
     ------
@@ -79,7 +79,7 @@ def _indices(array: NDArray[Any], path: Path) -> NDArray[np.uint8]:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Images with their masks, in the order of their names, and what was left over.
+    """Images with their masks, sorted by name, and files without a partner.
 
     Attributes
     ----------
@@ -149,7 +149,7 @@ def find_pairs(
     masks : path, optional
         Folder of masks with the same names.
     inside : sequence of str
-        Where ``img`` and ``mask`` may lie in the one folder: in itself, or in its folder ``test``.
+        Folders that may hold ``img`` and ``mask``: the one folder, or its folder ``test``.
 
     Raises
     ------

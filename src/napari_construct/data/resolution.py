@@ -1,4 +1,4 @@
-"""How many micrometres a pixel is wide, from whatever a file says about it."""
+"""Micrometres per pixel of an image file."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def as_rgb(array: Any, *, name: str, max_pixels: int = MAX_PIXELS) -> tuple[RGBI
         (h, w) or (h, w, c) with 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGBA) channels; numpy, dask or zarr.
         uint8 passes. Integers up to 65535 are divided by the range of the smallest of 8, 10, 12, 14 and
         16 bits that holds their maximum (16 bits: divided by 257). Floats in [0, 1] are multiplied by
-        255; up to 255 they are taken as they are; others are stretched from their minimum to their maximum.
+        255; values up to 255 stay unchanged; others are stretched from their minimum to their maximum.
     name : str
         What errors and notices call the array, for example its path or the layer's name.
     max_pixels : int
@@ -130,10 +130,10 @@ def _colour_notices(rgb: RGBImage, grey: bool, short: str) -> list[str]:
     dark = float(np.median(rgb[::step, ::step].max(axis=2))) < _DARK_MEDIAN
     notices = []
     if grey:
-        notices.append(f"{short}: greyscale is repeated to three channels; a model of H&E expects colour")
+        notices.append(f"{short}: greyscale is copied to three channels; an H&E model expects colour")
     if dark:
         notices.append(
-            f"{short}: the background is dark, as in a fluorescence image; a model trained on H&E stains, "
-            "which are bright-field, does not know such images and its result means little"
+            f"{short}: the background is dark, as in a fluorescence image; models of H&E are trained on "
+            "bright-field images, so results are not reliable"
         )
     return notices

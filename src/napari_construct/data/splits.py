@@ -1,7 +1,7 @@
-"""Training and validation patches that never share a patient.
+"""Splits into training and validation patches without a common patient.
 
-Patches of one slide look alike; scores on a patch whose neighbour was trained on say nothing
-about the next patient. So whole groups, not patches, are dealt to the two sides.
+Patches of one slide are similar. Scores on a patch whose neighbour was trained on are too high. So whole
+groups, not patches, are split.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def group_names(names: Sequence[str], pattern: str) -> tuple[str, ...]:
     Parameters
     ----------
     names : sequence of str
-        Names of the patches as in ``ImageLevelDataset.names``; the folder part is not looked at.
+        Names of the patches as in ``ImageLevelDataset.names``; folders are ignored.
     pattern : str
         Regular expression matched at the start of the file name. Its first bracketed part is the
         group, or the whole match where there is none: ``TCGA-..-....`` or ``(p[0-9]+)_``.
@@ -56,7 +56,7 @@ def group_names(names: Sequence[str], pattern: str) -> tuple[str, ...]:
         found = compiled.match(name.rsplit("/", 1)[-1])
         if found is None:
             raise DatasetError(
-                f"{name}: expected a name that starts as {pattern!r}, got another; adapt the pattern"
+                f"{name}: expected a name whose start matches {pattern!r}, got another; adapt the pattern"
             )
         groups.append(found[1] if compiled.groups and found[1] is not None else found[0])
     return tuple(groups)
@@ -65,7 +65,7 @@ def group_names(names: Sequence[str], pattern: str) -> tuple[str, ...]:
 def split_groups(
     dataset: ImageLevelDataset, pattern: str, *, folds: int | None = None, holdout: float = 0.2, seed: int = 0
 ) -> tuple[Split, ...]:
-    """Deal groups to folds so that patches and labels are spread as evenly as whole groups allow.
+    """Assign whole groups to folds so that patches and labels are spread as evenly as possible.
 
     Greedy: groups come in falling order of size (ties in an order drawn from ``seed``); each goes
     where the weighted sum of squared loads - patches, and positives of each class, as shares of
@@ -74,7 +74,7 @@ def split_groups(
     Parameters
     ----------
     dataset : ImageLevelDataset
-        What is split.
+        Dataset to split.
     pattern : str
         Regular expression for the group, see :func:`group_names`.
     folds : int, optional

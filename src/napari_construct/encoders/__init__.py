@@ -1,1 +1,1 @@
-"""Encoders: RGB in [0, 1] to a feature pyramid; frozen students and teachers, and the catalogue of them."""
+"""Encoders: RGB in [0, 1] to a feature pyramid; students, teachers and their catalogue."""

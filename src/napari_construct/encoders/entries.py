@@ -1,4 +1,4 @@
-"""What is known of an encoder before it is made: one record each, read from TOML or JSON.
+"""Catalogue entries of encoders, read from TOML or JSON.
 
 The package's own entries lie in ``catalogue.toml`` beside this module. Users add theirs in a file of
 the same form in their configuration folder; adding an encoder is one entry and no code.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -23,39 +24,41 @@ LARGEST_CATALOGUE: Final = 2**20
 """Bytes; a larger file is no catalogue."""
 
 UNKNOWN: Final = "unknown"
-"""What a field says that nobody has stated; better than a guess."""
+"""Value of a field that nobody has stated."""
 
 _Text = Annotated[str, Field(min_length=1, max_length=2000)]
 _Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class WeightFile(Settings):
-    """One file that an encoder is made from.
+    """One file of an encoder.
 
     Parameters
     ----------
     name : str
         Path inside the hub repository.
-    or_else : tuple of str
-        Other names that the same content may have there, in order of preference.
+    alternative_names : tuple of str
+        Other names of the same content, in order of preference.
     sha256 : str or None
-        Of the content; None where it is not known, then the hub's own checksum is used.
+        Hash of the content; None uses the hub's checksum.
     repository : str or None
-        Where it is, if not in the encoder's own repository.
+        Repository of the file, if not the encoder's.
     page : str or None
-        Where a person gets it, if it is in no hub repository; it is then imported, not downloaded.
+        Page of a file that is in no hub repository; the user downloads and imports it.
     required : bool
-        Whether the encoder cannot be made without it. CONCH's tokenizer, for one, only texts need.
+        Whether the encoder needs the file. CONCH's tokenizer, for example, is needed for texts only.
     """
 
+    OLD_NAMES: ClassVar[Mapping[str, str]] = {"or_else": "alternative_names"}
+
     name: _Text
-    or_else: tuple[_Text, ...] = ()
+    alternative_names: tuple[_Text, ...] = ()
     sha256: _Sha256 | None = None
     repository: str | None = None
     page: str | None = None
     required: bool = True
 
-    @field_validator("name", "or_else")
+    @field_validator("name", "alternative_names")
     @classmethod
     def _inside(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
         for name in (value,) if isinstance(value, str) else value:
@@ -66,61 +69,63 @@ class WeightFile(Settings):
 
     @property
     def names(self) -> tuple[str, ...]:
-        return (self.name, *self.or_else)
+        return (self.name, *self.alternative_names)
 
 
 class EncoderEntry(Settings):
-    """What is known of an encoder before it is made.
+    """Catalogue entry of an encoder.
 
     Parameters
     ----------
     id : str
-        Name; an id that ends with ":" stands for all that begin with it.
+        Id; one that ends with ":" is a family of all ids that begin with it.
     loader : str
-        How it is made: "timm" and "open_clip" take most encoders.
+        Loader; "timm" and "open_clip" load most encoders.
     model : str
-        What the loader calls the network, for example "ViT-B-16"; empty where the files say it.
+        Name of the network in the loader, for example "ViT-B-16"; empty if the files name it.
     options : mapping
         Further arguments of a timm network, for example ``{init_values = 1e-5}``.
     role : {"student", "teacher"}
-        What the published network would use it as; any encoder can serve as both.
+        Usual role; any encoder can serve as both.
     note : str
-        One sentence for a menu.
+        One sentence for menus.
     source : str
-        Page where it is published.
+        Page of the publication.
     repository : str or None
         Hub repository of its files, "owner/name".
     revision : str
         Branch, tag or commit of the repository.
     files : tuple of WeightFile
-        The weights first, then what else is needed; empty where nothing must be fetched.
+        Weights first, then other files; empty if there is nothing to download.
     licence : str
-        Of the weights; "unknown" where their page does not say.
-    meaning : str
-        What the licence allows and asks for, in plain words.
+        Licence of the weights; "unknown" if their page states none.
+    licence_terms : str
+        Summary of what the licence allows and requires.
     gated : bool
-        Whether access to the weights must be asked for.
+        Whether access to the weights must be requested.
     size : int or None
-        Bytes of all files, about.
+        Approximate bytes of all files.
     mpp : float or None
-        Micrometres per pixel it was trained at; None where that is not stated or mixed.
+        Micrometres per pixel of its training images; None if unknown or mixed.
     patch : int or None
-        Pixels a side of one patch of a vision transformer.
+        Side of a vision transformer's patches in pixels.
     width : int or None
-        Channels of its features; of a pyramid, those of the coarsest level.
+        Channels of the features; in a pyramid, of the coarsest level.
     embedding_width : int or None
-        Width of the joint space of images and texts; None for encoders without text.
+        Width of the joint embedding space of images and texts; None without text.
     redistributable : bool
         Whether its weights may be stored in a checkpoint.
     requires : tuple of str
-        Packages it needs beyond this one's own.
+        Further packages that it needs.
     citation : str
         Authors, year, title.
     hidden : bool
-        Whether lists leave it out, because only tests need it.
+        Whether lists omit it; for tests.
     """
 
     model_config = ConfigDict(protected_namespaces=())
+
+    OLD_NAMES: ClassVar[Mapping[str, str]] = {"meaning": "licence_terms"}
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9]\S*$", max_length=301)]
     loader: Loader
@@ -133,7 +138,7 @@ class EncoderEntry(Settings):
     revision: Annotated[str, Field(pattern=r"^[\w./-]+$", max_length=100)] = "main"
     files: tuple[WeightFile, ...] = ()
     licence: _Text
-    meaning: _Text
+    licence_terms: _Text
     gated: bool = False
     size: Annotated[int, Field(ge=0)] | None = None
     mpp: Annotated[float, Field(gt=0, le=100)] | None = None
@@ -155,12 +160,12 @@ class EncoderEntry(Settings):
 
     @property
     def text(self) -> bool:
-        """Whether it embeds descriptions, from which prototypes can start."""
+        """Whether it embeds texts, from which prototypes can start."""
         return self.embedding_width is not None
 
     @property
     def family(self) -> bool:
-        """Whether it stands for all ids that begin with its own."""
+        """Whether it is a family of all ids that begin with its own."""
         return self.id.endswith(":")
 
     def matches(self, encoder_id: str) -> bool:
@@ -180,7 +185,7 @@ def read_entries(path: Path) -> tuple[EncoderEntry, ...]:
     Raises
     ------
     EncoderError
-        If the file cannot be read or an entry is wrong; the message names file, entry and field.
+        If the file cannot be read or an entry is invalid; the message names file, entry and field.
     """
     content = _parsed(path)
     rows = content.get("encoder") if isinstance(content, dict) else None

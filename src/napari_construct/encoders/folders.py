@@ -1,4 +1,4 @@
-"""Where this package keeps what belongs to the user: their catalogue, and weights they downloaded."""
+"""Folders of the user's catalogue, weights and models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an encoder promises; consumers never look inside.
+"""The encoder protocol.
 
 An encoder turns RGB in [0, 1] into a pyramid of feature maps. Normalisation is its own
 business: nobody outside subtracts a mean.

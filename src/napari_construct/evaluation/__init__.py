@@ -1,1 +1,1 @@
-"""Scores that can be believed: predicted and oracle labels side by side."""
+"""Evaluation with predicted and with oracle labels."""

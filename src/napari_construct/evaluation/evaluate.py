@@ -1,8 +1,8 @@
 """Score models on images with masks, in two columns.
 
-*Predicted labels*: the model decides which classes an image holds, as for any user. *Oracle labels*: the
-classes of the mask are given, as in the literature's tables. The network runs once per model and image;
-both columns, with and without the dense CRF, come from what it said.
+*Predicted labels*: the model predicts which classes are present. *Oracle labels*: the classes present in the
+mask are given, as in published tables. The network runs once per model and image; both columns, with and
+without the dense CRF, use its output.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ def evaluate_steps(
     models : Predictor or ScoredModels
         One model, or several of the same classes whose scores are averaged.
     settings : SegmentSettings, optional
-        As for a segmentation; ``classes`` must be None, because the two columns decide them.
+        As for a segmentation; ``classes`` must be None, because each column sets them.
     ignore : collection of int
-        Mask values that are left out of scores, beside the classes the table marks as ignored.
+        Mask values that are not scored, beside the classes marked as ignored in the table.
     examples : int
-        How many of the worst and of the best images of the first model are kept as small pictures.
+        Number of worst and of best images of the first model that are kept as thumbnails.
 
     Yields
     ------
@@ -61,7 +61,7 @@ def evaluate_steps(
     Returns
     -------
     EvaluationReport
-        Images that cannot be read or do not fit their mask are named in its ``failures``.
+        ``failures`` names images that cannot be read or do not match their mask.
 
     Raises
     ------
@@ -159,7 +159,7 @@ class _Passes:
         return forward(steps, unsaid)
 
     def scored(self, models: ScoredModels) -> tuple[ModelScores, ...]:
-        """Every model's scores of the images that all of them share."""
+        """Scores of every model on the images that all models could score."""
         shared = [i for i in range(len(self.pairs)) if all(i in scores for _, scores in self.models)]
         if not shared:
             reasons = [error for _, error in self.failures.values()] + list(self.notices)
@@ -189,7 +189,7 @@ def evaluate(
     Parameters
     ----------
     images, masks : str or path
-        Folders; files belong together by their names without suffix.
+        Folders; files are paired by their names without suffix.
     model : str, path, Predictor, or sequence of these
         Name of a bundled model, path of a ``.construct`` file, or a loaded model. Scores of several are
         averaged and their standard deviation is reported.
@@ -200,7 +200,7 @@ def evaluate(
     progress : bool or callable, optional
         True shows bars on standard error; a callable gets each event.
     device : str
-        Where models are loaded.
+        Device of the models.
     **changes
         Fields of the settings, for example ``crf=None``.
 

@@ -1,8 +1,8 @@
-"""What a long job reports while it runs.
+"""Events of a long job.
 
 A long job is a generator: it yields these frozen events and returns its result.
-The command line draws a bar from them, a widget a bar and an ETA, a test iterates them.
-Closing the generator between two events cancels the job.
+The command line and the widgets draw progress bars from them. Closing the generator between two events
+cancels the job.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Notice(Event):
-    """Something the user should read (an alpha channel dropped, a resampling); not an error.
+    """A message for the user (an alpha channel was dropped, an image was resampled); not an error.
 
-    ``image`` names which of many images it is about; the message is then ``NAME: SENTENCE``.
+    ``image`` names the image it concerns, in a job with many; the message is then ``NAME: SENTENCE``.
     """
 
     image: str = ""
@@ -35,7 +35,7 @@ class Notice(Event):
 
 @dataclass(frozen=True, slots=True)
 class StepDone(Event):
-    """One optimiser step of one of ``epochs``; ``losses`` maps loss names to their unweighted values."""
+    """One optimiser step; ``losses`` maps names to unweighted losses."""
 
     epoch: int = 0
     epochs: int = 0
@@ -45,7 +45,7 @@ class StepDone(Event):
 
 @dataclass(frozen=True, slots=True)
 class EpochDone(Event):
-    """One epoch; ``metrics`` holds the mean losses and, where there are masks, the scores."""
+    """One epoch; ``metrics`` holds mean losses and, with validation data, scores."""
 
     epoch: int = 0
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class EpochDone(Event):
 
 @dataclass(frozen=True, slots=True)
 class Resumed(Event):
-    """A run goes on after ``done`` steps; of each finished epoch the last step, learning rate and metrics."""
+    """A run resumes after ``done`` steps; values are those of each finished epoch."""
 
     steps: tuple[int, ...] = ()
     learning_rates: tuple[float, ...] = ()
@@ -66,14 +66,14 @@ Steps: TypeAlias = Generator[Event, None, Result]
 
 
 def forward(steps: Steps[Result], change: Callable[[Event], Iterable[Event]]) -> Steps[Result]:
-    """The same job with other events; it is closed when this one is, and when ``change`` raises.
+    """The same job with other events; closing this one, or an error of ``change``, closes the job.
 
     Parameters
     ----------
     steps : generator
         The job.
     change : callable
-        From an event to those that are yielded in its place; none keeps it back.
+        Maps an event to the events yielded in its place; an empty result drops it.
     """
     try:
         while True:
@@ -88,12 +88,12 @@ def forward(steps: Steps[Result], change: Callable[[Event], Iterable[Event]]) ->
 
 
 def of_image(steps: Steps[Result], image: str) -> Steps[Result]:
-    """The same steps, whose notices are about one of many images."""
+    """The same job; its notices name one of many images."""
     return forward(steps, lambda e: (replace(e, image=image) if isinstance(e, Notice) else e,))
 
 
 def as_part(steps: Steps[Result], event: Event) -> Steps[Result]:
-    """The same job as a part of a larger one: ``event`` wherever it yields, so that a cancel acts there."""
+    """The same job as a part of a larger one; it yields ``event`` instead, so that it can be cancelled."""
     return forward(steps, lambda _: (event,))
 
 
@@ -101,33 +101,33 @@ _NUMBER: Final = re.compile(r"\d+(\.\d+)?(e[+-]?\d+)?")
 
 
 class Notices:
-    """What a job said; what it said of many images alike is told once, with how many."""
+    """Notices of a job; equal ones of several images are merged, with the number of images."""
 
     def __init__(self) -> None:
         self._kinds: dict[str, list[Notice]] = {}
 
     def add(self, notice: Notice) -> bool:
-        """Keep a notice; whether nothing like it was said of another image before."""
+        """Add a notice; returns whether it is new or concerns no image."""
         sentence = notice.message.partition(": ")[2] if notice.image else ""
-        # sizes and brightnesses differ from image to image where the sentence is the same
+        # numbers differ between images; the sentence stays the same
         kind = self._kinds.setdefault(_NUMBER.sub("#", sentence) or notice.message, [])
         kind.append(notice)
         return len(kind) == 1 or not notice.image
 
     def texts(self) -> list[str]:
-        """Every kind once, in the order in which they came."""
+        """Merged notices, in order of arrival."""
         return [_text(kind) for kind in self._kinds.values()]
 
     def repeated(self) -> list[str]:
-        """Those of more than one image."""
+        """Merged notices of more than one image."""
         return [_text(kind) for kind in self._kinds.values() if _others(kind)]
 
 
 def _others(kind: list[Notice]) -> int:
-    """How many images there are beside the first."""
+    """Number of images beside the first."""
     return len({notice.image for notice in kind}) - 1
 
 
 def _text(kind: list[Notice]) -> str:
     more = _others(kind)
-    return kind[0].message + (f" (and {more} more image{'s' if more > 1 else ''} alike)" if more else "")
+    return kind[0].message + (f" (and {more} more image{'s' if more > 1 else ''})" if more else "")

@@ -56,7 +56,7 @@ class Bars:
     def follow(self, steps: Steps[Result], label: str = "") -> Result:
         """Drive a job to its end and show its events; cancels it when interrupted.
 
-        What is noted of many images alike is said of the first, and at the end of how many.
+        A notice that several images share is printed for the first; the end gives the number of images.
         """
         self._notices = Notices()
         try:

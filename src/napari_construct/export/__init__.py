@@ -1,1 +1,1 @@
-"""What is written to disk: masks, class activation maps, overlays, records. Every write is atomic."""
+"""Atomic writers of masks, class activation maps, overlays and records."""

@@ -44,7 +44,7 @@ def write_ome_zarr(
     Parameters
     ----------
     path : str or path
-        Folder to write, usually ``NAME.ome.zarr``; one that we made before is replaced.
+        Folder to write, usually ``NAME.ome.zarr``; one that napari-construct made is replaced.
     image : ndarray
         (h, w, 3) uint8 RGB.
     labels : ndarray
@@ -59,7 +59,7 @@ def write_ome_zarr(
     InputError
         If the arrays do not fit each other.
     ConfigurationError
-        If there is a file or folder that we did not make.
+        If there is a file or folder that napari-construct did not make.
     ConstructError
         If the folder cannot be written.
     """

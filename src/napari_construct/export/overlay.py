@@ -30,8 +30,7 @@ def overlay(
     image : ndarray
         (h, w, 3) uint8 RGB.
     labels : ndarray
-        (h, w) uint8; 0 leaves the image as it is, ``i + 1`` is class ``i``. Classes with ``shown``
-        off leave it as it is too.
+        (h, w) uint8; 0 shows the image, ``i + 1`` is class ``i``. Classes with ``shown`` off, too.
     classes : ClassTable
         Colours.
     opacity : float

@@ -1,8 +1,8 @@
-"""Which files are our own results: only those may be replaced without asking.
+"""Recognise files that napari-construct made: only those are replaced without asking.
 
-What we made is known by what it says inside, never by its name: TIFFs by their software tag, pictures by
-their software text, OME-Zarr folders by their creator, records by their format, ledgers and tables by their
-first line. Pictures and folders of earlier versions do not say so; our record beside them names them.
+They are recognised by content, never by name: TIFFs by their software tag, pictures by their software text,
+OME-Zarr folders by their creator, records by their format, ledgers and tables by their first line. Pictures
+and folders of earlier versions lack this; the record beside them names them.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _HEAD: Final = 4096
 
 
 def refuse_others(targets: Iterable[Path], *, overwrite: bool = False) -> None:
-    """Refuse to write where something lies that we did not make. Called before the work begins.
+    """Refuse to replace files that napari-construct did not make. Called before the work begins.
 
     Parameters
     ----------
     targets : iterable of Path
         All files and folders that would be written; most do not exist yet.
     overwrite : bool
-        Files of others may be replaced. Folders of others are refused all the same: none is ever deleted.
+        Also replace files that napari-construct did not make. Folders that it did not make are never deleted.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def refuse_others(targets: Iterable[Path], *, overwrite: bool = False) -> None:
 
 
 def is_own(path: Path) -> bool:
-    """Whether a file or folder is a result of ours; what cannot be read is not."""
+    """Whether napari-construct made a file or folder; unreadable ones count as not."""
     if path.is_dir():
         return _is_own_zarr(path)
     suffix = path.suffix.lower()
@@ -79,12 +79,13 @@ def is_own(path: Path) -> bool:
 
 
 def move_over(made: Path, target: Path) -> None:
-    """Move a finished file or folder to its place. A folder that lies there is deleted only if it is ours.
+    """Move a finished file or folder to its place. A folder there is deleted only if napari-construct made
+    it.
 
     Raises
     ------
     ConfigurationError
-        If there is a folder of others.
+        If there is a folder that napari-construct did not make.
     OSError
         If the system refuses.
     """

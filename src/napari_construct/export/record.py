@@ -1,4 +1,4 @@
-"""The record that goes beside every result: what was done, with what, to what."""
+"""The JSON record beside every result."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def write_record(path: PathLike, record: Mapping[str, Any]) -> None:
 
 
 def plain(value: Any, where: str = "record") -> Any:  # noqa: PLR0911 - one return per kind of value
-    """``value`` in the types that JSON knows."""
+    """``value`` as plain JSON values."""
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if value is None or isinstance(value, str | bool | int):

@@ -1,4 +1,4 @@
-"""Load a model by name, file or words: the one way from what a user names to a predictor."""
+"""Load a model by name, file or class descriptions."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from napari_construct.types import PathLike
 
 
 def predictor_of(model: PathLike | ZeroShotSettings | Predictor, device: str | None = None) -> Predictor:
-    """A loaded model as it is, any other one loaded.
+    """Load a model; a loaded one is returned unchanged.
 
     Parameters
     ----------
     model : str, path, ZeroShotSettings or Predictor
         What :func:`load_model` takes or returned.
     device : str, optional
-        Where it is loaded; "auto" otherwise.
+        Device of the model; "auto" by default.
 
     Raises
     ------
@@ -45,14 +45,14 @@ def load_model(
     Parameters
     ----------
     model : str, path or ZeroShotSettings
-        Name of a bundled model (``"lymph-node"``), path of a ``.construct`` file, or an encoder and classes
-        in words, for which nothing is trained.
+        Name of a bundled model (``"lymph-node"``), path of a ``.construct`` file, or the settings of a
+        zero-shot model.
     device : str
         "auto" takes cuda, then mps, then cpu.
     encoder_weights : str or path, optional
         File of the encoder's weights, for an encoder whose weights you must get yourself (CONCH).
     any_encoder : bool
-        Take an encoder of another hash as well; results are then those of another model.
+        Also accept an encoder with another hash; results then differ from those of the trained model.
 
     Returns
     -------
@@ -64,15 +64,15 @@ def load_model(
     CheckpointError
         If there is no such model, or the file is damaged or of a newer version.
     EncoderError
-        If its encoder cannot be made.
+        If its encoder cannot be loaded.
     ConfigurationError
-        If the device is not there.
+        If the device is not available.
     """
     resolve_device(device)  # a wrong device should not wait for a large file
     if isinstance(model, ZeroShotSettings):
-        from napari_construct.inference.zero_shot.predictor import from_words
+        from napari_construct.inference.zero_shot.predictor import predictor_from_settings
 
-        return from_words(model, device=device, encoder_weights=encoder_weights)
+        return predictor_from_settings(model, device=device, encoder_weights=encoder_weights)
     path = resolve_model(model)
     checkpoint = load_checkpoint(path)
     encoder = None

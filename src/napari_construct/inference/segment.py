@@ -1,7 +1,7 @@
-"""Any image in, a mask out: the door to this room.
+"""Segment an image.
 
-``cam_steps`` is expensive and runs the network; ``finish`` is cheap and decides. ``segment_steps``
-joins them into one job for front ends, and ``segment`` is that job as a plain function.
+``cam_steps`` runs the network and is expensive; ``finish`` makes the mask and is cheap. ``segment_steps``
+joins them into one job for front ends. ``segment`` is that job as a plain function.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ def segment_steps(
     settings : SegmentSettings, optional
         The defaults otherwise.
     mpp : float, optional
-        Micrometres per pixel as the file or layer says; ``settings.mpp`` goes before it.
+        Micrometres per pixel of the file or layer; ``settings.mpp`` overrides it.
     name : str
-        What events, errors and records call the image.
+        Name of the image in events, errors and records.
 
     Yields
     ------
@@ -75,7 +75,7 @@ def decided_steps(
     mpp: float | None = None,
     name: str = "image",
 ) -> Steps[tuple[SegmentationResult, Decider]]:
-    """As :func:`segment_steps`, and with what other settings can be tried on without the network."""
+    """As :func:`segment_steps`, with a decider that applies other settings without the network."""
     settings = settings or SegmentSettings()
     named_classes(settings.classes, predictor.classes)  # before the work, not after it
     activation = yield from cam_steps(image, predictor, settings, mpp=mpp, name=name)
@@ -108,11 +108,11 @@ def segment(
     settings : SegmentSettings, optional
         The defaults otherwise.
     mpp : float, optional
-        Micrometres per pixel of the image; what the file says otherwise.
+        Micrometres per pixel of the image; by default that of the file.
     name : str, optional
-        What errors and the record call the image; the file's name, or "image", otherwise.
+        Name of the image in errors and the record; by default the file's name or "image".
     device : str, optional
-        Where the model is loaded; "auto" otherwise. A loaded model stays where it is.
+        Device of the model; "auto" by default. A loaded model keeps its device.
     progress : bool or callable, optional
         True shows bars on standard error; a callable gets each event.
     **changes
@@ -122,14 +122,14 @@ def segment(
     Returns
     -------
     SegmentationResult
-        Mask, probabilities, CAMs, confidence, and the record of what was done.
+        Mask, probabilities, CAMs, confidence and record.
 
     Raises
     ------
     InputError
         If the image cannot be read or used.
     ConfigurationError
-        If settings are impossible or contradict the model, or a loaded model is on another device.
+        If settings are invalid or contradict the model, or a loaded model is on another device.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What a user chooses for one segmentation: the same object behind widget, command line and Python."""
+"""Settings of one segmentation; widget, command line and Python use the same object."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ class SegmentSettings(Settings):
     Parameters
     ----------
     classes : tuple of str or None
-        Names of the classes present in the image ("oracle labels"); None predicts presence.
+        Classes present in the image ("oracle labels"); None predicts presence.
     views : {"one", "four", "six"} or None
-        Views of the image that are averaged, which takes so many times longer: four are its quarter
-        turns, six the published mirror images at brightness 0.9, 1.0, 1.1; None takes what the model's
-        calibration found best, one for most.
+        Views of the image that are averaged; time grows with their number. Four are its quarter turns; six
+        are the published mirror images at brightness 0.9, 1.0, 1.1. None takes the number that the model's
+        calibration found best, for most models one.
     tile : int
         Side of a square tile in pixels at the model's resolution.
     overlap : int
-        Pixels that neighbouring tiles share; blended without seams. At most half of a tile.
+        Pixels that neighbouring tiles share and blend; at most half of a tile.
     mpp : float or None
-        Micrometres per pixel of the image; None takes it from the file or layer where known.
+        Micrometres per pixel of the image; None takes that of the file or layer, if known.
     crf : CRFParameters, "auto" or None
-        Dense CRF refinement; None leaves the mask unrefined. "auto" is what suits the model: the paper's
-        CRF for most, none for second-stage networks and those that were found to be better without.
+        Dense CRF refinement; None leaves the mask unrefined. "auto" follows the model's calibration: the
+        paper's CRF for most models, none for second-stage networks and for models that are better without it.
     min_confidence : float
-        Pixels whose winning probability is below it stay unlabelled (0); 0 labels every pixel.
+        Pixels whose largest probability is below it stay unlabelled (0); 0 labels every pixel.
     protect_confidence : float or None
-        Connected regions of at least 16 pixels whose class had this probability before the CRF keep it
-        after; None lets the CRF decide everywhere. The published preset's probabilities stay under 0.41.
+        Connected regions of at least 16 pixels whose class had this probability before the CRF keep their
+        class; None protects none. Probabilities of the published preset stay below 0.41.
     presence_threshold : float or None
-        Image-level probability from which a class counts as present; None takes the model's own
-        thresholds, one per class. Without effect where ``classes`` are named.
+        Image-level probability from which a class is present; None takes the model's own thresholds, one per
+        class. Without effect if ``classes`` are given.
     background : BackgroundRule or None
         Rule for glass; None takes the model's.
     background_exponent : float
@@ -48,8 +48,8 @@ class SegmentSettings(Settings):
 
     Notes
     -----
-    Where a model runs is said when it is loaded (:func:`~napari_construct.load_model`). Settings that were
-    stored with a ``device`` can be read; it has no effect, which a warning says.
+    The device is chosen when a model is loaded (:func:`~napari_construct.load_model`). Settings stored with a
+    ``device`` can still be read; a warning says that it has no effect.
     """
 
     classes: tuple[str, ...] | None = None
@@ -79,14 +79,14 @@ class SegmentSettings(Settings):
         return self
 
     def resolved(self, *, uses_crf: bool) -> SegmentSettings:
-        """What "auto" stands for, for a model that uses the CRF or does not."""
+        """Settings with ``crf`` "auto" replaced, for a model that uses the CRF or does not."""
         if self.crf != "auto":
             return self
         return self.changed(crf=CRFParameters() if uses_crf else None)
 
 
 def without_device(fields: Any, settings: str) -> Any:
-    """Fields of settings that were stored when ``device`` was one of them; a warning where it said something.
+    """Fields of stored settings without ``device``, which once was one of them; warns unless it was "auto".
 
     Parameters
     ----------
@@ -99,8 +99,8 @@ def without_device(fields: Any, settings: str) -> Any:
         return fields
     if fields["device"] != "auto":
         warnings.warn(
-            f"{settings}: device is no setting any more, got {fields['device']!r}, which has no effect; give "
-            "it where the model is loaded: load_model(model, device=...)",
+            f"{settings}: device is no longer a setting and has no effect, got {fields['device']!r}; "
+            "choose the device when you load the model: load_model(model, device=...)",
             FutureWarning,
             stacklevel=2,
         )
@@ -108,7 +108,7 @@ def without_device(fields: Any, settings: str) -> Any:
 
 
 def with_device_of_segment(fields: Any) -> Any:
-    """Fields of settings that hold ``segment``, with the device beside it, of which it once was a part."""
+    """Fields of settings that hold ``segment``, with ``device`` moved out of it."""
     segment = fields.get("segment") if isinstance(fields, Mapping) else None
     if not isinstance(segment, Mapping) or "device" not in segment:
         return fields

@@ -1,4 +1,4 @@
-"""Image-level classification: the only supervision that comes from a person."""
+"""Image-level classification loss."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def classification_loss(
 def class_balance(labels: Float[Tensor, "n k"], limit: float = 10.0) -> Float[Tensor, " k"]:
     """Negatives per positive of each class over a data set, bounded to [1 / limit, limit].
 
-    As ``positive_weight`` it gives positives and negatives of a class the same say. The bound keeps
-    a class with a handful of positives from ruling the gradient. A class without positives gets ``limit``.
+    As ``positive_weight`` it gives positives and negatives of a class the same total weight. The bound keeps
+    a class with few positives from dominating the gradient. A class without positives gets ``limit``.
     """
     if not limit >= 1:
         raise ValueError(f"expected a limit of at least 1, got {limit}; use 10")

@@ -37,7 +37,7 @@ def info_nce(
     extra_negatives: Float[Tensor, "m d"] | None = None,
     extra_for: Bool[Tensor, "r m"] | None = None,
 ) -> Float[Tensor, ""]:
-    r"""How surprising it is that a query belongs to its positive keys rather than to any other.
+    r"""InfoNCE: negative log-probability of a query's positive keys among all keys.
 
     .. math:: L = -\frac 1 r \sum_i \log \frac{\sum_{j \in P_i} e^{\cos(q_i, k_j) / \tau}}
               {\sum_j e^{\cos(q_i, k_j) / \tau} + \sum_l e^{\cos(q_i, n_l) / \tau}}
@@ -84,7 +84,7 @@ def repulsion(
     negatives: Bool[Tensor, "r p"],
     temperature: float = TEMPERATURE,
 ) -> Float[Tensor, ""]:
-    r"""Push queries from their negatives and pull them to nothing.
+    r"""Push queries away from their negatives, without positives.
 
     .. math:: L = \frac 1 r \sum_i \log \Big( 1 + \sum_{j \in N_i} e^{\cos(q_i, k_j) / \tau} \Big)
 
@@ -123,7 +123,7 @@ def _scaled_cosines(
 def own_prototypes(
     prototypes: Float[Tensor, "p d"], classes: Int[Tensor, " r"], owners: Int[Tensor, " p"] | None
 ) -> Bool[Tensor, "r p"]:
-    """Which prototypes are of a region's class; without owners, prototype i is of class i."""
+    """(r, n) bool, prototypes of each region's class; without owners, prototype i is of class i."""
     if owners is None:
         owners = torch.arange(len(prototypes), device=prototypes.device)
     return owners[None] == classes[:, None]

@@ -1,10 +1,10 @@
-r"""Contrast of regions that claims no more than image-level labels say.
+r"""Contrast of regions that relies on image-level labels only.
 
 The published contrast pulls the rest of a patch to the prototypes of the other classes. In a patch of one
-class that is wrong: there is no other class. What labels do say: a patch without class c holds no region
-of c. So the negatives of a region are regions of patches without its class, from the batch and from a
-memory bank that remembers labels; and the rest of a patch is pushed from its own class only where the patch
-holds another one too, and pulled to nothing.
+class that is wrong: there is no other class. But a patch without class c surely holds no region of c. So the
+negatives of a region are regions of patches without its class, from the batch and from a memory bank with
+labels. The rest of a patch is pushed from the class only if the patch holds another class, too; it is pulled
+to none.
 """
 
 from __future__ import annotations

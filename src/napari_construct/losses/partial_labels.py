@@ -1,4 +1,4 @@
-"""Labels that leave places open: every cell is of one of the classes of its patch."""
+"""Losses of partial labels: every cell has one of the classes of its patch."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 
-def tells_something(labels: Float[Tensor, "n k"]) -> Bool[Tensor, " n"]:
-    """Where labels rule out some class, but not every class."""
+def is_informative(labels: Float[Tensor, "n k"]) -> Bool[Tensor, " n"]:
+    """Whether labels exclude some, but not all classes."""
     allowed = labels > 0
     return allowed.any(1) & ~allowed.all(1)
 
@@ -17,14 +17,14 @@ def tells_something(labels: Float[Tensor, "n k"]) -> Bool[Tensor, " n"]:
 def partial_label_loss(
     logits: Float[Tensor, "n k"], labels: Float[Tensor, "n k"], weight: Float[Tensor, " n"] | None = None
 ) -> Float[Tensor, ""]:
-    r"""Negative log-likelihood of "one of the classes of the patch", for cells whose class is open.
+    r"""Negative log-likelihood of "one of the classes of the patch", for cells without a known class.
 
     .. math:: L = -\frac{1}{n} \sum_i w_i \log \sum_{c \in Y_i} p_{ic}, \qquad p_i = \mathrm{softmax}(z_i)
 
-    A cell of a patch with one class is an ordinary example of that class. A cell of a patch with several
-    classes is told only which classes it does not belong to; where all classes are allowed, it is told
-    nothing, and neither is one of a patch without any class: such cells are not counted in :math:`n`.
-    Source: learning from partial labels (Cour et al. 2011; Jin and Ghahramani 2002).
+    A cell of a patch with one class is an ordinary example of that class. In a patch with several classes,
+    the label only excludes the other classes. Labels of all classes or of none carry no information; their
+    cells are not counted in :math:`n`. Source: learning from partial labels (Cour et al. 2011; Jin and
+    Ghahramani 2002).
 
     Parameters
     ----------
@@ -35,13 +35,13 @@ def partial_label_loss(
     weight : Tensor, optional
         (n,) w; 1 by default.
     """
-    told = tells_something(labels)
-    if not told.any():
+    informative = is_informative(labels)
+    if not informative.any():
         return 0.0 * logits.sum()
-    z = logits[told]
-    possible = z.masked_fill(labels[told] <= 0, torch.finfo(z.dtype).min)
+    z = logits[informative]
+    possible = z.masked_fill(labels[informative] <= 0, torch.finfo(z.dtype).min)
     losses = torch.logsumexp(z, 1) - torch.logsumexp(possible, 1)
-    return (losses if weight is None else losses * weight[told]).mean()
+    return (losses if weight is None else losses * weight[informative]).mean()
 
 
 def presence_loss(pooled: Float[Tensor, "q k"], labels: Float[Tensor, "q k"]) -> Float[Tensor, ""]:
@@ -65,7 +65,7 @@ def presence_loss(pooled: Float[Tensor, "q k"], labels: Float[Tensor, "q k"]) ->
 def label_set_weight(
     labels: Float[Tensor, "n k"], data: Float[Tensor, "m k"], limit: float = 10.0
 ) -> Float[Tensor, " n"]:
-    """Weights that give every set of labels of a data set the same say, however many patches have it.
+    """Weights that give every set of labels of a data set the same total weight.
 
     Parameters
     ----------
@@ -74,11 +74,11 @@ def label_set_weight(
     data : Tensor
         Labels of the data set's patches, as often as they are drawn.
     limit : float
-        Bound on a weight, so that a handful of patches cannot rule the gradient.
+        Bound on a weight, so that few patches cannot dominate the gradient.
     """
     place = 2.0 ** torch.arange(labels.shape[1], device=labels.device, dtype=torch.float64)
-    told = tells_something(data)
-    found, counts = torch.unique((data[told] > 0).double() @ place, return_counts=True)
+    informative = is_informative(data)
+    found, counts = torch.unique((data[informative] > 0).double() @ place, return_counts=True)
     if not len(found):
         return torch.ones_like(labels[:, 0])
     share = (counts.sum() / (counts * len(found))).clamp(1 / limit, limit).to(labels)

@@ -1,8 +1,7 @@
-r"""Diversity: prototypes of one class shall stand for different looks of it.
+r"""Diversity: prototypes of one class represent different appearances.
 
-A class's logit is that of its nearest prototype, so a prototype that starts behind the others receives
-hardly any gradient and may end as a copy. This term keeps prototypes of one class apart; those of different
-classes are the business of the other losses.
+A class's logit is that of its nearest prototype, so a prototype that is rarely nearest receives little
+gradient and may become a copy. This loss keeps prototypes of one class apart; other losses separate classes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-r"""Relational distillation: the student learns which places of an image are alike, not what they are.
+r"""Relational distillation: the student learns which places of an image are similar.
 
 Source: ConStruct, section 2.1 (:math:`L_{struct}`), after relational knowledge distillation (Park et
 al. 2019) and similarity-preserving distillation (Tung and Mori 2019).

@@ -26,38 +26,42 @@ class PresenceScores(TypedDict):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PresenceCounts:
-    """Per class (k,), in how many images it was found rightly, found wrongly, and missed; they add up.
+    """Images per class in which its presence was decided rightly or wrongly; counts add up.
 
     Attributes
     ----------
-    hit, false, missed : ndarray
+    true_positives, false_positives, false_negatives : ndarray
         (k,) int64.
     n : int
         Images.
     """
 
-    hit: Counts
-    false: Counts
-    missed: Counts
+    true_positives: Counts
+    false_positives: Counts
+    false_negatives: Counts
     n: int
 
     def __add__(self, other: PresenceCounts) -> PresenceCounts:
         return PresenceCounts(
-            self.hit + other.hit, self.false + other.false, self.missed + other.missed, self.n + other.n
+            self.true_positives + other.true_positives,
+            self.false_positives + other.false_positives,
+            self.false_negatives + other.false_negatives,
+            self.n + other.n,
         )
 
     def scores(self) -> PresenceScores:
-        """Precision ``hit / (hit + false)``, recall ``hit / (hit + missed)``, F1 their harmonic mean.
+        """Precision ``tp / (tp + fp)``, recall ``tp / (tp + fn)``, F1 their harmonic mean.
 
-        Precision of a class that was never found, recall of one that is never there, and F1 where both
-        hold, are nan. The macro F1 is the mean over the classes whose F1 is defined.
+        Precision of a class that was never found is nan. So are the recall of a class that is never there,
+        and F1 where both hold. The macro F1 is the mean over the classes whose F1 is defined.
         """
-        f1 = ratio(2 * self.hit, 2 * self.hit + self.false + self.missed)
+        tp, fp, fn = self.true_positives, self.false_positives, self.false_negatives
+        f1 = ratio(2 * tp, 2 * tp + fp + fn)
         known = f1[~np.isnan(f1)]
         return PresenceScores(
             macro_f1=float(known.mean()) if known.size else float("nan"),
-            precision=ratio(self.hit, self.hit + self.false).tolist(),
-            recall=ratio(self.hit, self.hit + self.missed).tolist(),
+            precision=ratio(tp, tp + fp).tolist(),
+            recall=ratio(tp, tp + fn).tolist(),
             f1=f1.tolist(),
         )
 
@@ -79,9 +83,9 @@ def presence_counts(truth: npt.ArrayLike, predicted: npt.ArrayLike, k: int) -> P
             "give one row per image to both"
         )
     return PresenceCounts(
-        hit=(there & found).sum(axis=0),
-        false=(~there & found).sum(axis=0),
-        missed=(there & ~found).sum(axis=0),
+        true_positives=(there & found).sum(axis=0),
+        false_positives=(~there & found).sum(axis=0),
+        false_negatives=(there & ~found).sum(axis=0),
         n=len(there),
     )
 

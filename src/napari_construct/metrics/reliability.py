@@ -35,31 +35,31 @@ class Reliability:
     ----------
     count : ndarray
         (k + 1, bins) int64 predictions.
-    right : ndarray
-        (k + 1, bins) int64 predictions that are true.
+    correct : ndarray
+        (k + 1, bins) int64 correct predictions.
     confidence : ndarray
         (k + 1, bins) float64 sums of confidence.
-    silent : int
-        Scored pixels for which no class has a probability (glass).
+    without_probability : int
+        Scored pixels at which no class has a probability (glass).
     """
 
     count: npt.NDArray[np.int64]
-    right: npt.NDArray[np.int64]
+    correct: npt.NDArray[np.int64]
     confidence: npt.NDArray[np.float64]
-    silent: int = 0
+    without_probability: int = 0
 
     def __add__(self, other: Reliability) -> Reliability:
         return Reliability(
             self.count + other.count,
-            self.right + other.right,
+            self.correct + other.correct,
             self.confidence + other.confidence,
-            self.silent + other.silent,
+            self.without_probability + other.without_probability,
         )
 
     @property
     def accuracy(self) -> npt.NDArray[np.float64]:
         """(k + 1, bins) share that is true, nan in empty bins."""
-        return ratio(self.right, self.count)
+        return ratio(self.correct, self.count)
 
     @property
     def mean_confidence(self) -> npt.NDArray[np.float64]:
@@ -69,7 +69,7 @@ class Reliability:
     @property
     def errors(self) -> npt.NDArray[np.float64]:
         """(k + 1,) expected calibration errors, nan without any prediction: top label, then the classes."""
-        return ratio(np.abs(self.right - self.confidence).sum(axis=1), self.count.sum(axis=1))
+        return ratio(np.abs(self.correct - self.confidence).sum(axis=1), self.count.sum(axis=1))
 
 
 def reliability(
@@ -84,7 +84,7 @@ def reliability(
     Parameters
     ----------
     probabilities : ndarray
-        (k, h, w), 0 to 1. Pixels where all are 0 make no claim and are only counted as silent.
+        (k, h, w), 0 to 1. Pixels where all are 0 enter ``without_probability`` only.
     truth : ndarray
         (h, w) integers; value ``i`` is class ``i``.
     ignore : collection of int
@@ -105,7 +105,7 @@ def reliability(
     rows = [_row(top[used], winner[used] == true, bins)]
     rows += [_row(probabilities[i][used], true == i, bins) for i in range(k)]
     count, right, confidence = (np.stack(part) for part in zip(*rows, strict=True))
-    return Reliability(count, right, confidence, silent=int(scored.sum() - used.sum()))
+    return Reliability(count, right, confidence, without_probability=int(scored.sum() - used.sum()))
 
 
 def _row(

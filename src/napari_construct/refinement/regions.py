@@ -1,4 +1,4 @@
-"""Soft foreground and background of a class: what the contrast loss looks at."""
+"""Soft foreground and background of a class, for the contrast loss."""
 
 from __future__ import annotations
 

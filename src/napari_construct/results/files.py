@@ -35,7 +35,7 @@ _ENDINGS: Final = {
 }
 
 KINDS: Final = ("mask", "cams", "overlay")
-"""What is written of an image where nothing else is asked for."""
+"""Files of a result by default."""
 
 NEEDS_IMAGE: Final = frozenset({"overlay", "zarr"})
 """What shows the image too."""
@@ -78,7 +78,7 @@ def write_result(
     kinds : sequence of str
         Of "mask", "cams", "overlay" and "zarr"; the record is always written.
     overwrite : bool
-        Replace files of others too.
+        Also replace files that napari-construct did not make.
 
     Returns
     -------
@@ -88,7 +88,8 @@ def write_result(
     Raises
     ------
     ConfigurationError
-        If a kind is unknown or cannot be written of this result, or a file of others would be replaced.
+        If a kind is unknown or not available for this result, or a file that napari-construct did not make
+        would be replaced.
     ConstructError
         If the folder cannot be written.
     """

@@ -1,4 +1,4 @@
-"""Results on disk, read again: what ``save``, ``segment``, ``demo``, ``batch`` and napari wrote."""
+"""Read results that ``save``, ``segment``, ``demo``, ``batch`` or napari wrote."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def load_result(path: PathLike, name: str | None = None) -> StoredResult:
     path : path
         A folder with one result, its JSON record, its mask (TIFF), or an OME-Zarr with labels.
     name : str, optional
-        Which result of a folder with several: ``NAME.json`` is its record.
+        Which result to read from a folder with several; ``NAME.json`` is its record.
 
     Returns
     -------
     StoredResult
-        Labels exactly as they were; CAMs where they were written, else None; classes, pixel size, record.
+        The exact labels, CAMs if they were written, classes, pixel size and record.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def load_result(path: PathLike, name: str | None = None) -> StoredResult:
 
 
 def reader_of(path: Path) -> Read | None:
-    """What reads a file or an OME-Zarr; None where it is no result of ours."""
+    """Function that reads a file or an OME-Zarr; None if it is no result of napari-construct."""
     if path.is_dir():
         return _read_zarr if has_tissue_labels(path) else None
     suffix = path.suffix.lower()
@@ -104,7 +104,7 @@ def read_from_mask(path: Path) -> StoredResult:
     Raises
     ------
     InputError
-        If it is not a mask of ours.
+        If napari-construct did not write the mask.
     """
     found = _description(path)
     if found is None:

@@ -1,4 +1,4 @@
-"""What a segmentation returns, and what is kept of it on disk."""
+"""Results of a segmentation, in memory and on disk."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PERCENT_OF_LABELLED: Final = "percent_of_labelled"
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
 class Segmentation(ABC):
-    """A mask with its classes, and what can be said of it: common to new and to stored results.
+    """A mask with its classes and measurements; the base of new and stored results.
 
     Attributes
     ----------
@@ -38,11 +38,11 @@ class Segmentation(ABC):
     cams : ndarray or None
         (k, h, w) float32 in [0, 1]: each class's own activation, independent of the others.
     presence : tuple of bool
-        Per class, whether it was taken as present.
+        Per class, whether it is present.
     presence_scores : tuple of float
         Per class, the image-level probability.
     mpp : float or None
-        Micrometres per pixel of the image, where known.
+        Micrometres per pixel of the image; None if unknown.
     record : mapping
         Versions, encoder and checkpoint hashes, settings, device, input identity, times.
     """
@@ -58,19 +58,19 @@ class Segmentation(ABC):
     @property
     @abstractmethod
     def tissue_pixels(self) -> int | None:
-        """Pixels with tissue, of which ``areas`` gives shares."""
+        """Number of tissue pixels; ``areas`` gives shares of it."""
 
     @property
     def name(self) -> str:
-        """What the files of this result are called: the image's name without suffix."""
+        """Name of this result's files: the image's name without suffix."""
         known = self.record.get("input", {})
         return PurePath(str(known.get("name") or "result")).stem.removesuffix(".ome") or "result"
 
     def areas(self) -> list[dict[str, Any]]:
-        """Area of each class: pixels, ``percent_of_tissue``, and mm2 where ``mpp`` is known.
+        """Area of each class: pixels, ``percent_of_tissue``, and mm2 if ``mpp`` is known.
 
-        The tissue is all that is no background, pixels without a label among it. Of a stored mask whose
-        tissue is not known the share is ``percent_of_labelled``.
+        Tissue is everything but background; unlabelled pixels belong to it. A stored mask without a record of
+        its tissue gives ``percent_of_labelled`` instead.
         """
         counts = class_pixels(self.labels, len(self.classes))
         tissue, labelled = self.tissue_pixels, int(counts.sum())
@@ -89,7 +89,7 @@ class Segmentation(ABC):
         return rows
 
     def components(self) -> list[int]:
-        """How many connected parts each class has; pixels that touch at a corner are connected."""
+        """Number of connected components of each class; pixels that touch at a corner are connected."""
         planes = self.labels.reshape(-1, *self.labels.shape[-2:])
         found: list[int] = sum(_components(plane, len(self.classes)) for plane in planes).tolist()  # type: ignore[union-attr]
         return found
@@ -101,7 +101,7 @@ class Segmentation(ABC):
         ]
 
     def table(self) -> list[dict[str, Any]]:
-        """One row a class, ready for ``pandas.DataFrame``: its label, measures and presence.
+        """One row per class, for ``pandas.DataFrame``: its label, measures and presence.
 
         ``label`` is the value in ``labels``; ``percent_of_tissue`` is the class's share.
         """
@@ -165,7 +165,8 @@ class Segmentation(ABC):
             Of "mask" (TIFF), "cams" (OME-TIFF), "overlay" (PNG) and "zarr" (OME-Zarr); a JSON record is
             always written. Mask, CAMs and, with an image, overlay otherwise.
         overwrite : bool
-            Replace files of others too. Our own earlier results are always replaced.
+            Also replace files that napari-construct did not make. Its own earlier results are always
+            replaced.
 
         Returns
         -------
@@ -175,7 +176,8 @@ class Segmentation(ABC):
         Raises
         ------
         ConfigurationError
-            If a kind is unknown or cannot be written of this result, or a file of others would be replaced.
+            If a kind is unknown or not available for this result, or a file that napari-construct did not
+            make would be replaced.
         ConstructError
             If the folder cannot be written.
         """
@@ -199,7 +201,7 @@ class Segmentation(ABC):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
 class SegmentationResult(Segmentation):
-    """Mask, activation maps and what was decided on the way; all arrays have the image's h and w.
+    """Mask, CAMs, probabilities and confidence; all arrays have the image's h and w.
 
     Attributes
     ----------
@@ -212,8 +214,8 @@ class SegmentationResult(Segmentation):
     background : ndarray
         (h, w) bool; where no tissue was found.
     refinement : RefinementReport or None
-        What the CRF erased and what each class gained or lost, before ``min_confidence``; values are
-        those of ``labels``. None where no CRF ran.
+        Regions that the CRF erased, and pixels that each class gained or lost, before ``min_confidence``.
+        None without a CRF.
     labels, classes, presence, presence_scores, mpp, record
         As of :class:`Segmentation`.
     """
@@ -241,20 +243,20 @@ class SegmentationResult(Segmentation):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
 class StoredResult(Segmentation):
-    """A result as its files hold it: the mask exactly, CAMs where they were written.
+    """A result read from its files: the exact mask, and CAMs if they were written.
 
-    Probabilities, confidence and background are not stored: segment again to have them.
+    Probabilities, confidence and background are not stored; segment again to get them.
 
     Attributes
     ----------
     labels : ndarray
         As of :class:`Segmentation`; (planes, h, w) of the joined mask of a stack.
     cams : ndarray or None
-        (k, h, w) float32 in [0, 1]; None where they were not written.
+        (k, h, w) float32 in [0, 1]; None if they were not written.
     presence, presence_scores : tuple
-        Empty where the record does not say.
+        Empty if the record does not hold them.
     record : mapping
-        The JSON beside the files; empty where there is none.
+        The JSON beside the files; empty if there is none.
     """
 
     cams: FloatArray | None = None
@@ -272,7 +274,7 @@ class StoredResult(Segmentation):
         return round(100 * sum(area["pixels"] for area in areas) / shares) if shares else None
 
     def measures(self) -> list[dict[str, Any]]:
-        """As the record says, where the mask has not changed since; counted anew otherwise."""
+        """Measures of the record if the mask is unchanged; computed again otherwise."""
         rows = self.areas()
         known = [row for row in self.record.get("areas", ()) if "components" in row]
         counts = ("class", "pixels")

@@ -1,10 +1,10 @@
 """Several processes, one training run: each encodes its part of a batch, all take the same step.
 
-Every process holds the whole network and knows every random number. Of a batch it computes its own part,
+Every process holds the whole network and draws the same random numbers. Of a batch it computes its own part,
 and scales its losses so that their *sum* over processes is the loss of the whole batch. Gradients are then
-added up, so every process takes the step that one process with the whole batch would take, up to
-rounding. What looks at a whole batch - batch normalisation, the contrast - exchanges what it needs with
-:meth:`Processes.sum`, through which gradients flow. One process does all of this with nobody to talk to.
+added up, so every process takes the step that one process with the whole batch would take, up to rounding.
+What looks at a whole batch - batch normalisation, the contrast - exchanges what it needs with
+:meth:`Processes.sum`, through which gradients flow. A single process exchanges nothing.
 
 ``accelerate launch`` (or ``torchrun``) starts the processes; accelerate joins them and names their devices.
 """
@@ -89,8 +89,8 @@ class Processes:
             for value in (*module.parameters(), *module.buffers()):
                 torch.distributed.broadcast(value.detach(), 0)
 
-    def tell(self, message: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
-        """What the main process says, in every process; what JSON can hold."""
+    def broadcast(self, message: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
+        """A JSON value of the main process, in every process."""
         if self.count == 1:
             return dict(message)
         text = json.dumps(message).encode() if self.is_main else b""
@@ -109,20 +109,20 @@ def join_processes(device: torch.device, *, named: bool) -> tuple[Processes, tor
     Parameters
     ----------
     device : torch.device
-        What the user asked for.
+        Requested device.
     named : bool
         Whether a single device was named, which several processes cannot share unless it is the CPU.
 
     Raises
     ------
     ConfigurationError
-        If several processes were told to use the same GPU.
+        If several processes are to use the same GPU.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) < 2:
         return Processes(), device
     if named and device.type != "cpu":
         raise ConfigurationError(
-            f"expected device auto or cpu with several processes, got {device}; each takes a GPU of its own"
+            f"expected device auto or cpu with several processes, got {device}; each process uses its own GPU"
         )
     from accelerate import PartialState
 

@@ -19,8 +19,8 @@ def test_every_entry_says_what_it_is() -> None:
     assert wanted | {f"mit_b{i}" for i in range(6)} <= {entry.id for entry in entries()}
     for entry in entries():
         assert entry.note.endswith(".")
-        assert entry.meaning.endswith(".")
-        assert "\n" not in entry.meaning
+        assert entry.licence_terms.endswith(".")
+        assert "\n" not in entry.licence_terms
         assert entry.source.startswith("https://")
         assert not (entry.gated and entry.redistributable)
 

@@ -33,7 +33,7 @@ def entry(**changes: Any) -> EncoderEntry:
         "repository": "owner/name",
         "files": (WeightFile(name="weights.bin"),),
         "licence": "MIT",
-        "meaning": "Free.",
+        "licence_terms": "Free.",
         "citation": "X.",
     }
     return EncoderEntry.model_validate(fields | changes)
@@ -62,7 +62,7 @@ def test_comes_with_progress_and_is_found(server: Hub) -> None:
 
 def test_other_names_are_tried_in_order(server: Hub) -> None:
     server.files = {"old.bin": CONTENT}
-    wanted = entry(files=(WeightFile(name="new.safetensors", or_else=("old.bin",)),))
+    wanted = entry(files=(WeightFile(name="new.safetensors", alternative_names=("old.bin",)),))
     fetch(server, wanted)
     found = located(wanted)
     assert found is not None
@@ -140,7 +140,7 @@ def test_other_content_than_published_is_deleted(server: Hub, where: str) -> Non
             {"X-Error-Code": "RepoNotFound"},
             False,
             False,
-            r"asks who you are; log in with 'hf auth login'",
+            r"needs a login; log in with 'hf auth login'",
         ),
         (401, {"X-Error-Message": REFUSED["invalid"]}, True, True, r"one that is expired or revoked; log in"),
         (403, {"X-Error-Message": REFUSED["GatedRepo"]}, True, True, r"none for this account; ask for it at"),
@@ -169,8 +169,8 @@ def test_other_content_than_published_is_deleted(server: Hub, where: str) -> Non
             False,
             r"'too many requests' \(429\); wait 17 s and run .* log in",
         ),
-        (500, {"X": "y"}, False, False, r"a fault of the server \(500\); wait a few minutes and run"),
-        (503, {"X": "y"}, True, True, r"a fault of the server \(503\)"),
+        (500, {"X": "y"}, False, False, r"a server error \(500\); wait a few minutes and run"),
+        (503, {"X": "y"}, True, True, r"a server error \(503\)"),
         (418, {"X": "y"}, True, True, r"a refusal \(418\)"),
     ],
 )

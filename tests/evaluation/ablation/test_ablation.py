@@ -70,7 +70,7 @@ def test_what_makes_no_sense_is_skipped_with_a_reason() -> None:
     alone = CONFIG.changed(model=SMALL.model_dump() | {"teacher": None})
     struct, text = variants(("struct", "text"), Recipe(alone, PLAIN))[1:]
     assert struct.recipe is text.recipe is None
-    assert "name one (--teacher)" in struct.skipped
+    assert "set one (--teacher)" in struct.skipped
     assert "the encoder tiny has no text" in text.skipped
     with pytest.raises(ConfigurationError, match="struct, sim, fusion, text, crf, views, got fusoin"):
         variants(("crf", "fusoin"), _recipe())

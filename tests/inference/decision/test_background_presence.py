@@ -17,13 +17,13 @@ def _image(*colours: tuple[int, int, int]) -> np.ndarray:
 
 def test_bright_and_pale_is_background() -> None:
     image = _image((240, 238, 242), (240, 200, 230), (230, 222, 250), (120, 60, 140), (200, 200, 200))
-    found = background_mask(image, BackgroundRule(sigma=0, smallest=0))
+    found = background_mask(image, BackgroundRule(sigma=0, min_area=0))
     assert found[0, ::8].tolist() == [True, False, False, False, False]
 
 
 def test_limits_are_included() -> None:
     image = _image((220, 240, 220), (219, 230, 230), (220, 241, 220))
-    assert background_mask(image, BackgroundRule(sigma=0, smallest=0))[0, ::8].tolist() == [
+    assert background_mask(image, BackgroundRule(sigma=0, min_area=0))[0, ::8].tolist() == [
         True,
         False,
         False,
@@ -37,16 +37,16 @@ def test_rule_can_be_off() -> None:
 def test_blur_removes_a_single_bright_pixel() -> None:
     image = np.full((32, 32, 3), (150, 80, 160), dtype=np.uint8)
     image[16, 16] = 255
-    assert background_mask(image, BackgroundRule(sigma=0, smallest=0)).sum() == 1
-    assert not background_mask(image, BackgroundRule(smallest=0)).any()
+    assert background_mask(image, BackgroundRule(sigma=0, min_area=0)).sum() == 1
+    assert not background_mask(image, BackgroundRule(min_area=0)).any()
 
 
 def test_small_white_areas_belong_to_the_tissue_around_them() -> None:
     image = np.full((100, 100, 3), (150, 80, 160), dtype=np.uint8)
     image[10:20, 10:20] = image[30:60, :] = 255  # a lumen and a band of glass
     assert background_mask(image, BackgroundRule(sigma=0)).sum() == 30 * 100  # more than a quarter
-    assert background_mask(image, BackgroundRule(sigma=0, smallest=3001)).sum() == 30 * 100
-    assert background_mask(image[:, :90], BackgroundRule(sigma=0, smallest=100)).sum() == 30 * 90 + 100
+    assert background_mask(image, BackgroundRule(sigma=0, min_area=3001)).sum() == 30 * 100
+    assert background_mask(image[:, :90], BackgroundRule(sigma=0, min_area=100)).sum() == 30 * 90 + 100
     assert background_mask(image[:25], BackgroundRule(sigma=0)).sum() == 0
 
 

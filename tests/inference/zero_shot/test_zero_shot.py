@@ -100,9 +100,9 @@ def test_settings_are_checked() -> None:
 
 def test_words_are_a_model_like_any_other(small_clip: str, region: np.ndarray) -> None:
     image = region[:96, :128]
-    words = ZeroShotSettings(encoder=small_clip, classes=WORDS, several="prototypes")
+    words = ZeroShotSettings(encoder=small_clip, classes=WORDS, prompt_ensemble="prototypes")
     result = segment(image, words, crf=None, tile=64, overlap=0, device="cpu")
-    expected = load_zero_shot(small_clip, WORDS, several="prototypes", device="cpu")
+    expected = load_zero_shot(small_clip, WORDS, prompt_ensemble="prototypes", device="cpu")
     np.testing.assert_array_equal(result.cams, segment(image, expected, crf=None, tile=64, overlap=0).cams)
     # other words for the same encoder: as if it had been loaded anew, but its weights are not read again
     other = words.model_copy(update={"classes": parse_classes("fat; gland"), "attention": "maskclip"})
@@ -117,7 +117,7 @@ def test_words_are_a_model_like_any_other(small_clip: str, region: np.ndarray) -
 def test_descriptions_are_averaged_or_kept(clip: OpenClipEncoder) -> None:
     table = parse_classes(WORDS)
     mean = text_prototypes(clip, table)
-    several = text_prototypes(clip, table, several="prototypes")
+    several = text_prototypes(clip, table, prompt_ensemble="prototypes")
     assert (mean.shape, several.shape) == ((2, 1, 16), (2, 2, 16))
     torch.testing.assert_close(several.norm(dim=-1), torch.ones(2, 2))
     torch.testing.assert_close(several[1, 0], several[1, 1])  # one description, repeated

@@ -27,5 +27,5 @@ def test_a_weak_model_accuses_nobody() -> None:
 
 def test_the_notice_names_values_and_classes() -> None:
     text = order_notice((1, 0), ("gland", "stroma"))
-    assert "another order: 0 stroma, 1 gland;" in text
+    assert "a different order: 0 stroma, 1 gland;" in text
     assert "--classes" in text

@@ -191,6 +191,6 @@ def test_masks_in_another_order_are_noticed(
         (tmp_path / "img" / f"{number}.png").write_bytes(path.read_bytes())
         Image.new("L", (128, 128), number).save(tmp_path / "mask" / f"{number}.png")
     _, events = follow(ordered, tiny_config, val=tmp_path)
-    said = [e.message for e in events if isinstance(e, Notice) and "another order" in e.message]
+    said = [e.message for e in events if isinstance(e, Notice) and "a different order" in e.message]
     assert len(said) == 1, "once, at the last epoch"
     assert "0 lymphoid, 1 tumour" in said[0]

@@ -15,7 +15,7 @@ from napari_construct.data.image_level import ImageLevelDataset, load_dataset
 from napari_construct.encoders.networks.tiny import TinyEncoder
 from napari_construct.events import Event, StepDone, run
 from napari_construct.training.config.config import AugmentationConfig, TrainingConfig
-from napari_construct.training.loop.pseudo_labels import naming_rounds, pseudo_label_steps
+from napari_construct.training.loop.pseudo_labels import pseudo_label_rounds_due, pseudo_label_steps
 from napari_construct.training.loop.train import train_steps
 from napari_construct.training.objective.part_logits import cell_logits
 from napari_construct.training.processes import Processes
@@ -88,7 +88,7 @@ def test_cells_of_mixed_patches_are_named_where_the_network_is_sure() -> None:
 
 
 def test_rounds_are_spread_over_the_rest_of_the_run() -> None:
-    rounds = [naming_rounds(step, 100, 0.4, 3) for step in range(101)]
+    rounds = [pseudo_label_rounds_due(step, 100, 0.4, 3) for step in range(101)]
     assert [rounds.index(n) for n in range(4)] == [0, 40, 60, 80]
     assert max(rounds) == 3
 
@@ -118,7 +118,7 @@ def test_a_named_cell_is_of_its_class_alone() -> None:
     images, labels = torch.zeros(2, 3, SIDE, SIDE), torch.tensor([[1.0, 1, 0], [0, 1, 0]])
     masks = torch.full((2, SIDE, SIDE), UNKNOWN, dtype=torch.uint8)
     masks[0, :16, :16] = 1
-    _, told = cell_logits(torch.zeros(2, 3, 4, 4), TrainingBatch(images, labels, named=masks))
+    _, told = cell_logits(torch.zeros(2, 3, 4, 4), TrainingBatch(images, labels, pseudo_labels=masks))
     told = told.reshape(2, 4, 4, 3)
     assert (told[0, :2, :2] == torch.tensor([0.0, 1, 0])).all()
     assert (told[0, 2:] == labels[0]).all()
@@ -139,13 +139,13 @@ def test_masks_follow_their_views_and_strips() -> None:
     batches.pseudo_labels = found
     for step in range(5):
         batch = batches.batch(step)
-        assert batch.named is not None
+        assert batch.pseudo_labels is not None
         assert batch.images is not None
         assert batch.pasted is not None
         red = batch.images[:, 0] > batch.images[:, 2]
-        agreement = (red == (batch.named == 0)).float().mean()
+        agreement = (red == (batch.pseudo_labels == 0)).float().mean()
         assert agreement > 0.95  # all but the borders, where colours are interpolated
-        assert not torch.equal(batch.named[0], batch.named[1])
+        assert not torch.equal(batch.pseudo_labels[0], batch.pseudo_labels[1])
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ def test_resume_across_the_naming_is_exact(
     mixed: ImageLevelDataset, tiny_config: TrainingConfig, tmp_path: Path, stopped_after: int
 ) -> None:
     config = tiny_config.changed(
-        labels_speak_of="cells", epochs=2, average_from=0.2, pseudo_labels_from=0.5,
+        label_target="cells", epochs=2, average_from=0.2, pseudo_labels_from=0.5,
         pseudo_label_confidence=0.5,
     )  # fmt: skip
 
@@ -204,7 +204,7 @@ def test_resume_across_the_naming_is_exact(
 def test_nothing_is_named_where_every_patch_has_one_class(
     patches: ImageLevelDataset, tiny_config: TrainingConfig
 ) -> None:
-    config = tiny_config.changed(labels_speak_of="cells", epochs=1, pseudo_labels_from=0.1)
+    config = tiny_config.changed(label_target="cells", epochs=1, pseudo_labels_from=0.1)
     events: list[Event] = []
     run(train_steps(patches, config, teacher=TinyEncoder(seed=4), device="cpu"), events.append)
     assert not any(e.stage == "pseudo labels" for e in events)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -179,6 +180,27 @@ def test_resume_of_a_finished_run_returns_it(
     again, events = follow(ordered, tiny_config, output=tmp_path / "m", resume=True)
     assert_same(first, again)
     assert events == []
+
+
+def test_a_state_with_the_names_of_earlier_versions_is_resumed(
+    ordered: ImageLevelDataset, tiny_config: TrainingConfig, tmp_path: Path
+) -> None:
+    output = tmp_path / "m.construct"
+    whole, _ = follow(ordered, tiny_config)
+    stop_after(1, ordered, tiny_config, output=output)
+    state = output.with_name("m.construct.training")
+    with zipfile.ZipFile(state) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    manifest = json.loads(members["manifest.json"])
+    progress, config = manifest["progress"], manifest["identity"]["config"]
+    progress["namings"] = progress.pop("pseudo_label_rounds_done")
+    progress["waited"] = progress.pop("validations_since_best")
+    config["labels_speak_of"] = config.pop("label_target")
+    with zipfile.ZipFile(state, "w") as archive:
+        for name, data in (members | {"manifest.json": json.dumps(manifest).encode()}).items():
+            archive.writestr(name, data)
+    resumed, _ = follow(ordered, tiny_config, output=output, resume=True)
+    assert_same(resumed, whole)
 
 
 def test_resume_needs_the_same_run(

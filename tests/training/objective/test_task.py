@@ -46,7 +46,7 @@ def make(
     encoder: TinyEncoder | None = None, teacher: TinyEncoder | None = None, **changes: object
 ) -> TrainingTask:
     config = TrainingConfig(
-        model=MODEL, memory_bank=8, weights=LossWeights.published(), labels_speak_of="parts"
+        model=MODEL, memory_bank=8, weights=LossWeights.published(), label_target="parts"
     ).changed(**changes)
     model = build_model(config.model, encoder or TinyEncoder(), 2)
     return TrainingTask(model, teacher, config)
@@ -86,7 +86,7 @@ def test_weight_zero_and_missing_teacher_leave_parts_out(batch: TrainingBatch) -
 
 
 def test_cells_are_told_what_partial_labels_say(batch: TrainingBatch) -> None:
-    task = make(labels_speak_of="cells", class_balance=False, weights={"presence": 0.1, "contrast": 0.0})
+    task = make(label_target="cells", class_balance=False, weights={"presence": 0.1, "contrast": 0.0})
     parts, cam = task(batch), task.output(batch).cam
     pure = cam[:2].movedim(1, -1).flatten(1, 2)
     truth = torch.tensor([0, 1])[:, None].expand(pure.shape[:2])

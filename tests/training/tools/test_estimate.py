@@ -42,7 +42,7 @@ def test_adds_up_stages_steps_and_validations(monkeypatch, patches, tiny_config,
             clock.now += seconds
             yield event
 
-    monkeypatch.setattr(module, "train", fake)
+    monkeypatch.setattr(module, "train_steps", fake)
     config = tiny_config.changed(epochs=10, validate_every=4, average_from=0.5, norm_batches=5)
     found = run(estimate_steps(patches, config, val=camelyon / "val", device="cpu", clock=clock))
     assert (found.steps, found.validations) == (20, 3)

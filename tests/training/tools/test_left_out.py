@@ -77,7 +77,7 @@ def test_a_class_of_one_slide_cannot_be_left_out(
     one_each = patches.subset(
         [i for i, name in enumerate(patches.names) if "_004_" in name or "tumour/tumor_064" in name]
     )
-    with pytest.raises(DatasetError, match="a class has no patch left"):
+    with pytest.raises(DatasetError, match="a class whose patches are all in one fold"):
         run(left_out_logits_steps(one_each, tiny_config, SLIDE, fit))
     with pytest.raises(DatasetError, match="at least 2 groups"):
         run(left_out_logits_steps(patches, tiny_config, "(tumor)", fit))

@@ -60,7 +60,7 @@ def test_view(
 def test_magnification_without_resolution_is_noticed(fields: dict[str, object], count: int) -> None:
     notices = plan_view(config(**fields), SPEC, (128, 128)).notices
     assert len(notices) == count
-    assert all("1.8 times" in text for text in notices)
+    assert all("rescaled by 1.8" in text for text in notices)
 
 
 def test_sizes_that_do_not_fit() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image as Picture
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QWidget
 from tests.widgets.conftest import button
 
 from napari_construct.batch.ledger import read_ledger
@@ -129,15 +129,17 @@ def test_stack_layer_gives_a_stack_of_labels(qtbot, viewer, widget, tissue) -> N
 
 def test_cancel_keeps_what_is_done_and_the_next_run_goes_on(qtbot, widget, folder) -> None:
     widget.addPaths([str(folder)])
-    widget.control.progressed.connect(
-        lambda e: widget.cancel() if getattr(getattr(e, "entry", None), "state", "") == "done" else None
-    )
+
+    def press(event: Any) -> None:
+        if getattr(getattr(event, "entry", None), "state", "") == "done":
+            widget.cancel()
+
+    widget.control.progressed.connect(press)
     widget.run()
     qtbot.waitUntil(lambda: not widget.isRunning(), timeout=60_000)
     assert "Cancelled" in widget.message()
     assert list(states(widget).values()).count("done") == 1
-    widget.control.progressed.disconnect()
-    widget.control.progressed.connect(widget._on_progress)
+    widget.control.progressed.disconnect(press)
     run(qtbot, widget)
     assert "1 of them before" in widget.message()
 
@@ -196,7 +198,7 @@ def test_fits_a_dock_of_320_pixels(qtbot, viewer, widget, folder, theme) -> None
     viewer.theme = theme
     widget.addPaths([str(folder)])
     assert widget.minimumSizeHint().width() <= 320
-    assert widget.findChild(type(widget).__mro__[1], "inside").minimumSizeHint().width() <= 300
+    assert widget.findChild(QWidget, "inside").minimumSizeHint().width() <= 300
 
 
 def rows(widget: Batch) -> list[str]:
@@ -289,7 +291,7 @@ def test_what_is_said_of_many_images_alike_is_told_once(qtbot, widget, tissue, t
     widget.addPaths([str(folder)])
     run(qtbot, widget)
     alpha = [line for line in widget.message().split("\n") if "alpha" in line]
-    assert alpha == ["0.png: the alpha channel is dropped (and 5 more images alike)"]
+    assert alpha == ["0.png: the alpha channel is dropped (and 5 more images)"]
     resampled = [line for line in widget.message().split("\n") if "um per pixel" in line]
     assert len(resampled) == 1
-    assert resampled[0].endswith("(and 5 more images alike)")
+    assert resampled[0].endswith("(and 5 more images)")

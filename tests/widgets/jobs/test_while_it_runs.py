@@ -25,7 +25,7 @@ from napari_construct.models.network.config import ModelConfig
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.widgets.evaluate.settings import EvaluateSettings
 from napari_construct.widgets.layers import plane_on_view
-from napari_construct.widgets.segment.job import segment_plane
+from napari_construct.widgets.segment.job import SegmentRequest, segment_job
 
 pytestmark = pytest.mark.gui
 
@@ -91,7 +91,8 @@ def _mask(viewer: Any, files: Files) -> None:
     """The mask that Segment tissue would add to the slide."""
     plane = plane_on_view(viewer.layers["slide"], tuple(viewer.dims.point))
     predictor = load_model(files.checkpoint, device="cpu")
-    _, layers = run(segment_plane(plane, str(files.checkpoint), QUICK, lambda *_: predictor, decided_steps))
+    request = SegmentRequest((plane,), None, str(files.checkpoint), QUICK, lambda: predictor, decided_steps)
+    _, layers = run(segment_job(request))
     viewer.add_layer(layers[-1])
 
 

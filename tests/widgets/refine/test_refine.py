@@ -13,10 +13,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from napari.layers import Labels
 from PIL import Image as Picture
-from qtpy.QtWidgets import QApplication, QPushButton
+from qtpy.QtWidgets import QApplication, QPushButton, QWidget
 
 from napari_construct.crf import CRFParameters
 from napari_construct.events import Event, run
+from napari_construct.exceptions import ConstructError
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision import decider as finishing
 from napari_construct.inference.decision.decider import finish
@@ -27,7 +28,7 @@ from napari_construct.models.network.calibration import BackgroundRule
 from napari_construct.widgets.layers import Decided, camera, evidence, evidences, plane_at, plane_on_view
 from napari_construct.widgets.refine.job import WindowDone
 from napari_construct.widgets.refine.refine import Refine
-from napari_construct.widgets.segment.job import segment_plane, segment_planes
+from napari_construct.widgets.segment.job import SegmentRequest, segment_job
 
 pytestmark = pytest.mark.gui
 
@@ -60,7 +61,8 @@ def decided_once(pixels: np.ndarray, predictor: Predictor, *args: Any, **options
 def segmented(viewer: Any, layer: Any, predictor: Predictor, model: str) -> Labels:
     """The mask that Segment tissue would add."""
     plane = plane_on_view(layer, tuple(viewer.dims.point))
-    _, layers = run(segment_plane(plane, model, SETTINGS, lambda *_: predictor, decided_once))
+    request = SegmentRequest((plane,), None, model, SETTINGS, lambda: predictor, decided_once)
+    _, layers = run(segment_job(request))
     return viewer.add_layer(layers[-1])
 
 
@@ -109,7 +111,7 @@ def settings_objects() -> st.SearchStrategy[SegmentSettings]:
         brightness=st.floats(0, 255),
         chroma=st.floats(0, 255),
         sigma=st.floats(0, 50),
-        smallest=st.floats(0, 1e12),
+        min_area=st.floats(0, 1e12),
     )
     return st.builds(
         SegmentSettings,
@@ -157,11 +159,11 @@ def test_a_moved_slider_gives_what_finish_gives(qtbot, viewer, widget, mask) -> 
     assert refined.metadata["napari_construct"]["record"]["settings"]["crf"] is None
 
 
-def test_the_network_never_runs(qtbot, widget, mask, monkeypatch) -> None:
-    monkeypatch.delattr(Predictor, "logits")
-    for weight in (0.0, 10.0, 60.0):
-        settings = changed(qtbot, widget, crf=CRFParameters(appearance_weight=weight))
-        np.testing.assert_array_equal(widget.refinedLayer().data, expected(mask, settings))
+def test_a_mask_is_refined_without_its_network(qtbot, widget, mask) -> None:
+    with pytest.raises(ConstructError, match="without"):
+        _ = evidence(mask).predictor.network
+    settings = changed(qtbot, widget, crf=CRFParameters(appearance_weight=60.0))
+    np.testing.assert_array_equal(widget.refinedLayer().data, expected(mask, settings))
 
 
 def test_compiling_is_told(qtbot, widget, monkeypatch) -> None:
@@ -192,7 +194,7 @@ def test_the_part_on_view_comes_first(qtbot, viewer, widget, mask) -> None:
     changed(qtbot, widget, min_confidence=0.5)
     widget.refinedLayer().corner_pixels = np.array([[20, 30], [120, 130]])  # as after a zoom
     parts = []
-    widget._job.progressed.connect(lambda e: parts.append(e) if isinstance(e, WindowDone) else None)
+    widget.job.progressed.connect(lambda e: parts.append(e) if isinstance(e, WindowDone) else None)
     settings = changed(qtbot, widget, crf=None)
     assert len(parts) == 1
     rows, columns = parts[0].change.indices
@@ -346,15 +348,6 @@ def test_source_deleted_while_its_refined_mask_is_added(
     assert widget._status.text() == "As segmented"  # and not what became of the other mask
 
 
-def test_viewer_closed_while_it_refines(qtbot, viewer, widget) -> None:
-    gone = []
-    widget.destroyed.connect(lambda: gone.append(True))
-    with qtbot.waitSignal(widget.job.progressed, timeout=5_000):
-        widget.setValue(widget.value().changed(crf=CRFParameters(iterations=1000)))
-    viewer.close()
-    qtbot.waitUntil(lambda: bool(gone), timeout=5_000)
-
-
 def test_other_layers_are_not_offered(qtbot, viewer, tissue) -> None:
     viewer.add_labels(np.zeros((32, 32), np.uint8))
     widget = Refine(viewer)
@@ -378,7 +371,7 @@ def test_fits_a_dock_of_320_pixels(qtbot, viewer, widget, theme) -> None:
     changed(qtbot, widget, crf=CRFParameters(smoothness_sigma=3))
     widget.resize(320, 800)
     assert widget.minimumSizeHint().width() <= 320
-    assert widget.findChild(type(widget).__mro__[1], "inside").minimumSizeHint().width() <= 300
+    assert widget.findChild(QWidget, "inside").minimumSizeHint().width() <= 300
 
 
 @pytest.fixture
@@ -386,9 +379,9 @@ def stack(viewer, tissue, predictor, checkpoint) -> Labels:
     """The mask of two different planes."""
     planes = np.stack([tissue, tissue[::-1]])
     layer = viewer.add_image(planes, rgb=True, name="stack", scale=(1, 0.25, 0.25))
-    given = [plane_at(layer, (i,)) for i in range(2)]
-    steps = segment_planes(given, 0, str(checkpoint), SETTINGS, lambda *_: predictor, decided_steps)
-    return viewer.add_layer(run(steps)[1][-1])
+    given = tuple(plane_at(layer, (i,)) for i in range(2))
+    request = SegmentRequest(given, 0, str(checkpoint), SETTINGS, lambda: predictor, decided_steps)
+    return viewer.add_layer(run(segment_job(request))[1][-1])
 
 
 def test_planes_of_a_stack_one_by_one_and_all(qtbot, viewer, stack) -> None:

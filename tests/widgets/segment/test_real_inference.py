@@ -67,7 +67,7 @@ def test_widget_and_python_give_identical_arrays(qtbot, viewer, widget, tissue, 
 def test_cancel_in_the_middle(qtbot, viewer, widget) -> None:
     widget.setValue(QUICK.model_copy(update={"tile": 64, "overlap": 32, "views": "four"}))
     widget.run()
-    qtbot.waitUntil(lambda: "of" in widget._control._status.text(), timeout=30_000)
+    qtbot.waitUntil(lambda: "of" in widget.control._status.text(), timeout=30_000)
     pressed = time.perf_counter()
     widget.cancel()
     qtbot.waitUntil(lambda: not widget.isRunning(), timeout=10_000)
@@ -81,9 +81,9 @@ def test_damaged_checkpoint_is_named(qtbot, widget, checkpoint, tmp_path) -> Non
     half.write_bytes(checkpoint.read_bytes()[: checkpoint.stat().st_size // 2])
     widget.setModel(str(half))
     qtbot.waitUntil(lambda: "half.construct" in widget.message(), timeout=10_000)
-    assert widget._control.blockedReason()
+    assert widget.control.blockedReason()
     widget.setModel(str(checkpoint))
-    qtbot.waitUntil(lambda: not widget._control.blockedReason(), timeout=10_000)
+    qtbot.waitUntil(lambda: not widget.control.blockedReason(), timeout=10_000)
 
 
 def test_device_that_is_not_there(qtbot, widget) -> None:

@@ -117,7 +117,7 @@ def test_an_encoder_that_is_not_here_says_how_to_get_it(qtbot, widget, home, sma
     ("changes", "settings"),
     [
         ({}, {}),
-        ({"attention": "maskclip", "several": "prototypes"}, {"classes": ("stroma",)}),
+        ({"attention": "maskclip", "prompt_ensemble": "prototypes"}, {"classes": ("stroma",)}),
         ({"templates": ("a {}.", "{}")}, {"mpp": 0.4}),
     ],
     ids=["plain", "ticked", "templates"],

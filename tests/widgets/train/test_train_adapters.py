@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image as Picture
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QWidget
 from tests.widgets.conftest import button, run_job
 
 from napari_construct.classes import ClassTable, TissueClass
@@ -284,7 +284,7 @@ def test_cancel_keeps_the_state_and_going_on_gives_the_same_model(qtbot, widget,
     widget.run()
     qtbot.waitUntil(lambda: not widget.isRunning(), timeout=60_000)
     widget.control.progressed.disconnect(press)
-    assert "where it stood is kept" in widget.message()
+    assert "state of the run is kept" in widget.message()
     assert button(widget, "Go on training").isEnabled()
     shown = list(widget.progress.lines("losses")["all"][0])
     run_job(qtbot, widget)
@@ -428,4 +428,4 @@ def test_fits_a_dock_of_320_pixels_while_it_shows_a_run(qtbot, viewer, widget, d
     run_job(qtbot, widget)
     drawn_up(qtbot, widget)
     assert widget.minimumSizeHint().width() <= 320
-    assert widget.findChild(type(widget).__mro__[1], "inside").minimumSizeHint().width() <= 300
+    assert widget.findChild(QWidget, "inside").minimumSizeHint().width() <= 300

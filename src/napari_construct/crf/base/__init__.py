@@ -1,1 +1,1 @@
-"""The parts that every way of computing shares: parameters, checks, threads, progress."""
+"""Parts of all backends: parameters, checks, threads, progress."""

@@ -1,4 +1,4 @@
-"""Checks what comes in and brings it into one form; gives results back in the caller's form."""
+"""Check and convert inputs; return results in the caller's form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether compiled kernels do the work, and numbers in the form in which they take them.
+"""Choice of the compiled kernels, and arrays in their form.
 
 numba is an extra. Without it (or with the environment variable ``NUMBA_DISABLE_JIT=1``), on accelerators, for
 batches on one lattice and for quadratic splines torch does the work; which of the two it is depends on

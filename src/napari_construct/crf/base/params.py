@@ -1,4 +1,4 @@
-"""The parameters of the dense CRF, in the literature's names, with the ConStruct paper's values."""
+"""The parameters of the dense CRF, with the ConStruct paper's values."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ Weight = Annotated[float, Field(ge=0.0, le=1e4, allow_inf_nan=False)]
 
 
 class CRFParameters(BaseModel):
-    """Kernels, weights and length of a dense CRF; the defaults are those of the ConStruct paper.
+    """Kernels, weights and iterations of a dense CRF; the defaults are those of the ConStruct paper.
 
     Parameters
     ----------
     smoothness_sigma : float
         Standard deviation of the smoothness kernel, pixels.
     smoothness_weight : float
-        Weight of the smoothness kernel; 0 leaves it out.
+        Weight of the smoothness kernel; 0 disables it.
     appearance_sigma_xy : float
         Spatial standard deviation of the appearance kernel, pixels.
     appearance_sigma_rgb : float
         Colour standard deviation of the appearance kernel, grey levels (0 to 255).
     appearance_weight : float
-        Weight of the appearance kernel; 0 leaves it out.
+        Weight of the appearance kernel; 0 disables it.
     iterations : int
         Mean-field iterations; 0 returns the probabilities as given, clipped and normalised.
     """

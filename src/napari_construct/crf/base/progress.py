@@ -1,4 +1,4 @@
-"""Progress of a dense CRF: plain generators inside, events at the door."""
+"""Progress events of a dense CRF."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a dense CRF returns."""
+"""Result of a dense CRF."""
 
 from __future__ import annotations
 

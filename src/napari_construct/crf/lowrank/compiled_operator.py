@@ -17,7 +17,7 @@ from napari_construct.crf.base.numba_gate import Flat, flat, kernels_serve, roun
 from napari_construct.crf.base.strips import Map
 from napari_construct.crf.lowrank.compiled_band import CompiledBand, Rooms
 from napari_construct.crf.lowrank.grid import Grid
-from napari_construct.crf.lowrank.operators import Job
+from napari_construct.crf.lowrank.operators import MeanFieldArrays
 
 
 def serves(grid: Grid) -> bool:
@@ -73,8 +73,8 @@ class CompiledOperator:
 
         self._splat_then(scale, inside, run)
 
-    def strips(self, job: Job) -> list[CompiledStrip]:
-        return [CompiledStrip(band, job) for band in self.bands]
+    def strips(self, arrays: MeanFieldArrays) -> list[CompiledStrip]:
+        return [CompiledStrip(band, arrays) for band in self.bands]
 
     def _blurred(self, band: CompiledBand, nodes: Flat, k: int, weights: tuple[float, float]) -> Flat:
         """Both kernels times ``weights`` for the nodes that a band sees; a room that begins with them."""
@@ -109,22 +109,22 @@ class CompiledStrip:
     """
 
     band: CompiledBand
-    job: Job
+    arrays: MeanFieldArrays
 
     def start(self, nodes: list[Flat]) -> None:
         from napari_construct.crf.kernels import meanfield_kernels
 
-        band, job, k = self.band, self.job, self.job.order.shape[1]
+        band, arrays, k = self.band, self.arrays, self.arrays.order.shape[1]
         self.kernels = meanfield_kernels
         size = band.y * band.nx * k * rounded(band.s**2)
         self.logits, self.q = (band.rooms.take(size) for _ in range(2))
         self.given = [self._given(*nodes), self._given(*reversed(nodes))]
         self.kernels.begin(
-            flat(job.probabilities),
-            flat(job.order),
+            flat(arrays.probabilities),
+            flat(arrays.order),
             np.float32(MIN_PROBABILITY),
             band.top,
-            *job.out.shape[2:],
+            *arrays.out.shape[2:],
             self.logits,
             self.q,
             band.features,
@@ -135,20 +135,20 @@ class CompiledStrip:
 
     def _given(self, nodes: Flat, others: Flat) -> tuple[Any, ...]:
         """What an iteration takes that reads the first of two arrays of nodes and sends to the other."""
-        band, k = self.band, self.job.order.shape[1] - 1
-        blurs, sends = band.blurs(nodes, k, self.job.weights), band.sends(others, k)
+        band, k = self.band, self.arrays.order.shape[1] - 1
+        blurs, sends = band.blurs(nodes, k, self.arrays.weights), band.sends(others, k)
         state = self.logits, self.q, band.residual, band.features, band.splines
         return *blurs, *state, *sends, band.y, band.nx, band.s
 
     def step(self, number: int, last: bool) -> None:
-        room = self.band.room(self.job.order.shape[1] - 1)
+        room = self.band.room(self.arrays.order.shape[1] - 1)
         self.kernels.step(room, *self.given[number % 2], last)
         self.band.rooms.give(room)
 
     def finish(self) -> None:
-        band, job = self.band, self.job
-        labels = np.empty(0, np.uint8) if job.labels is None else flat(job.labels)
-        place = flat(job.order.argsort())
-        sizes = *job.out.shape[2:], band.y, band.nx, band.s
-        self.kernels.finish(self.q, place, flat(job.out), labels, band.top, *sizes)
+        band, arrays = self.band, self.arrays
+        labels = np.empty(0, np.uint8) if arrays.labels is None else flat(arrays.labels)
+        place = flat(arrays.order.argsort())
+        sizes = *arrays.out.shape[2:], band.y, band.nx, band.s
+        self.kernels.finish(self.q, place, flat(arrays.out), labels, band.top, *sizes)
         band.rooms.give(self.logits, self.q)

@@ -22,7 +22,7 @@ from torch import Tensor
 from napari_construct.crf.base.inputs import MIN_PROBABILITY
 from napari_construct.crf.base.strips import one_thread, workers
 from napari_construct.crf.lowrank.lattice import Lattice
-from napari_construct.crf.lowrank.operators import Job, Strip
+from napari_construct.crf.lowrank.operators import MeanFieldArrays, Strip
 
 MAX_COMPARED = 16
 
@@ -54,7 +54,7 @@ def mean_field_steps(
     out = torch.empty_like(given, memory_format=torch.contiguous_format)
     labels = out.new_empty(b, h, w, dtype=torch.uint8) if k <= MAX_COMPARED else None
     operator = lattice.operator
-    strips = operator.strips(Job(given.contiguous(), order, weights, out, labels))
+    strips = operator.strips(MeanFieldArrays(given.contiguous(), order, weights, out, labels))
     nodes = [operator.new_nodes(k - 1) for _ in range(2)]
 
     def start(strip: Strip) -> None:

@@ -13,7 +13,7 @@ from napari_construct.crf.base.strips import Map
 
 
 @dataclass(frozen=True)
-class Job:
+class MeanFieldArrays:
     """What the strips of a refinement share.
 
     Attributes
@@ -66,7 +66,7 @@ class Operator(Protocol):
         Row sums are raised to ``least``. The smoothness kernel's feature, the last, becomes ``smooth``.
         """
 
-    def strips(self, job: Job, /) -> Sequence[Strip]:
+    def strips(self, arrays: MeanFieldArrays, /) -> Sequence[Strip]:
         """The strips of a refinement."""
 
     def new_nodes(self, k: int, /) -> Any:

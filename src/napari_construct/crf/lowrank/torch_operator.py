@@ -12,7 +12,7 @@ from torch import Tensor
 from napari_construct.crf.base.inputs import MIN_PROBABILITY
 from napari_construct.crf.base.strips import Map
 from napari_construct.crf.lowrank.grid import Grid, from_cells, to_cells
-from napari_construct.crf.lowrank.operators import Job
+from napari_construct.crf.lowrank.operators import MeanFieldArrays
 from napari_construct.crf.lowrank.torch_band import Band, Workspaces
 
 
@@ -78,9 +78,9 @@ class TorchOperator:
         for _ in run(scale, grid.strips):
             pass
 
-    def strips(self, job: Job) -> list[TorchStrip]:
-        spaces = Workspaces(self.grid, job.order.shape[1] - 1, self.grid.features.dtype)
-        return [TorchStrip(self.grid, index, job, spaces) for index in range(len(self.grid.strips))]
+    def strips(self, arrays: MeanFieldArrays) -> list[TorchStrip]:
+        spaces = Workspaces(self.grid, arrays.order.shape[1] - 1, self.grid.features.dtype)
+        return [TorchStrip(self.grid, index, arrays, spaces) for index in range(len(self.grid.strips))]
 
 
 @dataclass
@@ -88,29 +88,29 @@ class TorchStrip:
     """The state of one strip: rows of cells of all images of a batch.
 
     ``logits`` are the unaries plus all messages but the self terms and what labels have in common, ``q``
-    the probabilities, both (b, y, nx, k, p) with the labels in the order of the job; ``ahead`` are the
+    the probabilities, both (b, y, nx, k, p) with the labels in the order of the arrays; ``ahead`` are the
     last two (b, y, nx, k - 1, p) differences of probabilities from the last label's.
     """
 
     grid: Grid
     index: int
-    job: Job
+    arrays: MeanFieldArrays
     spaces: Workspaces
 
     def start(self, nodes: list[Float[Tensor, "b m mx km1 r"]]) -> None:
-        grid, job = self.grid, self.job
+        grid, arrays = self.grid, self.arrays
         rows = grid.strips[self.index]
         self.pixels = grid.pixels(rows)
         self.images = torch.arange(grid.b, device=grid.device)[:, None]
-        cells = to_cells(job.probabilities[:, :, self.pixels][self.images, job.order], grid.s)
+        cells = to_cells(arrays.probabilities[:, :, self.pixels][self.images, arrays.order], grid.s)
         q = cells.clamp(MIN_PROBABILITY, 1.0)
         self.logits = q.log()
         q /= q.sum(3, keepdim=True)
         self.q, self.most, self.last = q, q[:, :, :, :-1], q[:, :, :, -1:]
         self.most_logits = self.logits[:, :, :, :-1]
         self.ahead = [self.most - self.last, torch.empty_like(self.most)]
-        self.residual = grid.residual[:, rows] * job.weights[1]
-        self.band = Band(grid, self.index, q.shape[3] - 1, job.weights, grid.features.dtype)
+        self.residual = grid.residual[:, rows] * arrays.weights[1]
+        self.band = Band(grid, self.index, q.shape[3] - 1, arrays.weights, grid.features.dtype)
         self.ports = [self.band.port(array) for array in nodes]
         room = self.spaces.take(self.band.y)
         room.given_cells.copy_(self.ahead[0])
@@ -131,10 +131,10 @@ class TorchStrip:
         self.spaces.give(self.band.y, room)
 
     def finish(self) -> None:
-        target = self.job.out[:, :, self.pixels]
-        target[self.images, self.job.order] = from_cells(self.q, self.grid.s, *target.shape[2:])
-        if self.job.labels is not None:
-            self.job.labels[:, self.pixels] = _largest(target)
+        target = self.arrays.out[:, :, self.pixels]
+        target[self.images, self.arrays.order] = from_cells(self.q, self.grid.s, *target.shape[2:])
+        if self.arrays.labels is not None:
+            self.arrays.labels[:, self.pixels] = _largest(target)
 
 
 def _largest(planes: Float[Tensor, "b k h w"]) -> UInt8[Tensor, "b h w"]:

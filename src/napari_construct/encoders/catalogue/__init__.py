@@ -1,1 +1,1 @@
-"""Which encoders there are: entries, lookup by id, loading, downloads, an overview for people."""
+"""The encoder catalogue: entries, lookup by id, loading, downloads, overview."""

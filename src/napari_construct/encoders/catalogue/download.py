@@ -1,4 +1,4 @@
-"""What a user chooses for one download: the same object behind widget, command line and Python."""
+"""Settings of one download; widget, command line and Python use the same object."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class DownloadSettings(Settings):
     Parameters
     ----------
     name : str
-        Id of an encoder; empty while none is chosen.
+        Id of an encoder; empty if none is chosen.
     mirror : str or None
-        Folder with the files, or address of a server that answers as the hub does; None takes the hub.
+        Folder with the files, or address of a server with the hub's interface; None takes the hub.
     again : bool
-        Fetch also what is here already.
+        Download again files that are on this computer.
     accepted : bool
-        The user has read the licence of a gated encoder and agrees to it.
+        Whether the user agrees to the licence of a gated encoder.
     """
 
     name: Annotated[str, Field(max_length=400)] = ""
@@ -36,19 +36,19 @@ class DownloadSettings(Settings):
 
 
 def download_encoder(settings: DownloadSettings, progress: Progress = None) -> Installed:
-    """Download an encoder's weights: through the gate, where there is one, and then the files.
+    """Download an encoder's weights; checks access to gated ones first.
 
     Parameters
     ----------
     settings : DownloadSettings
-        What, from where, and the agreement to its licence.
+        Encoder, source, and agreement to the licence.
     progress : bool or callable, optional
         True shows bars on standard error; a callable gets each event.
 
     Raises
     ------
     EncoderError
-        If the id is unknown, a licence was not agreed to, there is no access, or the download fails.
+        If the id is unknown, the licence is not agreed to, access is denied, or the download fails.
     """
     return run(fetch_steps(settings), progress)
 
@@ -76,5 +76,5 @@ def fetch_steps(settings: DownloadSettings) -> Steps[Installed]:
 
 
 def from_server(mirror: str | None) -> bool:
-    """Whether files come from the hub or a server that answers like it, and not from a folder."""
+    """Whether files come from the hub or a server with its interface, not from a folder."""
     return mirror is None or "://" in mirror

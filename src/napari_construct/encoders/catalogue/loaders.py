@@ -1,4 +1,4 @@
-"""From an entry of the catalogue and files on this computer to an encoder."""
+"""Load an encoder from its catalogue entry and files on this computer."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def load_encoder(entry: EncoderEntry, weights: Path | None, files: Mapping[str, 
     Parameters
     ----------
     entry : EncoderEntry
-        What to make.
+        Entry of the encoder.
     weights : Path or None
-        File of weights; None where they are bundled, or there are none.
+        File of weights; None if they are bundled or there are none.
     files : mapping of str to Path
         Further files of the entry that are on this computer, by name.
 
     Raises
     ------
     EncoderError
-        If a file is absent, damaged or another model's, or a package is missing.
+        If a file is absent, damaged or of another model, or a package is missing.
     """
     for package in entry.requires:
         if importlib.util.find_spec(package) is None:
@@ -74,7 +74,7 @@ def _mini(_: EncoderEntry, weights: Path | None, __: _Files) -> Encoder:
 def _untrained(entry: EncoderEntry, weights: Path | None, _: _Files) -> Encoder:
     from napari_construct.encoders.networks.mini import make_untrained
 
-    _refuse_weights(entry, weights, "it is trained from random ones")
+    _refuse_weights(entry, weights, "its training starts from random weights")
     return make_untrained(entry.id)
 
 

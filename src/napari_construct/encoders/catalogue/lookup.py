@@ -1,8 +1,7 @@
-"""The catalogue: which encoders there are, what they cost and allow, and how to make one.
+"""The catalogue: find an encoder and load it.
 
-Reading the catalogue is cheap; a library is imported when the first encoder that needs it is made.
-Nothing is fetched behind the user's back: an encoder whose weights are not on this computer is an
-error that says how to get them.
+Reading the catalogue is cheap; a library is imported when an encoder needs it. Nothing is downloaded without
+being asked: missing weights raise an error that says how to get them.
 """
 
 from __future__ import annotations
@@ -30,18 +29,18 @@ HUB = "hf-hub:"
 
 @cache
 def bundled_entries() -> tuple[EncoderEntry, ...]:
-    """The encoders that this package knows."""
+    """The encoders of this package."""
     with as_file(files("napari_construct.encoders.catalogue") / "catalogue.toml") as path:
         return read_entries(path)
 
 
 def user_entries() -> tuple[EncoderEntry, ...]:
-    """The encoders that the user added; read again at every call.
+    """The encoders of the user's catalogue; read at every call.
 
     Raises
     ------
     EncoderError
-        If their file is wrong, or takes an id of the package or twice the same.
+        If the file is invalid, or an id is taken or repeated.
     """
     found: list[EncoderEntry] = []
     taken = {entry.id for entry in bundled_entries()}
@@ -68,7 +67,7 @@ def find_entry(encoder_id: str) -> EncoderEntry:
     Raises
     ------
     EncoderError
-        If there is none; the message names close ones.
+        If there is none; the message suggests similar ids.
     """
     every = entries()
     for entry in every:
@@ -91,13 +90,13 @@ def create_encoder(encoder_id: str, *, weights: PathLike | None = None) -> Encod
         An id of :func:`entries`, for example "mini", "conch", "quiltnet-b-16", "mit_b1",
         "timm:NAME" or "open_clip:hf-hub:OWNER/NAME".
     weights : path, optional
-        File of weights; by default those on this computer: bundled, downloaded or imported before, or
-        in the hub's own cache.
+        File of weights; by default those on this computer: bundled, downloaded, imported, or in the hub's
+        cache.
 
     Raises
     ------
     EncoderError
-        If the id is unknown, or the weights are absent, damaged or another model's.
+        If the id is unknown, or the weights are absent, damaged or of another model.
     """
     from napari_construct.encoders.catalogue.loaders import load_encoder
     from napari_construct.encoders.protocol import freeze
@@ -115,7 +114,7 @@ def create_encoder(encoder_id: str, *, weights: PathLike | None = None) -> Encod
 
 
 def how_to_get(entry: EncoderEntry) -> str:
-    """The sentence for an encoder whose weights are not on this computer."""
+    """How to get weights that are not on this computer, in one sentence."""
     start = f"{entry.id}: expected its weights on this computer, got none; "
     download = f"'napari-construct models download {entry.id}'"
     if entry.gated:
@@ -177,13 +176,13 @@ def _tagged(name: str) -> str:
     return f"{name}.{config.tag}" if "." not in name and config is not None and config.tag else name
 
 
-_TIMM_FILES = (WeightFile(name="model.safetensors", or_else=("pytorch_model.bin",)),)
+_TIMM_FILES = (WeightFile(name="model.safetensors", alternative_names=("pytorch_model.bin",)),)
 _HUB_FILES = {
     "timm": (*_TIMM_FILES, WeightFile(name="config.json")),
     "open_clip": (
         WeightFile(
             name="open_clip_model.safetensors",
-            or_else=("open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin"),
+            alternative_names=("open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin"),
         ),
         WeightFile(name="open_clip_config.json"),
     ),

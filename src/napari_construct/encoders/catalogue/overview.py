@@ -1,4 +1,4 @@
-"""What the catalogue looks like on this computer: the rows of a table of encoders."""
+"""The state of the catalogue's encoders on this computer."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ State = Literal["bundled", "installed", "available", "gated"]
 
 @dataclass(frozen=True, slots=True)
 class EncoderStatus:
-    """An entry and what is here of it.
+    """An entry and its state on this computer.
 
     Attributes
     ----------
     entry : EncoderEntry
-        What is known of it.
+        The entry.
     state : str
         "bundled" comes with this package or needs no weights; "installed" is on this computer;
         "available" can be downloaded; "gated" needs access first.
     location : Path or None
-        Of the weights.
+        File or folder of the weights.
     size : int or None
-        Bytes on the disk, or those of the download, about.
+        Bytes on disk, or approximate bytes of the download.
     """
 
     entry: EncoderEntry
@@ -40,7 +40,7 @@ class EncoderStatus:
     size: int | None
 
     def as_dict(self) -> dict[str, Any]:
-        """What JSON can hold."""
+        """Plain values for JSON."""
         return {
             **self.entry.model_dump(mode="json"),
             "text": self.entry.text,
@@ -51,7 +51,7 @@ class EncoderStatus:
 
 
 def status_of(entry: EncoderEntry) -> EncoderStatus:
-    """What is here of one encoder."""
+    """State of one encoder."""
     found = located(entry)
     if found is not None:
         return EncoderStatus(entry, "installed", found.weights, found.size)
@@ -61,19 +61,19 @@ def status_of(entry: EncoderEntry) -> EncoderStatus:
 
 
 def overview(some: Sequence[EncoderEntry] | None = None) -> tuple[EncoderStatus, ...]:
-    """What is here of all encoders, with members of families that are here, or of some.
+    """State of all encoders, with installed members of families, or of some.
 
     Raises
     ------
     EncoderError
-        If the user's own catalogue is wrong.
+        If the user's catalogue is invalid.
     """
     chosen = (*entries(), *members_here()) if some is None else some
     return tuple(status_of(entry) for entry in chosen if not entry.hidden)
 
 
 def readable_overview() -> tuple[tuple[EncoderStatus, ...], str]:
-    """As :func:`overview`, without the user's own catalogue if that is wrong; and what is wrong with it."""
+    """As :func:`overview`, without the user's catalogue if that is invalid; with the error."""
     try:
         return overview(), ""
     except EncoderError as error:
@@ -81,7 +81,7 @@ def readable_overview() -> tuple[tuple[EncoderStatus, ...], str]:
 
 
 def members_here() -> tuple[EncoderEntry, ...]:
-    """Encoders of hub repositories that are no entries of their own, of which the files are here.
+    """Installed encoders of hub repositories without an own entry.
 
     Those that this package downloaded, and open_clip models in the hub's cache.
     """

@@ -1,8 +1,8 @@
 """Weights from the hub, a mirror of it, or a folder: with progress, resume and a checked hash.
 
-Addresses, credentials and refusals are huggingface_hub's; the bytes are written here, because that
-library starts a broken download again from nothing. A token stays in the hub's own store: it is
-handed to the hub's client and neither shown nor written anywhere by this package.
+huggingface_hub provides addresses, credentials and errors. This module writes the bytes, because that library
+restarts an interrupted download. A token stays in the hub's store; this package passes it to the hub's client
+and never shows or writes it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined]
 )
 
 from napari_construct.encoders.entries import EncoderEntry, WeightFile
-from napari_construct.encoders.hub.errors import FAILURES, asked_for, sentence
+from napari_construct.encoders.hub.errors import FAILURES, hub_request, sentence
 from napari_construct.encoders.hub.mirror import copy_steps
 from napari_construct.encoders.hub.store import Installed, located, own_file, own_folder, settle
 from napari_construct.events import Event, Notice, Steps
@@ -61,35 +61,34 @@ class _Remote:
 def download_steps(
     entry: EncoderEntry, *, mirror: str | None = None, again: bool = False
 ) -> Steps[Installed]:
-    """Bring an encoder's weights to this computer.
+    """Download an encoder's weights.
 
     Parameters
     ----------
     entry : EncoderEntry
-        What to bring.
+        The encoder.
     mirror : str, optional
-        Address of a server that answers as the hub does, or a folder that holds the files (below
-        ``OWNER/NAME/``, below the encoder's id, or directly). By default the hub, or the address in the
-        environment variable HF_ENDPOINT.
+        Address of a server with the hub's interface, or a folder that holds the files (below ``OWNER/NAME/``,
+        below the encoder's id, or directly). By default the hub, or the address in the environment variable
+        HF_ENDPOINT.
     again : bool
-        Fetch also what is here already.
+        Download again files that are on this computer.
 
     Yields
     ------
     Event
-        Stage "download", bytes done of bytes in all, with the file's name; a ``Notice`` for what a person
-        must get by hand. Closing the generator stops; what came so far is kept and completed next time.
+        Stage "download", bytes done of bytes in all, with the file's name; a ``Notice`` for files that the
+        user must get by hand. Closing the generator stops; the next call resumes the download.
 
     Returns
     -------
     Installed
-        Where the files are now.
+        The files.
 
     Raises
     ------
     EncoderError
-        If there is no access, no connection, no room, or the content is not what was published; one
-        sentence and what to do next.
+        If there is no access, connection or disk space, or the content differs from the published one.
     """
     if not entry.files:
         raise EncoderError(
@@ -120,7 +119,7 @@ def check_access(entry: EncoderEntry, mirror: str | None = None) -> str | None:
     Returns
     -------
     str or None
-        None if the way is free, otherwise the sentence that says what to do.
+        None with access, otherwise a sentence with the next step.
     """
     try:
         for file in entry.files[:1]:
@@ -131,7 +130,7 @@ def check_access(entry: EncoderEntry, mirror: str | None = None) -> str | None:
 
 
 def has_token() -> bool:
-    """Whether the hub's own store, or its environment variable, holds a token; which one stays there."""
+    """Whether the hub's store or environment variable holds a token."""
     return get_token() is not None
 
 
@@ -172,7 +171,7 @@ def _describe(entry: EncoderEntry, file: WeightFile, mirror: str | None) -> _Rem
             last = error
             continue
         except FAILURES as error:
-            raise EncoderError(sentence(error, asked_for(entry), mirror, token=has_token())) from error
+            raise EncoderError(sentence(error, hub_request(entry), mirror, token=has_token())) from error
         if found.etag is None or found.size is None or found.size > LARGEST_FILE:
             raise EncoderError(
                 f"{entry.id}: expected size and checksum of {name} from {_host(url)}, got none; "
@@ -182,7 +181,7 @@ def _describe(entry: EncoderEntry, file: WeightFile, mirror: str | None) -> _Rem
         return _Remote(url, name, found.etag, found.size, sha256)
     if last is None:
         raise EncoderError(f"{entry.id}: expected a file to download, got none; correct its entry")
-    raise EncoderError(sentence(last, asked_for(entry), mirror, token=has_token())) from last
+    raise EncoderError(sentence(last, hub_request(entry), mirror, token=has_token())) from last
 
 
 def _fetch(entry: EncoderEntry, remote: _Remote, part: Path) -> Iterator[Event]:
@@ -195,7 +194,7 @@ def _fetch(entry: EncoderEntry, remote: _Remote, part: Path) -> Iterator[Event]:
             if _size(part) < remote.size:
                 raise ConnectionError(f"connection closed after {_size(part)} of {remote.size} bytes")
         except HfHubHTTPError as error:
-            raise EncoderError(sentence(error, asked_for(entry), remote.url, token=has_token())) from error
+            raise EncoderError(sentence(error, hub_request(entry), remote.url, token=has_token())) from error
         except FAILURES as error:
             if isinstance(error, OSError) and error.errno in _DISK:
                 raise
@@ -204,7 +203,7 @@ def _fetch(entry: EncoderEntry, remote: _Remote, part: Path) -> Iterator[Event]:
             broken += 1
             if broken >= ATTEMPTS:
                 raise EncoderError(
-                    sentence(error, asked_for(entry), remote.url, token=has_token())
+                    sentence(error, hub_request(entry), remote.url, token=has_token())
                 ) from error
             for _ in range(max(round(pause / LULL), 1)):  # a cancel need not wait for the next attempt
                 time.sleep(min(LULL, pause))
@@ -291,5 +290,5 @@ def _host(url: str) -> str:
 
 
 def endpoint() -> str:
-    """Address of the hub that is asked by default."""
+    """Default address of the hub."""
     return constants.ENDPOINT

@@ -1,4 +1,4 @@
-"""What the hub's refusals mean: one sentence and the next step each."""
+"""Sentences for errors of the hub, each with the next step."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ LOGIN: Final = "hf auth login"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What was asked of the hub, for the sentences.
+class HubRequest:
+    """A request to the hub, for error messages.
 
     Attributes
     ----------
     name : str
-        What the user calls it.
+        Name of the encoder or repository.
     repository, revision : str
-        Where it was looked for.
+        Repository and revision of the files.
     source : str
-        Page a person can open.
+        Web page.
     gated : bool
-        Whether access must be asked for.
+        Whether access must be requested.
     again : str
-        How to try once more: "run '...' again".
+        How to retry: "run '...' again".
     """
 
     name: str
@@ -45,9 +45,9 @@ class Asked:
     again: str
 
 
-def asked_for(entry: EncoderEntry) -> Asked:
-    """What downloading an encoder asks for."""
-    return Asked(
+def hub_request(entry: EncoderEntry) -> HubRequest:
+    """The request of downloading an encoder."""
+    return HubRequest(
         name=entry.id,
         repository=entry.repository or "",
         revision=entry.revision,
@@ -57,19 +57,19 @@ def asked_for(entry: EncoderEntry) -> Asked:
     )
 
 
-def sentence(error: Exception, asked: Asked, mirror: str | None, *, token: bool) -> str:
-    """What happened to a download, and what to do.
+def sentence(error: Exception, asked: HubRequest, mirror: str | None, *, token: bool) -> str:
+    """Error message of a failed download, with a remedy.
 
     Parameters
     ----------
     error : Exception
-        As the hub's client raised it.
-    asked : Asked
-        What for.
+        Error of the hub's client.
+    asked : HubRequest
+        The request.
     mirror : str or None
-        Address that was asked, if not the hub's own.
+        Address of the mirror, if any.
     token : bool
-        Whether the user has a token, whichever it is.
+        Whether the user has a token.
     """
     response: Any = getattr(error, "response", None)
     if isinstance(error, errors.OfflineModeIsEnabled):
@@ -87,7 +87,7 @@ def sentence(error: Exception, asked: Asked, mirror: str | None, *, token: bool)
     return f"{asked.name}: {happened}"
 
 
-def _answered(response: Any, asked: Asked, *, token: bool) -> str:
+def _answered(response: Any, asked: HubRequest, *, token: bool) -> str:
     status, said = response.status_code, str(response.headers.get("X-Error-Message") or "").lower()
     if status == 401 or (status == 403 and not token):
         return _unauthorised(asked, said) if token else _anonymous(asked)
@@ -104,25 +104,22 @@ def _answered(response: Any, asked: Asked, *, token: bool) -> str:
         hint = "" if token else f", or log in ({LOGIN}), which allows more"
         return f"expected the file, got 'too many requests' (429); wait {when} and {asked.again}{hint}"
     if status >= 500:
-        return (
-            f"expected the file, got a fault of the server ({status}); wait a few minutes and {asked.again}"
-        )
+        return f"expected the file, got a server error ({status}); wait a few minutes and {asked.again}"
     return f"expected the file, got a refusal ({status}); look at {asked.source}, then {asked.again}"
 
 
-def _anonymous(asked: Asked) -> str:
+def _anonymous(asked: HubRequest) -> str:
     if asked.gated:
         return (
             f"expected a hub token, got none; ask for access at {asked.source}, log in with '{LOGIN}', then "
             f"{asked.again}"
         )
     return (
-        f"expected a public repository, got one that asks who you are; log in with '{LOGIN}', then "
-        f"{asked.again}"
+        f"expected a public repository, got one that needs a login; log in with '{LOGIN}', then {asked.again}"
     )
 
 
-def _unauthorised(asked: Asked, said: str) -> str:
+def _unauthorised(asked: HubRequest, said: str) -> str:
     if "invalid" in said or "expired" in said or not asked.gated:
         return (
             f"expected a valid hub token, got one that is expired or revoked; log in again with '{LOGIN}', "
@@ -131,7 +128,7 @@ def _unauthorised(asked: Asked, said: str) -> str:
     return f"expected access, got none for your token; log in again with '{LOGIN}', then {asked.again}"
 
 
-def _forbidden(asked: Asked, said: str) -> str:
+def _forbidden(asked: HubRequest, said: str) -> str:
     if "awaiting" in said or "pending" in said:
         return (
             "expected access, got a request that its authors have not answered yet; wait for their e-mail, "

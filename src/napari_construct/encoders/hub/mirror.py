@@ -17,12 +17,12 @@ CHUNK: Final = 2**22
 
 
 def copy_steps(entry: EncoderEntry, file: WeightFile, folder: Path) -> Iterator[Event]:
-    """Copy one file of an encoder from a folder to where it is found from now on.
+    """Copy one file of an encoder from a folder to this package's folder.
 
     Parameters
     ----------
     entry, file
-        What is wanted.
+        Encoder and file.
     folder : Path
         Holds it below ``OWNER/NAME/`` (as ``hf download --local-dir`` leaves it), below ``OWNER--NAME/``,
         below the encoder's id, or directly.
@@ -35,7 +35,7 @@ def copy_steps(entry: EncoderEntry, file: WeightFile, folder: Path) -> Iterator[
     Raises
     ------
     EncoderError
-        If it is not there, has another hash than was published, or cannot be copied.
+        If the file is missing, its hash differs from the published one, or it cannot be copied.
     """
     repository = file.repository or entry.repository or ""
     places = [

@@ -1,4 +1,4 @@
-"""Weights on this computer: this package's own folder, and the hub's cache that other tools fill too."""
+"""Weights on this computer: this package's folder and the hub's cache."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Installed:
     files : mapping of str to Path
         By the first name of their :class:`~napari_construct.encoders.entries.WeightFile`.
     own : bool
-        Whether they lie in this package's folder; otherwise in the hub's cache, which other tools share.
+        Whether they are in this package's folder; otherwise in the hub's cache, which other tools share.
     """
 
     files: Mapping[str, Path]
@@ -45,7 +45,7 @@ def own_folder(entry: EncoderEntry) -> Path:
 
 
 def located(entry: EncoderEntry) -> Installed | None:
-    """The files of an encoder, if all that it needs are here.
+    """The files of an encoder, if all required ones are on this computer.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def _cached(entry: EncoderEntry, file: WeightFile) -> Path | None:
 
 
 def remove(entry: EncoderEntry) -> int:
-    """Delete an encoder's files from this package's own folder and return how many bytes that freed.
+    """Delete an encoder's files from this package's folder; returns the freed bytes.
 
     Raises
     ------
@@ -117,12 +117,12 @@ def remove(entry: EncoderEntry) -> int:
 
 
 def import_weights(entry: EncoderEntry, path: Path) -> Path:
-    """Copy the user's own file of an encoder to where it is found from now on.
+    """Copy the user's file of an encoder to this package's folder.
 
     Parameters
     ----------
     entry : EncoderEntry
-        Whose file it is.
+        The encoder.
     path : Path
         A file whose name is one of the entry's, or that has the suffix of its weights.
 
@@ -148,7 +148,7 @@ def import_weights(entry: EncoderEntry, path: Path) -> Path:
 
 
 def place(source: Path, target: Path) -> None:
-    """Copy a file so that the target is complete or not there."""
+    """Copy a file atomically."""
     part = target.with_name(f"{target.name}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""How the last block of an image-text transformer may attend, so that patches keep their places.
+"""Attentions of the last block of an image-text transformer, for dense embeddings.
 
 ==============  ==========================  ========  ====================================================
 name            attention of the last block residual  source

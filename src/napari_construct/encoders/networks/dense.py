@@ -1,9 +1,8 @@
 """Dense embeddings of image-text transformers: every patch in the space of the texts, without training.
 
-A CLIP model is trained to say one thing of a whole image, through its class token. Its last block mixes
-all patches to that end, and its patches lose their place. Changing how the last block attends gives them
-back, with the same weights.
-The ways of the literature are in :mod:`~napari_construct.encoders.networks.attentions`.
+A CLIP model embeds a whole image through its class token. Its last block mixes all patches, so patch tokens
+lose their place. Another attention in the last block keeps it, with the same weights.
+:mod:`~napari_construct.encoders.networks.attentions` lists published ones.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ class DenseTextEncoder(TextEncoder, Protocol):
         ...
 
     def text_scale(self) -> float:
-        """What cosines between images and texts are multiplied with: the learned inverse temperature."""
+        """Factor of cosines between images and texts: the learned inverse temperature."""
         ...
 
 
@@ -54,7 +53,7 @@ def last_block(
     Raises
     ------
     EncoderError
-        If the block has another form.
+        If the block has another structure.
     """
     parts = _parts(block)
     q, k, v = parts.qkv(parts.first_norm(tokens))

@@ -134,7 +134,7 @@ class MiniEncoder(nn.Module):
     channels, blocks : tuple of int
         Per stage, finest first.
     density : bool
-        Whether it sees the optical density beside the local contrast.
+        Whether its input holds the optical density beside the local contrast.
     """
 
     def __init__(
@@ -181,7 +181,7 @@ class MiniEncoder(nn.Module):
 
 
 def make_untrained(name: str, seed: int = 0) -> MiniEncoder:
-    """An encoder of this form with random weights, to be trained along; it sees the density as well.
+    """An encoder of this architecture with random weights, to be trained; its input includes the density.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
-"""StructureTeacher: a teacher without weights, from what any H&E image says of its own structure.
+"""StructureTeacher: a teacher without weights, from stains and gradients of an H&E image.
 
-Relational distillation asks a teacher one question: which places of this image look alike? For that
-no learning is needed. At every stride the teacher gives the amounts of hematoxylin and eosin (Ruifrok
-and Johnston 2001) and the strength of their gradients at several scales, each relative to its spread
-in the image's surroundings, so that boundaries between tissues stand out whatever the stain.
+Relational distillation only asks a teacher which places of an image are similar. That needs no learning. At
+every stride the teacher gives the amounts of hematoxylin and eosin (Ruifrok and Johnston 2001) and the
+strength of their gradients at several scales, each relative to its spread in the image's surroundings, so
+that boundaries between tissues stand out for any stain.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ class TimmViT(nn.Module):
     licence : str
         Of the weights.
     mean, std : tuple of float, optional
-        Normalisation; by default what timm knows of the model.
+        Normalisation; by default that of timm.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class _Intermediates(nn.Module):
 
 
 def trunk_patch(trunk: nn.Module, encoder_id: str) -> int:
-    """Side of a patch in pixels; refuses what is no vision transformer, and lets it take any size."""
+    """Side of a patch in pixels; sets the trunk to accept any image size, refuses other networks."""
     patch_embed, positions = getattr(trunk, "patch_embed", None), getattr(trunk, "pos_embed", None)
     side = getattr(patch_embed, "patch_size", None)
     if not hasattr(trunk, "forward_intermediates") or not hasattr(trunk, "blocks") or positions is None:

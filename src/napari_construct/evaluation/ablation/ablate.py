@@ -1,9 +1,8 @@
-"""Train and compare the variants of a recipe, over seeds, in a folder that remembers what is done.
+"""Train and compare the variants of a recipe, over seeds; a folder keeps finished parts.
 
 The folder holds one checkpoint per training recipe and seed, and one file of scores per recipe, settings
-and seed. Their names end in a hash of everything that decides their content, so that a second run with
-the same data and settings finds them and a run with others never mistakes them. A run that was cancelled
-or killed goes on where it was: finished models are not trained again, an unfinished one is resumed.
+and seed. Their names end in a hash of data and settings, so that only an equal run reuses them. A cancelled
+or killed run resumes: finished models are not trained again, an unfinished one is resumed.
 """
 
 from __future__ import annotations
@@ -63,15 +62,15 @@ def ablate_steps(
     dataset : ImageLevelDataset
         Patches to train on.
     pairs : Pairs
-        Images and masks to measure with; training never sees them.
+        Images and masks for the evaluation; training does not use them.
     names : sequence of str
         Of :data:`~napari_construct.evaluation.ablation.variants.VARIANTS`.
     output : str or path
-        Folder for checkpoints and scores; what is there already is used.
+        Folder for checkpoints and scores; existing ones are reused.
     config : TrainingConfig, optional
         The full recipe.
     settings : SegmentSettings, optional
-        Of the full recipe's evaluation.
+        Settings of the full recipe's evaluation.
     classes : ClassTable, optional
         Names, prompts and colours of the dataset's classes.
     seeds : int
@@ -79,7 +78,7 @@ def ablate_steps(
     ignore : collection of int
         Mask values that are left out of scores.
     encoder : Encoder, optional
-        Instead of the catalogue's.
+        Replaces the catalogue's.
     device : str
         "auto", "cpu", "cuda", "cuda:1", "mps".
 
@@ -100,10 +99,12 @@ def ablate_steps(
         If a variant is unknown, or settings do not fit the data or the encoder.
     """
     if seeds < 1:
-        raise ConfigurationError(f"expected at least one seed, got {seeds}; three or more tell a difference")
+        raise ConfigurationError(
+            f"expected at least one seed, got {seeds}; use three or more to compare variants"
+        )
     config = config or TrainingConfig()
     encoder = encoder or create_encoder(student_id(config, len(dataset)))
-    # every variant is measured with the CRF: whether it suits a model is one of the questions
+    # every variant is measured with the CRF: its effect is one of the questions
     settings = (settings or SegmentSettings()).resolved(uses_crf=True)
     full = Recipe(config, settings, has_text=has_text(encoder))
     chosen = variants(names, full)
@@ -162,7 +163,7 @@ class _Bench:
         }
 
     def scores_steps(self, variant: Variant, seed: int) -> Steps[Mapping[str, Any]]:
-        """``predicted`` and ``oracle`` columns of a variant with one seed; trained if need be."""
+        """``predicted`` and ``oracle`` columns of a variant with one seed; trains it if necessary."""
         if variant.recipe is None:
             raise ConfigurationError(f"expected a recipe, got none for {variant.name}: {variant.skipped}")
         recipe = variant.recipe.trained(seed=seed)

@@ -1,4 +1,4 @@
-"""What an ablation found: means, spreads, differences, and whether these are larger than the spread."""
+"""Result of an ablation: means, spreads and differences."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class VariantScores:
     scores : tuple of mapping
         Per seed, the columns ``predicted`` and ``oracle``.
     skipped : str
-        Why there are none.
+        Reason for no scores.
     """
 
     name: str
@@ -46,7 +46,7 @@ class AblationReport:
     variants : tuple of VariantScores
         The full recipe and its variants.
     seeds : int
-        How many of each.
+        Number of seeds of each.
     record : mapping
         The full recipe and the data.
     """

@@ -1,8 +1,7 @@
-"""The variants of an ablation: what each leaves out, and why it may make no sense.
+"""The variants of an ablation, and reasons to skip them.
 
-One variant is one change of the full recipe. What the full recipe has is taken away; what it lacks is
-added, and the variant's title says which. To add a variant, write a function and its line in
-:data:`VARIANTS`.
+One variant is one change of the full recipe. Parts of the full recipe are removed; parts it lacks are added,
+and the variant's title says which. To add a variant, write a function and its line in :data:`VARIANTS`.
 """
 
 from __future__ import annotations
@@ -64,9 +63,9 @@ class Variant:
     Attributes
     ----------
     name, title : str
-        As on the command line; what differs from the full recipe.
+        Name on the command line; difference from the full recipe.
     recipe : Recipe or None
-        What to train and to evaluate.
+        Settings of training and evaluation.
     skipped : str
         Reason why there is none.
     """
@@ -83,7 +82,7 @@ FULL: Final = "full"
 def _struct(full: Recipe) -> Variant:
     weights, teacher = full.training.weights, full.training.model.teacher
     if teacher is None:
-        reason = "no teacher is named, so that there is no distillation to leave out; name one (--teacher)"
+        reason = "no teacher is set, so there is no distillation to remove; set one (--teacher)"
         return Variant("struct", "without distillation", None, reason)
     if not weights.distillation:
         more = weights.model_copy(update={"distillation": LossWeights.published().distillation})
@@ -111,7 +110,8 @@ def _text(full: Recipe) -> Variant:
     title = "prototypes from noise instead of text"
     if not full.has_text:
         reason = (
-            f"the encoder {full.training.model.encoder} has no text: its prototypes start from noise anyway"
+            f"the encoder {full.training.model.encoder} has no text encoder: its prototypes start from "
+            "noise in any case"
         )
         return Variant("text", title, None, reason)
     return Variant("text", title, Recipe(full.training, full.settings, random_prototypes=True, has_text=True))

@@ -6,7 +6,7 @@ from napari_construct.evaluation.report.tables import Content, Table, all_tables
 
 
 def markdown(content: Content, extra: tuple[Table, ...] = ()) -> str:
-    """All tables of a report in GitHub's Markdown, with what was scored above and what went wrong below.
+    """All tables of a report in GitHub's Markdown, with models above and failures below.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def heading(content: Content) -> str:
 
 
 def remarks(content: Content) -> list[tuple[str, list[str]]]:
-    """What else must be said: images that were not scored, and notices."""
+    """Images that were not scored, and notices."""
     failures = [f"{failure['image']}: {failure['error']}" for failure in content["failures"]]
     found = [("Images that were not scored", failures), ("Notices", list(content["notices"]))]
     return [(title, lines) for title, lines in found if lines]

@@ -72,7 +72,7 @@ def check_bcss_classes(names: Sequence[str]) -> None:
 
 
 def distilled(training: Mapping[str, Any]) -> bool | None:
-    """Whether a checkpoint says that it was trained with a teacher and a weight for distillation."""
+    """Whether a checkpoint was trained with a teacher and a distillation weight."""
     identity = training.get("identity")
     if not isinstance(identity, Mapping):
         return None

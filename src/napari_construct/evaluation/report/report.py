@@ -1,4 +1,4 @@
-"""What an evaluation found, kept per model and image so that more can be computed from it later."""
+"""The result of an evaluation, kept per model and image."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class EvaluationReport:
     models : tuple of ModelScores
         At least one; all have the same images.
     failures : tuple of (str, str)
-        Images that could not be scored, and why; no score counts them.
+        Images that could not be scored, with reasons; they enter no score.
     notices : tuple of str
-        What the user should know.
+        Notices for the user.
     record : mapping
         Software, first model, settings, ignored values, device, times.
     worst, best : tuple of Example
@@ -59,12 +59,12 @@ class EvaluationReport:
 
     @property
     def predicted(self) -> Scores:
-        """What a user gets: the model decides which classes are present. Mean over the models."""
+        """Scores with predicted presence. Mean over the models."""
         return mean_scores([model.scores("predicted") for model in self.models])
 
     @property
     def oracle(self) -> Scores:
-        """What the literature prints: the classes of the mask are given. Mean over the models."""
+        """Scores with the classes of the mask given, as published tables have. Mean over the models."""
         return mean_scores([model.scores("oracle") for model in self.models])
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The content of a report as plain values: the one source of its JSON, Markdown and HTML.
+"""The content of a report as plain values, for JSON, Markdown and HTML.
 
 Keys
 ----
@@ -183,11 +183,11 @@ def _presence(counts: PresenceCounts, names: Names) -> dict[str, Any]:
 
 def _errors(found: Reliability, names: Names) -> dict[str, Any]:
     errors = found.errors
-    scored = int(found.count[0].sum()) + found.silent
+    scored = int(found.count[0].sum()) + found.without_probability
     return {
         "ece": defined(errors[0]),
         "ece_by_class": _by_class(errors[1:], names),
-        "without_probability": found.silent / scored if scored else None,
+        "without_probability": found.without_probability / scored if scored else None,
     }
 
 

@@ -18,7 +18,7 @@ class Drawing:
     width, height : float
         Of the canvas; shown smaller where the page is narrower.
     label : str
-        What the drawing shows, for those who cannot see it.
+        Description for screen readers.
     """
 
     def __init__(self, width: float, height: float, label: str) -> None:
@@ -96,7 +96,7 @@ class Drawing:
 
 
 def shortened(words: str, most: int) -> str:
-    """At most ``most`` characters, the end replaced by a dot-dot-dot where it does not fit."""
+    """At most ``most`` characters; a longer text ends in an ellipsis."""
     return words if len(words) <= most else words[: most - 1] + "…"
 
 

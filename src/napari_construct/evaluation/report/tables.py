@@ -1,4 +1,4 @@
-"""The tables of a report, as text: shown by the command line, Markdown and HTML alike."""
+"""The tables of a report, as text; command line, Markdown and HTML show them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Table:
     Attributes
     ----------
     title, note : str
-        What it shows; how to read it.
+        Title; explanation.
     columns : tuple of str
         Heads.
     rows : tuple of tuple of str
         As long as ``columns``.
     strong : int
-        How many of the last rows sum up the others.
+        Number of last rows that summarise the others.
     """
 
     title: str
@@ -76,9 +76,8 @@ def scores_table(content: Content, *, intervals: bool = True) -> Table:
     measures = ("IoU", f"IoU, {level}", "Dice") if intervals else ("IoU", "Dice")
     heads = [f"{c} {h}" for c in ("predicted", "oracle") for h in measures]
     note = (
-        "Percent. Predicted: the model decides which classes an image holds, as for any user. Oracle: the "
-        "classes of the mask are given, as in the literature's tables. Weighted: IoU by the frequency of the "
-        "class."
+        "Percent. Predicted: the model predicts which classes are present. Oracle: the classes present in "
+        "the mask are given, as in published tables. Weighted: IoU weighted by class frequency."
     )
     if content["std"]:
         note += f" ±: standard deviation over {len(content['models'])} models."
@@ -136,10 +135,10 @@ def presence_table(content: Content) -> Table:
     ]
     heads = [f"{where} {h}" for where in ("image", "patch") for h in ("precision", "recall", "F1")]
     note = (
-        f"Percent. {found['images']['n']} image(s), {found['patches']['n']} patches as large as those of "
-        f"training, cut from them. A class is in a patch when it covers at least "
-        f"{100 * found['fraction']:.0f} % of its scored pixels, and in an image when it is in one of its "
-        "patches. The macro F1 is the mean over the classes."
+        f"Percent. {found['images']['n']} image(s), {found['patches']['n']} patches of the training size, "
+        "cut from the images. A class is present in a patch if it covers at least "
+        f"{100 * found['fraction']:.0f} % of the patch's scored pixels. It is present in an image if it is "
+        "present in one of its patches. The macro F1 is the mean over the classes."
     )
     return Table("Presence of classes", ("class", *heads), (*rows, ("macro F1", *macro)), note, strong=1)
 
@@ -156,10 +155,9 @@ def calibration_table(content: Content) -> Table:
     top = [spread(found[column]["ece"], std[column].get("ece")) for column in columns]
     silent = found["predicted"]["without_probability"] or 0.0
     note = (
-        "Percent, 15 bins, probabilities from before the CRF. Top label: distance between confidence and "
-        "accuracy of the most probable class (Guo et al. 2017); a class's own: of its probability, whether "
-        f"it won or not. {percent(silent)} % of the scored pixels have no probability, because they were "
-        "taken for glass; they are left out."
+        "Percent, 15 bins, probabilities before the CRF. Top label: expected calibration error of the "
+        "most probable class (Guo et al. 2017). Single classes: error of the class's own probability. "
+        f"{percent(silent)} % of the scored pixels are background without a probability; they are left out."
     )
     heads = tuple(f"{column} error" for column in columns)
     return Table("Calibration of probabilities", ("class", *heads), (*rows, ("top label", *top)), note, 1)
@@ -177,8 +175,9 @@ def structures_table(content: Content) -> Table | None:
             if any(numbers):
                 rows.append((name, size, *map(str, numbers)))
     note = (
-        "Numbers of connected regions by area in pixels. Erased: regions of the mask before the CRF of which "
-        "no pixel kept its class. Found: more than half of a region of the truth has its class."
+        "Numbers of connected regions by area in pixels. Erased: regions of the mask before the CRF of "
+        "which no pixel kept its class. Found: true regions of which more than half of the pixels have "
+        "the right class."
     )
     models = len(content["models"])
     if models > 1:
@@ -239,12 +238,15 @@ def images_table(content: Content) -> Table:
         for image in images
     ]
     heads = ("image", "IoU of its classes", "oracle mIoU", *(f"{n} IoU" for n in content["predicted"]["iou"]))
-    note = "Percent, predicted labels unless said. IoU of its classes: mean over the classes that it holds."
+    note = (
+        "Percent; predicted labels unless stated. IoU of its classes: mean over the classes present in "
+        "the image."
+    )
     return Table("Images", heads, tuple(rows), note)
 
 
 def all_tables(content: Content) -> list[Table]:
-    """Every table that has something to say, in the order of a report."""
+    """All tables with content, in the order of a report."""
     tables = [
         scores_table(content),
         crf_table(content),
@@ -259,7 +261,7 @@ def all_tables(content: Content) -> list[Table]:
 
 
 def short_tables(content: Content) -> list[Table]:
-    """What fits a terminal: scores, the CRF's part, presence and calibration in one table, the models."""
+    """Tables for a terminal: scores, effect of the CRF, presence and calibration, models."""
     several = len(content["models"]) > 1
     tables = [scores_table(content, intervals=False), crf_table(content), headline_table(content)]
     return [t for t in (*tables, models_table(content) if several else None) if t is not None]

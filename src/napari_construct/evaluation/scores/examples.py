@@ -1,4 +1,4 @@
-"""The worst and the best images as small pictures: a score says how much, a picture says what."""
+"""Thumbnails of the worst and the best images."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Example:
 
 @dataclass
 class ExampleGallery:
-    """Keeps the ``most`` worst and the ``most`` best images that it is offered, and no others."""
+    """Keeps the ``most`` worst and the ``most`` best of the offered images."""
 
     classes: ClassTable
     most: int = 3

@@ -1,4 +1,4 @@
-"""Scores of one model on one image: the network runs once, decisions are made up to four times."""
+"""Scores of one model on one image; the network runs once for up to four masks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ COLUMNS: tuple[ColumnName, ...] = ("predicted", "oracle")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageScore:
-    """One image of an evaluation; a few kilobytes, whatever its size.
+    """Scores of one image; a few kilobytes for any image size.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class ImageScore:
     predicted, oracle : ndarray
         (k, k + 1) confusion matrices with predicted presence, and with the classes of the mask.
     predicted_before, oracle_before : ndarray or None
-        The same before the CRF; None where the settings ask for none.
+        The same before the CRF; None without a CRF.
     reliability : tuple of Reliability
         Of the pixel probabilities, with predicted and with true presence.
     present : tuple of bool
@@ -55,9 +55,9 @@ class ImageScore:
     patches : PatchPresence
         Presence in windows as large as a training patch.
     structures : SmallStructures or None
-        What the CRF did to small regions; None without CRF.
+        Effect of the CRF on small regions; None without CRF.
     seconds : float
-        Network and all decisions.
+        Time of network and all masks.
     """
 
     name: str
@@ -96,8 +96,7 @@ def score_image_steps(
     Returns
     -------
     ImageScore or None, tuple of str
-        The score and what the user should know. An image without any pixel of a class has no score, and
-        the network does not see it.
+        The score and notices. An image without any pixel of a class has no score; the network does not run.
 
     Raises
     ------
@@ -112,7 +111,7 @@ def score_image_steps(
         )
     truth = _Truth(mask, tuple(ignore), _names_in(mask, mask_path, predictor, ignore), len(predictor.classes))
     if not truth.names:
-        said = f"{mask_path}: expected pixels of a class, got ignored ones only; this image counts nowhere"
+        said = f"{mask_path}: expected pixels of a class, got ignored ones only; the image is not scored"
         return None, (said,)
     clock, notices = time.perf_counter(), image.notices
     activation = yield from cam_steps(image.pixels, predictor, settings, mpp=image.mpp, name=image_path.name)
@@ -222,7 +221,7 @@ def _names_in(
     if strange:
         listed = ", ".join(map(str, strange[:5]))
         raise InputError(
-            f"{path}: expected values from 0 to {k - 1} ({', '.join(predictor.classes.names)}), "
-            f"got {listed}; if these are to be left out, ignore them (--ignore {strange[0]})"
+            f"{path}: expected values from 0 to {k - 1} ({', '.join(predictor.classes.names)}), got "
+            f"{listed}; to leave these out, ignore them (--ignore {strange[0]})"
         )
     return tuple(name for i, name in enumerate(predictor.classes.names) if i in values)

@@ -25,7 +25,7 @@ class ModelScores:
     Attributes
     ----------
     name : str
-        Tells it from the other models of the report.
+        Distinct name in the report.
     record : mapping
         Its identity: hashes, preset, encoder, classes, resolution.
     images : tuple of ImageScore

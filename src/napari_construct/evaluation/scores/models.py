@@ -23,7 +23,7 @@ class ScoredModels:
     models : sequence of str, path or Predictor
         At least one; names of bundled models, ``.construct`` files, or loaded models.
     device : str
-        For those that are opened here.
+        Device of models that are loaded here.
     encoder_weights : path, optional
         File of the encoder's weights, where you must get them yourself.
     any_encoder : bool
@@ -35,7 +35,7 @@ class ScoredModels:
     classes : ClassTable
         Of the first.
     names : tuple of str
-        What they are called in tables.
+        Names in tables.
 
     Raises
     ------
@@ -71,11 +71,11 @@ class ScoredModels:
             if table.names != self.classes.names:
                 raise ConfigurationError(
                     f"expected models of the same classes, got {', '.join(self.classes.names)} in "
-                    f"{self.names[0]} and {', '.join(table.names)} in {name}; evaluate them apart"
+                    f"{self.names[0]} and {', '.join(table.names)} in {name}; evaluate them separately"
                 )
 
     def resolved(self, settings: SegmentSettings) -> SegmentSettings:
-        """One choice for all in place of "auto": the CRF where any of the models uses it."""
+        """Settings with "auto" replaced: the CRF if any of the models uses it."""
         return settings.resolved(uses_crf=self._uses_crf)
 
     def __len__(self) -> int:
@@ -105,13 +105,13 @@ def _check_encoders(names: Sequence[str], checkpoints: Sequence[Checkpoint]) -> 
         if digest != checkpoint.encoder_hash:
             raise ConfigurationError(
                 f"expected models trained with the same weights of the encoder {encoder}, got "
-                f"{digest[:12]} in {other} and {checkpoint.encoder_hash[:12]} in {name}; evaluate them "
-                "apart, each with its own"
+                f"{digest[:12]} in {other} and {checkpoint.encoder_hash[:12]} in {name}; evaluate each "
+                "model separately"
             )
 
 
 def model_names(models: Sequence[Path | Predictor]) -> tuple[str, ...]:
-    """The shortest names that tell models apart: file stems, whole paths, or numbers behind them."""
+    """The shortest distinct names of models: file stems, whole paths, or numbered names."""
     short = [m.name if isinstance(m, Predictor) else m.stem for m in models]
     if len(set(short)) == len(short):
         return tuple(short)

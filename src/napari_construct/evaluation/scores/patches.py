@@ -1,6 +1,6 @@
-"""Presence on patches: the size of window that image-level labels and thresholds speak about.
+"""Presence in patches of the training size, for which labels and thresholds are defined.
 
-Large validation images hold nearly every class, so that presence says little there. The image is
+Large validation images hold nearly every class, so presence in them is little informative. The image is
 therefore also cut into windows as large as the training patches, without running the network again: the
 logits of a window are pooled exactly as those of a patch in training. They differ from those of the same
 patch shown alone only near its border, where the network here sees beyond it.
@@ -56,7 +56,7 @@ def patch_presence(
     Parameters
     ----------
     activation : Activation
-        What the network said about the whole image.
+        Activation of the whole image.
     predictor : Predictor
         Its patch size, pooling and thresholds are used.
     mask : ndarray

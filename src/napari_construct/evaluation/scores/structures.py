@@ -1,4 +1,4 @@
-"""Small structures: what the CRF erased, and what that cost.
+"""Small structures: regions that the CRF erased, and true regions that were found.
 
 A dense CRF with strong kernels clears away small islands. Some of them are noise; some are tumour buds
 and lymphoid aggregates, which matter most. So regions are counted by class and size, twice: those of the

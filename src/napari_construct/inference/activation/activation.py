@@ -1,4 +1,4 @@
-"""What the network said about an image: expensive to make, cheap to look at again."""
+"""The network's output for an image: expensive to compute, cheap to reuse."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Activation(ShortRepr):
     mpp : float or None
         Micrometres per pixel of ``image``.
     name : str
-        What the image is called.
+        Name of the image.
     notices : tuple of str
-        What the user should know, one sentence each.
+        Notices, one sentence each.
     record : mapping
         Device, tiles, views, resolution, start and seconds.
     """

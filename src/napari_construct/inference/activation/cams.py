@@ -1,4 +1,4 @@
-"""The expensive part: tiles and views through the network."""
+"""Run the network on tiles and views of an image."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def cam_steps(
     settings : SegmentSettings, optional
         ``views``, ``tile``, ``overlap`` and ``mpp`` are read.
     mpp : float, optional
-        Micrometres per pixel as the file or layer says; ``settings.mpp`` goes before it.
+        Micrometres per pixel of the file or layer; ``settings.mpp`` overrides it.
     name : str
-        What events, errors and records call the image.
+        Name of the image in events, errors and records.
 
     Yields
     ------

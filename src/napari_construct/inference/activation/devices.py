@@ -1,4 +1,4 @@
-"""Which device a model runs on."""
+"""The device of a model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def resolve_device(name: str) -> torch.device:
     Parameters
     ----------
     name : str
-        "auto" takes the first of cuda, mps and cpu that is there; otherwise a name torch knows.
+        "auto" takes the first available of cuda, mps and cpu; otherwise a device name of torch.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Bounds on memory, checked before it is taken."""
+"""Limits on memory, checked before allocation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LARGEST_RESULT: Final = 16 * 2**30
 
 
 def check_result_size(shape: tuple[int, int], n_classes: int, name: str) -> None:
-    """Refuse an image whose maps would not fit, before anything is computed.
+    """Refuse an image whose maps would not fit into memory.
 
     Held at once are four maps per class (logits, CAMs, probabilities, refined) and six more, all
     float32 and of the image's size.

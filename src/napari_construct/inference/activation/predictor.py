@@ -1,4 +1,4 @@
-"""A trained model, ready to look at images."""
+"""A loaded model that computes CAM logits of images."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ LARGEST_PATCH: Final = 4096
 
 
 class Predictor:
-    """A network on a device with everything that is known of it; the network itself is private.
+    """A model on a device, with its classes, calibration and metadata.
 
     Parameters
     ----------
     checkpoint : Checkpoint
-        What was trained.
+        The trained model.
     device : str
         "auto", "cpu", "cuda", "cuda:1", "mps".
     encoder : Encoder, optional
-        The encoder of the checkpoint, where the catalogue cannot make it alone (gated weights).
+        The encoder of the checkpoint, if the catalogue cannot load it (gated weights).
     name : str
-        What the model is called in records and messages.
+        Name of the model in records and messages.
     sha256 : str, optional
-        Of the checkpoint's file.
+        SHA-256 of the checkpoint's file.
     any_encoder : bool
-        Take an encoder of another hash as well; results are then those of another model.
+        Also accept an encoder with another hash; results then differ from those of the trained model.
 
     Raises
     ------
     CheckpointError
-        If the encoder is not the checkpoint's.
+        If the encoder differs from the checkpoint's.
     ConfigurationError
-        If the device is not there.
+        If the device is not available.
     """
 
     _encoder_hash: str | None = None
@@ -86,30 +86,30 @@ class Predictor:
 
     @property
     def encoder_sha256(self) -> str:
-        """Of the encoder that looks: the checkpoint's, unless any encoder was allowed."""
+        """SHA-256 of the encoder in use: the checkpoint's, unless any encoder was allowed."""
         return self._encoder_hash or self.checkpoint.encoder_hash
 
     @property
     def mpp(self) -> float | None:
-        """Micrometres per pixel the network expects."""
+        """Micrometres per pixel of the network's input."""
         return self.checkpoint.mpp
 
     @property
     def scale(self) -> float:
-        """Pixels of the network's input for one of an image that is like the training patches."""
+        """Factor from the training patches' pixels to the network's input."""
         return float(self.checkpoint.training.get("scale", 1.0))
 
     def resolved(self, settings: SegmentSettings) -> SegmentSettings:
-        """Settings with what suits this model in place of "auto"."""
+        """Settings with "auto" replaced by this model's values."""
         return settings.resolved(uses_crf=self.checkpoint.uses_crf)
 
     def check_device(self, device: str | None) -> None:
-        """Refuse a wish that came too late: the model is on a device already.
+        """Check that a requested device is the model's.
 
         Raises
         ------
         ConfigurationError
-            If another device is named than the model's; None and "auto" are no wish.
+            If another device is requested; None and "auto" request none.
         """
         if device is None or device == "auto":
             return
@@ -122,7 +122,7 @@ class Predictor:
 
     @property
     def spec(self) -> EncoderSpec:
-        """Of the encoder: sizes must be multiples of its ``multiple``."""
+        """Specification of the encoder; image sides must be multiples of its ``multiple``."""
         return self._spec
 
     @property
@@ -147,13 +147,13 @@ class Predictor:
         return side if isinstance(side, int) and 0 < side <= LARGEST_PATCH else USUAL_PATCH
 
     def calibrated(self, calibration: Calibration) -> Predictor:
-        """The same network with another calibration."""
+        """A copy with another calibration; the network is shared."""
         other = copy.copy(self)
         other.checkpoint = replace(self.checkpoint, calibration=calibration)
         return other
 
     def without_network(self) -> Predictor:
-        """A copy that can still decide (``finish``) but not look; it keeps no weights in memory."""
+        """A copy without the network; ``finish`` still works and no weights stay in memory."""
         light = copy.copy(self)
         light._network = None  # noqa: SLF001 - our own
         light.checkpoint = replace(self.checkpoint, head_state={}, encoder_state=None)
@@ -166,7 +166,7 @@ class Predictor:
         Raises
         ------
         ConstructError
-            If this copy is without it.
+            If this copy has no network.
         """
         if self._network is None:
             raise ConstructError(f"expected the model {self.name} with its network, got one without; load it")
@@ -185,7 +185,7 @@ class Predictor:
     def maps(
         self, images: Float[Tensor, "b 3 h w"], read: Callable[[Any], Tensor]
     ) -> Float[Tensor, "b c gh gw"]:
-        """As :meth:`logits`, of anything that ``read`` takes from the network's output."""
+        """As :meth:`logits`, for the map that ``read`` takes from the network's output."""
         network = self.network
         try:
             with torch.inference_mode():
@@ -197,7 +197,7 @@ class Predictor:
             ) from error
         if not bool(torch.isfinite(found).all()):
             raise ConstructError(
-                f"the model {self.name} returned NaN or infinity; it is damaged or was trained badly, "
+                f"the model {self.name} returned NaN or infinity; it is damaged or its training diverged; "
                 "use another"
             )
         return found

@@ -20,7 +20,7 @@ LEAST_SIDE: Final = 16
 
 @runtime_checkable
 class TileSettings(Protocol):
-    """What settings say of tiles and resolution."""
+    """Settings of tiles and resolution."""
 
     @property
     def tile(self) -> int: ...
@@ -43,9 +43,9 @@ class PreparedImage:
     shape : tuple of int
         Rows and columns at the model's resolution, without the padding.
     plan : TilePlan
-        Where tiles lie.
+        Positions of the tiles.
     notices : tuple of str
-        What the user should know of a change of resolution.
+        Notices on a change of resolution.
     mpp : float or None
         Micrometres per pixel of the image as it was given.
     """
@@ -75,11 +75,11 @@ def prepare_image(
     settings : SegmentSettings or PrototypeSettings
         ``tile``, ``overlap`` and ``mpp`` are read.
     mpp : float or None
-        Micrometres per pixel as the file or layer says; ``settings.mpp`` goes before it.
+        Micrometres per pixel of the file or layer; ``settings.mpp`` overrides it.
     name : str
-        What errors and notices call the image.
+        Name of the image in errors and notices.
     maps : int
-        How many maps of the image's size the result holds.
+        Number of maps of the image's size in the result.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def prepare_image(
 
 
 def check_image(image: Any, name: str) -> None:
-    """Refuse what is not RGB uint8 of at least 16 pixels a side."""
+    """Refuse images other than RGB uint8 of at least 16 pixels a side."""
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         found = f"{getattr(image, 'shape', type(image).__name__)} {getattr(image, 'dtype', '')}".strip()
         raise InputError(
@@ -121,14 +121,14 @@ def _resolution_notices(
     if mpp is None or predictor.mpp is None:
         of_patches = "" if predictor.mpp is None else f" ({predictor.mpp * predictor.scale:.4g} um per pixel)"
         sentence = (
-            f"{name}: its resolution is not known, so it is taken to be that of the training patches"
-            f"{of_patches}; give mpp if it is another one"
+            f"{name}: its resolution is unknown; it is assumed to be that of the training "
+            f"patches{of_patches}; give mpp if it differs"
         )
         return (sentence,)
     verb = "enlarged" if after[0] > before[0] else "reduced"
     sentence = (
-        f"{name}: {mpp:.4g} um per pixel, the model was trained at {predictor.mpp:.4g}; "
-        f"it is {verb} from {before[0]} x {before[1]} to {after[0]} x {after[1]} pixels for the model; "
-        "the result has the image's size"
+        f"{name}: {mpp:.4g} um per pixel, the model was trained at {predictor.mpp:.4g}; the image is "
+        f"{verb} from {before[0]} x {before[1]} to {after[0]} x {after[1]} pixels for the model; the "
+        "result has the image's size"
     )
     return (sentence,)

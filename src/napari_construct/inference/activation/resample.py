@@ -35,11 +35,11 @@ def model_shape(
     shape : tuple of int
         Rows and columns of the image.
     mpp, model_mpp : float or None
-        Micrometres per pixel of both; the shape is kept where they hardly differ.
+        Micrometres per pixel of both; nearly equal ones keep the shape.
     name : str
-        What errors call the image.
+        Name of the image in errors.
     scale : float
-        Factor where a resolution is unknown: what the training patches were resized by.
+        Factor if a resolution is unknown: that of the training patches.
 
     Raises
     ------

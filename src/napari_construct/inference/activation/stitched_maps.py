@@ -1,4 +1,4 @@
-"""Tiles and views of an image through the network, and what it says of them as maps of the whole."""
+"""Maps of a whole image from tiles and views through the network."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def stitched_maps(
     predictor : Predictor
         The model.
     views : sequence of View
-        The image as it is, by default.
+        By default the unchanged image.
     look : callable, optional
         From (b, 3, h, w) to (b, c, gh, gw); the predictor's CAM logits by default.
 

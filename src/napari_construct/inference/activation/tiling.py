@@ -1,8 +1,8 @@
 """Overlapping tiles that cover an image of any size, and their blending without seams.
 
 Maps are stitched on the grid of the network's output, not on that of the pixels: the sum is smaller
-by the square of the stride, and the one interpolation to pixels happens after stitching, where it
-knows no tile borders. For that, tiles start at multiples of the encoder's ``multiple``.
+by the square of the stride, and the interpolation to pixels happens once, after stitching, without tile
+borders. For that, tiles start at multiples of the encoder's ``multiple``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class TilePlan:
-    """Where the tiles of an image lie.
+    """Positions of the tiles of an image.
 
     Attributes
     ----------
@@ -124,7 +124,7 @@ class Stitcher:
     Parameters
     ----------
     plan : TilePlan
-        Of the tiles that will be added.
+        Plan of the tiles to add.
     channels : int
         Channels of the maps.
     stride : int

@@ -1,6 +1,6 @@
 """From an activation to a mask: presence, probabilities, background, refinement, confidence.
 
-Nothing here runs the network, so that every slider can be moved without waiting for it.
+Nothing here runs the network, so sliders respond at once.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ larger ones take hundreds of megabytes."""
 def finish(
     activation: Activation, predictor: Predictor, settings: SegmentSettings | None = None
 ) -> SegmentationResult:
-    """Decide what an activation means; :func:`finish_steps` as a plain function."""
+    """Make the mask of an activation; :func:`finish_steps` as a plain function."""
     return run(finish_steps(activation, predictor, settings))
 
 
 def finish_steps(
     activation: Activation, predictor: Predictor, settings: SegmentSettings | None = None
 ) -> Steps[SegmentationResult]:
-    """Decide what an activation means, as a job that can be cancelled between its steps.
+    """Make the mask of an activation, as a job that can be cancelled between its steps.
 
     1. Presence: the classes the settings name, or those whose image-level probability reaches the
        threshold of the settings or the calibrated one (at least one where there is tissue).
@@ -70,9 +70,9 @@ def finish_steps(
     activation : Activation
         Of :func:`~napari_construct.inference.segment.cam_steps`.
     predictor : Predictor
-        The model that made it: its classes, calibration and device are used, not its network.
+        The model of the activation; only classes, calibration and device are used.
     settings : SegmentSettings, optional
-        Tiles, views and resolution are not read any more.
+        Tiles, views and resolution have no effect here.
 
     Yields
     ------
@@ -87,7 +87,7 @@ def finish_steps(
     Raises
     ------
     ConfigurationError
-        If the settings name a class the model does not know.
+        If the settings name a class that the model does not have.
     InputError
         If the result would not fit into memory.
     """
@@ -95,7 +95,7 @@ def finish_steps(
 
 
 class Decider:
-    """Decides what one activation means, again and again, and keeps what did not change in between.
+    """Makes masks of one activation under changing settings, and caches unchanged steps.
 
     Parameters
     ----------
@@ -112,15 +112,15 @@ class Decider:
         self._prepared: dict[bool, tuple[object, Factorisation]] = {}
 
     def steps(self, settings: SegmentSettings, window: Window | None = None) -> Steps[SegmentationResult]:
-        """The decision under some settings, as a job.
+        """The mask under some settings, as a job.
 
         Parameters
         ----------
         settings : SegmentSettings
             As for :func:`finish_steps`.
         window : tuple of slice, optional
-            Only this part of the image, for a quick look: presence is that of the whole image, but the
-            CRF sees nothing beyond the window, and there is no record.
+            Only this part of the image, for a preview. Presence is that of the whole image; the CRF sees only
+            the window; there is no record.
         """
         started = time.perf_counter()
         activation, predictor = self.activation, self.predictor
@@ -234,7 +234,7 @@ class Decider:
 
 
 def named_classes(names: Sequence[str] | None, classes: ClassTable) -> tuple[bool, ...] | None:
-    """Presence by the names of classes; None stays None.
+    """Presence of each class from names; None stays None.
 
     Raises
     ------
@@ -253,7 +253,7 @@ def named_classes(names: Sequence[str] | None, classes: ClassTable) -> tuple[boo
 
 
 def confidence_of(labels: LabelImage, evidence: Evidence) -> FloatArray:
-    """(h, w) float32: the probability, from before refinement, of each pixel's label."""
+    """(h, w) float32: the probability of each pixel's label before refinement."""
     chosen = np.maximum(labels, 1)[None].astype(np.intp) - 1
     of_class = np.take_along_axis(evidence.probabilities, chosen, axis=0)[0]
     confidence: FloatArray = np.where(labels > 0, of_class, evidence.none).astype(np.float32)

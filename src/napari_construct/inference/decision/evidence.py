@@ -1,4 +1,4 @@
-"""What an activation says about each pixel before any refinement: glass, CAMs, probabilities."""
+"""Glass, CAMs and probabilities of each pixel, before refinement."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Evidence(ShortRepr):
 
 
 def glass_mask(image: RGBImage, predictor: Predictor, rule: BackgroundRule | None) -> Mask:
-    """(h, w) bool, where the rule, or else that of the model, finds no tissue."""
+    """(h, w) bool, without tissue by the rule, or by that of the model."""
     if rule is None and predictor.published:
         return np.zeros(image.shape[:2], dtype=np.bool_)  # the published arithmetic knows no such rule
     return background_mask(image, rule or predictor.calibration.background)
@@ -67,13 +67,13 @@ def pixel_evidence(
     Parameters
     ----------
     activation, predictor : Activation, Predictor
-        What was seen, and the calibration.
+        The activation, and the model with its calibration.
     presence : tuple of bool
         Per class; absent classes have no probability.
     glass : ndarray
         (h, w) bool of the whole image, or of the window.
     exponent : float
-        Of the published preset's background.
+        Exponent of the published preset's background.
     window : tuple of slice, optional
         Only this part of the image.
 

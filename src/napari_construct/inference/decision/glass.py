@@ -40,15 +40,15 @@ def background_mask(image: RGBImage, rule: BackgroundRule) -> npt.NDArray[np.boo
         values = _blurred(image, channel, rule.sigma)
         darkest, brightest = np.minimum(darkest, values), np.maximum(brightest, values)
     white: npt.NDArray[np.bool_] = (darkest >= rule.brightness) & (brightest - darkest <= rule.chroma)
-    return large_areas(white, min(rule.smallest, white.size * LARGE_SHARE))
+    return large_areas(white, min(rule.min_area, white.size * LARGE_SHARE))
 
 
-def large_areas(mask: npt.NDArray[np.bool_], smallest: float) -> npt.NDArray[np.bool_]:
-    """Connected areas (four neighbours) of a (h, w) mask with at least ``smallest`` pixels."""
-    if smallest <= 1:
+def large_areas(mask: npt.NDArray[np.bool_], min_area: float) -> npt.NDArray[np.bool_]:
+    """Connected areas (four neighbours) of a (h, w) mask with at least ``min_area`` pixels."""
+    if min_area <= 1:
         return mask
     areas, _ = ndimage.label(mask)
-    large = np.bincount(areas.ravel()) >= smallest
+    large = np.bincount(areas.ravel()) >= min_area
     large[0] = False
     kept: npt.NDArray[np.bool_] = large[areas]
     return kept

@@ -1,10 +1,10 @@
-"""Which classes occur in an image: from maps to image-level probabilities to a decision.
+"""Presence of classes: from maps to image-level probabilities to a decision.
 
 An image of a patch's size is one window, and its score is the network's own. A larger image is cut into
 windows of a patch's size that overlap by half; a class is present if it is in any of them. The more
 windows there are, the likelier it is that one of them errs, so its score is the mean logit of the best
-windows: one of up to 49, then two in a hundred, and never more than 16. One window
-that is nearly sure still suffices in a region of 1024 pixels; one that leans a little does not.
+windows: one of up to 49, then two in a hundred, and never more than 16. In a region of 1024 pixels, one
+window with a high probability suffices; one slightly above one half does not.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def presence_scores(
     window : tuple of int
         Rows and columns of a window in cells of ``logits``; windows overlap by half.
     pooling : str
-        Of the model, see :func:`~napari_construct.models.network.pooling.pool_logits`.
+        Pooling of the model, see :func:`~napari_construct.models.network.pooling.pool_logits`.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The record that every result carries: enough to know, and to do again, what was done."""
+"""The record of every result: enough to reproduce it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def result_record(
     refinement: RefinementReport | None,
     seconds: float,
 ) -> dict[str, Any]:
-    """What JSON can hold: software, model, settings, device, input, presence, refinement, notices, times."""
+    """Plain values for JSON: software, model, settings, device, input, presence, refinement, notices,
+    times.
+    """
     names = predictor.classes.names
     run = activation.record
     return {

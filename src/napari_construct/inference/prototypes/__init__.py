@@ -1,1 +1,1 @@
-"""What prototypes see: similarity maps, top patches, and prototypes that a person places."""
+"""Prototype inspection: similarity maps, top patches, and prototypes placed by the user."""

@@ -20,7 +20,7 @@ class Prototype:
     Attributes
     ----------
     index : int
-        Position among all, as in the maps; those that were placed come last.
+        Position among all, as in the maps; placed ones come last.
     owner : int
         Index of its class.
     tissue : str
@@ -28,7 +28,7 @@ class Prototype:
     number : int
         From 1 within its class.
     origin : str
-        "trained", or where it was placed from.
+        "trained", or the source of a placed prototype.
     """
 
     index: int

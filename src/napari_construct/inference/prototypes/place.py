@@ -1,4 +1,4 @@
-"""Place a prototype: from words, where the encoder knows words, or from a region that was painted."""
+"""Place a prototype, from text or from a painted region."""
 
 from __future__ import annotations
 
@@ -37,26 +37,26 @@ LOST: Final = 0.1
 
 _UNCALIBRATED: Final = (
     "the model's thresholds and temperature were fitted without the new prototype; run 'napari-construct "
-    "calibrate' where presence matters"
+    "calibrate' to fit them again"
 )
 
 
 def place_text(predictor: Predictor, tissue: str, text: str) -> Checkpoint:
-    """A prototype from words; several descriptions are separated by ``|`` and averaged.
+    """A prototype from text; several descriptions are separated by ``|`` and averaged.
 
     Parameters
     ----------
     predictor : Predictor
-        A model whose prototypes live in its encoder's space of texts.
+        A model whose prototypes are in its encoder's text embedding space.
     tissue : str
-        The class it becomes a prototype of.
+        Class of the new prototype.
     text : str
-        What the class may look like, "solid nests of atypical cells".
+        Description of the tissue, for example "solid nests of atypical cells".
 
     Raises
     ------
     EncoderError
-        If the encoder knows no texts, or the prototypes do not live in its space.
+        If the encoder embeds no texts, or the prototypes are not in its embedding space.
     ConfigurationError
         If there is no such class, or no text.
     """
@@ -70,7 +70,8 @@ def place_text(predictor: Predictor, tissue: str, text: str) -> Checkpoint:
     if bank.vectors.shape[-1] != width:
         raise EncoderError(
             f"{predictor.name}: expected prototypes in the {width} dimensions of {predictor.spec.id}'s "
-            f"texts, got {bank.vectors.shape[-1]}; it did not start from words, paint a region instead"
+            f"texts, got {bank.vectors.shape[-1]}; its prototypes are not text embeddings; paint a region "
+            "instead"
         )
     with torch.inference_mode():
         means = [F.normalize(encoder.embed_texts(filled(d)).float().mean(0), dim=-1) for d in said]
@@ -94,8 +95,8 @@ def place_region_steps(
 ) -> Steps[Checkpoint]:
     """A prototype from a painted region: the mean direction of its cells.
 
-    Its offset lies between what looks like the region and what does not, here and within a margin around
-    it, so that it wins over the other classes in the former and loses in the latter.
+    Its offset separates cells similar to the region from others, in the region and a margin around it: the
+    prototype wins over the other classes in similar cells only.
 
     Parameters
     ----------
@@ -106,14 +107,14 @@ def place_region_steps(
     predictor : Predictor
         A model of the first stage; any encoder will do.
     tissue : str
-        The class it becomes a prototype of.
+        Class of the new prototype.
     settings, mpp, name
         As of :func:`~napari_construct.inference.prototypes.similarity_maps.prototype_steps`.
 
     Yields
     ------
     Event
-        Stage "tiles"; a ``Notice`` that calibration does not know the new prototype.
+        Stage "tiles"; a ``Notice`` that the calibration does not cover the new prototype.
 
     Raises
     ------
@@ -129,7 +130,7 @@ def place_region_steps(
     around = np.ascontiguousarray(image[part])
     seen = prepare_image(around, predictor, settings, mpp=mpp, name=name, maps=1)
     maps, stride = yield from stitched_maps(
-        replace(seen, notices=()),  # they would speak of the part as if it were the image
+        replace(seen, notices=()),  # they describe the part only
         predictor,
         look=lambda tiles: predictor.maps(
             tiles, lambda output: torch.cat([F.normalize(output.embedding, dim=1), output.similarity], 1)
@@ -160,7 +161,7 @@ def place_region_steps(
 
 
 def changed_predictor(predictor: Predictor, checkpoint: Checkpoint) -> Predictor:
-    """The same model with other prototypes, on the same device, around the same encoder."""
+    """The same model and encoder with other prototypes, on the same device."""
     network: Any = predictor.network
     return Predictor(
         checkpoint, str(predictor.device), encoder=network.encoder, name=predictor.name, any_encoder=True
@@ -186,7 +187,9 @@ def _around(region: npt.NDArray[np.bool_], image: RGBImage, name: str) -> tuple[
         )
     rows, columns = np.flatnonzero(region.any(1)), np.flatnonzero(region.any(0))
     if not rows.size:
-        raise InputError(f"{name}: expected a painted region, got none; paint what the prototype should know")
+        raise InputError(
+            f"{name}: expected a painted region, got none; paint the tissue that the prototype should match"
+        )
     return (
         slice(max(int(rows[0]) - MARGIN, 0), int(rows[-1]) + 1 + MARGIN),
         slice(max(int(columns[0]) - MARGIN, 0), int(columns[-1]) + 1 + MARGIN),
@@ -217,7 +220,7 @@ def _margins(
 
 
 def _offset(lead: Float[Tensor, " m"], inside: Tensor) -> float:
-    """Between what looks like the region and what does not, painted or not (Otsu 1979).
+    """Threshold between cells similar to the region and others (Otsu 1979).
 
     ``lead`` is by how much the cosine of a cell exceeds the one at which it draws. Most of the region
     wins in any case.

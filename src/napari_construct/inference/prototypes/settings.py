@@ -1,4 +1,4 @@
-"""What a user chooses to look at prototypes: the same object behind widget, command line and Python."""
+"""Settings of prototype inspection; widget, command line and Python use the same object."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ class PrototypeSettings(Settings):
     Parameters
     ----------
     prototype : str
-        "tumour 2": the second prototype of a class; empty takes the first of all.
+        For example "tumour 2", the second prototype of a class; empty takes the model's first.
     tile, overlap : int
         As of :class:`~napari_construct.inference.settings.SegmentSettings`.
     mpp : float or None
-        Micrometres per pixel of the image; None takes it from the file or layer where known.
+        Micrometres per pixel of the image; None takes that of the file or layer, if known.
     count : int
-        How many top patches are kept.
+        Number of top patches.
     per_image : int
-        How many of them one image may give.
+        Most top patches of one image.
     """
 
     prototype: Annotated[str, Field(max_length=400)] = ""

@@ -1,4 +1,4 @@
-"""How like each prototype every place of an image is, and which prototype decided it."""
+"""Similarity of every place of an image to each prototype, and the prototype that decides it."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def prototype_steps(
     settings : PrototypeSettings, optional
         ``tile``, ``overlap`` and ``mpp`` are read.
     mpp : float, optional
-        Micrometres per pixel as the file or layer says; ``settings.mpp`` goes before it.
+        Micrometres per pixel of the file or layer; ``settings.mpp`` overrides it.
     name : str
         What events and errors call the image.
 

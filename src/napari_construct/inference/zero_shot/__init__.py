@@ -1,1 +1,1 @@
-"""A model without training, from words and example patches."""
+"""Zero-shot models from class descriptions or example regions."""

@@ -1,4 +1,4 @@
-"""Prototypes from regions that the user marked, for encoders that know no words."""
+"""Prototypes from regions that the user marked, for encoders without text."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ def net_from_examples(
 ) -> ZeroShotNet:
     """Prototypes are the mean standardised features of each class's example regions."""
     if k < 2:
-        raise ConfigurationError("expected at least two classes with examples, got one; add what it is not")
+        raise ConfigurationError(
+            "expected at least two classes with examples, got one; add examples of another class"
+        )
     found: list[list[Tensor]] = [[] for _ in range(k)]
     for image, mask in examples:
         features, shares = _example_features(encoder, image, mask, k)

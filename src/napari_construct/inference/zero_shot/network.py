@@ -1,4 +1,4 @@
-"""The network behind maps without training: cosines between patches and prototypes."""
+"""The zero-shot network: cosines between patches and prototypes."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class ZeroShotOutput:
 class ZeroShotNet(nn.Module):
     """Scaled cosines between patches and prototypes, each relative to the mean over the classes.
 
-    The mean is what all classes share at a place; it changes no decision between them, and makes a
-    map of one class show where that class is likelier than the others (CLIP Surgery's redundant
-    features, section 3.3, in the space of similarities).
+    The mean is the part that all classes share at a place. Subtracting it changes no decision; the map of a
+    class then shows where that class is likelier than the others (CLIP Surgery's redundant features, section
+    3.3, in the space of similarities).
 
     Parameters
     ----------
@@ -38,9 +38,10 @@ class ZeroShotNet(nn.Module):
     scale : float
         Multiplies the cosines.
     attention : str or None
-        Of :data:`~napari_construct.encoders.networks.dense.ATTENTIONS`; None compares features, not texts.
+        Of :data:`~napari_construct.encoders.networks.dense.ATTENTIONS`; None compares features instead of
+        texts.
     neutral : Tensor or None
-        (d,) what a single class is compared with.
+        (d,) embedding that a single class is compared with.
     centre, spread : Tensor or None
         (c,) statistics of the features of the examples.
     """

@@ -1,11 +1,11 @@
-"""Maps without any training: classes described in words, or shown in example regions.
+"""Zero-shot segmentation: classes described in words, or shown in example regions.
 
 With a text encoder every patch is compared with the descriptions of the classes
 (:mod:`napari_construct.encoders.networks.dense`); with any encoder, with the mean features of regions
 that the user marked. The result is a
 :class:`~napari_construct.inference.activation.predictor.Predictor` like a trained one, so that tiles, views,
-presence, CRF and exports are the same. It is a first look, not a trained model: its probabilities are not
-calibrated, and every class that is named counts as present.
+presence, CRF and exports are the same. Its probabilities are not calibrated, and every class counts as
+present.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from napari_construct.inference.zero_shot.settings import ZeroShotSettings
 from napari_construct.models.checkpoints.checkpoint import Checkpoint
 from napari_construct.models.network.calibration import Calibration
 from napari_construct.models.network.config import ModelConfig
-from napari_construct.models.network.descriptions import TEMPLATES, Several
+from napari_construct.models.network.descriptions import TEMPLATES, PromptEnsemble
 from napari_construct.models.network.prompts import text_prototypes
 from napari_construct.types import PathLike
 
@@ -41,18 +41,18 @@ SHOWN_PATCH: Final = 224
 
 
 class ZeroShotPredictor(Predictor):
-    """A predictor that was not trained; made by :func:`load_zero_shot`.
+    """A predictor of a zero-shot model; :func:`load_zero_shot` makes it.
 
     Parameters
     ----------
     network : ZeroShotNet
-        With the prototypes of the classes.
+        Holds the prototypes of the classes.
     words : ZeroShotSettings
-        What it was made from.
+        Encoder, classes and how descriptions are used.
     device : str
         "auto", "cpu", "cuda", ...
     mpp : float or None
-        Micrometres per pixel the encoder sees.
+        Micrometres per pixel of the encoder's input.
     """
 
     def __init__(self, network: ZeroShotNet, words: ZeroShotSettings, device: str, mpp: float | None) -> None:
@@ -67,7 +67,7 @@ class ZeroShotPredictor(Predictor):
             "classes": {c.name: c.prompt for c in words.classes},
             "attention": network.attention,
             "templates": list(words.templates) if network.attention else [],
-            "several": words.several,
+            "prompt_ensemble": words.prompt_ensemble,
             "scale": network.scale,
             "mpp": mpp,
         }
@@ -82,12 +82,12 @@ class ZeroShotPredictor(Predictor):
         )
 
     def described(self, words: ZeroShotSettings) -> ZeroShotPredictor:
-        """The same encoder with other words; its weights are shared.
+        """The same encoder with other descriptions; weights are shared.
 
         Raises
         ------
         EncoderError
-            If it knows no words.
+            If the encoder embeds no texts.
         """
         encoder = getattr(self.network, "encoder")  # noqa: B009 - of a Module, for the type checker
         return ZeroShotPredictor(_from_texts(encoder, words, None), words, str(self.device), self.mpp)
@@ -99,7 +99,7 @@ def load_zero_shot(
     *,
     attention: DenseAttention = "clearclip",
     templates: Sequence[str] = TEMPLATES,
-    several: Several = "average",
+    prompt_ensemble: PromptEnsemble = "average",
     examples: Iterable[Example] | None = None,
     examples_mpp: float | None = None,
     mpp: float | None = None,
@@ -118,15 +118,15 @@ def load_zero_shot(
     attention : str
         How the last block attends, see :mod:`napari_construct.encoders.networks.dense`.
     templates : sequence of str
-        What descriptions are put into.
-    several : {"average", "prototypes"}
-        Whether several descriptions of a class are averaged or kept as several prototypes.
+        Sentences with one ``{}``, where a description is inserted.
+    prompt_ensemble : {"average", "prototypes"}
+        "average" makes one prototype of all descriptions of a class; "prototypes" makes one of each.
     examples : iterable of (image, mask), optional
-        Marked regions; the classes' words are then not used.
+        Marked regions; the descriptions of the classes are then not used.
     examples_mpp : float, optional
-        Micrometres per pixel of the examples, which are resampled to what the encoder sees.
+        Micrometres per pixel of the examples; they are resampled to the encoder's resolution.
     mpp : float, optional
-        Micrometres per pixel the encoder should see; by default what is known of it.
+        Micrometres per pixel of the encoder's input; by default that of the catalogue.
     scale : float, optional
         Multiplies the cosines; by default the encoder's own, with examples 1 / 0.07.
     device : str
@@ -142,15 +142,19 @@ def load_zero_shot(
     Raises
     ------
     EncoderError
-        If the encoder is absent, or knows no texts and there are no examples.
+        If the encoder is absent, or embeds no texts and there are no examples.
     ConfigurationError
-        If the classes are not as expected.
+        If the classes are invalid.
     InputError
         If a class has no example.
     """
     name = encoder if isinstance(encoder, str) else encoder.spec.id
     words = ZeroShotSettings.checked(
-        encoder=name, classes=classes, attention=attention, templates=tuple(templates), several=several
+        encoder=name,
+        classes=classes,
+        attention=attention,
+        templates=tuple(templates),
+        prompt_ensemble=prompt_ensemble,
     )
     student = create_encoder(encoder, weights=encoder_weights) if isinstance(encoder, str) else encoder
     seen = mpp or student.spec.mpp
@@ -163,16 +167,18 @@ def load_zero_shot(
     return ZeroShotPredictor(network, words, device, seen)
 
 
-def from_words(
+def predictor_from_settings(
     words: ZeroShotSettings, *, device: str = "auto", encoder_weights: PathLike | None = None
 ) -> ZeroShotPredictor:
-    """As :func:`load_zero_shot`, for what a user chose."""
+    """As :func:`load_zero_shot`, from settings."""
     student = create_encoder(words.encoder, weights=encoder_weights)
     return ZeroShotPredictor(_from_texts(student, words, None), words, device, student.spec.mpp)
 
 
 def _from_texts(encoder: Encoder, words: ZeroShotSettings, scale: float | None) -> ZeroShotNet:
-    prototypes = text_prototypes(encoder, words.classes, templates=words.templates, several=words.several)
+    prototypes = text_prototypes(
+        encoder, words.classes, templates=words.templates, prompt_ensemble=words.prompt_ensemble
+    )
     if not isinstance(encoder, DenseTextEncoder):
         raise EncoderError(
             f"{encoder.spec.id}: expected an encoder that embeds patches and texts, got one that cannot; "

@@ -1,19 +1,20 @@
-"""A model that needs no training, as a user chooses it: an encoder, and classes in words."""
+"""Settings of a zero-shot model: an encoder, and classes in words."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, field_validator
 
 from napari_construct.classes import ClassTable
 from napari_construct.encoders.networks.attentions import DenseAttention
-from napari_construct.models.network.descriptions import TEMPLATES, Several, parse_classes
+from napari_construct.models.network.descriptions import TEMPLATES, PromptEnsemble, parse_classes
 from napari_construct.settings import Settings
 
 
 class ZeroShotSettings(Settings):
-    """What :func:`~napari_construct.load_model` takes in place of a trained model.
+    """Settings of a zero-shot model; :func:`~napari_construct.load_model` takes them.
 
     Parameters
     ----------
@@ -22,18 +23,21 @@ class ZeroShotSettings(Settings):
     classes : ClassTable
         Names and prompts; also as text, "tumour: malignant glands | carcinoma; stroma: fibrous tissue".
     attention : str
-        How the last block attends, see :mod:`~napari_construct.encoders.networks.attentions`.
+        Attention of the last block, see :mod:`~napari_construct.encoders.networks.attentions`.
     templates : tuple of str
-        What descriptions are put into, each with one ``{}``.
-    several : {"average", "prototypes"}
-        Whether several descriptions of a class are averaged, or the likest decides.
+        Sentences with one ``{}``, where a description is inserted.
+    prompt_ensemble : {"average", "prototypes"}
+        "average" makes one prototype of all descriptions of a class. "prototypes" makes one of each; the
+        nearest prototype wins.
     """
+
+    OLD_NAMES: ClassVar[Mapping[str, str]] = {"several": "prompt_ensemble"}
 
     encoder: Annotated[str, Field(min_length=1)]
     classes: ClassTable
     attention: DenseAttention = "clearclip"
     templates: Annotated[tuple[str, ...], Field(min_length=1)] = TEMPLATES
-    several: Several = "average"
+    prompt_ensemble: PromptEnsemble = "average"
 
     @field_validator("classes", mode="before")
     @classmethod

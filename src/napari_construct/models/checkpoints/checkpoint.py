@@ -1,8 +1,8 @@
-"""Checkpoints (``*.construct``): what was trained, and the identity of what was not.
+"""Checkpoints (``*.construct``): trained weights, and the hash of the frozen encoder.
 
 Stored are the head (adapters, fusion, prototypes), the calibration, the class table, the
-configuration and the encoder's id and hash. The encoder's weights are stored only when they were
-trained as well and their licence allows passing them on; those of a gated encoder never are.
+configuration and the encoder's id and hash. The encoder's weights are stored only if they were trained and
+their licence allows it; those of a gated encoder never.
 
 Format version 1 holds first-stage networks; version 2 adds ``config.network`` and the U-Net of the second
 stage; version 3 adds ``config.placed``, prototypes that were placed after training. A file is written as the
@@ -39,29 +39,29 @@ FIRST_STAGE_VERSION: Final = 1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint:
-    """A trained model without what it does not own.
+    """A trained model; a frozen encoder is only referred to.
 
     Attributes
     ----------
     config : ModelConfig
-        The wiring; names the encoder.
+        Architecture and encoder.
     classes : ClassTable
         Names, prompts and colours, in the order of the outputs.
     calibration : Calibration
         Temperature and presence thresholds.
     encoder_hash : str
-        SHA-256 of the encoder the head belongs to (after training, where it was trained).
+        SHA-256 of the head's encoder (after training, if it was trained).
     head_state : mapping of str to Tensor
         State of :class:`~napari_construct.models.network.construct.ConstructHead`, or of
         :class:`~napari_construct.models.network.unet.UNetDecoder`.
     encoder_state : mapping of str to Tensor or None
         Weights of an encoder that was trained together with the head.
     redistributable : bool
-        Whether ``encoder_state`` may be stored; a copy of the encoder's own promise.
+        Whether ``encoder_state`` may be stored, as the encoder declares.
     mpp : float or None
-        Micrometres per pixel the network sees.
+        Micrometres per pixel of the network's input.
     metrics, training, versions : mapping
-        Scores; how it was trained; of the software. What JSON can hold.
+        Scores; settings and history of training; versions of software. Plain JSON values.
     data_fingerprint : str or None
         Fingerprint of the training data.
     """
@@ -86,7 +86,7 @@ class Checkpoint:
 
     @property
     def uses_crf(self) -> bool:
-        """Whether masks get the dense CRF unless the user says otherwise; second-stage networks need none."""
+        """Whether masks are refined by the dense CRF by default; second-stage networks need none."""
         return self.calibration.crf and self.config.network != "unet"
 
 
@@ -98,7 +98,7 @@ def checkpoint_of(
     with_encoder: bool = False,
     **details: Any,
 ) -> Checkpoint:
-    """Checkpoint of a model as it is now; tensors are copied to the CPU.
+    """Checkpoint of a model; tensors are copied to the CPU.
 
     Parameters
     ----------
@@ -109,14 +109,14 @@ def checkpoint_of(
     calibration : Calibration, optional
         Uncalibrated by default.
     with_encoder : bool
-        Store the encoder's weights too, because they were trained.
+        Also store the encoder's weights, because they were trained.
     **details
         ``mpp``, ``metrics``, ``data_fingerprint``, ``training``.
 
     Raises
     ------
     CheckpointError
-        If the encoder's licence forbids passing its weights on, or class counts differ.
+        If the encoder's licence forbids storing its weights, or numbers of classes differ.
     """
     spec = model.spec
     if len(classes) != model.head.n_classes:
@@ -145,8 +145,8 @@ def save_checkpoint(path: PathLike, checkpoint: Checkpoint) -> Path:
     Raises
     ------
     CheckpointError
-        If it holds weights that may not be passed on or values that are not finite, or the system
-        refuses to write.
+        If it holds weights that may not be stored or values that are not finite, or the file cannot be
+        written.
     """
     path = with_suffix(path)
     states = {"head": checkpoint.head_state}

@@ -38,7 +38,7 @@ class Placed(ShortRepr):
 
 
 def with_placed(checkpoint: Checkpoint, additions: Sequence[Placed]) -> Checkpoint:
-    """The checkpoint with more prototypes; calibration and all weights stay as they are.
+    """The checkpoint with more prototypes; calibration and other weights stay unchanged.
 
     Raises
     ------
@@ -82,8 +82,8 @@ def without_placed(checkpoint: Checkpoint, number: int) -> Checkpoint:
     owners = checkpoint.config.placed
     if not 0 <= number < len(owners):
         raise ConfigurationError(
-            f"expected a prototype that was placed (0 to {len(owners) - 1}), got {number}; those that were "
-            "trained cannot be taken away"
+            f"expected a prototype that was placed (0 to {len(owners) - 1}), got {number}; trained "
+            "prototypes cannot be removed"
         )
     keep = [i for i in range(len(owners)) if i != number]
     state = dict(checkpoint.head_state)

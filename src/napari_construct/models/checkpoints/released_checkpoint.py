@@ -64,7 +64,7 @@ def import_authors_checkpoint(
     checkpoint : Checkpoint
         With the ``published`` preset.
     notices : tuple of str
-        What was left behind, one sentence each.
+        What was not imported, one sentence each.
 
     Raises
     ------
@@ -92,11 +92,11 @@ def import_authors_checkpoint(
         mpp=mpp,
         training={"imported_from": path.name, "released_code": True, "settings": _settings(content)},
     )
-    notices = [f"{path.name}: {len(state) - len(wanted)} tensors of encoder and teacher were left behind"]
+    notices = [f"{path.name}: {len(state) - len(wanted)} tensors of encoder and teacher were not imported"]
     if inert:
         notices.append(f"{path.name}: {len(inert)} kinds of objects were not rebuilt: {_few(inert)}")
     if not frozen:
-        notices.append(f"{path.name}: it holds no encoder to compare with yours; results tell if it fits")
+        notices.append(f"{path.name}: it holds no encoder weights to compare with yours; check the results")
     return checkpoint, tuple(notices)
 
 

@@ -1,4 +1,4 @@
-"""PyTorch files of others, read without running anything that is in them.
+"""Read PyTorch files without executing their content.
 
 Checkpoints of research code hold, beside tensors, whatever object was at hand: configurations,
 numpy numbers, arguments. ``torch.load(weights_only=True)`` refuses such files as a whole. Here the

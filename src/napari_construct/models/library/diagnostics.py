@@ -1,6 +1,6 @@
-"""One screen from which a maintainer can tell what is wrong on somebody's computer.
+"""Diagnostics of an installation, for bug reports.
 
-It names no token and no person: of a token only that there is one, and of paths the home folder as ~.
+It shows no token and no user name: only whether there is a token, and paths with ~ for the home folder.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ def diagnose(*, online: bool = False) -> Report:
     Parameters
     ----------
     online : bool
-        Whether to ask the hub if it answers; nothing leaves the computer otherwise.
+        Whether to contact the hub; otherwise nothing leaves the computer.
 
     Returns
     -------
     mapping of str to mapping of str to str
-        Section, name, fact. What fails is told as a fact, never raised.
+        Section, name, fact. A failure becomes a fact; nothing is raised.
     """
     return {
         "software": _software(),
@@ -171,7 +171,7 @@ def _models() -> dict[str, str]:
     for name, path in (imported_models() | bundled_models()).items():
         try:
             checkpoint = load_checkpoint(path)
-            facts[name] = f"reads well; encoder {checkpoint.config.encoder} {checkpoint.encoder_hash[:12]}"
+            facts[name] = f"readable; encoder {checkpoint.config.encoder} {checkpoint.encoder_hash[:12]}"
         except ConstructError as error:
             facts[name] = _without_home(str(error))
     return facts or {"none": "expected at least the bundled model; reinstall napari-construct"}

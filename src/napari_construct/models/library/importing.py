@@ -1,4 +1,4 @@
-"""Take over what others made: models, the released code's checkpoints, hub repositories, weights."""
+"""Import models, the released code's checkpoints, hub repositories and weights."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ STAGE: Final = "import"
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """What is to be taken over.
+    """What to import.
 
     Attributes
     ----------
     source : str
         ``model.construct``, ``best_cam.pth``, a file of weights, or "hf-hub:OWNER/NAME".
     encoder : str or None
-        The file holds the weights of this encoder.
+        Encoder whose weights the file holds.
     name : str or None
-        Of the model from now on; its own by default.
+        Name of the imported model; its own by default.
     classes : str or None
         Of ``best_cam.pth``, in the order of training; TUM, STR, LYM, NEC otherwise.
     mpp : float
@@ -52,22 +52,22 @@ class Import:
 
 
 def import_steps(wanted: Import) -> Steps[Path]:
-    """Check it and copy it to where its name finds it; nothing in a file is run.
+    """Check and import; no code in a file is executed.
 
     Yields
     ------
     Event
-        Stage "import"; a ``Notice`` for what was left behind.
+        Stage "import"; a ``Notice`` for what was not imported.
 
     Returns
     -------
     Path
-        Where it is now.
+        The imported file.
 
     Raises
     ------
     CheckpointError, EncoderError, ConfigurationError
-        If the file is missing, damaged or of something else; one sentence and what to do next.
+        If the file is missing, damaged or of another kind.
     """
     yield Event(STAGE, 0, 1, wanted.source)
     if wanted.encoder is not None:

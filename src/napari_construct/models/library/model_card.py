@@ -1,4 +1,4 @@
-"""The model card: what a person must know before they use or pass on a checkpoint."""
+"""The model card of a checkpoint."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ _WHAT = (
     "medical device."
 )
 _NO_NUMBERS = "No scores are stored in this checkpoint."
+_NO_RECORD = "No training record is stored in this checkpoint."
 
 
 def model_card(checkpoint: Checkpoint, name: str, sha256: str, *, licence: str = "unknown") -> str:
@@ -23,7 +24,7 @@ def model_card(checkpoint: Checkpoint, name: str, sha256: str, *, licence: str =
     Parameters
     ----------
     checkpoint : Checkpoint
-        What is described.
+        The model.
     name : str
         Of the model.
     sha256 : str
@@ -38,7 +39,7 @@ def model_card(checkpoint: Checkpoint, name: str, sha256: str, *, licence: str =
         f"{_WHAT}\n",
         _table(_facts(checkpoint, name, sha256, licence)),
         "\n## Classes\n",
-        "| label | class | described as | colour |\n|---|---|---|---|",
+        "| label | class | description | colour |\n|---|---|---|---|",
         *(
             f"| {i + 1} | {_cell(c.name)} | {_cell(c.prompt or c.name)} | `{c.colour}` |"
             for i, c in enumerate(checkpoint.classes)
@@ -48,7 +49,7 @@ def model_card(checkpoint: Checkpoint, name: str, sha256: str, *, licence: str =
         "\n## Scores\n",
         _table(_numbers(checkpoint.metrics)) if checkpoint.metrics else _NO_NUMBERS,
         "\n## Training\n",
-        _table(_numbers(checkpoint.training)) if checkpoint.training else "Nothing is stored about it.",
+        _table(_numbers(checkpoint.training)) if checkpoint.training else _NO_RECORD,
         "\n## Use\n",
         f"```\nnapari-construct models import {name}.construct",
         f"napari-construct segment IMAGE --model {name}\n```\n",
@@ -74,7 +75,7 @@ def _facts(checkpoint: Checkpoint, name: str, sha256: str, licence: str) -> Iter
     yield "preset", checkpoint.config.preset
     yield "resolution", "unknown" if checkpoint.mpp is None else f"{checkpoint.mpp:g} um per pixel"
     yield "encoder", f"`{checkpoint.config.encoder}`, SHA-256 of its state `{checkpoint.encoder_hash}`"
-    yield "encoder weights in this file", "yes, trained along" if checkpoint.encoder_state else "none"
+    yield "encoder weights in this file", "yes, trained" if checkpoint.encoder_state else "none"
     yield "fingerprint of the training data", f"`{checkpoint.data_fingerprint or 'unknown'}`"
     yield "calibrated temperature", f"{checkpoint.calibration.temperature:g}"
     yield "made with", ", ".join(f"{k} {v}" for k, v in sorted(checkpoint.versions.items()))
@@ -83,13 +84,13 @@ def _facts(checkpoint: Checkpoint, name: str, sha256: str, licence: str) -> Iter
 def _encoder(entry: EncoderEntry | None, checkpoint: Checkpoint) -> str:
     if entry is None:
         return (
-            f"`{checkpoint.config.encoder}` is in no catalogue of the computer that wrote this card: whoever "
-            "made the model must say where it comes from."
+            f"`{checkpoint.config.encoder}` is not in the encoder catalogue of the computer that wrote "
+            "this card. Ask the model's author for its source."
         )
     how = f"`napari-construct models download {entry.id}`" if entry.files else "comes with napari-construct"
-    gate = f" Access must be asked for at {entry.source}." if entry.gated else ""
+    gate = f" Request access at {entry.source}." if entry.gated else ""
     return (
-        f"{entry.note} Licence: {entry.licence}. {entry.meaning}{gate}\n\n"
+        f"{entry.note} Licence: {entry.licence}. {entry.licence_terms}{gate}\n\n"
         f"How to get it: {how}.\n\nReference: {entry.citation}"
     )
 

@@ -1,4 +1,4 @@
-"""Trained models on this computer: which there are, what is known of them, and taking one away."""
+"""Trained models on this computer: list, facts, removal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ModelStatus:
     Attributes
     ----------
     name : str
-        By which it is found.
+        Name of the model.
     path : Path
         Its file.
     bundled : bool
@@ -32,9 +32,9 @@ class ModelStatus:
     size : int
         Bytes.
     facts : mapping
-        Of :func:`model_facts`; empty where it cannot be read.
+        Facts of :func:`model_facts`; empty if the model cannot be read.
     problem : str
-        Why it cannot be used, and what to do; empty where it can.
+        Why it cannot be used, and a remedy; empty if it can.
     """
 
     name: str
@@ -67,7 +67,7 @@ def _status(name: str, path: Path, bundled: bool) -> ModelStatus:
 
 
 def missing_encoder(encoder: str) -> str:
-    """Which encoder a model lacks and how to get it; empty where it is here or needs no weights."""
+    """How to get a model's missing encoder; empty if none is missing."""
     from napari_construct.encoders.catalogue.lookup import how_to_get
     from napari_construct.models.network.builder import SCRATCH
 
@@ -82,7 +82,7 @@ def missing_encoder(encoder: str) -> str:
 
 
 def model_facts(model: PathLike) -> dict[str, Any]:
-    """All that is known of a model, by its name or path; what JSON can hold.
+    """Facts of a model, by its name or path, as plain values.
 
     Raises
     ------
@@ -107,21 +107,21 @@ def model_facts(model: PathLike) -> dict[str, Any]:
 
 
 def remove(name: str, kind: Literal["model", "encoder"] | None = None) -> int:
-    """Delete a model that the user imported, or an encoder's weights; how many bytes that freed.
+    """Delete a model that the user imported, or an encoder's weights; returns the freed bytes.
 
     Parameters
     ----------
     name : str
         Of the model, or id of the encoder.
     kind : {"model", "encoder"}, optional
-        Which of the two; a model goes first where both have the name.
+        Which of the two; by default a model before an encoder of the same name.
 
     Raises
     ------
     CheckpointError
         If the model is bundled, or the system refuses.
     EncoderError
-        If there is nothing of that name to delete.
+        If nothing of that name can be deleted.
     """
     path = models_folder() / f"{name}{SUFFIX}"
     if kind == "encoder" or path.parent != models_folder() or not path.is_file():

@@ -1,4 +1,4 @@
-"""Trained models for others: export with a card, to and from a folder or a hub repository."""
+"""Share trained models: export with a card, to and from a folder or a hub repository."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from huggingface_hub.errors import HFValidationError
 from napari_construct.encoders.catalogue.lookup import HUB, find_entry
 from napari_construct.encoders.folders import models_folder
 from napari_construct.encoders.hub.client import has_token
-from napari_construct.encoders.hub.errors import FAILURES, LOGIN, Asked, sentence
+from napari_construct.encoders.hub.errors import FAILURES, LOGIN, HubRequest, sentence
 from napari_construct.exceptions import CheckpointError, EncoderError
 from napari_construct.export.atomic import atomic
 from napari_construct.models.checkpoints.archive import file_hash
@@ -29,18 +29,18 @@ LARGEST_MODEL: Final = 2 * 2**30
 def export_model(
     model: PathLike, folder: PathLike, *, name: str | None = None, licence: str = "unknown"
 ) -> dict[str, Path]:
-    """Write a model and its card into a folder; never the weights of an encoder that is not ours to give.
+    """Write a model and its card into a folder; never weights of an encoder whose licence forbids it.
 
     Parameters
     ----------
     model : str or path
         Name of a model on this computer, or path of a ``.construct`` file.
     folder : path
-        Made where it is missing.
+        Made if it is missing.
     name : str, optional
         Of the exported model; its own by default.
     licence : str
-        That the author gives the model, for the card.
+        Licence of the model, for the card.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def export_model(
     Raises
     ------
     CheckpointError
-        If there is no such model, it is damaged, or holds weights that may not be passed on.
+        If there is no such model, it is damaged, or holds weights that may not be shared.
     """
     path = resolve_model(model)
     name = name or path.stem
@@ -66,9 +66,9 @@ def export_model(
 
 
 def check_shareable(checkpoint: Checkpoint, path: Path) -> None:
-    """Refuse encoder weights that this project did not train or whose licence forbids passing them on.
+    """Refuse encoder weights that this project did not train or whose licence forbids sharing.
 
-    A checkpoint's own word is not enough: the catalogue decides.
+    The catalogue decides, not the checkpoint.
     """
     if checkpoint.encoder_state is None or checkpoint.config.encoder.startswith(SCRATCH):
         return
@@ -81,13 +81,13 @@ def check_shareable(checkpoint: Checkpoint, path: Path) -> None:
         ) from error
     if not entry.redistributable:
         raise CheckpointError(
-            f"{path}: expected no weights of {entry.id} ({entry.licence}), got a checkpoint that holds them; "
-            "it must not be passed on, train again with the encoder frozen"
+            f"{path}: expected no weights of {entry.id} ({entry.licence}), got a checkpoint that holds "
+            "them; do not share it; train again with the encoder frozen"
         )
 
 
 def import_model(path: PathLike, *, name: str | None = None) -> Path:
-    """Check a ``.construct`` file and copy it to where its name finds it.
+    """Check a ``.construct`` file and copy it to the models folder.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def import_model(path: PathLike, *, name: str | None = None) -> Path:
 
 
 def push_model(model: PathLike, repository: str, *, private: bool = True, licence: str = "unknown") -> str:
-    """Upload a model and its card to a hub repository, which is made where it is missing.
+    """Upload a model and its card to a hub repository, which is made if it is missing.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def push_model(model: PathLike, repository: str, *, private: bool = True, licenc
     repository : str
         "OWNER/NAME", or "hf-hub:OWNER/NAME".
     private : bool
-        Whether a new repository is for its owner alone.
+        Whether a new repository is private.
     licence : str
         For the card.
 
@@ -120,7 +120,7 @@ def push_model(model: PathLike, repository: str, *, private: bool = True, licenc
     Raises
     ------
     CheckpointError
-        If the model must not be shared, or the hub refuses; one sentence and what to do next.
+        If the model must not be shared, or the hub refuses.
     """
     repository = repository.removeprefix(HUB)
     asked = _asked(repository, f"run 'napari-construct models export {model} --push {repository}' again")
@@ -144,14 +144,14 @@ def push_model(model: PathLike, repository: str, *, private: bool = True, licenc
 
 
 def pull_model(repository: str, *, file: str | None = None, revision: str = "main") -> Path:
-    """Download a model from a hub repository, check it, and keep it where its name finds it.
+    """Download a model from a hub repository, check it, and copy it to the models folder.
 
     Parameters
     ----------
     repository : str
         "OWNER/NAME", or "hf-hub:OWNER/NAME".
     file : str, optional
-        Which ``.construct`` file, where there are several.
+        Which ``.construct`` file, if there are several.
     revision : str
         Branch, tag or commit.
 
@@ -177,11 +177,11 @@ def pull_model(repository: str, *, file: str | None = None, revision: str = "mai
         raise _refused(error, asked) from error
 
 
-def _asked(repository: str, again: str, revision: str = "main") -> Asked:
-    return Asked(repository, repository, revision, f"https://huggingface.co/{repository}", False, again)
+def _asked(repository: str, again: str, revision: str = "main") -> HubRequest:
+    return HubRequest(repository, repository, revision, f"https://huggingface.co/{repository}", False, again)
 
 
-def _refused(error: Exception, asked: Asked) -> CheckpointError:
+def _refused(error: Exception, asked: HubRequest) -> CheckpointError:
     if isinstance(error, HFValidationError):
         return CheckpointError(f"expected a repository as OWNER/NAME, got {asked.name!r}; correct it")
     return CheckpointError(sentence(error, asked, None, token=has_token()))

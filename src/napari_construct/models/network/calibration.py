@@ -1,8 +1,9 @@
-"""What turns logits into probabilities and presence: numbers fitted on validation data."""
+"""Calibration: from logits to probabilities and presence, fitted on validation data."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -17,15 +18,17 @@ class BackgroundRule(Settings):
 
     A pixel is white where, after a Gaussian blur of ``sigma`` pixels, every RGB channel is at
     least ``brightness`` and the channels differ by at most ``chroma`` (grey levels, 0 to 255).
-    A connected white area of at least ``smallest`` pixels, or a quarter of the image, is background; a
+    A connected white area of at least ``min_area`` pixels, or a quarter of the image, is background; a
     smaller one (lumen, fat cell, crack) belongs to the tissue around it. 0 makes all white background.
     """
+
+    OLD_NAMES: ClassVar[Mapping[str, str]] = {"smallest": "min_area"}
 
     enabled: bool = True
     brightness: Annotated[float, Field(ge=0, le=255)] = 220.0
     chroma: Annotated[float, Field(ge=0, le=255)] = 20.0
     sigma: Annotated[float, Field(ge=0, le=50)] = 2.0
-    smallest: Annotated[float, Field(ge=0)] = 50_000.0
+    min_area: Annotated[float, Field(ge=0)] = 50_000.0
 
 
 class Calibration(Settings):
@@ -37,17 +40,16 @@ class Calibration(Settings):
         CAM logits are divided by it before the softmax over classes.
     class_offsets : tuple of float
         Per class, added to the CAM logits after the temperature, before the softmax over classes; none
-        while it is empty. Found on slides left out of training, where a model tends to favour the class
-        that it has seen in more guises.
+        while it is empty. Fitted on slides left out of training, where a model tends to favour the class with
+        the more varied training patches.
     presence_thresholds : tuple of float
-        Per class, the image-level probability from which a class counts as present; 0.5 for every
-        class while it is empty.
+        Per class, the image-level probability from which it is present; 0.5 for every class if empty.
     background : BackgroundRule
-        Where there is no tissue.
+        Rule that finds background.
     crf : bool
-        Whether the dense CRF is used unless the user says otherwise; found on images with masks.
+        Whether the dense CRF is used by default; chosen on images with masks.
     views : {"one", "four", "six"}
-        Views that are averaged unless the user says otherwise; found on images with masks.
+        Views that are averaged by default; chosen on images with masks.
     """
 
     temperature: Annotated[float, Field(gt=0, le=1000)] = 1.0

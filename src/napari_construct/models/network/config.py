@@ -1,4 +1,4 @@
-"""Every number of the network, in one frozen object with two presets."""
+"""Configuration of the network, with two presets."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ Preset = Literal["construct", "published"]
 
 BCSS_MEAN = (0.66791496, 0.47791372, 0.70623304)
 BCSS_STD = (0.1736589, 0.22564577, 0.19820057)
-"""The statistics the released code normalises with, whatever the encoder expects."""
+"""The released code's normalisation, for every encoder."""
 
 
 class ModelConfig(Settings):
-    """Configuration of a network; :meth:`preset` fills it for the two known wirings.
+    """Configuration of a network; :meth:`of_preset` gives that of a preset.
 
     Parameters
     ----------
     network : {"construct", "unet"}
-        The first stage, which learns from image-level labels, or the second, which learns from its
-        pseudo masks (:mod:`~.unet`) and reads only ``encoder``, ``fusion_width``
-        and ``pooling``.
+        "construct" is the first stage, which learns from image-level labels. "unet" is the second, which
+        learns from pseudo masks (:mod:`~.unet`) and uses only ``encoder``, ``fusion_width`` and ``pooling``.
     preset : {"construct", "published"}
-        Name of the wiring, kept for records and for the choice of inference arithmetic.
+        Name of the architecture; it also selects the arithmetic of inference.
     encoder : str
         Id of the student encoder in the catalogue.
     teacher : str or None
@@ -33,7 +32,7 @@ class ModelConfig(Settings):
     mean, std : tuple of float or None
         Override of the encoder's normalisation; None keeps the encoder's own.
     prototypes_per_class : int
-        k >= 1 prototypes for each class; a class's logit is their maximum.
+        Prototypes of each class; the class's logit is their maximum.
     prototype_width : int
         Width of the prototype space; for text prototypes the width of the text embedding.
     prototype_mlp : bool
@@ -42,7 +41,7 @@ class ModelConfig(Settings):
     projection_hidden : int
         Hidden width of the adaptive layer that maps prototypes to feature space.
     adapter_hidden : int or None
-        Hidden channels of the adapters; None means as many as the level has.
+        Hidden channels of the adapters; None takes the channels of the level.
     fusion : {"none", "top_down"}
         "none" reads the CAM from the coarsest refined level alone.
     fusion_width : int
@@ -50,13 +49,13 @@ class ModelConfig(Settings):
     cam_stride : int
         Input pixels per CAM pixel; only with fusion.
     guidance_levels : tuple of int
-        Levels at which the teacher's relations are distilled.
+        Levels of the relational distillation.
     pooling : {"mean", "attention", "log_mean_exp", "strongest"}
-        How CAM logits become an image's class logits.
+        Pooling of CAM logits to image-level class logits.
     class_bias : bool
         Whether each class has a learnable offset on its CAM logit.
     placed : tuple of int
-        Class index of each prototype that was placed after training, from a region or words
+        Class index of each prototype that was added after training, from a region or words
         (:mod:`~napari_construct.models.checkpoints.placed_prototypes`).
     """
 

@@ -29,7 +29,7 @@ INITIAL_SCALE = 1 / 0.07
 
 @dataclass(frozen=True, slots=True)
 class ConstructOutput:
-    """What a forward pass returns.
+    """Output of a forward pass.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class ConstructOutput:
     student, refined : tuple of Tensor
         Levels before and after the adapters, finest first.
     embedding : Tensor
-        (b, c, h, w) the map the CAM is read from: the fused one, or the last refined level.
+        (b, c, h, w) the map from which the CAM is computed: the fused one, or the last refined level.
     prototypes : Tensor
         (k * p, d) in prototype space.
     projected : Tensor

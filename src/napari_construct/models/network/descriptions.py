@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from pydantic import ValidationError
 
-from napari_construct.classes import ClassTable, TissueClass, dealt
+from napari_construct.classes import ClassTable, TissueClass, palette_colour
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.settings import problem
 
@@ -32,7 +32,7 @@ LONG: Final = 80
 
 SEPARATOR: Final = "|"
 
-Several = Literal["average", "prototypes"]
+PromptEnsemble = Literal["average", "prototypes"]
 
 
 def parse_classes(text: str) -> ClassTable:
@@ -58,7 +58,7 @@ def parse_classes(text: str) -> ClassTable:
     try:
         return ClassTable(
             classes=tuple(
-                TissueClass(name=name, prompt=prompt, colour=dealt(i))
+                TissueClass(name=name, prompt=prompt, colour=palette_colour(i))
                 for i, (name, prompt) in enumerate(rows)
             )
         )

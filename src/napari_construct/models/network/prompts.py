@@ -1,7 +1,7 @@
-"""The prototypes that text encoders make of descriptions of classes.
+"""Prototypes from text embeddings of class descriptions.
 
 Averaging templates and descriptions is the ensembling of CLIP (Radford et al. 2021, section 3.1.4) and of
-MI-Zero (Lu et al. 2023) for pathology; several prototypes keep what a class looks like in several guises.
+MI-Zero (Lu et al. 2023) for pathology; several prototypes keep the different appearances of a class.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 from napari_construct.classes import ClassTable
 from napari_construct.encoders.protocol import Encoder, TextEncoder
 from napari_construct.exceptions import ConfigurationError, EncoderError
-from napari_construct.models.network.descriptions import TEMPLATES, Several, descriptions, filled
+from napari_construct.models.network.descriptions import TEMPLATES, PromptEnsemble, descriptions, filled
 
 
 def text_prototypes(
@@ -25,7 +25,7 @@ def text_prototypes(
     classes: ClassTable,
     *,
     templates: Sequence[str] = TEMPLATES,
-    several: Several = "average",
+    prompt_ensemble: PromptEnsemble = "average",
 ) -> Float[Tensor, "k p d"]:
     """L2-normalised prototypes of classes in an encoder's joint space of images and texts.
 
@@ -37,16 +37,16 @@ def text_prototypes(
         With descriptions, see :func:`descriptions`.
     templates : sequence of str
         Each with one ``{}``.
-    several : {"average", "prototypes"}
+    prompt_ensemble : {"average", "prototypes"}
         Whether a class's descriptions are averaged (p = 1) or each becomes a prototype; classes with
         fewer descriptions than others repeat theirs.
 
     Raises
     ------
     EncoderError
-        If the encoder knows no texts.
+        If the encoder embeds no texts.
     ConfigurationError
-        If a template has no place for the description.
+        If a template has no ``{}``.
     """
     text = as_text_encoder(encoder)
     wrong = [template for template in templates if template.count("{}") != 1]
@@ -62,14 +62,14 @@ def text_prototypes(
                 for d in descriptions(tissue)
             ]
             rows.append(torch.stack(means))
-    if several == "average":
+    if prompt_ensemble == "average":
         return torch.stack([F.normalize(row.mean(0, keepdim=True), dim=-1) for row in rows])
     most = max(len(row) for row in rows)
     return torch.stack([row[torch.arange(most) % len(row)] for row in rows])
 
 
 def as_text_encoder(encoder: Encoder) -> TextEncoder:
-    """The same encoder, if it knows texts.
+    """The same encoder, if it embeds texts.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Prototypes: learnable class vectors that start from words, examples or noise."""
+"""Prototypes: learnable class vectors that start from text, examples or noise."""
 
 from __future__ import annotations
 

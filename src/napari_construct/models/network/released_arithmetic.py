@@ -1,9 +1,9 @@
-"""What the released ConStruct code does to images, where it differs from what one would expect.
+"""Image normalisation of the released ConStruct code.
 
-The released code normalises every image once, with BCSS statistics. The student takes that as it is.
-Before the teacher it is put back with the same statistics *rounded to four decimals*, then
-normalised with ImageNet's; the region encoder gets the untouched image, normalised with its own. The
-``published`` preset follows, so that its numbers are the released ones.
+The released code normalises every image once, with BCSS statistics. The student uses that. Before the teacher
+it is put back with the same statistics *rounded to four decimals*, then normalised with ImageNet's; the
+region encoder gets the untouched image, normalised with its own. The ``published`` preset follows, so that
+its numbers are the released ones.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ DROPPED = 0.1
 
 @dataclass(frozen=True, slots=True)
 class UNetOutput:
-    """What a forward pass returns; named like that of the first stage.
+    """Output of a forward pass; same names as in the first stage.
 
     Attributes
     ----------

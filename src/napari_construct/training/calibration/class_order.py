@@ -1,7 +1,7 @@
 """Whether validation masks number the classes in the model's order.
 
-A mask says 0, 1, 2; which class is meant is written nowhere. If another order fits what the model finds much
-better, the masks probably use that order, and scores under the present one say nothing.
+A mask holds indices without class names. If another order matches the predictions much better, the masks
+probably use that order, and scores under the present order are meaningless.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LEAST: Final = 0.5
 
 
 def other_order(matrix: NDArray[np.int64]) -> tuple[int, ...] | None:
-    """Class that each mask value seems to mean, if the masks' order seems to be another one.
+    """Class of each mask value, if another order than the model's fits much better.
 
     Parameters
     ----------
@@ -43,10 +43,10 @@ def other_order(matrix: NDArray[np.int64]) -> tuple[int, ...] | None:
 
 
 def order_notice(order: Sequence[int], names: Sequence[str]) -> str:
-    """What the user is told."""
+    """Notice for the user."""
     read = ", ".join(f"{value} {names[number]}" for value, number in enumerate(order))
     return (
-        f"masks look as if their classes are in another order: {read}; scores were computed with "
+        f"the classes of the masks seem to be in a different order: {read}; scores were computed with "
         f"{', '.join(f'{i} {name}' for i, name in enumerate(names))}; if so, give the classes in the order "
         "of the mask values (--classes)"
     )

@@ -1,9 +1,9 @@
-"""Temperature, class offsets and presence thresholds from logits whose truth is known.
+"""Temperature, class offsets and presence thresholds from labelled logits.
 
 **Temperature and offsets.** The softmax over classes with ``logits / T + o`` is fitted by likelihood
-(temperature and vector scaling: Guo et al. 2017) to cells whose class is known. Classes have the same
-say, within a class its slides, within a slide its patches. Offsets are fitted on patches that the network
-was not fitted on, and on no others: it favours the wrong class on new slides only.
+(temperature and vector scaling: Guo et al. 2017) to cells whose class is known. Classes have equal weight,
+within a class its slides, within a slide its patches. Offsets are fitted on held-out patches only: the
+network favours a wrong class on new slides only.
 
 **Thresholds.** Few patches leave the best threshold open within a wide gap, and one mislabelled patch
 moves it far. So it is chosen in two steps: a logistic curve through all scores (Platt 1999, with his
@@ -11,8 +11,8 @@ softened targets) crosses one half at some point; of all thresholds whose F1 is 
 error of the best, the one nearest to that point is taken.
 
 Both fits have a weak prior - T near 1, offsets and thresholds near 0 in logits, where the network's own
-loss put them - that decides while patches are few. Patches that the network was fitted on say less
-about new ones: they count as ``SEEN`` patches each.
+loss put them - that decides while patches are few. Training patches say less about new ones: each has the
+weight ``SEEN``.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ def fit_calibration(
     Parameters
     ----------
     data : LabelledLogits
-        Of validation patches, of patches left out in turn, or of training patches.
+        Logits of validation patches, of cross-validated patches, or of training patches.
     held_out : bool
-        Whether the network was fitted without them.
+        Whether the network was not trained on them.
     offsets : bool
         Whether class offsets are fitted, too; for held-out data only.
     background : BackgroundRule, optional
-        Kept as it is.
+        Background rule to keep.
     """
     weight = 1.0 if held_out else SEEN
     temperature, shifts = fit_softmax(data, offsets=offsets and held_out, weight=weight)
@@ -80,10 +80,10 @@ def fit_calibration(
 def fit_softmax(
     data: LabelledLogits, *, offsets: bool = False, weight: float = 1.0
 ) -> tuple[float, tuple[float, ...]]:
-    """Temperature, and class offsets that add up to zero (none unless asked for).
+    """Temperature, and class offsets that sum to zero (empty without ``offsets``).
 
-    Cells of fewer than two classes cannot say how sure one class is against another; then the
-    temperature is that of the pooled logits' sigmoid, and there are no offsets.
+    With cells of fewer than two classes, the temperature is fitted to the sigmoid of the pooled logits,
+    without offsets.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def fit_softmax(
     offsets : bool
         Fit offsets, too.
     weight : float
-        What a patch counts against the prior.
+        Weight of a patch relative to the prior.
     """
     if len(np.unique(data.cell_classes)) < 2:
         return _sigmoid_temperature(data.pooled, data.labels, weight), ()
@@ -115,7 +115,7 @@ def fit_softmax(
 
 
 def presence_threshold(logits: Floats, labels: NDArray[np.uint8], *, weight: float = 1.0) -> float:
-    """Image-level probability from which a class counts as present; 0.5 where one answer is all there is.
+    """Image-level probability from which a class is present; 0.5 if all labels are equal.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def presence_threshold(logits: Floats, labels: NDArray[np.uint8], *, weight: flo
 
 
 def logistic_crossing(logits: Floats, labels: NDArray[np.uint8], *, weight: float = 1.0) -> float:
-    """Logit at which the logistic curve through the scores says one half, both answers alike in weight."""
+    """Logit at which the logistic curve through the scores is one half; both labels have equal weight."""
     positive = labels > 0
     n, m = int(positive.sum()), int((~positive).sum())
     scale = float(np.sqrt(np.mean(logits**2))) or 1.0
@@ -176,7 +176,7 @@ def macro_f1(
 
 
 def cross_fitted_f1(data: LabelledLogits) -> float:
-    """Macro F1 where every half of the patches is judged by thresholds fitted on the other half.
+    """Macro F1, each half of the patches with thresholds fitted on the other half.
 
     Halves are groups where owners are patches and have groups, every second patch otherwise.
     """
@@ -192,7 +192,7 @@ def cross_fitted_f1(data: LabelledLogits) -> float:
 
 
 def _cell_weights(data: LabelledLogits) -> Floats:
-    """Weights that sum to one: classes alike, within a class groups, within a group patches."""
+    """Weights that sum to one: equal for classes, within a class for groups, within a group for patches."""
     owner, group = data.cell_owners, data.owners[data.cell_owners]
     share = np.ones(len(owner))
     levels = ((data.cell_classes, group, owner), (data.cell_classes, group), (data.cell_classes,))

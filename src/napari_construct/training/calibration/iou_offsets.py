@@ -1,10 +1,9 @@
-"""Class offsets for masks: the balance between classes at which their intersection over union is best.
+"""Class offsets that maximise the mean intersection over union on masks.
 
-The likelihood asks which probability is right and gives classes the same say; a mask asks where the border
-should lie, and a class that is large loses little where a small one gains much. With masks at hand the
-mean intersection over union itself can be climbed: it is a step function of the offsets, but with thousands
-of cells a smooth one, and each offset in turn is searched on a grid (coordinate ascent). Afterwards the
-temperature is fitted anew, so that probabilities stay those of a calibrated model.
+The likelihood does not measure where borders lie. With masks the mean intersection over union itself can be
+maximised. It is a step function of the offsets, but nearly smooth with thousands of cells; each offset is
+searched on a grid (coordinate ascent). Afterwards the temperature is fitted again, so that probabilities stay
+calibrated.
 """
 
 from __future__ import annotations
@@ -35,9 +34,9 @@ def iou_offsets(data: LabelledLogits, temperature: float) -> tuple[float, ...]:
     Parameters
     ----------
     data : LabelledLogits
-        Cells of images with masks; all cells count alike.
+        Cells of images with masks; all have equal weight.
     temperature : float
-        That the logits are divided by.
+        Divides the logits.
     """
     k = data.n_classes
     if k < 2 or not len(data.cells):
@@ -64,17 +63,17 @@ def iou_offsets(data: LabelledLogits, temperature: float) -> tuple[float, ...]:
 def right_probabilities(
     data: LabelledLogits, temperature: float, offsets: Sequence[float]
 ) -> tuple[float, tuple[float, ...]]:
-    """Temperature and offsets with the same winning classes, whose probabilities are right on these cells.
+    """Temperature and offsets with the same predicted classes and calibrated probabilities.
 
-    Offsets move borders away from where the likelihood wants them, which leaves probabilities too sure or
-    too timid; both numbers are scaled together until the likelihood of all cells, counted alike, is best.
+    Offsets that move borders leave probabilities too high or too low. Temperature and offsets are scaled
+    together to maximise the likelihood of all cells, with equal weight.
 
     Parameters
     ----------
     data : LabelledLogits
         Cells of images with masks.
     temperature, offsets : float, sequence of float
-        As :func:`iou_offsets` leaves them.
+        Temperature and offsets of :func:`iou_offsets`.
     """
     if len(np.unique(data.cell_classes)) < 2:
         return temperature, tuple(offsets)

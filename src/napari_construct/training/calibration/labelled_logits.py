@@ -1,7 +1,7 @@
-"""What a calibration is fitted on: a network's logits beside the truth that is known of them.
+"""Data of a calibration: logits with known labels.
 
-Image-level labels speak of the pooled logits of a patch. Where a patch holds a single class they speak
-of its cells, too, which is what the probabilities of pixels are made of.
+Image-level labels give the truth of a patch's pooled logits. In a patch of a single class they give that of
+its cells, too.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CELLS_OF_A_PATCH: Final = 64
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LabelledLogits(ShortRepr):
-    """Logits of patches and of cells of the CAM, with what is known of them.
+    """Logits of patches and of cells of the CAM, with labels.
 
     Attributes
     ----------
@@ -42,9 +42,9 @@ class LabelledLogits(ShortRepr):
     cell_classes : ndarray
         (m,) class of each cell.
     cell_owners : ndarray
-        (m,) number of the patch or image each cell lies in: cells of one owner share its one vote.
+        (m,) number of the patch or image that holds each cell; its cells share one weight.
     owners : ndarray
-        Group (slide, patient) of every owner; an owner is its own group where none is known.
+        Group (slide, patient) of every owner; an owner without one is its own group.
     """
 
     pooled: NDArray[np.float64]
@@ -59,12 +59,12 @@ class LabelledLogits(ShortRepr):
         return int(self.labels.shape[1])
 
     def grouped(self, groups: Sequence[str]) -> LabelledLogits:
-        """The same with the slide or patient of every owner."""
+        """A copy with the slide or patient of every owner."""
         return replace(self, owners=np.unique(np.array(groups), return_inverse=True)[1].astype(np.intp))
 
 
 def join(parts: Sequence[LabelledLogits]) -> LabelledLogits:
-    """All of several; owners and groups stay apart."""
+    """Concatenate several; owners and groups stay distinct."""
     first_owner = np.cumsum([0, *(len(part.owners) for part in parts)])
     first_group = np.cumsum([0, *(int(part.owners.max(initial=-1)) + 1 for part in parts)])
     return LabelledLogits(
@@ -114,17 +114,17 @@ def labelled_logits_steps(
     Parameters
     ----------
     model : ConstructNet or UNet
-        In any mode; it is put into eval mode meanwhile.
+        In any mode; runs in eval mode.
     patches : PatchStore
         The patches.
     labels : array_like
         (n, k) image-level labels of all patches.
     device : torch.device
-        Where the model is.
+        Device of the model.
     limit, batch_size : int
-        Patches at most; patches at once.
+        Most patches; patches per batch.
     levels : callable, optional
-        The encoder's levels of patches by their indices, where they are kept.
+        Returns stored levels of the encoder for indices of patches.
     """
     chosen = np.unique(np.linspace(0, len(patches) - 1, min(limit, len(patches))).round().astype(np.intp))
     was_training = model.training

@@ -1,4 +1,4 @@
-"""What suits a model, asked of images with masks: how many views, and whether the dense CRF."""
+"""Choose the number of views and the dense CRF on images with masks."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ WORTH: Final = 0.001
 
 
 def best_choices_steps(data: MaskedImages, predictor: Predictor) -> Steps[tuple[ViewsName, bool]]:
-    """The views, one or four, and the CRF, on or off, with the best mean IoU together.
+    """Number of views (one or four) and CRF (on or off) with the best mean IoU.
 
     A second-stage network, made for one pass, and the published preset keep their views.
 
     Parameters
     ----------
     data : MaskedImages
-        Mask values that are no class are left out.
+        Mask values outside the classes are ignored.
     predictor : Predictor
         The calibrated model.
 

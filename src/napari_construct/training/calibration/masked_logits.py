@@ -1,7 +1,7 @@
-"""Logits of a model beside the truth of images with masks.
+"""Logits of a model with the labels of images with masks.
 
-Windows of a patch's size are cut from the images; a class counts as present in a window if it has a
-twentieth of the pixels whose truth is known.
+Images are cut into windows of the patch size. A class is present in a window if it covers a twentieth of its
+labelled pixels.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CELLS_OF_AN_IMAGE: Final = 4096
 
 
 def masked_logits_steps(data: MaskedImages, predictor: Predictor) -> Steps[LabelledLogits]:
-    """Logits of windows and cells of images with masks; mask values that are no class are left out."""
+    """Logits of windows and cells of images with masks; mask values outside the classes are ignored."""
     parts = []
     for done, (image_path, mask_path) in enumerate(data.pairs):
         yield Event("calibrate", done, len(data.pairs), image_path.name)
@@ -58,7 +58,7 @@ def masked_logits_steps(data: MaskedImages, predictor: Predictor) -> Steps[Label
 def of_activation(activation: Activation, mask: NDArray[np.uint8], predictor: Predictor) -> LabelledLogits:
     """Logits of one image's windows, and of up to ``CELLS_OF_AN_IMAGE`` of its cells."""
     k, rows, columns = activation.logits.shape
-    # the pixel under the centre of each cell speaks for it
+    # the pixel under the centre of a cell gives its class
     centres = [
         np.minimum((np.arange(n) + 0.5) * side / cells, side - 1).astype(np.intp)
         for n, side, cells in zip((rows, columns), activation.shape, activation.cells, strict=True)
@@ -89,7 +89,7 @@ def _windows(
             box = slice(y, y + size[0]), slice(x, x + size[1])
             counts = np.bincount(truth[box].ravel(), minlength=k)[:k]
             if 2 * counts.sum() < truth[box].size:
-                continue  # mostly unknown: its score would speak of what is not judged
+                continue  # mostly unlabelled: its score would be meaningless
             score = pool_logits(maps[None, :, *box], pooling)[0].double().numpy()
             pooled = np.concatenate([pooled, score[None]])
             labels = np.concatenate([labels, (counts >= PRESENT * counts.sum())[None].astype(np.uint8)])

@@ -37,10 +37,10 @@ def recalibrate(
     any_encoder: bool = False,
     progress: Progress = None,
 ) -> Checkpoint:
-    """Fit temperature, presence thresholds and, if asked for, class offsets on validation data.
+    """Fit temperature, presence thresholds and optionally class offsets on validation data.
 
-    Images with masks also tell whether four views and the dense CRF make masks better, which becomes the
-    model's default.
+    On images with masks, it also measures whether four views and the dense CRF improve masks, and stores the
+    result as the model's default.
 
     Parameters
     ----------
@@ -49,24 +49,25 @@ def recalibrate(
     data : ImageLevelDataset, MaskedImages or path
         Patches with labels, or images with masks: a folder with ``img`` and ``mask``.
     mpp : float, optional
-        Micrometres per pixel of the data, where files do not say it.
+        Micrometres per pixel of the data, if files do not store it.
     offsets : bool
         Whether class offsets are fitted: by likelihood to patches, by mean intersection over union to
-        masks. Those of the model are kept otherwise.
+        masks. Otherwise those of the model are kept.
     encoder : Encoder, optional
-        Of the checkpoint, where the catalogue cannot make it alone.
+        Encoder of the checkpoint, if the catalogue cannot load it.
     device : str
         "auto", "cpu", "cuda" ...
     any_encoder : bool
-        Take an encoder of another hash as well. The result keeps the hash of the encoder it was trained with.
+        Also accept an encoder with another hash. The result keeps the hash of the encoder it was trained
+        with.
     progress : bool or callable, optional
         True shows bars on standard error; a callable gets each event.
 
     Returns
     -------
     Checkpoint
-        The same weights; ``metrics["calibration_f1"]`` is the macro F1 of presence, each half of the
-        patches judged by thresholds from the other half.
+        The same weights; ``metrics["calibration_f1"]`` is the macro F1 of presence, each half of the patches
+        with thresholds fitted on the other half.
 
     Raises
     ------
@@ -113,7 +114,7 @@ def recalibrate_steps(
 
 
 def with_calibration(checkpoint: Checkpoint, calibration: Calibration, **record: object) -> Checkpoint:
-    """The checkpoint with another calibration but its own rule for glass; ``record`` is how it was found."""
+    """The checkpoint with another calibration but its own background rule; ``record`` describes the fit."""
     kept = calibration.model_copy(update={"background": checkpoint.calibration.background})
     return replace(
         checkpoint, calibration=kept, training={**checkpoint.training, "calibration": dict(record)}
@@ -121,7 +122,7 @@ def with_calibration(checkpoint: Checkpoint, calibration: Calibration, **record:
 
 
 def view_config(predictor: Predictor, mpp: float | None) -> TrainingConfig:
-    """Settings that show patches of ``mpp`` micrometres per pixel as the model's own patches were shown."""
+    """Settings that rescale patches of ``mpp`` micrometres per pixel like the model's training patches."""
     checkpoint = predictor.checkpoint
     scale: dict[str, Any] = {"image_size": predictor.patch}
     if mpp is not None and checkpoint.mpp is not None:
@@ -130,7 +131,7 @@ def view_config(predictor: Predictor, mpp: float | None) -> TrainingConfig:
 
 
 def _taken_over(calibration: Calibration, found: Calibration, *, offsets: bool) -> Calibration:
-    """A calibration with what was fitted anew."""
+    """A calibration with newly fitted values."""
     fitted = ("temperature", "presence_thresholds", *(("class_offsets",) if offsets else ()))
     return calibration.model_copy(update={name: getattr(found, name) for name in fitted})
 

@@ -1,4 +1,4 @@
-"""How good the model is on data it was not trained on: with masks, or with image-level labels."""
+"""Validation scores, on masks or on image-level labels."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class MaskedImages:
     pairs : Pairs
         Image and mask of each.
     mpp : float or None
-        Micrometres per pixel of images that do not say it themselves.
+        Micrometres per pixel of images whose files do not store it.
     """
 
     pairs: Pairs
@@ -64,11 +64,11 @@ def open_masked(folder: PathLike, mpp: float | None = None) -> MaskedImages:
 def mask_scores_steps(
     data: MaskedImages, predictor: Predictor, *, check_order: bool = False
 ) -> Steps[dict[str, float]]:
-    """Scores without CRF and single view: "predicted" classes (what a user gets) and "oracle" ones.
+    """Scores without CRF, with one view: "predicted" and "oracle" presence.
 
-    Mask values that are no class are ignored. Returns ``val_miou``, ``val_miou_oracle`` and
-    ``val_iou/NAME`` (predicted). ``check_order`` adds a notice where the masks' classes seem to be in
-    another order (:mod:`~napari_construct.training.calibration.class_order`).
+    Mask values outside the classes are ignored. Returns ``val_miou``, ``val_miou_oracle`` and
+    ``val_iou/NAME`` (predicted). ``check_order`` adds a notice if the masks' classes seem to be in another
+    order (:mod:`~napari_construct.training.calibration.class_order`).
     """
     k = len(predictor.classes)
     columns = ("predicted", "oracle", *(("all",) if check_order else ()))
@@ -100,12 +100,12 @@ def label_scores(logits: torch.Tensor, data: ImageLevelDataset, calibration: Cal
 
 
 class Judge:
-    """Calibrates and validates, on what there is.
+    """Calibrates and validates on the available data.
 
     Parameters
     ----------
     dataset : ImageLevelDataset
-        Training patches, which a calibration falls back on.
+        Training patches; the calibration uses them without validation patches.
     patches : PatchStore
         Their images.
     masks : MaskedImages or None
@@ -113,7 +113,7 @@ class Judge:
     val, val_patches : ImageLevelDataset and PatchStore, or None
         Validation patches.
     device : torch.device
-        Where the model is.
+        Device of the model.
     """
 
     def __init__(
@@ -136,14 +136,14 @@ class Judge:
         *,
         check_order: bool = False,
     ) -> Steps[tuple[Calibration, dict[str, float]]]:
-        """Calibration and scores of a model as it is now.
+        """Calibration and scores of the present model.
 
         Parameters
         ----------
         model : ConstructNet
             The model.
         predictor : callable
-            Makes one of the model with a calibration.
+            Makes a predictor of the model with a calibration.
         levels : callable, optional
             Kept features of training patches.
         check_order : bool
@@ -169,7 +169,7 @@ class Judge:
 
 
 def score_of(metrics: Mapping[str, float], score: str = "auto") -> float | None:
-    """The number by which validations are compared, larger is better; None where there is none.
+    """Score that compares validations, larger is better; None if it is not available.
 
     ``score`` is that of :class:`~napari_construct.training.config.config.TrainingConfig`.
     """

@@ -1,10 +1,11 @@
-"""Every number of a training run, in one frozen object; the same behind Python, files and command line."""
+"""Settings of a training run; Python, files and command line use the same object."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -19,7 +20,7 @@ __all__ = ["AugmentationConfig", "LossWeights", "TrainingConfig"]
 
 EPOCHS: Final = 20
 LEAST_STEPS: Final = 400
-"""Steps under which tissue is hardly learned (docs/experiments.md)."""
+"""Fewer steps hardly learn tissue (docs/experiments.md)."""
 
 
 class TrainingConfig(Settings):
@@ -28,122 +29,122 @@ class TrainingConfig(Settings):
     Parameters
     ----------
     model : ModelConfig
-        The network, its encoder and its teacher. The encoder "auto" is "small", which starts at random,
-        where there are 500 patches or more and it is trained along, else the bundled "mini".
+        The network, its encoder and its teacher. Encoder "auto" takes "small" for 500 patches or more, if the
+        encoder is trained, too; otherwise the bundled "mini". "small" starts from random weights.
     epochs : int or None
-        Passes over the patches; None takes 20, or as many as make 400 steps where patches are few.
+        Passes over the patches; None takes 20, or with few patches as many as make 400 steps.
     batch_size : int
-        Patches in a step.
+        Patches per step.
     accumulate : int
-        Parts in which student and teacher encode a batch, one after another; memory falls with it. The
-        head sees the whole batch at once, so that the step is that of the undivided batch up to rounding.
-        A trained encoder then encodes twice.
+        Parts in which student and teacher encode a batch; more parts need less memory. The head sees the
+        whole batch, so the step equals that of the undivided batch up to rounding. A trained encoder encodes
+        twice.
     sampling : {"uniform", "balanced", "label_sets"}
-        "uniform" visits every patch once in an epoch. "balanced" draws the classes alike, and within a
-        class its patients or slides alike (see :mod:`~.views.sampling`). "label_sets"
-        does so with sets of classes, so that patches of one class are not lost among mixed ones.
+        "uniform" visits every patch once per epoch. "balanced" draws classes with equal probability, and
+        within a class its patients or slides (see :mod:`~.views.sampling`). "label_sets" does the same for
+        sets of classes, so that patches of a single class are not lost among mixed ones.
     group_pattern : str or None
-        Regular expression for the patient or slide in a patch's file name, for example
-        ``(p[0-9]+)_``; None uses the table's column ``group``, or no groups where there is none.
+        Regular expression for the patient or slide in a patch's file name, for example ``(p[0-9]+)_``. None
+        uses the table's column ``group``, if it has one.
     image_size : int or None
-        Side of the network's square input in pixels. None takes what ``mpp`` implies, or the size of
-        the patches; either way a multiple of what the encoder needs.
+        Side of the network's square input in pixels. None derives it from ``mpp`` or from the size of the
+        patches, rounded to a multiple that the encoder accepts.
     patch_mpp : float or None
-        Micrometres per pixel of the patches on disk, where known.
+        Micrometres per pixel of the patches on disk; None if unknown.
     mpp : float or None
-        Micrometres per pixel that the network shall see. None shows the whole patch: at
-        ``image_size``, or at the encoder's own resolution where both are known.
+        Micrometres per pixel of the network's input. None shows the whole patch: at ``image_size``, or at the
+        encoder's own resolution if both resolutions are known.
     learning_rate, weight_decay : float
         Of AdamW.
     decay_all : bool
-        Whether vectors and scalars (biases, norms, temperature) are decayed, too.
+        Whether weight decay also applies to vectors and scalars (biases, norms, temperature).
     encoder_learning_rate : float, "auto" or None
-        Trains the encoder too, if its licence allows to store the result; None keeps it frozen. "auto"
-        trains the bundled encoder, which has seen few patches, and "small" and "medium", which have seen
-        none, at ``learning_rate`` and keeps all others.
+        Trains the encoder, too, if its licence allows its weights to be stored. None keeps it frozen. "auto"
+        trains "mini", "small" and "medium" at ``learning_rate`` and keeps all others frozen.
     schedule : {"polynomial", "cosine", "constant"}
-        Course of the learning rate after the warm-up.
+        Learning rate schedule after the warm-up.
     warm_up : float
-        Share of all steps over which the rate rises linearly from zero.
+        Share of all steps over which the learning rate rises linearly from zero.
     clip_norm : float or None
-        Bound on the norm of the gradient.
+        Largest norm of the gradient; None does not clip.
     average_from : float or None
-        Share of the steps after which trained weights are averaged over steps; the average is what is
-        validated and kept (see :mod:`~napari_construct.training.loop.averaging`). None keeps the last step's.
+        Share of the steps after which weights are averaged over steps. The average is validated and kept (see
+        :mod:`~napari_construct.training.loop.averaging`). None keeps the weights of the last step.
     average_decay : float or None
-        Weight of the past in an exponential average, for example 0.99; None weighs all steps alike.
+        Decay of an exponential average, for example 0.99; None weights all steps equally.
     norm_batches : int
-        Training batches from which the averaged network's batch normalisation statistics are taken.
+        Training batches that give the averaged network's batch normalisation statistics.
     weights : LossWeights
-        Factors of the parts of the objective.
+        Weights of the losses.
     pseudo_labels_from : float or None
-        Share of the steps after which the averaged network names the cells of patches with several classes
-        that it is sure of, and these are learned from, too (see
-        :mod:`~napari_construct.training.loop.pseudo_labels`). Averaging then starts anew. None names none.
-        Without effect where no patch has several classes, where labels speak of "parts", and with
-        ``feature_cache``.
+        Share of the steps after which the averaged network gives pseudo labels to cells of patches with
+        several classes; training uses them (see :mod:`~napari_construct.training.loop.pseudo_labels`).
+        Averaging then restarts. None uses no pseudo labels. Without effect if no patch has several classes,
+        with ``label_target="parts"`` and with ``feature_cache``.
     pseudo_label_rounds : int
-        How often cells are named, at equal distances over the rest of the run: a network that has learned
-        from pseudo labels makes better ones.
+        How often pseudo labels are made, at equal intervals over the rest of the run. Later rounds use a
+        better network.
     pseudo_label_confidence : float
-        Least probability at which a cell is named.
+        Least probability at which a cell gets a pseudo label.
     class_balance : bool
-        Whether patches with and without a class have the same say in its classification loss, however
-        many there are of each. The published objective counts patches.
-    labels_speak_of : {"parts", "cells"}
-        What an image-level label is compared with: the pooled logits of a patch (or of each part of a
-        mosaic), or every cell of the CAM. With "cells" classes exclude each other: a cell belongs to one
-        of the classes of its patch, and each of these must be somewhere in it (see
-        :mod:`~napari_construct.losses.partial_labels`). It learns most from patches of one class.
+        Whether patches with and without a class have the same total weight in its classification loss. The
+        published objective weights all patches equally.
+    label_target : {"parts", "cells"}
+        What an image-level label supervises: the pooled logits of a patch (or of each part of a mosaic), or
+        every cell of the CAM. With "cells", classes are exclusive: a cell belongs to one of the classes of
+        its patch, and each of these occurs somewhere in it (see
+        :mod:`~napari_construct.losses.partial_labels`). Patches of a single class then teach most.
     contrast_form : {"tokens", "regions"}
         "tokens" pools the map that the CAM is read from under the soft mask; "regions" encodes the
         masked image again, as published, and needs an encoder with an image embedding.
     contrast_pairs : {"labels", "background"}
-        What is pushed from what. "background" is the published one: the rest of a patch is pulled to the
-        other classes, even where a patch holds no other class. "labels" trusts labels only: a region's
-        negatives are regions of patches without its class, and the rest of a patch is pushed from its own
-        class only where the patch is labelled with another one as well.
+        Pairs of the contrast. "background" is published: the rest of a patch is pulled to the other classes,
+        even if the patch holds no other class. "labels" uses labels only: a region's negatives are regions of
+        patches without its class, and the rest of a patch is pushed from the class only if the patch is
+        labelled with another class, too.
     temperature : float
         Of the contrast.
     memory_bank : int
-        Embeddings of earlier steps remembered as further negatives; 0 for none.
+        Embeddings of earlier steps that are kept as negatives; 0 keeps none.
     prototype_start : {"auto", "text", "examples", "noise"}
-        Where prototypes start: the classes' prompts, k-means of the features of training patches of the
-        class, or seeded random directions. "auto" takes text where the encoder has it, noise elsewhere.
+        Initial prototypes: embeddings of the classes' prompts, k-means of the features of the class's
+        training patches, or seeded random directions. "auto" takes text if the encoder embeds texts, noise
+        otherwise.
     augmentation : AugmentationConfig
-        Views of the patches.
+        Augmentation of the patches.
     feature_cache : bool
-        Whether frozen features are computed once and kept on disk (half precision). Views are then not
-        drawn anew: each patch has ``views_per_patch`` of them, mosaics and stain swaps included.
+        Whether frozen features are computed once and kept on disk (half precision). Each patch then has
+        ``views_per_patch`` fixed views, mosaics and stain swaps included.
     views_per_patch : int
-        With the cache, augmented views of each patch.
+        Augmented views of each patch in the feature cache.
     cache_folder : str or None
-        Where features lie; by default ``napari-construct/features`` in the user's cache folder.
+        Folder of the features; by default ``napari-construct/features`` in the user's cache folder.
     cache_gb : float
-        Upper bound of the folder in gigabytes; what was not used for longest goes first.
+        Largest size of the folder in gigabytes; the least recently used features are deleted first.
     precision : {"auto", "float32", "bfloat16", "float16"}
-        What the network computes in; losses stay in float32. "auto" takes bfloat16 on GPUs that have it,
-        float16 on other GPUs, float32 elsewhere (on CPUs the backward pass in half precision is slow).
+        Precision of the network; losses stay in float32. "auto" takes bfloat16 on GPUs that support it,
+        float16 on other GPUs, float32 elsewhere (half precision is slow in the backward pass on CPUs).
     seed : int
-        Of initial values, order and augmentation. Equal seeds give equal runs on a CPU.
+        Seed of initial values, order and augmentation. Equal seeds give equal runs on a CPU.
     num_workers : int
-        Threads that decode patches, where not all of them fit into memory.
+        Threads that decode patches, if not all fit into memory.
     memory_limit_mb : int
         Patches are kept decoded in memory up to this many megabytes.
     score : {"auto", "miou", "f1", "loss"}
-        By which validations are compared: mIoU needs masks, macro F1 and cross-entropy of presence need
-        patches with labels. "auto" takes mIoU where there are masks, cross-entropy otherwise.
+        Validation score. mIoU needs masks; macro F1 and cross-entropy of presence need patches with labels.
+        "auto" takes mIoU with masks, cross-entropy otherwise.
     keep : {"last", "best"}
-        "best" returns the epoch with the highest validation score. A score that chose the epoch is
-        no longer an unbiased one.
+        "best" returns the epoch with the best validation score. The score of that epoch is then biased.
     patience : int or None
-        Validations without a better score after which training stops; the best one is then kept.
+        Validations without a better score after which training stops; the best epoch is kept.
     calibrate_on_masks : bool
-        Whether temperature, presence thresholds and class offsets of the result are fitted to validation
-        images with masks, where there are any. Validation scores are those from before.
+        Whether temperature, presence thresholds and class offsets are fitted to validation images with masks,
+        if there are any. Validation scores are computed before this fit.
     validate_every : int
         Epochs from one validation to the next; the last epoch is always validated.
     """
+
+    OLD_NAMES: ClassVar[Mapping[str, str]] = {"labels_speak_of": "label_target"}
 
     model: ModelConfig = ModelConfig(encoder="auto", prototypes_per_class=4, cam_stride=4)
     epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
@@ -169,7 +170,7 @@ class TrainingConfig(Settings):
     pseudo_label_rounds: Annotated[int, Field(ge=1, le=100)] = 1
     pseudo_label_confidence: Share = 0.7
     class_balance: bool = True
-    labels_speak_of: Literal["parts", "cells"] = "cells"
+    label_target: Literal["parts", "cells"] = "cells"
     contrast_form: Literal["tokens", "regions"] = "tokens"
     contrast_pairs: Literal["labels", "background"] = "labels"
     temperature: Annotated[float, Field(gt=0, le=10)] = 0.07
@@ -205,7 +206,7 @@ class TrainingConfig(Settings):
         return self
 
     def epochs_of(self, steps_per_epoch: int) -> int:
-        """How many epochs a run has whose epochs have so many steps."""
+        """Epochs of a run with so many steps per epoch."""
         return self.epochs or max(EPOCHS, math.ceil(LEAST_STEPS / steps_per_epoch))
 
     @property
@@ -238,7 +239,7 @@ class TrainingConfig(Settings):
                 "average_from": None,
                 "pseudo_labels_from": None,
                 "calibrate_on_masks": False,
-                "labels_speak_of": "parts",
+                "label_target": "parts",
                 "validate_every": 1,
                 "augmentation": AugmentationConfig.none().model_copy(update={"flips": True}),
             }
@@ -246,22 +247,22 @@ class TrainingConfig(Settings):
 
     @classmethod
     def load(cls, path: PathLike, **changes: Any) -> TrainingConfig:
-        """Read settings from a YAML or JSON file; fields that are not in it keep their defaults.
+        """Read settings from a YAML or JSON file; other fields keep their defaults.
 
         A top-level ``preset`` chooses the defaults; ``model`` is merged into the preset's field by field.
 
         Raises
         ------
         ConfigurationError
-            If the file is missing, not YAML or JSON, or holds an unknown field or an impossible value.
+            If the file is missing, not YAML or JSON, or holds an unknown field or an invalid value.
         """
-        fields = read_settings(Path(path))
+        fields = cls.renamed(read_settings(Path(path)))
         preset = fields.pop("preset", "construct")
         if preset not in ("construct", "published"):
             raise ConfigurationError(f"{path}: expected preset construct or published, got {preset!r}")
         base = cls.of_preset(preset).model_dump()
         fields["model"] = base["model"] | dict(fields.get("model") or {})
         try:
-            return cls.checked(**base | fields | changes)
+            return cls.checked(**base | fields | cls.renamed(changes))
         except ConfigurationError as error:
             raise ConfigurationError(f"{path}: {error}") from error

@@ -15,7 +15,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     Raises
     ------
     ConfigurationError
-        If the file is missing, or holds something else.
+        If the file is missing or holds no names and values.
     """
     import yaml
 

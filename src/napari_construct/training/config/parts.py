@@ -1,4 +1,4 @@
-"""Parts of the settings of a run: the weights of the losses, and how far views may lie from a patch."""
+"""Parts of the settings of a run: loss weights and augmentation."""
 
 from __future__ import annotations
 
@@ -13,22 +13,24 @@ _Weight = Annotated[float, Field(ge=0, le=1000)]
 
 
 class LossWeights(Settings):
-    """Factors of the parts of the objective; 0 leaves a part out (it is not computed).
+    """Weights of the losses; a loss of weight 0 is not computed.
 
-    The defaults are what measurement favours (docs/experiments.md); the paper's are :meth:`published`.
+    The defaults were measured to be best (docs/experiments.md). :meth:`published` gives the paper's.
 
     Parameters
     ----------
     classification : float
-        Of the image-level labels.
+        Weight of the classification of image-level labels.
     presence : float
-        Within the classification by cells: that every class of a mixed patch is somewhere in it.
+        With ``label_target="cells"``: weight of the loss that asks for every class of a mixed patch somewhere
+        in it.
     distillation : float
-        Of the teacher's relations.
+        Weight of the relational distillation.
     contrast : float
-        Of foreground and background against the prototypes; see ``TrainingConfig.contrast_pairs``.
+        Weight of the contrast of foreground and background against prototypes; see
+        ``TrainingConfig.contrast_pairs``.
     diversity : float
-        Of the likeness between prototypes of one class; without effect where each class has one.
+        Weight of the loss on similar prototypes of one class; without effect with one prototype per class.
     """
 
     classification: _Weight = 1.0
@@ -44,12 +46,12 @@ class LossWeights(Settings):
 
 
 class AugmentationConfig(Settings):
-    """How far training views may lie from the patch on disk.
+    """Augmentation of patches for training.
 
     Parameters
     ----------
     flips, rotations : bool
-        Mirror images and quarter turns: tissue has no up.
+        Mirror images and quarter turns.
     crop_area : tuple of float
         Least and largest share of the patch's area that a view shows, resized to the input size.
     aspect : float
@@ -61,15 +63,15 @@ class AugmentationConfig(Settings):
     stain_offset : float
         Largest amount of each stain that is added or removed, in units of optical density.
     stain_swap, grey : float
-        Share of views that receive some of the stain of another view of the batch, or lose some of
-        their colour.
+        Share of views that are mixed with the stain of another view of the batch; share that lose some
+        colour.
     focus : float
         Share of views that are blurred or sharpened.
     noise : float
         Largest standard deviation of white noise, for RGB in [0, 1].
     mosaic : float
-        Share of views that receive a strip of another view; labels are then known for both parts. The
-        published objective knows no mosaics.
+        Share of views into which a strip of another view is pasted; the labels of both parts are known. The
+        published objective uses no mosaics.
     """
 
     flips: bool = True
@@ -95,7 +97,7 @@ class AugmentationConfig(Settings):
 
     @classmethod
     def none(cls) -> AugmentationConfig:
-        """The patch as it is."""
+        """No augmentation."""
         return cls(
             flips=False,
             rotations=False,

@@ -1,4 +1,4 @@
-"""Every number of the second stage, in one frozen object."""
+"""Settings of the second stage."""
 
 from __future__ import annotations
 
@@ -27,31 +27,32 @@ class SecondStageConfig(Settings):
     width : int
         Channels of the decoder.
     steps, batch_size : int
-        Optimiser steps; patches in each.
+        Optimiser steps; patches per step.
     learning_rate, weight_decay : float
-        Of AdamW; the rate rises over a tenth of the steps and then stays.
+        Of AdamW; the rate rises over the first tenth of the steps, then stays constant.
     encoder_learning_rate : float or None
-        None keeps the encoder frozen, as does a licence that forbids storing its weights.
+        None keeps the encoder frozen. So does a licence that forbids storing its weights.
     average_from : float
         Share of the steps after which weights are averaged over all steps. Averages generalise to other
         slides better than any single step (Cha et al. 2021).
     min_confidence : float
-        Pixels to which the first stage, asked for all classes, gives their pseudo label with a smaller
-        probability are left out.
+        Pixels whose pseudo label has a smaller probability are left out; the first stage computes it over all
+        classes.
     views : {"one", "four", "six"} or None
-        Views that the first stage averages; None takes what its calibration found best.
+        Views that the first stage averages; None takes the number that its calibration found best.
     crf : CRFParameters, "auto" or None
-        Refinement of the pseudo masks; "auto" is what suits the first stage, as for a segmentation.
+        Refinement of the pseudo masks; "auto" follows the first stage's calibration, as for a segmentation.
     augmentation : AugmentationConfig
-        Views of the patches, mosaics included.
+        Augmentation of the patches, mosaics included.
     patch_mpp : float or None
-        Micrometres per pixel of the patches on disk, where known.
+        Micrometres per pixel of the patches on disk; None if unknown.
     seed : int
         Of initial values, order and augmentation.
     num_workers : int
-        Threads that decode patches, where not all of them fit into memory.
+        Threads that decode patches, if not all fit into memory.
     memory_limit_mb : int
-        Of patches and pseudo masks together. Of more patches, an even selection is used.
+        Largest memory of patches and pseudo masks together. If they need more, an evenly spaced selection is
+        used.
     """
 
     encoder: str = FIRST

@@ -1,4 +1,4 @@
-"""A run put together: model, task, batches, and where prototypes start."""
+"""Assemble a run: model, task, batches and initial prototypes."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def assemble_run(
     setup : TrainingSetup
         Encoders, data and settings.
     start : Tensor, optional
-        (k, p, d) start of the prototypes; else as ``prototype_start`` says.
+        (k, p, d) start of the prototypes; by default ``prototype_start`` decides.
     resume : bool
-        Whether a state will replace whatever prototypes start at.
+        Whether a state will replace the initial prototypes.
     """
     config = setup.config
     if start is None and (

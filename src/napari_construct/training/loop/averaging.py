@@ -28,10 +28,10 @@ class WeightAverage:
     Parameters
     ----------
     parameters : mapping of str to Parameter
-        What is averaged; values are read when :meth:`update` is called.
+        Parameters to average; :meth:`update` reads their values.
     decay : float, optional
-        Weight of the past; all steps count alike by default. The first ``1 / (1 - decay)`` steps are
-        averaged plainly, so that the start does not linger.
+        Decay of an exponential average; by default all steps have equal weight. The first ``1 / (1 - decay)``
+        steps have equal weight, too.
     """
 
     def __init__(self, parameters: Mapping[str, nn.Parameter], decay: float | None = None) -> None:
@@ -68,7 +68,7 @@ class WeightAverage:
 
 
 def estimate_norms(module: nn.Module, passes: Sequence[Callable[[], object]]) -> Steps[None]:
-    """Take the statistics of every batch normalisation in ``module`` anew, as means over forward passes.
+    """Estimate the statistics of every batch normalisation in ``module`` as means over forward passes.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def estimate_norms(module: nn.Module, passes: Sequence[Callable[[], object]]) ->
 
 @contextmanager
 def kept_weights(modules: Mapping[str, nn.Module]) -> Iterator[None]:
-    """Put parameters and buffers back as they were, bit by bit, when the block ends."""
+    """Restore parameters and buffers exactly when the block ends."""
     before = {
         name: {key: value.detach().clone() for key, value in module.state_dict().items()}
         for name, module in modules.items()

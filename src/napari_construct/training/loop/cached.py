@@ -1,4 +1,4 @@
-"""Training from frozen features: an epoch costs what the head costs.
+"""Training from stored frozen features: an epoch only runs the head.
 
 A feature is rounded to half precision before it is used for the first time, and views of a block are
 always encoded together: whether a feature was found on the disk or had to be computed again (a file may
@@ -31,15 +31,15 @@ class FeatureStore:
     Parameters
     ----------
     cache : FeatureCache
-        Where they are kept.
+        Stores the features.
     task : TrainingTask
         Its encoders, frozen.
     student, teacher : str
-        What identifies the encoders: their hashes.
+        Hashes of the encoders.
     dtype : torch.dtype or None
         Of autocast.
     device : torch.device
-        Where encoders run, and where features are wanted.
+        Device of encoders and features.
     """
 
     def __init__(
@@ -58,11 +58,11 @@ class FeatureStore:
             self._roles["teacher"] = f"{teacher}|{task.levels}|{task.published}|{dtype}"
 
     def has(self, key: str, *, with_teacher: bool = True) -> bool:
-        """Whether everything of a view is there (it may still turn out to be damaged)."""
+        """Whether all features of a view are stored (files may be damaged)."""
         return all(self._key(role, key) in self.cache for role in self._chosen(with_teacher))
 
     def get(self, key: str, *, with_teacher: bool = True) -> Features | None:
-        """Features of one view (1, c, h, w), on the CPU; None where some are missing."""
+        """Features of one view (1, c, h, w), on the CPU; None if some are missing."""
         found = [self.cache.get(self._key(role, key)) for role in self._chosen(with_teacher)]
         levels = [tuple(entry[name] for name in sorted(entry)) for entry in found if entry is not None]
         return Features(*levels) if len(levels) == len(found) else None
@@ -126,7 +126,7 @@ class CachedBatches:
         return self.sampler.steps_per_epoch
 
     def fill(self) -> Steps[None]:
-        """Compute what is missing, block by block, each process its share.
+        """Compute missing features, block by block; each process does its share.
 
         Raises
         ------

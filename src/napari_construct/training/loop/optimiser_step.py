@@ -17,14 +17,14 @@ from napari_construct.training.views.batch import Features, TrainingBatch
 
 
 class Optimisation:
-    """AdamW and what surrounds it.
+    """AdamW with gradient scaling, clipping and accumulation.
 
     Parameters
     ----------
     task : TrainingTask
         On its device.
     parameters : mapping of str to Parameter
-        What is trained.
+        Trained parameters.
     config : TrainingConfig
         Rates, decay, precision, bound of the gradient, parts of a batch.
     device : torch.device

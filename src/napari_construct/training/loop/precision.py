@@ -1,4 +1,4 @@
-"""Which numbers a network computes in."""
+"""Numerical precision of the network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run is made of: encoders, configuration, validation data, groups - checked against each other."""
+"""Encoders, configuration, validation data and groups of a run, checked against each other."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ TRAINED: Final = frozenset({"mini", *UNTRAINED})
 """The encoders that ``encoder_learning_rate="auto"`` trains along."""
 
 ENOUGH: Final = 500
-"""Patches from which an encoder that starts at random learns more than the bundled one knows."""
+"""Number of patches from which an encoder trained from random weights beats the bundled one."""
 
 
 def student_id(config: TrainingConfig, patches: int) -> str:
-    """The id of the encoder that a run on so many patches takes: what ``encoder="auto"`` means."""
+    """Id of the encoder of a run on so many patches; resolves ``encoder="auto"``."""
     if config.model.encoder != "auto":
         return config.model.encoder
     frozen = config.feature_cache or config.encoder_learning_rate is None
@@ -38,7 +38,7 @@ def student_id(config: TrainingConfig, patches: int) -> str:
 
 
 def trains_encoder(config: TrainingConfig, encoder_id: str) -> bool:
-    """Whether a run trains the encoder along: what ``encoder_learning_rate="auto"`` means."""
+    """Whether a run trains the encoder; resolves ``encoder_learning_rate="auto"``."""
     if config.encoder_learning_rate == "auto":
         return encoder_id in TRAINED and not config.feature_cache
     return config.encoder_learning_rate is not None
@@ -69,8 +69,8 @@ def make_encoders(
     Raises
     ------
     ConfigurationError
-        If an encoder shall be trained whose licence forbids to store it, or one that starts at random
-        shall not be trained.
+        If an encoder is to be trained whose licence forbids storing it, or one with random weights is not to
+        be trained.
     """
     student = create_encoder(student_id(config, patches)) if encoder is None else encoder
     if config.encoder_learning_rate == "auto":
@@ -78,8 +78,9 @@ def make_encoders(
         config = config.changed(encoder_learning_rate=config.learning_rate if trained else None)
     if encoder is None and student.spec.id in UNTRAINED and config.encoder_learning_rate is None:
         raise ConfigurationError(
-            f"expected the encoder {student.spec.id}, whose weights are random, to be trained along, got a "
-            "frozen one; leave encoder_learning_rate at auto and feature_cache off, or choose another encoder"
+            f"expected the encoder {student.spec.id}, whose weights are random, to be trained, got a "
+            "frozen one; leave encoder_learning_rate at auto and feature_cache off, or choose another "
+            "encoder"
         )
     if config.encoder_learning_rate is not None:
         if not student.spec.redistributable:
@@ -107,7 +108,7 @@ def open_validation_data(
     Raises
     ------
     ConfigurationError
-        If classes differ, or the score that settings compare validations by is not to be had.
+        If classes differ, or the validation score of the settings is not available.
     """
     masked = val is not None and not isinstance(val, ImageLevelDataset)
     labelled = isinstance(val, ImageLevelDataset)

@@ -1,9 +1,8 @@
-"""Where prototypes start: words, examples, or noise.
+"""Initial prototypes: text, examples, or noise.
 
-An encoder with text starts each class at its prompt. A vision-only encoder has no words; there, k-means of
-what training patches of a class look like gives the class p different looks to start from. Prototypes reach
-the map that the CAM is read from through layers that are random at first, so those layers and the
-prototypes are fitted to the found centres, which takes no image.
+With a text encoder, each class starts at its prompt. Otherwise k-means of the features of a class's training
+patches gives its p initial prototypes. Prototypes reach the map that the CAM is read from through layers that
+are random at first, so those layers and the prototypes are fitted to the found centres, which takes no image.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ def start_from_examples(
     Parameters
     ----------
     model : ConstructNet
-        Its batch normalisation should know the statistics of training patches already.
+        Its batch normalisation should hold statistics of training patches.
     levels : callable
         The encoder's levels of patches, by their indices.
     labels : ndarray

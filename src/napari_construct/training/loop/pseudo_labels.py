@@ -1,12 +1,12 @@
-"""Pseudo labels: what the averaged network makes of the cells that no image-level label speaks of.
+"""Pseudo labels: classes that the averaged network gives to cells of mixed patches.
 
-A cell of a patch with several classes is told only which classes it may belong to
-(:mod:`~napari_construct.losses.partial_labels`); where most patches are mixed, most cells teach nothing.
-So once the network knows the classes from patches of one class, its average over steps looks at the mixed
-patches as they are on disk, in four mirror images, and names the class of every cell it is sure of, among
-the classes of the patch. From then on these cells are examples like any other, under views that the
-network that named them never saw. Source: pseudo labels (Lee 2013) of an averaged teacher under weak
-augmentation for a student under strong augmentation (Tarvainen and Valpola 2017; Sohn et al. 2020).
+The label of a patch with several classes only gives the classes that its cells may have
+(:mod:`~napari_construct.losses.partial_labels`). If most patches are mixed, most cells teach little. So the
+network first learns from patches of one class. Then its average over steps predicts mixed patches without
+augmentation, in four mirror images. Cells with a confident class, among the classes of the patch, get it as
+pseudo label. From then on they are trained on like labelled cells, under augmented views. Source: pseudo
+labels (Lee 2013) of an averaged teacher under weak augmentation for a student under strong augmentation
+(Tarvainen and Valpola 2017; Sohn et al. 2020).
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _MIRRORED: Final = ((), (-1,), (-2,), (-2, -1))
 """Axes of the mirror images that are looked at."""
 
 
-def naming_rounds(step: int, steps: int, start: float, rounds: int) -> int:
-    """How often cells should have been named before ``step`` of ``steps``, first at the share ``start``."""
+def pseudo_label_rounds_due(step: int, steps: int, start: float, rounds: int) -> int:
+    """Rounds of pseudo labels that are due at ``step`` of ``steps``; the first at the share ``start``."""
     shares = (start + (1 - start) * number / rounds for number in range(rounds))
     return sum(step >= round(share * steps) for share in shares)
 
@@ -41,28 +41,28 @@ def pseudo_label_steps(
     *,
     batch_size: int = 32,
 ) -> Steps[UInt8[Tensor, "n gh gw"]]:
-    """Name the cells of patches with several classes, where the network is sure.
+    """Pseudo labels of the cells of patches with several classes.
 
     Parameters
     ----------
     model : Module
-        Its output has ``cam`` (b, k, gh, gw). In any mode; it is put into eval mode meanwhile.
+        Its output has ``cam`` (b, k, gh, gw). In any mode; runs in eval mode.
     patches : PatchStore
         The patches.
     labels : Tensor
         (n, k) image-level labels of all patches.
     confidence : float
-        Least probability among the classes of the patch at which a cell is named.
+        Least probability among the classes of the patch at which a cell gets a label.
     device : torch.device
-        Where the model is.
+        Device of the model.
     batch_size : int
-        Patches at once.
+        Patches per batch.
 
     Returns
     -------
     Tensor
         (n, gh, gw) uint8 on the CPU, the class of each cell of the CAM of a patch's central view,
-        ``UNKNOWN`` where it is left open and in patches of fewer than two classes.
+        ``UNKNOWN`` in cells without a label and in patches of fewer than two classes.
     """
     mixed = torch.nonzero(labels.cpu().sum(1) > 1)[:, 0].tolist()
     named: UInt8[Tensor, "n gh gw"] = torch.full((len(labels), 1, 1), UNKNOWN, dtype=torch.uint8)

@@ -1,4 +1,4 @@
-"""What surrounds the steps of a training run: parts, validation, checkpoint and state."""
+"""Data, validation, checkpoint and state of a training run."""
 
 from __future__ import annotations
 
@@ -32,20 +32,26 @@ from napari_construct.training.loop.preparation import (
     make_sampler,
     open_validation_data,
 )
-from napari_construct.training.loop.state import load_state, remove_partials, save_state, state_path
+from napari_construct.training.loop.state import (
+    load_state,
+    present_identity,
+    remove_partials,
+    save_state,
+    state_path,
+)
 from napari_construct.training.loop.training_run import PSEUDO_LABELS, TrainingRun
 from napari_construct.training.processes import join_processes
 from napari_construct.training.views.patches import PatchStore, load_patches
 from napari_construct.types import PathLike
 
 CALIBRATED: Final = (
-    "the balance of the classes, temperature and presence thresholds were fitted to the validation images; "
-    "scores on these images are optimistic from now on (calibrate_on_masks=false leaves that out)"
+    "class offsets, temperature and presence thresholds were fitted to the validation images; scores on "
+    "these images are optimistic from now on (calibrate_on_masks=false skips this)"
 )
 
 
 class TrainingSetup:
-    """Arguments of :func:`~napari_construct.train`, checked, and what follows from them."""
+    """Checked arguments of :func:`~napari_construct.train`, with encoders and data."""
 
     def __init__(
         self,
@@ -78,10 +84,10 @@ class TrainingSetup:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What the user should know before the first step."""
+        """Notices before the first step."""
         notices = []
         if self.teacher is None and self.config.weights.distillation:
-            notices.append("no teacher is named, so the model is trained without distillation")
+            notices.append("no teacher is set; the model is trained without distillation")
         steps, published = self.sampler.steps_per_epoch, self.config.model.preset == "published"
         if steps * self.config.epochs_of(steps) < LEAST_STEPS and not published:
             notices.append(
@@ -92,11 +98,11 @@ class TrainingSetup:
 
     @property
     def writes(self) -> bool:
-        """Whether there is something to write, and this process is the one to do it."""
+        """Whether this process writes files."""
         return self.output is not None and self.processes.is_main
 
     def finished_before(self) -> Checkpoint | None:
-        """The checkpoint of this very run, if it is complete already."""
+        """The checkpoint of this run, if it is complete."""
         if self.output is None:
             raise ConfigurationError(
                 "expected an output to resume from, got none; name the checkpoint's file"
@@ -104,7 +110,7 @@ class TrainingSetup:
         if state_path(self.output).exists() or not self.output.exists():
             return None
         checkpoint = load_checkpoint(self.output)
-        same = checkpoint.training.get("identity") == self.identity
+        same = present_identity(checkpoint.training.get("identity", {})) == self.identity
         return checkpoint if same and checkpoint.training.get("finished") else None
 
     def read(self) -> Steps[PatchStore]:
@@ -116,7 +122,7 @@ class TrainingSetup:
         return self.patches
 
     def open_state(self, run: TrainingRun, *, resume: bool) -> None:
-        """Restore the state, or write the first one: what cannot be written should fail now, not later."""
+        """Restore the state, or write the first one, so that an unwritable output fails early."""
         if self.output is None:
             return
         path = state_path(self.output)
@@ -134,7 +140,7 @@ class TrainingSetup:
             self.save_state(run)
 
     def save_state(self, run: TrainingRun) -> None:
-        """Write where the run stands."""
+        """Write the state of the run."""
         if self.writes and self.output is not None:
             run.progress.scaler = run.optimisation.scaler.state_dict()
             save_state(state_path(self.output), run.progress, self.identity, run.tensors())
@@ -195,7 +201,7 @@ class TrainingSetup:
         message: dict[str, Any] = {}
         if self.processes.is_main:
             patience = self.config.patience or run.epochs
-            last = epoch == run.epochs or run.progress.waited + 1 >= patience
+            last = epoch == run.epochs or run.progress.validations_since_best + 1 >= patience
 
             def predictor(calibration: Calibration) -> Predictor:
                 checkpoint = self._checkpoint(run, calibration, {}, epoch=epoch)
@@ -206,7 +212,7 @@ class TrainingSetup:
                 run.model, predictor, run.kept_levels, check_order=last
             )
             message = {"calibration": calibration.model_dump(mode="json"), "scores": scores}
-        told = self.processes.tell(message, self.device)
+        told = self.processes.broadcast(message, self.device)
         run.progress.calibration = told["calibration"]
         found: dict[str, float] = told["scores"]
         return found

@@ -1,4 +1,4 @@
-"""Where a training run stands: what it needs to go on as if it had never stopped.
+"""The state of a training run, from which it resumes exactly.
 
 A file of its own beside the checkpoint (``NAME.construct.training``), written like a checkpoint:
 safetensors and JSON, atomically, never pickle. Order and augmentation need no entry, as they are
@@ -16,6 +16,8 @@ from torch import Tensor
 
 from napari_construct.exceptions import CheckpointError, ConfigurationError
 from napari_construct.models.checkpoints.archive import damaged, read_archive, write_archive
+from napari_construct.settings import with_new_names
+from napari_construct.training.config.config import TrainingConfig
 
 KIND: Final = "napari-construct training state"
 FORMAT_VERSION: Final = 2
@@ -23,6 +25,9 @@ SUFFIX: Final = ".training"
 
 HARMLESS: Final = frozenset({"num_workers", "memory_limit_mb", "cache_folder", "cache_gb"})
 """Settings that may change on resume, because they change no number."""
+
+_OLD_NAMES: Final = {"namings": "pseudo_label_rounds_done", "waited": "validations_since_best"}
+"""Names of fields in earlier versions, each with the present one."""
 
 
 @dataclass(slots=True)
@@ -38,17 +43,17 @@ class Progress:
     history : list of dict
         Metrics of every finished epoch.
     calibration : dict
-        Of the last finished epoch.
+        Calibration of the last finished epoch.
     best : dict or None
-        Score, epoch, metrics and calibration of the best epoch, where it is kept.
-    waited : int
-        Validations since the best one.
+        Score, epoch, metrics and calibration of the best epoch, if it is kept.
+    validations_since_best : int
+        Validations without a better score.
     stopped : bool
         Whether training ended early.
     scaler : dict
-        Of the gradient scaler, in float16.
-    namings : int
-        How often pseudo labels were made.
+        State of the gradient scaler, in float16.
+    pseudo_label_rounds_done : int
+        Rounds of pseudo labels that are finished.
     """
 
     epoch: int = 0
@@ -57,10 +62,10 @@ class Progress:
     history: list[dict[str, float]] = field(default_factory=list)
     calibration: dict[str, Any] = field(default_factory=dict)
     best: dict[str, Any] | None = None
-    waited: int = 0
+    validations_since_best: int = 0
     stopped: bool = False
     scaler: dict[str, Any] = field(default_factory=dict)
-    namings: int = 0
+    pseudo_label_rounds_done: int = 0
 
 
 def state_path(output: Path) -> Path:
@@ -71,7 +76,7 @@ def state_path(output: Path) -> Path:
 def save_state(
     path: Path, progress: Progress, identity: Mapping[str, Any], tensors: Mapping[str, Mapping[str, Tensor]]
 ) -> None:
-    """Write a state; ``identity`` is what a resumed run must agree on."""
+    """Write a state; a resumed run must have the same ``identity``."""
     manifest = {
         "format": KIND,
         "format_version": FORMAT_VERSION,
@@ -84,7 +89,7 @@ def save_state(
 def load_state(
     path: Path, identity: Mapping[str, Any], names: frozenset[str], optional: frozenset[str]
 ) -> tuple[Progress, dict[str, dict[str, Tensor]]]:
-    """Read a state and compare it with the run that wants to go on.
+    """Read a state and compare it with the resuming run.
 
     Raises
     ------
@@ -102,16 +107,24 @@ def load_state(
         path, kind=KIND, version=FORMAT_VERSION, required=names, optional=optional
     )
     try:
-        progress = Progress(**manifest["progress"])
-        stored = dict(manifest["identity"])
+        progress = Progress(**with_new_names(manifest["progress"], _OLD_NAMES))
+        stored = present_identity(manifest["identity"])
     except (KeyError, TypeError, ValueError) as error:
         raise damaged(path, KIND, error) from error
     _compare(path, stored, identity)
     return progress, tensors
 
 
+def present_identity(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored identity with the present names of settings."""
+    found = dict(stored)
+    if isinstance(found.get("config"), Mapping):
+        found["config"] = TrainingConfig.renamed(found["config"])
+    return found
+
+
 def remove_partials(path: Path) -> None:
-    """Remove what killed runs left half-written for ``path``; call only for files one owns."""
+    """Remove partial files of killed runs for ``path``; call only for own files."""
     for partial in path.parent.glob(f".{path.name}*.part"):
         partial.unlink(missing_ok=True)
 

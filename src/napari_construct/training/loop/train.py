@@ -1,4 +1,4 @@
-"""Training with image-level labels, from a dataset to a checkpoint, as one job."""
+"""Training with image-level labels, from a dataset to a checkpoint."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def train(
     device: str = "auto",
     progress: Progress = None,
 ) -> Checkpoint:
-    """Train a model on patches whose classes are known and whose masks are not.
+    """Train a model on patches with image-level labels.
 
     Under ``accelerate launch`` (or ``torchrun``) every process runs this function with the same arguments;
     they share the batches, and the main process alone validates and writes.
@@ -40,19 +40,19 @@ def train(
     dataset : ImageLevelDataset
         The patches.
     config : TrainingConfig, optional
-        Settings; the defaults of the ``construct`` preset otherwise.
+        Settings; by default those of the ``construct`` preset.
     classes : ClassTable, optional
         Names, prompts and colours, one per class of the dataset and in its order.
     val : ImageLevelDataset or path, optional
         Validation data: patches with labels, or a folder with ``img`` and ``mask``.
     output : path, optional
-        Checkpoint to write after every validation, atomically; beside it lies the state for ``resume``
-        until the run is complete.
+        Checkpoint to write after every validation, atomically. Until the run is complete, the state for
+        ``resume`` lies beside it.
     resume : bool
-        Go on where an interrupted run of the same settings and data stopped. On a CPU the losses are
-        those of an uninterrupted run, bit by bit.
+        Resume an interrupted run of the same settings and data. On a CPU the losses equal those of an
+        uninterrupted run exactly.
     encoder, teacher : Encoder, optional
-        Instead of the catalogue's, for example with the user's own weights.
+        Replaces the catalogue's, for example with the user's own weights.
     start : Tensor, optional
         (k, p, d) start of the prototypes; ``config.prototype_start`` decides by default.
     device : str
@@ -107,7 +107,7 @@ def train_steps(
     Yields
     ------
     StepDone, EpochDone, Resumed, Notice, Event
-        Closing the generator stops after the present step; with ``output``, the state is saved.
+        Closing the generator stops after the current step; with ``output``, the state is saved.
     """
     job = TrainingSetup(dataset, config or TrainingConfig(), classes, val, output, encoder, teacher, device)
     if resume and (finished := job.finished_before()) is not None:
@@ -123,8 +123,8 @@ def train_steps(
         yield training.resumed()
     try:
         while not training.finished:
-            if training.wants_pseudo_labels:
-                yield from training.name_cells()
+            if training.pseudo_labels_due:
+                yield from training.make_pseudo_labels()
             if training.progress.step_in_epoch < training.steps_per_epoch:
                 yield training.step()
             else:

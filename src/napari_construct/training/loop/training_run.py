@@ -1,4 +1,4 @@
-"""One training run in memory: steps, and a state that can be taken and put back at any of them."""
+"""One training run in memory: steps, and a state that can be saved and restored at each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.loop.averaging import WeightAverage, estimate_norms, kept_weights
 from napari_construct.training.loop.optimiser_step import Optimisation
 from napari_construct.training.loop.precision import autocast
-from napari_construct.training.loop.pseudo_labels import naming_rounds, pseudo_label_steps
+from napari_construct.training.loop.pseudo_labels import pseudo_label_rounds_due, pseudo_label_steps
 from napari_construct.training.loop.state import Progress
 from napari_construct.training.loop.weight_update import one_step, rate_factor
 from napari_construct.training.objective.task import TrainingTask
@@ -37,16 +37,16 @@ class TrainingRun:
     task : TrainingTask
         On its device; holds the model.
     batches : Batches
-        What steps work on.
+        Batches of the steps.
     config : TrainingConfig
         The settings.
     device : torch.device
-        Where steps run.
+        Device of the steps.
 
     Attributes
     ----------
     kept_levels : callable or None
-        The encoder's levels of training patches by their indices, where a cache keeps them.
+        Returns stored levels of the encoder for indices of training patches, with a cache.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class TrainingRun:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done, or patience is at its end."""
+        """Whether all epochs are done or patience has run out."""
         return self.progress.stopped or self.progress.epoch >= self.epochs
 
     def step(self) -> StepDone:
@@ -105,7 +105,7 @@ class TrainingRun:
         )
 
     def resumed(self) -> Resumed:
-        """What is known of the part of the run that is over."""
+        """Steps, learning rates and metrics of the finished epochs."""
         ends = tuple(self.steps_per_epoch * (i + 1) for i in range(self.progress.epoch))
         return Resumed(
             "train",
@@ -121,18 +121,18 @@ class TrainingRun:
         return rate_factor(number, self.total_steps, schedule=config.schedule, warm_up=config.warm_up)
 
     @property
-    def wants_pseudo_labels(self) -> bool:
-        """Whether it is time to name the cells of mixed patches (again)."""
+    def pseudo_labels_due(self) -> bool:
+        """Whether a round of pseudo labels is due."""
         config, batches = self.config, self._drawn
-        if batches is None or config.pseudo_labels_from is None or config.labels_speak_of != "cells":
+        if batches is None or config.pseudo_labels_from is None or config.label_target != "cells":
             return False
-        due = naming_rounds(
+        due = pseudo_label_rounds_due(
             self.step_number, self.total_steps, config.pseudo_labels_from, config.pseudo_label_rounds
         )
-        return self.progress.namings < due and bool((batches.labels.sum(1) > 1).any())
+        return self.progress.pseudo_label_rounds_done < due and bool((batches.labels.sum(1) > 1).any())
 
-    def name_cells(self) -> Steps[None]:
-        """Let the averaged network name cells; averaging starts anew from the next step."""
+    def make_pseudo_labels(self) -> Steps[None]:
+        """Make pseudo labels with the averaged network; averaging restarts at the next step."""
         if (batches := self._drawn) is None:
             return
         with self.kept():
@@ -140,11 +140,11 @@ class TrainingRun:
             batches.pseudo_labels = yield from pseudo_label_steps(
                 self.model, batches.patches, batches.labels, self.config.pseudo_label_confidence, self.device
             )
-        self.progress.namings += 1
+        self.progress.pseudo_label_rounds_done += 1
         self.average = WeightAverage(self.parameters, self.config.average_decay)
 
     def kept(self) -> AbstractContextManager[None]:
-        """Put the present weights back when the block ends."""
+        """Restore the present weights when the block ends."""
         return kept_weights(self.modules())
 
     def use_average(self) -> Steps[None]:
@@ -175,7 +175,7 @@ class TrainingRun:
         return full
 
     def judge(self, score: float | None, metrics: Mapping[str, float], calibration: Calibration) -> bool:
-        """Remember the present weights if ``score`` is the highest so far, and count validations without.
+        """Keep the present weights if ``score`` is the best so far; count validations without a better one.
 
         Returns whether it is the highest; call it while the averaged weights are in the model.
         """
@@ -189,8 +189,10 @@ class TrainingRun:
                 "calibration": calibration.model_dump(mode="json"),
             }
             self.best = {f"best_{name}": _copied(m.state_dict()) for name, m in self.modules().items()}
-        progress.waited = 0 if better else progress.waited + 1
-        progress.stopped = self.config.patience is not None and progress.waited >= self.config.patience
+        progress.validations_since_best = 0 if better else progress.validations_since_best + 1
+        progress.stopped = (
+            self.config.patience is not None and progress.validations_since_best >= self.config.patience
+        )
         return better
 
     def tensors(self) -> State:
@@ -205,7 +207,7 @@ class TrainingRun:
         }
 
     def restore(self, progress: Progress, state: Mapping[str, Mapping[str, Tensor]]) -> None:
-        """Go back to a state taken by :meth:`tensors`."""
+        """Restore a state of :meth:`tensors`."""
         try:
             for name, module in self.modules().items():
                 module.load_state_dict(dict(state[name]), strict=True)
@@ -225,7 +227,7 @@ class TrainingRun:
 
     @property
     def _drawn(self) -> DrawnBatches | None:
-        """The batches, where views are drawn anew: only these can hold pseudo labels."""
+        """The batches, if their views are drawn in every step; only these hold pseudo labels."""
         return self.batches if isinstance(self.batches, DrawnBatches) else None
 
     def _pseudo_labels(self) -> State:
@@ -238,7 +240,7 @@ class TrainingRun:
             module.load_state_dict(self.best[f"best_{name}"], strict=True)
 
     def modules(self) -> dict[str, nn.Module]:
-        """What is trained, by the name it has in the state."""
+        """Trained modules, by their names in the state."""
         modules: dict[str, nn.Module] = {"head": self.model.head}
         if self.task.trains_encoder:
             modules["encoder"] = self.model.encoder

@@ -1,4 +1,4 @@
-"""From a loss to changed weights: what the steps of both stages share."""
+"""Weight update of both stages: from a loss to new weights."""
 
 from __future__ import annotations
 

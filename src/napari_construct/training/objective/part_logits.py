@@ -1,4 +1,4 @@
-"""Logits with the labels that speak of them: of whole parts, or of every cell of the CAM."""
+"""Logits with their labels, of parts of a mosaic or of cells of the CAM."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from napari_construct.training.views.partial_masks import UNKNOWN, at_cells
 def part_logits(
     cam: Float[Tensor, "b k h w"], batch: TrainingBatch, pooling: str
 ) -> tuple[Float[Tensor, "q k"], Float[Tensor, "q k"]]:
-    """Pooled logits and labels of every part of a mosaic that is there: patches first, then strips."""
+    """Pooled logits and labels of every part of a mosaic: patches first, then strips."""
     parts = parts_of(batch, (cam.shape[-2], cam.shape[-1]))
     return pool_logits(cam[parts.image], pooling, parts.place), parts.labels
 
@@ -24,14 +24,16 @@ def part_logits(
 def cell_logits(
     cam: Float[Tensor, "b k h w"], batch: TrainingBatch
 ) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k"]]:
-    """Logits of every cell of the CAM, and its labels: its class where named, those of its part elsewhere."""
+    """Logits and labels of every cell of the CAM: its pseudo label if it has one, else the labels of its
+    part.
+    """
     labels = batch.labels[:, :, None, None].expand_as(cam)
     if batch.pasted is not None:
         strip = share_of_cells(batch.pasted, (cam.shape[-2], cam.shape[-1]))[:, None] > 0.5
         own, other = (part[:, :, None, None] for part in batch.parts)
         labels = torch.where(strip, other, own)
-    if batch.named is not None:
-        named = at_cells(batch.named, (cam.shape[-2], cam.shape[-1])).long()
+    if batch.pseudo_labels is not None:
+        named = at_cells(batch.pseudo_labels, (cam.shape[-2], cam.shape[-1])).long()
         known = (named != UNKNOWN)[:, None]
         one = F.one_hot(named.clamp_max(cam.shape[1] - 1), cam.shape[1]).movedim(-1, 1)
         labels = torch.where(known, one.to(labels), labels)

@@ -1,7 +1,7 @@
-"""The objective: which losses, on what, with which weight.
+"""The objective: losses, their inputs and weights.
 
-The task owns the teacher, the memory bank and the weights; the model knows no loss. To try another
-objective, change or add a method of :class:`TrainingTask` and its entry in ``terms``.
+The task owns the teacher, the memory bank and the weights; the model holds no loss. To try another objective,
+change or add a method of :class:`TrainingTask` and its entry in ``terms``.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from napari_construct.losses.info_nce import ForegroundBackgroundContrast
 from napari_construct.losses.labelled_contrast import LabelledContrast
 from napari_construct.losses.partial_labels import (
     PartialLabels,
+    is_informative,
     partial_label_loss,
     presence_loss,
-    tells_something,
 )
 from napari_construct.losses.prototype_diversity import prototype_diversity
 from napari_construct.losses.relational_distillation import relational_distillation
@@ -45,13 +45,13 @@ __all__ = ["Features", "TrainingBatch", "TrainingTask"]
 class TrainingTask(nn.Module):
     """``task(batch)`` is ``{"loss": total, part: unweighted value, ...}``.
 
-    Parts whose weight is 0, or whose teacher is missing, are neither computed nor returned. With several
-    processes every value is this process's share: the sum over processes is the value of the whole batch.
+    Losses of weight 0, or without a teacher, are neither computed nor returned. With several processes every
+    value is this process's share: the sum over processes is the value of the whole batch.
 
     Parameters
     ----------
     model : ConstructNet
-        What is trained.
+        The trained model.
     teacher : Encoder or None
         Frozen; without one there is no distillation.
     config : TrainingConfig
@@ -59,7 +59,7 @@ class TrainingTask(nn.Module):
     labels : Tensor, optional
         (n, k) of the whole data set as an epoch draws it, for ``config.class_balance``.
     processes : Processes, optional
-        This one alone by default.
+        By default this process only.
 
     Raises
     ------
@@ -151,7 +151,7 @@ class TrainingTask(nn.Module):
         return self
 
     def _classification(self, batch: TrainingBatch, output: ConstructOutput) -> Tensor:
-        if self.config.labels_speak_of == "cells":
+        if self.config.label_target == "cells":
             return self._cells(batch, output)
         if batch.pasted is None:
             logits, labels = output.class_logits.float(), batch.labels
@@ -166,7 +166,7 @@ class TrainingTask(nn.Module):
         logits, labels = cell_logits(cam, batch)
         balanced = self.partial_labels if self.config.class_balance else None
         loss = (balanced or partial_label_loss)(logits, labels)
-        loss = loss * self.processes.mean_weight(int(tells_something(labels).sum()), loss)
+        loss = loss * self.processes.mean_weight(int(is_informative(labels).sum()), loss)
         if not self.config.weights.presence:
             return loss
         pooled, of_parts = part_logits(cam, batch, "strongest")

@@ -1,8 +1,8 @@
-"""Masks of training patches, made by the first stage: the truth of the second.
+"""Pseudo masks of training patches, made by the first stage for the second.
 
 The classes of a patch are known from its label, so the first stage only decides where each of them is.
-Asked for all classes, it also says where the label contradicts what it sees; such pixels are left out,
-because a wrong pixel teaches more harm than a missing one.
+Its probabilities over all classes show pixels where label and prediction disagree. These are left out: a
+wrong pixel harms more than a missing one.
 """
 
 from __future__ import annotations

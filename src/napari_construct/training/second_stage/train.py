@@ -67,20 +67,20 @@ def train_second_stage(
         Patches with labels, on which the result is calibrated, or a folder with ``img`` and ``mask``, on
         which it is only scored.
     output : path, optional
-        Checkpoint to write when all is done; a cancelled run writes nothing.
+        Checkpoint to write at the end; a cancelled run writes nothing.
     encoder : Encoder, optional
-        Of the first stage, where the catalogue cannot make it alone.
+        Encoder of the first stage, if the catalogue cannot load it.
     device : str
         "auto", "cpu", "cuda" ...
     any_encoder : bool
-        Take a first stage with an encoder of another hash as well.
+        Also accept a first stage with another encoder's hash.
     progress : bool or callable, optional
         True shows bars on standard error; a callable gets each event.
 
     Returns
     -------
     Checkpoint
-        Of the network "unet"; used like that of the first stage.
+        Checkpoint of the network "unet"; used like one of the first stage.
 
     Raises
     ------
@@ -198,7 +198,8 @@ def _notices(network: UNet, config: SecondStageConfig) -> tuple[str, ...]:
     if config.encoder_learning_rate is None or spec.redistributable:
         return ()
     text = (
-        f"the encoder {spec.id} stays frozen: its licence ({spec.licence}) does not let a checkpoint hold it"
+        f"the encoder {spec.id} stays frozen: its licence ({spec.licence}) does not allow its weights to "
+        "be stored in a checkpoint"
     )
     return (text,)
 

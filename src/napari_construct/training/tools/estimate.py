@@ -1,4 +1,4 @@
-r"""What a run will cost, from a few real steps of it.
+r"""Estimate time and memory of a run from a few real steps.
 
 The run is started on a few of its patches, with its own network, device and settings, and stopped after a
 few steps and the first validated image. Time adds up as
@@ -49,12 +49,12 @@ STEPS: Final = 3
 _PER_VALIDATION: Final = frozenset({"average", "calibrate", "validate", "epoch"})
 
 CALIBRATED: Final = 2000
-"""Patches that a calibration looks at, at most (``labelled_logits_steps``)."""
+"""Most patches of a calibration (``labelled_logits_steps``)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a run will cost.
+    """Time and memory of a run.
 
     Attributes
     ----------
@@ -65,11 +65,11 @@ class Estimate:
     steps, validations : int
         How many there are.
     memory : int
-        Bytes of main memory that the process will hold at most, this program included.
+        Peak main memory of the process in bytes.
     device_memory : int or None
         Bytes on a graphics card; None on a CPU.
     device : str
-        Where it was measured.
+        Device of the measurement.
     """
 
     seconds: float

@@ -1,7 +1,7 @@
-"""Calibration on patches that the network has not seen, when there are no others than the training ones.
+"""Calibration by cross-validation on the training patches.
 
-One slide (patient) after the other is left out, a model is trained without it, and its patches are
-scored by that model. What all of them say together is what a new slide can be expected to say.
+Each slide (patient) is left out once: a model is trained without it and scores its patches. Together these
+scores are those to expect on new slides.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def calibrate_left_out_steps(
     offsets: bool = True,
     device: str = "auto",
 ) -> Steps[Calibration]:
-    """Temperature, class offsets and presence thresholds from slides that are left out in turn.
+    """Temperature, class offsets and presence thresholds by leave-one-slide-out cross-validation.
 
     Parameters
     ----------
@@ -57,11 +57,10 @@ def calibrate_left_out_steps(
         Regular expression for the slide or patient in a file name, see
         :func:`~napari_construct.data.splits.group_names`.
     folds : int, optional
-        Groups are dealt to so many folds; one fold per group by default.
+        Number of folds; by default one per group.
     fit : callable, optional
         Trains the model of a fold; ``train_steps`` with ``config``, ``classes``, ``encoder`` and ``teacher``
-        by default. An encoder that was made from all patches has seen those that are left out: make it
-        anew inside ``fit``.
+        by default. An encoder trained on all patches has seen those left out; train it inside ``fit``.
     classes, encoder, teacher : optional
         For the default ``fit``.
     offsets : bool
@@ -112,8 +111,8 @@ def left_out_logits_steps(
     possible = [split for split in splits if _teaches_all(dataset.labels, split)]
     if not possible:
         raise DatasetError(
-            f"expected patches of every class in at least two groups of {groups!r}, got groups without which "
-            "a class has no patch left; use validation patches instead"
+            f"expected patches of every class in at least two groups of {groups!r}, got a class whose "
+            "patches are all in one fold; use validation patches instead"
         )
     parts = []
     for done, split in enumerate(possible):

@@ -1,4 +1,4 @@
-"""Does training reach the prediction? Measured with gradients, not argued.
+"""Check with gradients that training changes the prediction.
 
 A loss can fall for epochs and change no mask: in the published wiring the distilled level feeds
 nothing that the CAM is read from. For each part of the objective this check asks which parameters it
@@ -23,7 +23,7 @@ from napari_construct.training.views.batch import TrainingBatch
 
 @dataclass(frozen=True, slots=True)
 class LossReach:
-    """What one part of the objective does.
+    """Parameters that one loss trains.
 
     Attributes
     ----------
@@ -101,7 +101,7 @@ def self_check(
     Parameters
     ----------
     model : ConstructNet
-        The network; left as it is.
+        The network; it stays unchanged.
     teacher : Encoder or None
         For the distillation.
     objective : TrainingConfig

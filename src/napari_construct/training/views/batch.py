@@ -1,4 +1,4 @@
-"""What a step works on: views with their labels, and the frozen features of those views."""
+"""A batch: views with labels, and their frozen features."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class TrainingBatch:
         With ``pasted``, (b, k) labels of the patch and of its strip.
     features : Features or None
         Of the images, where they are known already.
-    named : Tensor or None
-        (b, h, w) uint8, classes of single pixels as far as they were found, ``UNKNOWN`` elsewhere (see
+    pseudo_labels : Tensor or None
+        (b, h, w) uint8, class of each pixel, ``UNKNOWN`` without a pseudo label (see
         :mod:`~napari_construct.training.loop.pseudo_labels`).
     """
 
@@ -61,7 +61,7 @@ class TrainingBatch:
     pasted: Bool[Tensor, "b h w"] | None = None
     parts: tuple[Tensor, ...] = ()
     features: Features | None = None
-    named: UInt8[Tensor, "b h w"] | None = None
+    pseudo_labels: UInt8[Tensor, "b h w"] | None = None
 
     def part(self, rows: slice) -> TrainingBatch:
         """Some of the views."""
@@ -71,7 +71,7 @@ class TrainingBatch:
             None if self.pasted is None else self.pasted[rows],
             tuple(labels[rows] for labels in self.parts),
             None if self.features is None else self.features.part(rows),
-            None if self.named is None else self.named[rows],
+            None if self.pseudo_labels is None else self.pseudo_labels[rows],
         )
 
 

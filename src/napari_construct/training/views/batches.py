@@ -1,4 +1,4 @@
-"""The batch of every step, drawn anew from patches."""
+"""The batch of every step, drawn from patches."""
 
 from __future__ import annotations
 
@@ -82,12 +82,12 @@ class DrawnBatches:
         seed, indices, share = self.config.seed, self.sampler.indices(step), self.config.augmentation.mosaic
         images, named = self._views(indices, step)
         labels = self.labels[indices].to(self.device)
-        batch = TrainingBatch(images, labels, named=named)
+        batch = TrainingBatch(images, labels, pseudo_labels=named)
         if share:
             images, pasted, partner = paste(images, share, generator(seed, "mosaic", step))
             batch = mosaic_batch(images, labels, pasted, labels[partner])
             if named is not None:
-                batch = replace(batch, named=torch.where(pasted, named[partner], named))
+                batch = replace(batch, pseudo_labels=torch.where(pasted, named[partner], named))
         return batch.part(self.processes.part(len(indices)))
 
     def _views(self, indices: list[int], step: int) -> tuple[Tensor, Tensor | None]:

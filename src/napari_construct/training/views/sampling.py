@@ -1,4 +1,4 @@
-r"""Which patches a step sees: all of them once, or classes and slides alike.
+r"""Sampling of patches: uniform, or balanced over classes and slides.
 
 Balanced drawing gives patch i the probability
 
@@ -124,7 +124,7 @@ def systematic_draw(probabilities: NDArray[np.float64], draw: torch.Generator) -
 
 
 def _within(members: NDArray[np.bool_], groups: Sequence[str]) -> NDArray[np.float64]:
-    """Probabilities of the members: groups alike, and patches of a group alike."""
+    """Probabilities of the members: equal for groups, and within a group for patches."""
     _, index = np.unique(np.asarray(groups), return_inverse=True)
     counts = np.bincount(index, weights=members)
     share = np.where(members, 1 / np.maximum(counts[index], 1), 0.0)
@@ -133,7 +133,9 @@ def _within(members: NDArray[np.bool_], groups: Sequence[str]) -> NDArray[np.flo
 
 
 def _class_shares(along: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Shares (k,) so that all classes occur alike; ``along`` (k, k) is how often drawing c draws d, too."""
+    """Shares (k,) so that all classes occur equally often; ``along`` (k, k) is how often drawing c draws d,
+    too.
+    """
     k = len(along)
     free = np.full(k, 1 / k)
     for _ in range(ROUNDS):

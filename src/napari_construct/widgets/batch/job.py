@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Labels, Layer
 
 from napari_construct.batch.ledger import Entry
 from napari_construct.batch.settings import BatchSettings
+from napari_construct.data.images import ImageFile
 from napari_construct.events import Event, Steps
 from napari_construct.results.areas import class_pixels
+from napari_construct.widgets.files.stored import placement
+from napari_construct.widgets.jobs.predictors import GetPredictor
 from napari_construct.widgets.layers import Plane, label_features, labels_layer, layer_shape, plane_at
+
+if TYPE_CHECKING:
+    from napari_construct.batch.runner import BatchReport
+    from napari_construct.batch.sources import Source
+    from napari_construct.inference.activation.predictor import Predictor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,18 +37,43 @@ class LayerInput:
     shape: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class SourcesFound(Event):
     """Keys and names of the images, in their order."""
 
-    items: tuple[tuple[str, str], ...] = ()
+    items: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BatchRequest:
+    """One batch.
+
+    Attributes
+    ----------
+    inputs : tuple of Path or LayerInput
+        Files, folders and layers.
+    settings : BatchSettings
+        Model, outputs and how images are segmented.
+    output : Path
+        The folder of the results.
+    get_predictor : callable
+        Loads the model of the settings.
+    restart : bool
+        Whether finished images are segmented again.
+    """
+
+    inputs: tuple[Path | LayerInput, ...]
+    settings: BatchSettings
+    output: Path
+    get_predictor: GetPredictor
+    restart: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BatchOutcome:
     """The report, and label layers for the image layers among the inputs."""
 
-    report: Any
+    report: BatchReport
     layers: tuple[Labels, ...]
 
 
@@ -52,37 +85,32 @@ def layer_input(layer: Any) -> LayerInput:
     return LayerInput(layer.name, stem, planes, shape)
 
 
-def batch_steps(
-    inputs: Sequence[Path | LayerInput],
-    settings: BatchSettings,
-    output: Path,
-    restart: bool,
-    get_predictor: Callable[[str, str], Any],
-) -> Steps[BatchOutcome]:
+def batch_job(request: BatchRequest) -> Steps[BatchOutcome]:
     """The whole job, in the worker's thread."""
+    settings = request.settings
     yield Event("loading the model", 0, 1)
-    predictor = get_predictor(settings.model, settings.device)
+    predictor = request.get_predictor()
     from napari_construct.batch.runner import run_batch_steps
     from napari_construct.batch.sources import find_sources
 
     yield Event("looking for images", 0, 1)
-    paths = [one for one in inputs if isinstance(one, Path)]
-    layers = [one for one in inputs if isinstance(one, LayerInput)]
+    paths = [one for one in request.inputs if isinstance(one, Path)]
+    layers = [one for one in request.inputs if isinstance(one, LayerInput)]
     sources = [*(find_sources(paths) if paths else ()), *(s for one in layers for s in _sources(one))]
     found = tuple((source.key, source.stem) for source in sources)
     yield SourcesFound("looking for images", 1, 1, items=found)
+    output, restart = request.output, request.restart
     report = yield from run_batch_steps(sources, predictor, settings, output, restart=restart)
     yield Event("making the layers", 0, 1)
     made = [_layer(one, report, predictor) for one in layers] if "mask" in settings.outputs else []
     return BatchOutcome(report, tuple(layer for layer in made if layer is not None))
 
 
-def _sources(given: LayerInput) -> list[Any]:
+def _sources(given: LayerInput) -> list[Source]:
     from napari_construct.batch.sources import array_source
-    from napari_construct.data.images import ImageFile
 
-    def reader(plane: Plane) -> Callable[[], Any]:
-        def read() -> Any:
+    def reader(plane: Plane) -> Callable[[], ImageFile]:
+        def read() -> ImageFile:
             pixels, notices = plane.rgb()
             return ImageFile(pixels, plane.mpp, notices, Path(plane.name))
 
@@ -95,7 +123,7 @@ def _sources(given: LayerInput) -> list[Any]:
     ]
 
 
-def _layer(given: LayerInput, report: Any, predictor: Any) -> Labels | None:
+def _layer(given: LayerInput, report: BatchReport, predictor: Predictor) -> Labels | None:
     """The masks of a layer's planes in its own shape; planes that failed are empty."""
     from napari_construct.data.masks import read_mask
 
@@ -129,7 +157,7 @@ def place_of(key: str) -> tuple[Path, int]:
     return Path(key), 0
 
 
-def open_steps(entry: Entry, output: Path) -> Steps[list[Layer]]:
+def open_job(entry: Entry, output: Path) -> Steps[list[Layer]]:
     """Layers of an image of a batch, with its mask where there is one."""
     from napari_construct.data.stacks import read_plane
     from napari_construct.results.read import load_result
@@ -137,10 +165,8 @@ def open_steps(entry: Entry, output: Path) -> Steps[list[Layer]]:
     yield Event("reading the image", 0, 1)
     path, plane = place_of(entry.key)
     image = read_plane(path, plane)
-    placement: dict[str, Any] = {}
-    if image.mpp is not None:
-        placement = {"scale": (image.mpp, image.mpp), "units": ("micrometer", "micrometer")}
-    layers: list[Layer] = [Image(image.pixels, name=entry.name, rgb=True, **placement)]
+    place = placement(image.mpp)
+    layers: list[Layer] = [Image(image.pixels, name=entry.name, rgb=True, **place)]
     if "mask" in entry.files:
         stored = load_result(output / entry.files["mask"])
         layers.append(
@@ -150,7 +176,7 @@ def open_steps(entry: Entry, output: Path) -> Steps[list[Layer]]:
                 entry.name,
                 features=label_features(stored),
                 record=stored.record,
-                **placement,
+                **place,
             )
         )
     return layers

@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from napari.layers import Labels
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_construct.widgets.evaluate.settings import EvaluateSettings
-from napari_construct.widgets.fields.controls import form_layout, line_edit, named
+from napari_construct.widgets.fields.controls import line_edit, named
 from napari_construct.widgets.fields.fields import ChoiceField
-from napari_construct.widgets.fields.layout import fold
+from napari_construct.widgets.fields.layout import fold, form, stacked
 from napari_construct.widgets.fields.path_row import PathRow
 from napari_construct.widgets.jobs.model_loader import NO_MODEL
 from napari_construct.widgets.layers import METADATA_KEY
@@ -112,20 +112,17 @@ class EvaluateInput(QWidget):
 
     def _build_layout(self) -> None:
         layers, folders = self._pages.values()
-        form = form_layout(layers)
-        form.addRow("Prediction", self.prediction)
-        form.addRow("Ground truth", self.truth)
-        form.addRow("First class", self.first)
-        column = QVBoxLayout(folders)
-        column.setContentsMargins(0, 0, 0, 0)
-        rows = form_layout()
+        pair = form(layers)
+        pair.addRow("Prediction", self.prediction)
+        pair.addRow("Ground truth", self.truth)
+        pair.addRow("First class", self.first)
+        rows = form()
         rows.addRow("Images", self.images)
         rows.addRow("Masks", self.masks)
         rows.addRow("Model", self.model)
-        column.addLayout(rows)
-        column.addWidget(fold("Options", "Settings of the segmentation", self.options, folders))
+        stacked(folders, rows, fold("Options", "Settings of the segmentation", self.options, folders))
         folders.hide()
-        outer = form_layout(self)
+        outer = form(self)
         outer.addRow("Compare", self.mode)
         outer.addRow(layers)
         outer.addRow(folders)

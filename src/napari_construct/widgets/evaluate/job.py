@@ -20,6 +20,7 @@ from napari_construct.metrics.segmentation import confusion_matrix
 from napari_construct.widgets.evaluate.errors import errors_layer, errors_of
 from napari_construct.widgets.evaluate.scores import Scored
 from napari_construct.widgets.evaluate.settings import EvaluateSettings
+from napari_construct.widgets.files.stored import placement
 from napari_construct.widgets.jobs.imports import importing
 from napari_construct.widgets.layers import METADATA_KEY, labels_layer, twin_placement
 
@@ -45,6 +46,40 @@ class LayerPair:
     truth: Any
     classes: tuple[str, ...]
     placement: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LayersRequest:
+    """Compare two labels layers."""
+
+    pair: LayerPair
+    settings: EvaluateSettings
+
+
+@dataclass(frozen=True, slots=True)
+class FoldersRequest:
+    """Run a model over images and compare with masks; without ``masks`` they lie in img and mask inside."""
+
+    images: Path
+    masks: Path | None
+    settings: EvaluateSettings
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRequest:
+    """Open one image of folders; ``table`` holds the classes of its mask."""
+
+    image: Path
+    mask: Path
+    settings: EvaluateSettings
+    table: ClassTable
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenedImage:
+    """An image of folders with truth, prediction and errors."""
+
+    layers: tuple[Layer, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +119,12 @@ def _named_in_features(layer: Any) -> tuple[str, ...]:
     return tuple(map(str, features["class"]))
 
 
-def layers_job(pair: LayerPair, settings: EvaluateSettings) -> Steps[Evaluated]:
+def evaluate_job(request: LayersRequest | FoldersRequest) -> Steps[Evaluated]:
+    """Compare two layers, or run a model over folders of images and masks."""
+    return layers_job(request) if isinstance(request, LayersRequest) else folders_job(request)
+
+
+def layers_job(request: LayersRequest) -> Steps[Evaluated]:
     """Count, plane by plane, and map the errors.
 
     Raises
@@ -94,6 +134,7 @@ def layers_job(pair: LayerPair, settings: EvaluateSettings) -> Steps[Evaluated]:
     """
     from napari_construct.widgets.evaluate import confusion_plot  # noqa: F401 - slow to import
 
+    pair, settings = request.pair, request.settings
     planes = list(product(*map(range, pair.prediction.shape[:-2])))
     ignore = {*settings.ignore, *({0} if settings.first_class else ())}
     names = pair.classes
@@ -144,9 +185,9 @@ def load_libraries() -> None:
         from napari_construct.widgets.evaluate import confusion_plot  # noqa: F401
 
 
-def folders_job(images: Path, masks: Path | None, settings: EvaluateSettings) -> Steps[Evaluated]:
+def folders_job(request: FoldersRequest) -> Steps[Evaluated]:
     """As ``napari-construct evaluate``; scores and intervals are computed here, not in the GUI thread."""
-    pairs = find_pairs(images, masks)
+    pairs, settings = find_pairs(request.images, request.masks), request.settings
     yield Event("loading the model", 0, 1)
     load_libraries()
     from napari_construct.evaluation.evaluate import evaluate_steps
@@ -163,8 +204,9 @@ def folders_job(images: Path, masks: Path | None, settings: EvaluateSettings) ->
     return Evaluated(Scored(report.classes.names, matrices, {}, report, report.to_dict()))
 
 
-def image_job(image: Path, mask: Path, settings: EvaluateSettings, table: ClassTable) -> Steps[list[Layer]]:
+def image_job(request: ImageRequest) -> Steps[OpenedImage]:
     """One image of folders as layers: image, truth, prediction, errors."""
+    image, mask, settings, table = request.image, request.mask, request.settings, request.table
     load_libraries()
     from napari_construct.data.images import read_image
     from napari_construct.inference.loading import load_model
@@ -175,9 +217,7 @@ def image_job(image: Path, mask: Path, settings: EvaluateSettings, table: ClassT
     file, truth = read_image(image), read_mask(mask)
     result = yield from segment_steps(file.pixels, predictor, settings.segment, mpp=file.mpp, name=image.stem)
     yield Event("making the layers", 0, 1)
-    place: dict[str, Any] = {}
-    if file.mpp is not None:
-        place = {"scale": (file.mpp, file.mpp), "units": ("micrometer", "micrometer")}
+    place = placement(file.mpp)
     scored = ~np.isin(truth, list(settings.ignore)) & (truth < len(table))
     shown = np.where(scored, truth.astype(np.int64) + 1, 0).astype(np.uint8)
     features = {"index": list(range(1, len(table) + 1)), "class": list(table.names)}
@@ -185,9 +225,9 @@ def image_job(image: Path, mask: Path, settings: EvaluateSettings, table: ClassT
     truth_layer.name, truth_layer.visible = f"{image.stem} (truth)", False
     left_out = np.unique(truth[~scored]).tolist()
     errors = errors_layer(errors_of(truth.astype(np.int64), result.labels, left_out), image.stem, **place)
-    return [
-        Image(file.pixels, name=image.stem, rgb=True, **place),
-        truth_layer,
-        labels_layer(result.labels, table, image.stem, features=features, record=result.record, **place),
-        errors,
-    ]
+    prediction = labels_layer(
+        result.labels, table, image.stem, features=features, record=result.record, **place
+    )
+    return OpenedImage(
+        (Image(file.pixels, name=image.stem, rgb=True, **place), truth_layer, prediction, errors)
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_construct.exceptions import ConstructError
 from napari_construct.widgets.evaluate.export import export
@@ -14,6 +14,7 @@ from napari_construct.widgets.evaluate.score_table import ScoreTable
 from napari_construct.widgets.evaluate.scores import COLUMNS, HEADS, Scored
 from napari_construct.widgets.fields.controls import button, named
 from napari_construct.widgets.fields.fields import ChoiceField
+from napari_construct.widgets.fields.layout import stacked
 
 _FILES: Final = "HTML page (*.html);;Table (*.csv);;JSON (*.json)"
 _SUFFIXES: Final = (".html", ".csv", ".json")
@@ -41,10 +42,7 @@ class EvaluateOutcome(QWidget):
         self.images.cellDoubleClicked.connect(self._on_double_click)
         tip = "Save the scores as an HTML page, a CSV table or JSON"
         save = button("Save scores...", tip, self.askFile, self, name="Save scores")
-        self._layout = QVBoxLayout(self)
-        self._layout.setContentsMargins(0, 0, 0, 0)
-        for part in (self._column, self.table, self.images, save):
-            self._layout.addWidget(part)
+        self._layout = stacked(self, self._column, self.table, self.images, save)
         self.hide()
 
     def scored(self) -> Scored | None:

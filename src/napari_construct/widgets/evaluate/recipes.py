@@ -5,8 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from napari_construct.widgets.evaluate.job import LayerPair
-from napari_construct.widgets.evaluate.settings import EvaluateSettings
+from napari_construct.widgets.evaluate.job import FoldersRequest, LayersRequest
 from napari_construct.widgets.parts.recipes import (
     device_argument,
     segment_arguments,
@@ -20,9 +19,20 @@ def folders(images: Path, masks: Path | None) -> tuple[Path, Path]:
     return (images / "img", images / "mask") if masks is None else (images, masks)
 
 
-def folders_as_python(images: Path, masks: Path | None, settings: EvaluateSettings) -> str:
+def as_python(request: LayersRequest | FoldersRequest) -> str:
+    """A script with the same scores."""
+    return layers_as_python(request) if isinstance(request, LayersRequest) else folders_as_python(request)
+
+
+def as_command(request: LayersRequest | FoldersRequest) -> str:
+    """A command of ``napari-construct`` with the same scores; empty for layers, which are in napari only."""
+    return "" if isinstance(request, LayersRequest) else folders_as_command(request)
+
+
+def folders_as_python(request: FoldersRequest) -> str:
     """A script; its ``report`` holds the scores."""
-    first, second = folders(images, masks)
+    first, second = folders(request.images, request.masks)
+    settings = request.settings
     return (
         "from napari_construct import SegmentSettings, evaluate\n"
         "\n"
@@ -33,9 +43,10 @@ def folders_as_python(images: Path, masks: Path | None, settings: EvaluateSettin
     )
 
 
-def folders_as_command(images: Path, masks: Path | None, settings: EvaluateSettings) -> str:
+def folders_as_command(request: FoldersRequest) -> str:
     """A command with the same scores."""
-    first, second = folders(images, masks)
+    first, second = folders(request.images, request.masks)
+    settings = request.settings
     words = ["napari-construct", "evaluate", str(first), str(second), "--model", settings.model]
     for value in settings.ignore:
         words += ["--ignore", str(value)]
@@ -47,8 +58,9 @@ def folders_as_command(images: Path, masks: Path | None, settings: EvaluateSetti
     return shlex.join(words) + "\n"
 
 
-def layers_as_python(pair: LayerPair, settings: EvaluateSettings) -> str:
+def layers_as_python(request: LayersRequest) -> str:
     """Lines for napari's console, with the ``scores`` and ``matrix`` of the widget."""
+    pair, settings = request.pair, request.settings
     first = settings.first_class
     ignore = sorted(value - first for value in {*settings.ignore, *((0,) if first else ())})
     prediction, truth = (f"np.asarray(viewer.layers[{name!r}].data)" for name in pair.names)

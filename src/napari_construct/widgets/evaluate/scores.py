@@ -6,13 +6,16 @@ import csv
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_construct.metrics.ratio import known_mean
 from napari_construct.metrics.segmentation import precision_recall, scores_from_confusion
+
+if TYPE_CHECKING:  # imports torch
+    from napari_construct.evaluation.report.report import EvaluationReport
 
 COLUMNS: Final = {"predicted": "Predicted class presence", "oracle": "Class presence of the mask"}
 HEADS: Final = ("class", "IoU", "Dice", "precision", "recall")
@@ -39,7 +42,7 @@ class Scored:
     names: tuple[str, ...]
     matrices: Mapping[str, NDArray[np.int64]]
     about: Mapping[str, Any] = field(default_factory=dict)
-    report: Any = None
+    report: EvaluationReport | None = None
     content: Mapping[str, Any] | None = None
 
     def numbers(self, column: str = "predicted") -> dict[str, list[float]]:

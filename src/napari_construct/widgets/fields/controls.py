@@ -9,7 +9,6 @@ from qtpy.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
     QComboBox,
-    QFormLayout,
     QHeaderView,
     QLabel,
     QLineEdit,
@@ -62,16 +61,6 @@ def narrow(combo: QComboBox, letters: int = 8) -> None:
     """Make a combo box ask for the width of some letters, not of its longest item."""
     combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     combo.setMinimumContentsLength(letters)
-
-
-def form_layout(
-    parent: QWidget | None = None, margins: tuple[int, int, int, int] = (0, 0, 0, 0)
-) -> QFormLayout:
-    """Rows of labels and fields; fields take the width that is left."""
-    form = QFormLayout(parent)
-    form.setContentsMargins(*margins)
-    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-    return form
 
 
 class ReadOnlyTable(QTableWidget):

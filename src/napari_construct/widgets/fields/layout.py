@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QColor, QIcon, QPixmap
-from qtpy.QtWidgets import QFrame, QGroupBox, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QFormLayout,
+    QFrame,
+    QGroupBox,
+    QLayout,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 from superqt import QCollapsible
 
 from napari_construct.widgets.fields.controls import named
@@ -44,6 +54,23 @@ def boxed(title: str, content: QWidget) -> QGroupBox:
     return box
 
 
+def stacked(widget: QWidget, *parts: QWidget | QLayout) -> QVBoxLayout:
+    """Lay out the parts of a widget below each other, without margins."""
+    layout = QVBoxLayout(widget)
+    layout.setContentsMargins(0, 0, 0, 0)
+    for part in parts:
+        (layout.addLayout if isinstance(part, QLayout) else layout.addWidget)(part)
+    return layout
+
+
+def form(parent: QWidget | None = None) -> QFormLayout:
+    """An empty form without margins, whose fields are as wide as the dock."""
+    layout = QFormLayout(parent)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    return layout
+
+
 _USUAL_WIDTH = 300
 """Pixels; wide enough for the title that napari gives a dock."""
 
@@ -70,21 +97,29 @@ class VerticalScroll(QScrollArea):
         return int(self.widget().minimumSizeHint().width() + bar)
 
 
-def column(dock: QWidget) -> QVBoxLayout:
-    """An empty column for the scrolling parts of a dock widget; :func:`fill_dock` adds it."""
+def fill_dock(
+    dock: QWidget,
+    parts: Iterable[QWidget | QLayout],
+    below: Iterable[QWidget],
+    *,
+    grows: QWidget | None = None,
+) -> None:
+    """Lay out a dock widget: parts in a scrolling column, and below it the parts that stay in view.
+
+    The part that ``grows`` gets the space that is left; without one it stays empty at the bottom.
+    """
     inside = QWidget(dock)
     inside.setObjectName("inside")
-    layout = QVBoxLayout(inside)
-    layout.setContentsMargins(0, 0, 6, 0)
-    return layout
-
-
-def fill_dock(dock: QWidget, scrolled: QVBoxLayout, *below: QWidget) -> None:
-    """Lay out a dock widget: a scrolling column, and below it the parts that stay in view."""
+    column = stacked(inside, *parts)
+    column.setContentsMargins(0, 0, 6, 0)
+    if grows is None:
+        column.addStretch(1)
+    else:
+        column.setStretchFactor(grows, 1)
     outer = QVBoxLayout(dock)
-    outer.addWidget(VerticalScroll(scrolled.parentWidget(), dock), 1)
-    for part in below:
-        outer.addWidget(part)
+    outer.addWidget(VerticalScroll(inside, dock), 1)
+    for widget in below:
+        outer.addWidget(widget)
 
 
 def swatch(colour: str, side: int = 14) -> QIcon:

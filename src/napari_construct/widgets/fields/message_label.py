@@ -6,15 +6,17 @@ import platform
 import re
 import sys
 import traceback
+from dataclasses import dataclass
 from enum import Enum
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QLabel, QWidget
 
 from napari_construct.exceptions import ConstructError
 from napari_construct.widgets.fields.controls import button, wrapped_label
+from napari_construct.widgets.fields.layout import stacked
 
 _BREAK = re.compile(r"[/\\_.]")
 
@@ -27,6 +29,23 @@ class Level(Enum):
     ERROR = "#D55E00"
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """The reason why something cannot be done, for a person; false if there is none."""
+
+    text: str = ""
+    level: Level = Level.INFO
+    error: BaseException | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.text)
+
+
+def problem_of(error: BaseException) -> Problem:
+    """An error as a message whose details can be copied."""
+    return Problem(plain(error), Level.ERROR, error)
+
+
 class MessageLabel(QWidget):
     """A wrapped text with a bar in the colour of its level; hidden while empty."""
 
@@ -37,10 +56,7 @@ class MessageLabel(QWidget):
         self._label = self._build_label()
         tip = "Copy versions and the technical error message for a bug report"
         self._copy = button("Copy details", tip, self._copy_details, self, name="Copy details of the error")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._label)
-        layout.addWidget(self._copy)
+        stacked(self, self._label, self._copy)
         self.hide()
 
     def text(self) -> str:

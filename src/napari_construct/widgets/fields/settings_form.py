@@ -11,9 +11,9 @@ from qtpy.QtWidgets import QAbstractButton, QFormLayout, QGroupBox, QWidget
 
 from napari_construct.exceptions import ConstructError
 from napari_construct.settings import Settings
-from napari_construct.widgets.fields.controls import form_layout, named, tick
+from napari_construct.widgets.fields.controls import named, tick
 from napari_construct.widgets.fields.fields import SwitchField
-from napari_construct.widgets.fields.layout import fold
+from napari_construct.widgets.fields.layout import fold, form
 from napari_construct.widgets.fields.row_fields import field_of, schema_of
 from napari_construct.widgets.fields.rows import Group, Row
 
@@ -43,7 +43,7 @@ class SettingsForm(QWidget, Generic[Edited]):
         self._ticks: dict[str, QAbstractButton | QGroupBox] = {}
         self._starts: dict[str, Any] = {}
         self._quiet = True
-        self._build(form_layout(self), rows)
+        self._build(form(self), rows)
         self._show(start)
 
     def value(self) -> Edited:
@@ -128,12 +128,12 @@ class SettingsForm(QWidget, Generic[Edited]):
                 value = start
         return value
 
-    def _build(self, form: QFormLayout, rows: Sequence[Row | Group]) -> None:
+    def _build(self, layout: QFormLayout, rows: Sequence[Row | Group]) -> None:
         for row in rows:
             if isinstance(row, Group):
-                form.addRow(self._group(row, form.parentWidget()))
+                layout.addRow(self._group(row, layout.parentWidget()))
             else:
-                self._add(row, form)
+                self._add(row, layout)
 
     def _group(self, group: Group, parent: QWidget) -> QWidget:
         box = QWidget(parent) if group.folded else QGroupBox(group.title, parent)
@@ -141,28 +141,30 @@ class SettingsForm(QWidget, Generic[Edited]):
             box.setCheckable(True)
             self._add_tick(group.key, box, group.title, group.start)
         box.setToolTip(group.tip)
-        form = form_layout(box, (0, 0, 0, 0) if group.folded else (4, 8, 4, 4))
-        self._build(form, group.rows)
+        rows = form(box)
+        if not group.folded:
+            rows.setContentsMargins(4, 8, 4, 4)
+        self._build(rows, group.rows)
         if group.folded:
             return fold(group.title, group.tip, box, parent)
         return box
 
-    def _add(self, row: Row, form: QFormLayout) -> None:
+    def _add(self, row: Row, layout: QFormLayout) -> None:
         schema = schema_of(self._owner(row.key), row.key.rpartition(".")[2])
-        field = field_of(row, schema, form.parentWidget())
+        field = field_of(row, schema, layout.parentWidget())
         self._fields[row.key] = field
         describe(field, row.words, row.tip)
         field.edited.connect(self._on_edited)
         if isinstance(field, SwitchField):
-            form.addRow(field)
+            layout.addRow(field)
         elif row.usual and "null" in schema["types"]:
-            own = tick(row.words, row.tip, form.parentWidget())
+            own = tick(row.words, row.tip, layout.parentWidget())
             own.toggled.connect(field.setEnabled)
             field.setEnabled(False)
             self._add_tick(row.key, own, f"{row.words}, custom value", row.start)
-            form.addRow(own, field)
+            layout.addRow(own, field)
         else:
-            form.addRow(row.words, field)
+            layout.addRow(row.words, field)
 
     def _add_tick(self, key: str, box: Any, name: str, start: Any) -> None:
         self._ticks[key], self._starts[key] = box, start

@@ -14,7 +14,7 @@ import numpy as np
 from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
-from napari_construct.classes import ClassTable, TissueClass, dealt, hex_of
+from napari_construct.classes import ClassTable, TissueClass, hex_of, palette_colour
 from napari_construct.data.rgb import as_rgb
 from napari_construct.exceptions import InputError
 from napari_construct.export.own_files import record_path, refuse_others
@@ -69,7 +69,7 @@ def class_table(layer: Labels) -> ClassTable:
 def _colour(layer: Labels, value: int) -> str:
     rgba = np.asarray(layer.get_color(value), dtype=float)
     if rgba.shape != (4,) or not rgba[3]:
-        return dealt(value - 1)
+        return palette_colour(value - 1)
     return hex_of(np.rint(255 * rgba))
 
 

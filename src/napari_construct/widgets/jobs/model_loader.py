@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_construct.widgets.fields.message_label import Level, plain
-from napari_construct.widgets.jobs.predictors import LoadedModel, LoadSteps, ModelChoice, load_steps
-from napari_construct.widgets.jobs.run_control import RunControl
+from napari_construct.events import Steps
+from napari_construct.widgets.fields.message_label import Problem, problem_of
+from napari_construct.widgets.jobs.predictors import GetPredictor, LoadedModel, ModelChoice, load_steps
 from napari_construct.widgets.jobs.workers import Job
 
 NO_MODEL: Final = "Choose a model: open a checkpoint file."
@@ -23,16 +24,19 @@ class ModelLoader(QObject):
     models : LoadedModel
         Loads and keeps the model.
     steps : callable
-        From model, device and ``models.get`` to the job whose result :attr:`loaded` tells.
+        From a function that loads the model to the job whose result :attr:`loaded` tells.
     """
 
     loaded = Signal(object)
     """What loading the model that was asked for last returned: by default its predictor."""
     changed = Signal()
-    """What :meth:`isLoading` and :meth:`error` say."""
+    """What :meth:`isLoading` and :meth:`problem` say."""
 
     def __init__(
-        self, models: LoadedModel, parent: QObject | None = None, steps: LoadSteps = load_steps
+        self,
+        models: LoadedModel,
+        parent: QObject | None = None,
+        steps: Callable[[GetPredictor], Steps[object]] = load_steps,
     ) -> None:
         super().__init__(parent)
         self._models, self._steps = models, steps
@@ -42,9 +46,13 @@ class ModelLoader(QObject):
     def isLoading(self) -> bool:
         return self._job is not None
 
-    def error(self) -> Exception | None:
-        """Why the model asked for last cannot be loaded."""
-        return self._error
+    def problem(self, model: ModelChoice) -> Problem:
+        """Why this model cannot be run yet, if so."""
+        if not model:
+            return Problem(NO_MODEL)
+        if self._error is not None:
+            return problem_of(self._error)
+        return Problem("The model is being loaded..." if self.isLoading() else "")
 
     def load(self, model: ModelChoice, device: str) -> None:
         """Load a model; an empty name only forgets the one before."""
@@ -53,14 +61,14 @@ class ModelLoader(QObject):
             self._job = None
         self._error = None
         if model:
-            steps = partial(self._steps, model, device, self._models.get)
+            steps = partial(self._steps, self._models.getter(model, device))
             self._job = job = Job("Load the model", steps, self)
             job.returned.connect(self._on_loaded)
             job.failed.connect(self._on_failed)
             job.start()
         self.changed.emit()
 
-    def _on_loaded(self, found: Any) -> None:
+    def _on_loaded(self, found: object) -> None:
         if self.sender() is self._job:  # no other model was chosen meanwhile
             self._job = None
             self.loaded.emit(found)
@@ -70,16 +78,3 @@ class ModelLoader(QObject):
         if self.sender() is self._job:
             self._job, self._error = None, error
             self.changed.emit()
-
-
-def model_missing(control: RunControl, model: str, error: Exception | None, *, loading: bool) -> bool:
-    """Say in a control why there is no model to run yet; whether there is none."""
-    if not model:
-        control.setBlocked(NO_MODEL)
-    elif error is not None:
-        control.setBlocked(plain(error), Level.ERROR, error)
-    elif loading:
-        control.setBlocked("The model is being loaded...")
-    else:
-        return False
-    return True

@@ -6,14 +6,54 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from napari_construct.events import Event, Steps
+from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
+from napari_construct.results.result import SegmentationResult
+from napari_construct.types import RGBImage
 from napari_construct.widgets.jobs.imports import importing
+from napari_construct.widgets.layers import Decided
 
-LoadModel = Callable[..., Any]
+if TYPE_CHECKING:  # these load torch
+    from napari_construct.inference.activation.predictor import Predictor
+    from napari_construct.inference.decision.decider import Decider
+    from napari_construct.inference.decision.evidence import Window
+    from napari_construct.inference.zero_shot.predictor import ZeroShotPredictor
+
+ModelChoice = str | ZeroShotSettings
+"""Name of a bundled model, path of a checkpoint, or an encoder and words."""
+
+_Key = tuple[ModelChoice, str, tuple[int, int] | None]
+"""Model, device, and the state of its file."""
+
+GetPredictor = Callable[[], "Predictor"]
+"""Loads the predictor of a request, in the worker's thread; slow the first time."""
+
+
+@runtime_checkable
+class LoadModel(Protocol):
+    """As ``inference.loading.load_model``."""
+
+    def __call__(self, model: ModelChoice, *, device: str) -> Predictor: ...
+
+
+@runtime_checkable
+class DecidedSteps(Protocol):
+    """As ``inference.segment.decided_steps``: the result, and what Refine goes on with, if anything."""
+
+    def __call__(
+        self,
+        image: RGBImage,
+        predictor: Predictor,
+        settings: SegmentSettings,
+        *,
+        mpp: float | None,
+        name: str,
+    ) -> Steps[tuple[SegmentationResult, Decider | None]]: ...
 
 
 class LoadedModel:
@@ -28,36 +68,39 @@ class LoadedModel:
     def __init__(self, load_model: LoadModel) -> None:
         self._load_model = load_model
         self._lock = threading.Lock()
-        self._key: tuple[Any, ...] | None = None
-        self._predictor: Any = None
+        self._kept: tuple[_Key, Predictor] | None = None
 
-    def get(self, model: str | ZeroShotSettings, device: str) -> Any:
+    def getter(self, model: ModelChoice, device: str) -> GetPredictor:
+        """A function for a worker's thread that returns the predictor of a model on a device."""
+        return partial(self.get, model, device)
+
+    def get(self, model: ModelChoice, device: str) -> Predictor:
         """The predictor of a model on a device."""
         with self._lock:
             key = (model, device, _state(model))
-            if key != self._key and self._redescribe(model, device):
-                self._key = key
-            elif key != self._key:
-                # first let go of the old one: two may not fit into memory
-                self._predictor = self._key = None
-                _give_back()
-                try:
-                    self._predictor = self._load_model(model, device=device)
-                except Exception as error:
-                    _forget_frames(error)
-                    raise
-                self._key = key
-            return self._predictor
+            if self._kept is None or self._kept[0] != key:
+                self._kept = key, self._redescribed(model, device) or self._loaded(model, device)
+            return self._kept[1]
 
-    def _redescribe(self, model: str | ZeroShotSettings, device: str) -> bool:
-        """Give the encoder that is loaded other words, if that is all that changed."""
-        before, place, _ = self._key or (None, None, None)
+    def _loaded(self, model: ModelChoice, device: str) -> Predictor:
+        self._kept = None  # first let go of the old one: two may not fit into memory
+        _give_back()
+        try:
+            return self._load_model(model, device=device)
+        except Exception as error:
+            _forget_frames(error)
+            raise
+
+    def _redescribed(self, model: ModelChoice, device: str) -> Predictor | None:
+        """The encoder that is loaded with other words, if that is all that changed."""
+        if self._kept is None:
+            return None
+        (before, place, _), predictor = self._kept
         if not isinstance(model, ZeroShotSettings) or not isinstance(before, ZeroShotSettings):
-            return False
+            return None
         if (model.encoder, device) != (before.encoder, place):
-            return False
-        self._predictor = self._predictor.described(model)
-        return True
+            return None
+        return cast("ZeroShotPredictor", predictor).described(model)
 
 
 def _give_back() -> None:
@@ -74,7 +117,7 @@ def _forget_frames(error: BaseException | None) -> None:
         error = error.__cause__ or error.__context__
 
 
-def _state(model: str | ZeroShotSettings) -> tuple[int, int] | None:
+def _state(model: ModelChoice) -> tuple[int, int] | None:
     """Time and size of a checkpoint file, so that one that was trained anew is loaded anew."""
     if isinstance(model, ZeroShotSettings):
         return None
@@ -85,45 +128,42 @@ def _state(model: str | ZeroShotSettings) -> tuple[int, int] | None:
     return found.st_mtime_ns, found.st_size
 
 
-def load_model(model: str | ZeroShotSettings, *, device: str) -> Any:
-    """``inference.predictor.load_model``; torch is loaded here, in the thread of the caller."""
+def load_model(model: ModelChoice, *, device: str) -> Predictor:
+    """``inference.loading.load_model``; torch is loaded here, in the thread of the caller."""
     with importing():
         from napari_construct.inference.loading import load_model as load
 
         return load(model, device=device)
 
 
-def decided_steps(*args: Any, **kwargs: Any) -> Any:
-    """``inference.predictor.decided_steps``, imported when first used."""
+def decided_steps(
+    image: RGBImage, predictor: Predictor, settings: SegmentSettings, *, mpp: float | None, name: str
+) -> Steps[tuple[SegmentationResult, Decider | None]]:
+    """``inference.segment.decided_steps``, imported when first used."""
     from napari_construct.inference.segment import decided_steps as steps
 
-    return steps(*args, **kwargs)
+    return (yield from steps(image, predictor, settings, mpp=mpp, name=name))
 
 
 class KeptDecider:
     """Decides again and again what the last activation means; used in one worker's thread at a time."""
 
     def __init__(self) -> None:
-        self._decided: Any = None
-        self._decider: Any = None
+        self._decided: Decided | None = None
+        self._decider: Decider | None = None
 
-    def steps(self, decided: Any, *args: Any) -> Any:
+    def steps(
+        self, decided: Decided, settings: SegmentSettings, window: Window | None = None
+    ) -> Steps[SegmentationResult]:
         """``Decider.steps`` for what a mask was decided from."""
         from napari_construct.inference.decision.decider import Decider
 
-        if decided is not self._decided:
+        if self._decider is None or decided is not self._decided:
             self._decided, self._decider = decided, Decider(decided.activation, decided.predictor)
-        return self._decider.steps(*args)
+        return self._decider.steps(settings, window)
 
 
-ModelChoice = str | ZeroShotSettings
-
-GetPredictor = Callable[[ModelChoice, str], Any]
-
-LoadSteps = Callable[[ModelChoice, str, GetPredictor], Steps[Any]]
-
-
-def load_steps(model: ModelChoice, device: str, get_predictor: GetPredictor) -> Steps[Any]:
-    """Load a model as a job of one step; returns the predictor."""
+def load_steps(get_predictor: GetPredictor) -> Steps[Predictor]:
+    """Load a model as a job of one step."""
     yield Event("loading the model", 0, 1)
-    return get_predictor(model, device)
+    return get_predictor()

@@ -7,9 +7,10 @@ from typing import Final
 
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import QLabel, QProgressBar, QPushButton, QShortcut, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QProgressBar, QPushButton, QShortcut, QWidget
 
 from napari_construct.events import Event, Notice, Notices
+from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.fields.message_label import Level, MessageLabel, plain
 from napari_construct.widgets.jobs.activity import STEPS, Activity
 from napari_construct.widgets.jobs.eta import Eta, in_words
@@ -71,10 +72,7 @@ class RunControl(QWidget):
         self._status = self._build_status()
         self._blocked = MessageLabel(self)
         self._message = MessageLabel(self)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        for part in (self._message, self._blocked, self._bar, self._status, self._button):
-            layout.addWidget(part)
+        stacked(self, self._message, self._blocked, self._bar, self._status, self._button)
         if parent is not None:  # keys count while anything in the dock has the focus
             shortcut(parent, RUN_KEY, self._on_run_key)
             shortcut(parent, CANCEL_KEY, self.cancel)

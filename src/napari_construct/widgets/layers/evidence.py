@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from napari.layers import Labels
 
+from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
 from napari_construct.types import LabelImage
 from napari_construct.widgets.layers.place import METADATA_KEY
 from napari_construct.widgets.layers.plane import Plane
+
+if TYPE_CHECKING:
+    from napari_construct.inference.activation.activation import Activation
+    from napari_construct.inference.activation.predictor import Predictor
 
 _EVIDENCE: Final = "decided"
 
@@ -43,9 +48,9 @@ class Decided:
         Record of this plane.
     """
 
-    activation: Any
-    predictor: Any
-    settings: Any
+    activation: Activation
+    predictor: Predictor
+    settings: SegmentSettings
     plane: Plane
     model: str | ZeroShotSettings
     labels: LabelImage

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from qtpy.QtCore import QUrl, Signal
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QWidget
 
 from napari_construct.widgets.fields.controls import button
 from napari_construct.widgets.fields.fields import narrow_combo
+from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.models.details import Details
 from napari_construct.widgets.models.job import ModelRow
 from napari_construct.widgets.models.table import FILTERS, ModelTable
@@ -32,11 +33,7 @@ class CatalogueView(QWidget):
         buttons = QHBoxLayout()
         buttons.addWidget(self._page)
         buttons.addWidget(self._remove)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        for part in (self._filter, self.table, self._details):
-            layout.addWidget(part)
-        layout.addLayout(buttons)
+        stacked(self, self._filter, self.table, self._details, buttons)
         self._filter.currentIndexChanged.connect(self._on_filter)
         self.table.chosen.connect(self.chosen)
 

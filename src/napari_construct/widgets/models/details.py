@@ -53,7 +53,7 @@ def _facts(row: ModelRow) -> list[str]:
 def _of_encoder(entry: EncoderEntry) -> dict[str, str]:
     return {
         "Description": entry.note,
-        "Licence": f"{entry.licence}. {entry.meaning}",
+        "Licence": f"{entry.licence}. {entry.licence_terms}",
         "µm per pixel": _UNKNOWN if entry.mpp is None else f"{entry.mpp:.4g}",
         "Patch size": "" if entry.patch is None else f"{entry.patch} px",
         "Feature channels": "" if entry.width is None else str(entry.width),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from qtpy.QtGui import QFontDatabase
-from qtpy.QtWidgets import QApplication, QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QHBoxLayout, QPlainTextEdit, QWidget
 
 from napari_construct.widgets.fields.controls import button, named, tick, wrapped_label
+from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.jobs.live import LiveJob
 from napari_construct.widgets.models.job import diagnosis_steps
 
@@ -39,12 +40,7 @@ class DiagnosticsBox(QWidget):
         row = QHBoxLayout()
         row.addWidget(self._look)
         row.addWidget(self._copy)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._online)
-        layout.addLayout(row)
-        layout.addWidget(self._text)
-        layout.addWidget(self._status)
+        stacked(self, self._online, row, self._text, self._status)
 
     def text(self) -> str:
         """The diagnostics; empty before a run."""

@@ -66,7 +66,7 @@ class GateBox(QGroupBox):
             return
         if other:
             self.showAccess("")
-        self._licence.setText(breakable(f"1. Licence {entry.licence}: {entry.meaning}"))
+        self._licence.setText(breakable(f"1. Licence {entry.licence}: {entry.licence_terms}"))
         self._where.setText(breakable(f"2. Access: ask the authors at {entry.source}. This may take days."))
 
     def showToken(self, token: bool) -> None:

@@ -13,7 +13,7 @@ from napari_construct.encoders.catalogue.download import DownloadSettings, fetch
 from napari_construct.encoders.catalogue.lookup import find_entry
 from napari_construct.encoders.catalogue.overview import EncoderStatus, readable_overview, size_text
 from napari_construct.encoders.entries import EncoderEntry
-from napari_construct.events import Event, Steps, forward
+from napari_construct.events import Event, Result, Steps, forward
 from napari_construct.exceptions import EncoderError
 from napari_construct.widgets.jobs.imports import importing
 
@@ -73,6 +73,33 @@ class Listing:
     rows: tuple[ModelRow, ...]
     token: bool = False
     problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """Import a file or a hub repository; weights are those of ``entry`` where their names agree."""
+
+    source: str
+    entry: EncoderEntry | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRequest:
+    """Write a model and its card into a folder."""
+
+    model: str
+    folder: str
+    licence: str
+
+
+@dataclass(frozen=True, slots=True)
+class UploadRequest:
+    """Upload a model and its card to a repository of the hub."""
+
+    model: str
+    repository: str
+    licence: str
+    private: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +178,7 @@ def in_buttons(sentence: str) -> str:
     return _COMMAND.sub("press Download again", sentence)
 
 
-def in_megabytes(steps: Steps[Any]) -> Steps[Any]:
+def in_megabytes(steps: Steps[Result]) -> Steps[Result]:
     """The same steps; bytes become megabytes, and the stage says of which file."""
 
     def told(event: Event) -> tuple[Event]:
@@ -163,17 +190,18 @@ def in_megabytes(steps: Steps[Any]) -> Steps[Any]:
     return forward(steps, told)
 
 
-def access_job(name: str, mirror: str | None) -> Steps[Done]:
+def access_job(settings: DownloadSettings) -> Steps[Done]:
     """Ask the hub whether this user may download an encoder; nothing is fetched."""
     from napari_construct.encoders.hub.client import check_access
 
     yield Event("asking the hub", 0, 1)
-    refused = in_buttons(check_access(find_entry(name), mirror) or "")
-    return Done(refused or f"Access to {name} is granted: download it.", refused)
+    refused = in_buttons(check_access(find_entry(settings.name), settings.mirror) or "")
+    return Done(refused or f"Access to {settings.name} is granted: download it.", refused)
 
 
-def import_job(source: str, entry: EncoderEntry | None) -> Steps[Done]:
-    """Take over a file or a hub repository; weights are those of ``entry`` where they may be."""
+def import_job(request: ImportRequest) -> Steps[Done]:
+    """Import a file or a hub repository."""
+    source, entry = request.source, request.entry
     from napari_construct.models.library.importing import Import, import_steps
 
     encoder = entry.id if entry is not None and holds_weights(source, entry) else None
@@ -190,29 +218,30 @@ def holds_weights(source: str, entry: EncoderEntry) -> bool:
     )
 
 
-def export_job(model: str, folder: str, licence: str) -> Steps[Done]:
+def export_job(request: ExportRequest) -> Steps[Done]:
     """Write a model and its card."""
     from napari_construct.models.library.sharing import export_model
 
     yield Event("export", 0, 1)
-    written = export_model(model, folder, licence=licence)
+    written = export_model(request.model, request.folder, licence=request.licence)
     return Done(f"Written: {written['model']} and its card.")
 
 
-def upload_job(model: str, repository: str, licence: str, private: bool) -> Steps[Done]:
+def upload_job(request: UploadRequest) -> Steps[Done]:
     """Upload a model and its card."""
     from napari_construct.models.library.sharing import push_model
 
     yield Event("upload", 0, 1)
-    return Done(f"Uploaded to {push_model(model, repository, private=private, licence=licence)}.")
+    model, repository, licence = request.model, request.repository, request.licence
+    return Done(f"Uploaded to {push_model(model, repository, private=request.private, licence=licence)}.")
 
 
-def remove_job(name: str, kind: Literal["model", "encoder"]) -> Steps[Done]:
+def remove_job(row: ModelRow) -> Steps[Done]:
     """Delete an imported model, or an encoder's weights."""
     from napari_construct.models.library.overview import remove
 
     yield Event("remove", 0, 1)
-    return Done(f"{name} was removed, {size_text(remove(name, kind))} freed.")
+    return Done(f"{row.name} was removed, {size_text(remove(row.name, row.kind))} freed.")
 
 
 def diagnosis_steps(online: bool) -> Steps[str]:

@@ -7,12 +7,12 @@ from html import escape
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QButtonGroup, QGridLayout, QLabel, QProgressBar, QRadioButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QButtonGroup, QGridLayout, QLabel, QProgressBar, QRadioButton, QWidget
 
 from napari_construct.classes import ClassTable, TissueClass
 from napari_construct.results.result import SegmentationResult
 from napari_construct.widgets.fields.controls import named, tick
-from napari_construct.widgets.fields.layout import swatch
+from napari_construct.widgets.fields.layout import stacked, swatch
 
 _UNKNOWN_COLOUR = "#999999"
 
@@ -34,11 +34,7 @@ class ClassList(QWidget):
         self._grid = QGridLayout()
         self._grid.setColumnStretch(0, 1)
         self._grid.setVerticalSpacing(2)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        for mode in (self._predicted, self._all, self._chosen):
-            layout.addWidget(mode)
-        layout.addLayout(self._grid)
+        stacked(self, self._predicted, self._all, self._chosen, self._grid)
 
     def value(self) -> tuple[str, ...] | None:
         """Names of the classes taken as present, or None where the model decides."""

@@ -15,13 +15,13 @@ from qtpy.QtWidgets import (
     QHeaderView,
     QTableWidget,
     QTableWidgetItem,
-    QVBoxLayout,
     QWidget,
 )
 
 from napari_construct.classes import PALETTES, ClassTable, TissueClass
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.widgets.fields.controls import named, narrow
+from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.parts.class_table_files import button_row, load_table, with_one_more
 
 _COLUMNS: Final = ("", "Name", "Prompt", "Show", "Ignore")
@@ -64,10 +64,7 @@ class ClassTableEditor(QWidget):
         self._value: ClassTable | None = None
         self._table = self._build_table()
         self._set_selectable(movable)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._table)
-        layout.addLayout(self._build_buttons())
+        layout = stacked(self, self._table, self._build_buttons())
         self._moves = button_row(
             self,
             (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from qtpy.QtWidgets import QHBoxLayout, QWidget
 
-from napari_construct.classes import ClassTable, TissueClass, dealt
+from napari_construct.classes import ClassTable, TissueClass, palette_colour
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.widgets.fields.controls import button
 
@@ -59,7 +59,7 @@ def with_one_more(table: ClassTable | None) -> ClassTable:
     taken, number = {tissue.name for tissue in classes}, len(classes) + 1
     while f"class {number}" in taken:
         number += 1
-    added = TissueClass(name=f"class {number}", colour=dealt(len(classes)))
+    added = TissueClass(name=f"class {number}", colour=palette_colour(len(classes)))
     return ClassTable(classes=(*classes, added))
 
 

@@ -11,7 +11,10 @@ from qtpy.QtWidgets import QApplication, QHBoxLayout, QLabel, QPushButton, QWidg
 from napari_construct.exceptions import ConstructError
 from napari_construct.widgets.fields.message_label import Level, plain
 
-_TIP: Final = "Copy this run as {}: pasted back it gives identical arrays"
+TIP: Final = "Copy this run as {}: pasted back it gives identical arrays"
+
+Recipe = Callable[..., str]
+"""From what a run is made of to its text."""
 
 
 class CopyRow(QWidget):
@@ -19,39 +22,44 @@ class CopyRow(QWidget):
 
     Parameters
     ----------
+    python, command : callable
+        Recipes, of which :attr:`requested` tells one.
     tip : str
         What the buttons do; ``{}`` stands for the language.
     """
 
-    pythonRequested = Signal()
-    commandRequested = Signal()
+    requested = Signal(object)
+    """The recipe of the button that was pressed."""
 
-    def __init__(self, parent: QWidget | None = None, tip: str = _TIP) -> None:
+    def __init__(
+        self, python: Recipe, command: Recipe, parent: QWidget | None = None, tip: str = TIP
+    ) -> None:
         super().__init__(parent)
+        self._python, self._command = python, command
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(QLabel("Copy as", self))
-        for text, signal in (("Python", self.pythonRequested), ("Command line", self.commandRequested)):
+        for text, slot in (("Python", self._on_python), ("Command line", self._on_command)):
             button = QPushButton(text, self)
             button.setToolTip(tip.format(text))
             button.setAccessibleName(f"Copy as {text}")
-            button.clicked.connect(signal)
+            button.clicked.connect(slot)
             layout.addWidget(button, 1)
 
-    def copy(self, text: str) -> bool:
-        """Put a text on the clipboard; whether there is one."""
-        clipboard = QApplication.clipboard()
-        if clipboard is None:
-            return False
-        clipboard.setText(text)
-        return True
-
-    def copyMade(self, make: Callable[[], str], say: Callable[..., object]) -> None:
-        """Copy what ``make`` returns; ``say`` a sentence about it, or why there is none."""
+    def copy(self, make: Callable[[], str], say: Callable[..., object]) -> None:
+        """Copy what ``make`` returns, unless it is empty; ``say`` so, or why there is no text."""
         try:
             text = make()
         except (ConstructError, ValueError) as error:
             say(plain(error), Level.ERROR, error)
             return
-        if self.copy(text):
+        clipboard = QApplication.clipboard()
+        if text and clipboard is not None:
+            clipboard.setText(text)
             say("Copied to the clipboard.")
+
+    def _on_python(self, *_: object) -> None:
+        self.requested.emit(self._python)
+
+    def _on_command(self, *_: object) -> None:
+        self.requested.emit(self._command)

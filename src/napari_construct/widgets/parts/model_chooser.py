@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Final
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QWidget
 
 from napari_construct.models.checkpoints.locations import SUFFIX, bundled_models, imported_models
 from napari_construct.widgets.fields.controls import button, named, narrow, wrapped_label
+from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.fields.message_label import breakable
 
 _TIP: Final = "The trained model. Its classes are listed below"
@@ -39,10 +40,7 @@ class ModelChooser(QWidget):
         row = QHBoxLayout()
         row.addWidget(self._combo, 1)
         row.addWidget(button("Open...", tip, self.openFile, self, name="Open a checkpoint"))
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(row)
-        layout.addWidget(self._about)
+        stacked(self, row, self._about)
 
     def value(self) -> str:
         """Name of a model on this computer, or a path; empty if there is none."""

@@ -98,7 +98,9 @@ def _words_as_python(model: ZeroShotSettings) -> str:
 
 def _words_as_options(model: ZeroShotSettings) -> list[str]:
     words = ["--zero-shot", model.encoder, "--classes", classes_as_text(model.classes)]
-    words += _changed(model, ZeroShotSettings(encoder="any", classes=model.classes), "attention", "several")
+    words += _changed(
+        model, ZeroShotSettings(encoder="any", classes=model.classes), "attention", "prompt_ensemble"
+    )
     given = () if model.templates == TEMPLATES else model.templates
     return words + [word for template in given for word in ("--template", template)]
 

@@ -7,8 +7,9 @@ from typing import Any, Final
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
-from napari_construct.widgets.fields.controls import form_layout, named, tick
+from napari_construct.widgets.fields.controls import named, tick
 from napari_construct.widgets.fields.fields import narrow_combo
+from napari_construct.widgets.fields.layout import form
 from napari_construct.widgets.layers import Plane, layer_shape, plane_at, plane_on_view, region_window
 from napari_construct.widgets.parts.layer_chooser import LayerChooser
 
@@ -42,12 +43,11 @@ class SourceChooser(QWidget):
         tip = "After Cancel, finished planes are added. The other planes stay empty"
         self._keep = tick("Keep finished planes", tip, self)
         self._keep.setObjectName("keep finished planes")
-        form = form_layout(self)
-        form.addRow("Image", self._layer)
-        form.addRow("Region", self._region)
-        form.addRow("Planes", self._planes)
-        form.addRow("On Cancel", self._keep)
-        self._form = form
+        self._form = form(self)
+        self._form.addRow("Image", self._layer)
+        self._form.addRow("Region", self._region)
+        self._form.addRow("Planes", self._planes)
+        self._form.addRow("On Cancel", self._keep)
         self._planes.currentIndexChanged.connect(self._on_planes)
         self._layer.layerChanged.connect(self._on_layer)
         self._on_layer(self._layer.layer())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from qtpy.QtCore import QSize, Signal
@@ -14,12 +14,16 @@ from qtpy.QtWidgets import (
     QListView,
     QListWidget,
     QListWidgetItem,
-    QVBoxLayout,
     QWidget,
 )
 
+from napari_construct.types import RGBImage
 from napari_construct.widgets.fields.controls import button, named, wrapped_label
+from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.layers import camera
+
+if TYPE_CHECKING:  # imports torch
+    from napari_construct.inference.prototypes.top_patches import Patch, TopPatches
 
 SIDE: Final = 80
 """Side of a picture in pixels."""
@@ -35,7 +39,7 @@ class PatchGallery(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._patches: tuple[Any, ...] = ()
+        self._patches: tuple[Patch, ...] = ()
         tip = "Prototype of these patches. The best patch comes first"
         text = "Patches most similar to the chosen prototype."
         self._title = wrapped_label("Prototype of the top patches", tip, self, text)
@@ -51,19 +55,15 @@ class PatchGallery(QWidget):
         row.addWidget(button("Folder...", tip, self.chooseFolder, self, name="Search a folder"))
         tip = "Search the image layer, all planes of a stack"
         row.addWidget(button("This image", tip, self.stackRequested, self, name="Search the image"))
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(row)
-        layout.addWidget(self._title)
-        layout.addWidget(self._list)
+        stacked(self, row, self._title, self._list)
         self._list.itemDoubleClicked.connect(self._on_opened)
 
-    def patches(self) -> tuple[Any, ...]:
+    def patches(self) -> tuple[Patch, ...]:
         """The shown patches, best first."""
         return self._patches
 
-    def showTop(self, top: Any) -> None:
-        """Show a :class:`~napari_construct.inference.prototypes.top_patches.TopPatches`."""
+    def showTop(self, top: TopPatches) -> None:
+        """Show the patches that were found so far."""
         self._patches = top.patches
         self._title.setText(f"Most similar to {top.prototype.name}, best first:")
         self._list.clear()
@@ -84,7 +84,7 @@ class PatchGallery(QWidget):
         self.opened.emit(self._patches[self._list.row(item)])
 
 
-def show_patch(viewer: Any, layer: Any, patch: Any) -> None:
+def show_patch(viewer: Any, layer: Any, patch: Patch) -> None:
     """Move the canvas to a patch of a file, which is opened if needed, or of a layer."""
     file = Path(patch.key.partition("#")[0])
     if file.is_file():
@@ -98,7 +98,7 @@ def show_patch(viewer: Any, layer: Any, patch: Any) -> None:
     view.center = (*view.center[:-2], *world[-2:])
 
 
-def _icon(pixels: Any) -> QIcon:
+def _icon(pixels: RGBImage) -> QIcon:
     rows, columns = pixels.shape[:2]
     data = np.ascontiguousarray(pixels)
     image = QImage(data.data, columns, rows, 3 * columns, QImage.Format.Format_RGB888)

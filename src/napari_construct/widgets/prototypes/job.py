@@ -2,78 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.layers import Image
 from numpy.typing import NDArray
 
 from napari_construct.data.images import ImageFile
 from napari_construct.encoders.folders import models_folder
 from napari_construct.events import Event, Notice, Steps
-from napari_construct.inference.prototypes.settings import PrototypeSettings
-from napari_construct.widgets.jobs.predictors import ModelChoice, load_steps
+from napari_construct.widgets.jobs.predictors import GetPredictor, load_steps
 from napari_construct.widgets.layers import Plane, layer_shape, plane_at
 from napari_construct.widgets.prototypes.layers import deciding_layer, similarity_layer
+from napari_construct.widgets.prototypes.requests import (
+    Compared,
+    CompareRequest,
+    ForgetRequest,
+    LayerMade,
+    ModelLoaded,
+    RegionRequest,
+    Saved,
+    SaveRequest,
+    TopFound,
+    TopRequest,
+    WordsRequest,
+)
 
 if TYPE_CHECKING:
     from napari_construct.batch.sources import Source
-    from napari_construct.inference.prototypes.names import Prototype
-
-GetPredictor = Callable[[], Any]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ModelLoaded:
-    """A model with its prototypes; ``words`` says why it cannot take words, or nothing."""
-
-    predictor: Any
-    prototypes: tuple[Prototype, ...]
-    words: str
+    from napari_construct.inference.activation.predictor import Predictor
+    from napari_construct.inference.prototypes.top_patches import TopPatches
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Compared:
-    """An image was compared with all prototypes; ``layer`` shows one of them."""
-
-    maps: Any
-    plane: Plane
-    layer: Any
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LayersMade:
-    """Layers that are to be added, and what to say."""
-
-    layers: tuple[Any, ...]
-    text: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Saved:
-    """A changed model was written."""
-
-    path: Path
-    use: bool
-
-
-def load_job(
-    model: ModelChoice, device: str, get_predictor: Callable[[ModelChoice, str], Any]
-) -> Steps[ModelLoaded]:
+def load_job(get_predictor: GetPredictor) -> Steps[ModelLoaded]:
     """Load a model and list its prototypes."""
-    return about((yield from load_steps(model, device, get_predictor)))
+    return about((yield from load_steps(get_predictor)))
 
 
-def about(predictor: Any) -> ModelLoaded:
+def about(predictor: Predictor) -> ModelLoaded:
     """What the widget shows of a model."""
     from napari_construct.exceptions import EncoderError
     from napari_construct.inference.prototypes.names import prototypes_of
     from napari_construct.models.network.prompts import as_text_encoder
 
-    words, network = "", predictor.network
+    words = ""
+    network: Any = predictor.network  # of one of two architectures
     try:
         as_text_encoder(network.encoder)
         width = network.head.prototypes.vectors.shape[-1] if hasattr(network.head, "prototypes") else 0
@@ -84,13 +59,14 @@ def about(predictor: Any) -> ModelLoaded:
     return ModelLoaded(predictor, prototypes_of(predictor.checkpoint), words)
 
 
-def compare_job(plane: Plane, get_predictor: GetPredictor, settings: PrototypeSettings) -> Steps[Compared]:
+def compare_job(request: CompareRequest) -> Steps[Compared]:
     """Compare a plane with every prototype."""
     from napari_construct.inference.prototypes.names import find_prototype
     from napari_construct.inference.prototypes.similarity_maps import prototype_steps
 
+    plane, settings = request.plane, request.settings
     yield Event("loading the model", 0, 1)
-    predictor = get_predictor()
+    predictor = request.get_predictor()
     yield Event("reading the image", 0, 1)
     pixels, notices = plane.rgb()
     for text in notices:
@@ -102,62 +78,60 @@ def compare_job(plane: Plane, get_predictor: GetPredictor, settings: PrototypeSe
     return Compared(maps, plane, similarity_layer(maps, plane, prototype.name))
 
 
-def deciding_job(maps: Any, plane: Plane) -> Steps[LayersMade]:
-    """A labels layer of the prototypes that decide."""
+def deciding_job(compared: Compared) -> Steps[LayerMade]:
+    """A labels layer of the nearest prototype of each pixel."""
     yield Event("making the layer", 0, 1)
-    return LayersMade((deciding_layer(maps, plane),), "Added: which prototype decides.")
+    return LayerMade(
+        deciding_layer(compared.maps, compared.plane), "Added: the nearest prototype of each pixel."
+    )
 
 
-def sample_job(maps: Any, plane: Plane, prototype: str) -> Steps[tuple[str, NDArray[np.float32]]]:
+def sample_job(compared: Compared, prototype: str) -> Steps[tuple[str, NDArray[np.float32]]]:
     """The map of another prototype, of what was compared already."""
     yield Event("similarity", 0, 1)
-    return prototype, plane.embed(maps.of(prototype))
+    return prototype, compared.plane.embed(compared.maps.of(prototype))
 
 
-def words_job(get_predictor: GetPredictor, tissue: str, text: str) -> Steps[ModelLoaded]:
-    """A prototype more, from words."""
+def words_job(request: WordsRequest) -> Steps[ModelLoaded]:
+    """Add a prototype from a description."""
     from napari_construct.inference.prototypes.place import changed_predictor, place_text
 
     yield Event("placing the prototype", 0, 1)
-    predictor = get_predictor()
-    return about(changed_predictor(predictor, place_text(predictor, tissue, text)))
+    predictor = request.get_predictor()
+    return about(changed_predictor(predictor, place_text(predictor, request.tissue, request.text)))
 
 
-def region_job(
-    plane: Plane,
-    region: NDArray[np.bool_],
-    get_predictor: GetPredictor,
-    tissue: str,
-    settings: PrototypeSettings,
-) -> Steps[ModelLoaded]:
-    """A prototype more, from a painted region."""
+def region_job(request: RegionRequest) -> Steps[ModelLoaded]:
+    """Add a prototype from a painted region."""
     from napari_construct.inference.prototypes.place import changed_predictor, place_region_steps
 
+    plane = request.plane
     yield Event("reading the image", 0, 1)
-    predictor = get_predictor()
+    predictor = request.get_predictor()
     pixels, _ = plane.rgb()
+    region, tissue, settings = request.region, request.tissue, request.settings
     checkpoint = yield from place_region_steps(
         pixels, region, predictor, tissue, settings, mpp=plane.mpp, name=plane.name
     )
     return about(changed_predictor(predictor, checkpoint))
 
 
-def forget_job(get_predictor: GetPredictor, number: int) -> Steps[ModelLoaded]:
-    """Without the placed prototype of this number."""
+def forget_job(request: ForgetRequest) -> Steps[ModelLoaded]:
+    """Remove an added prototype."""
     from napari_construct.inference.prototypes.place import changed_predictor
     from napari_construct.models.checkpoints.placed_prototypes import without_placed
 
-    yield Event("taking the prototype away", 0, 1)
-    predictor = get_predictor()
-    return about(changed_predictor(predictor, without_placed(predictor.checkpoint, number)))
+    yield Event("removing the prototype", 0, 1)
+    predictor = request.get_predictor()
+    return about(changed_predictor(predictor, without_placed(predictor.checkpoint, request.number)))
 
 
-def save_job(get_predictor: GetPredictor, path: Path, use: bool) -> Steps[Saved]:
+def save_job(request: SaveRequest) -> Steps[Saved]:
     """Write the changed model."""
     from napari_construct.models.checkpoints.checkpoint import save_checkpoint
 
     yield Event("saving", 0, 1)
-    return Saved(save_checkpoint(path, get_predictor().checkpoint), use)
+    return Saved(save_checkpoint(request.path, request.get_predictor().checkpoint), request.use)
 
 
 def free_path(model: str) -> Path:
@@ -168,32 +142,31 @@ def free_path(model: str) -> Path:
     return path
 
 
-def top_job(
-    given: Path | Sequence[Plane], get_predictor: GetPredictor, settings: PrototypeSettings
-) -> Steps[Any]:
+def top_job(request: TopRequest) -> Steps[TopFound]:
     """The gallery of a prototype, over the files of a folder or over planes."""
     from napari_construct.batch.sources import find_sources
     from napari_construct.inference.prototypes.top_patches import top_patches_steps
 
+    given = request.given
     yield Event("loading the model", 0, 1)
-    predictor = get_predictor()
+    predictor = request.get_predictor()
     sources = (
         find_sources([given])
         if isinstance(given, Path)
         else [_source(plane, i, len(given)) for i, plane in enumerate(given)]
     )
-    return (yield from top_patches_steps(sources, predictor, settings))
+    return TopFound((yield from top_patches_steps(sources, predictor, request.settings)))
 
 
-def top_summary(found: Any) -> tuple[str, list[str]]:
+def top_summary(found: TopPatches) -> tuple[str, list[str]]:
     """How a search for patches ended, and what could not be read."""
     count = len(found.patches)
     return f"{count} patch{'' if count == 1 else 'es'} found.", [f"{key}: {why}" for key, why in found.failed]
 
 
-def planes_of(layer: Any) -> list[Plane]:
+def planes_of(layer: Image) -> tuple[Plane, ...]:
     """Every plane of an image layer."""
-    return [plane_at(layer, index) for index in product(*map(range, layer_shape(layer)[:-2]))]
+    return tuple(plane_at(layer, index) for index in product(*map(range, layer_shape(layer)[:-2])))
 
 
 def _source(plane: Plane, number: int, planes: int) -> Source:

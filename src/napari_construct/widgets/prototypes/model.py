@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
-from napari_construct.widgets.jobs.model_loader import ModelLoader, model_missing
-from napari_construct.widgets.jobs.predictors import LoadedModel, LoadModel
-from napari_construct.widgets.jobs.run_control import RunControl
+from napari_construct.widgets.fields.layout import stacked
+from napari_construct.widgets.fields.message_label import Problem
+from napari_construct.widgets.jobs.model_loader import ModelLoader
+from napari_construct.widgets.jobs.predictors import GetPredictor, LoadedModel, LoadModel
 from napari_construct.widgets.parts.model_chooser import ModelChooser
-from napari_construct.widgets.prototypes import job as jobs
+from napari_construct.widgets.prototypes.job import load_job
 from napari_construct.widgets.prototypes.list import PrototypeList
+from napari_construct.widgets.prototypes.requests import ModelLoaded
+
+if TYPE_CHECKING:
+    from napari_construct.inference.activation.predictor import Predictor
 
 
 class PrototypeModel(QWidget):
@@ -22,7 +27,7 @@ class PrototypeModel(QWidget):
     Parameters
     ----------
     load_model : callable
-        Loads a predictor; called in the worker's thread only.
+        Loads a predictor; called in the job's thread only.
 
     Attributes
     ----------
@@ -35,19 +40,17 @@ class PrototypeModel(QWidget):
     changed = Signal()
     """Another model, or other prototypes."""
     loaded = Signal(object)
-    """A :class:`~napari_construct.widgets.prototypes.job.ModelLoaded`."""
+    """A :class:`~napari_construct.widgets.prototypes.requests.ModelLoaded`."""
 
     def __init__(self, load_model: LoadModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._model = LoadedModel(load_model)
-        self._altered: Any = None
+        self._altered: Predictor | None = None
         self._device = "auto"
-        self._loader = ModelLoader(self._model, self, jobs.load_job)
+        self._loader = ModelLoader(self._model, self, load_job)
         self.chooser = ModelChooser(self)
         self.prototypes = PrototypeList(self)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.prototypes)
+        stacked(self, self.prototypes)
         self.chooser.valueChanged.connect(self.load)
         self._loader.loaded.connect(self._show)
         self._loader.changed.connect(self.changed)
@@ -69,11 +72,11 @@ class PrototypeModel(QWidget):
         trained = checkpoint.config.prototypes_per_class * len(checkpoint.classes)
         return int(current.index - trained)
 
-    def getter(self) -> jobs.GetPredictor:
+    def getter(self) -> GetPredictor:
         """A function for a worker's thread that returns the current predictor."""
         if self._altered is not None:
             return partial(_same, self._altered)
-        return partial(self._model.get, self.name(), self._device)
+        return self._model.getter(self.name(), self._device)
 
     def setDevice(self, device: str) -> None:
         """Load the model on another device."""
@@ -87,7 +90,7 @@ class PrototypeModel(QWidget):
         self.prototypes.clearPrototypes()
         self._loader.load(self.name(), self._device)
 
-    def alter(self, loaded: jobs.ModelLoaded) -> None:
+    def alter(self, loaded: ModelLoaded) -> None:
         """Use a changed model from now on."""
         self._altered = loaded.predictor
         self._show(loaded)
@@ -96,14 +99,14 @@ class PrototypeModel(QWidget):
     def isLoading(self) -> bool:
         return self._loader.isLoading()
 
-    def block(self, control: RunControl) -> bool:
-        """Show in a control what the model still needs; whether anything is missing."""
-        return model_missing(control, self.name(), self._loader.error(), loading=self.isLoading())
+    def problem(self) -> Problem:
+        """Why the model cannot be used yet; false if it can."""
+        return self._loader.problem(self.name())
 
-    def _show(self, loaded: jobs.ModelLoaded) -> None:
+    def _show(self, loaded: ModelLoaded) -> None:
         self.prototypes.showPrototypes(loaded.prototypes, loaded.predictor.classes)
         self.loaded.emit(loaded)
 
 
-def _same(predictor: Any) -> Any:
+def _same(predictor: Predictor) -> Predictor:
     return predictor

@@ -7,15 +7,18 @@ from functools import partial
 from typing import Any, Final
 
 import numpy as np
+from napari.layers import Image
 from numpy.typing import NDArray
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_construct.widgets.fields.controls import button, wrapped_label
+from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.jobs.live import LiveJob
 from napari_construct.widgets.layers import METADATA_KEY
-from napari_construct.widgets.prototypes import job as jobs
+from napari_construct.widgets.prototypes.job import sample_job
 from napari_construct.widgets.prototypes.layers import similarity_name
+from napari_construct.widgets.prototypes.requests import Compared
 
 LOOK_MS: Final = 80
 """Milliseconds between two looks at the cursor."""
@@ -34,7 +37,7 @@ class SimilarityView(QWidget):
     def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._viewer = viewer
-        self._compared: jobs.Compared | None = None
+        self._compared: Compared | None = None
         self._layer: weakref.ref[Any] | None = None
         self._position: tuple[float, ...] = ()
         self._prototype = ""
@@ -45,12 +48,9 @@ class SimilarityView(QWidget):
             "glass rule and CRF"
         )
         self._label = wrapped_label("Under the cursor", tip, self, _HINT)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._label)
         tip = "Add a labels layer with the nearest prototype of each pixel"
         self._deciding = button("Show nearest prototypes", tip, self.decidingRequested, self)
-        layout.addWidget(self._deciding)
+        stacked(self, self._label, self._deciding)
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_MS)
         self._timer.timeout.connect(self._look)
@@ -59,13 +59,9 @@ class SimilarityView(QWidget):
         """Whether a layer can be requested now."""
         self._deciding.setEnabled(ready and self._compared is not None)
 
-    def maps(self) -> Any:
-        """The last maps, or None."""
-        return None if self._compared is None else self._compared.maps
-
-    def plane(self) -> Any:
-        """The plane of the last maps, or None."""
-        return None if self._compared is None else self._compared.plane
+    def compared(self) -> Compared | None:
+        """The last maps with their plane."""
+        return self._compared
 
     def layer(self) -> Any:
         """The layer of the map, while it is in the viewer."""
@@ -79,7 +75,7 @@ class SimilarityView(QWidget):
         """The text about the place under the cursor."""
         return self._label.text()
 
-    def show_compared(self, compared: jobs.Compared) -> Any:
+    def show_compared(self, compared: Compared) -> Image:
         """Take over new maps; returns the layer to add."""
         self._compared, self._layer = compared, weakref.ref(compared.layer)
         self._prototype = compared.layer.metadata[METADATA_KEY]["prototype"]
@@ -98,8 +94,7 @@ class SimilarityView(QWidget):
         """Show the map of another prototype on the layer."""
         if self._compared is not None and name != self._prototype and self.layer() is not None:
             self._prototype = name
-            compared = self._compared
-            self._job.request(partial(jobs.sample_job, compared.maps, compared.plane, name))
+            self._job.request(partial(sample_job, self._compared, name))
 
     def pause(self) -> None:
         """Stop following the cursor until the next maps."""

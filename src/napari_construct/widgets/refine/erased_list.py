@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
 from napari_construct.classes import ClassTable
 from napari_construct.refinement.safeguard import ErasedRegion, RefinementReport
 from napari_construct.widgets.fields.controls import named, wrapped_label
-from napari_construct.widgets.fields.layout import swatch
+from napari_construct.widgets.fields.layout import stacked, swatch
 
 _LISTED = 200
 
@@ -31,10 +31,7 @@ class ErasedList(QWidget):
         self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._list.itemClicked.connect(self._on_item)
         self._list.itemActivated.connect(self._on_item)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._summary)
-        layout.addWidget(self._list)
+        stacked(self, self._summary, self._list)
         self.showReport(None, None)
 
     def showReport(self, report: RefinementReport | None, classes: ClassTable | None) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from napari_construct.crf import CRFParameters
 from napari_construct.events import Event, Steps
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.results.result import SegmentationResult
+from napari_construct.widgets.jobs.predictors import KeptDecider
 from napari_construct.widgets.layers import Decided, label_features, labels_layer, twin_placement
 
 Window = tuple[slice, slice]
@@ -28,46 +29,40 @@ class Change:
     labels: NDArray[np.uint8]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class LayerMade(Event):
     """The layer that shows the refined mask was made; it is to be added."""
 
-    layer: Labels | None = None
+    layer: Labels
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class WindowDone(Event):
     """The part on view is refined."""
 
-    change: Change | None = None
+    change: Change
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class PlaneDone(Event):
     """A whole plane is refined: its result, the table of it, and what has to change in its layer."""
 
-    decided: Decided | None = None
-    settings: SegmentSettings | None = None
-    result: SegmentationResult | None = None
-    features: Mapping[str, Any] = field(default_factory=dict)
-    change: Change | None = None
+    decided: Decided
+    settings: SegmentSettings
+    result: SegmentationResult
+    features: Mapping[str, Any]
+    change: Change
 
 
-def refine_steps(
-    decide: Callable[..., Steps[SegmentationResult]],
-    planes: Sequence[Decided],
-    settings: SegmentSettings,
-    window: Window | None,
-    source: Labels,
-    target: Labels | None,
-) -> Steps[int]:
-    """Decide anew and say which pixels change, plane by plane; returns how many planes were done.
+@dataclass(frozen=True, slots=True, eq=False)
+class RefineRequest:
+    """One refinement.
 
-    Parameters
+    Attributes
     ----------
-    decide : callable
-        ``Decider.steps`` of the given plane: ``decide(decided, settings, window)``.
-    planes : sequence of Decided
+    decider : KeptDecider
+        Decides, and keeps what other settings have in common.
+    planes : tuple of Decided
         What the mask's planes were made from; the one on view first.
     settings : SegmentSettings
         The new ones.
@@ -78,20 +73,31 @@ def refine_steps(
     target : Labels or None
         The layer with the refined mask; a copy of ``source`` is made where there is none yet.
     """
+
+    decider: KeptDecider
+    planes: tuple[Decided, ...]
+    settings: SegmentSettings
+    window: Window | None
+    source: Labels
+    target: Labels | None
+
+
+def refine_job(request: RefineRequest) -> Steps[int]:
+    """Decide anew and say which pixels change, plane by plane; returns how many planes were done."""
+    planes, settings, target = request.planes, request.settings, request.target
     if target is None:
-        target = refined_layer(source, planes[0])
+        target = refined_layer(request.source, planes[0])
         yield LayerMade("refine", 0, len(planes), layer=target)
     for i, decided in enumerate(planes):
-        if window is not None and not i:
-            shape = decided.activation.shape
-            inner, outer = _with_margin(window, shape, settings)
-            part = yield from decide(decided, settings, outer)
+        if request.window is not None and not i:
+            inner, outer = _with_margin(request.window, decided.activation.shape, settings)
+            part = yield from request.decider.steps(decided, settings, outer)
             rows, columns = (
                 slice(a.start - b.start, a.stop - b.start) for a, b in zip(inner, outer, strict=True)
             )
             change = _change(target, part.labels[rows, columns], inner, decided.at)
             yield WindowDone("refine", 0, len(planes), change=change)
-        result = yield from decide(decided, settings)
+        result = yield from request.decider.steps(decided, settings)
         full = (slice(0, result.labels.shape[0]), slice(0, result.labels.shape[1]))
         change = _change(target, result.labels, full, decided.at)
         yield PlaneDone(

@@ -47,7 +47,7 @@ _ROWS: Final = (
             usual=(0, 80)),
         Row("background.sigma", "Blur", "Blur of the image before the rule, in pixels",
             usual=(0, 10), decimals=1),
-        Row("background.smallest", "Min. area",
+        Row("background.min_area", "Min. area",
             "Minimum area of glass, in pixels. Smaller white areas (lumen, fat cell, crack) count as tissue. "
             "0: no minimum", usual=(0, 100_000)),
     )),

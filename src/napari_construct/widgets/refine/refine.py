@@ -1,4 +1,4 @@
-"""The dock widget Refine: the decisions after the network, tried live on what the network saw."""
+"""The dock widget Refine: thresholds, background and CRF of a mask, changed live without the network."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING, Any, Final
 
 from napari.layers import Labels
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
+from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_construct.crf import COMPILING
 from napari_construct.events import Event
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.refinement.safeguard import ErasedRegion
-from napari_construct.widgets.fields.layout import boxed, column, fill_dock
+from napari_construct.widgets.fields.layout import boxed, fill_dock, form
 from napari_construct.widgets.fields.message_label import Level, MessageLabel, plain
 from napari_construct.widgets.jobs.live import LiveJob
 from napari_construct.widgets.jobs.predictors import KeptDecider
 from napari_construct.widgets.layers import Decided, evidence, evidences, look_at, window_on_view
 from napari_construct.widgets.layers.adding import LayerAdder
 from napari_construct.widgets.layers.follower import Follower
-from napari_construct.widgets.parts.copy_row import CopyRow
+from napari_construct.widgets.parts.copy_row import CopyRow, Recipe
 from napari_construct.widgets.parts.layer_chooser import LayerChooser
 from napari_construct.widgets.parts.recipes import as_command, as_python
 from napari_construct.widgets.refine.erased_list import ErasedList
-from napari_construct.widgets.refine.job import LayerMade, PlaneDone, WindowDone, refine_steps
+from napari_construct.widgets.refine.job import LayerMade, PlaneDone, RefineRequest, WindowDone, refine_job
 from napari_construct.widgets.refine.options import RefineButtons, RefineOptions
 from napari_construct.widgets.refine.refined_mask import RefinedMask, RefinedMasks, can_be_refined
 
@@ -34,18 +34,27 @@ if TYPE_CHECKING:
 _REGION_SHOWN: Final = 150.0
 """Length on the canvas, in its pixels, of a region that was chosen from the list."""
 
+_RESET: Final = ("crf", "min_confidence", "presence_threshold", "background", "background_exponent")
+
 
 class Refine(QWidget):
-    """Edits one ``SegmentSettings`` and shows at once what it makes of a mask; never runs the network.
+    """Edits one ``SegmentSettings`` and applies it to a mask at once; never runs the network.
 
-    The mask of Segment tissue stays as it is; the refined one is a layer beside it, whose changes napari's
-    undo takes back. Pixels that the user painted in it, or in the mask before, stay as painted. Of a
-    stack the plane on view is refined, and every plane when asked for.
+    The mask of Segment tissue does not change. The refined mask is a second layer; napari's undo takes its
+    changes back. Pixels that the user painted in either mask stay as painted. Of a stack the plane on view
+    is refined, or every plane on request.
 
     Parameters
     ----------
     viewer : napari.viewer.Viewer
         Whose masks are offered.
+
+    Attributes
+    ----------
+    options : RefineOptions
+        The sliders.
+    job : LiveJob
+        What refines, with its events.
     """
 
     valueChanged = Signal(object)
@@ -59,40 +68,26 @@ class Refine(QWidget):
         self._masks = RefinedMasks()
         self._adder = LayerAdder(viewer, self)
         self._done = False
-        self._job = LiveJob("Refine", self)
-        self._layer = LayerChooser(viewer, self, accepts=can_be_refined)
-        self._layer.setToolTip("A mask that Segment tissue made in this session")
-        self._layer.setAccessibleName("Mask")
-        self._options = RefineOptions(self)
+        self.job = LiveJob("Refine", self)
+        self._layer = self._build_layer_chooser()
+        self.options = RefineOptions(self)
         self._erased = ErasedList(self)
         self._message = MessageLabel(self)
-        self._status = QLabel(self)
-        self._status.setAccessibleName("Status")
-        self._status.setToolTip("Whether the mask on view agrees with the settings")
+        self._status = self._build_status()
         self._buttons = RefineButtons(self)
         self._live, self._before = self._buttons.live, self._buttons.before
-        self._copy = CopyRow(self)
+        self._copy = CopyRow(as_python, as_command, self)
         self._build_layout()
         self._connect()
         self._on_layer(self._layer.layer())
 
     def value(self) -> SegmentSettings:
         """The settings on view."""
-        return self._options.value()
+        return self.options.value()
 
     def setValue(self, value: SegmentSettings) -> None:
         """Show settings; emits ``valueChanged`` where something changed, and refines where live."""
-        self._options.setValue(value)
-
-    @property
-    def options(self) -> RefineOptions:
-        """The sliders."""
-        return self._options
-
-    @property
-    def job(self) -> LiveJob:
-        """What refines, with its events."""
-        return self._job
+        self.options.setValue(value)
 
     def layer(self) -> Any:
         """The mask that is refined, or None."""
@@ -117,26 +112,33 @@ class Refine(QWidget):
         self._request(now=True, every=True)
 
     def isRunning(self) -> bool:
-        return self._job.is_busy or self._adder.isActive()
+        return self.job.is_busy or self._adder.isActive()
 
     def message(self) -> str:
         """The message on view."""
         return self._message.text()
 
+    def _build_layer_chooser(self) -> LayerChooser:
+        chooser = LayerChooser(self._viewer, self, accepts=can_be_refined)
+        chooser.setToolTip("A mask that Segment tissue made in this session")
+        chooser.setAccessibleName("Mask")
+        return chooser
+
+    def _build_status(self) -> QLabel:
+        label = QLabel(self)
+        label.setAccessibleName("Status")
+        label.setToolTip("Whether the mask on view agrees with the settings")
+        return label
+
     def _build_layout(self) -> None:
-        layout = column(self)
-        form = QFormLayout()
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow("Mask", self._layer)
-        layout.addLayout(form)
-        layout.addWidget(self._options)
-        layout.addWidget(boxed("What the CRF erased", self._erased))
-        layout.addStretch(1)
-        fill_dock(self, layout, self._message, self._status, self._buttons, self._copy)
+        mask = form()
+        mask.addRow("Mask", self._layer)
+        parts = (mask, self.options, boxed("What the CRF erased", self._erased))
+        fill_dock(self, parts, (self._message, self._status, self._buttons, self._copy))
 
     def _connect(self) -> None:
         self._layer.layerChanged.connect(self._on_layer)
-        self._options.valueChanged.connect(self._on_changed)
+        self.options.valueChanged.connect(self._on_changed)
         self._live.toggled.connect(self._on_live)
         self._buttons.once.clicked.connect(self.update_once)
         self._buttons.every.clicked.connect(self.update_all)
@@ -144,12 +146,11 @@ class Refine(QWidget):
         self._adder.finished.connect(self._on_added)
         self._buttons.reset.clicked.connect(self._on_reset)
         self._erased.regionChosen.connect(self._on_region)
-        self._copy.pythonRequested.connect(self._copy_python)
-        self._copy.commandRequested.connect(self._copy_command)
-        self._job.progressed.connect(self._on_progress)
-        self._job.returned.connect(self._on_returned)
-        self._job.failed.connect(self._on_failed)
-        self._job.busyChanged.connect(self._on_busy)
+        self._copy.requested.connect(self._on_copy)
+        self.job.progressed.connect(self._on_progress)
+        self.job.returned.connect(self._on_returned)
+        self.job.failed.connect(self._on_failed)
+        self.job.busyChanged.connect(self._on_busy)
         self._planes = Follower(self, "follow_plane", [self._viewer.dims.events.current_step])
         self._removals = Follower(self, "follow_removal", [self._viewer.layers.events.removed])
 
@@ -163,13 +164,13 @@ class Refine(QWidget):
 
     def _on_layer(self, _: Any) -> None:
         """Start from the settings under which the chosen mask was made."""
-        self._job.cancel()
+        self.job.cancel()
         self._adder.drop()
         self._done = False
         decided = self._decided()
         self._erased.showReport(None, None)
         self._before.setChecked(False)
-        for part in (self._options, self._buttons, self._copy, self._erased):
+        for part in (self.options, self._buttons, self._copy, self._erased):
             part.setEnabled(decided is not None)
         self._buttons.every.setVisible(decided is not None and len(evidences(self._layer.layer())) > 1)
         if decided is None:
@@ -177,12 +178,12 @@ class Refine(QWidget):
             self._status.clear()
             return
         self._message.clear()
-        self._options.blockSignals(True)
-        self._options.showModel(
+        self.options.blockSignals(True)
+        self.options.showModel(
             decided.predictor.calibration.background, published=decided.predictor.published
         )
-        self._options.setValue(decided.settings)
-        self._options.blockSignals(False)
+        self.options.setValue(decided.settings)
+        self.options.blockSignals(False)
         self._status.setText("As segmented")
 
     def _on_changed(self) -> None:
@@ -199,11 +200,9 @@ class Refine(QWidget):
     def _on_reset(self, *_: object) -> None:
         """The settings of the run, with the CRF and the thresholds that suit the model."""
         decided = self._decided()
-        if decided is None:
-            return
-        names = ("crf", "min_confidence", "presence_threshold", "background", "background_exponent")
-        defaults = decided.predictor.resolved(SegmentSettings())
-        self.setValue(self.value().changed(**{name: getattr(defaults, name) for name in names}))
+        if decided is not None:
+            defaults = decided.predictor.resolved(SegmentSettings())
+            self.setValue(self.value().changed(**{name: getattr(defaults, name) for name in _RESET}))
 
     def follow_plane(self) -> None:
         """Another plane of a stack is on view: show what is known of it, and refine it where live."""
@@ -212,12 +211,12 @@ class Refine(QWidget):
             return
         self._erased.showReport(mask.report(decided), decided.predictor.classes)
         if mask.isUpToDate(decided, self.value()):
-            self._show_status()
+            self._status.setText(mask.status(self.value()))
         else:
             self._on_changed()
 
     def follow_removal(self) -> None:
-        """Where a refined mask was deleted, the mask that it stood for is on view again."""
+        """Where a refined mask was deleted, show the segmented one again."""
         if not self._adder.isActive():
             for source in self._masks.left_alone(self._viewer.layers):
                 source.visible = True
@@ -228,10 +227,10 @@ class Refine(QWidget):
             return
         target = self.refinedLayer()
         window = window_on_view(target if target is not None and target.visible else source)
-        planes = [decided, *(other for other in mask.planes if every and other is not decided)]
+        planes = (decided, *(other for other in mask.planes if every and other is not decided))
         self._message.clear()
-        steps = partial(refine_steps, self._decider.steps, planes, self.value(), window, source, target)
-        self._job.request(steps, now=now)
+        request = RefineRequest(self._decider, planes, self.value(), window, source, target)
+        self.job.request(partial(refine_job, request), now=now)
 
     def _on_busy(self, busy: bool) -> None:
         if busy:
@@ -243,42 +242,29 @@ class Refine(QWidget):
             return
         if event.stage.startswith(COMPILING):
             self._status.setText("Refining..." if event.done else f"{event.stage.capitalize()}...")
-        elif isinstance(event, LayerMade) and event.layer is not None:
+        elif isinstance(event, LayerMade):
             mask.setLayer(event.layer)
             self._adder.add([event.layer])
-        elif self.refinedLayer() is None:  # deleted meanwhile
-            return
-        elif isinstance(event, WindowDone | PlaneDone):
-            self._show(mask, event)
-
-    def _show(self, mask: RefinedMask, event: WindowDone | PlaneDone) -> None:
-        kept = 0 if event.change is None else mask.paint(event.change)
-        if isinstance(event, PlaneDone) and event.decided and event.settings and event.result:
-            mask.settle(event.decided, event.settings, event.result, event.features, kept)
-            if event.decided is self._decided():
+        elif self.refinedLayer() is not None and isinstance(event, WindowDone | PlaneDone):
+            mask.take(event)
+            if isinstance(event, PlaneDone) and event.decided is self._decided():
                 self._erased.showReport(event.result.refinement, event.result.classes)
 
     def _on_returned(self, *_: object) -> None:
+        mask = self._mask()
         if self._adder.isActive():  # told when the layer is there
             self._done = True
-        elif self.refinedLayer() is None:
+        elif mask is None or self.refinedLayer() is None:
             self._status.setText("The refined mask was deleted")
         else:
-            self._show_status()
+            self._status.setText(mask.status(self.value()))
             self.updated.emit()
 
     def _on_added(self) -> None:
-        self._on_before()  # the mask that it stands for is hidden
+        self._on_before()  # hides the mask as segmented
         if self._done:
             self._done = False
             self._on_returned()
-
-    def _show_status(self) -> None:
-        mask = self._mask()
-        n, kept = (0, 0) if mask is None else (mask.stale(self.value()), mask.kept())
-        painted = f"; {kept} painted pixel{'s' if kept > 1 else ''} kept" if kept else ""
-        others = f"; {n} other plane{'s' if n > 1 else ''} not yet" if n else ""
-        self._status.setText(f"Up to date{painted}{others}")
 
     def _on_failed(self, error: Exception) -> None:
         self._message.showMessage(plain(error), Level.ERROR, error)
@@ -301,17 +287,11 @@ class Refine(QWidget):
             side = float(max(region.box[2] - region.box[0], region.box[3] - region.box[1], 32))
             look_at(self._viewer, layer, (row, column), side, _REGION_SHOWN)
 
-    def _copy_python(self, *_: object) -> None:
-        self._copy_as(as_python)
+    def _on_copy(self, recipe: Recipe) -> None:
+        self._copy.copy(partial(self._text, recipe), self._message.showMessage)
 
-    def _copy_command(self, *_: object) -> None:
-        self._copy_as(as_command)
-
-    def _copy_as(self, recipe: Any) -> None:
+    def _text(self, recipe: Recipe) -> str:
         decided = self._decided()
         if decided is None:
-            return
-        self._copy.copyMade(
-            lambda: recipe(decided.plane, decided.model, self.value(), str(decided.predictor.device)),
-            self._message.showMessage,
-        )
+            return ""
+        return recipe(decided.plane, decided.model, self.value(), str(decided.predictor.device))

@@ -9,10 +9,10 @@ from typing import Any
 from napari.layers import Labels
 
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.results.result import SegmentationResult
+from napari_construct.refinement.safeguard import RefinementReport
 from napari_construct.widgets.layers import METADATA_KEY, Decided, evidence, evidences, joined_features
 from napari_construct.widgets.refine.decided_pixels import At, DecidedPixels
-from napari_construct.widgets.refine.job import Change
+from napari_construct.widgets.refine.job import PlaneDone, WindowDone
 
 
 class RefinedMask:
@@ -30,7 +30,7 @@ class RefinedMask:
         self._features: dict[At, Mapping[str, Any]] = {d.at: d.features for d in self.planes}
         self._records: dict[At, Mapping[str, Any]] = {d.at: d.record for d in self.planes}
         self._settings: dict[At, SegmentSettings] = {d.at: d.settings for d in self.planes}
-        self._reports: dict[At, Any] = {}
+        self._reports: dict[At, RefinementReport | None] = {}
         self._pixels: DecidedPixels | None = None
         self._kept: dict[At, int] = {}
 
@@ -60,7 +60,7 @@ class RefinedMask:
         """Number of planes with other settings."""
         return sum(value != settings for value in self._settings.values())
 
-    def report(self, decided: Decided) -> Any:
+    def report(self, decided: Decided) -> RefinementReport | None:
         """The CRF's report of a plane; None before its refinement."""
         return self._reports.get(decided.at)
 
@@ -68,24 +68,29 @@ class RefinedMask:
         """Number of painted pixels that were kept although Refine has another label."""
         return sum(self._kept.values())
 
-    def paint(self, change: Change) -> int:
-        """Write labels except on painted pixels; the number of pixels that were kept."""
-        return 0 if self._pixels is None else self._pixels.write(change)
+    def status(self, settings: SegmentSettings) -> str:
+        """Whether the planes agree with these settings, in a line."""
+        n, kept = self.stale(settings), self.kept()
+        painted = f"; {kept} painted pixel{'s' if kept > 1 else ''} kept" if kept else ""
+        others = f"; {n} other plane{'s' if n > 1 else ''} not yet" if n else ""
+        return f"Up to date{painted}{others}"
 
-    def settle(
-        self,
-        decided: Decided,
-        settings: SegmentSettings,
-        result: SegmentationResult,
-        features: Mapping[str, Any],
-        kept: int,
-    ) -> None:
-        """Note a refined plane: table rows, record, and the number of kept pixels."""
-        self._kept[decided.at] = kept
-        self._features[decided.at] = features
-        self._records[decided.at] = result.record
-        self._settings[decided.at] = settings
-        self._reports[decided.at] = result.refinement
+    def take(self, event: WindowDone | PlaneDone) -> None:
+        """Write new labels into the layer, but keep painted pixels.
+
+        A whole plane also updates the layer's table and record.
+        """
+        kept = 0 if self._pixels is None else self._pixels.write(event.change)
+        if isinstance(event, PlaneDone):
+            self._settle(event, kept)
+
+    def _settle(self, event: PlaneDone, kept: int) -> None:
+        at = event.decided.at
+        self._kept[at] = kept
+        self._features[at] = event.features
+        self._records[at] = event.result.record
+        self._settings[at] = event.settings
+        self._reports[at] = event.result.refinement
         layer = self.layer()
         if layer is None:
             return

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from napari.layers import Layer
 
 from napari_construct.classes import ClassTable
-from napari_construct.events import Event, Notice, Steps, forward
+from napari_construct.events import Event, Notice, Result, Steps, forward
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.results.result import SegmentationResult
-from napari_construct.widgets.jobs.predictors import ModelChoice
+from napari_construct.widgets.jobs.predictors import DecidedSteps, GetPredictor, ModelChoice
 from napari_construct.widgets.layers import (
     Decided,
     Plane,
@@ -22,11 +22,8 @@ from napari_construct.widgets.layers import (
     stack_layers,
 )
 
-DecidedSteps = Callable[..., Steps[tuple[SegmentationResult, Any]]]
-"""As ``inference.predictor.decided_steps``: the result, and what Refine can go on with (or None)."""
-
-GetPredictor = Callable[[ModelChoice], Any]
-"""A predictor from a model; slow."""
+if TYPE_CHECKING:
+    from napari_construct.inference.activation.predictor import Predictor
 
 Outcome = tuple[SegmentationResult, list[Layer]]
 
@@ -35,110 +32,115 @@ Finished = tuple[SegmentationResult, Decided | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SegmentRequest:
+    """One run.
+
+    Attributes
+    ----------
+    planes : tuple of Plane
+        What is segmented, in this order.
+    axis : int or None
+        Along which the planes of a stack lie; None where there is one plane.
+    model : str or ZeroShotSettings
+        As records and scripts name it.
+    settings : SegmentSettings
+        Everything else.
+    get_predictor : callable
+        Loads the model, on ``device``.
+    decided_steps : callable
+        Segments a plane.
+    table : ClassTable or None
+        Colours in which classes are shown.
+    device : str
+        As scripts name it.
+    """
+
+    planes: tuple[Plane, ...]
+    axis: int | None
+    model: ModelChoice
+    settings: SegmentSettings
+    get_predictor: GetPredictor
+    decided_steps: DecidedSteps
+    table: ClassTable | None = None
+    device: str = "auto"
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class PlaneSegmented(Event):
     """A plane of a stack is segmented."""
 
-    finished: Finished | None = None
+    finished: Finished
 
 
-def segment_plane(
-    plane: Plane,
-    model: ModelChoice,
-    settings: SegmentSettings,
-    get_predictor: GetPredictor,
-    decided_steps: DecidedSteps,
-    table: ClassTable | None = None,
-) -> Steps[Outcome]:
-    """The whole job, in the worker's thread: load, read, segment, make the layers."""
-    yield Event("loading the model", 0, 1)
-    predictor = get_predictor(model)
-    yield Event("reading the image", 0, 1)
-    pixels, notices = plane.rgb()
-    for text in notices:
-        yield Notice("reading the image", 1, 1, text)
-    mpp = plane.mpp if settings.mpp is None else settings.mpp
-    result, decider = yield from decided_steps(pixels, predictor, settings, mpp=mpp, name=plane.name)
-    yield Event("making the layers", 0, 1)
-    at = (0,) * len(plane.index)
-    decided = None if decider is None else _decided(decider, result, settings, plane, model, at)
-    del predictor, decider  # layers keep the frame they were made in, and with it the network
-    layers = result_layers(result, plane, table)
-    if decided is not None:
-        keep_evidence(layers[-1], decided)
-    return result, layers
+def segment_job(request: SegmentRequest) -> Steps[Outcome]:
+    """The whole job, in the worker's thread: load, read, segment, make the layers.
 
-
-def segment_planes(
-    planes: Sequence[Plane],
-    axis: int,
-    model: ModelChoice,
-    settings: SegmentSettings,
-    get_predictor: GetPredictor,
-    decided_steps: DecidedSteps,
-    table: ClassTable | None = None,
-) -> Steps[Outcome]:
-    """The planes of a stack along an axis, one after the other; the layers are stacks again.
-
-    The result that is returned is that of the last plane, the layers hold all.
+    Of a stack the layers are stacks again; the result that is returned is that of the last plane.
     """
-    yield Event("loading the model", 0, 1)
-    predictor = get_predictor(model)
-    finished: list[Finished] = []
-    for i, plane in enumerate(planes, start=1):
-        pixels, notices = plane.rgb()
-        for text in notices:
-            yield Notice("reading the image", 1, 1, text)
-        mpp = plane.mpp if settings.mpp is None else settings.mpp
-        steps = decided_steps(pixels, predictor, settings, mpp=mpp, name=f"{plane.name}, plane {i}")
-        stage = f"plane {i} of {len(planes)}"
-        result, decider = yield from named_stages(steps, stage)
-        at = tuple(i - 1 if a == axis else 0 for a in range(len(plane.index)))
-        decided = None if decider is None else _decided(decider, result, settings, plane, model, at)
-        finished.append((result, decided))
-        yield PlaneSegmented(stage, 1, 1, finished=finished[-1])
-    del predictor, decider, steps  # layers keep the frame they were made in, and with it the network
-    return (yield from planes_joined(finished, planes, axis, table))
+    # layers keep the frames that they are made in: the network is in none of these any more
+    finished = yield from _segmented(request)
+    return (yield from layers_job(request, finished))
 
 
-def planes_joined(
-    finished: Sequence[Finished], planes: Sequence[Plane], axis: int, table: ClassTable | None = None
-) -> Steps[Outcome]:
-    """Make the layers of a stack of which all planes are finished, or the first ones."""
+def layers_job(request: SegmentRequest, finished: Sequence[Finished]) -> Steps[Outcome]:
+    """Make the layers of a run of which all planes are finished, or the first ones."""
     yield Event("making the layers", 0, 1)
     results = [result for result, _ in finished]
-    layers = stack_layers(results, planes, axis, table)
+    if request.axis is None:
+        layers = result_layers(results[0], request.planes[0], request.table)
+    else:
+        layers = stack_layers(results, request.planes, request.axis, request.table)
     if kept := [decided for _, decided in finished if decided is not None]:
         keep_evidence(layers[-1], kept)
     return results[-1], layers
 
 
-def _decided(
-    decider: Any,
-    result: SegmentationResult,
-    settings: SegmentSettings,
-    plane: Plane,
-    model: ModelChoice,
-    at: tuple[int, ...],
-) -> Decided:
-    return Decided(
+def _segmented(request: SegmentRequest) -> Steps[list[Finished]]:
+    """Load the model and segment the planes, one after the other."""
+    yield Event("loading the model", 0, 1)
+    predictor = request.get_predictor()
+    finished: list[Finished] = []
+    for i in range(len(request.planes)):
+        steps = _plane_steps(request, i, predictor)
+        if request.axis is None:
+            finished.append((yield from steps))
+        else:
+            stage = f"plane {i + 1} of {len(request.planes)}"
+            finished.append((yield from named_stages(steps, stage)))
+            yield PlaneSegmented(stage, 1, 1, finished=finished[-1])
+    return finished
+
+
+def _plane_steps(request: SegmentRequest, number: int, predictor: Predictor) -> Steps[Finished]:
+    plane, settings, axis = request.planes[number], request.settings, request.axis
+    yield Event("reading the image", 0, 1)
+    pixels, notices = plane.rgb()
+    for text in notices:
+        yield Notice("reading the image", 1, 1, text)
+    mpp = plane.mpp if settings.mpp is None else settings.mpp
+    name = plane.name if axis is None else f"{plane.name}, plane {number + 1}"
+    result, decider = yield from request.decided_steps(pixels, predictor, settings, mpp=mpp, name=name)
+    if decider is None:
+        return result, None
+    return result, Decided(
         decider.activation,
         decider.predictor.without_network(),
         decider.predictor.resolved(settings),
         plane,
-        model,
+        request.model,
         result.labels.copy(),  # the layer paints in the result's own
-        at,
+        tuple(number if a == axis else 0 for a in range(len(plane.index))),
         label_features(result),
         result.record,
     )
 
 
-def named_stages(steps: Steps[Any], name: str) -> Steps[Any]:
+def named_stages(steps: Steps[Result], name: str) -> Steps[Result]:
     """The same steps, whose stages say which part of a larger job they belong to."""
     return forward(steps, lambda event: (replace(event, stage=f"{name}, {event.stage}"),))
 
 
-def about(predictor: Any) -> str:
+def about(predictor: Predictor) -> str:
     """A line about a model: its classes, the resolution it was trained at, the licence of its encoder."""
     untrained = hasattr(predictor, "words")
     knows = "the words of the class table" if untrained else ", ".join(predictor.classes.names)

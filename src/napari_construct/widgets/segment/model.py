@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QWidget
@@ -12,16 +12,18 @@ from qtpy.QtWidgets import QWidget
 from napari_construct.classes import ClassTable
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
-from napari_construct.widgets.fields.message_label import Level
-from napari_construct.widgets.jobs.model_loader import ModelLoader, model_missing
+from napari_construct.widgets.fields.message_label import Level, Problem
+from napari_construct.widgets.jobs.model_loader import ModelLoader
 from napari_construct.widgets.jobs.predictors import LoadedModel, ModelChoice
-from napari_construct.widgets.jobs.run_control import RunControl
 from napari_construct.widgets.parts.class_table import ClassTableEditor
 from napari_construct.widgets.parts.model_chooser import model_names
 from napari_construct.widgets.parts.preferences import Preferences
 from napari_construct.widgets.segment.job import about
 from napari_construct.widgets.segment.words import START, WordsOptions
 from napari_construct.widgets.segment.words_chooser import ZERO_SHOT, WordsModelChooser
+
+if TYPE_CHECKING:
+    from napari_construct.inference.activation.predictor import Predictor
 
 
 class SegmentModel(QObject):
@@ -43,7 +45,7 @@ class SegmentModel(QObject):
     loaded = Signal(object)
     """The predictor."""
     changed = Signal()
-    """The result of :meth:`block` may have changed."""
+    """The result of :meth:`problem` may have changed."""
     failed = Signal(object)
     """A class table could not be read or written."""
 
@@ -69,7 +71,7 @@ class SegmentModel(QObject):
         Raises
         ------
         ConfigurationError
-            If the descriptions cannot be used; :meth:`block` says why.
+            If the descriptions cannot be used; :meth:`problem` says why.
         """
         encoder = self.chooser.encoder()
         if not encoder:
@@ -101,13 +103,10 @@ class SegmentModel(QObject):
         """Why the descriptions cannot be used; empty if they can."""
         return self.words.problem() if self.inWords() else ""
 
-    def block(self, control: RunControl) -> bool:
-        """Show in a control what the model still needs; whether anything is missing."""
-        model = self.chooser.value()
-        if model_missing(control, model, self._loader.error(), loading=self.isLoading()):
-            return True
-        control.setBlocked(self.words_problem(), Level.WARNING)
-        return bool(self.words_problem())
+    def problem(self) -> Problem:
+        """Why the model cannot be run yet; false if it can."""
+        missing = self._loader.problem(self.chooser.value())
+        return missing or Problem(self.words_problem(), Level.WARNING)
 
     def styled(self, classes: ClassTable) -> ClassTable:
         """A model's classes in the shown colours, if the names are the same."""
@@ -164,7 +163,7 @@ class SegmentModel(QObject):
             self.chooser.look()
         self.changed.emit()
 
-    def _on_loaded(self, predictor: Any) -> None:
+    def _on_loaded(self, predictor: Predictor) -> None:
         self.loaded.emit(predictor)
         self.showClasses(predictor.classes)
         self.chooser.describe(about(predictor))

@@ -35,7 +35,7 @@ _ROWS: Final = (
         choices={name: name for name in ATTENTIONS},
     ),
     Row(
-        "several",
+        "prompt_ensemble",
         "Descriptions",
         f"A prompt can hold several descriptions, separated by {SEPARATOR}. Averaged: one prototype per "
         "class. Nearest wins: one prototype per description, and the nearest prototype wins",

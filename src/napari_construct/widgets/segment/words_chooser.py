@@ -89,7 +89,7 @@ class WordsModelChooser(ModelChooser):
             model = f"{ZERO_SHOT}{entry.id}"
             how = _HOW if here else "zero-shot (not installed)"
             get = "" if here else "\nNot on this computer. Download it in Models."
-            licence = f"Licence {entry.licence}. {entry.meaning}"
+            licence = f"Licence {entry.licence}. {entry.licence_terms}"
             self._offer(model, f"{_short(model)}: {how}", f"{entry.id}: {entry.note}\n{licence}{get}")
         self._offer(_ASK, _ASK_TEXT, f"Any image-text model with a ViT: {_FORM}")
 

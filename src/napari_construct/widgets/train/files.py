@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Final
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_construct.models.checkpoints.locations import SUFFIX, with_suffix
-from napari_construct.widgets.fields.controls import form_layout, tick
+from napari_construct.widgets.fields.controls import tick
+from napari_construct.widgets.fields.layout import form, stacked
 from napari_construct.widgets.fields.message_label import Level, MessageLabel
 from napari_construct.widgets.fields.path_row import PathRow
 from napari_construct.widgets.train.data import split_folders
@@ -121,16 +122,11 @@ class TrainFiles(QWidget):
 
     def _build_layout(self) -> None:
         self._wrong = ""
-        form = form_layout()
-        form.addRow("Patches", self._data)
-        form.addRow("Validation", self._val)
-        form.addRow("Model", self._output)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(form)
-        layout.addWidget(self._resume)
-        layout.addWidget(self._replace)
-        layout.addWidget(self._val_words)
+        rows = form()
+        rows.addRow("Patches", self._data)
+        rows.addRow("Validation", self._val)
+        rows.addRow("Model", self._output)
+        stacked(self, rows, self._resume, self._replace, self._val_words)
 
     def _connect(self) -> None:
         self._data.edited.connect(self._on_data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from napari_construct.data.image_level import ImageLevelDataset, check_steps, load_dataset
 from napari_construct.encoders.catalogue.overview import size_text
@@ -18,12 +18,17 @@ from napari_construct.widgets.train.data import validation_data
 from napari_construct.widgets.train.previews import preview_files, preview_steps
 from napari_construct.widgets.train.request import TrainRequest
 
+if TYPE_CHECKING:  # these load torch
+    from napari_construct.encoders.protocol import Encoder
+    from napari_construct.models.checkpoints.checkpoint import Checkpoint
+    from napari_construct.training.tools.estimate import Estimate
+
 
 @dataclass(frozen=True, slots=True)
 class Estimated:
-    """Result of :func:`estimate_job`; a ``training.estimate.Estimate``."""
+    """Result of :func:`estimate_job`."""
 
-    estimate: Any
+    estimate: Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +64,8 @@ def estimate_job(request: TrainRequest) -> Steps[Estimated]:
     return Estimated(found)
 
 
-def train_job(request: TrainRequest, checked: frozenset[Path]) -> Steps[Trained]:
+def train_job(request: TrainRequest) -> Steps[Trained]:
     """The whole run, in the worker's thread.
-
-    Parameters
-    ----------
-    request : TrainRequest
-        What to train.
-    checked : frozenset of Path
-        Files that are known to be readable.
 
     Yields
     ------
@@ -76,7 +74,7 @@ def train_job(request: TrainRequest, checked: frozenset[Path]) -> Steps[Trained]
     """
     yield Event("starting", 0, 1)
     dataset, val = _data(request)
-    if not (request.resume or checked.issuperset(dataset.paths)):
+    if not (request.resume or request.checked.issuperset(dataset.paths)):
         yield from _check_steps(dataset)
     yield Event("loading the libraries", 0, 1)
     load_libraries()
@@ -114,7 +112,7 @@ def _check_steps(dataset: ImageLevelDataset) -> Steps[None]:
         )
 
 
-def _frozen_encoder(config: TrainingConfig, patches: int) -> Any:
+def _frozen_encoder(config: TrainingConfig, patches: int) -> Encoder | None:
     """The encoder, where it is not trained along: previews then use the same one."""
     from napari_construct.encoders.catalogue.lookup import create_encoder
     from napari_construct.training.loop.preparation import student_id, trains_encoder
@@ -124,8 +122,8 @@ def _frozen_encoder(config: TrainingConfig, patches: int) -> Any:
 
 
 def _with_previews(
-    steps: Steps[Any], request: TrainRequest, files: tuple[Path, ...], encoder: Any
-) -> Steps[Any]:
+    steps: Steps[Checkpoint], request: TrainRequest, files: tuple[Path, ...], encoder: Encoder | None
+) -> Steps[Checkpoint]:
     """Pass a run on; after an epoch whose checkpoint is on disk, look at a few images with it."""
     written: int | None = None
 
@@ -147,8 +145,8 @@ def _with_previews(
 _SCORES: Final = {"val_miou": "mIoU", "val_f1": "F1 of presence"}
 
 
-def estimate_in_words(estimate: Any) -> str:
-    """Of a ``training.estimate.Estimate``."""
+def estimate_in_words(estimate: Estimate) -> str:
+    """What a run will take, in a line."""
     text = f"About {in_words(estimate.seconds)}: {estimate.steps} steps of {_short(estimate.step_seconds)}"
     if estimate.validation_seconds >= 0.05:
         text += f", {estimate.validations} validations of {_short(estimate.validation_seconds)}"

@@ -6,12 +6,12 @@ from functools import partial
 from pathlib import Path
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_construct.classes import ClassTable
 from napari_construct.data.image_level import DatasetReport, ImageLevelDataset
 from napari_construct.events import Event
-from napari_construct.widgets.fields.layout import fold
+from napari_construct.widgets.fields.layout import fold, stacked
 from napari_construct.widgets.jobs.live import LiveJob
 from napari_construct.widgets.parts.class_table import ClassTableEditor
 from napari_construct.widgets.train.check import CheckTree
@@ -41,10 +41,7 @@ class TrainPatches(QWidget):
         tip = "Names, prompts, colours and order of the classes"
         folded = fold("Classes", tip, self.classes, self)
         folded.expand(animate=False)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        for part in (self.files, self.tree, folded):
-            layout.addWidget(part)
+        stacked(self, self.files, self.tree, folded)
         self.files.dataChanged.connect(self._on_data)
         self.files.outputChanged.connect(self.valueChanged)
         self._look.progressed.connect(self._on_look)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.data.images import list_images, read_image
 from napari_construct.events import Event, Steps, as_part
 from napari_construct.types import RGBImage
+
+if TYPE_CHECKING:  # loads torch
+    from napari_construct.encoders.protocol import Encoder
 
 COUNT: Final = 4
 _LARGEST: Final = 256
@@ -62,7 +65,12 @@ def preview_files(
 
 
 def preview_steps(
-    files: Sequence[Path], checkpoint: Path, device: str, mpp: float | None, epoch: int, encoder: Any = None
+    files: Sequence[Path],
+    checkpoint: Path,
+    device: str,
+    mpp: float | None,
+    epoch: int,
+    encoder: Encoder | None = None,
 ) -> Steps[PreviewsDone]:
     """CAMs of files with a checkpoint on disk; one event per file.
 

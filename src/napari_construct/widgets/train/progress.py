@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_construct.events import EpochDone, Event, Resumed, StepDone
 from napari_construct.widgets.fields.controls import button, wrapped_label
+from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.jobs.eta import in_words
 from napari_construct.widgets.train.preview_grid import PreviewGrid
 from napari_construct.widgets.train.previews import PreviewsDone
@@ -52,10 +53,7 @@ class TrainProgress(QWidget):
         tip = "Progress of the whole run, with validations and previews"
         self._left = wrapped_label("Epoch and time left", tip, self)
         self._grid = PreviewGrid(self)
-        self._layout = QVBoxLayout(self)
-        self._layout.setContentsMargins(0, 0, 0, 0)
-        self._layout.addWidget(self._left)
-        self._layout.addWidget(self._grid)
+        self._layout = stacked(self, self._left, self._grid)
         self._timer, self._next = QTimer(self), QTimer(self)
         for timer, pause, slot in ((self._timer, _PAUSE_MS, self._begin), (self._next, _TURN_MS, self._draw)):
             timer.setSingleShot(True)
@@ -178,10 +176,7 @@ class EstimateRow(QWidget):
         tip = "Measured with these settings on this computer"
         self._label = wrapped_label("Estimate", tip, self)
         self._label.hide()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.button)
-        layout.addWidget(self._label)
+        stacked(self, self.button, self._label)
 
     def text(self) -> str:
         """The shown estimate."""

@@ -38,6 +38,8 @@ class TrainRequest:
         Whether to resume a stopped run.
     replace : bool
         Whether an existing model may be replaced.
+    checked : frozenset of Path
+        Patches that were read without an error.
     """
 
     data: Path
@@ -48,6 +50,7 @@ class TrainRequest:
     device: str = "auto"
     resume: bool = False
     replace: bool = False
+    checked: frozenset[Path] = frozenset()
 
 
 def state_of(output: Path) -> Path:

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
 from napari_construct.events import EpochDone, Event
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.training.config.config import TrainingConfig
-from napari_construct.widgets.fields.layout import column, fill_dock
-from napari_construct.widgets.fields.message_label import Level, plain
+from napari_construct.widgets.fields.message_label import Level, Problem, problem_of
 from napari_construct.widgets.jobs.ahead import Ahead
-from napari_construct.widgets.jobs.run_control import RunControl
-from napari_construct.widgets.parts.class_table import ClassTableEditor
-from napari_construct.widgets.parts.copy_row import CopyRow
+from napari_construct.widgets.parts.dock import JobDock
 from napari_construct.widgets.parts.hand_over import UseModelButton
 from napari_construct.widgets.parts.memory import Memory
 from napari_construct.widgets.parts.preferences import preferences
@@ -41,36 +36,45 @@ if TYPE_CHECKING:
     import napari.viewer
 
 _VERBS: Final = {False: "Train", True: "Go on training"}
-_STOPPED: Final = "Stopped; where it stood is kept beside the model's file. Press Go on training to go on."
+_STOPPED: Final = (
+    "Stopped; the state of the run is kept beside the model's file. Press Go on training to go on."
+)
 
 
-class TrainAdapters(QWidget):
+class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
     """Edits one :class:`~napari_construct.training.config.config.TrainingConfig` and trains with it.
 
     Parameters
     ----------
     viewer : napari.viewer.Viewer
         Where *Use this model* opens Segment tissue.
+
+    Attributes
+    ----------
+    classes : ClassTableEditor
+        The class table; its order is that of the values in masks.
+    progress : TrainProgress
+        Curves and previews of the run.
     """
 
-    valueChanged = Signal(object)
-    finished = Signal()
-    """A model has been trained."""
+    verb = _VERBS[False]
+    recipes = train_as_python, train_as_command
+    copy_tip = "Copy this run as {}: pasted back it gives the same model"
 
     def __init__(self, viewer: napari.viewer.Viewer, *, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(viewer, parent)
         self._memory = Memory("train adapters")
         self._shown: Path | None = None
         self._patches = TrainPatches(self)
         self._files = self._patches.files
+        self.classes = self._patches.classes
         self._options = TrainOptions(self)
         self._estimate = EstimateRow(self)
-        self._progress = TrainProgress(self)
-        self._control = RunControl(_VERBS[False], self)
+        self.progress = TrainProgress(self)
         self._use = UseModelButton(viewer, self)
         self._ahead = Ahead(load_libraries, self)
-        self._copy_row = CopyRow(self, "Copy this run as {}: pasted back it gives the same model")
-        self._build_layout()
+        parts = (self._patches, self._options, self._estimate, self.progress)
+        self._lay_out(*parts, below=(self._use,))
         self._connect()
         self._recall()
         self._refresh()
@@ -109,21 +113,6 @@ class TrainAdapters(QWidget):
         """Choose where to train."""
         self._options.setDevice(device)
 
-    @property
-    def classes(self) -> ClassTableEditor:
-        """The class table; its order is that of the values in masks."""
-        return self._patches.classes
-
-    @property
-    def progress(self) -> TrainProgress:
-        """Curves and previews of the run."""
-        return self._progress
-
-    @property
-    def control(self) -> RunControl:
-        """Progress and messages of the run."""
-        return self._control
-
     def request(self) -> TrainRequest:
         """What is asked for.
 
@@ -144,41 +133,29 @@ class TrainAdapters(QWidget):
             device=str(self._options.device()),
             resume=self._files.resumes(),
             replace=self._files.replaces(),
+            checked=self._patches.checked(),
         )
 
-    def run(self) -> None:
-        """Start, as the button does; nothing happens while something is missing or already running."""
-        if self._control.isRunning() or self._control.blockedReason():
-            return
-        request = self._ready(self.request)
-        if request is None:
-            return
+    def launch(self, request: TrainRequest) -> None:
         self._memory.keep({"config": request.config.model_dump(mode="json"), "device": request.device})
         self._patches.stopLooking()
-        self._progress.start(keep=request.resume and request.output == self._shown)
+        self.progress.start(keep=request.resume and request.output == self._shown)
         self._shown = request.output
-        self._control.setWords(verb=_VERBS[request.resume], cancelled=_STOPPED)
-        self._control.run("Train adapters", partial(train_job, request, self._patches.checked()))
+        self.control.setWords(verb=_VERBS[request.resume], cancelled=_STOPPED)
+        self.start("Train adapters", train_job, request)
 
     def estimate(self) -> None:
         """Measure a few steps, as the button does."""
-        if self._control.isRunning() or self._patches.missing():
+        if self.control.isRunning() or self._patches.missing():
             return
-        request = self._ready(self.request)
+        request = self.made(self.request)
         if request is not None:
-            self._control.setWords(verb=_VERBS[self._files.resumes()], cancelled="Cancelled.")
-            self._control.run("Estimate the training", partial(estimate_job, request))
-
-    def cancel(self) -> None:
-        """Stop after the step at hand, as the button does; what was reached is kept."""
-        self._control.cancel()
+            self.control.setWords(verb=_VERBS[self._files.resumes()], cancelled="Cancelled.")
+            self.start("Estimate the training", estimate_job, request)
 
     def use(self) -> None:
-        """Put the model into Segment tissue, which is opened where it is not open."""
+        """Choose the model in Segment tissue, which opens if it is not open."""
         self._use.use()
-
-    def isRunning(self) -> bool:
-        return self._control.isRunning()
 
     def isLooking(self) -> bool:
         """Whether the patches are being looked at."""
@@ -188,24 +165,20 @@ class TrainAdapters(QWidget):
         """Whether libraries are being loaded that a run would otherwise wait for."""
         return self._ahead.isActive()
 
-    def message(self) -> str:
-        return self._control.message()
+    def problem(self) -> Problem:
+        error = self._patches.error()
+        if error is not None:
+            return problem_of(error)
+        if missing := self._patches.missing():
+            return Problem(missing)
+        if said := self._patches.problem():
+            return Problem(said, Level.ERROR)
+        return Problem(self._options.problem() or self._files.problem(), Level.WARNING)
 
-    def _ready(self, make: Callable[[], TrainRequest]) -> TrainRequest | None:
-        try:
-            return make()
-        except (ConstructError, ValueError) as error:
-            self._control.showMessage(plain(error), Level.ERROR, error)
-            return None
-
-    def _build_layout(self) -> None:
-        layout = column(self)
-        layout.addWidget(self._patches)
-        layout.addWidget(self._options)
-        layout.addWidget(self._estimate)
-        layout.addWidget(self._progress)
-        layout.addStretch(1)
-        fill_dock(self, layout, self._control, self._use, self._copy_row)
+    def text(self, recipe: Callable[[TrainRequest], str]) -> str:
+        if self._patches.missing() or not self._files.hasOutput() or self._options.problem():
+            return ""
+        return recipe(self.request())
 
     def _connect(self) -> None:
         self._patches.valueChanged.connect(self._on_changed)
@@ -213,15 +186,9 @@ class TrainAdapters(QWidget):
         self._options.valueChanged.connect(self._on_changed)
         self._estimate.requested.connect(self.estimate)
         self._use.used.connect(self._on_used)
-        self._control.runRequested.connect(self.run)
-        self._control.progressed.connect(self._on_progress)
-        self._control.returned.connect(self._on_returned)
-        self._control.runningChanged.connect(self._on_running)
-        self._copy_row.pythonRequested.connect(self._copy_python)
-        self._copy_row.commandRequested.connect(self._copy_command)
 
     def _recall(self) -> None:
-        """Take up the settings of the last run."""
+        """Restore the settings of the last run."""
         kept = self._memory.load()
         try:
             start = TrainingConfig(cache_gb=preferences().cache_gb)
@@ -239,55 +206,32 @@ class TrainAdapters(QWidget):
         if value is not None:
             self.valueChanged.emit(value)
 
-    def _on_failed(self, error: Exception) -> None:
-        self._control.showMessage(plain(error), Level.ERROR, error)
-
-    def _on_progress(self, event: Event) -> None:
-        self._progress.showProgress(event)
+    def _on_event(self, event: Event) -> None:
+        self.progress.showProgress(event)
         if isinstance(event, EpochDone):
             self._refresh()
 
-    def _on_returned(self, result: Estimated | Trained) -> None:
+    def _on_result(self, result: Estimated | Trained) -> None:
         if isinstance(result, Estimated):
             self._estimate.showEstimate(estimate_in_words(result.estimate))
             return
-        self._control.summarise(trained_in_words(result))
+        self.control.summarise(trained_in_words(result))
         self.finished.emit()
 
     def _on_used(self) -> None:
-        self._control.showMessage("The model is in Segment tissue.")
+        self.control.showMessage("The model is in Segment tissue.")
 
     def _on_running(self, running: bool) -> None:
         self._files.refresh()
-        if not running and self._control.message() == _STOPPED and not self._files.resumes():
-            self._control.showMessage("Cancelled before the first step; nothing was written.")
+        if not running and self.control.message() == _STOPPED and not self._files.resumes():
+            self.control.showMessage("Cancelled before the first step; nothing was written.")
         self._refresh()
 
-    def _refresh(self) -> None:
-        """Enable Train, or say what is missing."""
-        running, missing, error = self._control.isRunning(), self._patches.missing(), self._patches.error()
+    def _refresh(self, *_: object) -> None:
+        running = self.control.isRunning()
         if not running:
-            self._control.setWords(verb=_VERBS[self._files.resumes()], cancelled=_STOPPED)
+            self.control.setWords(verb=_VERBS[self._files.resumes()], cancelled=_STOPPED)
         self._use.setModel(self._files.output() if self._files.hasOutput() else None)
-        self._estimate.button.setEnabled(not (missing or error or running))
-        if error is not None:
-            self._control.setBlocked(plain(error), Level.ERROR, error)
-        elif missing:
-            self._control.setBlocked(missing)
-        elif self._patches.problem():
-            self._control.setBlocked(self._patches.problem(), Level.ERROR)
-        else:
-            self._control.setBlocked(self._options.problem() or self._files.problem(), Level.WARNING)
-
-    def _copy_python(self, *_: object) -> None:
-        self._copy(train_as_python)
-
-    def _copy_command(self, *_: object) -> None:
-        self._copy(train_as_command)
-
-    def _copy(self, recipe: Callable[[TrainRequest], str]) -> None:
-        if self._patches.missing() or not self._files.hasOutput() or self._options.problem():
-            return
-        request = self._ready(self.request)
-        if request is not None and self._copy_row.copy(recipe(request)):
-            self._control.showMessage("Copied to the clipboard.")
+        ready = not (self._patches.missing() or self._patches.error())
+        self._estimate.button.setEnabled(ready and not running)
+        super()._refresh()
