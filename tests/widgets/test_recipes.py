@@ -17,7 +17,7 @@ from napari_construct.inference.prototypes.settings import PrototypeSettings
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
 from napari_construct.training.config.config import TrainingConfig
-from napari_construct.widgets.evaluate.job import LayerPair
+from napari_construct.widgets.evaluate.job import FoldersRequest, LayerPair, LayersRequest
 from napari_construct.widgets.evaluate.recipes import folders_as_python, layers_as_python
 from napari_construct.widgets.evaluate.settings import EvaluateSettings
 from napari_construct.widgets.layers import Plane
@@ -43,12 +43,12 @@ def texts() -> Iterator[str]:
         [Path("slides"), Path("a.tif")], BatchSettings(segment=SETTINGS), Path("results")
     )
     yield recipes.download_as_python(DownloadSettings(name="conch", accepted=True))
-    yield folders_as_python(
-        Path("img"), Path("mask"), EvaluateSettings(segment=SETTINGS.changed(classes=None))
-    )
+    evaluation = EvaluateSettings(segment=SETTINGS.changed(classes=None))
+    yield folders_as_python(FoldersRequest(Path("img"), Path("mask"), evaluation))
     masks = (np.zeros((4, 4), np.uint8),) * 2
     for classes in ((), ("tumour", "lymphoid")):
-        yield layers_as_python(LayerPair(("a", "b"), *masks, classes, {}), EvaluateSettings())
+        pair = LayerPair(("a", "b"), *masks, classes, {})
+        yield layers_as_python(LayersRequest(pair, EvaluateSettings()))
     for val in (None, Path("validation")):
         table = ClassTable.from_names(("tumour", "lymphoid"))
         yield train_as_python(

@@ -160,7 +160,7 @@ def test_double_click_opens_image_and_result(qtbot, viewer, widget, folder) -> N
 def test_rows_can_be_taken_off(qtbot, widget, folder) -> None:
     widget.addPaths([str(folder / "a.png"), str(folder / "b.png")])
     widget._inputs.items().selectRow(0)
-    button(widget, "Take the selected rows off the list").click()
+    button(widget, "Remove the selected rows").click()
     assert [entry.name for entry in widget._inputs.items().entries()] == ["b.png"]
 
 

@@ -56,11 +56,11 @@ ROWS = (
     Row("tile", "Tile", "Side of a tile", unit="px", step=64),
     Row("overlap", "Overlap", "Shared by tiles", unit="px"),
     Row("seed", "Seed", "Of the order"),
-    Row("mpp", "µm per pixel", "Of the image", none="of the layer", decimals=4),
+    Row("mpp", "µm per pixel", "Of the image", none="from layer", decimals=4),
     Group("Advanced", "All else", folded=True, rows=(
-        Row("share", "Average from", "Share of the steps", none="never"),
+        Row("share", "Average after", "Fraction of the steps", none="never"),
         Row("epochs", "Epochs", "How often"),
-        Row("presence", "Present from", "Least probability", usual=(0, 1), start=0.5),
+        Row("presence", "Min. presence", "Least probability", usual=(0, 1), start=0.5),
         Row("rate", "Rate", "Of the encoder", choices={"auto": "Automatic", None: "Frozen"}),
         Row("views", "Views", "That are averaged", choices={None: "automatic", "one": "one", "four": "four"}),
         Row("keep", "Keep the best", "Not the last", states=("last", "best")),
@@ -224,7 +224,7 @@ def test_what_is_none_begins_where_it_is_told_to(form) -> None:
     box = next(box for box in form.findChildren(QGroupBox) if box.title() == "Stain")
     box.setChecked(True)
     assert form.value().stain == Stain(gain=9)
-    tick = next(tick for tick in form.findChildren(QCheckBox) if tick.text() == "Present from")
+    tick = next(tick for tick in form.findChildren(QCheckBox) if tick.text() == "Min. presence")
     assert not form.field("presence").isEnabled()
     tick.setChecked(True)
     assert form.value().presence == 0.5

@@ -165,7 +165,7 @@ TASKS: dict[str, Task] = {
     "Train adapters": Task(_train),
     "Evaluate": Task(_layers, ("mask (errors)",), prepare=_two_masks),
     "Evaluate, folders": Task(_folders),
-    "Prototypes": Task(_prototypes, ("slide like tumour 1",)),
+    "Prototypes": Task(_prototypes, ("slide tumour 1 (similarity)",)),
     "Prototypes, region": Task(_prototypes, start=_add_region, prepare=_paint),
     "Prototypes, gallery": Task(_prototypes, start=lambda widget: widget.search()),
     "Models": Task(_import, start=lambda widget: widget._share.importRequested.emit(widget.property("file"))),

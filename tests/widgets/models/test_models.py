@@ -152,7 +152,7 @@ def test_describes_the_chosen_one_and_says_what_can_be_downloaded(widget: Models
     widget.choose("model", "lymph-node")
     assert "tumour, lymphoid" in widget._catalogue._details.text()
     widget.setValue(DownloadSettings(name="no-such"))
-    assert "knows no encoder no-such" in widget.message()
+    assert "no encoder no-such in the catalogue" in widget.message()
 
 
 def test_downloads_with_progress_and_finds_it(qtbot, widget: Models) -> None:

@@ -106,7 +106,7 @@ def test_the_map_is_a_layer_in_the_images_place_and_follows_the_choice(
     qtbot, viewer, widget: Prototypes, tissue, checkpoint, monkeypatch
 ) -> None:
     layer = compare(qtbot, widget)
-    assert layer.name == "slide like tumour 1"
+    assert layer.name == "slide tumour 1 (similarity)"
     np.testing.assert_allclose(layer.extent.world, viewer.layers[0].extent.world)
     assert layer.units == viewer.layers[0].units
     maps = drive(prototype_steps(tissue, load_model(checkpoint, device="cpu"), SETTINGS, mpp=0.25))
@@ -118,9 +118,9 @@ def test_the_map_is_a_layer_in_the_images_place_and_follows_the_choice(
     with qtbot.waitSignal(widget.view.shown, timeout=10_000):
         widget.setValue(widget.value().changed(prototype="lymphoid 1"))
     np.testing.assert_array_equal(layer.data, maps.of("lymphoid 1"))
-    assert layer.name == "slide like lymphoid 1"
+    assert layer.name == "slide lymphoid 1 (similarity)"
     assert asked == []  # the network did not look again
-    assert [one.name for one in viewer.layers] == ["slide", "slide like lymphoid 1"]
+    assert [one.name for one in viewer.layers] == ["slide", "slide lymphoid 1 (similarity)"]
     assert widget.source.layer().name == "slide"  # the map is not offered as an image
 
 
@@ -130,12 +130,13 @@ def test_what_decides_is_told_under_the_cursor_and_as_a_layer(qtbot, viewer, wid
     for row, column in ((3, 5), (200, 90)):
         prototype, similarity = maps.at(row, column)
         widget.view.tell(tuple(viewer.layers[0].data_to_world((row, column))))
-        assert f"{prototype.name} decides, similarity {similarity[prototype.index]:.2f}" in widget.view.text()
+        text = f"Nearest: {prototype.name}, similarity {similarity[prototype.index]:.2f}"
+        assert text in widget.view.text()
         assert f"Class {prototype.tissue}." in widget.view.text()
     widget.view.tell((-50.0, 3.0))
     assert "Point at the image" in widget.view.text()
     with qtbot.waitSignal(widget.finished, timeout=20_000):
-        press(widget, "Add a layer of the deciding prototypes")
+        press(widget, "Show nearest prototypes")
     layer = viewer.layers["slide (prototypes)"]
     np.testing.assert_array_equal(layer.data, maps.deciding())
     assert list(layer.features["prototype"]) == ["tumour 1", "lymphoid 1"]
@@ -170,7 +171,7 @@ def test_a_painted_region_changes_the_model_that_can_be_used_and_saved(
     assert load_model(model.stem, device="cpu").checkpoint.config.placed == (1,)
     qtbot.waitUntil(lambda: "being loaded" not in segment.message(), timeout=30_000)
     widget.setValue(widget.value().changed(prototype="lymphoid 2"))
-    press(widget, "Take away")
+    press(widget, "Remove prototype")
     wait(qtbot, widget)
     assert shown.rowCount() == 2
 
@@ -214,7 +215,7 @@ def test_top_patches_of_a_stack_and_of_a_folder(qtbot, viewer, widget: Prototype
     assert widget.gallery._list.count() == len(widget.gallery.patches()) == 3
     viewer.add_image(np.stack([tissue, tissue[::-1]]), name="stack", rgb=True)
     widget.setLayer(viewer.layers["stack"])
-    press(widget, "Look through the image")
+    press(widget, "Search the image")
     wait(qtbot, widget)
     assert {patch.key for patch in widget.gallery.patches()} == {"stack#0", "stack#1"}
     widget.gallery.opened.emit(widget.gallery.patches()[0])
@@ -252,7 +253,7 @@ def test_a_deleted_or_renamed_layer_is_fine(qtbot, viewer, widget: Prototypes) -
     widget.run()
     viewer.layers.remove(viewer.layers[0])
     wait(qtbot, widget)
-    assert [one.name for one in viewer.layers] == ["slide like tumour 1"]
+    assert [one.name for one in viewer.layers] == ["slide tumour 1 (similarity)"]
     assert "Open an H&E image" in widget.control._blocked.text()
 
 

@@ -233,7 +233,6 @@ def test_viewer_closed_while_running(qtbot, viewer, widget, fake) -> None:
     widget.destroyed.connect(lambda: gone.append(True))
     viewer.close()
     qtbot.waitUntil(lambda: fake.closed == 1 and bool(gone), timeout=5_000)
-    assert fake.steps == 1000  # and it did not run to its end: 10 s
 
 
 def test_layers_are_followed(viewer, widget, tissue) -> None:

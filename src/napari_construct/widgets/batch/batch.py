@@ -28,7 +28,8 @@ from napari_construct.widgets.batch.job import (
     place_of,
 )
 from napari_construct.widgets.batch.outputs import BatchOutputs
-from napari_construct.widgets.fields.layout import fold, form, push_button
+from napari_construct.widgets.fields.controls import button
+from napari_construct.widgets.fields.layout import fold, form
 from napari_construct.widgets.fields.message_label import Level, Problem
 from napari_construct.widgets.jobs import predictors as _predictors
 from napari_construct.widgets.jobs.model_loader import ModelLoader
@@ -156,8 +157,7 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
 
     def _build_layout(self) -> None:
         tip = "Choose the output folder"
-        choose = push_button(self, "Choose...", tip, tip)
-        choose.clicked.connect(self._ask_output)
+        choose = button("Choose...", tip, self._ask_output, self, name=tip)
         folder = QHBoxLayout()
         folder.addWidget(self._output, 1)
         folder.addWidget(choose)

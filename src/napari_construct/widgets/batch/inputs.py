@@ -1,4 +1,4 @@
-"""What a batch is made of: files, folders and layers, and what became of each image."""
+"""The inputs of a batch: files, folders and layers, and the state of each image."""
 
 from __future__ import annotations
 
@@ -8,30 +8,31 @@ from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QGridLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QGridLayout, QVBoxLayout, QWidget
 
 from napari_construct.batch.ledger import Entry
 from napari_construct.widgets.batch.item_table import ItemTable
 from napari_construct.widgets.batch.job import LayerInput, layer_input
+from napari_construct.widgets.fields.controls import button
 from napari_construct.widgets.layers import is_source, layer_shape
 from napari_construct.widgets.layers.follower import Follower
 
 
 class BatchInputs(QWidget):
-    """Edits a list of inputs; while a batch runs and after it, the list shows its images.
+    """Edits a list of inputs; during and after a batch, the list shows its images.
 
-    Layers are followed: one that is renamed has its new name here, one that is deleted is no input any more.
-    A batch that runs has its own view of them and is not disturbed, and neither are the rows of its images.
+    A renamed layer gets its new name in the list, and a deleted layer leaves it. A running batch and the rows
+    of its images do not change.
 
     Parameters
     ----------
     viewer : napari.Viewer
-        Whose image layers can be added.
+        Its image layers can be added.
     """
 
     valueChanged = Signal()
     opened = Signal(object)
-    """The entry of a row that was double-clicked."""
+    """The entry of a double-clicked row."""
 
     def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -46,24 +47,21 @@ class BatchInputs(QWidget):
         for i, (text, tip, slot) in enumerate(
             (
                 ("Files...", "Add image files and stacks", self._ask_files),
-                ("Folder...", "Add a folder, with the folders in it", self._ask_folder),
+                ("Folder...", "Add a folder and its subfolders", self._ask_folder),
                 ("Layers", "Add the selected image layers, or all of them", self._add_layers),
-                ("Remove", "Take the selected rows off the list", self._remove),
+                ("Remove", "Remove the selected rows", self._remove),
             )
         ):
-            button = QPushButton(text, self)
-            button.setToolTip(tip)
-            button.setAccessibleName(tip)
-            button.setStyleSheet("QPushButton { padding: 3px; }")
-            button.clicked.connect(slot)
-            row.addWidget(button, 0, i)
+            edit = button(text, tip, slot, self, name=tip)
+            edit.setStyleSheet("QPushButton { padding: 3px; }")
+            row.addWidget(edit, 0, i)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(row)
         layout.addWidget(self._items, 1)
 
     def value(self) -> list[Path | LayerInput]:
-        """Files, folders, and layers as they are now, in the order in which they were added."""
+        """Files, folders, and layers in their current state, in the order of the list."""
         return [one if isinstance(one, Path) else layer_input(one) for one in self._inputs]
 
     def isEmpty(self) -> bool:
@@ -75,13 +73,13 @@ class BatchInputs(QWidget):
         self._show()
 
     def addLayer(self, layer: Any) -> None:
-        """Add an image layer of the viewer, every plane of it."""
+        """Add an image layer of the viewer with all its planes."""
         if layer not in self._inputs:
             self._inputs.append(layer)
         self._show()
 
     def follow_layers(self) -> None:
-        """A layer of the viewer has another name, or is gone."""
+        """Follow a renamed or deleted layer."""
         before = self._inputs
         self._inputs = [one for one in before if isinstance(one, Path) or one in self._viewer.layers]
         if not self._of_run:
@@ -90,16 +88,16 @@ class BatchInputs(QWidget):
             self.valueChanged.emit()
 
     def items(self) -> ItemTable:
-        """The rows on view."""
+        """The table."""
         return self._items
 
     def showImages(self, items: Sequence[tuple[str, str]]) -> None:
-        """Show keys and names of a batch's images until the inputs are edited."""
+        """Show the images of a batch by key and name, until the inputs are edited."""
         self._of_run = True
         self._items.showItems(items)
 
     def showEntry(self, entry: Entry) -> None:
-        """Say what became of one image."""
+        """Show the state of one image."""
         self._items.showEntry(entry)
 
     def _show(self) -> None:
@@ -123,7 +121,7 @@ class BatchInputs(QWidget):
             self.addLayer(layer)
 
     def _remove(self, *_: object) -> None:
-        """Off the list; after a run the list shows images again as they were added."""
+        """Remove the selected rows; after a run the list shows the inputs again."""
         keys = self._items.selectedKeys()
         self._inputs = [given for given in self._inputs if _key(given) not in keys]
         self._show()

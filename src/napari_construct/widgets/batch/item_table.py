@@ -1,4 +1,4 @@
-"""The images of a batch and what became of them."""
+"""The images of a batch and their states."""
 
 from __future__ import annotations
 
@@ -7,37 +7,32 @@ from typing import Any, Final
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
+from qtpy.QtWidgets import QHeaderView, QTableWidgetItem, QWidget
 
 from napari_construct.batch.ledger import Entry
+from napari_construct.widgets.fields.controls import ReadOnlyTable
 from napari_construct.widgets.fields.message_label import Level
 
 _STATES: Final = {"waiting": "waiting", "running": "running...", "done": "done", "failed": "failed"}
 
 
-class ItemTable(QTableWidget):
-    """One row an input, and while a batch runs one row an image; a double click opens it.
+class ItemTable(ReadOnlyTable):
+    """One row per input, and during a batch one row per image; a double click opens the image.
 
-    Rows are named by keys; what is unknown is added at the end.
+    Rows are found by keys; unknown keys get a new row at the end.
     """
 
     opened = Signal(object)
-    """The entry of a row that was double-clicked; its state may be waiting."""
+    """The entry of a double-clicked row."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(0, 2, parent)
+        tip = "Double-click a row to open the image, with its result if there is one"
+        super().__init__("Images of the batch", tip, ("Image", "State"), parent)
         self._entries: dict[str, Entry] = {}
-        self.setHorizontalHeaderLabels(["Image", "State"])
-        self.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.horizontalHeader().setSectionResizeMode(1, QHeaderView.ResizeMode.Fixed)
         self.setColumnWidth(1, 110)
-        self.verticalHeader().hide()
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setMinimumHeight(120)
-        self.setToolTip("Double-click a row to open the image, and its result where there is one")
-        self.setAccessibleName("Images of the batch")
         self.cellDoubleClicked.connect(self._on_double_click)
 
     def showItems(self, items: Any) -> None:
@@ -48,7 +43,7 @@ class ItemTable(QTableWidget):
             self._show(row, entry)
 
     def showEntry(self, entry: Entry) -> None:
-        """Say what became of one image."""
+        """Show the state of one image."""
         if entry.key not in self._entries:
             self.setRowCount(self.rowCount() + 1)
         self._entries[entry.key] = entry

@@ -1,4 +1,4 @@
-"""What a batch writes of each image."""
+"""The files that a batch writes for each image."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QWidget
 
 from napari_construct.batch.settings import BatchSettings
+from napari_construct.widgets.fields.controls import tick
 
 _OUTPUTS: Final = {
-    "mask": ("Masks", "TIFF: a label image of each image; of a stack also one of all planes"),
-    "overlay": ("Overlays", "PNG: the mask drawn over the image, to look through quickly"),
-    "cams": ("CAMs", "OME-TIFF: the class activation maps"),
+    "mask": ("Masks", "TIFF: the label image. For a stack also one file of all planes"),
+    "overlay": ("Overlays", "PNG: the mask over the image, for a quick check"),
+    "cams": ("CAMs", "OME-TIFF: class activation maps"),
     "zarr": ("OME-Zarr", "Image and labels as pyramids, for web viewers and very large images"),
 }
 
 
 class BatchOutputs(QWidget):
-    """Edits ``BatchSettings.outputs`` as ticks; none ticked is no value yet."""
+    """Edits ``BatchSettings.outputs``; at least one must be ticked for a run."""
 
     valueChanged = Signal()
 
@@ -29,20 +30,15 @@ class BatchOutputs(QWidget):
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         for i, (kind, (words, tip)) in enumerate(_OUTPUTS.items()):
-            box = self._boxes[kind] = QCheckBox(words, self)
-            box.setToolTip(tip)
-            box.setAccessibleName(words)
+            box = self._boxes[kind] = tick(words, tip, self)
             box.setChecked(kind in BatchSettings().outputs)
-            box.toggled.connect(self._on_toggled)
+            box.toggled.connect(self.valueChanged)
             grid.addWidget(box, i // 2, i % 2)
 
     def value(self) -> list[str]:
-        """Kinds that are ticked."""
+        """The ticked kinds."""
         return [kind for kind, box in self._boxes.items() if box.isChecked()]
 
     def setValue(self, kinds: Sequence[str]) -> None:
         for kind, box in self._boxes.items():
             box.setChecked(kind in kinds)
-
-    def _on_toggled(self, *_: object) -> None:
-        self.valueChanged.emit()

@@ -1,4 +1,4 @@
-"""A confusion matrix as shades with their numbers. Slow to import, as ``_plots``."""
+"""A confusion matrix as shades and numbers. Slow to import, as ``parts.plots``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import pyqtgraph
 from numpy.typing import NDArray
 from qtpy.QtCore import QEvent
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_construct.widgets.fields.controls import wrapped_label
 from napari_construct.widgets.parts.plots import Axes, ink
 
 _ROW: Final = 34
@@ -21,16 +22,13 @@ _LONGEST: Final = 10
 
 
 class ConfusionPlot(QWidget):
-    """Shares of each true class (rows) by predicted class (columns)."""
+    """Percent of each true class (rows) by predicted class (columns)."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        tip = "Rows: true classes; columns: what they were predicted as, in percent of the row"
-        self._words = QLabel("Confusion: true classes (rows) by predicted ones, %", self)
-        self._words.setWordWrap(True)
-        self._words.setMinimumWidth(40)
-        self._words.setToolTip(tip)
-        self._words.setAccessibleName("Confusion matrix, how to read it")
+        tip = "Rows: true classes. Columns: predicted classes, in percent of the row"
+        text = "Confusion matrix (%): true classes in rows, predicted in columns"
+        self._words = wrapped_label("Confusion matrix, how to read it", tip, self, text)
         self._axes = Axes("Confusion matrix", tip, 3 * _ROW, self)
         self._image = pyqtgraph.ImageItem(axisOrder="row-major")
         self._axes.box.addItem(self._image)
@@ -43,7 +41,7 @@ class ConfusionPlot(QWidget):
         layout.addWidget(self._axes)
 
     def showMatrix(self, matrix: NDArray[np.int64], names: tuple[str, ...]) -> None:
-        """Replace what is shown; the last column of a (k, k + 1) matrix is what was left unlabelled."""
+        """Replace the matrix (k, k + 1); its last column counts unlabelled pixels."""
         total = matrix.sum(axis=1, keepdims=True)
         shares = np.divide(matrix, total, out=np.zeros(matrix.shape), where=total > 0)
         self._image.setImage(_SHADES[(shares * 255).round().astype(int)], autoLevels=False, levels=(0, 255))
@@ -81,6 +79,6 @@ class ConfusionPlot(QWidget):
 
 
 def _short(word: str, count: int) -> str:
-    """A name that fits beside so many others."""
+    """A name, shortened if there are many."""
     most = max(_LONGEST - 2 * max(count - 3, 0), 3)
     return word if len(word) <= most else f"{word[: most - 1]}\u2026"

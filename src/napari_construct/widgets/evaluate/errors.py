@@ -1,4 +1,4 @@
-"""Where a prediction is wrong, as a labels layer."""
+"""Errors of a prediction as a labels layer."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from napari_construct.results.areas import class_pixels
 from napari_construct.widgets.layers import METADATA_KEY
 
 KINDS: Final = {
-    1: ("right", "#00000000"),
-    2: ("another class", "#000000"),
-    3: ("left unlabelled", OKABE_ITO[4]),
+    1: ("correct", "#00000000"),
+    2: ("wrong class", "#000000"),
+    3: ("unlabelled", OKABE_ITO[4]),
 }
-"""Values of an error map, what they mean, and their colours; 0 is left out of scores."""
+"""Values of an error map with meaning and colour; 0 is left out of scores."""
 
 
 def errors_of(truth: NDArray[Any], predicted: NDArray[Any], ignore: Collection[int]) -> NDArray[np.uint8]:
@@ -32,12 +32,12 @@ def errors_of(truth: NDArray[Any], predicted: NDArray[Any], ignore: Collection[i
     predicted : ndarray
         0 unlabelled, ``i + 1`` class ``i``.
     ignore : collection of int
-        Values of ``truth`` that are left out.
+        Values of ``truth`` to leave out.
 
     Returns
     -------
     ndarray
-        Keys of :data:`KINDS`, 0 where left out.
+        Keys of :data:`KINDS`, 0 for pixels that are left out.
     """
     errors = np.where(predicted == truth + 1, 1, 2)
     errors[predicted == 0] = 3
@@ -46,7 +46,7 @@ def errors_of(truth: NDArray[Any], predicted: NDArray[Any], ignore: Collection[i
 
 
 def errors_layer(errors: NDArray[np.uint8], source: str, **placement: Any) -> Labels:
-    """An error map in colours that colour-blind eyes tell apart, with how many pixels of each kind."""
+    """An error map in colours for colour-blind users, with the pixels of each kind."""
     counts = class_pixels(errors, len(KINDS))
     scored = max(int(counts.sum()), 1)
     colours: dict[int | None, Any] = {None: "#00000000", 0: "#00000000"}
@@ -56,7 +56,7 @@ def errors_layer(errors: NDArray[np.uint8], source: str, **placement: Any) -> La
         metadata={METADATA_KEY: {"kind": "errors"}},
         features={
             "index": list(KINDS),
-            "pixel is": [words for words, _ in KINDS.values()],
+            "result": [words for words, _ in KINDS.values()],
             "pixels": counts.tolist(),
             "percent_of_scored": (100 * counts / scored).tolist(),
         },

@@ -15,7 +15,7 @@ def export(scored: Scored, path: Path) -> None:
     Raises
     ------
     ConstructError
-        If the suffix is another one, or the file cannot be written.
+        If the suffix is another, or the file cannot be written.
     """
     from napari_construct.export.atomic import atomic
     from napari_construct.export.record import write_record
@@ -34,7 +34,7 @@ def export(scored: Scored, path: Path) -> None:
 
 
 def page(scored: Scored) -> str:
-    """One HTML page: of folders the whole report, of layers scores and confusion matrix."""
+    """One HTML page: the whole report for folders; scores and confusion matrix for layers."""
     if scored.report is not None:
         return str(scored.report.to_html())
     from napari_construct.evaluation.report.html import html_table

@@ -1,4 +1,4 @@
-"""What is compared: two labels layers, or a model with folders of images and masks."""
+"""The input of an evaluation: two labels layers, or a model and folders of images and masks."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from napari.layers import Labels
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QLineEdit, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_construct.widgets.evaluate.settings import EvaluateSettings
+from napari_construct.widgets.fields.controls import line_edit, named
 from napari_construct.widgets.fields.fields import ChoiceField
 from napari_construct.widgets.fields.layout import fold, form, stacked
 from napari_construct.widgets.fields.path_row import PathRow
@@ -19,7 +20,7 @@ from napari_construct.widgets.parts.layer_chooser import LayerChooser
 from napari_construct.widgets.parts.model_chooser import ModelChooser
 from napari_construct.widgets.parts.options import SegmentOptions
 
-_MODES: Final = {"layers": "Two layers", "folders": "A model on folders"}
+_MODES: Final = {"layers": "Two layers", "folders": "Model on folders"}
 _FIRST: Final = {1: "1 (0 is unlabelled)", 0: "0 (as in mask files)"}
 
 
@@ -30,35 +31,33 @@ class EvaluateInput(QWidget):
 
     def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.mode = ChoiceField(_MODES, parent=self)
-        _named(self.mode, "Compare", "Labels with labels, or what a model makes of images with their masks")
-        self.prediction = LayerChooser(viewer, self, accepts=_is_labels)
-        _named(self.prediction, "Prediction", "The labels layer that is judged")
-        self.truth = LayerChooser(viewer, self, accepts=_is_labels)
-        _named(self.truth, "Truth", "The labels layer that is right")
-        self.first = ChoiceField(_FIRST, parent=self)
-        _named(
-            self.first, "First class of the truth", "The value that the first class has in the truth's layer"
+        tip = "Compare two labels layers, or run a model on images and compare with their masks"
+        self.mode = named(ChoiceField(_MODES, parent=self), "Compare", tip)
+        self.prediction, self.truth = (
+            named(LayerChooser(viewer, self, accepts=_is_labels), name, tip)
+            for name, tip in (
+                ("Prediction", "The labels layer to score"),
+                ("Ground truth", "The labels layer with the true classes"),
+            )
         )
-        self.images = PathRow(
-            "Images", "A folder of images, or one with img and mask inside", ("folder",), parent=self
-        )
-        self.masks = PathRow("Masks", "A folder of masks named as the images; value 0 is the first class",
-                             ("folder",), parent=self)  # fmt: skip
+        tip = "Value of the first class in the layer of the ground truth"
+        self.first = named(ChoiceField(_FIRST, parent=self), "First class of the ground truth", tip)
+        tip = "Folder of images, or a folder with img and mask inside"
+        self.images = PathRow("Images", tip, ("folder",), parent=self)
+        tip = "Folder of masks with the names of the images. Value 0 is the first class"
+        self.masks = PathRow("Masks", tip, ("folder",), parent=self)
         self.masks.setHint("mask inside")
         self.model = ModelChooser(self)
         self.options = SegmentOptions(self)
-        self.ignored = QLineEdit(self)
-        _named(self.ignored, "Ignored values", "Values of the truth that do not count, such as 2 for white; "
-               "commas in between")  # fmt: skip
-        self.ignored.setPlaceholderText("none")
+        tip = "Values of the ground truth to leave out, e.g. 2 for white. Separate values by commas"
+        self.ignored = line_edit("Ignored values", tip, self, "none")
         self._pages = {mode: QWidget(self) for mode in _MODES}
         self._build_layout()
         self._choose_layers(viewer)
         self._connect()
 
     def value(self) -> EvaluateSettings:
-        """The settings on view.
+        """The shown settings.
 
         Raises
         ------
@@ -85,21 +84,21 @@ class EvaluateInput(QWidget):
         self._on_mode()
 
     def folders(self) -> tuple[Path, Path | None]:
-        """Images and masks; None where both lie in the first."""
+        """Images and masks; None if the first folder holds both."""
         masks = self.masks.value()
         return Path(self.images.value()), Path(masks) if masks else None
 
     def problem(self) -> str:
-        """What is missing, or nothing."""
+        """What is missing; empty if nothing is."""
         try:
             self._ignored()
         except ValueError:
-            return "Ignored values are whole numbers from 0 to 255 with commas in between."
+            return "Ignored values must be whole numbers from 0 to 255, separated by commas."
         if self.mode.get() == "layers":
             if self.prediction.layer() is None:
                 return "Segment an image first, or open a labels layer."
             if self.truth.layer() is None or self.truth.layer() == self.prediction.layer():
-                return "Choose another labels layer as the truth."
+                return "Choose another labels layer as the ground truth."
             return ""
         if not self.images.value():
             return "Choose a folder of images with masks."
@@ -115,13 +114,13 @@ class EvaluateInput(QWidget):
         layers, folders = self._pages.values()
         pair = form(layers)
         pair.addRow("Prediction", self.prediction)
-        pair.addRow("Truth", self.truth)
+        pair.addRow("Ground truth", self.truth)
         pair.addRow("First class", self.first)
         rows = form()
         rows.addRow("Images", self.images)
         rows.addRow("Masks", self.masks)
         rows.addRow("Model", self.model)
-        stacked(folders, rows, fold("Options", "How the images are segmented", self.options, folders))
+        stacked(folders, rows, fold("Options", "Settings of the segmentation", self.options, folders))
         folders.hide()
         outer = form(self)
         outer.addRow("Compare", self.mode)
@@ -131,17 +130,13 @@ class EvaluateInput(QWidget):
 
     def _connect(self) -> None:
         self.mode.edited.connect(self._on_mode)
-        self.first.edited.connect(self._on_changed)
-        for chooser in (self.prediction, self.truth):
-            chooser.layerChanged.connect(self._on_changed)
-        for row in (self.images, self.masks):
-            row.edited.connect(self._on_changed)
-        self.model.valueChanged.connect(self._on_changed)
-        self.options.valueChanged.connect(self._on_changed)
-        self.ignored.textChanged.connect(self._on_changed)
+        for edited in (self.first.edited, self.images.edited, self.masks.edited, self.ignored.textChanged,
+                       self.prediction.layerChanged, self.truth.layerChanged, self.model.valueChanged,
+                       self.options.valueChanged):  # fmt: skip
+            edited.connect(self.valueChanged)
 
     def _choose_layers(self, viewer: Any) -> None:
-        """Ours is the prediction, the other one the truth."""
+        """Start with the plugin's own layer as prediction, and another one as ground truth."""
         for layer in viewer.layers:
             if _is_labels(layer):
                 (self.prediction if METADATA_KEY in layer.metadata else self.truth).setLayer(layer)
@@ -151,15 +146,7 @@ class EvaluateInput(QWidget):
             page.setVisible(mode == self.mode.get())
         self.valueChanged.emit()
 
-    def _on_changed(self, *_: object) -> None:
-        self.valueChanged.emit()
-
 
 def _is_labels(layer: Any) -> bool:
     """Whether a layer can be compared: labels, but not an error map."""
     return isinstance(layer, Labels) and layer.metadata.get(METADATA_KEY, {}).get("kind") != "errors"
-
-
-def _named(widget: Any, name: str, tip: str) -> None:
-    widget.setAccessibleName(name)
-    widget.setToolTip(tip)

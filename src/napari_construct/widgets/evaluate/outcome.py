@@ -1,4 +1,4 @@
-"""What an evaluation found: scores, confusion matrix, images; written to files on request."""
+"""The result of an evaluation: scores, confusion matrix and images; saved on request."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
+from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_construct.exceptions import ConstructError
 from napari_construct.widgets.evaluate.export import export
 from napari_construct.widgets.evaluate.score_table import ScoreTable
 from napari_construct.widgets.evaluate.scores import COLUMNS, HEADS, Scored
+from napari_construct.widgets.fields.controls import button, named
 from napari_construct.widgets.fields.fields import ChoiceField
 from napari_construct.widgets.fields.layout import stacked
 
@@ -23,7 +24,7 @@ class EvaluateOutcome(QWidget):
     """Shows a :class:`~napari_construct.widgets.evaluate.scores.Scored`; hidden until there is one."""
 
     opened = Signal(str)
-    """The name of an image of a folder that was double-clicked."""
+    """The name of a double-clicked image."""
     said = Signal(str)
     failed = Signal(object)
 
@@ -31,34 +32,24 @@ class EvaluateOutcome(QWidget):
         super().__init__(parent)
         self._scored: Scored | None = None
         self._plot: Any = None
-        self._column = ChoiceField(COLUMNS, parent=self)
-        self._column.setToolTip(
-            "Scores where the model finds the classes, or where those of the mask are given"
-        )
-        self._column.setAccessibleName("Which scores")
+        tip = "Scores with predicted class presence, or with the classes of the mask"
+        self._column = named(ChoiceField(COLUMNS, parent=self), "Class presence of the scores", tip)
         self._column.edited.connect(self._show_column)
-        self.table = ScoreTable(
-            "Scores", "Percent; the mean leaves out what is undefined (-)", HEADS, parent=self
-        )
-        self.images = ScoreTable(
-            "Images",
-            "Double-click an image to open it with truth, prediction and errors",
-            ("image", "IoU of its classes"),
-            parent=self,
-        )
+        tip = "Scores in percent. The mean ignores undefined scores (-)"
+        self.table = ScoreTable("Scores", tip, HEADS, self)
+        tip = "Double-click an image to open it with ground truth, prediction and errors"
+        self.images = ScoreTable("Images", tip, ("image", "IoU of its classes"), self)
         self.images.cellDoubleClicked.connect(self._on_double_click)
-        self._save = QPushButton("Save scores...", self)
-        self._save.setToolTip("Write the scores as an HTML page, a CSV table or JSON")
-        self._save.setAccessibleName("Save scores")
-        self._save.clicked.connect(self.askFile)
-        self._layout = stacked(self, self._column, self.table, self.images, self._save)
+        tip = "Save the scores as an HTML page, a CSV table or JSON"
+        save = button("Save scores...", tip, self.askFile, self, name="Save scores")
+        self._layout = stacked(self, self._column, self.table, self.images, save)
         self.hide()
 
     def scored(self) -> Scored | None:
         return self._scored
 
     def showScored(self, scored: Scored) -> None:
-        """Show scores; the job has imported what the plot needs."""
+        """Show scores; the job has imported the plot library."""
         from napari_construct.widgets.evaluate.confusion_plot import ConfusionPlot
 
         self._scored = scored
@@ -73,11 +64,11 @@ class EvaluateOutcome(QWidget):
         self.show()
 
     def setColumn(self, column: str) -> None:
-        """Show the scores of predicted or of oracle labels."""
+        """Show the scores of "predicted" or "oracle" class presence."""
         self._column.put(column)
 
     def save(self, path: str) -> None:
-        """Write the scores; the suffix says how."""
+        """Save the scores in the format of the suffix."""
         if self._scored is None:
             return
         try:
@@ -85,10 +76,10 @@ class EvaluateOutcome(QWidget):
         except ConstructError as error:
             self.failed.emit(error)
         else:
-            self.said.emit(f"The scores are in {path}.")
+            self.said.emit(f"Scores saved to {path}.")
 
     def askFile(self, *_: object) -> None:
-        """Ask where to, and write."""
+        """Ask for a file and save the scores."""
         path, kind = QFileDialog.getSaveFileName(self, "Save the scores", "scores.html", _FILES)
         if path:
             suffix = next((s for s in _SUFFIXES if s in kind), ".html")

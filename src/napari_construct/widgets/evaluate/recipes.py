@@ -1,4 +1,4 @@
-"""An evaluation as Python or as a command."""
+"""An evaluation as a Python script or as a command."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import shlex
 from pathlib import Path
 
 from napari_construct.widgets.evaluate.job import FoldersRequest, LayersRequest
-from napari_construct.widgets.parts.recipes import segment_arguments, segment_json, segment_options
+from napari_construct.widgets.parts.recipes import (
+    device_argument,
+    segment_arguments,
+    segment_json,
+    segment_options,
+)
 
 
 def folders(images: Path, masks: Path | None) -> tuple[Path, Path]:
-    """The two folders of files, also where one that holds both was chosen."""
+    """The folders of images and masks, also if one folder holds both."""
     return (images / "img", images / "mask") if masks is None else (images, masks)
 
 
@@ -25,22 +30,21 @@ def as_command(request: LayersRequest | FoldersRequest) -> str:
 
 
 def folders_as_python(request: FoldersRequest) -> str:
-    """A script whose ``report`` holds the scores."""
+    """A script; its ``report`` holds the scores."""
     first, second = folders(request.images, request.masks)
     settings = request.settings
-    place = "" if settings.device == "auto" else f", device={settings.device!r}"
     return (
         "from napari_construct import SegmentSettings, evaluate\n"
         "\n"
         f"settings = SegmentSettings({segment_arguments(settings.segment)})\n"
         f"report = evaluate({str(first)!r}, {str(second)!r}, {settings.model!r}, settings, "
-        f"ignore={list(settings.ignore)!r}{place})\n"
+        f"ignore={list(settings.ignore)!r}{device_argument(settings.device)})\n"
         "print(report.to_markdown())\n"
     )
 
 
 def folders_as_command(request: FoldersRequest) -> str:
-    """A command of ``napari-construct`` with the same scores."""
+    """A command with the same scores."""
     first, second = folders(request.images, request.masks)
     settings = request.settings
     words = ["napari-construct", "evaluate", str(first), str(second), "--model", settings.model]
@@ -55,7 +59,7 @@ def folders_as_command(request: FoldersRequest) -> str:
 
 
 def layers_as_python(request: LayersRequest) -> str:
-    """Lines for napari's console; ``scores`` and ``matrix`` are those of the widget."""
+    """Lines for napari's console, with the ``scores`` and ``matrix`` of the widget."""
     pair, settings = request.pair, request.settings
     first = settings.first_class
     ignore = sorted(value - first for value in {*settings.ignore, *((0,) if first else ())})

@@ -3,41 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
+from qtpy.QtWidgets import QTableWidgetItem, QWidget
+
+from napari_construct.widgets.fields.controls import ReadOnlyTable
+
+_MOST: Final = 8
+"""Rows shown at once."""
 
 
-class ScoreTable(QTableWidget):
-    """Rows of text: a name and numbers.
+class ScoreTable(ReadOnlyTable):
+    """Rows of a name and numbers; the first column names the rows."""
 
-    Parameters
-    ----------
-    name, tip : str
-        What it shows.
-    heads : sequence of str
-        Titles of the columns; the first one names the rows.
-    most : int
-        Rows shown at once.
-    """
-
-    def __init__(
-        self, name: str, tip: str, heads: Sequence[str], *, most: int = 8, parent: QWidget | None = None
-    ) -> None:
-        super().__init__(0, len(heads), parent)
-        self._most = most
-        self.setHorizontalHeaderLabels(list(heads))
-        header = self.horizontalHeader()
-        header.setMinimumSectionSize(30)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self.verticalHeader().hide()
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+    def __init__(self, name: str, tip: str, heads: Sequence[str], parent: QWidget | None = None) -> None:
+        super().__init__(name, tip, heads, parent)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.setToolTip(tip)
-        self.setAccessibleName(name)
 
     def showRows(self, rows: Sequence[Sequence[str]]) -> None:
         """Replace all rows."""
@@ -50,10 +33,10 @@ class ScoreTable(QTableWidget):
                     item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 self.setItem(i, j, item)
         height = self.horizontalHeader().sizeHint().height() + 4
-        self.setFixedHeight(height + sum(self.rowHeight(i) for i in range(min(len(rows), self._most))))
+        self.setFixedHeight(height + sum(self.rowHeight(i) for i in range(min(len(rows), _MOST))))
 
     def rows(self) -> list[tuple[str, ...]]:
-        """What is shown."""
+        """The shown rows."""
         return [
             tuple(self.item(i, j).text() for j in range(self.columnCount())) for i in range(self.rowCount())
         ]

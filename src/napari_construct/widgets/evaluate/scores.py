@@ -1,4 +1,4 @@
-"""Scores of an evaluation as rows of text: shown in the widget, written as CSV, JSON and HTML."""
+"""Scores of an evaluation: rows for the widget, CSV, JSON and HTML."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from numpy.typing import NDArray
 from napari_construct.metrics.ratio import known_mean
 from napari_construct.metrics.segmentation import precision_recall, scores_from_confusion
 
-if TYPE_CHECKING:  # loads torch
+if TYPE_CHECKING:  # imports torch
     from napari_construct.evaluation.report.report import EvaluationReport
 
-COLUMNS: Final = {"predicted": "Classes found by the model", "oracle": "Classes of the mask given"}
+COLUMNS: Final = {"predicted": "Predicted class presence", "oracle": "Class presence of the mask"}
 HEADS: Final = ("class", "IoU", "Dice", "precision", "recall")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scored:
-    """What an evaluation found.
+    """The result of an evaluation.
 
     Attributes
     ----------
     names : tuple of str
         The k classes.
     matrices : mapping of str to ndarray
-        (k, k + 1) counts by column: "predicted", and of folders "oracle".
+        (k, k + 1) counts by column: "predicted", and for folders also "oracle".
     about : mapping
-        What was compared, for files.
+        The compared data, for files.
     report : EvaluationReport or None
-        Of folders: everything else.
+        The whole report, for folders.
     content : mapping or None
-        Its plain values.
+        The report's plain values.
     """
 
     names: tuple[str, ...]
@@ -46,7 +46,7 @@ class Scored:
     content: Mapping[str, Any] | None = None
 
     def numbers(self, column: str = "predicted") -> dict[str, list[float]]:
-        """IoU, Dice, precision and recall, of each class and last their means; nan where undefined."""
+        """IoU, Dice, precision and recall of each class, then their means; nan if undefined."""
         matrix = self.matrices[column]
         scores = scores_from_confusion(matrix)
         precision, recall = precision_recall(matrix)
@@ -57,7 +57,7 @@ class Scored:
         }
 
     def rows(self, column: str = "predicted") -> list[tuple[str, ...]]:
-        """Name and scores in percent of each class, last the mean."""
+        """Name and scores in percent of each class, then the mean."""
         numbers = self.numbers(column)
         return [
             (name, *(_percent(numbers[head][i]) for head in HEADS[1:]))
@@ -65,7 +65,7 @@ class Scored:
         ]
 
     def to_csv(self) -> str:
-        """Scores and confusion matrices, one table below the other; fractions, empty where undefined."""
+        """Scores (fractions, empty if undefined) and confusion matrices, one table below the other."""
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
         for column, matrix in self.matrices.items():
@@ -83,7 +83,7 @@ class Scored:
         return stream.getvalue()
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values: of folders those of the report, as the command line writes them."""
+        """Plain values; for folders those of the report, as on the command line."""
         if self.content is not None:
             return dict(self.content)
         numbers = {

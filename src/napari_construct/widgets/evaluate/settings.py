@@ -1,4 +1,4 @@
-"""How a prediction is compared with the truth."""
+"""Settings of an evaluation."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from napari_construct.settings import Settings
 
 
 class EvaluateSettings(Settings):
-    """Settings of an evaluation of layers or of folders.
+    """Settings of an evaluation of layers or folders.
 
     Parameters
     ----------
     mode : {"layers", "folders"}
         A labels layer against another one, or a model on images with masks.
     ignore : tuple of int
-        Values of the truth whose pixels are left out.
+        Values of the ground truth to leave out.
     first_class : {0, 1}
-        Value of the first class in the truth's layer: 1 where 0 is unlabelled, as in layers of ours; 0 as
-        in mask files. Masks in folders always begin at 0.
+        Value of the first class in the layer of the ground truth: 1 if 0 is unlabelled, as in the plugin's
+        layers; 0 as in mask files. Masks in folders always start at 0.
     model : str
-        Name of a model, or path of a checkpoint; of folders.
+        Name of a model, or path of a checkpoint; for folders.
     segment : SegmentSettings
-        How images are segmented; of folders.
+        Settings of the segmentation; for folders.
     device : str
-        Where the model is loaded; of folders.
+        Device of the model; for folders.
     """
 
     mode: Literal["layers", "folders"] = "layers"

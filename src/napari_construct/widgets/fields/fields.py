@@ -10,19 +10,21 @@ from pydantic import BaseModel
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QWidget
 
+from napari_construct.widgets.fields.controls import named, narrow
+
 Number = int | float
-"""To the checks of the tests an int is no float."""
+"""Both types: the type checks of the tests do not take an int for a float."""
 
 
 class NumberField(QDoubleSpinBox):
-    """A spin box that rounds only what it shows, and whose lowest value may stand for None.
+    """A spin box that rounds only the shown number; its lowest value may mean None.
 
     Parameters
     ----------
     lowest, highest, step : float
         Range and step of the arrows.
     decimals : int
-        Digits shown; with 0 what is typed is a whole number.
+        Digits shown; 0 for whole numbers.
     none_text : str
         Shown at the lowest value, which then means None; without it every value is a number.
     """
@@ -46,8 +48,7 @@ class NumberField(QDoubleSpinBox):
         self.setRange(float(lowest), float(highest))
         self.setSingleStep(float(step))
         self.setNoneText(none_text)
-        # a value is taken when it is complete, not at every digit
-        self.setKeyboardTracking(False)
+        self.setKeyboardTracking(False)  # a value counts when it is complete, not at every digit
         self.valueChanged.connect(self._on_edited)
 
     def get(self) -> Number | None:
@@ -65,7 +66,7 @@ class NumberField(QDoubleSpinBox):
         self.edited.emit()
 
     def setNoneText(self, text: str) -> None:
-        """Say in other words what None means."""
+        """Change the text that is shown for None."""
         self.setSpecialValueText(text)
 
     def _on_edited(self, value: float) -> None:
@@ -75,16 +76,16 @@ class NumberField(QDoubleSpinBox):
 
 
 class ChoiceField(QComboBox):
-    """One of a few values; another one that is put in is added to the list.
+    """One of a few values; :meth:`put` adds a value that is not in the list.
 
-    Settings that are put in take the place of those of the same class.
+    Settings replace those of the same class.
 
     Parameters
     ----------
     choices : mapping
-        Values and the words they are shown as.
+        Values and their texts.
     typed : bool
-        Whether any text may be typed; it is then the value.
+        Whether any text may be typed as a value.
     """
 
     edited = Signal()
@@ -93,16 +94,15 @@ class ChoiceField(QComboBox):
         self, choices: Mapping[Any, str], *, typed: bool = False, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(8)
+        narrow(self)
         self._values: list[Any] = []
         for value, words in choices.items():
             self._add(value, words)
         self.setEditable(typed)
         if typed:
             self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-            self.lineEdit().editingFinished.connect(self._on_changed)
-        self.currentIndexChanged.connect(self._on_changed)
+            self.lineEdit().editingFinished.connect(self.edited)
+        self.currentIndexChanged.connect(self.edited)
 
     def get(self) -> Any:
         index = self.currentIndex()
@@ -126,16 +126,13 @@ class ChoiceField(QComboBox):
             self.edited.emit()
         if self.isEditable():
             self.setEditText(self.itemText(self.currentIndex()))
-            self.lineEdit().setCursorPosition(0)  # of a long name the beginning counts
+            self.lineEdit().setCursorPosition(0)  # show the beginning of a long name
 
     def _add(self, value: Any, words: str) -> None:
         self._values.append(value)
         blocked = self.blockSignals(True)
         self.addItem(words)
         self.blockSignals(blocked)
-
-    def _on_changed(self, *_: object) -> None:
-        self.edited.emit()
 
 
 class SwitchField(QCheckBox):
@@ -148,16 +145,13 @@ class SwitchField(QCheckBox):
     ) -> None:
         super().__init__(words, parent)
         self._on, self._off = on, off
-        self.toggled.connect(self._on_toggled)
+        self.toggled.connect(self.edited)
 
     def get(self) -> Any:
         return self._on if self.isChecked() else self._off
 
     def put(self, value: Any) -> None:
         self.setChecked(value == self._on)
-
-    def _on_toggled(self, *_: object) -> None:
-        self.edited.emit()
 
 
 class TextField(QLineEdit):
@@ -168,9 +162,9 @@ class TextField(QLineEdit):
     hint : str
         Shown while it is empty.
     none : str or None
-        Its value then.
+        The value while it is empty.
     live : bool
-        Whether every letter is told, not only the complete text.
+        Whether ``edited`` comes with every letter, not only with the complete text.
     """
 
     edited = Signal()
@@ -186,7 +180,7 @@ class TextField(QLineEdit):
         super().__init__(parent)
         self._none = none
         self.setPlaceholderText(hint)
-        (self.textEdited if live else self.editingFinished).connect(self._on_edited)
+        (self.textEdited if live else self.editingFinished).connect(self.edited)
 
     def get(self) -> Any:
         return self.text().strip() or self._none
@@ -194,14 +188,11 @@ class TextField(QLineEdit):
     def put(self, value: Any) -> None:
         if value != self.get():
             self.setText(self._written(value))
-            self.setCursorPosition(0)  # of a long text the beginning counts
+            self.setCursorPosition(0)  # show the beginning of a long text
             self.edited.emit()
 
     def _written(self, value: Any) -> str:
         return value or ""
-
-    def _on_edited(self, *_: object) -> None:
-        self.edited.emit()
 
 
 class TextsField(TextField):
@@ -222,12 +213,9 @@ _NONE: Final[Mapping[Any, str]] = MappingProxyType({})
 
 
 def narrow_combo(parent: QWidget, name: str, tip: str, choices: Mapping[Any, str] = _NONE) -> QComboBox:
-    """A combo box with an accessible name and a tooltip; ``choices`` maps its data to words."""
-    combo = QComboBox(parent)
-    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    combo.setMinimumContentsLength(8)
-    combo.setToolTip(tip)
-    combo.setAccessibleName(name)
+    """A narrow combo box; ``choices`` maps its data to texts."""
+    combo = named(QComboBox(parent), name, tip)
+    narrow(combo)
     for value, words in choices.items():
         combo.addItem(words, value)
     return combo

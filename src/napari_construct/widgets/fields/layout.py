@@ -11,16 +11,17 @@ from qtpy.QtWidgets import (
     QFrame,
     QGroupBox,
     QLayout,
-    QPushButton,
     QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 from superqt import QCollapsible
 
+from napari_construct.widgets.fields.controls import named
+
 
 class _Fold(QCollapsible):
-    """Its arrow is part of the text: an icon would be drawn in the palette's black, also on a dark theme."""
+    """Its arrow is part of the text: an icon would be black, also on a dark theme."""
 
     def __init__(self, title: str, parent: QWidget) -> None:
         super().__init__(title, parent, expandedIcon=QIcon(), collapsedIcon=QIcon())
@@ -34,15 +35,14 @@ class _Fold(QCollapsible):
 
 
 def fold(title: str, tip: str, content: QWidget, parent: QWidget) -> QCollapsible:
-    """A part under a title, folded at first."""
+    """A part under a title, closed at first."""
     part = _Fold(title, parent)
     part.setDuration(0)
     part.addWidget(content)
     part.setContentsMargins(0, 0, 0, 0)
     part.content().layout().setContentsMargins(0, 0, 0, 0)
     button = part.toggleButton()
-    button.setToolTip(tip)
-    button.setAccessibleName(f"{title}, shown or folded")
+    named(button, f"{title}, open or close", tip)
     button.setStyleSheet("QPushButton { text-align: left; background: transparent; }")
     return part
 
@@ -55,7 +55,7 @@ def boxed(title: str, content: QWidget) -> QGroupBox:
 
 
 def stacked(widget: QWidget, *parts: QWidget | QLayout) -> QVBoxLayout:
-    """Lay the parts of a widget out below each other, without margins."""
+    """Lay out the parts of a widget below each other, without margins."""
     layout = QVBoxLayout(widget)
     layout.setContentsMargins(0, 0, 0, 0)
     for part in parts:
@@ -71,20 +71,12 @@ def form(parent: QWidget | None = None) -> QFormLayout:
     return layout
 
 
-def push_button(parent: QWidget, text: str, tip: str, name: str = "") -> QPushButton:
-    """A button with its tooltip; its accessible name is its text unless named."""
-    button = QPushButton(text, parent)
-    button.setToolTip(tip)
-    button.setAccessibleName(name or text)
-    return button
-
-
 _USUAL_WIDTH = 300
 """Pixels; wide enough for the title that napari gives a dock."""
 
 
 class VerticalScroll(QScrollArea):
-    """Scrolls vertically and is never narrower than its content, so that nothing is cut at the right."""
+    """Scrolls vertically; never narrower than its content, so that nothing is cut at the right."""
 
     def __init__(self, content: QWidget, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -112,9 +104,9 @@ def fill_dock(
     *,
     grows: QWidget | None = None,
 ) -> None:
-    """Lay a dock widget out: parts in a column that scrolls, and below it what is always in view.
+    """Lay out a dock widget: parts in a scrolling column, and below it the parts that stay in view.
 
-    Room that is left goes to the part that ``grows``, or under the last one.
+    The part that ``grows`` gets the space that is left; without one it stays empty at the bottom.
     """
     inside = QWidget(dock)
     inside.setObjectName("inside")

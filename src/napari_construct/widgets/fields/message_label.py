@@ -1,4 +1,4 @@
-"""A message in place: what is wrong or done, and for errors a button that copies the details."""
+"""A message inside a dock; errors have a button that copies the details."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QApplication, QLabel, QWidget
 
 from napari_construct.exceptions import ConstructError
+from napari_construct.widgets.fields.controls import button, wrapped_label
 from napari_construct.widgets.fields.layout import stacked
 
 _BREAK = re.compile(r"[/\\_.]")
@@ -30,7 +31,7 @@ class Level(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why something cannot be done, for a person; false where nothing stands in the way."""
+    """The reason why something cannot be done, for a person; false if there is none."""
 
     text: str = ""
     level: Level = Level.INFO
@@ -46,14 +47,15 @@ def problem_of(error: BaseException) -> Problem:
 
 
 class MessageLabel(QWidget):
-    """Text that wraps in a narrow dock, with a bar in the colour of its level; hidden while empty."""
+    """A wrapped text with a bar in the colour of its level; hidden while empty."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._error: BaseException | None = None
         self._text = ""
         self._label = self._build_label()
-        self._copy = self._build_copy_button()
+        tip = "Copy versions and the technical error message for a bug report"
+        self._copy = button("Copy details", tip, self._copy_details, self, name="Copy details of the error")
         stacked(self, self._label, self._copy)
         self.hide()
 
@@ -61,7 +63,7 @@ class MessageLabel(QWidget):
         return self._text
 
     def showMessage(self, text: str, level: Level = Level.INFO, error: BaseException | None = None) -> None:
-        """Replace the message; with an error its details can be copied."""
+        """Replace the message; the details of an error can be copied."""
         self._error = error
         self._text = text
         self._label.setText(breakable(text))
@@ -73,21 +75,10 @@ class MessageLabel(QWidget):
         self.showMessage("")
 
     def _build_label(self) -> QLabel:
-        label = QLabel(self)
-        label.setWordWrap(True)
+        label = wrapped_label("Message", "Status, error, or what is still missing", self)
         label.setTextFormat(Qt.TextFormat.PlainText)
-        label.setMinimumWidth(40)  # a long file name must not widen the dock
         label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        label.setAccessibleName("Message")
-        label.setToolTip("What happened, or what is still missing")
         return label
-
-    def _build_copy_button(self) -> QPushButton:
-        button = QPushButton("Copy details", self)
-        button.setToolTip("Copy versions and the technical error message, to send with a report")
-        button.setAccessibleName("Copy details of the error")
-        button.clicked.connect(self._copy_details)
-        return button
 
     def _copy_details(self, *_: object) -> None:
         clipboard = QApplication.clipboard()
@@ -96,7 +87,7 @@ class MessageLabel(QWidget):
 
 
 def breakable(text: str) -> str:
-    """Text in which long paths may be broken: a zero-width space after separators of long words."""
+    """Text whose long paths can wrap: a zero-width space follows the separators of long words."""
     return " ".join(_BREAK.sub("\\g<0>\u200b", word) if len(word) > 24 else word for word in text.split(" "))
 
 
@@ -104,10 +95,7 @@ _REPORTED: Final = ("napari-construct", "napari", "torch", "numpy", "qtpy", "sup
 
 
 class JobError(ConstructError):
-    """A job that failed with an error its own code did not foresee.
-
-    Deliberately no ``RuntimeError``: superqt's thread worker swallows those.
-    """
+    """An unexpected error of a job; no ``RuntimeError``, as superqt's thread worker swallows those."""
 
 
 def plain(error: BaseException) -> str:
@@ -119,7 +107,7 @@ def plain(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "The computer ran out of memory. Choose smaller tiles or a smaller image."
     text = str(error).strip() or "no further explanation"
-    return f"An unforeseen failure ({type(error).__name__}): {text}. Press Copy details to report it."
+    return f"Unexpected error ({type(error).__name__}): {text}. Press Copy details to report it."
 
 
 def diagnostics(error: BaseException | None) -> str:

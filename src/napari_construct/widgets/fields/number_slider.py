@@ -1,4 +1,4 @@
-"""A slider with a number that gives back exactly what was set."""
+"""A slider beside a number field; the number comes back exactly as it was set."""
 
 from __future__ import annotations
 
@@ -13,16 +13,14 @@ _POSITIONS: Final = 1000
 
 
 class NumberSlider(QWidget):
-    """A number between two bounds, by slider or by hand.
-
-    A number beyond the slider's ends can be typed and is kept, up to the field's own bounds.
+    """A number, by slider or typed. Typed numbers may go beyond the slider, up to the field's bounds.
 
     Parameters
     ----------
     usual : tuple of float
-        Ends of the slider. A field without decimals makes it step through whole numbers.
+        Ends of the slider. It has whole steps if the field has no decimals.
     field : NumberField
-        The number beside it.
+        The number field.
     """
 
     edited = Signal()
@@ -72,6 +70,6 @@ class NumberSlider(QWidget):
     def _show(self) -> None:
         low, high = self._usual
         self._slider.blockSignals(True)
-        part = min(max((self.get() - low) / (high - low), 0.0), 1.0)  # beyond it stays at its end
+        part = min(max((self.get() - low) / (high - low), 0.0), 1.0)  # beyond the ends it stays there
         self._slider.setValue(round(part * self._slider.maximum()))
         self._slider.blockSignals(False)

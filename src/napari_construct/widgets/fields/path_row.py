@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Final, Literal
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QWidget
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QWidget
+
+from napari_construct.widgets.fields.controls import button, line_edit
 
 Ask = Literal["folder", "file", "save"]
 _WORDS: Final[dict[Ask, str]] = {"folder": "Folder...", "file": "File...", "save": "Save as..."}
@@ -17,14 +19,12 @@ class PathRow(QWidget):
 
     Parameters
     ----------
-    name : str
-        What it is the path of.
-    tip : str
-        Tooltip.
+    name, tip : str
+        Accessible name and tooltip.
     asks : tuple of {"folder", "file", "save"}
         A button for each.
     kinds : str
-        Of files, as file dialogs want them.
+        Filter of file dialogs, e.g. "Tables (*.csv)".
     """
 
     edited = Signal()
@@ -34,10 +34,7 @@ class PathRow(QWidget):
     ) -> None:
         super().__init__(parent)
         self._name, self._kinds = name, kinds
-        self._line = QLineEdit(self)
-        self._line.setToolTip(tip)
-        self._line.setAccessibleName(name)
-        self._line.setMinimumWidth(60)
+        self._line = line_edit(name, tip, self)
         self._line.editingFinished.connect(self._on_finished)
         self._before = ""
         layout = QHBoxLayout(self)
@@ -46,23 +43,20 @@ class PathRow(QWidget):
         layout.addWidget(self._line, 1)
         slots = {"folder": self._ask_folder, "file": self._ask_file, "save": self._ask_save}
         for ask in asks:
-            button = QPushButton(_WORDS[ask], self)
-            button.setStyleSheet("QPushButton { padding: 3px; }")
-            button.setToolTip(f"Choose: {tip[:1].lower()}{tip[1:]}")
-            button.setAccessibleName(f"{name}: {_WORDS[ask].rstrip('.')}")
-            button.clicked.connect(slots[ask])
-            layout.addWidget(button)
+            choose = button(_WORDS[ask], tip, slots[ask], self, name=f"{name}: {_WORDS[ask].rstrip('.')}")
+            choose.setStyleSheet("QPushButton { padding: 3px; }")
+            layout.addWidget(choose)
 
     def value(self) -> str:
         return self._line.text().strip()
 
     def setValue(self, path: str) -> None:
-        """Show a path; emits ``edited`` where it is another one."""
+        """Show a path; emits ``edited`` if it differs."""
         self._line.setText(path)
         self._on_finished()
 
     def setHint(self, text: str) -> None:
-        """What stands there while it is empty."""
+        """Change the text that is shown while it is empty."""
         self._line.setPlaceholderText(text)
 
     def _on_finished(self) -> None:
@@ -72,7 +66,7 @@ class PathRow(QWidget):
             self.edited.emit()
 
     def _start(self) -> str:
-        """Where a dialog opens."""
+        """The folder in which a dialog opens."""
         path = Path(self.value()) if self.value() else Path.home()
         return str(path if path.is_dir() else path.parent)
 

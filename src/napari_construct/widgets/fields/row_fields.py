@@ -1,4 +1,4 @@
-"""The control that a row of a form asks for, with the range of the settings' own field."""
+"""The control of a form's row, with the range of the settings' field."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from napari_construct.widgets.fields.number_slider import NumberSlider
 from napari_construct.widgets.fields.rows import Row
 
 _FAR: Final = 1e12
-"""Where a setting without an upper bound ends in the form."""
+"""Upper end of a number field whose setting has no upper bound."""
 _FINE: Final = 10
-"""Sliders over more than this step through whole numbers."""
+"""Sliders with a longer range have whole steps."""
 
 
 def schema_of(model: type[BaseModel], name: str) -> dict[str, Any]:
-    """What a field may be, in the words of JSON schema, with all its types."""
+    """The JSON schema of a settings' field, with all its types."""
     found = model.model_json_schema()["properties"][name]
     forms = found.get("anyOf", [found])
     bounds = {key: value for form in forms for key, value in form.items()}
@@ -32,7 +32,7 @@ def schema_of(model: type[BaseModel], name: str) -> dict[str, Any]:
 
 
 def field_of(row: Row, schema: dict[str, Any], parent: QWidget) -> Any:
-    """The control that a setting asks for."""
+    """The control of a setting."""
     types = schema["types"]
     if row.choices is not None:
         return ChoiceField(row.choices, typed=row.typed, parent=parent)
@@ -47,7 +47,7 @@ def field_of(row: Row, schema: dict[str, Any], parent: QWidget) -> Any:
 
 
 def _number(row: Row, schema: dict[str, Any], parent: QWidget) -> NumberField | NumberSlider:
-    """A number with the field's own range; None stands below it, or where it must not be reached."""
+    """A number with the field's range; None lies below it, or at a bound that is excluded."""
     whole = "integer" in schema["types"]
     few = whole or (row.usual is not None and row.usual[1] - row.usual[0] > _FINE)
     decimals = row.decimals if row.decimals is not None else 0 if few else 2

@@ -1,4 +1,4 @@
-"""What a form shows, declared: one row a setting, groups of rows under a title."""
+"""The declaration of a form: one row per setting, and groups of rows under a title."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ from napari_construct.widgets.fields.fields import Number
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One setting in the form. Its kind and its range are those of the settings' own field.
+    """One setting of a form; type and range come from the settings' field.
 
     Attributes
     ----------
     key : str
-        Name of the field, with a dot before fields of its parts: "crf.iterations".
+        Name of the field, dotted for fields of parts: "crf.iterations".
     label, tip : str
-        What it is called; what it does.
+        Label and tooltip.
     unit : str
-        Behind the label, in brackets.
+        Shown in brackets after the label.
     none : str
-        What None means, for settings that may be None.
+        Text for None, for settings that may be None.
     choices : mapping or None
-        Values and their words, for one of a few.
+        Values and their texts, for one of a few.
     typed : bool
-        Whether another text than the choices may be typed.
-    states : tuple or None
-        The values of a switch, unticked and ticked.
+        Whether other values may be typed.
+    states : tuple
+        The values of a check box, unticked and ticked.
     usual : tuple of float or None
-        Ends of a slider; without it a number is only typed. A slider that may be None has a tick.
+        Ends of a slider; without it a number is only typed. A slider that may be None has a check box.
     start : object
-        What such a slider shows while it is None.
+        The slider's value while the setting is None.
     step : float or None
-        Of the arrows; by default 1 for whole numbers, else 0.05.
+        Step of the arrows; by default 1 for whole numbers, else 0.05.
     decimals : int or None
         Digits shown; by default none for whole numbers and sliders over more than 10, else 2.
     hint : str
         Shown in an empty text.
     live : bool
-        Whether a text is taken at every letter, not when it is complete.
+        Whether a text counts at every letter, not only when it is complete.
     separator : str
-        Between the parts of a text that stands for several.
+        Separator of a field with several texts.
     """
 
     key: str
@@ -76,15 +76,15 @@ class Group:
     Attributes
     ----------
     title, tip : str
-        What they are together.
+        Title and tooltip.
     rows : sequence of Row or Group
-        What is inside.
+        The content.
     key : str
-        A part of the settings that may be None: the title then has a tick.
+        A part of the settings that may be None; the title then has a check box.
     start : BaseModel or None
-        What the rows of such a part show while it is None.
+        The values of the rows while that part is None.
     folded : bool
-        Whether it is folded at first.
+        Whether it is closed at first.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""A form that edits one frozen settings object; what it shows is declared, one row a setting."""
+"""A form that edits one frozen settings object; its rows are declared."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any, Final, Generic, TypeVar
 
 from pydantic import BaseModel
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QAbstractButton, QCheckBox, QFormLayout, QGroupBox, QWidget
+from qtpy.QtWidgets import QAbstractButton, QFormLayout, QGroupBox, QWidget
 
 from napari_construct.exceptions import ConstructError
 from napari_construct.settings import Settings
+from napari_construct.widgets.fields.controls import named, tick
 from napari_construct.widgets.fields.fields import SwitchField
-from napari_construct.widgets.fields.layout import fold
+from napari_construct.widgets.fields.layout import fold, form
 from napari_construct.widgets.fields.row_fields import field_of, schema_of
 from napari_construct.widgets.fields.rows import Group, Row
 
 _LEAST_WIDTH: Final = 90
-"""Pixels; what the style asks for would make a dock of several groups wider than napari's usual 320."""
-
+"""Pixels; the style's own width would make a dock of several groups wider than napari's usual 320."""
 
 Edited = TypeVar("Edited", bound=Settings)
 
@@ -29,9 +29,9 @@ class SettingsForm(QWidget, Generic[Edited]):
     Parameters
     ----------
     start : settings
-        What is on view first.
+        Shown first.
     rows : sequence of Row or Group
-        What is on view, from top to bottom.
+        The form from top to bottom.
     """
 
     valueChanged = Signal()
@@ -43,21 +43,21 @@ class SettingsForm(QWidget, Generic[Edited]):
         self._ticks: dict[str, QAbstractButton | QGroupBox] = {}
         self._starts: dict[str, Any] = {}
         self._quiet = True
-        self._build(_form(self, flush=True), rows)
+        self._build(form(self), rows)
         self._show(start)
 
     def value(self) -> Edited:
-        """The settings on view.
+        """The shown settings.
 
         Raises
         ------
         ConfigurationError
-            If they contradict each other; :meth:`problem` says so.
+            If they contradict each other; :meth:`problem` explains it.
         """
         return self._base.changed(**self.plain())
 
     def setValue(self, value: Edited) -> None:
-        """Show settings; emits ``valueChanged`` once where something changed."""
+        """Show settings; emits ``valueChanged`` once if they differ."""
         before = self.known()
         self._base = value
         self._show(value)
@@ -65,7 +65,7 @@ class SettingsForm(QWidget, Generic[Edited]):
             self.valueChanged.emit()
 
     def known(self) -> Edited | None:
-        """The settings on view; None where they contradict each other."""
+        """The shown settings; None if they contradict each other."""
         try:
             return self.value()
         except ConstructError:
@@ -95,10 +95,10 @@ class SettingsForm(QWidget, Generic[Edited]):
             for part in parts:
                 place = place[part]
             place[name] = field.get()
-        return plain | {key: None for key, tick in self._ticks.items() if not tick.isChecked()}
+        return plain | {key: None for key, box in self._ticks.items() if not box.isChecked()}
 
     def setStart(self, key: str, start: Any) -> None:
-        """What the rows of ``key`` show while it is None."""
+        """Set the values that the rows of ``key`` show while it is None."""
         self._starts[key] = start
         if not self._ticks[key].isChecked():
             self._show(self._base)
@@ -110,15 +110,15 @@ class SettingsForm(QWidget, Generic[Edited]):
 
     def _show(self, value: Edited) -> None:
         self._quiet = True
-        for key, tick in self._ticks.items():
-            tick.setChecked(getattr(value, key) is not None)
+        for key, box in self._ticks.items():
+            box.setChecked(getattr(value, key) is not None)
         for key, field in self._fields.items():
             field.put(self._found(value, key))
         self._quiet = False
         self._told = self.plain()
 
     def _found(self, value: Any, key: str) -> Any:
-        """A setting by its dotted name, or what stands there while it is None."""
+        """A setting by its dotted name, or its start value while it is None."""
         path = ""
         for name in key.split("."):
             path = f"{path}.{name}" if path else name
@@ -128,12 +128,12 @@ class SettingsForm(QWidget, Generic[Edited]):
                 value = start
         return value
 
-    def _build(self, form: QFormLayout, rows: Sequence[Row | Group]) -> None:
+    def _build(self, layout: QFormLayout, rows: Sequence[Row | Group]) -> None:
         for row in rows:
             if isinstance(row, Group):
-                form.addRow(self._group(row, form.parentWidget()))
+                layout.addRow(self._group(row, layout.parentWidget()))
             else:
-                self._add(row, form)
+                self._add(row, layout)
 
     def _group(self, group: Group, parent: QWidget) -> QWidget:
         box = QWidget(parent) if group.folded else QGroupBox(group.title, parent)
@@ -141,34 +141,35 @@ class SettingsForm(QWidget, Generic[Edited]):
             box.setCheckable(True)
             self._add_tick(group.key, box, group.title, group.start)
         box.setToolTip(group.tip)
-        form = _form(box, flush=group.folded)
-        self._build(form, group.rows)
+        rows = form(box)
+        if not group.folded:
+            rows.setContentsMargins(4, 8, 4, 4)
+        self._build(rows, group.rows)
         if group.folded:
             return fold(group.title, group.tip, box, parent)
         return box
 
-    def _add(self, row: Row, form: QFormLayout) -> None:
+    def _add(self, row: Row, layout: QFormLayout) -> None:
         schema = schema_of(self._owner(row.key), row.key.rpartition(".")[2])
-        field = field_of(row, schema, form.parentWidget())
+        field = field_of(row, schema, layout.parentWidget())
         self._fields[row.key] = field
         describe(field, row.words, row.tip)
         field.edited.connect(self._on_edited)
         if isinstance(field, SwitchField):
-            form.addRow(field)
+            layout.addRow(field)
         elif row.usual and "null" in schema["types"]:
-            tick = QCheckBox(row.words, form.parentWidget())
-            tick.setToolTip(row.tip)
-            tick.toggled.connect(field.setEnabled)
+            own = tick(row.words, row.tip, layout.parentWidget())
+            own.toggled.connect(field.setEnabled)
             field.setEnabled(False)
-            self._add_tick(row.key, tick, f"{row.words}, own", row.start)
-            form.addRow(tick, field)
+            self._add_tick(row.key, own, f"{row.words}, custom value", row.start)
+            layout.addRow(own, field)
         else:
-            form.addRow(row.words, field)
+            layout.addRow(row.words, field)
 
-    def _add_tick(self, key: str, tick: Any, name: str, start: Any) -> None:
-        self._ticks[key], self._starts[key] = tick, start
-        tick.setAccessibleName(name)
-        tick.toggled.connect(self._on_edited)
+    def _add_tick(self, key: str, box: Any, name: str, start: Any) -> None:
+        self._ticks[key], self._starts[key] = box, start
+        box.setAccessibleName(name)
+        box.toggled.connect(self._on_edited)
 
     def _owner(self, key: str) -> type[BaseModel]:
         """The settings, or the part of them, that a field belongs to."""
@@ -183,13 +184,5 @@ class SettingsForm(QWidget, Generic[Edited]):
 
 def describe(field: Any, name: str, tip: str) -> None:
     """Give a control of a form its accessible name, its tooltip and the width it may shrink to."""
-    field.setAccessibleName(name)
-    field.setToolTip(tip)
+    named(field, name, tip)
     field.setMinimumWidth(_LEAST_WIDTH)
-
-
-def _form(parent: QWidget, *, flush: bool) -> QFormLayout:
-    form = QFormLayout(parent)
-    form.setContentsMargins(*((0, 0, 0, 0) if flush else (4, 8, 4, 4)))
-    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-    return form

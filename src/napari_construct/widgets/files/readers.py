@@ -1,4 +1,4 @@
-"""File > Open for results on disk: a record, a mask as TIFF, an OME-Zarr with labels."""
+"""File > Open for stored results: a record, a mask as TIFF, an OME-Zarr with labels."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Read = Callable[[str | Sequence[str]], list[LayerData]]
 
 
 def get_reader(path: str | Sequence[str]) -> Read | None:
-    """What reads a path, or None where it is not one of our results: another reader then has its turn."""
+    """The reader of a stored result; None for other files, which napari then offers to other readers."""
     paths = [path] if isinstance(path, str) else list(path)
     return read if paths and all(reader_of(Path(one)) is not None for one in paths) else None
 
 
 def read(path: str | Sequence[str]) -> list[LayerData]:
-    """Layers of results on disk, with classes, colours, pixel size and record."""
+    """Layers of stored results with classes, colours, pixel size and record."""
     return [
         layer.as_layer_data_tuple()
         for one in ([path] if isinstance(path, str) else path)

@@ -1,4 +1,4 @@
-"""Sample pictures in napari's menu File > Open Sample."""
+"""Sample images in napari's menu File > Open Sample."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def lymph_node_tumour_annotated() -> list[LayerData]:
 
 
 def lymph_node_stack() -> list[LayerData]:
-    """Four neighbouring squares of 256 px of the same region as the planes of a stack."""
+    """Four neighbouring squares of 256 px of the same region as a stack."""
     (pixels, options, kind), *_ = lymph_node_tumour()
     corners = [(512, 512), (512, 768), (768, 512), (768, 768)]
     planes = np.stack([pixels[y : y + 256, x : x + 256] for y, x in corners])
@@ -67,9 +67,9 @@ def lymph_node_stack() -> list[LayerData]:
 
 
 def lymph_node_with_glass() -> list[LayerData]:
-    """A square of the same region beside bare glass, to try the rule for glass on.
+    """A square of the same region beside bare glass, to try the glass rule.
 
-    The glass is drawn: off-white with the faint noise of a camera, in a curve along the tissue.
+    The glass is drawn: off-white with the faint noise of a camera, with a curved border to the tissue.
     """
     (pixels, options, kind), *_ = lymph_node_tumour()
     part = pixels[512:1024, 512:1024].copy()

@@ -1,4 +1,4 @@
-"""Results that lie on disk, as layers: what ``segment``, ``demo``, ``batch`` and the writers wrote."""
+"""Stored results as layers: those of ``segment``, ``demo``, ``batch`` and the writers."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from napari_construct.results.result import StoredResult
 from napari_construct.widgets.layers import cam_layer, label_features, labels_layer
 
 _LABELS_IN_MEMORY: Final = 16384 * 16384
-"""Pixels up to which a mask is read whole, so that it can be painted on."""
+"""Masks with at most this number of pixels are read whole, so that they can be painted on."""
 
 
 def layers_of(path: Path) -> list[Layer]:
-    """CAMs and labels of a stored result; of an OME-Zarr its image and labels.
+    """CAMs and labels of a stored result; image and labels of an OME-Zarr.
 
     Raises
     ------
     InputError
-        If a file is missing or is not what the record says.
+        If a file is missing or does not match the record.
     """
     if path.is_dir() and has_tissue_labels(path):
         return zarr_layers(path)
@@ -31,7 +31,7 @@ def layers_of(path: Path) -> list[Layer]:
 
 
 def stored_layers(stored: StoredResult, name: str) -> list[Layer]:
-    """One image layer for each CAM that was stored, then the labels."""
+    """One image layer per stored CAM, then the labels."""
     place = placement(stored.mpp)
     cams = () if stored.cams is None else zip(stored.classes, stored.cams, strict=True)
     layers: list[Layer] = [
@@ -49,7 +49,7 @@ def stored_layers(stored: StoredResult, name: str) -> list[Layer]:
 
 
 def zarr_layers(path: Path) -> list[Layer]:
-    """The image of an OME-Zarr, level by level and not read yet, and its labels with their classes."""
+    """The image of an OME-Zarr as lazy levels, and its labels with their classes."""
     import dask.array
 
     da: Any = dask.array
@@ -66,7 +66,7 @@ def zarr_layers(path: Path) -> list[Layer]:
 
 
 def placement(mpp: float | None, ndim: int = 2) -> dict[str, Any]:
-    """Scale and units of a layer with square pixels; axes before rows and columns count planes."""
+    """Scale and units of a layer with square pixels; axes before rows and columns are planes."""
     if not mpp:
         return {}
     before = ndim - 2

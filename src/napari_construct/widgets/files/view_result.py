@@ -1,6 +1,6 @@
 """Open an image with a stored result: ``python -m napari_construct.widgets.files.view_result RECORD IMAGE``.
 
-The command line may not import napari; it starts this module as a program of its own.
+The command line must not import napari; it starts this module as a separate program.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from napari_construct.widgets.files.stored import placement, stored_layers
 
 
 def result_layers(record_path: Path, image_path: Path) -> list[Layer]:
-    """Layers of a result that ``napari-construct segment`` or ``demo`` wrote: image, CAMs, labels.
+    """Layers of a result of ``napari-construct segment`` or ``demo``: image, CAMs, labels.
 
     Parameters
     ----------
     record_path : Path
-        The JSON record; mask and CAMs lie beside it under the names it gives.
+        The JSON record; mask and CAMs lie beside it under the names in the record.
     image_path : Path
-        The image that was segmented.
+        The segmented image.
 
     Raises
     ------
     InputError
-        If a file is missing or is not what the record says.
+        If a file is missing or does not match the record.
     """
     stored = read_from_record(record_path)
     image = Image(read_image(image_path).pixels, name=image_path.stem, rgb=True, **placement(stored.mpp))
@@ -38,11 +38,11 @@ def result_layers(record_path: Path, image_path: Path) -> list[Layer]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Open the viewer and wait until it is closed."""
+    """Open the viewer and wait until it closes."""
     if len(arguments) != 2:
         sys.stderr.write("usage: python -m napari_construct.widgets.files.view_result RECORD IMAGE\n")
         return 2
-    import torch  # noqa: F401 - on Windows it must be loaded before Qt
+    import torch  # noqa: F401 - on Windows torch must be loaded before Qt
 
     try:
         layers = result_layers(Path(arguments[0]), Path(arguments[1]))

@@ -1,6 +1,7 @@
-"""File > Save for masks: TIFF, and with their image OME-Zarr or a PNG overlay; the record lies beside.
+"""File > Save for masks: TIFF, or with their image OME-Zarr or a PNG overlay, and the record beside it.
 
-napari asks about the file alone, and not always, so that each writer refuses to replace what we did not make.
+napari asks before it replaces the file, but not always, and never about the record. So each writer refuses to
+replace files of others.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ LayerData = tuple[Any, Mapping[str, Any], str]
 
 
 def write_labels(path: str, data: Any, attributes: Mapping[str, Any]) -> list[str]:
-    """A labels layer as TIFF with its classes, colours and pixel size; stacks plane by plane.
+    """Write a labels layer as TIFF with its classes, colours and pixel size; stacks plane by plane.
 
     Raises
     ------
@@ -41,21 +42,21 @@ def write_labels(path: str, data: Any, attributes: Mapping[str, Any]) -> list[st
 
 
 def write_overlay_png(path: str, layers: Sequence[LayerData]) -> list[str]:
-    """An image with the mask drawn over it, as PNG."""
+    """Write an image with the mask drawn over it as PNG."""
     refuse_others([Path(path), record_path(Path(path))])
     image, labels, layer = _pair(layers)
     return _write(path, "overlay", _result(layer, labels), image, layer.opacity)
 
 
 def write_zarr(path: str, layers: Sequence[LayerData]) -> list[str]:
-    """An image with its mask as OME-Zarr pyramids."""
+    """Write an image with its mask as OME-Zarr pyramids."""
     refuse_others([Path(path), record_path(Path(path))])
     image, labels, layer = _pair(layers)
     return _write(path, "zarr", _result(layer, labels), image)
 
 
 def class_table(layer: Labels) -> ClassTable:
-    """Names and colours of a labels layer: those of our own results, numbers for any other."""
+    """Names and colours of a labels layer; other layers than the plugin's results get numbers as names."""
     known = layer.metadata.get(METADATA_KEY, {})
     names = [str(name) for name in known.get("classes", ())]
     highest = max((int(plane.max()) for plane in _planes(layer)), default=0)
@@ -73,7 +74,7 @@ def _colour(layer: Labels, value: int) -> str:
 
 
 def _made(data: LayerData) -> Any:
-    """The layer that a tuple of napari stands for."""
+    """A layer from napari's layer tuple."""
     return Layer.create(data[0], dict(data[1]), data[2])  # type: ignore[arg-type]
 
 
@@ -81,8 +82,8 @@ def _planes(layer: Labels) -> list[NDArray[np.uint8]]:
     data = np.asarray(layer.data[0] if layer.multiscale else layer.data)
     if data.size and (data.min() < 0 or data.max() > 255):
         raise InputError(
-            f"{layer.name}: expected labels from 0 to 255, got {data.min()} to {data.max()}; "
-            "these are instances, not classes: save them with napari's own writer"
+            f"{layer.name}: expected classes with labels from 0 to 255, got {data.min()} to {data.max()}; "
+            "save instances with napari's own writer"
         )
     return list(data.astype(np.uint8).reshape(-1, *data.shape[-2:]))
 
@@ -101,7 +102,7 @@ def _pair(layers: Sequence[LayerData]) -> tuple[Any, NDArray[np.uint8], Labels]:
 
 
 def _result(layer: Labels, labels: NDArray[np.uint8]) -> StoredResult:
-    """What is known of a mask, with its labels as they are now."""
+    """A result with the current labels and the stored record of a mask."""
     known = layer.metadata.get(METADATA_KEY, {}).get("record", {})
     return StoredResult(
         labels=labels,
@@ -112,7 +113,7 @@ def _result(layer: Labels, labels: NDArray[np.uint8]) -> StoredResult:
 
 
 def _tissue_pixels(layer: Labels) -> int | None:
-    """Pixels with tissue, as the shares in the layer's table say; None where it has none."""
+    """Number of tissue pixels, from the percents in the layer's table; None without them."""
     table = layer.features
     if not {"pixels", PERCENT_OF_TISSUE} <= set(table) or not table[PERCENT_OF_TISSUE].sum() > 0:
         return None
@@ -120,7 +121,7 @@ def _tissue_pixels(layer: Labels) -> int | None:
 
 
 def _write(path: str, kind: str, result: StoredResult, image: Any = None, opacity: float = 0.5) -> list[str]:
-    """The file that was asked for, and the record beside it."""
+    """Write the file and the record beside it."""
     record = record_path(Path(path))
     write_files({kind: Path(path), "record": record}, result, image, opacity=opacity)
     return [path, str(record)]

@@ -8,14 +8,14 @@ from typing import Final
 from napari.utils import progress
 
 STEPS: Final = 1000
-"""Resolution of bars; jobs of any length fit."""
+"""Length of every bar."""
 
 
 class Activity:
-    """One bar in napari's activity dock, made when it is first needed; outlives the widget it belongs to.
+    """One bar in napari's activity dock, made when it is first needed; it may outlive its widget.
 
-    napari's bars process events whenever they are made or changed, so that the next progress, the end of the
-    job, or the end of the window may come nested in here.
+    napari's bars process events whenever they are made or changed. The next progress, the end of the job or
+    the end of the window may therefore come while :meth:`show` runs.
     """
 
     def __init__(self) -> None:
@@ -24,12 +24,12 @@ class Activity:
         self._wanted = False
 
     def show(self, stage: str, value: int) -> None:
-        """Show how far a stage is, 0 to ``STEPS``."""
+        """Show the progress of a stage, 0 to ``STEPS``."""
         if self._inside:
             return
         self._inside = self._wanted = True
         if self._bar is None:
-            # tqdm would also write to the terminal
+            # without a file tqdm also writes to the terminal
             self._bar = progress(total=STEPS, desc=stage, file=io.StringIO())
         if self._wanted and self._bar.desc != f"{stage}: ":
             self._bar.set_description(stage)
@@ -40,7 +40,7 @@ class Activity:
             self.close()
 
     def close(self, *_: object) -> None:
-        """Take the bar away, if there is one."""
+        """Remove the bar, if there is one."""
         self._wanted = False
         if not self._inside and self._bar is not None:
             self._bar.close()

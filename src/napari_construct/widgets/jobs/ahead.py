@@ -1,4 +1,4 @@
-"""Imports what a job will need in a thread, as soon as it is known that the job will be wanted."""
+"""Imports the libraries of a job ahead of time, in a thread."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from napari_construct.widgets.jobs.workers import Job
 
 
 class Ahead(QObject):
-    """Calls a function in a thread, once: a run that comes later does not wait for torch.
+    """Calls a function once, in a thread, so that a later run does not wait for torch.
 
     Parameters
     ----------
     load : callable
-        What it cannot import is left to the error of the job that needs it.
+        The imports. Their errors are ignored; the job that needs them reports them.
     parent : QObject
         The widget.
     """
@@ -28,7 +28,7 @@ class Ahead(QObject):
         self._job: Job | None = None
 
     def start(self) -> None:
-        """Begin, the first time."""
+        """Start; later calls do nothing."""
         if self._job is None:
             self._job = Job("Load the libraries", self._steps, self)
             self._job.start()

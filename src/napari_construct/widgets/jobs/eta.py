@@ -1,4 +1,4 @@
-"""How long a job will still take."""
+"""Remaining time of a job."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from napari_construct.events import Event
 
 
 class Eta:
-    """Remaining time of the stage at hand: mean time of its finished units times the units left.
+    """Remaining time of the current stage: mean time of its finished units times the units left.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class Eta:
         self._first = 0
 
     def update(self, event: Event) -> float | None:
-        """Seconds left in the event's stage; None while nothing of it is finished."""
+        """Seconds left in the event's stage; None before its first unit is finished."""
         now = self._clock()
         if event.stage != self._stage or event.done < self._first:
             self._stage, self._start, self._first = event.stage, now, event.done
@@ -36,7 +36,7 @@ class Eta:
 
 
 def in_words(seconds: float) -> str:
-    """Seconds as a person says them, e.g. "3 min 20 s"."""
+    """Seconds as text, e.g. "3 min 20 s"."""
     whole = max(round(seconds), 0)
     if whole < 60:
         return f"{whole} s"

@@ -1,4 +1,4 @@
-"""What a job needs is imported in the job's thread: one job at a time, and triton first."""
+"""Imports in a job's thread: one job at a time, and triton first."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _LOCK: Final = threading.RLock()
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """Import inside what needs torch.
+    """Guard imports of torch and of modules that need it.
 
-    One thread at a time: of modules that import each other, two threads may be given halves.
+    One thread at a time: two threads that import a circle of modules may get half-initialised ones.
     """
     with _LOCK:
         import_triton()

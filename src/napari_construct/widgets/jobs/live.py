@@ -1,4 +1,4 @@
-"""A job that is asked for again and again while a slider moves; the latest wish is the one that counts."""
+"""A job that is requested again and again while a slider moves; only the latest request counts."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_construct.widgets.jobs.workers import Job, MakeSteps
 
 PAUSE_MS: Final = 40
-"""A slider that moves on within this time is still moving."""
+"""Milliseconds without a request before the job starts."""
 
 
 class LiveJob(QObject):
-    """Runs the last job asked for; earlier ones are cancelled between two of their steps.
+    """Runs the latest requested job; earlier ones are cancelled between two of their steps.
 
-    ``progressed``, ``returned`` and ``failed`` come only from jobs that nobody has overtaken or cancelled.
+    ``progressed``, ``returned`` and ``failed`` come only from a job that is neither replaced nor cancelled.
     """
 
     progressed = Signal(object)
@@ -38,7 +38,7 @@ class LiveJob(QObject):
         return self._wish is not None or self._job is not None
 
     def request(self, make_steps: MakeSteps, *, now: bool = False) -> None:
-        """Run this job soon, or at once, instead of the one that runs."""
+        """Run this job soon, or at once, in place of the running one."""
         was = self.is_busy
         self._wish = make_steps
         if self._job is not None:
@@ -51,7 +51,7 @@ class LiveJob(QObject):
             self.busyChanged.emit(True)
 
     def cancel(self) -> None:
-        """Neither go on nor start again."""
+        """Cancel the running job and the requested one."""
         self._pause.stop()
         self._wish = None
         if self._job is not None:
@@ -61,7 +61,7 @@ class LiveJob(QObject):
 
     def _start(self) -> None:
         if self._job is not None or self._wish is None:
-            return  # the end of the one that runs starts the next
+            return  # the end of the running job starts the next
         wish, self._wish = self._wish, None
         self._job = job = Job(self._title, wish, self)
         job.progressed.connect(self.progressed)
@@ -71,7 +71,7 @@ class LiveJob(QObject):
         job.start()
 
     def _counts(self) -> bool:
-        """Whether the outcome that has just come is still asked for; it may have been on its way before."""
+        """Whether a result that arrives is still wanted; it may have been sent before a new request."""
         return self._wish is None and self._job is not None and not self._job.is_cancelling
 
     def _on_returned(self, result: object) -> None:

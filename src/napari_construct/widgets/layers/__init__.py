@@ -1,7 +1,7 @@
-"""The one door between napari's layers and arrays.
+"""The only door between napari's layers and arrays.
 
-In: the plane of an image layer that is on view, as RGB, whatever the layer holds. Out: results as new layers
-that lie exactly where the plane lies; a layer that is there already is never written to.
+In: the visible plane of an image layer as RGB. Out: results as new layers, exactly on that plane; existing
+layers are never written to.
 """
 
 from napari_construct.widgets.layers.colours import class_colormap, label_colormap, recolour

@@ -1,4 +1,4 @@
-"""Adds layers to a viewer, one in each turn of the event loop."""
+"""Adds layers to a viewer, one per turn of the event loop."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from qtpy.QtWidgets import QMainWindow, QWidget
 
 
 class LayerAdder(QObject):
-    """Adds what it is given to a viewer, one layer a turn, so that the event loop answers in between.
+    """Adds layers to a viewer, one per turn, so that the window stays responsive.
 
-    Adding a layer costs napari 50 to 150 ms of the GUI thread, whatever the layer holds.
+    napari needs 50 to 150 ms of the GUI thread to add a layer.
 
     Parameters
     ----------
     viewer : napari.Viewer
-        That gets the layers.
+        The viewer.
     parent : QWidget
-        The dock widget. When it is closed on the way, what was given is still added.
+        The dock widget. If it is closed, the waiting layers are still added.
     """
 
     finished = Signal()
@@ -31,18 +31,18 @@ class LayerAdder(QObject):
         self._queue: _Queue | None = None
 
     def isActive(self) -> bool:
-        """Whether layers are still to be added."""
+        """Whether layers are waiting."""
         return self._queue is not None
 
     def add(self, layers: Iterable[Any]) -> None:
-        """Add these after those that wait; ``finished`` comes also where there are none."""
+        """Add layers after the waiting ones; ``finished`` comes also without layers."""
         if self._queue is None:
             self._queue = _Queue(self._viewer, main_window(self.parent()))
             self._queue.finished.connect(self._on_finished)
         self._queue.layers.extend(layers)
 
     def drop(self) -> None:
-        """Leave out the layers that were not added yet, because nobody wants them any more."""
+        """Drop the waiting layers."""
         if self._queue is not None:
             self._queue.layers.clear()
 
@@ -52,7 +52,7 @@ class LayerAdder(QObject):
 
 
 class _Queue(QObject):
-    """Layers that wait. It belongs to the window: it outlives the dock and goes with the viewer."""
+    """The waiting layers. The window owns them: they outlive the dock and go with the viewer."""
 
     finished = Signal()
 
@@ -72,12 +72,12 @@ class _Queue(QObject):
             return
         try:
             self._viewer.add_layer(self.layers.popleft())
-        finally:  # an error of one layer is told, and keeps no other from coming
+        finally:  # an error of one layer does not stop the others
             self._turn.start(0)
 
 
 def main_window(widget: QWidget) -> QWidget:
-    """The window of napari around a widget, also where its dock floats; without one the outermost widget."""
+    """Napari's window around a widget, also if its dock floats; without one the outermost widget."""
     window = widget.window()
     while not isinstance(window, QMainWindow) and window.parentWidget() is not None:
         window = window.parentWidget().window()

@@ -1,4 +1,4 @@
-"""Classes in their colours."""
+"""Colormaps of classes."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from napari_construct.widgets.layers.place import METADATA_KEY
 
 
 def label_colormap(classes: ClassTable) -> DirectLabelColormap:
-    """Label ``i + 1`` in the colour of class ``i``; classes not shown and all else are transparent."""
+    """Label ``i + 1`` in the colour of class ``i``; hidden classes and other labels are transparent."""
     colours: dict[int | None, Any] = {None: (0, 0, 0, 0), 0: (0, 0, 0, 0)}
     colours |= {i: tissue.colour for i, tissue in enumerate(classes, start=1) if tissue.shown}
     return DirectLabelColormap(color_dict=colours, name="tissue classes")
 
 
 def class_colormap(colour: str) -> Colormap:
-    """From transparent to a class's colour: on bright-field images adding light would show nothing."""
+    """From transparent to a class's colour; additive blending is invisible on bright-field images."""
     red, green, blue = (channel / 255 for channel in rgb_of(colour))
     return Colormap([[red, green, blue, 0.0], [red, green, blue, 1.0]], name=f"class {colour}")
 
 
 def recolour(layers: Iterable[Any], table: ClassTable) -> None:
-    """Show our own results of these classes in other colours."""
+    """Give the plugin's own results of these classes other colours."""
     colours = {tissue.name: tissue.colour for tissue in table}
     for layer in layers:
         known = layer.metadata.get(METADATA_KEY, {})

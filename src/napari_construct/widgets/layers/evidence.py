@@ -1,4 +1,4 @@
-"""What a mask was decided from hangs on its layer: no registry, and it goes when the layer goes."""
+"""The evidence of a mask (activation, predictor, settings), kept in the metadata of its layer."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ _EVIDENCE: Final = "decided"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decided:
-    """What a mask was decided from, so that other settings can be tried without the network.
+    """The evidence of one plane of a mask; other settings can be tried on it without the network.
 
     Attributes
     ----------
     activation : Activation
-        What the network saw.
+        Output of the network.
     predictor : Predictor
-        Without its network.
+        The predictor without its network.
     settings : SegmentSettings
-        Under which the mask was made.
+        Settings of the mask.
     plane : Plane
-        Where it lies.
+        Place of the mask.
     model : str or ZeroShotSettings
-        Name or path of the model, or what it is without training.
+        Name or path of the model, or encoder and texts of a model without training.
     labels : ndarray
-        (h, w) uint8, as decided: an array of its own, in which nobody paints.
+        (h, w) uint8: the mask as segmented, a copy that is never painted on.
     at : tuple of int
-        Which plane of the mask's own array this is: one index for each axis before rows and columns.
+        Plane of the mask's array: one index for each axis before rows and columns.
     features : mapping
         Rows of this plane in the mask's table.
     record : mapping
-        Of this plane.
+        Record of this plane.
     """
 
     activation: Activation
@@ -59,25 +59,25 @@ class Decided:
     record: Mapping[str, Any] = field(default_factory=dict)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Decided:
-        return self  # nothing in it changes; a duplicated layer shares it
+        return self  # it is never changed; a duplicated layer shares it
 
 
 def keep_evidence(layer: Labels, decided: Decided | Sequence[Decided]) -> None:
-    """Attach to a mask what it was decided from, plane by plane; it goes when the layer goes."""
+    """Attach the evidence of all planes to a mask; it lives as long as the layer."""
     planes = (decided,) if isinstance(decided, Decided) else tuple(decided)
     layer.metadata[METADATA_KEY][_EVIDENCE] = planes
 
 
 def evidences(layer: Any) -> tuple[Decided, ...]:
-    """What the planes of a mask of Segment tissue were decided from; none for every other layer."""
+    """The evidence of all planes of a mask of Segment tissue; empty for other layers."""
     known = layer.metadata.get(METADATA_KEY, {}) if isinstance(layer, Labels) else {}
     return known.get(_EVIDENCE, ()) if known.get("kind") == "labels" else ()
 
 
 def evidence(layer: Any, point: tuple[float, ...] | None = None) -> Decided | None:
-    """What the plane of a mask at a position in the viewer was decided from, or its first plane.
+    """The evidence of the plane at a position in the viewer, or of the first plane.
 
-    None for layers that Segment tissue did not make.
+    None for layers that are no mask of Segment tissue.
     """
     planes = evidences(layer)
     if not planes or point is None or len(planes) == 1:

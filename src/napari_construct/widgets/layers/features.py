@@ -1,4 +1,4 @@
-"""The table of a labels layer, which napari's own feature table shows and saves."""
+"""The feature table of a labels layer, shown and saved by napari."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from napari_construct.results.result import PERCENT_OF_TISSUE, Segmentation
 
 
 def label_features(result: Segmentation) -> dict[str, list[Any]]:
-    """Columns of the labels' table, one row a class; see :meth:`Segmentation.table`.
+    """Columns of the table, one row per class; see :meth:`Segmentation.table`.
 
-    The column ``index`` is the label's value; napari finds rows by it.
+    napari finds rows by the column ``index``, the label's value.
     """
     rows = result.table()
     return {"index" if column == "label" else column: [row[column] for row in rows] for column in rows[0]}
 
 
 def joined_features(tables: Sequence[Mapping[str, list[Any]]]) -> dict[str, list[Any]]:
-    """One table of several planes: areas and components are added, shares, confidences weighted by area."""
+    """One table of several planes: sums of areas and components, percents and confidences by area."""
     names = list(tables[0])
     joined = {name: list(tables[0][name]) for name in names}
     pixels = np.array([t["pixels"] for t in tables], dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Passes events of a viewer on to a widget, for as long as the widget exists."""
+"""Connects events of a viewer to a widget while the widget exists."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from qtpy.QtWidgets import QWidget
 
 
 class Follower:
-    """The connection belongs to neither: the viewer must not keep the widget alive, nor call a dead one.
+    """Calls a method of a widget at events of napari; it keeps neither viewer nor widget alive.
 
     Parameters
     ----------
     widget : QWidget
-        Whose method is called.
+        The widget.
     method : str
-        Its name; it is called without arguments.
+        Name of its method, called without arguments.
     signals : iterable
         Event emitters of napari.
     """
@@ -26,7 +26,7 @@ class Follower:
     def __init__(self, widget: QWidget, method: str, signals: Iterable[Any]) -> None:
         self._widget = weakref.ref(widget)
         self._method = method
-        # weakly: where a viewer and its widgets go in one collection, its emitters may be emptied before us
+        # weak: if a viewer and its widgets are collected together, its emitters may be emptied first
         self._signals = [weakref.ref(getattr(signal, "__wrapped__", signal)) for signal in signals]
         for signal in self._living():
             signal.connect(self.pass_on)

@@ -1,4 +1,4 @@
-"""Where layers lie: what puts a new layer onto a plane or onto another layer, and how large a pixel is."""
+"""Placement of layers: a new layer on a plane or on another layer, and the pixel size."""
 
 from __future__ import annotations
 
@@ -8,38 +8,40 @@ import numpy as np
 
 from napari_construct.data.resolution import plausible
 
-Window = tuple[slice, slice]
-"""Rows and columns of a part of an image; both have a start and a stop."""
+METADATA_KEY: Final = "napari_construct"
+"""Key of the plugin's entry in a layer's metadata."""
 
-_PLACEMENT: Final = ("scale", "rotate", "shear", "units", "axis_labels")
+Window = tuple[slice, slice]
+"""Rows and columns of a region; both have a start and a stop."""
+
+_PLACEMENT: Final = ("scale", "rotate", "shear", "translate", "units", "axis_labels")
 
 
 def placement_of(layer: Any, index: tuple[int, ...], window: Window | None) -> dict[str, Any]:
-    """Keyword arguments that put a new layer onto a plane of another, or onto a part of it."""
-    placement = {name: getattr(layer, name) for name in _PLACEMENT if hasattr(layer, name)}
-    affine = np.array(layer.affine.affine_matrix)
-    placement["affine"] = affine
+    """Keyword arguments that place a new layer on a plane of another, or on a region of it."""
+    placement = twin_placement(layer)
+    affine = placement["affine"]
     # world = affine . (translate + rotate . shear . scale . data): move the origin to the plane
     start = np.zeros(layer.ndim)
     start[: len(index)] = index
     if window is not None:
         start[-2:] = [part.start for part in window]
     moved = np.asarray(layer.data_to_world(start)) - np.asarray(layer.data_to_world(np.zeros(layer.ndim)))
-    placement["translate"] = np.asarray(layer.translate) + np.linalg.solve(affine[:-1, :-1], moved)
-    return {key: np.array(v) if isinstance(v, np.ndarray) else v for key, v in placement.items()}
+    placement["translate"] = placement["translate"] + np.linalg.solve(affine[:-1, :-1], moved)
+    return placement
 
 
 def twin_placement(layer: Any) -> dict[str, Any]:
-    """Keyword arguments that put a new layer of the same shape exactly where ``layer`` is."""
-    placement = {name: getattr(layer, name) for name in (*_PLACEMENT, "translate") if hasattr(layer, name)}
+    """Keyword arguments that place a new layer of the same shape exactly on ``layer``."""
+    placement = {name: getattr(layer, name) for name in _PLACEMENT if hasattr(layer, name)}
     placement["affine"] = np.array(layer.affine.affine_matrix)
     return {key: np.array(v) if isinstance(v, np.ndarray) else v for key, v in placement.items()}
 
 
 def micrometres_per_pixel(layer: Any) -> float | None:
-    """Size of a pixel from the layer's scale and units; None where the units are pixels or implausible.
+    """Pixel size from the layer's scale and units; None if the units are pixels or the size is implausible.
 
-    Unequal rows and columns give their geometric mean.
+    If rows and columns differ, their geometric mean.
     """
     factors = [_micrometres(unit) for unit in getattr(layer, "units", ())]
     if len(factors) < 2 or None in factors[-2:]:
@@ -55,12 +57,12 @@ def micrometres_per_pixel(layer: Any) -> float | None:
 
 
 def camera(viewer: Any) -> Any:
-    """Where the canvas looks; napari 0.9 moved it into the scene."""
+    """The camera of a viewer; napari 0.9 moved it into the scene."""
     return getattr(viewer, "scene", viewer).camera
 
 
 def look_at(viewer: Any, layer: Any, centre: tuple[float, float], side: float, shown: float) -> None:
-    """Bring a place of a layer to the canvas' middle, ``side`` data pixels on ``shown`` canvas pixels."""
+    """Centre the canvas on a place of a layer; ``side`` data pixels fill ``shown`` canvas pixels."""
     point = np.asarray(layer.world_to_data(viewer.dims.point))[-layer.ndim :]
     point[-2:] = centre
     world = np.asarray(layer.data_to_world(point))
@@ -71,11 +73,7 @@ def look_at(viewer: Any, layer: Any, centre: tuple[float, float], side: float, s
 
 
 def _micrometres(unit: Any) -> float | None:
-    """Length of a pint unit in micrometres; None where it is no length."""
+    """A pint unit in micrometres; None if it is no length."""
     if str(getattr(unit, "dimensionality", "")) != "[length]":
         return None
     return float((1 * unit).to("micrometer").magnitude)
-
-
-METADATA_KEY: Final = "napari_construct"
-"""Under this key a layer's metadata tell where it came from."""

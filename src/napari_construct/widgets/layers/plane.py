@@ -1,4 +1,4 @@
-"""In: the plane of an image layer that is on view, as RGB, whatever the layer holds."""
+"""A plane of an image layer as RGB, for layers of any type."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from napari_construct.widgets.layers.place import METADATA_KEY, Window, micromet
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plane:
-    """One plane of an image layer, as it was when the job was started.
+    """One plane of an image layer at the start of a job.
 
     Attributes
     ----------
@@ -25,17 +25,17 @@ class Plane:
     data : array-like
         The whole array at full resolution, not read yet: numpy, dask or zarr.
     index : tuple of int
-        Which plane, one index for each axis before the rows and columns; empty for a single image.
+        The plane: one index for each axis before rows and columns; empty for a single image.
     placement : mapping
-        Keyword arguments that put a new layer of the same number of axes onto this plane.
+        Keyword arguments that place a new layer of the same number of axes on this plane.
     mpp : float or None
-        Micrometres per pixel, where the layer's units are lengths.
+        Micrometres per pixel, if the layer's units are lengths.
     notices : tuple of str
-        What the user should know before the result is trusted.
+        Warnings for the user.
     path : str or None
-        File that holds exactly this plane, where napari knows it.
+        File of exactly this plane, if napari knows it.
     window : tuple of slice or None
-        Rows and columns of the part that is taken; None takes the whole plane.
+        Rows and columns of the region; None for the whole plane.
     """
 
     name: str
@@ -48,12 +48,12 @@ class Plane:
     window: Window | None = None
 
     def rgb(self) -> tuple[RGBImage, tuple[str, ...]]:
-        """Read the plane: (h, w, 3) uint8, and notices of what had to be changed. Slow for lazy arrays.
+        """Read the plane: (h, w, 3) uint8, and notices of conversions. Slow for lazy arrays.
 
         Raises
         ------
         InputError
-            If the plane is too small, too large, or holds values that are no brightness.
+            If the plane is too small, too large, or its values are no brightness.
         """
         key = (*self.index, *(self.window or ()))
         pixels, notices = _rgb.as_rgb(self.data[key] if key else self.data, name=self.name)
@@ -65,23 +65,23 @@ class Plane:
 
 
 def is_source(layer: Any) -> bool:
-    """Whether a layer can be segmented: an image that is not one of our own results."""
+    """Whether a layer can be segmented: an image that is no result of this plugin."""
     return type(layer).__name__ == "Image" and METADATA_KEY not in layer.metadata
 
 
 def plane_on_view(layer: Any, point: tuple[float, ...], window: Window | None = None) -> Plane:
-    """The plane of an image layer at a position in the viewer, or a part of it.
+    """The plane of an image layer at a position in the viewer, or a region of it.
 
-    Rows and columns are the layer's last two axes; every axis before them counts planes.
+    Rows and columns are the layer's last two axes; the axes before them are planes.
 
     Parameters
     ----------
     layer : napari.layers.Image
-        The source; of a multiscale image the full resolution is taken.
+        The source; a multiscale image is read at full resolution.
     point : tuple of float
-        World position of the slice on view, ``viewer.dims.point``.
+        World position of the visible slice, ``viewer.dims.point``.
     window : tuple of slice, optional
-        Rows and columns of the part that is wanted.
+        Rows and columns of the region.
     """
     shape = layer_shape(layer)
     coordinates = np.asarray(layer.world_to_data(point))[-layer.ndim :]
@@ -92,7 +92,7 @@ def plane_on_view(layer: Any, point: tuple[float, ...], window: Window | None = 
 
 
 def plane_at(layer: Any, index: tuple[int, ...], window: Window | None = None) -> Plane:
-    """The plane of an image layer at an index, or a part of it."""
+    """The plane of an image layer at an index, or a region of it."""
     return Plane(
         name=layer.name,
         data=layer.data[0] if layer.multiscale else layer.data,
@@ -115,7 +115,7 @@ def _channel_notice(layer: Any, shape: tuple[int, ...]) -> tuple[str, ...]:
     if layer.rgb or len(shape) != 3 or shape[0] != 3:
         return ()
     text = (
-        f"{layer.name}: one of three planes is read as greyscale; if they are red, green and blue, "
+        f"{layer.name}: one of three planes is read as greyscale. If the planes are red, green and blue, "
         "merge them to RGB first (right-click on the layer)"
     )
     return (text,)

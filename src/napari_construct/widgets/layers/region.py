@@ -1,4 +1,4 @@
-"""Which part of an image a user means: what is on view, or what the shapes mark."""
+"""Regions of an image: the visible part, or the box around shapes."""
 
 from __future__ import annotations
 
@@ -15,39 +15,35 @@ from napari_construct.widgets.layers.plane import layer_shape
 
 
 def window_on_view(layer: Any) -> Window | None:
-    """Rows and columns of a 2-D layer (or of a plane) on the canvas; None where that is most of it."""
-    corners = np.asarray(layer.corner_pixels)[:, -2:]
+    """Visible rows and columns of a 2-D layer or plane; None if most of it is visible."""
     shape = layer.data.shape[-2:]
-    window = _within(corners[0], corners[1] + 1, shape)
-    if window is None or _area(window) > 0.7 * shape[0] * shape[1]:
-        return None
-    return window
+    window = _within(*_visible(layer), shape)
+    return None if window is None or _area(window) > 0.7 * shape[0] * shape[1] else window
 
 
 def region_window(layer: Any, region: str, layers: Iterable[Any]) -> Window | None:
-    """Rows and columns of the part of an image that a user means.
+    """Rows and columns of the chosen region of an image; None for the whole image.
 
     Parameters
     ----------
     layer : napari.layers.Image
         The image.
     region : str
-        "whole", "visible", or "shapes": the box around the selected shapes of the viewer, or around all of
-        the shapes layers' where none is selected.
+        "whole", "visible", or "shapes": the box around the selected shapes of the viewer, or around all
+        shapes if none is selected.
     layers : iterable of Layer
-        Of the viewer.
+        The viewer's layers.
 
     Raises
     ------
     InputError
-        If there are no shapes, or the region holds hardly any of the image.
+        If there are no shapes, or the region is less than 16 pixels wide or high in the image.
     """
     shape = layer_shape(layer)[-2:]
     if region == "whole":
         return None
     if region == "visible":
-        corners = np.asarray(layer.corner_pixels)[:, -2:]
-        low, high = corners[0], corners[1] + 1
+        low, high = _visible(layer)
     else:
         points = _shape_corners(layer, layers)
         low, high = np.floor(points.min(0)), np.ceil(points.max(0))
@@ -60,8 +56,14 @@ def region_window(layer: Any, region: str, layers: Iterable[Any]) -> Window | No
     return window
 
 
+def _visible(layer: Any) -> tuple[Any, Any]:
+    """First rows and columns on the canvas, and those after the last."""
+    corners = np.asarray(layer.corner_pixels)[:, -2:]
+    return corners[0], corners[1] + 1
+
+
 def _shape_corners(layer: Any, layers: Iterable[Any]) -> NDArray[Any]:
-    """(n, 2) rows and columns, in the image, of the vertices of shapes."""
+    """(n, 2) rows and columns of the shapes' vertices in the image."""
     shapes = [other for other in layers if isinstance(other, Shapes) and other.nshapes]
     selected = [(s, sorted(s.selected_data)) for s in shapes if s.selected_data]
     chosen = selected or [(s, list(range(s.nshapes))) for s in shapes]
@@ -74,7 +76,7 @@ def _shape_corners(layer: Any, layers: Iterable[Any]) -> NDArray[Any]:
 
 
 def _within(low: Any, high: Any, shape: tuple[int, ...]) -> Window | None:
-    """A box cut to the image; None where less than 16 pixels are left."""
+    """A box cut to the image; None if less than 16 pixels a side are left."""
     low, high = np.clip(low, 0, shape), np.clip(high, 0, shape)
     if (high - low < 16).any():
         return None

@@ -1,4 +1,4 @@
-"""Out: results as new layers that lie exactly where their plane lies."""
+"""Results as new layers, exactly on their plane."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ from napari_construct.widgets.layers.plane import Plane
 
 
 def result_layers(result: SegmentationResult, plane: Plane, table: ClassTable | None = None) -> list[Layer]:
-    """One image layer for each class's CAM, then the labels, in the order in which they are added.
+    """One image layer per CAM, then the labels, in the order in which they are added.
 
-    To be called in the worker's thread: making a layer takes napari up to seconds (it compiles the first
-    mapping of labels to colours), adding it to a viewer only tens of milliseconds. ``table`` holds the
-    colours in which the user wants to see the classes.
+    Call it in the worker's thread: to make a layer takes napari up to seconds, as it compiles the first
+    mapping of labels to colours. ``table`` holds the user's colours of the classes.
     """
     table = table or result.classes
     cams = [
@@ -43,9 +42,9 @@ def result_layers(result: SegmentationResult, plane: Plane, table: ClassTable | 
 def stack_layers(
     results: Sequence[SegmentationResult], planes: Sequence[Plane], axis: int, table: ClassTable | None = None
 ) -> list[Layer]:
-    """As :func:`result_layers` for the planes along an axis of a stack; areas are those of all planes.
+    """As :func:`result_layers` for the planes along an axis of a stack; areas are sums over the planes.
 
-    Where there are fewer results than planes, they are those of the first ones; the others stay empty.
+    Fewer results than planes belong to the first planes; the others stay empty.
     """
     table = table or results[0].classes
     first = planes[0]
@@ -74,7 +73,7 @@ def stack_layers(
 def cam_layer(
     cam: NDArray[Any], tissue: TissueClass, source: str, *, record: Mapping[str, Any], **placement: Any
 ) -> Image:
-    """A class's activation (0 to 1) in its colour, hidden at first: the mask comes first."""
+    """A CAM (0 to 1) in the colour of its class, hidden at first."""
     return Image(
         cam,
         name=f"{source} {tissue.name} (CAM)",
@@ -97,9 +96,9 @@ def labels_layer(
     kind: str = "labels",
     **placement: Any,
 ) -> Labels:
-    """A mask (0 unlabelled, ``i + 1`` class ``i``) in the classes' colours, with their table.
+    """A mask (0 unlabelled, ``i + 1`` class ``i``) in the classes' colours, with its table.
 
-    ``kind`` is "labels" for what the model said, "refined" for what Refine made of it.
+    ``kind`` is "labels" for a mask of Segment tissue, "refined" for one of Refine.
     """
     layer = Labels(
         labels,
@@ -118,16 +117,16 @@ _PAINTING: Final = {"paint", "fill", "polygon"}
 
 
 def bind_digits(layer: Labels, classes: int) -> None:
-    """While a tool that paints is in hand, 1 to 9 choose the class; else they choose tools, as in napari."""
+    """Keys 1 to 9 choose the class with a painting tool; with other tools they choose tools, as in napari."""
     for value in range(1, min(classes, 9) + 1):
         layer.bind_key(str(value), _chooser(value), overwrite=True)
 
 
 def _chooser(value: int) -> Callable[[Labels], Any]:
-    """What a digit does.
+    """The action of a digit.
 
-    A function and no ``partial``: napari reads the names of everything bound on a layer at every key, and
-    without one no key of the layer does anything.
+    It is no ``partial``: napari reads the name of everything bound on a layer at every key, and without a
+    name no key of the layer works.
     """
 
     def choose_class(layer: Labels) -> Any:

@@ -1,4 +1,4 @@
-"""All that is known of one encoder or model, in words."""
+"""Details of one encoder or model."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_construct.encoders.catalogue.overview import size_text
 from napari_construct.encoders.entries import EncoderEntry
+from napari_construct.widgets.fields.controls import named
 from napari_construct.widgets.fields.message_label import Level, breakable
 from napari_construct.widgets.models.job import ModelRow
 from napari_construct.widgets.models.table import STATES
@@ -18,7 +19,7 @@ _UNKNOWN: Final = "unknown"
 
 
 class Details(QLabel):
-    """Facts about a row, one a line; wraps in a narrow dock."""
+    """Facts about a row, one per line; wraps in a narrow dock."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -26,12 +27,11 @@ class Details(QLabel):
         self.setMinimumWidth(40)
         self.setTextFormat(Qt.TextFormat.RichText)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.setAccessibleName("About the chosen encoder or model")
-        self.setToolTip("What is known of it; unknown is what its page does not say")
+        named(self, "Details of the encoder or model", "Facts about it, as given by its authors")
         self.setAlignment(Qt.AlignmentFlag.AlignTop)
 
     def showRow(self, row: ModelRow | None) -> None:
-        """Describe a row; nothing while none is chosen."""
+        """Show a row; nothing without a row."""
         lines = [] if row is None else [_title(row), *_facts(row)]
         if row is not None and row.problem:
             lines.append(f"<span style='color:{Level.WARNING.value}'>{_text(row.problem)}</span>")
@@ -46,18 +46,18 @@ def _title(row: ModelRow) -> str:
 def _facts(row: ModelRow) -> list[str]:
     facts = _of_model(row) if row.entry is None else _of_encoder(row.entry)
     if row.location is not None:
-        facts["Lies in"] = str(row.location)
+        facts["Location"] = str(row.location)
     return [f"<b>{name}:</b> {_text(value)}" for name, value in facts.items() if value]
 
 
 def _of_encoder(entry: EncoderEntry) -> dict[str, str]:
     return {
-        "What": entry.note,
+        "Description": entry.note,
         "Licence": f"{entry.licence}. {entry.licence_terms}",
         "µm per pixel": _UNKNOWN if entry.mpp is None else f"{entry.mpp:.4g}",
-        "Patch": "" if entry.patch is None else f"{entry.patch} px",
-        "Feature width": "" if entry.width is None else str(entry.width),
-        "Knows words": f"yes, {entry.embedding_width} wide" if entry.text else "no",
+        "Patch size": "" if entry.patch is None else f"{entry.patch} px",
+        "Feature channels": "" if entry.width is None else str(entry.width),
+        "Text prompts": f"yes, {entry.embedding_width} dimensions" if entry.text else "no",
         "Reference": entry.citation,
     }
 
@@ -69,7 +69,7 @@ def _of_model(row: ModelRow) -> dict[str, str]:
         "Classes": ", ".join(facts.get("classes", ())),
         "Encoder": f"{facts.get('encoder', _UNKNOWN)}{f', licence {row.licence}' if row.licence else ''}",
         "µm per pixel": _UNKNOWN if mpp is None else f"{mpp:.4g}",
-        "Wiring": str(facts.get("preset", "")),
+        "Preset": str(facts.get("preset", "")),
         "SHA-256": str(facts.get("sha256", ""))[:16],
     }
 

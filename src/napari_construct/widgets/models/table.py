@@ -1,4 +1,4 @@
-"""All encoders and trained models in a table; more columns where there is room."""
+"""The table of all encoders and trained models; a wide dock shows more columns."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
+from qtpy.QtWidgets import QAbstractItemView, QTableWidgetItem, QWidget
 
 from napari_construct.encoders.catalogue.overview import size_text
+from napari_construct.widgets.fields.controls import ReadOnlyTable
 from napari_construct.widgets.fields.layout import swatch
 from napari_construct.widgets.models.job import ModelRow
 
@@ -19,54 +20,45 @@ STATES: Final = {
     "available": ("to download", "#56B4E9"),
     "gated": ("gated", "#E69F00"),
 }
-"""What a state is called, and the colour beside it."""
+"""Text and colour of each state."""
 
 FILTERS: Final[dict[str, tuple[str, Callable[[ModelRow], bool]]]] = {
     "all": ("Everything", lambda _: True),
     "here": ("On this computer", lambda row: row.here),
     "models": ("Trained models", lambda row: row.kind == "model"),
     "encoders": ("Encoders", lambda row: row.kind == "encoder"),
-    "text": ("Encoders that know words", lambda row: row.entry is not None and row.entry.text),
+    "text": ("Image-text encoders", lambda row: row.entry is not None and row.entry.text),
 }
 
 _COLUMNS: Final = ("Name", "State", "Size", "µm/px", "Licence", "Location")
 _WIDTHS: Final = (0, 0, 0, 420, 480, 640)
-"""Pixels of the table from which a column is shown."""
+"""Table width in pixels from which a column is shown."""
 
 
-class ModelTable(QTableWidget):
-    """One row an encoder or model; what is chosen stays chosen when the rows are read anew."""
+class ModelTable(ReadOnlyTable):
+    """One row per encoder or model; the choice stays when the rows are read again."""
 
     chosen = Signal(object)
-    """The row that the user chose, or None."""
+    """The chosen row, or None."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(0, len(_COLUMNS), parent)
+        tip = "Encoders and trained models. Choose one to see its details"
+        super().__init__("Encoders and models", tip, _COLUMNS, parent)
         self._rows: tuple[ModelRow, ...] = ()
         self._shown: list[ModelRow] = []
         self._filter = "all"
-        self.setHorizontalHeaderLabels(_COLUMNS)
-        header = self.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        header.setMinimumSectionSize(30)
-        self.verticalHeader().hide()
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setWordWrap(False)
         self.setMinimumHeight(190)
-        self.setToolTip("Encoders and trained models; choose one to see all that is known of it")
-        self.setAccessibleName("Encoders and models")
         self.itemSelectionChanged.connect(self._on_selection)
 
     def rows(self) -> tuple[ModelRow, ...]:
-        """All rows, also those that the filter hides."""
+        """All rows, also hidden ones."""
         return self._rows
 
     def row_of(self, kind: str, name: str) -> ModelRow | None:
-        """The row of an id or name; of a member of a family the family's."""
+        """The row of an id or name; the family's row for a member of a family."""
         for row in self._rows:
             same = row.name == name or (row.entry is not None and row.entry.matches(name))
             if row.kind == kind and same:
@@ -74,12 +66,12 @@ class ModelTable(QTableWidget):
         return None
 
     def showRows(self, rows: Sequence[ModelRow]) -> None:
-        """Replace all rows; the choice stays while its row does."""
+        """Replace all rows; the choice stays while its row exists."""
         self._rows = tuple(rows)
         self._fill()
 
     def setFilter(self, name: str) -> None:
-        """Show some of the rows, see :data:`FILTERS`."""
+        """Filter the rows, see :data:`FILTERS`."""
         self._filter = name
         self._fill()
 
@@ -89,7 +81,7 @@ class ModelTable(QTableWidget):
         return self._shown[lines[0].row()] if lines else None
 
     def choose(self, row: ModelRow | None) -> None:
-        """Select a row without telling."""
+        """Select a row without a signal."""
         blocked = self.blockSignals(True)
         self.clearSelection()
         for i, shown in enumerate(self._shown):

@@ -1,4 +1,4 @@
-"""Which classes are in the image: found by the model, all, or ticked; presence and area after a run."""
+"""The classes of an image: found by the model, all of them, or selected; presence and area after a run."""
 
 from __future__ import annotations
 
@@ -7,18 +7,11 @@ from html import escape
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import (
-    QButtonGroup,
-    QCheckBox,
-    QGridLayout,
-    QLabel,
-    QProgressBar,
-    QRadioButton,
-    QWidget,
-)
+from qtpy.QtWidgets import QButtonGroup, QGridLayout, QLabel, QProgressBar, QRadioButton, QWidget
 
 from napari_construct.classes import ClassTable, TissueClass
 from napari_construct.results.result import SegmentationResult
+from napari_construct.widgets.fields.controls import named, tick
 from napari_construct.widgets.fields.layout import stacked, swatch
 
 _UNKNOWN_COLOUR = "#999999"
@@ -27,8 +20,7 @@ _UNKNOWN_COLOUR = "#999999"
 class ClassList(QWidget):
     """Edits ``SegmentSettings.classes``: None while the model decides, else all names or the ticked ones.
 
-    A ticked name that the model does not know keeps its row, so that nothing is changed in silence;
-    :meth:`problem` names it.
+    A ticked name that the model does not know keeps its row, and :meth:`problem` names it.
     """
 
     valueChanged = Signal(object)
@@ -107,15 +99,16 @@ class ClassList(QWidget):
             row.clear_outcome()
 
     def _build_modes(self) -> tuple[QRadioButton, QRadioButton, QRadioButton]:
-        predicted = QRadioButton("Found by the model", self)
-        predicted.setToolTip("The model decides from the image which tissue classes occur in it")
-        every = QRadioButton("All that the model knows", self)
-        every.setToolTip("Every tissue class of the model is taken to occur in the image")
-        chosen = QRadioButton("Only those I tick", self)
-        chosen.setToolTip("You know which tissue classes occur: every pixel gets one of the ticked ones")
         group = QButtonGroup(self)
+        predicted, every, chosen = (
+            named(QRadioButton(text, self), f"Classes: {text.lower()}", tip)
+            for text, tip in (
+                ("Found by the model", "The model predicts which classes are present in the image"),
+                ("All classes of the model", "All classes of the model count as present"),
+                ("Only selected classes", "You select the classes. Every pixel gets one of them"),
+            )
+        )
         for button in (predicted, every, chosen):
-            button.setAccessibleName(f"Classes: {button.text().lower()}")
             group.addButton(button)
         predicted.setChecked(True)
         group.buttonToggled.connect(self._on_mode)
@@ -136,7 +129,7 @@ class ClassList(QWidget):
         for row in self._rows.values():
             row.discard()
         known = {tissue.name: tissue for tissue in self._table} if self._table is not None else {}
-        extra = {name: _unknown(name) for name in ticked if name not in known}
+        extra = {name: TissueClass(name=name, colour=_UNKNOWN_COLOUR) for name in ticked if name not in known}
         self._rows = {}
         for i, tissue in enumerate([*known.values(), *extra.values()]):
             row = _Row(tissue, known=tissue.name in known or self._table is None, parent=self)
@@ -150,9 +143,9 @@ class ClassList(QWidget):
             row.set_editable(self._chosen.isChecked())
 
     def _on_mode(self, _: object, checked: bool) -> None:
-        if checked:  # one is let go for each that is chosen
+        if checked:  # the signal also comes for the mode that is left
             self._enable_boxes()
-            self.valueChanged.emit(self.value())
+            self._on_ticked()
 
     def _on_ticked(self, *_: object) -> None:
         self.valueChanged.emit(self.value())
@@ -162,32 +155,35 @@ class _Row:
     """A class in two lines: tick, colour, name and area; presence bar and its number."""
 
     def __init__(self, tissue: TissueClass, *, known: bool, parent: QWidget) -> None:
-        self.box = QCheckBox(tissue.name if known else f"{tissue.name} (not in this model)", parent)
-        self.box.setIcon(swatch(tissue.colour))
-        # beside a mode without ticks a disabled box would only be hard to read
-        self.name = QLabel(
-            f'<span style="color: {tissue.colour}">\u25a0</span> {escape(tissue.name)}', parent
+        name = tissue.name
+        self.box = tick(
+            name if known else f"{name} (not in this model)",
+            tissue.prompt or f"Tick it if {name} is present in the image",
+            parent,
         )
-        self.name.setToolTip(self.box.toolTip())
-        self.box.setToolTip(tissue.prompt or f"Whether {tissue.name} occurs in the image")
-        self.box.setAccessibleName(f"Class {tissue.name}")
-        self.area = QLabel(parent)
-        self.area.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self.area.setToolTip(f"Area labelled {tissue.name}, and its part of the tissue")
-        self.area.setAccessibleName(f"Area of {tissue.name}")
-        self.bar = QProgressBar(parent)
+        self.box.setIcon(swatch(tissue.colour))
+        # in a mode without ticks a disabled box would be hard to read
+        self.name = named(
+            QLabel(f'<span style="color: {tissue.colour}">\u25a0</span> {escape(name)}', parent),
+            f"Class {name}",
+            tissue.prompt or f"Class {name}",
+        )
+        self.area = self._number(f"Area of {name}", f"Area of {name}, and its percent of the tissue", parent)
+        presence = f"Class presence: probability that the image contains {name}"
+        self.score = self._number(f"Presence of {name} in percent", presence, parent)
+        self.bar = named(QProgressBar(parent), f"Presence of {name}", presence)
         self.bar.setRange(0, 1000)
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(8)
         self.bar.setStyleSheet(f"QProgressBar::chunk {{ background-color: {tissue.colour}; }}")
-        self.bar.setToolTip(f"How sure the model is that {tissue.name} occurs in the image")
-        self.bar.setAccessibleName(f"Presence of {tissue.name}")
-        self.score = QLabel(parent)
-        self.score.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self.score.setToolTip(self.bar.toolTip())
-        self.score.setAccessibleName(f"Presence of {tissue.name} in percent")
         self._parts: tuple[QWidget, ...] = (self.box, self.name, self.area, self.bar, self.score)
         self.clear_outcome()
+
+    @staticmethod
+    def _number(name: str, tip: str, parent: QWidget) -> QLabel:
+        label = named(QLabel(parent), name, tip)
+        label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        return label
 
     def place(self, grid: QGridLayout, row: int) -> None:
         grid.addWidget(self.box, row, 0)
@@ -224,7 +220,3 @@ def area_in_words(area: Mapping[str, Any]) -> str:
     if "mm2" not in area:
         return f"{area['pixels']:,} px, {percent}"
     return f"{area['mm2']:.3g} mm², {percent}"
-
-
-def _unknown(name: str) -> TissueClass:
-    return TissueClass(name=name, colour=_UNKNOWN_COLOUR)

@@ -1,4 +1,4 @@
-"""The class table as a table: colour, name, prompt, shown, ignored; CSV and JSON in and out; palettes."""
+"""The editor of a class table: colour, name, prompt, shown, ignored; CSV and JSON; palettes."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ from qtpy.QtWidgets import (
 
 from napari_construct.classes import PALETTES, ClassTable, TissueClass
 from napari_construct.exceptions import ConfigurationError
+from napari_construct.widgets.fields.controls import named, narrow
 from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.parts.class_table_files import button_row, load_table, with_one_more
 
-_COLUMNS: Final = ("", "Name", "Prompt", "Show", "Ign.")
+_COLUMNS: Final = ("", "Name", "Prompt", "Show", "Ignore")
 _TIPS: Final = (
-    "Colour; double-click to choose another",
-    "Name",
-    "Description in words from which text prototypes start; the name where it is empty",
-    "Whether the class is drawn",
-    "Whether the class is left out of scores",
+    "Colour. Double-click to change it",
+    "Name of the class",
+    "Description for text prototypes. Empty: the name is used",
+    "Show the class in the mask",
+    "Leave the class out of scores",
 )
 _FILES: Final = "Class tables (*.csv *.json)"
 _COLOUR, _NAME, _PROMPT, _SHOWN, _IGNORED = range(5)
@@ -41,9 +42,9 @@ class ClassTableEditor(QWidget):
     Parameters
     ----------
     names_editable, prompts_editable : bool
-        Whether names and prompts may change: of a trained model they may not.
+        Whether names and prompts may change; those of a trained model may not.
     movable : bool
-        Whether the order may change, which is that of the model's outputs and of the values in masks.
+        Whether the order may change. It is the order of the model's outputs and of the values in masks.
     """
 
     valueChanged = Signal(object)
@@ -66,25 +67,33 @@ class ClassTableEditor(QWidget):
         layout = stacked(self, self._table, self._build_buttons())
         self._moves = button_row(
             self,
-            ("Move up", self._move_up, "Move the selected class up: the first is value 0 in masks"),
-            ("Move down", self._move_down, "Move the selected class down: the first is value 0 in masks"),
+            (
+                "Move up",
+                self._move_up,
+                "Move the selected class up. The first class is value 0 in masks",
+            ),
+            (
+                "Move down",
+                self._move_down,
+                "Move the selected class down. The first class is value 0 in masks",
+            ),
         )
         self._moves.setVisible(movable)
         self._growth = button_row(
             self,
-            ("Add class", self.addRow, "One class more; double-click its name and its prompt to write them"),
-            ("Remove class", self.removeRow, "Take the selected class away"),
+            ("Add class", self.addRow, "Add a class. Double-click its name or prompt to edit it"),
+            ("Remove class", self.removeRow, "Remove the selected class"),
         )
         self._growth.setVisible(False)
-        for buttons in (self._moves, self._growth):
-            layout.addWidget(buttons)
+        layout.addWidget(self._moves)
+        layout.addWidget(self._growth)
 
     def value(self) -> ClassTable | None:
-        """The table on view; None while there is none."""
+        """The shown table; None while there is none."""
         return self._value
 
     def setValue(self, value: ClassTable | None) -> None:
-        """Show a table; emits ``valueChanged`` where it is another one."""
+        """Show a table; emits ``valueChanged`` if it differs."""
         if value == self._value:
             return
         self._value = value
@@ -97,19 +106,19 @@ class ClassTableEditor(QWidget):
         self._show()
 
     def setFree(self, free: bool) -> None:
-        """Whether classes may come and go, with any name and prompt: those of no trained model."""
+        """Allow everything (classes without a trained model), or only what a trained model allows."""
         self._editable = dict.fromkeys(self._editable, free)
         self._growth.setVisible(free)
         self._set_selectable(free)
         self._show()
 
     def addRow(self, *_: object) -> None:
-        """One class more, under a name that is not taken."""
+        """Add a class under a free name."""
         self.setValue(with_one_more(self._value))
         self._table.selectRow(self._table.rowCount() - 1)
 
     def removeRow(self, *_: object) -> None:
-        """Without the selected class; one stays."""
+        """Remove the selected class; the last one stays."""
         row = self._table.currentRow()
         if self._value is not None and len(self._value) > 1 and 0 <= row < len(self._value):
             self.setValue(ClassTable(classes=tuple(t for i, t in enumerate(self._value) if i != row)))
@@ -125,13 +134,13 @@ class ClassTableEditor(QWidget):
         self._table.selectRow(row + step)
 
     def openFile(self, *_: object) -> None:
-        """Ask for a CSV or JSON and take colours and marks from it, and names where they may change."""
+        """Ask for a CSV or JSON file and load it."""
         path, _ = QFileDialog.getOpenFileName(self, "Open a class table", "", _FILES)
         if path:
             self.load(path)
 
     def saveFile(self, *_: object) -> None:
-        """Ask where to, and write as CSV or JSON by the suffix."""
+        """Ask for a file and write CSV or JSON, by its suffix."""
         path, _ = QFileDialog.getSaveFileName(self, "Save the class table", "classes.csv", _FILES)
         if path and self._value is not None:
             try:
@@ -140,7 +149,7 @@ class ClassTableEditor(QWidget):
                 self.failed.emit(ConfigurationError(f"{path}: cannot be written ({error.strerror or error})"))
 
     def load(self, path: str) -> None:
-        """Take a file's table; of a trained model, only what may change."""
+        """Take over the table of a file; for a trained model only what may change."""
         names, prompts = self._editable[_NAME], self._editable[_PROMPT]
         try:
             table = load_table(path, self._value, names=names, prompts=prompts)
@@ -150,13 +159,17 @@ class ClassTableEditor(QWidget):
         self.setValue(table)
 
     def _build_table(self) -> QTableWidget:
-        table = QTableWidget(0, len(_COLUMNS), self)
+        table = named(
+            QTableWidget(0, len(_COLUMNS), self),
+            "Class table",
+            "The classes. Double-click a colour to change it",
+        )
         table.setHorizontalHeaderLabels(list(_COLUMNS))
         for i, tip in enumerate(_TIPS):
             table.horizontalHeaderItem(i).setToolTip(tip)
         header = table.horizontalHeader()
         header.setMinimumSectionSize(20)
-        for column, width in ((_COLOUR, 26), (_SHOWN, 44), (_IGNORED, 38)):
+        for column, width in ((_COLOUR, 26), (_SHOWN, 44), (_IGNORED, 50)):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
             table.setColumnWidth(column, width)
         for column in (_NAME, _PROMPT):
@@ -164,27 +177,23 @@ class ClassTableEditor(QWidget):
         table.verticalHeader().hide()
         table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        table.setToolTip("The classes: double-click a colour to change it")
-        table.setAccessibleName("Class table")
         table.cellDoubleClicked.connect(self._on_double_click)
         table.itemChanged.connect(self._on_item)
         return table
 
     def _build_buttons(self) -> QHBoxLayout:
         row = QHBoxLayout()
-        palette = QComboBox(self)
+        tip = "Give the classes the colours of a palette. Okabe-Ito suits colour-blind users"
+        palette = named(QComboBox(self), "Palette", tip)
         palette.addItem("Colours...")
         palette.addItems(list(PALETTES))
-        palette.setToolTip("Deal the colours of a palette to the classes; Okabe-Ito suits colour-blind eyes")
-        palette.setAccessibleName("Palette")
-        palette.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        palette.setMinimumContentsLength(3)
+        narrow(palette, 3)
         palette.activated.connect(self._on_palette)
         row.addWidget(palette, 1)
         row.addWidget(
             button_row(
                 self,
-                ("Open...", self.openFile, "Take colours and marks from a CSV or JSON file"),
+                ("Open...", self.openFile, "Read the class table from a CSV or JSON file"),
                 ("Save...", self.saveFile, "Write the class table as CSV or JSON"),
             )
         )
@@ -219,7 +228,7 @@ class ClassTableEditor(QWidget):
             fixed |= Qt.ItemFlag.ItemIsSelectable
         colour = QTableWidgetItem()
         colour.setBackground(QColor(tissue.colour))
-        colour.setToolTip(f"{tissue.colour}; double-click to choose another")
+        colour.setToolTip(f"{tissue.colour}. Double-click to change it")
         colour.setFlags(Qt.ItemFlag.ItemIsEnabled)  # a selected cell would not show its colour
         self._table.setItem(row, _COLOUR, colour)
         for column, words in ((_NAME, tissue.name), (_PROMPT, tissue.prompt)):
@@ -258,7 +267,7 @@ class ClassTableEditor(QWidget):
         self.setValue(self._value.coloured(PALETTES[self._palette.itemText(index)]))
 
     def _change(self, row: int, changes: dict[str, object]) -> None:
-        """Replace a row; what cannot be is taken back and said."""
+        """Change a row; a change that is not possible is reported and taken back."""
         if self._value is None:
             return
         classes = [tissue.model_dump() for tissue in self._value]

@@ -1,18 +1,19 @@
-"""Class tables made of others: from files as far as a table may change, and with one class more."""
+"""Class tables from files, as far as a table may change, and with one class more; its buttons."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QWidget
 
 from napari_construct.classes import ClassTable, TissueClass, palette_colour
 from napari_construct.exceptions import ConfigurationError
+from napari_construct.widgets.fields.controls import button
 
 
 def load_table(path: str, present: ClassTable | None, *, names: bool, prompts: bool) -> ClassTable:
-    """The table of a file; where names may not change, the one present in the style of the file.
+    """The table of a file; if names may not change, the present table in the style of the file.
 
     Raises
     ------
@@ -28,9 +29,9 @@ def load_table(path: str, present: ClassTable | None, *, names: bool, prompts: b
 def restyled(
     table: ClassTable, other: ClassTable, name: str = "the file", *, prompts: bool = False
 ) -> ClassTable:
-    """A model's table with colours, shown and ignored of another one; classes belong together by name.
+    """A model's table with colours, shown and ignored of another one; classes are matched by name.
 
-    ``prompts`` takes these over, too.
+    ``prompts`` takes the prompts over, too.
 
     Raises
     ------
@@ -53,7 +54,7 @@ def restyled(
 
 
 def with_one_more(table: ClassTable | None) -> ClassTable:
-    """A table with another class at its end, under a name that is not taken."""
+    """A table with another class at its end, under a free name."""
     classes = () if table is None else table.classes
     taken, number = {tissue.name for tissue in classes}, len(classes) + 1
     while f"class {number}" in taken:
@@ -63,14 +64,10 @@ def with_one_more(table: ClassTable | None) -> ClassTable:
 
 
 def button_row(parent: QWidget, *buttons: tuple[str, Callable[..., None], str]) -> QWidget:
-    """Buttons side by side: text, what is called, and the tooltip of each."""
+    """Buttons side by side: text, slot and tooltip of each."""
     holder = QWidget(parent)
     row = QHBoxLayout(holder)
     row.setContentsMargins(0, 0, 0, 0)
     for text, slot, tip in buttons:
-        button = QPushButton(text, holder)
-        button.setToolTip(tip)
-        button.setAccessibleName(f"{text.rstrip('.')}, class table")
-        button.clicked.connect(slot)
-        row.addWidget(button, 1)
+        row.addWidget(button(text, tip, slot, holder, name=f"{text.rstrip('.')}, class table"), 1)
     return holder

@@ -1,4 +1,4 @@
-"""A model made in one widget goes into Segment tissue, which is opened where it is not open."""
+"""Opens a model in Segment tissue, from another dock widget."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QWidget
 
+from napari_construct.widgets.fields.controls import named
+
 
 def hand_over(viewer: Any, model: Path) -> None:
-    """Choose a checkpoint in the viewer's Segment tissue and bring that to the front."""
+    """Choose a checkpoint in the viewer's Segment tissue, opened if needed, and bring it to the front."""
     dock, widget = viewer.window.add_plugin_dock_widget("napari-construct", "Segment tissue")
     dock.show()
     dock.raise_()
@@ -18,7 +20,7 @@ def hand_over(viewer: Any, model: Path) -> None:
 
 
 class UseModelButton(QPushButton):
-    """*Use this model*, while the checkpoint's file is there.
+    """*Use this model*; enabled while the checkpoint's file exists.
 
     Parameters
     ----------
@@ -32,13 +34,12 @@ class UseModelButton(QPushButton):
         super().__init__("Use this model", parent)
         self._viewer = viewer
         self._model: Path | None = None
-        self.setToolTip("Put the model into Segment tissue, as it was after the last validation")
-        self.setAccessibleName("Use this model")
+        named(self, "Use this model", "Open the model of the last validation in Segment tissue")
         self.clicked.connect(self.use)
         self.setModel(None)
 
     def setModel(self, model: Path | None) -> None:
-        """The file, or None; it may still be missing."""
+        """The checkpoint, which may not exist yet, or None."""
         self._model = model
         self.setEnabled(model is not None and model.is_file())
 

@@ -1,4 +1,4 @@
-"""A list of the viewer's layers of one kind that follows the viewer."""
+"""A list of the viewer's layers of one kind; it follows the viewer."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from typing import Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QWidget
 
+from napari_construct.widgets.fields.controls import narrow
 from napari_construct.widgets.layers import is_source
 from napari_construct.widgets.layers.follower import Follower
 
 
 class LayerChooser(QComboBox):
-    """Chooses a layer; added, renamed, moved and removed layers are followed.
+    """Chooses a layer; follows layers that are added, renamed, moved or removed.
 
     Parameters
     ----------
     viewer : napari.Viewer
         Whose layers are offered.
     accepts : callable
-        Which of them; images that are no results of ours by default.
+        Which of them; by default images that are not results of this plugin.
     """
 
     layerChanged = Signal(object)
@@ -33,9 +34,7 @@ class LayerChooser(QComboBox):
         self._accepts = accepts
         self._layers: list[Any] = []
         self._current: Any = None
-        # a long layer name must not widen the dock
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(8)
+        narrow(self)
         self.currentIndexChanged.connect(self._on_index)
         events = viewer.layers.events
         self._follower = Follower(
@@ -57,7 +56,7 @@ class LayerChooser(QComboBox):
                 self.setCurrentIndex(i)
 
     def refresh(self) -> None:
-        """Read the viewer's layers anew; the choice stays while its layer does."""
+        """Read the viewer's layers again; the choice stays while its layer exists."""
         self._layers = [layer for layer in self._viewer.layers if self._accepts(layer)]
         self.blockSignals(True)
         self.clear()

@@ -1,4 +1,4 @@
-"""What a widget remembers until the next time napari is opened."""
+"""The values of a widget that are kept until the next session."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LOCATION: Final = "NAPARI_CONSTRUCT_WIDGETS"
 
 
 class Memory:
-    """Values of one widget as JSON in the user's settings; what cannot be read counts as forgotten.
+    """Values of one widget as JSON in the user's settings; unreadable values are ignored.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class Memory:
         self._name = name
 
     def load(self) -> dict[str, Any]:
-        """What was kept last, or nothing."""
+        """The kept values; empty if there are none."""
         text = _settings().value(self._name, "")
         try:
             found = json.loads(text) if isinstance(text, str) and text else {}
@@ -35,7 +35,7 @@ class Memory:
         return found if isinstance(found, dict) else {}
 
     def keep(self, values: dict[str, Any]) -> None:
-        """Replace what is kept."""
+        """Replace the kept values."""
         _settings().setValue(self._name, json.dumps(values))
 
 

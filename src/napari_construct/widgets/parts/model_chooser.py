@@ -1,19 +1,23 @@
-"""Which model: one that comes with the package, one that was imported, or a checkpoint file."""
+"""Chooses a model: a bundled one, an imported one, or a checkpoint file."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QLabel, QPushButton, QWidget
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QWidget
 
 from napari_construct.models.checkpoints.locations import SUFFIX, bundled_models, imported_models
+from napari_construct.widgets.fields.controls import button, named, narrow, wrapped_label
 from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.fields.message_label import breakable
 
+_TIP: Final = "The trained model. Its classes are listed below"
+
 
 class _Combo(QComboBox):
-    """Tells before its list is opened, so that it can be brought up to date."""
+    """Emits a signal before its list opens, so that the list can be updated."""
 
     aboutToShow = Signal()
 
@@ -30,15 +34,16 @@ class ModelChooser(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._combo = self._build_combo()
-        self._open = self._build_open_button()
-        self._about = self._build_about()
+        self._about = wrapped_label("About the model", "Facts about the model", self)
+        self._about.hide()
+        tip = f"Choose a checkpoint file ({SUFFIX})"
         row = QHBoxLayout()
         row.addWidget(self._combo, 1)
-        row.addWidget(self._open)
+        row.addWidget(button("Open...", tip, self.openFile, self, name="Open a checkpoint"))
         stacked(self, row, self._about)
 
     def value(self) -> str:
-        """Name of a model on this computer, or a path; empty while there is none."""
+        """Name of a model on this computer, or a path; empty if there is none."""
         data = self._combo.currentData()
         return "" if data is None else str(data)
 
@@ -48,16 +53,16 @@ class ModelChooser(QWidget):
         if index < 0:
             self._combo.addItem(Path(model).name, model)
             index = self._combo.count() - 1
-            self._combo.setItemData(index, model, 3)  # Qt.ItemDataRole.ToolTipRole
+            self._combo.setItemData(index, model, Qt.ItemDataRole.ToolTipRole)
         self._combo.setCurrentIndex(index)
 
     def describe(self, text: str) -> None:
-        """A line about the chosen model, under the list."""
+        """Show a line about the chosen model under the list."""
         self._about.setText(breakable(text))
         self._about.setVisible(bool(text))
 
     def refresh(self) -> None:
-        """Offer what was imported meanwhile, and no longer what was removed."""
+        """Add models that were imported, and drop those that were removed."""
         names = model_names()
         gone = [i for i in range(self._combo.count()) if self._is_gone(i, names)]
         blocked = self._combo.blockSignals(True)
@@ -79,35 +84,16 @@ class ModelChooser(QWidget):
             self.setValue(path)
 
     def _build_combo(self) -> _Combo:
-        combo = _Combo(self)
-        combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        combo.setMinimumContentsLength(8)
-        combo.setToolTip("The trained model; its classes are listed below")
-        combo.setAccessibleName("Model")
+        combo = named(_Combo(self), "Model", _TIP)
+        narrow(combo)
         for name in model_names():
             combo.addItem(name, name)
         combo.currentIndexChanged.connect(self._on_index)
         combo.aboutToShow.connect(self.refresh)
         return combo
 
-    def _build_open_button(self) -> QPushButton:
-        button = QPushButton("Open...", self)
-        button.setToolTip(f"Choose a checkpoint file ({SUFFIX}) that you or a colleague trained")
-        button.setAccessibleName("Open a checkpoint")
-        button.clicked.connect(self.openFile)
-        return button
-
-    def _build_about(self) -> QLabel:
-        label = QLabel(self)
-        label.setWordWrap(True)
-        label.setMinimumWidth(40)
-        label.setToolTip("What the model knows")
-        label.setAccessibleName("About the model")
-        label.hide()
-        return label
-
     def _on_index(self, *_: object) -> None:
-        self._combo.setToolTip(self.value() or "The trained model; its classes are listed below")
+        self._combo.setToolTip(self.value() or _TIP)
         self.describe("")
         self.valueChanged.emit(self.value())
 

@@ -1,4 +1,4 @@
-"""The part of ``SegmentSettings`` that is numbers and switches."""
+"""The form of ``SegmentSettings`` without the classes, and of the device."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from napari_construct.widgets.fields.settings_form import Edited, SettingsForm, 
 DEVICES: Final = {
     "auto": "Automatic",
     "cpu": "CPU",
-    "cuda": "NVIDIA card (CUDA)",
-    "mps": "Apple card (MPS)",
+    "cuda": "NVIDIA (CUDA)",
+    "mps": "Apple (MPS)",
 }
 MPP: Final = Row(
     "mpp",
     "µm per pixel",
-    "Micrometres per pixel of the image. The image is resampled to the resolution the model was trained at; "
-    "the lowest value takes what the layer says",
-    none="of the layer",
+    "Pixel size (mpp) of the image. The image is resampled to the resolution of the model. Lowest value: the "
+    "pixel size of the layer",
+    none="from layer",
     decimals=4,
 )
-TILE: Final = Row("tile", "Tile", "Side of the squares the image is cut into, in pixels", unit="px", step=64)
+TILE: Final = Row("tile", "Tile size", "Side of the tiles that the image is cut into", unit="px", step=64)
 OVERLAP: Final = Row(
     "overlap",
     "Overlap",
-    "Pixels that neighbouring tiles share; they are blended without seams",
+    "Pixels that neighbouring tiles share. Seams are blended",
     unit="px",
     step=16,
 )
@@ -42,61 +42,57 @@ _ROWS: Final = (
     Row(
         "min_confidence",
         "Min. confidence",
-        "Pixels whose class is less probable than this (0 to 1) stay unlabelled; 0 labels every pixel",
+        "Pixels with a lower confidence (0 to 1) stay unlabelled. 0 labels every pixel",
     ),
     Row(
         "views",
         "Views",
-        "Views of the image whose mean is taken: one, its four quarter turns, or six (mirrored or not, "
-        "darker or brighter), which take four or six times longer; automatic takes what suits the model",
+        "Number of views of the image to average. Four: quarter turns. Six: mirrored, darker and brighter. "
+        "Four or six views take four or six times longer. Automatic: what suits the model",
         choices={None: "automatic", "one": "one", "four": "four, turned", "six": "six, mirrored"},
     ),
     Row(
         "crf",
         "Refine borders",
-        "Move the borders of the mask to edges in the image's colours (dense CRF); automatic takes what "
-        "suits the model",
+        "The dense CRF moves the borders of the mask to edges in the image. Automatic: what suits the model",
         choices={"auto": "automatic", CRFParameters(): "on", None: "off"},
     ),
 )
 
 
 class DeviceForm(SettingsForm[Edited]):
-    """A form that also says where the model runs, which is not a part of the settings."""
+    """A form of settings and of the device, which is not part of the settings."""
 
     def __init__(self, start: Edited, rows: Sequence[Row | Group], parent: QWidget | None = None) -> None:
         super().__init__(start, rows, parent)
         self._device = ChoiceField(DEVICES, parent=self)
-        describe(
-            self._device, "Device", "Where the network runs; automatic takes a graphics card if there is one"
-        )
+        describe(self._device, "Device", "Device of the network. Automatic: a graphics card if there is one")
         self._device.edited.connect(self.valueChanged)
         self.layout().insertRow(0, "Run on", self._device)
 
     def device(self) -> str:
-        """Where the model is loaded."""
+        """The device of the model."""
         return str(self._device.get())
 
     def setDevice(self, device: str) -> None:
-        """Choose where the model is loaded."""
         self._device.put(device)
 
 
 class SegmentOptions(DeviceForm[SegmentSettings]):
-    """Edits every field of ``SegmentSettings`` but the classes, and the device that the model runs on.
+    """Edits ``SegmentSettings`` without the classes, and the device.
 
-    The parameters of the CRF, the background rule and a few more are kept as they were; Refine edits them.
+    The parameters of the CRF and the background rule stay as they were set; Refine edits them.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(SegmentSettings(), _ROWS, parent)
 
     def showModel(self, predictor: Any) -> None:
-        """Say what "automatic" stands for with a model; None while it is not known."""
+        """Show what "automatic" means with a model; None while it is not known."""
         checkpoint = getattr(predictor, "checkpoint", None)
         meaning = "" if checkpoint is None else " (on)" if checkpoint.uses_crf else " (off)"
         self.field("crf").setItemText(0, f"automatic{meaning}")
 
     def showResolution(self, mpp: float | None) -> None:
-        """Say what the layer knows about its pixel size."""
+        """Show the pixel size of the layer; None if it is unknown."""
         self.field("mpp").setNoneText("unknown" if mpp is None else f"layer: {mpp:.4g}")

@@ -1,7 +1,7 @@
-"""Plots in the colours of napari's theme. Slow to import: do it in a job, before the first plot is needed.
+"""Plots in the colours of napari's theme. Slow to import: a job imports it before the first plot is needed.
 
-pyqtgraph's ``PlotWidget`` makes menus and forms for every plot, 100 to 200 ms of the GUI thread; here its
-parts are put together without them.
+pyqtgraph's ``PlotWidget`` makes menus and forms for every plot: 100 to 200 ms of the GUI thread. These plots
+have its axes without them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from typing import Any, Final
 import pyqtgraph
 from qtpy.QtCore import QEvent
 from qtpy.QtGui import QColor, QShowEvent
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_construct.widgets.fields.controls import named, wrapped_label
 
 LINE_COLOURS: Final = ("#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2", "#999999")
 """Okabe and Ito's, without the yellow that a light theme swallows."""
@@ -26,7 +28,7 @@ _RESTYLED: Final = (QEvent.Type.StyleChange, QEvent.Type.PaletteChange)
 
 
 def ink(widget: QWidget) -> QColor:
-    """The colour of text in the theme on view."""
+    """The text colour of the current theme."""
     widget.ensurePolished()
     return widget.palette().windowText().color()
 
@@ -59,8 +61,7 @@ class Axes(pyqtgraph.GraphicsView):
         layout.setSpacing(0)
         self.setCentralItem(layout)
         self.setFixedHeight(height)
-        self.setToolTip(tip)
-        self.setAccessibleName(name)
+        named(self, name, tip)
         for axis in self.axes.values():
             axis.enableAutoSIPrefix(False)
 
@@ -72,22 +73,14 @@ class Axes(pyqtgraph.GraphicsView):
 
 
 class CurvePlot(QWidget):
-    """Lines over steps or epochs; the legend below names each with its last value.
-
-    Parameters
-    ----------
-    title : str
-        What is shown, and over what.
-    tip : str
-        Tooltip.
-    """
+    """Lines over steps or epochs; the legend below names each with its last value."""
 
     def __init__(self, title: str, tip: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._lines: dict[str, Any] = {}
-        self._title = self._label(title, tip, title)
+        self._title = wrapped_label(title, tip, self, title)
         self._axes = Axes(title, tip, _HEIGHT, self)
-        self._legend = self._label("", tip, f"{title}, last values")
+        self._legend = wrapped_label(f"{title}, last values", tip, self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -115,7 +108,7 @@ class CurvePlot(QWidget):
             self._axes.box.setYRange(low, high if high > low else low + 1, padding=0.05)
 
     def lines(self) -> dict[str, tuple[list[float], list[float]]]:
-        """What is drawn."""
+        """The drawn lines by name."""
         found = {}
         for name, line in self._lines.items():
             x, y = line.getData()
@@ -131,11 +124,3 @@ class CurvePlot(QWidget):
         super().changeEvent(event)
         if event.type() in _RESTYLED and self.isVisible():
             self._axes.setInk(ink(self._legend))
-
-    def _label(self, text: str, tip: str, name: str) -> QLabel:
-        label = QLabel(text, self)
-        label.setWordWrap(True)
-        label.setMinimumWidth(40)
-        label.setToolTip(tip)
-        label.setAccessibleName(name)
-        return label

@@ -1,4 +1,4 @@
-"""What napari's preferences say of this plugin, where napari has a page for plugins (from 0.9 on)."""
+"""The plugin's page in napari's preferences (napari 0.9 and later)."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _PLUGIN: Final = "napari-construct"
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """With what widgets start.
+    """The values that widgets start with.
 
     Attributes
     ----------
     model : str
-        Name or path; empty for the first that is there.
+        Name or path; empty for the first model.
     device : str
         "auto", "cpu", "cuda" or "mps".
     tile, overlap : int
         Pixels.
     palette : str
-        Whose colours classes get: "Of the model", "Okabe-Ito" or "Paper (BCSS)".
+        Colours of the classes: "Of the model", "Okabe-Ito" or "Paper (BCSS)".
     cache_gb : float
-        Largest size of the feature cache of a training, in gigabytes.
+        Largest size of the feature cache of a training run, in gigabytes.
     """
 
     model: str = ""
@@ -38,7 +38,7 @@ class Preferences:
     cache_gb: float = 20.0
 
     def settings(self) -> SegmentSettings:
-        """The defaults with tile and overlap of the preferences; without them where they contradict."""
+        """The default settings with tile and overlap of the preferences, if these fit together."""
         try:
             return SegmentSettings().changed(tile=self.tile, overlap=self.overlap)
         except ConfigurationError:
@@ -54,7 +54,7 @@ class Preferences:
 
 
 def preferences() -> Preferences:
-    """The preferences as they are now; the defaults where napari keeps none for plugins."""
+    """The current preferences; the defaults if this napari has none for plugins."""
     try:
         from napari.settings import get_plugin_settings
 

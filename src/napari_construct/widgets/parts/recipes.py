@@ -1,10 +1,10 @@
-"""The same run as Python or as a command, so that what was clicked can be repeated and cited."""
+"""The same run as a Python script or as a command, to be repeated and cited."""
 
 from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -30,41 +30,45 @@ _WITHOUT_OPTION: Final = {
 
 
 def as_python(plane: Plane, model: ModelChoice, settings: SegmentSettings, device: str = "auto") -> str:
-    """A script whose ``result`` holds the arrays of the layers."""
-    arguments = segment_arguments(settings)
-    place = "" if device == "auto" else f", device={device!r}"
+    """A script; its ``result`` holds the arrays of the layers."""
     reader, image = _image_as_python(plane)
+    place = f"mpp={plane.mpp!r}, name={plane.name!r}{device_argument(device)}"
     words = ("ZeroShotSettings",) if isinstance(model, ZeroShotSettings) else ()
     lines = [
         _import("SegmentSettings", "segment", *reader, *words),
         "",
         f"image = {image}",
         f"model = {_words_as_python(model) if isinstance(model, ZeroShotSettings) else repr(model)}",
-        f"settings = SegmentSettings({arguments})",
-        f"result = segment(image, model, settings, mpp={plane.mpp!r}, name={plane.name!r}{place})",
+        f"settings = SegmentSettings({segment_arguments(settings)})",
+        f"result = segment(image, model, settings, {place})",
     ]
     return "\n".join(lines) + "\n"
 
 
 def segment_arguments(settings: SegmentSettings) -> str:
-    """What ``SegmentSettings`` is called with for these settings."""
+    """The arguments of ``SegmentSettings``."""
     changed = settings.model_dump(exclude_defaults=True)
     if isinstance(settings.crf, CRFParameters):  # also where all of them are the paper's
         changed["crf"] = settings.crf.model_dump()
-    return ", ".join(f"{name}={value!r}" for name, value in changed.items())
+    return arguments(changed)
+
+
+def arguments(values: Mapping[str, object]) -> str:
+    """Keyword arguments as Python writes them."""
+    return ", ".join(f"{name}={value!r}" for name, value in values.items())
 
 
 def segment_options(settings: SegmentSettings, device: str) -> list[str]:
-    """Options of a command for what decides the same, but for the resolution and the classes."""
+    """Options of a command, without those for resolution and classes."""
     words = [] if settings.views is None else ["--views", settings.views]
     if settings.crf != "auto":
         words.append("--no-crf" if settings.crf is None else "--crf")
     words += _changed(settings, SegmentSettings(), "tile", "overlap", "min_confidence")
-    return words if device == "auto" else [*words, "--device", device]
+    return words + _device_option(device)
 
 
 def segment_json(settings: SegmentSettings, *also: str) -> list[str]:
-    """``--settings`` for what no option sets."""
+    """``--settings`` for fields that have no option."""
     rest = settings.model_dump(
         mode="json", include={*_WITHOUT_OPTION, *also}, exclude_defaults=True, exclude_none=True
     )
@@ -89,7 +93,7 @@ def as_command(plane: Plane, model: ModelChoice, settings: SegmentSettings, devi
 
 def _words_as_python(model: ZeroShotSettings) -> str:
     changed = model.model_dump(exclude_defaults=True) | {"classes": classes_as_text(model.classes)}
-    return f"ZeroShotSettings({', '.join(f'{name}={value!r}' for name, value in changed.items())})"
+    return f"ZeroShotSettings({arguments(changed)})"
 
 
 def _words_as_options(model: ZeroShotSettings) -> list[str]:
@@ -102,17 +106,16 @@ def _words_as_options(model: ZeroShotSettings) -> list[str]:
 
 
 def prototypes_as_python(plane: Plane, model: str, settings: PrototypeSettings, device: str = "auto") -> str:
-    """A script whose ``maps`` holds the similarities of the layers."""
-    changed = settings.model_dump(exclude_defaults=True)
-    arguments = ", ".join(f"{name}={value!r}" for name, value in changed.items())
-    place = "" if device == "auto" else f", device={device!r}"
+    """A script; its ``maps`` hold the similarities of the layers."""
+    changed = arguments(settings.model_dump(exclude_defaults=True))
+    place = f"mpp={plane.mpp!r}, name={plane.name!r}{device_argument(device)}"
     reader, image = _image_as_python(plane)
     lines = [
         _import("PrototypeSettings", "prototype_maps", *reader),
         "",
         f"image = {image}",
-        f"settings = PrototypeSettings({arguments})",
-        f"maps = prototype_maps(image, {model!r}, settings, mpp={plane.mpp!r}, name={plane.name!r}{place})",
+        f"settings = PrototypeSettings({changed})",
+        f"maps = prototype_maps(image, {model!r}, settings, {place})",
         f"similarity = maps.of({settings.prototype!r})",
     ]
     return "\n".join(lines) + "\n"
@@ -123,7 +126,7 @@ def prototypes_as_command(plane: Plane, model: str, settings: PrototypeSettings,
     words = ["napari-construct", "prototypes", "map", plane.path or "IMAGE", "--model", model]
     words += ["--output", "results"]
     words += _changed(settings, PrototypeSettings(), "tile", "overlap")
-    words += [] if device == "auto" else ["--device", device]
+    words += _device_option(device)
     words += _place(plane, settings.mpp)
     return shlex.join(words) + "\n"
 
@@ -135,8 +138,17 @@ def _changed(settings: BaseModel, default: BaseModel, *options: str) -> list[str
     return [word for o, value in changed.items() for word in (f"--{o.replace('_', '-')}", str(value))]
 
 
+def device_argument(device: str) -> str:
+    """The last argument of a call, unless the device is automatic."""
+    return "" if device == "auto" else f", device={device!r}"
+
+
+def _device_option(device: str) -> list[str]:
+    return [] if device == "auto" else ["--device", device]
+
+
 def _place(plane: Plane, mpp: float | None) -> list[str]:
-    """Options of a command for the resolution, if it is known, and for the part that is taken."""
+    """Options of a command for the resolution, if it is known, and for the region."""
     mpp = plane.mpp if mpp is None else mpp
     words = [] if mpp is None else ["--mpp", repr(mpp)]
     if plane.window is not None:
@@ -146,7 +158,7 @@ def _place(plane: Plane, mpp: float | None) -> list[str]:
 
 
 def _image_as_python(plane: Plane) -> tuple[list[str], str]:
-    """What must be imported, and an expression that gives the pixels of a plane."""
+    """The imports, and an expression for the pixels of a plane."""
     inside = [*map(str, plane.index), *_spans(plane)]
     if plane.path is None:
         index = f"[{', '.join(inside)}]" if inside else ""
@@ -160,28 +172,26 @@ def _import(*names: str) -> str:
 
 
 def _spans(plane: Plane) -> list[str]:
-    """The part that is taken, as Python writes slices."""
+    """The region as Python slices."""
     return [f"{part.start}:{part.stop}" for part in plane.window or ()]
 
 
 def batch_as_python(paths: Sequence[Path], settings: BatchSettings, output: Path) -> str:
-    """A script that does the same batch, or goes on with it."""
-    arguments = segment_arguments(settings.segment)
-    made = f"model={settings.model!r}, segment=SegmentSettings({arguments}), outputs={settings.outputs!r}"
-    if settings.device != "auto":
-        made += f", device={settings.device!r}"
+    """A script that runs or resumes the same batch."""
+    segment = f"SegmentSettings({segment_arguments(settings.segment)})"
+    made = f"model={settings.model!r}, segment={segment}, outputs={settings.outputs!r}"
     inputs = [str(path) for path in paths]
     lines = [
         _import("BatchSettings", "SegmentSettings", "segment_folder"),
         "",
-        f"settings = BatchSettings({made})",
+        f"settings = BatchSettings({made}{device_argument(settings.device)})",
         f"report = segment_folder({inputs!r}, {str(output)!r}, settings, progress=True)",
     ]
     return "\n".join(lines) + "\n"
 
 
 def batch_as_command(paths: Sequence[Path], settings: BatchSettings, output: Path) -> str:
-    """A command of ``napari-construct`` that does the same batch, or goes on with it."""
+    """A command that runs or resumes the same batch."""
     words = [
         "napari-construct",
         "batch",
@@ -200,19 +210,18 @@ def batch_as_command(paths: Sequence[Path], settings: BatchSettings, output: Pat
 
 
 def download_as_python(settings: DownloadSettings) -> str:
-    """A script that brings the same files to a computer; the agreement to a licence goes with it."""
-    given = settings.model_dump(exclude_defaults=True)
-    arguments = ", ".join(f"{name}={value!r}" for name, value in given.items())
+    """A script that downloads the same files; it includes the agreement to the licence."""
+    given = arguments(settings.model_dump(exclude_defaults=True))
     lines = [
         _import("DownloadSettings", "download_encoder"),
         "",
-        f"found = download_encoder(DownloadSettings({arguments}), progress=True)",
+        f"found = download_encoder(DownloadSettings({given}), progress=True)",
     ]
     return "\n".join(lines) + "\n"
 
 
 def download_as_command(settings: DownloadSettings) -> str:
-    """A command of ``napari-construct`` that brings the same files to a computer."""
+    """A command that downloads the same files."""
     words = ["napari-construct", "models", "download", settings.name]
     if settings.mirror is not None:
         words += ["--mirror", settings.mirror]

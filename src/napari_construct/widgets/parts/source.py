@@ -1,12 +1,13 @@
-"""What is segmented: which layer, which part of it, which planes."""
+"""Chooses what is segmented: layer, region and planes."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QWidget
+from qtpy.QtWidgets import QWidget
 
+from napari_construct.widgets.fields.controls import named, tick
 from napari_construct.widgets.fields.fields import narrow_combo
 from napari_construct.widgets.fields.layout import form
 from napari_construct.widgets.layers import Plane, layer_shape, plane_at, plane_on_view, region_window
@@ -14,8 +15,8 @@ from napari_construct.widgets.parts.layer_chooser import LayerChooser
 
 _REGIONS: Final = {
     "whole": "Whole image",
-    "visible": "Part on view",
-    "shapes": "Around selected shapes",
+    "visible": "Visible part",
+    "shapes": "Selected shapes",
 }
 _ON_VIEW: Final = -1
 
@@ -34,16 +35,13 @@ class SourceChooser(QWidget):
     def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._viewer = viewer
-        self._layer = LayerChooser(viewer, self)
-        self._layer.setToolTip("The image to be segmented")
-        self._layer.setAccessibleName("Image layer")
-        tip = "The whole image, or a part of it: quick to try settings on"
+        self._layer = named(LayerChooser(viewer, self), "Image layer", "The image to segment")
+        tip = "The whole image, or a part of it. A part is faster, to try settings"
         self._region = narrow_combo(self, "Region", tip, _REGIONS)
-        tip = "Of a stack: the plane on view, or every plane along an axis"
+        tip = "Planes of a stack: the visible one, or all along an axis"
         self._planes = narrow_combo(self, "Planes", tip)
-        self._keep = QCheckBox("Keep finished planes", self)
-        self._keep.setToolTip("When a run is cancelled, add the planes that are done; the others stay empty")
-        self._keep.setAccessibleName("Keep finished planes")
+        tip = "After Cancel, finished planes are added. The other planes stay empty"
+        self._keep = tick("Keep finished planes", tip, self)
         self._keep.setObjectName("keep finished planes")
         self._form = form(self)
         self._form.addRow("Image", self._layer)
@@ -55,7 +53,7 @@ class SourceChooser(QWidget):
         self._on_layer(self._layer.layer())
 
     def addRow(self, label: str, field: QWidget) -> None:
-        """Put another field under the others, so that all are aligned."""
+        """Add a field below the others."""
         self._form.addRow(label, field)
 
     def layer(self) -> Any:
@@ -66,14 +64,14 @@ class SourceChooser(QWidget):
         self._layer.setLayer(layer)
 
     def region(self) -> str:
-        """Which part: "whole", "visible" or "shapes"."""
+        """The part: "whole", "visible" or "shapes"."""
         return str(self._region.currentData())
 
     def setRegion(self, region: str) -> None:
         self._region.setCurrentIndex(max(self._region.findData(region), 0))
 
     def planeAxis(self) -> int | None:
-        """The axis along which all planes are taken; None takes the plane on view."""
+        """The axis along which all planes are taken; None for the visible plane."""
         axis = self._planes.currentData()
         return None if axis is None or axis == _ON_VIEW else int(axis)
 
@@ -81,19 +79,19 @@ class SourceChooser(QWidget):
         self._planes.setCurrentIndex(max(self._planes.findData(_ON_VIEW if axis is None else axis), 0))
 
     def keepsFinished(self) -> bool:
-        """Whether planes that are done are kept when the run over all of them is cancelled."""
+        """Whether finished planes are kept when the run is cancelled."""
         return bool(self._keep.isChecked())
 
     def setKeepsFinished(self, keep: bool) -> None:
         self._keep.setChecked(keep)
 
     def planes(self) -> tuple[Plane, ...]:
-        """What is to be segmented, one plane or several.
+        """The planes to segment.
 
         Raises
         ------
         InputError
-            If the region cannot be made out.
+            If there is no such region.
         """
         layer = self._layer.layer()
         window = region_window(layer, self.region(), self._viewer.layers)
@@ -108,10 +106,10 @@ class SourceChooser(QWidget):
     def _on_layer(self, layer: Any) -> None:
         before = self.planeAxis()
         self._planes.clear()
-        self._planes.addItem("The one on view", _ON_VIEW)
+        self._planes.addItem("Visible plane", _ON_VIEW)
         shape = () if layer is None else layer_shape(layer)
         for axis, count in enumerate(shape[:-2]):
-            self._planes.addItem(f"All {count} of axis {layer.axis_labels[axis]}", axis)
+            self._planes.addItem(f"All {count} along axis {layer.axis_labels[axis]}", axis)
         self.setPlaneAxis(before)
         self._form.setRowVisible(self._planes, len(shape) > 2)
         self._on_planes()

@@ -1,21 +1,24 @@
-"""One prototype more: from words or from a painted region; and what to do with the changed model."""
+"""Adds a prototype from a description or a painted region; uses or saves the changed model."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFileDialog, QGridLayout, QLabel, QLineEdit, QPushButton, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QGridLayout, QLabel, QWidget
 
+from napari_construct.widgets.fields.controls import button, line_edit, named, narrow
 from napari_construct.widgets.parts.layer_chooser import LayerChooser
 from napari_construct.widgets.prototypes.layers import can_be_painted
 
+_TEXT_TIP: Final = "Description of the class. Separate several descriptions by |"
+
 
 class AddBox(QWidget):
-    """Asks for a prototype, or for the changed model to be used or saved."""
+    """Requests a new prototype, or that the changed model is used or saved."""
 
     wordsRequested = Signal(str, str)
-    """Class and words."""
+    """Class and description."""
     regionRequested = Signal(str, object)
     """Class and painted layer."""
     forgetRequested = Signal()
@@ -26,49 +29,40 @@ class AddBox(QWidget):
     def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._words_problem = ""
-        self._tissue = QComboBox(self)
-        self._tissue.setToolTip("The class that gets the new prototype")
-        self._tissue.setAccessibleName("Class of the new prototype")
-        self._tissue.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self._text = QLineEdit(self)
-        self._text.setPlaceholderText("e.g. solid nests of atypical cells")
-        self._text.setToolTip("What the class may look like; several descriptions are separated by |")
-        self._text.setAccessibleName("Words for the new prototype")
-        self._text.setMinimumWidth(60)
-        self._layer = LayerChooser(viewer, self, accepts=can_be_painted)
-        self._layer.setToolTip("A labels or shapes layer on which an example of the class is painted")
-        self._layer.setAccessibleName("Painted layer")
+        self._tissue = named(QComboBox(self), "Class of the new prototype", "The class of the new prototype")
+        narrow(self._tissue)
+        hint = "e.g. solid nests of atypical cells"
+        self._text = line_edit("Description of the new prototype", _TEXT_TIP, self, hint)
+        tip = "A labels or shapes layer with a painted example of the class"
+        self._layer = named(LayerChooser(viewer, self, accepts=can_be_painted), "Painted layer", tip)
         self._layer.setMinimumContentsLength(4)
-        self._add_words = self._button("Add", "Place a prototype from these words", "Add from words")
-        self._add_region = self._button("Add", "Place a prototype from what is painted", "Add from region")
-        self._forget = self._button("Take away", "Take the chosen prototype away, if it was placed")
-        self._use = self._button(
-            "Use", "Keep the changed model and put it into Segment tissue", "Use the changed model"
-        )
-        self._save = self._button("Save as...", "Save the changed model as a checkpoint")
+        tip = "Add a prototype from this description"
+        self._add_words = button("Add", tip, self._on_words, self, name="Add from description")
+        tip = "Add a prototype from the painted region"
+        self._add_region = button("Add", tip, self._on_region, self, name="Add from region")
+        tip = "Remove the chosen prototype. Only an added prototype can be removed"
+        self._forget = button("Remove prototype", tip, self.forgetRequested, self)
+        tip = "Save the changed model and open it in Segment tissue"
+        self._use = button("Use", tip, self.useRequested, self, name="Use the changed model")
+        self._save = button("Save as...", "Save the changed model as a checkpoint", self._on_save, self)
         self._lay_out()
-        self._add_words.clicked.connect(self._on_words)
-        self._add_region.clicked.connect(self._on_region)
-        self._forget.clicked.connect(self._on_forget)
-        self._use.clicked.connect(self._on_use)
-        self._save.clicked.connect(self._on_save)
-        self._layer.layerChanged.connect(self._on_layer)
-        self._text.textChanged.connect(self._on_layer)
+        self._layer.layerChanged.connect(self.refresh)
+        self._text.textChanged.connect(self.refresh)
         self.refresh()
 
     def showModel(self, classes: tuple[str, ...], words_problem: str) -> None:
-        """Offer the classes of a model, and words where its encoder knows them."""
+        """Offer the classes of a model, and descriptions if its encoder has text."""
         chosen = self._tissue.currentText()
         self._tissue.clear()
         self._tissue.addItems(list(classes))
         self._tissue.setCurrentIndex(max(self._tissue.findText(chosen), 0))
         self._words_problem = words_problem
         self._text.setEnabled(not words_problem)
-        self._text.setToolTip(words_problem or "What the class may look like; several are separated by |")
+        self._text.setToolTip(words_problem or _TEXT_TIP)
         self.refresh()
 
     def showChosen(self, *, placed: bool, changed: bool) -> None:
-        """Only what was placed can be taken away, only a changed model is worth saving."""
+        """Enable the buttons for an added prototype and for a changed model."""
         self._forget.setEnabled(placed)
         self._use.setEnabled(changed)
         self._save.setEnabled(changed)
@@ -82,26 +76,17 @@ class AddBox(QWidget):
     def setLayer(self, layer: Any) -> None:
         self._layer.setLayer(layer)
 
-    def refresh(self) -> None:
-        """Enable what can be asked for."""
+    def refresh(self, *_: object) -> None:
+        """Enable the possible requests."""
         known = self._tissue.count() > 0
         self._add_words.setEnabled(known and not self._words_problem and bool(self._text.text().strip()))
         self._add_region.setEnabled(known and self._layer.layer() is not None)
-
-    def _on_layer(self, *_: object) -> None:
-        self.refresh()
 
     def _on_words(self, *_: object) -> None:
         self.wordsRequested.emit(self._tissue.currentText(), self._text.text().strip())
 
     def _on_region(self, *_: object) -> None:
         self.regionRequested.emit(self._tissue.currentText(), self._layer.layer())
-
-    def _on_forget(self, *_: object) -> None:
-        self.forgetRequested.emit()
-
-    def _on_use(self, *_: object) -> None:
-        self.useRequested.emit()
 
     def _on_save(self, *_: object) -> None:
         kinds = "Checkpoints (*.construct)"
@@ -112,20 +97,14 @@ class AddBox(QWidget):
     def _lay_out(self) -> None:
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
-        rows = (("Class", self._tissue, None), ("Words", self._text, self._add_words),
-                ("Painted", self._layer, self._add_region))  # fmt: skip
-        for line, (name, field, button) in enumerate(rows):
+        rows = (("Class", self._tissue, None), ("Text", self._text, self._add_words),
+                ("Region", self._layer, self._add_region))  # fmt: skip
+        for line, (name, field, add) in enumerate(rows):
             grid.addWidget(QLabel(name, self), line, 0)
-            grid.addWidget(field, line, 1, 1, 1 if button is not None else 2)
-            if button is not None:
-                grid.addWidget(button, line, 2)
+            grid.addWidget(field, line, 1, 1, 1 if add is not None else 2)
+            if add is not None:
+                grid.addWidget(add, line, 2)
         grid.addWidget(self._forget, 3, 0, 1, 3)
         grid.addWidget(self._use, 4, 0, 1, 2)
         grid.addWidget(self._save, 4, 2)
         grid.setColumnStretch(1, 1)
-
-    def _button(self, text: str, tip: str, name: str = "") -> QPushButton:
-        button = QPushButton(text, self)
-        button.setToolTip(tip)
-        button.setAccessibleName(name or text)
-        return button

@@ -1,4 +1,4 @@
-"""The patches that are most like a prototype, as pictures."""
+"""The patches most similar to a prototype, as pictures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from qtpy.QtGui import QIcon, QImage, QPixmap
 from qtpy.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
-    QLabel,
     QListView,
     QListWidget,
     QListWidgetItem,
@@ -19,66 +18,54 @@ from qtpy.QtWidgets import (
 )
 
 from napari_construct.types import RGBImage
-from napari_construct.widgets.fields.layout import push_button, stacked
+from napari_construct.widgets.fields.controls import button, named, wrapped_label
+from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.layers import camera
 
-if TYPE_CHECKING:  # loads torch
+if TYPE_CHECKING:  # imports torch
     from napari_construct.inference.prototypes.top_patches import Patch, TopPatches
 
 SIDE: Final = 80
-"""Pixels of a picture."""
+"""Side of a picture in pixels."""
 
 
 class PatchGallery(QWidget):
-    """Asks for a search and shows what was found; a double click shows where a patch lies."""
+    """Requests a search and shows its patches; a double click moves the view to a patch."""
 
     folderRequested = Signal(str)
     stackRequested = Signal()
     opened = Signal(object)
-    """The patch that was double-clicked."""
+    """The double-clicked patch."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._patches: tuple[Patch, ...] = ()
-        self._folder = push_button(
-            self, "Folder...", "Look through the images of a folder", "Look through a folder"
-        )
-        self._stack = push_button(
-            self,
-            "This image",
-            "Look through the image layer, every plane of a stack",
-            "Look through the image",
-        )
-        self._title = QLabel(self)
-        self._title.setWordWrap(True)
-        self._title.setAccessibleName("What the gallery shows")
-        self._title.setToolTip("Of which prototype; the best patch comes first")
-        self._list = QListWidget(self)
+        tip = "Prototype of these patches. The best patch comes first"
+        text = "Patches most similar to the chosen prototype."
+        self._title = wrapped_label("Prototype of the top patches", tip, self, text)
+        self._list = named(QListWidget(self), "Top patches", "Double-click a patch to go there")
         self._list.setViewMode(QListView.ViewMode.IconMode)
         self._list.setResizeMode(QListView.ResizeMode.Adjust)
         self._list.setMovement(QListView.Movement.Static)
         self._list.setIconSize(QSize(SIDE, SIDE))
         self._list.setSpacing(3)
         self._list.setMinimumHeight(2 * SIDE + 60)
-        self._list.setToolTip("Double-click a patch to see where it lies")
-        self._list.setAccessibleName("Top patches")
         row = QHBoxLayout()
-        row.addWidget(self._folder)
-        row.addWidget(self._stack)
+        tip = "Search the images of a folder"
+        row.addWidget(button("Folder...", tip, self.chooseFolder, self, name="Search a folder"))
+        tip = "Search the image layer, all planes of a stack"
+        row.addWidget(button("This image", tip, self.stackRequested, self, name="Search the image"))
         stacked(self, row, self._title, self._list)
-        self._folder.clicked.connect(self.chooseFolder)
-        self._stack.clicked.connect(self._on_stack)
         self._list.itemDoubleClicked.connect(self._on_opened)
-        self._title.setText("Patches most like the chosen prototype.")
 
     def patches(self) -> tuple[Patch, ...]:
-        """What is shown, the best first."""
+        """The shown patches, best first."""
         return self._patches
 
     def showTop(self, top: TopPatches) -> None:
-        """Show what a search has found so far."""
+        """Show the patches that were found so far."""
         self._patches = top.patches
-        self._title.setText(f"Most like {top.prototype.name}, the best first:")
+        self._title.setText(f"Most similar to {top.prototype.name}, best first:")
         self._list.clear()
         for patch in top.patches:
             item = QListWidgetItem(_icon(patch.pixels), f"{patch.similarity:.2f}")
@@ -93,15 +80,12 @@ class PatchGallery(QWidget):
         if folder:
             self.folderRequested.emit(folder)
 
-    def _on_stack(self, *_: object) -> None:
-        self.stackRequested.emit()
-
     def _on_opened(self, item: QListWidgetItem) -> None:
         self.opened.emit(self._patches[self._list.row(item)])
 
 
 def show_patch(viewer: Any, layer: Any, patch: Patch) -> None:
-    """Bring a patch to the middle of the canvas: of the file that it is from, or of a layer."""
+    """Move the canvas to a patch of a file, which is opened if needed, or of a layer."""
     file = Path(patch.key.partition("#")[0])
     if file.is_file():
         open_already = [other for other in viewer.layers if other.source.path == str(file)]

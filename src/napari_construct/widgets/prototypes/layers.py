@@ -21,7 +21,7 @@ _AROUND: Final = np.linspace(0, 2 * np.pi, 64, endpoint=False)
 
 
 def similarity_layer(maps: PrototypeMaps, plane: Plane, prototype: str) -> Image:
-    """The similarity to one prototype, exactly where the plane lies; limits are the same for all."""
+    """The similarity to one prototype, on its plane; contrast limits are the same for all prototypes."""
     return Image(
         plane.embed(maps.of(prototype)),
         name=similarity_name(plane, prototype),
@@ -35,12 +35,12 @@ def similarity_layer(maps: PrototypeMaps, plane: Plane, prototype: str) -> Image
 
 
 def similarity_name(plane: Plane, prototype: str) -> str:
-    """What the layer is called."""
-    return f"{plane.name} like {prototype}"
+    """Name of the layer."""
+    return f"{plane.name} {prototype} (similarity)"
 
 
 def deciding_layer(maps: PrototypeMaps, plane: Plane) -> Labels:
-    """Which prototype decides, in shades of the classes' colours; napari shows its name under the cursor."""
+    """The nearest prototype of each pixel, in shades of the classes' colours."""
     from napari_construct.inference.prototypes.names import prototype_table
 
     deciding = maps.deciding()
@@ -63,28 +63,28 @@ def deciding_layer(maps: PrototypeMaps, plane: Plane) -> Labels:
 
 
 def can_be_painted(layer: Any) -> bool:
-    """Whether a layer may mark a region: labels or shapes, but no similarity map or mask of ours."""
+    """Whether a layer can mark a region: labels or shapes that are no result of this plugin."""
     return type(layer).__name__ in ("Labels", "Shapes") and METADATA_KEY not in layer.metadata
 
 
 def painted_region(layer: Any, image: Any, plane: Plane) -> NDArray[np.bool_]:
-    """(h, w) bool: where a layer is painted, on the pixels of a plane.
+    """(h, w) bool: the painted pixels of a plane.
 
-    Of labels the selected one counts, or all where it is nowhere; of shapes the selected ones, or all.
+    The selected label counts, or all labels if it is not painted; the selected shapes, or all.
 
     Parameters
     ----------
     layer : napari.layers.Labels or Shapes
-        What was painted.
+        The painted layer.
     image : napari.layers.Image
         The layer of the plane.
     plane : Plane
-        Which plane, and which part of it.
+        The plane, or a region of it.
 
     Raises
     ------
     InputError
-        If labels are not of the image's size.
+        If labels do not have the image's size.
     """
     data = image.data[0] if image.multiscale else image.data
     shape = data.shape[:-1] if image.rgb else data.shape
@@ -97,7 +97,7 @@ def _of_labels(layer: Any, shape: tuple[int, ...], plane: Plane) -> NDArray[np.b
     if values.shape[-2:] != shape[-2:]:
         raise InputError(
             f"{layer.name}: expected labels of the image's size {shape[-2:]}, got {values.shape[-2:]}; add a "
-            "labels layer while the image is the only layer, and paint on that"
+            "labels layer while the image is the only layer, and paint on it"
         )
     index = plane.index[-(values.ndim - 2) :] if values.ndim > 2 else ()
     painted = np.asarray(values[index])
@@ -111,7 +111,7 @@ def _of_shapes(layer: Shapes, image: Any, shape: tuple[int, ...]) -> NDArray[np.
         corners = np.array(
             [np.asarray(image.world_to_data(layer.data_to_world(v)))[-2:] for v in layer.data[i]]
         )
-        if layer.shape_type[i] == "ellipse":  # its corners are those of the box around it
+        if layer.shape_type[i] == "ellipse":  # its vertices are the corners of its box
             centre, half = corners.mean(0), (corners[1] - corners[0]) / 2
             other = (corners[3] - corners[0]) / 2
             corners = centre + np.outer(np.cos(_AROUND), half) + np.outer(np.sin(_AROUND), other)

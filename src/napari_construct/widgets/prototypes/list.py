@@ -6,57 +6,52 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidgetItem, QWidget
 
 from napari_construct.classes import ClassTable
+from napari_construct.widgets.fields.controls import ReadOnlyTable
 from napari_construct.widgets.fields.layout import swatch
 
 if TYPE_CHECKING:
     from napari_construct.inference.prototypes.names import Prototype
 
 
-class PrototypeList(QTableWidget):
-    """Chooses one prototype by name; what is chosen stays chosen when others are added."""
+class PrototypeList(ReadOnlyTable):
+    """Chooses one prototype by name; the choice stays when others are added."""
 
     valueChanged = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(0, 2, parent)
+        tip = "Choose a prototype to see its similarity map. The nearest prototype decides the class"
+        super().__init__("Prototypes by class", tip, ("Prototype", "From"), parent)
         self._prototypes: tuple[Prototype, ...] = ()
         self._value = ""
-        self.setHorizontalHeaderLabels(["Prototype", "From"])
-        self.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.horizontalHeader().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
-        self.verticalHeader().hide()
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setTextElideMode(Qt.TextElideMode.ElideRight)
         self.setWordWrap(False)
         self.setMinimumHeight(150)
-        self.setToolTip("Choose a prototype to see what is like it; a class is where its nearest one is near")
-        self.setAccessibleName("Prototypes by class")
         self.itemSelectionChanged.connect(self._on_selection)
 
     def value(self) -> str:
-        """Name of the chosen prototype; empty while none was chosen."""
+        """Name of the chosen prototype; empty if none was chosen."""
         return self._value
 
     def setValue(self, name: str) -> None:
-        """Choose by name, also one that is not in the list yet."""
+        """Choose by name; the prototype may come into the list later."""
         if name != self._value:
             self._value = name
             self._select()
             self.valueChanged.emit(name)
 
     def current(self) -> Prototype | None:
-        """The chosen prototype; the first where none was chosen."""
+        """The chosen prototype; the first if none was chosen."""
         named = [p for p in self._prototypes if p.name == self._value]
         first = self._prototypes[:1] if not self._value else ()
         return next(iter((*named, *first)), None)
 
     def showPrototypes(self, prototypes: Sequence[Prototype], classes: ClassTable) -> None:
-        """Replace the list; classes stay together, those that were placed come after the trained ones."""
+        """Replace the list, sorted by class; added prototypes come after the trained ones."""
         from napari_construct.inference.prototypes.names import prototype_table  # torch is loaded by now
 
         self._prototypes = tuple(sorted(prototypes, key=lambda p: (p.owner, p.number)))
@@ -73,7 +68,7 @@ class PrototypeList(QTableWidget):
         self._select()
 
     def clearPrototypes(self) -> None:
-        """Nothing is known while a model is loaded."""
+        """Empty the list while a model is loaded."""
         self._prototypes = ()
         self.setRowCount(0)
 

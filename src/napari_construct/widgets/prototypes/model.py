@@ -1,4 +1,4 @@
-"""Which model, and which of its prototypes; the model may be changed in this session."""
+"""The model and its prototypes; prototypes can be added in this session."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 
 
 class PrototypeModel(QWidget):
-    """Chooses a model, loads it in the background, lists its prototypes.
+    """Chooses a model, loads it in the background and lists its prototypes.
 
     Parameters
     ----------
     load_model : callable
-        As ``inference.loading.load_model``; called in the job's thread only.
+        Loads a predictor; called in the job's thread only.
 
     Attributes
     ----------
     chooser : ModelChooser
-        To be put where it fits.
+        The model; the dock lays it out.
     prototypes : PrototypeList
-        Shown here.
+        Its prototypes.
     """
 
     changed = Signal()
-    """Another model, or one prototype more or less."""
+    """Another model, or other prototypes."""
     loaded = Signal(object)
     """A :class:`~napari_construct.widgets.prototypes.requests.ModelLoaded`."""
 
@@ -60,11 +60,11 @@ class PrototypeModel(QWidget):
         return self.chooser.value()
 
     def isAltered(self) -> bool:
-        """Whether prototypes were placed that are in no file yet."""
+        """Whether the model has added prototypes that are not saved."""
         return self._altered is not None
 
     def placedNumber(self) -> int | None:
-        """Which of the placed prototypes is chosen, from 0; None for a trained one."""
+        """Number of the chosen added prototype, from 0; None for a trained one."""
         current = self.prototypes.current()
         if current is None or current.origin == "trained" or self._altered is None:
             return None
@@ -73,25 +73,25 @@ class PrototypeModel(QWidget):
         return int(current.index - trained)
 
     def getter(self) -> GetPredictor:
-        """A function for a worker's thread that returns the predictor as it is chosen now."""
+        """A function for a worker's thread that returns the current predictor."""
         if self._altered is not None:
             return partial(_same, self._altered)
         return self._model.getter(self.name(), self._device)
 
     def setDevice(self, device: str) -> None:
-        """Where the next model is loaded; nothing happens where it is the same."""
+        """Load the model on another device."""
         if device != self._device:
             self._device = device
             self.load()
 
     def load(self, *_: object) -> None:
-        """Load the chosen model; what was placed is forgotten."""
+        """Load the chosen model, without added prototypes."""
         self._altered = None
         self.prototypes.clearPrototypes()
         self._loader.load(self.name(), self._device)
 
     def alter(self, loaded: ModelLoaded) -> None:
-        """Look with a changed model from now on."""
+        """Use a changed model from now on."""
         self._altered = loaded.predictor
         self._show(loaded)
         self.changed.emit()
@@ -100,7 +100,7 @@ class PrototypeModel(QWidget):
         return self._loader.isLoading()
 
     def problem(self) -> Problem:
-        """Why the model cannot be used yet, if so."""
+        """Why the model cannot be used yet; false if it can."""
         return self._loader.problem(self.name())
 
     def _show(self, loaded: ModelLoaded) -> None:

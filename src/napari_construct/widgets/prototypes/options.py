@@ -1,4 +1,4 @@
-"""The numbers of ``PrototypeSettings``."""
+"""The form of ``PrototypeSettings``, and of the device."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _ROWS: Final = (
     MPP,
     TILE,
     OVERLAP,
-    Row("count", "Top patches", "How many top patches are kept"),
-    Row("per_image", "Of one image", "How many of them one image may give"),
+    Row("count", "Top patches", "Number of top patches"),
+    Row("per_image", "Per image", "Maximum number of top patches from one image"),
 )
 
 
 class PrototypeOptions(DeviceForm[PrototypeSettings]):
-    """Edits every field of ``PrototypeSettings`` but the prototype, and the device that the model runs on."""
+    """Edits ``PrototypeSettings`` without the prototype, and the device."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(PrototypeSettings(), _ROWS, parent)

@@ -1,4 +1,4 @@
-"""The similarity map on view, and what decides under the cursor."""
+"""The similarity map, and the nearest prototype under the cursor."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy as np
 from napari.layers import Image
 from numpy.typing import NDArray
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QWidget
 
+from napari_construct.widgets.fields.controls import button, wrapped_label
 from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.jobs.live import LiveJob
 from napari_construct.widgets.layers import METADATA_KEY
@@ -20,18 +21,18 @@ from napari_construct.widgets.prototypes.layers import similarity_name
 from napari_construct.widgets.prototypes.requests import Compared
 
 LOOK_MS: Final = 80
-"""Between two looks at where the cursor is."""
+"""Milliseconds between two looks at the cursor."""
 
-_HINT: Final = "Press Compare, then point at the image: which prototype decides there is told here."
-_OUTSIDE: Final = "Point at the image: which prototype decides there is told here."
+_HINT: Final = "Press Compare. Then point at the image to see its nearest prototype here."
+_OUTSIDE: Final = "Point at the image to see its nearest prototype here."
 
 
 class SimilarityView(QWidget):
-    """Shows one prototype after the other on one layer, without asking the network again."""
+    """Shows the map of any prototype on one layer, without another run of the network."""
 
     decidingRequested = Signal()
     shown = Signal(str)
-    """The map of this prototype is on the layer."""
+    """Name of the prototype whose map is on the layer now."""
 
     def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -42,36 +43,28 @@ class SimilarityView(QWidget):
         self._prototype = ""
         self._job = LiveJob("Similarity map", self)
         self._job.returned.connect(self._on_sampled)
-        self._label = QLabel(_HINT, self)
-        self._label.setWordWrap(True)
-        self._label.setMinimumWidth(40)
-        self._label.setAccessibleName("Under the cursor")
-        self._label.setToolTip(
-            "Before presence, glass and the CRF: which prototype is nearest, and how like it the place is "
-            "(cosine, -1 to 1)"
+        tip = (
+            "Nearest prototype and cosine similarity (-1 to 1) under the cursor, before class presence, "
+            "glass rule and CRF"
         )
-        self._deciding = QPushButton("Show which decides", self)
-        self._deciding.setToolTip("Add a labels layer: which prototype decides each pixel")
-        self._deciding.setAccessibleName("Add a layer of the deciding prototypes")
-        self._deciding.clicked.connect(self._on_deciding)
+        self._label = wrapped_label("Under the cursor", tip, self, _HINT)
+        tip = "Add a labels layer with the nearest prototype of each pixel"
+        self._deciding = button("Show nearest prototypes", tip, self.decidingRequested, self)
         stacked(self, self._label, self._deciding)
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_MS)
         self._timer.timeout.connect(self._look)
 
     def setReady(self, ready: bool) -> None:
-        """Whether a layer can be asked for now."""
+        """Whether a layer can be requested now."""
         self._deciding.setEnabled(ready and self._compared is not None)
 
-    def _on_deciding(self, *_: object) -> None:
-        self.decidingRequested.emit()
-
     def compared(self) -> Compared | None:
-        """What was compared last."""
+        """The last maps with their plane."""
         return self._compared
 
     def layer(self) -> Any:
-        """The layer with the map, while it is in the viewer."""
+        """The layer of the map, while it is in the viewer."""
         layer = None if self._layer is None else self._layer()
         return layer if layer is not None and layer in self._viewer.layers else None
 
@@ -79,11 +72,11 @@ class SimilarityView(QWidget):
         return self._job.is_busy
 
     def text(self) -> str:
-        """What is told of the place under the cursor."""
+        """The text about the place under the cursor."""
         return self._label.text()
 
     def show_compared(self, compared: Compared) -> Image:
-        """Take over new maps; returns the layer that is to be added."""
+        """Take over new maps; returns the layer to add."""
         self._compared, self._layer = compared, weakref.ref(compared.layer)
         self._prototype = compared.layer.metadata[METADATA_KEY]["prototype"]
         self._label.setText(_OUTSIDE)
@@ -91,30 +84,30 @@ class SimilarityView(QWidget):
         return compared.layer
 
     def forget(self) -> None:
-        """Of another model nothing is known; layers stay."""
+        """Forget the maps of another model; layers stay."""
         self._job.cancel()
         self._timer.stop()
         self._compared, self._layer = None, None
         self._label.setText(_HINT)
 
     def showPrototype(self, name: str) -> None:
-        """Put the map of another prototype onto the layer."""
+        """Show the map of another prototype on the layer."""
         if self._compared is not None and name != self._prototype and self.layer() is not None:
             self._prototype = name
             self._job.request(partial(sample_job, self._compared, name))
 
     def pause(self) -> None:
-        """Do not follow the cursor until the next maps."""
+        """Stop following the cursor until the next maps."""
         self._timer.stop()
 
     def tell(self, position: tuple[float, ...]) -> None:
-        """Say what decides at a position of the viewer."""
+        """Show the nearest prototype at a position of the viewer."""
         place = self._place(position)
         if place is None or self._compared is None:
             self._label.setText(_OUTSIDE)
             return
         deciding, similarity = self._compared.maps.at(*place)
-        text = f"{deciding.name} decides, similarity {similarity[deciding.index]:.2f}"
+        text = f"Nearest: {deciding.name}, similarity {similarity[deciding.index]:.2f}"
         chosen = next((p for p in self._compared.maps.prototypes if p.name == self._prototype), None)
         if chosen is not None and chosen != deciding:
             text += f"; {chosen.name}: {similarity[chosen.index]:.2f}"
@@ -127,7 +120,7 @@ class SimilarityView(QWidget):
             self.tell(position)
 
     def _place(self, position: tuple[float, ...]) -> tuple[int, int] | None:
-        """Row and column of the maps; None beside them or on another plane."""
+        """Row and column in the maps; None outside or on another plane."""
         layer = self.layer()
         if layer is None or self._compared is None or len(position) < layer.ndim:
             return None
@@ -145,6 +138,6 @@ class SimilarityView(QWidget):
         before = similarity_name(self._compared.plane, layer.metadata[METADATA_KEY]["prototype"])
         layer.data = data
         layer.metadata[METADATA_KEY]["prototype"] = name
-        if layer.name.startswith(before):  # not where the user gave it a name; napari may have numbered it
+        if layer.name.startswith(before):  # keep a name by the user and a number by napari
             layer.name = similarity_name(self._compared.plane, name) + layer.name.removeprefix(before)
         self.shown.emit(name)

@@ -1,4 +1,4 @@
-"""Which pixels of a refined mask are as they were decided; all others the user has painted, and they stay."""
+"""Keeps painted pixels of a refined mask: Refine writes only pixels that still have its own labels."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from napari_construct.widgets.refine.job import Change
 At = tuple[int, ...]
 
 _REMEMBERED: Final = 100
-"""Changes that can be taken back, as many as napari's undo."""
+"""Number of changes that undo can reach, as in napari."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Write:
-    """What Refine wrote at once: pixels of a plane, counted along its rows, and their labels."""
+    """One change by Refine: pixels of a plane, counted along its rows, and their labels."""
 
     at: At
     pixels: NDArray[np.intp]
@@ -32,19 +32,19 @@ class _Write:
 
 
 class DecidedPixels:
-    """Writes decisions into a layer, and leaves alone what the user painted there.
+    """Writes labels into a layer and keeps the pixels that the user painted.
 
-    A pixel counts as painted where the layer differs from what was decided for it last. Hence a stroke that
-    is undone is forgotten. Where the user undoes a decision, the one before it is the last again: napari
-    tells of strokes (``events.paint``) and that a layer is drawn anew (``events.set_data``), but of no undo;
-    it shows in that all pixels of the last decision have their old labels at once, without a stroke.
+    A pixel is painted if the layer differs from Refine's last label for it; an undone stroke therefore no
+    longer counts. After an undo of a change by Refine, the change before it is the last one. napari has
+    events for strokes (``events.paint``) and for a new drawing (``events.set_data``), but none for undo. An
+    undo is recognised because all pixels of the last change have their old labels at once, without a stroke.
 
     Parameters
     ----------
     layer : Labels
         The mask; it is not kept alive.
     segmented : mapping of tuple of int to ndarray
-        (h, w) uint8 for the index of each plane: what was decided before anybody painted. Not written to.
+        (h, w) uint8 for the index of each plane: the labels of the segmentation. Not written to.
     """
 
     def __init__(self, layer: Labels, segmented: Mapping[At, LabelImage]) -> None:
@@ -61,9 +61,12 @@ class DecidedPixels:
         layer.events.set_data.connect(self._on_drawn)
 
     def write(self, change: Change) -> int:
-        """Write as a stroke of the brush would, which napari's undo takes back.
+        """Write labels as a brush stroke does, so that napari can undo it.
 
-        Returns how many pixels were kept as they were painted although other labels were decided.
+        Returns
+        -------
+        int
+            Number of painted pixels that were kept although Refine has another label.
         """
         layer = self._layer()
         if layer is None or not change.labels.size:
@@ -89,7 +92,7 @@ class DecidedPixels:
         return int((differs & ~free).sum())
 
     def _plane(self, at: At) -> LabelImage:
-        """What was decided last; made when first asked for, as stacks may be large."""
+        """The last labels of a plane; copied at first use, as stacks may be large."""
         if at not in self._labels:
             self._labels[at] = self._segmented[at].copy()
         return self._labels[at]
@@ -108,10 +111,10 @@ class DecidedPixels:
         self._look()
 
     def _follow(self) -> None:
-        """Go one step back or forth where that is what napari's undo or redo has done."""
+        """Follow an undo or redo of napari by one step."""
         back = self._stands and self._shows(self._done[-1], after=False)
         again = self._waits and self._shows(self._undone[-1], after=True)
-        if back and again:  # the larger one has changed what the smaller one had, not the other way round
+        if back and again:  # the larger change covers the smaller one
             back = self._done[-1].pixels.size >= self._undone[-1].pixels.size
         if back:
             write = self._done.pop()
@@ -123,13 +126,13 @@ class DecidedPixels:
             self._done.append(write)
 
     def _look(self) -> None:
-        """Whether the next undo may take back the last decision, or a redo repeat it."""
+        """Note whether the next undo or redo may reach a change by Refine."""
         self._painted = False
         self._stands = bool(self._done) and self._shows(self._done[-1], after=True)
         self._waits = bool(self._undone) and self._shows(self._undone[-1], after=False)
 
     def _shows(self, write: _Write, *, after: bool) -> bool:
-        """Whether a layer has all the labels of a decision, or all those from before it."""
+        """Whether the layer has all labels from after a change, or from before it."""
         layer = self._layer()
         if layer is None:
             return False

@@ -1,36 +1,33 @@
-"""What the refinement erased, one line a region; a click goes there."""
+"""The regions that the refinement erased; a click moves the view to a region."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QLabel, QListWidget, QListWidgetItem, QWidget
+from qtpy.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
 from napari_construct.classes import ClassTable
 from napari_construct.refinement.safeguard import ErasedRegion, RefinementReport
+from napari_construct.widgets.fields.controls import named, wrapped_label
 from napari_construct.widgets.fields.layout import stacked, swatch
 
 _LISTED = 200
 
 
 class ErasedList(QWidget):
-    """The safeguard's report: how much changed, and the regions that vanished, the largest first."""
+    """The safeguard's report: percent of changed pixels, and erased regions, largest first."""
 
     regionChosen = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._regions: Sequence[ErasedRegion] = ()
-        self._summary = QLabel(self)
-        self._summary.setWordWrap(True)
-        self._summary.setMinimumWidth(40)
-        self._summary.setAccessibleName("What the CRF changed")
-        self._summary.setToolTip("How many pixels have another class after the CRF than before it")
-        self._list = QListWidget(self)
+        tip = "Pixels whose class the CRF changed"
+        self._summary = wrapped_label("Changes by the CRF", tip, self)
+        tip = "Regions that the CRF erased. Click to go there"
+        self._list = named(QListWidget(self), "Erased regions", tip)
         self._list.setMaximumHeight(110)
-        self._list.setToolTip("Regions of a class that the CRF erased; click to go there")
-        self._list.setAccessibleName("Erased regions")
         self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._list.itemClicked.connect(self._on_item)
         self._list.itemActivated.connect(self._on_item)
@@ -38,12 +35,12 @@ class ErasedList(QWidget):
         self.showReport(None, None)
 
     def showReport(self, report: RefinementReport | None, classes: ClassTable | None) -> None:
-        """Replace the list; no report means that no CRF ran."""
+        """Replace the list; there is no report without a CRF."""
         self._list.clear()
         self._regions = () if report is None else report.erased[:_LISTED]
         self._list.setVisible(bool(self._regions))
         if report is None or classes is None:
-            self._summary.setText("No CRF ran; nothing was erased.")
+            self._summary.setText("No CRF: nothing was erased.")
             return
         erased = len(report.erased)
         self._summary.setText(
@@ -55,12 +52,10 @@ class ErasedList(QWidget):
             now = "unlabelled" if region.became == 0 else classes[region.became - 1].name
             item = QListWidgetItem(f"{tissue.name}, {region.area:,} px, now {now}", self._list)
             item.setIcon(swatch(tissue.colour))
-            item.setToolTip(
-                f"Around row {region.centre[0]:.0f}, column {region.centre[1]:.0f}; click to go there"
-            )
+            item.setToolTip(f"Row {region.centre[0]:.0f}, column {region.centre[1]:.0f}. Click to go there")
 
     def count(self) -> int:
-        """How many regions are listed."""
+        """Number of listed regions."""
         return self._list.count()
 
     def _on_item(self, item: QListWidgetItem) -> None:

@@ -1,4 +1,4 @@
-"""The layers with refined masks, and how far their planes are."""
+"""The layers with refined masks, and the state of their planes."""
 
 from __future__ import annotations
 
@@ -10,26 +10,18 @@ from napari.layers import Labels
 
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.refinement.safeguard import RefinementReport
-from napari_construct.widgets.layers import (
-    METADATA_KEY,
-    Decided,
-    evidence,
-    evidences,
-    joined_features,
-)
-from napari_construct.widgets.refine.decided_pixels import DecidedPixels
+from napari_construct.widgets.layers import METADATA_KEY, Decided, evidence, evidences, joined_features
+from napari_construct.widgets.refine.decided_pixels import At, DecidedPixels
 from napari_construct.widgets.refine.job import PlaneDone, WindowDone
-
-At = tuple[int, ...]
 
 
 class RefinedMask:
-    """What Refine made of one mask of Segment tissue, plane by plane; it keeps neither layer alive.
+    """The refined mask of one mask of Segment tissue, plane by plane; it keeps neither layer alive.
 
     Parameters
     ----------
     source : Labels
-        The mask as it was segmented.
+        The mask of Segment tissue.
     """
 
     def __init__(self, source: Labels) -> None:
@@ -43,11 +35,11 @@ class RefinedMask:
         self._kept: dict[At, int] = {}
 
     def layer(self) -> Labels | None:
-        """The layer, while anybody has it."""
+        """The layer, while it exists."""
         return None if self._layer is None else self._layer()
 
     def setLayer(self, layer: Labels) -> None:
-        """A new layer starts where the segmentation ended."""
+        """Take a new layer, whose labels are those of the segmentation."""
         self._layer = weakref.ref(layer)
         self._pixels = DecidedPixels(layer, {d.at: d.labels for d in self.planes})
         self._kept = {}
@@ -55,7 +47,7 @@ class RefinedMask:
         self._reports = {}
 
     def letGo(self, layers: Container[Any]) -> bool:
-        """Forget the layer if it is no longer among those of the viewer, and say whether it was."""
+        """Forget the layer if it is not in the viewer any more; whether it was forgotten."""
         gone = self._layer is not None and self.layer() not in layers
         if gone:
             self._layer = self._pixels = None
@@ -65,28 +57,28 @@ class RefinedMask:
         return self._settings[decided.at] == settings
 
     def stale(self, settings: SegmentSettings) -> int:
-        """How many planes are of other settings."""
+        """Number of planes with other settings."""
         return sum(value != settings for value in self._settings.values())
 
     def report(self, decided: Decided) -> RefinementReport | None:
-        """What the CRF erased in a plane; None where it was not refined."""
+        """The CRF's report of a plane; None before its refinement."""
         return self._reports.get(decided.at)
 
     def kept(self) -> int:
-        """How many pixels were left as the user painted them although the settings give other labels."""
+        """Number of painted pixels that were kept although Refine has another label."""
         return sum(self._kept.values())
 
     def status(self, settings: SegmentSettings) -> str:
-        """How far the planes agree with these settings, in a line."""
+        """Whether the planes agree with these settings, in a line."""
         n, kept = self.stale(settings), self.kept()
         painted = f"; {kept} painted pixel{'s' if kept > 1 else ''} kept" if kept else ""
         others = f"; {n} other plane{'s' if n > 1 else ''} not yet" if n else ""
         return f"Up to date{painted}{others}"
 
     def take(self, event: WindowDone | PlaneDone) -> None:
-        """Write what was decided into the layer, but keep what the user painted there.
+        """Write new labels into the layer, but keep painted pixels.
 
-        Of a whole plane the layer's table and record follow.
+        A whole plane also updates the layer's table and record.
         """
         kept = 0 if self._pixels is None else self._pixels.write(event.change)
         if isinstance(event, PlaneDone):
@@ -109,13 +101,13 @@ class RefinedMask:
 
 
 class RefinedMasks:
-    """One :class:`RefinedMask` for each mask that was looked at, as long as it lives."""
+    """One :class:`RefinedMask` per mask of Segment tissue, while the mask exists."""
 
     def __init__(self) -> None:
         self._masks: weakref.WeakKeyDictionary[Labels, RefinedMask] = weakref.WeakKeyDictionary()
 
     def of(self, layer: Labels | None) -> RefinedMask | None:
-        """That of a mask of Segment tissue; None without one."""
+        """The refined mask of a mask of Segment tissue; None without a mask."""
         if layer is None:
             return None
         if layer not in self._masks:
@@ -123,10 +115,10 @@ class RefinedMasks:
         return self._masks[layer]
 
     def left_alone(self, layers: Container[Any]) -> list[Labels]:
-        """The masks whose refined layer was deleted since this was last asked."""
+        """The masks whose refined layer was deleted since the last call."""
         return [source for source, mask in self._masks.items() if mask.letGo(layers)]
 
 
 def can_be_refined(layer: Any) -> bool:
-    """Whether a layer is a mask that Segment tissue made in this session."""
+    """Whether a layer is a mask of Segment tissue from this session."""
     return evidence(layer) is not None

@@ -1,4 +1,4 @@
-"""Planes of a stack that were segmented before the run was cancelled."""
+"""Planes of a stack that were finished before the run was cancelled."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ class FinishedPlanes:
         self._finished: list[Finished] = []
 
     def add(self, finished: Finished) -> None:
-        """The next plane is done."""
+        """Add the next plane."""
         self._finished.append(finished)
 
     def steps(self) -> MakeSteps | None:
-        """A job that makes the layers of what is done; None where nothing is."""
+        """A job that makes the layers of the finished planes; None if there are none."""
         return partial(layers_job, self._request, tuple(self._finished)) if self._finished else None
 
     def summary(self) -> str:
-        """How far the run came, in a line."""
+        """The outcome of the run in a line."""
         done, all_ = len(self._finished), len(self._request.planes)
-        rest = "; the others are unlabelled" if done < all_ else ""
-        return f"Cancelled after {done} of {all_} planes{rest}."
+        rest = " The others are unlabelled." if done < all_ else ""
+        return f"Cancelled after {done} of {all_} planes.{rest}"

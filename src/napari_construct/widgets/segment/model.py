@@ -1,4 +1,4 @@
-"""Which model Segment tissue runs, trained or in words; its class table; loading it ahead."""
+"""The model of Segment tissue, trained or zero-shot, with its class table; loaded in the background."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ if TYPE_CHECKING:
 
 
 class SegmentModel(QObject):
-    """Edits a :data:`~napari_construct.widgets.jobs.predictors.ModelChoice`; the dock lays its parts out.
+    """Edits a :data:`~napari_construct.widgets.jobs.predictors.ModelChoice`; the dock lays out its parts.
 
     Attributes
     ----------
     chooser : WordsModelChooser
-        Which model.
+        The model.
     words : WordsOptions
-        How words are compared; for models without training only.
+        Options of models without training.
     table : ClassTableEditor
-        A trained model's classes, of which the style may change, or those of the words.
+        The classes. Those of a trained model may only change their style.
     """
 
     valueChanged = Signal()
-    """Another model, which is then loaded, or other words."""
+    """Another model, which is then loaded, or other descriptions."""
     tableChanged = Signal(object)
     loaded = Signal(object)
     """The predictor."""
     changed = Signal()
-    """What :meth:`problem` says."""
+    """The result of :meth:`problem` may have changed."""
     failed = Signal(object)
     """A class table could not be read or written."""
 
@@ -66,12 +66,12 @@ class SegmentModel(QObject):
         self._loader.changed.connect(self._on_loader)
 
     def value(self) -> ModelChoice:
-        """Name or path of a trained model, or encoder and words.
+        """Name or path of a trained model, or encoder and descriptions.
 
         Raises
         ------
         ConfigurationError
-            If the words cannot be used; :meth:`problem` says why.
+            If the descriptions cannot be used; :meth:`problem` says why.
         """
         encoder = self.chooser.encoder()
         if not encoder:
@@ -89,39 +89,39 @@ class SegmentModel(QObject):
         self.table.setValue(value.classes)
 
     def inWords(self) -> bool:
-        """Whether nothing of it is trained."""
+        """Whether the model is zero-shot: encoder and descriptions, without training."""
         return bool(self.chooser.encoder())
 
     def load(self, device: str) -> None:
-        """Load what is chosen in the background: its classes are needed before a run."""
+        """Load the chosen model in the background; its classes are needed before a run."""
         self._loader.load("" if self.words_problem() else self.value(), device)
 
     def isLoading(self) -> bool:
         return self._loader.isLoading()
 
     def words_problem(self) -> str:
-        """Why the words cannot be used, or nothing."""
+        """Why the descriptions cannot be used; empty if they can."""
         return self.words.problem() if self.inWords() else ""
 
     def problem(self) -> Problem:
-        """Why the model cannot be run yet, if so."""
+        """Why the model cannot be run yet; false if it can."""
         missing = self._loader.problem(self.chooser.value())
         return missing or Problem(self.words_problem(), Level.WARNING)
 
     def styled(self, classes: ClassTable) -> ClassTable:
-        """A model's classes in the colours on view, where they are the same classes."""
+        """A model's classes in the shown colours, if the names are the same."""
         table = self.table.value()
         if table is not None and table.names == classes.names:
             return table
         return self._preferences.coloured(classes)
 
     def showClasses(self, classes: ClassTable) -> None:
-        """Put a trained model's classes on view; those of words are on view already."""
+        """Show a trained model's classes; those of a zero-shot model are shown already."""
         if not self.inWords():
             self.table.setValue(self.styled(classes))
 
     def kept(self) -> dict[str, Any]:
-        """What is remembered until the next session."""
+        """The values to keep until the next session."""
         kept: dict[str, Any] = {"model": self.chooser.value()}
         if self._described is not None:
             kept["words"] = self.words.plain() | {"classes": self._described.model_dump(mode="json")}
@@ -129,7 +129,7 @@ class SegmentModel(QObject):
         return kept
 
     def recall(self, kept: Mapping[str, Any], model: str) -> None:
-        """Take up words, and a model if it is still there."""
+        """Restore the descriptions, and the model if it still exists."""
         try:
             words = ZeroShotSettings.checked(encoder="remembered", **kept.get("words", {"classes": START}))
         except (ConfigurationError, TypeError):  # of another version

@@ -1,4 +1,4 @@
-"""Which model, trained or not: beside trained models, the encoders that need only words."""
+"""Chooses a model: trained ones, and image-text encoders that need no training."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ ZERO_SHOT: Final = "zero-shot:"
 """Start of the value of a model without training; the id of its encoder follows."""
 
 _ASK: Final = "another"
-_ASK_TEXT: Final = "Another encoder that knows words..."
+_ASK_TEXT: Final = "Another image-text encoder..."
 _FORM: Final = "open_clip:hf-hub:OWNER/NAME, or open_clip:local-dir:/FOLDER"
-_HOW: Final = "words only, no training"
+_HOW: Final = "zero-shot, no training"
 _TIP_ROLE: Final = Qt.ItemDataRole.ToolTipRole
 
 
 class WordsModelChooser(ModelChooser):
-    """As its base, and ``zero-shot:ENCODER`` for each encoder that embeds words.
+    """Also offers ``zero-shot:ENCODER`` for each image-text encoder.
 
-    What is on this computer is looked up in a thread: the first look at the hub's cache takes long.
+    A thread looks for the encoders: the first look at the hub's cache takes long.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._before = self._combo.currentIndex()
         self._changed = False
-        self._look = LiveJob("Look for encoders that know words", self)
+        self._look = LiveJob("Look for image-text encoders", self)
         self._look.returned.connect(self._on_listed)
         self._combo.activated.connect(self._on_activated)
 
@@ -55,12 +55,12 @@ class WordsModelChooser(ModelChooser):
         self.look()
 
     def look(self) -> None:
-        """Offer the encoders that there are now, in a moment."""
+        """Update the encoders in the list, in the background."""
         self._look.request(text_encoder_steps)
 
     def askEncoder(self) -> None:
-        """Ask for the id of an encoder that is in no list."""
-        text, agreed = QInputDialog.getText(self, _ASK_TEXT.rstrip("."), f"Its id: {_FORM}")
+        """Ask for the id of another encoder."""
+        text, agreed = QInputDialog.getText(self, _ASK_TEXT.rstrip("."), f"Id of the encoder: {_FORM}")
         if agreed and text.strip():
             self.setValue(f"{ZERO_SHOT}{text.strip()}")
         else:
@@ -78,7 +78,7 @@ class WordsModelChooser(ModelChooser):
     def _on_activated(self, *_: object) -> None:
         if self._combo.currentData() == _ASK:
             self.askEncoder()
-        elif not self._changed:  # chosen again: what was missing may be here now
+        elif not self._changed:  # chosen again: a missing encoder may be here now
             super()._on_index()
         self._changed = False
 
@@ -87,17 +87,17 @@ class WordsModelChooser(ModelChooser):
             entry = status.entry
             here = status.state in ("installed", "bundled")
             model = f"{ZERO_SHOT}{entry.id}"
-            how = _HOW if here else "words only (not installed)"
-            get = "" if here else "\nNot on this computer: open Models to get it."
+            how = _HOW if here else "zero-shot (not installed)"
+            get = "" if here else "\nNot on this computer. Download it in Models."
             licence = f"Licence {entry.licence}. {entry.licence_terms}"
             self._offer(model, f"{_short(model)}: {how}", f"{entry.id}: {entry.note}\n{licence}{get}")
         self._offer(_ASK, _ASK_TEXT, f"Any image-text model with a ViT: {_FORM}")
 
     def _offer(self, model: str, text: str, tip: str) -> None:
-        """Add an item, or bring it up to date."""
+        """Add or update an item."""
         index = self._combo.findData(model)
         if index < 0:
-            index = self._combo.findData(_ASK)  # which stays the last
+            index = self._combo.findData(_ASK)  # this item stays the last
             index = self._combo.count() if index < 0 else index
             blocked = self._combo.blockSignals(True)
             self._combo.insertItem(index, text, model)
@@ -107,7 +107,7 @@ class WordsModelChooser(ModelChooser):
 
 
 def text_encoder_steps() -> Steps[tuple[EncoderStatus, ...]]:
-    """Look which encoders that know words there are, and which of them are on this computer."""
+    """Find the image-text encoders; those on this computer come first."""
     yield Event("looking", 0, 1)
     found, _ = readable_overview()
     shown = [s for s in found if s.entry.text and s.entry.role == "student" and not s.entry.family]
@@ -115,7 +115,7 @@ def text_encoder_steps() -> Steps[tuple[EncoderStatus, ...]]:
 
 
 def _short(model: str) -> str:
-    """The part of an id that tells it from others."""
+    """The last part of an id."""
     name = model.removeprefix(ZERO_SHOT)
     last = name.rpartition(":")[2]
     return Path(last).name if "local-dir:" in name else last

@@ -1,25 +1,26 @@
-"""What a dataset holds, as a tree: counts, label sets, sizes, and every file that is trouble by name."""
+"""The content of a dataset as a tree: counts, label sets, sizes, and the names of problem files."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTreeWidget, QTreeWidgetItem, QWidget
 
 from napari_construct.data.image_level import DatasetReport, ImageLevelDataset
+from napari_construct.widgets.fields.controls import named
 from napari_construct.widgets.fields.message_label import Level
 
 _MOST: Final = 500
-"""Files that are named in one group; more would make the tree slow, and nobody reads them."""
+"""Number of files that are named in one group; more would make the tree slow."""
 
 Rows = Sequence[tuple[str, str, str]]
 """Name, value and tooltip."""
 
 
 class CheckTree(QTreeWidget):
-    """Shows a dataset as it was found, then what reading every file told."""
+    """Shows the counts of a dataset, and after all files were read its full report."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -31,23 +32,22 @@ class CheckTree(QTreeWidget):
         self.setIndentation(12)
         self.setMinimumHeight(110)
         self.setMaximumHeight(170)
-        self.setToolTip("What the training data hold; files that cannot be used are named")
-        self.setAccessibleName("Check of the training data")
+        named(self, "Check of the training data", "Content of the training data, and unusable files")
 
     def clearAll(self) -> None:
         self.clear()
         self.setHeaderLabels(["Patches", ""])
 
     def showDataset(self, dataset: ImageLevelDataset, form: str) -> None:
-        """Counts, before any file was read."""
+        """Show counts, before any file is read."""
         self.clear()
         self.setHeaderLabels(["Patches", str(len(dataset))])
-        self._add("Form", form, ())
+        self._add("Format", form, ())
         counts = dataset.labels.sum(axis=0, dtype=int).tolist()
         self._classes(dict(zip(dataset.class_names, counts, strict=True)), len(dataset))
 
     def showReport(self, report: DatasetReport, form: str) -> None:
-        """What reading every file told."""
+        """Show the report of all files."""
         self.clear()
         self.setHeaderLabels(["Patches", str(report.count)])
         names = list(report.positives)
@@ -55,22 +55,21 @@ class CheckTree(QTreeWidget):
             rows = [(name, "", reason) for name, reason in report.unreadable]
             self._add("Unreadable", str(len(rows)), rows, error=True, opened=True)
         if report.odd_sized:
-            rows = [(name, "", "Of another size than most patches") for name in report.odd_sized]
-            self._add("Of odd size", str(len(rows)), rows)
-        self._add("Form", form, ())
+            rows = [(name, "", "Size differs from most patches") for name in report.odd_sized]
+            self._add("Odd size", str(len(rows)), rows)
+        self._add("Format", form, ())
         self._classes(report.positives, report.count)
         sets = [
             (_set(bits, names), str(count), f"[{bits}]") for bits, count in report.label_histogram.items()
         ]
-        self._add("Sets of classes", str(len(sets)), sets)
+        self._add("Label sets", str(len(sets)), sets)
         sizes = [(f"{w} x {h} px", str(count), "Width and height") for (h, w), count in report.sizes.items()]
         self._add("Sizes", sizes[0][0] if len(sizes) == 1 else str(len(sizes)), sizes)
         if report.notices:
             self._add("Notes", str(len(report.notices)), [(text, "", text) for text in report.notices])
 
-    def _classes(self, positives: object, total: int) -> None:
-        counts = dict(positives)  # type: ignore[call-overload]
-        rows = [(name, str(n), f"{n} of {total} patches hold {name}") for name, n in counts.items()]
+    def _classes(self, positives: Mapping[str, int], total: int) -> None:
+        rows = [(name, str(n), f"{n} of {total} patches contain {name}") for name, n in positives.items()]
         self._add("Classes", str(len(rows)), rows, opened=True)
 
     def _add(self, name: str, value: str, rows: Rows, *, error: bool = False, opened: bool = False) -> None:
@@ -90,6 +89,6 @@ class CheckTree(QTreeWidget):
 
 
 def _set(bits: str, names: Sequence[str]) -> str:
-    """The classes of a set in words."""
+    """The classes of a label set as text."""
     there = [name for bit, name in zip(bits, names, strict=True) if bit == "1"]
     return ", ".join(there) or "none of the classes"

@@ -1,4 +1,4 @@
-"""What lies in a folder of training data, found out in a thread."""
+"""Finds the training and validation data of a folder, in a thread."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from napari_construct.events import Event, Steps
 from napari_construct.exceptions import ConstructError
 
 FORMATS: Final = {
-    "folders": "One folder a class",
-    "names": "Labels in file names, as BCSS writes them",
+    "folders": "One folder per class",
+    "names": "Labels in file names (BCSS)",
     "table": "Labels in a table",
 }
 _TRAIN: Final = ("train", "training")
@@ -27,7 +27,7 @@ _VALIDATION: Final = ("val", "valid", "validation")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DataFound(Event):
-    """A dataset was recognised; its files have not been read yet.
+    """A recognised dataset; its files were not read yet.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class DataFound(Event):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ValidationFound(Event):
-    """What the validation data are, in ``words``; ``wrong`` where they cannot be used."""
+    """The validation data in ``words``; ``wrong`` if they cannot be used."""
 
     words: str = ""
     wrong: bool = False
@@ -55,33 +55,33 @@ def look_steps(
     val: Path | None = None,
     form_before: str = "folders",
 ) -> Steps[DatasetReport]:
-    """Recognise the form, list the patches, look at the validation data, then decode every patch once.
+    """Recognise the format, list the patches, check the validation data, then decode every patch once.
 
     Yields
     ------
     DataFound, ValidationFound
         Once, before any file is read.
     Event
-        Stage "check", one a file.
+        Stage "check", one per file.
 
     Raises
     ------
     DatasetError
-        If nothing that can be trained on is there.
+        If there is nothing to train on.
     """
-    yield Event("looking at the patches", 0, 1)
+    yield Event("checking the patches", 0, 1)
     form = detect_format(data)
     dataset = _dataset(data, class_names, form, form_before)
-    yield DataFound("looking at the patches", 1, 1, dataset=dataset, form=form)
+    yield DataFound("checking the patches", 1, 1, dataset=dataset, form=form)
     if val is not None:
         yield _validation_found(val, dataset)
     return (yield from check_steps(dataset))
 
 
 def split_folders(folder: Path) -> tuple[Path, Path | None]:
-    """Training and validation data of a folder that holds both; else the folder itself and none.
+    """Training and validation data of a folder with both; else the folder itself and None.
 
-    ``train`` or ``training`` beside ``val``, ``valid`` or ``validation``, as BCSS-WSSS and others have it.
+    ``train`` or ``training`` beside ``val``, ``valid`` or ``validation``, as in BCSS-WSSS.
     """
     if not folder.is_dir():
         return folder, None
@@ -92,7 +92,7 @@ def split_folders(folder: Path) -> tuple[Path, Path | None]:
 
 
 def validation_data(val: Path | None, dataset: ImageLevelDataset) -> ImageLevelDataset | Path | None:
-    """Images with masks stay a folder; patches with labels are read as the training patches were."""
+    """A folder for images with masks; a dataset for patches with labels."""
     if val is None or (val / "img").is_dir():
         return val
     return load_dataset(val, class_names=dataset.class_names)
@@ -101,7 +101,7 @@ def validation_data(val: Path | None, dataset: ImageLevelDataset) -> ImageLevelD
 def _dataset(
     data: Path, class_names: tuple[str, ...] | None, form: str, form_before: str
 ) -> ImageLevelDataset:
-    """The dataset with these classes, where they are its own; else with what it calls them."""
+    """The dataset with these classes if they fit; else with its own class names."""
     dataset = load_dataset(data)
     if class_names is None or not fits(class_names, dataset, form, form_before):
         return dataset
@@ -109,7 +109,7 @@ def _dataset(
 
 
 def fits(class_names: tuple[str, ...], dataset: ImageLevelDataset, form: str, form_before: str) -> bool:
-    """Whether a class table is one of a dataset; its order, and names that files do not give, are kept."""
+    """Whether a class table fits a dataset; its order, and names that are in no file, are then kept."""
     if form == "names":
         return form_before == form and len(class_names) == len(dataset.class_names)
     return sorted(class_names) == sorted(dataset.class_names)
@@ -118,13 +118,13 @@ def fits(class_names: tuple[str, ...], dataset: ImageLevelDataset, form: str, fo
 def _validation_found(val: Path, dataset: ImageLevelDataset) -> ValidationFound:
     from napari_construct.data.masks import pair_by_stem
 
-    stage = "looking at the validation data"
+    stage = "checking the validation data"
     try:
         found = validation_data(val, dataset)
         if isinstance(found, Path):
             pairs = pair_by_stem(found / "img", found / "mask")
-            words = f"{len(pairs)} images with masks: measured by mIoU"
+            words = f"{len(pairs)} images with masks: scored by mIoU"
             return ValidationFound(stage, 1, 1, words="; ".join((words, *pairs.notices)))
     except ConstructError as error:
         return ValidationFound(stage, 1, 1, words=str(error), wrong=True)
-    return ValidationFound(stage, 1, 1, words=f"{len(found or ())} patches: measured by F1 of presence")
+    return ValidationFound(stage, 1, 1, words=f"{len(found or ())} patches: scored by F1 of class presence")

@@ -1,4 +1,4 @@
-"""Where training data are and where the model goes."""
+"""The files of a training run: patches, validation data and the model."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_construct.models.checkpoints.locations import SUFFIX, with_suffix
+from napari_construct.widgets.fields.controls import tick
 from napari_construct.widgets.fields.layout import form, stacked
 from napari_construct.widgets.fields.message_label import Level, MessageLabel
 from napari_construct.widgets.fields.path_row import PathRow
@@ -19,18 +20,18 @@ _TABLES: Final = "Tables (*.csv)"
 
 
 class TrainFiles(QWidget):
-    """Edits three paths, and whether a run goes on or a model is replaced."""
+    """Edits three paths, and whether a run is resumed or a model is replaced."""
 
     dataChanged = Signal()
-    """Other patches or other validation data."""
+    """Other patches or validation data."""
     outputChanged = Signal()
-    """Another file, or another wish of what happens to it."""
+    """Another model file, or another choice to resume or replace."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._data = PathRow(
             "Training patches",
-            "The patches: a folder per class, labels in file names (BCSS), or a CSV with paths",
+            "Training patches: one folder per class, labels in file names (BCSS), or a CSV table with paths",
             ("folder", "file"),
             kinds=_TABLES,
             parent=self,
@@ -38,7 +39,7 @@ class TrainFiles(QWidget):
         self._data.setHint("a folder or a table")
         self._val = PathRow(
             "Validation data",
-            "A folder with img and mask inside, or patches like the training ones; may stay empty",
+            "Optional. A folder with img and mask inside, or patches like the training patches",
             ("folder", "file"),
             kinds=_TABLES,
             parent=self,
@@ -46,18 +47,17 @@ class TrainFiles(QWidget):
         self._val.setHint("none")
         self._output = PathRow(
             "Model file",
-            "The file that the model is written to",
+            "File of the trained model",
             ("save",),
             kinds=f"Models (*{SUFFIX})",
             parent=self,
         )
         self._output.setHint(f"name{SUFFIX}")
         self._val_words = MessageLabel(self)
-        self._resume = self._box(
-            "Go on where the run stopped", "Data and settings must be those of the run that stopped"
-        )
+        tip = "Continue the stopped run. Data and settings must be the same"
+        self._resume = tick("Resume the stopped run", tip, self)
         self._resume.setChecked(True)
-        self._replace = self._box("Replace the model of that name", "The file is written anew")
+        self._replace = tick("Replace the existing model", "Overwrite the model file", self)
         self._build_layout()
         self._connect()
         self.refresh()
@@ -88,22 +88,22 @@ class TrainFiles(QWidget):
         self._replace.setChecked(replace)
 
     def resumes(self) -> bool:
-        """Whether there is a run to go on with, and the wish to."""
+        """Whether a stopped run exists and is to be resumed."""
         return self.hasOutput() and self._resume.isChecked() and state_of(self.output()).is_file()
 
     def replaces(self) -> bool:
-        """Whether a model of that name may be replaced."""
+        """Whether an existing model may be replaced."""
         return self._replace.isChecked()
 
     def describeValidation(self, words: str, *, wrong: bool) -> None:
-        """A line about the validation data."""
+        """Show a line about the validation data."""
         self._val_words.showMessage(words, Level.ERROR if wrong else Level.INFO)
         self._wrong = words if wrong else ""
 
     def problem(self) -> str:
-        """Why the files cannot be used, or nothing."""
+        """Why the files cannot be used; empty if they can."""
         if self._wrong:
-            return "The validation data cannot be used; see above."
+            return "The validation data cannot be used, see above."
         if not self.hasOutput():
             return "Choose a file for the model."
         output = self.output()
@@ -114,17 +114,11 @@ class TrainFiles(QWidget):
         return ""
 
     def refresh(self) -> None:
-        """Look again what lies at the model's place."""
+        """Update the choices to resume and replace."""
         output = self.output()
         there = self.hasOutput()
         self._resume.setVisible(there and state_of(output).is_file())
         self._replace.setVisible(there and output.is_file() and not self.resumes())
-
-    def _box(self, words: str, tip: str) -> QCheckBox:
-        box = QCheckBox(words, self)
-        box.setToolTip(tip)
-        box.setAccessibleName(words)
-        return box
 
     def _build_layout(self) -> None:
         self._wrong = ""
@@ -142,7 +136,7 @@ class TrainFiles(QWidget):
         self._replace.toggled.connect(self._on_output)
 
     def _on_data(self) -> None:
-        """Of a folder with both splits take both; suggest where the model may go."""
+        """Take both splits of a folder; suggest a model file."""
         train, val = split_folders(Path(self.data())) if self.data() else (Path(), None)
         if val is not None and not self.validation():
             blocked = self._val.blockSignals(True)
@@ -161,7 +155,7 @@ class TrainFiles(QWidget):
 
 
 def _suggestion(data: Path) -> Path:
-    """A model's file beside the data, named after them."""
+    """A model file beside the data, with their name."""
     folder = data.parent
     name = folder.name if data.name.lower() in ("train", "training") else data.stem
     return folder / f"{name or 'model'}{SUFFIX}"

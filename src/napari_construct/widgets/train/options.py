@@ -1,4 +1,4 @@
-"""The numbers and switches of a training run: what users need, and the rest kept as it was set."""
+"""The form of a training run's settings."""
 
 from __future__ import annotations
 
@@ -15,17 +15,14 @@ from napari_construct.widgets.train.rows import rows
 _STATES: Final = {
     "bundled": "bundled",
     "installed": "installed",
-    "available": "to be downloaded",
-    "gated": "ask for access",
+    "available": "not installed",
+    "gated": "gated",
 }
 _ABSENT: Final = ("available", "gated")
 
 
 class TrainOptions(DeviceForm[TrainingConfig]):
-    """Edits a :class:`~napari_construct.training.config.config.TrainingConfig`, and the device.
-
-    Fields that have no control keep what was set.
-    """
+    """Edits a :class:`~napari_construct.training.config.config.TrainingConfig` and the device."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         states = _encoder_states()
@@ -34,25 +31,23 @@ class TrainOptions(DeviceForm[TrainingConfig]):
         self._states = states
 
     def problem(self) -> str:
-        """Why the settings cannot be run, or nothing."""
+        """Why the settings cannot be run; empty if they can."""
         config = self.known()
         if config is None:
             return super().problem()
         if config.mpp is not None and config.patch_mpp is None:
-            return (
-                "Say how many µm a pixel of the patches has: the network shall see a resolution of its own."
-            )
+            return "Enter the µm per pixel of the patches: the network input has a resolution of its own."
         for name in (config.model.encoder, config.model.teacher):
             if name is not None and self._states.get(name) in _ABSENT:
                 return (
-                    f"The encoder {name} is not on this computer yet: open Models, or run "
+                    f"The encoder {name} is not on this computer yet: download it in Models, or run "
                     f"napari-construct models download {name}."
                 )
         return ""
 
 
 def _encoder_states() -> dict[str, str]:
-    """Encoders by id and what is here of them; families, which are no encoder yet, left out."""
+    """States of the encoders by id, without families."""
     try:
         return {status.entry.id: status.state for status in overview() if not status.entry.family}
     except ConstructError:  # the user's own catalogue is wrong; Models says why

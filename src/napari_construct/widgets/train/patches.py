@@ -1,4 +1,4 @@
-"""What a model is trained from and written to: files, their check, the class table."""
+"""The data of a training run: files, their check, and the class table."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from napari_construct.widgets.train.files import TrainFiles
 
 
 class TrainPatches(QWidget):
-    """Looks at the patches, in a thread, whenever other ones are chosen, and shows what is there."""
+    """Checks the chosen patches in a thread and shows the result."""
 
     valueChanged = Signal()
-    """Anything that a run depends on, or what is known of it."""
+    """The data changed, or the result of their check."""
     failed = Signal(object)
     """A class table could not be read or written."""
 
@@ -34,11 +34,11 @@ class TrainPatches(QWidget):
         self._checked: frozenset[Path] = frozenset()
         self._unreadable = 0
         self._error: Exception | None = None
-        self._look = LiveJob("Look at the patches", self)
+        self._look = LiveJob("Check the patches", self)
         self.files = TrainFiles(self)
         self.tree = CheckTree(self)
         self.classes = ClassTableEditor(self, prompts_editable=True, movable=True)
-        tip = "Names, prompts, colours, and the order of the values in masks"
+        tip = "Names, prompts, colours and order of the classes"
         folded = fold("Classes", tip, self.classes, self)
         folded.expand(animate=False)
         stacked(self, self.files, self.tree, folded)
@@ -47,15 +47,15 @@ class TrainPatches(QWidget):
         self._look.progressed.connect(self._on_look)
         self._look.returned.connect(self._on_report)
         self._look.failed.connect(self._on_failed)
-        self.classes.valueChanged.connect(self._on_classes)
+        self.classes.valueChanged.connect(self.valueChanged)
         self.classes.failed.connect(self.failed)
 
     def table(self) -> ClassTable | None:
-        """The classes in the order of the model's outputs; None before patches were found."""
+        """The classes in the order of the model's outputs; None before patches are found."""
         return self.classes.value() if self._dataset is not None else None
 
     def checked(self) -> frozenset[Path]:
-        """Files that are known to be readable."""
+        """Files that were read without an error."""
         return self._checked
 
     def error(self) -> Exception | None:
@@ -63,28 +63,28 @@ class TrainPatches(QWidget):
         return self._error
 
     def missing(self) -> str:
-        """What is still needed to know what a run is, or nothing."""
+        """What is still needed; empty if the patches are known."""
         if not self.files.data():
-            return "Choose the training patches: a folder, or a table."
-        return "Looking at the patches..." if self._dataset is None else ""
+            return "Choose the training patches: a folder or a table."
+        return "Checking the patches..." if self._dataset is None else ""
 
     def problem(self) -> str:
-        """Why the patches cannot be trained on as they are, or nothing."""
+        """Why the patches cannot be used; empty if they can."""
         if not self._unreadable:
             return ""
         return (
-            f"{self._unreadable} of the patches cannot be read; they are named above. Repair or remove them."
+            f"{self._unreadable} of the patches cannot be read. They are named above. Repair or remove them."
         )
 
     def isLooking(self) -> bool:
         return self._look.is_busy
 
     def stopLooking(self) -> None:
-        """A run checks what was not checked yet."""
+        """Stop the check; a run checks the other files itself."""
         self._look.cancel()
 
     def _on_data(self) -> None:
-        """Look at what was chosen, in a thread: a folder may hold many thousand files."""
+        """Check the chosen data in a thread, as a folder can hold many thousand files."""
         self._dataset, self._error, self._unreadable = None, None, 0
         self._checked = frozenset()
         self.tree.clearAll()
@@ -124,7 +124,4 @@ class TrainPatches(QWidget):
 
     def _on_failed(self, error: Exception) -> None:
         self._error = error
-        self.valueChanged.emit()
-
-    def _on_classes(self, *_: object) -> None:
         self.valueChanged.emit()

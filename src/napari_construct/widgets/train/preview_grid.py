@@ -1,4 +1,4 @@
-"""A few images beside what the model sees in them, as wide as the dock."""
+"""A few images beside their CAMs, as wide as the dock."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from qtpy.QtGui import QImage, QPixmap, QResizeEvent
 from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
 from napari_construct.types import RGBImage
+from napari_construct.widgets.fields.controls import named
 from napari_construct.widgets.train.previews import Preview
 
 _COLUMNS: Final = 2
@@ -20,15 +21,13 @@ _GAP: Final = 4
 
 
 class PreviewGrid(QWidget):
-    """Pairs of pictures: the image, and its activation maps drawn over it."""
+    """Pairs of pictures: the image, and the image with its CAMs."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._pictures: list[tuple[QLabel, QPixmap]] = []
-        self._title = QLabel(self)
-        self._title.setToolTip("Images of the validation data (or patches), and beside each what the model "
-                               "sees in it, in the colours of the classes")  # fmt: skip
-        self._title.setAccessibleName("Previews")
+        tip = "Validation images or patches. Beside each: its CAMs in the colours of the classes"
+        self._title = named(QLabel(self), "Previews", tip)
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(_GAP)
@@ -36,7 +35,7 @@ class PreviewGrid(QWidget):
         self.hide()
 
     def count(self) -> int:
-        """How many images are shown."""
+        """Number of shown images."""
         return len(self._pictures) // 2
 
     def clear(self) -> None:
@@ -47,9 +46,9 @@ class PreviewGrid(QWidget):
         self.hide()
 
     def showPreviews(self, previews: Sequence[Preview], title: str) -> None:
-        """Replace what is shown."""
+        """Replace the shown images."""
         pairs = [(p.name, words, part) for p in previews
-                 for words, part in (("the image", p.image), ("activation maps", p.activation))]  # fmt: skip
+                 for words, part in (("image", p.image), ("CAMs", p.activation))]  # fmt: skip
         if len(pairs) != len(self._pictures):
             self.clear()
             for i in range(len(pairs)):
@@ -59,8 +58,7 @@ class PreviewGrid(QWidget):
         self._title.setText(title)
         for i, (name, words, part) in enumerate(pairs):
             label = self._pictures[i][0]
-            label.setToolTip(f"{name}: {words}")
-            label.setAccessibleName(f"{name}: {words}")
+            named(label, f"{name}: {words}", f"{name}: {words}")
             self._pictures[i] = label, pixmap_of(part)
         self._fit()
         self.setVisible(bool(pairs))
@@ -81,7 +79,7 @@ class PreviewGrid(QWidget):
 
 
 def pixmap_of(pixels: RGBImage) -> QPixmap:
-    """(h, w, 3) uint8 for a label."""
+    """(h, w, 3) uint8 as a pixmap."""
     height, width = pixels.shape[:2]
     rows = np.ascontiguousarray(pixels)
     return QPixmap.fromImage(QImage(rows.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888))

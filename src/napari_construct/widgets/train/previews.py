@@ -1,4 +1,4 @@
-"""What the model sees in a few images as it learns: the image, and its activation maps drawn over it."""
+"""CAMs of a few images during a training run."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:  # loads torch
 
 COUNT: Final = 4
 _LARGEST: Final = 256
-"""Side in pixels of the part of an image that is shown."""
+"""Largest side of a preview in pixels."""
 
 _STRENGTH: Final = 0.7
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Preview:
-    """One image as the model sees it.
+    """One image with its CAMs.
 
     Attributes
     ----------
     name : str
-        Of the file.
+        Name of the file.
     image, activation : ndarray
         (h, w, 3) uint8: the middle of the image, without and with the CAMs in the classes' colours.
     """
@@ -45,7 +45,7 @@ class Preview:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreviewsDone(Event):
-    """The previews after an epoch, which is counted from 1."""
+    """The previews after an epoch; epochs are counted from 1."""
 
     epoch: int = 0
     previews: tuple[Preview, ...] = ()
@@ -54,7 +54,7 @@ class PreviewsDone(Event):
 def preview_files(
     dataset: ImageLevelDataset, val: ImageLevelDataset | Path | None, count: int = COUNT
 ) -> tuple[Path, ...]:
-    """A few files: of the validation data, or of the training patches where there is none."""
+    """A few files of the validation data, or of the training patches if there are none."""
     if isinstance(val, Path):
         return _spread(list_images(val / "img"), count)
     patches = dataset if val is None else val
@@ -72,7 +72,7 @@ def preview_steps(
     epoch: int,
     encoder: Encoder | None = None,
 ) -> Steps[PreviewsDone]:
-    """Look at files with a checkpoint as it is on disk; one event a file.
+    """CAMs of files with a checkpoint on disk; one event per file.
 
     Parameters
     ----------
@@ -81,13 +81,13 @@ def preview_steps(
     checkpoint : Path
         The model.
     device : str
-        Where it runs.
+        The device of the model.
     mpp : float or None
-        Micrometres per pixel of images that do not say it themselves.
+        Micrometres per pixel of images without a pixel size.
     epoch : int
-        After which it was written.
+        The epoch of the checkpoint.
     encoder : Encoder, optional
-        The frozen encoder of the run, so that it is in memory once.
+        The frozen encoder of the run, so that it is in memory only once.
     """
     from napari_construct.inference.activation.cams import cam_steps
     from napari_construct.inference.activation.predictor import Predictor
@@ -103,7 +103,7 @@ def preview_steps(
         pixels = _middle(image.pixels)
         settings = SegmentSettings(crf=None, mpp=image.mpp or mpp)
         looked = cam_steps(pixels, predictor, settings, name=path.name)
-        # without its notices: the run has said what matters
+        # without notices: the run has shown them
         activation = yield from as_part(looked, Event("previews", done, len(files)))
         cams = finish(activation, predictor, settings).cams
         previews.append(Preview(path.name, pixels, drawn_over(pixels, cams, predictor.classes)))
@@ -111,7 +111,7 @@ def preview_steps(
 
 
 def drawn_over(image: RGBImage, cams: NDArray[np.float32], classes: ClassTable) -> RGBImage:
-    """CAMs (k, h, w) in [0, 1] over an image: each pixel in the colour of its strongest, as far as it is."""
+    """CAMs (k, h, w) in [0, 1] over an image: the strongest class colours a pixel, as strongly as its CAM."""
     colours = np.array([tissue.rgb for tissue in classes], dtype=np.float32)
     strongest, height = cams.argmax(0), _STRENGTH * cams.max(0)[..., None]
     mixed: RGBImage = (image * (1 - height) + colours[strongest] * height).round().astype(np.uint8)

@@ -1,4 +1,4 @@
-"""A training run as it goes: curves, and what the model sees in a few images."""
+"""Progress of a training run: curves, and CAMs of a few images."""
 
 from __future__ import annotations
 
@@ -7,30 +7,31 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_construct.events import EpochDone, Event, Resumed, StepDone
+from napari_construct.widgets.fields.controls import button, wrapped_label
 from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.jobs.eta import in_words
 from napari_construct.widgets.train.preview_grid import PreviewGrid
 from napari_construct.widgets.train.previews import PreviewsDone
 
 _PAUSE_MS: Final = 400
-"""Between two drawings of the curves."""
+"""Milliseconds between two drawings of the curves."""
 
 _TURN_MS: Final = 20
-"""Between two plots: making one, and drawing it first, take tens of milliseconds each."""
+"""Milliseconds between two plots; each takes tens of milliseconds to make and to draw."""
 
 _SCORES: Final = {
     "val_miou": "mIoU",
     "val_miou_oracle": "mIoU, classes given",
-    "val_f1": "F1 of presence",
+    "val_f1": "F1 of class presence",
 }
 _Line = tuple[list[float], list[float]]
 
 _PLOTS: Final = {
-    "losses": ("Losses by step", "The parts of the objective, unweighted, and their weighted sum"),
-    "scores": ("Validation by epoch", "Scores on the validation data after each epoch, 0 to 1"),
+    "losses": ("Losses by step", "The parts of the loss without weights, and their weighted sum (all)"),
+    "scores": ("Validation by epoch", "Scores on the validation data (0 to 1)"),
     "rate": ("Learning rate by step", "The learning rate of each step"),
 }
 
@@ -38,36 +39,30 @@ _PLOTS: Final = {
 class TrainProgress(QWidget):
     """Shows the events of a run; hidden until the first one.
 
-    Plots are made when the first numbers come: by then the job has loaded what they need.
+    Plots are made with the first numbers: by then the job has imported the plot library.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._plots: dict[str, Any] = {}
-        # by x: napari's activity dock processes events, so that the next event may come before this one
+        # by x, as events may overtake each other: napari's activity dock processes events
         self._points: dict[str, dict[str, dict[float, float]]] = {key: {} for key in _PLOTS}
         self._changed: set[str] = set()
         self._waiting: list[str] = []
         self._began: tuple[float, int] | None = None
-        self._left = QLabel(self)
-        self._left.setWordWrap(True)
-        self._left.setMinimumWidth(40)
-        self._left.setToolTip("How far the whole run is, validations and previews included")
-        self._left.setAccessibleName("Epoch and time left")
+        tip = "Progress of the whole run, with validations and previews"
+        self._left = wrapped_label("Epoch and time left", tip, self)
         self._grid = PreviewGrid(self)
         self._layout = stacked(self, self._left, self._grid)
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(_PAUSE_MS)
-        self._timer.timeout.connect(self._begin)
-        self._next = QTimer(self)
-        self._next.setSingleShot(True)
-        self._next.setInterval(_TURN_MS)
-        self._next.timeout.connect(self._draw)
+        self._timer, self._next = QTimer(self), QTimer(self)
+        for timer, pause, slot in ((self._timer, _PAUSE_MS, self._begin), (self._next, _TURN_MS, self._draw)):
+            timer.setSingleShot(True)
+            timer.setInterval(pause)
+            timer.timeout.connect(slot)
         self.hide()
 
     def start(self, *, keep: bool) -> None:
-        """A run begins; ``keep`` the curves where it goes on."""
+        """A run begins; ``keep`` the curves of a resumed run."""
         self._began = None
         if not keep:
             self._points = {key: {} for key in _PLOTS}
@@ -77,11 +72,11 @@ class TrainProgress(QWidget):
             self._begin()
 
     def showProgress(self, event: Event) -> None:
-        """Take up what an event of the run tells."""
+        """Show an event of the run."""
         if isinstance(event, StepDone):
             self._on_step(event)
         elif isinstance(event, EpochDone):
-            self._on_epoch(event)
+            self._show_scores(event.epoch + 1, event.metrics)
         elif isinstance(event, Resumed):
             self._on_resumed(event)
         elif isinstance(event, PreviewsDone):
@@ -99,7 +94,7 @@ class TrainProgress(QWidget):
 
     @property
     def previews(self) -> PreviewGrid:
-        """What the model sees."""
+        """The pictures."""
         return self._grid
 
     def _on_step(self, event: StepDone) -> None:
@@ -116,11 +111,8 @@ class TrainProgress(QWidget):
             text += f", about {in_words(left)} left"
         self._left.setText(text)
 
-    def _on_epoch(self, event: EpochDone) -> None:
-        self._show_scores(event.epoch + 1, event.metrics)
-
     def _on_resumed(self, event: Resumed) -> None:
-        """Show what an earlier session trained: of each epoch the mean losses, where steps are not known."""
+        """Show the epochs of an earlier session: their mean losses, if their steps are not shown yet."""
         for epoch, (step, rate, metrics) in enumerate(
             zip(event.steps, event.learning_rates, event.history, strict=True), start=1
         ):
@@ -143,13 +135,13 @@ class TrainProgress(QWidget):
         self._changed.add(plot)
 
     def _begin(self) -> None:
-        """Bring every plot whose numbers changed up to date."""
+        """Update every plot with new numbers."""
         self._waiting = sorted({*self._waiting, *self._changed})
         self._changed.clear()
         self._draw()
 
     def _draw(self) -> None:
-        """Make or draw one plot, and leave the others to later turns of the event loop."""
+        """Make or draw one plot; the others follow in later turns of the event loop."""
         if not self._waiting:
             return
         key = self._waiting[0]
@@ -173,32 +165,24 @@ class TrainProgress(QWidget):
 
 
 class EstimateRow(QWidget):
-    """Asks for an estimate; shows it until something changes."""
+    """A button that requests an estimate, and the estimate until a setting changes."""
 
     requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.button = QPushButton("Estimate time and memory", self)
-        self.button.setToolTip("Take a few real steps and say what the run will cost; nothing is written")
-        self.button.setAccessibleName("Estimate time and memory")
-        self.button.clicked.connect(self._on_clicked)
-        self._label = QLabel(self)
-        self._label.setWordWrap(True)
-        self._label.setMinimumWidth(40)
-        self._label.setToolTip("Measured with these settings on this computer, as busy as it was")
-        self._label.setAccessibleName("Estimate")
+        tip = "Run a few training steps and estimate time and memory. Nothing is saved"
+        self.button = button("Estimate time and memory", tip, self.requested, self)
+        tip = "Measured with these settings on this computer"
+        self._label = wrapped_label("Estimate", tip, self)
         self._label.hide()
         stacked(self, self.button, self._label)
 
     def text(self) -> str:
-        """The estimate on view."""
+        """The shown estimate."""
         return self._label.text()
 
     def showEstimate(self, text: str) -> None:
-        """Show an estimate; an empty text forgets the last one."""
+        """Show an estimate; an empty text hides it."""
         self._label.setText(text)
         self._label.setVisible(bool(text))
-
-    def _on_clicked(self, *_: object) -> None:
-        self.requested.emit()

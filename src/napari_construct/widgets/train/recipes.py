@@ -1,4 +1,4 @@
-"""A training run as Python or as a command; either gives the checkpoint that the widget gives."""
+"""A training run as a Python script or as a command; both give the checkpoint of the widget."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final
 
 from napari_construct.classes import ClassTable
 from napari_construct.training.config.config import TrainingConfig
+from napari_construct.widgets.parts.recipes import arguments
 from napari_construct.widgets.train.request import TrainRequest, changes
 
 _OPTIONS: Final = (
@@ -20,20 +21,19 @@ _OPTIONS: Final = (
     "average_from",
     "precision",
 )
-"""Settings that the command has an option for; the others go through ``--settings``."""
+"""Settings with an option of the command; the others need ``--settings``."""
 
 
 def train_as_python(request: TrainRequest) -> str:
-    """A script whose ``checkpoint`` is that of the run, written to the same file."""
+    """A script; its ``checkpoint`` is that of the run, in the same file."""
     config = request.config.model_dump(exclude_defaults=True)
-    arguments = ", ".join(f"{name}={value!r}" for name, value in config.items())
     classes = _classes(request.classes)
     tissue = "TissueClass, " if "TissueClass" in classes else ""
     lines = [
         f"from napari_construct import ClassTable, {tissue}TrainingConfig, load_dataset, train",
         "",
         f"classes = {classes}",
-        f"config = TrainingConfig({arguments})",
+        f"config = TrainingConfig({arguments(config)})",
         f"dataset = load_dataset({str(request.data)!r}, class_names=classes.names)",
         f"val = {_validation(request)}",
         "checkpoint = train(",
@@ -44,7 +44,7 @@ def train_as_python(request: TrainRequest) -> str:
 
 
 def train_as_command(request: TrainRequest) -> str:
-    """A command of ``napari-construct`` that trains the same model."""
+    """A command that trains the same model."""
     words = ["napari-construct", "train", str(request.data), "--output", str(request.output)]
     if request.val is not None:
         words += ["--val", str(request.val)]
@@ -77,12 +77,8 @@ def _rest(request: TrainRequest) -> str:
 def _classes(table: ClassTable) -> str:
     if table == ClassTable.from_names(table.names):
         return f"ClassTable.from_names({list(table.names)!r})"
-    rows = ", ".join(f"TissueClass({_arguments(t.model_dump(exclude_defaults=True))})" for t in table)
+    rows = ", ".join(f"TissueClass({arguments(t.model_dump(exclude_defaults=True))})" for t in table)
     return f"ClassTable(classes=({rows},))"
-
-
-def _arguments(values: dict[str, object]) -> str:
-    return ", ".join(f"{name}={value!r}" for name, value in values.items())
 
 
 def _validation(request: TrainRequest) -> str:

@@ -1,4 +1,4 @@
-"""What a training run is asked for with, as plain values."""
+"""The request for a training run, as plain values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from napari_construct.models.checkpoints.locations import SUFFIX
 from napari_construct.training.config.config import TrainingConfig
 
 STATE_SUFFIX: Final = ".construct.training"
-"""As in ``training.loop.state``, which loads torch."""
+"""The same as in ``training.loop.state``, which imports torch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +31,15 @@ class TrainRequest:
     output : Path
         The checkpoint's file.
     config : TrainingConfig
-        Every number.
+        The settings.
     device : str
-        Where to train.
+        The device.
     resume : bool
-        Whether to go on where a run stopped.
+        Whether to resume a stopped run.
     replace : bool
-        Whether a model of that name may be replaced.
+        Whether an existing model may be replaced.
     checked : frozenset of Path
-        Patches that are known to be readable.
+        Patches that were read without an error.
     """
 
     data: Path
@@ -54,12 +54,12 @@ class TrainRequest:
 
 
 def state_of(output: Path) -> Path:
-    """Where a stopped run of this checkpoint keeps its state."""
+    """The state file of a stopped run of this checkpoint."""
     return output.with_name(output.name.removesuffix(SUFFIX) + STATE_SUFFIX)
 
 
 def changes(value: BaseModel, default: BaseModel) -> dict[str, Any]:
-    """Fields that differ from a default, parts of parts included, as JSON holds them."""
+    """Fields that differ from a default, also inside parts, as JSON values."""
     found: dict[str, Any] = {}
     plain = value.model_dump(mode="json")
     for name in type(value).model_fields:

@@ -1,4 +1,4 @@
-"""Which settings of a run have a control, what they are called and what they do."""
+"""The rows of the form of a training run: key, label and tooltip of every setting."""
 
 from __future__ import annotations
 
@@ -7,85 +7,88 @@ from typing import Final
 
 from napari_construct.widgets.fields.rows import Group, Row
 
-_SEES: Final = Group("What the network sees", "Which patches, and how large", (
-    Row("mpp", "Seen at µm/px", "Micrometres per pixel that the network shall see", decimals=4),
-    Row("image_size", "Input side", "Side of the network's input; automatic takes the size of the patches, "
-        "or what the resolution asks for", unit="px"),
-    Row("sampling", "Draw alike", "What an epoch sees equally often: sets of classes, classes, or patches, "
-        "each of them once",
-        choices={"label_sets": "Label sets", "balanced": "Classes", "uniform": "Patches"}),
-    Row("group_pattern", "Patient in name", "Regular expression for the patient or slide in a file's name, "
-        "for example (p[0-9]+)_ ; patients are then drawn alike", hint="e.g. (p[0-9]+)_"),
+_INPUT: Final = Group("Network input", "Resolution, size and sampling of the patches", (
+    Row("mpp", "Input mpp", "Resolution of the network input in µm per pixel. Automatic: the network sees "
+        "whole patches", decimals=4),
+    Row("image_size", "Size", "Side of the network input. Automatic: the size of the patches, or the "
+        "size at that resolution", unit="px"),
+    Row("sampling", "Sampling", "How often a patch is seen in an epoch. Balanced: label sets or classes are "
+        "seen equally often. Uniform: each patch is seen once",
+        choices={"label_sets": "Balanced label sets", "balanced": "Balanced by class",
+                 "uniform": "Uniform"}),
+    Row("group_pattern", "Patients", "Regular expression for the patient or slide in a file name, for "
+        "example (p[0-9]+)_. Patients are then seen equally often", hint="e.g. (p[0-9]+)_"),
 ))  # fmt: skip
-_LEARNING: Final = Group("Learning", "How fast, and what is kept", (
-    Row("learning_rate", "Learning rate", "Of the optimiser (AdamW)", step=1e-4, decimals=6),
-    Row("encoder_learning_rate", "Encoder", "Whether the encoder learns, too: automatic trains the bundled "
-        "one and keeps all others as they are", choices={"auto": "Automatic", None: "Stays as it is"}),
-    Row("average_from", "Average from", "Share of the steps after which weights are averaged; the average is "
-        "what is kept", none="never"),
+_OPTIMISATION: Final = Group("Optimisation", "Learning rate, encoder and weight averaging", (
+    Row("learning_rate", "Learning rate", "Learning rate of the optimiser (AdamW)", step=1e-4, decimals=6),
+    Row("encoder_learning_rate", "Train encoder", "Automatic: train the built-in encoders, freeze all others",
+        choices={"auto": "Automatic", None: "No (frozen)"}),
+    Row("average_from", "Average after", "Fraction of the steps (0 to 1) after which weights are averaged. "
+        "The average is saved", none="never"),
 ))  # fmt: skip
-_WEIGHTS: Final = Group("Weights of the losses", "How much each part of the objective counts", tuple(
+_WEIGHTS: Final = Group("Loss weights", "Weight of each part of the loss", tuple(
     Row(f"weights.{name}", name.capitalize(), tip, step=0.1, decimals=3)
     for name, tip in {
-        "classification": "Of the image-level labels",
-        "presence": "That every class of a mixed patch is somewhere in it",
-        "distillation": "Of the teacher's relations; 0 needs no teacher",
-        "contrast": "Of foreground and background against the prototypes",
-        "diversity": "Against prototypes of one class that are alike",
+        "classification": "Loss on the image-level labels",
+        "presence": "Loss if a class of a mixed patch is nowhere in its CAMs",
+        "distillation": "Loss on the relations of the teacher. 0 needs no teacher",
+        "contrast": "Loss of foreground and background against the prototypes",
+        "diversity": "Loss on similar prototypes of one class",
     }.items()
 ))  # fmt: skip
-_PSEUDO_LABELS: Final = Group("Pseudo labels", "What the model names itself, and learns from", (
-    Row("pseudo_labels_from", "Name cells from", "Share of the steps after which the model names the cells "
-        "of mixed patches that it is sure of, and learns from these, too", none="never"),
-    Row("pseudo_label_rounds", "Rounds", "How often cells are named over the rest of the run"),
-    Row("pseudo_label_confidence", "When this sure", "Least probability at which a cell is named"),
+_PSEUDO_LABELS: Final = Group("Pseudo labels", "Training on confident predictions of the model", (
+    Row("pseudo_labels_from", "Start after", "Fraction of the steps (0 to 1) after which the model labels "
+        "confident cells of mixed patches and trains on them", none="never"),
+    Row("pseudo_label_rounds", "Rounds", "Number of labelling rounds in the rest of the run"),
+    Row("pseudo_label_confidence", "Min. confidence", "Minimum confidence of a labelled cell"),
 ))  # fmt: skip
-_VALIDATION: Final = Group("Validation", "How often, and what follows from it", (
-    Row("validate_every", "Every", "Epochs from one validation to the next; curves and previews come with it",
+_VALIDATION: Final = Group("Validation", "Interval, early stopping and calibration", (
+    Row("validate_every", "Interval", "Epochs between validations. Curves and previews follow validations",
         unit="epochs"),
-    Row("patience", "Patience", "Validations without a better score after which training stops",
+    Row("patience", "Patience", "Training stops after this number of validations without a better score",
         none="off"),
-    Row("keep", "Keep the best epoch", "Keep the epoch with the best validation score, not the last; its "
-        "score is then too good to be true for other images", states=("last", "best")),
-    Row("calibrate_on_masks", "Calibrate on masks", "At the end, fit the balance of the classes and the use "
-        "of the CRF to validation images with masks"),
+    Row("keep", "Keep the best epoch", "Save the epoch with the best validation score, not the last epoch. "
+        "On other images its score will be lower", states=("last", "best")),
+    Row("calibrate_on_masks", "Calibrate on masks", "After training, fit presence thresholds, class "
+        "offsets and CRF use to validation images with masks"),
 ))  # fmt: skip
-_COMPUTING: Final = Group("Computing", "Precision, memory, what is kept on disk", (
-    Row("precision", "Precision", "Numbers that the network computes in; automatic goes by the device",
+_COMPUTING: Final = Group("Computing", "Precision, memory and cache", (
+    Row("precision", "Precision", "Number format of the network. Automatic: what suits the device",
         choices={"auto": "Automatic", "float32": "float32", "bfloat16": "bfloat16", "float16": "float16"}),
-    Row("accumulate", "Parts of a batch", "Encode a batch in so many parts: less memory, same result"),
-    Row("feature_cache", "Keep features on disk", "Compute features of a frozen encoder once; an epoch then "
-        "costs little"),
-    Row("views_per_patch", "Views kept", "With features on disk: views of each patch"),
+    Row("accumulate", "Batch parts", "Encode a batch in this number of parts. Less memory, same result"),
+    Row("feature_cache", "Cache features on disk", "Compute the features of a frozen encoder once. Later "
+        "epochs are then fast"),
+    Row("views_per_patch", "Cached views", "Number of cached views of each patch"),
 ))  # fmt: skip
 
 
 def rows(encoders: Mapping[str, str]) -> tuple[Row | Group, ...]:
-    """What every run needs, and folded below it the rest.
+    """The settings that every run needs, and below them the advanced ones.
 
     Parameters
     ----------
     encoders : mapping
-        Ids of the catalogue, and what is shown for them.
+        Ids of the catalogue and their texts.
     """
-    network = Group("Network", "What is trained", (
-        Row("model.teacher", "Teacher", "Whose structure is distilled; none trains without distillation",
+    network = Group("Network", "Teacher and prototypes", (
+        Row("model.teacher", "Teacher", "Encoder for distillation. None: training without distillation",
             choices={None: "none", **encoders}, typed=True),
-        Row("model.prototypes_per_class", "Prototypes",
-            "Prototypes of each class: as many looks as it may have"),
-        Row("prototype_start", "Start from", "Where prototypes start: the prompts of the class table need an "
-            "encoder with text; automatic takes noise without it",
+        Row("model.prototypes_per_class", "Prototypes", "Prototypes per class. A class with several "
+            "appearances needs several prototypes"),
+        Row("prototype_start", "Start from", "Initial prototypes. Prompts of the class table need an encoder "
+            "with text. Automatic: prompts if possible, else noise",
             choices={"auto": "Automatic", "text": "Prompts", "examples": "Training patches",
                      "noise": "Noise"}),
     ))  # fmt: skip
     return (
-        Row("epochs", "Epochs", "How often every patch is seen; automatic is 20, more where patches are few"),
-        Row("batch_size", "Batch size", "Patches in a step; smaller takes less memory"),
-        Row("patch_mpp", "µm per pixel", "Micrometres per pixel of the patches; without it, images to "
-            "segment must look as the patches do", none="unknown", decimals=4),
-        Row("model.encoder", "Encoder", "The network that sees the patches; type any id of the catalogue, "
-            "for example timm:NAME", choices={"auto": "automatic", **encoders}, typed=True),
-        Row("seed", "Seed", "Equal seeds give equal models (on a CPU)"),
-        Group("Advanced settings", "Everything else that can be set",
-              (_SEES, network, _LEARNING, _WEIGHTS, _PSEUDO_LABELS, _VALIDATION, _COMPUTING), folded=True),
+        Row("epochs", "Epochs", "Number of epochs. Automatic: 20, more for few patches"),
+        Row("batch_size", "Batch size", "Patches per step. A smaller batch needs less memory"),
+        Row("patch_mpp", "µm per pixel", "Pixel size (mpp) of the patches. If it is unknown, images to "
+            "segment must have the same pixel size", none="unknown", decimals=4),
+        Row("model.encoder", "Encoder", "Network that computes features. Any id of the catalogue can be "
+            "typed, for example timm:NAME", choices={"auto": "automatic", **encoders}, typed=True),
+        Row("seed", "Seed", "Random seed. The same seed gives the same model (on a CPU)"),
+        Group("Advanced settings", "All other settings",
+              (_INPUT, network, _OPTIMISATION, _WEIGHTS, _PSEUDO_LABELS, _VALIDATION, _COMPUTING),
+              folded=True),
     )  # fmt: skip
