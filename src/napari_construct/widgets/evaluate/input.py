@@ -114,7 +114,7 @@ class EvaluateInput(QWidget):
         layers, folders = self._pages.values()
         pair = form(layers)
         pair.addRow("Prediction", self.prediction)
-        pair.addRow("Ground truth", self.truth)
+        pair.addRow("Truth", self.truth)
         pair.addRow("First class", self.first)
         rows = form()
         rows.addRow("Images", self.images)
