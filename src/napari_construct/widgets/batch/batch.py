@@ -184,7 +184,7 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         self._outputs.valueChanged.connect(self._on_changed)
 
     def _on_model(self, *_: object) -> None:
-        """Load the model ahead: what suits it is known then, and a broken one is told now."""
+        """Load the model ahead: its defaults are shown, and a broken file is reported at once."""
         self._options.showModel(None)
         self._loader.load(self._model.value(), self._options.device())
         self._on_changed()

@@ -174,7 +174,7 @@ def download_job(settings: DownloadSettings) -> Steps[Done]:
 
 
 def in_buttons(sentence: str) -> str:
-    """What the command line is told to do, for people in front of buttons."""
+    """A message of the command line, in the words of the buttons."""
     return _COMMAND.sub("press Download again", sentence)
 
 

@@ -48,13 +48,13 @@ _ROWS: Final = (
         "views",
         "Views",
         "Number of views of the image to average. Four: quarter turns. Six: mirrored, darker and brighter. "
-        "Four or six views take four or six times longer. Automatic: what suits the model",
+        "Four or six views take four or six times longer. Automatic: the model decides",
         choices={None: "automatic", "one": "one", "four": "four, turned", "six": "six, mirrored"},
     ),
     Row(
         "crf",
         "Refine borders",
-        "The dense CRF moves the borders of the mask to edges in the image. Automatic: what suits the model",
+        "The dense CRF moves the borders of the mask to edges in the image. Automatic: the model decides",
         choices={"auto": "automatic", CRFParameters(): "on", None: "off"},
     ),
 )

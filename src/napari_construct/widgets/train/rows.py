@@ -53,7 +53,7 @@ _VALIDATION: Final = Group("Validation", "Interval, early stopping and calibrati
         "offsets and CRF use to validation images with masks"),
 ))  # fmt: skip
 _COMPUTING: Final = Group("Computing", "Precision, memory and cache", (
-    Row("precision", "Precision", "Number format of the network. Automatic: what suits the device",
+    Row("precision", "Precision", "Number format of the network. Automatic: chosen for the device",
         choices={"auto": "Automatic", "float32": "float32", "bfloat16": "bfloat16", "float16": "float16"}),
     Row("accumulate", "Batch parts", "Encode a batch in this number of parts. Less memory, same result"),
     Row("feature_cache", "Cache features on disk", "Compute the features of a frozen encoder once. Later "
