@@ -18,7 +18,7 @@ from napari_construct.batch.settings import BatchSettings
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.export.own_files import LEDGER_FORMAT
 from napari_construct.export.record import plain
-from napari_construct.results.result import stored_area
+from napari_construct.results.areas import stored_area
 
 LEDGER_NAME: Final = "batch.jsonl"
 VERSION: Final = 1

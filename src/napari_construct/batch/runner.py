@@ -21,8 +21,8 @@ from napari_construct.export.own_files import TABLE_COLUMNS, refuse_others
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.decider import named_classes
 from napari_construct.inference.segment import segment_steps
+from napari_construct.results.areas import PERCENT_OF_TISSUE
 from napari_construct.results.files import result_paths, write_result, write_stack
-from napari_construct.results.result import PERCENT_OF_TISSUE
 
 TABLE_NAME: Final = "batch.csv"
 

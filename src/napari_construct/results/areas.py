@@ -1,13 +1,19 @@
-"""Pixels of each class of a mask: what areas in tables, records and layers are made from."""
+"""Areas of classes: their pixels, and the shares in tables, records and layers."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_construct.types import FloatArray
+
+PERCENT_OF_TISSUE: Final = "percent_of_tissue"
+"""Key of an area: its share of all that is no background."""
+PERCENT_OF_LABELLED: Final = "percent_of_labelled"
+"""The same of a mask whose tissue is not known: its share of all labelled pixels."""
 
 
 def class_pixels(labels: NDArray[Any], k: int, weights: FloatArray | None = None) -> NDArray[Any]:
@@ -15,3 +21,14 @@ def class_pixels(labels: NDArray[Any], k: int, weights: FloatArray | None = None
     flat = None if weights is None else weights.ravel()
     counts: NDArray[Any] = np.bincount(labels.ravel(), weights=flat, minlength=k + 1)[1 : k + 1]
     return counts
+
+
+def share_of(area: Mapping[str, Any]) -> float:
+    """The share of a row of ``areas`` in percent, of the tissue where that is known."""
+    share: float = area[PERCENT_OF_TISSUE if PERCENT_OF_TISSUE in area else PERCENT_OF_LABELLED]
+    return share
+
+
+def stored_area(area: Mapping[str, Any]) -> dict[str, Any]:
+    """An area of a record or ledger, in today's words: its share of the tissue was just "percent" once."""
+    return {PERCENT_OF_TISSUE if key == "percent" else key: value for key, value in area.items()}

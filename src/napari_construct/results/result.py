@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -14,15 +14,16 @@ from napari_construct.classes import ClassTable
 from napari_construct.data.inputs import ImageInput, as_image
 from napari_construct.export.overlay import overlay
 from napari_construct.refinement.safeguard import RefinementReport
-from napari_construct.results.areas import class_pixels
+from napari_construct.results.areas import (
+    PERCENT_OF_LABELLED,
+    PERCENT_OF_TISSUE,
+    class_pixels,
+    share_of,
+    stored_area,
+)
 from napari_construct.results.files import KINDS, NEEDS_IMAGE, write_result
 from napari_construct.results.notebook import as_html
 from napari_construct.types import FloatArray, LabelImage, PathLike, RGBImage
-
-PERCENT_OF_TISSUE: Final = "percent_of_tissue"
-"""Key of an area: its share of all that is no background."""
-PERCENT_OF_LABELLED: Final = "percent_of_labelled"
-"""The same of a mask whose tissue is not known: its share of all labelled pixels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
@@ -292,14 +293,3 @@ def _components(labels: LabelImage, k: int) -> np.ndarray[Any, np.dtype[np.intp]
     classes[parts] = labels
     found: np.ndarray[Any, np.dtype[np.intp]] = np.bincount(classes[1:], minlength=k + 1)[1 : k + 1]
     return found
-
-
-def share_of(area: Mapping[str, Any]) -> float:
-    """The share of a row of ``areas`` in percent, of the tissue where that is known."""
-    share: float = area[PERCENT_OF_TISSUE if PERCENT_OF_TISSUE in area else PERCENT_OF_LABELLED]
-    return share
-
-
-def stored_area(area: Mapping[str, Any]) -> dict[str, Any]:
-    """An area of a record or ledger, in today's words: its share of the tissue was just "percent" once."""
-    return {PERCENT_OF_TISSUE if key == "percent" else key: value for key, value in area.items()}

@@ -18,8 +18,9 @@ from napari_construct.classes import ClassTable, TissueClass, hex_of, palette_co
 from napari_construct.data.rgb import as_rgb
 from napari_construct.exceptions import InputError
 from napari_construct.export.own_files import record_path, refuse_others
+from napari_construct.results.areas import PERCENT_OF_TISSUE
 from napari_construct.results.files import write_files
-from napari_construct.results.result import PERCENT_OF_TISSUE, StoredResult
+from napari_construct.results.result import StoredResult
 from napari_construct.widgets.layers import METADATA_KEY, micrometres_per_pixel
 
 LayerData = tuple[Any, Mapping[str, Any], str]

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from napari_construct.results.result import PERCENT_OF_TISSUE, Segmentation
+from napari_construct.results.areas import PERCENT_OF_TISSUE
+from napari_construct.results.result import Segmentation
 
 
 def label_features(result: Segmentation) -> dict[str, list[Any]]:
