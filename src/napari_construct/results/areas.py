@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +21,12 @@ def class_pixels(labels: NDArray[Any], k: int, weights: FloatArray | None = None
     flat = None if weights is None else weights.ravel()
     counts: NDArray[Any] = np.bincount(labels.ravel(), weights=flat, minlength=k + 1)[1 : k + 1]
     return counts
+
+
+def tissue_of(pixels: Iterable[int], percents: Iterable[float]) -> int | None:
+    """Tissue pixels that areas and their ``percent_of_tissue`` stand for; None where all shares are zero."""
+    share = float(sum(percents))
+    return round(100 * float(sum(pixels)) / share) if share > 0 else None
 
 
 def share_of(area: Mapping[str, Any]) -> float:

@@ -20,6 +20,7 @@ from napari_construct.results.areas import (
     class_pixels,
     share_of,
     stored_area,
+    tissue_of,
 )
 from napari_construct.results.files import KINDS, NEEDS_IMAGE, write_result
 from napari_construct.results.notebook import as_html
@@ -271,8 +272,7 @@ class StoredResult(Segmentation):
         if known is not None:
             return int(known)
         areas = [stored_area(area) for area in self.record.get("areas", ())]
-        shares = sum(area.get(PERCENT_OF_TISSUE, 0.0) for area in areas)
-        return round(100 * sum(area["pixels"] for area in areas) / shares) if shares else None
+        return tissue_of([a["pixels"] for a in areas], [a.get(PERCENT_OF_TISSUE, 0.0) for a in areas])
 
     def measures(self) -> list[dict[str, Any]]:
         """Measures of the record if the mask is unchanged; computed again otherwise."""

@@ -18,7 +18,7 @@ from napari_construct.classes import ClassTable, TissueClass, hex_of, palette_co
 from napari_construct.data.rgb import as_rgb
 from napari_construct.exceptions import InputError
 from napari_construct.export.own_files import record_path, refuse_others
-from napari_construct.results.areas import PERCENT_OF_TISSUE
+from napari_construct.results.areas import PERCENT_OF_TISSUE, tissue_of
 from napari_construct.results.files import write_files
 from napari_construct.results.result import StoredResult
 from napari_construct.widgets.layers import METADATA_KEY, micrometres_per_pixel
@@ -116,9 +116,8 @@ def _result(layer: Labels, labels: NDArray[np.uint8]) -> StoredResult:
 def _tissue_pixels(layer: Labels) -> int | None:
     """Number of tissue pixels, from the percents in the layer's table; None without them."""
     table = layer.features
-    if not {"pixels", PERCENT_OF_TISSUE} <= set(table) or not table[PERCENT_OF_TISSUE].sum() > 0:
-        return None
-    return round(100 * float(table["pixels"].sum()) / float(table[PERCENT_OF_TISSUE].sum()))
+    known = {"pixels", PERCENT_OF_TISSUE} <= set(table)
+    return tissue_of(table["pixels"].tolist(), table[PERCENT_OF_TISSUE].tolist()) if known else None
 
 
 def _write(path: str, kind: str, result: StoredResult, image: Any = None, opacity: float = 0.5) -> list[str]:
