@@ -8,7 +8,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_construct.data.images import as_rgb, list_images, read_image
+from napari_construct.data.images import as_rgb, read_image
+from napari_construct.data.listing import list_images
 from napari_construct.exceptions import InputError
 
 

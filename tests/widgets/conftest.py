@@ -126,9 +126,9 @@ def viewer(wait_for_threads: None, make_napari_viewer_proxy: Callable[..., Any])
 @pytest.fixture
 def tissue(camelyon) -> np.ndarray:
     """256 px of a real H&E region."""
-    from napari_construct.data import images
+    from napari_construct.data import images, listing
 
-    first = images.list_images(camelyon / "val" / "img")[-1]
+    first = listing.list_images(camelyon / "val" / "img")[-1]
     return images.read_image(first).pixels
 
 

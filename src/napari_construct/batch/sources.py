@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_construct.data.images import ImageFile, list_images, read_image
+from napari_construct.data.images import ImageFile, read_image
+from napari_construct.data.listing import list_images
 from napari_construct.data.stacks import count_planes, read_plane
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.inference.decision.record import image_hash

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_construct.data.bcss import labels_from_names, named
-from napari_construct.data.images import list_images, read_image
+from napari_construct.data.images import read_image
 from napari_construct.data.label_table import read_table
+from napari_construct.data.listing import list_images
 from napari_construct.events import Event, Steps, run
 from napari_construct.exceptions import ConfigurationError, DatasetError, InputError
 from napari_construct.types import PathLike, ShortRepr

@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_construct.data.images import MAX_PIXELS, image_format, list_images, open_pillow
+from napari_construct.data.formats import image_format
+from napari_construct.data.images import MAX_PIXELS
+from napari_construct.data.listing import list_images
+from napari_construct.data.pillow import open_pillow
 from napari_construct.data.tiff import read_tiff
 from napari_construct.exceptions import DatasetError, InputError
 from napari_construct.types import PathLike

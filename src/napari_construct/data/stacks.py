@@ -11,7 +11,8 @@ import tifffile
 import zarr
 from numpy.typing import NDArray
 
-from napari_construct.data.images import ImageFile, image_format, read_image
+from napari_construct.data.formats import image_format
+from napari_construct.data.images import ImageFile, read_image
 from napari_construct.data.limits import DECODER_ERRORS, MAX_PIXELS, check_size, damaged
 from napari_construct.data.resolution import mpp_from_tiff
 from napari_construct.data.rgb import as_rgb

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from napari_construct.data.images import list_images, read_image
+from napari_construct.data.images import read_image
+from napari_construct.data.listing import list_images
 from napari_construct.training.config.config import AugmentationConfig
 from napari_construct.training.views.augmentation import augment, centre_view, jitter_stain, stain_basis
 

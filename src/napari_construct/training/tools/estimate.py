@@ -32,7 +32,7 @@ import torch
 
 from napari_construct.classes import ClassTable
 from napari_construct.data.image_level import ImageLevelDataset
-from napari_construct.data.images import list_images
+from napari_construct.data.listing import list_images
 from napari_construct.encoders.protocol import Encoder
 from napari_construct.events import Event, StepDone, Steps
 from napari_construct.inference.activation.devices import resolve_device

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from napari_construct.classes import ClassTable
 from napari_construct.data.image_level import ImageLevelDataset
-from napari_construct.data.images import list_images, read_image
+from napari_construct.data.images import read_image
+from napari_construct.data.listing import list_images
 from napari_construct.events import Event, Steps, as_part
 from napari_construct.types import RGBImage
 

@@ -1,0 +1,52 @@
+"""Open files that are files: no pipe, device or socket, which may never end."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+from napari_construct.exceptions import InputError
+from napari_construct.types import PathLike
+
+
+def open_regular(path: PathLike, what: str = "an image file") -> BinaryIO:
+    """Open a regular file for reading bytes; links are followed.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+    what : str
+        What the error says was expected.
+
+    Raises
+    ------
+    InputError
+        If there is nothing, a folder, a pipe, a device or a socket, or the system refuses.
+    """
+    path = Path(path)
+    try:
+        # without O_NONBLOCK, opening a pipe waits for a writer
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except FileNotFoundError as error:
+        reason = "a link to nothing" if path.is_symlink() else "nothing there"
+        raise InputError(f"{path}: expected {what}, found {reason}; check the path") from error
+    except OSError as error:
+        if path.is_dir():  # Windows refuses to open folders
+            raise _folder(path, what) from error
+        raise InputError(f"{path}: cannot be opened ({error.strerror}); check its permissions") from error
+    except ValueError as error:  # a NUL in the name
+        raise InputError(f"{path!r}: expected {what}, got an impossible name ({error})") from error
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise _folder(path, what)
+    raise InputError(f"{path}: expected {what}, got a pipe, device or socket; save it as a file")
+
+
+def _folder(path: Path, what: str) -> InputError:
+    return InputError(f"{path}: expected {what}, got a folder; name the files in it")
