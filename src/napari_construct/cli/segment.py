@@ -132,9 +132,10 @@ def _one(
 
     image = read_image(path)
     pixels = image.pixels if part is None else np.ascontiguousarray(image.pixels[part])
+    valid = image.valid if part is None or image.valid is None else image.valid[part]
     for notice in image.notices:
         bars.say(f"note: {notice}")
-    steps = segment_steps(pixels, predictor, settings, mpp=image.mpp, name=path.name)
+    steps = segment_steps(pixels, predictor, settings, mpp=image.mpp, name=path.name, valid=valid)
     result = bars.follow(steps, path.name)
     files = write_result(output, _stem(path), pixels, result, image.notices, overwrite=overwrite)
     return {

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from napari_construct.data.formats import image_format
 from napari_construct.data.images import ImageFile, read_image
 from napari_construct.data.limits import DECODER_ERRORS, MAX_PIXELS, check_size, damaged
-from napari_construct.data.resolution import mpp_from_tiff
-from napari_construct.data.rgb import as_rgb
+from napari_construct.data.rgb import as_shown
 from napari_construct.data.tiff import channels_last, check_segments, stored_colours
+from napari_construct.data.tiff_resolution import pixel_size_of_tiff
 from napari_construct.exceptions import InputError
 from napari_construct.types import PathLike
 
@@ -90,13 +90,13 @@ def read_plane(path: PathLike, index: int, *, max_pixels: int = MAX_PIXELS) -> I
                 raise damaged(path, "it ends before its last plane")
             array, axes = _plane(series, index)
             array = stored_colours(path, channels_last(array, axes), series.keyframe)
-            mpp = mpp_from_tiff(tif)
+            size = pixel_size_of_tiff(tif, series.keyframe, name=path.name)
     except DECODER_ERRORS as error:
         if isinstance(error, InputError):
             raise
         raise damaged(path, error) from error
-    pixels, notices = as_rgb(array, name=f"{path} plane {index + 1}", max_pixels=max_pixels)
-    return ImageFile(pixels, mpp, notices, path)
+    shown = as_shown(array, name=f"{path} plane {index + 1}", max_pixels=max_pixels)
+    return ImageFile(shown.rgb, size.mpp, size.notices + shown.notices, path, shown.valid)
 
 
 def _stack_shape(series: Any) -> tuple[int, ...]:

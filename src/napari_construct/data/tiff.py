@@ -10,7 +10,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from napari_construct.data.limits import DECODER_ERRORS, MIN_SIDE, check_size, damaged
-from napari_construct.data.resolution import mpp_from_tiff
+from napari_construct.data.tiff_resolution import pixel_size_of_tiff
 from napari_construct.exceptions import InputError
 
 _KEEP: Final = "YXSC"
@@ -62,8 +62,8 @@ def read_tiff(path: Path, *, max_pixels: int, colours: bool = True, min_side: in
             page = series.keyframe
             if colours:
                 array = stored_colours(path, array, page)
-            notices = _notices(path, tif, axes)
-            return TiffPlane(array, mpp_from_tiff(tif), notices)
+            size = pixel_size_of_tiff(tif, page, name=path.name)
+            return TiffPlane(array, size.mpp, _notices(path, tif, axes) + size.notices)
     except DECODER_ERRORS as error:
         if isinstance(error, InputError):
             raise

@@ -15,7 +15,7 @@ from napari_construct.inference.activation.stitched_maps import stitched_maps
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.refinement.cam import rescale
 from napari_construct.refinement.views import VIEWS
-from napari_construct.types import RGBImage
+from napari_construct.types import BoolMask, RGBImage
 
 
 def cam_steps(
@@ -25,6 +25,7 @@ def cam_steps(
     *,
     mpp: float | None = None,
     name: str = "image",
+    valid: BoolMask | None = None,
 ) -> Steps[Activation]:
     """Run the network over an image, tile by tile and view by view.
 
@@ -40,6 +41,9 @@ def cam_steps(
         Micrometres per pixel of the file or layer; ``settings.mpp`` overrides it.
     name : str
         Name of the image in events, errors and records.
+    valid : ndarray, optional
+        (h, w) bool, False where the image has no data, as :class:`~napari_construct.data.images.ImageFile`
+        says: no class is there, and nothing there counts.
 
     Yields
     ------
@@ -69,6 +73,7 @@ def cam_steps(
         cells=seen.cells(stride),
         stride=stride,
         mpp=seen.mpp,
+        valid=valid,
         name=name,
         notices=seen.notices,
         record={
