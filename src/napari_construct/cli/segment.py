@@ -143,7 +143,7 @@ def _one(
         "files": {kind: str(file) for kind, file in files.items()},
         "areas": result.areas(),
         "presence": result.record["presence"],
-        "mean_confidence": float(result.confidence.mean()),
+        "mean_confidence": float(result.confidence[... if valid is None else valid].mean()),
         "erased_regions": 0 if result.refinement is None else len(result.refinement.erased),
     }
 
