@@ -131,7 +131,12 @@ def _read_jpeg(path: Path, stream: ByteStream, max_pixels: int) -> _Read:
 
 def _read_bmp(path: Path, stream: ByteStream, max_pixels: int) -> _Read:
     image = _load(path, "bmp", stream, max_pixels)
-    return np.asarray(plain(image, str(path))), None, from_dpi(image.info.get("dpi")), ()
+    size = from_dpi(image.info.get("dpi"))
+    if image.mode == "RGBA" and not image.getextrema()[3][1]:
+        image = image.convert(
+            "RGB"
+        )  # many writers leave the fourth byte of a BMP zero; no viewer looks at it
+    return np.asarray(plain(image, str(path))), None, size, ()
 
 
 def _read_jpeg2000(path: Path, stream: ByteStream, max_pixels: int) -> _Read:
