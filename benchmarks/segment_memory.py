@@ -1,5 +1,6 @@
 """Memory of a segmentation beside what is promised before it begins.
 
+The image is noise, which is the hardest for the dense CRF, and every class is present.
 Each size runs in a process of its own; the peak is that of the whole process, with its libraries.
 
     python benchmarks/segment_memory.py --side 4096 --crf
@@ -28,18 +29,22 @@ def peak() -> int:
 
 
 def measure(side: int, model: str, mpp: float | None, crf: bool, write: bool) -> None:
+    from napari_construct.crf import CRFParameters
+    from napari_construct.data.images import ImageFile
     from napari_construct.inference.activation.memory import needed_bytes
     from napari_construct.inference.activation.resample import model_shape
     from napari_construct.inference.loading import load_model
     from napari_construct.inference.segment import segment
+    from napari_construct.inference.settings import SegmentSettings
 
     predictor = load_model(model, device="cpu")
     rng = np.random.default_rng(0)
-    block = rng.integers(100, 220, (256, 256, 3), dtype=np.uint8)
-    image = np.tile(block, (side // 256, side // 256, 1))
-    segment(image[:512, :512], predictor, mpp=predictor.mpp, crf={} if crf else None)  # compiled once
+    pixels = np.tile(rng.integers(0, 256, (256, 256, 3), dtype=np.uint8), (side // 256, side // 256, 1))
+    settings = SegmentSettings(crf=CRFParameters() if crf else None, classes=predictor.classes.names)
+    segment(pixels[:512, :512], predictor, settings, mpp=predictor.mpp)  # compiled once
+    image = ImageFile(pixels, mpp, (), Path("noise"))
     before, started = held(), time.perf_counter()
-    result = segment(image, predictor, mpp=mpp, crf={} if crf else None)
+    result = segment(image, predictor, settings)
     segmented = peak()
     if write:
         with tempfile.TemporaryDirectory() as folder:

@@ -100,15 +100,14 @@ def _read_png(path: Path, stream: ByteStream, max_pixels: int) -> _Read:
     if png.depth == 16:
         array = _deep_png(png)
         opacity = png.opacity(array)
-        if opacity is not None:
-            opacity = opacity.astype(np.uint16) * 257
     else:
         # the transparent colour is in stored values, which Pillow spreads to 0 to 255 where they are few
         image = _load(path, "png", png.stream(without=b"tRNS" if png.key else b""), max_pixels)
         array = np.asarray(plain(image, str(path)))
         opacity = png.opacity(array if png.depth == 8 else array // _spread(png))
     if opacity is not None:
-        array = np.dstack([array, opacity])
+        full = np.iinfo(array.dtype).max // 255  # alpha has the depth of the colours
+        array = np.dstack([array, opacity * array.dtype.type(full)])
     notices = (_first_frame(path),) if png.animated else ()
     return array, read_exif(png.exif) if png.exif else None, png.size, notices
 
@@ -132,7 +131,7 @@ def _read_jpeg(path: Path, stream: ByteStream, max_pixels: int) -> _Read:
 def _read_bmp(path: Path, stream: ByteStream, max_pixels: int) -> _Read:
     image = _load(path, "bmp", stream, max_pixels)
     size = from_dpi(image.info.get("dpi"))
-    if image.mode == "RGBA" and not image.getextrema()[3][1]:
+    if image.mode == "RGBA" and not np.asarray(image)[..., 3].any():
         image = image.convert(
             "RGB"
         )  # many writers leave the fourth byte of a BMP zero; no viewer looks at it

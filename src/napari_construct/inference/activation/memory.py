@@ -23,14 +23,21 @@ _RESAMPLED: Final = 6
 """Bytes per pixel at the model's resolution: RGB, and a second copy while it is resampled or padded."""
 
 
+_REFINING: Final = 300
+_REFINED_AT_ONCE: Final = 2300**2
+"""Bytes per pixel of the dense CRF, and the pixels of its largest tile with what surrounds it; measured on
+noise, which has more colours than any tissue. Tissue takes a third."""
+
+
 def needed_bytes(
     shape: tuple[int, int], n_classes: int, model_shape: tuple[int, int] | None = None, *, grid: float = 0.0
 ) -> int:
     """Bytes that a process holds at most while it segments an image and writes the result.
 
     Deciding needs four maps per class (logits, CAMs, probabilities, refined) and six more at once, all
-    float32 and of the image's size. Before that, the image is held at the model's resolution, with the
-    network's maps on their own grid. ``benchmarks/segment_memory.py`` compares this with what is used.
+    float32 and of the image's size, and what the dense CRF works with. Before that, the image is held at the
+    model's resolution, with the network's maps on their own grid. ``benchmarks/segment_memory.py`` compares
+    this with what is used.
 
     Parameters
     ----------
@@ -44,11 +51,15 @@ def needed_bytes(
         Bytes of the network's maps per pixel at the model's resolution.
     """
     pixels = shape[0] * shape[1]
-    deciding = 4 * (4 * n_classes + 6) * pixels
+    deciding = 4 * (4 * n_classes + 6) * pixels + _refining(pixels)
     seen = model_shape or shape
     copy = 0 if seen == shape else _RESAMPLED
     looking = round((copy + grid) * seen[0] * seen[1])
     return _PROGRAM + _HELD * pixels + max(deciding, looking)
+
+
+def _refining(pixels: int) -> int:
+    return _REFINING * min(pixels, _REFINED_AT_ONCE)
 
 
 def check_result_size(
@@ -64,16 +75,19 @@ def check_result_size(
     Raises
     ------
     InputError
-        If :func:`needed_bytes` are more than half of the machine's memory, or than ``LARGEST_RESULT``.
+        If :func:`needed_bytes` are more than three quarters of the machine's memory, or than
+        ``LARGEST_RESULT``.
     """
     needed, memory = needed_bytes(shape, n_classes, model_shape, grid=grid), physical_memory()
     # small images go on small machines, where the program alone takes half of the memory
-    limit = min(LARGEST_RESULT, max(memory // 2, min(memory, _PROGRAM + _PROGRAM // 2)))
+    limit = min(LARGEST_RESULT, max(memory * 3 // 4, min(memory, _PROGRAM + _PROGRAM // 2)))
     if needed <= limit:
         return
-    share = max(limit - _PROGRAM, 0) / (needed - _PROGRAM)
+    fixed = _PROGRAM + _refining(shape[0] * shape[1])
+    share = max(limit - fixed, 0) / (needed - fixed)
     rows, columns = (max(int(side * share**0.5) // 100 * 100, 100) for side in shape)
-    seen = "" if model_shape in (None, shape) else " ({} x {} for the model)".format(*model_shape or shape)
+    other = model_shape is not None and model_shape != shape
+    seen = " ({} x {} for the model)".format(*(model_shape or shape)) if other else ""
     raise InputError(
         f"{name}: expected an image whose segmentation fits into {limit / 2**30:.1f} GiB, got {shape[0]} x "
         f"{shape[1]} pixels{seen} and {n_classes} classes, which take {needed / 2**30:.1f} GiB; cut out a "

@@ -75,7 +75,7 @@ def resample_image(image: RGBImage, shape: tuple[int, int]) -> RGBImage:
     resized: RGBImage = np.empty((*shape, 3), dtype=np.uint8)
     for channel in range(3):
         plane = Image.fromarray(np.ascontiguousarray(image[..., channel]))
-        resized[..., channel] = plane.resize((shape[1], shape[0]), Image.Resampling.BICUBIC)
+        resized[..., channel] = np.asarray(plane.resize((shape[1], shape[0]), Image.Resampling.BICUBIC))
     return resized
 
 
