@@ -39,7 +39,8 @@ def check_size(name: str | Path, height: int, width: int, max_pixels: int, min_s
     if height * width > max_pixels:
         raise InputError(
             f"{name}: expected at most {max_pixels:,} pixels, got {height} x {width} = {height * width:,}; "
-            "cut out a region or raise the limit (max_pixels)"
+            "segment a region of it (--region on the command line, region= in Python, the part on view in "
+            "napari), or raise max_pixels in Python"
         )
     if min(height, width) < min_side:
         raise InputError(
@@ -53,3 +54,8 @@ def damaged(path: Path, reason: object) -> InputError:
     return InputError(
         f"{path}: expected a complete image, the file is damaged or truncated ({detail}); get it again"
     )
+
+
+def unsupported(path: Path, reason: str, remedy: str) -> InputError:
+    """The error for a whole file with a feature that no library here reads."""
+    return InputError(f"{path}: expected RGB or greyscale in a common form, got {reason[:200]}; {remedy}")

@@ -43,24 +43,23 @@ def mpp_from_dpi(dpi: Any) -> float | None:
     return plausible(25400.0 / per_inch) if per_inch > 0 else None
 
 
-def mpp_from_tiff(tif: tifffile.TiffFile) -> float | None:
-    """Micrometres per pixel of the first image of a TIFF.
+def mpp_from_tiff(tif: tifffile.TiffFile, series: Any) -> float | None:
+    """Micrometres per pixel of an image of a TIFF.
 
     Asked in this order, the most explicit first: OME ``PhysicalSizeX``, ``MPP`` of an Aperio
     description, ImageJ's unit, and the resolution tags of TIFF 6.0 section 8.
     """
-    page = tif.pages.first
+    page = series.keyframe
     description = str(page.description or "")
-    for found in (_ome(tif), _aperio(description), _imagej(tif), _tags(page)):
+    for found in (_ome(tif, page), _aperio(description), _imagej(tif), _tags(page)):
         if (mpp := plausible(found)) is not None:
             return mpp
     return None
 
 
-def _ome(tif: tifffile.TiffFile) -> float | None:
-    # The first Pixels element is enough, and a pattern cannot be attacked with XML entities.
-    text = tif.ome_metadata or ""
-    pixels = re.search(r"<(?:\w+:)?Pixels\b[^>]*>", text)
+def _ome(tif: tifffile.TiffFile, page: Any) -> float | None:
+    # A pattern cannot be attacked with XML entities. One of a set of files is not opened as OME, but says it.
+    pixels = _pixels_element(str(tif.pages.first.description or ""), page.imagelength, page.imagewidth)
     if pixels is None:
         return None
     size = re.search(r'\bPhysicalSizeX="([^"]+)"', pixels[0])
@@ -68,6 +67,16 @@ def _ome(tif: tifffile.TiffFile) -> float | None:
     factor = _MICROMETRES.get(unit[1] if unit else "µm")
     value = _number(size[1]) if size else None
     return None if value is None or factor is None else value * factor
+
+
+def _pixels_element(text: str, height: int, width: int) -> re.Match[str] | None:
+    """The ``Pixels`` of OME-XML with these sides; the only one where there is one."""
+    found = list(re.finditer(r"<(?:\w+:)?Pixels\b[^>]*>", text)) if "OME" in text else []
+    sides = (rf'\bSizeY="{height}"', rf'\bSizeX="{width}"')
+    return next(
+        (pixels for pixels in found if all(re.search(side, pixels[0]) for side in sides)),
+        found[0] if len(found) == 1 else None,
+    )
 
 
 def _aperio(description: str) -> float | None:
