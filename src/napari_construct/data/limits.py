@@ -34,13 +34,20 @@ DECODER_ERRORS: Final = (
 """What Pillow, tifffile and the codecs raise on a damaged file."""
 
 
-def check_size(name: str | Path, height: int, width: int, max_pixels: int, min_side: int = MIN_SIDE) -> None:
+def check_size(
+    name: str | Path,
+    height: int,
+    width: int,
+    max_pixels: int,
+    min_side: int = MIN_SIDE,
+    *,
+    remedy: str = "take a part of it (a slice of the array; the part on view in napari)",
+) -> None:
     """Refuse an image with too many pixels or too short a side, before memory is taken for it."""
     if height * width > max_pixels:
         raise InputError(
             f"{name}: expected at most {max_pixels:,} pixels, got {height} x {width} = {height * width:,}; "
-            "segment a region of it (--region on the command line, region= in Python, the part on view in "
-            "napari), or raise max_pixels in Python"
+            f"{remedy}"
         )
     if min(height, width) < min_side:
         raise InputError(

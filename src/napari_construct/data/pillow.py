@@ -24,11 +24,18 @@ _PLUGINS: Final[dict[str, Any]] = {
 }
 
 
+_TILED: Final = (
+    "save it as a tiled TIFF (QuPath, vips) and segment a region of it (--region on the command line), or "
+    "raise max_pixels in Python"
+)
+"""PNG, JPEG and BMP are decoded as a whole."""
+
+
 def open_pillow(path: Path, stream: IO[bytes], max_pixels: int, min_side: int) -> Image.Image:
     """Decode a PNG, JPEG or BMP whose size was checked first, in the mode it is stored in."""
     try:
         image: Image.Image = _PLUGINS[image_format(path)](stream)
-        check_size(path, image.height, image.width, max_pixels, min_side)
+        check_size(path, image.height, image.width, max_pixels, min_side, remedy=_TILED)
         image.load()
     except DECODER_ERRORS as error:
         if isinstance(error, InputError):

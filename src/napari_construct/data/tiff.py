@@ -31,6 +31,11 @@ from napari_construct.reading.tiff_file import open_tiff, other_files
 
 MAX_PLANES: Final = 100_000
 
+_REGION: Final = (
+    "segment a region of it (--region on the command line, read_image(path, region=...) in Python), or raise "
+    "max_pixels in Python"
+)
+
 
 class TiffPlane(NamedTuple):
     """Pixels of a TIFF: (h, w) or (h, w, c), with what else is known of them."""
@@ -90,7 +95,7 @@ def read_tiff(
         shown = orientation.shown_shape(layout.height, layout.width)
         rows, columns = inside(path, region, *shown)
         height, width = rows.stop - rows.start, columns.stop - columns.start
-        check_size(path, height, width, max_pixels, min_side)
+        check_size(path, height, width, max_pixels, min_side, remedy=_REGION)
         check_bytes(path, layout, height, width, series.dtype, max_pixels)
         part = orientation.stored_part(rows, columns, layout.height, layout.width)
         array, missing, rgb = decode(path, series, layout, plane or 0, part, max_pixels)
@@ -102,6 +107,28 @@ def read_tiff(
             notices += (f"{path.name}: turned as its orientation tag says",)
         array = np.ascontiguousarray(orientation.show(array))
         return TiffPlane(array, mpp_from_tiff(tif, series), notices)
+
+
+def read_stored_stack(path: Path, *, max_pixels: int) -> NDArray[Any]:
+    """(planes, h, w) of a greyscale stack as stored; ``max_pixels`` bounds all planes together.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, too large, or not greyscale.
+    """
+    with _chosen(path) as (_, chosen):
+        series, layout = chosen.series, chosen.layout
+        planes = math.prod(layout.planes)
+        if layout.colour_axis:
+            raise InputError(
+                f"{path}: expected greyscale planes, got axes {layout.axes}; save one value a pixel"
+            )
+        check_size(path, layout.height * planes, layout.width, max_pixels, min_side=1)
+        check_bytes(path, layout, layout.height * planes, layout.width, series.dtype, max_pixels)
+        part = slice(0, layout.height), slice(0, layout.width)
+        read = (decode(path, series, layout, plane, part, max_pixels)[0] for plane in range(planes))
+        return np.stack(list(read))
 
 
 def planes_of_tiff(path: Path) -> int:
@@ -143,15 +170,15 @@ def _notices(path: Path, tif: Any, chosen: Chosen, plane: int | None) -> tuple[s
         notices.append(f"{path.name}: the three channels are read as red, green and blue")
     if layout.rows_as_pages:
         notices.append(
-            f"{path.name}: {layout.height} pages of {layout.width} x {layout.channels} pixels are read as the "
-            "rows of one RGB picture"
+            f"{path.name}: {layout.height} pages of {layout.width} x {layout.channels} pixels are read as "
+            "the rows of one RGB picture"
         )
     if plane is not None and layout.planes == (3,):
         notices.append(f"{path.name}: one of three planes is read as greyscale; {THREE_PLANES}")
     if others := other_files(tif.pages.first.description, path.name):
         notices.append(
-            f"{path.name}: its description names {len(others)} other file(s) of its set, which are not read; the "
-            "pixels are those of this file"
+            f"{path.name}: its description names {len(others)} other file(s) of its set, which are not read; "
+            "the pixels are those of this file"
         )
     if tif.is_bif:
         notices.append(f"{path.name}: overlapping tiles of Ventana scanners are read without stitching")

@@ -38,9 +38,9 @@ def check_bytes(
     claimed = height * width * layout.channels * dtype.itemsize
     if claimed > BYTES_PER_PIXEL * max_pixels:
         raise InputError(
-            f"{path}: expected at most {BYTES_PER_PIXEL * max_pixels:,} bytes of pixels, got {height} x {width} "
-            f"x {layout.channels} {dtype} = {claimed:,}; segment a region of it (--region on the command line, "
-            "region= in Python), or save it as 8-bit RGB"
+            f"{path}: expected at most {BYTES_PER_PIXEL * max_pixels:,} bytes of pixels, got {height} x "
+            f"{width} x {layout.channels} {dtype} = {claimed:,}; save it as 8-bit RGB, or segment a region of "
+            "it (--region on the command line, read_image(path, region=...) in Python)"
         )
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import tifffile
 
@@ -68,10 +68,11 @@ def choose_image(path: Path, tif: tifffile.TiffFile) -> Chosen:
     notices: tuple[str, ...] = ()
     if others and (index > 0 or not all(beside[i] for i in others)):
         chosen = layouts[index]
-        notices = (
-            f"{path.name}: the file holds {len(others) + 1} images; the largest that is no label or overview is "
-            f"read (number {index + 1}, {chosen.height} x {chosen.width} pixels)",
+        said = (
+            f"{path.name}: of the {len(others) + 1} images of the file, number {index + 1} is read "
+            f"({chosen.height} x {chosen.width} pixels), the largest that is no label or overview"
         )
+        notices = (said,)
     return Chosen(every[index], layouts[index], notices)
 
 
@@ -96,8 +97,8 @@ def _beside(tif: tifffile.TiffFile, every: list[Any]) -> list[bool]:
 def _scn_overviews(description: str) -> list[bool]:
     """Of the images of a Leica SCN file, those that show the whole slide."""
     try:
-        root = ElementTree.fromstring(description)  # checked by open_tiff
-    except ElementTree.ParseError:
+        root = ET.fromstring(description)  # noqa: S314  # open_tiff lets no entities pass
+    except ET.ParseError:
         return []
     overviews = []
     for collection in root.iterfind("{*}collection"):

@@ -15,8 +15,8 @@ _COLOUR_SAMPLES: Final = (3, 4)
 _RGB, _YCBCR = 2, 6
 
 THREE_PLANES: Final = (
-    "three planes may be red, green and blue: then save them as one RGB image (in Fiji: Image > Color > Merge "
-    "Channels, then RGB Color; in napari: right-click on the layer, Merge to RGB)"
+    "three planes may be red, green and blue: then save them as one RGB image (in Fiji: Image > Color > "
+    "Merge Channels, then RGB Color; in napari: right-click on the layer, Merge to RGB)"
 )
 
 
@@ -100,8 +100,8 @@ def check_colour_axes(path: Path, layout: Layout, photometric: int) -> None:
     if both or many or sizes.get("C", 1) not in (1, 3):
         channels = layout.channels if both or many else sizes["C"]
         raise InputError(
-            f"{path}: expected 1 channel, RGB or RGBA, got {channels} channels; save one channel, or three as "
-            "RGB"
+            f"{path}: expected 1 channel, RGB or RGBA, got {channels} channels; save one channel, or "
+            "three as RGB"
         )
 
 

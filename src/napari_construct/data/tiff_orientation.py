@@ -20,7 +20,7 @@ class Orientation(NamedTuple):
         return (width, height) if self.transpose else (height, width)
 
     def stored_part(self, rows: slice, columns: slice, height: int, width: int) -> tuple[slice, slice]:
-        """Stored rows and columns of a part of the shown picture; ``height``, ``width``: of the stored one."""
+        """Stored rows and columns of a part of the shown picture; ``height`` and ``width`` are stored."""
         shown_height, shown_width = self.shown_shape(height, width)
         if self.flip_rows:
             rows = slice(shown_height - rows.stop, shown_height - rows.start)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import logging
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, BinaryIO, Final
 
 import tifffile
 
+from napari_construct.exceptions import InputError
 from napari_construct.reading.regular import open_regular
 from napari_construct.reading.tiff_directories import check_directories
 from napari_construct.reading.tiff_xml import check_description, other_files
@@ -22,6 +24,19 @@ __all__ = ["open_tiff", "other_files"]
 
 # what tifffile has to say of unusual files is said by our errors and notices
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+_ERRORS: Final = (
+    tifffile.TiffFileError,
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    AttributeError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+)
 
 _OFF: Final = dict.fromkeys(("is_mmstack", "is_ndtiff", "is_micromanager", "is_scanimage", "is_eer"), False)
 """Kinds of TIFF that follow names of other files, or build pages without directories."""
@@ -52,7 +67,13 @@ def open_tiff(path: Path) -> Iterator[tifffile.TiffFile]:
 
 def _open(path: Path, stream: BinaryIO, **flags: bool) -> tifffile.TiffFile:
     stream.seek(0)
-    return tifffile.TiffFile(_Unnamed(stream), name=path.name, **_OFF, **flags)
+    try:
+        return tifffile.TiffFile(_Unnamed(stream), name=path.name, **_OFF, **flags)
+    except _ERRORS as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(
+            f"{path}: expected a complete image, the file is damaged or truncated ({reason}); get it again"
+        ) from error
 
 
 class _Unnamed(io.RawIOBase):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from napari_construct.exceptions import InputError
 
@@ -14,8 +14,8 @@ MAX_CLAIMED: Final = 5_000_000
 """Planes that the XML of one file may speak of; a list of them is built."""
 
 _COUNTS: Final = frozenset(
-    ("SizeC", "SizeZ", "SizeT", "SamplesPerPixel", "IFD", "NumPlanes", "PlaneCount")
-    + ("FirstC", "FirstZ", "FirstT", "c", "z", "r", "ifd")
+    {"SizeC", "SizeZ", "SizeT", "SamplesPerPixel", "IFD", "NumPlanes", "PlaneCount"}
+    | {"FirstC", "FirstZ", "FirstT", "c", "z", "r", "ifd"}
 )
 
 
@@ -38,7 +38,7 @@ def other_files(description: str, name: str) -> tuple[str, ...]:
                 (element.text or "").strip() == own if own else file.lower() == name.lower()
             ):
                 names[file] = None
-    except (ElementTree.ParseError, ValueError, RecursionError):
+    except (ET.ParseError, ValueError, RecursionError):
         return ()
     return tuple(names)
 
@@ -75,13 +75,13 @@ def check_description(path: Path, description: str, areas: Sequence[int]) -> Non
                 smallest = max(areas, default=1)
             if claimed > MAX_CLAIMED or max(_numbers(element.attrib).values(), default=0) > MAX_CLAIMED:
                 raise _absurd(path, f"more than {MAX_CLAIMED:,} planes in its XML")
-    except (ElementTree.ParseError, RecursionError):
+    except (ET.ParseError, RecursionError):
         return
 
 
 def _elements(description: str) -> Iterator[tuple[str, str, Any]]:
     """Event, name and element: the root as it starts, all others as they end; forgotten one after another."""
-    parser = ElementTree.XMLPullParser(("start", "end"))
+    parser = ET.XMLPullParser(("start", "end"))
     for start in range(0, len(description), 2**16):
         parser.feed(description[start : start + 2**16])
         for event, element in parser.read_events():
