@@ -315,7 +315,7 @@ def test_further_images_in_a_file_are_mentioned(tissue, tmp_path):
     image = read_image(tmp_path / "a.tif")
     np.testing.assert_array_equal(image.pixels, tissue[1])
     assert len(image.notices) == 1
-    assert "holds 2 images" in image.notices[0]
+    assert "of the 2 images" in image.notices[0]
     assert "256 x 256" in image.notices[0]
 
 

@@ -39,8 +39,8 @@ def check_bytes(
     if claimed > BYTES_PER_PIXEL * max_pixels:
         raise InputError(
             f"{path}: expected at most {BYTES_PER_PIXEL * max_pixels:,} bytes of pixels, got {height} x "
-            f"{width} x {layout.channels} {dtype} = {claimed:,}; save it as 8-bit RGB, or segment a region of "
-            "it (--region on the command line, read_image(path, region=...) in Python)"
+            f"{width} x {layout.channels} {dtype} = {claimed:,}; save it as 8-bit RGB, or segment a region "
+            "of it (--region on the command line, read_image(path, region=...) in Python)"
         )
 
 

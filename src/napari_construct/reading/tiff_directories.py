@@ -139,8 +139,6 @@ def _codes(stream: BinaryIO, size: int, offset: int) -> set[int]:
 def _directory(path: Path, stream: BinaryIO, size: int, layout: _Format, offset: int, tally: _Tally) -> int:
     """Count one directory; the offset of the next one, 0 after the last."""
     tally.directories += 1
-    if tally.directories > MAX_DIRECTORIES:
-        raise _damaged(path, f"it claims more than {MAX_DIRECTORIES:,} directories")
     if not 8 <= offset < size:
         raise _damaged(path, f"a directory would lie at byte {offset:,}, the file ends at byte {size:,}")
     stream.seek(offset)
@@ -162,6 +160,8 @@ def _directory(path: Path, stream: BinaryIO, size: int, layout: _Format, offset:
         if code in sides and kind in (3, 4):
             value = layout.order + ("H" if kind == 3 else "I")
             sides[code] = struct.unpack_from(value, entry, layout.entry - layout.inside)[0]
+    if tally.directories > MAX_DIRECTORIES:
+        raise _damaged(path, f"it claims more than {MAX_DIRECTORIES:,} directories")
     tally.areas.append(sides[_WIDTH] * sides[_LENGTH])
     after = entries[length:]
     return struct.unpack(layout.order + layout.offset, after)[0] if len(after) == following else 0
