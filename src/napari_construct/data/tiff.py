@@ -98,9 +98,9 @@ def read_tiff(
         check_size(path, height, width, max_pixels, min_side, remedy=_REGION)
         check_bytes(path, layout, height, width, series.dtype, max_pixels)
         part = orientation.stored_part(rows, columns, layout.height, layout.width)
-        array, missing, rgb = decode(path, series, layout, plane or 0, part, max_pixels)
+        array, missing = decode(path, series, layout, plane or 0, part, max_pixels)
         notices = (*_notices(path, tif, chosen, plane), *missing)
-        if colours and not rgb:
+        if colours:
             array, more = stored_colours(path, array, page, samples=layout.colour_axis != "C")
             notices += more
         if any(orientation):

@@ -26,7 +26,7 @@ _HEADERS: Final[dict[int, Any]] = {
 }
 """By compression: who reads the size that a segment itself claims."""
 
-_UNCOMPRESSED: Final = 1
+_UNCOMPRESSED, _SEPARATE = 1, 2
 _SLACK: Final = 4
 """How many times larger than its place in the image a segment may be: decoders pad."""
 
@@ -86,16 +86,7 @@ def check_segments(
         A notice if segments are left out of the file.
     """
     keyframe = page.keyframe
-    if not keyframe.chunks or not keyframe.chunked:
-        raise damaged(path, "strips or tiles without size")
-    area = int(np.prod(keyframe.chunks[:2] if len(keyframe.chunks) < 3 else _sides(keyframe), dtype=object))
-    if area > max_pixels and not (int(keyframe.compression) == _UNCOMPRESSED and page.is_memmappable):
-        kind = "tile" if keyframe.is_tiled else "strip"
-        if keyframe.is_tiled and area > 4 * keyframe.imagewidth * keyframe.imagelength:
-            raise damaged(path, f"tiles of {area:,} pixels")
-        raise unsupported(path, f"one {kind} of {area:,} pixels", "save it in tiles of 512 x 512 pixels")
-    if area * keyframe.dtype.itemsize * keyframe.chunks[-1] > 4 * BYTES_PER_PIXEL * max_pixels:
-        raise damaged(path, f"segments of {area:,} pixels with {keyframe.chunks[-1]} samples")
+    area = _check_area(path, keyframe, max_pixels)
     offsets, counts = page.dataoffsets, page.databytecounts
     expected = int(np.prod(keyframe.chunked, dtype=object))
     if min(len(offsets), len(counts)) < expected and not page.is_contiguous:
@@ -104,7 +95,7 @@ def check_segments(
     for offset, count in zip(offsets, counts, strict=False):
         if offset + count > file_size:
             raise damaged(path, f"image data end at byte {offset + count}, the file at byte {file_size}")
-    wanted = [i for i in _overlapping(keyframe, rows, columns) if i < min(len(offsets), len(counts))]
+    wanted = [i for i in segments_inside(keyframe, rows, columns) if i < min(len(offsets), len(counts))]
     _check_headers(path, page, [i for i in wanted if counts[i]], area)
     empty = sum(not (counts[i] and offsets[i]) for i in wanted)
     if not empty:
@@ -114,16 +105,47 @@ def check_segments(
     )
 
 
-def _sides(page: Any) -> tuple[int, int]:
+def _check_area(path: Path, page: Any, max_pixels: int) -> int:
+    """Pixels of a strip or tile, which is decoded as a whole."""
+    if not page.chunks or not page.chunked:
+        raise damaged(path, "strips or tiles without size")
+    height, width = sides_of(page)
+    area = int(height) * int(width)
+    if has_plain_rows(page):  # read by rows
+        return area
+    if page.is_tiled and area > max(max_pixels, 4 * page.imagewidth * page.imagelength):
+        raise damaged(path, f"tiles of {area:,} pixels")
+    samples = 1 if int(page.planarconfig) == _SEPARATE else page.samplesperpixel
+    itemsize = 1 if page.dtype is None else page.dtype.itemsize
+    if area > max_pixels or area * samples * itemsize > BYTES_PER_PIXEL * max_pixels:
+        kind = "tile" if page.is_tiled else "strip"
+        raise unsupported(path, f"one {kind} of {area:,} pixels", "save it in tiles of 512 x 512 pixels")
+    return area
+
+
+def has_plain_rows(page: Any) -> bool:
+    """Whether the rows of a page follow each other in the file as they are, whatever its strips."""
+    return bool(
+        int(page.compression) == _UNCOMPRESSED
+        and page.is_contiguous
+        and not page.is_tiled
+        and int(page.fillorder) == 1
+        and int(page.predictor) == 1
+        and page.bitspersample in (8, 16, 32, 64)
+        and int(page.sampleformat) in (1, 2, 3)
+    )
+
+
+def sides_of(page: Any) -> tuple[int, int]:
     """Rows and columns of a strip or tile."""
     if page.is_tiled:
         return page.tilelength, page.tilewidth
     return min(page.rowsperstrip, page.imagelength) or page.imagelength, page.imagewidth
 
 
-def _overlapping(page: Any, rows: slice, columns: slice) -> Iterator[int]:
+def segments_inside(page: Any, rows: slice, columns: slice) -> Iterator[int]:
     """Indices of the segments that hold pixels of a part: planes, then rows, then columns of segments."""
-    height, width = (max(1, side) for side in _sides(page))
+    height, width = (max(1, side) for side in sides_of(page))
     down, across = -(-page.imagelength // height), -(-page.imagewidth // width)
     total = int(np.prod(page.chunked, dtype=object))
     for plane in range(max(1, total // max(1, down * across))):

@@ -182,7 +182,7 @@ def _eight_bit(path: Path, array: NDArray[Any], page: Any) -> tuple[NDArray[Any]
     if array.dtype.kind != "u" or depth == 8 * array.dtype.itemsize:
         return array, ()
     notices = () if depth < 8 else (f"{path.name}: {depth}-bit values are scaled to 8-bit",)
-    return _scaled(array, 2**depth - 1), notices
+    return _scaled(array, float(2**depth - 1)), notices
 
 
 def _scaled(array: NDArray[Any], full: float) -> NDArray[np.uint8]:

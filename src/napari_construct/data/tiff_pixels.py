@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from PIL import TiffImagePlugin
 
-from napari_construct.data.limits import damaged, unsupported
-from napari_construct.data.tiff_checks import check_decodable, check_segments
+from napari_construct.data.limits import damaged
+from napari_construct.data.tiff_checks import check_decodable, check_segments, has_plain_rows
 from napari_construct.data.tiff_layout import Layout
-
-_YCBCR: Final = 6
-_JPEGS: Final = frozenset({6, 7, 34892, 33007})
+from napari_construct.data.tiff_subsampled import is_subsampled, unpack
 
 
 def decode(
@@ -25,7 +22,7 @@ def decode(
     plane: int,
     part: tuple[slice, slice],
     max_pixels: int,
-) -> tuple[NDArray[Any], tuple[str, ...], bool]:
+) -> tuple[NDArray[Any], tuple[str, ...]]:
     """Samples of a plane.
 
     Parameters
@@ -47,8 +44,6 @@ def decode(
         (h, w) or (h, w, c) in the type of the file.
     notices : tuple of str
         What is missing.
-    rgb : bool
-        Whether the library has turned the samples into RGB already.
 
     Raises
     ------
@@ -57,26 +52,28 @@ def decode(
     """
     page = series.keyframe
     size = page.parent.filehandle.size
-    if page.is_subsampled and int(page.photometric) == _YCBCR and int(page.compression) not in _JPEGS:
-        notice = f"{path.name}: converted from YCbCr with fewer colour samples to RGB"
-        return _with_pillow(path, series, layout, plane, part), (notice,), True
-    check_decodable(path, page)
+    packed = is_subsampled(page)
+    if not packed:
+        check_decodable(path, page)
     whole = slice(0, page.imagelength), slice(0, page.imagewidth)
     shown = whole if layout.rows_as_pages else part
     notices: list[str] = []
-    for stored in _pages_of(path, series, layout, plane):
+    pages = _pages_of(path, series, layout, plane)
+    for stored in pages:
         notices += check_segments(path, stored, size, max_pixels, *shown)
+    if packed and len(pages) == 1:
+        return unpack(path, pages[0], part), tuple(notices)
     if series.dataoffset is not None and series.dataoffset + series.nbytes > size:
         raise damaged(path, "it ends before its last plane")
     everything = part == (slice(0, layout.height), slice(0, layout.width))
     if not layout.planes and (everything or layout.rows_as_pages):
         array = _selected(series.asarray(), layout, 0, part)
-    elif not layout.planes and page.is_memmappable and len(series.pages) == 1 and not layout.rows_as_pages:
+    elif not layout.planes and has_plain_rows(page) and len(series.pages) == 1 and not layout.rows_as_pages:
         array = _rows_of_file(page, layout, part)
     else:
         with series.aszarr(level=0) as store:
             array = _selected(zarr.open(store, mode="r"), layout, plane, part)
-    return array, tuple(dict.fromkeys(notices)), False
+    return array, tuple(dict.fromkeys(notices))
 
 
 def _selected(stored: Any, layout: Layout, plane: int, part: tuple[slice, slice]) -> NDArray[Any]:
@@ -126,41 +123,3 @@ def _pages_of(path: Path, series: Any, layout: Layout, plane: int) -> list[Any]:
     if any(page is None for page in pages):
         raise damaged(path, "a plane that its description names is missing")
     return pages
-
-
-def _with_pillow(
-    path: Path, series: Any, layout: Layout, plane: int, part: tuple[slice, slice]
-) -> NDArray[np.uint8]:
-    """RGB of a page of subsampled YCbCr, which libtiff reads."""
-    stored = _pages_of(path, series, layout, plane)
-    stream = series.parent.filehandle
-    if len(stored) != 1 or not isinstance(stored[0].index, int):
-        raise unsupported(path, "YCbCr with fewer colour samples in several pages", "save it as RGB")
-    check_segments(path, stored[0], stream.size, layout.height * layout.width, *part)
-    stream.seek(0)
-    try:
-        image: Any = TiffImagePlugin.TiffImageFile(_Reader(stream))
-        image.seek(stored[0].index)
-        rgb = np.asarray(image.convert("RGB"))
-    except (NotImplementedError, SyntaxError) as error:
-        raise unsupported(path, f"YCbCr with fewer colour samples ({error})", "save it as RGB") from error
-    if rgb.shape[:2] != (layout.height, layout.width):
-        raise unsupported(path, "YCbCr with fewer colour samples in this packing", "save it as RGB")
-    return rgb[part]
-
-
-class _Reader:
-    """A tifffile.FileHandle as a stream for Pillow."""
-
-    def __init__(self, handle: Any) -> None:
-        self._handle = handle
-
-    def read(self, size: int = -1) -> bytes:
-        found: bytes = self._handle.read(size)
-        return found
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return int(self._handle.seek(offset, whence))
-
-    def tell(self) -> int:
-        return int(self._handle.tell())
