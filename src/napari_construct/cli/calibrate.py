@@ -25,7 +25,10 @@ def calibrate(
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Checkpoint to write, FILE.construct.")],
-    mpp: Annotated[float | None, typer.Option("--mpp", help="Micrometres per pixel of the data.")] = None,
+    mpp: Annotated[
+        float | None,
+        options.mpp_option("Micrometres per pixel of the data."),
+    ] = None,
     offsets: Annotated[bool, typer.Option("--offsets", help="Also fit the class balance.")] = False,
     encoder_weights: options.EncoderWeights = None,
     any_encoder: options.AnyEncoder = False,

@@ -45,7 +45,10 @@ def second_stage(
         ),
     ] = None,
     crf: options.CrfOfModel = None,
-    mpp: Annotated[float | None, typer.Option("--mpp", help="Micrometres per pixel of the patches.")] = None,
+    mpp: Annotated[
+        float | None,
+        options.mpp_option("Micrometres per pixel of the patches."),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Random seed. Equal seeds give equal runs on a CPU.")
     ] = None,

@@ -129,10 +129,10 @@ def _one(
     from napari_construct.results.files import write_result
 
     image = read_image(path, region=part)
-    pixels = image.pixels
+    pixels, valid = image.pixels, image.valid
     for notice in image.notices:
         bars.say(f"note: {notice}")
-    steps = segment_steps(pixels, predictor, settings, mpp=image.mpp, name=path.name)
+    steps = segment_steps(pixels, predictor, settings, mpp=image.mpp, name=path.name, valid=valid)
     result = bars.follow(steps, path.name)
     files = write_result(output, _stem(path), pixels, result, image.notices, overwrite=overwrite)
     return {
@@ -140,7 +140,7 @@ def _one(
         "files": {kind: str(file) for kind, file in files.items()},
         "areas": result.areas(),
         "presence": result.record["presence"],
-        "mean_confidence": float(result.confidence.mean()),
+        "mean_confidence": float(result.confidence[... if valid is None else valid].mean()),
         "erased_regions": 0 if result.refinement is None else len(result.refinement.erased),
     }
 

@@ -11,21 +11,15 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_construct.data.limits import (
-    DECODER_ERRORS,
-    MIN_SIDE,
-    check_size,
-    damaged,
-    unsupported,
-)
+from napari_construct.data.limits import DECODER_ERRORS, MIN_SIDE, check_size, damaged, unsupported
+from napari_construct.data.orientation import TAG, orientation_of
 from napari_construct.data.regions import Region, inside
-from napari_construct.data.resolution import mpp_from_tiff
 from napari_construct.data.tiff_checks import check_bytes
 from napari_construct.data.tiff_choice import Chosen, choose_image
 from napari_construct.data.tiff_colours import check_photometric, stored_colours
 from napari_construct.data.tiff_layout import THREE_PLANES, check_colour_axes, check_single
-from napari_construct.data.tiff_orientation import orientation_of
 from napari_construct.data.tiff_pixels import decode
+from napari_construct.data.tiff_resolution import pixel_size_of_tiff
 from napari_construct.exceptions import InputError
 from napari_construct.reading.tiff_file import open_tiff, other_files
 
@@ -91,7 +85,7 @@ def read_tiff(
             check_single(path, layout)
         if colours:
             check_photometric(path, page)
-        orientation = orientation_of(page)
+        orientation = orientation_of(page.tags.valueof(TAG))
         shown = orientation.shown_shape(layout.height, layout.width)
         rows, columns = inside(path, region, *shown)
         height, width = rows.stop - rows.start, columns.stop - columns.start
@@ -103,10 +97,10 @@ def read_tiff(
         if colours:
             array, more = stored_colours(path, array, page, samples=layout.colour_axis != "C")
             notices += more
-        if any(orientation):
-            notices += (f"{path.name}: turned as its orientation tag says",)
+        notices += orientation.notice(path.name)
         array = np.ascontiguousarray(orientation.show(array))
-        return TiffPlane(array, mpp_from_tiff(tif, series), notices)
+        size = pixel_size_of_tiff(tif, page, name=path.name)
+        return TiffPlane(array, size.mpp, notices + size.notices)
 
 
 def read_stored_stack(path: Path, *, max_pixels: int) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""The orientation tag of TIFF 6.0 (274): where the first row and the first column of a picture lie."""
+"""The orientation that EXIF and TIFF 6.0 state (tag 274): where the first row and the first column lie."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+TAG: Final = 274
+
 
 class Orientation(NamedTuple):
     """How stored rows and columns become shown ones: first transposed, then turned round."""
@@ -14,6 +16,7 @@ class Orientation(NamedTuple):
     transpose: bool = False
     flip_rows: bool = False
     flip_columns: bool = False
+    words: str = ""
 
     def shown_shape(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns of the picture that is shown."""
@@ -34,20 +37,30 @@ class Orientation(NamedTuple):
             array = np.swapaxes(array, 0, 1)
         return array[:: -1 if self.flip_rows else 1, :: -1 if self.flip_columns else 1]
 
+    def notice(self, short: str) -> tuple[str, ...]:
+        """What was done to a picture; nothing where it is stored as it is shown."""
+        if not self.words:
+            return ()
+        return (f"{short}: {self.words}, as its orientation tag states and viewers show it",)
 
-_TAG: Final = 274
+
 _ORIENTATIONS: Final = {
-    2: Orientation(flip_columns=True),
-    3: Orientation(flip_rows=True, flip_columns=True),
-    4: Orientation(flip_rows=True),
-    5: Orientation(transpose=True),
-    6: Orientation(transpose=True, flip_columns=True),
-    7: Orientation(transpose=True, flip_rows=True, flip_columns=True),
-    8: Orientation(transpose=True, flip_rows=True),
+    2: Orientation(flip_columns=True, words="mirrored left to right"),
+    3: Orientation(flip_rows=True, flip_columns=True, words="turned by 180 degrees"),
+    4: Orientation(flip_rows=True, words="mirrored top to bottom"),
+    5: Orientation(transpose=True, words="mirrored at its diagonal"),
+    6: Orientation(transpose=True, flip_columns=True, words="turned by 90 degrees clockwise"),
+    7: Orientation(transpose=True, flip_rows=True, flip_columns=True, words="mirrored at its other diagonal"),
+    8: Orientation(transpose=True, flip_rows=True, words="turned by 90 degrees anticlockwise"),
 }
 
 
-def orientation_of(page: Any) -> Orientation:
-    """The orientation of a page; as stored where the tag is missing or says nothing."""
-    value = page.tags.valueof(_TAG)
+def orientation_of(value: object) -> Orientation:
+    """The orientation that a value of the tag means; as stored where it is missing or says nothing."""
     return _ORIENTATIONS.get(value, Orientation()) if isinstance(value, int) else Orientation()
+
+
+def upright(array: NDArray[Any], value: object, short: str) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Pixels (h, w) or (h, w, c) as viewers show them, and a notice where they are stored otherwise."""
+    orientation = orientation_of(value)
+    return np.ascontiguousarray(orientation.show(array)), orientation.notice(short)
