@@ -133,8 +133,7 @@ def test_other_scanners_and_programs() -> None:
     scn = (
         '<scn xmlns="http://www.leica-microsystems.com/scn/2010/10/01"><collection><image><pixels '
         'sizeX="100" sizeY="200"><dimension sizeX="100"/></pixels><view sizeX="1600000" sizeY="3200000"/>'
-        '</image><image><pixels sizeX="4000" sizeY="2000"/><view sizeX="1000000" sizeY="500000" offsetX="0"/>'
-        "</image>"
+        '</image><image><pixels sizeX="4000" sizeY="2000"/><view sizeX="1000000" sizeY="500000"/></image>'
     )
     assert from_scn(scn, 100)[:2] == (16, 16)
     assert from_scn(scn, 4000)[:2] == (0.25, 0.25)

@@ -66,8 +66,9 @@ def cam_steps(
     if valid is not None:
         _check_valid(valid, image, name)
     started, clock = datetime.now(UTC), time.perf_counter()
-    seen = prepare_image(image, predictor, settings, mpp=mpp, name=name, maps=len(predictor.classes))
     views = VIEWS[settings.views or predictor.calibration.views]
+    k = len(predictor.classes)
+    seen = prepare_image(image, predictor, settings, mpp=mpp, name=name, maps=k, views=len(views))
     maps, stride = yield from stitched_maps(seen, predictor, views=views)
     return Activation(
         image=image,
