@@ -263,3 +263,42 @@ def test_masks_are_read_as_stored(tmp_path):
         np.testing.assert_array_equal(
             read_mask(write_page(tmp_path / "m.tif", indices, photometric, bits)), indices[..., 0]
         )
+
+
+def test_palette_with_alpha(tmp_path):
+    from napari_construct.data.tiff import read_tiff
+
+    picture = Image.fromarray(_noise((32, 32), 3, 8).astype(np.uint8)).convert("P")
+    picture.putalpha(Image.new("L", (32, 32), 77))
+    path = tmp_path / "a.tif"
+    picture.convert("PA").save(path)
+    array = read_tiff(path, max_pixels=10**6).array
+    assert array.shape == (32, 32, 4)
+    assert (array[..., 3] == 77).all()
+
+
+@pytest.mark.parametrize("converted", [False, True])
+def test_aperio_jpeg_2000_of_ycbcr(tmp_path, converted):
+    """Compression 33003 holds YCbCr, unless the codestream says that its components are mixed from RGB."""
+    imagecodecs = pytest.importorskip("imagecodecs")
+    rgb = np.full((64, 64, 3), (200, 120, 160), np.uint8)
+    rgb[:, 30:] = (90, 60, 140)
+    stored = rgb if converted else np.asarray(Image.fromarray(rgb).convert("YCbCr"))
+    stream = imagecodecs.jpeg2k_encode(stored, codecformat="J2K", mct=converted, level=0, reversible=True)
+    tags, _ = page(rgb.astype(np.uint32), RGB, 8, tile=64)
+    tags[259] = ("H", [33003])
+    (tmp_path / "a.tif").write_bytes(tiff_bytes([(tags, [stream])], tiled=True))
+    assert np.abs(read_image(tmp_path / "a.tif").pixels.astype(int) - rgb).max() <= 3
+
+
+@settings(max_examples=15, deadline=None)
+@given(SIDES, st.sampled_from([8, 12, 16]), PACKING)
+def test_converted_samples_keep_their_range(sides, bits, packing):
+    """After white-is-zero and YCbCr the largest value says nothing of the depth."""
+    faint = np.full((*sides, 1), 2**bits - 1 - (2**bits) // 50, np.uint32)
+    pixels = _read(faint, WHITE, bits, **packing).pixels
+    assert np.abs(pixels - 255 / 50).max() <= 1.5
+    grey = np.full((*sides, 3), 2 ** (bits - 1), np.uint32)
+    grey[..., 0] = 2**bits // 50
+    pixels = _read(grey, YCBCR, bits, extra={530: ("H", [1, 1])}, **packing).pixels
+    assert np.abs(pixels - 255 / 50).max() <= 1.5

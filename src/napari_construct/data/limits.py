@@ -35,6 +35,13 @@ DECODER_ERRORS: Final = (
 """What Pillow, tifffile and the codecs raise on a damaged file."""
 
 
+WHOLE: Final = (
+    "save it as a tiled TIFF (QuPath, vips) and segment a region of it (--region on the command line), or "
+    "raise max_pixels in Python"
+)
+"""What to do with a large file whose format is decoded as a whole."""
+
+
 def check_size(
     name: str | Path,
     height: int,

@@ -16,7 +16,7 @@ from PIL import BmpImagePlugin, Image, Jpeg2KImagePlugin, JpegImagePlugin, PngIm
 from napari_construct.data.exif import dpi_of, read_exif, stated_orientation
 from napari_construct.data.formats import image_format
 from napari_construct.data.headers import Header, jpeg2000_header, jpeg_header, webp_size
-from napari_construct.data.limits import DECODER_ERRORS, check_size, damaged
+from napari_construct.data.limits import DECODER_ERRORS, WHOLE, check_size, damaged
 from napari_construct.data.orientation import upright
 from napari_construct.data.png import Png, read_chunks
 from napari_construct.data.resolution import Stated, chosen, from_dpi
@@ -36,12 +36,6 @@ _PLUGINS: Final[dict[str, Any]] = {
 
 _NO_RGB: Final = {"CMYK": "CMYK", "LAB": "CIELAB"}
 """Modes of Pillow without a plain way to RGB: colours depend on inks or on a profile."""
-
-WHOLE: Final = (
-    "save it as a tiled TIFF (QuPath, vips) and segment a region of it (--region on the command line), or "
-    "raise max_pixels in Python"
-)
-"""What to do with a large file whose format is decoded as a whole."""
 
 
 def read_pillow(path: Path, max_pixels: int) -> tuple[NDArray[Any], float | None, tuple[str, ...]]:

@@ -17,7 +17,7 @@ from napari_construct.data.regions import Region, inside
 from napari_construct.data.tiff_checks import check_bytes
 from napari_construct.data.tiff_choice import Chosen, choose_image
 from napari_construct.data.tiff_colours import check_photometric, stored_colours
-from napari_construct.data.tiff_layout import THREE_PLANES, check_colour_axes, check_single
+from napari_construct.data.tiff_layout import MAY_BE_COLOURS, check_colour_axes, check_single
 from napari_construct.data.tiff_pixels import decode
 from napari_construct.data.tiff_resolution import pixel_size_of_tiff
 from napari_construct.exceptions import InputError
@@ -167,8 +167,10 @@ def _notices(path: Path, tif: Any, chosen: Chosen, plane: int | None) -> tuple[s
             f"{path.name}: {layout.height} pages of {layout.width} x {layout.channels} pixels are read as "
             "the rows of one RGB picture"
         )
-    if plane is not None and layout.planes == (3,):
-        notices.append(f"{path.name}: one of three planes is read as greyscale; {THREE_PLANES}")
+    if plane is not None and layout.may_be_colours:
+        notices.append(
+            f"{path.name}: one of {layout.planes[0]} planes is read as greyscale; {MAY_BE_COLOURS}"
+        )
     if others := other_files(tif.pages.first.description, path.name):
         notices.append(
             f"{path.name}: its description names {len(others)} other file(s) of its set, which are not read; "

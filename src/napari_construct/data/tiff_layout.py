@@ -14,9 +14,9 @@ _COLOUR: Final = "SC"
 _COLOUR_SAMPLES: Final = (3, 4)
 _RGB, _YCBCR = 2, 6
 
-THREE_PLANES: Final = (
-    "three planes may be red, green and blue: then save them as one RGB image (in Fiji: Image > Color > "
-    "Merge Channels, then RGB Color; in napari: right-click on the layer, Merge to RGB)"
+MAY_BE_COLOURS: Final = (
+    "if the planes are red, green and blue, save them as one RGB image (Fiji: Image > Color > Stack to RGB; "
+    "Python: tifffile.imwrite(new, numpy.moveaxis(tifffile.imread(old), 0, -1), photometric='rgb'))"
 )
 
 
@@ -66,6 +66,11 @@ class Layout:
         pairs = zip(self.axes, self.shape, strict=True)
         return tuple(n for a, n in pairs if a not in "YX" + _COLOUR and n > 1)
 
+    @property
+    def may_be_colours(self) -> bool:
+        """Whether the planes may be red, green, blue, and alpha, of one picture."""
+        return not self.colour_axis and self.planes in {(n,) for n in _COLOUR_SAMPLES}
+
 
 def layout_of(series: Any) -> Layout:
     """The axes of a series of tifffile."""
@@ -114,7 +119,7 @@ def check_single(path: Path, layout: Layout) -> None:
         With what to do, also where the planes may be colours.
     """
     if layout.planes:
-        colours = f"; {THREE_PLANES}" if layout.planes == (3,) else ""
+        colours = f"; {MAY_BE_COLOURS}" if layout.may_be_colours else ""
         raise InputError(
             f"{path}: expected one plane (rows, columns and colour), got axes {layout.axes} of shape "
             f"{layout.shape}; save one plane of the stack as its own file, or segment all planes with batch"
