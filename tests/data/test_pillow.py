@@ -174,7 +174,7 @@ def test_orientation_is_applied(tmp_path: Path, kind: str, orientation: int) -> 
     path = _save(tmp_path / f"a.{kind}", image, exif=exif, **options)
     found = read_image(path)
     np.testing.assert_array_equal(found.pixels, _turned(np.asarray(Image.open(path)), orientation))
-    assert any(f"({orientation})" in text and "orientation" in text for text in found.notices)
+    assert any("orientation tag" in text for text in found.notices)
 
 
 def test_orientation_turns_transparency_too(tmp_path: Path) -> None:

@@ -98,9 +98,11 @@ def test_ome(attributes: str, mpp: float | None, prefix: str) -> None:
 
 
 def test_ome_of_the_image_that_is_read() -> None:
-    xml = "<OME>" + "".join(f'<Pixels PhysicalSizeX="{size}"/>' for size in (8, 0.25, 2)) + "</OME>"
-    assert [from_ome(xml, i).x for i in range(3)] == [8, 0.25, 2]
-    assert from_ome(xml, 3) is None
+    sizes = {30: 8, 4000: 0.25, 40: 2}
+    parts = (f'<Pixels SizeX="{w}" SizeY="{w}" PhysicalSizeX="{size}"/>' for w, size in sizes.items())
+    xml = "<OME>" + "".join(parts) + "</OME>"
+    assert [from_ome(xml, w, w).x for w in sizes] == list(sizes.values())
+    assert from_ome(xml, 7, 7) is None
 
 
 @pytest.mark.parametrize(

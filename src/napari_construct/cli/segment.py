@@ -124,15 +124,12 @@ def _one(
     bars: Bars,
     overwrite: bool,
 ) -> dict[str, Any]:
-    import numpy as np
-
     from napari_construct.data.images import read_image
     from napari_construct.inference.segment import segment_steps
     from napari_construct.results.files import write_result
 
-    image = read_image(path)
-    pixels = image.pixels if part is None else np.ascontiguousarray(image.pixels[part])
-    valid = image.valid if part is None or image.valid is None else image.valid[part]
+    image = read_image(path, region=part)
+    pixels, valid = image.pixels, image.valid
     for notice in image.notices:
         bars.say(f"note: {notice}")
     steps = segment_steps(pixels, predictor, settings, mpp=image.mpp, name=path.name, valid=valid)

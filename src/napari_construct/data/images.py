@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from napari_construct.data.formats import image_format
 from napari_construct.data.limits import MAX_PIXELS
 from napari_construct.data.pillow import read_pillow
+from napari_construct.data.regions import Region, inside
 from napari_construct.data.rgb import as_rgb, as_shown
 from napari_construct.data.tiff import read_tiff
 from napari_construct.types import BoolMask, PathLike, RGBImage, ShortRepr
@@ -59,15 +60,20 @@ class ImageFile(ShortRepr):
         return np.where(self.valid, mask, NO_DATA).astype(np.uint8)
 
 
-def read_image(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> ImageFile:
+def read_image(path: PathLike, *, max_pixels: int = MAX_PIXELS, region: Region | None = None) -> ImageFile:
     """Read a PNG, JPEG, BMP, JPEG 2000, WebP, TIFF, OME-TIFF or SVS file; of a pyramid, level 0.
+
+    Of a TIFF with several images, the largest is read that is no label or overview.
 
     Parameters
     ----------
     path : str or path
         The file; its first bytes decide the format, not its suffix.
     max_pixels : int
-        Refuse larger images before decoding them. Default 100 million.
+        Refuse larger images, or regions, before decoding them. Default 100 million.
+    region : tuple of slice, optional
+        Rows and columns to read. Of a TIFF only their tiles are decoded, so that the file may be larger than
+        ``max_pixels``.
 
     Returns
     -------
@@ -83,9 +89,10 @@ def read_image(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> ImageFile:
     """
     path = Path(path)
     if image_format(path) == "tiff":
-        plane = read_tiff(path, max_pixels=max_pixels)
+        plane = read_tiff(path, max_pixels=max_pixels, region=region)
         array, mpp, notices = plane.array, plane.mpp, plane.notices
     else:
         array, mpp, notices = read_pillow(path, max_pixels)
+        array = array[inside(path, region, *array.shape[:2])]
     shown = as_shown(array, name=str(path), max_pixels=max_pixels)
     return ImageFile(shown.rgb, mpp, notices + shown.notices, path, shown.valid)

@@ -11,8 +11,9 @@ from typing import Any, Final, TypeAlias
 
 from PIL import Image
 
+from napari_construct.data.exif import read_exif, stated_orientation
 from napari_construct.data.images import ImageFile, read_image
-from napari_construct.data.orientation import orientation_of, read_exif
+from napari_construct.data.orientation import orientation_of
 from napari_construct.data.pillow import plain
 from napari_construct.data.rgb import as_shown
 from napari_construct.exceptions import InputError
@@ -79,10 +80,11 @@ def _plain_array(image: Any, name: str) -> Any:
 
 def _turned_notice(image: Any, name: str) -> tuple[str, ...]:
     """What to say of a Pillow image that viewers show turned: the result lies on its pixels as they are."""
-    if not isinstance(image, Image.Image) or (found := orientation_of(read_exif(image))) == 1:
+    stated = stated_orientation(read_exif(image)) if isinstance(image, Image.Image) else None
+    if not orientation_of(stated).words:
         return ()
     text = (
-        f"{name}: its EXIF orientation ({found}) is not applied, so that the result lies on these pixels; "
+        f"{name}: its EXIF orientation ({stated}) is not applied, so that the result lies on these pixels; "
         "apply it before with PIL.ImageOps.exif_transpose, or give the path"
     )
     return (text,)

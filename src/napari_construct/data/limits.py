@@ -35,12 +35,27 @@ DECODER_ERRORS: Final = (
 """What Pillow, tifffile and the codecs raise on a damaged file."""
 
 
-def check_size(name: str | Path, height: int, width: int, max_pixels: int, min_side: int = MIN_SIDE) -> None:
+WHOLE: Final = (
+    "save it as a tiled TIFF (QuPath, vips) and segment a region of it (--region on the command line), or "
+    "raise max_pixels in Python"
+)
+"""What to do with a large file whose format is decoded as a whole."""
+
+
+def check_size(
+    name: str | Path,
+    height: int,
+    width: int,
+    max_pixels: int,
+    min_side: int = MIN_SIDE,
+    *,
+    remedy: str = "take a part of it (a slice of the array; the part on view in napari)",
+) -> None:
     """Refuse an image with too many pixels or too short a side, before memory is taken for it."""
     if height * width > max_pixels:
         raise InputError(
             f"{name}: expected at most {max_pixels:,} pixels, got {height} x {width} = {height * width:,}; "
-            "cut out a region or raise the limit (max_pixels)"
+            f"{remedy}"
         )
     if min(height, width) < min_side:
         raise InputError(
@@ -65,3 +80,8 @@ def damaged(path: Path, reason: object) -> InputError:
     return InputError(
         f"{path}: expected a complete image, the file is damaged or truncated ({detail}); get it again"
     )
+
+
+def unsupported(path: Path, reason: str, remedy: str) -> InputError:
+    """The error for a whole file with a feature that no library here reads."""
+    return InputError(f"{path}: expected RGB or greyscale in a common form, got {reason[:200]}; {remedy}")

@@ -1,67 +1,66 @@
-"""How a camera was held, as EXIF states it, applied to pixels."""
+"""The orientation that EXIF and TIFF 6.0 state (tag 274): where the first row and the first column lie."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-
-from napari_construct.data.limits import DECODER_ERRORS
 
 TAG: Final = 274
-"""EXIF tag ``Orientation``: where row 0 and column 0 lie in the picture that viewers show."""
 
-_RESOLUTION: Final = (282, 283, 296)
 
-_MOVES: Final[dict[int, tuple[str, Callable[[NDArray[Any]], NDArray[Any]]]]] = {
-    2: ("mirrored left to right", lambda a: a[:, ::-1]),
-    3: ("turned by 180 degrees", lambda a: a[::-1, ::-1]),
-    4: ("mirrored top to bottom", lambda a: a[::-1]),
-    5: ("mirrored at its diagonal", lambda a: a.swapaxes(0, 1)),
-    6: ("turned by 90 degrees clockwise", lambda a: a[::-1].swapaxes(0, 1)),
-    7: ("mirrored at its other diagonal", lambda a: a[::-1, ::-1].swapaxes(0, 1)),
-    8: ("turned by 90 degrees anticlockwise", lambda a: a[:, ::-1].swapaxes(0, 1)),
+class Orientation(NamedTuple):
+    """How stored rows and columns become shown ones: first transposed, then turned round."""
+
+    transpose: bool = False
+    flip_rows: bool = False
+    flip_columns: bool = False
+    words: str = ""
+
+    def shown_shape(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of the picture that is shown."""
+        return (width, height) if self.transpose else (height, width)
+
+    def stored_part(self, rows: slice, columns: slice, height: int, width: int) -> tuple[slice, slice]:
+        """Stored rows and columns of a part of the shown picture; ``height`` and ``width`` are stored."""
+        shown_height, shown_width = self.shown_shape(height, width)
+        if self.flip_rows:
+            rows = slice(shown_height - rows.stop, shown_height - rows.start)
+        if self.flip_columns:
+            columns = slice(shown_width - columns.stop, shown_width - columns.start)
+        return (columns, rows) if self.transpose else (rows, columns)
+
+    def show(self, array: NDArray[Any]) -> NDArray[Any]:
+        """The shown picture of stored pixels (h, w) or (h, w, c)."""
+        if self.transpose:
+            array = np.swapaxes(array, 0, 1)
+        return array[:: -1 if self.flip_rows else 1, :: -1 if self.flip_columns else 1]
+
+    def notice(self, short: str) -> tuple[str, ...]:
+        """What was done to a picture; nothing where it is stored as it is shown."""
+        if not self.words:
+            return ()
+        return (f"{short}: {self.words}, as its orientation tag states and viewers show it",)
+
+
+_ORIENTATIONS: Final = {
+    2: Orientation(flip_columns=True, words="mirrored left to right"),
+    3: Orientation(flip_rows=True, flip_columns=True, words="turned by 180 degrees"),
+    4: Orientation(flip_rows=True, words="mirrored top to bottom"),
+    5: Orientation(transpose=True, words="mirrored at its diagonal"),
+    6: Orientation(transpose=True, flip_columns=True, words="turned by 90 degrees clockwise"),
+    7: Orientation(transpose=True, flip_rows=True, flip_columns=True, words="mirrored at its other diagonal"),
+    8: Orientation(transpose=True, flip_rows=True, words="turned by 90 degrees anticlockwise"),
 }
 
 
-def orientation_of(exif: Image.Exif | None) -> int:
-    """1 to 8; 1, as stored, where EXIF says nothing or nonsense."""
-    value = None if exif is None else exif.get(TAG)
-    return value if value in _MOVES else 1
+def orientation_of(value: object) -> Orientation:
+    """The orientation that a value of the tag means; as stored where it is missing or says nothing."""
+    return _ORIENTATIONS.get(value, Orientation()) if isinstance(value, int) else Orientation()
 
 
-def dpi_of(exif: Image.Exif | None) -> tuple[float, float] | None:
-    """Pixels per inch of columns and rows; None where EXIF does not say."""
-    if exif is None:
-        return None
-    try:
-        per_unit = {2: 1.0, 3: 2.54}[int(exif.get(_RESOLUTION[2], 2))]
-        return float(exif[_RESOLUTION[0]]) * per_unit, float(exif[_RESOLUTION[1]]) * per_unit
-    except (KeyError, TypeError, ValueError, ArithmeticError):
-        return None
-
-
-def read_exif(source: Image.Image | bytes) -> Image.Exif | None:
-    """The EXIF of an image or of its bytes; None where it is damaged, which the pixels need not be."""
-    try:
-        if isinstance(source, bytes):
-            exif = Image.Exif()
-            exif.load(source)
-        else:
-            exif = source.getexif()
-        exif.get(TAG)
-    except (*DECODER_ERRORS, AttributeError):
-        return None
-    return exif
-
-
-def upright(array: NDArray[Any], orientation: int, short: str) -> tuple[NDArray[Any], tuple[str, ...]]:
+def upright(array: NDArray[Any], value: object, short: str) -> tuple[NDArray[Any], tuple[str, ...]]:
     """Pixels (h, w) or (h, w, c) as viewers show them, and a notice where they are stored otherwise."""
-    if orientation not in _MOVES:
-        return array, ()
-    words, move = _MOVES[orientation]
-    notice = f"{short}: {words}, as its EXIF orientation ({orientation}) states and viewers show it"
-    return np.ascontiguousarray(move(array)), (notice,)
+    orientation = orientation_of(value)
+    return np.ascontiguousarray(orientation.show(array)), orientation.notice(short)

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import BmpImagePlugin, Image, Jpeg2KImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
+from napari_construct.data.exif import dpi_of, read_exif, stated_orientation
 from napari_construct.data.formats import image_format
 from napari_construct.data.headers import Header, jpeg2000_header, jpeg_header, webp_size
-from napari_construct.data.limits import DECODER_ERRORS, check_size, damaged
-from napari_construct.data.orientation import dpi_of, orientation_of, read_exif, upright
+from napari_construct.data.limits import DECODER_ERRORS, WHOLE, check_size, damaged
+from napari_construct.data.orientation import upright
 from napari_construct.data.png import Png, read_chunks
 from napari_construct.data.resolution import Stated, chosen, from_dpi
 from napari_construct.exceptions import InputError
@@ -49,7 +50,7 @@ def read_pillow(path: Path, max_pixels: int) -> tuple[NDArray[Any], float | None
                 raise
             raise damaged(path, error) from error
     found = chosen((size, from_dpi(dpi_of(exif), "EXIF")), path.name)
-    array, turned = upright(array, orientation_of(exif), path.name)
+    array, turned = upright(array, stated_orientation(exif), path.name)
     return array, found.mpp, more + found.notices + turned
 
 
@@ -114,7 +115,7 @@ def _read_png(path: Path, stream: ByteStream, max_pixels: int) -> _Read:
 
 def _read_jpeg(path: Path, stream: ByteStream, max_pixels: int) -> _Read:
     header = jpeg_header(path, stream)
-    check_size(path, header.height, header.width, max_pixels, min_side=1)
+    check_size(path, header.height, header.width, max_pixels, min_side=1, remedy=WHOLE)
     if header.depth != 8 or header.lossless:
         if header.channels == 4:
             raise InputError(
@@ -132,9 +133,7 @@ def _read_bmp(path: Path, stream: ByteStream, max_pixels: int) -> _Read:
     image = _load(path, "bmp", stream, max_pixels)
     size = from_dpi(image.info.get("dpi"))
     if image.mode == "RGBA" and not np.asarray(image)[..., 3].any():
-        image = image.convert(
-            "RGB"
-        )  # many writers leave the fourth byte of a BMP zero; no viewer looks at it
+        image = image.convert("RGB")  # many writers leave the fourth byte zero; no viewer looks at it
     return np.asarray(plain(image, str(path))), None, size, ()
 
 
@@ -168,7 +167,7 @@ _READERS: Final = {
 def _decoded(path: Path, kind: str, stream: ByteStream, max_pixels: int) -> Image.Image:
     """Pillow's image, after the size in its header was checked where opening it takes memory."""
     if kind == "webp":
-        check_size(path, *webp_size(path, stream), max_pixels, min_side=1)
+        check_size(path, *webp_size(path, stream), max_pixels, min_side=1, remedy=WHOLE)
     elif kind == "jpeg2000":
         _check_jpeg2000(path, jpeg2000_header(path, stream), max_pixels)
     return _load(path, kind, stream, max_pixels)
@@ -176,7 +175,7 @@ def _decoded(path: Path, kind: str, stream: ByteStream, max_pixels: int) -> Imag
 
 def _load(path: Path, kind: str, stream: ByteStream, max_pixels: int) -> Image.Image:
     image = _open(kind, stream)
-    check_size(path, image.height, image.width, max_pixels, min_side=1)
+    check_size(path, image.height, image.width, max_pixels, min_side=1, remedy=WHOLE)
     image.load()
     return image
 
@@ -188,7 +187,7 @@ def _open(kind: str, stream: ByteStream) -> Image.Image:
 
 
 def _check_jpeg2000(path: Path, header: Header, max_pixels: int) -> None:
-    check_size(path, header.height, header.width, max_pixels, min_side=1)
+    check_size(path, header.height, header.width, max_pixels, min_side=1, remedy=WHOLE)
     if not 1 <= header.channels <= 4:
         raise InputError(
             f"{path}: expected 1 channel, RGB or RGBA, got {header.channels} channels; save one channel, or "

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_construct.data.limits import check_size, damaged
+from napari_construct.data.limits import WHOLE, check_size, damaged
 from napari_construct.data.resolution import Stated, per_unit
 from napari_construct.exceptions import InputError
 from napari_construct.types import ByteStream
@@ -87,7 +87,7 @@ def read_chunks(path: Path, stream: ByteStream, max_pixels: int, min_side: int) 
     if kind != b"IHDR" or len(content) != 13:
         raise damaged(path, "no header")
     width, height, depth, colour = struct.unpack(">IIBB", content[:10])
-    check_size(path, height, width, max_pixels, min_side)
+    check_size(path, height, width, max_pixels, min_side, remedy=WHOLE)
     png = Png(width, height, depth, colour, [whole])
     while True:
         kind, content, whole = _chunk(stream, end)

@@ -36,9 +36,7 @@ _TIFF_UNITS: Final = {2: 25400.0, 3: 1e4, 4: 1e3, 5: 1.0}  # inch, cm; mm and um
 _ATTRIBUTES: Final = r"""((?:\s+[\w:.-]{1,60}\s*=\s*(?:"[^"<]{0,400}"|'[^'<]{0,400}')){0,60})"""
 
 
-def pixel_size_of_tiff(
-    tif: tifffile.TiffFile, page: Any = None, *, image: int = 0, name: str | None = None
-) -> PixelSize:
+def pixel_size_of_tiff(tif: tifffile.TiffFile, page: Any = None, *, name: str | None = None) -> PixelSize:
     """Micrometres per pixel of one image of a TIFF.
 
     Asked in this order, the most explicit first: OME ``PhysicalSizeX``, descriptions of scanners and
@@ -50,8 +48,6 @@ def pixel_size_of_tiff(
         The open file.
     page : TiffPage, optional
         The page of the image at full resolution; the first otherwise.
-    image : int
-        Number of the image among those that OME metadata list.
     name : str, optional
         What notices call the file; its own name otherwise.
     """
@@ -60,7 +56,8 @@ def pixel_size_of_tiff(
     own = str(page.description or "")[:_LONGEST]
     across, down, unit = (_tag(page, key) for key in ("XResolution", "YResolution", "ResolutionUnit"))
     stated = [
-        from_ome(str(tif.ome_metadata or "")[:_LONGEST], image),
+        # one of a set of files is not opened as OME, but says it
+        from_ome(first, page.imagelength, page.imagewidth),
         *(found for text in dict.fromkeys((own, first)) for found in from_description(text, page.imagewidth)),
         from_iscan(_text(_tag(page, "XMP")) or _text(_tag(tif.pages.first, "XMP"))),
         from_lengths(tif),
@@ -83,14 +80,19 @@ def from_description(text: str, width: int = 0) -> tuple[Stated | None, ...]:
     )
 
 
-def from_ome(xml: str, image: int = 0) -> Stated | None:
-    """``PhysicalSizeX`` and ``PhysicalSizeY`` of the n-th ``Pixels``; micrometres unless a unit says more."""
-    found = re.findall(rf"<(?:\w{{1,20}}:)?Pixels{_ATTRIBUTES}\s*/?>", xml)
-    if image >= len(found):
+def from_ome(xml: str, height: int = 0, width: int = 0) -> Stated | None:
+    """``PhysicalSizeX`` and ``PhysicalSizeY`` of the ``Pixels`` with these sides, or of the only one.
+
+    They are micrometres unless a unit says more.
+    """
+    found = [_attributes(part) for part in re.findall(rf"<(?:\w{{1,20}}:)?Pixels{_ATTRIBUTES}\s*/?>", xml)]
+    sides = (str(height), str(width))
+    fitting = [named for named in found if (named.get("SizeY"), named.get("SizeX")) == sides]
+    if not fitting and len(found) != 1:
         return None
-    named = _attributes(found[image])
-    sides = [length(named.get(f"PhysicalSize{a}"), named.get(f"PhysicalSize{a}Unit")) for a in "XY"]
-    return Stated(sides[0], sides[1], "OME")
+    named = (fitting or found)[0]
+    x, y = (length(named.get(f"PhysicalSize{a}"), named.get(f"PhysicalSize{a}Unit")) for a in "XY")
+    return Stated(x, y, "OME")
 
 
 def from_aperio(text: str) -> Stated | None:

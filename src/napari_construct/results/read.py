@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-import tifffile
 
 from napari_construct.classes import ClassTable, hex_of
+from napari_construct.data.limits import DECODER_ERRORS, MAX_PIXELS
 from napari_construct.data.masks import read_mask
+from napari_construct.data.tiff import read_stored_stack
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.export.own_files import has_tissue_labels, read_record, record_path
+from napari_construct.reading.tiff_file import open_tiff
 from napari_construct.results.result import StoredResult
 from napari_construct.types import PathLike, ShortRepr
 
 Read: TypeAlias = Callable[[Path], StoredResult]
 
-_DAMAGED = (KeyError, IndexError, TypeError, AttributeError, OSError, ValueError, tifffile.TiffFileError)
+_DAMAGED = (AttributeError, *DECODER_ERRORS)
+
+_STACK_PIXELS = 10 * MAX_PIXELS
+"""Bound on the pixels of all planes of a mask: a byte each, and nothing is computed from them."""
 
 
 def load_result(path: PathLike, name: str | None = None) -> StoredResult:
@@ -89,8 +95,7 @@ def read_from_record(path: Path) -> StoredResult:
             labels = _read_zarr(path.parent / Path(files["zarr"]).name).labels
         cams = None
         if "cams" in files:
-            maps = np.asarray(tifffile.imread(path.parent / Path(files["cams"]).name), dtype=np.float32)
-            cams = maps.reshape(len(table), *labels.shape)
+            cams = _maps(path.parent / Path(files["cams"]).name, (len(table), *labels.shape))
         return _stored(labels, table, record.get("input", {}).get("mpp"), record, cams)
     except (*_DAMAGED, ConfigurationError) as error:
         raise InputError(
@@ -196,16 +201,25 @@ def _labels(path: Path) -> Any:
     """(h, w) uint8, or (planes, h, w) of a stack."""
     if not path.is_file():
         raise InputError(f"{path}: expected the mask of a result, found nothing there; segment again")
-    with tifffile.TiffFile(path) as file:
-        if len(file.series[0].shape) == 2:
+    with open_tiff(path) as file:
+        series = file.series[0]
+        if len(series.shape) == 2:
             return read_mask(path)
-        stack = np.asarray(file.asarray())
-    if stack.ndim != 3 or stack.dtype != np.uint8:
-        raise InputError(
-            f"{path}: expected a mask (h, w) or (planes, h, w) uint8, got {stack.shape} {stack.dtype}; "
-            "segment again"
-        )
-    return stack
+        if len(series.shape) != 3 or series.dtype != np.uint8:
+            raise InputError(
+                f"{path}: expected a mask (h, w) or (planes, h, w) uint8, got {series.shape} {series.dtype}; "
+                "segment again"
+            )
+    return read_stored_stack(path, max_pixels=_STACK_PIXELS)
+
+
+def _maps(path: Path, shape: tuple[int, ...]) -> Any:
+    """float32 maps of a shape that is known before they are decoded."""
+    with open_tiff(path) as file:
+        series = file.series[0]
+        if math.prod(series.shape) != math.prod(shape):
+            raise InputError(f"{path}: expected maps of shape {shape}, got {series.shape}; segment again")
+        return np.asarray(series.asarray(), dtype=np.float32).reshape(shape)
 
 
 def _only_record(folder: Path) -> Path:
@@ -238,8 +252,8 @@ def _record_beside(path: Path) -> dict[str, Any]:
 def _description(path: Path) -> tuple[tuple[str, ...], float | None, dict[int, str]] | None:
     """Names of the classes, micrometres per pixel, colours of a mask; None of another TIFF."""
     try:
-        with tifffile.TiffFile(path) as file:
-            page: Any = file.pages[0]
+        with open_tiff(path) as file:
+            page: Any = file.pages.first
             found = json.loads(page.description or "{}")
             classes = {int(value): str(name) for value, name in found["classes"].items()}
             colours = {}
