@@ -117,23 +117,25 @@ def _header(path: Path, stream: BinaryIO, size: int) -> tuple[_Format, int]:
         return _Format(order, "Q", "Q", 8), struct.unpack(order + "Q", start[8:])[0]
     wide = struct.unpack(order + "Q", start[4:12])[0]
     ndpi = _Format(order, "H", "Q", 4, ndpi=True)
-    if order == "<" and _NDPI in _codes(stream, size, wide):
+    if order == "<" and _is_ndpi(stream, size, wide):
         return ndpi, wide
     narrow = struct.unpack(order + "I", start[4:8])[0]
     # below 4 GB the high bytes may be anything
-    if order == "<" and _NDPI in _codes(stream, size, narrow):
+    if order == "<" and _is_ndpi(stream, size, narrow):
         return ndpi, narrow
     return _Format(order, "H", "I", 4), narrow
 
 
-def _codes(stream: BinaryIO, size: int, offset: int) -> set[int]:
-    """Tags of a little-endian directory, if there is one."""
+def _is_ndpi(stream: BinaryIO, size: int, offset: int) -> bool:
+    """Whether a little-endian directory has the tag of NDPI, and an offset of 64 bits after it."""
     if not 8 <= offset < size - 2:
-        return set()
+        return False
     stream.seek(offset)
     count = int.from_bytes(stream.read(2), "little")
     entries = stream.read(12 * count) if count <= _MAX_TAGS else b""
-    return {int.from_bytes(entries[i : i + 2], "little") for i in range(0, len(entries), 12)}
+    codes = {int.from_bytes(entries[i : i + 2], "little") for i in range(0, len(entries), 12)}
+    following = int.from_bytes(stream.read(8), "little")
+    return _NDPI in codes and following < size
 
 
 def _directory(path: Path, stream: BinaryIO, size: int, layout: _Format, offset: int, tally: _Tally) -> int:
