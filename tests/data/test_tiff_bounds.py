@@ -64,6 +64,11 @@ def test_directories_in_a_circle(tmp_path, order, back):
     _refused_at_once(path, "form a circle")
 
 
+def test_a_file_without_a_directory(tmp_path):
+    (tmp_path / "a.tif").write_bytes(b"II*\0" + bytes(60))
+    _refused_at_once(tmp_path / "a.tif", "no directory")
+
+
 def test_a_directory_beyond_the_end(tmp_path):
     data = bytearray(tiff_bytes(_grey()))
     data[-4:] = struct.pack("<I", 10**9)
@@ -244,7 +249,7 @@ def _whole_files():
 WHOLE = list(_whole_files())
 
 
-@settings(max_examples=300, deadline=5000, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.sampled_from(WHOLE),
     st.lists(

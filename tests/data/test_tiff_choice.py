@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import pytest
 import tifffile
@@ -64,6 +66,44 @@ def test_pages_of_subfiletype_1_are_levels(tmp_path, scan, factor, first):
     np.testing.assert_array_equal(image.pixels, scan)
     assert image.notices == ()
     assert count_planes(path) == 1
+
+
+@pytest.mark.parametrize("lens", [-1.0, -2.0])
+def test_macro_and_map_of_hamamatsu_are_no_scan(tmp_path, scan, lens):
+    def tags(magnification):
+        return {"extratags": [(65420, "I", 1, 1, True), (65421, "f", 1, magnification, True)]}
+
+    path = _write(tmp_path / "a.tif", (np.zeros((300, 400, 3), np.uint8), tags(lens)), (scan, tags(20.0)))
+    np.testing.assert_array_equal(read_image(path).pixels, scan)
+
+
+def test_a_mask_of_transparency_is_no_scan(tmp_path, scan):
+    mask = {"extratags": [(254, "I", 1, 4, True)]}
+    path = _write(tmp_path / "a.tif", (np.zeros((300, 400, 3), np.uint8), mask), (scan, {}))
+    np.testing.assert_array_equal(read_image(path).pixels, scan)
+
+
+def _ndpi(pages):
+    """A classic TIFF with the tag of NDPI whose links between directories have 64 bits."""
+    data, link = b"II*\0" + bytes(8), 4
+    for pixels in pages:
+        start = len(data)
+        data += pixels.tobytes()
+        height, width = pixels.shape
+        tags = [(256, width), (257, height), (258, 8), (259, 1), (262, 1), (273, start), (277, 1)]
+        tags += [(278, height), (279, height * width), (65420, 1)]
+        data = data[:link] + struct.pack("<Q", len(data)) + data[link + 8 :]
+        data += struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", c, 4, 1, v) for c, v in tags)
+        link = len(data)
+        data += bytes(8) + bytes(4 * len(tags))  # the high halves of the values
+    return data
+
+
+@pytest.mark.parametrize("suffix", [".ndpi", ".tif"])
+def test_ndpi_is_known_by_its_directories_and_not_by_its_suffix(tmp_path, scan, suffix):
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(_ndpi([LABEL[..., 0], scan[..., 0]]))
+    np.testing.assert_array_equal(read_image(path).pixels[..., 0], scan[..., 0])
 
 
 def _scn(images, whole=(26_564_529, 76_734_793)):

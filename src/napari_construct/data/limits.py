@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import struct
 import zlib
 from pathlib import Path
@@ -11,6 +10,9 @@ from typing import Final
 import tifffile
 
 from napari_construct.exceptions import InputError
+from napari_construct.reading.damage import damaged
+
+__all__ = ["DECODER_ERRORS", "MAX_PIXELS", "MIN_SIDE", "check_size", "damaged", "unsupported"]
 
 MAX_PIXELS: Final = 100_000_000
 """Default bound on the pixels of one image (10,000 x 10,000; 300 MB of RGB), checked before decoding."""
@@ -61,25 +63,6 @@ def check_size(
         raise InputError(
             f"{name}: expected at least {min_side} pixels a side, got {height} x {width}; use a larger region"
         )
-
-
-_UNSUPPORTED: Final = re.compile(
-    r"not support|unsupport|not implement|unrecogni[sz]ed|no decoder", re.IGNORECASE
-)
-"""How decoders say that a file is whole, and that it is they who lack something."""
-
-
-def damaged(path: Path, reason: object) -> InputError:
-    """The error for a file that ends early or does not decode, or of which a decoder lacks a feature."""
-    detail = " ".join(str(reason).split())[:200] or type(reason).__name__
-    if _UNSUPPORTED.search(detail):
-        return InputError(
-            f"{path}: expected an image with usual features, got one that is not supported ({detail}); save "
-            "it again as PNG or TIFF, RGB, 8 bits a channel"
-        )
-    return InputError(
-        f"{path}: expected a complete image, the file is damaged or truncated ({detail}); get it again"
-    )
 
 
 def unsupported(path: Path, reason: str, remedy: str) -> InputError:

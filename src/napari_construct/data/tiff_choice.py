@@ -22,7 +22,7 @@ _DESCRIBED: Final = re.compile(
 )
 """The same at the beginning of a page's description (Ventana, Philips), or in its second line (Aperio)."""
 
-_MASK: Final = 4
+_MASK, _SOURCE_LENS = 4, 65421
 _ASPECT: Final = 0.02
 
 
@@ -89,9 +89,16 @@ def _beside(tif: tifffile.TiffFile, every: list[Any]) -> list[bool]:
             overview
             or bool(_BESIDE.search(series.name) or _DESCRIBED.match(described))
             or page.is_mask
+            or _lens(page) < 0
             or int(page.photometric) == _MASK
         )
     return found
+
+
+def _lens(page: Any) -> float:
+    """Magnification that Hamamatsu writes: -1 of the macro image, -2 of the map; 0 where there is none."""
+    value = page.tags.valueof(_SOURCE_LENS)
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def _scn_overviews(description: str) -> list[bool]:

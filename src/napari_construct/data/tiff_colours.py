@@ -86,10 +86,10 @@ def stored_colours(
         notices += more
     if photometric == _MINISWHITE:
         array = _inverted(array, page, array.shape[2] - 1 if alpha else None)
-    array, more = _eight_bit(path, array, page)
+    array, scaled = _eight_bit(path, array, page)
     if alpha == _ASSOCIATED:
         array = _unassociated(array)
-    return array, (*notices, *more)
+    return array, (*notices, *scaled)
 
 
 def _looked_up(path: Path, array: NDArray[Any], page: Any) -> NDArray[Any]:

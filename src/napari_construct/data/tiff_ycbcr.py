@@ -60,7 +60,7 @@ def ycbcr_to_rgb(array: NDArray[Any], page: Any) -> NDArray[Any]:
         r = cr * (2 - 2 * red) + y
         b = cb * (2 - 2 * blue) + y
         g = (y - blue * b - red * r) / (green or 1)
-        rgb = np.clip(np.stack([r, g, b], axis=2), 0, full)
+        rgb: NDArray[Any] = np.clip(np.stack([r, g, b], axis=2), 0, full)
         return np.rint(rgb) if array.dtype.kind in "ui" else rgb
 
     return in_bands(array, convert)

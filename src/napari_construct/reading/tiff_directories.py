@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from napari_construct.exceptions import InputError
+from napari_construct.reading.damage import damaged
 
 MAX_DIRECTORIES: Final = 200_000
 """Pages of one kind in a file: planes of a stack."""
@@ -95,9 +96,11 @@ def check_directories(path: Path, stream: BinaryIO) -> Directories:
     size = stream.seek(0, 2)
     layout, offset = _header(path, stream, size)
     tally = _Tally()
+    if not offset:
+        raise damaged(path, "it has no directory")
     while offset:
         if offset in tally.seen:
-            raise _damaged(path, "its directories form a circle")
+            raise damaged(path, "its directories form a circle")
         tally.seen.add(offset)
         offset = _directory(path, stream, size, layout, offset, tally)
     return Directories(layout.ndpi, tuple(tally.areas))
@@ -114,41 +117,43 @@ def _header(path: Path, stream: BinaryIO, size: int) -> tuple[_Format, int]:
         return _Format(order, "Q", "Q", 8), struct.unpack(order + "Q", start[8:])[0]
     wide = struct.unpack(order + "Q", start[4:12])[0]
     ndpi = _Format(order, "H", "Q", 4, ndpi=True)
-    if order == "<" and _NDPI in _codes(stream, size, wide):
+    if order == "<" and _is_ndpi(stream, size, wide):
         return ndpi, wide
     narrow = struct.unpack(order + "I", start[4:8])[0]
     # below 4 GB the high bytes may be anything
-    if order == "<" and _NDPI in _codes(stream, size, narrow):
+    if order == "<" and _is_ndpi(stream, size, narrow):
         return ndpi, narrow
     return _Format(order, "H", "I", 4), narrow
 
 
-def _codes(stream: BinaryIO, size: int, offset: int) -> set[int]:
-    """Tags of a little-endian directory, if there is one."""
+def _is_ndpi(stream: BinaryIO, size: int, offset: int) -> bool:
+    """Whether a little-endian directory has the tag of NDPI, and an offset of 64 bits after it."""
     if not 8 <= offset < size - 2:
-        return set()
+        return False
     stream.seek(offset)
     count = int.from_bytes(stream.read(2), "little")
     entries = stream.read(12 * count) if count <= _MAX_TAGS else b""
-    return {int.from_bytes(entries[i : i + 2], "little") for i in range(0, len(entries), 12)}
+    codes = {int.from_bytes(entries[i : i + 2], "little") for i in range(0, len(entries), 12)}
+    following = int.from_bytes(stream.read(8), "little")
+    return _NDPI in codes and following < size
 
 
 def _directory(path: Path, stream: BinaryIO, size: int, layout: _Format, offset: int, tally: _Tally) -> int:
     """Count one directory; the offset of the next one, 0 after the last."""
     tally.directories += 1
     if not 8 <= offset < size:
-        raise _damaged(path, f"a directory would lie at byte {offset:,}, the file ends at byte {size:,}")
+        raise damaged(path, f"a directory would lie at byte {offset:,}, the file ends at byte {size:,}")
     stream.seek(offset)
     head = struct.calcsize("=" + layout.count)
     raw = stream.read(head)
     count = struct.unpack(layout.order + layout.count, raw)[0] if len(raw) == head else 0
     if not 0 < count <= _MAX_TAGS:
-        raise _damaged(path, f"a directory of {count:,} tags")
+        raise damaged(path, f"a directory of {count:,} tags")
     following = struct.calcsize("=" + layout.offset)
     length = count * layout.entry
     entries = stream.read(length + following)
     if len(entries) < length:
-        raise _damaged(path, "it ends in a directory")
+        raise damaged(path, "it ends in a directory")
     sides, page = {_WIDTH: 1, _LENGTH: 1}, b""
     for start in range(0, length, layout.entry):
         entry = entries[start : start + layout.entry]
@@ -178,14 +183,8 @@ def _tag(path: Path, size: int, layout: _Format, entry: bytes, tally: _Tally) ->
     if length <= layout.inside or length > size:
         return  # a tag that claims more than there is is left out by the library
     if code in _TEXTS and length > _MAX_TEXT:
-        raise _damaged(path, f"a description of {length:,} bytes")
+        raise damaged(path, f"a description of {length:,} bytes")
     if code not in _READ_LATER:
         tally.value_bytes += length
     if tally.value_bytes > 4 * size + _SPARE:
-        raise _damaged(path, "its tags claim more than the file holds")
-
-
-def _damaged(path: Path, reason: str) -> InputError:
-    return InputError(
-        f"{path}: expected a complete image, the file is damaged or truncated ({reason}); get it again"
-    )
+        raise damaged(path, "its tags claim more than the file holds")

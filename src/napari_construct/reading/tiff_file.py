@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Final
 
 import tifffile
 
-from napari_construct.exceptions import InputError
+from napari_construct.reading.damage import damaged
 from napari_construct.reading.regular import open_regular
 from napari_construct.reading.tiff_directories import check_directories
 from napari_construct.reading.tiff_xml import check_description, other_files
@@ -56,7 +56,7 @@ def open_tiff(path: Path) -> Iterator[tifffile.TiffFile]:
     with open_regular(path) as stream:
         found = check_directories(path, stream)
         with _open(path, stream, is_ndpi=found.ndpi) as tif:
-            description = tif.pages.first.description
+            description = _first(path, tif).description
             if not tif.is_ome or not other_files(description, path.name):
                 check_description(path, description, found.areas)
                 yield tif
@@ -65,15 +65,21 @@ def open_tiff(path: Path) -> Iterator[tifffile.TiffFile]:
             yield tif
 
 
+def _first(path: Path, tif: tifffile.TiffFile) -> tifffile.TiffPage:
+    try:
+        return tif.pages.first
+    except IndexError as error:
+        raise damaged(path, "no image inside") from error
+
+
 def _open(path: Path, stream: BinaryIO, **flags: bool) -> tifffile.TiffFile:
     stream.seek(0)
     try:
-        return tifffile.TiffFile(_Unnamed(stream), name=path.name, **_OFF, **flags)
+        source: Any = _Unnamed(stream)
+        kinds: dict[str, Any] = {**_OFF, **flags}
+        return tifffile.TiffFile(source, name=path.name, **kinds)
     except _ERRORS as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise InputError(
-            f"{path}: expected a complete image, the file is damaged or truncated ({reason}); get it again"
-        ) from error
+        raise damaged(path, error) from error
 
 
 class _Unnamed(io.RawIOBase):

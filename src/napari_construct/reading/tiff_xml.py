@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 
-from napari_construct.exceptions import InputError
+from napari_construct.reading.damage import damaged
 
 MAX_CLAIMED: Final = 5_000_000
 """Planes that the XML of one file may speak of; a list of them is built."""
@@ -63,7 +63,7 @@ def check_description(path: Path, description: str, areas: Sequence[int]) -> Non
     if not description.lstrip("\ufeff \t\r\n").startswith("<"):
         return
     if "<!DOCTYPE" in description or "<!ENTITY" in description:
-        raise _absurd(path, "XML with entities of its own")
+        raise damaged(path, "XML with entities of its own")
     claimed, smallest = 0, max(areas, default=1)
     try:
         for event, tag, element in _elements(description):
@@ -74,14 +74,14 @@ def check_description(path: Path, description: str, areas: Sequence[int]) -> Non
             if tag == "Pixels":
                 smallest = max(areas, default=1)
             if claimed > MAX_CLAIMED or max(_numbers(element.attrib).values(), default=0) > MAX_CLAIMED:
-                raise _absurd(path, f"more than {MAX_CLAIMED:,} planes in its XML")
+                raise damaged(path, f"more than {MAX_CLAIMED:,} planes in its XML")
     except (ET.ParseError, RecursionError):
         return
 
 
 def _elements(description: str) -> Iterator[tuple[str, str, Any]]:
     """Event, name and element: the root as it starts, all others as they end; forgotten one after another."""
-    parser = ET.XMLPullParser(("start", "end"))
+    parser: Any = ET.XMLPullParser(("start", "end"))
     for start in range(0, len(description), 2**16):
         parser.feed(description[start : start + 2**16])
         for event, element in parser.read_events():
@@ -127,9 +127,3 @@ def _whole(text: str) -> int:
         return abs(int(text)) if len(text) <= 20 else MAX_CLAIMED * 1000
     except ValueError:
         return 0
-
-
-def _absurd(path: Path, reason: str) -> InputError:
-    return InputError(
-        f"{path}: expected a complete image, the file is damaged or truncated ({reason}); get it again"
-    )
