@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-import pickle  # only for the name of the error that torch raises
+import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from napari_construct.exceptions import EncoderError
+from napari_construct.exceptions import CheckpointError, EncoderError, InputError
+from napari_construct.reading.pytorch import (
+    StoredTensor,
+    is_old,
+    map_file,
+    read_old_pytorch,
+    read_pytorch,
+)
+from napari_construct.reading.regular import open_regular
+from napari_construct.reading.tensors import read_header
 from napari_construct.types import PathLike
 
 LARGEST: Final = 16 * 2**30
@@ -29,47 +37,56 @@ def read_state(path: PathLike) -> dict[str, Tensor]:
     Parameters
     ----------
     path : path
-        ``.safetensors``, or a file written by ``torch.save``, read with ``weights_only=True``: code that it
-        may contain is refused, not run.
+        ``.safetensors``, or a file written by ``torch.save``: code that it may contain is not run, see
+        :mod:`napari_construct.reading.pytorch`.
 
     Raises
     ------
     EncoderError
-        If the file is absent, too large, damaged, or holds something else than tensors.
+        If the file is absent, no regular file, too large, damaged, or holds something else than tensors.
     """
     path = Path(path)
-    if not path.is_file():
-        raise EncoderError(f"expected a file of weights, got no file at {path}; check the path")
-    if path.stat().st_size > LARGEST:
+    try:
+        state = _unwrapped(_load(path))
+    except (InputError, CheckpointError) as error:
+        raise EncoderError(str(error)) from error
+    except (SafetensorError, ValueError, RuntimeError, OSError) as error:
+        reason = str(error).strip().partition("\n")[0][:200]
         raise EncoderError(
-            f"{path}: expected at most 16 GiB of weights, got more; choose the encoder's own file"
-        )
-    state = _unwrapped(_load(path))
+            f"{path}: expected weights as safetensors or as a PyTorch file of tensors, got a file that "
+            f"cannot be read so ({reason}); download it again"
+        ) from error
     if not isinstance(state, Mapping) or not state or not all(isinstance(v, Tensor) for v in state.values()):
         raise EncoderError(f"{path}: expected named tensors (a state dict), got something else; export one")
     return {str(name).removeprefix("module."): _float32(value) for name, value in state.items()}
 
 
 def _load(path: Path) -> Any:
-    try:
+    with open_regular(path, "a file of weights") as stream:
+        size, start = os.fstat(stream.fileno()).st_size, stream.read(16)
+        stream.seek(0)
+        if size > LARGEST:
+            raise InputError(
+                f"{path}: expected at most 16 GiB of weights, got more; choose the encoder's own file"
+            )
         if path.suffix == ".safetensors":
+            read_header(stream.read, size)
             return load_file(path, device="cpu")
-        # mapped, not read: a page is fetched when it is used, and there is one copy of the weights
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except (
-        SafetensorError,
-        pickle.UnpicklingError,
-        EOFError,
-        RuntimeError,
-        ValueError,
-        KeyError,
-        OSError,
-    ) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise EncoderError(
-            f"{path}: expected weights as safetensors or as a PyTorch file of tensors alone, got a file that "
-            f"cannot be read so ({reason}); download it again"
-        ) from error
+        whole = zipfile.is_zipfile(stream)
+    if is_old(start):
+        return read_old_pytorch(path)
+    if not whole:
+        raise ValueError("it is neither")
+    return _mapped(path)
+
+
+def _mapped(path: Path) -> Any:
+    """A file of PyTorch's zip format; its tensors are read when they are used, and there is one copy."""
+    found = _unwrapped(read_pytorch(path)[0])
+    if not isinstance(found, Mapping):
+        return found
+    whole = map_file(path)
+    return {k: v.mapped(whole) if isinstance(v, StoredTensor) else v for k, v in found.items()}
 
 
 def _unwrapped(state: Any) -> Any:

@@ -11,18 +11,22 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, Final
 
+import safetensors.torch
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from napari_construct.exceptions import CheckpointError, InputError
-from napari_construct.reading import inert_pickle
+from napari_construct.reading import inert_pickle, old_pytorch
 from napari_construct.reading.regular import open_regular
 from napari_construct.types import PathLike
 
 LARGEST: Final = 16 * 2**30
 PATIENCE: Final = 30
+OLD_PATIENCE: Final = 300
 """Seconds that the process which describes a file may take; it has a shorter limit of its own on POSIX."""
 
 _DTYPES: Final = {
@@ -152,14 +156,44 @@ def read_pytorch(path: PathLike) -> tuple[Any, frozenset[str]]:
 
 
 def _description(path: Path, stream: BinaryIO) -> bytes:
-    # -I: neither the folder of the day nor the environment decides what the process imports
-    command = [sys.executable, "-I", "-S", inert_pickle.__file__]
+    # -I -S: neither the folder of the day nor the environment decides what the process imports
+    return _outside(path, stream, ["-I", "-S", inert_pickle.__file__], PATIENCE)
+
+
+def is_old(start: bytes) -> bool:
+    """Whether a file of these first bytes was written by PyTorch before version 1.6."""
+    return start.startswith(b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.")
+
+
+def read_old_pytorch(path: PathLike) -> dict[str, Tensor]:
+    """Named tensors of a file of before version 1.6, read by torch in a process of its own.
+
+    Raises
+    ------
+    CheckpointError
+        If it is absent or damaged, holds something else, or takes too much time or memory.
+    """
+    path = Path(path)
+    with TemporaryDirectory(prefix="napari-construct-") as folder:
+        target = Path(folder) / "weights.safetensors"
+        try:
+            with open_regular(path, "a PyTorch file") as stream:
+                _outside(path, stream, ["-P", old_pytorch.__file__, str(target)], OLD_PATIENCE)
+            return safetensors.torch.load(target.read_bytes())
+        except InputError as error:
+            raise CheckpointError(str(error)) from error
+        except (OSError, SafetensorError) as error:
+            raise damaged(path, error) from error
+
+
+def _outside(path: Path, stream: BinaryIO, arguments: list[str], patience: int) -> bytes:
+    """What a script of this package writes about a file."""
     try:
         done = subprocess.run(  # noqa: S603 - fixed arguments
-            command, stdin=stream, capture_output=True, timeout=PATIENCE, check=False
+            [sys.executable, *arguments], stdin=stream, capture_output=True, timeout=patience, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise damaged(path, f"reading it takes more than {PATIENCE} s") from error
+        raise damaged(path, f"reading it takes more than {patience} s") from error
     except OSError as error:
         raise CheckpointError(
             f"{path}: expected to start {sys.executable} to read it, got an error ({error.strerror}); check "
