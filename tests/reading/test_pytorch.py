@@ -17,7 +17,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from napari_construct.exceptions import CheckpointError
-from napari_construct.reading.pytorch import PATIENCE, Inert, map_file, plain_values, read_pytorch
+from napari_construct.reading.pytorch import (
+    PATIENCE,
+    Inert,
+    StoredTensor,
+    map_file,
+    plain_values,
+    read_pytorch,
+)
 
 
 def zipped(path: Path, code: bytes, storage: bytes = b"\0" * 4) -> Path:
@@ -89,6 +96,9 @@ def test_hostile_pickles_end_in_bounded_time_and_memory(name: str, tmp_path: Pat
         assert len(str(error)) < 500  # noqa: PT017
     else:
         plain_values(content)
+        if isinstance(content, StoredTensor):
+            with pytest.raises(CheckpointError, match="larger than its bytes"):
+                content.load()
     assert time.monotonic() - start < PATIENCE + 5
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -48,6 +49,8 @@ def read_state(path: PathLike) -> dict[str, Tensor]:
     path = Path(path)
     try:
         state = _unwrapped(_load(path))
+        if isinstance(state, Mapping) and state and all(isinstance(v, Tensor) for v in state.values()):
+            return {str(name).removeprefix("module."): _float32(value) for name, value in state.items()}
     except (InputError, CheckpointError) as error:
         raise EncoderError(str(error)) from error
     except (SafetensorError, ValueError, RuntimeError, OSError) as error:
@@ -56,9 +59,7 @@ def read_state(path: PathLike) -> dict[str, Tensor]:
             f"{path}: expected weights as safetensors or as a PyTorch file of tensors, got a file that "
             f"cannot be read so ({reason}); download it again"
         ) from error
-    if not isinstance(state, Mapping) or not state or not all(isinstance(v, Tensor) for v in state.values()):
-        raise EncoderError(f"{path}: expected named tensors (a state dict), got something else; export one")
-    return {str(name).removeprefix("module."): _float32(value) for name, value in state.items()}
+    raise EncoderError(f"{path}: expected named tensors (a state dict), got something else; export one")
 
 
 def _load(path: Path) -> Any:
@@ -97,7 +98,11 @@ def _unwrapped(state: Any) -> Any:
 
 
 def _float32(value: Tensor) -> Tensor:
-    return value.float() if value.is_floating_point() else value
+    if not value.is_floating_point() or value.dtype == torch.float32:
+        return value
+    if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+        raise ValueError("a tensor that is larger than its bytes")
+    return value.float()
 
 
 def check_names(

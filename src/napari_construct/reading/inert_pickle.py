@@ -151,8 +151,7 @@ def _rebuilt(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> _Ten
     elements, last = 1, offset
     for n, step in zip(size, stride, strict=True):
         elements, last = elements * n, last + (n - 1) * step
-    # an expanded tensor names few bytes and takes any number of them when it is copied
-    if elements and (last >= storage.count or elements > storage.count):
+    if (elements and last >= storage.count) or elements >= 2**63:
         raise pickle.UnpicklingError("a tensor that is larger than its bytes")
     return _Tensor(storage, tuple(size), tuple(stride), offset)
 

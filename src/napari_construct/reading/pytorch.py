@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, Final
@@ -81,8 +82,11 @@ class StoredTensor:
         Raises
         ------
         CheckpointError
-            If the file has other bytes there than its description says.
+            If the file has other bytes there than its description says, or the tensor is an expanded one: few
+            bytes, which take any number of them when they are copied.
         """
+        if prod(self.shape) * self.dtype.itemsize > self.size:
+            raise damaged(self.path, "a tensor that is larger than its bytes")
         try:
             with open_regular(self.path, "a PyTorch file") as stream:
                 stream.seek(self.start)
