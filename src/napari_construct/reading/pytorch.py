@@ -30,6 +30,9 @@ PATIENCE: Final = 30
 OLD_PATIENCE: Final = 300
 """Seconds that the process which describes a file may take; it has a shorter limit of its own on POSIX."""
 
+LARGEST_EXPANDED: Final = 2**28
+"""Bytes of a tensor that repeats some of its bytes, as ``expand`` makes it."""
+
 _DTYPES: Final = {
     name: getattr(torch, name)
     for name in (
@@ -109,6 +112,8 @@ class StoredTensor:
         whole : torch.UntypedStorage
             Of :func:`map_file`.
         """
+        if prod(self.shape) * self.dtype.itemsize > max(self.size, LARGEST_EXPANDED):
+            raise damaged(self.path, "a tensor that is larger than its bytes")
         if not self.size or self.start % self.dtype.itemsize:  # torch aligns what it writes
             return self.load()
         part = whole[self.start : self.start + self.size]

@@ -135,7 +135,7 @@ class Text(_Blocks):
 
     context_length: _Side = 77
     vocab_size: Annotated[int, Field(ge=1, le=2_000_000)] = 49408
-    hf_tokenizer_name: _TextNetwork | None = None
+    hf_tokenizer_name: Literal[""] | _TextNetwork | None = None
     tokenizer_mode: _Word | None = None
     tokenizer_kwargs: TokenizerOptions | None = None
     width: _Width = 512
@@ -284,6 +284,6 @@ def _read(path: Path, encoder_id: str) -> Any:
         raise EncoderError(f"{encoder_id}: {error}") from error
     except (OSError, ValueError, RecursionError) as error:
         raise EncoderError(
-            f"{encoder_id}: {path}: expected a configuration as JSON of at most 1 MiB, got a file that cannot "
-            f"be read so ({str(error)[:100]}); download it again"
+            f"{encoder_id}: {path}: expected a configuration as JSON of at most 1 MiB, got a file that "
+            f"cannot be read so ({str(error)[:100]}); download it again"
         ) from error

@@ -222,9 +222,7 @@ def load_open_clip(
         the weights are absent or another model's.
     """
     weights, config = _files(entry, weights, config)
-    state = read_state(weights)
-    state = to_open_clip(state) if is_transformers_clip(state) else state
-    state = {key: value for key, value in state.items() if not key.endswith("position_ids")}
+    state = _state(weights)
     known = None if config is None else read_open_clip(config, entry.id)
     with _named(entry, known) as name:
         make = partial(open_clip.create_model, name, load_weights=False, pretrained_text=False)
@@ -238,6 +236,17 @@ def load_open_clip(
     else:
         tokenizer = _made(entry, partial(_tokenizer, known.model_cfg.text_cfg, config.parent))
     return OpenClipEncoder(model, entry.id, tokenizer, licence=entry.licence)
+
+
+def stored_state(entry: EncoderEntry, weights: Path | None = None) -> dict[str, Tensor]:
+    """State of the encoder that :func:`load_open_clip` would make, without making it."""
+    return {f"clip.{name}": value for name, value in _state(_files(entry, weights, None)[0]).items()}
+
+
+def _state(weights: Path) -> dict[str, Tensor]:
+    state = read_state(weights)
+    state = to_open_clip(state) if is_transformers_clip(state) else state
+    return {name: value for name, value in state.items() if not name.endswith("position_ids")}
 
 
 def _files(entry: EncoderEntry, weights: Path | None, config: Path | None) -> tuple[Path, Path | None]:
@@ -296,7 +305,7 @@ def _made(entry: EncoderEntry, make: Callable[[], Any]) -> Any:
 def _tokenizer(text: Text, folder: Path) -> Any:
     """The tokenizer of a configuration; of the transformers library only its own classes."""
     given = {} if text.tokenizer_kwargs is None else text.tokenizer_kwargs.model_dump(exclude_none=True)
-    if text.hf_tokenizer_name is None:
+    if not text.hf_tokenizer_name:
         clean = {"clean": given["clean"]} if "clean" in given else {}
         return SimpleTokenizer(context_length=text.context_length, **clean)
     beside = any((folder / name).is_file() for name in TOKENIZER_FILES)

@@ -188,26 +188,13 @@ def load_timm_vit(entry: EncoderEntry, weights: Path | None = None, *, config: P
         If timm does not know the network, or the weights are absent or another model's.
     """
     options = timm_arguments(dict(entry.options), entry.id)
+    weights, config = _files(entry, weights, config)
     name, normalisation = entry.model, Normalisation()
-    if name.startswith(LOCAL):
-        folder = Path(name.removeprefix(LOCAL))
-        name, config = "", folder / CONFIG
-        weights = weights or next((folder / file for file in WEIGHTS if (folder / file).is_file()), None)
-        if not config.is_file():
-            raise EncoderError(
-                f"{entry.id}: expected a model that timm knows and can load, got a folder without {CONFIG}; "
-                "check the path"
-            )
-    if weights is None or (not name and config is None):
-        raise EncoderError(
-            f"{entry.id}: expected weights and the name of a network, got one of them or none; write "
-            "timm:NAME, timm:hf-hub:OWNER/NAME or timm:local-dir:/FOLDER, or name a file of weights"
-        )
-    if not name and config is not None:
+    if config is not None:
         known = read_timm(config, entry.id)
         name, normalisation = known.architecture, known.normalisation
         options = known.model_args.given() | options
-    state = {k: v for k, v in read_state(weights).items() if not k.startswith("head.")}
+    state = _state(weights)
     try:
         make = partial(
             timm.create_model, known_timm_network(name), pretrained=False, num_classes=0, **options
@@ -227,3 +214,32 @@ def load_timm_vit(entry: EncoderEntry, weights: Path | None = None, *, config: P
     return TimmViT(
         trunk, entry.id, licence=entry.licence, mean=normalisation.mean, std=normalisation.std
     )  # fmt: skip
+
+
+def stored_state(entry: EncoderEntry, weights: Path | None = None) -> dict[str, Tensor]:
+    """State of the encoder that :func:`load_timm_vit` would make, without making it."""
+    return {f"vit.{name}": value for name, value in _state(_files(entry, weights, None)[0]).items()}
+
+
+def _state(weights: Path) -> dict[str, Tensor]:
+    return {name: value for name, value in read_state(weights).items() if not name.startswith("head.")}
+
+
+def _files(entry: EncoderEntry, weights: Path | None, config: Path | None) -> tuple[Path, Path | None]:
+    """Weights, and the configuration where no name that timm knows says what network they are of."""
+    named = bool(entry.model)
+    if entry.model.startswith(LOCAL):
+        folder, named = Path(entry.model.removeprefix(LOCAL)), False
+        config = folder / CONFIG
+        if not config.is_file():
+            raise EncoderError(
+                f"{entry.id}: expected a model that timm knows and can load, got a folder without {CONFIG}; "
+                "check the path"
+            )
+        weights = weights or next((folder / file for file in WEIGHTS if (folder / file).is_file()), None)
+    if weights is None or (not named and config is None):
+        raise EncoderError(
+            f"{entry.id}: expected weights and the name of a network, got one of them or none; write "
+            "timm:NAME, timm:hf-hub:OWNER/NAME or timm:local-dir:/FOLDER with both, or name a file of weights"
+        )
+    return weights, None if named else config

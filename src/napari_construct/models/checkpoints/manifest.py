@@ -63,17 +63,19 @@ class Manifest(_Part):
         """
         config, calibration, k = self.config, self.calibration, len(self.classes)
         n = len(config.placed)
-        wanted: dict[str, tuple[int | None, ...]]
+        wanted: dict[str, tuple[str, tuple[int | None, ...]]]
         if config.network == "unet":
-            wanted = {"score.weight": (k, config.fusion_width, 1, 1)}
+            wanted = {"score.weight": ("scores", (k, config.fusion_width, 1, 1))}
         else:
-            wanted = {"prototypes.vectors": (k * config.prototypes_per_class, config.prototype_width)}
+            vectors = (k * config.prototypes_per_class, config.prototype_width)
+            wanted = {"prototypes.vectors": ("prototypes", vectors)}
         if n:
-            wanted |= {"placed.vectors": (n, None), "placed.offsets": (n,)}
-        for name, shape in wanted.items():
+            wanted["placed.vectors"] = (f"{n} placed prototypes", (n, None))
+            wanted["placed.offsets"] = (f"offsets of {n} placed prototypes", (n,))
+        for name, (what, shape) in wanted.items():
             found = head[name].shape if name in head else None
             if found is None or len(found) != len(shape) or not all(map(_fits, found, shape)):
-                return f"{name} of shape {found}, where {k} classes and {n} placed prototypes need {shape}"
+                return f"{what} of shape {found}, where {k} classes need {shape}"
         if any(owner >= k for owner in config.placed):
             return f"a placed prototype of class {max(config.placed)}, where there are {k}"
         for what, numbers in (
