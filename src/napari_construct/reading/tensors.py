@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from math import prod
 from typing import Any, Final, NamedTuple
 
-LARGEST_HEADER: Final = 8 * 2**20
+LARGEST_HEADER: Final = 4 * 2**20
 MOST_TENSORS: Final = 20_000
 MOST_DIMENSIONS: Final = 16
 """Bounds of the header: bytes, tensors, dimensions of one. ViT-g/14 has 500 tensors and 60 kB."""
@@ -44,15 +44,16 @@ def read_header(read: Callable[[int], bytes], size: int) -> dict[str, Described]
     length = int.from_bytes(start, "little")
     if len(start) != 8 or length > min(LARGEST_HEADER, size - 8):
         raise ValueError(f"a header of {length} bytes in a file of {size}")
+    text = read(length)
+    if text.count(b"{") > MOST_TENSORS + 1:  # counted before it takes memory
+        raise ValueError(f"more than {MOST_TENSORS} tensors")
     try:
-        header = json.loads(read(length), object_pairs_hook=_once)
+        header = json.loads(text, object_pairs_hook=_once)
     except (UnicodeDecodeError, RecursionError) as error:
         raise ValueError("a header that is no JSON") from error
     if not isinstance(header, dict):
         raise ValueError("a header that is no table")  # noqa: TRY004 - of a file, not of an argument
     header.pop("__metadata__", None)
-    if len(header) > MOST_TENSORS:
-        raise ValueError(f"{len(header)} tensors, more than {MOST_TENSORS}")
     found = {str(name): _described(str(name), value) for name, value in header.items()}
     filled = 0
     for begin, end in sorted((begin, end) for _, begin, end in found.values() if begin != end):

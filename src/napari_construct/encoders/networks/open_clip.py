@@ -228,7 +228,7 @@ def load_open_clip(
         make = partial(open_clip.create_model, name, load_weights=False, pretrained_text=False)
         with torch.device("meta"):  # sizes are compared before they take memory
             wanted = _made(entry, partial(make, device="meta")).state_dict()
-        check_names(weights, state, wanted, entry.model or "its configuration")
+        check_names(weights, state, wanted, entry.model or "the network of its configuration")
         model = _made(entry, make)
     model.load_state_dict(state, assign=True)
     if known is None or config is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 import struct
 import zipfile
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -204,7 +205,8 @@ def _check_entries(
         limit = MAX_MANIFEST if entry.filename == MANIFEST else MAX_TENSORS
         stored = entry.compress_type == zipfile.ZIP_STORED and entry.file_size == entry.compress_size
         room -= entry.file_size
-        if not stored or entry.flag_bits & 1 or entry.file_size > limit or room < 0:
+        a_file = stat.S_IFMT(entry.external_attr >> 16) in (0, stat.S_IFREG)
+        if not stored or not a_file or entry.flag_bits & 1 or entry.file_size > limit or room < 0:
             raise damaged(
                 path, kind, f"member {entry.filename} of {entry.file_size} bytes is not stored plainly"
             )

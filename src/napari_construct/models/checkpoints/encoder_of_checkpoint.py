@@ -10,7 +10,7 @@ from napari_construct.encoders.catalogue.lookup import create_encoder, find_entr
 from napari_construct.encoders.protocol import Encoder
 from napari_construct.exceptions import CheckpointError
 from napari_construct.models.checkpoints.checkpoint import Checkpoint
-from napari_construct.models.network.builder import make_encoder
+from napari_construct.models.network.builder import SCRATCH, make_encoder
 from napari_construct.types import PathLike
 
 FOLDER: Final = "local-dir:"
@@ -43,7 +43,7 @@ def encoder_of_checkpoint(
         If the encoder is unknown, or its weights are absent, damaged or of another model.
     """
     encoder_id = checkpoint.config.encoder
-    if FOLDER not in encoder_id:
+    if FOLDER not in encoder_id or encoder_id.startswith(SCRATCH):
         if weights is None:
             return make_encoder(encoder_id)
         return create_encoder(encoder_id, weights=weights)
