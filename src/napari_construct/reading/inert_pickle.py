@@ -100,7 +100,7 @@ class _Storage(NamedTuple):
 
     kind: _Kind
     key: str
-    count: int
+    elements: int
 
 
 class _Tensor(NamedTuple):
@@ -151,7 +151,7 @@ def _rebuilt(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> _Ten
     elements, last = 1, offset
     for n, step in zip(size, stride, strict=True):
         elements, last = elements * n, last + (n - 1) * step
-    if (elements and last >= storage.count) or elements >= 2**63:
+    if (elements and last >= storage.elements) or elements >= 2**63:
         raise pickle.UnpicklingError("a tensor that is larger than its bytes")
     return _Tensor(storage, tuple(size), tuple(stride), offset)
 
@@ -196,7 +196,7 @@ def described(stream: BinaryIO) -> dict[str, Any]:
 
 def _check_memos(code: bytes) -> None:
     for opcode, number, _ in pickletools.genops(code):
-        if opcode.name in ("PUT", "LONG_BINPUT") and number > MOST_MEMOS:
+        if opcode.name in ("PUT", "LONG_BINPUT") and (number is None or number > MOST_MEMOS):
             raise ValueError("its pickle keeps an object under a number that is too high")
 
 
@@ -211,7 +211,7 @@ class _Places:
         """First byte, number of bytes and CRC."""
         name = f"{self._root}data/{storage.key}"
         entry = self._entries.get(name)
-        wanted = storage.count * storage.kind.size
+        wanted = storage.elements * storage.kind.size
         if entry is None or entry.compress_type or entry.flag_bits & 1 or entry.file_size != wanted:
             raise ValueError(f"{name[:80]} is not {wanted} bytes stored plainly")
         self._stream.seek(entry.header_offset)
@@ -235,8 +235,8 @@ class _Description:
         if self._left < 0:
             raise ValueError(f"more than {MOST_VALUES} values")
         if isinstance(value, _Tensor):
-            kind, key, count = value.storage
-            start, size, crc = self._places.of(_Storage(kind, key, count))
+            kind, _, count = value.storage
+            start, size, crc = self._places.of(value.storage)
             return {"t": [kind.name, start, size, crc, count, value.shape, value.stride, value.offset]}
         if isinstance(value, Inert):
             return {"x": value.of}

@@ -122,7 +122,9 @@ class StoredTensor:
 
 def map_file(path: PathLike) -> torch.UntypedStorage:
     """The bytes of a file, mapped to memory."""
-    return torch.UntypedStorage.from_file(os.fspath(path), False, Path(path).stat().st_size)
+    whole: Any = torch.UntypedStorage.from_file(os.fspath(path), False, Path(path).stat().st_size)
+    mapped: torch.UntypedStorage = whole
+    return mapped
 
 
 def read_pytorch(path: PathLike) -> tuple[Any, frozenset[str]]:

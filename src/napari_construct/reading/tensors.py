@@ -74,8 +74,11 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _described(name: str, value: Any) -> tuple[Described, int, int]:
     fields: Mapping[str, Any] = value if isinstance(value, dict) else {}
-    dtype, shape, place = (fields.get(key) for key in ("dtype", "shape", "data_offsets"))
-    sound = dtype in _BYTES and _naturals(shape, MOST_DIMENSIONS) and _naturals(place, 2) and len(place) == 2
+    dtype: Any = fields.get("dtype")
+    shape: Any = fields.get("shape")
+    place: Any = fields.get("data_offsets")
+    known = isinstance(dtype, str) and dtype in _BYTES
+    sound = known and _naturals(shape, MOST_DIMENSIONS) and _naturals(place, 2) and len(place) == 2
     if not sound or place[1] - place[0] != prod(shape) * _BYTES[dtype]:
         raise ValueError(f"tensor {name[:80]!r} of unknown type, shape or place")
     return Described(dtype, tuple(shape)), place[0], place[1]

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_construct.encoders.entries import EncoderEntry, WeightFile, read_entries
 from napari_construct.encoders.folders import user_catalogues
@@ -147,7 +147,7 @@ def _digests(state: Mapping[str, Tensor]) -> Iterator[bytes]:
     for name in sorted(state):
         value = state[name].detach().cpu().contiguous()
         header = f"{name}|{value.dtype}|{tuple(value.shape)}|".encode()
-        data = value.reshape(-1).view(torch.uint8).numpy()
+        data: Any = value.reshape(-1).view(torch.uint8).numpy()
         yield hashlib.sha256(header + b"|").digest() + hashlib.sha256(data).digest()
 
 
