@@ -103,6 +103,8 @@ def test_a_folder_with_a_configuration_and_no_weights_is_an_error(
     family: str, file: str, content: Any, tmp_path: Path
 ) -> None:
     (tmp_path / file).write_text(json.dumps(content))
+    parts = {"weight_map": {"a": "../../secret.safetensors"}}  # an index of parts elsewhere is not followed
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(parts))
     with pytest.raises(EncoderError, match="expected weights"):
         create_encoder(f"{family}:local-dir:{tmp_path}")
     with pytest.raises(EncoderError, match="expected weights"):

@@ -136,3 +136,5 @@ def test_names_and_shapes_are_compared() -> None:
         check_names(None, {**STATE, "c": STATE["b.count"], "d": STATE["b.count"]}, STATE, "X")
     with pytest.raises(EncoderError, match=r"expected a\.weight of shape \(2, 3\) for X, got \(3, 2\)"):
         check_names(None, {**STATE, "a.weight": torch.ones(3, 2)}, STATE, "X")
+    with pytest.raises(EncoderError, match=r"expected numbers in a\.weight of X, got NaN"):
+        check_names(None, {**STATE, "a.weight": torch.full((2, 3), torch.nan)}, STATE, "X")

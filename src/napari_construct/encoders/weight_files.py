@@ -108,7 +108,7 @@ def _float32(value: Tensor) -> Tensor:
 def check_names(
     path: PathLike | None, found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], what: str
 ) -> None:
-    """Refuse a state dict that misses a name, has one too many, or has a tensor of another shape."""
+    """Refuse a state dict that misses a name, has one too many, or a tensor of another shape or with NaN."""
     source = f"{path}: " if path is not None else ""
     missing, unknown = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
     for names, problem in ((missing, "without"), (unknown, "with the unknown")):
@@ -124,3 +124,5 @@ def check_names(
                 f"{source}expected {name} of shape {tuple(value.shape)} for {what}, got "
                 f"{tuple(found[name].shape)}; choose the file that was published for it"
             )
+        if found[name].is_floating_point() and bool(found[name].isnan().any()):
+            raise EncoderError(f"{source}expected numbers in {name} of {what}, got NaN; download it again")

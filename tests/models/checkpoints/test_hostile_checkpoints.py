@@ -240,6 +240,11 @@ def test_a_folder_is_named_by_its_user_and_hashed_before_it_is_built(
     for named in (folder, folder / "open_clip_model.safetensors"):
         loaded = load_model(path, device="cpu", encoder_weights=named)
         assert loaded.encoder_sha256 == encoder_hash(student)
+    monkeypatch.setenv("NAPARI_CONSTRUCT_HOME", str(tmp_path))
+    entry = {"id": "mine", "loader": "open_clip", "model": f"local-dir:{folder}"}
+    words = dict.fromkeys(("note", "source", "licence", "licence_terms", "citation"), "-")
+    (tmp_path / "encoders.json").write_text(json.dumps({"encoder": [entry | words]}))
+    assert load_model(path, device="cpu").encoder_sha256 == encoder_hash(student)
     other = tmp_path / "other"
     other.mkdir()
     state = safetensors.torch.load_file(folder / "open_clip_model.safetensors")

@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import Final
 
 from napari_construct.encoders.catalogue.loaders import stored_state
-from napari_construct.encoders.catalogue.lookup import create_encoder, find_entry, state_hash
+from napari_construct.encoders.catalogue.lookup import (
+    create_encoder,
+    find_entry,
+    state_hash,
+    user_entries,
+)
 from napari_construct.encoders.protocol import Encoder
 from napari_construct.exceptions import CheckpointError
 from napari_construct.models.checkpoints.checkpoint import Checkpoint
@@ -24,7 +29,8 @@ def encoder_of_checkpoint(
 
     A checkpoint names an encoder of the catalogue. One that was trained with an encoder in a folder names
     that folder, but a file must not decide which folder of this computer is read: its user names it again,
-    and its weights are compared with the checkpoint's hash before anything is built from them.
+    or has it in the catalogue of the user, and its weights are compared with the checkpoint's hash before
+    anything is built from them.
 
     Parameters
     ----------
@@ -47,14 +53,15 @@ def encoder_of_checkpoint(
         if weights is None:
             return make_encoder(encoder_id)
         return create_encoder(encoder_id, weights=weights)
-    if weights is None:
+    family, _, folder = encoder_id.partition(FOLDER)
+    if weights is None and not any(encoder_id == f"{entry.loader}:{entry.model}" for entry in user_entries()):
         raise CheckpointError(
-            "expected the folder of the encoder that the model was trained with "
-            f"({encoder_id.partition(FOLDER)[2][:80]}), got none from you: a checkpoint may not choose "
-            "folders of this computer; name it with --encoder-weights FOLDER (Python: encoder_weights=)"
+            f"expected the folder of the encoder that the model was trained with ({folder[:80]}), got none "
+            "from you: a checkpoint may not choose folders of this computer; name it with --encoder-weights "
+            "FOLDER (Python: encoder_weights=), or add it to your catalogue (docs/encoders.md)"
         )
-    path = Path(weights)
-    own = f"{encoder_id.partition(FOLDER)[0]}{FOLDER}{path if path.is_dir() else path.parent}"
+    path = Path(folder if weights is None else weights)
+    own = f"{family}{FOLDER}{path if path.is_dir() else path.parent}"
     file = None if path.is_dir() else path
     if checkpoint.encoder_state is None and not any_encoder:
         found = state_hash(stored_state(find_entry(own), file))
