@@ -21,7 +21,6 @@ from napari_construct.reading.pytorch import (
     PATIENCE,
     Inert,
     StoredTensor,
-    map_file,
     plain_values,
     read_pytorch,
 )
@@ -152,8 +151,8 @@ def test_mapped_tensors_are_those_that_are_loaded(tmp_path: Path) -> None:
     }
     torch.save(state, tmp_path / "x.pth")
     content, _ = read_pytorch(tmp_path / "x.pth")
-    whole = map_file(tmp_path / "x.pth")
-    torch.testing.assert_close({k: v.mapped(whole) for k, v in content.items()}, state)
+    whole = MappedFile(tmp_path / "x.pth")
+    torch.testing.assert_close({k: whole.tensor(v) for k, v in content.items()}, state)
     torch.testing.assert_close({k: v.load() for k, v in content.items()}, state)
 
 
@@ -165,6 +164,8 @@ def test_a_changed_byte_of_a_tensor_is_found(tmp_path: Path) -> None:
     (tmp_path / "x.pth").write_bytes(data)
     with pytest.raises(CheckpointError, match="other bytes than its checksum"):
         read_pytorch(tmp_path / "x.pth")[0]["a"].load()
+    with pytest.raises(CheckpointError, match="other bytes than its checksum"):
+        MappedFile(tmp_path / "x.pth").tensor(stored)
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

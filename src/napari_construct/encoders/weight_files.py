@@ -15,9 +15,9 @@ from torch import Tensor
 
 from napari_construct.exceptions import CheckpointError, EncoderError, InputError
 from napari_construct.reading.pytorch import (
+    MappedFile,
     StoredTensor,
     is_old,
-    map_file,
     read_old_pytorch,
     read_pytorch,
 )
@@ -86,8 +86,8 @@ def _mapped(path: Path) -> Any:
     found = _unwrapped(read_pytorch(path)[0])
     if not isinstance(found, Mapping):
         return found
-    whole = map_file(path)
-    return {k: v.mapped(whole) if isinstance(v, StoredTensor) else v for k, v in found.items()}
+    whole = MappedFile(path)
+    return {k: whole.tensor(v) if isinstance(v, StoredTensor) else v for k, v in found.items()}
 
 
 def _unwrapped(state: Any) -> Any:

@@ -33,6 +33,7 @@ OLD_PATIENCE: Final = 300
 LARGEST_EXPANDED: Final = 2**28
 """Bytes of a tensor that repeats some of its bytes, as ``expand`` makes it."""
 
+_OTHER_BYTES: Final = "a tensor has other bytes than its checksum says"
 _DTYPES: Final = {
     name: getattr(torch, name)
     for name in (
@@ -97,34 +98,49 @@ class StoredTensor:
         except (InputError, OSError) as error:
             raise CheckpointError(f"{self.path}: cannot be read ({error}); copy it again") from error
         if len(data) != self.size or zlib.crc32(data) != self.crc:
-            raise damaged(self.path, "a tensor has other bytes than its checksum says")
+            raise damaged(self.path, _OTHER_BYTES)
         if not data:
             return torch.empty(self.shape, dtype=self.dtype)
         return torch.frombuffer(data, dtype=self.dtype).as_strided(
             self.shape, self.stride, self.offset
         ).clone()  # fmt: skip
 
-    def mapped(self, whole: torch.UntypedStorage) -> Tensor:
-        """The tensor within a map of the whole file: a page is read when it is used, and nothing is copied.
 
-        Parameters
-        ----------
-        whole : torch.UntypedStorage
-            Of :func:`map_file`.
+class MappedFile:
+    """The bytes of a file, mapped to memory: a page is read when it is used, and nothing is copied.
+
+    Parameters
+    ----------
+    path : path
+        A file of ``torch.save``.
+    """
+
+    def __init__(self, path: PathLike) -> None:
+        self.path = Path(path)
+        self._whole: Any = torch.UntypedStorage.from_file(
+            os.fspath(path), False, self.path.stat().st_size
+        )  # fmt: skip
+        self._sound: set[tuple[int, int]] = set()
+
+    def tensor(self, stored: StoredTensor) -> Tensor:
+        """A tensor within the map; its bytes are compared with their CRC once.
+
+        Raises
+        ------
+        CheckpointError
+            If they differ, or if it is an expanded tensor of more than ``LARGEST_EXPANDED`` bytes.
         """
-        if prod(self.shape) * self.dtype.itemsize > max(self.size, LARGEST_EXPANDED):
+        start, size = stored.start, stored.size
+        if prod(stored.shape) * stored.dtype.itemsize > max(size, LARGEST_EXPANDED):
             raise damaged(self.path, "a tensor that is larger than its bytes")
-        if not self.size or self.start % self.dtype.itemsize:  # torch aligns what it writes
-            return self.load()
-        part = whole[self.start : self.start + self.size]
-        return torch.empty(0, dtype=self.dtype).set_(part, self.offset, self.shape, self.stride)
-
-
-def map_file(path: PathLike) -> torch.UntypedStorage:
-    """The bytes of a file, mapped to memory."""
-    whole: Any = torch.UntypedStorage.from_file(os.fspath(path), False, Path(path).stat().st_size)
-    mapped: torch.UntypedStorage = whole
-    return mapped
+        if not size or start % stored.dtype.itemsize or start + size > self._whole.nbytes():
+            return stored.load()  # torch aligns what it writes
+        part = self._whole[start : start + size]
+        if (start, size) not in self._sound:
+            if zlib.crc32(torch.empty(0, dtype=torch.uint8).set_(part).numpy()) != stored.crc:
+                raise damaged(self.path, _OTHER_BYTES)
+            self._sound.add((start, size))
+        return torch.empty(0, dtype=stored.dtype).set_(part, stored.offset, stored.shape, stored.stride)
 
 
 def read_pytorch(path: PathLike) -> tuple[Any, frozenset[str]]:
