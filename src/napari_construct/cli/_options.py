@@ -100,7 +100,9 @@ MinConfidence = Annotated[
 ]
 EncoderWeights = Annotated[
     Path | None,
-    typer.Option("--encoder-weights", help="File with the encoder weights, if they are not installed."),
+    typer.Option(
+        "--encoder-weights", help="File (or folder) with the encoder weights, if they are not installed."
+    ),
 ]
 AnyEncoder = Annotated[
     bool,
