@@ -318,4 +318,4 @@ def test_a_transparent_part_has_no_class_and_only_words_are_no_number(call, mode
     assert "expected a number such as 0.25, got 'half'" in refused.output
     refused = call(*command, "--mpp", "0.5", "--region", "50,200,120,180")
     assert refused.exit_code == 1
-    assert "which means no data; choose another region" in " ".join(refused.output.split())
+    assert "which means no data; choose another" in " ".join(refused.output.split())
