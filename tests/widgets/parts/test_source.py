@@ -15,7 +15,7 @@ from tests.widgets.segment.test_segment_tissue import run
 
 from napari_construct.classes import BCSS_COLOURS, ClassTable
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.widgets.layers import camera, joined_features
+from napari_construct.widgets.layers import joined_features, look_at
 from napari_construct.widgets.parts.class_table import ClassTableEditor
 from napari_construct.widgets.parts.class_table_files import restyled
 from napari_construct.widgets.parts.memory import Memory
@@ -38,11 +38,14 @@ def test_region_around_shapes_lies_where_it_was(qtbot, viewer, widget, fake, tis
 
 
 def test_region_on_view(qtbot, viewer, widget, fake, tissue) -> None:
-    viewer.layers["slide"].corner_pixels = np.array([[30, 40], [129, 149]])
+    rows, columns = viewer.canvas.size
+    look_at(viewer, viewer.layers["slide"], (79.5, 94.5), 100.0, float(rows))  # 100 rows fill the canvas
     widget.source.setRegion("visible")
     run(qtbot, widget)
-    np.testing.assert_array_equal(fake.runs[0].image, tissue[30:130, 40:150])
-    assert camera(viewer) is not None
+    half = 50 * columns / rows
+    expected = tissue[30:130, round(95 - half) : round(95 + half)]
+    assert half < 95
+    np.testing.assert_array_equal(fake.runs[0].image, expected)
 
 
 def test_region_without_shapes_is_said(viewer, widget) -> None:

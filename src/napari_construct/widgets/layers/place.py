@@ -61,17 +61,6 @@ def camera(viewer: Any) -> Any:
     return getattr(viewer, "scene", viewer).camera
 
 
-def look_at(viewer: Any, layer: Any, centre: tuple[float, float], side: float, shown: float) -> None:
-    """Centre the canvas on a place of a layer; ``side`` data pixels fill ``shown`` canvas pixels."""
-    point = np.asarray(layer.world_to_data(viewer.dims.point))[-layer.ndim :]
-    point[-2:] = centre
-    world = np.asarray(layer.data_to_world(point))
-    beside = np.asarray(layer.data_to_world(point + np.eye(layer.ndim)[-1]))
-    view = camera(viewer)
-    view.center = (*view.center[:-2], *world[-2:])
-    view.zoom = shown / (side * float(np.linalg.norm(beside - world)))
-
-
 def _micrometres(unit: Any) -> float | None:
     """A pint unit in micrometres; None if it is no length."""
     if str(getattr(unit, "dimensionality", "")) != "[length]":

@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 from napari_construct.types import RGBImage
 from napari_construct.widgets.fields.controls import button, named, wrapped_label
 from napari_construct.widgets.fields.layout import stacked
-from napari_construct.widgets.layers import camera
+from napari_construct.widgets.layers import camera, viewer_point
 
 if TYPE_CHECKING:  # imports torch
     from napari_construct.inference.prototypes.top_patches import Patch, TopPatches
@@ -93,7 +93,7 @@ def show_patch(viewer: Any, layer: Any, patch: Patch) -> None:
     if layer is None:
         return
     middle = [patch.row + patch.pixels.shape[0] / 2, patch.column + patch.pixels.shape[1] / 2]
-    world = layer.data_to_world([0.0] * (layer.ndim - 2) + middle)
+    world = viewer_point(layer, [0.0] * (layer.ndim - 2) + middle, viewer.layers)
     view = camera(viewer)
     view.center = (*view.center[:-2], *world[-2:])
 

@@ -17,7 +17,14 @@ from napari_construct.widgets.fields.layout import boxed, fill_dock, form
 from napari_construct.widgets.fields.message_label import Level, MessageLabel, plain
 from napari_construct.widgets.jobs.live import LiveJob
 from napari_construct.widgets.jobs.predictors import KeptDecider
-from napari_construct.widgets.layers import Decided, evidence, evidences, look_at, window_on_view
+from napari_construct.widgets.layers import (
+    Decided,
+    evidence,
+    evidences,
+    look_at,
+    slice_point,
+    window_on_view,
+)
 from napari_construct.widgets.layers.adding import LayerAdder
 from napari_construct.widgets.layers.follower import Follower
 from napari_construct.widgets.parts.copy_row import CopyRow, Recipe
@@ -157,7 +164,7 @@ class Refine(QWidget):
     def _decided(self) -> Decided | None:
         """What the plane on view was decided from."""
         layer = self._layer.layer()
-        return None if layer is None else evidence(layer, tuple(self._viewer.dims.point))
+        return None if layer is None else evidence(layer, slice_point(layer, self._viewer))
 
     def _mask(self) -> RefinedMask | None:
         return self._masks.of(self._layer.layer())
@@ -226,7 +233,7 @@ class Refine(QWidget):
         if mask is None or decided is None:
             return
         target = self.refinedLayer()
-        window = window_on_view(target if target is not None and target.visible else source)
+        window = window_on_view(target if target is not None and target.visible else source, self._viewer)
         planes = (decided, *(other for other in mask.planes if every and other is not decided))
         self._message.clear()
         request = RefineRequest(self._decider, planes, self.value(), window, source, target)
