@@ -1,8 +1,8 @@
 """What the canvas shows, in the coordinates of a layer's data.
 
 It is computed from the camera and the size of the canvas. A layer's own ``corner_pixels`` do not tell: of a
-pyramid they are those of the tile that is loaded, in the pixels of the level that is drawn; and they ignore that
-napari shows layers of different units (mm, um) in one of them.
+pyramid they are those of the tile that is loaded, in the pixels of the level that is drawn; and they ignore
+that napari shows layers of different units (mm, um) in one of them.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ def visible_box(layer: Any, viewer: Any, shape: tuple[int, int]) -> tuple[NDArra
     layer : napari.layers.Layer
         Of any transform; of a pyramid the finest level counts.
     viewer : napari.Viewer or None
-        That shows the layer. Without one, or before napari 0.9, which has no public size of the canvas, the box
-        is that of the pixels that the layer draws.
+        That shows the layer. Without one, or before napari 0.9, which has no public size of the canvas, the
+        box is that of the pixels that the layer draws.
     shape : tuple of int
         Number of rows and columns of the layer.
 
     Returns
     -------
     tuple of ndarray or None
-        First row and column, and those after the last; equal where nothing is on view. None in 3-D, where there
-        is no such box.
+        First row and column, and those after the last; equal where nothing is on view. None in 3-D, where
+        there is no such box.
     """
     if viewer is not None and viewer.dims.ndisplay != 2:
         return None
@@ -76,7 +76,7 @@ def _within(polygon: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
 
 
 def slice_point(layer: Any, viewer: Any) -> tuple[float, ...]:
-    """The visible slice in the world of a layer alone, which is that of the viewer where all have one unit."""
+    """The visible slice in a layer's own units, which are those of the viewer where all layers have one."""
     point = np.array(viewer.dims.point, dtype=float)[-layer.ndim :]
     return tuple(float(c) for c in point / _unit(layer, viewer.layers)[-len(point) :])
 
