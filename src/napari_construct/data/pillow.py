@@ -51,3 +51,10 @@ def read_pillow(path: Path, max_pixels: int) -> tuple[NDArray[Any], float | None
             notices = (f"{path.name}: converted from {image.mode} to RGB",)
             image = image.convert("RGB")
         return np.asarray(image), mpp, notices
+
+
+def header_of(path: Path) -> tuple[int, int, float | None]:
+    """Rows, columns and micrometres per pixel of a PNG, JPEG or BMP, without its pixels."""
+    with open_regular(path) as stream:
+        image: Image.Image = _PLUGINS[image_format(path)](stream)
+        return image.height, image.width, mpp_from_dpi(image.info.get("dpi"))

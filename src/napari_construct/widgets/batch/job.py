@@ -96,7 +96,8 @@ def batch_job(request: BatchRequest) -> Steps[BatchOutcome]:
     yield Event("looking for images", 0, 1)
     paths = [one for one in request.inputs if isinstance(one, Path)]
     layers = [one for one in request.inputs if isinstance(one, LayerInput)]
-    sources = [*(find_sources(paths) if paths else ()), *(s for one in layers for s in _sources(one))]
+    of_layers = [source for one in layers for source in _sources(one, settings.segment.mpp)]
+    sources = [*(find_sources(paths) if paths else ()), *of_layers]
     found = tuple((source.key, source.stem) for source in sources)
     yield SourcesFound("looking for images", 1, 1, items=found)
     output, restart = request.output, request.restart
@@ -106,13 +107,15 @@ def batch_job(request: BatchRequest) -> Steps[BatchOutcome]:
     return BatchOutcome(report, tuple(layer for layer in made if layer is not None))
 
 
-def _sources(given: LayerInput) -> list[Source]:
+def _sources(given: LayerInput, mpp: float | None) -> list[Source]:
+    """The planes of a layer; ``mpp`` is the pixel size of the settings, which goes before the layer's."""
     from napari_construct.batch.sources import array_source
 
     def reader(plane: Plane) -> Callable[[], ImageFile]:
         def read() -> ImageFile:
             pixels, notices = plane.rgb()
-            return ImageFile(pixels, plane.mpp, notices, Path(plane.name))
+            used, stated = plane.size_used(mpp)
+            return ImageFile(pixels, used, (*notices, *stated), Path(plane.name))
 
         return read
 

@@ -38,8 +38,14 @@ def twin_placement(layer: Any) -> dict[str, Any]:
     return {key: np.array(v) if isinstance(v, np.ndarray) else v for key, v in placement.items()}
 
 
+def has_lengths(layer: Any) -> bool:
+    """Whether the units of a layer's rows and columns are lengths."""
+    units = tuple(getattr(layer, "units", ()))[-2:]
+    return len(units) == 2 and all(_micrometres(unit) is not None for unit in units)
+
+
 def micrometres_per_pixel(layer: Any) -> float | None:
-    """Pixel size from the layer's scale and units; None if the units are pixels or the size is implausible.
+    """Pixel size from a layer's scale and units; None if the units are pixels or the size is implausible.
 
     If rows and columns differ, their geometric mean.
     """

@@ -11,8 +11,8 @@ from napari.viewer import current_viewer
 from numpy.typing import NDArray
 
 from napari_construct.exceptions import InputError
+from napari_construct.widgets.layers.pixel_size import layer_shape
 from napari_construct.widgets.layers.place import Window
-from napari_construct.widgets.layers.plane import layer_shape
 from napari_construct.widgets.layers.view import data_point, viewer_point, visible_box
 
 

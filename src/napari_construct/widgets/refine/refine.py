@@ -83,7 +83,7 @@ class Refine(QWidget):
         self._status = self._build_status()
         self._buttons = RefineButtons(self)
         self._live, self._before = self._buttons.live, self._buttons.before
-        self._copy = CopyRow(as_python, as_command, self)
+        self._copy = CopyRow(self)
         self._build_layout()
         self._connect()
         self._on_layer(self._layer.layer())
@@ -153,7 +153,8 @@ class Refine(QWidget):
         self._adder.finished.connect(self._on_added)
         self._buttons.reset.clicked.connect(self._on_reset)
         self._erased.regionChosen.connect(self._on_region)
-        self._copy.requested.connect(self._on_copy)
+        self._copy.pythonRequested.connect(self._copy_python)
+        self._copy.commandRequested.connect(self._copy_command)
         self.job.progressed.connect(self._on_progress)
         self.job.returned.connect(self._on_returned)
         self.job.failed.connect(self._on_failed)
@@ -294,8 +295,11 @@ class Refine(QWidget):
             side = float(max(region.box[2] - region.box[0], region.box[3] - region.box[1], 32))
             look_at(self._viewer, layer, (row, column), side, _REGION_SHOWN)
 
-    def _on_copy(self, recipe: Recipe) -> None:
-        self._copy.copy(partial(self._text, recipe), self._message.showMessage)
+    def _copy_python(self) -> None:
+        self._copy.copy(partial(self._text, as_python), self._message.showMessage)
+
+    def _copy_command(self) -> None:
+        self._copy.copy(partial(self._text, as_command), self._message.showMessage)
 
     def _text(self, recipe: Recipe) -> str:
         decided = self._decided()
