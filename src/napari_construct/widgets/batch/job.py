@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from itertools import product
+from itertools import count, product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from napari.layers import Image, Labels, Layer
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from napari_construct.batch.runner import BatchReport
     from napari_construct.batch.sources import Source
     from napari_construct.inference.activation.predictor import Predictor
+
+
+_LONGEST_STEM: Final = 50
+"""Letters of a layer's name in file names, which may have 255 bytes: four a letter, with endings."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +64,8 @@ class BatchRequest:
         Loads the model of the settings.
     restart : bool
         Whether finished images are segmented again.
+    overwrite : bool
+        Whether files that napari-construct did not make are replaced, too.
     """
 
     inputs: tuple[Path | LayerInput, ...]
@@ -67,6 +73,7 @@ class BatchRequest:
     output: Path
     get_predictor: GetPredictor
     restart: bool = False
+    overwrite: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +88,7 @@ def layer_input(layer: Any) -> LayerInput:
     """All planes of an image layer."""
     shape = layer_shape(layer)
     planes = tuple(plane_at(layer, index) for index in product(*map(range, shape[:-2])))
-    stem = re.sub(r"[^\w\-]+", "_", layer.name).strip("_") or "layer"
+    stem = re.sub(r"[^\w\-]+", "_", layer.name).strip("_")[:_LONGEST_STEM] or "layer"
     return LayerInput(layer.name, stem, planes, shape)
 
 
@@ -96,19 +103,29 @@ def batch_job(request: BatchRequest) -> Steps[BatchOutcome]:
     yield Event("looking for images", 0, 1)
     paths = [one for one in request.inputs if isinstance(one, Path)]
     layers = [one for one in request.inputs if isinstance(one, LayerInput)]
-    of_layers = [source for one in layers for source in _sources(one, settings.segment.mpp)]
-    sources = [*(find_sources(paths) if paths else ()), *of_layers]
+    sources = list(find_sources(paths)) if paths else []
+    for one in layers:
+        sources += _sources(one, settings.segment.mpp, {source.stack or source.stem for source in sources})
     found = tuple((source.key, source.stem) for source in sources)
     yield SourcesFound("looking for images", 1, 1, items=found)
-    output, restart = request.output, request.restart
-    report = yield from run_batch_steps(sources, predictor, settings, output, restart=restart)
+    report = yield from run_batch_steps(
+        sources,
+        predictor,
+        settings,
+        request.output,
+        restart=request.restart,
+        overwrite=request.overwrite,
+    )
     yield Event("making the layers", 0, 1)
     made = [_layer(one, report, predictor) for one in layers] if "mask" in settings.outputs else []
     return BatchOutcome(report, tuple(layer for layer in made if layer is not None))
 
 
-def _sources(given: LayerInput, mpp: float | None) -> list[Source]:
-    """The planes of a layer; ``mpp`` is the pixel size of the settings, which goes before the layer's."""
+def _sources(given: LayerInput, mpp: float | None, taken: Collection[str]) -> list[Source]:
+    """The planes of a layer, under a name that is not ``taken``.
+
+    ``mpp`` is the pixel size of the settings, which goes before the layer's.
+    """
     from napari_construct.batch.sources import array_source
 
     def reader(plane: Plane) -> Callable[[], ImageFile]:
@@ -119,24 +136,30 @@ def _sources(given: LayerInput, mpp: float | None) -> list[Source]:
 
         return read
 
-    count = len(given.planes)
+    planes = len(given.planes)
+    stem = next(name for name in _names(given.stem) if name.casefold() not in map(str.casefold, taken))
     return [
-        array_source(given.name, reader(plane), stem=given.stem, plane=i, planes=count)
+        array_source(given.name, reader(plane), stem=stem, plane=i, planes=planes)
         for i, plane in enumerate(given.planes)
     ]
+
+
+def _names(stem: str) -> Iterator[str]:
+    """A name, and the same with numbers."""
+    yield stem
+    yield from (f"{stem}_{number}" for number in count(2))
 
 
 def _layer(given: LayerInput, report: BatchReport, predictor: Predictor) -> Labels | None:
     """The masks of a layer's planes in its own shape; planes that failed are empty."""
     from napari_construct.data.masks import read_mask
 
-    count = len(given.planes)
-    keys = [given.name if count == 1 else f"{given.name}#{i}" for i in range(count)]
+    keys = [given.name] if len(given.planes) == 1 else [f"{given.name}#{i}" for i in range(len(given.planes))]
     entries = {entry.key: entry for entry in report.entries}
     done = [entries[key].state == "done" for key in keys]
     if not any(done):
         return None
-    labels = np.zeros((count, *given.shape[-2:]), np.uint8)
+    labels = np.zeros((len(keys), *given.shape[-2:]), np.uint8)
     for i, key in enumerate(keys):
         if done[i]:
             labels[i] = read_mask(report.output / entries[key].files["mask"])

@@ -64,7 +64,7 @@ class Plane:
         return pixels, self.notices + notices
 
     def size_used(self, given: float | None) -> tuple[float | None, tuple[str, ...]]:
-        """Micrometres per pixel, ``given`` or of the plane; and where they are from, if not from the layer."""
+        """Micrometres per pixel, ``given`` or of the plane; and where they are from, if not the layer."""
         if given is not None or not self.mpp_file:
             return (self.mpp if given is None else given), ()
         return self.mpp, (f"µm per pixel: {self.mpp:.4g}, read from {self.mpp_file}",)
