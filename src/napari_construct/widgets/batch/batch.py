@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 from napari_construct.batch.ledger import Entry
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.events import Event
+from napari_construct.reading.places import is_file
 from napari_construct.widgets.batch.inputs import BatchInputs
 from napari_construct.widgets.batch.job import (
     BatchOutcome,
@@ -231,7 +232,7 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         if entry.error:
             self.control.showMessage(entry.error, Level.WARNING)
             return
-        if not place_of(entry.key)[0].is_file():  # a layer, or a folder
+        if not is_file(place_of(entry.key)[0]):  # a layer, or a folder
             return
         job = Job("Open an image", partial(open_job, entry, Path(self.output())), self)
         job.returned.connect(self._adder.add)

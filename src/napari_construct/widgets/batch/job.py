@@ -16,6 +16,7 @@ from napari_construct.batch.ledger import Entry
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.data.images import ImageFile
 from napari_construct.events import Event, Steps
+from napari_construct.reading.places import is_file
 from napari_construct.results.areas import class_pixels
 from napari_construct.widgets.files.stored import placement
 from napari_construct.widgets.jobs.predictors import GetPredictor
@@ -178,7 +179,7 @@ def _layer(given: LayerInput, report: BatchReport, predictor: Predictor) -> Labe
 def place_of(key: str) -> tuple[Path, int]:
     """File and plane of a key of the ledger; a name may hold a # itself."""
     path, _, plane = key.rpartition("#")
-    if path and plane.isdigit() and not Path(key).is_file():
+    if path and plane.isdigit() and not is_file(key):
         return Path(path), int(plane)
     return Path(key), 0
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from napari.layers import Image, Layer
 
 from napari_construct.export.own_files import has_tissue_labels, result_name
+from napari_construct.reading.places import is_folder
 from napari_construct.results.read import load_result, open_zarr
 from napari_construct.results.result import StoredResult
 from napari_construct.widgets.layers import cam_layer, label_features, labels_layer
@@ -25,7 +26,7 @@ def layers_of(path: Path) -> list[Layer]:
     InputError
         If a file is missing or does not match the record.
     """
-    if path.is_dir() and has_tissue_labels(path):
+    if is_folder(path) and has_tissue_labels(path):
         return zarr_layers(path)
     return stored_layers(load_result(path), _name(path))
 

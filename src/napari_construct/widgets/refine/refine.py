@@ -13,6 +13,7 @@ from napari_construct.crf import COMPILING
 from napari_construct.events import Event
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.refinement.safeguard import ErasedRegion
+from napari_construct.widgets.fields.controls import plain_label
 from napari_construct.widgets.fields.layout import boxed, fill_dock, form
 from napari_construct.widgets.fields.message_label import Level, MessageLabel, plain
 from napari_construct.widgets.jobs.live import LiveJob
@@ -132,7 +133,7 @@ class Refine(QWidget):
         return chooser
 
     def _build_status(self) -> QLabel:
-        label = QLabel(self)
+        label = plain_label(self)
         label.setAccessibleName("Status")
         label.setToolTip("Whether the mask on view agrees with the settings")
         return label
