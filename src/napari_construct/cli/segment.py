@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 
 def segment(
-    images: Annotated[
-        list[Path], typer.Argument(help="PNG, JPEG, BMP, JPEG 2000, WebP, TIFF, SVS.")
-    ],
+    images: Annotated[list[Path], typer.Argument(help="PNG, JPEG, BMP, JPEG 2000, WebP, TIFF, SVS.")],
     model: options.Model = DEFAULT_MODEL,
     output: options.Output = options.HERE,
     overwrite: options.Overwrite = False,

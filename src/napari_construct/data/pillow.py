@@ -16,8 +16,8 @@ from PIL import BmpImagePlugin, Image, Jpeg2KImagePlugin, JpegImagePlugin, PngIm
 from napari_construct.data.exif import dpi_of, read_exif, stated_orientation
 from napari_construct.data.formats import image_format
 from napari_construct.data.headers import Header, jpeg2000_header, jpeg_header, webp_size
-from napari_construct.data.limits import DECODER_ERRORS, WHOLE, check_size, damaged
-from napari_construct.data.orientation import upright
+from napari_construct.data.limits import DECODER_ERRORS, MAX_PIXELS, WHOLE, check_size, damaged
+from napari_construct.data.orientation import orientation_of, upright
 from napari_construct.data.png import Png, read_chunks
 from napari_construct.data.resolution import Stated, chosen, from_dpi
 from napari_construct.exceptions import InputError
@@ -52,6 +52,22 @@ def read_pillow(path: Path, max_pixels: int) -> tuple[NDArray[Any], float | None
     found = chosen((size, from_dpi(dpi_of(exif), "EXIF")), path.name)
     array, turned = upright(array, stated_orientation(exif), path.name)
     return array, found.mpp, more + found.notices + turned
+
+
+def header_of_pillow(path: Path) -> tuple[int, int, float | None]:
+    """Rows and columns as viewers show them, and micrometres per pixel, without the pixels."""
+    kind = image_format(path)
+    with open_regular(path) as stream:
+        if kind == "png":
+            png = read_chunks(path, stream, MAX_PIXELS, min_side=1)
+            rows, columns, size = png.height, png.width, png.size
+            exif = read_exif(png.exif) if png.exif else None
+        else:
+            image = _open(kind, stream)
+            rows, columns, size = image.height, image.width, from_dpi(image.info.get("dpi"))
+            exif = read_exif(image)
+    found = chosen((size, from_dpi(dpi_of(exif), "EXIF")), path.name)
+    return *orientation_of(stated_orientation(exif)).shown_shape(rows, columns), found.mpp
 
 
 def read_indices(path: Path, stream: ByteStream, max_pixels: int) -> NDArray[Any]:

@@ -125,6 +125,14 @@ def read_stored_stack(path: Path, *, max_pixels: int) -> NDArray[Any]:
         return np.stack(list(read))
 
 
+def header_of_tiff(path: Path) -> tuple[int, int, float | None]:
+    """Rows and columns as viewers show them, and micrometres per pixel, without the pixels."""
+    with _chosen(path) as (tif, chosen):
+        page = chosen.series.keyframe
+        shown = orientation_of(page.tags.valueof(TAG)).shown_shape(chosen.layout.height, chosen.layout.width)
+        return *shown, pixel_size_of_tiff(tif, page, name=path.name).mpp
+
+
 def planes_of_tiff(path: Path) -> int:
     """How many planes the image of a TIFF has that is read.
 

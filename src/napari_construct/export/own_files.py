@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from napari_construct.exceptions import ConfigurationError, InputError
+from napari_construct.reading.regular import open_regular
 from napari_construct.reading.tiff_file import open_tiff
 
 SOFTWARE: Final = "napari-construct"
@@ -55,7 +56,7 @@ def refuse_others(targets: Iterable[Path], *, overwrite: bool = False) -> None:
         raise ConfigurationError(
             f"{_listed(others)}: expected a free name or an earlier result of napari-construct, got a "
             "file that it did not make; choose another output folder or name, move it away, or let segment "
-            "or batch replace it with --overwrite"
+            "or batch replace it with --overwrite (in napari: Overwrite files of others, in Batch)"
         )
 
 
@@ -121,20 +122,65 @@ def read_record(path: Path) -> dict[str, Any]:
 
 
 def record_path(path: Path) -> Path:
-    """Where the record of a mask, an overlay or an OME-Zarr lies: NAME.json beside it."""
+    """Where the record of a mask, an overlay or an OME-Zarr lies: beside it, the first that names it.
+
+    That is NAME.json or, where this belongs to something else, the file's whole name with ".json" behind.
+    """
+    places = _record_places(path)
+    return next((place for place in places if _files_of(place) & {path.name}), places[0])
+
+
+def free_record_path(path: Path) -> Path:
+    """Where the record of a file that is to be written may lie without replacing anything else.
+
+    NAME.json or, where this is no record of ours, or that of other files, the whole name of the file with
+    ".json" behind.
+
+    Raises
+    ------
+    ConfigurationError
+        If both belong to something else.
+    """
+    places = _record_places(path)
+    for place in places:
+        others = {name for name in _files_of(place) if (path.parent / name).exists()} - {place.name}
+        if not os.path.lexists(place) or (is_own(place) and (path.name in others or not others)):
+            return place
+    refuse_others(places)
+    raise ConfigurationError(
+        f"{_listed(list(places))}: expected a free name for the record of {path.name}, got the records of "
+        "other files; choose another name"
+    )
+
+
+def result_name(path: Path) -> str:
+    """NAME of a file of a result: NAME_mask.tif, NAME_overlay.png, NAME.ome.zarr, NAME.json."""
     stem = path.name
     for ending in (".zarr", ".ome", ".tif", ".tiff", ".png", ".ome", "_mask", "_overlay"):
         if stem.lower().endswith(ending):
             stem = stem[: -len(ending)]
-    return path.with_name(f"{stem}.json")
+    return stem
+
+
+def _record_places(path: Path) -> tuple[Path, Path]:
+    return path.with_name(f"{result_name(path)}.json"), path.with_name(f"{path.name}.json")
+
+
+def _files_of(record: Path) -> set[str]:
+    """The names of the files that a record of ours describes; empty of anything else."""
+    if not _is_own_record(record):
+        return set()
+    files = read_record(record).get("files")
+    return {str(name) for name in files.values()} if isinstance(files, dict) else set()
 
 
 def has_tissue_labels(path: Path) -> bool:
-    """Whether a folder is an OME-Zarr with the labels of a segmentation."""
+    """Whether a folder is an OME-Zarr with the labels of a segmentation: classes with names and colours."""
     try:
-        ome = json.loads((path / "labels" / "tissue" / "zarr.json").read_text(encoding="utf-8"))
-        return "image-label" in ome["attributes"]["ome"]
-    except (OSError, ValueError, KeyError, TypeError):
+        with open_regular(path / "labels" / "tissue" / "zarr.json") as stream:
+            about = json.load(stream)["attributes"]["ome"]["image-label"]
+        return "colors" in about and all("class" in label for label in about["properties"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +17,15 @@ from napari_construct.data.limits import DECODER_ERRORS, MAX_PIXELS
 from napari_construct.data.masks import read_mask
 from napari_construct.data.tiff import read_stored_stack
 from napari_construct.exceptions import ConfigurationError, InputError
-from napari_construct.export.own_files import has_tissue_labels, read_record, record_path
+from napari_construct.export.own_files import has_tissue_labels, is_own, read_record, record_path
+from napari_construct.reading.regular import open_regular
 from napari_construct.reading.tiff_file import open_tiff
 from napari_construct.results.result import StoredResult
 from napari_construct.types import PathLike, ShortRepr
 
 Read: TypeAlias = Callable[[Path], StoredResult]
 
+_DAMAGED_ZARR = (*DECODER_ERRORS, AttributeError, AssertionError)
 _DAMAGED = (AttributeError, *DECODER_ERRORS)
 
 _STACK_PIXELS = 10 * MAX_PIXELS
@@ -67,9 +70,13 @@ def load_result(path: PathLike, name: str | None = None) -> StoredResult:
 
 def reader_of(path: Path) -> Read | None:
     """Function that reads a file or an OME-Zarr; None if it is no result of napari-construct."""
-    if path.is_dir():
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # nothing there, no permission, or an impossible name
+        return None
+    if stat.S_ISDIR(mode):
         return _read_zarr if has_tissue_labels(path) else None
-    suffix = path.suffix.lower()
+    suffix = path.suffix.lower() if stat.S_ISREG(mode) else ""  # opening a pipe would never end
     if suffix in {".tif", ".tiff"}:
         return read_from_mask if _description(path) is not None else None
     if suffix == ".json":
@@ -128,6 +135,8 @@ class ZarrResult(ShortRepr):
 
     Attributes
     ----------
+    path : Path
+        The folder.
     image, labels : tuple of zarr arrays
         Levels, the finest first: (3, h, w) uint8 and (h, w) uint8.
     classes : ClassTable
@@ -138,11 +147,25 @@ class ZarrResult(ShortRepr):
         The JSON beside it; empty where there is none.
     """
 
+    path: Path
     image: tuple[Any, ...]
     labels: tuple[Any, ...]
     classes: ClassTable
     mpp: float | None
     record: Mapping[str, Any]
+
+    def read_labels(self) -> Any:
+        """The labels of the finest level.
+
+        Raises
+        ------
+        InputError
+            If they cannot be decoded.
+        """
+        try:
+            return self.labels[0][:]
+        except _DAMAGED_ZARR as error:
+            raise _no_zarr(self.path, error) from error
 
 
 def open_zarr(path: Path) -> ZarrResult:
@@ -156,6 +179,7 @@ def open_zarr(path: Path) -> ZarrResult:
     import zarr
 
     try:
+        _check_regular(path)
         root: Any = zarr.open_group(path, mode="r")
         group = root["labels/tissue"]
         (image,), (mask,) = root.attrs["ome"]["multiscales"], group.attrs["ome"]["multiscales"]
@@ -163,22 +187,49 @@ def open_zarr(path: Path) -> ZarrResult:
         names = [part["class"] for part in about["properties"]]
         colours = [hex_of(colour["rgba"]) for colour in about["colors"]]
         known = any(axis.get("unit") == "micrometer" for axis in image["axes"])
+        levels = tuple(root[level["path"]] for level in image["datasets"])
+        labels = tuple(group[level["path"]] for level in mask["datasets"])
+        _check_levels(levels, labels)
         return ZarrResult(
-            image=tuple(root[level["path"]] for level in image["datasets"]),
-            labels=tuple(group[level["path"]] for level in mask["datasets"]),
+            path=path,
+            image=levels,
+            labels=labels,
             classes=ClassTable.from_names(names, palette=colours),
             mpp=image["datasets"][0]["coordinateTransformations"][0]["scale"][-1] if known else None,
             record=_record_beside(path),
         )
-    except (*_DAMAGED, ConfigurationError) as error:
-        raise InputError(
-            f"{path}: expected an OME-Zarr with the labels of a segmentation, got {error!r}; segment again"
-        ) from error
+    except (*_DAMAGED_ZARR, ConfigurationError) as error:
+        raise _no_zarr(path, error) from error
+
+
+def _check_regular(path: Path) -> None:
+    """Refuse a pipe or device where zarr would open a file and wait."""
+    for place in (path, path / "labels", path / "labels" / "tissue"):
+        for metadata in (place / "zarr.json", *place.glob("*/zarr.json")):
+            if metadata.exists():
+                open_regular(metadata, "the metadata of an OME-Zarr").close()
+
+
+def _check_levels(image: tuple[Any, ...], labels: tuple[Any, ...]) -> None:
+    """Refuse other levels than those of an image (3, h, w) and of labels (h, w), both uint8."""
+    for level, ndim in (*((level, 3) for level in image), *((level, 2) for level in labels)):
+        if level.ndim != ndim or level.dtype != np.uint8 or (ndim == 3 and level.shape[0] != 3):
+            raise ValueError(f"an array {level.shape} {level.dtype}")
+    if not image or not labels or image[0].shape[1:] != labels[0].shape:
+        raise ValueError("labels of another size than the image")
+
+
+def _no_zarr(path: Path, error: Exception) -> InputError:
+    detail = " ".join(str(error).split())[:200]
+    return InputError(
+        f"{path}: expected an OME-Zarr with the labels of a segmentation, got a damaged one or another "
+        f"({type(error).__name__}: {detail}); segment again"
+    )
 
 
 def _read_zarr(path: Path) -> StoredResult:
     found = open_zarr(path)
-    return _stored(found.labels[0][:], found.classes, found.mpp, found.record)
+    return _stored(found.read_labels(), found.classes, found.mpp, found.record)
 
 
 def _stored(
@@ -234,10 +285,12 @@ def _only_record(folder: Path) -> Path:
 
 
 def _is_record(path: Path) -> bool:
-    try:
-        return {"files", "colours"} <= set(read_record(path))
-    except InputError:
+    """Whether a file is a record of ours with a mask or an OME-Zarr that can be opened."""
+    if not is_own(path):
         return False
+    record = read_record(path)
+    files, colours = record.get("files"), record.get("colours")
+    return isinstance(colours, dict) and isinstance(files, dict) and not {"mask", "zarr"}.isdisjoint(files)
 
 
 def _record_beside(path: Path) -> dict[str, Any]:
@@ -254,6 +307,8 @@ def _description(path: Path) -> tuple[tuple[str, ...], float | None, dict[int, s
     try:
         with open_tiff(path) as file:
             page: Any = file.pages.first
+            if page.dtype != np.uint8 or page.samplesperpixel != 1:
+                return None  # the description is of another program
             found = json.loads(page.description or "{}")
             classes = {int(value): str(name) for value, name in found["classes"].items()}
             colours = {}

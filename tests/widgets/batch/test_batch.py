@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image as Picture
-from qtpy.QtWidgets import QApplication, QWidget
+from qtpy.QtWidgets import QApplication, QCheckBox, QWidget
 from tests.widgets.conftest import button
 
 from napari_construct.batch.ledger import read_ledger
@@ -113,6 +114,66 @@ def test_a_file_of_others_stops_the_run_before_it_begins(qtbot, widget, folder, 
     assert str(theirs) in widget.message()
     assert list(theirs.parent.iterdir()) == [theirs]
     assert theirs.read_text(encoding="utf-8") == "drawn by hand"
+
+
+def test_files_of_others_are_replaced_where_it_is_ticked(qtbot, widget, folder, tmp_path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.json").write_text("drawn by hand", encoding="utf-8")
+    widget.addPaths([str(folder / "a.png")])
+    widget.run()
+    qtbot.waitUntil(lambda: not widget.isRunning(), timeout=60_000)
+    assert "Overwrite files of others" in widget.message()
+    next(b for b in widget.findChildren(QCheckBox) if b.text() == "Overwrite files of others").setChecked(
+        True
+    )
+    run(qtbot, widget)
+    assert states(widget) == {"a": "done"}
+    assert "drawn" not in (tmp_path / "out" / "a.json").read_text(encoding="utf-8")
+
+
+def test_a_layer_with_another_pixel_size_is_segmented_again(qtbot, viewer, widget, tissue, tmp_path) -> None:
+    pytest.importorskip("napari_construct.batch.fingerprints")
+    layer = viewer.add_image(
+        tissue[:128, :128], name="slide", rgb=True, scale=(0.25, 0.25), units=("um", "um")
+    )
+    widget.addLayer(layer)
+    run(qtbot, widget)
+    before = areas(tmp_path / "out" / "slide.json")
+    run(qtbot, widget)
+    assert "1 of them before" in widget.message()
+    layer.scale = (1.0, 1.0)
+    run(qtbot, widget)
+    assert "before" not in widget.message()
+    after = areas(tmp_path / "out" / "slide.json")
+    assert sum(after) == pytest.approx(16 * sum(before), rel=1e-6)
+
+
+def areas(record: Path) -> list[float]:
+    """Square millimetres of the classes."""
+    return [area["mm2"] for area in json.loads(record.read_text(encoding="utf-8"))["areas"]]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../x", "<b>x</b>", "a\nb", "/etc/passwd", "x" * 300, "\U0001f52c" * 200, "\u4e2d" * 200, "..", "CON:"],
+)
+def test_results_of_any_layer_stay_in_the_folder(qtbot, viewer, widget, tissue, tmp_path, name) -> None:
+    before = set(tmp_path.iterdir())
+    viewer.add_image(tissue[:64, :64], name=name, rgb=True, scale=(0.25, 0.25), units=("um", "um"))
+    button(widget, "Add the selected image layers, or all of them").click()
+    run(qtbot, widget)
+    assert set(states(widget).values()) == {"done"}
+    assert set(tmp_path.iterdir()) - before == {tmp_path / "out"}
+
+
+def test_layers_and_files_of_one_name_do_not_meet(qtbot, viewer, widget, tissue, folder, tmp_path) -> None:
+    for name in ("a", "a b", "a_b", "A"):
+        viewer.add_image(tissue[:64, :64], name=name, rgb=True)
+    widget.addPaths([str(folder / "a.png")])
+    for layer in viewer.layers:
+        widget.addLayer(layer)
+    run(qtbot, widget)
+    assert list(states(widget)) == ["a", "a_2", "a_b", "a_b_2", "A_3"]
 
 
 def test_stack_layer_gives_a_stack_of_labels(qtbot, viewer, widget, tissue) -> None:

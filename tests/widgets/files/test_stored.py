@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from tests.widgets.conftest import CLASSES, by_colour
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.export.overlay import overlay
 from napari_construct.results.files import write_result
+from napari_construct.results.read import load_result
 from napari_construct.widgets.files.readers import get_reader, read
 from napari_construct.widgets.files.writers import write_labels, write_overlay_png, write_zarr
 from napari_construct.widgets.layers import METADATA_KEY, plane_on_view, result_layers
@@ -134,31 +137,81 @@ def test_instances_are_refused(tmp_path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("theirs", ["target", "slide.json"])
-@pytest.mark.parametrize("target", ["slide_mask.tif", "slide.png", "slide.ome.zarr"])
-def test_saving_keeps_files_of_others(tissue, tmp_path, target, theirs) -> None:
+TARGETS = pytest.mark.parametrize("target", ["slide_mask.tif", "slide.tif", "slide.png", "slide.ome.zarr"])
+THEIRS = '{"shapes": ["drawn by hand"]}'
+
+
+@pytest.fixture
+def save(tissue, tmp_path):
+    """Saves a mask, or an image with it, as napari does; returns the names that were written."""
     image = Image(tissue, name="slide", rgb=True).as_layer_data_tuple()
     mask = Labels(by_colour(tissue, 0.5).labels, name="slide").as_layer_data_tuple()
 
-    def save() -> None:
+    def write(target: str) -> list[str]:
         path = str(tmp_path / target)
         if target.endswith(".tif"):
-            write_labels(path, *mask[:2])
-        elif target.endswith(".png"):
-            write_overlay_png(path, [image, mask])
+            written = write_labels(path, *mask[:2])
         else:
-            write_zarr(path, [image, mask])
+            written = (write_overlay_png if target.endswith(".png") else write_zarr)(path, [image, mask])
+        return [str(Path(one).relative_to(tmp_path)) for one in written]
 
-    kept = tmp_path / (target if theirs == "target" else theirs)
-    kept.write_text('{"shapes": ["drawn by hand"]}', encoding="utf-8")
+    return write
+
+
+@TARGETS
+def test_saving_keeps_a_file_of_others(save, tmp_path, target) -> None:
+    kept = tmp_path / target
+    kept.write_text(THEIRS, encoding="utf-8")
     with pytest.raises(ConfigurationError) as caught:
-        save()
+        save(target)
     assert str(kept) in str(caught.value)
     assert list(tmp_path.iterdir()) == [kept]
-    assert kept.read_text(encoding="utf-8") == '{"shapes": ["drawn by hand"]}'
+    assert kept.read_text(encoding="utf-8") == THEIRS
     kept.unlink()
-    save()
-    save()  # what lies there now is ours
+    save(target)
+    save(target)  # what lies there now is ours
+
+
+@TARGETS
+@pytest.mark.parametrize("kind", ["of others", "dangling", "folder", "of another result"])
+def test_the_record_has_another_name_where_its_own_is_taken(save, tmp_path, target, kind, capsys) -> None:
+    usual = tmp_path / "slide.json"
+    if kind == "of others":
+        usual.write_text(THEIRS, encoding="utf-8")
+    elif kind == "dangling":
+        usual.symlink_to(tmp_path / "unplugged")
+    elif kind == "folder":
+        usual.mkdir()
+    else:
+        save("slide_overlay.png")
+    before = usual.read_text(encoding="utf-8") if usual.is_file() else ""
+    for _ in range(2):  # the second time both are ours
+        assert save(target) == [target, f"{target}.json"]
+    assert "slide.json belongs to something else and was left as it is." in capsys.readouterr().out
+    assert os.path.lexists(usual)
+    assert (usual.read_text(encoding="utf-8") if usual.is_file() else "") == before
+    if not target.endswith(".png"):
+        assert load_result(tmp_path / target).record["saved_from"] == "slide"
+        (*_, (_, attributes, _)) = read(str(tmp_path / f"{target}.json"))
+        assert attributes["name"] == "slide (tissue)"
+
+
+def test_where_both_names_are_taken_it_is_said_before_anything_is_written(save, tmp_path) -> None:
+    names = ["slide.json", "slide_mask.tif.json"]
+    for name in names:
+        (tmp_path / name).write_text(THEIRS, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"slide\.json.*another"):
+        save("slide_mask.tif")
+    assert sorted(p.name for p in tmp_path.iterdir()) == names
+
+
+def test_a_saved_mask_knows_the_pixel_size_of_its_run(tmp_path, tissue) -> None:
+    """Also where its layer is in pixels, because the size was that of the file or was typed."""
+    result = by_colour(tissue, 1.0)
+    result.record["input"] = {"mpp": 1.0}
+    layer = result_layers(result, plane_on_view(Image(tissue, rgb=True, name="slide"), (0.0, 0.0)))[-1]
+    write_labels(str(tmp_path / "slide_mask.tif"), *layer.as_layer_data_tuple()[:2])
+    assert load_result(tmp_path / "slide_mask.tif").mpp == 1.0
 
 
 def test_what_is_not_ours_is_left_to_others(tmp_path) -> None:

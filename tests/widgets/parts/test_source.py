@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 
 import numpy as np
@@ -15,7 +16,7 @@ from tests.widgets.segment.test_segment_tissue import run
 
 from napari_construct.classes import BCSS_COLOURS, ClassTable
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.widgets.layers import camera, joined_features
+from napari_construct.widgets.layers import joined_features, look_at
 from napari_construct.widgets.parts.class_table import ClassTableEditor
 from napari_construct.widgets.parts.class_table_files import restyled
 from napari_construct.widgets.parts.memory import Memory
@@ -38,11 +39,14 @@ def test_region_around_shapes_lies_where_it_was(qtbot, viewer, widget, fake, tis
 
 
 def test_region_on_view(qtbot, viewer, widget, fake, tissue) -> None:
-    viewer.layers["slide"].corner_pixels = np.array([[30, 40], [129, 149]])
+    rows, columns = viewer.canvas.size
+    look_at(viewer, viewer.layers["slide"], (79.5, 94.5), 100.0, float(rows))  # 100 rows fill the canvas
     widget.source.setRegion("visible")
     run(qtbot, widget)
-    np.testing.assert_array_equal(fake.runs[0].image, tissue[30:130, 40:150])
-    assert camera(viewer) is not None
+    half = 50 * columns / rows
+    expected = tissue[30:130, int(95 - half) : math.ceil(95 + half)]
+    assert half < 95
+    np.testing.assert_array_equal(fake.runs[0].image, expected)
 
 
 def test_region_without_shapes_is_said(viewer, widget) -> None:
@@ -174,13 +178,15 @@ def test_copied_region_gives_identical_arrays(
     widget.setModel(str(checkpoint))
     widget.setValue(SegmentSettings(tile=128, overlap=32, crf=None))
     qtbot.waitUntil(lambda: not widget.message(), timeout=60_000)
-    viewer.layers["slide"].corner_pixels = np.array([[32, 32], [191, 159]])
+    slide = viewer.layers["slide"]
+    look_at(viewer, slide, (111.5, 100.0), 160.0, float(viewer.canvas.size[0]))
     widget.source.setRegion("visible")
     run(qtbot, widget)
     mask = viewer.layers["slide (tissue)"].data
-    assert mask.shape == (160, 128)
+    assert mask.shape[0] == 160
+    assert mask.shape[1] < 256
     names: dict[str, object] = {}
-    viewer.layers["slide"].corner_pixels = np.array([[32, 32], [191, 159]])  # results reset the view
+    look_at(viewer, slide, (111.5, 100.0), 160.0, float(viewer.canvas.size[0]))
     button(widget, "Copy as Python").click()
     exec(QApplication.clipboard().text(), names)
     np.testing.assert_array_equal(names["result"].labels, mask)

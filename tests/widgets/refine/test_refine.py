@@ -25,7 +25,15 @@ from napari_construct.inference.loading import load_model
 from napari_construct.inference.segment import decided_steps
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.network.calibration import BackgroundRule
-from napari_construct.widgets.layers import Decided, camera, evidence, evidences, plane_at, plane_on_view
+from napari_construct.widgets.layers import (
+    Decided,
+    camera,
+    evidence,
+    evidences,
+    look_at,
+    plane_at,
+    plane_on_view,
+)
 from napari_construct.widgets.refine.job import WindowDone
 from napari_construct.widgets.refine.refine import Refine
 from napari_construct.widgets.segment.job import SegmentRequest, segment_job
@@ -192,7 +200,7 @@ def test_napari_undoes_a_change(qtbot, widget) -> None:
 
 def test_the_part_on_view_comes_first(qtbot, viewer, widget, mask) -> None:
     changed(qtbot, widget, min_confidence=0.5)
-    widget.refinedLayer().corner_pixels = np.array([[20, 30], [120, 130]])  # as after a zoom
+    look_at(viewer, widget.refinedLayer(), (70.0, 80.0), 100.0, float(max(viewer.canvas.size)))
     parts = []
     widget.job.progressed.connect(lambda e: parts.append(e) if isinstance(e, WindowDone) else None)
     settings = changed(qtbot, widget, crf=None)

@@ -13,6 +13,7 @@ from napari_construct.encoders.entries import EncoderEntry
 from napari_construct.encoders.folders import weights_folder
 from napari_construct.encoders.hub.store import located
 from napari_construct.exceptions import EncoderError
+from napari_construct.reading.places import files_in
 
 State = Literal["bundled", "installed", "available", "gated"]
 
@@ -88,7 +89,7 @@ def members_here() -> tuple[EncoderEntry, ...]:
     from huggingface_hub.constants import HF_HUB_CACHE
 
     cached = Path(HF_HUB_CACHE).glob("models--*--*/snapshots/*/open_clip_config.json")
-    names = [path.name for path in sorted(weights_folder().glob("*--hf-hub--*--*"))]
+    names = [path.name for path in files_in(weights_folder()) if path.match("*--hf-hub--*--*")]
     names += [
         f"open_clip--hf-hub--{path.parents[2].name.removeprefix('models--')}" for path in sorted(cached)
     ]

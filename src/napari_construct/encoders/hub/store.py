@@ -12,6 +12,7 @@ from pathlib import Path
 from napari_construct.encoders.entries import EncoderEntry, WeightFile
 from napari_construct.encoders.folders import weights_folder
 from napari_construct.exceptions import EncoderError
+from napari_construct.reading.places import is_file, is_folder, size_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Installed:
     @property
     def size(self) -> int:
         """Bytes."""
-        return sum(path.stat().st_size for path in self.files.values())
+        return sum(size_of(path) for path in self.files.values())
 
 
 def own_folder(entry: EncoderEntry) -> Path:
@@ -71,7 +72,7 @@ def located(entry: EncoderEntry) -> Installed | None:
 def own_file(entry: EncoderEntry, file: WeightFile) -> Path | None:
     """A file in this package's own folder, under any of its names."""
     paths = (own_folder(entry) / name for name in file.names)
-    return next((path for path in paths if path.is_file()), None)
+    return next((path for path in paths if is_file(path)), None)
 
 
 def _cached(entry: EncoderEntry, file: WeightFile) -> Path | None:
@@ -100,7 +101,7 @@ def remove(entry: EncoderEntry) -> int:
         the hub's own command.
     """
     folder = own_folder(entry)
-    if not folder.is_dir():
+    if not is_folder(folder):
         found = located(entry)
         where = f"only in the hub's cache ({found.weights}); run 'hf cache delete'" if found else "none here"
         raise EncoderError(
@@ -131,7 +132,7 @@ def import_weights(entry: EncoderEntry, path: Path) -> Path:
     EncoderError
         If the entry takes no such file, or it cannot be copied.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise EncoderError(f"expected a file of weights, got no file at {path}; check the path")
     names = [name for file in entry.files for name in file.names]
     target = path.name if path.name in names else None

@@ -9,6 +9,7 @@ from typing import Final
 
 from napari_construct.encoders.folders import models_folder
 from napari_construct.exceptions import CheckpointError
+from napari_construct.reading.places import files_in, is_file
 
 SUFFIX: Final = ".construct"
 
@@ -16,13 +17,17 @@ SUFFIX: Final = ".construct"
 def bundled_models() -> dict[str, Path]:
     """Models that come with the package: name and file."""
     folder = Path(str(files("napari_construct.models").joinpath("bundled")))
-    return {path.stem: path for path in sorted(folder.glob(f"*{SUFFIX}"))}
+    return _models_in(folder)
 
 
 def imported_models() -> dict[str, Path]:
     """Models that the user imported: name and file."""
-    folder = models_folder()
-    return {p.stem: p for p in sorted(folder.glob(f"*{SUFFIX}"))} if folder.is_dir() else {}
+    return _models_in(models_folder())
+
+
+def _models_in(folder: Path) -> dict[str, Path]:
+    """Name and file of each model of a folder; a file that is none says so when it is opened."""
+    return {path.stem: path for path in files_in(folder) if path.suffix == SUFFIX}
 
 
 def resolve_model(name_or_path: str | PathLike[str]) -> Path:
@@ -37,7 +42,7 @@ def resolve_model(name_or_path: str | PathLike[str]) -> Path:
     if str(name_or_path) in named:
         return named[str(name_or_path)]
     path = Path(name_or_path)
-    if not path.is_file():
+    if not is_file(path):
         names = ", ".join(sorted(named)) or "none"
         raise CheckpointError(
             f"{path}: expected a checkpoint ({SUFFIX}) or the name of a bundled model ({names}), found "

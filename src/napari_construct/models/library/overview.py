@@ -14,6 +14,7 @@ from napari_construct.exceptions import CheckpointError, ConstructError
 from napari_construct.models.checkpoints.archive import file_hash
 from napari_construct.models.checkpoints.checkpoint import load_checkpoint
 from napari_construct.models.checkpoints.locations import SUFFIX, bundled_models, imported_models
+from napari_construct.reading.places import is_file, size_of
 from napari_construct.types import PathLike
 
 
@@ -59,11 +60,11 @@ def model_overview() -> tuple[ModelStatus, ...]:
 def _status(name: str, path: Path, bundled: bool) -> ModelStatus:
     try:
         facts, problem = model_facts(path), ""
-    except ConstructError as error:
+    except (ConstructError, OSError, MemoryError) as error:
         facts, problem = {}, str(error)
     if facts:
         problem = missing_encoder(facts["encoder"])
-    return ModelStatus(name, path, bundled, path.stat().st_size, facts, problem)
+    return ModelStatus(name, path, bundled, size_of(path), facts, problem)
 
 
 def missing_encoder(encoder: str) -> str:
@@ -124,14 +125,14 @@ def remove(name: str, kind: Literal["model", "encoder"] | None = None) -> int:
         If nothing of that name can be deleted.
     """
     path = models_folder() / f"{name}{SUFFIX}"
-    if kind == "encoder" or path.parent != models_folder() or not path.is_file():
+    if kind == "encoder" or path.parent != models_folder() or not is_file(path):
         if kind != "encoder" and name in bundled_models():
             raise CheckpointError(
                 f"{name}: expected a model that you imported, got one that comes with napari-construct; "
                 "nothing was removed"
             )
         return remove_weights(find_entry(name))
-    size = path.stat().st_size
+    size = size_of(path)
     try:
         path.unlink()
     except OSError as error:

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 from napari_construct.batch.ledger import Entry
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.events import Event
+from napari_construct.reading.places import is_file
 from napari_construct.widgets.batch.inputs import BatchInputs
 from napari_construct.widgets.batch.job import (
     BatchOutcome,
@@ -28,7 +29,7 @@ from napari_construct.widgets.batch.job import (
     place_of,
 )
 from napari_construct.widgets.batch.outputs import BatchOutputs
-from napari_construct.widgets.fields.controls import button
+from napari_construct.widgets.fields.controls import button, tick
 from napari_construct.widgets.fields.layout import fold, form
 from napari_construct.widgets.fields.message_label import Level, Problem
 from napari_construct.widgets.jobs import predictors as _predictors
@@ -73,7 +74,7 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         self._model = ModelChooser(self)
         self._output = self._build_output()
         self._outputs = BatchOutputs(self)
-        self._restart = self._build_restart()
+        self._restart, self._overwrite = self._build_ticks()
         self._options = SegmentOptions(self)
         self._build_layout()
         self._start_from(preferences())
@@ -120,6 +121,7 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
             output=Path(self.output()),
             get_predictor=self._loaded.getter(settings.model, settings.device),
             restart=self._restart.isChecked(),
+            overwrite=self._overwrite.isChecked(),
         )
 
     def launch(self, request: BatchRequest) -> None:
@@ -149,11 +151,14 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         line.setAccessibleName("Output folder")
         return line
 
-    def _build_restart(self) -> QCheckBox:
-        box = QCheckBox("Do everything again", self)
-        box.setToolTip("Without a tick a run goes on where it stopped: finished images are left as they are")
-        box.setAccessibleName("Do everything again")
-        return box
+    def _build_ticks(self) -> tuple[QCheckBox, QCheckBox]:
+        tip = "Without a tick a run goes on where it stopped: finished images are left as they are"
+        again = tick("Do everything again", tip, self)
+        tip = (
+            "Also replace files that napari-construct did not make. Without a tick they stop the run before "
+            "it begins. Folders that it did not make are never deleted"
+        )
+        return again, tick("Overwrite files of others", tip, self)
 
     def _build_layout(self) -> None:
         tip = "Choose the output folder"
@@ -165,7 +170,8 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         rows.addRow("Model", self._model)
         rows.addRow("Output", folder)
         options = fold("Options", "Options of every segmentation", self._options, self)
-        self._lay_out(self._inputs, rows, self._outputs, self._restart, options, grows=self._inputs)
+        ticks = self._restart, self._overwrite
+        self._lay_out(self._inputs, rows, self._outputs, *ticks, options, grows=self._inputs)
 
     def _start_from(self, chosen: Preferences) -> None:
         self._options.setValue(chosen.settings())
@@ -226,7 +232,7 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         if entry.error:
             self.control.showMessage(entry.error, Level.WARNING)
             return
-        if not place_of(entry.key)[0].is_file():  # a layer, or a folder
+        if not is_file(place_of(entry.key)[0]):  # a layer, or a folder
             return
         job = Job("Open an image", partial(open_job, entry, Path(self.output())), self)
         job.returned.connect(self._adder.add)

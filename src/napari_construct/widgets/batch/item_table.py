@@ -10,7 +10,7 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QHeaderView, QTableWidgetItem, QWidget
 
 from napari_construct.batch.ledger import Entry
-from napari_construct.widgets.fields.controls import ReadOnlyTable
+from napari_construct.widgets.fields.controls import ReadOnlyTable, plain_tip
 from napari_construct.widgets.fields.message_label import Level
 
 _STATES: Final = {"waiting": "waiting", "running": "running...", "done": "done", "failed": "failed"}
@@ -61,10 +61,10 @@ class ItemTable(ReadOnlyTable):
 
     def _show(self, row: int, entry: Entry) -> None:
         name = QTableWidgetItem(entry.name or Path(entry.key).name)
-        name.setToolTip(entry.key)
+        name.setToolTip(plain_tip(entry.key))
         shares = ", ".join(f"{area['class']} {area['percent_of_tissue']:.0f} %" for area in entry.areas)
         state = QTableWidgetItem(shares or _STATES[entry.state])
-        state.setToolTip(entry.error or shares or _STATES[entry.state])
+        state.setToolTip(plain_tip(entry.error or shares or _STATES[entry.state]))
         if entry.state == "failed":
             state.setForeground(QColor(Level.ERROR.value))
         self.setItem(row, 0, name)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from itertools import product
+from itertools import count, product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from napari.layers import Image, Labels, Layer
@@ -16,6 +16,7 @@ from napari_construct.batch.ledger import Entry
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.data.images import ImageFile
 from napari_construct.events import Event, Steps
+from napari_construct.reading.places import is_file
 from napari_construct.results.areas import class_pixels
 from napari_construct.widgets.files.stored import placement
 from napari_construct.widgets.jobs.predictors import GetPredictor
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from napari_construct.batch.runner import BatchReport
     from napari_construct.batch.sources import Source
     from napari_construct.inference.activation.predictor import Predictor
+
+
+_LONGEST_STEM: Final = 50
+"""Letters of a layer's name in file names, which may have 255 bytes: four a letter, with endings."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +65,8 @@ class BatchRequest:
         Loads the model of the settings.
     restart : bool
         Whether finished images are segmented again.
+    overwrite : bool
+        Whether files that napari-construct did not make are replaced, too.
     """
 
     inputs: tuple[Path | LayerInput, ...]
@@ -67,6 +74,7 @@ class BatchRequest:
     output: Path
     get_predictor: GetPredictor
     restart: bool = False
+    overwrite: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +89,7 @@ def layer_input(layer: Any) -> LayerInput:
     """All planes of an image layer."""
     shape = layer_shape(layer)
     planes = tuple(plane_at(layer, index) for index in product(*map(range, shape[:-2])))
-    stem = re.sub(r"[^\w\-]+", "_", layer.name).strip("_") or "layer"
+    stem = re.sub(r"[^\w\-]+", "_", layer.name).strip("_")[:_LONGEST_STEM] or "layer"
     return LayerInput(layer.name, stem, planes, shape)
 
 
@@ -96,44 +104,63 @@ def batch_job(request: BatchRequest) -> Steps[BatchOutcome]:
     yield Event("looking for images", 0, 1)
     paths = [one for one in request.inputs if isinstance(one, Path)]
     layers = [one for one in request.inputs if isinstance(one, LayerInput)]
-    sources = [*(find_sources(paths) if paths else ()), *(s for one in layers for s in _sources(one))]
+    sources = list(find_sources(paths)) if paths else []
+    for one in layers:
+        sources += _sources(one, settings.segment.mpp, {source.stack or source.stem for source in sources})
     found = tuple((source.key, source.stem) for source in sources)
     yield SourcesFound("looking for images", 1, 1, items=found)
-    output, restart = request.output, request.restart
-    report = yield from run_batch_steps(sources, predictor, settings, output, restart=restart)
+    report = yield from run_batch_steps(
+        sources,
+        predictor,
+        settings,
+        request.output,
+        restart=request.restart,
+        overwrite=request.overwrite,
+    )
     yield Event("making the layers", 0, 1)
     made = [_layer(one, report, predictor) for one in layers] if "mask" in settings.outputs else []
     return BatchOutcome(report, tuple(layer for layer in made if layer is not None))
 
 
-def _sources(given: LayerInput) -> list[Source]:
+def _sources(given: LayerInput, mpp: float | None, taken: Collection[str]) -> list[Source]:
+    """The planes of a layer, under a name that is not ``taken``.
+
+    ``mpp`` is the pixel size of the settings, which goes before the layer's.
+    """
     from napari_construct.batch.sources import array_source
 
     def reader(plane: Plane) -> Callable[[], ImageFile]:
         def read() -> ImageFile:
             shown = plane.rgb()
-            return ImageFile(shown.rgb, plane.mpp, shown.notices, Path(plane.name), shown.valid)
+            used, stated = plane.size_used(mpp)
+            return ImageFile(shown.rgb, used, (*shown.notices, *stated), Path(plane.name), shown.valid)
 
         return read
 
-    count = len(given.planes)
+    planes = len(given.planes)
+    stem = next(name for name in _names(given.stem) if name.casefold() not in map(str.casefold, taken))
     return [
-        array_source(given.name, reader(plane), stem=given.stem, plane=i, planes=count)
+        array_source(given.name, reader(plane), stem=stem, plane=i, planes=planes)
         for i, plane in enumerate(given.planes)
     ]
+
+
+def _names(stem: str) -> Iterator[str]:
+    """A name, and the same with numbers."""
+    yield stem
+    yield from (f"{stem}_{number}" for number in count(2))
 
 
 def _layer(given: LayerInput, report: BatchReport, predictor: Predictor) -> Labels | None:
     """The masks of a layer's planes in its own shape; planes that failed are empty."""
     from napari_construct.data.masks import read_mask
 
-    count = len(given.planes)
-    keys = [given.name if count == 1 else f"{given.name}#{i}" for i in range(count)]
+    keys = [given.name] if len(given.planes) == 1 else [f"{given.name}#{i}" for i in range(len(given.planes))]
     entries = {entry.key: entry for entry in report.entries}
     done = [entries[key].state == "done" for key in keys]
     if not any(done):
         return None
-    labels = np.zeros((count, *given.shape[-2:]), np.uint8)
+    labels = np.zeros((len(keys), *given.shape[-2:]), np.uint8)
     for i, key in enumerate(keys):
         if done[i]:
             labels[i] = read_mask(report.output / entries[key].files["mask"])
@@ -152,7 +179,7 @@ def _layer(given: LayerInput, report: BatchReport, predictor: Predictor) -> Labe
 def place_of(key: str) -> tuple[Path, int]:
     """File and plane of a key of the ledger; a name may hold a # itself."""
     path, _, plane = key.rpartition("#")
-    if path and plane.isdigit() and not Path(key).is_file():
+    if path and plane.isdigit() and not is_file(key):
         return Path(path), int(plane)
     return Path(key), 0
 

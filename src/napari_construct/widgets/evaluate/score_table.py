@@ -8,7 +8,7 @@ from typing import Final
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QTableWidgetItem, QWidget
 
-from napari_construct.widgets.fields.controls import ReadOnlyTable
+from napari_construct.widgets.fields.controls import ReadOnlyTable, plain_tip
 
 _MOST: Final = 8
 """Rows shown at once."""
@@ -28,7 +28,8 @@ class ScoreTable(ReadOnlyTable):
         for i, row in enumerate(rows):
             for j, words in enumerate(row):
                 item = QTableWidgetItem(words)
-                item.setToolTip(f"{row[0]}, {self.horizontalHeaderItem(j).text()}: {words}" if j else words)
+                tip = f"{row[0]}, {self.horizontalHeaderItem(j).text()}: {words}" if j else words
+                item.setToolTip(plain_tip(tip))
                 if j:
                     item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 self.setItem(i, j, item)

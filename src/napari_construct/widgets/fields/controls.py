@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from html import escape
 from typing import Any, TypeVar
 
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
@@ -23,8 +25,21 @@ Control = TypeVar("Control", bound=QWidget)
 def named(control: Control, name: str, tip: str) -> Control:
     """The same control, with its accessible name and its tooltip."""
     control.setAccessibleName(name)
-    control.setToolTip(tip)
+    control.setToolTip(plain_tip(tip))
     return control
+
+
+def plain_tip(text: str) -> str:
+    """A tooltip that shows a text as it is; Qt would take the name ``<b>x</b>`` of a file for HTML."""
+    return f"<qt>{escape(text)}</qt>" if "<" in text else text
+
+
+def plain_label(parent: QWidget | None, text: str = "") -> QLabel:
+    """A label that shows names of files, layers and classes as they are."""
+    label = QLabel(parent)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setText(text)
+    return label
 
 
 def button(
@@ -42,8 +57,8 @@ def tick(text: str, tip: str, parent: QWidget) -> QCheckBox:
 
 
 def wrapped_label(name: str, tip: str, parent: QWidget, text: str = "") -> QLabel:
-    """A label that wraps; a long word does not widen the dock."""
-    label = named(QLabel(text, parent), name, tip)
+    """A plain label that wraps; a long word does not widen the dock."""
+    label = named(plain_label(parent, text), name, tip)
     label.setWordWrap(True)
     label.setMinimumWidth(40)
     return label

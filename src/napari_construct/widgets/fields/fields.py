@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
 from pydantic import BaseModel
 from qtpy.QtCore import Signal
+from qtpy.QtGui import QValidator
 from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QWidget
 
 from napari_construct.widgets.fields.controls import named, narrow
 
 Number = int | float
 """Both types: the type checks of the tests do not take an int for a float."""
+
+
+_GROUPED: Final = re.compile(r"-?\d{1,3}([.,]\d{0,3})+")
 
 
 class NumberField(QDoubleSpinBox):
@@ -64,6 +69,26 @@ class NumberField(QDoubleSpinBox):
         self.blockSignals(False)
         self._number = number  # as it is: a float's whole numbers end at 2^53
         self.edited.emit()
+
+    def validate(self, text: str, pos: int) -> Any:
+        """Accept a decimal comma as well as a point, whatever the system's language."""
+        state = super().validate(self._localised(text), pos)[0]
+        if state == QValidator.State.Invalid and _GROUPED.fullmatch(text):
+            state = QValidator.State.Intermediate  # 1,02 on the way to 1,024
+        return state, text, pos
+
+    def valueFromText(self, text: str) -> float:
+        """The number of a text with a decimal comma or point."""
+        return float(super().valueFromText(self._localised(text)))
+
+    def _localised(self, text: str) -> str:
+        """A typed number as the system's language writes it; other texts as they are."""
+        if text == self.specialValueText() or not set(text) & {",", "."}:
+            return text
+        last = max(text.rfind(","), text.rfind("."))
+        whole, rest = text[:last].replace(",", "").replace(".", ""), text[last + 1 :]
+        grouped = len(rest) == 3 and (not self.decimals() or text.count(text[last]) > 1)
+        return whole + ("" if grouped else self.locale().decimalPoint()) + rest
 
     def setNoneText(self, text: str) -> None:
         """Change the text that is shown for None."""

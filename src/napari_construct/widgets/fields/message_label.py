@@ -76,7 +76,6 @@ class MessageLabel(QWidget):
 
     def _build_label(self) -> QLabel:
         label = wrapped_label("Message", "Status, error, or what is still missing", self)
-        label.setTextFormat(Qt.TextFormat.PlainText)
         label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         return label
 

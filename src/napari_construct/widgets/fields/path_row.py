@@ -8,7 +8,8 @@ from typing import Final, Literal
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QWidget
 
-from napari_construct.widgets.fields.controls import button, line_edit
+from napari_construct.reading.places import is_folder
+from napari_construct.widgets.fields.controls import button, line_edit, plain_tip
 
 Ask = Literal["folder", "file", "save"]
 _WORDS: Final[dict[Ask, str]] = {"folder": "Folder...", "file": "File...", "save": "Save as..."}
@@ -62,13 +63,13 @@ class PathRow(QWidget):
     def _on_finished(self) -> None:
         if self.value() != self._before:
             self._before = self.value()
-            self._line.setToolTip(self._before or self._line.toolTip())
+            self._line.setToolTip(plain_tip(self._before) or self._line.toolTip())
             self.edited.emit()
 
     def _start(self) -> str:
         """The folder in which a dialog opens."""
         path = Path(self.value()) if self.value() else Path.home()
-        return str(path if path.is_dir() else path.parent)
+        return str(path if is_folder(path) else path.parent)
 
     def _ask_folder(self, *_: object) -> None:
         self._take(QFileDialog.getExistingDirectory(self, self._name, self._start()))

@@ -6,8 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from napari.layers import Layer
+
+from napari_construct.data.limits import DECODER_ERRORS
+from napari_construct.exceptions import InputError
 from napari_construct.results.read import reader_of
 from napari_construct.widgets.files.stored import layers_of
+
+_DAMAGED = (*DECODER_ERRORS, AttributeError)
+"""What a record or a file raises that somebody edited."""
 
 LayerData = tuple[Any, Mapping[str, Any], str]
 Read = Callable[[str | Sequence[str]], list[LayerData]]
@@ -20,9 +27,25 @@ def get_reader(path: str | Sequence[str]) -> Read | None:
 
 
 def read(path: str | Sequence[str]) -> list[LayerData]:
-    """Layers of stored results with classes, colours, pixel size and record."""
-    return [
-        layer.as_layer_data_tuple()
-        for one in ([path] if isinstance(path, str) else path)
-        for layer in layers_of(Path(one))
-    ]
+    """Layers of stored results with classes, colours, pixel size and record.
+
+    Raises
+    ------
+    InputError
+        If one is damaged.
+    """
+    paths = [Path(path)] if isinstance(path, str) else [Path(one) for one in path]
+    return [layer.as_layer_data_tuple() for one in paths for layer in _layers(one)]
+
+
+def _layers(path: Path) -> list[Layer]:
+    try:
+        return layers_of(path)
+    except _DAMAGED as error:
+        if isinstance(error, InputError):
+            raise
+        detail = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{path}: expected a result of napari-construct, got a damaged one ({type(error).__name__}: "
+            f"{detail}); segment again"
+        ) from error

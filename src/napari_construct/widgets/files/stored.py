@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, Final
 
 from napari.layers import Image, Layer
 
-from napari_construct.export.own_files import has_tissue_labels, record_path
+from napari_construct.export.own_files import has_tissue_labels, result_name
+from napari_construct.reading.places import is_folder
 from napari_construct.results.read import load_result, open_zarr
 from napari_construct.results.result import StoredResult
 from napari_construct.widgets.layers import cam_layer, label_features, labels_layer
@@ -24,10 +26,17 @@ def layers_of(path: Path) -> list[Layer]:
     InputError
         If a file is missing or does not match the record.
     """
-    if path.is_dir() and has_tissue_labels(path):
+    if is_folder(path) and has_tissue_labels(path):
         return zarr_layers(path)
-    name = path.stem if path.suffix.lower() == ".json" else record_path(path).stem
-    return stored_layers(load_result(path), name)
+    return stored_layers(load_result(path), _name(path))
+
+
+def _name(path: Path) -> str:
+    """The name of the layers."""
+    if path.suffix.lower() != ".json":
+        return result_name(path)
+    of_file = Path(path.stem).suffix.lower() in {".tif", ".tiff", ".png", ".zarr"}  # NAME_mask.tif.json
+    return result_name(Path(path.stem)) if of_file else path.stem
 
 
 def stored_layers(stored: StoredResult, name: str) -> list[Layer]:
@@ -53,11 +62,11 @@ def zarr_layers(path: Path) -> list[Layer]:
     import dask.array
 
     da: Any = dask.array
-    found, name = open_zarr(path), record_path(path).stem
+    found, name = open_zarr(path), result_name(path)
     levels = [da.moveaxis(da.from_zarr(level), 0, 2) for level in found.image]
     labels, place = found.labels[0], placement(found.mpp)
     small = labels.shape[0] * labels.shape[1] <= _LABELS_IN_MEMORY
-    data: Any = labels[:] if small else [da.from_zarr(level) for level in found.labels]
+    data: Any = found.read_labels() if small else [da.from_zarr(level) for level in found.labels]
     features = {"index": list(range(1, len(found.classes) + 1)), "class": list(found.classes.names)}
     return [
         Image(levels, name=name, rgb=True, multiscale=True, **place),
@@ -67,7 +76,7 @@ def zarr_layers(path: Path) -> list[Layer]:
 
 def placement(mpp: float | None, ndim: int = 2) -> dict[str, Any]:
     """Scale and units of a layer with square pixels; axes before rows and columns are planes."""
-    if not mpp:
+    if not isinstance(mpp, int | float) or not 0 < mpp < math.inf:  # a record that somebody edited
         return {}
     before = ndim - 2
     return {"scale": (1.0,) * before + (mpp, mpp), "units": ("pixel",) * before + ("micrometer",) * 2}

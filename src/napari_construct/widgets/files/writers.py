@@ -1,7 +1,7 @@
 """File > Save for masks: TIFF, or with their image OME-Zarr or a PNG overlay, and the record beside it.
 
 napari asks before it replaces the file, but not always, and never about the record. So each writer refuses to
-replace files of others.
+replace files of others, and gives the record another name where NAME.json is not its own.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Image, Labels, Layer
+from napari.utils.notifications import show_info
 from numpy.typing import NDArray
 
 from napari_construct.classes import ClassTable, TissueClass, hex_of, palette_colour
+from napari_construct.data.resolution import plausible
 from napari_construct.data.rgb import as_rgb
 from napari_construct.exceptions import InputError
-from napari_construct.export.own_files import record_path, refuse_others
+from napari_construct.export.own_files import free_record_path, refuse_others, result_name
 from napari_construct.results.areas import PERCENT_OF_TISSUE, tissue_of
 from napari_construct.results.files import write_files
 from napari_construct.results.result import StoredResult
@@ -34,9 +36,9 @@ def write_labels(path: str, data: Any, attributes: Mapping[str, Any]) -> list[st
     InputError
         If the labels do not fit into 8 bit.
     ConfigurationError
-        If a file of others would be replaced.
+        If the file is one of others.
     """
-    refuse_others([Path(path), record_path(Path(path))])
+    refuse_others([Path(path)])
     layer = _made((data, attributes, "labels"))
     planes = _planes(layer)
     return _write(path, "mask", _result(layer, planes[0] if len(planes) == 1 else np.stack(planes)))
@@ -44,14 +46,14 @@ def write_labels(path: str, data: Any, attributes: Mapping[str, Any]) -> list[st
 
 def write_overlay_png(path: str, layers: Sequence[LayerData]) -> list[str]:
     """Write an image with the mask drawn over it as PNG."""
-    refuse_others([Path(path), record_path(Path(path))])
+    refuse_others([Path(path)])
     image, labels, layer = _pair(layers)
     return _write(path, "overlay", _result(layer, labels), image, layer.opacity)
 
 
 def write_zarr(path: str, layers: Sequence[LayerData]) -> list[str]:
     """Write an image with its mask as OME-Zarr pyramids."""
-    refuse_others([Path(path), record_path(Path(path))])
+    refuse_others([Path(path)])
     image, labels, layer = _pair(layers)
     return _write(path, "zarr", _result(layer, labels), image)
 
@@ -108,9 +110,18 @@ def _result(layer: Labels, labels: NDArray[np.uint8]) -> StoredResult:
     return StoredResult(
         labels=labels,
         classes=class_table(layer),
-        mpp=micrometres_per_pixel(layer),
+        mpp=micrometres_per_pixel(layer) or _mpp_of_run(known),
         record={**known, "tissue_pixels": _tissue_pixels(layer), "saved_from": layer.name},
     )
+
+
+def _mpp_of_run(record: Mapping[str, Any]) -> float | None:
+    """Micrometres per pixel of the run that made a mask, for layers without a length as unit."""
+    planes = record.get("planes", [record])
+    inputs = [plane.get("input") if isinstance(plane, Mapping) else None for plane in planes]
+    found = {given.get("mpp") if isinstance(given, Mapping) else None for given in inputs}
+    mpp = found.pop() if len(found) == 1 else None
+    return plausible(float(mpp)) if isinstance(mpp, int | float) else None
 
 
 def _tissue_pixels(layer: Labels) -> int | None:
@@ -121,7 +132,13 @@ def _tissue_pixels(layer: Labels) -> int | None:
 
 
 def _write(path: str, kind: str, result: StoredResult, image: Any = None, opacity: float = 0.5) -> list[str]:
-    """Write the file and the record beside it."""
-    record = record_path(Path(path))
-    write_files({kind: Path(path), "record": record}, result, image, opacity=opacity)
+    """Write the file and the record beside it, under a name that belongs to nothing else."""
+    target = Path(path)
+    usual, record = target.with_name(f"{result_name(target)}.json"), free_record_path(target)
+    write_files({kind: target, "record": record}, result, image, opacity=opacity)
+    if record != usual:
+        show_info(
+            f"{usual.name} belongs to something else and was left as it is. The classes and areas of "
+            f"{target.name} are in {record.name}."
+        )
     return [path, str(record)]

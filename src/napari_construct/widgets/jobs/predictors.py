@@ -124,7 +124,7 @@ def _state(model: ModelChoice) -> tuple[int, int] | None:
         return None
     try:
         found = Path(model).stat()
-    except OSError:
+    except (OSError, ValueError):
         return None
     return found.st_mtime_ns, found.st_size
 

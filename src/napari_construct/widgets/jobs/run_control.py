@@ -10,6 +10,7 @@ from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QLabel, QProgressBar, QPushButton, QShortcut, QWidget
 
 from napari_construct.events import Event, Notice, Notices
+from napari_construct.widgets.fields.controls import plain_label, plain_tip
 from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.fields.message_label import Level, MessageLabel, plain
 from napari_construct.widgets.jobs.activity import STEPS, Activity
@@ -160,7 +161,7 @@ class RunControl(QWidget):
         return bar
 
     def _build_status(self) -> QLabel:
-        label = QLabel(self)
+        label = plain_label(self)
         label.setMinimumWidth(40)
         label.setWordWrap(True)
         label.setToolTip("What is being done and how long it will take")
@@ -179,7 +180,7 @@ class RunControl(QWidget):
             text = self._verb
             tip = self._reason or f"Start; napari stays usable meanwhile ({in_native(RUN_KEY)})"
         self._button.setText(text)
-        self._button.setToolTip(tip)
+        self._button.setToolTip(plain_tip(tip))
         self._button.setAccessibleName(text)
         self._button.setAccessibleDescription(tip)
         self._button.setEnabled((running and not cancelling) or (not running and not self._reason))

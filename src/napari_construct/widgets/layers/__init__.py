@@ -7,17 +7,18 @@ layers are never written to.
 from napari_construct.widgets.layers.colours import class_colormap, label_colormap, recolour
 from napari_construct.widgets.layers.evidence import Decided, evidence, evidences, keep_evidence
 from napari_construct.widgets.layers.features import joined_features, label_features
+from napari_construct.widgets.layers.pixel_size import layer_shape, pixel_size
 from napari_construct.widgets.layers.place import (
     METADATA_KEY,
     Window,
     camera,
-    look_at,
     micrometres_per_pixel,
     twin_placement,
 )
-from napari_construct.widgets.layers.plane import Plane, is_source, layer_shape, plane_at, plane_on_view
+from napari_construct.widgets.layers.plane import Plane, is_source, plane_at, plane_on_view
 from napari_construct.widgets.layers.region import region_window, window_on_view
 from napari_construct.widgets.layers.results import cam_layer, labels_layer, result_layers, stack_layers
+from napari_construct.widgets.layers.view import data_point, look_at, slice_point, viewer_point
 
 __all__ = [
     "METADATA_KEY",
@@ -27,6 +28,7 @@ __all__ = [
     "cam_layer",
     "camera",
     "class_colormap",
+    "data_point",
     "evidence",
     "evidences",
     "is_source",
@@ -38,12 +40,15 @@ __all__ = [
     "layer_shape",
     "look_at",
     "micrometres_per_pixel",
+    "pixel_size",
     "plane_at",
     "plane_on_view",
     "recolour",
     "region_window",
     "result_layers",
+    "slice_point",
     "stack_layers",
     "twin_placement",
+    "viewer_point",
     "window_on_view",
 ]

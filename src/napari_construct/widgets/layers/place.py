@@ -38,8 +38,14 @@ def twin_placement(layer: Any) -> dict[str, Any]:
     return {key: np.array(v) if isinstance(v, np.ndarray) else v for key, v in placement.items()}
 
 
+def has_lengths(layer: Any) -> bool:
+    """Whether the units of a layer's rows and columns are lengths."""
+    units = tuple(getattr(layer, "units", ()))[-2:]
+    return len(units) == 2 and all(_micrometres(unit) is not None for unit in units)
+
+
 def micrometres_per_pixel(layer: Any) -> float | None:
-    """Pixel size from the layer's scale and units; None if the units are pixels or the size is implausible.
+    """Pixel size from a layer's scale and units; None if the units are pixels or the size is implausible.
 
     If rows and columns differ, their geometric mean.
     """
@@ -59,17 +65,6 @@ def micrometres_per_pixel(layer: Any) -> float | None:
 def camera(viewer: Any) -> Any:
     """The camera of a viewer; napari 0.9 moved it into the scene."""
     return getattr(viewer, "scene", viewer).camera
-
-
-def look_at(viewer: Any, layer: Any, centre: tuple[float, float], side: float, shown: float) -> None:
-    """Centre the canvas on a place of a layer; ``side`` data pixels fill ``shown`` canvas pixels."""
-    point = np.asarray(layer.world_to_data(viewer.dims.point))[-layer.ndim :]
-    point[-2:] = centre
-    world = np.asarray(layer.data_to_world(point))
-    beside = np.asarray(layer.data_to_world(point + np.eye(layer.ndim)[-1]))
-    view = camera(viewer)
-    view.center = (*view.center[:-2], *world[-2:])
-    view.zoom = shown / (side * float(np.linalg.norm(beside - world)))
 
 
 def _micrometres(unit: Any) -> float | None:

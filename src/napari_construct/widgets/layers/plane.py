@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_construct.data import rgb as _rgb
-from napari_construct.widgets.layers.place import METADATA_KEY, Window, micrometres_per_pixel, placement_of
+from napari_construct.widgets.layers.pixel_size import layer_shape, own_file, pixel_size
+from napari_construct.widgets.layers.place import METADATA_KEY, Window, placement_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +29,9 @@ class Plane:
     placement : mapping
         Keyword arguments that place a new layer of the same number of axes on this plane.
     mpp : float or None
-        Micrometres per pixel, if the layer's units are lengths.
+        Micrometres per pixel: of the layer if its units are lengths, else of its file if that states it.
+    mpp_file : str
+        Name of the file that states the pixel size; empty where the layer does, or nothing does.
     notices : tuple of str
         Warnings for the user.
     path : str or None
@@ -42,6 +45,7 @@ class Plane:
     index: tuple[int, ...]
     placement: Mapping[str, Any]
     mpp: float | None = None
+    mpp_file: str = ""
     notices: tuple[str, ...] = ()
     path: str | None = None
     window: Window | None = None
@@ -57,6 +61,12 @@ class Plane:
         key = (*self.index, *(self.window or ()))
         shown = _rgb.as_shown(self.data[key] if key else self.data, name=self.name)
         return shown._replace(notices=self.notices + shown.notices)
+
+    def size_used(self, given: float | None) -> tuple[float | None, tuple[str, ...]]:
+        """Micrometres per pixel, ``given`` or of the plane; and where they are from, if not the layer."""
+        if given is not None or not self.mpp_file:
+            return (self.mpp if given is None else given), ()
+        return self.mpp, (f"µm per pixel: {self.mpp:.4g}, read from {self.mpp_file}",)
 
     def embed(self, array: NDArray[Any]) -> NDArray[Any]:
         """(h, w) as an array with the layer's number of axes, of length one before rows and columns."""
@@ -92,22 +102,18 @@ def plane_on_view(layer: Any, point: tuple[float, ...], window: Window | None = 
 
 def plane_at(layer: Any, index: tuple[int, ...], window: Window | None = None) -> Plane:
     """The plane of an image layer at an index, or a region of it."""
+    size = pixel_size(layer)
     return Plane(
         name=layer.name,
         data=layer.data[0] if layer.multiscale else layer.data,
         index=index,
         placement=placement_of(layer, index, window),
-        mpp=micrometres_per_pixel(layer),
+        mpp=size.mpp,
+        mpp_file="" if size.file is None else size.file.name,
         notices=_channel_notice(layer, layer_shape(layer)),
-        path=None if index or layer.source.path is None else str(layer.source.path),
+        path=None if index else own_file(layer),
         window=window,
     )
-
-
-def layer_shape(layer: Any) -> tuple[int, ...]:
-    """Shape of an image layer at full resolution, without colour."""
-    data = layer.data[0] if layer.multiscale else layer.data
-    return tuple(data.shape[:-1]) if layer.rgb else tuple(data.shape)
 
 
 def _channel_notice(layer: Any, shape: tuple[int, ...]) -> tuple[str, ...]:

@@ -7,21 +7,24 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Shapes
+from napari.viewer import current_viewer
 from numpy.typing import NDArray
 
 from napari_construct.exceptions import InputError
+from napari_construct.widgets.layers.pixel_size import layer_shape
 from napari_construct.widgets.layers.place import Window
-from napari_construct.widgets.layers.plane import layer_shape
+from napari_construct.widgets.layers.view import data_point, viewer_point, visible_box
 
 
-def window_on_view(layer: Any) -> Window | None:
-    """Visible rows and columns of a 2-D layer or plane; None if most of it is visible."""
+def window_on_view(layer: Any, viewer: Any) -> Window | None:
+    """Visible rows and columns of a 2-D layer or plane; None if most of it is visible, and in 3-D."""
     shape = layer.data.shape[-2:]
-    window = _within(*_visible(layer), shape)
+    box = visible_box(layer, viewer, shape)
+    window = None if box is None else _within(*box, shape)
     return None if window is None or _area(window) > 0.7 * shape[0] * shape[1] else window
 
 
-def region_window(layer: Any, region: str, layers: Iterable[Any]) -> Window | None:
+def region_window(layer: Any, region: str, layers: Iterable[Any], viewer: Any = None) -> Window | None:
     """Rows and columns of the chosen region of an image; None for the whole image.
 
     Parameters
@@ -33,17 +36,26 @@ def region_window(layer: Any, region: str, layers: Iterable[Any]) -> Window | No
         shapes if none is selected.
     layers : iterable of Layer
         The viewer's layers.
+    viewer : napari.Viewer, optional
+        That shows them; the current viewer by default.
 
     Raises
     ------
     InputError
-        If there are no shapes, or the region is less than 16 pixels wide or high in the image.
+        If there are no shapes, the viewer shows 3-D, or the region is less than 16 pixels wide or high in the
+        image.
     """
     shape = layer_shape(layer)[-2:]
     if region == "whole":
         return None
     if region == "visible":
-        low, high = _visible(layer)
+        box = visible_box(layer, viewer or _current_viewer(layers), shape)
+        if box is None:
+            raise InputError(
+                f"{layer.name}: expected the viewer in 2-D, where a part of the image is on view, got 3-D; "
+                "switch to 2-D or choose another region"
+            )
+        low, high = box
     else:
         points = _shape_corners(layer, layers)
         low, high = np.floor(points.min(0)), np.ceil(points.max(0))
@@ -56,10 +68,10 @@ def region_window(layer: Any, region: str, layers: Iterable[Any]) -> Window | No
     return window
 
 
-def _visible(layer: Any) -> tuple[Any, Any]:
-    """First rows and columns on the canvas, and those after the last."""
-    corners = np.asarray(layer.corner_pixels)[:, -2:]
-    return corners[0], corners[1] + 1
+def _current_viewer(layers: Iterable[Any]) -> Any:
+    """The viewer that was used last, if it shows these layers."""
+    viewer = current_viewer()
+    return viewer if viewer is not None and viewer.layers == layers else None
 
 
 def _shape_corners(layer: Any, layers: Iterable[Any]) -> NDArray[Any]:
@@ -71,8 +83,10 @@ def _shape_corners(layer: Any, layers: Iterable[Any]) -> NDArray[Any]:
         raise InputError(
             "expected a shape that marks the region, got none; draw a rectangle on a new shapes layer"
         )
-    world = [s.data_to_world(vertex) for s, indices in chosen for i in indices for vertex in s.data[i]]
-    return np.array([np.asarray(layer.world_to_data(point))[-2:] for point in world])
+    points = [
+        viewer_point(s, vertex, layers) for s, indices in chosen for i in indices for vertex in s.data[i]
+    ]
+    return np.array([data_point(layer, point, layers)[-2:] for point in points])
 
 
 def _within(low: Any, high: Any, shape: tuple[int, ...]) -> Window | None:

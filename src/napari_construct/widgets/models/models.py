@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QMessageBox, QWidget
 
 from napari_construct.encoders.catalogue.download import DownloadSettings
+from napari_construct.widgets.fields.controls import plain_tip
 from napari_construct.widgets.fields.layout import fold
 from napari_construct.widgets.fields.message_label import Level, Problem
 from napari_construct.widgets.jobs.workers import Job
@@ -233,5 +234,5 @@ class Models(JobDock[DownloadSettings, Done]):
     def _asked(self, question: str) -> bool:
         if self._confirm is not None:
             return self._confirm(question)
-        answer = QMessageBox.question(self, "Remove", question)
+        answer = QMessageBox.question(self, "Remove", plain_tip(question))
         return bool(answer == QMessageBox.StandardButton.Yes)

@@ -9,7 +9,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QAbstractItemView, QTableWidgetItem, QWidget
 
 from napari_construct.encoders.catalogue.overview import size_text
-from napari_construct.widgets.fields.controls import ReadOnlyTable
+from napari_construct.widgets.fields.controls import ReadOnlyTable, plain_tip
 from napari_construct.widgets.fields.layout import swatch
 from napari_construct.widgets.models.job import ModelRow
 
@@ -103,7 +103,7 @@ class ModelTable(ReadOnlyTable):
         for i, row in enumerate(self._shown):
             for j, text in enumerate(_texts(row)):
                 item = QTableWidgetItem(text)
-                item.setToolTip(_tip(row))
+                item.setToolTip(plain_tip(_tip(row)))
                 if j == 1:
                     item.setIcon(swatch(STATES[row.state][1], 10))
                 self.setItem(i, j, item)

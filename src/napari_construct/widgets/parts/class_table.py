@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 
 from napari_construct.classes import PALETTES, ClassTable, TissueClass
 from napari_construct.exceptions import ConfigurationError
-from napari_construct.widgets.fields.controls import named, narrow
+from napari_construct.widgets.fields.controls import named, narrow, plain_tip
 from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.parts.class_table_files import button_row, load_table, with_one_more
 
@@ -234,7 +234,7 @@ class ClassTableEditor(QWidget):
         for column, words in ((_NAME, tissue.name), (_PROMPT, tissue.prompt)):
             item = QTableWidgetItem(words)
             item.setFlags(fixed | Qt.ItemFlag.ItemIsEditable if self._editable[column] else fixed)
-            item.setToolTip(words or _TIPS[column])
+            item.setToolTip(plain_tip(words or _TIPS[column]))
             self._table.setItem(row, column, item)
         for column, on in ((_SHOWN, tissue.shown), (_IGNORED, tissue.ignored)):
             item = QTableWidgetItem()

@@ -22,28 +22,24 @@ class CopyRow(QWidget):
 
     Parameters
     ----------
-    python, command : callable
-        Recipes, of which :attr:`requested` tells one.
     tip : str
         What the buttons do; ``{}`` stands for the language.
     """
 
-    requested = Signal(object)
-    """The recipe of the button that was pressed."""
+    pythonRequested = Signal()
+    commandRequested = Signal()
 
-    def __init__(
-        self, python: Recipe, command: Recipe, parent: QWidget | None = None, tip: str = TIP
-    ) -> None:
+    def __init__(self, parent: QWidget | None = None, tip: str = TIP) -> None:
         super().__init__(parent)
-        self._python, self._command = python, command
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(QLabel("Copy as", self))
-        for text, slot in (("Python", self._on_python), ("Command line", self._on_command)):
+        asked = (("Python", self.pythonRequested), ("Command line", self.commandRequested))
+        for text, signal in asked:
             button = QPushButton(text, self)
             button.setToolTip(tip.format(text))
             button.setAccessibleName(f"Copy as {text}")
-            button.clicked.connect(slot)
+            button.clicked.connect(signal)
             layout.addWidget(button, 1)
 
     def copy(self, make: Callable[[], str], say: Callable[..., object]) -> None:
@@ -57,9 +53,3 @@ class CopyRow(QWidget):
         if text and clipboard is not None:
             clipboard.setText(text)
             say("Copied to the clipboard.")
-
-    def _on_python(self, *_: object) -> None:
-        self.requested.emit(self._python)
-
-    def _on_command(self, *_: object) -> None:
-        self.requested.emit(self._command)

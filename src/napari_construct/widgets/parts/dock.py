@@ -65,7 +65,7 @@ class JobDock(QWidget, Generic[Request, Result]):
         super().__init__(parent)
         self._viewer: Any = viewer
         self.control = RunControl(self.verb, self, cancelled=self.cancelled)
-        self._copy_row = CopyRow(*self.recipes, self, self.copy_tip)
+        self._copy_row = CopyRow(self, self.copy_tip)
         self._adder = LayerAdder(viewer, self)
         # bound methods only: a connection that holds this widget strongly makes Python free it while Qt is
         # still destroying it, which ends in a crash
@@ -74,7 +74,8 @@ class JobDock(QWidget, Generic[Request, Result]):
         self.control.returned.connect(self._on_result)
         self.control.runningChanged.connect(self._on_running)
         self._adder.finished.connect(self.finished)
-        self._copy_row.requested.connect(self._on_copy)
+        self._copy_row.pythonRequested.connect(self._copy_python)
+        self._copy_row.commandRequested.connect(self._copy_command)
 
     def run(self) -> None:
         """Start, as the button does; nothing happens while something is missing or a job runs."""
@@ -155,5 +156,11 @@ class JobDock(QWidget, Generic[Request, Result]):
         """Show an error in the dock's own message."""
         self.control.showMessage(plain(error), Level.ERROR, error)
 
-    def _on_copy(self, recipe: Recipe) -> None:
+    def _copy_python(self) -> None:
+        self._copy(self.recipes[0])
+
+    def _copy_command(self) -> None:
+        self._copy(self.recipes[1])
+
+    def _copy(self, recipe: Recipe) -> None:
         self._copy_row.copy(partial(self.text, recipe), self.control.showMessage)

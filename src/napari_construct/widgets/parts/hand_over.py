@@ -8,6 +8,7 @@ from typing import Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QWidget
 
+from napari_construct.reading.places import is_file
 from napari_construct.widgets.fields.controls import named
 
 
@@ -41,10 +42,10 @@ class UseModelButton(QPushButton):
     def setModel(self, model: Path | None) -> None:
         """The checkpoint, which may not exist yet, or None."""
         self._model = model
-        self.setEnabled(model is not None and model.is_file())
+        self.setEnabled(model is not None and is_file(model))
 
     def use(self, *_: object) -> None:
         """Hand the model over, as a click does."""
-        if self._model is not None and self._model.is_file():
+        if self._model is not None and is_file(self._model):
             hand_over(self._viewer, self._model)
             self.used.emit()

@@ -9,7 +9,8 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QWidget
 
 from napari_construct.models.checkpoints.locations import SUFFIX, bundled_models, imported_models
-from napari_construct.widgets.fields.controls import button, named, narrow, wrapped_label
+from napari_construct.reading.places import is_file
+from napari_construct.widgets.fields.controls import button, named, narrow, plain_tip, wrapped_label
 from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.fields.message_label import breakable
 
@@ -53,7 +54,7 @@ class ModelChooser(QWidget):
         if index < 0:
             self._combo.addItem(Path(model).name, model)
             index = self._combo.count() - 1
-            self._combo.setItemData(index, model, Qt.ItemDataRole.ToolTipRole)
+            self._combo.setItemData(index, plain_tip(model), Qt.ItemDataRole.ToolTipRole)
         self._combo.setCurrentIndex(index)
 
     def describe(self, text: str) -> None:
@@ -75,7 +76,7 @@ class ModelChooser(QWidget):
 
     def _is_gone(self, index: int, names: list[str]) -> bool:
         model = str(self._combo.itemData(index))
-        return index != self._combo.currentIndex() and model not in names and not Path(model).is_file()
+        return index != self._combo.currentIndex() and model not in names and not is_file(model)
 
     def openFile(self, *_: object) -> None:
         """Ask for a checkpoint file."""
@@ -93,7 +94,7 @@ class ModelChooser(QWidget):
         return combo
 
     def _on_index(self, *_: object) -> None:
-        self._combo.setToolTip(self.value() or _TIP)
+        self._combo.setToolTip(plain_tip(self.value() or _TIP))
         self.describe("")
         self.valueChanged.emit(self.value())
 

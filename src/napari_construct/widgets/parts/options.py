@@ -23,7 +23,7 @@ MPP: Final = Row(
     "mpp",
     "µm per pixel",
     "Pixel size (mpp) of the image. The image is resampled to the resolution of the model. Lowest value: the "
-    "pixel size of the layer",
+    "pixel size of the layer or, where it has none, of its file",
     none="from layer",
     decimals=4,
 )
@@ -93,6 +93,7 @@ class SegmentOptions(DeviceForm[SegmentSettings]):
         meaning = "" if checkpoint is None else " (on)" if checkpoint.uses_crf else " (off)"
         self.field("crf").setItemText(0, f"automatic{meaning}")
 
-    def showResolution(self, mpp: float | None) -> None:
-        """Show the pixel size of the layer; None if it is unknown."""
-        self.field("mpp").setNoneText("unknown" if mpp is None else f"layer: {mpp:.4g}")
+    def showResolution(self, mpp: float | None, *, of_file: bool = False) -> None:
+        """Show the pixel size of the layer, or of its file; None if it is unknown."""
+        whose = "file" if of_file else "layer"
+        self.field("mpp").setNoneText("unknown" if mpp is None else f"{whose}: {mpp:.4g}")

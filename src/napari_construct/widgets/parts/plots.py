@@ -7,10 +7,11 @@ have its axes without them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any, Final
 
 import pyqtgraph
-from qtpy.QtCore import QEvent
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QColor, QShowEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
@@ -81,6 +82,7 @@ class CurvePlot(QWidget):
         self._title = wrapped_label(title, tip, self, title)
         self._axes = Axes(title, tip, _HEIGHT, self)
         self._legend = wrapped_label(f"{title}, last values", tip, self)
+        self._legend.setTextFormat(Qt.TextFormat.RichText)  # squares in the colours of the lines
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -100,7 +102,9 @@ class CurvePlot(QWidget):
             marks = {"symbol": "o", "symbolSize": 5, "symbolBrush": colour, "symbolPen": None}
             self._lines[name].setData(*thinned(x, y), **(marks if len(x) < _FEW else {"symbol": None}))
             if y:
-                words.append(f'<span style="color: {colour}">\u25a0</span>&nbsp;{name}&nbsp;{y[-1]:.3g}')
+                words.append(
+                    f'<span style="color: {colour}">\u25a0</span>&nbsp;{escape(name)}&nbsp;{y[-1]:.3g}'
+                )
         self._legend.setText(" &nbsp; ".join(words))
         values = [value for _, y in lines.values() for value in y if value == value]  # noqa: PLR0124 - nan
         if values:

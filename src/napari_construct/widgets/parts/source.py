@@ -10,7 +10,14 @@ from qtpy.QtWidgets import QWidget
 from napari_construct.widgets.fields.controls import named, tick
 from napari_construct.widgets.fields.fields import narrow_combo
 from napari_construct.widgets.fields.layout import form
-from napari_construct.widgets.layers import Plane, layer_shape, plane_at, plane_on_view, region_window
+from napari_construct.widgets.layers import (
+    Plane,
+    layer_shape,
+    plane_at,
+    plane_on_view,
+    region_window,
+    slice_point,
+)
 from napari_construct.widgets.parts.layer_chooser import LayerChooser
 
 _REGIONS: Final = {
@@ -94,8 +101,8 @@ class SourceChooser(QWidget):
             If there is no such region.
         """
         layer = self._layer.layer()
-        window = region_window(layer, self.region(), self._viewer.layers)
-        here = plane_on_view(layer, tuple(self._viewer.dims.point), window)
+        window = region_window(layer, self.region(), self._viewer.layers, self._viewer)
+        here = plane_on_view(layer, slice_point(layer, self._viewer), window)
         axis = self.planeAxis()
         if axis is None:
             return (here,)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QGridLayout, QLabel, QWidget
 
-from napari_construct.widgets.fields.controls import button, line_edit, named, narrow
+from napari_construct.widgets.fields.controls import button, line_edit, named, narrow, plain_tip
 from napari_construct.widgets.parts.layer_chooser import LayerChooser
 from napari_construct.widgets.prototypes.layers import can_be_painted
 
@@ -58,7 +58,7 @@ class AddBox(QWidget):
         self._tissue.setCurrentIndex(max(self._tissue.findText(chosen), 0))
         self._words_problem = words_problem
         self._text.setEnabled(not words_problem)
-        self._text.setToolTip(words_problem or _TEXT_TIP)
+        self._text.setToolTip(plain_tip(words_problem or _TEXT_TIP))
         self.refresh()
 
     def showChosen(self, *, placed: bool, changed: bool) -> None:

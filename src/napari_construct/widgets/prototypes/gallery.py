@@ -17,10 +17,11 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_construct.reading.places import is_file
 from napari_construct.types import RGBImage
-from napari_construct.widgets.fields.controls import button, named, wrapped_label
+from napari_construct.widgets.fields.controls import button, named, plain_tip, wrapped_label
 from napari_construct.widgets.fields.layout import stacked
-from napari_construct.widgets.layers import camera
+from napari_construct.widgets.layers import camera, viewer_point
 
 if TYPE_CHECKING:  # imports torch
     from napari_construct.inference.prototypes.top_patches import Patch, TopPatches
@@ -69,9 +70,8 @@ class PatchGallery(QWidget):
         self._list.clear()
         for patch in top.patches:
             item = QListWidgetItem(_icon(patch.pixels), f"{patch.similarity:.2f}")
-            item.setToolTip(
-                f"{Path(patch.key).name}, row {patch.row}, column {patch.column}: {patch.similarity:.3f}"
-            )
+            place = f"{Path(patch.key).name}, row {patch.row}, column {patch.column}"
+            item.setToolTip(plain_tip(f"{place}: {patch.similarity:.3f}"))
             self._list.addItem(item)
 
     def chooseFolder(self, *_: object) -> None:
@@ -87,13 +87,13 @@ class PatchGallery(QWidget):
 def show_patch(viewer: Any, layer: Any, patch: Patch) -> None:
     """Move the canvas to a patch of a file, which is opened if needed, or of a layer."""
     file = Path(patch.key.partition("#")[0])
-    if file.is_file():
+    if is_file(file):
         open_already = [other for other in viewer.layers if other.source.path == str(file)]
         layer = open_already[0] if open_already else viewer.open(str(file), plugin="napari")[0]
     if layer is None:
         return
     middle = [patch.row + patch.pixels.shape[0] / 2, patch.column + patch.pixels.shape[1] / 2]
-    world = layer.data_to_world([0.0] * (layer.ndim - 2) + middle)
+    world = viewer_point(layer, [0.0] * (layer.ndim - 2) + middle, viewer.layers)
     view = camera(viewer)
     view.center = (*view.center[:-2], *world[-2:])
 

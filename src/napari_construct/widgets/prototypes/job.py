@@ -69,7 +69,7 @@ def compare_job(request: CompareRequest) -> Steps[Compared]:
     predictor = request.get_predictor()
     yield Event("reading the image", 0, 1)
     shown = plane.rgb()
-    for text in shown.notices:
+    for text in (*shown.notices, *plane.size_used(settings.mpp)[1]):
         yield Notice("reading the image", 1, 1, text)
     maps = yield from prototype_steps(shown.rgb, predictor, settings, mpp=plane.mpp, name=plane.name)
     yield Event("making the layer", 0, 1)

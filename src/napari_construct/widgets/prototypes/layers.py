@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,7 +12,7 @@ from skimage.draw import polygon2mask
 
 from napari_construct.exceptions import InputError
 from napari_construct.results.areas import class_pixels
-from napari_construct.widgets.layers import METADATA_KEY, Plane, labels_layer
+from napari_construct.widgets.layers import METADATA_KEY, Plane, data_point, labels_layer, viewer_point
 
 if TYPE_CHECKING:
     from napari_construct.inference.prototypes.similarity_maps import PrototypeMaps
@@ -67,7 +68,7 @@ def can_be_painted(layer: Any) -> bool:
     return type(layer).__name__ in ("Labels", "Shapes") and METADATA_KEY not in layer.metadata
 
 
-def painted_region(layer: Any, image: Any, plane: Plane) -> NDArray[np.bool_]:
+def painted_region(layer: Any, image: Any, plane: Plane, layers: Iterable[Any] = ()) -> NDArray[np.bool_]:
     """(h, w) bool: the painted pixels of a plane.
 
     The selected label counts, or all labels if it is not painted; the selected shapes, or all.
@@ -80,6 +81,8 @@ def painted_region(layer: Any, image: Any, plane: Plane) -> NDArray[np.bool_]:
         The layer of the plane.
     plane : Plane
         The plane, or a region of it.
+    layers : LayerList
+        Of the viewer that shows both: they may have different units.
 
     Raises
     ------
@@ -88,7 +91,10 @@ def painted_region(layer: Any, image: Any, plane: Plane) -> NDArray[np.bool_]:
     """
     data = image.data[0] if image.multiscale else image.data
     shape = data.shape[:-1] if image.rgb else data.shape
-    whole = _of_labels(layer, shape, plane) if isinstance(layer, Labels) else _of_shapes(layer, image, shape)
+    if isinstance(layer, Labels):
+        whole = _of_labels(layer, shape, plane)
+    else:
+        whole = _of_shapes(layer, image, shape, layers)
     return whole if plane.window is None else np.ascontiguousarray(whole[plane.window])
 
 
@@ -105,12 +111,11 @@ def _of_labels(layer: Any, shape: tuple[int, ...], plane: Plane) -> NDArray[np.b
     return chosen if layer.selected_label and chosen.any() else painted != 0
 
 
-def _of_shapes(layer: Shapes, image: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+def _of_shapes(layer: Shapes, image: Any, shape: tuple[int, ...], layers: Iterable[Any]) -> NDArray[np.bool_]:
     mask = np.zeros(shape[-2:], dtype=bool)
     for i in sorted(layer.selected_data) or range(layer.nshapes):
-        corners = np.array(
-            [np.asarray(image.world_to_data(layer.data_to_world(v)))[-2:] for v in layer.data[i]]
-        )
+        points = [viewer_point(layer, vertex, layers) for vertex in layer.data[i]]
+        corners = np.array([data_point(image, point, layers)[-2:] for point in points])
         if layer.shape_type[i] == "ellipse":  # its vertices are the corners of its box
             centre, half = corners.mean(0), (corners[1] - corners[0]) / 2
             other = (corners[3] - corners[0]) / 2

@@ -9,7 +9,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidgetItem, QWidget
 
 from napari_construct.classes import ClassTable
-from napari_construct.widgets.fields.controls import ReadOnlyTable
+from napari_construct.widgets.fields.controls import ReadOnlyTable, plain_tip
 from napari_construct.widgets.fields.layout import swatch
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class PrototypeList(ReadOnlyTable):
             name = QTableWidgetItem(swatch(colours[prototype.name]), prototype.name)
             origin = QTableWidgetItem(prototype.origin)
             for column, item in enumerate((name, origin)):
-                item.setToolTip(f"{prototype.name}: {prototype.origin}")
+                item.setToolTip(plain_tip(f"{prototype.name}: {prototype.origin}"))
                 self.setItem(i, column, item)
         self.blockSignals(blocked)
         self._select()

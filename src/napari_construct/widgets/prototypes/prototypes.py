@@ -227,7 +227,7 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
         compare = self.request()
         if compare is None:
             return None
-        region = painted_region(layer, self.source.layer(), compare.plane)
+        region = painted_region(layer, self.source.layer(), compare.plane, self._viewer.layers)
         return RegionRequest(compare.plane, region, tissue, compare.settings, compare.get_predictor)
 
     def _on_forget(self) -> None:

@@ -13,11 +13,19 @@ from napari_construct.crf import COMPILING
 from napari_construct.events import Event
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.refinement.safeguard import ErasedRegion
+from napari_construct.widgets.fields.controls import plain_label
 from napari_construct.widgets.fields.layout import boxed, fill_dock, form
 from napari_construct.widgets.fields.message_label import Level, MessageLabel, plain
 from napari_construct.widgets.jobs.live import LiveJob
 from napari_construct.widgets.jobs.predictors import KeptDecider
-from napari_construct.widgets.layers import Decided, evidence, evidences, look_at, window_on_view
+from napari_construct.widgets.layers import (
+    Decided,
+    evidence,
+    evidences,
+    look_at,
+    slice_point,
+    window_on_view,
+)
 from napari_construct.widgets.layers.adding import LayerAdder
 from napari_construct.widgets.layers.follower import Follower
 from napari_construct.widgets.parts.copy_row import CopyRow, Recipe
@@ -76,7 +84,7 @@ class Refine(QWidget):
         self._status = self._build_status()
         self._buttons = RefineButtons(self)
         self._live, self._before = self._buttons.live, self._buttons.before
-        self._copy = CopyRow(as_python, as_command, self)
+        self._copy = CopyRow(self)
         self._build_layout()
         self._connect()
         self._on_layer(self._layer.layer())
@@ -125,7 +133,7 @@ class Refine(QWidget):
         return chooser
 
     def _build_status(self) -> QLabel:
-        label = QLabel(self)
+        label = plain_label(self)
         label.setAccessibleName("Status")
         label.setToolTip("Whether the mask on view agrees with the settings")
         return label
@@ -146,7 +154,8 @@ class Refine(QWidget):
         self._adder.finished.connect(self._on_added)
         self._buttons.reset.clicked.connect(self._on_reset)
         self._erased.regionChosen.connect(self._on_region)
-        self._copy.requested.connect(self._on_copy)
+        self._copy.pythonRequested.connect(self._copy_python)
+        self._copy.commandRequested.connect(self._copy_command)
         self.job.progressed.connect(self._on_progress)
         self.job.returned.connect(self._on_returned)
         self.job.failed.connect(self._on_failed)
@@ -157,7 +166,7 @@ class Refine(QWidget):
     def _decided(self) -> Decided | None:
         """What the plane on view was decided from."""
         layer = self._layer.layer()
-        return None if layer is None else evidence(layer, tuple(self._viewer.dims.point))
+        return None if layer is None else evidence(layer, slice_point(layer, self._viewer))
 
     def _mask(self) -> RefinedMask | None:
         return self._masks.of(self._layer.layer())
@@ -226,7 +235,7 @@ class Refine(QWidget):
         if mask is None or decided is None:
             return
         target = self.refinedLayer()
-        window = window_on_view(target if target is not None and target.visible else source)
+        window = window_on_view(target if target is not None and target.visible else source, self._viewer)
         planes = (decided, *(other for other in mask.planes if every and other is not decided))
         self._message.clear()
         request = RefineRequest(self._decider, planes, self.value(), window, source, target)
@@ -287,8 +296,11 @@ class Refine(QWidget):
             side = float(max(region.box[2] - region.box[0], region.box[3] - region.box[1], 32))
             look_at(self._viewer, layer, (row, column), side, _REGION_SHOWN)
 
-    def _on_copy(self, recipe: Recipe) -> None:
-        self._copy.copy(partial(self._text, recipe), self._message.showMessage)
+    def _copy_python(self) -> None:
+        self._copy.copy(partial(self._text, as_python), self._message.showMessage)
+
+    def _copy_command(self) -> None:
+        self._copy.copy(partial(self._text, as_command), self._message.showMessage)
 
     def _text(self, recipe: Recipe) -> str:
         decided = self._decided()

@@ -115,9 +115,9 @@ def _plane_steps(request: SegmentRequest, number: int, predictor: Predictor) -> 
     plane, settings, axis = request.planes[number], request.settings, request.axis
     yield Event("reading the image", 0, 1)
     shown = plane.rgb()
-    for text in shown.notices:
+    mpp, stated = plane.size_used(settings.mpp)
+    for text in (*shown.notices, *stated):
         yield Notice("reading the image", 1, 1, text)
-    mpp = plane.mpp if settings.mpp is None else settings.mpp
     name = plane.name if axis is None else f"{plane.name}, plane {number + 1}"
     result, decider = yield from request.decided_steps(
         shown.rgb, predictor, settings, mpp=mpp, name=name, valid=shown.valid

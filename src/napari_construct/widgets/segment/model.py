@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
@@ -12,6 +11,7 @@ from qtpy.QtWidgets import QWidget
 from napari_construct.classes import ClassTable
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
+from napari_construct.reading.places import is_file
 from napari_construct.widgets.fields.message_label import Level, Problem
 from napari_construct.widgets.jobs.model_loader import ModelLoader
 from napari_construct.widgets.jobs.predictors import LoadedModel, ModelChoice
@@ -136,7 +136,7 @@ class SegmentModel(QObject):
             words = ZeroShotSettings(encoder="remembered", classes=START)
         self._described = words.classes if "words" in kept else None
         self.words.setValue(words)
-        if model and (model.startswith(ZERO_SHOT) or model in model_names() or Path(model).is_file()):
+        if model and (model.startswith(ZERO_SHOT) or model in model_names() or is_file(model)):
             self.chooser.setValue(model)
 
     def _on_model(self, *_: object) -> None:

@@ -15,7 +15,8 @@ from napari_construct.widgets.fields.layout import boxed, fold
 from napari_construct.widgets.fields.message_label import Level, Problem
 from napari_construct.widgets.jobs import predictors as _predictors
 from napari_construct.widgets.jobs.predictors import DecidedSteps, LoadedModel, LoadModel, ModelChoice
-from napari_construct.widgets.layers import Plane, micrometres_per_pixel, recolour
+from napari_construct.widgets.layers import Plane, pixel_size, recolour
+from napari_construct.widgets.layers.follower import Follower
 from napari_construct.widgets.parts.class_list import ClassList
 from napari_construct.widgets.parts.dock import NO_IMAGE, JobDock
 from napari_construct.widgets.parts.memory import Memory
@@ -77,6 +78,7 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         self._classes = ClassList(self)
         self._options = SegmentOptions(self)
         self._finished: FinishedPlanes | None = None
+        self._size: Follower | None = None
         self._cancelled_words = ""
         self._build_layout()
         self._connect()
@@ -206,9 +208,20 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         self.control.cancelled.connect(self._on_cancelled)
 
     def _on_layer(self, layer: Any) -> None:
-        self._options.showResolution(None if layer is None else micrometres_per_pixel(layer))
+        if self._size is not None:
+            self._size.stop()
+        events = () if layer is None else (layer.events.scale, layer.events.units)
+        self._size = Follower(self, "follow_size", events)
+        self.follow_size()
         self._classes.clearOutcome()  # it was that of another image
         self._refresh()
+
+    def follow_size(self) -> None:
+        """Show the pixel size of the image, also where the user gives the layer another one."""
+        layer = self.source.layer()
+        size = None if layer is None else pixel_size(layer)
+        known = size is not None and size.file is not None
+        self._options.showResolution(None if size is None else size.mpp, of_file=known)
 
     def _on_changed(self, *_: object) -> None:
         self._refresh()

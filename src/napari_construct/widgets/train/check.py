@@ -9,7 +9,7 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTreeWidget, QTreeWidgetItem, QWidget
 
 from napari_construct.data.image_level import DatasetReport, ImageLevelDataset
-from napari_construct.widgets.fields.controls import named
+from napari_construct.widgets.fields.controls import named, plain_tip
 from napari_construct.widgets.fields.message_label import Level
 
 _MOST: Final = 500
@@ -74,11 +74,11 @@ class CheckTree(QTreeWidget):
 
     def _add(self, name: str, value: str, rows: Rows, *, error: bool = False, opened: bool = False) -> None:
         group = QTreeWidgetItem([name, value])
-        group.setToolTip(0, name)
-        group.setToolTip(1, value)
+        group.setToolTip(0, plain_tip(name))
+        group.setToolTip(1, plain_tip(value))
         for words, number, tip in rows[:_MOST]:
             item = QTreeWidgetItem([words, number])
-            item.setToolTip(0, tip)
+            item.setToolTip(0, plain_tip(tip))
             group.addChild(item)
         if len(rows) > _MOST:
             group.addChild(QTreeWidgetItem([f"... and {len(rows) - _MOST} more", ""]))

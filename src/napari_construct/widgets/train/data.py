@@ -15,6 +15,7 @@ from napari_construct.data.image_level import (
 )
 from napari_construct.events import Event, Steps
 from napari_construct.exceptions import ConstructError
+from napari_construct.reading.places import files_in, is_folder
 
 FORMATS: Final = {
     "folders": "One folder per class",
@@ -83,9 +84,7 @@ def split_folders(folder: Path) -> tuple[Path, Path | None]:
 
     ``train`` or ``training`` beside ``val``, ``valid`` or ``validation``, as in BCSS-WSSS.
     """
-    if not folder.is_dir():
-        return folder, None
-    below = {path.name.lower(): path for path in folder.iterdir() if path.is_dir()}
+    below = {path.name.lower(): path for path in files_in(folder) if is_folder(path)}
     train = next((below[name] for name in _TRAIN if name in below), None)
     val = next((below[name] for name in _VALIDATION if name in below), None)
     return (folder, None) if train is None else (train, val)
@@ -93,7 +92,7 @@ def split_folders(folder: Path) -> tuple[Path, Path | None]:
 
 def validation_data(val: Path | None, dataset: ImageLevelDataset) -> ImageLevelDataset | Path | None:
     """A folder for images with masks; a dataset for patches with labels."""
-    if val is None or (val / "img").is_dir():
+    if val is None or is_folder(val / "img"):
         return val
     return load_dataset(val, class_names=dataset.class_names)
 

@@ -9,6 +9,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
 from napari_construct.models.checkpoints.locations import SUFFIX, with_suffix
+from napari_construct.reading.places import is_file, is_folder
 from napari_construct.widgets.fields.controls import tick
 from napari_construct.widgets.fields.layout import form, stacked
 from napari_construct.widgets.fields.message_label import Level, MessageLabel
@@ -89,7 +90,7 @@ class TrainFiles(QWidget):
 
     def resumes(self) -> bool:
         """Whether a stopped run exists and is to be resumed."""
-        return self.hasOutput() and self._resume.isChecked() and state_of(self.output()).is_file()
+        return self.hasOutput() and self._resume.isChecked() and is_file(state_of(self.output()))
 
     def replaces(self) -> bool:
         """Whether an existing model may be replaced."""
@@ -107,9 +108,9 @@ class TrainFiles(QWidget):
         if not self.hasOutput():
             return "Choose a file for the model."
         output = self.output()
-        if Path(self._output.value()).is_dir() or output.is_dir():
+        if is_folder(self._output.value()) or is_folder(output):
             return f"{self._output.value()} is a folder: add a file name."
-        if output.is_file() and not (self.resumes() or self.replaces()):
+        if is_file(output) and not (self.resumes() or self.replaces()):
             return f"{output.name} exists: choose another name, or tick Replace."
         return ""
 
@@ -117,8 +118,8 @@ class TrainFiles(QWidget):
         """Update the choices to resume and replace."""
         output = self.output()
         there = self.hasOutput()
-        self._resume.setVisible(there and state_of(output).is_file())
-        self._replace.setVisible(there and output.is_file() and not self.resumes())
+        self._resume.setVisible(there and is_file(state_of(output)))
+        self._replace.setVisible(there and is_file(output) and not self.resumes())
 
     def _build_layout(self) -> None:
         self._wrong = ""

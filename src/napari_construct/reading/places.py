@@ -1,0 +1,45 @@
+"""Questions about paths that people typed: each has an answer, whatever the system says to the path.
+
+``Path.is_file`` and the like raise where a name is too long, a folder may not be searched, or a link leads to
+itself.
+"""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from napari_construct.types import PathLike
+
+
+def is_file(path: PathLike) -> bool:
+    """Whether there is a regular file; links are followed."""
+    return stat.S_ISREG(_mode(path))
+
+
+def is_folder(path: PathLike) -> bool:
+    """Whether there is a folder; links are followed."""
+    return stat.S_ISDIR(_mode(path))
+
+
+def files_in(folder: PathLike) -> tuple[Path, ...]:
+    """Files and folders in a folder, sorted; nothing where it cannot be read."""
+    try:
+        return tuple(sorted(Path(folder).iterdir()))
+    except (OSError, ValueError):
+        return ()
+
+
+def size_of(path: PathLike) -> int:
+    """Bytes of a file; 0 where there is none."""
+    try:
+        return Path(path).stat().st_size
+    except (OSError, ValueError):
+        return 0
+
+
+def _mode(path: PathLike) -> int:
+    try:
+        return Path(path).stat().st_mode
+    except (OSError, ValueError):  # ValueError: a NUL in the name
+        return 0

@@ -1,0 +1,5 @@
+"""Moved to :mod:`napari_construct.widgets.files.sample_data`."""
+
+from napari_construct.widgets.former import moved
+
+__getattr__ = moved(__name__, "napari_construct.widgets.files.sample_data")

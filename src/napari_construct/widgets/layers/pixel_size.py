@@ -1,0 +1,71 @@
+"""The pixel size of an image layer: its own, else that of the file it was opened from.
+
+napari's readers show most files in pixels, whatever the files state; the command line reads it from them.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from napari_construct.data.header import ImageHeader, read_header
+from napari_construct.exceptions import InputError
+from napari_construct.widgets.layers.place import has_lengths, micrometres_per_pixel
+
+
+class PixelSize(NamedTuple):
+    """Micrometres per pixel or None, and the file that states it where the layer does not."""
+
+    mpp: float | None
+    file: Path | None = None
+
+
+def pixel_size(layer: Any) -> PixelSize:
+    """The pixel size of an image layer.
+
+    That of its scale and units where they are lengths. Otherwise that of its file, as the command line reads
+    it, while the layer has the size of the file's image: a layer that was cropped or binned is another image.
+    """
+    if has_lengths(layer):
+        return PixelSize(micrometres_per_pixel(layer))
+    found = _stated(layer)
+    if found is None or found.mpp is None or not _same_size(layer, found):
+        return PixelSize(None)
+    return PixelSize(found.mpp, Path(str(layer.source.path)))
+
+
+def own_file(layer: Any) -> str | None:
+    """The file whose image a layer shows; None where it is not known, or the layer has another size."""
+    path = layer.source.path
+    found = _stated(layer)
+    return None if path is None or (found is not None and not _same_size(layer, found)) else str(path)
+
+
+def layer_shape(layer: Any) -> tuple[int, ...]:
+    """Shape of an image layer at full resolution, without colour."""
+    data = layer.data[0] if layer.multiscale else layer.data
+    return tuple(data.shape[:-1]) if layer.rgb else tuple(data.shape)
+
+
+def _same_size(layer: Any, found: ImageHeader) -> bool:
+    # some readers turn the image as its orientation says, some do not
+    return sorted(layer_shape(layer)[-2:]) == sorted((found.rows, found.columns))
+
+
+def _stated(layer: Any) -> ImageHeader | None:
+    """What the layer's file states; None without a file that this package reads."""
+    path = layer.source.path
+    if path is None:
+        return None
+    try:
+        about = Path(str(path)).stat()
+        return _of_file(str(path), about.st_mtime_ns, about.st_size)
+    except (OSError, ValueError, InputError):
+        return None
+
+
+@lru_cache(maxsize=64)
+def _of_file(path: str, changed: int, size: int) -> ImageHeader:  # noqa: ARG001 - the file as it is now
+    """A layer of many planes asks for each of them."""
+    return read_header(path)

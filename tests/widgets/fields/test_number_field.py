@@ -1,0 +1,57 @@
+"""Numbers with a decimal comma or point, in every language of the system."""
+
+from __future__ import annotations
+
+import pytest
+from qtpy.QtCore import QLocale, Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QLabel
+
+from napari_construct.widgets.fields.controls import plain_tip, wrapped_label
+from napari_construct.widgets.fields.fields import NumberField
+
+pytestmark = pytest.mark.gui
+
+
+@pytest.mark.parametrize("language", ["C", "en_US", "de_DE", "fr_FR", "de_CH"])
+@pytest.mark.parametrize(
+    ("typed", "decimals", "number"),
+    [
+        ("0,25", 4, 0.25),
+        ("0.25", 4, 0.25),
+        (",5", 4, 0.5),
+        ("1,024", 4, 1.024),
+        ("1.024,5", 4, 1024.5),
+        ("1,024.5", 4, 1024.5),
+        ("1,024,000", 2, 1024000.0),
+        ("512", 0, 512),
+        ("1,024", 0, 1024),
+        ("1.024", 0, 1024),
+    ],
+)
+def test_typed_numbers(qtbot, language, typed, decimals, number) -> None:
+    field = NumberField(0, 10_000_000, 1, decimals, none_text="layer: 0.25")
+    field.setLocale(QLocale(language))
+    qtbot.addWidget(field)
+    field.lineEdit().selectAll()
+    QTest.keyClicks(field.lineEdit(), typed)
+    field.interpretText()
+    assert field.get() == pytest.approx(number)
+
+
+def test_the_text_for_none_stays(qtbot) -> None:
+    field = NumberField(0, 10, 1, 4, none_text="layer: 0.25")
+    qtbot.addWidget(field)
+    field.put(3.0)
+    field.put(None)
+    field.interpretText()
+    assert field.get() is None
+
+
+def test_names_are_shown_as_they_are(qtbot) -> None:
+    parent = QLabel()
+    qtbot.addWidget(parent)
+    label = wrapped_label("name", "<b>x</b>", parent, "<b>x</b>")
+    assert label.textFormat() == Qt.TextFormat.PlainText
+    assert label.toolTip() == "<qt>&lt;b&gt;x&lt;/b&gt;</qt>"
+    assert plain_tip("a & b") == "a & b"
