@@ -108,7 +108,7 @@ def every(qtbot, tmp_path) -> Iterator[Callable[..., None]]:
                 wrong[kind] = f"{raised[0][0].__name__}: {raised[0][1]}"[:300]
 
     yield called
-    assert wrong == {}
+    assert not wrong, "\n".join(f"{kind}: {what}" for kind, what in wrong.items())
 
 
 def settled(qtbot: Any, widget: Any) -> str:
@@ -217,6 +217,7 @@ def test_models_import_export_and_download(qtbot, viewer, every, monkeypatch, tm
     widget = docked(viewer, Models(viewer))
     settled(qtbot, widget)
     encoder = next(row for row in widget.rows() if row.kind == "encoder" and row.state == "available")
+    start = widget.value()
 
     def check(kind: str, place: Place) -> None:
         for suffix in (".construct", ".pth", ""):
@@ -226,7 +227,7 @@ def test_models_import_export_and_download(qtbot, viewer, every, monkeypatch, tm
         widget._share.exportRequested.emit(place(".d"), "MIT")
         assert settled(qtbot, widget)
         mirror = place(".mirror")
-        widget.setValue(widget.value().model_copy(update={"name": encoder.name, "mirror": mirror}))
+        widget.setValue(start.model_copy(update={"name": encoder.name, "mirror": mirror}))
         widget.run()
         assert settled(qtbot, widget)
 
@@ -279,7 +280,7 @@ def test_folders_of_the_user(qtbot, viewer, every, what) -> None:
             assert [row.name for row in widget.rows() if row.kind == "model"]
         settled(qtbot, widget)
 
-    every(check, leave_out=("NUL",))
+    every(check, leave_out=("NUL", "surrogate"))  # no variable of the system can hold them
 
 
 def test_class_tables(qtbot, every) -> None:
@@ -297,4 +298,4 @@ def test_class_tables(qtbot, every) -> None:
             assert isinstance(errors[0], ConfigurationError)
 
     bounded = find_spec("napari_construct.reading.text") is not None
-    every(check, leave_out=() if bounded else ("pipe", "device", "NUL"))
+    every(check, leave_out=() if bounded else ("pipe", "device", "NUL", "surrogate"))

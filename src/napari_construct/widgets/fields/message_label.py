@@ -105,6 +105,10 @@ def plain(error: BaseException) -> str:
         return "The device ran out of memory. Choose smaller tiles, average fewer views, or run on the CPU."
     if isinstance(error, MemoryError):
         return "The computer ran out of memory. Choose smaller tiles or a smaller image."
+    if isinstance(error, UnicodeEncodeError) or "embedded null byte" in str(error):
+        return "A name holds characters that no file can have. Check the paths."
+    if "Symlink loop" in str(error):
+        return "A link among the paths leads to itself. Check the paths."
     if isinstance(error, OSError) and error.strerror:  # the system's, about a file, a folder or the disk
         place = "" if error.filename is None else f"{_shortened(error.filename)}: "
         return (
