@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import builtins
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 from qtpy.QtWidgets import QApplication
 
+from napari_construct.batch.settings import BatchSettings
+from napari_construct.classes import ClassTable
+from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.widgets.batch.batch import Batch
 from napari_construct.widgets.evaluate.evaluate import Evaluate
@@ -29,42 +33,39 @@ KINDS = [
 ]  # fmt: skip
 
 
-@pytest.fixture
-def place(tmp_path, monkeypatch) -> Callable[[str, str], str]:
-    """Makes what lies at a path of a kind, with a suffix, and returns the path."""
+Place = Callable[[str], str]
+"""Makes what lies at a path of the kind at hand, with a suffix, and returns the path."""
 
-    def made(kind: str, suffix: str) -> str:
-        names = {
-            "newline": "a\nb",
-            "latin-1": os.fsdecode(b"Pr\xe4parat"),
-            "250 letters": "x" * (250 - len(suffix)),
-            "300 letters": "x" * 300,
-            "NUL": "a\0b",
-            "surrogate": "a\ud800b",
-            "below a file": "file/a",
-            "html": "<b>x<b><img src=x>",
-        }
-        path = Path(f"{tmp_path}/{names.get(kind, 'place')}{suffix}")
-        (tmp_path / "file").write_text("text")
-        if kind in ("folder", "refused folder"):
-            path.mkdir()
-        elif kind == "pipe":
-            os.mkfifo(path)
-        elif kind == "dangling":
-            path.symlink_to(tmp_path / "nothing")
-        elif kind == "loop":
-            path.symlink_to(path)
-        elif kind == "device":
-            path.symlink_to("/dev/zero")
-        elif kind in ("file", "refused file", "newline", "latin-1", "250 letters", "html"):
-            path.write_text("neither an image nor a model")
-        elif kind == "empty":
-            path.touch()
-        if kind.startswith("refused"):
-            refuse(monkeypatch, str(path))
-        return str(path)
 
-    return made
+def make(folder: Path, kind: str, suffix: str) -> Path:
+    """A path of a kind in a folder of its own, and what lies there."""
+    names = {
+        "newline": "a\nb",
+        "latin-1": os.fsdecode(b"Pr\xe4parat"),
+        "250 letters": "x" * (250 - len(suffix)),
+        "300 letters": "x" * 300,
+        "NUL": "a\0b",
+        "surrogate": "a\ud800b",
+        "below a file": "file/a",
+        "html": "<b>x<b><img src=x>",
+    }
+    path = Path(f"{folder}/{names.get(kind, 'place')}{suffix}")
+    (folder / "file").write_text("text")
+    if kind in ("folder", "refused folder"):
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "dangling":
+        path.symlink_to(folder / "nothing")
+    elif kind == "loop":
+        path.symlink_to(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind in ("file", "refused file", "newline", "latin-1", "250 letters", "html"):
+        path.write_text("neither an image nor a model")
+    elif kind == "empty":
+        path.touch()
+    return path
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
@@ -80,6 +81,36 @@ def refuse(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
         monkeypatch.setattr(module, name, maybe)
 
 
+@pytest.fixture
+def every(qtbot, tmp_path) -> Iterator[Callable[..., None]]:
+    """Calls a check for every kind, in one viewer; fails with all that went wrong, named by kind."""
+    wrong: dict[str, str] = {}
+
+    def called(check: Callable[[str, Place], None], *, leave_out: tuple[str, ...] = ()) -> None:
+        for number, kind in enumerate(kind for kind in KINDS if kind not in leave_out):
+            folder = tmp_path / f"{number}"
+            folder.mkdir()
+            with pytest.MonkeyPatch.context() as patch, qtbot.captureExceptions() as raised:
+
+                def place(suffix: str, kind: str = kind, folder: Path = folder, patch: Any = patch) -> str:
+                    inner = folder / f"{len(list(folder.iterdir()))}"
+                    inner.mkdir()
+                    path = make(inner, kind, suffix)
+                    if kind.startswith("refused"):
+                        refuse(patch, str(path))
+                    return str(path)
+
+                try:
+                    check(kind, place)
+                except Exception as error:  # noqa: BLE001 - named by kind at the end
+                    wrong[kind] = f"{type(error).__name__}: {error}"[:300]
+            if raised:
+                wrong[kind] = f"{raised[0][0].__name__}: {raised[0][1]}"[:300]
+
+    yield called
+    assert not wrong, "\n".join(f"{kind}: {what}" for kind, what in wrong.items())
+
+
 def settled(qtbot: Any, widget: Any) -> str:
     """The message when nothing runs any more; it is one of ours."""
     busy = ("isLooking", "isPreparing", "isListing", "isRunning")
@@ -88,12 +119,12 @@ def settled(qtbot: Any, widget: Any) -> str:
             "being loaded" not in widget.message()
             and not any(getattr(widget, name)() for name in busy if hasattr(widget, name))
         ),
-        timeout=20_000,
+        timeout=60_000,
     )
     QApplication.processEvents()
     message = str(widget.message())
     assert "Unexpected error" not in message, message
-    assert "Traceback" not in message
+    assert len(message) < 1500
     return message
 
 
@@ -102,156 +133,169 @@ def docked(viewer: Any, widget: Any) -> Any:
     return widget
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_train(qtbot, viewer, place, kind) -> None:
+def test_train(qtbot, viewer, every, camelyon) -> None:
     widget = docked(viewer, TrainAdapters(viewer))
-    for suffix in ("", ".csv"):
-        path = place(kind, suffix)
-        widget.setData(path)
-        assert settled(qtbot, widget)
-        widget.setValidation(path)
-        assert settled(qtbot, widget)
-    widget.setOutput(place(kind, ".construct"))
-    settled(qtbot, widget)
+
+    def check(kind: str, place: Place) -> None:
+        widget.setOutput("")
+        for suffix in ("", ".csv"):
+            path = place(suffix)
+            widget.setData(path)
+            assert settled(qtbot, widget)
+        widget.setData(str(camelyon / "train"))  # these are good: what follows is not
+        widget.setValidation(place(""))
+        settled(qtbot, widget)
+        widget.setValidation("")
+        for path in (place(".construct"), place(".d") + "/model.construct"):
+            widget.setOutput(path)
+            settled(qtbot, widget)
+
+    every(check)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_train_with_patches(qtbot, viewer, place, camelyon, kind) -> None:
-    """The data are good; the validation data, then the model's file, are not."""
-    widget = docked(viewer, TrainAdapters(viewer))
-    widget.setData(str(camelyon / "train"))
-    widget.setValidation(place(kind, ""))
-    settled(qtbot, widget)
-    widget.setValidation("")
-    widget.setOutput(place(kind, ".construct"))
-    settled(qtbot, widget)
-    widget.setOutput(place(kind, ".d") + "/model.construct")
-    settled(qtbot, widget)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_evaluate(qtbot, viewer, place, camelyon, checkpoint, kind) -> None:
+def test_evaluate(qtbot, viewer, every, camelyon, checkpoint) -> None:
     widget = docked(viewer, Evaluate(viewer))
     widget.setValue(EvaluateSettings(mode="folders", model=str(checkpoint)))
-    for folders in ((place(kind, ""), ""), (str(camelyon / "val" / "img"), place(kind, ".d"))):
-        widget.setFolders(*folders)
-        widget.run()
-        assert settled(qtbot, widget)
+
+    def check(kind: str, place: Place) -> None:
+        for folders in ((place(""), ""), (str(camelyon / "val" / "img"), place(".d"))):
+            widget.setFolders(*folders)
+            widget.run()
+            assert settled(qtbot, widget)
+
+    every(check)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_batch(qtbot, viewer, place, checkpoint, camelyon, tmp_path, kind) -> None:
-    from napari_construct.batch.settings import BatchSettings
-
-    quick = SegmentSettings(tile=128, overlap=32, crf=None)
+def test_batch(qtbot, viewer, every, checkpoint, camelyon, tmp_path) -> None:
     widget = docked(viewer, Batch(viewer))
+    quick = SegmentSettings(tile=128, overlap=32, crf=None)
     widget.setValue(BatchSettings(model=str(checkpoint), segment=quick))
-    widget.setOutput(str(tmp_path / "out"))
-    widget.addPaths([place(kind, ".png"), place(kind, "")])
-    widget.run()
-    assert settled(qtbot, widget)
-    widget._inputs._inputs.clear()
-    widget.addPaths([str(min((camelyon / "train" / "tumour").iterdir()))])
-    widget.setOutput(place(kind, ".out"))
-    widget.run()
-    assert settled(qtbot, widget)
+    patch = str(min((camelyon / "train" / "tumour").iterdir()))
+
+    def check(kind: str, place: Place) -> None:
+        for given, output in (([place(".png"), place("")], str(tmp_path / "out")), ([patch], place(".out"))):
+            widget._inputs._inputs.clear()
+            widget.addPaths(given)
+            widget.setOutput(output)
+            widget.run()
+            assert settled(qtbot, widget)
+
+    every(check)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_models_of_segment_and_prototypes(qtbot, viewer, place, tissue, kind) -> None:
+def test_models_of_segment_and_prototypes(qtbot, viewer, every, tissue) -> None:
     viewer.add_image(tissue, rgb=True)
-    path = place(kind, ".construct")
-    for widget in (docked(viewer, SegmentTissue(viewer)), docked(viewer, Prototypes(viewer))):
-        widget.setModel(path)
-        assert settled(qtbot, widget)
+    widgets = docked(viewer, SegmentTissue(viewer)), docked(viewer, Prototypes(viewer))
+
+    def check(kind: str, place: Place) -> None:
+        path = place(".construct")
+        for widget in widgets:
+            widget.setModel(path)
+            assert settled(qtbot, widget)
+
+    every(check)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_files_of_prototypes(qtbot, viewer, place, tissue, checkpoint, kind) -> None:
+def test_files_of_prototypes(qtbot, viewer, every, tissue, checkpoint) -> None:
     viewer.add_image(tissue, rgb=True)
     widget = docked(viewer, Prototypes(viewer))
     widget.setModel(str(checkpoint))
     settled(qtbot, widget)
-    widget.search(place(kind, ""))
-    assert settled(qtbot, widget)
-    widget.save(place(kind, ".construct"))
-    assert settled(qtbot, widget)
-    widget.save(place(kind, ".d") + "/model.construct")
-    assert settled(qtbot, widget)
+
+    def check(kind: str, place: Place) -> None:
+        widget.search(place(""))
+        assert settled(qtbot, widget)
+        for path in (place(".construct"), place(".d") + "/model.construct"):
+            widget.save(path)
+            assert settled(qtbot, widget)
+
+    every(check)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_models_import_export_and_download(qtbot, viewer, place, monkeypatch, tmp_path, kind) -> None:
+def test_models_import_export_and_download(qtbot, viewer, every, monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("NAPARI_CONSTRUCT_HOME", str(tmp_path / "home"))
     widget = docked(viewer, Models(viewer))
     settled(qtbot, widget)
-    for suffix in (".construct", ".pth", ""):
-        widget._share.importRequested.emit(place(kind, suffix))
+    encoder = next(row for row in widget.rows() if row.kind == "encoder" and row.state == "available")
+    start = widget.value()
+
+    def check(kind: str, place: Place) -> None:
+        for suffix in (".construct", ".pth", ""):
+            widget._share.importRequested.emit(place(suffix))
+            assert settled(qtbot, widget)
+        widget.choose("model", "lymph-node")
+        widget._share.exportRequested.emit(place(".d"), "MIT")
         assert settled(qtbot, widget)
-    widget.choose("model", widget.rows()[0].name)
-    widget._share.exportRequested.emit(place(kind, ".d"), "MIT")
-    assert settled(qtbot, widget)
-    row = next(row for row in widget.rows() if row.kind == "encoder" and row.state == "available")
-    widget.setValue(widget.value().model_copy(update={"name": row.name, "mirror": place(kind, ".mirror")}))
-    widget.run()
-    assert settled(qtbot, widget)
+        mirror = place(".mirror")
+        widget.setValue(start.model_copy(update={"name": encoder.name, "mirror": mirror}))
+        widget.run()
+        assert settled(qtbot, widget)
+
+    every(check)
 
 
-@pytest.mark.parametrize(
-    "kind", [kind for kind in KINDS if kind not in ("NUL", "300 letters", "below a file")]
-)
-def test_overview_of_models(qtbot, viewer, place, monkeypatch, tmp_path, kind) -> None:
-    home = tmp_path / "home"
-    (home / "models").mkdir(parents=True)
-    monkeypatch.setenv("NAPARI_CONSTRUCT_HOME", str(home))
-    path = Path(place(kind, ".construct"))
-    if os.path.lexists(path):
-        path.rename(home / "models" / path.name)
-    if kind.startswith("refused"):
-        refuse(monkeypatch, str(home / "models" / path.name))
+def test_overview_of_models(qtbot, viewer, every, tmp_path) -> None:
+    """A file among the user's models that is none says so in its row."""
     widget = docked(viewer, Models(viewer))
     settled(qtbot, widget)
-    names = [row.name for row in widget.rows() if row.kind == "model"]
-    assert "lymph-node" in names
-    if kind not in ("absent", "surrogate"):
-        row = next(row for row in widget.rows() if row.state == "imported")
-        assert row.problem
-        assert "Unexpected" not in row.problem
-        widget.choose("model", row.name)
+
+    def check(kind: str, place: Place) -> None:
+        path = Path(place(".construct"))
+        with pytest.MonkeyPatch.context() as patch:
+            home = path.parent.with_name("home")
+            home.mkdir()
+            path.parent.rename(home / "models")
+            if kind.startswith("refused"):
+                refuse(patch, str(home / "models" / path.name))
+            patch.setenv("NAPARI_CONSTRUCT_HOME", str(home))
+            widget.refresh()
+            settled(qtbot, widget)
+            rows = {row.state: row for row in widget.rows() if row.kind == "model"}
+            assert "bundled" in rows
+            if os.path.lexists(home / "models" / path.name):
+                assert rows["imported"].problem
+                widget.choose("model", rows["imported"].name)
+        widget.refresh()
+        settled(qtbot, widget)
+
+    every(check, leave_out=("NUL", "300 letters", "below a file", "surrogate"))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("what", ["home", "models", "weights", "encoders.toml"])
-def test_folders_of_the_user(qtbot, viewer, place, monkeypatch, tmp_path, kind, what) -> None:
-    path = place(kind, "")
-    if kind == "NUL":
-        pytest.skip("the system allows no such variable")
-    home = Path(path)
-    if what != "home":
-        home = tmp_path / "home"
-        home.mkdir()
-        if os.path.lexists(path):
-            Path(path).rename(home / what)
-        if kind.startswith("refused"):
-            refuse(monkeypatch, str(home / what))
-    monkeypatch.setenv("NAPARI_CONSTRUCT_HOME", str(home))
+@pytest.mark.parametrize("what", ["", "models", "weights", "encoders.toml"])
+def test_folders_of_the_user(qtbot, viewer, every, what) -> None:
     widget = docked(viewer, Models(viewer))
     settled(qtbot, widget)
-    assert [row.name for row in widget.rows() if row.kind == "model"]
+
+    def check(kind: str, place: Place) -> None:
+        path = Path(place(""))
+        with pytest.MonkeyPatch.context() as patch:
+            home = path.parent if what else path
+            if what and os.path.lexists(path):
+                path.rename(home / what)
+            if what and kind.startswith("refused"):
+                refuse(patch, str(home / what))
+            patch.setenv("NAPARI_CONSTRUCT_HOME", str(home))
+            widget.refresh()
+            settled(qtbot, widget)
+            assert [row.name for row in widget.rows() if row.kind == "model"]
+        settled(qtbot, widget)
+
+    every(check, leave_out=("NUL", "surrogate"))  # no variable of the system can hold them
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_class_tables(qtbot, place, kind) -> None:
-    from napari_construct.classes import ClassTable
-
+def test_class_tables(qtbot, every) -> None:
     editor = ClassTableEditor(prompts_editable=True)
     qtbot.addWidget(editor)
     editor.setValue(ClassTable.from_names(("a", "b")))
     errors: list[Exception] = []
     editor.failed.connect(errors.append)
-    for suffix in (".csv", ".json", ""):
-        path = place(kind, suffix)
-        errors.clear()
-        editor.load(path)
-        assert errors
-        editor.save(path + "/table.csv")
+
+    def check(kind: str, place: Place) -> None:
+        for suffix in (".csv", ".json", ""):
+            errors.clear()
+            editor.load(place(suffix))
+            assert errors
+            assert isinstance(errors[0], ConfigurationError)
+
+    bounded = find_spec("napari_construct.reading.text") is not None
+    every(check, leave_out=() if bounded else ("pipe", "device", "NUL", "surrogate"))

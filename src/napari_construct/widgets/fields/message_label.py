@@ -105,8 +105,24 @@ def plain(error: BaseException) -> str:
         return "The device ran out of memory. Choose smaller tiles, average fewer views, or run on the CPU."
     if isinstance(error, MemoryError):
         return "The computer ran out of memory. Choose smaller tiles or a smaller image."
+    if isinstance(error, UnicodeEncodeError) or "embedded null byte" in str(error):
+        return "A name holds characters that no file can have. Check the paths."
+    if "Symlink loop" in str(error):
+        return "A link among the paths leads to itself. Check the paths."
+    if isinstance(error, OSError) and error.strerror:  # the system's, about a file, a folder or the disk
+        place = "" if error.filename is None else f"{_shortened(error.filename)}: "
+        return (
+            f"{place}cannot be used ({error.strerror}). Check the path, its permissions and the free space."
+        )
     text = str(error).strip() or "no further explanation"
     return f"Unexpected error ({type(error).__name__}): {text}. Press Copy details to report it."
+
+
+def _shortened(name: str | bytes | int, most: int = 200) -> str:
+    """The end of a path, which tells more than its beginning; control characters as escapes."""
+    text = name if isinstance(name, str) else repr(name)
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return text if len(text) <= most else f"...{text[-most:]}"
 
 
 def diagnostics(error: BaseException | None) -> str:

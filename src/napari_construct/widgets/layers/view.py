@@ -19,7 +19,7 @@ _ROUNDING: Final = 1e-6
 """Of a pixel: what coordinates may be off by after the transforms of a viewer."""
 
 
-def visible_box(layer: Any, viewer: Any, shape: tuple[int, int]) -> tuple[NDArray[Any], NDArray[Any]] | None:
+def visible_box(layer: Any, viewer: Any, shape: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[Any]] | None:
     """The smallest box of a layer's rows and columns that holds all that is on view.
 
     Parameters
@@ -58,7 +58,7 @@ def visible_box(layer: Any, viewer: Any, shape: tuple[int, int]) -> tuple[NDArra
     return np.floor(inside.min(0) + 0.5 + _ROUNDING), np.ceil(inside.max(0) + 0.5 - _ROUNDING)
 
 
-def _within(polygon: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
+def _within(polygon: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     """A convex polygon (n, 2) cut to the pixels of an image; Sutherland and Hodgman, CACM 17(1), 1974."""
     for axis, count in enumerate(shape):
         for limit, sign in ((-0.5, 1.0), (count - 0.5, -1.0)):

@@ -75,18 +75,24 @@ class Models(JobDock[DownloadSettings, Done]):
         self.refresh()
 
     def value(self) -> DownloadSettings:
-        """The settings on view."""
+        """The settings on view.
+
+        Raises
+        ------
+        ConfigurationError
+            If a text on view cannot be a setting; Download is then disabled and says why.
+        """
         return self._source.value().model_copy(update={"accepted": self._gate.accepted()})
 
     def setValue(self, value: DownloadSettings) -> None:
         """Show settings; emits ``valueChanged`` once where something changed."""
-        before = self.value()
+        before = self._known()
         blocked = self.blockSignals(True)
         self._source.setValue(value)
         self._gate.setAccepted(value.accepted)
         self.blockSignals(blocked)
-        if self.value() != before:
-            self.valueChanged.emit(self.value())
+        if (now := self._known()) is not None and now != before:
+            self.valueChanged.emit(now)
 
     def rows(self) -> tuple[ModelRow, ...]:
         """Encoders and models, installed or available; empty until they are listed."""
@@ -104,13 +110,17 @@ class Models(JobDock[DownloadSettings, Done]):
         self.start("Download", jobs.download_job, request)
 
     def problem(self) -> Problem:
-        return Problem(download_problem(self.value(), self._encoder(), listed=bool(self._table.rows())))
+        value = self._known()
+        if value is None:
+            return Problem(self._source.problem(), Level.WARNING)
+        return Problem(download_problem(value, self._encoder(), listed=bool(self._table.rows())))
 
     def text(self, recipe: Callable[[DownloadSettings], str]) -> str:
-        if not self.value().name:
+        value = self.value()
+        if not value.name:
             self.control.showMessage("Choose an encoder in the table first.")
             return ""
-        return recipe(self.value())
+        return recipe(value)
 
     def choose(self, kind: str, name: str) -> None:
         """Choose a row by its kind ("encoder", "model") and name, as a click does."""
@@ -146,6 +156,11 @@ class Models(JobDock[DownloadSettings, Done]):
         self._share.exportRequested.connect(self._on_export)
         self._share.uploadRequested.connect(self._on_upload)
 
+    def _known(self) -> DownloadSettings | None:
+        """The settings on view; None if a text cannot be one."""
+        value = self._source.known()
+        return None if value is None else value.model_copy(update={"accepted": self._gate.accepted()})
+
     def _encoder(self) -> ModelRow | None:
         """The row of the encoder that would be downloaded."""
         name = self._source.name()
@@ -158,7 +173,7 @@ class Models(JobDock[DownloadSettings, Done]):
     def _on_chosen(self, row: ModelRow | None) -> None:
         """Describe a row; an encoder is also chosen for download."""
         if row is not None and row.entry is not None and not row.entry.matches(self._source.name()):
-            self._source.setValue(self._source.value().model_copy(update={"name": row.name}))
+            self._source.field("name").put(row.name)
         self._refresh()
 
     def _on_source(self) -> None:
@@ -172,7 +187,8 @@ class Models(JobDock[DownloadSettings, Done]):
 
     def _on_changed(self, *_: object) -> None:
         self._refresh()
-        self.valueChanged.emit(self.value())
+        if (value := self._known()) is not None:
+            self.valueChanged.emit(value)
 
     def _refresh(self, *_: object) -> None:
         """Show the chosen row in every part."""
@@ -211,7 +227,8 @@ class Models(JobDock[DownloadSettings, Done]):
         self.control.summarise(done.text)
 
     def _on_check(self) -> None:
-        self.start("Check access", jobs.access_job, self.value())
+        if (value := self.made(self.value)) is not None:
+            self.start("Check access", jobs.access_job, value)
 
     def _on_import(self, source: str) -> None:
         row = self._shown()
