@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from napari_construct.batch.ledger import LEDGER_NAME, read_ledger
 from napari_construct.data.images import ImageFile, read_image
-from napari_construct.data.listing import list_images
+from napari_construct.data.listing import IMAGE_SUFFIXES, Listing, Reason, is_zarr, list_folder
 from napari_construct.data.stacks import count_planes, read_plane
-from napari_construct.exceptions import ConfigurationError, InputError
+from napari_construct.events import Notice, Result, Steps
+from napari_construct.exceptions import ConfigurationError, ConstructError
+from napari_construct.export.own_files import is_own, read_record, record_path
 from napari_construct.inference.decision.record import image_hash
+from napari_construct.reading.names import folded, is_shortened, normal, result_stem, shown, some_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +50,26 @@ class Source:
     planes: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Images of files and folders, and sentences on what was left out."""
+
+    sources: tuple[Source, ...]
+    notices: tuple[str, ...] = ()
+
+
 def find_sources(paths: Iterable[Path], *, recursive: bool = True) -> tuple[Source, ...]:
+    """The images of :func:`look_for_sources`."""
+    return look_for_sources(paths, recursive=recursive).sources
+
+
+def look_for_sources(paths: Iterable[Path], *, recursive: bool = True, output: Path | None = None) -> Found:
     """Images of files and folders; a TIFF stack gives one source per plane.
 
-    Files with the suffix of an image are taken, hidden files are not. A file that is no image stays in the
-    list; it fails when it is read, and the ledger names it.
+    Of a folder, files with the suffix of an image and OME-Zarr images are taken; results of napari-construct are
+    not: what it marked as its own, what a record beside it or a ledger names, and the folder for results. A
+    file that is named is taken whatever it is. One that cannot be read stays in the list, as a link that leads
+    nowhere; it fails when it is read, and the ledger names it.
 
     Parameters
     ----------
@@ -54,6 +77,13 @@ def find_sources(paths: Iterable[Path], *, recursive: bool = True) -> tuple[Sour
         Files and folders.
     recursive : bool
         Whether to read sub-folders; results keep their structure.
+    output : Path, optional
+        Folder for the results. Where it lies inside a folder, it is left out.
+
+    Returns
+    -------
+    Found
+        The images, and what was left out.
 
     Raises
     ------
@@ -61,64 +91,182 @@ def find_sources(paths: Iterable[Path], *, recursive: bool = True) -> tuple[Sour
         If there is no image.
     """
     found: dict[Path, str] = {}
+    notices: list[str] = []
     for path in paths:
-        if path.is_dir():
-            for file in list_images(path, recursive=recursive):
-                found.setdefault(file.resolve(), file.relative_to(path).as_posix())
+        if os.path.isdir(path) and not is_zarr(path):
+            listing = list_folder(path, recursive=recursive, is_result=_Results(), output=output)
+            broken = [p for p in listing.because(Reason.BROKEN) if p.suffix.lower() in IMAGE_SUFFIXES]
+            for file in (*listing.images, *broken):
+                found.setdefault(_real(file), file.relative_to(path).as_posix())
+            notices += _sentences(listing, recursive)
         else:
-            found.setdefault(path.resolve(), path.name)
+            if not is_zarr(path) and is_own(path):
+                notices.append(
+                    f"{shown(path)}: made by napari-construct itself; it is read because it is named"
+                )
+            found.setdefault(_real(path), path.name)
     if not found:
         raise ConfigurationError(
-            "expected at least one image file (PNG, JPEG, BMP, TIFF, SVS) in what was given, got none; "
-            "check the paths"
+            "expected at least one image (PNG, JPEG, BMP, TIFF, SVS, OME-Zarr) in what was given, got none; "
+            + "; ".join([*notices, "check the paths"])
         )
     stems = distinct_stems(list(found.values()))
-    return tuple(source for file, stem in zip(found, stems, strict=True) for source in _of_file(file, stem))
+    sources = tuple(_sources(list(found), stems))
+    return Found(sources, (*notices, *_shortened(found.values(), stems)))
+
+
+def announced(notices: Iterable[str], steps: Steps[Result]) -> Steps[Result]:
+    """The same job, with notices first."""
+    for text in notices:
+        yield Notice("looking for images", 1, 1, text)
+    return (yield from steps)
 
 
 def distinct_stems(names: Sequence[str]) -> list[str]:
-    """Names without suffix; equal ones keep their suffix, or get a number."""
-    bare = [_without_suffix(name) for name in names]
-    stems: list[str] = []
+    """How the names of the images' results begin: different ones, also where the system ignores case.
+
+    Names without suffix; equal ones keep their suffix, or get a number.
+    """
+    bare = [result_stem(name) for name in names]
+    often = Counter(map(folded, bare))
+    names_of = _Distinct()
     for name, stem in zip(names, bare, strict=True):
-        wanted = stem if bare.count(stem) == 1 else name.replace(".", "_")
-        number = 2
-        unique = wanted
-        while unique in stems:
-            unique, number = f"{wanted}_{number}", number + 1
-        stems.append(unique)
-    return stems
+        if often[folded(stem)] > 1:
+            folder, slash, last = name.rpartition("/")
+            stem = result_stem(f"{folder}{slash}{last.replace('.', '_')}")
+        names_of.add(stem)
+    return names_of.given
 
 
-def _without_suffix(name: str) -> str:
-    path = Path(name)
-    return path.with_name(path.stem.removesuffix(".ome")).as_posix()
+class _Distinct:
+    """Names that no two images share; the second of equal ones gets the number 2."""
+
+    def __init__(self) -> None:
+        self.given: list[str] = []
+        self._taken: set[str] = set()
+        self._next: dict[str, int] = {}
+
+    def add(self, wanted: str, parts: Callable[[str], Sequence[str]] = lambda name: (name,)) -> str:
+        """``wanted`` if it is free with all its parts, else with the first free number."""
+        key, name = folded(wanted), wanted
+        while not self._taken.isdisjoint(map(folded, parts(name))):
+            number = self._next.get(key, 2)
+            self._next[key] = number + 1
+            name = f"{wanted}_{number}"
+        self._taken.update(map(folded, parts(name)))
+        self.given.append(name)
+        return name
 
 
-def _of_file(path: Path, stem: str) -> list[Source]:
-    def fingerprint() -> str:
-        found = path.stat()
-        return f"{found.st_size}-{found.st_mtime_ns}"
+class _Results:
+    """Tells results of napari-construct: by their mark, a record beside them, or a ledger around them."""
 
+    def __init__(self) -> None:
+        self._ledgers: dict[Path, frozenset[Path]] = {}
+        self._records: dict[Path, frozenset[str]] = {}
+
+    def __call__(self, path: Path) -> bool:
+        # an OME-Zarr holds the image itself: alone, without a record or ledger, it is one
+        marked = not path.is_dir() and is_own(path)
+        return marked or self._in_record(path) or any(path in self._in_ledger(f) for f in path.parents)
+
+    def _in_record(self, path: Path) -> bool:
+        record = record_path(path)
+        if record not in self._records:
+            files = read_record(record).get("files") if is_own(record) else None
+            names = files.values() if isinstance(files, dict) else ()
+            self._records[record] = frozenset(str(name) for name in names)
+        return path.name in self._records[record]
+
+    def _in_ledger(self, folder: Path) -> frozenset[Path]:
+        if folder not in self._ledgers:
+            self._ledgers[folder] = _named_in(folder / LEDGER_NAME)
+        return self._ledgers[folder]
+
+
+def _named_in(ledger: Path) -> frozenset[Path]:
+    """Files of a ledger; none if it cannot be read."""
+    if not ledger.is_file():
+        return frozenset()
     try:
-        planes = count_planes(path)
-    except InputError:
-        planes = 1  # reading it will say why
-    if planes == 1:
-        return [Source(str(path), stem, lambda: read_image(path), fingerprint)]
-    digits = len(str(planes))
-    return [
-        Source(
-            key=f"{path}#{i}",
-            stem=f"{stem}_p{i + 1:0{digits}d}",
-            read=lambda i=i: read_plane(path, i),  # type: ignore[misc]
-            fingerprint=fingerprint,
+        _, entries = read_ledger(ledger)
+    except (ConstructError, OSError):
+        return frozenset()
+    return frozenset(ledger.parent / str(name) for entry in entries.values() for name in entry.files.values())
+
+
+def _sentences(listing: Listing, recursive: bool) -> tuple[str, ...]:
+    silent = {Reason.SYSTEM} if recursive else {Reason.SYSTEM, Reason.FOLDER}  # those were not asked for
+    return listing.sentences(*(reason for reason in Reason if reason not in silent))
+
+
+def _shortened(names: Iterable[str], stems: Sequence[str]) -> tuple[str, ...]:
+    long = [stem for name, stem in zip(names, stems, strict=True) if is_shortened(name)]
+    if not long:
+        return ()
+    return (
+        f"{len(long)} image(s) have names so long that those of their results are shortened ({some_names(long)})",
+    )
+
+
+def _real(path: Path) -> Path:
+    """The file itself behind links; a link that leads nowhere stays what it is."""
+    real = Path(os.path.realpath(path))
+    return real if os.path.lexists(real) else Path(os.path.abspath(path))
+
+
+def _sources(files: Sequence[Path], stems: Sequence[str]) -> Iterator[Source]:
+    """A source for each file, and for each plane of a stack."""
+    keys, names = _Distinct(), _Distinct()
+    planes = [_count(file) for file in files]
+    for stem, count in zip(stems, planes, strict=True):
+        if count == 1:
+            names.add(stem)
+    for file, stem, count in zip(files, stems, planes, strict=True):
+        key = keys.add(normal(shown(file)))
+        if count == 1:
+            yield Source(key, stem, partial(read_image, file), partial(_state, file))
+        else:
+            yield from _planes(file, key, names.add(stem, partial(_of_stack, count)), count)
+
+
+def _count(file: Path) -> int:
+    try:
+        return count_planes(file)
+    except (ConstructError, OSError):
+        return 1  # reading it will say why
+
+
+def _of_stack(count: int, stem: str) -> list[str]:
+    """Names of the planes' results, and of the joined mask."""
+    return [stem, *(f"{stem}_p{i:0{len(str(count))}d}" for i in range(1, count + 1))]
+
+
+def _planes(file: Path, key: str, stem: str, count: int) -> Iterator[Source]:
+    for i, name in enumerate(_of_stack(count, stem)[1:]):
+        yield Source(
+            key=f"{key}#{i}",
+            stem=name,
+            read=partial(read_plane, file, i),
+            fingerprint=partial(_state, file),
             stack=stem,
             plane=i,
-            planes=planes,
+            planes=count,
         )
-        for i in range(planes)
-    ]
+
+
+def _state(path: Path) -> str:
+    """Changes when a file is written, or any file of an OME-Zarr folder."""
+    if not path.is_dir():
+        found = path.stat()
+        return f"{found.st_size}-{found.st_mtime_ns}"
+    digest = hashlib.sha256()
+    for folder, below, files in os.walk(path):
+        below.sort()
+        for name in sorted(files):
+            file = Path(folder, name)
+            digest.update(os.fsencode(f"{file.relative_to(path).as_posix()}\0{_state(file)}\n"))
+    return digest.hexdigest()
 
 
 def array_source(

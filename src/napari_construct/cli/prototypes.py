@@ -133,7 +133,7 @@ def top(
     """
     from PIL import Image
 
-    from napari_construct.batch.sources import find_sources
+    from napari_construct.batch.sources import announced, look_for_sources
     from napari_construct.export.atomic import atomic
     from napari_construct.export.record import write_record
     from napari_construct.inference.loading import load_model
@@ -148,12 +148,13 @@ def top(
         mpp=mpp,
     )
     check_folder(output)
-    sources = find_sources(inputs)
+    images = look_for_sources(inputs, output=output)
     predictor = load_model(
         model, device=device or "auto", encoder_weights=encoder_weights, any_encoder=any_encoder
     )
     with progress_bars() as bars:
-        found = bars.follow(top_patches_steps(sources, predictor, settings))
+        steps = top_patches_steps(images.sources, predictor, settings)
+        found = bars.follow(announced(images.notices, steps))
     pages = {f"top_{i:02d}.png": patch.pixels for i, patch in enumerate(found.patches, start=1)}
     if found.patches:
         pages["top.png"] = gallery(found.patches)

@@ -6,14 +6,18 @@ Readers report every conversion to RGB in a notice. An image that cannot be used
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from napari_construct.data.formats import image_format
 from napari_construct.data.limits import MAX_PIXELS
+from napari_construct.data.listing import is_zarr
 from napari_construct.data.pillow import read_pillow
 from napari_construct.data.rgb import as_rgb
 from napari_construct.data.tiff import read_tiff
+from napari_construct.data.zarr_image import read_zarr
+from napari_construct.exceptions import InputError
 from napari_construct.types import PathLike, RGBImage, ShortRepr
 
 __all__ = ["MAX_PIXELS", "ImageFile", "as_rgb", "read_image"]
@@ -42,12 +46,12 @@ class ImageFile(ShortRepr):
 
 
 def read_image(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> ImageFile:
-    """Read a PNG, JPEG, BMP, TIFF, OME-TIFF or SVS file; of a pyramid, level 0.
+    """Read a PNG, JPEG, BMP, TIFF, OME-TIFF or SVS file, or an OME-Zarr folder; of a pyramid, level 0.
 
     Parameters
     ----------
     path : str or path
-        The file; its first bytes decide the format, not its suffix.
+        The file; its first bytes decide the format, not its suffix. Or the folder of an OME-Zarr image.
     max_pixels : int
         Refuse larger images before decoding them. Default 100 million.
 
@@ -63,7 +67,13 @@ def read_image(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> ImageFile:
         a stack, or holds NaN or infinite values.
     """
     path = Path(path)
-    if image_format(path) == "tiff":
+    if is_zarr(path):
+        array, mpp, notices = read_zarr(path, max_pixels)
+    elif os.path.isdir(path):
+        raise InputError(
+            f"{path}: expected an image, got a folder; segment the folder with batch, or name an image in it"
+        )
+    elif image_format(path) == "tiff":
         plane = read_tiff(path, max_pixels=max_pixels)
         array, mpp, notices = plane.array, plane.mpp, plane.notices
     else:

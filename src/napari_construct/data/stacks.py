@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from napari_construct.data.formats import image_format
 from napari_construct.data.images import ImageFile, read_image
 from napari_construct.data.limits import DECODER_ERRORS, MAX_PIXELS, check_size, damaged
+from napari_construct.data.listing import is_zarr
 from napari_construct.data.resolution import mpp_from_tiff
 from napari_construct.data.rgb import as_rgb
 from napari_construct.data.tiff import channels_last, check_segments, stored_colours
@@ -36,7 +37,7 @@ def count_planes(path: PathLike) -> int:
         If there is no such file, it is no image, damaged, or says that it has absurdly many planes.
     """
     path = Path(path)
-    if image_format(path) != "tiff":
+    if is_zarr(path) or image_format(path) != "tiff":
         return 1
     try:
         with tifffile.TiffFile(path) as tif:

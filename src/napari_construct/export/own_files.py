@@ -11,16 +11,13 @@ import json
 import os
 import secrets
 import shutil
-import struct
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-import tifffile
-
 from napari_construct.exceptions import ConfigurationError, InputError
+from napari_construct.reading.marks import SOFTWARE, has_mark
 
-SOFTWARE: Final = "napari-construct"
 RECORD_FORMAT: Final = "napari-construct result"
 LEDGER_FORMAT: Final = "napari-construct batch"
 TABLE_COLUMNS: Final = ("item", "state", "error", "seconds")
@@ -67,9 +64,9 @@ def is_own(path: Path) -> bool:
         return _is_own_zarr(path)
     suffix = path.suffix.lower()
     if suffix in {".tif", ".tiff"}:
-        return _is_own_tiff(path)
+        return has_mark(path)  # whatever rewrites the file puts its own name there
     if suffix == ".png":
-        return f"tEXtSoftware\0{SOFTWARE}".encode("latin-1") in _head(path) or _is_in_record(path, "overlay")
+        return has_mark(path) or _is_in_record(path, "overlay")
     if suffix == ".json":
         return _is_own_record(path)
     if suffix == ".jsonl":
@@ -96,7 +93,7 @@ def move_over(made: Path, target: Path) -> None:
         return
     refuse_others([target])
     # aside first: a kill while it is deleted leaves no half of it at its place
-    old = made.with_name(f".{target.name}.{secrets.token_hex(4)}.old.part")
+    old = made.with_name(f".napari-construct-{secrets.token_hex(4)}.old.part")
     target.replace(old)
     made.replace(target)
     if old.is_symlink():
@@ -161,16 +158,6 @@ def _is_in_record(path: Path, kind: str) -> bool:
         return False
     files = read_record(beside).get("files")
     return isinstance(files, dict) and files.get(kind) == path.name
-
-
-def _is_own_tiff(path: Path) -> bool:
-    # whatever rewrites the file puts its own name there
-    try:
-        with tifffile.TiffFile(path) as file:
-            page: Any = file.pages[0]
-            return bool(page.software == SOFTWARE)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, struct.error):
-        return False
 
 
 def _is_own_zarr(path: Path) -> bool:

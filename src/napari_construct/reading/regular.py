@@ -49,4 +49,4 @@ def open_regular(path: PathLike, what: str = "an image file") -> BinaryIO:
 
 
 def _folder(path: Path, what: str) -> InputError:
-    return InputError(f"{path}: expected {what}, got a folder; name the files in it")
+    return InputError(f"{path}: expected {what}, got a folder; name a file in it")

@@ -15,6 +15,7 @@ from typing import Any, Final
 from torch import Tensor
 
 from napari_construct.exceptions import CheckpointError, ConfigurationError
+from napari_construct.export.atomic import partials
 from napari_construct.models.checkpoints.archive import damaged, read_archive, write_archive
 from napari_construct.settings import with_new_names
 from napari_construct.training.config.config import TrainingConfig
@@ -125,7 +126,7 @@ def present_identity(stored: Mapping[str, Any]) -> dict[str, Any]:
 
 def remove_partials(path: Path) -> None:
     """Remove partial files of killed runs for ``path``; call only for own files."""
-    for partial in path.parent.glob(f".{path.name}*.part"):
+    for partial in partials(path):
         partial.unlink(missing_ok=True)
 
 

@@ -91,16 +91,18 @@ def batch_job(request: BatchRequest) -> Steps[BatchOutcome]:
     yield Event("loading the model", 0, 1)
     predictor = request.get_predictor()
     from napari_construct.batch.runner import run_batch_steps
-    from napari_construct.batch.sources import find_sources
+    from napari_construct.batch.sources import Found, announced, look_for_sources
 
     yield Event("looking for images", 0, 1)
     paths = [one for one in request.inputs if isinstance(one, Path)]
     layers = [one for one in request.inputs if isinstance(one, LayerInput)]
-    sources = [*(find_sources(paths) if paths else ()), *(s for one in layers for s in _sources(one))]
+    files = look_for_sources(paths, output=request.output) if paths else Found(())
+    sources = [*files.sources, *(s for one in layers for s in _sources(one))]
     found = tuple((source.key, source.stem) for source in sources)
     yield SourcesFound("looking for images", 1, 1, items=found)
     output, restart = request.output, request.restart
-    report = yield from run_batch_steps(sources, predictor, settings, output, restart=restart)
+    steps = run_batch_steps(sources, predictor, settings, output, restart=restart)
+    report = yield from announced(files.notices, steps)
     yield Event("making the layers", 0, 1)
     made = [_layer(one, report, predictor) for one in layers] if "mask" in settings.outputs else []
     return BatchOutcome(report, tuple(layer for layer in made if layer is not None))
@@ -152,9 +154,9 @@ def _layer(given: LayerInput, report: BatchReport, predictor: Predictor) -> Labe
 def place_of(key: str) -> tuple[Path, int]:
     """File and plane of a key of the ledger; a name may hold a # itself."""
     path, _, plane = key.rpartition("#")
-    if path and plane.isdigit() and not Path(key).is_file():
-        return Path(path), int(plane)
-    return Path(key), 0
+    if path and plane.isdigit() and not found_as(key).exists():
+        return found_as(path), int(plane)
+    return found_as(key), 0
 
 
 def open_job(entry: Entry, output: Path) -> Steps[list[Layer]]:
