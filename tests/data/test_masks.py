@@ -86,6 +86,7 @@ def test_pairs_name_what_has_no_partner(tmp_path):
     assert pairs.notices == (
         "1 image(s) without a mask of the same name are left out: alone.png",
         "1 mask(s) without an image of the same name are left out: lost.png",
+        f"{tmp_path / 'mask'}: 1 other file(s) are left out (.txt; x.txt)",
     )
 
 

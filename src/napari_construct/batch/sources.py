@@ -19,6 +19,7 @@ from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.export.own_files import is_own, read_record, record_path
 from napari_construct.inference.decision.record import image_hash
 from napari_construct.reading.names import folded, is_shortened, normal, result_stem, shown, some_names
+from napari_construct.reading.regular import is_folder, mode_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +67,10 @@ def find_sources(paths: Iterable[Path], *, recursive: bool = True) -> tuple[Sour
 def look_for_sources(paths: Iterable[Path], *, recursive: bool = True, output: Path | None = None) -> Found:
     """Images of files and folders; a TIFF stack gives one source per plane.
 
-    Of a folder, files with the suffix of an image and OME-Zarr images are taken; results of napari-construct are
-    not: what it marked as its own, what a record beside it or a ledger names, and the folder for results. A
-    file that is named is taken whatever it is. One that cannot be read stays in the list, as a link that leads
-    nowhere; it fails when it is read, and the ledger names it.
+    Of a folder, files with the suffix of an image and OME-Zarr images are taken; results of napari-construct
+    are not: what it marked as its own, what a record beside it or a ledger names, and the folder for results.
+    A file that is named is taken whatever it is. One that cannot be read stays in the list, as a link that
+    leads nowhere; it fails when it is read, and the ledger names it.
 
     Parameters
     ----------
@@ -93,7 +94,7 @@ def look_for_sources(paths: Iterable[Path], *, recursive: bool = True, output: P
     found: dict[Path, str] = {}
     notices: list[str] = []
     for path in paths:
-        if os.path.isdir(path) and not is_zarr(path):
+        if is_folder(path) and not is_zarr(path):
             listing = list_folder(path, recursive=recursive, is_result=_Results(), output=output)
             broken = [p for p in listing.because(Reason.BROKEN) if p.suffix.lower() in IMAGE_SUFFIXES]
             for file in (*listing.images, *broken):
@@ -131,10 +132,9 @@ def distinct_stems(names: Sequence[str]) -> list[str]:
     often = Counter(map(folded, bare))
     names_of = _Distinct()
     for name, stem in zip(names, bare, strict=True):
-        if often[folded(stem)] > 1:
-            folder, slash, last = name.rpartition("/")
-            stem = result_stem(f"{folder}{slash}{last.replace('.', '_')}")
-        names_of.add(stem)
+        folder, slash, last = name.rpartition("/")
+        whole = f"{folder}{slash}{last.replace('.', '_')}"
+        names_of.add(result_stem(whole) if often[folded(stem)] > 1 else stem)
     return names_of.given
 
 
@@ -167,7 +167,7 @@ class _Results:
 
     def __call__(self, path: Path) -> bool:
         # an OME-Zarr holds the image itself: alone, without a record or ledger, it is one
-        marked = not path.is_dir() and is_own(path)
+        marked = not is_folder(path) and is_own(path)
         return marked or self._in_record(path) or any(path in self._in_ledger(f) for f in path.parents)
 
     def _in_record(self, path: Path) -> bool:
@@ -205,14 +205,15 @@ def _shortened(names: Iterable[str], stems: Sequence[str]) -> tuple[str, ...]:
     if not long:
         return ()
     return (
-        f"{len(long)} image(s) have names so long that those of their results are shortened ({some_names(long)})",
+        f"{len(long)} image(s) have names so long that those of their results are shortened "
+        f"({some_names(long)})",
     )
 
 
 def _real(path: Path) -> Path:
     """The file itself behind links; a link that leads nowhere stays what it is."""
     real = Path(os.path.realpath(path))
-    return real if os.path.lexists(real) else Path(os.path.abspath(path))
+    return real if mode_of(real) else Path(os.path.realpath(path.parent), path.name)
 
 
 def _sources(files: Sequence[Path], stems: Sequence[str]) -> Iterator[Source]:
@@ -257,7 +258,7 @@ def _planes(file: Path, key: str, stem: str, count: int) -> Iterator[Source]:
 
 def _state(path: Path) -> str:
     """Changes when a file is written, or any file of an OME-Zarr folder."""
-    if not path.is_dir():
+    if not is_folder(path):
         found = path.stat()
         return f"{found.st_size}-{found.st_mtime_ns}"
     digest = hashlib.sha256()

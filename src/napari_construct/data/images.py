@@ -6,7 +6,6 @@ Readers report every conversion to RGB in a notice. An image that cannot be used
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from napari_construct.data.rgb import as_rgb
 from napari_construct.data.tiff import read_tiff
 from napari_construct.data.zarr_image import read_zarr
 from napari_construct.exceptions import InputError
+from napari_construct.reading.regular import is_folder
 from napari_construct.types import PathLike, RGBImage, ShortRepr
 
 __all__ = ["MAX_PIXELS", "ImageFile", "as_rgb", "read_image"]
@@ -69,7 +69,7 @@ def read_image(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> ImageFile:
     path = Path(path)
     if is_zarr(path):
         array, mpp, notices = read_zarr(path, max_pixels)
-    elif os.path.isdir(path):
+    elif is_folder(path):
         raise InputError(
             f"{path}: expected an image, got a folder; segment the folder with batch, or name an image in it"
         )

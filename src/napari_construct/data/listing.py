@@ -6,6 +6,7 @@ Suffixes choose among the files of a folder; a single file that is named is judg
 from __future__ import annotations
 
 import os
+import stat
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,22 +18,28 @@ from napari_construct.data.formats import image_format
 from napari_construct.exceptions import InputError
 from napari_construct.reading.marks import has_mark
 from napari_construct.reading.names import some_names
+from napari_construct.reading.regular import is_folder, mode_of
 from napari_construct.types import PathLike
 
 IMAGE_SUFFIXES: Final = frozenset(
-    [".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".webp", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".tif", ".tiff", ".btf", ".tf2", ".tf8", ".lsm", ".svs", ".scn", ".ndpi", ".bif", ".qptiff"]
+    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".webp"}
+    | {".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"}
+    | {".tif", ".tiff", ".btf", ".tf2", ".tf8", ".lsm", ".svs", ".scn", ".ndpi", ".bif", ".qptiff"}
 )
 """Suffixes, in any case, under which folders are searched."""
 
 ZARR_SUFFIX: Final = ".zarr"
 
 _OTHER_FORMATS: Final = frozenset(
-    [".avif", ".czi", ".dcm", ".dicom", ".gif", ".h5", ".heic", ".heif", ".ims", ".isyntax", ".jxl", ".lif", ".mrxs", ".nd2", ".nrrd", ".oib", ".oif", ".oir", ".ozx", ".psd", ".svslide", ".vms", ".vmu", ".vsi", ".zvi"]
+    {".avif", ".czi", ".dcm", ".dicom", ".gif", ".h5", ".heic", ".heif", ".ims", ".isyntax", ".jxl", ".lif"}
+    | {".mrxs", ".nd2", ".nrrd", ".oib", ".oif", ".oir", ".ozx", ".psd", ".svslide", ".vms", ".vmu", ".vsi"}
+    | {".zvi"}
 )
 _TABLES: Final = frozenset({".csv", ".json", ".jsonl"})
 _ZARR_FILES: Final = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
 _SYSTEM: Final = frozenset(
-    ["thumbs.db", "desktop.ini", "icon\r", "__macosx", "$recycle.bin", "system volume information", "@eadir", "#recycle", "lost+found", ".ds_store", ".spotlight-v100", ".trashes", ".fseventsd"]
+    {"thumbs.db", "desktop.ini", "$recycle.bin", "system volume information", "icon\r", "__macosx"}
+    | {".ds_store", ".spotlight-v100", ".trashes", ".fseventsd", "lost+found", "@eadir", "#recycle"}
 )
 _SYSTEM_STARTS: Final = ("._", "~$", ".napari-construct-")
 
@@ -143,10 +150,9 @@ def list_folder(
 
 def is_zarr(path: PathLike) -> bool:
     """Whether a path is a folder of Zarr, by its suffix or the files in it."""
-    name = os.fspath(path)
-    return os.path.isdir(name) and (
-        name.rstrip(os.sep).lower().endswith(ZARR_SUFFIX)
-        or any(os.path.lexists(os.path.join(name, part)) for part in _ZARR_FILES)
+    path = Path(path)
+    return is_folder(path) and (
+        path.suffix.lower() == ZARR_SUFFIX or any(os.path.lexists(path / name) for name in _ZARR_FILES)
     )
 
 
@@ -194,8 +200,8 @@ class _Search:
             self._sort(entry, folder / entry.name)
 
     def _sort(self, entry: os.DirEntry[str], path: Path) -> None:
-        suffix = path.suffix.lower()
-        folder = os.path.isdir(path)  # unlike the entry's own answer, it never raises
+        suffix, mode = path.suffix.lower(), mode_of(path)
+        folder = stat.S_ISDIR(mode)
         if is_system(entry.name):
             self._leave(path, Reason.SYSTEM)
         elif entry.name.startswith("."):
@@ -203,9 +209,9 @@ class _Search:
             self._leave(path, Reason.HIDDEN if named else Reason.SYSTEM)
         elif folder:
             self._folder(entry, path)
-        elif os.path.isfile(path):
+        elif stat.S_ISREG(mode):
             self._file(path, suffix)
-        elif os.path.exists(path):
+        elif mode:
             self._leave(path, Reason.SPECIAL)
         elif _is_link(entry):
             self._leave(path, Reason.BROKEN)
@@ -247,9 +253,9 @@ class _Search:
 def _identity(folder: PathLike) -> object:
     """Equal for all names of a folder."""
     try:
-        status = os.stat(folder)
+        status = Path(folder).stat()
     except (OSError, ValueError):
-        return os.path.abspath(folder)
+        return Path(folder).absolute()
     return (status.st_dev, status.st_ino)
 
 

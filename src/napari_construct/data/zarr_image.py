@@ -1,7 +1,7 @@
 """OME-Zarr images of a local folder: level 0 of the first multiscale image, versions 0.1 to 0.5.
 
-Specification: ngff.openmicroscopy.org. Only the metadata of the image's own group are followed; what they say of
-sizes is checked before anything is decoded.
+Specification: ngff.openmicroscopy.org. Only the metadata of the image's own group are followed; what they say
+of sizes is checked before anything is decoded.
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ def _image(path: Path, group: Any, about: Mapping[str, Any], max_pixels: int) ->
         what = "a plate of wells" if "plate" in about else "a well of several fields"
         example = path / ("A/1/0" if "plate" in about else "0")
         raise InputError(
-            f"{path}: expected one OME-Zarr image, got {what}; name the folder of one field, such as {example}"
+            f"{path}: expected one OME-Zarr image, got {what}; name the folder of one field, "
+            f"such as {example}"
         )
     if "image-label" in about:
         raise _refused(path, "labels")
@@ -127,7 +128,7 @@ def _refused(path: Path, got: str) -> InputError:
 
 def _array(path: Path, group: Any, name: str) -> Any:
     parts = name.split("/")
-    if any(part in ("", ".", "..") for part in parts) or "\\" in name or os.path.isabs(name):
+    if any(part in ("", ".", "..") for part in parts) or "\\" in name:
         raise damaged(path, f"level 0 lies at {name[:80]!r}, outside of the image")
     array = group[name]
     if not isinstance(array, zarr.Array):

@@ -46,6 +46,6 @@ def _software(stream: BinaryIO, head: bytes, order: str) -> bytes | None:
         if tag == _SOFTWARE_TAG and kind == _ASCII:
             if length > len(value):
                 stream.seek(struct.unpack(order + ("Q" if big else "I"), value)[0])
-                value = stream.read(min(length, _HEAD))
+                return stream.read(min(length, _HEAD)).rstrip(b"\0")
             return bytes(value[:length]).rstrip(b"\0")
     return None

@@ -19,8 +19,8 @@ from urllib.parse import unquote_to_bytes
 from napari_construct.types import PathLike
 
 LONGEST_STEM: Final = 232
-"""Bytes of the longest start of a result's name: ``_p99999`` and ``_cams.ome.tif`` still fit into the 255 that
-file systems allow."""
+"""Bytes of the longest start of a result's name: with ``_p99999`` and ``_cams.ome.tif`` after it, it still fits
+into the 255 that file systems allow."""
 
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 # controls of ASCII and Latin-1, line and paragraph separators, overrides of the direction of writing
@@ -64,16 +64,16 @@ def folded(name: str) -> str:
 
 
 def found_as(text: str) -> Path:
-    """The file whose name is :func:`shown` as ``text``, in any normal form; ``Path(text)`` if there is none."""
+    """The file that is :func:`shown` as ``text``, in any normal form; ``Path(text)`` if there is none."""
     for name in (text, os.fsdecode(unquote_to_bytes(text))):
         if "\0" not in name and os.path.lexists(name):
             return Path(name)
     path = Path(text)
     try:
-        alike = [name for name in os.listdir(path.parent) if same_name(shown(name), path.name)]
-    except OSError:
+        alike = [found for found in path.parent.iterdir() if same_name(shown(found.name), path.name)]
+    except (OSError, ValueError):
         alike = []
-    return path.with_name(alike[0]) if alike else path
+    return min(alike, default=path)
 
 
 def result_stem(name: str) -> str:

@@ -48,5 +48,18 @@ def open_regular(path: PathLike, what: str = "an image file") -> BinaryIO:
     raise InputError(f"{path}: expected {what}, got a pipe, device or socket; save it as a file")
 
 
+def mode_of(path: PathLike) -> int:
+    """Kind and permissions of what a path leads to; 0 where the system does not tell."""
+    try:
+        return Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return 0
+
+
+def is_folder(path: PathLike) -> bool:
+    """Whether a path leads to a folder; unlike ``Path.is_dir`` it never raises."""
+    return stat.S_ISDIR(mode_of(path))
+
+
 def _folder(path: Path, what: str) -> InputError:
     return InputError(f"{path}: expected {what}, got a folder; name a file in it")

@@ -16,6 +16,7 @@ from napari_construct.batch.ledger import Entry
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.data.images import ImageFile
 from napari_construct.events import Event, Steps
+from napari_construct.reading.names import found_as
 from napari_construct.results.areas import class_pixels
 from napari_construct.widgets.files.stored import placement
 from napari_construct.widgets.jobs.predictors import GetPredictor
