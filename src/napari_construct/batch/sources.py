@@ -168,7 +168,7 @@ class _Results:
     def __call__(self, path: Path) -> bool:
         # an OME-Zarr holds the image itself: alone, without a record or ledger, it is one
         marked = not is_folder(path) and is_own(path)
-        return marked or self._in_record(path) or any(path in self._in_ledger(f) for f in path.parents)
+        return marked or self._in_record(path) or path in self._in_ledgers(path.parent)
 
     def _in_record(self, path: Path) -> bool:
         record = record_path(path)
@@ -178,9 +178,10 @@ class _Results:
             self._records[record] = frozenset(str(name) for name in names)
         return path.name in self._records[record]
 
-    def _in_ledger(self, folder: Path) -> frozenset[Path]:
+    def _in_ledgers(self, folder: Path) -> frozenset[Path]:
         if folder not in self._ledgers:
-            self._ledgers[folder] = _named_in(folder / LEDGER_NAME)
+            around = (_named_in(place / LEDGER_NAME) for place in (folder, *folder.parents))
+            self._ledgers[folder] = frozenset[Path]().union(*around)
         return self._ledgers[folder]
 
 
@@ -204,10 +205,8 @@ def _shortened(names: Iterable[str], stems: Sequence[str]) -> tuple[str, ...]:
     long = [stem for name, stem in zip(names, stems, strict=True) if is_shortened(name)]
     if not long:
         return ()
-    return (
-        f"{len(long)} image(s) have names so long that those of their results are shortened "
-        f"({some_names(long)})",
-    )
+    what = "image(s) have names so long that those of their results are shortened"
+    return (f"{len(long)} {what} ({some_names(long)})",)
 
 
 def _real(path: Path) -> Path:

@@ -19,8 +19,8 @@ from urllib.parse import unquote_to_bytes
 from napari_construct.types import PathLike
 
 LONGEST_STEM: Final = 232
-"""Bytes of the longest start of a result's name: with ``_p99999`` and ``_cams.ome.tif`` after it, it still fits
-into the 255 that file systems allow."""
+"""Bytes of the longest start of a result's name: ``_p99999_cams.ome.tif`` after it still fits into the
+255 that file systems allow."""
 
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 # controls of ASCII and Latin-1, line and paragraph separators, overrides of the direction of writing
