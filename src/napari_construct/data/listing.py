@@ -17,7 +17,7 @@ from typing import Final
 from napari_construct.data.formats import image_format
 from napari_construct.exceptions import InputError
 from napari_construct.reading.marks import has_mark
-from napari_construct.reading.names import some_names
+from napari_construct.reading.names import shown, some_names
 from napari_construct.reading.regular import is_folder, mode_of
 from napari_construct.types import PathLike
 
@@ -105,7 +105,7 @@ class Listing:
         told = reason in (Reason.UNNAMED, Reason.FORMAT, Reason.OTHER)
         which = f"{some_names(suffixes, 8)}; " if told else ""
         names = [path.relative_to(self.folder).as_posix() for path in paths]
-        return f"{self.folder}: {len(paths)} {reason} ({which}{some_names(names)})"
+        return f"{shown(self.folder)}: {len(paths)} {reason} ({which}{some_names(names)})"
 
 
 def list_images(folder: PathLike, *, recursive: bool = False) -> tuple[Path, ...]:
