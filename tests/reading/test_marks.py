@@ -50,7 +50,9 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 
 
 @settings(deadline=None, max_examples=200)
-@given(start=st.sampled_from([b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\x89PNG"]), rest=st.binary(max_size=200))
+@given(
+    start=st.sampled_from([b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\x89PNG"]), rest=st.binary(max_size=200)
+)
 def test_damaged_files_have_none(tmp_path_factory: pytest.TempPathFactory, start: bytes, rest: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "damaged"
     path.write_bytes(start + rest)

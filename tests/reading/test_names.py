@@ -91,7 +91,9 @@ def test_long_names_stay_different() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems keep names as Unicode")
-@pytest.mark.parametrize("raw", [b"Pr\xe4parat.png", b"a\nb.png", b"100%25.png", "Drüse.png".encode(), b"a#1.png"])
+@pytest.mark.parametrize(
+    "raw", [b"Pr\xe4parat.png", b"a\nb.png", b"100%25.png", "Drüse.png".encode(), b"a#1.png"]
+)
 def test_a_file_is_found_by_the_name_that_is_shown(tmp_path: Path, raw: bytes) -> None:
     path = tmp_path / os.fsdecode(raw)
     path.touch()

@@ -19,7 +19,7 @@ from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.export.own_files import is_own, read_record, record_path
 from napari_construct.inference.decision.record import image_hash
 from napari_construct.reading.names import folded, is_shortened, normal, result_stem, shown, some_names
-from napari_construct.reading.regular import is_folder, mode_of
+from napari_construct.reading.regular import is_file, is_folder, mode_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ class _Results:
 
 def _named_in(ledger: Path) -> frozenset[Path]:
     """Files of a ledger; none if it cannot be read."""
-    if not ledger.is_file():
+    if not is_file(ledger):
         return frozenset()
     try:
         _, entries = read_ledger(ledger)
@@ -256,7 +256,9 @@ def _planes(file: Path, key: str, stem: str, count: int) -> Iterator[Source]:
 
 
 def _state(path: Path) -> str:
-    """Changes when a file is written, or any file of an OME-Zarr folder."""
+    """Changes when a file is written, or any file of an OME-Zarr folder; empty if there is nothing."""
+    if not mode_of(path):
+        return ""  # reading it will say why
     if not is_folder(path):
         found = path.stat()
         return f"{found.st_size}-{found.st_mtime_ns}"

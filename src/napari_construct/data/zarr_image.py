@@ -6,6 +6,7 @@ of sizes is checked before anything is decoded.
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 from collections.abc import Mapping
@@ -19,10 +20,12 @@ from numpy.typing import NDArray
 from napari_construct.data.limits import DECODER_ERRORS, check_size, damaged
 from napari_construct.data.resolution import plausible
 from napari_construct.exceptions import InputError
+from napari_construct.reading.regular import is_folder
 
 _ERRORS: Final = (*DECODER_ERRORS, AttributeError, AssertionError)
 _METADATA: Final = ("zarr.json", ".zgroup", ".zattrs", ".zarray", ".zmetadata")
 _LONGEST_METADATA: Final = 2**22
+_BYTES_PER_PIXEL: Final = 6  # RGB of 16 bits
 _MOST_FILES: Final = 1_000_000
 _UNITS: Final = {
     "angstrom": 1e-4,
@@ -104,7 +107,7 @@ def _image(path: Path, group: Any, about: Mapping[str, Any], max_pixels: int) ->
         raise _refused(path, "labels")
     images = about.get("multiscales")
     if not images:
-        raise _refused(path, "labels only" if "labels" in about or "labels" in group else "no image")
+        raise _refused(path, "labels only" if "labels" in about or is_folder(path / "labels") else "no image")
     image = images[0]
     level = image["datasets"][0]
     array = _array(path, group, str(level["path"]))
@@ -130,6 +133,8 @@ def _array(path: Path, group: Any, name: str) -> Any:
     parts = name.split("/")
     if any(part in ("", ".", "..") for part in parts) or "\\" in name:
         raise damaged(path, f"level 0 lies at {name[:80]!r}, outside of the image")
+    for count in range(1, len(parts) + 1):
+        _check_files(path.joinpath(*parts[:count]))
     array = group[name]
     if not isinstance(array, zarr.Array):
         raise damaged(path, f"level 0, {name[:80]}, is no array")
@@ -162,6 +167,12 @@ def _check_shape(path: Path, array: Any, axes: str, max_pixels: int) -> None:
             "or three as RGB"
         )
     check_size(path, sizes["y"], sizes["x"], max_pixels)
+    size = math.prod(array.shape) * array.dtype.itemsize
+    if size > _BYTES_PER_PIXEL * max_pixels:
+        raise InputError(
+            f"{path}: expected at most {_BYTES_PER_PIXEL * max_pixels:,} bytes of pixels, got {size:,} "
+            f"({array.dtype}); save the image as uint8"
+        )
 
 
 def _check_chunks(folder: Path, array: Any, max_pixels: int) -> None:
@@ -186,11 +197,9 @@ def _check_chunks(folder: Path, array: Any, max_pixels: int) -> None:
 
 def _check_files(path: Path) -> None:
     """Refuse metadata that are no files, or longer than any image's."""
-    for folder in (path, *(path / name for name in ("0", "labels"))):
-        for name in _METADATA:
-            file = folder / name
-            if not os.path.lexists(file):
-                continue
+    for name in _METADATA:
+        file = path / name
+        if os.path.lexists(file):
             found = file.stat()
             if not stat.S_ISREG(found.st_mode) or found.st_size > _LONGEST_METADATA:
                 raise ValueError(f"{name} is no file of metadata of at most 4 MB")
@@ -203,12 +212,12 @@ def _mpp(
     sides = {}
     for axis in "yx":
         i = axes.index(axis)
-        side = _UNITS.get(units[i].replace("metre", "meter"), 0.0)
-        for place in (level, image):
-            for step in place.get("coordinateTransformations") or ():
-                if step.get("type") == "scale" and "scale" in step:
-                    side *= float(step["scale"][i])
-        sides[axis] = side
+        steps = [s for place in (level, image) for s in place.get("coordinateTransformations") or ()]
+        scales = [
+            float(step["scale"][i]) for step in steps if step.get("type") == "scale" and "scale" in step
+        ]
+        unit = _UNITS.get(units[i].replace("metre", "meter"), 0.0) if scales else 0.0
+        sides[axis] = unit * math.prod(scales)
     mpp = plausible(sides["x"])
     if mpp is not None and abs(sides["y"] / mpp - 1) > 0.01:
         return mpp, (

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.reading.marks import SOFTWARE, has_mark
+from napari_construct.reading.regular import is_folder
 
 RECORD_FORMAT: Final = "napari-construct result"
 LEDGER_FORMAT: Final = "napari-construct batch"
@@ -43,7 +44,7 @@ def refuse_others(targets: Iterable[Path], *, overwrite: bool = False) -> None:
         If there is such a file; the first one is named.
     """
     others = [path for path in targets if os.path.lexists(path) and not is_own(path)]
-    folders = [path for path in others if path.is_dir()]
+    folders = [path for path in others if is_folder(path)]
     if folders:
         raise ConfigurationError(
             f"{_listed(folders)}: expected a free name or an earlier result of napari-construct, got a "
@@ -60,7 +61,7 @@ def refuse_others(targets: Iterable[Path], *, overwrite: bool = False) -> None:
 
 def is_own(path: Path) -> bool:
     """Whether napari-construct made a file or folder; unreadable ones count as not."""
-    if path.is_dir():
+    if is_folder(path):
         return _is_own_zarr(path)
     suffix = path.suffix.lower()
     if suffix in {".tif", ".tiff"}:

@@ -34,7 +34,7 @@ def open_regular(path: PathLike, what: str = "an image file") -> BinaryIO:
         reason = "a link to nothing" if path.is_symlink() else "nothing there"
         raise InputError(f"{path}: expected {what}, found {reason}; check the path") from error
     except OSError as error:
-        if path.is_dir():  # Windows refuses to open folders
+        if is_folder(path):  # Windows refuses to open folders
             raise _folder(path, what) from error
         raise InputError(f"{path}: cannot be opened ({error.strerror}); check its permissions") from error
     except ValueError as error:  # a NUL in the name
@@ -59,6 +59,11 @@ def mode_of(path: PathLike) -> int:
 def is_folder(path: PathLike) -> bool:
     """Whether a path leads to a folder; unlike ``Path.is_dir`` it never raises."""
     return stat.S_ISDIR(mode_of(path))
+
+
+def is_file(path: PathLike) -> bool:
+    """Whether a path leads to a regular file; unlike ``Path.is_file`` it never raises."""
+    return stat.S_ISREG(mode_of(path))
 
 
 def _folder(path: Path, what: str) -> InputError:
