@@ -105,6 +105,11 @@ def test_a_file_is_found_in_any_normal_form(tmp_path: Path) -> None:
     path = tmp_path / unicodedata.normalize("NFD", "Präparat.png")
     path.touch()
     assert found_as(str(tmp_path / "Präparat.png")).samefile(path)
+    inside = tmp_path / unicodedata.normalize("NFD", "Öl") / "a.png"
+    inside.parent.mkdir()
+    inside.touch()
+    assert found_as(str(tmp_path / "Öl" / "a.png")).samefile(inside)
+    assert found_as(str(tmp_path / "Öl" / "b.png")) == tmp_path / "Öl" / "b.png"
     assert found_as(str(tmp_path / "gone.png")) == tmp_path / "gone.png"
     assert found_as("no\0name") == Path("no\0name")
 

@@ -18,7 +18,15 @@ from napari_construct.events import Notice, Result, Steps
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.export.own_files import is_own, read_record, record_path
 from napari_construct.inference.decision.record import image_hash
-from napari_construct.reading.names import folded, is_shortened, normal, result_stem, shown, some_names
+from napari_construct.reading.names import (
+    folded,
+    found_as,
+    is_shortened,
+    normal,
+    result_stem,
+    shown,
+    some_names,
+)
 from napari_construct.reading.regular import is_file, is_folder, mode_of
 
 
@@ -93,7 +101,7 @@ def look_for_sources(paths: Iterable[Path], *, recursive: bool = True, output: P
     """
     found: dict[Path, str] = {}
     notices: list[str] = []
-    for path in paths:
+    for path in map(found_as, map(str, paths)):
         if is_folder(path) and not is_zarr(path):
             listing = list_folder(path, recursive=recursive, is_result=_Results(), output=output)
             broken = [p for p in listing.because(Reason.BROKEN) if p.suffix.lower() in IMAGE_SUFFIXES]

@@ -135,6 +135,7 @@ def top(
 
     from napari_construct.batch.sources import announced, look_for_sources
     from napari_construct.export.atomic import atomic
+    from napari_construct.export.overlay import png_mark
     from napari_construct.export.record import write_record
     from napari_construct.inference.loading import load_model
     from napari_construct.inference.prototypes.top_patches import gallery, top_patches_steps
@@ -160,7 +161,7 @@ def top(
         pages["top.png"] = gallery(found.patches)
     for name, pixels in pages.items():
         with atomic(output / name) as temporary:
-            Image.fromarray(pixels).save(temporary, format="PNG")
+            Image.fromarray(pixels).save(temporary, format="PNG", pnginfo=png_mark())
     rows = [patch.as_dict() for patch in found.patches]
     write_record(
         output / "top.json",

@@ -13,7 +13,7 @@ from napari_construct.cli._output import STDOUT, check_folder, check_json, write
 from napari_construct.cli._zero_shot import zero_shot_predictor, zero_shot_settings
 from napari_construct.events.progress import Bars, progress_bars
 from napari_construct.models.default_model import DEFAULT_MODEL
-from napari_construct.reading.names import folded, is_shortened, result_stem, shown
+from napari_construct.reading.names import folded, found_as, is_shortened, result_stem, shown
 
 if TYPE_CHECKING:
     from napari_construct.inference.activation.predictor import Predictor
@@ -70,6 +70,7 @@ def segment(
         min_confidence=min_confidence,
     )
     part = options.parse_region(region)
+    images = [found_as(str(path)) for path in images]
     _check_names(images)
     targets = [file for path in images for file in result_paths(output, _stem(path)).values()]
     refuse_others(targets, overwrite=overwrite)

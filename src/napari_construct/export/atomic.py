@@ -46,11 +46,13 @@ def atomic(path: PathLike) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def partials(path: PathLike) -> list[Path]:
-    """Temporary files for ``path`` that killed runs left behind."""
+def remove_partials(path: PathLike) -> None:
+    """Remove temporary files of killed runs for ``path``; call it only where no other run writes there."""
     path = Path(path)
-    starts = (_start(path), f".{path.name}.")  # the second by earlier versions
-    return sorted(found for start in starts for found in path.parent.glob(f"{escape(start)}*{_END}"))
+    for start in (_start(path), f".{path.name}."):  # the second is of earlier versions
+        for partial in path.parent.glob(f"{escape(start)}*{_END}"):
+            with suppress(OSError):
+                partial.unlink()
 
 
 def unwritable(path: PathLike, error: OSError) -> ConstructError:

@@ -68,7 +68,12 @@ def write_overlay(
 ) -> None:
     """Write :func:`overlay` as PNG, atomically."""
     picture = Image.fromarray(overlay(image, labels, classes, opacity))
-    made_by = PngInfo()
-    made_by.add_text("Software", SOFTWARE)
     with atomic(path) as temporary:
-        picture.save(temporary, format="PNG", pnginfo=made_by)
+        picture.save(temporary, format="PNG", pnginfo=png_mark())
+
+
+def png_mark() -> PngInfo:
+    """The text of a PNG by which napari-construct knows its own pictures."""
+    mark = PngInfo()
+    mark.add_text("Software", SOFTWARE)
+    return mark

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Final
 from unicodedata import normalize
-from urllib.parse import unquote_to_bytes
 
 from napari_construct.types import PathLike
 
@@ -65,15 +64,22 @@ def folded(name: str) -> str:
 
 def found_as(text: str) -> Path:
     """The file that is :func:`shown` as ``text``, in any normal form; ``Path(text)`` if there is none."""
-    for name in (text, os.fsdecode(unquote_to_bytes(text))):
-        if "\0" not in name and os.path.lexists(name):
-            return Path(name)
     path = Path(text)
-    try:
-        alike = [found for found in path.parent.iterdir() if same_name(shown(found.name), path.name)]
-    except (OSError, ValueError):
-        alike = []
-    return min(alike, default=path)
+    if "\0" in text or os.path.lexists(path):
+        return path
+    place = Path(path.anchor)
+    for part in path.parts[1 if path.anchor else 0 :]:
+        step = place / part
+        if not os.path.lexists(step):
+            try:
+                alike = [found for found in place.iterdir() if same_name(shown(found.name), part)]
+            except OSError:
+                return path
+            if not alike:
+                return path
+            step = min(alike)
+        place = step
+    return place
 
 
 def result_stem(name: str) -> str:

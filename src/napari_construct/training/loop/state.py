@@ -15,7 +15,6 @@ from typing import Any, Final
 from torch import Tensor
 
 from napari_construct.exceptions import CheckpointError, ConfigurationError
-from napari_construct.export.atomic import partials
 from napari_construct.models.checkpoints.archive import damaged, read_archive, write_archive
 from napari_construct.settings import with_new_names
 from napari_construct.training.config.config import TrainingConfig
@@ -122,12 +121,6 @@ def present_identity(stored: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(found.get("config"), Mapping):
         found["config"] = TrainingConfig.renamed(found["config"])
     return found
-
-
-def remove_partials(path: Path) -> None:
-    """Remove partial files of killed runs for ``path``; call only for own files."""
-    for partial in partials(path):
-        partial.unlink(missing_ok=True)
 
 
 def _compare(path: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
