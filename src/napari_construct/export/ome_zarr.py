@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from napari_construct.classes import ClassTable
 from napari_construct.exceptions import InputError
 from napari_construct.export.atomic import unwritable
-from napari_construct.export.own_files import SOFTWARE, move_over, refuse_others
+from napari_construct.export.own_files import move_over, refuse_others
 from napari_construct.export.tiff import check_labels
+from napari_construct.reading.marks import SOFTWARE
 from napari_construct.reading.names import shown
 from napari_construct.types import PathLike
 

@@ -12,8 +12,8 @@ from PIL.PngImagePlugin import PngInfo
 from napari_construct.classes import ClassTable
 from napari_construct.exceptions import InputError
 from napari_construct.export.atomic import atomic
-from napari_construct.export.own_files import SOFTWARE
 from napari_construct.export.tiff import check_labels
+from napari_construct.reading.marks import SOFTWARE
 from napari_construct.types import PathLike, RGBImage
 
 

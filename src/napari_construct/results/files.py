@@ -18,9 +18,10 @@ from napari_construct.exceptions import ConfigurationError
 from napari_construct.export.atomic import atomic, unwritable
 from napari_construct.export.ome_zarr import write_ome_zarr
 from napari_construct.export.overlay import write_overlay
-from napari_construct.export.own_files import RECORD_FORMAT, SOFTWARE, move_over, refuse_others
+from napari_construct.export.own_files import RECORD_FORMAT, move_over, refuse_others
 from napari_construct.export.record import write_record
 from napari_construct.export.tiff import write_cams, write_mask
+from napari_construct.reading.marks import SOFTWARE
 from napari_construct.types import RGBImage
 
 if TYPE_CHECKING:
