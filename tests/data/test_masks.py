@@ -8,6 +8,7 @@ import tifffile
 from PIL import Image
 
 from napari_construct.classes import ClassTable
+from napari_construct.data.listing import Reason
 from napari_construct.data.masks import pair_by_stem, read_mask
 from napari_construct.exceptions import DatasetError, InputError
 from napari_construct.export.overlay import write_overlay
@@ -129,5 +130,5 @@ def test_our_pictures_among_images_are_left_out_and_our_masks_are_masks(tmp_path
     assert [(image.name, mask.name) for image, mask in pairs] == [("a.png", "a.tif")]
     assert pairs.notices == (
         "1 mask(s) without an image of the same name are left out: b.tif",
-        f"{tmp_path / 'img'}: 1 result(s) of napari-construct are no images to work on and are left out (b.png)",
+        f"{tmp_path / 'img'}: 1 {Reason.RESULT} (b.png)",
     )
