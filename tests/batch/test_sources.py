@@ -117,7 +117,13 @@ def test_a_link_to_nothing_fails_alone_and_linked_folders_are_read(predictor, tm
     (tmp_path / "set" / "more").symlink_to("../store")
     (tmp_path / "set" / "gone.png").symlink_to("nowhere.png")
     (tmp_path / "set" / "loop.png").symlink_to("loop.png")
-    report = run(run_batch_steps(find_sources([tmp_path / "set"]), predictor, QUICK, tmp_path / "out"))
+    (tmp_path / "set" / "same.png").symlink_to("own.png")
+    found = look_for_sources([tmp_path / "set"])
+    report = run(run_batch_steps(found.sources, predictor, QUICK, tmp_path / "out"))
+    assert found.notices == (
+        f"{tmp_path / 'set'}: 2 link(s) lead nowhere (gone.png, loop.png)",
+        "1 image(s) are linked to, or given, more than once; each is read once (same.png)",
+    )
     assert {e.name: e.state for e in report.entries} == {
         "own": "done", "more/far": "done", "gone": "failed", "loop": "failed",
     }  # fmt: skip

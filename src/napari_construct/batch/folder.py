@@ -13,6 +13,7 @@ from napari_construct.batch.sources import announced, look_for_sources
 from napari_construct.events import Progress, run
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.loading import predictor_of
+from napari_construct.reading.names import shown
 from napari_construct.types import PathLike
 
 
@@ -76,7 +77,7 @@ def segment_folder(
     loaded = model if model is not None else wanted.model
     place = device if device is not None or isinstance(loaded, Predictor) else wanted.device
     predictor = predictor_of(loaded, place)
-    name = predictor.name if isinstance(loaded, Predictor) else str(loaded)
+    name = predictor.name if isinstance(loaded, Predictor) else shown(str(loaded))
     wanted = wanted.changed(segment=checked, model=name, device=str(predictor.device))
     steps = run_batch_steps(
         found.sources, predictor, wanted, Path(output), restart=restart, overwrite=overwrite

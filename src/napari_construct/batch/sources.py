@@ -101,12 +101,15 @@ def look_for_sources(paths: Iterable[Path], *, recursive: bool = True, output: P
     """
     found: dict[Path, str] = {}
     notices: list[str] = []
+    twice: list[str] = []
     for path in map(found_as, map(str, paths)):
         if is_folder(path) and not is_zarr(path):
             listing = list_folder(path, recursive=recursive, is_result=_Results(), output=output)
             broken = [p for p in listing.because(Reason.BROKEN) if p.suffix.lower() in IMAGE_SUFFIXES]
             for file in (*listing.images, *broken):
-                found.setdefault(_real(file), file.relative_to(path).as_posix())
+                name, real = file.relative_to(path).as_posix(), _real(file)
+                if found.setdefault(real, name) != name:
+                    twice.append(name)
             notices += _sentences(listing, recursive)
         else:
             if not is_zarr(path) and is_own(path):
@@ -114,6 +117,9 @@ def look_for_sources(paths: Iterable[Path], *, recursive: bool = True, output: P
                     f"{shown(path)}: made by napari-construct itself; it is read because it is named"
                 )
             found.setdefault(_real(path), path.name)
+    if twice:
+        what = "image(s) are linked to, or given, more than once; each is read once"
+        notices.append(f"{len(twice)} {what} ({some_names(twice)})")
     if not found:
         raise ConfigurationError(
             "expected at least one image (PNG, JPEG, BMP, TIFF, SVS, OME-Zarr) in what was given, got none; "

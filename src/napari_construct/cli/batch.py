@@ -68,7 +68,7 @@ def batch(
         mpp=mpp,
         min_confidence=min_confidence,
     )
-    wanted = options.batch_settings(model, chosen, outputs, device)
+    wanted = options.batch_settings(shown(model), chosen, outputs, device)
     check_folder(output)
     check_json(json_file)
     found = look_for_sources(inputs, recursive=recursive, output=output)

@@ -12,6 +12,7 @@ from napari_construct.cli._output import STDOUT, check_folder, check_json, write
 from napari_construct.cli._prototypes_add import add
 from napari_construct.events.progress import progress_bars
 from napari_construct.models.default_model import DEFAULT_MODEL
+from napari_construct.reading.names import found_as, result_stem
 
 if TYPE_CHECKING:
     from napari_construct.inference.prototypes.settings import PrototypeSettings
@@ -81,6 +82,7 @@ def map_(
     from napari_construct.inference.prototypes.similarity_maps import prototype_steps
 
     settings = _settings(tile=tile, overlap=overlap, mpp=mpp)
+    image = found_as(str(image))
     part = options.parse_region(region)
     check_folder(output)
     check_json(json_file)
@@ -93,7 +95,7 @@ def map_(
         steps = prototype_steps(pixels, predictor, settings, mpp=file.mpp, name=image.name)
         maps = bars.follow(steps, image.name)
     table = prototype_table(maps.prototypes, maps.classes)
-    stem = output / image.stem.removesuffix(".ome")
+    stem = output / result_stem(image.name)
     deciding = maps.deciding()
     write_cams(f"{stem}_similarity.ome.tif", maps.everything(), table, maps.mpp)
     write_mask(f"{stem}_deciding.tif", deciding, table, maps.mpp)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -36,7 +37,8 @@ def open_regular(path: PathLike, what: str = "an image file") -> BinaryIO:
     except OSError as error:
         if is_folder(path):  # Windows refuses to open folders
             raise _folder(path, what) from error
-        raise InputError(f"{path}: cannot be opened ({error.strerror}); check its permissions") from error
+        remedy = "shorten its name" if error.errno == errno.ENAMETOOLONG else "check its permissions"
+        raise InputError(f"{path}: cannot be opened ({error.strerror}); {remedy}") from error
     except ValueError as error:  # a NUL in the name
         raise InputError(f"{path!r}: expected {what}, got an impossible name ({error})") from error
     mode = os.fstat(descriptor).st_mode
