@@ -17,7 +17,8 @@ from PIL import Image
 from napari_construct.batch.folder import segment_folder
 from napari_construct.batch.ledger import LEDGER_NAME, read_ledger
 from napari_construct.batch.runner import run_batch_steps
-from napari_construct.batch.sources import distinct_stems, find_sources, look_for_sources
+from napari_construct.batch.sources import find_sources, look_for_sources
+from napari_construct.batch.stems import distinct_stems
 from napari_construct.events import Event, Notice, run
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.reading.names import folded

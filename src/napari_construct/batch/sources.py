@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from napari_construct.batch.ledger import LEDGER_NAME, read_ledger
+from napari_construct.batch.own_results import OwnResults
+from napari_construct.batch.stems import Distinct, distinct_stems
 from napari_construct.data.images import ImageFile, read_image
 from napari_construct.data.listing import IMAGE_SUFFIXES, Listing, Reason, is_zarr, list_folder
 from napari_construct.data.stacks import count_planes, read_plane
 from napari_construct.events import Notice, Result, Steps
 from napari_construct.exceptions import ConfigurationError, ConstructError
-from napari_construct.export.own_files import is_own, read_record, record_path
+from napari_construct.export.own_files import is_own
 from napari_construct.inference.decision.record import image_hash
 from napari_construct.reading.names import (
-    folded,
     found_as,
     is_shortened,
     normal,
-    result_stem,
     shown,
     some_names,
 )
-from napari_construct.reading.regular import is_file, is_folder, mode_of
+from napari_construct.reading.regular import is_folder, mode_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +102,7 @@ def look_for_sources(paths: Iterable[Path], *, recursive: bool = True, output: P
     twice: list[str] = []
     for path in map(found_as, map(str, paths)):
         if is_folder(path) and not is_zarr(path):
-            listing = list_folder(path, recursive=recursive, is_result=_Results(), output=output)
+            listing = list_folder(path, recursive=recursive, is_result=OwnResults(), output=output)
             broken = [p for p in listing.because(Reason.BROKEN) if p.suffix.lower() in IMAGE_SUFFIXES]
             for file in (*listing.images, *broken):
                 name, real = file.relative_to(path).as_posix(), _real(file)
@@ -137,79 +135,6 @@ def announced(notices: Iterable[str], steps: Steps[Result]) -> Steps[Result]:
     return (yield from steps)
 
 
-def distinct_stems(names: Sequence[str]) -> list[str]:
-    """How the names of the images' results begin: different ones, also where the system ignores case.
-
-    Names without suffix; equal ones keep their suffix, or get a number.
-    """
-    bare = [result_stem(name) for name in names]
-    often = Counter(map(folded, bare))
-    names_of = _Distinct()
-    for name, stem in zip(names, bare, strict=True):
-        folder, slash, last = name.rpartition("/")
-        whole = f"{folder}{slash}{last.replace('.', '_')}"
-        names_of.add(result_stem(whole) if often[folded(stem)] > 1 else stem)
-    return names_of.given
-
-
-class _Distinct:
-    """Names that no two images share; the second of equal ones gets the number 2."""
-
-    def __init__(self) -> None:
-        self.given: list[str] = []
-        self._taken: set[str] = set()
-        self._next: dict[str, int] = {}
-
-    def add(self, wanted: str, parts: Callable[[str], Sequence[str]] = lambda name: (name,)) -> str:
-        """``wanted`` if it is free with all its parts, else with the first free number."""
-        key, name = folded(wanted), wanted
-        while not self._taken.isdisjoint(map(folded, parts(name))):
-            number = self._next.get(key, 2)
-            self._next[key] = number + 1
-            name = f"{wanted}_{number}"
-        self._taken.update(map(folded, parts(name)))
-        self.given.append(name)
-        return name
-
-
-class _Results:
-    """Tells results of napari-construct: by their mark, a record beside them, or a ledger around them."""
-
-    def __init__(self) -> None:
-        self._ledgers: dict[Path, frozenset[Path]] = {}
-        self._records: dict[Path, frozenset[str]] = {}
-
-    def __call__(self, path: Path) -> bool:
-        # an OME-Zarr holds the image itself: alone, without a record or ledger, it is one
-        marked = not is_folder(path) and is_own(path)
-        return marked or self._in_record(path) or path in self._in_ledgers(path.parent)
-
-    def _in_record(self, path: Path) -> bool:
-        record = record_path(path)
-        if record not in self._records:
-            files = read_record(record).get("files") if is_own(record) else None
-            names = files.values() if isinstance(files, dict) else ()
-            self._records[record] = frozenset(str(name) for name in names)
-        return path.name in self._records[record]
-
-    def _in_ledgers(self, folder: Path) -> frozenset[Path]:
-        if folder not in self._ledgers:
-            around = (_named_in(place / LEDGER_NAME) for place in (folder, *folder.parents))
-            self._ledgers[folder] = frozenset[Path]().union(*around)
-        return self._ledgers[folder]
-
-
-def _named_in(ledger: Path) -> frozenset[Path]:
-    """Files of a ledger; none if it cannot be read."""
-    if not is_file(ledger):
-        return frozenset()
-    try:
-        _, entries = read_ledger(ledger)
-    except (ConstructError, OSError):
-        return frozenset()
-    return frozenset(ledger.parent / str(name) for entry in entries.values() for name in entry.files.values())
-
-
 def _sentences(listing: Listing, recursive: bool) -> tuple[str, ...]:
     silent = {Reason.SYSTEM} if recursive else {Reason.SYSTEM, Reason.FOLDER}  # those were not asked for
     return listing.sentences(*(reason for reason in Reason if reason not in silent))
@@ -231,7 +156,7 @@ def _real(path: Path) -> Path:
 
 def _sources(files: Sequence[Path], stems: Sequence[str]) -> Iterator[Source]:
     """A source for each file, and for each plane of a stack."""
-    keys, names = _Distinct(), _Distinct()
+    keys, names = Distinct(), Distinct()
     planes = [_count(file) for file in files]
     for stem, count in zip(stems, planes, strict=True):
         if count == 1:
