@@ -12,10 +12,13 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path, PurePath
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from unicodedata import normalize
 
-from napari_construct.types import PathLike
+if TYPE_CHECKING:
+    from napari_construct.types import (
+        PathLike,  # loads numpy, which the help of the command line does without
+    )
 
 LONGEST_STEM: Final = 232
 """Bytes of the longest start of a result's name: ``_p99999_cams.ome.tif`` after it still fits into the
