@@ -15,7 +15,8 @@ from napari_construct.batch.folder import segment_folder
 from napari_construct.batch.ledger import LEDGER_NAME, read_ledger
 from napari_construct.batch.runner import TABLE_NAME, ItemChanged, run_batch_steps
 from napari_construct.batch.settings import BatchSettings
-from napari_construct.batch.sources import array_source, distinct_stems, find_sources
+from napari_construct.batch.sources import array_source, find_sources
+from napari_construct.batch.stems import distinct_stems
 from napari_construct.crf import CRFParameters
 from napari_construct.data.images import ImageFile
 from napari_construct.data.masks import read_mask

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,17 @@ import pytest
 import tifffile
 from PIL import Image
 
+from napari_construct.classes import ClassTable
 from napari_construct.cli import _output
 from napari_construct.data.images import read_image
 from napari_construct.data.masks import read_mask
 from napari_construct.events import Event
 from napari_construct.exceptions import ConstructError
+from napari_construct.export.ome_zarr import write_ome_zarr
 from napari_construct.inference.segment import segment
 from napari_construct.models.checkpoints.archive import read_archive, write_archive
 from napari_construct.models.checkpoints.checkpoint import KIND
+from napari_construct.reading.names import normal, shown
 
 Call = Callable[..., Any]
 FILES = ["region.json", "region_cams.ome.tif", "region_mask.tif", "region_overlay.png"]
@@ -319,3 +323,51 @@ def test_a_transparent_part_has_no_class_and_only_words_are_no_number(call, mode
     refused = call(*command, "--mpp", "0.5", "--region", "50,200,120,180")
     assert refused.exit_code == 1
     assert "which means no data; choose another" in " ".join(refused.output.split())
+
+
+def test_a_folder_is_sent_to_batch(call: Call, image: Path, model: Path, tmp_path: Path) -> None:
+    done = call("segment", image.parent, "-m", model, "-o", tmp_path / "out")
+    assert done.exit_code == 1
+    assert "got a folder; segment the folder with batch, or name an image in it" in done.stderr
+    assert call("batch", image.parent, "-m", model, "-o", tmp_path / "out", "--no-crf").exit_code == 0
+
+
+def test_an_ome_zarr_is_an_image(call: Call, image: Path, model: Path, tmp_path: Path) -> None:
+    labels = np.ones((256, 256), np.uint8)
+    pixels = np.asarray(Image.open(image).convert("RGB"))
+    write_ome_zarr(tmp_path / "z.ome.zarr", pixels, labels, ClassTable.from_names(["x"]), 0.5)
+    options = ("-m", model, "-o", tmp_path / "out", "--no-crf")
+    assert call("segment", tmp_path / "z.ome.zarr", image, *options).exit_code == 0
+    read = [json.loads((tmp_path / "out" / f"{name}.json").read_text("utf-8")) for name in ("z", "region")]
+    assert read[0]["input"]["sha256"] == read[1]["input"]["sha256"]
+    assert read[0]["input"]["mpp"] == 0.5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems keep names as Unicode")
+@pytest.mark.parametrize("raw", [b"Pr\xe4parat", b"two\nlines \x1b[31m", b"x" * 251, "Dru\u0308se".encode()])
+def test_any_name_is_segmented(call: Call, image: Path, model: Path, tmp_path: Path, raw: bytes) -> None:
+    odd = image.rename(image.with_name(os.fsdecode(raw) + ".png"))
+    options = ("-m", model, "-o", tmp_path / "out", "--no-crf", "--json", tmp_path / "report.json")
+    done = call("segment", odd, *options)
+    assert done.exit_code == 0, done.output
+    (item,) = json.loads((tmp_path / "report.json").read_text("utf-8"))["results"]
+    assert all(Path(file).is_file() for file in item["files"].values())
+    assert ("shortened" in done.stderr) == (len(raw) > 232)
+    assert "\x1b[31m" not in done.output
+    # as it was shown, and as others compose it, it is found too
+    assert call("segment", shown(normal(str(odd))), *options).exit_code == 0
+
+
+def test_names_that_differ_in_case_would_overwrite(
+    call: Call, image: Path, model: Path, tmp_path: Path
+) -> None:
+    done = call("segment", image, tmp_path / "other" / "REGION.png", "-m", model, "-o", tmp_path / "out")
+    assert done.exit_code == 2
+    assert "overwrite each other" in done.stderr.replace("\n", " ")
+
+
+def test_a_result_of_ours_is_read_with_a_notice(call: Call, image: Path, model: Path, tmp_path: Path) -> None:
+    assert call("segment", image, "-m", model, "-o", tmp_path / "out", "--no-crf").exit_code == 0
+    done = call("segment", tmp_path / "out" / "region_overlay.png", "-m", model, "-o", tmp_path, "--no-crf")
+    assert done.exit_code == 0
+    assert "region_overlay.png: made by napari-construct itself" in done.stderr

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import unicodedata
+
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
+from napari_construct.classes import ClassTable
+from napari_construct.data.listing import Reason
 from napari_construct.data.masks import pair_by_stem, read_mask
 from napari_construct.exceptions import DatasetError, InputError
+from napari_construct.export.overlay import write_overlay
+from napari_construct.export.tiff import write_mask
 
 INDICES = np.tile(np.arange(4, dtype=np.uint8), (6, 5))
 
@@ -86,6 +92,7 @@ def test_pairs_name_what_has_no_partner(tmp_path):
     assert pairs.notices == (
         "1 image(s) without a mask of the same name are left out: alone.png",
         "1 mask(s) without an image of the same name are left out: lost.png",
+        f"{tmp_path / 'mask'}: 1 other file(s) are left out (.txt; x.txt)",
     )
 
 
@@ -100,3 +107,28 @@ def test_pairing_errors(tmp_path):
     (tmp_path / "img" / "a.jpg").touch()
     with pytest.raises(DatasetError, match=r"one file per name, got a\.jpg and a\.png"):
         pair_by_stem(tmp_path / "img", tmp_path / "mask")
+
+
+def test_names_that_look_equal_are_pairs(tmp_path):
+    for folder, form in (("img", "NFD"), ("mask", "NFC")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"{unicodedata.normalize(form, 'Präparat Öl')}.png").touch()
+    pairs = pair_by_stem(tmp_path / "img", tmp_path / "mask")
+    assert len(pairs) == 1
+    assert pairs.notices == ()
+
+
+def test_our_pictures_among_images_are_left_out_and_our_masks_are_masks(tmp_path):
+    for folder in ("img", "mask"):
+        (tmp_path / folder).mkdir()
+    labels, classes = np.ones((20, 20), np.uint8), ClassTable.from_names(["x"])
+    write_overlay(tmp_path / "img" / "b.png", np.zeros((20, 20, 3), np.uint8), labels, classes)
+    (tmp_path / "img" / "a.png").touch()
+    for name in "ab":
+        write_mask(tmp_path / "mask" / f"{name}.tif", labels, classes)
+    pairs = pair_by_stem(tmp_path / "img", tmp_path / "mask")
+    assert [(image.name, mask.name) for image, mask in pairs] == [("a.png", "a.tif")]
+    assert pairs.notices == (
+        "1 mask(s) without an image of the same name are left out: b.tif",
+        f"{tmp_path / 'img'}: 1 {Reason.RESULT} (b.png)",
+    )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ import tifffile
 
 from napari_construct.classes import ClassTable
 from napari_construct.exceptions import ConstructError
-from napari_construct.export.atomic import atomic
+from napari_construct.export.atomic import atomic, remove_partials, unwritable
 from napari_construct.export.overlay import write_overlay
 from napari_construct.export.record import write_record
 from napari_construct.export.tiff import write_cams, write_mask
@@ -101,8 +102,49 @@ def test_nothing_written_is_an_error(tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="a file as a folder is another error there")
 def test_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(ConstructError, match=r"a\.json: cannot be written \(.*\); free some space or choose"):
+    with pytest.raises(ConstructError, match=r"a\.json: cannot be written \(.*\); choose another folder"):
         write_record(tmp_path / "file" / "a.json", {})
     with pytest.raises(ConstructError, match="cannot be written"):
         write_record(tmp_path, {})
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("letter", ["x", "ä"])
+def test_the_longest_name_is_written(tmp_path, letter):
+    path = tmp_path / (letter * (250 // len(letter.encode())) + ".json")
+    write_record(path, {"a": 1})
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENAMETOOLONG, "give the image and the folders shorter names"),
+        (errno.ENOSPC, "free some space"),
+        (errno.EACCES, "check the permissions"),
+        (errno.EROFS, "check the permissions"),
+        (errno.ENOTDIR, "choose another folder or name"),
+    ],
+)
+def test_the_remedy_fits_what_is_wrong(tmp_path, number, remedy):
+    with pytest.raises(ConstructError, match=remedy), atomic(tmp_path / "a.json"):
+        raise OSError(number, "what the system says")
+    assert remedy in str(unwritable(tmp_path, OSError(number, "x")))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="other limits there")
+def test_names_that_no_system_takes_need_shorter_ones(tmp_path):
+    for path in (tmp_path / ("x" * 300), tmp_path.joinpath(*["d" * 200] * 30)):
+        with pytest.raises(ConstructError, match="shorter names"):
+            write_record(path, {})
+
+
+def test_what_killed_runs_left_is_removed(tmp_path):
+    with atomic(tmp_path / "[1].json") as temporary:
+        temporary.with_name(temporary.name.replace(".part", "0.part")).touch()
+        temporary.touch()
+    (tmp_path / "[1].json").unlink()
+    (tmp_path / ".[1].json.0000.part").touch()
+    (tmp_path / ".napari-construct-other-0000.part").touch()
+    remove_partials(tmp_path / "[1].json")
+    assert [p.name for p in tmp_path.iterdir()] == [".napari-construct-other-0000.part"]

@@ -9,10 +9,11 @@ from typing import Any
 
 from napari_construct.batch.runner import BatchReport, run_batch_steps
 from napari_construct.batch.settings import BatchSettings
-from napari_construct.batch.sources import find_sources
+from napari_construct.batch.sources import announced, look_for_sources
 from napari_construct.events import Progress, run
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.loading import predictor_of
+from napari_construct.reading.names import shown
 from napari_construct.types import PathLike
 
 
@@ -34,7 +35,8 @@ def segment_folder(
     Parameters
     ----------
     inputs : path or iterable of paths
-        Folders, image files and TIFF stacks; each plane of a stack is one image.
+        Folders, image files, OME-Zarr images and TIFF stacks; each plane of a stack is one image. Results of
+        napari-construct in a folder are no inputs.
     output : path
         Folder for the results, a ledger and ``batch.csv``; made if it is missing.
     settings : BatchSettings, optional
@@ -71,11 +73,13 @@ def segment_folder(
     wanted = settings or BatchSettings()
     checked = wanted.segment.changed(**changes)  # before a model is loaded
     paths = [inputs] if isinstance(inputs, str | OsPathLike) else list(inputs)
-    sources = find_sources([Path(path) for path in paths], recursive=recursive)
+    found = look_for_sources([Path(path) for path in paths], recursive=recursive, output=Path(output))
     loaded = model if model is not None else wanted.model
     place = device if device is not None or isinstance(loaded, Predictor) else wanted.device
     predictor = predictor_of(loaded, place)
-    name = predictor.name if isinstance(loaded, Predictor) else str(loaded)
+    name = predictor.name if isinstance(loaded, Predictor) else shown(str(loaded))
     wanted = wanted.changed(segment=checked, model=name, device=str(predictor.device))
-    steps = run_batch_steps(sources, predictor, wanted, Path(output), restart=restart, overwrite=overwrite)
-    return run(steps, progress)
+    steps = run_batch_steps(
+        found.sources, predictor, wanted, Path(output), restart=restart, overwrite=overwrite
+    )
+    return run(announced(found.notices, steps), progress)

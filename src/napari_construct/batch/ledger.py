@@ -18,6 +18,7 @@ from napari_construct.batch.settings import BatchSettings
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.export.own_files import LEDGER_FORMAT
 from napari_construct.export.record import plain
+from napari_construct.reading.places import is_file
 from napari_construct.results.areas import stored_area
 
 LEDGER_NAME: Final = "batch.jsonl"
@@ -85,7 +86,7 @@ class Ledger:
         self.entries: dict[str, Entry] = {}
         self._header = {"format": LEDGER_FORMAT, "version": VERSION, **plain(header)}
         self._goes_on = False
-        if self.path.is_file() and not restart:
+        if is_file(self.path) and not restart:
             try:
                 found, self.entries = read_ledger(self.path)
             except OSError as error:

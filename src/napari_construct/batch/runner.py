@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from napari_construct.export.own_files import TABLE_COLUMNS, refuse_others
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.decider import named_classes
 from napari_construct.inference.segment import segment_steps
+from napari_construct.reading.names import shown
 from napari_construct.results.areas import PERCENT_OF_TISSUE
 from napari_construct.results.files import result_paths, write_result, write_stack
 
@@ -189,9 +191,9 @@ def _check(sources: Sequence[Source]) -> None:
     if not sources:
         raise ConfigurationError("expected at least one image, got none; add files, folders or layers")
     for what in ("key", "stem"):
-        names = [getattr(source, what) for source in sources]
-        if len(set(names)) < len(names):
-            twice = next(name for name in names if names.count(name) > 1)
+        names = Counter(getattr(source, what) for source in sources)
+        twice, times = names.most_common(1)[0]
+        if times > 1:
             raise ConfigurationError(
                 f"expected images with different names, got {twice} twice, whose results would overwrite "
                 "each other; leave one out"
@@ -260,7 +262,7 @@ def _item(
 
 
 def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
+    text = shown(" ".join(str(error).split()))
     return text if isinstance(error, ConstructError) else f"{type(error).__name__}: {text}".rstrip(": ")
 
 

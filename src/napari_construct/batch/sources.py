@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from napari_construct.batch.own_results import OwnResults
+from napari_construct.batch.stems import Distinct, distinct_stems
 from napari_construct.data.images import ImageFile, read_image
-from napari_construct.data.listing import list_images
+from napari_construct.data.listing import IMAGE_SUFFIXES, Listing, Reason, is_zarr, list_folder
 from napari_construct.data.stacks import count_planes, read_plane
-from napari_construct.exceptions import ConfigurationError, InputError
+from napari_construct.events import Notice, Result, Steps
+from napari_construct.exceptions import ConfigurationError, ConstructError
+from napari_construct.export.own_files import is_own
 from napari_construct.inference.decision.record import image_hash
+from napari_construct.reading.names import (
+    found_as,
+    is_shortened,
+    normal,
+    shown,
+    some_names,
+)
+from napari_construct.reading.places import is_folder, mode_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +57,26 @@ class Source:
     planes: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Images of files and folders, and sentences on what was left out."""
+
+    sources: tuple[Source, ...]
+    notices: tuple[str, ...] = ()
+
+
 def find_sources(paths: Iterable[Path], *, recursive: bool = True) -> tuple[Source, ...]:
+    """The images of :func:`look_for_sources`."""
+    return look_for_sources(paths, recursive=recursive).sources
+
+
+def look_for_sources(paths: Iterable[Path], *, recursive: bool = True, output: Path | None = None) -> Found:
     """Images of files and folders; a TIFF stack gives one source per plane.
 
-    Files with the suffix of an image are taken, hidden files are not. A file that is no image stays in the
-    list; it fails when it is read, and the ledger names it.
+    Of a folder, files with the suffix of an image and OME-Zarr images are taken; results of napari-construct
+    are not: what it marked as its own, what a record beside it or a ledger names, and the folder for results.
+    A file that is named is taken whatever it is. One that cannot be read stays in the list, as a link that
+    leads nowhere; it fails when it is read, and the ledger names it.
 
     Parameters
     ----------
@@ -54,6 +84,13 @@ def find_sources(paths: Iterable[Path], *, recursive: bool = True) -> tuple[Sour
         Files and folders.
     recursive : bool
         Whether to read sub-folders; results keep their structure.
+    output : Path, optional
+        Folder for the results. Where it lies inside a folder, it is left out.
+
+    Returns
+    -------
+    Found
+        The images, and what was left out.
 
     Raises
     ------
@@ -61,64 +98,116 @@ def find_sources(paths: Iterable[Path], *, recursive: bool = True) -> tuple[Sour
         If there is no image.
     """
     found: dict[Path, str] = {}
-    for path in paths:
-        if path.is_dir():
-            for file in list_images(path, recursive=recursive):
-                found.setdefault(file.resolve(), file.relative_to(path).as_posix())
+    notices: list[str] = []
+    twice: list[str] = []
+    for path in map(found_as, map(str, paths)):
+        if is_folder(path) and not is_zarr(path):
+            listing = list_folder(path, recursive=recursive, is_result=OwnResults(), output=output)
+            broken = [p for p in listing.because(Reason.BROKEN) if p.suffix.lower() in IMAGE_SUFFIXES]
+            for file in (*listing.images, *broken):
+                name, real = file.relative_to(path).as_posix(), _real(file)
+                if found.setdefault(real, name) != name:
+                    twice.append(name)
+            notices += _sentences(listing, recursive)
         else:
-            found.setdefault(path.resolve(), path.name)
+            if not is_zarr(path) and is_own(path):
+                notices.append(
+                    f"{shown(path)}: made by napari-construct itself; it is read because it is named"
+                )
+            found.setdefault(_real(path), path.name)
+    if twice:
+        what = "image(s) are linked to, or given, more than once; each is read once"
+        notices.append(f"{len(twice)} {what} ({some_names(twice)})")
     if not found:
         raise ConfigurationError(
-            "expected at least one image file (PNG, JPEG, BMP, TIFF, SVS) in what was given, got none; "
-            "check the paths"
+            "expected at least one image (PNG, JPEG, BMP, TIFF, SVS, OME-Zarr) in what was given, got none; "
+            + "; ".join([*notices, "check the paths"])
         )
     stems = distinct_stems(list(found.values()))
-    return tuple(source for file, stem in zip(found, stems, strict=True) for source in _of_file(file, stem))
+    sources = tuple(_sources(list(found), stems))
+    return Found(sources, (*notices, *_shortened(found.values(), stems)))
 
 
-def distinct_stems(names: Sequence[str]) -> list[str]:
-    """Names without suffix; equal ones keep their suffix, or get a number."""
-    bare = [_without_suffix(name) for name in names]
-    stems: list[str] = []
-    for name, stem in zip(names, bare, strict=True):
-        wanted = stem if bare.count(stem) == 1 else name.replace(".", "_")
-        number = 2
-        unique = wanted
-        while unique in stems:
-            unique, number = f"{wanted}_{number}", number + 1
-        stems.append(unique)
-    return stems
+def announced(notices: Iterable[str], steps: Steps[Result]) -> Steps[Result]:
+    """The same job, with notices first."""
+    for text in notices:
+        yield Notice("looking for images", 1, 1, text)
+    return (yield from steps)
 
 
-def _without_suffix(name: str) -> str:
-    path = Path(name)
-    return path.with_name(path.stem.removesuffix(".ome")).as_posix()
+def _sentences(listing: Listing, recursive: bool) -> tuple[str, ...]:
+    silent = {Reason.SYSTEM} if recursive else {Reason.SYSTEM, Reason.FOLDER}  # those were not asked for
+    return listing.sentences(*(reason for reason in Reason if reason not in silent))
 
 
-def _of_file(path: Path, stem: str) -> list[Source]:
-    def fingerprint() -> str:
-        found = path.stat()
-        return f"{found.st_size}-{found.st_mtime_ns}"
+def _shortened(names: Iterable[str], stems: Sequence[str]) -> tuple[str, ...]:
+    long = [stem for name, stem in zip(names, stems, strict=True) if is_shortened(name)]
+    if not long:
+        return ()
+    what = "image(s) have names so long that those of their results are shortened"
+    return (f"{len(long)} {what} ({some_names(long)})",)
 
+
+def _real(path: Path) -> Path:
+    """The file itself behind links; a link that leads nowhere stays what it is."""
+    real = Path(os.path.realpath(path))
+    return real if mode_of(real) else Path(os.path.realpath(path.parent), path.name)
+
+
+def _sources(files: Sequence[Path], stems: Sequence[str]) -> Iterator[Source]:
+    """A source for each file, and for each plane of a stack."""
+    keys, names = Distinct(), Distinct()
+    planes = [_count(file) for file in files]
+    for stem, count in zip(stems, planes, strict=True):
+        if count == 1:
+            names.add(stem)
+    for file, stem, count in zip(files, stems, planes, strict=True):
+        key = keys.add(normal(shown(file)))
+        if count == 1:
+            yield Source(key, stem, partial(read_image, file), partial(_state, file))
+        else:
+            yield from _planes(file, key, names.add(stem, partial(_of_stack, count)), count)
+
+
+def _count(file: Path) -> int:
     try:
-        planes = count_planes(path)
-    except InputError:
-        planes = 1  # reading it will say why
-    if planes == 1:
-        return [Source(str(path), stem, lambda: read_image(path), fingerprint)]
-    digits = len(str(planes))
-    return [
-        Source(
-            key=f"{path}#{i}",
-            stem=f"{stem}_p{i + 1:0{digits}d}",
-            read=lambda i=i: read_plane(path, i),  # type: ignore[misc]
-            fingerprint=fingerprint,
+        return count_planes(file)
+    except (ConstructError, OSError):
+        return 1  # reading it will say why
+
+
+def _of_stack(count: int, stem: str) -> list[str]:
+    """Names of the planes' results, and of the joined mask."""
+    return [stem, *(f"{stem}_p{i:0{len(str(count))}d}" for i in range(1, count + 1))]
+
+
+def _planes(file: Path, key: str, stem: str, count: int) -> Iterator[Source]:
+    for i, name in enumerate(_of_stack(count, stem)[1:]):
+        yield Source(
+            key=f"{key}#{i}",
+            stem=name,
+            read=partial(read_plane, file, i),
+            fingerprint=partial(_state, file),
             stack=stem,
             plane=i,
-            planes=planes,
+            planes=count,
         )
-        for i in range(planes)
-    ]
+
+
+def _state(path: Path) -> str:
+    """Changes when a file is written, or any file of an OME-Zarr folder; empty if there is nothing."""
+    if not mode_of(path):
+        return ""  # reading it will say why
+    if not is_folder(path):
+        found = path.stat()
+        return f"{found.st_size}-{found.st_mtime_ns}"
+    digest = hashlib.sha256()
+    for folder, below, files in os.walk(path):
+        below.sort()
+        for name in sorted(files):
+            file = Path(folder, name)
+            digest.update(os.fsencode(f"{file.relative_to(path).as_posix()}\0{_state(file)}\n"))
+    return digest.hexdigest()
 
 
 def array_source(

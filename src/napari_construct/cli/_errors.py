@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from io import TextIOWrapper
 from typing import Any, Final
 
 import typer
 from typer.core import TyperGroup
 
 from napari_construct.exceptions import ConstructError
+from napari_construct.reading.names import shown
 
 CANCELLED: Final = 130
 """Exit code after Ctrl-C, as in shells."""
@@ -17,6 +20,9 @@ class OneLineErrors(TyperGroup):
     """Command group that shows errors as one line and exits with the documented exit code."""
 
     def invoke(self, ctx: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")  # names of files may hold any bytes
         try:
             return super().invoke(ctx)
         except (typer.Exit, typer.Abort):  # these two are RuntimeErrors as well
@@ -42,5 +48,5 @@ def _shown(error: BaseException, ctx: Any, code: int) -> BaseException:
 
 def one_line(error: BaseException) -> str:
     """Message of an error on one line; its type if it has no message."""
-    text = " ".join(str(error).split())
+    text = shown(" ".join(str(error).split()))
     return text if isinstance(error, ConstructError) else f"{type(error).__name__}: {text}".rstrip(": ")

@@ -23,9 +23,10 @@ def check_text(target: Path | None, option: str) -> None:
 def write_text(target: Path, text: str) -> None:
     """Write a UTF-8 text file atomically."""
     from napari_construct.export.atomic import atomic
+    from napari_construct.reading.names import encodable
 
     with atomic(target) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(encodable(text), encoding="utf-8")
 
 
 def print_table(table: Table) -> None:

@@ -11,13 +11,16 @@ from napari_construct.cli import _options as options
 from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json
 from napari_construct.events.progress import progress_bars
 from napari_construct.models.default_model import DEFAULT_MODEL
+from napari_construct.reading.names import shown
 
 if TYPE_CHECKING:
     from napari_construct.batch.runner import BatchReport
 
 
 def batch(
-    inputs: Annotated[list[Path], typer.Argument(help="Image files, TIFF stacks, or folders of them.")],
+    inputs: Annotated[
+        list[Path], typer.Argument(help="Image files, OME-Zarr images, TIFF stacks, or folders of them.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for results and ledger.")],
     model: options.Model = DEFAULT_MODEL,
     outputs: Annotated[
@@ -51,7 +54,7 @@ def batch(
     others; the exit code is then 1.
     """
     from napari_construct.batch.runner import run_batch_steps
-    from napari_construct.batch.sources import find_sources
+    from napari_construct.batch.sources import announced, look_for_sources
     from napari_construct.inference.loading import load_model
 
     chosen, device = options.segment_settings(
@@ -65,14 +68,16 @@ def batch(
         mpp=mpp,
         min_confidence=min_confidence,
     )
-    wanted = options.batch_settings(model, chosen, outputs, device)
+    wanted = options.batch_settings(shown(model), chosen, outputs, device)
     check_folder(output)
     check_json(json_file)
-    sources = find_sources(inputs, recursive=recursive)
+    found = look_for_sources(inputs, recursive=recursive, output=output)
     predictor = load_model(model, device=device, encoder_weights=encoder_weights, any_encoder=any_encoder)
     with progress_bars() as bars:
-        steps = run_batch_steps(sources, predictor, wanted, output, restart=restart, overwrite=overwrite)
-        report = bars.follow(steps)
+        steps = run_batch_steps(
+            found.sources, predictor, wanted, output, restart=restart, overwrite=overwrite
+        )
+        report = bars.follow(announced(found.notices, steps))
     write_json(json_file, report.to_dict())
     if json_file != STDOUT:
         _summary(report)
@@ -82,7 +87,7 @@ def batch(
 
 def _summary(report: BatchReport) -> None:
     for entry in report.failed:
-        typer.echo(f"failed: {entry.key}: {entry.error}", err=True)
+        typer.echo(f"failed: {entry.key}: {shown(entry.error)}", err=True)
     resumed = f" ({len(report.resumed)} in an earlier run)" if report.resumed else ""
     typer.echo(
         f"{len(report.done)} of {len(report.entries)} done{resumed}, {len(report.failed)} failed; "

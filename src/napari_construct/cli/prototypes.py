@@ -12,6 +12,7 @@ from napari_construct.cli._output import STDOUT, check_folder, check_json, write
 from napari_construct.cli._prototypes_add import add
 from napari_construct.events.progress import progress_bars
 from napari_construct.models.default_model import DEFAULT_MODEL
+from napari_construct.reading.names import found_as, result_stem
 
 if TYPE_CHECKING:
     from napari_construct.inference.prototypes.settings import PrototypeSettings
@@ -79,6 +80,7 @@ def map_(
     from napari_construct.inference.prototypes.similarity_maps import prototype_steps
 
     settings = _settings(tile=tile, overlap=overlap, mpp=mpp)
+    image = found_as(str(image))
     part = options.parse_region(region)
     check_folder(output)
     check_json(json_file)
@@ -91,7 +93,7 @@ def map_(
         steps = prototype_steps(pixels, predictor, settings, mpp=file.mpp, name=image.name)
         maps = bars.follow(steps, image.name)
     table = prototype_table(maps.prototypes, maps.classes)
-    stem = output / image.stem.removesuffix(".ome")
+    stem = output / result_stem(image.name)
     deciding = maps.deciding()
     write_cams(f"{stem}_similarity.ome.tif", maps.everything(), table, maps.mpp)
     write_mask(f"{stem}_deciding.tif", deciding, table, maps.mpp)
@@ -131,8 +133,9 @@ def top(
     """
     from PIL import Image
 
-    from napari_construct.batch.sources import find_sources
+    from napari_construct.batch.sources import announced, look_for_sources
     from napari_construct.export.atomic import atomic
+    from napari_construct.export.overlay import png_mark
     from napari_construct.export.record import write_record
     from napari_construct.inference.loading import load_model
     from napari_construct.inference.prototypes.top_patches import gallery, top_patches_steps
@@ -146,18 +149,19 @@ def top(
         mpp=mpp,
     )
     check_folder(output)
-    sources = find_sources(inputs)
+    images = look_for_sources(inputs, output=output)
     predictor = load_model(
         model, device=device or "auto", encoder_weights=encoder_weights, any_encoder=any_encoder
     )
     with progress_bars() as bars:
-        found = bars.follow(top_patches_steps(sources, predictor, settings))
+        steps = top_patches_steps(images.sources, predictor, settings)
+        found = bars.follow(announced(images.notices, steps))
     pages = {f"top_{i:02d}.png": patch.pixels for i, patch in enumerate(found.patches, start=1)}
     if found.patches:
         pages["top.png"] = gallery(found.patches)
     for name, pixels in pages.items():
         with atomic(output / name) as temporary:
-            Image.fromarray(pixels).save(temporary, format="PNG")
+            Image.fromarray(pixels).save(temporary, format="PNG", pnginfo=png_mark())
     rows = [patch.as_dict() for patch in found.patches]
     write_record(
         output / "top.json",

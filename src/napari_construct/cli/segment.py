@@ -13,6 +13,7 @@ from napari_construct.cli._output import STDOUT, check_folder, check_json, write
 from napari_construct.cli._zero_shot import zero_shot_predictor, zero_shot_settings
 from napari_construct.events.progress import Bars, progress_bars
 from napari_construct.models.default_model import DEFAULT_MODEL
+from napari_construct.reading.names import folded, found_as, is_shortened, result_stem, shown
 
 if TYPE_CHECKING:
     from napari_construct.inference.activation.predictor import Predictor
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 
 
 def segment(
-    images: Annotated[list[Path], typer.Argument(help="PNG, JPEG, BMP, JPEG 2000, WebP, TIFF, SVS.")],
+    images: Annotated[
+        list[Path],
+        typer.Argument(help="Images: PNG, JPEG, BMP, JPEG 2000, WebP, TIFF, SVS; folders of OME-Zarr."),
+    ],
     model: options.Model = DEFAULT_MODEL,
     output: options.Output = options.HERE,
     overwrite: options.Overwrite = False,
@@ -67,6 +71,7 @@ def segment(
         min_confidence=min_confidence,
     )
     part = options.parse_region(region)
+    images = [found_as(str(path)) for path in images]
     _check_names(images)
     targets = [file for path in images for file in result_paths(output, _stem(path)).values()]
     refuse_others(targets, overwrite=overwrite)
@@ -102,7 +107,7 @@ def _check_names(images: list[Path]) -> None:
 
     seen: dict[str, Path] = {}
     for path in images:
-        other = seen.setdefault(_stem(path), path)
+        other = seen.setdefault(folded(_stem(path)), path)
         if other is not path:
             raise ConfigurationError(
                 f"expected images with different names, got {other} and {path}, whose results would "
@@ -112,7 +117,7 @@ def _check_names(images: list[Path]) -> None:
 
 def _stem(path: Path) -> str:
     """How the names of an image's results begin."""
-    return path.stem.removesuffix(".ome")
+    return result_stem(path.name)
 
 
 def _one(
@@ -125,10 +130,17 @@ def _one(
     overwrite: bool,
 ) -> dict[str, Any]:
     from napari_construct.data.images import read_image
+    from napari_construct.export.own_files import is_own
     from napari_construct.inference.segment import segment_steps
     from napari_construct.results.files import write_result
 
     image = read_image(path, region=part)
+    if not path.is_dir() and is_own(path):
+        bars.say(f"note: {path}: made by napari-construct itself; it is read because it is named")
+    if is_shortened(path.name):
+        bars.say(
+            f"note: {path}: the name is so long that those of the results are shortened to {_stem(path)}"
+        )
     pixels, valid = image.pixels, image.valid
     for notice in image.notices:
         bars.say(f"note: {notice}")
@@ -149,7 +161,7 @@ def _summary(done: list[dict[str, Any]], failed: list[dict[str, str]], output: P
     for item in done:
         shares = ", ".join(f"{row['class']} {row['percent_of_tissue']:.1f} %" for row in item["areas"])
         erased = f"; the CRF erased {item['erased_regions']} region(s), see the record"
-        typer.echo(f"{item['image']}: {shares}{erased if item['erased_regions'] else ''}")
+        typer.echo(f"{shown(item['image'])}: {shares}{erased if item['erased_regions'] else ''}")
     typer.echo(f"{len(done)} of {len(done) + len(failed)} segmented, results in {output}")
     if failed:
-        typer.echo("failed: " + ", ".join(item["image"] for item in failed), err=True)
+        typer.echo("failed: " + ", ".join(shown(item["image"]) for item in failed), err=True)

@@ -15,10 +15,14 @@ from numpy.typing import NDArray
 
 from napari_construct.data.formats import image_format
 from napari_construct.data.limits import MAX_PIXELS
+from napari_construct.data.listing import is_zarr
 from napari_construct.data.pillow import read_pillow
 from napari_construct.data.regions import Region, inside
 from napari_construct.data.rgb import as_rgb, as_shown
 from napari_construct.data.tiff import read_tiff
+from napari_construct.data.zarr_image import read_zarr
+from napari_construct.exceptions import InputError
+from napari_construct.reading.places import is_folder
 from napari_construct.types import BoolMask, PathLike, RGBImage, ShortRepr
 
 __all__ = ["MAX_PIXELS", "ImageFile", "as_rgb", "read_image"]
@@ -61,14 +65,14 @@ class ImageFile(ShortRepr):
 
 
 def read_image(path: PathLike, *, max_pixels: int = MAX_PIXELS, region: Region | None = None) -> ImageFile:
-    """Read a PNG, JPEG, BMP, JPEG 2000, WebP, TIFF, OME-TIFF or SVS file; of a pyramid, level 0.
+    """Read an image file (PNG, JPEG, BMP, JPEG 2000, WebP, TIFF, SVS) or an OME-Zarr; of a pyramid, level 0.
 
     Of a TIFF with several images, the largest is read that is no label or overview.
 
     Parameters
     ----------
     path : str or path
-        The file; its first bytes decide the format, not its suffix.
+        The file; its first bytes decide the format, not its suffix. Or the folder of an OME-Zarr image.
     max_pixels : int
         Refuse larger images, or regions, before decoding them. Default 100 million.
     region : tuple of slice, optional
@@ -88,7 +92,14 @@ def read_image(path: PathLike, *, max_pixels: int = MAX_PIXELS, region: Region |
         NaN or infinite values.
     """
     path = Path(path)
-    if image_format(path) == "tiff":
+    if is_zarr(path):
+        array, mpp, notices = read_zarr(path, max_pixels)
+        array = array[inside(path, region, *array.shape[:2])]
+    elif is_folder(path):
+        raise InputError(
+            f"{path}: expected an image, got a folder; segment the folder with batch, or name an image in it"
+        )
+    elif image_format(path) == "tiff":
         plane = read_tiff(path, max_pixels=max_pixels, region=region)
         array, mpp, notices = plane.array, plane.mpp, plane.notices
     else:

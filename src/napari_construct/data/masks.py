@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from napari_construct.data.formats import LOSSY, image_format
 from napari_construct.data.images import MAX_PIXELS
-from napari_construct.data.listing import list_images
+from napari_construct.data.listing import is_zarr, list_folder
 from napari_construct.data.pillow import read_indices
 from napari_construct.data.tiff import read_tiff
 from napari_construct.exceptions import DatasetError, InputError
+from napari_construct.reading.marks import has_mark
+from napari_construct.reading.names import normal, shown
 from napari_construct.types import PathLike
 
 _NAMES: Final = {"jpeg": "JPEG", "jpeg2000": "JPEG 2000", "webp": "WebP"}
@@ -44,6 +46,8 @@ def read_mask(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uin
         instead of indices, or with values that do not fit 0 to 255.
     """
     path = Path(path)
+    if is_zarr(path):
+        raise InputError(f"{path}: expected a mask, got an OME-Zarr folder; save the mask as PNG or TIFF")
     kind = image_format(path)
     if kind in LOSSY:
         raise InputError(
@@ -92,11 +96,14 @@ class Pairs:
         Image and mask.
     images_alone, masks_alone : tuple of Path
         Files without a partner.
+    left_out : tuple of str
+        A sentence for each kind of file that is neither.
     """
 
     pairs: tuple[tuple[Path, Path], ...]
     images_alone: tuple[Path, ...] = ()
     masks_alone: tuple[Path, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[tuple[Path, Path]]:
         return iter(self.pairs)
@@ -106,29 +113,30 @@ class Pairs:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """One sentence for each kind of file without a partner, naming all of them."""
+        """One sentence for each kind of file without a partner, naming all of them, and for other files."""
         sentences = []
         for paths, what, lacks in (
             (self.images_alone, "image", "a mask"),
             (self.masks_alone, "mask", "an image"),
         ):
             if paths:
-                names = ", ".join(p.name for p in paths)
+                names = ", ".join(shown(p.name) for p in paths)
                 sentences.append(
                     f"{len(paths)} {what}(s) without {lacks} of the same name are left out: {names}"
                 )
-        return tuple(sentences)
+        return (*sentences, *self.left_out)
 
 
 def pair_by_stem(images_dir: PathLike, masks_dir: PathLike) -> Pairs:
-    """Match the files of two folders by their names without suffix.
+    """Match the files of two folders by their names without suffix, composed or decomposed letters alike.
 
     Raises
     ------
     DatasetError
         If a folder is missing, two files of one folder share a stem, or nothing matches.
     """
-    images, masks = (_by_stem(Path(d)) for d in (images_dir, masks_dir))
+    images, beside_images = _by_stem(Path(images_dir), is_result=has_mark)
+    masks, beside_masks = _by_stem(Path(masks_dir), is_result=lambda _: False)  # our own masks can be scored
     both = [stem for stem in images if stem in masks]
     if not both:
         raise DatasetError(
@@ -139,6 +147,7 @@ def pair_by_stem(images_dir: PathLike, masks_dir: PathLike) -> Pairs:
         tuple((images[stem], masks[stem]) for stem in both),
         tuple(path for stem, path in images.items() if stem not in masks),
         tuple(path for stem, path in masks.items() if stem not in images),
+        beside_images + beside_masks,
     )
 
 
@@ -172,16 +181,18 @@ def find_pairs(
     )
 
 
-def _by_stem(folder: Path) -> dict[str, Path]:
+def _by_stem(folder: Path, is_result: Callable[[Path], bool]) -> tuple[dict[str, Path], tuple[str, ...]]:
+    """Images by name, and sentences on what is left out."""
     if not folder.is_dir():
         raise DatasetError(f"{folder}: expected a folder of images, found none; check the path")
     found: dict[str, Path] = {}
-    for path in list_images(folder):
-        stem = path.stem.removesuffix(".ome")
+    listing = list_folder(folder, is_result=is_result)
+    for path in listing.images:
+        stem = normal(path.stem.removesuffix(".ome"))
         if stem in found:
             raise DatasetError(
                 f"{folder}: expected one file per name, got {found[stem].name} and {path.name}; "
                 "remove one of them"
             )
         found[stem] = path
-    return found
+    return found, listing.notices

@@ -7,6 +7,7 @@ from pathlib import Path
 from napari_construct.data.formats import image_format
 from napari_construct.data.images import ImageFile, read_image
 from napari_construct.data.limits import MAX_PIXELS
+from napari_construct.data.listing import is_zarr
 from napari_construct.data.rgb import as_shown
 from napari_construct.data.tiff import MAX_PLANES, planes_of_tiff, read_tiff
 from napari_construct.exceptions import InputError
@@ -26,7 +27,7 @@ def count_planes(path: PathLike) -> int:
         If there is no such file, it is no image, damaged, or says that it has absurdly many planes.
     """
     path = Path(path)
-    return planes_of_tiff(path) if image_format(path) == "tiff" else 1
+    return 1 if is_zarr(path) or image_format(path) != "tiff" else planes_of_tiff(path)
 
 
 def read_plane(path: PathLike, index: int, *, max_pixels: int = MAX_PIXELS) -> ImageFile:

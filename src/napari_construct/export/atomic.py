@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
+from typing import Final
 
 from napari_construct.exceptions import ConstructError
 from napari_construct.types import PathLike
+
+_END: Final = ".part"
 
 
 @contextmanager
@@ -25,7 +31,7 @@ def atomic(path: PathLike) -> Iterator[Path]:
         If the system refuses to write, with its reason.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    temporary = path.with_name(f"{_start(path)}{secrets.token_hex(4)}{_END}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -34,13 +40,39 @@ def atomic(path: PathLike) -> Iterator[Path]:
         if os.name == "posix":
             _sync(path.parent)  # the new name survives a power cut
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise ConstructError(
-            f"{path}: cannot be written ({reason}); free some space or choose another folder"
-        ) from error
+        raise unwritable(path, error) from error
     finally:
         with suppress(OSError):  # on a broken disk the first error is the one to show
             temporary.unlink(missing_ok=True)
+
+
+def remove_partials(path: PathLike) -> None:
+    """Remove temporary files of killed runs for ``path``; call it only where no other run writes there."""
+    path = Path(path)
+    for start in (_start(path), f".{path.name}."):  # the second is of earlier versions
+        for partial in path.parent.glob(f"{escape(start)}*{_END}"):
+            with suppress(OSError):
+                partial.unlink()
+
+
+def unwritable(path: PathLike, error: OSError) -> ConstructError:
+    """The error for what the system refuses to write, with what helps."""
+    reason = error.strerror or str(error)
+    if error.errno == errno.ENAMETOOLONG:
+        remedy = "give the image and the folders shorter names"
+    elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        remedy = "check the permissions or choose another folder"
+    elif error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+        remedy = "choose another folder or name"
+    else:
+        remedy = "free some space or choose another folder"
+    return ConstructError(f"{path}: cannot be written ({reason}); {remedy}")
+
+
+def _start(path: Path) -> str:
+    # not the name itself: with more around it, a long name would be too long
+    name = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]
+    return f".napari-construct-{name}-"
 
 
 def _sync(path: Path) -> None:

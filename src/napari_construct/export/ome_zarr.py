@@ -17,9 +17,12 @@ import zarr
 from numpy.typing import NDArray
 
 from napari_construct.classes import ClassTable
-from napari_construct.exceptions import ConstructError, InputError
-from napari_construct.export.own_files import SOFTWARE, move_over, refuse_others
+from napari_construct.exceptions import InputError
+from napari_construct.export.atomic import unwritable
+from napari_construct.export.own_files import move_over, refuse_others
 from napari_construct.export.tiff import check_labels
+from napari_construct.reading.marks import SOFTWARE
+from napari_construct.reading.names import shown
 from napari_construct.types import PathLike
 
 VERSION: Final = "0.5"
@@ -71,11 +74,11 @@ def write_ome_zarr(
         )
     path = Path(path)
     refuse_others([path])
-    hidden = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    hidden = path.with_name(f".napari-construct-{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         root: Any = zarr.open_group(hidden, mode="w", zarr_format=3)
-        levels = _write_levels(root, np.moveaxis(image, 2, 0), "cyx", path.name, mpp, averaged=True)
+        levels = _write_levels(root, np.moveaxis(image, 2, 0), "cyx", shown(path.name), mpp, averaged=True)
         root.attrs["ome"] = {**levels, "omero": _display(), "_creator": {"name": SOFTWARE}}
         group = root.create_group("labels")
         group.attrs["ome"] = {"version": VERSION, "labels": [LABELS]}
@@ -84,9 +87,7 @@ def write_ome_zarr(
         mask.attrs["ome"] = {**levels, "image-label": _image_label(classes)}
         move_over(hidden, path)
     except OSError as error:
-        raise ConstructError(
-            f"{path}: cannot be written ({error.strerror or error}); free some space or choose another folder"
-        ) from error
+        raise unwritable(path, error) from error
     finally:
         with suppress(OSError):
             shutil.rmtree(hidden, ignore_errors=True)

@@ -12,8 +12,8 @@ from PIL.PngImagePlugin import PngInfo
 from napari_construct.classes import ClassTable
 from napari_construct.exceptions import InputError
 from napari_construct.export.atomic import atomic
-from napari_construct.export.own_files import SOFTWARE
 from napari_construct.export.tiff import check_labels
+from napari_construct.reading.marks import SOFTWARE
 from napari_construct.types import PathLike, RGBImage
 
 _BAND: Final = 256
@@ -71,7 +71,12 @@ def write_overlay(
 ) -> None:
     """Write :func:`overlay` as PNG, atomically."""
     picture = Image.fromarray(overlay(image, labels, classes, opacity))
-    made_by = PngInfo()
-    made_by.add_text("Software", SOFTWARE)
     with atomic(path) as temporary:
-        picture.save(temporary, format="PNG", pnginfo=made_by)
+        picture.save(temporary, format="PNG", pnginfo=png_mark())
+
+
+def png_mark() -> PngInfo:
+    """The text of a PNG by which napari-construct knows its own pictures."""
+    mark = PngInfo()
+    mark.add_text("Software", SOFTWARE)
+    return mark

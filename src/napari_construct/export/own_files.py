@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from napari_construct.exceptions import ConfigurationError, InputError
+from napari_construct.reading.marks import SOFTWARE, has_mark
+from napari_construct.reading.places import is_folder
 from napari_construct.reading.regular import open_regular
-from napari_construct.reading.tiff_file import open_tiff
 
-SOFTWARE: Final = "napari-construct"
 RECORD_FORMAT: Final = "napari-construct result"
 LEDGER_FORMAT: Final = "napari-construct batch"
 TABLE_COLUMNS: Final = ("item", "state", "error", "seconds")
@@ -45,7 +45,7 @@ def refuse_others(targets: Iterable[Path], *, overwrite: bool = False) -> None:
         If there is such a file; the first one is named.
     """
     others = [path for path in targets if os.path.lexists(path) and not is_own(path)]
-    folders = [path for path in others if path.is_dir()]
+    folders = [path for path in others if is_folder(path)]
     if folders:
         raise ConfigurationError(
             f"{_listed(folders)}: expected a free name or an earlier result of napari-construct, got a "
@@ -62,13 +62,13 @@ def refuse_others(targets: Iterable[Path], *, overwrite: bool = False) -> None:
 
 def is_own(path: Path) -> bool:
     """Whether napari-construct made a file or folder; unreadable ones count as not."""
-    if path.is_dir():
+    if is_folder(path):
         return _is_own_zarr(path)
     suffix = path.suffix.lower()
     if suffix in {".tif", ".tiff"}:
-        return _is_own_tiff(path)
+        return has_mark(path)  # whatever rewrites the file puts its own name there
     if suffix == ".png":
-        return f"tEXtSoftware\0{SOFTWARE}".encode("latin-1") in _head(path) or _is_in_record(path, "overlay")
+        return has_mark(path) or _is_in_record(path, "overlay")
     if suffix == ".json":
         return _is_own_record(path)
     if suffix == ".jsonl":
@@ -95,7 +95,7 @@ def move_over(made: Path, target: Path) -> None:
         return
     refuse_others([target])
     # aside first: a kill while it is deleted leaves no half of it at its place
-    old = made.with_name(f".{target.name}.{secrets.token_hex(4)}.old.part")
+    old = made.with_name(f".napari-construct-{secrets.token_hex(4)}.old.part")
     target.replace(old)
     made.replace(target)
     if old.is_symlink():
@@ -205,15 +205,6 @@ def _is_in_record(path: Path, kind: str) -> bool:
         return False
     files = read_record(beside).get("files")
     return isinstance(files, dict) and files.get(kind) == path.name
-
-
-def _is_own_tiff(path: Path) -> bool:
-    # whatever rewrites the file puts its own name there
-    try:
-        with open_tiff(path) as file:
-            return bool(file.pages.first.software == SOFTWARE)
-    except InputError:
-        return False
 
 
 def _is_own_zarr(path: Path) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from napari_construct.classes import ClassTable
 from napari_construct.exceptions import InputError
 from napari_construct.export.atomic import atomic
-from napari_construct.export.own_files import SOFTWARE
+from napari_construct.reading.marks import SOFTWARE
 from napari_construct.types import PathLike
 
 _TILE: Final = 512

@@ -14,12 +14,12 @@ from napari_construct.types import PathLike
 
 def is_file(path: PathLike) -> bool:
     """Whether there is a regular file; links are followed."""
-    return stat.S_ISREG(_mode(path))
+    return stat.S_ISREG(mode_of(path))
 
 
 def is_folder(path: PathLike) -> bool:
     """Whether there is a folder; links are followed."""
-    return stat.S_ISDIR(_mode(path))
+    return stat.S_ISDIR(mode_of(path))
 
 
 def files_in(folder: PathLike) -> tuple[Path, ...]:
@@ -38,7 +38,8 @@ def size_of(path: PathLike) -> int:
         return 0
 
 
-def _mode(path: PathLike) -> int:
+def mode_of(path: PathLike) -> int:
+    """Kind and permissions of what a path leads to; 0 where the system does not tell."""
     try:
         return Path(path).stat().st_mode
     except (OSError, ValueError):  # ValueError: a NUL in the name

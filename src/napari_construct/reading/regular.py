@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
 from typing import BinaryIO
 
 from napari_construct.exceptions import InputError
+from napari_construct.reading.places import is_folder
 from napari_construct.types import PathLike
 
 
@@ -34,9 +36,10 @@ def open_regular(path: PathLike, what: str = "an image file") -> BinaryIO:
         reason = "a link to nothing" if path.is_symlink() else "nothing there"
         raise InputError(f"{path}: expected {what}, found {reason}; check the path") from error
     except OSError as error:
-        if path.is_dir():  # Windows refuses to open folders
+        if is_folder(path):  # Windows refuses to open folders
             raise _folder(path, what) from error
-        raise InputError(f"{path}: cannot be opened ({error.strerror}); check its permissions") from error
+        remedy = "shorten its name" if error.errno == errno.ENAMETOOLONG else "check its permissions"
+        raise InputError(f"{path}: cannot be opened ({error.strerror}); {remedy}") from error
     except ValueError as error:  # a NUL in the name
         raise InputError(f"{path!r}: expected {what}, got an impossible name ({error})") from error
     mode = os.fstat(descriptor).st_mode
@@ -49,4 +52,4 @@ def open_regular(path: PathLike, what: str = "an image file") -> BinaryIO:
 
 
 def _folder(path: Path, what: str) -> InputError:
-    return InputError(f"{path}: expected {what}, got a folder; name the files in it")
+    return InputError(f"{path}: expected {what}, got a folder; name a file in it")

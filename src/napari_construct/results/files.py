@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from napari_construct.classes import ClassTable
 from napari_construct.data.masks import read_mask
-from napari_construct.exceptions import ConfigurationError, ConstructError
-from napari_construct.export.atomic import atomic
+from napari_construct.exceptions import ConfigurationError
+from napari_construct.export.atomic import atomic, unwritable
 from napari_construct.export.ome_zarr import write_ome_zarr
 from napari_construct.export.overlay import write_overlay
-from napari_construct.export.own_files import RECORD_FORMAT, SOFTWARE, move_over, refuse_others
+from napari_construct.export.own_files import RECORD_FORMAT, move_over, refuse_others
 from napari_construct.export.record import write_record
 from napari_construct.export.tiff import write_cams, write_mask
+from napari_construct.reading.marks import SOFTWARE
 from napari_construct.types import RGBImage
 
 if TYPE_CHECKING:
@@ -159,10 +160,7 @@ def write_files(
         finally:
             shutil.rmtree(hidden, ignore_errors=True)
     except OSError as error:
-        raise ConstructError(
-            f"{folder}: cannot be written to ({error.strerror or error}); "
-            "free some space or choose another folder"
-        ) from error
+        raise unwritable(folder, error) from error
 
 
 def _check_content(kinds: Collection[str], result: Segmentation, image: RGBImage | None) -> None:

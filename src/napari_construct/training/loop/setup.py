@@ -13,6 +13,7 @@ from napari_construct.encoders.catalogue.lookup import encoder_hash
 from napari_construct.encoders.protocol import Encoder, freeze
 from napari_construct.events import EpochDone, Notice, Steps
 from napari_construct.exceptions import ConfigurationError
+from napari_construct.export.atomic import remove_partials
 from napari_construct.inference.activation.devices import resolve_device
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.models.checkpoints.checkpoint import (
@@ -35,7 +36,6 @@ from napari_construct.training.loop.preparation import (
 from napari_construct.training.loop.state import (
     load_state,
     present_identity,
-    remove_partials,
     save_state,
     state_path,
 )

@@ -123,12 +123,6 @@ def present_identity(stored: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def remove_partials(path: Path) -> None:
-    """Remove partial files of killed runs for ``path``; call only for own files."""
-    for partial in path.parent.glob(f".{path.name}*.part"):
-        partial.unlink(missing_ok=True)
-
-
 def _compare(path: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     old, new = _flat(stored), _flat(wanted)
     for name in sorted(old.keys() | new.keys()):

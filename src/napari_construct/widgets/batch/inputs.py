@@ -11,6 +11,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QGridLayout, QVBoxLayout, QWidget
 
 from napari_construct.batch.ledger import Entry
+from napari_construct.data.listing import IMAGE_SUFFIXES
 from napari_construct.widgets.batch.item_table import ItemTable
 from napari_construct.widgets.batch.job import LayerInput, layer_input
 from napari_construct.widgets.fields.controls import button
@@ -106,7 +107,7 @@ class BatchInputs(QWidget):
         self.valueChanged.emit()
 
     def _ask_files(self, *_: object) -> None:
-        kinds = "Images (*.png *.jpg *.jpeg *.bmp *.tif *.tiff *.svs);;All files (*)"
+        kinds = f"Images ({' '.join(sorted(f'*{suffix}' for suffix in IMAGE_SUFFIXES))});;All files (*)"
         paths, _ = QFileDialog.getOpenFileNames(self, "Add images", "", kinds)
         self.addPaths(paths)
 

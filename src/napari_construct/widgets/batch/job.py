@@ -16,6 +16,7 @@ from napari_construct.batch.ledger import Entry
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.data.images import ImageFile
 from napari_construct.events import Event, Steps
+from napari_construct.reading.names import found_as
 from napari_construct.reading.places import is_file
 from napari_construct.results.areas import class_pixels
 from napari_construct.widgets.files.stored import placement
@@ -99,17 +100,18 @@ def batch_job(request: BatchRequest) -> Steps[BatchOutcome]:
     yield Event("loading the model", 0, 1)
     predictor = request.get_predictor()
     from napari_construct.batch.runner import run_batch_steps
-    from napari_construct.batch.sources import find_sources
+    from napari_construct.batch.sources import Found, announced, look_for_sources
 
     yield Event("looking for images", 0, 1)
     paths = [one for one in request.inputs if isinstance(one, Path)]
     layers = [one for one in request.inputs if isinstance(one, LayerInput)]
-    sources = list(find_sources(paths)) if paths else []
+    files = look_for_sources(paths, output=request.output) if paths else Found(())
+    sources = list(files.sources)
     for one in layers:
         sources += _sources(one, settings.segment.mpp, {source.stack or source.stem for source in sources})
     found = tuple((source.key, source.stem) for source in sources)
     yield SourcesFound("looking for images", 1, 1, items=found)
-    report = yield from run_batch_steps(
+    steps = run_batch_steps(
         sources,
         predictor,
         settings,
@@ -117,6 +119,7 @@ def batch_job(request: BatchRequest) -> Steps[BatchOutcome]:
         restart=request.restart,
         overwrite=request.overwrite,
     )
+    report = yield from announced(files.notices, steps)
     yield Event("making the layers", 0, 1)
     made = [_layer(one, report, predictor) for one in layers] if "mask" in settings.outputs else []
     return BatchOutcome(report, tuple(layer for layer in made if layer is not None))
@@ -179,9 +182,9 @@ def _layer(given: LayerInput, report: BatchReport, predictor: Predictor) -> Labe
 def place_of(key: str) -> tuple[Path, int]:
     """File and plane of a key of the ledger; a name may hold a # itself."""
     path, _, plane = key.rpartition("#")
-    if path and plane.isdigit() and not is_file(key):
-        return Path(path), int(plane)
-    return Path(key), 0
+    if path and plane.isdigit() and not is_file(found_as(key)):
+        return found_as(path), int(plane)
+    return found_as(key), 0
 
 
 def open_job(entry: Entry, output: Path) -> Steps[list[Layer]]:

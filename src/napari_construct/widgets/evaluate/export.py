@@ -19,6 +19,7 @@ def export(scored: Scored, path: Path) -> None:
     """
     from napari_construct.export.atomic import atomic
     from napari_construct.export.record import write_record
+    from napari_construct.reading.names import encodable
 
     kind = path.suffix.lower()
     if kind == ".json":
@@ -26,7 +27,7 @@ def export(scored: Scored, path: Path) -> None:
     elif kind in (".csv", ".html"):
         text = scored.to_csv() if kind == ".csv" else page(scored)
         with atomic(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+            temporary.write_text(encodable(text), encoding="utf-8")
     else:
         raise ConfigurationError(
             f"{path.name}: expected the suffix .json, .csv or .html, got {kind or 'none'}; add one of them"

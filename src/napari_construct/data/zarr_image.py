@@ -1,0 +1,238 @@
+"""OME-Zarr images of a local folder: level 0 of the first multiscale image, versions 0.1 to 0.5.
+
+Specification: ngff.openmicroscopy.org. Only the metadata of the image's own group are followed; what they say
+of sizes is checked before anything is decoded.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from napari_construct.data.limits import DECODER_ERRORS, check_size, damaged
+from napari_construct.data.resolution import plausible
+from napari_construct.exceptions import InputError
+from napari_construct.reading.places import is_folder
+
+_ERRORS: Final = (*DECODER_ERRORS, AttributeError, AssertionError)
+_METADATA: Final = ("zarr.json", ".zgroup", ".zattrs", ".zarray", ".zmetadata")
+_LONGEST_METADATA: Final = 2**22
+_BYTES_PER_PIXEL: Final = 6  # RGB of 16 bits
+_MOST_FILES: Final = 1_000_000
+_UNITS: Final = {
+    "angstrom": 1e-4,
+    "picometer": 1e-6,
+    "nanometer": 1e-3,
+    "micrometer": 1.0,
+    "millimeter": 1e3,
+    "centimeter": 1e4,
+    "meter": 1e6,
+    "inch": 25400.0,
+}
+"""Micrometres per unit, by the names of UDUNITS-2 that the specification asks for."""
+_RED_GREEN_BLUE: Final = ["FF0000", "00FF00", "0000FF"]
+
+
+class ZarrPlane(NamedTuple):
+    """The pixels as stored: (h, w) or (h, w, c), with what else is known of them."""
+
+    array: NDArray[Any]
+    mpp: float | None
+    notices: tuple[str, ...]
+
+
+def read_zarr(path: Path, max_pixels: int) -> ZarrPlane:
+    """Level 0 of an OME-Zarr image with one channel or three.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    max_pixels : int
+        Larger images are refused before anything is decoded.
+
+    Raises
+    ------
+    InputError
+        If it is damaged, too large, a stack, fluorescence, a plate, labels, or no image.
+    """
+    try:
+        _check_files(path)
+        group: Any = zarr.open(str(path), mode="r")
+        if not isinstance(group, zarr.Group):
+            raise _refused(path, "a Zarr array without OME metadata")
+        about = _ome(group)
+        if "bioformats2raw.layout" in about or "bioformats2raw.layout" in group.attrs:
+            return _first_series(path, max_pixels)
+        return _image(path, group, about, max_pixels)
+    except InputError:
+        raise
+    except _ERRORS as error:
+        raise damaged(path, error) from error
+
+
+def _ome(group: Any) -> Mapping[str, Any]:
+    attributes = dict(group.attrs)
+    about = attributes.get("ome", attributes)  # 0.5 has a place of its own
+    return about if isinstance(about, Mapping) else {}
+
+
+def _first_series(path: Path, max_pixels: int) -> ZarrPlane:
+    """The one image of a container as Bio-Formats writes it."""
+    if (path / "1").is_dir() or not (path / "0").is_dir():
+        raise InputError(
+            f"{path}: expected one OME-Zarr image, got a container of several; name one of them, for "
+            f"example {path / '0'}"
+        )
+    return read_zarr(path / "0", max_pixels)
+
+
+def _image(path: Path, group: Any, about: Mapping[str, Any], max_pixels: int) -> ZarrPlane:
+    if "plate" in about or "well" in about:
+        what = "a plate of wells" if "plate" in about else "a well of several fields"
+        example = path / ("A/1/0" if "plate" in about else "0")
+        raise InputError(
+            f"{path}: expected one OME-Zarr image, got {what}; name the folder of one field, "
+            f"such as {example}"
+        )
+    if "image-label" in about:
+        raise _refused(path, "labels")
+    images = about.get("multiscales")
+    if not images:
+        raise _refused(path, "labels only" if "labels" in about or is_folder(path / "labels") else "no image")
+    image = images[0]
+    level = image["datasets"][0]
+    array = _array(path, group, str(level["path"]))
+    axes, units = _axes(image, array.ndim)
+    _check_shape(path, array, axes, max_pixels)
+    _check_chunks(path / str(level["path"]), array, max_pixels)
+    pixels = np.asarray(array[tuple(0 if a in "tz" else slice(None) for a in axes)])
+    kept = [a for a in axes if a not in "tz"]
+    order = [kept.index(a) for a in "yx"] + ([kept.index("c")] if "c" in kept else [])
+    mpp, notices = _mpp(path, image, level, axes, units)
+    notices += _notices(path, about, array.shape[axes.index("c")] if "c" in axes else 1, len(images))
+    return ZarrPlane(pixels.transpose(order), mpp, notices)
+
+
+def _refused(path: Path, got: str) -> InputError:
+    return InputError(
+        f"{path}: expected an OME-Zarr image (multiscales in its metadata), got {got}; save the image as "
+        "OME-Zarr, TIFF or PNG"
+    )
+
+
+def _array(path: Path, group: Any, name: str) -> Any:
+    parts = name.split("/")
+    if any(part in ("", ".", "..") for part in parts) or "\\" in name:
+        raise damaged(path, f"level 0 lies at {name[:80]!r}, outside of the image")
+    for count in range(1, len(parts) + 1):
+        _check_files(path.joinpath(*parts[:count]))
+    array = group[name]
+    if not isinstance(array, zarr.Array):
+        raise damaged(path, f"level 0, {name[:80]}, is no array")
+    return array
+
+
+def _axes(image: Mapping[str, Any], dimensions: int) -> tuple[str, list[str]]:
+    """A letter and the unit of each axis."""
+    stored = image.get("axes", "tczyx" if dimensions == 5 else "")  # 0.1 and 0.2 have these five alone
+    rows = [a if isinstance(a, Mapping) else {"name": a} for a in stored]
+    names = [str(row["name"]).lower() for row in rows]
+    if len(names) != dimensions or len(set(names)) != len(names) or not {"y", "x"} <= set(names):
+        raise ValueError(f"axes {', '.join(names)[:80] or 'not named'} for an array of {dimensions}")
+    letters = "".join(name if name in ("t", "c", "z", "y", "x") else "?" for name in names)
+    return letters, [str(row.get("unit", "")).lower() for row in rows]
+
+
+def _check_shape(path: Path, array: Any, axes: str, max_pixels: int) -> None:
+    sizes = dict(zip(axes, array.shape, strict=True))
+    planes = [a for a in axes if a not in "cyx" and sizes[a] != 1]
+    if planes or "?" in axes:
+        raise InputError(
+            f"{path}: expected one plane (rows, columns and colour), got axes {axes} of shape {array.shape}; "
+            "save one plane as its own image"
+        )
+    channels = sizes.get("c", 1)
+    if channels not in (1, 3) and not (channels == 4 and axes[-1] == "c"):
+        raise InputError(
+            f"{path}: expected 1 channel, or red, green and blue, got {channels} channels; save one channel, "
+            "or three as RGB"
+        )
+    check_size(path, sizes["y"], sizes["x"], max_pixels)
+    size = math.prod(array.shape) * array.dtype.itemsize
+    if size > _BYTES_PER_PIXEL * max_pixels:
+        raise InputError(
+            f"{path}: expected at most {_BYTES_PER_PIXEL * max_pixels:,} bytes of pixels, got {size:,} "
+            f"({array.dtype}); save the image as uint8"
+        )
+
+
+def _check_chunks(folder: Path, array: Any, max_pixels: int) -> None:
+    """Refuse chunks that take more memory than the image may, and chunks that are no files."""
+    bound = 4 * max_pixels
+    for shape in (array.chunks, array.shards or ()):
+        if int(np.prod(shape, dtype=object)) > bound:
+            raise ValueError(f"chunks of shape {tuple(shape)}")
+    if array.dtype.kind not in "uif" or array.dtype.itemsize > 8:
+        raise ValueError(f"pixels of type {array.dtype}")
+    waiting, count = [folder], 0
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                count += 1
+                mode = entry.stat().st_mode  # reading a pipe would never end
+                if stat.S_ISDIR(mode) and not entry.is_symlink():
+                    waiting.append(Path(entry.path))
+                elif not stat.S_ISREG(mode) or count > _MOST_FILES:
+                    raise ValueError(f"{entry.name[:80]} is no file of pixels")
+
+
+def _check_files(path: Path) -> None:
+    """Refuse metadata that are no files, or longer than any image's."""
+    for name in _METADATA:
+        file = path / name
+        if os.path.lexists(file):
+            found = file.stat()
+            if not stat.S_ISREG(found.st_mode) or found.st_size > _LONGEST_METADATA:
+                raise ValueError(f"{name} is no file of metadata of at most 4 MB")
+
+
+def _mpp(
+    path: Path, image: Mapping[str, Any], level: Mapping[str, Any], axes: str, units: list[str]
+) -> tuple[float | None, tuple[str, ...]]:
+    """Micrometres per pixel along x, from the scales of the level and of the image."""
+    sides = {}
+    for axis in "yx":
+        i = axes.index(axis)
+        steps = [s for place in (level, image) for s in place.get("coordinateTransformations") or ()]
+        scales = [
+            float(step["scale"][i]) for step in steps if step.get("type") == "scale" and "scale" in step
+        ]
+        unit = _UNITS.get(units[i].replace("metre", "meter"), 0.0) if scales else 0.0
+        sides[axis] = unit * math.prod(scales)
+    mpp = plausible(sides["x"])
+    if mpp is not None and abs(sides["y"] / mpp - 1) > 0.01:
+        return mpp, (
+            f"{path.name}: pixels of {mpp:.4g} x {sides['y']:.4g} um are not square; the width is taken",
+        )
+    return mpp, ()
+
+
+def _notices(path: Path, about: Mapping[str, Any], channels: int, images: int) -> tuple[str, ...]:
+    notices = []
+    if images > 1:
+        notices.append(f"{path.name}: the folder holds {images - 1} more image(s); only the first is read")
+    display = about.get("omero")
+    shown = display.get("channels", ()) if isinstance(display, Mapping) else ()
+    colours = [str(channel.get("color", "")).upper() for channel in shown]
+    if channels == 3 and colours != _RED_GREEN_BLUE:
+        notices.append(f"{path.name}: the three channels are read as red, green and blue")
+    return tuple(notices)
