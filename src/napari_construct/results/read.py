@@ -14,6 +14,7 @@ import tifffile
 from napari_construct.classes import ClassTable, hex_of
 from napari_construct.data.masks import read_mask
 from napari_construct.exceptions import ConfigurationError, InputError
+from napari_construct.export.digests import is_unchanged
 from napari_construct.export.own_files import has_tissue_labels, read_record, record_path
 from napari_construct.results.result import StoredResult
 from napari_construct.types import PathLike, ShortRepr
@@ -21,6 +22,7 @@ from napari_construct.types import PathLike, ShortRepr
 Read: TypeAlias = Callable[[Path], StoredResult]
 
 _DAMAGED = (KeyError, IndexError, TypeError, AttributeError, OSError, ValueError, tifffile.TiffFileError)
+_ATTEMPTS = 5
 
 
 def load_result(path: PathLike, name: str | None = None) -> StoredResult:
@@ -79,23 +81,49 @@ def read_from_record(path: Path) -> StoredResult:
     InputError
         If a file is missing or is not what the record says.
     """
+    return _undisturbed(_from_record, path)
+
+
+def _from_record(path: Path) -> StoredResult:
     record = read_record(path)
     try:
         files, colours = record["files"], dict(record["colours"])
         table = ClassTable.from_names(tuple(colours), palette=tuple(colours.values()))
-        if "mask" in files:
-            labels = _labels(path.parent / Path(files["mask"]).name)
-        else:
-            labels = _read_zarr(path.parent / Path(files["zarr"]).name).labels
-        cams = None
-        if "cams" in files:
-            maps = np.asarray(tifffile.imread(path.parent / Path(files["cams"]).name), dtype=np.float32)
-            cams = maps.reshape(len(table), *labels.shape)
-        return _stored(labels, table, record.get("input", {}).get("mpp"), record, cams)
+        kind = "mask" if "mask" in files else "zarr"
+        place = path.parent / Path(files[kind]).name
+        known = describes(record, kind, place) or not place.exists()
+        if known:
+            labels = _labels(place) if kind == "mask" else _read_zarr(place).labels
+            cams, record = _cams(path, record, (len(table), *labels.shape))
+            return _stored(labels, table, record.get("input", {}).get("mpp"), record, cams)
     except (*_DAMAGED, ConfigurationError) as error:
         raise InputError(
             f"{path}: expected the record of a segmentation with its files, got {error!r}; segment again"
         ) from error
+    return _without_record(path, kind, place)
+
+
+def _cams(path: Path, record: dict[str, Any], shape: tuple[int, ...]) -> tuple[Any, dict[str, Any]]:
+    """The CAMs that a record describes, if it does, and the record, with a notice if they were changed."""
+    if "cams" not in record["files"]:
+        return None, record
+    place = path.parent / Path(record["files"]["cams"]).name
+    if place.exists() and not describes(record, "cams", place):
+        return None, _noting(record, _changed(place, path, "it is left out"))
+    return np.asarray(tifffile.imread(place), dtype=np.float32).reshape(shape), record
+
+
+def _without_record(record: Path, kind: str, place: Path) -> StoredResult:
+    """A mask that a record does not describe, with the classes that it names itself."""
+    if kind == "zarr":
+        return _read_zarr(place)  # finds for itself that this is not its record
+    if _description(place) is None:
+        raise InputError(
+            f"{place}: expected the mask that {record.name} describes, got one that was changed since and "
+            'names no classes itself; segment again, or, if you edited it, remove "sha256" from '
+            f"{record.name}"
+        )
+    return read_from_mask(place)
 
 
 def read_from_mask(path: Path) -> StoredResult:
@@ -106,11 +134,15 @@ def read_from_mask(path: Path) -> StoredResult:
     InputError
         If napari-construct did not write the mask.
     """
+    return _undisturbed(_from_mask, path)
+
+
+def _from_mask(path: Path) -> StoredResult:
     found = _description(path)
     if found is None:
         raise InputError(f"{path}: expected a mask with its classes in the description, got another TIFF")
     names, mpp, palette = found
-    record = _record_beside(path)
+    record = _record_beside(path, "mask")
     colours = record.get("colours", {})
     given = [str(colours.get(n) or palette.get(i, "")) for i, n in enumerate(names, start=1)]
     table = ClassTable.from_names(names, palette=given) if all(given) else ClassTable.from_names(names)
@@ -163,7 +195,7 @@ def open_zarr(path: Path) -> ZarrResult:
             labels=tuple(group[level["path"]] for level in mask["datasets"]),
             classes=ClassTable.from_names(names, palette=colours),
             mpp=image["datasets"][0]["coordinateTransformations"][0]["scale"][-1] if known else None,
-            record=_record_beside(path),
+            record=_record_beside(path, "zarr"),
         )
     except (*_DAMAGED, ConfigurationError) as error:
         raise InputError(
@@ -174,6 +206,23 @@ def open_zarr(path: Path) -> ZarrResult:
 def _read_zarr(path: Path) -> StoredResult:
     found = open_zarr(path)
     return _stored(found.labels[0][:], found.classes, found.mpp, found.record)
+
+
+def _undisturbed(read: Callable[[Path], StoredResult], path: Path) -> StoredResult:
+    """Read a record or mask; again, if a run replaced it meanwhile, as it is opened more than once."""
+    for _ in range(_ATTEMPTS):
+        before, found = _identity(path), read(path)
+        if _identity(path) == before:
+            return found
+    raise InputError(f"{path}: expected a result, got one that is being replaced; wait until the run ends")
+
+
+def _identity(path: Path) -> tuple[int, ...] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _stored(
@@ -226,13 +275,41 @@ def _is_record(path: Path) -> bool:
         return False
 
 
-def _record_beside(path: Path) -> dict[str, Any]:
-    """What is known of a mask; nothing where the record is missing or damaged: the mask is good without."""
+def describes(record: Mapping[str, Any], kind: str, path: Path) -> bool:
+    """Whether a record is of the file at ``path``, as far as it can tell.
+
+    It tells by size and SHA-256, which records of earlier versions lack: those are believed.
+    """
+    sizes, hashes = record.get("sizes"), record.get("sha256")
+    if hashes is None:
+        return True
+    try:
+        return is_unchanged(path, int(sizes[kind]), str(hashes[kind]))  # type: ignore[index]
+    except (TypeError, ValueError, KeyError):
+        return False
+
+
+def _record_beside(path: Path, kind: str) -> dict[str, Any]:
+    """What is known of a mask; nothing where the record is missing or damaged: the mask is good without.
+
+    A record of another mask, or of this one before it was changed, leaves a notice only.
+    """
     beside = record_path(path)
     try:
-        return read_record(beside) if beside.is_file() else {}
+        record = read_record(beside) if beside.is_file() else {}
     except InputError:
         return {}
+    if not record or describes(record, kind, path):
+        return record
+    return _noting({}, _changed(path, beside, "classes are those that it names itself, without the record"))
+
+
+def _changed(path: Path, record: Path, what: str) -> str:
+    return f"{path.name} is not as {record.name} describes it (edited, or of another run): {what}"
+
+
+def _noting(record: Mapping[str, Any], notice: str) -> dict[str, Any]:
+    return {**record, "notices": [*record.get("notices", ()), notice]}
 
 
 def _description(path: Path) -> tuple[tuple[str, ...], float | None, dict[int, str]] | None:
