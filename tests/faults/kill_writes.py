@@ -5,8 +5,8 @@ the other order. A file that is read with the classes of the other result says t
 
     python kill_writes.py FOLDER TRIES SEED
 
-prints a JSON object: how often the result was whole after the kill, lay there without its record, or was gone,
-and how often it was wrong.
+prints a JSON object: how often the result was whole after the kill, lay there without its record, or was
+gone, and how often it was wrong.
 """
 
 from __future__ import annotations

@@ -5,19 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from napari_construct.batch.ledger import Entry, Ledger
+from napari_construct.batch.ledger import MAX_ERROR, Entry, Header, Ledger
+from napari_construct.batch.resume import Earlier, earlier_result, set_aside
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.batch.sources import Source
 from napari_construct.classes import ClassTable
 from napari_construct.events import Event, Notice, Steps, of_image
 from napari_construct.exceptions import ConfigurationError, ConstructError
-from napari_construct.export.atomic import atomic
-from napari_construct.export.own_files import TABLE_COLUMNS, refuse_others
+from napari_construct.export.atomic import atomic, remove_partials
+from napari_construct.export.digests import digest
+from napari_construct.export.locks import locked_folder
+from napari_construct.export.own_files import LEDGER_FORMAT, TABLE_COLUMNS, refuse_others
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.decider import named_classes
 from napari_construct.inference.segment import segment_steps
@@ -151,38 +154,70 @@ def run_batch_steps(
     named_classes(settings.segment.classes, predictor.classes)
     predictor.check_device(settings.device)
     settings = settings.changed(segment=predictor.resolved(settings.segment))
-    header = {
+    header = Header(
+        format=LEDGER_FORMAT,
         # neither a model that was moved nor another device makes other results
-        "settings": settings.model_dump(mode="json", exclude={"model", "device"}),
-        "model": predictor.sha256 or predictor.name,
-    }
-    ledger = Ledger(output, header, restart=restart)
-    resumed = frozenset(s.key for s in sources if _still_good(ledger.entries.get(s.key), s, output))
-    waiting = [source for source in sources if source.key not in resumed]
-    targets = [path for s in waiting for path in result_paths(output, s.stem, settings.outputs).values()]
-    if "mask" in settings.outputs:
-        targets += _stack_paths(sources, output).values()
-    refuse_others([ledger.path, output / TABLE_NAME, *targets], overwrite=overwrite)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(
-            f"{output}: expected a folder that can be written to, got {error.strerror or error}; "
-            "choose another"
-        ) from error
-    with ledger:
-        for done, source in enumerate(sources):
-            if source.key in resumed:
-                continue
-            steps = _item(source, predictor, settings, output, ledger, (done, len(sources)), overwrite)
-            entry = yield from of_image(steps, source.stem)
-            ledger.set(entry)
-            yield ItemChanged("images", done + 1, len(sources), entry.name, entry)
-        entries = tuple(ledger.entries[source.key] for source in sources)
-    write_table(output / TABLE_NAME, entries, resumed, predictor.classes)
-    joined = _stacks(sources, entries, predictor, output, overwrite) if "mask" in settings.outputs else ()
-    stacks = dict(joined)
-    return BatchReport(entries, resumed, stacks, output)
+        settings=settings.model_dump(mode="json", exclude={"model", "device"}),
+        model=predictor.sha256 or predictor.name,
+        encoder=predictor.encoder_sha256,
+    )
+    with locked_folder(output):
+        ledger = Ledger(output, header, restart=restart)
+        earlier = {s.key: earlier_result(e, s, output) for s in sources if (e := ledger.entries.get(s.key))}
+        resumed = frozenset(key for key, found in earlier.items() if found.good)
+        waiting = [source for source in sources if source.key not in resumed]
+        damaged = {path for found in earlier.values() for path in found.damaged}
+        targets = {path for s in waiting for path in result_paths(output, s.stem, settings.outputs).values()}
+        if "mask" in settings.outputs:
+            targets |= set(_stack_paths(sources, output).values())
+        if not overwrite:
+            _refuse_edited(found for found in earlier.values() if not found.good)
+        refuse_others([ledger.path, output / TABLE_NAME, *sorted(targets - damaged)], overwrite=overwrite)
+        for path in [output / TABLE_NAME, *_stack_paths(sources, output).values()]:
+            remove_partials(path)
+        for text in _said(ledger, earlier):
+            yield Notice("images", 0, len(sources), text)
+        with ledger:
+            for done, source in enumerate(sources):
+                if source.key in resumed:
+                    continue
+                place = (done, len(sources))
+                found = earlier.get(source.key, Earlier())
+                steps = _item(source, predictor, settings, output, ledger, place, overwrite, found)
+                entry = yield from of_image(steps, source.stem)
+                ledger.set(entry)
+                yield ItemChanged("images", done + 1, len(sources), entry.name, entry)
+            entries = tuple(ledger.entries[source.key] for source in sources)
+        write_table(output / TABLE_NAME, entries, resumed, predictor.classes)
+        joined = _stacks(sources, entries, predictor, output, overwrite) if "mask" in settings.outputs else ()
+        return BatchReport(entries, resumed, dict(joined), output)
+
+
+def _said(ledger: Ledger, earlier: Mapping[str, Earlier]) -> Iterator[str]:
+    """What the user should know of the earlier run."""
+    if ledger.damaged:
+        yield (
+            f"{ledger.path.name}: {ledger.damaged} damaged line(s) are left out; their images are segmented "
+            "again"
+        )
+    for key, found in earlier.items():
+        entry = ledger.entries[key]
+        if found.good:
+            for path in found.edited:
+                yield f"{entry.name}: {path.name} was changed since it was written, and is kept as it is"
+        elif entry.state == "done":
+            yield f"{entry.name}: {found.why}; it is segmented again"
+
+
+def _refuse_edited(found: Iterable[Earlier]) -> None:
+    """Refuse to segment images again whose results somebody worked on."""
+    for one in found:
+        if one.edited:
+            raise ConfigurationError(
+                f"{one.edited[0]}: expected a file as it was written, got one that was changed since, of an "
+                f"image that must be segmented again ({one.why}); move the file away, choose another output "
+                "folder, or let batch replace it with --overwrite"
+            )
 
 
 def _check(sources: Sequence[Source]) -> None:
@@ -198,17 +233,6 @@ def _check(sources: Sequence[Source]) -> None:
             )
 
 
-def _still_good(entry: Entry | None, source: Source, output: Path) -> bool:
-    """Whether an earlier run did this image, the image is as it was, and its files are there."""
-    if entry is None or entry.state != "done":
-        return False
-    try:
-        same = entry.fingerprint == source.fingerprint()
-    except _FAILURES:
-        return False
-    return same and all((output / name).exists() for name in entry.files.values())
-
-
 def _item(
     source: Source,
     predictor: Predictor,
@@ -217,12 +241,15 @@ def _item(
     ledger: Ledger,
     place: tuple[int, int],
     overwrite: bool,
+    earlier: Earlier,
 ) -> Steps[Entry]:
     started = time.perf_counter()
     running = Entry(source.key, source.stem, "running")
     ledger.set(running)
     yield ItemChanged("images", *place, source.stem, running)
     try:
+        for path in earlier.damaged:
+            set_aside(path)
         fingerprint = source.fingerprint()
         image = source.read()
         for text in image.notices:
@@ -235,12 +262,13 @@ def _item(
         files = write_result(
             folder, stem, image.pixels, result, image.notices, settings.outputs, overwrite=overwrite
         )
+        digests = {kind: digest(path) for kind, path in files.items()}
     except _FAILURES as error:
         return Entry(
             source.key,
             source.stem,
             "failed",
-            error=_one_line(error),
+            error=_one_line(error)[:MAX_ERROR],
             seconds=time.perf_counter() - started,
         )
     return Entry(
@@ -251,6 +279,8 @@ def _item(
         areas=tuple(result.areas()),
         fingerprint=fingerprint,
         seconds=time.perf_counter() - started,
+        sizes={kind: found.size for kind, found in digests.items()},
+        sha256={kind: found.sha256 for kind, found in digests.items()},
     )
 
 

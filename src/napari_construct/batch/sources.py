@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_construct.batch.fingerprints import array_fingerprint, file_fingerprint
 from napari_construct.data.images import ImageFile, read_image
 from napari_construct.data.listing import list_images
 from napari_construct.data.stacks import count_planes, read_plane
 from napari_construct.exceptions import ConfigurationError, InputError
-from napari_construct.inference.decision.record import image_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Source:
     read : callable
         Reads the pixels, when the batch reaches the image. May raise any ``ConstructError``.
     fingerprint : callable
-        Changes when the image changes; must be fast.
+        Changes when the image or its pixel size changes.
     stack : str
         Stem of the stack that holds this plane; empty for a single image.
     plane, planes : int
@@ -97,8 +97,7 @@ def _without_suffix(name: str) -> str:
 
 def _of_file(path: Path, stem: str) -> list[Source]:
     def fingerprint() -> str:
-        found = path.stat()
-        return f"{found.st_size}-{found.st_mtime_ns}"
+        return file_fingerprint(path)
 
     try:
         planes = count_planes(path)
@@ -124,10 +123,10 @@ def _of_file(path: Path, stem: str) -> list[Source]:
 def array_source(
     name: str, read: Callable[[], ImageFile], *, stem: str, plane: int = 0, planes: int = 1
 ) -> Source:
-    """An image in memory, such as a plane of a napari layer; its fingerprint is that of its pixels."""
+    """An image in memory, such as a plane of a napari layer, known by its pixels and their size."""
 
     def fingerprint() -> str:
-        return image_hash(read().pixels)
+        return array_fingerprint(read())
 
     many = planes > 1
     return Source(

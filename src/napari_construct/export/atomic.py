@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 
 from napari_construct.exceptions import ConstructError
@@ -41,6 +42,14 @@ def atomic(path: PathLike) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # on a broken disk the first error is the one to show
             temporary.unlink(missing_ok=True)
+
+
+def remove_partials(path: PathLike) -> None:
+    """Remove temporary files of killed runs for ``path``; call it only where no other run writes there."""
+    path = Path(path)
+    for partial in path.parent.glob(f".{escape(path.name)}*.part"):
+        with suppress(OSError):
+            partial.unlink()
 
 
 def sync(path: Path) -> None:

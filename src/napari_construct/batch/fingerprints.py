@@ -1,0 +1,41 @@
+"""Fingerprints of images: whether an image is the one that an earlier run read."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from napari_construct.data.images import ImageFile
+from napari_construct.export.digests import digest
+from napari_construct.inference.decision.record import image_hash
+
+
+def file_fingerprint(path: Path) -> str:
+    """Size, time of the last change and SHA-256 of a file; :func:`same_image` says what of it counts."""
+    found = path.stat()
+    state = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return f"{found.st_size}-{found.st_mtime_ns}-{_sha256(path, state)}"
+
+
+def array_fingerprint(image: ImageFile) -> str:
+    """SHA-256 of the pixels, and their size, on which areas and scale depend."""
+    return f"{image_hash(image.pixels)}@{image.mpp}"
+
+
+def same_image(before: str, now: str) -> bool:
+    """Whether two fingerprints are of one image.
+
+    Of files the contents count, not when they were written. Earlier versions stored size and time alone.
+    """
+    earlier, present = before.split("-"), now.split("-")
+    if len(present) == 3 and len(earlier) == 2:
+        return earlier == present[:2]
+    if len(present) == 3 and len(earlier) == 3:
+        return earlier[2] == present[2]
+    return before == now
+
+
+@lru_cache(maxsize=1024)
+def _sha256(path: Path, state: tuple[int, ...]) -> str:  # noqa: ARG001 - a changed file is read again
+    """Of a file; read once for all planes of a stack."""
+    return digest(path).sha256
