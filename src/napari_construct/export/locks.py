@@ -81,8 +81,8 @@ def locked_folder(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def locked_file(path: Path) -> Iterator[None]:
-    """Hold the lock of one output file; its folder is made if it is missing.
+def locked_file(path: Path | None) -> Iterator[None]:
+    """Hold the lock of one output file; its folder is made if it is missing. Nothing where there is none.
 
     Raises
     ------
@@ -91,6 +91,9 @@ def locked_file(path: Path) -> Iterator[None]:
     ConstructError
         If the system refuses.
     """
+    if path is None:
+        yield
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
