@@ -67,7 +67,7 @@ def batch(
     )
     wanted = options.batch_settings(model, chosen, outputs, device)
     check_folder(output)
-    check_json(json_file)
+    check_json(json_file, *inputs, model, encoder_weights)
     sources = find_sources(inputs, recursive=recursive)
     predictor = load_model(model, device=device, encoder_weights=encoder_weights, any_encoder=any_encoder)
     with progress_bars() as bars:

@@ -67,7 +67,12 @@ def write_overlay(
     opacity: float = 0.5,
 ) -> None:
     """Write :func:`overlay` as PNG, atomically."""
-    picture = Image.fromarray(overlay(image, labels, classes, opacity))
+    write_picture(path, overlay(image, labels, classes, opacity))
+
+
+def write_picture(path: PathLike, pixels: NDArray[Any]) -> None:
+    """Write (h, w, 3) uint8 as PNG, atomically, with this program's mark."""
+    picture = Image.fromarray(pixels)
     made_by = PngInfo()
     made_by.add_text("Software", SOFTWARE)
     with atomic(path) as temporary:

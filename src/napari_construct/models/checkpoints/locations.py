@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from os import PathLike
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final
 
 from napari_construct.encoders.folders import models_folder
@@ -23,6 +23,27 @@ def imported_models() -> dict[str, Path]:
     """Models that the user imported: name and file."""
     folder = models_folder()
     return {p.stem: p for p in sorted(folder.glob(f"*{SUFFIX}"))} if folder.is_dir() else {}
+
+
+def imported_path(name: str) -> Path:
+    """File of an imported model of that name; need not exist.
+
+    Raises
+    ------
+    CheckpointError
+        If the name is that of a bundled model, which would be used in its place, or is no name of a file.
+    """
+    if name in bundled_models():
+        raise CheckpointError(
+            f"{name}: expected a name of its own, got that of a model that comes with napari-construct, "
+            "which would be used in its place; give another one with --name"
+        )
+    if not name or name != PurePosixPath(name).name or name != PureWindowsPath(name).name or "\0" in name:
+        raise CheckpointError(
+            f"{name[:80]!r}: expected a name without folders, such as my-model, got a path; give another one "
+            "with --name"
+        )
+    return models_folder() / f"{name}{SUFFIX}"
 
 
 def resolve_model(name_or_path: str | PathLike[str]) -> Path:
