@@ -69,7 +69,7 @@ def left(folder: Path) -> str:
         return "wrong"
     if "record" in found:
         whole = load_result(paths["record"])
-        return "whole" if whole.cams is not None and not whole.record.get("notices") else "wrong"
+        return "whole" if whole.cams is not None and not whole.notices else "wrong"
     return "without record" if found else "gone"
 
 

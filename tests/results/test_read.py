@@ -212,7 +212,7 @@ def test_a_file_of_another_result_is_never_read_with_this_record(result, image, 
         np.testing.assert_array_equal(stored.labels, turned(result).labels)
         assert stored.presence == ()
         assert stored.tissue_pixels is None
-        (notice,) = stored.record["notices"]
+        (notice,) = stored.notices
         assert "is not as s.json describes it" in notice
 
 
@@ -225,7 +225,7 @@ def test_a_mask_that_another_program_saved_keeps_its_own_classes(result, tmp_pat
     stored = load_result(files["mask"])
     np.testing.assert_array_equal(stored.labels, painted)
     assert stored.classes.names == result.classes.names
-    assert "edited" in stored.record["notices"][0]
+    assert "edited" in stored.notices[0]
 
 
 def test_an_edited_mask_without_classes_is_refused_with_a_way_out(result, tmp_path) -> None:
@@ -245,7 +245,7 @@ def test_changed_cams_are_left_out(result, tmp_path) -> None:
     turned(result).save(tmp_path / "b", "s")["cams"].replace(files["cams"])
     stored = load_result(files["record"])
     assert stored.cams is None
-    assert "s_cams.ome.tif is not as s.json describes it" in stored.record["notices"][-1]
+    assert "s_cams.ome.tif is not as s.json describes it" in stored.notices[0]
     np.testing.assert_array_equal(stored.labels, result.labels)
 
 
@@ -260,4 +260,4 @@ def test_a_record_with_damaged_hashes_is_not_believed(result, tmp_path, damage) 
     for path in (files["record"], files["mask"]):
         stored = load_result(path)
         assert stored.classes.names == result.classes.names
-        assert len(stored.record["notices"]) == 1
+        assert len(stored.notices) == 1

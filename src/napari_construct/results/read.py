@@ -94,8 +94,8 @@ def _from_record(path: Path) -> StoredResult:
         known = describes(record, kind, place) or not place.exists()
         if known:
             labels = _labels(place) if kind == "mask" else _read_zarr(place).labels
-            cams, record = _cams(path, record, (len(table), *labels.shape))
-            return _stored(labels, table, record.get("input", {}).get("mpp"), record, cams)
+            cams, notices = _cams(path, record, (len(table), *labels.shape))
+            return _stored(labels, table, record.get("input", {}).get("mpp"), record, notices, cams)
     except (*_DAMAGED, ConfigurationError) as error:
         raise InputError(
             f"{path}: expected the record of a segmentation with its files, got {error!r}; segment again"
@@ -103,14 +103,14 @@ def _from_record(path: Path) -> StoredResult:
     return _without_record(path, kind, place)
 
 
-def _cams(path: Path, record: dict[str, Any], shape: tuple[int, ...]) -> tuple[Any, dict[str, Any]]:
-    """The CAMs that a record describes, if it does, and the record, with a notice if they were changed."""
+def _cams(path: Path, record: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[Any, tuple[str, ...]]:
+    """The CAMs that a record describes, if it does; a notice if they were changed."""
     if "cams" not in record["files"]:
-        return None, record
+        return None, ()
     place = path.parent / Path(record["files"]["cams"]).name
     if place.exists() and not describes(record, "cams", place):
-        return None, _noting(record, _changed(place, path, "it is left out"))
-    return np.asarray(tifffile.imread(place), dtype=np.float32).reshape(shape), record
+        return None, (_changed(place, path, "it is left out"),)
+    return np.asarray(tifffile.imread(place), dtype=np.float32).reshape(shape), ()
 
 
 def _without_record(record: Path, kind: str, place: Path) -> StoredResult:
@@ -142,11 +142,11 @@ def _from_mask(path: Path) -> StoredResult:
     if found is None:
         raise InputError(f"{path}: expected a mask with its classes in the description, got another TIFF")
     names, mpp, palette = found
-    record = _record_beside(path, "mask")
+    record, notices = _record_beside(path, "mask")
     colours = record.get("colours", {})
     given = [str(colours.get(n) or palette.get(i, "")) for i, n in enumerate(names, start=1)]
     table = ClassTable.from_names(names, palette=given) if all(given) else ClassTable.from_names(names)
-    return _stored(_labels(path), table, mpp, record)
+    return _stored(_labels(path), table, mpp, record, notices)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -163,6 +163,8 @@ class ZarrResult(ShortRepr):
         Micrometres per pixel of the finest level.
     record : mapping
         The JSON beside it; empty where there is none.
+    notices : tuple of str
+        As of :class:`~napari_construct.results.result.StoredResult`.
     """
 
     image: tuple[Any, ...]
@@ -170,6 +172,7 @@ class ZarrResult(ShortRepr):
     classes: ClassTable
     mpp: float | None
     record: Mapping[str, Any]
+    notices: tuple[str, ...] = ()
 
 
 def open_zarr(path: Path) -> ZarrResult:
@@ -189,13 +192,15 @@ def open_zarr(path: Path) -> ZarrResult:
         about = group.attrs["ome"]["image-label"]
         names = [part["class"] for part in about["properties"]]
         colours = [hex_of(colour["rgba"]) for colour in about["colors"]]
+        record, notices = _record_beside(path, "zarr")
         known = any(axis.get("unit") == "micrometer" for axis in image["axes"])
         return ZarrResult(
             image=tuple(root[level["path"]] for level in image["datasets"]),
             labels=tuple(group[level["path"]] for level in mask["datasets"]),
             classes=ClassTable.from_names(names, palette=colours),
             mpp=image["datasets"][0]["coordinateTransformations"][0]["scale"][-1] if known else None,
-            record=_record_beside(path, "zarr"),
+            record=record,
+            notices=notices,
         )
     except (*_DAMAGED, ConfigurationError) as error:
         raise InputError(
@@ -205,7 +210,7 @@ def open_zarr(path: Path) -> ZarrResult:
 
 def _read_zarr(path: Path) -> StoredResult:
     found = open_zarr(path)
-    return _stored(found.labels[0][:], found.classes, found.mpp, found.record)
+    return _stored(found.labels[0][:], found.classes, found.mpp, found.record, found.notices)
 
 
 def _undisturbed(read: Callable[[Path], StoredResult], path: Path) -> StoredResult:
@@ -226,7 +231,12 @@ def _identity(path: Path) -> tuple[int, ...] | None:
 
 
 def _stored(
-    labels: Any, table: ClassTable, mpp: float | None, record: Mapping[str, Any], cams: Any = None
+    labels: Any,
+    table: ClassTable,
+    mpp: float | None,
+    record: Mapping[str, Any],
+    notices: tuple[str, ...],
+    cams: Any = None,
 ) -> StoredResult:
     presence = record.get("presence", {})
     known = [presence.get(name, {}) for name in table.names] if isinstance(presence, Mapping) else []
@@ -237,6 +247,7 @@ def _stored(
         presence_scores=tuple(float(p["score"]) for p in known) if all("score" in p for p in known) else (),
         mpp=mpp,
         record=record,
+        notices=notices,
         cams=cams,
     )
 
@@ -289,7 +300,7 @@ def describes(record: Mapping[str, Any], kind: str, path: Path) -> bool:
         return False
 
 
-def _record_beside(path: Path, kind: str) -> dict[str, Any]:
+def _record_beside(path: Path, kind: str) -> tuple[dict[str, Any], tuple[str, ...]]:
     """What is known of a mask; nothing where the record is missing or damaged: the mask is good without.
 
     A record of another mask, or of this one before it was changed, leaves a notice only.
@@ -298,18 +309,15 @@ def _record_beside(path: Path, kind: str) -> dict[str, Any]:
     try:
         record = read_record(beside) if beside.is_file() else {}
     except InputError:
-        return {}
+        return {}, ()
     if not record or describes(record, kind, path):
-        return record
-    return _noting({}, _changed(path, beside, "classes are those that it names itself, without the record"))
+        return record, ()
+    what = "its classes are those that it names itself, without the record"
+    return {}, (_changed(path, beside, what),)
 
 
 def _changed(path: Path, record: Path, what: str) -> str:
     return f"{path.name} is not as {record.name} describes it (edited, or of another run): {what}"
-
-
-def _noting(record: Mapping[str, Any], notice: str) -> dict[str, Any]:
-    return {**record, "notices": [*record.get("notices", ()), notice]}
 
 
 def _description(path: Path) -> tuple[tuple[str, ...], float | None, dict[int, str]] | None:

@@ -38,12 +38,24 @@ def imported_path(name: str) -> Path:
             f"{name}: expected a name of its own, got that of a model that comes with napari-construct, "
             "which would be used in its place; give another one with --name"
         )
-    if not name or name != PurePosixPath(name).name or name != PureWindowsPath(name).name or "\0" in name:
+    return models_folder() / f"{checked_name(name)}{SUFFIX}"
+
+
+def checked_name(name: str) -> str:
+    """A name of a model, which is a file's name without folders and suffix.
+
+    Raises
+    ------
+    CheckpointError
+        If it is none.
+    """
+    plain = name == PurePosixPath(name).name == PureWindowsPath(name).name
+    if not name or name.startswith(".") or "\0" in name or not plain:
         raise CheckpointError(
-            f"{name[:80]!r}: expected a name without folders, such as my-model, got a path; give another one "
+            f"{name[:80]!r}: expected a name such as my-model, got a path or a hidden name; give another one "
             "with --name"
         )
-    return models_folder() / f"{name}{SUFFIX}"
+    return name
 
 
 def resolve_model(name_or_path: str | PathLike[str]) -> Path:

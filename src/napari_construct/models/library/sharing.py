@@ -19,7 +19,7 @@ from napari_construct.export.locks import locked_file
 from napari_construct.export.reports import refuse_inputs
 from napari_construct.models.checkpoints.archive import file_hash
 from napari_construct.models.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from napari_construct.models.checkpoints.locations import SUFFIX, imported_path, resolve_model
+from napari_construct.models.checkpoints.locations import SUFFIX, checked_name, imported_path, resolve_model
 from napari_construct.models.library.model_card import model_card
 from napari_construct.models.network.builder import SCRATCH
 from napari_construct.types import PathLike
@@ -64,7 +64,7 @@ def export_model(
         If a file would be replaced, or another run is writing there.
     """
     path = resolve_model(model)
-    name = name or path.stem
+    name = checked_name(name or path.stem)
     target, card = Path(folder) / f"{name}{SUFFIX}", Path(folder) / f"{name}.md"
     refuse_inputs([target], [path])
     checkpoint = load_checkpoint(path)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from napari.layers import Image, Layer
+from napari.utils.notifications import show_info
 
 from napari_construct.export.own_files import has_tissue_labels, record_path
 from napari_construct.results.read import load_result, open_zarr
@@ -26,8 +27,10 @@ def layers_of(path: Path) -> list[Layer]:
     """
     if path.is_dir() and has_tissue_labels(path):
         return zarr_layers(path)
+    stored = load_result(path)
+    _say(stored.notices)
     name = path.stem if path.suffix.lower() == ".json" else record_path(path).stem
-    return stored_layers(load_result(path), name)
+    return stored_layers(stored, name)
 
 
 def stored_layers(stored: StoredResult, name: str) -> list[Layer]:
@@ -54,6 +57,7 @@ def zarr_layers(path: Path) -> list[Layer]:
 
     da: Any = dask.array
     found, name = open_zarr(path), record_path(path).stem
+    _say(found.notices)
     levels = [da.moveaxis(da.from_zarr(level), 0, 2) for level in found.image]
     labels, place = found.labels[0], placement(found.mpp)
     small = labels.shape[0] * labels.shape[1] <= _LABELS_IN_MEMORY
@@ -63,6 +67,11 @@ def zarr_layers(path: Path) -> list[Layer]:
         Image(levels, name=name, rgb=True, multiscale=True, **place),
         labels_layer(data, found.classes, name, features=features, record=found.record, **place),
     ]
+
+
+def _say(notices: tuple[str, ...]) -> None:
+    for text in notices:
+        show_info(text)
 
 
 def placement(mpp: float | None, ndim: int = 2) -> dict[str, Any]:
