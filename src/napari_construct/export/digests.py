@@ -7,9 +7,12 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from napari_construct.exceptions import InputError
 from napari_construct.reading.regular import open_regular
+
+_BLOCK: Final = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,10 @@ def digest(path: Path) -> Digest:
     """
     if not path.is_dir():
         with open_regular(path, "a result's file") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
-            return Digest(os.fstat(stream.fileno()).st_size, found)
+            found = hashlib.sha256()
+            while block := stream.read(_BLOCK):
+                found.update(block)
+            return Digest(os.fstat(stream.fileno()).st_size, found.hexdigest())
     total, listed = 0, hashlib.sha256()
     for file, whole in _members(path):
         size = file.stat().st_size
