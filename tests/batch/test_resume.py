@@ -18,10 +18,14 @@ from napari_construct.batch.runner import BatchReport, run_batch_steps
 from napari_construct.batch.sources import array_source, find_sources
 from napari_construct.data.images import ImageFile
 from napari_construct.data.masks import read_mask
+from napari_construct.encoders.networks.tiny import TinyEncoder
 from napari_construct.events import Event, Notice, run
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.export.locks import locked_folder
 from napari_construct.export.own_files import is_own
+from napari_construct.inference.activation.predictor import Predictor
+from napari_construct.models.checkpoints.checkpoint import checkpoint_of
+from napari_construct.models.network.builder import build_model
 
 from .conftest import QUICK
 
@@ -170,3 +174,45 @@ def test_what_killed_runs_left_goes(again, tmp_path: Path) -> None:
     (out / ".napari-construct-dead0000" / ".lock").write_text("")
     again()
     assert not [path for path in out.iterdir() if path.name.startswith(".")]
+
+
+def test_a_joined_mask_that_somebody_worked_on(predictor, folder: Path, tmp_path: Path) -> None:
+    def go(*images: str, overwrite: bool = False) -> list[str]:
+        said: list[Event] = []
+        sources = find_sources([folder / name for name in images])
+        run(run_batch_steps(sources, predictor, QUICK, tmp_path / "out", overwrite=overwrite), said.append)
+        return [event.message for event in said if isinstance(event, Notice)]
+
+    go("stack.tif")
+    path = tmp_path / "out" / "stack_mask.tif"
+    written = path.read_bytes()
+    tifffile.imwrite(path, np.zeros((3, 128, 128), np.uint8), photometric="minisblack")
+    edited = path.read_bytes()
+    assert go("stack.tif", "a.png") == [
+        "stack_mask.tif was changed since it was written, and is kept as it is"
+    ]
+    assert path.read_bytes() == edited
+    (tmp_path / "out" / "stack_p2_mask.tif").unlink()
+    with pytest.raises(ConfigurationError, match=r"stack_mask\.tif.*a plane is segmented again.*--overwrite"):
+        go("stack.tif")
+    assert path.read_bytes() == edited
+    go("stack.tif", overwrite=True)
+    assert path.read_bytes() == written
+
+
+def test_another_model_of_the_same_name_is_another_run(predictor, folder: Path, tmp_path: Path) -> None:
+    sources = find_sources([folder / "a.png"])
+    run(run_batch_steps(sources, predictor, QUICK, tmp_path / "out"))
+    config = predictor.checkpoint.config
+    other = checkpoint_of(build_model(config, TinyEncoder(), 2, seed=5), predictor.classes, mpp=0.25)
+    for changed, what in (
+        (Predictor(other, "cpu", encoder=TinyEncoder(), name="tiny"), "model"),
+        (
+            Predictor(
+                predictor.checkpoint, "cpu", encoder=TinyEncoder(seed=9), name="tiny", any_encoder=True
+            ),
+            "encoder",
+        ),
+    ):
+        with pytest.raises(ConfigurationError, match=f"got different {what}"):
+            run(run_batch_steps(sources, changed, QUICK, tmp_path / "out"))

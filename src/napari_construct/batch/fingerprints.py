@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import lru_cache
 from pathlib import Path
+
+import safetensors.torch
 
 from napari_construct.data.images import ImageFile
 from napari_construct.export.digests import digest
 from napari_construct.inference.decision.record import image_hash
+from napari_construct.models.checkpoints.checkpoint import Checkpoint
 
 
 def file_fingerprint(path: Path) -> str:
@@ -33,6 +37,12 @@ def same_image(before: str, now: str) -> bool:
     if len(present) == 3 and len(earlier) == 3:
         return earlier[2] == present[2]
     return before == now
+
+
+def weights_hash(checkpoint: Checkpoint) -> str:
+    """SHA-256 of a head's weights, for a model that is no file."""
+    state = {name: value.detach().cpu().contiguous().clone() for name, value in checkpoint.head_state.items()}
+    return hashlib.sha256(safetensors.torch.save(state)).hexdigest()
 
 
 @lru_cache(maxsize=1024)

@@ -107,6 +107,8 @@ class Header:
         SHA-256 of the model, or its name.
     encoder : str or None
         SHA-256 of the encoder's weights. None in ledgers of earlier versions.
+    weights : str or None
+        SHA-256 of the weights of a model that is no file, of which ``model`` is only the name.
     """
 
     format: Literal["napari-construct batch"]
@@ -114,6 +116,24 @@ class Header:
     model: str
     version: Annotated[int, Field(ge=1)] = VERSION
     encoder: str | None = None
+    weights: str | None = None
+
+
+@dataclass(frozen=True, slots=True, config=_TOLERANT)
+class Joined:
+    """The joined mask of a stack, as it was written.
+
+    Attributes
+    ----------
+    stack : str
+        Stem of the stack.
+    size, sha256
+        As of an entry's files.
+    """
+
+    stack: str
+    size: int
+    sha256: str
 
 
 class Ledger:
@@ -132,6 +152,10 @@ class Ledger:
 
     Attributes
     ----------
+    entries : dict of str to Entry
+        By key.
+    joined : dict of str to Joined
+        Joined masks, by the stem of their stack.
     damaged : int
         Lines of the earlier run that could not be read.
 
@@ -146,14 +170,18 @@ class Ledger:
     def __init__(self, folder: Path, header: Header, *, restart: bool = False) -> None:
         self.path = folder / LEDGER_NAME
         self.entries: dict[str, Entry] = {}
+        self.joined: dict[str, Joined] = {}
         self.damaged = 0
         self._header = header
         self._goes_on = False
         if self.path.is_file() and not restart:
             try:
-                found, self.entries, self.damaged = _read(self.path)
+                found, rows = _read(self.path)
             except OSError as error:
                 raise _unusable(self.path, error) from error
+            self.entries = {row.key: row for row in rows if isinstance(row, Entry)}
+            self.joined = {row.stack: row for row in rows if isinstance(row, Joined)}
+            self.damaged = rows.count(None)
             if found is not None:
                 _check_header(self.path, found, header)
                 self._goes_on = True
@@ -172,8 +200,8 @@ class Ledger:
     def __exit__(self, *_: object) -> None:
         self._stream.close()
 
-    def set(self, entry: Entry) -> None:
-        """Append the entry of an image."""
+    def set(self, entry: Entry | Joined) -> None:
+        """Append the entry of an image, or of a stack's joined mask."""
         try:
             self._append(asdict(entry))
         except OSError as error:
@@ -181,7 +209,10 @@ class Ledger:
                 f"{self.path}: cannot be written ({error.strerror or error}); free some space and start "
                 "again; finished images are kept"
             ) from error
-        self.entries[entry.key] = entry
+        if isinstance(entry, Joined):
+            self.joined[entry.stack] = entry
+        else:
+            self.entries[entry.key] = entry
 
     def _append(self, content: Mapping[str, Any]) -> None:
         # escaped, so that names that are no Unicode can be written, too
@@ -200,26 +231,23 @@ def read_ledger(path: Path) -> tuple[Header | None, dict[str, Entry]]:
     ConfigurationError
         If the file is no ledger, or too large for one.
     """
-    header, entries, _ = _read(path)
-    return header, entries
+    header, rows = _read(path)
+    return header, {row.key: row for row in rows if isinstance(row, Entry)}
 
 
-def _read(path: Path) -> tuple[Header | None, dict[str, Entry], int]:
-    """Header, entries, and the number of damaged lines."""
+def _read(path: Path) -> tuple[Header | None, list[Entry | Joined | None]]:
+    """Header, and what the other lines hold; None for a damaged one."""
     if path.stat().st_size > MAX_BYTES:
         raise ConfigurationError(f"{path}: expected a ledger of at most 1 GiB; move it away and start again")
-    header, entries, damaged = None, {}, 0
+    header = None
+    rows: list[Entry | Joined | None] = []
     for number, line in enumerate(_lines(path)):
         row = _parsed(line)
         if number == 0:
             header = _header_of(path, row)
-            continue
-        entry = _entry_of(row)
-        if entry is None:
-            damaged += 1
         else:
-            entries[entry.key] = entry
-    return header, entries, damaged
+            rows.append(_entry_of(row))
+    return header, rows
 
 
 def _lines(path: Path) -> Iterator[bytes]:
@@ -254,16 +282,18 @@ def _header_of(path: Path, row: Any) -> Header:
         ) from error
 
 
-def _entry_of(row: Any) -> Entry | None:
+def _entry_of(row: Any) -> Entry | Joined | None:
     if isinstance(row, dict) and isinstance(row.get("areas"), list):
         row = {**row, "areas": [stored_area(a) if isinstance(a, dict) else a for a in row["areas"]]}
+    kind = _JOINED if isinstance(row, dict) and "stack" in row else _ENTRY
     try:
-        return _ENTRY.validate_python(row)
+        return kind.validate_python(row)
     except ValidationError:
         return None
 
 
-_ENTRY: Final[TypeAdapter[Entry]] = TypeAdapter(Entry)
+_ENTRY: Final[TypeAdapter[Entry | Joined]] = TypeAdapter(Entry)
+_JOINED: Final[TypeAdapter[Entry | Joined]] = TypeAdapter(Joined)
 _HEADER: Final[TypeAdapter[Header]] = TypeAdapter(Header)
 
 
@@ -290,13 +320,17 @@ def _cut_torn_line(path: Path) -> None:
         stream.truncate(0)
 
 
+def _differ(found: str | None, wanted: str | None) -> bool:
+    return found is not None and wanted is not None and found != wanted
+
+
 def _check_header(path: Path, found: Header, wanted: Header) -> None:
     old = BatchSettings.renamed(found.settings)
     different = [
         name
         for name, changed in (
-            ("encoder", found.encoder is not None and found.encoder != wanted.encoder),
-            ("model", found.model != wanted.model),
+            ("encoder", _differ(found.encoder, wanted.encoder)),
+            ("model", found.model != wanted.model or _differ(found.weights, wanted.weights)),
             ("settings", old != plain(wanted.settings)),
         )
         if changed

@@ -12,7 +12,7 @@ import tifffile
 from PIL import Image
 
 from napari_construct.batch.fingerprints import same_image
-from napari_construct.batch.ledger import Entry
+from napari_construct.batch.ledger import Entry, Joined
 from napari_construct.batch.sources import Source
 from napari_construct.data.limits import DECODER_ERRORS
 from napari_construct.exceptions import ConstructError
@@ -77,6 +77,13 @@ def earlier_result(entry: Entry, source: Source, output: Path) -> Earlier:
     elif missing or damaged:
         why = f"{(missing or damaged)[0].name} is {'missing' if missing else 'damaged'}"
     return Earlier(why, tuple(edited), tuple(damaged))
+
+
+def was_edited(joined: Joined | None, path: Path) -> bool:
+    """Whether somebody changed a joined mask that the ledger knows, and it can be read."""
+    if joined is None or is_unchanged(path, joined.size, joined.sha256):
+        return False
+    return _is_whole("mask", path)
 
 
 def set_aside(path: Path) -> None:

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from napari_construct.batch.ledger import MAX_ERROR, Entry, Header, Ledger
-from napari_construct.batch.resume import Earlier, earlier_result, set_aside
+from napari_construct.batch.fingerprints import weights_hash
+from napari_construct.batch.ledger import MAX_ERROR, Entry, Header, Joined, Ledger
+from napari_construct.batch.resume import Earlier, earlier_result, set_aside, was_edited
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.batch.sources import Source
 from napari_construct.classes import ClassTable
@@ -145,8 +146,9 @@ def run_batch_steps(
     Raises
     ------
     ConfigurationError
-        If the folder holds a run with other settings, the settings contradict the model, or a file that
-        napari-construct did not make would be replaced. Nothing is written then.
+        If the folder holds a run with other settings or another run is writing there, the settings contradict
+        the model, or a file that napari-construct did not make, or somebody changed since, would be
+        replaced. Nothing is written then.
     ConstructError
         If the folder cannot be written.
     """
@@ -160,22 +162,18 @@ def run_batch_steps(
         settings=settings.model_dump(mode="json", exclude={"model", "device"}),
         model=predictor.sha256 or predictor.name,
         encoder=predictor.encoder_sha256,
+        weights=None if predictor.sha256 else weights_hash(predictor.checkpoint),
     )
     with locked_folder(output):
         ledger = Ledger(output, header, restart=restart)
         earlier = {s.key: earlier_result(e, s, output) for s in sources if (e := ledger.entries.get(s.key))}
         resumed = frozenset(key for key, found in earlier.items() if found.good)
-        waiting = [source for source in sources if source.key not in resumed]
-        damaged = {path for found in earlier.values() for path in found.damaged}
-        targets = {path for s in waiting for path in result_paths(output, s.stem, settings.outputs).values()}
-        if "mask" in settings.outputs:
-            targets |= set(_stack_paths(sources, output).values())
-        if not overwrite:
-            _refuse_edited(found for found in earlier.values() if not found.good)
-        refuse_others([ledger.path, output / TABLE_NAME, *sorted(targets - damaged)], overwrite=overwrite)
-        for path in [output / TABLE_NAME, *_stack_paths(sources, output).values()]:
+        stacks = _stack_paths(sources, output) if "mask" in settings.outputs else {}
+        kept = _edited_stacks(stacks, ledger)
+        _check_targets(sources, settings, output, ledger, earlier, stacks, kept, overwrite)
+        for path in (output / TABLE_NAME, *stacks.values()):
             remove_partials(path)
-        for text in _said(ledger, earlier):
+        for text in _said(ledger, earlier, kept):
             yield Notice("images", 0, len(sources), text)
         with ledger:
             for done, source in enumerate(sources):
@@ -188,12 +186,33 @@ def run_batch_steps(
                 ledger.set(entry)
                 yield ItemChanged("images", done + 1, len(sources), entry.name, entry)
             entries = tuple(ledger.entries[source.key] for source in sources)
-        write_table(output / TABLE_NAME, entries, resumed, predictor.classes)
-        joined = _stacks(sources, entries, predictor, output, overwrite) if "mask" in settings.outputs else ()
-        return BatchReport(entries, resumed, dict(joined), output)
+            write_table(output / TABLE_NAME, entries, resumed, predictor.classes)
+            joined = dict(_stacks(sources, entries, predictor, stacks, ledger, kept, overwrite))
+        return BatchReport(entries, resumed, joined, output)
 
 
-def _said(ledger: Ledger, earlier: Mapping[str, Earlier]) -> Iterator[str]:
+def _check_targets(
+    sources: Sequence[Source],
+    settings: BatchSettings,
+    output: Path,
+    ledger: Ledger,
+    earlier: Mapping[str, Earlier],
+    stacks: Mapping[str, Path],
+    kept: Mapping[str, Path],
+    overwrite: bool,
+) -> None:
+    """Refuse to replace what others made or worked on; before any work."""
+    waiting = [s for s in sources if s.key not in earlier or not earlier[s.key].good]
+    damaged = {path for found in earlier.values() for path in found.damaged}
+    targets = {path for s in waiting for path in result_paths(output, s.stem, settings.outputs).values()}
+    if not overwrite:
+        _refuse_edited((found.edited, found.why) for found in earlier.values() if not found.good)
+        _refuse_edited(((kept[s.stack],), "a plane is segmented again") for s in waiting if s.stack in kept)
+    others = [*sorted(targets - damaged), *(path for stem, path in stacks.items() if stem not in kept)]
+    refuse_others([ledger.path, output / TABLE_NAME, *others], overwrite=overwrite)
+
+
+def _said(ledger: Ledger, earlier: Mapping[str, Earlier], kept: Mapping[str, Path]) -> Iterator[str]:
     """What the user should know of the earlier run."""
     if ledger.damaged:
         yield (
@@ -207,16 +226,18 @@ def _said(ledger: Ledger, earlier: Mapping[str, Earlier]) -> Iterator[str]:
                 yield f"{entry.name}: {path.name} was changed since it was written, and is kept as it is"
         elif entry.state == "done":
             yield f"{entry.name}: {found.why}; it is segmented again"
+    for path in kept.values():
+        yield f"{path.name} was changed since it was written, and is kept as it is"
 
 
-def _refuse_edited(found: Iterable[Earlier]) -> None:
-    """Refuse to segment images again whose results somebody worked on."""
-    for one in found:
-        if one.edited:
+def _refuse_edited(found: Iterable[tuple[Sequence[Path], str]]) -> None:
+    """Refuse to make results again on which somebody worked."""
+    for paths, why in found:
+        if paths:
             raise ConfigurationError(
-                f"{one.edited[0]}: expected a file as it was written, got one that was changed since, of an "
-                f"image that must be segmented again ({one.why}); move the file away, choose another output "
-                "folder, or let batch replace it with --overwrite"
+                f"{paths[0]}: expected a file as it was written, got one that was changed since and would be "
+                f"made again ({why}); move it away, choose another output folder, or let batch replace it "
+                "with --overwrite"
             )
 
 
@@ -295,21 +316,32 @@ def _stack_paths(sources: Sequence[Source], output: Path) -> dict[str, Path]:
     return {stem: result_paths(output, stem, ("mask",))["mask"] for stem in stems}
 
 
+def _edited_stacks(stacks: Mapping[str, Path], ledger: Ledger) -> dict[str, Path]:
+    """Joined masks that somebody worked on."""
+    return {s: path for s, path in stacks.items() if was_edited(ledger.joined.get(s), path)}
+
+
 def _stacks(
     sources: Sequence[Source],
     entries: Sequence[Entry],
     predictor: Predictor,
-    output: Path,
+    stacks: Mapping[str, Path],
+    ledger: Ledger,
+    kept: Mapping[str, Path],
     overwrite: bool,
 ) -> Iterator[tuple[str, Path]]:
     """Join the masks of each stack of which at least one plane is done."""
-    for stem, path in _stack_paths(sources, output).items():
+    output = ledger.path.parent
+    for stem, path in stacks.items():
         planes = [(s, e) for s, e in zip(sources, entries, strict=True) if s.stack == stem]
         masks = {s.plane: output / e.files["mask"] for s, e in planes if e.state == "done"}
-        if masks:
-            count = planes[0][0].planes
+        if masks and (overwrite or stem not in kept):
             refuse_others([path], overwrite=overwrite)
+            count = planes[0][0].planes
             write_stack(path, [masks.get(i) for i in range(count)], predictor.classes, None)
+            found = digest(path)
+            ledger.set(Joined(stem, found.size, found.sha256))
+        if masks:
             yield stem, path
 
 

@@ -6,11 +6,14 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from napari_construct.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from napari_construct.models.checkpoints.checkpoint import Checkpoint
 
 STDOUT = "-"
 
@@ -87,6 +90,17 @@ def check_model(output: Path, *inputs: Path | str | None, overwrite: bool) -> Pa
         )
     check_folder(target.parent)
     return target
+
+
+def write_model(target: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint where :func:`check_model` allowed it, and nobody else is writing."""
+    from napari_construct.export.atomic import remove_partials
+    from napari_construct.export.locks import locked_file
+    from napari_construct.models.checkpoints.checkpoint import save_checkpoint
+
+    with locked_file(target):
+        remove_partials(target)
+        save_checkpoint(target, checkpoint)
 
 
 def write_json(target: str | None, content: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from napari_construct.cli import _options as options
-from napari_construct.cli._output import check_model
+from napari_construct.cli._output import check_model, write_model
 from napari_construct.events.progress import progress_bars
 from napari_construct.models.default_model import DEFAULT_MODEL
 
@@ -46,7 +46,6 @@ def add(
     from napari_construct.inference.loading import load_model
     from napari_construct.inference.prototypes.place import place_region_steps, place_text
     from napari_construct.inference.prototypes.settings import PrototypeSettings
-    from napari_construct.models.checkpoints.checkpoint import save_checkpoint
     from napari_construct.models.checkpoints.locations import resolve_model
 
     if (text is None) == (image is None) or (image is None) != (mask is None):
@@ -69,4 +68,5 @@ def add(
                 file.pixels, region, predictor, tissue, settings, mpp=file.mpp, name=image.name
             )
             checkpoint = bars.follow(steps, image.name)
-    typer.echo(f"{save_checkpoint(target, checkpoint)}")
+    write_model(target, checkpoint)
+    typer.echo(f"{target}")

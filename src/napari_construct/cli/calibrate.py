@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_construct.cli import _options as options
-from napari_construct.cli._output import STDOUT, check_json, check_model, write_json
+from napari_construct.cli._output import STDOUT, check_json, check_model, write_json, write_model
 from napari_construct.events.progress import progress_bars
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def calibrate(
     labelled patches of your own, or some images with masks (value 0 is the first class), are enough.
     """
     from napari_construct.encoders.catalogue.lookup import create_encoder
-    from napari_construct.models.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+    from napari_construct.models.checkpoints.checkpoint import load_checkpoint
     from napari_construct.models.checkpoints.locations import resolve_model
     from napari_construct.training.calibration.recalibrate import recalibrate_steps
 
@@ -61,7 +61,7 @@ def calibrate(
             any_encoder=any_encoder,
         )
         made = bars.follow(steps)
-    save_checkpoint(target, made)
+    write_model(target, made)
     found, f1 = made.calibration, made.metrics["calibration_f1"]
     write_json(
         json_file,

@@ -29,6 +29,7 @@ _EARLIER: Final = tuple(
         "encoders models your_catalogue",
         "prototype patches failed",
         "model settings input prototypes decides",
+        "seeds variants record",
     )
 )
 """The keys of what earlier versions wrote, without a format."""

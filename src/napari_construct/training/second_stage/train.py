@@ -19,6 +19,7 @@ from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.encoders.protocol import Encoder
 from napari_construct.events import Notice, Progress, Steps, run
 from napari_construct.exceptions import ConfigurationError
+from napari_construct.export.atomic import remove_partials
 from napari_construct.export.locks import locked_file
 from napari_construct.inference.activation.devices import resolve_device
 from napari_construct.inference.activation.predictor import Predictor
@@ -187,6 +188,7 @@ def _steps(
     metrics = {**checkpoint.metrics, **job.means, "seconds": time.perf_counter() - started}
     checkpoint = replace(checkpoint, metrics=metrics)
     if output is not None:
+        remove_partials(with_suffix(output))
         save_checkpoint(output, checkpoint)
     return checkpoint
 
