@@ -6,10 +6,11 @@ n tokens, h rows, w columns.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import fields
 from os import PathLike as _PathLike
-from typing import Any, TypeAlias
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,12 @@ RGBImage: TypeAlias = npt.NDArray[np.uint8]
 
 LabelImage: TypeAlias = npt.NDArray[np.uint8]
 """(h, w) uint8; 0 is unlabelled or background, ``i + 1`` is the i-th class of the class table."""
+
+ByteStream: TypeAlias = IO[bytes] | io.BytesIO
+"""An open file, or one in memory."""
+
+BoolMask: TypeAlias = npt.NDArray[np.bool_]
+"""(h, w) bool."""
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
 """A float32 array; the docstring that uses it gives axes and range."""

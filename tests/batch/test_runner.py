@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from PIL import Image
 
 from napari_construct.batch.folder import segment_folder
 from napari_construct.batch.ledger import LEDGER_NAME, read_ledger
@@ -163,6 +164,22 @@ def test_arrays_are_images_too(predictor, tmp_path, tissue) -> None:
     report = run(run_batch_steps([source], predictor, QUICK, tmp_path))
     assert report.done[0].areas[0]["mm2"] >= 0
     assert run(run_batch_steps([source], predictor, QUICK, tmp_path)).resumed == {"layer"}
+
+
+def test_transparent_parts_of_files_and_arrays_are_left_out(predictor, tmp_path, tissue) -> None:
+    valid = np.ones(tissue.shape[:2], bool)
+    valid[:, 80:] = False
+    (tmp_path / "images").mkdir()
+    Image.fromarray(np.dstack([tissue, valid * np.uint8(255)])).save(tmp_path / "images" / "a.png")
+    held = ImageFile(tissue, 0.25, (), Path("layer"), valid)
+    sources = [
+        *find_sources([tmp_path / "images"]),
+        array_source("layer", lambda: held, stem="layer"),
+    ]
+    report = run(run_batch_steps(sources, predictor, QUICK, tmp_path / "out"))
+    for entry in report.done:
+        assert not read_mask(tmp_path / "out" / entry.files["mask"])[~valid].any()
+        assert sum(row["percent_of_tissue"] for row in entry.areas) == pytest.approx(100)
 
 
 def test_names_never_collide(folder) -> None:

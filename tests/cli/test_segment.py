@@ -299,3 +299,23 @@ def test_json_target_is_checked_before_the_work(tmp_path: Path) -> None:
         _output.check_json(str(tmp_path / "file" / "report.json"))
     _output.check_json(str(tmp_path / "report.json"))
     assert _names(tmp_path) == ["file"]
+
+
+def test_a_transparent_part_has_no_class_and_only_words_are_no_number(call, model, image, tmp_path) -> None:
+    rgb = np.asarray(Image.open(image).convert("RGB"))
+    alpha = np.full(rgb.shape[:2], 255, np.uint8)
+    alpha[:, 100:] = 0
+    Image.fromarray(np.dstack([rgb, alpha])).save(tmp_path / "cut.png")
+    command = ("segment", tmp_path / "cut.png", "-m", model, "-o", tmp_path / "out", "--no-crf")
+    done = call(*command, "--mpp", "0,5", "--region", "50,200,20,180")
+    assert done.exit_code == 0, done.output
+    mask = tifffile.imread(tmp_path / "out" / "cut_mask.tif")
+    assert mask.shape == (150, 160)
+    assert not mask[:, 80:].any()
+    assert "of the pixels are transparent" in done.output
+    refused = call(*command, "--mpp", "half")
+    assert refused.exit_code == 2
+    assert "expected a number such as 0.25, got 'half'" in refused.output
+    refused = call(*command, "--mpp", "0.5", "--region", "50,200,120,180")
+    assert refused.exit_code == 1
+    assert "which means no data; choose another" in " ".join(refused.output.split())

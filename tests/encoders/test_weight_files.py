@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import os
 import pickle
 from pathlib import Path
 
@@ -42,7 +44,7 @@ class Attack:
 def test_code_in_a_file_is_refused_and_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save({"a": Attack()}, tmp_path / "w.pth")
-    with pytest.raises(EncoderError, match=r"w\.pth: expected weights"):
+    with pytest.raises(EncoderError, match=r"w\.pth: expected named tensors"):
         read_state(tmp_path / "w.pth")
     assert not (tmp_path / "attacked").exists()
 
@@ -63,8 +65,63 @@ def test_a_truncated_file_is_named(tmp_path: Path) -> None:
         read_state(tmp_path / "w.bin")
 
 
+def test_files_of_before_version_1_6_are_read(tmp_path: Path) -> None:
+    torch.save({"state_dict": STATE}, tmp_path / "w.pth", _use_new_zipfile_serialization=False)
+    torch.testing.assert_close(read_state(tmp_path / "w.pth"), STATE)
+    whole = (tmp_path / "w.pth").read_bytes()
+    (tmp_path / "w.pth").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(EncoderError, match=r"w\.pth: expected a complete PyTorch file"):
+        read_state(tmp_path / "w.pth")
+
+
+def header(fields: object) -> bytes:
+    text = json.dumps(fields).encode()
+    return len(text).to_bytes(8, "little") + text
+
+
+ONE = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        header({f"t{i}": {**ONE, "shape": [0], "data_offsets": [0, 0]} for i in range(30_000)}),
+        (2**40).to_bytes(8, "little") + b"{}",
+        header({"a": {**ONE, "shape": [2**40], "data_offsets": [0, 2**42]}}),
+        header({"a": {**ONE, "shape": [-1]}}) + bytes(4),
+        header({"a": {**ONE, "dtype": "F8_NEW"}}) + bytes(4),
+        header({"a": ONE, "b": ONE}) + bytes(4),
+        header({"a": ONE}) + bytes(8),
+        header([1]),
+        header({"a": 1}),
+        (100_000).to_bytes(8, "little") + b"[" * 100_000,
+        (30).to_bytes(8, "little") + b'{"a":1,"a":2}'.ljust(30),
+    ],
+    ids=["many", "long", "large", "negative", "type", "overlap", "rest", "list", "number", "deep", "twice"],
+)
+def test_headers_are_bounded(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "w.safetensors").write_bytes(content)
+    with pytest.raises(EncoderError, match=r"w\.safetensors: expected weights") as caught:
+        read_state(tmp_path / "w.safetensors")
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes are POSIX")
+@pytest.mark.parametrize("name", ["w.safetensors", "w.bin"])
+def test_pipes_are_not_opened(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(EncoderError, match="got a pipe"):
+        read_state(tmp_path / name)
+
+
+def test_expanded_tensors_take_no_memory(tmp_path: Path) -> None:
+    torch.save({"a": torch.ones(1).half().expand(2**36)}, tmp_path / "w.bin")
+    with pytest.raises(EncoderError, match="larger than its bytes"):
+        read_state(tmp_path / "w.bin")
+
+
 def test_absent_and_other_content(tmp_path: Path) -> None:
-    with pytest.raises(EncoderError, match="got no file at"):
+    with pytest.raises(EncoderError, match="found nothing there; check the path"):
         read_state(tmp_path / "absent.bin")
     torch.save([torch.ones(1)], tmp_path / "list.bin")
     with pytest.raises(EncoderError, match=r"list\.bin: expected named tensors"):
@@ -79,3 +136,5 @@ def test_names_and_shapes_are_compared() -> None:
         check_names(None, {**STATE, "c": STATE["b.count"], "d": STATE["b.count"]}, STATE, "X")
     with pytest.raises(EncoderError, match=r"expected a\.weight of shape \(2, 3\) for X, got \(3, 2\)"):
         check_names(None, {**STATE, "a.weight": torch.ones(3, 2)}, STATE, "X")
+    with pytest.raises(EncoderError, match=r"expected numbers in a\.weight of X, got NaN"):
+        check_names(None, {**STATE, "a.weight": torch.full((2, 3), torch.nan)}, STATE, "X")

@@ -172,6 +172,17 @@ def test_image_without_scored_pixels_counts_nothing(data: Path, colours_model: M
         assert before[key] == after[key]
 
 
+def test_transparent_parts_are_not_scored(data: Path, colours_model: Model) -> None:
+    """The third stripe is transparent: what the mask says there is neither right nor wrong."""
+    colours = np.asarray(Image.open(data / "img" / "wrong.png").convert("RGBA")).copy()
+    colours[:, 64:] = 0
+    Image.fromarray(colours).save(data / "img" / "wrong.png")
+    (data / "img" / "right.png").unlink()
+    (data / "mask" / "right.png").unlink()
+    found = evaluate(data / "img", data / "mask", colours_model(), PLAIN).confusion("predicted")
+    assert found.sum() == np.trace(found[:, :3]) == 64 * 96
+
+
 def test_cancel_acts_between_two_events(data: Path, colours_model: Model) -> None:
     model = colours_model()
     steps = evaluate_steps(pair_by_stem(data / "img", data / "mask"), model, PLAIN)

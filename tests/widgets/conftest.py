@@ -65,9 +65,9 @@ class FakeInference:
             raise self.load_error
         return SimpleNamespace(classes=CLASSES, mpp=0.25)
 
-    def decided_steps(self, image, predictor, settings, *, mpp=None, name="image"):
+    def decided_steps(self, image, predictor, settings, *, mpp=None, name="image", valid=None):
         self.threads.add(threading.get_ident())
-        self.runs.append(SimpleNamespace(image=image, settings=settings, mpp=mpp, name=name))
+        self.runs.append(SimpleNamespace(image=image, settings=settings, mpp=mpp, name=name, valid=valid))
         try:
             for i in range(self.steps):
                 yield Event("tiles", i, self.steps)

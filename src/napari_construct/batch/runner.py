@@ -276,7 +276,12 @@ def _item(
         for text in image.notices:
             yield Notice("images", *place, text)
         result = yield from segment_steps(
-            image.pixels, predictor, settings.segment, mpp=image.mpp, name=source.stem
+            image.pixels,
+            predictor,
+            settings.segment,
+            mpp=image.mpp,
+            name=source.stem,
+            valid=image.valid,
         )
         yield Event("writing", 0, 1, source.stem)
         folder, stem = (output / source.stem).parent, Path(source.stem).name

@@ -68,7 +68,8 @@ def import_(
         ),
     ] = None,
     mpp: Annotated[
-        float, typer.Option("--mpp", help="Micrometres per pixel in the training of best_cam.pth.")
+        float,
+        options.mpp_option("Micrometres per pixel in the training of best_cam.pth."),
     ] = 0.25,
     encoder_weights: options.EncoderWeights = None,
     file: Annotated[

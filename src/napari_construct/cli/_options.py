@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
+from napari_construct.data.resolution import number
 from napari_construct.encoders.networks.attentions import DenseAttention
 
 if TYPE_CHECKING:
@@ -70,11 +71,24 @@ Overlap = Annotated[
     int | None,
     typer.Option("--overlap", min=0, max=1024, help="Overlap of neighbouring tiles in pixels; default 64."),
 ]
+
+
+def decimal(text: str | float) -> float:
+    """A number of the command line, with a decimal point or comma."""
+    found = number(text)
+    if found is None:
+        raise typer.BadParameter(f"expected a number such as 0.25, got {text!r}")
+    return found
+
+
+def mpp_option(text: str) -> Any:
+    """``--mpp`` with a help text."""
+    return typer.Option("--mpp", parser=decimal, metavar="FLOAT", help=text)
+
+
 Mpp = Annotated[
     float | None,
-    typer.Option(
-        "--mpp", help="Micrometres per pixel of the images, if the files do not state it or are wrong."
-    ),
+    mpp_option("Micrometres per pixel of the images, if the files do not state it or are wrong."),
 ]
 MinConfidence = Annotated[
     float | None,
@@ -87,7 +101,9 @@ MinConfidence = Annotated[
 ]
 EncoderWeights = Annotated[
     Path | None,
-    typer.Option("--encoder-weights", help="File with the encoder weights, if they are not installed."),
+    typer.Option(
+        "--encoder-weights", help="File (or folder) with the encoder weights, if they are not installed."
+    ),
 ]
 AnyEncoder = Annotated[
     bool,

@@ -62,6 +62,8 @@ def add(
 
         file, painted = read_image(image), read_mask(mask)
         region = painted != 0 if value is None else painted == value
+        if file.valid is not None and region.shape == file.valid.shape:
+            region &= file.valid
         settings = merged(PrototypeSettings(), options.given(mpp=mpp))
         with progress_bars() as bars:
             steps = place_region_steps(

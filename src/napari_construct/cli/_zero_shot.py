@@ -65,7 +65,7 @@ def zero_shot_predictor(
     return load_zero_shot(
         chosen.encoder,
         chosen.classes,
-        examples=[(image.pixels, mask) for image, mask in read],
+        examples=[(image.pixels, image.known(mask)) for image, mask in read],
         examples_mpp=next((image.mpp for image, _ in read if image.mpp is not None), mpp),
         device=device,
         encoder_weights=encoder_weights,

@@ -25,7 +25,10 @@ def calibrate(
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Checkpoint to write, FILE.construct.")],
-    mpp: Annotated[float | None, typer.Option("--mpp", help="Micrometres per pixel of the data.")] = None,
+    mpp: Annotated[
+        float | None,
+        options.mpp_option("Micrometres per pixel of the data."),
+    ] = None,
     offsets: Annotated[bool, typer.Option("--offsets", help="Also fit the class balance.")] = False,
     encoder_weights: options.EncoderWeights = None,
     any_encoder: options.AnyEncoder = False,
@@ -38,8 +41,8 @@ def calibrate(
     Pixel confidence and the best presence thresholds differ between laboratories and scanners. A few dozen
     labelled patches of your own, or some images with masks (value 0 is the first class), are enough.
     """
-    from napari_construct.encoders.catalogue.lookup import create_encoder
     from napari_construct.models.checkpoints.checkpoint import load_checkpoint
+    from napari_construct.models.checkpoints.encoder_of_checkpoint import encoder_of_checkpoint
     from napari_construct.models.checkpoints.locations import resolve_model
     from napari_construct.training.calibration.recalibrate import recalibrate_steps
 
@@ -49,7 +52,7 @@ def calibrate(
     checkpoint = load_checkpoint(path)
     encoder = None
     if encoder_weights is not None:
-        encoder = create_encoder(checkpoint.config.encoder, weights=encoder_weights)
+        encoder = encoder_of_checkpoint(checkpoint, encoder_weights, any_encoder=any_encoder)
     with progress_bars() as bars:
         steps = recalibrate_steps(
             checkpoint,

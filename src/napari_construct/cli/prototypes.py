@@ -71,8 +71,6 @@ def map_(
     Writes NAME_similarity.ome.tif (cosine similarity, one channel per prototype), NAME_deciding.tif (number
     of the nearest prototype, from 1) and NAME_prototypes.json.
     """
-    import numpy as np
-
     from napari_construct.data.images import read_image
     from napari_construct.export.own_files import refuse_others
     from napari_construct.export.record import write_record
@@ -95,8 +93,8 @@ def map_(
     predictor = load_model(
         model, device=device or "auto", encoder_weights=encoder_weights, any_encoder=any_encoder
     )
-    file = read_image(image)
-    pixels = file.pixels if part is None else np.ascontiguousarray(file.pixels[part])
+    file = read_image(image, region=part)
+    pixels = file.pixels
     with progress_bars() as bars:
         steps = prototype_steps(pixels, predictor, settings, mpp=file.mpp, name=image.name)
         maps = bars.follow(steps, image.name)

@@ -45,7 +45,10 @@ def second_stage(
         ),
     ] = None,
     crf: options.CrfOfModel = None,
-    mpp: Annotated[float | None, typer.Option("--mpp", help="Micrometres per pixel of the patches.")] = None,
+    mpp: Annotated[
+        float | None,
+        options.mpp_option("Micrometres per pixel of the patches."),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Random seed. Equal seeds give equal runs on a CPU.")
     ] = None,
@@ -61,8 +64,8 @@ def second_stage(
     CRF. It is made for use with --no-crf.
     """
     from napari_construct.cli._merged import merged
-    from napari_construct.encoders.catalogue.lookup import create_encoder
     from napari_construct.models.checkpoints.checkpoint import load_checkpoint
+    from napari_construct.models.checkpoints.encoder_of_checkpoint import encoder_of_checkpoint
     from napari_construct.models.checkpoints.locations import resolve_model
     from napari_construct.training.config.second_stage import SecondStageConfig
     from napari_construct.training.second_stage.train import train_second_stage_steps
@@ -82,7 +85,7 @@ def second_stage(
     first = load_checkpoint(path)
     own = None
     if encoder_weights is not None:
-        own = create_encoder(first.config.encoder, weights=encoder_weights)
+        own = encoder_of_checkpoint(first, encoder_weights, any_encoder=any_encoder)
     names = first.classes.names
     dataset, validation = _labelled(folder, names), None
     if val is not None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def segment(
-    images: Annotated[list[Path], typer.Argument(help="Image files: PNG, JPEG, BMP, TIFF, OME-TIFF, SVS.")],
+    images: Annotated[list[Path], typer.Argument(help="PNG, JPEG, BMP, JPEG 2000, WebP, TIFF, SVS.")],
     model: options.Model = DEFAULT_MODEL,
     output: options.Output = options.HERE,
     overwrite: options.Overwrite = False,
@@ -124,17 +124,15 @@ def _one(
     bars: Bars,
     overwrite: bool,
 ) -> dict[str, Any]:
-    import numpy as np
-
     from napari_construct.data.images import read_image
     from napari_construct.inference.segment import segment_steps
     from napari_construct.results.files import write_result
 
-    image = read_image(path)
-    pixels = image.pixels if part is None else np.ascontiguousarray(image.pixels[part])
+    image = read_image(path, region=part)
+    pixels, valid = image.pixels, image.valid
     for notice in image.notices:
         bars.say(f"note: {notice}")
-    steps = segment_steps(pixels, predictor, settings, mpp=image.mpp, name=path.name)
+    steps = segment_steps(pixels, predictor, settings, mpp=image.mpp, name=path.name, valid=valid)
     result = bars.follow(steps, path.name)
     files = write_result(output, _stem(path), pixels, result, image.notices, overwrite=overwrite)
     return {
@@ -142,7 +140,7 @@ def _one(
         "files": {kind: str(file) for kind, file in files.items()},
         "areas": result.areas(),
         "presence": result.record["presence"],
-        "mean_confidence": float(result.confidence.mean()),
+        "mean_confidence": float(result.confidence[... if valid is None else valid].mean()),
         "erased_regions": 0 if result.refinement is None else len(result.refinement.erased),
     }
 

@@ -60,7 +60,10 @@ def train(
     image_size: Annotated[
         int | None, typer.Option("--image-size", min=16, help="Side of the network input in pixels.")
     ] = None,
-    mpp: Annotated[float | None, typer.Option("--mpp", help="Micrometres per pixel of the patches.")] = None,
+    mpp: Annotated[
+        float | None,
+        options.mpp_option("Micrometres per pixel of the patches."),
+    ] = None,
     classes: Annotated[
         str | None,
         typer.Option(

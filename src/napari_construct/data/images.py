@@ -8,15 +8,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from napari_construct.data.formats import image_format
 from napari_construct.data.limits import MAX_PIXELS
 from napari_construct.data.pillow import read_pillow
-from napari_construct.data.rgb import as_rgb
+from napari_construct.data.regions import Region, inside
+from napari_construct.data.rgb import as_rgb, as_shown
 from napari_construct.data.tiff import read_tiff
-from napari_construct.types import PathLike, RGBImage, ShortRepr
+from napari_construct.types import BoolMask, PathLike, RGBImage, ShortRepr
 
 __all__ = ["MAX_PIXELS", "ImageFile", "as_rgb", "read_image"]
+
+
+NO_DATA: Final = 255
+"""Value in a mask that is no class of any model: what lies there is not scored and not learned from."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -26,30 +35,45 @@ class ImageFile(ShortRepr):
     Attributes
     ----------
     pixels : ndarray
-        (h, w, 3) uint8 RGB.
+        (h, w, 3) uint8 RGB; transparent places are white.
     mpp : float or None
         Micrometres per pixel; None if the file does not store it.
     notices : tuple of str
         Conversions and assumptions, one sentence each.
     path : Path
         File of the image.
+    valid : ndarray or None
+        (h, w) bool, False where the image is transparent: without data, so without a class. None where all
+        of it is valid.
     """
 
     pixels: RGBImage
     mpp: float | None
     notices: tuple[str, ...]
     path: Path
+    valid: BoolMask | None = None
+
+    def known(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A mask (h, w) of this image's classes, with ``NO_DATA`` where the image has no data."""
+        if self.valid is None or mask.shape != self.valid.shape:
+            return mask
+        return np.where(self.valid, mask, NO_DATA).astype(np.uint8)
 
 
-def read_image(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> ImageFile:
-    """Read a PNG, JPEG, BMP, TIFF, OME-TIFF or SVS file; of a pyramid, level 0.
+def read_image(path: PathLike, *, max_pixels: int = MAX_PIXELS, region: Region | None = None) -> ImageFile:
+    """Read a PNG, JPEG, BMP, JPEG 2000, WebP, TIFF, OME-TIFF or SVS file; of a pyramid, level 0.
+
+    Of a TIFF with several images, the largest is read that is no label or overview.
 
     Parameters
     ----------
     path : str or path
         The file; its first bytes decide the format, not its suffix.
     max_pixels : int
-        Refuse larger images before decoding them. Default 100 million.
+        Refuse larger images, or regions, before decoding them. Default 100 million.
+    region : tuple of slice, optional
+        Rows and columns to read. Of a TIFF only their tiles are decoded, so that the file may be larger than
+        ``max_pixels``.
 
     Returns
     -------
@@ -60,13 +84,15 @@ def read_image(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> ImageFile:
     ------
     InputError
         If there is no file, or it is not an image, truncated, too large, under 16 pixels a side,
-        a stack, or holds NaN or infinite values.
+        a stack, wholly transparent, of a colour space without a plain way to RGB (CMYK, CIELAB), or holds
+        NaN or infinite values.
     """
     path = Path(path)
     if image_format(path) == "tiff":
-        plane = read_tiff(path, max_pixels=max_pixels)
+        plane = read_tiff(path, max_pixels=max_pixels, region=region)
         array, mpp, notices = plane.array, plane.mpp, plane.notices
     else:
         array, mpp, notices = read_pillow(path, max_pixels)
-    pixels, more = as_rgb(array, name=str(path), max_pixels=max_pixels)
-    return ImageFile(pixels, mpp, notices + more, path)
+        array = array[inside(path, region, *array.shape[:2])]
+    shown = as_shown(array, name=str(path), max_pixels=max_pixels)
+    return ImageFile(shown.rgb, mpp, notices + shown.notices, path, shown.valid)

@@ -1,6 +1,6 @@
 """Whatever shows one image, as an :class:`~napari_construct.data.images.ImageFile`.
 
-xarray, dask, zarr and Pillow are known by what they offer, so that none of them needs to be installed.
+xarray, dask and zarr are known by what they offer, so that none of them needs to be installed.
 """
 
 from __future__ import annotations
@@ -9,15 +9,17 @@ import os
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from PIL import Image
+
+from napari_construct.data.exif import read_exif, stated_orientation
 from napari_construct.data.images import ImageFile, read_image
-from napari_construct.data.rgb import as_rgb
+from napari_construct.data.orientation import orientation_of
+from napari_construct.data.pillow import plain
+from napari_construct.data.rgb import as_shown
 from napari_construct.exceptions import InputError
 
 ImageInput: TypeAlias = Any
 """A path, an :class:`ImageFile`, or an array: numpy, dask, zarr, xarray, a Pillow image."""
-
-_OTHER_MODES: Final = frozenset({"1", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV"})
-"""Of Pillow: values that are no brightness of red, green and blue."""
 
 _ROWS: Final = ("y", "row", "rows", "height", "h")
 _COLUMNS: Final = ("x", "column", "columns", "col", "cols", "width", "w")
@@ -48,9 +50,10 @@ def as_image(image: ImageInput, name: str | None = None) -> ImageFile:
         return read_image(os.fspath(image))
     named = getattr(image, "name", None)
     name = name or (named if isinstance(named, str) and named else "image")
+    notices = _turned_notice(image, name)
     try:
         array = _plain_array(image, name)
-        pixels, notices = as_rgb(array, name=name)
+        shown = as_shown(array, name=name)
     except (TypeError, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -58,21 +61,33 @@ def as_image(image: ImageInput, name: str | None = None) -> ImageFile:
             f"{name}: expected a path or an array of shape (h, w, 3), got {type(image).__name__} ({error}); "
             "convert it with numpy.asarray"
         ) from error
-    return ImageFile(pixels, None, notices, Path(name))
+    return ImageFile(shown.rgb, None, notices + shown.notices, Path(name), shown.valid)
 
 
 def _plain_array(image: Any, name: str) -> Any:
     """An array whose axes are rows, columns and channels; not loaded yet where it is lazy."""
     if hasattr(image, "dims") and hasattr(image, "transpose"):
         return _ordered(image, name)
-    if hasattr(image, "getbands") and hasattr(image, "convert"):  # Pillow
-        return image.convert("RGB") if image.mode in _OTHER_MODES else image
+    if isinstance(image, Image.Image):
+        return plain(image, name)
     if image is None or isinstance(image, dict | set | bytes):
         raise InputError(
             f"{name}: expected a path or an array of shape (h, w, 3), got {type(image).__name__}; "
             "open the image with read_image"
         )
     return image
+
+
+def _turned_notice(image: Any, name: str) -> tuple[str, ...]:
+    """What to say of a Pillow image that viewers show turned: the result lies on its pixels as they are."""
+    stated = stated_orientation(read_exif(image)) if isinstance(image, Image.Image) else None
+    if not orientation_of(stated).words:
+        return ()
+    text = (
+        f"{name}: its EXIF orientation ({stated}) is not applied, so that the result lies on these pixels; "
+        "apply it before with PIL.ImageOps.exif_transpose, or give the path"
+    )
+    return (text,)
 
 
 def _ordered(array: Any, name: str) -> Any:

@@ -10,6 +10,9 @@ from typing import Final
 import tifffile
 
 from napari_construct.exceptions import InputError
+from napari_construct.reading.damage import damaged
+
+__all__ = ["DECODER_ERRORS", "MAX_PIXELS", "MIN_SIDE", "check_size", "damaged", "unsupported"]
 
 MAX_PIXELS: Final = 100_000_000
 """Default bound on the pixels of one image (10,000 x 10,000; 300 MB of RGB), checked before decoding."""
@@ -34,12 +37,27 @@ DECODER_ERRORS: Final = (
 """What Pillow, tifffile and the codecs raise on a damaged file."""
 
 
-def check_size(name: str | Path, height: int, width: int, max_pixels: int, min_side: int = MIN_SIDE) -> None:
+WHOLE: Final = (
+    "save it as a tiled TIFF (QuPath, vips) and segment a region of it (--region on the command line), or "
+    "raise max_pixels in Python"
+)
+"""What to do with a large file whose format is decoded as a whole."""
+
+
+def check_size(
+    name: str | Path,
+    height: int,
+    width: int,
+    max_pixels: int,
+    min_side: int = MIN_SIDE,
+    *,
+    remedy: str = "take a part of it (a slice of the array; the part on view in napari)",
+) -> None:
     """Refuse an image with too many pixels or too short a side, before memory is taken for it."""
     if height * width > max_pixels:
         raise InputError(
             f"{name}: expected at most {max_pixels:,} pixels, got {height} x {width} = {height * width:,}; "
-            "cut out a region or raise the limit (max_pixels)"
+            f"{remedy}"
         )
     if min(height, width) < min_side:
         raise InputError(
@@ -47,9 +65,6 @@ def check_size(name: str | Path, height: int, width: int, max_pixels: int, min_s
         )
 
 
-def damaged(path: Path, reason: object) -> InputError:
-    """The error for a file that ends early or does not decode."""
-    detail = " ".join(str(reason).split())[:200] or type(reason).__name__
-    return InputError(
-        f"{path}: expected a complete image, the file is damaged or truncated ({detail}); get it again"
-    )
+def unsupported(path: Path, reason: str, remedy: str) -> InputError:
+    """The error for a whole file with a feature that no library here reads."""
+    return InputError(f"{path}: expected RGB or greyscale in a common form, got {reason[:200]}; {remedy}")

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_construct.data.formats import image_format
+from napari_construct.data.formats import LOSSY, image_format
 from napari_construct.data.images import MAX_PIXELS
 from napari_construct.data.listing import list_images
-from napari_construct.data.pillow import open_pillow
+from napari_construct.data.pillow import read_indices
 from napari_construct.data.tiff import read_tiff
 from napari_construct.exceptions import DatasetError, InputError
 from napari_construct.types import PathLike
+
+_NAMES: Final = {"jpeg": "JPEG", "jpeg2000": "JPEG 2000", "webp": "WebP"}
 
 
 def read_mask(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
@@ -43,16 +45,16 @@ def read_mask(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uin
     """
     path = Path(path)
     kind = image_format(path)
-    if kind == "jpeg":
+    if kind in LOSSY:
         raise InputError(
-            f"{path}: expected a mask with exact values, got a JPEG, which blurs them; "
+            f"{path}: expected a mask with exact values, got a {_NAMES[kind]}, which blurs them; "
             "save masks as PNG or TIFF"
         )
     if kind == "tiff":
         array = read_tiff(path, max_pixels=max_pixels, colours=False, min_side=1).array
     else:
         with path.open("rb") as stream:
-            array = np.asarray(open_pillow(path, stream, max_pixels, min_side=1))
+            array = read_indices(path, stream, max_pixels)
     return _indices(array, path)
 
 

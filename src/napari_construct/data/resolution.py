@@ -1,30 +1,68 @@
-"""Micrometres per pixel of an image file."""
+"""Micrometres per pixel: spellings of units and numbers, and the choice among what a file states."""
 
 from __future__ import annotations
 
+import html
+import math
 import re
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    import tifffile
+import unicodedata
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
 
 PLAUSIBLE_MPP: Final = (0.02, 20.0)
 """Micrometres per pixel outside this range are a screen's or a printer's resolution, not a microscope's."""
 
-_MICROMETRES: Final = {
-    "nm": 1e-3,
-    "µm": 1.0,
-    "μm": 1.0,
-    "um": 1.0,
-    "micron": 1.0,
-    "microns": 1.0,
-    "micrometer": 1.0,
-    "mm": 1e3,
-    "cm": 1e4,
-    "inch": 25400.0,
-    "in": 25400.0,
+_SQUARE: Final = 0.01
+"""Relative difference of columns and rows up to which pixels count as square."""
+
+_CONFLICT: Final = 0.05
+"""Relative difference of two statements from which the user should know of both."""
+
+_PREFIXES: Final = {
+    "p": 1e-6,
+    "n": 1e-3,
+    "μ": 1.0,
+    "u": 1.0,
+    "m": 1e3,
+    "c": 1e4,
+    "d": 1e5,
+    "": 1e6,
 }
-_TIFF_UNITS: Final = {2: 25400.0, 3: 1e4, 4: 1e3, 5: 1.0}  # inch, cm; mm and um of newer writers
+_LONG_PREFIXES: Final = {
+    "pico": 1e-6, "nano": 1e-3, "micro": 1.0, "milli": 1e3, "centi": 1e4, "deci": 1e5, "": 1e6,
+}  # fmt: skip
+MICROMETRES: Final = {
+    **{f"{prefix}m": factor for prefix, factor in _PREFIXES.items()},
+    **{
+        f"{prefix}{metre}": factor
+        for prefix, factor in _LONG_PREFIXES.items()
+        for metre in ("meter", "meters", "metre", "metres")
+    },
+    **dict.fromkeys(("micron", "microns", "micro", "μ", "?m", "\ufffdm"), 1.0),  # the sign may be lost
+    **dict.fromkeys(("å", "angstrom", "angstroms", "ångström"), 1e-4),
+    **dict.fromkeys(("in", "inch", "inches", '"'), 25400.0),
+    **dict.fromkeys(("pt", "point", "points"), 25400.0 / 72),
+    **dict.fromkeys(("thou", "mil", "mils"), 25.4),
+}
+"""Micrometres of a unit, by its name after :func:`micrometres_of` has unified its spelling."""
+
+NUMBER: Final = r"[+-]?(?:\d{1,40}(?:[.,]\d{1,40})?|[.,]\d{1,40})(?:[eE][+-]?\d{1,3})?"
+"""Pattern of a number with a decimal point or comma; it cannot take long on any text."""
+
+
+class PixelSize(NamedTuple):
+    """Micrometres per pixel that a file states, None without, and what the user should know of it."""
+
+    mpp: float | None
+    notices: tuple[str, ...] = ()
+
+
+class Stated(NamedTuple):
+    """One statement of a file: micrometres per pixel along columns and rows, and where it stands."""
+
+    x: float | None
+    y: float | None
+    where: str
 
 
 def plausible(mpp: float | None) -> float | None:
@@ -34,73 +72,100 @@ def plausible(mpp: float | None) -> float | None:
     return mpp
 
 
-def mpp_from_dpi(dpi: Any) -> float | None:
-    """Micrometres per pixel of Pillow's ``info["dpi"]``; None for 72, 96, 300 and other screen values."""
-    try:
-        per_inch = float(dpi[0])
-    except (TypeError, IndexError, ValueError, ZeroDivisionError):
-        return None
-    return plausible(25400.0 / per_inch) if per_inch > 0 else None
+def micrometres_of(unit: str) -> float | None:
+    """Micrometres of a unit of length in any spelling; None for pixels and what is no length.
 
-
-def mpp_from_tiff(tif: tifffile.TiffFile) -> float | None:
-    """Micrometres per pixel of the first image of a TIFF.
-
-    Asked in this order, the most explicit first: OME ``PhysicalSizeX``, ``MPP`` of an Aperio
-    description, ImageJ's unit, and the resolution tags of TIFF 6.0 section 8.
+    XML entities, ImageJ's escapes, both micro signs of Unicode, and a micro sign that was read in a wrong
+    encoding are understood.
     """
-    page = tif.pages.first
-    description = str(page.description or "")
-    for found in (_ome(tif), _aperio(description), _imagej(tif), _tags(page)):
-        if (mpp := plausible(found)) is not None:
-            return mpp
-    return None
+    text = html.unescape(unit[:80])
+    text = re.sub(r"\\u([0-9a-fA-F]{4})|\\x([0-9a-fA-F]{2})", lambda m: chr(int(m[1] or m[2], 16)), text)
+    text = text.replace("Âµ", "µ").replace("Î¼", "μ")  # UTF-8 read as Latin-1
+    text = unicodedata.normalize("NFKC", text).strip().strip(".").lower()
+    text = re.sub(r"\s*(?:/|per)\s*(?:px|pix|pixel)s?$", "", text)
+    return MICROMETRES.get(text)
 
 
-def _ome(tif: tifffile.TiffFile) -> float | None:
-    # The first Pixels element is enough, and a pattern cannot be attacked with XML entities.
-    text = tif.ome_metadata or ""
-    pixels = re.search(r"<(?:\w+:)?Pixels\b[^>]*>", text)
-    if pixels is None:
+def number(text: Any) -> float | None:
+    """A finite number as people write it: ``0.4990``, ``0,4990``, ``2.5e-1``; None otherwise."""
+    if isinstance(text, bool):
         return None
-    size = re.search(r'\bPhysicalSizeX="([^"]+)"', pixels[0])
-    unit = re.search(r'\bPhysicalSizeXUnit="([^"]+)"', pixels[0])
-    factor = _MICROMETRES.get(unit[1] if unit else "µm")
-    value = _number(size[1]) if size else None
-    return None if value is None or factor is None else value * factor
+    if isinstance(text, int | float):
+        return _finite(text)
+    words = html.unescape(str(text)[:200]).strip().strip("\"'").strip()
+    return _finite(words.replace(",", ".")) if re.fullmatch(NUMBER, words, re.ASCII) else None
 
 
-def _aperio(description: str) -> float | None:
-    found = re.search(r"\bMPP\s*=\s*([0-9.eE+-]+)", description)
-    return _number(found[1]) if found else None
-
-
-def _imagej(tif: tifffile.TiffFile) -> float | None:
-    metadata = tif.imagej_metadata or {}
-    factor = _MICROMETRES.get(str(metadata.get("unit", "")).replace("\\u00B5", "µ").lower())
-    per_unit = _pixels_per_unit(tif.pages.first)
-    return factor / per_unit if factor and per_unit else None
-
-
-def _tags(page: Any) -> float | None:
-    unit = page.tags.get("ResolutionUnit")
-    # TIFF 6.0: no unit means inch; unit 1 means the numbers are an aspect ratio
-    factor = _TIFF_UNITS.get(int(unit.value) if unit is not None else 2)
-    per_unit = _pixels_per_unit(page)
-    return factor / per_unit if factor and per_unit else None
-
-
-def _pixels_per_unit(page: Any) -> float | None:
-    tag = page.tags.get("XResolution")
+def _finite(value: str | float) -> float | None:
     try:
-        numerator, denominator = tag.value
-        return float(numerator) / float(denominator) or None
-    except (AttributeError, TypeError, ValueError, ZeroDivisionError):
+        found = float(value)
+    except (ValueError, OverflowError):
         return None
+    return found if math.isfinite(found) else None
 
 
-def _number(text: str) -> float | None:
+def length(value: Any, unit: str | None, default: str = "µm") -> float | None:
+    """Micrometres of a number with its unit."""
+    size, factor = number(value), micrometres_of(unit if unit and unit.strip() else default)
+    return None if size is None or factor is None or size <= 0 else size * factor
+
+
+def per_unit(pixels: Any, micrometres: float | None) -> float | None:
+    """Micrometres per pixel of so many pixels in so many micrometres."""
     try:
-        return float(text)
-    except ValueError:
+        count = float(pixels)
+    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
         return None
+    return micrometres / count if micrometres and count > 0 and math.isfinite(count) else None
+
+
+def chosen(stated: Iterable[Stated | None], short: str) -> PixelSize:
+    """The first plausible statement, and notices where others contradict it or pixels are not square.
+
+    Parameters
+    ----------
+    stated : iterable of Stated or None
+        The most explicit first.
+    short : str
+        What notices call the file.
+
+    Returns
+    -------
+    PixelSize
+        Of pixels that are not square, the geometric mean of both sides: areas are then right.
+    """
+    found = [one for one in stated if one is not None and plausible(_mean(one)) is not None]
+    if not found:
+        return PixelSize(None)
+    first, mpp = found[0], _mean(found[0])
+    across, down = first.x, first.y
+    notices = []
+    if across and down and abs(across / down - 1) > _SQUARE:
+        notices.append(
+            f"{short}: pixels are {across:.4g} um wide and {down:.4g} um high; {mpp:.4g} um per pixel is used"
+        )
+    for other in found[1:]:
+        contradicting = _mean(other)
+        if mpp and contradicting and abs(contradicting / mpp - 1) > _CONFLICT:
+            notices.append(
+                f"{short}: states {mpp:.4g} um per pixel ({first.where}) and {contradicting:.4g} "
+                f"({other.where}); {mpp:.4g} is used, give mpp if it is wrong"
+            )
+            break
+    return PixelSize(mpp, tuple(notices))
+
+
+def _mean(stated: Stated) -> float | None:
+    sides = [side for side in (stated.x, stated.y) if side]
+    if len(sides) == 2 and abs(sides[0] / sides[1] - 1) <= _SQUARE:
+        return sides[0]
+    return math.prod(sides) ** (1 / len(sides)) if sides else None
+
+
+def from_dpi(dpi: Any, where: str = "resolution") -> Stated | None:
+    """Pixels per inch of columns and rows, as Pillow's ``info["dpi"]``."""
+    try:
+        across, down = (per_unit(side, 25400.0) for side in dpi)
+    except (TypeError, ValueError):
+        return None
+    return Stated(across, down, where)

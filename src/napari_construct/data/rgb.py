@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_construct.data.limits import MAX_PIXELS, check_size
 from napari_construct.exceptions import InputError
-from napari_construct.types import RGBImage
+from napari_construct.types import BoolMask, RGBImage
 
 _DARK_MEDIAN: Final = 60
 """Median brightness (0 to 255) under which a picture counts as dark: stained sections are lit from below."""
@@ -18,7 +18,31 @@ _DARK_MEDIAN: Final = 60
 _BIT_DEPTHS: Final = (8, 10, 12, 14, 16)
 
 
+class Shown(NamedTuple):
+    """An array as a model sees it.
+
+    Attributes
+    ----------
+    rgb : ndarray
+        (h, w, 3) uint8, C-contiguous; transparent places are laid on white, which is glass.
+    valid : ndarray or None
+        (h, w) bool, False where the array is transparent: there are no data. None where all is valid.
+    notices : tuple of str
+        What was changed, one sentence each; empty for RGB uint8.
+    """
+
+    rgb: RGBImage
+    valid: BoolMask | None
+    notices: tuple[str, ...]
+
+
 def as_rgb(array: Any, *, name: str, max_pixels: int = MAX_PIXELS) -> tuple[RGBImage, tuple[str, ...]]:
+    """RGB and notices of :func:`as_shown`, for callers to whom white is as good as no data."""
+    shown = as_shown(array, name=name, max_pixels=max_pixels)
+    return shown.rgb, shown.notices
+
+
+def as_shown(array: Any, *, name: str, max_pixels: int = MAX_PIXELS) -> Shown:
     """RGB uint8 of an array as cameras, files and napari layers hold it.
 
     Parameters
@@ -28,38 +52,75 @@ def as_rgb(array: Any, *, name: str, max_pixels: int = MAX_PIXELS) -> tuple[RGBI
         uint8 passes. Integers up to 65535 are divided by the range of the smallest of 8, 10, 12, 14 and
         16 bits that holds their maximum (16 bits: divided by 257). Floats in [0, 1] are multiplied by
         255; values up to 255 stay unchanged; others are stretched from their minimum to their maximum.
+        Alpha is scaled in the same way but on its own. Colours of transparent pixels have no influence.
     name : str
         What errors and notices call the array, for example its path or the layer's name.
     max_pixels : int
         Refuse larger arrays before they are loaded.
 
-    Returns
-    -------
-    rgb : ndarray
-        (h, w, 3) uint8, C-contiguous.
-    notices : tuple of str
-        What was changed, one sentence each; empty for RGB uint8.
-
     Raises
     ------
     InputError
-        If the shape is no image's, a side is under 16 pixels, there are too many pixels, or a value
-        is NaN, infinite or of a type that has no brightness.
+        If the shape is no image's, a side is under 16 pixels, there are too many pixels, all of them are
+        transparent, or a value is NaN, infinite or of a type that has no brightness.
     """
     shape = tuple(getattr(array, "shape", None) or np.shape(array))
     _check_shape(shape, name, max_pixels)
     short = PurePath(name).name or name
-    eight_bit, notices = _to_uint8(np.asarray(array), name, short)
-    channels = 1 if eight_bit.ndim == 2 else eight_bit.shape[2]
-    if channels in (2, 4):
-        eight_bit = eight_bit[..., : channels - 1]
-        notices.append(f"{short}: the alpha channel is dropped")
-    grey = channels <= 2
+    values = np.asarray(array)
+    opacity: NDArray[np.uint8] | None = None
+    if values.ndim == 3 and values.shape[2] in (2, 4):
+        opacity, _ = _to_uint8(values[..., -1], name, short)
+        values = values[..., :-1]
+    valid = None if opacity is None or opacity.all() else opacity > 0
+    if valid is not None:
+        values = _without_hidden(values, valid, name)
+    eight_bit, notices = _to_uint8(values, name, short)
+    if opacity is not None:
+        eight_bit = _on_white(eight_bit, opacity)
+        notices.append(_alpha_notice(opacity, short))
+    grey = eight_bit.ndim == 2 or eight_bit.shape[2] == 1
     if grey:
         eight_bit = np.repeat(eight_bit.reshape(*eight_bit.shape[:2], 1), 3, axis=2)
     rgb: RGBImage = np.ascontiguousarray(eight_bit)
-    notices.extend(_colour_notices(rgb, grey, short))
-    return rgb, tuple(notices)
+    notices.extend(_colour_notices(rgb, valid, grey, short))
+    return Shown(rgb, valid, tuple(notices))
+
+
+def _without_hidden(values: NDArray[Any], valid: BoolMask, name: str) -> NDArray[Any]:
+    """The colours with those of transparent pixels replaced, which may be NaN or deeper than the others."""
+    if not valid.any():
+        raise InputError(
+            f"{name}: expected an image, all of its pixels are transparent (alpha 0), which means no data; "
+            "choose another, or save it without the alpha channel if that means nothing"
+        )
+    first = np.unravel_index(int(valid.argmax()), valid.shape)
+    return np.where(valid[..., None], values, values[first])
+
+
+def _on_white(colours: NDArray[np.uint8], opacity: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Colours (h, w, c) laid on white where they are transparent, blended where partly so."""
+    if (opacity == 255).all():
+        return colours
+    laid = colours.copy()
+    laid[opacity == 0] = 255
+    partly = (opacity > 0) & (opacity < 255)
+    share = opacity[partly].astype(np.float32)[:, None] / 255
+    laid[partly] = np.rint(colours[partly] * share + 255 * (1 - share)).astype(np.uint8)
+    return laid
+
+
+def _alpha_notice(opacity: NDArray[np.uint8], short: str) -> str:
+    if opacity.min() == 255:
+        return f"{short}: the alpha channel is dropped"
+    clear = 100 * float((opacity == 0).mean())
+    if not clear:
+        return f"{short}: partly transparent pixels are laid on white"
+    percent = "under 0.1" if clear < 0.1 else f"{clear:.1f}"
+    return (
+        f"{short}: {percent} % of the pixels are transparent, which means no data; they stay unlabelled and "
+        "count nowhere"
+    )
 
 
 def _check_shape(shape: tuple[int, ...], name: str, max_pixels: int) -> None:
@@ -125,9 +186,12 @@ def _floats(array: NDArray[Any], name: str, short: str) -> tuple[NDArray[np.uint
     return np.rint(np.clip(unit, 0, 1) * 255).astype(np.uint8), notices
 
 
-def _colour_notices(rgb: RGBImage, grey: bool, short: str) -> list[str]:
+def _colour_notices(rgb: RGBImage, valid: BoolMask | None, grey: bool, short: str) -> list[str]:
     step = max(1, min(rgb.shape[:2]) // 256)
-    dark = float(np.median(rgb[::step, ::step].max(axis=2))) < _DARK_MEDIAN
+    brightness = rgb[::step, ::step].max(axis=2)
+    if valid is not None and valid[::step, ::step].any():
+        brightness = brightness[valid[::step, ::step]]
+    dark = float(np.median(brightness)) < _DARK_MEDIAN
     notices = []
     if grey:
         notices.append(f"{short}: greyscale is copied to three channels; an H&E model expects colour")

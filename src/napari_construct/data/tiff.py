@@ -2,146 +2,180 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
-from napari_construct.data.limits import DECODER_ERRORS, MIN_SIDE, check_size, damaged
-from napari_construct.data.resolution import mpp_from_tiff
+from napari_construct.data.limits import DECODER_ERRORS, MIN_SIDE, check_size, damaged, unsupported
+from napari_construct.data.orientation import TAG, orientation_of
+from napari_construct.data.regions import Region, inside
+from napari_construct.data.tiff_checks import check_bytes
+from napari_construct.data.tiff_choice import Chosen, choose_image
+from napari_construct.data.tiff_colours import check_photometric, stored_colours
+from napari_construct.data.tiff_layout import MAY_BE_COLOURS, check_colour_axes, check_single
+from napari_construct.data.tiff_pixels import decode
+from napari_construct.data.tiff_resolution import pixel_size_of_tiff
 from napari_construct.exceptions import InputError
+from napari_construct.reading.tiff_file import open_tiff, other_files
 
-_KEEP: Final = "YXSC"
-_MINISWHITE, _PALETTE, _SEPARATED = 0, 3, 5
+MAX_PLANES: Final = 100_000
+
+_REGION: Final = (
+    "segment a region of it (--region on the command line, read_image(path, region=...) in Python), or raise "
+    "max_pixels in Python"
+)
 
 
 class TiffPlane(NamedTuple):
-    """The pixels of a TIFF as stored: (h, w) or (h, w, c), with what else is known of them."""
+    """Pixels of a TIFF: (h, w) or (h, w, c), with what else is known of them."""
 
     array: NDArray[Any]
     mpp: float | None
     notices: tuple[str, ...]
 
 
-def read_tiff(path: Path, *, max_pixels: int, colours: bool = True, min_side: int = MIN_SIDE) -> TiffPlane:
-    """Level 0 of the first image in a TIFF.
+def read_tiff(
+    path: Path,
+    *,
+    max_pixels: int,
+    colours: bool = True,
+    min_side: int = MIN_SIDE,
+    plane: int | None = None,
+    region: Region | None = None,
+) -> TiffPlane:
+    """Level 0 of the largest image in a TIFF that is no label or overview.
 
     Parameters
     ----------
     path : Path
-        The file.
+        The file. No other file is opened, whatever this one names.
     max_pixels : int
-        Larger planes are refused before anything is decoded.
+        More pixels are refused before anything is decoded.
     colours : bool
-        Whether palette indices are turned into RGB; False keeps the indices, as masks need.
+        Whether samples are turned into brightness: palettes looked up, white-is-zero inverted, YCbCr
+        converted. False keeps them, as masks need.
     min_side : int
-        Planes with a shorter side are refused.
+        Planes and regions with a shorter side are refused.
+    plane : int, optional
+        Which plane of a stack, from 0, the last axis counting fastest. By default stacks are refused.
+    region : tuple of slice, optional
+        Rows and columns of the picture as it is shown; only their tiles are decoded.
 
     Returns
     -------
     TiffPlane
-        Pixels (h, w) or (h, w, c) in the type of the file.
+        Pixels (h, w) or (h, w, c): grey, grey and alpha, RGB, or RGB and alpha.
 
     Raises
     ------
     InputError
-        If the file is damaged, too large, a stack, or of a colour space without a plain way to RGB.
+        If the file is damaged, not supported, too large, a stack, or of a colour space without a plain way to
+        RGB.
     """
+    with _chosen(path) as (tif, chosen):
+        series, layout = chosen.series, chosen.layout
+        page = series.keyframe
+        check_colour_axes(path, layout, int(page.photometric))
+        if plane is None:
+            check_single(path, layout)
+        if colours:
+            check_photometric(path, page)
+        orientation = orientation_of(page.tags.valueof(TAG))
+        shown = orientation.shown_shape(layout.height, layout.width)
+        rows, columns = inside(path, region, *shown)
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+        check_size(path, height, width, max_pixels, min_side, remedy=_REGION)
+        check_bytes(path, layout, height, width, series.dtype, max_pixels)
+        part = orientation.stored_part(rows, columns, layout.height, layout.width)
+        array, missing = decode(path, series, layout, plane or 0, part, max_pixels)
+        notices = (*_notices(path, tif, chosen, plane), *missing)
+        if colours:
+            array, more = stored_colours(path, array, page, samples=layout.colour_axis != "C")
+            notices += more
+        notices += orientation.notice(path.name)
+        array = np.ascontiguousarray(orientation.show(array))
+        size = pixel_size_of_tiff(tif, page, name=path.name)
+        return TiffPlane(array, size.mpp, notices + size.notices)
+
+
+def read_stored_stack(path: Path, *, max_pixels: int) -> NDArray[Any]:
+    """(planes, h, w) of a greyscale stack as stored; ``max_pixels`` bounds all planes together.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, too large, or not greyscale.
+    """
+    with _chosen(path) as (_, chosen):
+        series, layout = chosen.series, chosen.layout
+        planes = math.prod(layout.planes)
+        if layout.colour_axis:
+            raise InputError(
+                f"{path}: expected greyscale planes, got axes {layout.axes}; save one value a pixel"
+            )
+        check_size(path, layout.height * planes, layout.width, max_pixels, min_side=1)
+        check_bytes(path, layout, layout.height * planes, layout.width, series.dtype, max_pixels)
+        part = slice(0, layout.height), slice(0, layout.width)
+        read = (decode(path, series, layout, plane, part, max_pixels)[0] for plane in range(planes))
+        return np.stack(list(read))
+
+
+def planes_of_tiff(path: Path) -> int:
+    """How many planes the image of a TIFF has that is read.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, or says that it has absurdly many.
+    """
+    with _chosen(path) as (_, chosen):
+        planes = math.prod(chosen.layout.planes)
+    if planes > MAX_PLANES:
+        raise InputError(f"{path}: expected at most {MAX_PLANES:,} planes, got {planes:,}; split the stack")
+    return planes
+
+
+@contextmanager
+def _chosen(path: Path) -> Iterator[tuple[Any, Chosen]]:
+    """The open file and its image; whatever decoders raise inside becomes an error that says what to do."""
     try:
-        with tifffile.TiffFile(path) as tif:
-            if not tif.series:
-                raise damaged(path, "no image inside")
-            series = tif.series[0]
-            axes = _check_plane(path, series)
-            height, width = (series.shape[series.axes.index(a)] for a in "YX")
-            check_size(path, height, width, max_pixels, min_side)
-            check_segments(path, series, tif.filehandle.size, max_pixels)
-            array = channels_last(np.asarray(series.asarray()), axes)
-            page = series.keyframe
-            if colours:
-                array = stored_colours(path, array, page)
-            notices = _notices(path, tif, axes)
-            return TiffPlane(array, mpp_from_tiff(tif), notices)
+        with open_tiff(path) as tif:
+            yield tif, choose_image(path, tif)
+    except InputError:
+        raise
+    except NotImplementedError as error:
+        raise unsupported(path, " ".join(str(error).split()), "save it as RGB") from error
     except DECODER_ERRORS as error:
-        if isinstance(error, InputError):
-            raise
+        if "support" in str(error).lower():
+            reason = " ".join(str(error).split())[:200]
+            raise unsupported(path, reason, "save it as RGB without compression") from error
         raise damaged(path, error) from error
 
 
-def _check_plane(path: Path, series: Any) -> str:
-    """Axes of the series after length-one axes are dropped, if they are those of one plane."""
-    axes = "".join(a for a, n in zip(series.axes, series.shape, strict=True) if n > 1 or a in "YX")
-    shape = tuple(n for a, n in zip(series.axes, series.shape, strict=True) if n > 1 or a in "YX")
-    sizes = dict(zip(axes, shape, strict=True))
-    if "Y" not in sizes or "X" not in sizes or not set(axes) <= set(_KEEP) or ("S" in axes and "C" in axes):
-        raise InputError(
-            f"{path}: expected one plane (rows, columns and colour), got axes {series.axes} of shape "
-            f"{series.shape}; save one plane of the stack as its own file"
-        )
-    if sizes.get("C", 3) != 3 or sizes.get("S", 3) > 4:
-        raise InputError(
-            f"{path}: expected 1 channel, RGB or RGBA, got {sizes.get('C') or sizes['S']} channels; "
-            "save one channel, or three as RGB"
-        )
-    return axes
-
-
-def check_segments(path: Path, series: Any, file_size: int, max_pixels: int) -> None:
-    """Refuse absurd tiles, and files that end before their pixels do."""
-    tile = series.keyframe.tilelength * series.keyframe.tilewidth
-    if tile > max_pixels:
-        raise damaged(path, f"tiles of {tile:,} pixels")
-    # tifffile fills what a truncated file lacks with zeros, which would look like tissue-free glass
-    for page in series.pages:
-        if page is None:
-            continue
-        for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
-            if offset + count > file_size:
-                raise damaged(path, f"image data end at byte {offset + count}, the file at byte {file_size}")
-
-
-def channels_last(array: NDArray[Any], axes: str) -> NDArray[Any]:
-    """(h, w) or (h, w, c) of an array with these axes, after axes of length one are dropped."""
-    rows_columns = [n for n in array.shape if n > 1]
-    if len(rows_columns) == len(axes):
-        array = array.reshape(rows_columns)
-    channel = next((a for a in "SC" if a in axes), "")
-    return array.transpose([axes.index(a) for a in "YX" + channel])
-
-
-def stored_colours(path: Path, array: NDArray[Any], page: Any) -> NDArray[Any]:
-    """Colours as the page's tags mean them: palettes looked up, white-is-zero inverted.
-
-    Raises
-    ------
-    InputError
-        If the colour space has no plain way to RGB.
-    """
-    photometric = int(page.photometric)
-    if photometric == _PALETTE and page.colormap is not None:
-        rgb: NDArray[Any] = (page.colormap.T[array] >> 8).astype(np.uint8)
-        return rgb
-    if photometric == _MINISWHITE and array.dtype.kind == "u":
-        inverted: NDArray[Any] = np.iinfo(array.dtype).max - array
-        return inverted
-    if photometric >= _SEPARATED and photometric != int(tifffile.PHOTOMETRIC.YCBCR) and array.ndim == 3:
-        name = tifffile.PHOTOMETRIC(photometric).name
-        # Aperio's JPEG 2000 files are decoded to RGB whatever the tag says
-        if int(page.compression) not in (33003, 33005):
-            raise InputError(
-                f"{path}: expected RGB or greyscale, got the colour space {name}; convert it to RGB"
-            )
-    return array
-
-
-def _notices(path: Path, tif: tifffile.TiffFile, axes: str) -> tuple[str, ...]:
-    notices = []
-    if "C" in axes:
+def _notices(path: Path, tif: Any, chosen: Chosen, plane: int | None) -> tuple[str, ...]:
+    notices = list(chosen.notices)
+    layout = chosen.layout
+    if layout.colour_axis == "C":
         notices.append(f"{path.name}: the three channels are read as red, green and blue")
-    others = len(tif.series) - 1
-    scanner = tif.is_svs or tif.is_ndpi or tif.is_scn  # their other images are labels and thumbnails
-    if others and not scanner:
-        notices.append(f"{path.name}: the file holds {others} more image(s); only the first is read")
+    if layout.rows_as_pages:
+        notices.append(
+            f"{path.name}: {layout.height} pages of {layout.width} x {layout.channels} pixels are read as "
+            "the rows of one RGB picture"
+        )
+    if plane is not None and layout.may_be_colours:
+        notices.append(
+            f"{path.name}: one of {layout.planes[0]} planes is read as greyscale; {MAY_BE_COLOURS}"
+        )
+    if others := other_files(tif.pages.first.description, path.name):
+        notices.append(
+            f"{path.name}: its description names {len(others)} other file(s) of its set, which are not read; "
+            "the pixels are those of this file"
+        )
+    if tif.is_bif:
+        notices.append(f"{path.name}: overlapping tiles of Ventana scanners are read without stitching")
     return tuple(notices)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle  # only for the name of the error that torch raises
+import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from napari_construct.exceptions import EncoderError
+from napari_construct.exceptions import CheckpointError, EncoderError, InputError
+from napari_construct.reading.pytorch import (
+    MappedFile,
+    StoredTensor,
+    is_old,
+    read_old_pytorch,
+    read_pytorch,
+)
+from napari_construct.reading.regular import open_regular
+from napari_construct.reading.tensors import read_header
 from napari_construct.types import PathLike
 
 LARGEST: Final = 16 * 2**30
@@ -29,47 +38,56 @@ def read_state(path: PathLike) -> dict[str, Tensor]:
     Parameters
     ----------
     path : path
-        ``.safetensors``, or a file written by ``torch.save``, read with ``weights_only=True``: code that it
-        may contain is refused, not run.
+        ``.safetensors``, or a file written by ``torch.save``: code that it may contain is not run, see
+        :mod:`napari_construct.reading.pytorch`.
 
     Raises
     ------
     EncoderError
-        If the file is absent, too large, damaged, or holds something else than tensors.
+        If the file is absent, no regular file, too large, damaged, or holds something else than tensors.
     """
     path = Path(path)
-    if not path.is_file():
-        raise EncoderError(f"expected a file of weights, got no file at {path}; check the path")
-    if path.stat().st_size > LARGEST:
+    try:
+        state = _unwrapped(_load(path))
+        if isinstance(state, Mapping) and state and all(isinstance(v, Tensor) for v in state.values()):
+            return {str(name).removeprefix("module."): _float32(value) for name, value in state.items()}
+    except (InputError, CheckpointError) as error:
+        raise EncoderError(str(error)) from error
+    except (SafetensorError, ValueError, RuntimeError, OSError) as error:
+        reason = str(error).strip().partition("\n")[0][:200]
         raise EncoderError(
-            f"{path}: expected at most 16 GiB of weights, got more; choose the encoder's own file"
-        )
-    state = _unwrapped(_load(path))
-    if not isinstance(state, Mapping) or not state or not all(isinstance(v, Tensor) for v in state.values()):
-        raise EncoderError(f"{path}: expected named tensors (a state dict), got something else; export one")
-    return {str(name).removeprefix("module."): _float32(value) for name, value in state.items()}
+            f"{path}: expected weights as safetensors or as a PyTorch file of tensors, got a file that "
+            f"cannot be read so ({reason}); download it again"
+        ) from error
+    raise EncoderError(f"{path}: expected named tensors (a state dict), got something else; export one")
 
 
 def _load(path: Path) -> Any:
-    try:
+    with open_regular(path, "a file of weights") as stream:
+        size, start = os.fstat(stream.fileno()).st_size, stream.read(16)
+        stream.seek(0)
+        if size > LARGEST:
+            raise InputError(
+                f"{path}: expected at most 16 GiB of weights, got more; choose the encoder's own file"
+            )
         if path.suffix == ".safetensors":
+            read_header(stream.read, size)
             return load_file(path, device="cpu")
-        # mapped, not read: a page is fetched when it is used, and there is one copy of the weights
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except (
-        SafetensorError,
-        pickle.UnpicklingError,
-        EOFError,
-        RuntimeError,
-        ValueError,
-        KeyError,
-        OSError,
-    ) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise EncoderError(
-            f"{path}: expected weights as safetensors or as a PyTorch file of tensors alone, got a file that "
-            f"cannot be read so ({reason}); download it again"
-        ) from error
+        whole = zipfile.is_zipfile(stream)
+    if is_old(start):
+        return read_old_pytorch(path)
+    if not whole:
+        raise ValueError("it is neither")
+    return _mapped(path)
+
+
+def _mapped(path: Path) -> Any:
+    """A file of PyTorch's zip format; its tensors are read when they are used, and there is one copy."""
+    found = _unwrapped(read_pytorch(path)[0])
+    if not isinstance(found, Mapping):
+        return found
+    whole = MappedFile(path)
+    return {k: whole.tensor(v) if isinstance(v, StoredTensor) else v for k, v in found.items()}
 
 
 def _unwrapped(state: Any) -> Any:
@@ -80,13 +98,17 @@ def _unwrapped(state: Any) -> Any:
 
 
 def _float32(value: Tensor) -> Tensor:
-    return value.float() if value.is_floating_point() else value
+    if not value.is_floating_point() or value.dtype == torch.float32:
+        return value
+    if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+        raise ValueError("a tensor that is larger than its bytes")
+    return value.float()
 
 
 def check_names(
     path: PathLike | None, found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], what: str
 ) -> None:
-    """Refuse a state dict that misses a name, has one too many, or has a tensor of another shape."""
+    """Refuse a state dict that misses a name, has one too many, or a tensor of another shape or with NaN."""
     source = f"{path}: " if path is not None else ""
     missing, unknown = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
     for names, problem in ((missing, "without"), (unknown, "with the unknown")):
@@ -102,3 +124,5 @@ def check_names(
                 f"{source}expected {name} of shape {tuple(value.shape)} for {what}, got "
                 f"{tuple(found[name].shape)}; choose the file that was published for it"
             )
+        if found[name].is_floating_point() and bool(found[name].isnan().any()):
+            raise EncoderError(f"{source}expected numbers in {name} of {what}, got NaN; download it again")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from napari_construct.export.atomic import atomic
 from napari_construct.export.own_files import SOFTWARE
 from napari_construct.export.tiff import check_labels
 from napari_construct.types import PathLike, RGBImage
+
+_BAND: Final = 256
 
 
 def overlay(
@@ -50,12 +52,13 @@ def overlay(
     if not 0 <= opacity <= 1:
         raise InputError(f"expected an opacity from 0 to 1, got {opacity}; 0.5 is usual")
     blended = image.copy()
-    for i, tissue in enumerate(classes):
-        if not tissue.shown:
-            continue
-        here = labels == i + 1
-        colour = np.array(tissue.rgb, dtype=np.float32)
-        blended[here] = np.rint((1 - opacity) * image[here] + opacity * colour).astype(np.uint8)
+    shown = [(i + 1, tissue.rgb) for i, tissue in enumerate(classes) if tissue.shown]
+    for start in range(0, len(image), _BAND):  # floating-point copies of a band, not of the image
+        part, band = blended[start : start + _BAND], labels[start : start + _BAND]
+        for value, rgb in shown:
+            here = band == value
+            colour = np.array(rgb, dtype=np.float32)
+            part[here] = np.rint((1 - opacity) * part[here] + opacity * colour).astype(np.uint8)
     return blended
 
 

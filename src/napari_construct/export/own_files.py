@@ -11,14 +11,12 @@ import json
 import os
 import secrets
 import shutil
-import struct
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-import tifffile
-
 from napari_construct.exceptions import ConfigurationError, InputError
+from napari_construct.reading.tiff_file import open_tiff
 
 SOFTWARE: Final = "napari-construct"
 RECORD_FORMAT: Final = "napari-construct result"
@@ -166,10 +164,9 @@ def _is_in_record(path: Path, kind: str) -> bool:
 def _is_own_tiff(path: Path) -> bool:
     # whatever rewrites the file puts its own name there
     try:
-        with tifffile.TiffFile(path) as file:
-            page: Any = file.pages[0]
-            return bool(page.software == SOFTWARE)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, struct.error):
+        with open_tiff(path) as file:
+            return bool(file.pages.first.software == SOFTWARE)
+    except InputError:
         return False
 
 

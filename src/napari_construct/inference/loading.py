@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from napari_construct.encoders.catalogue.lookup import create_encoder
 from napari_construct.inference.activation.devices import resolve_device
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
 from napari_construct.models.checkpoints.archive import file_hash
 from napari_construct.models.checkpoints.checkpoint import load_checkpoint
+from napari_construct.models.checkpoints.encoder_of_checkpoint import encoder_of_checkpoint
 from napari_construct.models.checkpoints.locations import resolve_model
 from napari_construct.types import PathLike
 
@@ -77,7 +77,7 @@ def load_model(
     checkpoint = load_checkpoint(path)
     encoder = None
     if encoder_weights is not None:
-        encoder = create_encoder(checkpoint.config.encoder, weights=encoder_weights)
+        encoder = encoder_of_checkpoint(checkpoint, encoder_weights, any_encoder=any_encoder)
     return Predictor(
         checkpoint,
         device,

@@ -20,7 +20,7 @@ from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
 from napari_construct.models.default_model import DEFAULT_MODEL
 from napari_construct.results.result import SegmentationResult
-from napari_construct.types import PathLike, RGBImage
+from napari_construct.types import BoolMask, PathLike, RGBImage
 
 
 def segment_steps(
@@ -30,6 +30,7 @@ def segment_steps(
     *,
     mpp: float | None = None,
     name: str = "image",
+    valid: BoolMask | None = None,
 ) -> Steps[SegmentationResult]:
     """Segment one image as a job.
 
@@ -45,6 +46,9 @@ def segment_steps(
         Micrometres per pixel of the file or layer; ``settings.mpp`` overrides it.
     name : str
         Name of the image in events, errors and records.
+    valid : ndarray, optional
+        (h, w) bool, False where the image has no data, as :class:`~napari_construct.data.images.ImageFile`
+        says: no class is there, and nothing there counts.
 
     Yields
     ------
@@ -63,7 +67,7 @@ def segment_steps(
     ConfigurationError
         If settings contradict the model.
     """
-    result, _ = yield from decided_steps(image, predictor, settings, mpp=mpp, name=name)
+    result, _ = yield from decided_steps(image, predictor, settings, mpp=mpp, name=name, valid=valid)
     return result
 
 
@@ -74,11 +78,12 @@ def decided_steps(
     *,
     mpp: float | None = None,
     name: str = "image",
+    valid: BoolMask | None = None,
 ) -> Steps[tuple[SegmentationResult, Decider]]:
     """As :func:`segment_steps`, with a decider that applies other settings without the network."""
     settings = settings or SegmentSettings()
     named_classes(settings.classes, predictor.classes)  # before the work, not after it
-    activation = yield from cam_steps(image, predictor, settings, mpp=mpp, name=name)
+    activation = yield from cam_steps(image, predictor, settings, mpp=mpp, name=name, valid=valid)
     decider = Decider(activation, predictor)
     result = yield from decider.steps(settings)
     yield Event("refine", 1, 1)
@@ -155,6 +160,8 @@ def _opened_steps(
     """:func:`segment_steps`, with what the reader of the image had to say."""
     for text in opened.notices:
         yield Notice("tiles", 0, 1, text)
-    result = yield from segment_steps(opened.pixels, predictor, settings, mpp=mpp, name=name)
+    result = yield from segment_steps(
+        opened.pixels, predictor, settings, mpp=mpp, name=name, valid=opened.valid
+    )
     notices = [*opened.notices, *result.record.get("notices", ())]
     return replace(result, record={**result.record, "notices": notices})

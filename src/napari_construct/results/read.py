@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-import tifffile
 
 from napari_construct.classes import ClassTable, hex_of
+from napari_construct.data.limits import DECODER_ERRORS, MAX_PIXELS
 from napari_construct.data.masks import read_mask
+from napari_construct.data.tiff import read_stored_stack
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.export.digests import is_unchanged
 from napari_construct.export.own_files import has_tissue_labels, read_record, record_path
+from napari_construct.reading.tiff_file import open_tiff
 from napari_construct.results.result import StoredResult
 from napari_construct.types import PathLike, ShortRepr
 
 Read: TypeAlias = Callable[[Path], StoredResult]
 
-_DAMAGED = (KeyError, IndexError, TypeError, AttributeError, OSError, ValueError, tifffile.TiffFileError)
+_DAMAGED = (AttributeError, *DECODER_ERRORS)
+
+_STACK_PIXELS = 10 * MAX_PIXELS
+"""Bound on the pixels of all planes of a mask: a byte each, and nothing is computed from them."""
 _ATTEMPTS = 5
 
 
@@ -110,7 +116,7 @@ def _cams(path: Path, record: Mapping[str, Any], shape: tuple[int, ...]) -> tupl
     place = path.parent / Path(record["files"]["cams"]).name
     if place.exists() and not describes(record, "cams", place):
         return None, (_changed(place, path, "it is left out"),)
-    return np.asarray(tifffile.imread(place), dtype=np.float32).reshape(shape), ()
+    return _maps(place, shape), ()
 
 
 def _without_record(record: Path, kind: str, place: Path) -> StoredResult:
@@ -256,16 +262,25 @@ def _labels(path: Path) -> Any:
     """(h, w) uint8, or (planes, h, w) of a stack."""
     if not path.is_file():
         raise InputError(f"{path}: expected the mask of a result, found nothing there; segment again")
-    with tifffile.TiffFile(path) as file:
-        if len(file.series[0].shape) == 2:
+    with open_tiff(path) as file:
+        series = file.series[0]
+        if len(series.shape) == 2:
             return read_mask(path)
-        stack = np.asarray(file.asarray())
-    if stack.ndim != 3 or stack.dtype != np.uint8:
-        raise InputError(
-            f"{path}: expected a mask (h, w) or (planes, h, w) uint8, got {stack.shape} {stack.dtype}; "
-            "segment again"
-        )
-    return stack
+        if len(series.shape) != 3 or series.dtype != np.uint8:
+            raise InputError(
+                f"{path}: expected a mask (h, w) or (planes, h, w) uint8, got {series.shape} {series.dtype}; "
+                "segment again"
+            )
+    return read_stored_stack(path, max_pixels=_STACK_PIXELS)
+
+
+def _maps(path: Path, shape: tuple[int, ...]) -> Any:
+    """float32 maps of a shape that is known before they are decoded."""
+    with open_tiff(path) as file:
+        series = file.series[0]
+        if math.prod(series.shape) != math.prod(shape):
+            raise InputError(f"{path}: expected maps of shape {shape}, got {series.shape}; segment again")
+        return np.asarray(series.asarray(), dtype=np.float32).reshape(shape)
 
 
 def _only_record(folder: Path) -> Path:
@@ -323,8 +338,8 @@ def _changed(path: Path, record: Path, what: str) -> str:
 def _description(path: Path) -> tuple[tuple[str, ...], float | None, dict[int, str]] | None:
     """Names of the classes, micrometres per pixel, colours of a mask; None of another TIFF."""
     try:
-        with tifffile.TiffFile(path) as file:
-            page: Any = file.pages[0]
+        with open_tiff(path) as file:
+            page: Any = file.pages.first
             found = json.loads(page.description or "{}")
             classes = {int(value): str(name) for value, name in found["classes"].items()}
             colours = {}

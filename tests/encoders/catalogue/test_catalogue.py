@@ -97,7 +97,7 @@ def test_conch_without_weights_says_where_to_ask(tmp_path: Path, monkeypatch: py
         EncoderError, match=r"'napari-construct models download plip' \(605 MB, unknown; in napari: Models\)"
     ):
         create_encoder("plip")
-    with pytest.raises(EncoderError, match="got no file at"):
+    with pytest.raises(EncoderError, match="found nothing there; check the path"):
         create_encoder("conch", weights=tmp_path / "absent.bin")
 
 

@@ -21,10 +21,10 @@ from napari_construct.exceptions import CheckpointError, EncoderError
 from napari_construct.models.checkpoints.build_from_checkpoint import build_from_checkpoint
 from napari_construct.models.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from napari_construct.models.checkpoints.released_checkpoint import import_authors_checkpoint
-from napari_construct.models.checkpoints.safe_unpickler import Inert, read_inert
 from napari_construct.models.network.builder import build_model
 from napari_construct.models.network.config import ModelConfig
 from napari_construct.models.network.construct import ConstructNet
+from napari_construct.reading.pytorch import Inert, read_pytorch
 
 WIDTH = 16
 
@@ -147,15 +147,15 @@ def test_nothing_in_the_file_is_run(
 )
 def test_whatever_lies_beside_the_weights_is_no_obstacle(value: Any, tmp_path: Path) -> None:
     torch.save({"value": value, "weights": torch.arange(6.0).view(2, 3).T}, tmp_path / "x.pth")
-    content, _ = read_inert(tmp_path / "x.pth")
+    content, _ = read_pytorch(tmp_path / "x.pth")
     torch.testing.assert_close(content["weights"].load(), torch.arange(6.0).view(2, 3).T)
 
 
 def test_placeholders_take_any_state(tmp_path: Path, omegaconf: type) -> None:
     torch.save([omegaconf({"a": 1})], tmp_path / "x.pth")
-    content, inert = read_inert(tmp_path / "x.pth")
+    content, inert = read_pytorch(tmp_path / "x.pth")
     assert isinstance(content[0], Inert)
-    assert type(content[0]).of == "omegaconf_of_the_authors.DictConfig"
+    assert content[0].of == "omegaconf_of_the_authors.DictConfig"
     assert inert == {"omegaconf_of_the_authors.DictConfig"}
 
 
@@ -172,7 +172,7 @@ def test_other_and_damaged_files_are_named(trained: ConstructNet, tmp_path: Path
     torch.save({"visual.proj": torch.ones(1)}, path)
     with pytest.raises(CheckpointError, match=r"without its adaptive layers .* add --encoder ID"):
         import_authors_checkpoint(path, encoder=Conchlike())
-    with pytest.raises(CheckpointError, match="found no file"):
+    with pytest.raises(CheckpointError, match="found nothing there; check the path"):
         import_authors_checkpoint(tmp_path / "absent.pth", encoder=Conchlike())
 
 

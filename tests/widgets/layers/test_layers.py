@@ -48,7 +48,7 @@ def variants(tissue: np.ndarray) -> dict[str, Image]:
 def test_every_kind_of_layer_gives_the_same_pixels(tissue, kind) -> None:
     layer = variants(tissue)[kind]
     point = (1.0, 0.0, 0.0) if layer.ndim == 3 else (0.0, 0.0)
-    pixels, notices = plane_on_view(layer, point).rgb()
+    pixels, _, notices = plane_on_view(layer, point).rgb()
     assert pixels.dtype == np.uint8
     np.testing.assert_array_equal(pixels, tissue)
     assert bool(notices) == (kind in ("rgba", "uint16"))
@@ -56,7 +56,7 @@ def test_every_kind_of_layer_gives_the_same_pixels(tissue, kind) -> None:
 
 def test_greyscale_is_repeated_and_said(tissue) -> None:
     grey = tissue.mean(axis=2).astype(np.uint8)
-    pixels, notices = plane_on_view(Image(grey), (0.0, 0.0)).rgb()
+    pixels, _, notices = plane_on_view(Image(grey), (0.0, 0.0)).rgb()
     np.testing.assert_array_equal(pixels, np.repeat(grey[..., None], 3, axis=2))
     assert "greyscale" in notices[0]
 
@@ -64,7 +64,7 @@ def test_greyscale_is_repeated_and_said(tissue) -> None:
 def test_three_planes_that_may_be_channels_are_pointed_out(tissue) -> None:
     layer = Image(np.moveaxis(tissue, 2, 0), rgb=False)
     plane = plane_on_view(layer, (2.0, 0.0, 0.0))
-    pixels, notices = plane.rgb()
+    pixels, _, notices = plane.rgb()
     np.testing.assert_array_equal(pixels[..., 0], tissue[..., 2])
     assert "merge them to RGB" in notices[0]
 

@@ -299,6 +299,17 @@ def test_alpha_is_dropped_with_a_notice(qtbot, viewer, widget, tissue, fake) -> 
     assert "alpha channel is dropped" in widget.message()
 
 
+def test_transparent_places_of_a_layer_are_without_data(qtbot, viewer, widget, tissue, fake) -> None:
+    alpha = np.full((*tissue.shape[:2], 1), 255, np.uint8)
+    alpha[:, :30] = 0
+    viewer.add_image(np.concatenate([tissue, alpha], axis=2), name="cut", rgb=True)
+    widget.setLayer(viewer.layers["cut"])
+    run(qtbot, widget)
+    np.testing.assert_array_equal(fake.runs[0].valid, alpha[..., 0] > 0)
+    assert (fake.runs[0].image[:, :30] == 255).all()
+    assert "of the pixels are transparent" in widget.message()
+
+
 def test_presence_and_area_of_each_class_are_shown_until_another_image_is_chosen(
     qtbot, viewer, widget, tissue
 ) -> None:

@@ -12,6 +12,8 @@ from napari_construct.encoders.entries import EncoderEntry, Loader
 from napari_construct.exceptions import EncoderError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from napari_construct.encoders.protocol import Encoder
 
 _Files = Mapping[str, Path]
@@ -49,6 +51,30 @@ def load_encoder(entry: EncoderEntry, weights: Path | None, files: Mapping[str, 
         redistributable=entry.redistributable,
     )
     return encoder
+
+
+def stored_state(entry: EncoderEntry, weights: Path | None) -> Mapping[str, Tensor]:
+    """State of the encoder in a folder, from its weights alone: nothing is built, no configuration is read.
+
+    Parameters
+    ----------
+    entry : EncoderEntry
+        Of a family, for a folder ("timm:local-dir:/FOLDER").
+    weights : Path or None
+        Which file of the folder; None looks for one under the usual names.
+
+    Raises
+    ------
+    EncoderError
+        If there are no weights, or they are damaged.
+    """
+    if entry.loader == "timm":
+        from napari_construct.encoders.networks import timm_vit
+
+        return timm_vit.stored_state(entry, weights)
+    from napari_construct.encoders.networks import open_clip
+
+    return open_clip.stored_state(entry, weights)
 
 
 def _tiny(entry: EncoderEntry, weights: Path | None, _: _Files) -> Encoder:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_construct.encoders.entries import EncoderEntry, WeightFile, read_entries
 from napari_construct.encoders.folders import user_catalogues
@@ -21,6 +21,8 @@ from napari_construct.exceptions import EncoderError
 from napari_construct.types import PathLike
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from napari_construct.encoders.protocol import Encoder
 
 HUB = "hf-hub:"
@@ -131,17 +133,21 @@ def encoder_hash(encoder: Encoder) -> str:
 
     Independent of device and memory layout; a checkpoint stores it to recognise its encoder.
     """
-    return hashlib.sha256(b"".join(_digests(encoder))).hexdigest()
+    return state_hash(encoder.state_dict())  # type: ignore[attr-defined]
 
 
-def _digests(encoder: Encoder) -> Iterator[bytes]:
+def state_hash(state: Mapping[str, Tensor]) -> str:
+    """:func:`encoder_hash` of an encoder with this state."""
+    return hashlib.sha256(b"".join(_digests(state))).hexdigest()
+
+
+def _digests(state: Mapping[str, Tensor]) -> Iterator[bytes]:
     import torch
 
-    state = encoder.state_dict()  # type: ignore[attr-defined]
     for name in sorted(state):
         value = state[name].detach().cpu().contiguous()
         header = f"{name}|{value.dtype}|{tuple(value.shape)}|".encode()
-        data = value.reshape(-1).view(torch.uint8).numpy()
+        data: Any = value.reshape(-1).view(torch.uint8).numpy()
         yield hashlib.sha256(header + b"|").digest() + hashlib.sha256(data).digest()
 
 

@@ -16,12 +16,11 @@ from typing import Final
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from napari_construct.encoders.networks.seeded import seeded
 from napari_construct.encoders.protocol import EncoderSpec
+from napari_construct.encoders.weight_files import check_names, read_state
 from napari_construct.exceptions import EncoderError
 from napari_construct.types import PathLike
 
@@ -214,11 +213,7 @@ def load_mini(weights: PathLike | None = None) -> MiniEncoder:
             "reinstall napari-construct"
         )
     encoder = MiniEncoder()
-    try:
-        stored = load_file(path)
-        encoder.load_state_dict(
-            {name: value.float() if value.is_floating_point() else value for name, value in stored.items()}
-        )
-    except (RuntimeError, SafetensorError) as error:
-        raise EncoderError(f"{path}: expected the weights of the mini encoder; {error}") from error
+    stored = read_state(path)
+    check_names(path, stored, encoder.state_dict(), "the mini encoder")
+    encoder.load_state_dict(stored)
     return encoder.eval()

@@ -6,6 +6,7 @@ encoder: few slides teach an encoder that sees brightness and contrast to recogn
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import segmentation_models_pytorch as smp
@@ -65,9 +66,16 @@ class ScratchEncoder(nn.Module):
 
 def _made(name: str) -> Any:
     try:
-        return smp.encoders.get_encoder(name, in_channels=3, depth=5, weights=None)
-    except (KeyError, ValueError, TypeError) as error:
+        return smp.encoders.get_encoder(_plain(name), in_channels=3, depth=5, weights=None)
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
         raise EncoderError(
-            f"expected an encoder of segmentation_models_pytorch after {PREFIX!r}, got {name!r} "
+            f"expected an encoder of segmentation_models_pytorch after {PREFIX!r}, got {name[:80]!r} "
             f"({str(error)[:200]}); try {PREFIX}resnet18 or {PREFIX}mit_b0"
         ) from error
+
+
+def _plain(name: str) -> str:
+    """``name``, unless the library would look for it in a repository or a folder."""
+    if re.fullmatch(r"[\w.-]{1,100}", name):
+        return name
+    raise ValueError("not a plain name")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,12 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from napari_construct.encoders.entries import EncoderEntry
+from napari_construct.encoders.networks.foreign_config import (
+    Normalisation,
+    known_timm_network,
+    read_timm,
+    timm_arguments,
+)
 from napari_construct.encoders.networks.vit_pyramid import (
     SCALES,
     check_multiple,
@@ -25,6 +32,15 @@ from napari_construct.encoders.weight_files import check_names, read_state
 from napari_construct.exceptions import EncoderError
 
 LOCAL: Final = "local-dir:"
+CONFIG: Final = "config.json"
+WEIGHTS: Final = ("model.safetensors", "pytorch_model.bin")
+"""Names of weights in a folder, in order of preference."""
+
+LIBRARY_ERRORS: Final = (
+    OSError, RuntimeError, ValueError, TypeError, KeyError, ImportError, AssertionError, AttributeError,
+    IndexError, ArithmeticError,
+)  # fmt: skip
+"""What the libraries raise for a configuration that contradicts itself."""
 
 
 class TimmViT(nn.Module):
@@ -171,24 +187,59 @@ def load_timm_vit(entry: EncoderEntry, weights: Path | None = None, *, config: P
     EncoderError
         If timm does not know the network, or the weights are absent or another model's.
     """
-    name = entry.model or (f"{LOCAL}{config.parent}" if config is not None else "")
-    if not name or (weights is None and not name.startswith(LOCAL)):
-        raise EncoderError(
-            f"{entry.id}: expected weights and the name of a network, got one of them or none; write "
-            "timm:NAME, timm:hf-hub:OWNER/NAME or timm:local-dir:/FOLDER, or name a file of weights"
-        )
+    options = timm_arguments(dict(entry.options), entry.id)
+    weights, config = _files(entry, weights, config)
+    name, normalisation = entry.model, Normalisation()
+    if config is not None:
+        known = read_timm(config, entry.id)
+        name, normalisation = known.architecture, known.normalisation
+        options = known.model_args.given() | options
+    state = _state(weights)
     try:
-        options: dict[str, Any] = dict(entry.options)
-        trunk = timm.create_model(name, pretrained=weights is None, num_classes=0, **options)
-    except (OSError, RuntimeError, ValueError, TypeError, KeyError, AssertionError) as error:
-        reason = str(error).strip().partition("\n")[0]
+        make = partial(
+            timm.create_model, known_timm_network(name), pretrained=False, num_classes=0, **options
+        )
+        with torch.device("meta"):  # sizes are compared before they take memory
+            wanted = make().state_dict()
+        check_names(weights, state, wanted, name)
+        trunk = make()
+    except LIBRARY_ERRORS as error:
+        if isinstance(error, EncoderError):
+            raise
+        reason = str(error).strip().partition("\n")[0][:300]
         raise EncoderError(
             f"{entry.id}: expected a model that timm knows and can load, got: {reason}; check the name"
         ) from error
-    encoder = TimmViT(trunk, entry.id, licence=entry.licence)
-    if weights is not None:
-        state = {k: v for k, v in read_state(weights).items() if not k.startswith("head.")}
-        check_names(weights, state, trunk.state_dict(), name)
-        trunk.load_state_dict(state, assign=True)
-        freeze(encoder)
-    return encoder
+    trunk.load_state_dict(state, assign=True)
+    return TimmViT(
+        trunk, entry.id, licence=entry.licence, mean=normalisation.mean, std=normalisation.std
+    )  # fmt: skip
+
+
+def stored_state(entry: EncoderEntry, weights: Path | None = None) -> dict[str, Tensor]:
+    """State of the encoder that :func:`load_timm_vit` would make, without making it."""
+    return {f"vit.{name}": value for name, value in _state(_files(entry, weights, None)[0]).items()}
+
+
+def _state(weights: Path) -> dict[str, Tensor]:
+    return {name: value for name, value in read_state(weights).items() if not name.startswith("head.")}
+
+
+def _files(entry: EncoderEntry, weights: Path | None, config: Path | None) -> tuple[Path, Path | None]:
+    """Weights, and the configuration where no name that timm knows says what network they are of."""
+    named = bool(entry.model)
+    if entry.model.startswith(LOCAL):
+        folder, named = Path(entry.model.removeprefix(LOCAL)), False
+        config = folder / CONFIG
+        if not config.is_file():
+            raise EncoderError(
+                f"{entry.id}: expected a model that timm knows and can load, got a folder without {CONFIG}; "
+                "check the path"
+            )
+        weights = weights or next((folder / file for file in WEIGHTS if (folder / file).is_file()), None)
+    if weights is None or (not named and config is None):
+        raise EncoderError(
+            f"{entry.id}: expected weights and the name of a network, got one of them or none; write "
+            "timm:NAME, timm:hf-hub:OWNER/NAME or timm:local-dir:/FOLDER with both, or name a file of weights"
+        )
+    return weights, None if named else config

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from napari_construct.data.images import read_image
+from napari_construct.data.images import NO_DATA, read_image
 from napari_construct.data.masks import read_mask
 from napari_construct.evaluation.scores.examples import ExampleGallery
 from napari_construct.evaluation.scores.patches import PatchPresence, patch_presence
@@ -109,12 +109,16 @@ def score_image_steps(
             f"{mask_path}: expected a mask of {image.pixels.shape[0]} x {image.pixels.shape[1]} pixels like "
             f"{image_path.name}, got {mask.shape[0]} x {mask.shape[1]}; make both the same size"
         )
-    truth = _Truth(mask, tuple(ignore), _names_in(mask, mask_path, predictor, ignore), len(predictor.classes))
+    names = _names_in(mask if image.valid is None else mask[image.valid], mask_path, predictor, ignore)
+    ignored = tuple(ignore) if image.valid is None else (*ignore, NO_DATA)
+    truth = _Truth(image.known(mask), ignored, names, len(predictor.classes))
     if not truth.names:
         said = f"{mask_path}: expected pixels of a class, got ignored ones only; the image is not scored"
         return None, (said,)
     clock, notices = time.perf_counter(), image.notices
-    activation = yield from cam_steps(image.pixels, predictor, settings, mpp=image.mpp, name=image_path.name)
+    activation = yield from cam_steps(
+        image.pixels, predictor, settings, mpp=image.mpp, name=image_path.name, valid=image.valid
+    )
     score = yield from _scored(activation, predictor, settings, truth, clock, gallery)
     return score, notices + activation.notices
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from napari_construct.types import FloatArray, RGBImage, ShortRepr
+from napari_construct.types import BoolMask, FloatArray, RGBImage, ShortRepr
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -28,6 +28,8 @@ class Activation(ShortRepr):
         Pixels per cell at the model's resolution.
     mpp : float or None
         Micrometres per pixel of ``image``.
+    valid : ndarray or None
+        (h, w) bool, False where the image has no data; None where all of it is valid.
     name : str
         Name of the image.
     notices : tuple of str
@@ -42,6 +44,7 @@ class Activation(ShortRepr):
     cells: tuple[float, float]
     stride: int
     mpp: float | None = None
+    valid: BoolMask | None = None
     name: str = "image"
     notices: tuple[str, ...] = ()
     record: Mapping[str, Any] = field(default_factory=dict)

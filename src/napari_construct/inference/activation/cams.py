@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import torch
 
 from napari_construct.events import Steps
+from napari_construct.exceptions import InputError
 from napari_construct.inference.activation.activation import Activation
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.activation.prepared_image import prepare_image
@@ -15,7 +16,7 @@ from napari_construct.inference.activation.stitched_maps import stitched_maps
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.refinement.cam import rescale
 from napari_construct.refinement.views import VIEWS
-from napari_construct.types import RGBImage
+from napari_construct.types import BoolMask, RGBImage
 
 
 def cam_steps(
@@ -25,6 +26,7 @@ def cam_steps(
     *,
     mpp: float | None = None,
     name: str = "image",
+    valid: BoolMask | None = None,
 ) -> Steps[Activation]:
     """Run the network over an image, tile by tile and view by view.
 
@@ -40,6 +42,9 @@ def cam_steps(
         Micrometres per pixel of the file or layer; ``settings.mpp`` overrides it.
     name : str
         Name of the image in events, errors and records.
+    valid : ndarray, optional
+        (h, w) bool, False where the image has no data, as :class:`~napari_construct.data.images.ImageFile`
+        says: no class is there, and nothing there counts.
 
     Yields
     ------
@@ -54,13 +59,16 @@ def cam_steps(
     Raises
     ------
     InputError
-        If the image is no RGB uint8, too small, too large for memory, or its resolution is far from
-        the model's.
+        If the image is no RGB uint8, too small, too large for memory, without any data, or its resolution
+        is far from the model's.
     """
     settings = settings or SegmentSettings()
+    if valid is not None:
+        _check_valid(valid, image, name)
     started, clock = datetime.now(UTC), time.perf_counter()
-    seen = prepare_image(image, predictor, settings, mpp=mpp, name=name, maps=len(predictor.classes))
     views = VIEWS[settings.views or predictor.calibration.views]
+    k = len(predictor.classes)
+    seen = prepare_image(image, predictor, settings, mpp=mpp, name=name, maps=k, views=len(views))
     maps, stride = yield from stitched_maps(seen, predictor, views=views)
     return Activation(
         image=image,
@@ -69,6 +77,7 @@ def cam_steps(
         cells=seen.cells(stride),
         stride=stride,
         mpp=seen.mpp,
+        valid=valid,
         name=name,
         notices=seen.notices,
         record={
@@ -79,3 +88,16 @@ def cam_steps(
             "shape_at_model_resolution": list(seen.shape),
         },
     )
+
+
+def _check_valid(valid: BoolMask, image: RGBImage, name: str) -> None:
+    if valid.shape != image.shape[:2]:
+        raise InputError(
+            f"{name}: expected valid of the image's shape {image.shape[:2]}, got {valid.shape}; pass both of "
+            "the same file"
+        )
+    if not valid.any():
+        raise InputError(
+            f"{name}: expected an image, all of its pixels are transparent, which means no data; choose "
+            "another region"
+        )

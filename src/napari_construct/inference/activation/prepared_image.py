@@ -62,7 +62,14 @@ class PreparedImage:
 
 
 def prepare_image(
-    image: RGBImage, predictor: Predictor, settings: TileSettings, *, mpp: float | None, name: str, maps: int
+    image: RGBImage,
+    predictor: Predictor,
+    settings: TileSettings,
+    *,
+    mpp: float | None,
+    name: str,
+    maps: int,
+    views: int = 1,
 ) -> PreparedImage:
     """Check an image and bring it to the model's resolution.
 
@@ -80,6 +87,8 @@ def prepare_image(
         Name of the image in errors and notices.
     maps : int
         Number of maps of the image's size in the result.
+    views : int
+        Number of views of each tile, whose maps are held apart.
 
     Raises
     ------
@@ -89,9 +98,12 @@ def prepare_image(
     """
     check_image(image, name)
     size = (image.shape[0], image.shape[1])
-    check_result_size(size, maps, name)
     mpp = settings.mpp if settings.mpp is not None else mpp
     shape = model_shape(size, mpp, predictor.mpp, name, predictor.scale)
+    config = predictor.checkpoint.config
+    stride = 1 if config.network == "unet" else config.cam_stride
+    # the sum over tiles and their mean, of every view
+    check_result_size(size, maps, name, shape, grid=2 * 4 * maps * views / stride**2)
     plan = plan_tiles(shape, settings.tile, settings.overlap, predictor.spec.multiple)
     notices = _resolution_notices(name, size, shape, mpp, predictor)
     return PreparedImage(pad_image(resample_image(image, shape), plan.padded), shape, plan, notices, mpp)

@@ -65,11 +65,18 @@ def model_shape(
 
 
 def resample_image(image: RGBImage, shape: tuple[int, int]) -> RGBImage:
-    """Bicubic resampling, antialiased where it shrinks (Pillow widens the kernel by the factor)."""
+    """Bicubic resampling, antialiased where it shrinks (Pillow widens the kernel by the factor).
+
+    Channels are resampled one after the other: Pillow keeps an RGB image in four bytes a pixel, beside which
+    the array would be a second copy.
+    """
     if image.shape[:2] == shape:
         return image
-    resized = Image.fromarray(image).resize((shape[1], shape[0]), Image.Resampling.BICUBIC)
-    return np.asarray(resized, dtype=np.uint8)
+    resized: RGBImage = np.empty((*shape, 3), dtype=np.uint8)
+    for channel in range(3):
+        plane = Image.fromarray(np.ascontiguousarray(image[..., channel]))
+        resized[..., channel] = np.asarray(plane.resize((shape[1], shape[0]), Image.Resampling.BICUBIC))
+    return resized
 
 
 def sample_maps(

@@ -107,7 +107,7 @@ def spread(length: int, window: int, overlap: int, step: int = 1) -> list[int]:
 
 
 def pad_image(image: RGBImage, padded: tuple[int, int]) -> RGBImage:
-    """Extend an image to the right and below by reflection."""
+    """Extend an image to the right and below by reflection; the image itself where it needs none."""
     below, right = padded[0] - image.shape[0], padded[1] - image.shape[1]
     if not below and not right:
         return image

@@ -58,7 +58,8 @@ def finish_steps(
     2. Probabilities: softmax of the present classes' logits, divided by the calibrated temperature.
        Absent classes have none. With the published preset: per-class min-max, background
        ``(1 - max)^10`` and softmax over both.
-    3. Background: glass by the rule of the settings or of the model; no class there.
+    3. Background: glass by the rule of the settings or of the model, and places without data; no class
+       there.
     4. Dense CRF over the present classes and the background. Tissue keeps a class and glass keeps
        none whatever the CRF says, because the rule is what the user sees and sets. Confident regions
        are put back where the settings protect them.
@@ -161,6 +162,8 @@ class Decider:
         """Glass and image-level scores of the whole image."""
         if self._glass is None or self._glass[0] != rule:
             glass = glass_mask(self.activation.image, self.predictor, rule)
+            if self.activation.valid is not None:
+                glass |= ~self.activation.valid
             self._glass = rule, glass, image_scores(self.activation, self.predictor, ~glass)
         return self._glass[1:]
 

@@ -50,7 +50,9 @@ def image_scores(activation: Activation, predictor: Predictor, tissue: Mask) -> 
     ]
     cells = max(predictor.patch // activation.stride, 1)
     pooling = predictor.checkpoint.config.pooling
-    return presence_scores(activation.logits, tissue[np.ix_(*centres)], (cells, cells), pooling)
+    at_centres = np.ix_(*centres)
+    valid = None if activation.valid is None else activation.valid[at_centres]
+    return presence_scores(activation.logits, tissue[at_centres], (cells, cells), pooling, valid)
 
 
 def pixel_evidence(

@@ -35,7 +35,11 @@ half-overlapping windows cover a structure four patches large; larger ones need 
 
 
 def presence_scores(
-    logits: FloatArray, tissue: npt.NDArray[np.bool_], window: tuple[int, int], pooling: str
+    logits: FloatArray,
+    tissue: npt.NDArray[np.bool_],
+    window: tuple[int, int],
+    pooling: str,
+    valid: npt.NDArray[np.bool_] | None = None,
 ) -> tuple[float, ...]:
     """Image-level probability of each class: that of the best windows of a patch's size.
 
@@ -52,6 +56,8 @@ def presence_scores(
         Rows and columns of a window in cells of ``logits``; windows overlap by half.
     pooling : str
         Pooling of the model, see :func:`~napari_construct.models.network.pooling.pool_logits`.
+    valid : ndarray, optional
+        (h, w) bool, False in cells without data: unlike glass, they have no part in the score of a window.
 
     Returns
     -------
@@ -69,7 +75,13 @@ def presence_scores(
     least = LEAST_TISSUE if (shares >= LEAST_TISSUE).any() else np.finfo(np.float64).tiny
     chosen = [box for box, share in zip(boxes, shares, strict=True) if share >= least] or boxes
     maps = torch.from_numpy(logits)
-    pooled = torch.stack([pool_logits(maps[None, :, *box], pooling)[0] for box in chosen])
+    data = None if valid is None else torch.from_numpy(valid.astype(np.float32))[None]
+    pooled = torch.stack(
+        [
+            pool_logits(maps[None, :, *box], pooling, None if data is None else data[:, *box])[0]
+            for box in chosen
+        ]
+    )
     best = min(1 + int(BEST_SHARE * len(chosen)), MOST_WINDOWS)
     return tuple(pooled.double().topk(best, dim=0).values.mean(0).sigmoid().tolist())
 

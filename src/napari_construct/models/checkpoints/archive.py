@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
+import struct
 import zipfile
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,25 +22,30 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from napari_construct.exceptions import CheckpointError, ConstructError
+from napari_construct.exceptions import CheckpointError, ConstructError, InputError
 from napari_construct.export.atomic import atomic
 from napari_construct.export.record import plain
+from napari_construct.models.checkpoints.zip_directory import check_directory
+from napari_construct.reading.regular import open_regular
+from napari_construct.reading.tensors import Described, read_header
 from napari_construct.types import PathLike
 
 MANIFEST: Final = "manifest.json"
 MAX_MANIFEST: Final = 16 * 2**20
 MAX_TENSORS: Final = 8 * 2**30
-MAX_TENSOR_COUNT: Final = 20_000
-"""Bounds on what is read: bytes of JSON, bytes of one tensor member, tensors in it."""
+LONGEST_REASON: Final = 200
+"""Bounds: bytes of JSON, bytes of one member of tensors, characters of a reason in a message."""
 
 _DAMAGE: Final = (
     zipfile.BadZipFile,
     SafetensorError,
+    struct.error,
     EOFError,
     NotImplementedError,
     RecursionError,
     ValueError,
 )
+_TENSORS: Final = ".safetensors"
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 
 
@@ -60,7 +69,7 @@ def write_archive(
         If the system refuses to write.
     """
     members = {
-        f"{name}.safetensors": safetensors.torch.save(
+        f"{name}{_TENSORS}": safetensors.torch.save(
             {key: value.detach().cpu().contiguous().clone() for key, value in state.items()}
         )
         for name, state in states.items()
@@ -77,7 +86,43 @@ def write_archive(
 def read_archive(
     path: PathLike, *, kind: str, version: int, required: Collection[str], optional: Collection[str] = ()
 ) -> tuple[dict[str, Any], dict[str, dict[str, Tensor]]]:
-    """Read an archive whose members are exactly the expected ones.
+    """Read an archive as a whole, see :func:`open_archive`.
+
+    Returns
+    -------
+    manifest : dict
+    states : dict of str to dict of str to Tensor
+        On the CPU.
+    """
+    with open_archive(path, kind=kind, version=version, required=required, optional=optional) as archive:
+        return archive.manifest, {name: archive.state(name) for name in archive.headers}
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """An open archive, whose tensors were not read yet.
+
+    Attributes
+    ----------
+    manifest : dict
+    headers : dict of str to dict of str to Described
+        Type and shape of every tensor, by the names of state and tensor.
+    """
+
+    manifest: dict[str, Any]
+    headers: dict[str, dict[str, Described]]
+    _read: Callable[[str], bytes]
+
+    def state(self, name: str) -> dict[str, Tensor]:
+        """Tensors of a state, on the CPU."""
+        return safetensors.torch.load(self._read(f"{name}{_TENSORS}"))
+
+
+@contextmanager
+def open_archive(
+    path: PathLike, *, kind: str, version: int, required: Collection[str], optional: Collection[str] = ()
+) -> Iterator[Archive]:
+    """Open an archive whose members are exactly the expected ones.
 
     Parameters
     ----------
@@ -90,11 +135,10 @@ def read_archive(
     required, optional : collection of str
         Names of states.
 
-    Returns
-    -------
-    manifest : dict
-    states : dict of str to dict of str to Tensor
-        On the CPU.
+    Yields
+    ------
+    Archive
+        Damage that is found while its tensors are read is a ``CheckpointError``, too.
 
     Raises
     ------
@@ -102,59 +146,70 @@ def read_archive(
         If the file is missing, no such archive, damaged, or of a newer version.
     """
     path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"{path}: expected a {kind}, found no file; check the path")
     try:
-        with zipfile.ZipFile(path) as archive:
-            entries = _check_entries(path, archive, kind, required, optional)
-            manifest = json.loads(archive.read(entries[MANIFEST]))
-            _check_version(path, manifest, kind, version)
-            states = {
-                name.removesuffix(".safetensors"): safetensors.torch.load(archive.read(entry))
-                for name, entry in entries.items()
-                if name != MANIFEST
-            }
+        stream = open_regular(path, f"a {kind}")
+    except InputError as error:
+        raise CheckpointError(str(error)) from error
+    try:
+        with stream:
+            size = check_directory(stream)
+            with zipfile.ZipFile(stream) as archive:
+                entries = _check_entries(path, archive, kind, required, optional, size)
+                manifest = json.loads(archive.read(entries.pop(MANIFEST)))
+                _check_version(path, manifest, kind, version)
+                headers = {}
+                for name, entry in entries.items():
+                    with archive.open(entry) as member:
+                        headers[name.removesuffix(_TENSORS)] = read_header(member.read, entry.file_size)
+                yield Archive(manifest, headers, archive.read)
     except _DAMAGE as error:
         raise damaged(path, kind, error) from error
     except OSError as error:
         raise CheckpointError(
             f"{path}: cannot be read ({error.strerror or error}); check the disk"
         ) from error
-    for state in states.values():
-        if len(state) > MAX_TENSOR_COUNT:
-            raise damaged(path, kind, f"{len(state)} tensors")
-    return manifest, states
 
 
 def damaged(path: Path, kind: str, why: object) -> CheckpointError:
-    """The error for a file that is not what it should be."""
+    """The error for a file that is not what it should be; a long reason is cut."""
+    reason = " ".join(str(why)[:1000].split())
+    reason = reason if len(reason) <= LONGEST_REASON else f"{reason[:LONGEST_REASON]}..."
     return CheckpointError(
-        f"{path}: expected a complete {kind}, got a damaged or different file ({why}); copy or make it again"
+        f"{path}: expected a complete {kind}, got a damaged or different file ({reason}); copy or make it "
+        "again"
     )
 
 
 def file_hash(path: PathLike) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
-    with Path(path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    with open_regular(path, "a checkpoint") as stream:
+        while part := stream.read(2**20):
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def _check_entries(
-    path: Path, archive: zipfile.ZipFile, kind: str, required: Collection[str], optional: Collection[str]
+    path: Path,
+    archive: zipfile.ZipFile,
+    kind: str,
+    required: Collection[str],
+    optional: Collection[str],
+    room: int,
 ) -> dict[str, zipfile.ZipInfo]:
     entries = archive.infolist()
     names = [entry.filename for entry in entries]
-    needed = {MANIFEST, *(f"{name}.safetensors" for name in required)}
-    allowed = needed | {f"{name}.safetensors" for name in optional}
+    needed = {MANIFEST, *(f"{name}{_TENSORS}" for name in required)}
+    allowed = needed | {f"{name}{_TENSORS}" for name in optional}
     if len(set(names)) != len(names) or not needed <= set(names) <= allowed:
-        shown = ", ".join(sorted(names)[:6])
+        shown = ", ".join(name[:40] for name in sorted(names)[:6])
         raise damaged(path, kind, f"its members are {shown or 'none'}, not {', '.join(sorted(needed))}")
-    room = path.stat().st_size
     for entry in entries:
         limit = MAX_MANIFEST if entry.filename == MANIFEST else MAX_TENSORS
         stored = entry.compress_type == zipfile.ZIP_STORED and entry.file_size == entry.compress_size
         room -= entry.file_size
-        if not stored or entry.flag_bits & 1 or entry.file_size > limit or room < 0:
+        a_file = stat.S_IFMT(entry.external_attr >> 16) in (0, stat.S_IFREG)
+        if not stored or not a_file or entry.flag_bits & 1 or entry.file_size > limit or room < 0:
             raise damaged(
                 path, kind, f"member {entry.filename} of {entry.file_size} bytes is not stored plainly"
             )

@@ -23,12 +23,14 @@ from torch import Tensor, nn
 from napari_construct.classes import ClassTable
 from napari_construct.encoders.catalogue.lookup import encoder_hash
 from napari_construct.exceptions import CheckpointError
-from napari_construct.models.checkpoints.archive import damaged, read_archive, write_archive
+from napari_construct.models.checkpoints.archive import damaged, open_archive, write_archive
 from napari_construct.models.checkpoints.locations import with_suffix
+from napari_construct.models.checkpoints.manifest import Manifest
 from napari_construct.models.checkpoints.versions import software_versions
 from napari_construct.models.network.calibration import Calibration
 from napari_construct.models.network.config import ModelConfig
 from napari_construct.models.network.unet import PixelNetwork
+from napari_construct.settings import problem
 from napari_construct.types import PathLike
 
 KIND: Final = "napari-construct checkpoint"
@@ -171,31 +173,39 @@ def load_checkpoint(path: PathLike) -> Checkpoint:
     Raises
     ------
     CheckpointError
-        If the file is missing, damaged, of a newer version, or its parts contradict each other.
+        If the file is missing, damaged, of a newer version, holds weights that are not finite, or if its
+        parts contradict each other. Sizes are compared before the weights take memory.
     """
     path = Path(path)
-    manifest, states = read_archive(
+    with open_archive(
         path, kind=KIND, version=FORMAT_VERSION, required=("head",), optional=("encoder",)
+    ) as archive:
+        try:
+            manifest = Manifest.model_validate(archive.manifest)
+        except ValidationError as error:
+            raise damaged(path, KIND, problem(error)) from error
+        wrong = manifest.contradiction(archive.headers["head"])
+        if wrong:
+            raise damaged(path, KIND, wrong)
+        states = {name: archive.state(name) for name in archive.headers}
+    for state in states.values():
+        for name, value in state.items():
+            if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+                raise damaged(path, KIND, f"NaN or infinite values in {name}")
+    return Checkpoint(
+        config=manifest.config,
+        classes=manifest.classes,
+        calibration=manifest.calibration,
+        encoder_hash=manifest.encoder.hash,
+        head_state=states["head"],
+        encoder_state=states.get("encoder"),
+        redistributable=manifest.encoder.redistributable,
+        mpp=manifest.mpp,
+        metrics=manifest.metrics,
+        data_fingerprint=manifest.data_fingerprint,
+        training=manifest.training.model_dump(exclude_unset=True),
+        versions=manifest.versions,
     )
-    try:
-        checkpoint = Checkpoint(
-            config=ModelConfig.model_validate(manifest["config"]),
-            classes=ClassTable.model_validate(manifest["classes"]),
-            calibration=Calibration.model_validate(manifest["calibration"]),
-            encoder_hash=str(manifest["encoder"]["hash"]),
-            head_state=states["head"],
-            encoder_state=states.get("encoder"),
-            redistributable=bool(manifest["encoder"]["redistributable"]),
-            mpp=None if manifest["mpp"] is None else float(manifest["mpp"]),
-            metrics=dict(manifest["metrics"]),
-            data_fingerprint=manifest["data_fingerprint"],
-            training=dict(manifest["training"]),
-            versions=dict(manifest["versions"]),
-        )
-    except (ValidationError, KeyError, TypeError, ValueError) as error:
-        raise damaged(path, KIND, str(error).splitlines()[0]) from error
-    _check_classes(path, checkpoint)
-    return checkpoint
 
 
 def _manifest(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -225,24 +235,6 @@ def _manifest(checkpoint: Checkpoint) -> dict[str, Any]:
         "training": checkpoint.training,
         "versions": checkpoint.versions,
     }
-
-
-def _check_classes(path: Path, checkpoint: Checkpoint) -> None:
-    config, k = checkpoint.config, len(checkpoint.classes)
-    expected: tuple[int, ...]
-    if config.network == "unet":
-        what, tensor, expected = "scores", "score.weight", (k, config.fusion_width, 1, 1)
-    else:
-        what, tensor = "prototypes", "prototypes.vectors"
-        expected = (k * config.prototypes_per_class, config.prototype_width)
-    value = checkpoint.head_state.get(tensor)
-    found = None if value is None else tuple(value.shape)
-    if found != expected:
-        raise damaged(path, KIND, f"{what} of shape {found}, where {k} classes need {expected}")
-    if any(owner >= k for owner in config.placed):
-        raise damaged(path, KIND, f"a placed prototype of class {max(config.placed)}, where there are {k}")
-    if len(checkpoint.calibration.presence_thresholds) not in (0, k):
-        raise damaged(path, KIND, f"presence thresholds for another number of classes than {k}")
 
 
 def _copy(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

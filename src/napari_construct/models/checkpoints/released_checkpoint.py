@@ -3,7 +3,8 @@
 Such a file holds the whole network, the gated encoder and the teacher included, and the configuration
 as an object. Only what was trained is taken over: adapters, prototypes, adaptive layers and the
 temperature. The encoder stays behind; it is compared with the user's own copy, whose identity the
-new checkpoint records. Nothing in the file is run, see :mod:`.inert_pickle`.
+new checkpoint records. Nothing in the file is run, see
+:mod:`napari_construct.reading.pytorch`.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from napari_construct.encoders.catalogue.lookup import create_encoder
 from napari_construct.encoders.protocol import Encoder
 from napari_construct.exceptions import CheckpointError
 from napari_construct.models.checkpoints.checkpoint import Checkpoint, checkpoint_of
-from napari_construct.models.checkpoints.safe_unpickler import StoredTensor, plain_values, read_inert
 from napari_construct.models.network.builder import build_model
 from napari_construct.models.network.config import ModelConfig
+from napari_construct.reading.pytorch import StoredTensor, plain_values, read_pytorch
 from napari_construct.types import PathLike
 
 BCSS_MPP: Final = 0.25
@@ -75,7 +76,7 @@ def import_authors_checkpoint(
         If CONCH is not on this computer.
     """
     path = Path(path)
-    content, inert = read_inert(path)
+    content, inert = read_pytorch(path)
     state = _state(path, content)
     wanted = {_renamed(name): value for name, value in state.items() if not name.startswith(LEFT_BEHIND)}
     table = classes or ClassTable.from_names(BCSS_CLASSES, BCSS_COLOURS)

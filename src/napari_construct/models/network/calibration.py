@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from napari_construct.settings import Settings
 
 ViewsName = Literal["one", "four", "six"]
 """Of :data:`napari_construct.refinement.views.VIEWS`."""
+
+_Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+"""Finite, and no text or truth value that could be taken for a number."""
 
 
 class BackgroundRule(Settings):
@@ -24,11 +27,11 @@ class BackgroundRule(Settings):
 
     OLD_NAMES: ClassVar[Mapping[str, str]] = {"smallest": "min_area"}
 
-    enabled: bool = True
-    brightness: Annotated[float, Field(ge=0, le=255)] = 220.0
-    chroma: Annotated[float, Field(ge=0, le=255)] = 20.0
-    sigma: Annotated[float, Field(ge=0, le=50)] = 2.0
-    min_area: Annotated[float, Field(ge=0)] = 50_000.0
+    enabled: StrictBool = True
+    brightness: Annotated[_Number, Field(ge=0, le=255)] = 220.0
+    chroma: Annotated[_Number, Field(ge=0, le=255)] = 20.0
+    sigma: Annotated[_Number, Field(ge=0, le=50)] = 2.0
+    min_area: Annotated[_Number, Field(ge=0, le=1e12)] = 50_000.0
 
 
 class Calibration(Settings):
@@ -52,9 +55,9 @@ class Calibration(Settings):
         Views that are averaged by default; chosen on images with masks.
     """
 
-    temperature: Annotated[float, Field(gt=0, le=1000)] = 1.0
-    class_offsets: tuple[Annotated[float, Field(ge=-100, le=100)], ...] = ()
-    presence_thresholds: tuple[Annotated[float, Field(ge=0, le=1)], ...] = ()
+    temperature: Annotated[_Number, Field(gt=0, le=1000)] = 1.0
+    class_offsets: tuple[Annotated[_Number, Field(ge=-100, le=100)], ...] = ()
+    presence_thresholds: tuple[Annotated[_Number, Field(ge=0, le=1)], ...] = ()
     background: BackgroundRule = BackgroundRule()
-    crf: bool = True
+    crf: StrictBool = True
     views: ViewsName = "one"

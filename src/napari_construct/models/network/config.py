@@ -14,6 +14,9 @@ BCSS_MEAN = (0.66791496, 0.47791372, 0.70623304)
 BCSS_STD = (0.1736589, 0.22564577, 0.19820057)
 """The released code's normalisation, for every encoder."""
 
+_Level = Annotated[float, Field(ge=-10, le=10)]
+_Spread = Annotated[float, Field(gt=0, le=10)]
+
 
 class ModelConfig(Settings):
     """Configuration of a network; :meth:`of_preset` gives that of a preset.
@@ -61,10 +64,10 @@ class ModelConfig(Settings):
 
     network: Literal["construct", "unet"] = "construct"
     preset: Preset = "construct"
-    encoder: str = "mini"
-    teacher: str | None = "structure"
-    mean: tuple[float, float, float] | None = None
-    std: tuple[float, float, float] | None = None
+    encoder: Annotated[str, Field(min_length=1, max_length=1000)] = "mini"
+    teacher: Annotated[str, Field(min_length=1, max_length=1000)] | None = "structure"
+    mean: tuple[_Level, _Level, _Level] | None = None
+    std: tuple[_Spread, _Spread, _Spread] | None = None
     prototypes_per_class: Annotated[int, Field(ge=1, le=64)] = 1
     prototype_width: Annotated[int, Field(ge=4, le=4096)] = 128
     prototype_mlp: bool = True

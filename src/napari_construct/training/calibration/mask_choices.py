@@ -52,10 +52,12 @@ def best_choices_steps(data: MaskedImages, predictor: Predictor) -> Steps[tuple[
         image, truth = read_image(image_path), read_mask(mask_path)
         for name in views:
             settings = SegmentSettings(mpp=image.mpp or data.mpp, views=name, crf=CRFParameters())
-            activation = yield from cam_steps(image.pixels, predictor, settings, name=image_path.name)
+            activation = yield from cam_steps(
+                image.pixels, predictor, settings, name=image_path.name, valid=image.valid
+            )
             for crf in (True, False):
                 found = finish(activation, predictor, settings if crf else settings.changed(crf=None))
-                total[name, crf] += confusion_matrix(truth, found.labels, k, range(k, 256))
+                total[name, crf] += confusion_matrix(image.known(truth), found.labels, k, range(k, 256))
     worth = {
         (name, crf): scores_from_confusion(matrix)["miou"] - WORTH * (name != "one")
         for (name, crf), matrix in total.items()

@@ -43,8 +43,10 @@ def masked_logits_steps(data: MaskedImages, predictor: Predictor) -> Steps[Label
                 f"as its image has, got {mask.shape[0]} x {mask.shape[1]}; check the pair"
             )
         settings = SegmentSettings(mpp=image.mpp or data.mpp)
-        activation = yield from cam_steps(image.pixels, predictor, settings, name=image_path.name)
-        parts.append(of_activation(activation, mask, predictor))
+        activation = yield from cam_steps(
+            image.pixels, predictor, settings, name=image_path.name, valid=image.valid
+        )
+        parts.append(of_activation(activation, image.known(mask), predictor))
     yield Event("calibrate", len(data.pairs), len(data.pairs))
     known = [part for part in parts if len(part.cells)]
     if not known:

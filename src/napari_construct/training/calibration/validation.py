@@ -190,7 +190,10 @@ def _matrices(
             f"its image has, got {truth.shape[0]} x {truth.shape[1]}; check the pair"
         )
     settings = SegmentSettings(crf=None, mpp=image.mpp or mpp)
-    activation = yield from cam_steps(image.pixels, predictor, settings, name=image_path.name)
+    activation = yield from cam_steps(
+        image.pixels, predictor, settings, name=image_path.name, valid=image.valid
+    )
+    truth = image.known(truth)
     ignored = range(k, 256)
     matrices = {
         "predicted": confusion_matrix(truth, finish(activation, predictor, settings).labels, k, ignored)

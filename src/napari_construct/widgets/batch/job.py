@@ -111,8 +111,8 @@ def _sources(given: LayerInput) -> list[Source]:
 
     def reader(plane: Plane) -> Callable[[], ImageFile]:
         def read() -> ImageFile:
-            pixels, notices = plane.rgb()
-            return ImageFile(pixels, plane.mpp, notices, Path(plane.name))
+            shown = plane.rgb()
+            return ImageFile(shown.rgb, plane.mpp, shown.notices, Path(plane.name), shown.valid)
 
         return read
 

@@ -214,8 +214,11 @@ def image_job(request: ImageRequest) -> Steps[OpenedImage]:
 
     yield Event("loading the model", 0, 1)
     predictor = load_model(settings.model, device=settings.device)
-    file, truth = read_image(image), read_mask(mask)
-    result = yield from segment_steps(file.pixels, predictor, settings.segment, mpp=file.mpp, name=image.stem)
+    file = read_image(image)
+    truth = file.known(read_mask(mask))
+    result = yield from segment_steps(
+        file.pixels, predictor, settings.segment, mpp=file.mpp, name=image.stem, valid=file.valid
+    )
     yield Event("making the layers", 0, 1)
     place = placement(file.mpp)
     scored = ~np.isin(truth, list(settings.ignore)) & (truth < len(table))

@@ -14,7 +14,7 @@ from napari_construct.events import Event, Steps
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
 from napari_construct.results.result import SegmentationResult
-from napari_construct.types import RGBImage
+from napari_construct.types import BoolMask, RGBImage
 from napari_construct.widgets.jobs.imports import importing
 from napari_construct.widgets.layers import Decided
 
@@ -53,6 +53,7 @@ class DecidedSteps(Protocol):
         *,
         mpp: float | None,
         name: str,
+        valid: BoolMask | None = None,
     ) -> Steps[tuple[SegmentationResult, Decider | None]]: ...
 
 
@@ -137,12 +138,18 @@ def load_model(model: ModelChoice, *, device: str) -> Predictor:
 
 
 def decided_steps(
-    image: RGBImage, predictor: Predictor, settings: SegmentSettings, *, mpp: float | None, name: str
+    image: RGBImage,
+    predictor: Predictor,
+    settings: SegmentSettings,
+    *,
+    mpp: float | None,
+    name: str,
+    valid: BoolMask | None = None,
 ) -> Steps[tuple[SegmentationResult, Decider | None]]:
     """``inference.segment.decided_steps``, imported when first used."""
     from napari_construct.inference.segment import decided_steps as steps
 
-    return (yield from steps(image, predictor, settings, mpp=mpp, name=name))
+    return (yield from steps(image, predictor, settings, mpp=mpp, name=name, valid=valid))
 
 
 class KeptDecider:

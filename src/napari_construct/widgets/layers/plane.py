@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_construct.data import rgb as _rgb
-from napari_construct.types import RGBImage
 from napari_construct.widgets.layers.place import METADATA_KEY, Window, micrometres_per_pixel, placement_of
 
 
@@ -47,8 +46,8 @@ class Plane:
     path: str | None = None
     window: Window | None = None
 
-    def rgb(self) -> tuple[RGBImage, tuple[str, ...]]:
-        """Read the plane: (h, w, 3) uint8, and notices of conversions. Slow for lazy arrays.
+    def rgb(self) -> _rgb.Shown:
+        """Read the plane: (h, w, 3) uint8, where it has data, and notices. Slow for lazy arrays.
 
         Raises
         ------
@@ -56,8 +55,8 @@ class Plane:
             If the plane is too small, too large, or its values are no brightness.
         """
         key = (*self.index, *(self.window or ()))
-        pixels, notices = _rgb.as_rgb(self.data[key] if key else self.data, name=self.name)
-        return pixels, self.notices + notices
+        shown = _rgb.as_shown(self.data[key] if key else self.data, name=self.name)
+        return shown._replace(notices=self.notices + shown.notices)
 
     def embed(self, array: NDArray[Any]) -> NDArray[Any]:
         """(h, w) as an array with the layer's number of axes, of length one before rows and columns."""

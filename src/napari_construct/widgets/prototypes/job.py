@@ -68,10 +68,10 @@ def compare_job(request: CompareRequest) -> Steps[Compared]:
     yield Event("loading the model", 0, 1)
     predictor = request.get_predictor()
     yield Event("reading the image", 0, 1)
-    pixels, notices = plane.rgb()
-    for text in notices:
+    shown = plane.rgb()
+    for text in shown.notices:
         yield Notice("reading the image", 1, 1, text)
-    maps = yield from prototype_steps(pixels, predictor, settings, mpp=plane.mpp, name=plane.name)
+    maps = yield from prototype_steps(shown.rgb, predictor, settings, mpp=plane.mpp, name=plane.name)
     yield Event("making the layer", 0, 1)
     prototype = find_prototype(maps.prototypes, settings.prototype)
     del predictor  # layers keep the frame they were made in, and with it the network
@@ -108,10 +108,10 @@ def region_job(request: RegionRequest) -> Steps[ModelLoaded]:
     plane = request.plane
     yield Event("reading the image", 0, 1)
     predictor = request.get_predictor()
-    pixels, _ = plane.rgb()
+    shown = plane.rgb()
     region, tissue, settings = request.region, request.tissue, request.settings
     checkpoint = yield from place_region_steps(
-        pixels, region, predictor, tissue, settings, mpp=plane.mpp, name=plane.name
+        shown.rgb, region, predictor, tissue, settings, mpp=plane.mpp, name=plane.name
     )
     return about(changed_predictor(predictor, checkpoint))
 
@@ -174,7 +174,7 @@ def _source(plane: Plane, number: int, planes: int) -> Source:
     from napari_construct.batch.sources import array_source
 
     def read() -> ImageFile:
-        pixels, notices = plane.rgb()
-        return ImageFile(pixels, plane.mpp, notices, Path(plane.path or plane.name))
+        shown = plane.rgb()
+        return ImageFile(shown.rgb, plane.mpp, shown.notices, Path(plane.path or plane.name), shown.valid)
 
     return array_source(plane.name, read, stem=plane.name, plane=number, planes=planes)

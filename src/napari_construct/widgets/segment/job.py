@@ -114,12 +114,14 @@ def _segmented(request: SegmentRequest) -> Steps[list[Finished]]:
 def _plane_steps(request: SegmentRequest, number: int, predictor: Predictor) -> Steps[Finished]:
     plane, settings, axis = request.planes[number], request.settings, request.axis
     yield Event("reading the image", 0, 1)
-    pixels, notices = plane.rgb()
-    for text in notices:
+    shown = plane.rgb()
+    for text in shown.notices:
         yield Notice("reading the image", 1, 1, text)
     mpp = plane.mpp if settings.mpp is None else settings.mpp
     name = plane.name if axis is None else f"{plane.name}, plane {number + 1}"
-    result, decider = yield from request.decided_steps(pixels, predictor, settings, mpp=mpp, name=name)
+    result, decider = yield from request.decided_steps(
+        shown.rgb, predictor, settings, mpp=mpp, name=name, valid=shown.valid
+    )
     if decider is None:
         return result, None
     return result, Decided(

@@ -1,0 +1,127 @@
+"""What the axes of an image in a TIFF mean: rows, columns, colour, and planes of a stack."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from napari_construct.data.limits import MIN_SIDE
+from napari_construct.exceptions import InputError
+
+_COLOUR: Final = "SC"
+_COLOUR_SAMPLES: Final = (3, 4)
+_RGB, _YCBCR = 2, 6
+
+MAY_BE_COLOURS: Final = (
+    "if the planes are red, green and blue, save them as one RGB image (Fiji: Image > Color > Stack to RGB; "
+    "Python: tifffile.imwrite(new, numpy.moveaxis(tifffile.imread(old), 0, -1), photometric='rgb'))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The axes of a series.
+
+    Attributes
+    ----------
+    axes : str
+        A letter for each axis: Y rows, X columns, S or C colour; all others count planes.
+    shape : tuple of int
+        Length of each axis.
+    rows_as_pages : bool
+        Whether each row of an RGB picture was written as a page of its own, w x 3 pixels large: libraries do
+        so with an array (h, w, 3) that nobody called RGB.
+    """
+
+    axes: str
+    shape: tuple[int, ...]
+    rows_as_pages: bool = False
+
+    def _length(self, letter: str) -> int:
+        return math.prod(n for a, n in zip(self.axes, self.shape, strict=True) if a == letter)
+
+    @property
+    def height(self) -> int:
+        return self._length("Y") if "Y" in self.axes else 0
+
+    @property
+    def width(self) -> int:
+        return self._length("X") if "X" in self.axes else 0
+
+    @property
+    def channels(self) -> int:
+        """Samples of a pixel."""
+        return self._length("S") * self._length("C")
+
+    @property
+    def colour_axis(self) -> str:
+        """``S``, ``C``, or empty for one sample."""
+        return next((a for a, n in zip(self.axes, self.shape, strict=True) if a in _COLOUR and n > 1), "")
+
+    @property
+    def planes(self) -> tuple[int, ...]:
+        """Lengths of the axes that count planes, those of length one left out."""
+        pairs = zip(self.axes, self.shape, strict=True)
+        return tuple(n for a, n in pairs if a not in "YX" + _COLOUR and n > 1)
+
+    @property
+    def may_be_colours(self) -> bool:
+        """Whether the planes may be red, green, blue, and alpha, of one picture."""
+        return not self.colour_axis and self.planes in {(n,) for n in _COLOUR_SAMPLES}
+
+
+def layout_of(series: Any) -> Layout:
+    """The axes of a series of tifffile."""
+    axes, shape = str(series.axes), tuple(int(n) for n in series.shape)
+    if (
+        axes.endswith("YX")
+        and len(shape) >= 3
+        and shape[-1] in _COLOUR_SAMPLES
+        and min(shape[-3:-1]) >= MIN_SIDE
+        and not any(a in _COLOUR and n > 1 for a, n in zip(axes, shape, strict=True))
+    ):
+        return Layout(axes[:-3] + "YXS", shape, rows_as_pages=True)
+    return Layout(axes, shape)
+
+
+def check_colour_axes(path: Path, layout: Layout, photometric: int) -> None:
+    """Refuse images that are neither grey nor RGB, and axes that are no image's.
+
+    Raises
+    ------
+    InputError
+        With what to save instead.
+    """
+    if not layout.height or not layout.width or layout.axes.count("Y") > 1 or layout.axes.count("X") > 1:
+        raise InputError(
+            f"{path}: expected rows and columns, got axes {layout.axes} of shape {layout.shape}; save one "
+            "plane as its own file"
+        )
+    both = all(layout.axes.count(a) and layout.shape[layout.axes.index(a)] > 1 for a in _COLOUR)
+    sizes = {a: layout.shape[layout.axes.index(a)] for a in _COLOUR if a in layout.axes}
+    many = sizes.get("S", 1) > 4 and photometric not in (_RGB, _YCBCR)
+    if both or many or sizes.get("C", 1) not in (1, 3):
+        channels = layout.channels if both or many else sizes["C"]
+        raise InputError(
+            f"{path}: expected 1 channel, RGB or RGBA, got {channels} channels; save one channel, or "
+            "three as RGB"
+        )
+
+
+def check_single(path: Path, layout: Layout) -> None:
+    """Refuse a stack where one plane is expected.
+
+    Raises
+    ------
+    InputError
+        With what to do, also where the planes may be colours.
+    """
+    if layout.planes:
+        colours = f"; {MAY_BE_COLOURS}" if layout.may_be_colours else ""
+        raise InputError(
+            f"{path}: expected one plane (rows, columns and colour), got axes {layout.axes} of shape "
+            f"{layout.shape}; save one plane of the stack as its own file, or segment all planes with batch"
+            f"{colours}"
+        )

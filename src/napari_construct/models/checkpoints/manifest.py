@@ -1,0 +1,91 @@
+"""What the manifest of a checkpoint must hold; checked before its tensors are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from napari_construct.classes import ClassTable
+from napari_construct.models.network.calibration import Calibration
+from napari_construct.models.network.config import ModelConfig
+from napari_construct.reading.tensors import Described
+
+_Name = Annotated[str, Field(max_length=200)]
+
+
+class _Part(BaseModel):
+    """Fields that later versions add are no error; ``format_version`` says what must be understood."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class EncoderIdentity(_Part):
+    """The encoder that the head was trained with."""
+
+    hash: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    redistributable: Annotated[bool, Field(strict=True)]
+
+
+class TrainingRecord(_Part):
+    """How the model was trained; what is read of it later has a type, the rest is for people."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    scale: Annotated[float, Field(gt=0, le=1000, strict=True)] = 1.0
+    epoch: Annotated[int, Field(ge=0, lt=2**31, strict=True)] = 0
+    placed: list[dict[str, Any]] = []
+    identity: dict[str, Any] = {}
+    history: list[dict[str, Any]] = []
+
+
+class Manifest(_Part):
+    """The JSON of a checkpoint; fields as in :class:`~.checkpoint.Checkpoint`."""
+
+    config: ModelConfig
+    classes: ClassTable
+    calibration: Calibration
+    encoder: EncoderIdentity
+    mpp: Annotated[float, Field(gt=0, le=1000, strict=True)] | None
+    metrics: dict[_Name, Any]
+    data_fingerprint: _Name | None
+    training: TrainingRecord
+    versions: dict[_Name, _Name]
+
+    def contradiction(self, head: Mapping[str, Described]) -> str:
+        """What contradicts what, in one sentence without a full stop; empty if nothing does.
+
+        Parameters
+        ----------
+        head : mapping of str to Described
+            Types and shapes of the head's tensors.
+        """
+        config, calibration, k = self.config, self.calibration, len(self.classes)
+        n = len(config.placed)
+        wanted: dict[str, tuple[str, tuple[int | None, ...]]]
+        if config.network == "unet":
+            wanted = {"score.weight": ("scores", (k, config.fusion_width, 1, 1))}
+        else:
+            vectors = (k * config.prototypes_per_class, config.prototype_width)
+            wanted = {"prototypes.vectors": ("prototypes", vectors)}
+        if n:
+            wanted["placed.vectors"] = (f"{n} placed prototypes", (n, None))
+            wanted["placed.offsets"] = (f"offsets of {n} placed prototypes", (n,))
+        for name, (what, shape) in wanted.items():
+            found = head[name].shape if name in head else None
+            if found is None or len(found) != len(shape) or not all(map(_fits, found, shape)):
+                return f"{what} of shape {found}, where {k} classes need {shape}"
+        if any(owner >= k for owner in config.placed):
+            return f"a placed prototype of class {max(config.placed)}, where there are {k}"
+        for what, numbers in (
+            ("presence thresholds", calibration.presence_thresholds),
+            ("class offsets", calibration.class_offsets),
+        ):
+            if len(numbers) not in (0, k):
+                return f"{len(numbers)} {what}, where there are {k} classes"
+        return ""
+
+
+def _fits(found: int, wanted: int | None) -> bool:
+    return wanted is None or found == wanted
