@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -168,12 +167,13 @@ def test_two_runs_on_one_folder(again, tmp_path: Path) -> None:
 
 def test_what_killed_runs_left_goes(again, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    shutil.rmtree(out / "a.ome.zarr")
     (out / ".batch.csv.0123abcd.part").write_text("half")
-    (out / ".napari-construct-dead0000").mkdir()
-    (out / ".napari-construct-dead0000" / ".lock").write_text("")
-    again()
-    assert not [path for path in out.iterdir() if path.name.startswith(".")]
+    for hidden in (out / ".napari-construct-dead0000", out / "deep" / ".napari-construct-dead0000"):
+        hidden.mkdir()
+        (hidden / ".lock").write_text("")
+        (hidden / "half").write_text("half")
+    assert len(again()[0].resumed) == 2
+    assert not [path for path in out.rglob("*") if path.name.startswith(".")]
 
 
 def test_a_joined_mask_that_somebody_worked_on(predictor, folder: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from napari_construct.events import Event, Notice, Steps, of_image
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.export.atomic import atomic, remove_partials
 from napari_construct.export.digests import digest
-from napari_construct.export.locks import locked_folder
+from napari_construct.export.locks import locked_folder, remove_abandoned
 from napari_construct.export.own_files import LEDGER_FORMAT, TABLE_COLUMNS, refuse_others
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.decider import named_classes
@@ -171,8 +171,7 @@ def run_batch_steps(
         stacks = _stack_paths(sources, output) if "mask" in settings.outputs else {}
         kept = _edited_stacks(stacks, ledger)
         _check_targets(sources, settings, output, ledger, earlier, stacks, kept, overwrite)
-        for path in (output / TABLE_NAME, *stacks.values()):
-            remove_partials(path)
+        _tidy(sources, output, stacks)
         for text in _said(ledger, earlier, kept):
             yield Notice("images", 0, len(sources), text)
         with ledger:
@@ -189,6 +188,14 @@ def run_batch_steps(
             write_table(output / TABLE_NAME, entries, resumed, predictor.classes)
             joined = dict(_stacks(sources, entries, predictor, stacks, ledger, kept, overwrite))
         return BatchReport(entries, resumed, joined, output)
+
+
+def _tidy(sources: Sequence[Source], output: Path, stacks: Mapping[str, Path]) -> None:
+    """Remove what killed runs left in the folders of the results."""
+    for path in (output / TABLE_NAME, *stacks.values()):
+        remove_partials(path)
+    for folder in {(output / source.stem).parent for source in sources}:
+        remove_abandoned(folder)
 
 
 def _check_targets(
