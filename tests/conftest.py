@@ -28,6 +28,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             parser.addini(option, f"of {owner}, which is not installed")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The long form of the attack runs only when it is asked for: ``-m faults``."""
+    if "faults" not in config.getoption("markexpr"):
+        long = [item for item in items if item.get_closest_marker("faults")]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The checkout."""

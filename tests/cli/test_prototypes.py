@@ -74,7 +74,9 @@ def test_add_from_a_region_changes_what_is_decided(
     assert load_checkpoint(new).config.placed == (0,)
     assert "tumour 2    region of region.png" in call("prototypes", "list", new).stdout
     assert call("segment", image, "-m", new, "--no-crf", "-o", tmp_path).exit_code == 0
-    wordless = call("prototypes", "add", "-m", model, "--class", "tumour", "--text", "glands", "-o", new)
+    wordless = call(
+        "prototypes", "add", "-m", model, "--class", "tumour", "--text", "glands", "-o", tmp_path / "b"
+    )
     assert wordless.exit_code == 2
     assert "or give example regions" in wordless.stderr
     assert "give one" in call("prototypes", "add", "-m", model, "--class", "tumour", "-o", new).stderr

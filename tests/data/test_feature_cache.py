@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from napari_construct.data import feature_cache
 from napari_construct.data.feature_cache import FeatureCache, default_folder
 from napari_construct.exceptions import ConstructError
 
@@ -110,20 +110,62 @@ def test_default_folder_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert default_folder() == tmp_path / "napari-construct" / "features"
 
 
-def test_a_file_removed_while_it_is_opened_is_not_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The header is read, another process makes room, and torch finds no file to map."""
+def test_a_file_cut_short_after_it_was_read_changes_nothing(tmp_path: Path) -> None:
+    """Mapped into memory, the features would be gone, and the process with them."""
+    cache = FeatureCache(tmp_path, 10**6)
+    given = {"a": torch.full((1, 4096), 1e6)}  # beyond half precision: no copy is made by rounding
+    cache.put(key(1), given)
+    found = cache.get(key(1))
+    assert found is not None
+    os.truncate(file_of(cache, key(1)), 0)
+    assert float(found["a"].sum()) == 4096e6
+    assert cache.get(key(1)) is None
+
+
+@pytest.mark.parametrize("what", ["header", "no checksum", "deep", "folder", "pipe", "huge header"])
+def test_whatever_is_wrong_with_a_file_it_counts_as_absent(tmp_path: Path, what: str) -> None:
     cache = FeatureCache(tmp_path, 10**6)
     cache.put(key(1), features())
-
-    def opened(path: Path, framework: str) -> None:
-        path.unlink()
-        torch.UntypedStorage.from_file(str(path), shared=False, nbytes=8)
-
-    monkeypatch.setattr(feature_cache, "safe_open", opened)
+    path = file_of(cache, key(1))
+    data = path.read_bytes()
+    path.unlink()
+    if what == "folder":
+        path.mkdir()
+    elif what == "pipe":
+        os.mkfifo(path)
+    else:
+        deep = b"[" * 100_000
+        path.write_bytes(
+            {
+                "header": data[:8] + b"\xff" + data[9:],
+                "no checksum": data.replace(b"crc32", b"crc33"),
+                "deep": len(deep).to_bytes(8, "little") + deep,
+                "huge header": (2**62).to_bytes(8, "little") + data[8:],
+            }[what]
+        )
     assert cache.get(key(1)) is None
-    assert key(1) not in cache
+    assert cache.put(key(1), features()).keys() == {"a", "b"}
+
+
+def test_a_folder_removed_during_a_run_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = FeatureCache(tmp_path / "cache", 3000)
+    cache.put(key(1), features())
+    shutil.rmtree(tmp_path / "cache")
+    assert cache.get(key(1)) is None
+    assert cache.size() == 0
+    cache.put(key(1), features())
+    assert cache.get(key(1)) is not None
+    write, removed = Path.write_bytes, []
+
+    def remove_first(self: Path, data: bytes) -> int:
+        if not removed:
+            removed.append(True)
+            shutil.rmtree(tmp_path / "cache")
+        return write(self, data)
+
+    monkeypatch.setattr(Path, "write_bytes", remove_first)
+    cache.put(key(2), features())
+    assert cache.get(key(2)) is not None
 
 
 WRITER = textwrap.dedent("""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 
+from napari_construct.classes import ClassTable
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.export.overlay import overlay
 from napari_construct.results.files import write_stack
@@ -185,3 +188,76 @@ def test_overlay(result, image, tmp_path) -> None:
     np.testing.assert_array_equal(result.overlay(path), expected)
     with pytest.raises(InputError, match="give the image the labels were made from"):
         result.overlay(image[:20])
+
+
+OTHER = ("lymph <&> node", "tumour")
+
+
+def turned(result: SegmentationResult) -> SegmentationResult:
+    """The same with the classes in the other order."""
+    labels = np.array([0, 2, 1], np.uint8)[result.labels]
+    return dataclasses.replace(result, labels=labels, classes=ClassTable.from_names(OTHER))
+
+
+@pytest.mark.parametrize("kind", ["mask", "zarr"])
+def test_a_file_of_another_result_is_never_read_with_this_record(result, image, tmp_path, kind) -> None:
+    ours = result.save(tmp_path / "a", "s", image=image, kinds=(kind,))
+    theirs = turned(result).save(tmp_path / "b", "s", image=image, kinds=(kind,))
+    if kind == "zarr":
+        shutil.rmtree(ours[kind])
+    shutil.move(theirs[kind], ours[kind])
+    for path in (ours[kind], ours["record"]):
+        stored = load_result(path)
+        assert stored.classes.names == OTHER
+        np.testing.assert_array_equal(stored.labels, turned(result).labels)
+        assert stored.presence == ()
+        assert stored.tissue_pixels is None
+        (notice,) = stored.notices
+        assert "is not as s.json describes it" in notice
+
+
+def test_a_mask_that_another_program_saved_keeps_its_own_classes(result, tmp_path) -> None:
+    files = result.save(tmp_path, "s")
+    with tifffile.TiffFile(files["mask"]) as file:
+        said = file.pages[0].description
+    painted = np.full_like(result.labels, 2)
+    tifffile.imwrite(files["mask"], painted, description=said, metadata=None)
+    stored = load_result(files["mask"])
+    np.testing.assert_array_equal(stored.labels, painted)
+    assert stored.classes.names == result.classes.names
+    assert "edited" in stored.notices[0]
+
+
+def test_an_edited_mask_without_classes_is_refused_with_a_way_out(result, tmp_path) -> None:
+    files = result.save(tmp_path, "s")
+    painted = np.full_like(result.labels, 2)
+    tifffile.imwrite(files["mask"], painted)
+    with pytest.raises(InputError, match=r'changed since.*if you edited it, remove "sha256" from s\.json'):
+        load_result(files["record"])
+    record = json.loads(files["record"].read_text(encoding="utf-8"))
+    del record["sha256"]
+    files["record"].write_text(json.dumps(record), encoding="utf-8")
+    np.testing.assert_array_equal(load_result(files["record"]).labels, painted)
+
+
+def test_changed_cams_are_left_out(result, tmp_path) -> None:
+    files = result.save(tmp_path, "s")
+    turned(result).save(tmp_path / "b", "s")["cams"].replace(files["cams"])
+    stored = load_result(files["record"])
+    assert stored.cams is None
+    assert "s_cams.ome.tif is not as s.json describes it" in stored.notices[0]
+    np.testing.assert_array_equal(stored.labels, result.labels)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"sha256": 3}, {"sha256": {}}, {"sizes": None}, {"sizes": {"mask": "x"}}, {"sha256": {"mask": 1}}],
+)
+def test_a_record_with_damaged_hashes_is_not_believed(result, tmp_path, damage) -> None:
+    files = result.save(tmp_path, "s")
+    record = json.loads(files["record"].read_text(encoding="utf-8")) | damage
+    files["record"].write_text(json.dumps(record), encoding="utf-8")
+    for path in (files["record"], files["mask"]):
+        stored = load_result(path)
+        assert stored.classes.names == result.classes.names
+        assert len(stored.notices) == 1

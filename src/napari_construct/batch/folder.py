@@ -65,8 +65,8 @@ def segment_folder(
     Raises
     ------
     ConfigurationError
-        If there is no image, the folder holds a run with other settings, the settings contradict the model,
-        or a file that napari-construct did not make would be replaced.
+        If there is no image, the folder holds a run with other settings or another run is writing there, the
+        settings contradict the model, or a file that napari-construct did not make would be replaced.
     CheckpointError, EncoderError
         If the model cannot be loaded.
     """

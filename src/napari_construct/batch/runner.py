@@ -6,19 +6,23 @@ import csv
 import io
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from napari_construct.batch.ledger import Entry, Ledger
+from napari_construct.batch.fingerprints import weights_hash
+from napari_construct.batch.ledger import MAX_ERROR, Entry, Header, Joined, Ledger
+from napari_construct.batch.resume import Earlier, earlier_result, set_aside, was_edited
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.batch.sources import Source
 from napari_construct.classes import ClassTable
 from napari_construct.events import Event, Notice, Steps, of_image
 from napari_construct.exceptions import ConfigurationError, ConstructError
-from napari_construct.export.atomic import atomic
-from napari_construct.export.own_files import TABLE_COLUMNS, refuse_others
+from napari_construct.export.atomic import atomic, remove_partials
+from napari_construct.export.digests import digest
+from napari_construct.export.locks import locked_folder, remove_abandoned
+from napari_construct.export.own_files import LEDGER_FORMAT, TABLE_COLUMNS, refuse_others
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.decider import named_classes
 from napari_construct.inference.segment import segment_steps
@@ -144,8 +148,9 @@ def run_batch_steps(
     Raises
     ------
     ConfigurationError
-        If the folder holds a run with other settings, the settings contradict the model, or a file that
-        napari-construct did not make would be replaced. Nothing is written then.
+        If the folder holds a run with other settings or another run is writing there, the settings contradict
+        the model, or a file that napari-construct did not make, or somebody changed since, would be
+        replaced. Nothing is written then.
     ConstructError
         If the folder cannot be written.
     """
@@ -153,38 +158,96 @@ def run_batch_steps(
     named_classes(settings.segment.classes, predictor.classes)
     predictor.check_device(settings.device)
     settings = settings.changed(segment=predictor.resolved(settings.segment))
-    header = {
+    header = Header(
+        format=LEDGER_FORMAT,
         # neither a model that was moved nor another device makes other results
-        "settings": settings.model_dump(mode="json", exclude={"model", "device"}),
-        "model": predictor.sha256 or predictor.name,
-    }
-    ledger = Ledger(output, header, restart=restart)
-    resumed = frozenset(s.key for s in sources if _still_good(ledger.entries.get(s.key), s, output))
-    waiting = [source for source in sources if source.key not in resumed]
-    targets = [path for s in waiting for path in result_paths(output, s.stem, settings.outputs).values()]
-    if "mask" in settings.outputs:
-        targets += _stack_paths(sources, output).values()
-    refuse_others([ledger.path, output / TABLE_NAME, *targets], overwrite=overwrite)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(
-            f"{output}: expected a folder that can be written to, got {error.strerror or error}; "
-            "choose another"
-        ) from error
-    with ledger:
-        for done, source in enumerate(sources):
-            if source.key in resumed:
-                continue
-            steps = _item(source, predictor, settings, output, ledger, (done, len(sources)), overwrite)
-            entry = yield from of_image(steps, source.stem)
-            ledger.set(entry)
-            yield ItemChanged("images", done + 1, len(sources), entry.name, entry)
-        entries = tuple(ledger.entries[source.key] for source in sources)
-    write_table(output / TABLE_NAME, entries, resumed, predictor.classes)
-    joined = _stacks(sources, entries, predictor, output, overwrite) if "mask" in settings.outputs else ()
-    stacks = dict(joined)
-    return BatchReport(entries, resumed, stacks, output)
+        settings=settings.model_dump(mode="json", exclude={"model", "device"}),
+        model=predictor.sha256 or predictor.name,
+        encoder=predictor.encoder_sha256,
+        weights=None if predictor.sha256 else weights_hash(predictor.checkpoint),
+    )
+    with locked_folder(output):
+        ledger = Ledger(output, header, restart=restart)
+        earlier = {s.key: earlier_result(e, s, output) for s in sources if (e := ledger.entries.get(s.key))}
+        resumed = frozenset(key for key, found in earlier.items() if found.good)
+        stacks = _stack_paths(sources, output) if "mask" in settings.outputs else {}
+        kept = _edited_stacks(stacks, ledger)
+        _check_targets(sources, settings, output, ledger, earlier, stacks, kept, overwrite)
+        _tidy(sources, output, stacks)
+        for text in _said(ledger, earlier, kept):
+            yield Notice("images", 0, len(sources), text)
+        with ledger:
+            for done, source in enumerate(sources):
+                if source.key in resumed:
+                    continue
+                place = (done, len(sources))
+                found = earlier.get(source.key, Earlier())
+                steps = _item(source, predictor, settings, output, ledger, place, overwrite, found)
+                entry = yield from of_image(steps, source.stem)
+                ledger.set(entry)
+                yield ItemChanged("images", done + 1, len(sources), entry.name, entry)
+            entries = tuple(ledger.entries[source.key] for source in sources)
+            write_table(output / TABLE_NAME, entries, resumed, predictor.classes)
+            joined = dict(_stacks(sources, entries, predictor, stacks, ledger, kept, overwrite))
+        return BatchReport(entries, resumed, joined, output)
+
+
+def _tidy(sources: Sequence[Source], output: Path, stacks: Mapping[str, Path]) -> None:
+    """Remove what killed runs left in the folders of the results."""
+    for path in (output / TABLE_NAME, *stacks.values()):
+        remove_partials(path)
+    for folder in {(output / source.stem).parent for source in sources}:
+        remove_abandoned(folder)
+
+
+def _check_targets(
+    sources: Sequence[Source],
+    settings: BatchSettings,
+    output: Path,
+    ledger: Ledger,
+    earlier: Mapping[str, Earlier],
+    stacks: Mapping[str, Path],
+    kept: Mapping[str, Path],
+    overwrite: bool,
+) -> None:
+    """Refuse to replace what others made or worked on; before any work."""
+    waiting = [s for s in sources if s.key not in earlier or not earlier[s.key].good]
+    damaged = {path for found in earlier.values() for path in found.damaged}
+    targets = {path for s in waiting for path in result_paths(output, s.stem, settings.outputs).values()}
+    if not overwrite:
+        _refuse_edited((found.edited, found.why) for found in earlier.values() if not found.good)
+        _refuse_edited(((kept[s.stack],), "a plane is segmented again") for s in waiting if s.stack in kept)
+    others = [*sorted(targets - damaged), *(path for stem, path in stacks.items() if stem not in kept)]
+    refuse_others([ledger.path, output / TABLE_NAME, *others], overwrite=overwrite)
+
+
+def _said(ledger: Ledger, earlier: Mapping[str, Earlier], kept: Mapping[str, Path]) -> Iterator[str]:
+    """What the user should know of the earlier run."""
+    if ledger.damaged:
+        yield (
+            f"{ledger.path.name}: {ledger.damaged} damaged line(s) are left out; their images are segmented "
+            "again"
+        )
+    for key, found in earlier.items():
+        entry = ledger.entries[key]
+        if found.good:
+            for path in found.edited:
+                yield f"{entry.name}: {path.name} was changed since it was written, and is kept as it is"
+        elif entry.state == "done":
+            yield f"{entry.name}: {found.why}; it is segmented again"
+    for path in kept.values():
+        yield f"{path.name} was changed since it was written, and is kept as it is"
+
+
+def _refuse_edited(found: Iterable[tuple[Sequence[Path], str]]) -> None:
+    """Refuse to make results again on which somebody worked."""
+    for paths, why in found:
+        if paths:
+            raise ConfigurationError(
+                f"{paths[0]}: expected a file as it was written, got one that was changed since and would be "
+                f"made again ({why}); move it away, choose another output folder, or let batch replace it "
+                "with --overwrite"
+            )
 
 
 def _check(sources: Sequence[Source]) -> None:
@@ -200,17 +263,6 @@ def _check(sources: Sequence[Source]) -> None:
             )
 
 
-def _still_good(entry: Entry | None, source: Source, output: Path) -> bool:
-    """Whether an earlier run did this image, the image is as it was, and its files are there."""
-    if entry is None or entry.state != "done":
-        return False
-    try:
-        same = entry.fingerprint == source.fingerprint()
-    except _FAILURES:
-        return False
-    return same and all((output / name).exists() for name in entry.files.values())
-
-
 def _item(
     source: Source,
     predictor: Predictor,
@@ -219,12 +271,15 @@ def _item(
     ledger: Ledger,
     place: tuple[int, int],
     overwrite: bool,
+    earlier: Earlier,
 ) -> Steps[Entry]:
     started = time.perf_counter()
     running = Entry(source.key, source.stem, "running")
     ledger.set(running)
     yield ItemChanged("images", *place, source.stem, running)
     try:
+        for path in earlier.damaged:
+            set_aside(path)
         fingerprint = source.fingerprint()
         image = source.read()
         for text in image.notices:
@@ -242,12 +297,13 @@ def _item(
         files = write_result(
             folder, stem, image.pixels, result, image.notices, settings.outputs, overwrite=overwrite
         )
+        digests = {kind: digest(path) for kind, path in files.items()}
     except _FAILURES as error:
         return Entry(
             source.key,
             source.stem,
             "failed",
-            error=_one_line(error),
+            error=_one_line(error)[:MAX_ERROR],
             seconds=time.perf_counter() - started,
         )
     return Entry(
@@ -258,6 +314,8 @@ def _item(
         areas=tuple(result.areas()),
         fingerprint=fingerprint,
         seconds=time.perf_counter() - started,
+        sizes={kind: found.size for kind, found in digests.items()},
+        sha256={kind: found.sha256 for kind, found in digests.items()},
     )
 
 
@@ -272,21 +330,32 @@ def _stack_paths(sources: Sequence[Source], output: Path) -> dict[str, Path]:
     return {stem: result_paths(output, stem, ("mask",))["mask"] for stem in stems}
 
 
+def _edited_stacks(stacks: Mapping[str, Path], ledger: Ledger) -> dict[str, Path]:
+    """Joined masks that somebody worked on."""
+    return {s: path for s, path in stacks.items() if was_edited(ledger.joined.get(s), path)}
+
+
 def _stacks(
     sources: Sequence[Source],
     entries: Sequence[Entry],
     predictor: Predictor,
-    output: Path,
+    stacks: Mapping[str, Path],
+    ledger: Ledger,
+    kept: Mapping[str, Path],
     overwrite: bool,
 ) -> Iterator[tuple[str, Path]]:
     """Join the masks of each stack of which at least one plane is done."""
-    for stem, path in _stack_paths(sources, output).items():
+    output = ledger.path.parent
+    for stem, path in stacks.items():
         planes = [(s, e) for s, e in zip(sources, entries, strict=True) if s.stack == stem]
         masks = {s.plane: output / e.files["mask"] for s, e in planes if e.state == "done"}
-        if masks:
-            count = planes[0][0].planes
+        if masks and (overwrite or stem not in kept):
             refuse_others([path], overwrite=overwrite)
+            count = planes[0][0].planes
             write_stack(path, [masks.get(i) for i in range(count)], predictor.classes, None)
+            found = digest(path)
+            ledger.set(Joined(stem, found.size, found.sha256))
+        if masks:
             yield stem, path
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from napari_construct.batch.fingerprints import array_fingerprint, path_fingerprint
 from napari_construct.batch.own_results import OwnResults
 from napari_construct.batch.stems import Distinct, distinct_stems
 from napari_construct.data.images import ImageFile, read_image
@@ -17,14 +17,7 @@ from napari_construct.data.stacks import count_planes, read_plane
 from napari_construct.events import Notice, Result, Steps
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.export.own_files import is_own
-from napari_construct.inference.decision.record import image_hash
-from napari_construct.reading.names import (
-    found_as,
-    is_shortened,
-    normal,
-    shown,
-    some_names,
-)
+from napari_construct.reading.names import found_as, is_shortened, normal, shown, some_names
 from napari_construct.reading.places import is_folder, mode_of
 
 
@@ -41,7 +34,7 @@ class Source:
     read : callable
         Reads the pixels, when the batch reaches the image. May raise any ``ConstructError``.
     fingerprint : callable
-        Changes when the image changes; must be fast.
+        Changes when the image or its pixel size changes.
     stack : str
         Stem of the stack that holds this plane; empty for a single image.
     plane, planes : int
@@ -164,7 +157,7 @@ def _sources(files: Sequence[Path], stems: Sequence[str]) -> Iterator[Source]:
     for file, stem, count in zip(files, stems, planes, strict=True):
         key = keys.add(normal(shown(file)))
         if count == 1:
-            yield Source(key, stem, partial(read_image, file), partial(_state, file))
+            yield Source(key, stem, partial(read_image, file), partial(path_fingerprint, file))
         else:
             yield from _planes(file, key, names.add(stem, partial(_of_stack, count)), count)
 
@@ -187,36 +180,20 @@ def _planes(file: Path, key: str, stem: str, count: int) -> Iterator[Source]:
             key=f"{key}#{i}",
             stem=name,
             read=partial(read_plane, file, i),
-            fingerprint=partial(_state, file),
+            fingerprint=partial(path_fingerprint, file),
             stack=stem,
             plane=i,
             planes=count,
         )
 
 
-def _state(path: Path) -> str:
-    """Changes when a file is written, or any file of an OME-Zarr folder; empty if there is nothing."""
-    if not mode_of(path):
-        return ""  # reading it will say why
-    if not is_folder(path):
-        found = path.stat()
-        return f"{found.st_size}-{found.st_mtime_ns}"
-    digest = hashlib.sha256()
-    for folder, below, files in os.walk(path):
-        below.sort()
-        for name in sorted(files):
-            file = Path(folder, name)
-            digest.update(os.fsencode(f"{file.relative_to(path).as_posix()}\0{_state(file)}\n"))
-    return digest.hexdigest()
-
-
 def array_source(
     name: str, read: Callable[[], ImageFile], *, stem: str, plane: int = 0, planes: int = 1
 ) -> Source:
-    """An image in memory, such as a plane of a napari layer; its fingerprint is that of its pixels."""
+    """An image in memory, such as a plane of a napari layer, known by its pixels and their size."""
 
     def fingerprint() -> str:
-        return image_hash(read().pixels)
+        return array_fingerprint(read())
 
     many = planes > 1
     return Source(

@@ -43,8 +43,9 @@ def run_ablation(
         missing = "--train (a folder of patches)" if folder is None else "--output (a folder for the models)"
         raise ConfigurationError(f"expected {missing} with --ablate, got none; add it")
     check_folder(output)
-    check_json(json_file)
-    check_text(markdown_file, "--markdown")
+    read = (*(path for pair in pairs for path in pair), config)
+    check_json(json_file, *read)
+    check_text(markdown_file, "--markdown", *read)
     wanted = [name.strip() for name in classes.split(",") if name.strip()] if classes else None
     dataset = load_dataset(folder, class_names=wanted)
     steps = ablate_steps(

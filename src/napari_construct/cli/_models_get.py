@@ -75,6 +75,7 @@ def import_(
     file: Annotated[
         str | None, typer.Option("--file", help="File name, if the hub repository has several models.")
     ] = None,
+    overwrite: options.OverwriteModel = False,
 ) -> None:
     """Import a model or weights. Use the model by name afterwards.
 
@@ -83,7 +84,7 @@ def import_(
     """
     from napari_construct.models.library.importing import Import, import_steps
 
-    wanted = Import(source, encoder, name, classes, mpp, encoder_weights, file)
+    wanted = Import(source, encoder, name, classes, mpp, encoder_weights, file, overwrite)
     path = _with_bar(import_steps(wanted))
     typer.echo(f"{encoder or path.stem}: {path}")
 

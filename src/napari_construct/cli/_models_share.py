@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from napari_construct.cli import _options as options
+
 
 def export(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Model name, or path of a .construct file.")],
@@ -23,6 +25,7 @@ def export(
     public: Annotated[
         bool, typer.Option("--public/--private", help="Visibility of a new hub repository.")
     ] = False,
+    overwrite: options.OverwriteModel = False,
 ) -> None:
     """Write a model and its model card, or upload both. Gated encoder weights are never included.
 
@@ -34,5 +37,5 @@ def export(
     if push is not None:
         typer.echo(push_model(model, push, private=not public, licence=licence))
         return
-    for kind, path in export_model(model, folder, name=name, licence=licence).items():
+    for kind, path in export_model(model, folder, name=name, licence=licence, overwrite=overwrite).items():
         typer.echo(f"{kind}: {path}")

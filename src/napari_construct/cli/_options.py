@@ -32,6 +32,7 @@ Overwrite = Annotated[
         "error. Folders that it did not create are never deleted.",
     ),
 ]
+OverwriteModel = Annotated[bool, typer.Option("--overwrite", help="Replace an existing model.")]
 Region = Annotated[
     str | None,
     typer.Option(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from napari_construct.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from napari_construct.models.checkpoints.checkpoint import Checkpoint
 
 STDOUT = "-"
 
@@ -33,13 +37,70 @@ def check_folder(folder: Path) -> None:
         ) from error
 
 
-def check_json(target: str | None) -> None:
-    """Check that a JSON file can be written, before any work is done."""
+def check_json(target: str | None, *inputs: Path | str | None) -> None:
+    """Check that a JSON file can be written and replaces nothing but an earlier report, before any work."""
     if target is not None and target != STDOUT:
-        path = Path(target)
-        if path.is_dir():
-            raise ConfigurationError(f"{path}: expected a file for --json, got a folder; add a file name")
-        check_folder(path.parent)
+        check_report(Path(target), "--json", *inputs)
+
+
+def check_report(path: Path, option: str, *inputs: Path | str | None) -> None:
+    """Check that a report can be written and replaces nothing but an earlier one, before any work is done.
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    option : str
+        Of the command, for messages.
+    *inputs : path or str
+        What the command reads.
+    """
+    from napari_construct.export.reports import refuse_inputs, refuse_other_reports
+
+    if path.is_dir():
+        raise ConfigurationError(f"{path}: expected a file for {option}, got a folder; add a file name")
+    refuse_inputs([path], [Path(one) for one in inputs if one is not None])
+    refuse_other_reports([path])
+    check_folder(path.parent)
+
+
+def check_model(output: Path, *inputs: Path | str | None, overwrite: bool) -> Path:
+    """The checkpoint's path, after a check that it can be written and replaces no model by accident.
+
+    Parameters
+    ----------
+    output : Path
+        As it was typed, with or without suffix.
+    *inputs : path or str
+        What the command reads.
+    overwrite : bool
+        Whether an earlier model may be replaced; an input never is.
+    """
+    from napari_construct.export.reports import refuse_inputs
+    from napari_construct.models.checkpoints.locations import with_suffix
+
+    target = with_suffix(output)
+    if target.is_dir():
+        raise ConfigurationError(f"{target}: expected a file for --output, got a folder; add a file name")
+    refuse_inputs([target], [Path(one) for one in inputs if one is not None])
+    if os.path.lexists(target) and not overwrite:
+        raise ConfigurationError(
+            f"{target}: expected a new file, got an existing one; choose another name, or --overwrite to "
+            "replace it"
+        )
+    check_folder(target.parent)
+    return target
+
+
+def write_model(target: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint where :func:`check_model` allowed it, and nobody else is writing."""
+    from napari_construct.export.atomic import remove_partials
+    from napari_construct.export.locks import locked_file
+    from napari_construct.models.checkpoints.checkpoint import save_checkpoint
+
+    with locked_file(target):
+        remove_partials(target)
+        save_checkpoint(target, checkpoint)
 
 
 def write_json(target: str | None, content: Mapping[str, Any]) -> None:
@@ -49,8 +110,9 @@ def write_json(target: str | None, content: Mapping[str, Any]) -> None:
     import json
 
     from napari_construct.export.record import plain, write_record
+    from napari_construct.export.reports import marked
 
     if target == STDOUT:
         typer.echo(json.dumps(plain(content), indent=2, ensure_ascii=False))
     else:
-        write_record(target, content)
+        write_record(target, marked(content))

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from napari_construct.cli import _options as options
+from napari_construct.cli._output import check_model, write_model
 from napari_construct.events.progress import progress_bars
 from napari_construct.models.default_model import DEFAULT_MODEL
 
@@ -34,6 +35,7 @@ def add(
     device: options.Device = None,
     encoder_weights: options.EncoderWeights = None,
     any_encoder: options.AnyEncoder = False,
+    overwrite: options.OverwriteModel = False,
 ) -> None:
     """Add a prototype to a class, from text or from a marked region. Nothing is trained.
 
@@ -44,10 +46,11 @@ def add(
     from napari_construct.inference.loading import load_model
     from napari_construct.inference.prototypes.place import place_region_steps, place_text
     from napari_construct.inference.prototypes.settings import PrototypeSettings
-    from napari_construct.models.checkpoints.checkpoint import save_checkpoint
+    from napari_construct.models.checkpoints.locations import resolve_model
 
     if (text is None) == (image is None) or (image is None) != (mask is None):
         raise ConfigurationError("expected --text, or --image with --mask, got neither or both; give one")
+    target = check_model(output, resolve_model(model), image, mask, encoder_weights, overwrite=overwrite)
     predictor = load_model(
         model, device=device or "auto", encoder_weights=encoder_weights, any_encoder=any_encoder
     )
@@ -67,4 +70,5 @@ def add(
                 file.pixels, region, predictor, tissue, settings, mpp=file.mpp, name=image.name
             )
             checkpoint = bars.follow(steps, image.name)
-    typer.echo(f"{save_checkpoint(output, checkpoint)}")
+    write_model(target, checkpoint)
+    typer.echo(f"{target}")

@@ -5,19 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_construct.cli._output import check_folder
-from napari_construct.exceptions import ConfigurationError
+from napari_construct.cli._output import check_report
 
 if TYPE_CHECKING:
     from napari_construct.evaluation.report.tables import Table
 
 
-def check_text(target: Path | None, option: str) -> None:
-    """Check that a text file can be written, before any work is done."""
+def check_text(target: Path | None, option: str, *inputs: Path | str | None) -> None:
+    """Check that a text file can be written and replaces nothing but an earlier report."""
     if target is not None:
-        if target.is_dir():
-            raise ConfigurationError(f"{target}: expected a file for {option}, got a folder; add a file name")
-        check_folder(target.parent)
+        check_report(target, option, *inputs)
 
 
 def write_text(target: Path, text: str) -> None:

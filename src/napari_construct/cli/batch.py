@@ -70,7 +70,7 @@ def batch(
     )
     wanted = options.batch_settings(shown(model), chosen, outputs, device)
     check_folder(output)
-    check_json(json_file)
+    check_json(json_file, *inputs, model, encoder_weights)
     found = look_for_sources(inputs, recursive=recursive, output=output)
     predictor = load_model(model, device=device, encoder_weights=encoder_weights, any_encoder=any_encoder)
     with progress_bars() as bars:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_construct.cli import _options as options
-from napari_construct.cli._output import STDOUT, check_json, write_json
+from napari_construct.cli._output import STDOUT, check_json, check_model, write_json, write_model
 from napari_construct.events.progress import progress_bars
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def calibrate(
     offsets: Annotated[bool, typer.Option("--offsets", help="Also fit the class balance.")] = False,
     encoder_weights: options.EncoderWeights = None,
     any_encoder: options.AnyEncoder = False,
+    overwrite: options.OverwriteModel = False,
     device: options.Device = None,
     json_file: options.JsonFile = None,
 ) -> None:
@@ -40,13 +41,15 @@ def calibrate(
     Pixel confidence and the best presence thresholds differ between laboratories and scanners. A few dozen
     labelled patches of your own, or some images with masks (value 0 is the first class), are enough.
     """
-    from napari_construct.models.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+    from napari_construct.models.checkpoints.checkpoint import load_checkpoint
     from napari_construct.models.checkpoints.encoder_of_checkpoint import encoder_of_checkpoint
-    from napari_construct.models.checkpoints.locations import resolve_model, with_suffix
+    from napari_construct.models.checkpoints.locations import resolve_model
     from napari_construct.training.calibration.recalibrate import recalibrate_steps
 
-    check_json(json_file)
-    checkpoint = load_checkpoint(resolve_model(model))
+    path = resolve_model(model)
+    target = check_model(output, path, encoder_weights, overwrite=overwrite)
+    check_json(json_file, path, encoder_weights)
+    checkpoint = load_checkpoint(path)
     encoder = None
     if encoder_weights is not None:
         encoder = encoder_of_checkpoint(checkpoint, encoder_weights, any_encoder=any_encoder)
@@ -61,12 +64,12 @@ def calibrate(
             any_encoder=any_encoder,
         )
         made = bars.follow(steps)
-    save_checkpoint(output, made)
+    write_model(target, made)
     found, f1 = made.calibration, made.metrics["calibration_f1"]
     write_json(
         json_file,
         {
-            "checkpoint": str(with_suffix(output)),
+            "checkpoint": str(target),
             "calibration": found.model_dump(mode="json"),
             "calibration_f1": f1,
         },
@@ -77,7 +80,7 @@ def calibrate(
             for name, limit in zip(made.classes.names, found.presence_thresholds, strict=True)
         )
         typer.echo(f"temperature {found.temperature:.3f}; presence thresholds: {limits}; macro F1 {f1:.3f}")
-        typer.echo(f"checkpoint: {with_suffix(output)}")
+        typer.echo(f"checkpoint: {target}")
 
 
 def _data(path: Path, classes: tuple[str, ...]) -> ImageLevelDataset | Path:

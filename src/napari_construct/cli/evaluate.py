@@ -126,10 +126,11 @@ def evaluate(
         mpp=mpp,
         min_confidence=min_confidence,
     )
-    check_json(json_file)
-    for target, option in ((markdown_file, "--markdown"), (html_file, "--html")):
-        check_text(target, option)
     pairs = find_pairs(images, masks)
+    read = (*(path for pair in pairs for path in pair), *(model or ()), encoder_weights, config)
+    check_json(json_file, *read)
+    for target, option in ((markdown_file, "--markdown"), (html_file, "--html")):
+        check_text(target, option, *read)
     if ablate is not None:
         _check_alone(model, preset, html_file)
         run_ablation(

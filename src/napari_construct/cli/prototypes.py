@@ -73,7 +73,9 @@ def map_(
     of the nearest prototype, from 1) and NAME_prototypes.json.
     """
     from napari_construct.data.images import read_image
+    from napari_construct.export.own_files import refuse_others
     from napari_construct.export.record import write_record
+    from napari_construct.export.reports import marked, refuse_inputs, refuse_other_reports
     from napari_construct.export.tiff import write_cams, write_mask
     from napari_construct.inference.loading import load_model
     from napari_construct.inference.prototypes.names import prototype_table
@@ -83,7 +85,13 @@ def map_(
     image = found_as(str(image))
     part = options.parse_region(region)
     check_folder(output)
-    check_json(json_file)
+    check_json(json_file, image, model, encoder_weights)
+    stem = output / result_stem(image.name)
+    similarity, nearest = Path(f"{stem}_similarity.ome.tif"), Path(f"{stem}_deciding.tif")
+    about = Path(f"{stem}_prototypes.json")
+    refuse_inputs([similarity, nearest, about], [image])
+    refuse_others([similarity, nearest])
+    refuse_other_reports([about])
     predictor = load_model(
         model, device=device or "auto", encoder_weights=encoder_weights, any_encoder=any_encoder
     )
@@ -93,13 +101,12 @@ def map_(
         steps = prototype_steps(pixels, predictor, settings, mpp=file.mpp, name=image.name)
         maps = bars.follow(steps, image.name)
     table = prototype_table(maps.prototypes, maps.classes)
-    stem = output / result_stem(image.name)
     deciding = maps.deciding()
-    write_cams(f"{stem}_similarity.ome.tif", maps.everything(), table, maps.mpp)
-    write_mask(f"{stem}_deciding.tif", deciding, table, maps.mpp)
+    write_cams(similarity, maps.everything(), table, maps.mpp)
+    write_mask(nearest, deciding, table, maps.mpp)
     share = {p.name: float((deciding == p.index + 1).mean()) for p in maps.prototypes}
     record = {**maps.record, "decides": share}
-    write_record(f"{stem}_prototypes.json", record)
+    write_record(about, marked(record))
     write_json(json_file, record)
     if json_file != STDOUT:
         for name, part_won in share.items():
@@ -131,12 +138,11 @@ def top(
     Writes top.png (a page with all patches), top_01.png ... and top.json (positions). A broken image is
     named and does not stop the others; the exit code is then 1.
     """
-    from PIL import Image
-
     from napari_construct.batch.sources import announced, look_for_sources
-    from napari_construct.export.atomic import atomic
-    from napari_construct.export.overlay import png_mark
+    from napari_construct.export.overlay import write_picture
+    from napari_construct.export.own_files import refuse_others
     from napari_construct.export.record import write_record
+    from napari_construct.export.reports import is_own_report, marked, refuse_inputs, refuse_other_reports
     from napari_construct.inference.loading import load_model
     from napari_construct.inference.prototypes.top_patches import gallery, top_patches_steps
 
@@ -149,6 +155,12 @@ def top(
         mpp=mpp,
     )
     check_folder(output)
+    most = settings.count
+    pages = [output / name for name in ("top.png", *(f"top_{i:02d}.png" for i in range(1, most + 1)))]
+    refuse_inputs([*pages, output / "top.json"], inputs)
+    refuse_other_reports([output / "top.json"])
+    if not is_own_report(output / "top.json"):  # earlier versions did not mark their pages
+        refuse_others(pages)
     images = look_for_sources(inputs, output=output)
     predictor = load_model(
         model, device=device or "auto", encoder_weights=encoder_weights, any_encoder=any_encoder
@@ -156,16 +168,15 @@ def top(
     with progress_bars() as bars:
         steps = top_patches_steps(images.sources, predictor, settings)
         found = bars.follow(announced(images.notices, steps))
-    pages = {f"top_{i:02d}.png": patch.pixels for i, patch in enumerate(found.patches, start=1)}
+    pictures = {f"top_{i:02d}.png": patch.pixels for i, patch in enumerate(found.patches, start=1)}
     if found.patches:
-        pages["top.png"] = gallery(found.patches)
-    for name, pixels in pages.items():
-        with atomic(output / name) as temporary:
-            Image.fromarray(pixels).save(temporary, format="PNG", pnginfo=png_mark())
+        pictures["top.png"] = gallery(found.patches)
+    for name, pixels in pictures.items():
+        write_picture(output / name, pixels)
     rows = [patch.as_dict() for patch in found.patches]
     write_record(
         output / "top.json",
-        {"prototype": found.prototype.name, "patches": rows, "failed": dict(found.failed)},
+        marked({"prototype": found.prototype.name, "patches": rows, "failed": dict(found.failed)}),
     )
     typer.echo(f"{len(rows)} patches most similar to {found.prototype.name} in {output}")
     if found.failed:

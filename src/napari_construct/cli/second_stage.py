@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_construct.cli import _options as options
-from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json
+from napari_construct.cli._output import STDOUT, check_json, check_model, write_json
 from napari_construct.events.progress import progress_bars
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def second_stage(
     ] = None,
     encoder_weights: options.EncoderWeights = None,
     any_encoder: options.AnyEncoder = False,
+    overwrite: options.OverwriteModel = False,
     device: options.Device = None,
     json_file: options.JsonFile = None,
 ) -> None:
@@ -65,7 +66,7 @@ def second_stage(
     from napari_construct.cli._merged import merged
     from napari_construct.models.checkpoints.checkpoint import load_checkpoint
     from napari_construct.models.checkpoints.encoder_of_checkpoint import encoder_of_checkpoint
-    from napari_construct.models.checkpoints.locations import resolve_model, with_suffix
+    from napari_construct.models.checkpoints.locations import resolve_model
     from napari_construct.training.config.second_stage import SecondStageConfig
     from napari_construct.training.second_stage.train import train_second_stage_steps
 
@@ -78,9 +79,10 @@ def second_stage(
         seed=seed,
     )
     config = merged(SecondStageConfig(), typed | options.given_crf(crf))
-    check_folder(output.parent)
-    check_json(json_file)
-    first = load_checkpoint(resolve_model(model))
+    path = resolve_model(model)
+    target = check_model(output, path, encoder_weights, overwrite=overwrite)
+    check_json(json_file, path, encoder_weights)
+    first = load_checkpoint(path)
     own = None
     if encoder_weights is not None:
         own = encoder_of_checkpoint(first, encoder_weights, any_encoder=any_encoder)
@@ -95,13 +97,12 @@ def second_stage(
                 first,
                 config,
                 val=validation,
-                output=output,
+                output=target,
                 encoder=own,
                 device=device or "auto",
                 any_encoder=any_encoder,
             )
         )
-    target = with_suffix(output)
     unknown = made.training["unknown_pixels"]
     write_json(
         json_file, {"checkpoint": str(target), "metrics": made.metrics, "training": dict(made.training)}

@@ -76,7 +76,7 @@ def segment(
     targets = [file for path in images for file in result_paths(output, _stem(path)).values()]
     refuse_others(targets, overwrite=overwrite)
     check_folder(output)
-    check_json(json_file)
+    check_json(json_file, *images, model, encoder_weights)
     if zero_shot:
         chosen = zero_shot_settings(zero_shot, classes, attention, template, prompt_ensemble)
         predictor = zero_shot_predictor(

@@ -9,7 +9,7 @@ import typer
 
 from napari_construct.cli import _options as options
 from napari_construct.cli._interrupt import interruptible
-from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json
+from napari_construct.cli._output import STDOUT, check_json, check_model, write_json
 from napari_construct.events.progress import Bars, progress_bars
 
 if TYPE_CHECKING:
@@ -181,17 +181,16 @@ def _target(output: Path, *, resume: bool, overwrite: bool) -> Path:
     """The checkpoint path, after checking that it is writable and replaces nothing by accident."""
     from napari_construct.exceptions import ConfigurationError
     from napari_construct.models.checkpoints.locations import with_suffix
+    from napari_construct.training.loop.state import state_path
 
     target = with_suffix(output)
-    if target.is_dir():
-        raise ConfigurationError(f"{target}: expected a file for --output, got a folder; add a file name")
-    if target.exists() and not (resume or overwrite):
-        raise ConfigurationError(
-            f"{target}: expected a new file, got an existing one; choose another name, --resume to continue, "
-            "or --overwrite to replace it"
-        )
-    check_folder(target.parent)
-    return target
+    for path in (target, state_path(target)):
+        if path.exists() and not path.is_dir() and not (resume or overwrite):
+            raise ConfigurationError(
+                f"{path}: expected a new file, got an existing one; choose another name, --resume to "
+                "continue, or --overwrite to replace it"
+            )
+    return check_model(target, overwrite=True)
 
 
 def _dataset(folder: Path, classes: str | None) -> tuple[ClassTable, ImageLevelDataset]:

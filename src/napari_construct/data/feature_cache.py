@@ -2,13 +2,14 @@
 
 One safetensors file per key, in half precision, with a checksum. Files appear whole or not at all
 (temporary file, rename), so several processes may use one folder and any of them may be killed. A damaged
-file is removed and counts as absent; the caller computes it again. The folder is bounded: when it is full,
-the least recently used files are deleted. Writes are not synced; after a power cut the checksum finds
-incomplete files.
+file, whatever is wrong with it, is removed and counts as absent; the caller computes it again. The folder is
+bounded: when it is full, the least recently used files are deleted. Writes are not synced; after a power cut
+the checksum finds incomplete files.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -22,16 +23,29 @@ from typing import Final
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor
 
-from napari_construct.exceptions import ConstructError
+from napari_construct.exceptions import ConstructError, InputError
+from napari_construct.reading.regular import open_regular
 from napari_construct.types import PathLike
 
 SUFFIX: Final = ".safetensors"
 LARGEST_HALF: Final = 65504.0
 STALE: Final = 3600.0
 """Seconds after which a temporary file belongs to a process that was killed."""
+
+_DAMAGE: Final = (
+    InputError,
+    SafetensorError,
+    OSError,
+    MemoryError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    TypeError,
+)
+"""What reading a damaged file may raise: the system's errors, JSON's, safetensors' and torch's."""
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 
@@ -60,22 +74,14 @@ class FeatureCache:
     def get(self, key: str) -> dict[str, Tensor] | None:
         """Features of a key in float32; None if they are absent or damaged."""
         path = self._path(key)
-        try:
-            with safe_open(path, framework="pt") as file:
-                tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
-                stored = (file.metadata() or {}).get("crc32")
-        except FileNotFoundError:
-            return None
-        except (SafetensorError, OSError, ValueError, RuntimeError):
-            # torch says RuntimeError where another process removed the file once it had been opened
-            stored, tensors = None, {}
-        if stored != _checksum(tensors):
+        found = _read(path)
+        if found is None:
             with suppress(OSError):
                 path.unlink(missing_ok=True)
             return None
         with suppress(OSError):  # another process may have removed it in the meantime
             os.utime(path)
-        return {name: value.float() for name, value in tensors.items()}
+        return {name: value.float() for name, value in found.items()}
 
     def put(self, key: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Store features; returns them as :meth:`get` will give them, rounded to half precision.
@@ -105,19 +111,18 @@ class FeatureCache:
         return self.folder / key[:2] / f"{key[2:]}{SUFFIX}"
 
     def _write(self, path: Path, data: bytes) -> None:
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(data)
-            temporary.replace(path)
+            if path.is_dir():
+                return
+            with suppress(FileNotFoundError):  # the folder went after it was made: once more
+                _write_whole(path, data)
+                return
+            _write_whole(path, data)
         except OSError as error:
             raise ConstructError(
                 f"{path}: features cannot be kept ({error.strerror or error}); free some space, choose "
                 "another cache_folder, or leave feature_cache out"
             ) from error
-        finally:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
 
     def _make_room(self, wanted: int) -> None:
         """Remove what was used longest ago, until the new file and some more fit."""
@@ -138,15 +143,16 @@ class FeatureCache:
     def _files(self) -> list[tuple[Path, int, float]]:
         """Path, bytes and time of last use of every file; what killed processes left half-written goes."""
         found = []
-        for path in self.folder.glob("[0-9a-f][0-9a-f]/*"):
-            try:
-                status = path.stat()
-                if path.suffix == SUFFIX:
-                    found.append((path, status.st_size, status.st_mtime))
-                elif path.suffix == ".part" and time.time() - status.st_mtime > STALE:
-                    path.unlink()
-            except OSError:  # removed by another process
-                continue
+        for folder in _inside(self.folder):
+            for path in _inside(folder) if len(folder.name) == 2 else ():
+                try:
+                    status = path.stat()
+                    if path.suffix == SUFFIX:
+                        found.append((path, status.st_size, status.st_mtime))
+                    elif path.suffix == ".part" and time.time() - status.st_mtime > STALE:
+                        path.unlink()
+                except OSError:  # removed by another process
+                    continue
         return found
 
 
@@ -159,6 +165,56 @@ def default_folder() -> Path:
     else:
         base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "napari-construct" / "features"
+
+
+def _inside(folder: Path) -> list[Path]:
+    """What is in a folder; nothing if another process removed it."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> dict[str, Tensor] | None:
+    """The tensors of a file as they are stored; None if it is absent, or anything is wrong with it.
+
+    The file is read, not mapped: if a mapped one is cut short while it is used, the process dies.
+    """
+    try:
+        with open_regular(path, "a file of features") as stream:
+            data = stream.read()
+        tensors = safetensors.torch.load(data)
+        if _stored_checksum(data) == _checksum(tensors):
+            return tensors
+    except (
+        InputError,
+        SafetensorError,
+        OSError,
+        MemoryError,
+        RuntimeError,
+        ValueError,
+        LookupError,
+        TypeError,
+    ):
+        pass  # whatever it is, the features are computed again
+    return None
+
+
+def _stored_checksum(data: bytes) -> str:
+    """What the header of a file says; safetensors hands out tensors only."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    return str(json.loads(data[8:end])["__metadata__"]["crc32"])
 
 
 def _half(value: Tensor) -> Tensor:

@@ -35,10 +35,10 @@ def atomic(path: PathLike) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        _sync(temporary)
+        sync(temporary)
         temporary.replace(path)
         if os.name == "posix":
-            _sync(path.parent)  # the new name survives a power cut
+            sync(path.parent)  # the new name survives a power cut
     except OSError as error:
         raise unwritable(path, error) from error
     finally:
@@ -75,7 +75,8 @@ def _start(path: Path) -> str:
     return f".napari-construct-{name}-"
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, have reached the disk."""
     # Windows syncs only what is open for writing; a POSIX folder opens only for reading
     descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:

@@ -70,13 +70,13 @@ def write_overlay(
     opacity: float = 0.5,
 ) -> None:
     """Write :func:`overlay` as PNG, atomically."""
-    picture = Image.fromarray(overlay(image, labels, classes, opacity))
-    with atomic(path) as temporary:
-        picture.save(temporary, format="PNG", pnginfo=png_mark())
+    write_picture(path, overlay(image, labels, classes, opacity))
 
 
-def png_mark() -> PngInfo:
-    """The text of a PNG by which napari-construct knows its own pictures."""
+def write_picture(path: PathLike, pixels: NDArray[Any]) -> None:
+    """Write (h, w, 3) uint8 as PNG, atomically, with this program's mark."""
+    picture = Image.fromarray(pixels)
     mark = PngInfo()
     mark.add_text("Software", SOFTWARE)
-    return mark
+    with atomic(path) as temporary:
+        picture.save(temporary, format="PNG", pnginfo=mark)

@@ -1,9 +1,12 @@
-"""The files of one result: all appear together, or none does."""
+"""The files of one result: a result is replaced as a whole.
+
+The record names its files with size and SHA-256, and comes last. When an earlier result is replaced, its
+record goes first. So after a kill at any moment there is the earlier result, the new one, or files without a
+record, which say themselves what their classes are; never a record beside files of another result.
+"""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,11 +19,14 @@ from napari_construct.classes import ClassTable
 from napari_construct.data.masks import read_mask
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.export.atomic import atomic, unwritable
+from napari_construct.export.digests import digest
+from napari_construct.export.locks import hidden_folder
 from napari_construct.export.ome_zarr import write_ome_zarr
 from napari_construct.export.overlay import write_overlay
-from napari_construct.export.own_files import RECORD_FORMAT, move_over, refuse_others
+from napari_construct.export.own_files import RECORD_FORMAT, refuse_others
 from napari_construct.export.record import write_record
 from napari_construct.export.tiff import write_cams, write_mask
+from napari_construct.export.together import replace_together
 from napari_construct.reading.marks import SOFTWARE
 from napari_construct.types import RGBImage
 
@@ -117,7 +123,8 @@ def write_files(
     """Write files of one result where they are asked for, all in one folder.
 
     They are made in a hidden folder beside the targets and moved when the last one is complete. Earlier
-    results are replaced; a file that we did not make is an error.
+    results are replaced; a file that we did not make is an error. Where the system refuses in between, the
+    earlier result is put back.
 
     Parameters
     ----------
@@ -143,22 +150,22 @@ def write_files(
         "files": names,
     }
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        hidden = Path(tempfile.mkdtemp(prefix=".napari-construct-", dir=folder))
-        try:
-            if "mask" in names:
-                _write_mask(hidden / names["mask"], result)
-            if result.cams is not None and "cams" in names:
-                write_cams(hidden / names["cams"], result.cams, result.classes, result.mpp)
-            if image is not None and "overlay" in names:
-                write_overlay(hidden / names["overlay"], image, result.labels, result.classes, opacity)
-            if image is not None and "zarr" in names:
-                write_ome_zarr(hidden / names["zarr"], image, result.labels, result.classes, result.mpp)
-            write_record(hidden / names["record"], record)
-            for name in names.values():
-                move_over(hidden / name, folder / name)
-        finally:
-            shutil.rmtree(hidden, ignore_errors=True)
+        with hidden_folder(folder) as hidden:
+            made = {kind: hidden / name for kind, name in names.items()}
+            if "mask" in made:
+                _write_mask(made["mask"], result)
+            if result.cams is not None and "cams" in made:
+                write_cams(made["cams"], result.cams, result.classes, result.mpp)
+            if image is not None and "overlay" in made:
+                write_overlay(made["overlay"], image, result.labels, result.classes, opacity)
+            if image is not None and "zarr" in made:
+                write_ome_zarr(made["zarr"], image, result.labels, result.classes, result.mpp)
+            found = {kind: digest(path) for kind, path in made.items() if kind != "record"}
+            record["sizes"] = {kind: one.size for kind, one in found.items()}
+            record["sha256"] = {kind: one.sha256 for kind, one in found.items()}
+            write_record(made["record"], record)
+            replace_together([(made[kind], paths[kind]) for kind in names if kind != "record"],
+                             (made["record"], paths["record"]))  # fmt: skip
     except OSError as error:
         raise unwritable(folder, error) from error
 

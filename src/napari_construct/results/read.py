@@ -17,6 +17,7 @@ from napari_construct.data.limits import DECODER_ERRORS, MAX_PIXELS
 from napari_construct.data.masks import read_mask
 from napari_construct.data.tiff import read_stored_stack
 from napari_construct.exceptions import ConfigurationError, InputError
+from napari_construct.export.digests import is_unchanged
 from napari_construct.export.own_files import has_tissue_labels, is_own, read_record, record_path
 from napari_construct.reading.regular import open_regular
 from napari_construct.reading.tiff_file import open_tiff
@@ -30,6 +31,7 @@ _DAMAGED = (AttributeError, *DECODER_ERRORS)
 
 _STACK_PIXELS = 10 * MAX_PIXELS
 """Bound on the pixels of all planes of a mask: a byte each, and nothing is computed from them."""
+_ATTEMPTS = 5
 
 
 def load_result(path: PathLike, name: str | None = None) -> StoredResult:
@@ -92,22 +94,49 @@ def read_from_record(path: Path) -> StoredResult:
     InputError
         If a file is missing or is not what the record says.
     """
+    return _undisturbed(_from_record, path)
+
+
+def _from_record(path: Path) -> StoredResult:
     record = read_record(path)
     try:
         files, colours = record["files"], dict(record["colours"])
         table = ClassTable.from_names(tuple(colours), palette=tuple(colours.values()))
-        if "mask" in files:
-            labels = _labels(path.parent / Path(files["mask"]).name)
-        else:
-            labels = _read_zarr(path.parent / Path(files["zarr"]).name).labels
-        cams = None
-        if "cams" in files:
-            cams = _maps(path.parent / Path(files["cams"]).name, (len(table), *labels.shape))
-        return _stored(labels, table, record.get("input", {}).get("mpp"), record, cams)
+        kind = "mask" if "mask" in files else "zarr"
+        place = path.parent / Path(files[kind]).name
+        known = describes(record, kind, place) or not place.exists()
+        if known:
+            labels = _labels(place) if kind == "mask" else _read_zarr(place).labels
+            cams, notices = _cams(path, record, (len(table), *labels.shape))
+            return _stored(labels, table, record.get("input", {}).get("mpp"), record, notices, cams)
     except (*_DAMAGED, ConfigurationError) as error:
         raise InputError(
             f"{path}: expected the record of a segmentation with its files, got {error!r}; segment again"
         ) from error
+    return _without_record(path, kind, place)
+
+
+def _cams(path: Path, record: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[Any, tuple[str, ...]]:
+    """The CAMs that a record describes, if it does; a notice if they were changed."""
+    if "cams" not in record["files"]:
+        return None, ()
+    place = path.parent / Path(record["files"]["cams"]).name
+    if place.exists() and not describes(record, "cams", place):
+        return None, (_changed(place, path, "it is left out"),)
+    return _maps(place, shape), ()
+
+
+def _without_record(record: Path, kind: str, place: Path) -> StoredResult:
+    """A mask that a record does not describe, with the classes that it names itself."""
+    if kind == "zarr":
+        return _read_zarr(place)  # finds for itself that this is not its record
+    if _description(place) is None:
+        raise InputError(
+            f"{place}: expected the mask that {record.name} describes, got one that was changed since and "
+            'names no classes itself; segment again, or, if you edited it, remove "sha256" from '
+            f"{record.name}"
+        )
+    return read_from_mask(place)
 
 
 def read_from_mask(path: Path) -> StoredResult:
@@ -118,15 +147,19 @@ def read_from_mask(path: Path) -> StoredResult:
     InputError
         If napari-construct did not write the mask.
     """
+    return _undisturbed(_from_mask, path)
+
+
+def _from_mask(path: Path) -> StoredResult:
     found = _description(path)
     if found is None:
         raise InputError(f"{path}: expected a mask with its classes in the description, got another TIFF")
     names, mpp, palette = found
-    record = _record_beside(path)
+    record, notices = _record_beside(path, "mask")
     colours = record.get("colours", {})
     given = [str(colours.get(n) or palette.get(i, "")) for i, n in enumerate(names, start=1)]
     table = ClassTable.from_names(names, palette=given) if all(given) else ClassTable.from_names(names)
-    return _stored(_labels(path), table, mpp, record)
+    return _stored(_labels(path), table, mpp, record, notices)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -145,6 +178,8 @@ class ZarrResult(ShortRepr):
         Micrometres per pixel of the finest level.
     record : mapping
         The JSON beside it; empty where there is none.
+    notices : tuple of str
+        As of :class:`~napari_construct.results.result.StoredResult`.
     """
 
     path: Path
@@ -153,6 +188,7 @@ class ZarrResult(ShortRepr):
     classes: ClassTable
     mpp: float | None
     record: Mapping[str, Any]
+    notices: tuple[str, ...] = ()
 
     def read_labels(self) -> Any:
         """The labels of the finest level.
@@ -186,6 +222,7 @@ def open_zarr(path: Path) -> ZarrResult:
         about = group.attrs["ome"]["image-label"]
         names = [part["class"] for part in about["properties"]]
         colours = [hex_of(colour["rgba"]) for colour in about["colors"]]
+        record, notices = _record_beside(path, "zarr")
         known = any(axis.get("unit") == "micrometer" for axis in image["axes"])
         levels = tuple(root[level["path"]] for level in image["datasets"])
         labels = tuple(group[level["path"]] for level in mask["datasets"])
@@ -196,7 +233,8 @@ def open_zarr(path: Path) -> ZarrResult:
             labels=labels,
             classes=ClassTable.from_names(names, palette=colours),
             mpp=image["datasets"][0]["coordinateTransformations"][0]["scale"][-1] if known else None,
-            record=_record_beside(path),
+            record=record,
+            notices=notices,
         )
     except (*_DAMAGED_ZARR, ConfigurationError) as error:
         raise _no_zarr(path, error) from error
@@ -229,11 +267,33 @@ def _no_zarr(path: Path, error: Exception) -> InputError:
 
 def _read_zarr(path: Path) -> StoredResult:
     found = open_zarr(path)
-    return _stored(found.read_labels(), found.classes, found.mpp, found.record)
+    return _stored(found.read_labels(), found.classes, found.mpp, found.record, found.notices)
+
+
+def _undisturbed(read: Callable[[Path], StoredResult], path: Path) -> StoredResult:
+    """Read a record or mask; again, if a run replaced it meanwhile, as it is opened more than once."""
+    for _ in range(_ATTEMPTS):
+        before, found = _identity(path), read(path)
+        if _identity(path) == before:
+            return found
+    raise InputError(f"{path}: expected a result, got one that is being replaced; wait until the run ends")
+
+
+def _identity(path: Path) -> tuple[int, ...] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _stored(
-    labels: Any, table: ClassTable, mpp: float | None, record: Mapping[str, Any], cams: Any = None
+    labels: Any,
+    table: ClassTable,
+    mpp: float | None,
+    record: Mapping[str, Any],
+    notices: tuple[str, ...],
+    cams: Any = None,
 ) -> StoredResult:
     presence = record.get("presence", {})
     known = [presence.get(name, {}) for name in table.names] if isinstance(presence, Mapping) else []
@@ -244,6 +304,7 @@ def _stored(
         presence_scores=tuple(float(p["score"]) for p in known) if all("score" in p for p in known) else (),
         mpp=mpp,
         record=record,
+        notices=notices,
         cams=cams,
     )
 
@@ -293,13 +354,38 @@ def _is_record(path: Path) -> bool:
     return isinstance(colours, dict) and isinstance(files, dict) and not {"mask", "zarr"}.isdisjoint(files)
 
 
-def _record_beside(path: Path) -> dict[str, Any]:
-    """What is known of a mask; nothing where the record is missing or damaged: the mask is good without."""
+def describes(record: Mapping[str, Any], kind: str, path: Path) -> bool:
+    """Whether a record is of the file at ``path``, as far as it can tell.
+
+    It tells by size and SHA-256, which records of earlier versions lack: those are believed.
+    """
+    sizes, hashes = record.get("sizes"), record.get("sha256")
+    if hashes is None:
+        return True
+    try:
+        return is_unchanged(path, int(sizes[kind]), str(hashes[kind]))  # type: ignore[index]
+    except (TypeError, ValueError, KeyError):
+        return False
+
+
+def _record_beside(path: Path, kind: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What is known of a mask; nothing where the record is missing or damaged: the mask is good without.
+
+    A record of another mask, or of this one before it was changed, leaves a notice only.
+    """
     beside = record_path(path)
     try:
-        return read_record(beside) if beside.is_file() else {}
+        record = read_record(beside) if beside.is_file() else {}
     except InputError:
-        return {}
+        return {}, ()
+    if not record or describes(record, kind, path):
+        return record, ()
+    what = "its classes are those that it names itself, without the record"
+    return {}, (_changed(path, beside, what),)
+
+
+def _changed(path: Path, record: Path, what: str) -> str:
+    return f"{path.name} is not as {record.name} describes it (edited, or of another run): {what}"
 
 
 def _description(path: Path) -> tuple[tuple[str, ...], float | None, dict[int, str]] | None:

@@ -259,11 +259,14 @@ class StoredResult(Segmentation):
         Empty if the record does not hold them.
     record : mapping
         The JSON beside the files; empty if there is none.
+    notices : tuple of str
+        What was noticed when the files were read, such as a record that is of another mask.
     """
 
     cams: FloatArray | None = None
     presence: tuple[bool, ...] = ()
     presence_scores: tuple[float, ...] = ()
+    notices: tuple[str, ...] = ()
 
     @property
     def tissue_pixels(self) -> int | None:

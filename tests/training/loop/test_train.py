@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -407,3 +408,74 @@ def test_patches_from_disk_give_the_same_run(ordered: ImageLevelDataset, tiny_co
     assert losses(kept) == losses(read)
     store = run(load_patches(ordered, tiny_config.changed(memory_limit_mb=0), TinyEncoder().spec))
     assert not store.in_memory
+
+
+def test_two_trainings_on_one_output(
+    ordered: ImageLevelDataset, tiny_config: TrainingConfig, tmp_path: Path
+) -> None:
+    output = tmp_path / "m.construct"
+    first = train_steps(ordered, tiny_config, output=output, teacher=TinyEncoder(seed=4), device="cpu")
+    while not isinstance(next(first), StepDone):
+        pass
+    state = output.with_name("m.construct.training").read_bytes()
+    for resume in (False, True):
+        with pytest.raises(ConfigurationError, match=r"m\.construct: expected an output that no other run"):
+            follow(ordered, tiny_config, output=output, resume=resume)
+    assert output.with_name("m.construct.training").read_bytes() == state
+    first.close()
+    follow(ordered, tiny_config, output=output, resume=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["m.construct"]
+
+
+def test_a_patch_edited_at_equal_size_is_no_resume(
+    ordered: ImageLevelDataset, tiny_config: TrainingConfig, tmp_path: Path
+) -> None:
+    folder, output = tmp_path / "patches", tmp_path / "m.construct"
+    folder.mkdir()
+    paths = tuple(Path(shutil.copy(path, folder / f"{i}.png")) for i, path in enumerate(ordered.paths))
+    data = ImageLevelDataset(paths, ordered.labels, ordered.class_names, tuple(p.name for p in paths))
+    stop_after(1, data, tiny_config, output=output)
+    content = bytearray(paths[0].read_bytes())
+    content[-1] ^= 1
+    paths[0].write_bytes(content)
+    with pytest.raises(ConfigurationError, match=r"changed since; put them back, or start without resume"):
+        follow(data, tiny_config, output=output, resume=True)
+    content[-1] ^= 1
+    paths[0].write_bytes(content)
+    follow(data, tiny_config, output=output, resume=True)
+    _, events = follow(data, tiny_config, output=output, resume=True)
+    assert not events, "it was finished"
+
+
+def test_another_number_of_threads_is_said(
+    ordered: ImageLevelDataset, tiny_config: TrainingConfig, tmp_path: Path
+) -> None:
+    output, threads = tmp_path / "m.construct", torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        stop_after(1, ordered, tiny_config, output=output)
+        torch.set_num_threads(2)
+        _, events = follow(ordered, tiny_config, output=output, resume=True)
+    finally:
+        torch.set_num_threads(threads)
+    said = [event.message for event in events if isinstance(event, Notice)]
+    assert any("used 1 thread(s), this one uses 2" in text for text in said)
+
+
+def test_a_state_of_before_contents_were_known_goes_on(
+    ordered: ImageLevelDataset, tiny_config: TrainingConfig, tmp_path: Path
+) -> None:
+    whole, _ = follow(ordered, tiny_config)
+    output = tmp_path / "m.construct"
+    stop_after(3, ordered, tiny_config, output=output)
+    path = output.with_name("m.construct.training")
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    manifest = json.loads(members["manifest.json"])
+    del manifest["threads"], manifest["identity"]["contents"]
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in (members | {"manifest.json": json.dumps(manifest).encode()}).items():
+            archive.writestr(name, data)
+    resumed, events = follow(ordered, tiny_config, output=output, resume=True)
+    assert_same(resumed, whole)
+    assert not any(isinstance(event, Notice) and "thread" in event.message for event in events)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -14,10 +15,12 @@ from napari.layers import Image, Labels
 from PIL import Image as Picture
 from tests.widgets.conftest import CLASSES, by_colour
 
+from napari_construct.classes import ClassTable
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.export.overlay import overlay
 from napari_construct.results.files import write_result
 from napari_construct.results.read import load_result
+from napari_construct.widgets.files import stored
 from napari_construct.widgets.files.readers import get_reader, read
 from napari_construct.widgets.files.writers import write_labels, write_overlay_png, write_zarr
 from napari_construct.widgets.layers import METADATA_KEY, plane_on_view, result_layers
@@ -222,3 +225,22 @@ def test_what_is_not_ours_is_left_to_others(tmp_path) -> None:
     for path in [*tmp_path.iterdir(), tmp_path / "absent_mask.tif"]:
         assert get_reader(str(path)) is None, path
     assert get_reader([]) is None
+
+
+def test_a_mask_of_another_result_says_so_and_keeps_its_classes(
+    viewer, tissue, tmp_path, monkeypatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(stored, "show_info", said.append)
+    result = by_colour(tissue, 0.5)
+    for kind in ("mask", "zarr"):
+        ours = write_result(tmp_path / kind, "a", tissue, result, kinds=(kind,))
+        names = tuple(reversed(CLASSES.names))
+        other = dataclasses.replace(result, classes=ClassTable.from_names(names))
+        theirs = write_result(tmp_path / f"other {kind}", "a", tissue, other, kinds=(kind,))
+        ours[kind].rename(tmp_path / f"away {kind}")
+        theirs[kind].rename(ours[kind])
+        *_, labels = viewer.open(str(ours[kind]), plugin="napari-construct")
+        assert list(labels.features["class"]) == list(names)
+        assert said.pop().startswith(f"{ours[kind].name} is not as a.json describes it")
+        assert not said

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import re
+import secrets
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -117,7 +119,7 @@ def remove(entry: EncoderEntry) -> int:
     return freed
 
 
-def import_weights(entry: EncoderEntry, path: Path) -> Path:
+def import_weights(entry: EncoderEntry, path: Path, *, overwrite: bool = False) -> Path:
     """Copy the user's file of an encoder to this package's folder.
 
     Parameters
@@ -126,11 +128,13 @@ def import_weights(entry: EncoderEntry, path: Path) -> Path:
         The encoder.
     path : Path
         A file whose name is one of the entry's, or that has the suffix of its weights.
+    overwrite : bool
+        Replace another file that is there.
 
     Raises
     ------
     EncoderError
-        If the entry takes no such file, or it cannot be copied.
+        If the entry takes no such file, there is another one, or it cannot be copied.
     """
     if not is_file(path):
         raise EncoderError(f"expected a file of weights, got no file at {path}; check the path")
@@ -144,13 +148,22 @@ def import_weights(entry: EncoderEntry, path: Path) -> Path:
             f"{path}: expected a file of {entry.id} ({', '.join(names) or 'it takes none'}), got another "
             "name; rename it as it was published"
         )
-    place(path, own_folder(entry) / target)
-    return own_folder(entry) / target
+    copy = own_folder(entry) / target
+    if copy.is_file() and not overwrite:
+        if filecmp.cmp(path, copy, shallow=False):
+            return copy
+        raise EncoderError(
+            f"{copy}: expected no weights of {entry.id} yet, got others than {path}; remove them first "
+            f"('napari-construct models remove {entry.id}'), or replace them with --overwrite"
+        )
+    place(path, copy)
+    return copy
 
 
 def place(source: Path, target: Path) -> None:
     """Copy a file atomically."""
-    part = target.with_name(f"{target.name}.part")
+    # of this copy alone: a download may be writing the usual one
+    part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, part)

@@ -28,6 +28,7 @@ from napari_construct.evaluation.evaluate import evaluate_steps
 from napari_construct.events import Event, Notice, Steps
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.export.record import write_record
+from napari_construct.export.reports import marked, refuse_other_reports
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.checkpoints.checkpoint import load_checkpoint
@@ -102,6 +103,8 @@ def ablate_steps(
         raise ConfigurationError(
             f"expected at least one seed, got {seeds}; use three or more to compare variants"
         )
+    summary = Path(output) / "ablation.json"
+    refuse_other_reports([summary])
     config = config or TrainingConfig()
     encoder = encoder or create_encoder(student_id(config, len(dataset)))
     # every variant is measured with the CRF: its effect is one of the questions
@@ -122,7 +125,7 @@ def ablate_steps(
             done += 1
     yield Event("variants", total, total)
     report = AblationReport(tuple(_scores(variant, found) for variant in chosen), seeds, bench.record())
-    write_record(Path(output) / "ablation.json", report.to_dict())
+    write_record(summary, marked(report.to_dict()))
     return report
 
 

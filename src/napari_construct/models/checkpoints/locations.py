@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from os import PathLike
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final
 
 from napari_construct.encoders.folders import models_folder
@@ -28,6 +28,39 @@ def imported_models() -> dict[str, Path]:
 def _models_in(folder: Path) -> dict[str, Path]:
     """Name and file of each model of a folder; a file that is none says so when it is opened."""
     return {path.stem: path for path in files_in(folder) if path.suffix == SUFFIX}
+
+
+def imported_path(name: str) -> Path:
+    """File of an imported model of that name; need not exist.
+
+    Raises
+    ------
+    CheckpointError
+        If the name is that of a bundled model, which would be used in its place, or is no name of a file.
+    """
+    if name in bundled_models():
+        raise CheckpointError(
+            f"{name}: expected a name of its own, got that of a model that comes with napari-construct, "
+            "which would be used in its place; give another one with --name"
+        )
+    return models_folder() / f"{checked_name(name)}{SUFFIX}"
+
+
+def checked_name(name: str) -> str:
+    """A name of a model, which is a file's name without folders and suffix.
+
+    Raises
+    ------
+    CheckpointError
+        If it is none.
+    """
+    plain = name == PurePosixPath(name).name == PureWindowsPath(name).name
+    if not name or name.startswith(".") or "\0" in name or not plain:
+        raise CheckpointError(
+            f"{name[:80]!r}: expected a name such as my-model, got a path or a hidden name; give another one "
+            "with --name"
+        )
+    return name
 
 
 def resolve_model(name_or_path: str | PathLike[str]) -> Path:

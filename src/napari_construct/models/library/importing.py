@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from napari_construct.encoders.catalogue.lookup import HUB, create_encoder, find_entry
-from napari_construct.encoders.folders import models_folder
 from napari_construct.encoders.hub.store import import_weights
 from napari_construct.events import Event, Notice, Steps
-from napari_construct.models.checkpoints.checkpoint import save_checkpoint
 from napari_construct.models.checkpoints.locations import SUFFIX
 from napari_construct.models.checkpoints.released_checkpoint import BCSS_MPP, import_authors_checkpoint
-from napari_construct.models.library.sharing import import_model, pull_model
+from napari_construct.models.library.sharing import import_model, keep_model, pull_model
 from napari_construct.models.network.descriptions import parse_classes
 from napari_construct.types import PathLike
 
@@ -40,6 +38,8 @@ class Import:
         File of CONCH's weights, for ``best_cam.pth``.
     file : str or None
         Which file of a hub repository with several models.
+    overwrite : bool
+        Replace another imported model of that name.
     """
 
     source: str
@@ -49,6 +49,7 @@ class Import:
     mpp: float = BCSS_MPP
     encoder_weights: PathLike | None = None
     file: str | None = None
+    overwrite: bool = False
 
 
 def import_steps(wanted: Import) -> Steps[Path]:
@@ -71,11 +72,11 @@ def import_steps(wanted: Import) -> Steps[Path]:
     """
     yield Event(STAGE, 0, 1, wanted.source)
     if wanted.encoder is not None:
-        return import_weights(find_entry(wanted.encoder), Path(wanted.source))
+        return import_weights(find_entry(wanted.encoder), Path(wanted.source), overwrite=wanted.overwrite)
     if wanted.source.startswith(HUB):
-        return pull_model(wanted.source, file=wanted.file)
+        return pull_model(wanted.source, file=wanted.file, name=wanted.name, overwrite=wanted.overwrite)
     if Path(wanted.source).suffix == SUFFIX:
-        return import_model(wanted.source, name=wanted.name)
+        return import_model(wanted.source, name=wanted.name, overwrite=wanted.overwrite)
     return (yield from _released(wanted))
 
 
@@ -91,4 +92,4 @@ def _released(wanted: Import) -> Steps[Path]:
     for notice in notices:
         yield Notice(STAGE, 1, 1, notice)
     name = wanted.name or Path(wanted.source).stem
-    return save_checkpoint(models_folder() / f"{name}{SUFFIX}", checkpoint)
+    return keep_model(checkpoint, name, overwrite=wanted.overwrite)

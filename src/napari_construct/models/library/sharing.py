@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from typing import Final
@@ -10,14 +11,15 @@ from huggingface_hub import HfApi, hf_hub_download
 from huggingface_hub.errors import HFValidationError
 
 from napari_construct.encoders.catalogue.lookup import HUB, find_entry
-from napari_construct.encoders.folders import models_folder
 from napari_construct.encoders.hub.client import has_token
 from napari_construct.encoders.hub.errors import FAILURES, LOGIN, HubRequest, sentence
-from napari_construct.exceptions import CheckpointError, EncoderError
-from napari_construct.export.atomic import atomic
+from napari_construct.exceptions import CheckpointError, ConfigurationError, EncoderError
+from napari_construct.export.atomic import atomic, remove_partials
+from napari_construct.export.locks import locked_file
+from napari_construct.export.reports import refuse_inputs
 from napari_construct.models.checkpoints.archive import file_hash
 from napari_construct.models.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from napari_construct.models.checkpoints.locations import SUFFIX, resolve_model
+from napari_construct.models.checkpoints.locations import SUFFIX, checked_name, imported_path, resolve_model
 from napari_construct.models.library.model_card import model_card
 from napari_construct.models.network.builder import SCRATCH
 from napari_construct.types import PathLike
@@ -27,7 +29,12 @@ LARGEST_MODEL: Final = 2 * 2**30
 
 
 def export_model(
-    model: PathLike, folder: PathLike, *, name: str | None = None, licence: str = "unknown"
+    model: PathLike,
+    folder: PathLike,
+    *,
+    name: str | None = None,
+    licence: str = "unknown",
+    overwrite: bool = False,
 ) -> dict[str, Path]:
     """Write a model and its card into a folder; never weights of an encoder whose licence forbids it.
 
@@ -41,6 +48,8 @@ def export_model(
         Of the exported model; its own by default.
     licence : str
         Licence of the model, for the card.
+    overwrite : bool
+        Replace an earlier model and card of that name; never the exported model itself.
 
     Returns
     -------
@@ -51,17 +60,25 @@ def export_model(
     ------
     CheckpointError
         If there is no such model, it is damaged, or holds weights that may not be shared.
+    ConfigurationError
+        If a file would be replaced, or another run is writing there.
     """
     path = resolve_model(model)
-    name = name or path.stem
+    name = checked_name(name or path.stem)
+    target, card = Path(folder) / f"{name}{SUFFIX}", Path(folder) / f"{name}.md"
+    refuse_inputs([target], [path])
     checkpoint = load_checkpoint(path)
     check_shareable(checkpoint, path)
-    target = save_checkpoint(Path(folder) / f"{name}{SUFFIX}", checkpoint)
-    card = Path(folder) / f"{name}.md"
-    with atomic(card) as temporary:
-        temporary.write_text(
-            model_card(checkpoint, name, file_hash(target), licence=licence), encoding="utf-8"
-        )
+    with locked_file(target):
+        if not overwrite:
+            _refuse_existing(target, card)
+        for file in (target, card):
+            remove_partials(file)
+        save_checkpoint(target, checkpoint)
+        with atomic(card) as temporary:
+            temporary.write_text(
+                model_card(checkpoint, name, file_hash(target), licence=licence), encoding="utf-8"
+            )
     return {"model": target, "card": card}
 
 
@@ -86,16 +103,53 @@ def check_shareable(checkpoint: Checkpoint, path: Path) -> None:
         )
 
 
-def import_model(path: PathLike, *, name: str | None = None) -> Path:
+def import_model(path: PathLike, *, name: str | None = None, overwrite: bool = False) -> Path:
     """Check a ``.construct`` file and copy it to the models folder.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    name : str, optional
+        Of the imported model; that of the file by default.
+    overwrite : bool
+        Replace another model of that name.
 
     Raises
     ------
     CheckpointError
-        If the file is missing or damaged, or the system refuses to write.
+        If the file is missing or damaged, the name is that of a bundled model, or the system refuses to
+        write.
+    ConfigurationError
+        If there is another model of that name.
     """
-    checkpoint = load_checkpoint(path)
-    return save_checkpoint(models_folder() / f"{name or Path(path).stem}{SUFFIX}", checkpoint)
+    return keep_model(load_checkpoint(path), name or Path(path).stem, overwrite=overwrite)
+
+
+def keep_model(checkpoint: Checkpoint, name: str, *, overwrite: bool = False) -> Path:
+    """Write a checkpoint to the models folder under a name of its own, as :func:`import_model` does."""
+    target = imported_path(name)
+    with locked_file(target):
+        remove_partials(target)
+        if not target.exists() or overwrite:
+            return save_checkpoint(target, checkpoint)
+        with tempfile.TemporaryDirectory() as folder:  # equal contents give equal bytes
+            same = file_hash(save_checkpoint(Path(folder) / "new", checkpoint)) == file_hash(target)
+        if not same:
+            raise ConfigurationError(
+                f"{name}: expected a free name, got that of another model that you imported; give another "
+                "one with --name, replace the model with --overwrite, or remove it first"
+            )
+        return target
+
+
+def _refuse_existing(*targets: Path) -> None:
+    for path in targets:
+        if os.path.lexists(path):
+            raise ConfigurationError(
+                f"{path}: expected a new file, got an existing one; choose another folder or name, or "
+                "--overwrite to replace it"
+            )
 
 
 def push_model(model: PathLike, repository: str, *, private: bool = True, licence: str = "unknown") -> str:
@@ -143,7 +197,14 @@ def push_model(model: PathLike, repository: str, *, private: bool = True, licenc
     return address
 
 
-def pull_model(repository: str, *, file: str | None = None, revision: str = "main") -> Path:
+def pull_model(
+    repository: str,
+    *,
+    file: str | None = None,
+    revision: str = "main",
+    name: str | None = None,
+    overwrite: bool = False,
+) -> Path:
     """Download a model from a hub repository, check it, and copy it to the models folder.
 
     Parameters
@@ -154,6 +215,8 @@ def pull_model(repository: str, *, file: str | None = None, revision: str = "mai
         Which ``.construct`` file, if there are several.
     revision : str
         Branch, tag or commit.
+    name, overwrite
+        As for :func:`import_model`.
 
     Raises
     ------
@@ -172,7 +235,7 @@ def pull_model(repository: str, *, file: str | None = None, revision: str = "mai
             )
         with tempfile.TemporaryDirectory() as folder:
             here = hf_hub_download(repository, file or found[0], revision=revision, local_dir=folder)
-            return import_model(here)
+            return import_model(here, name=name, overwrite=overwrite)
     except (*FAILURES, HFValidationError) as error:
         raise _refused(error, asked) from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 from napari_construct.classes import ClassTable
@@ -14,6 +14,7 @@ from napari_construct.encoders.protocol import Encoder, freeze
 from napari_construct.events import EpochDone, Notice, Steps
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.export.atomic import remove_partials
+from napari_construct.export.locks import locked_file
 from napari_construct.inference.activation.devices import resolve_device
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.models.checkpoints.checkpoint import (
@@ -27,6 +28,7 @@ from napari_construct.models.network.calibration import Calibration
 from napari_construct.training.calibration.recalibrate import recalibrate_steps
 from napari_construct.training.calibration.validation import Judge, score_of
 from napari_construct.training.config.config import LEAST_STEPS, TrainingConfig
+from napari_construct.training.loop.contents import contents_hash, threads_notice
 from napari_construct.training.loop.preparation import (
     check_classes,
     make_encoders,
@@ -34,8 +36,10 @@ from napari_construct.training.loop.preparation import (
     open_validation_data,
 )
 from napari_construct.training.loop.state import (
+    CONTENTS,
     load_state,
     present_identity,
+    same_run,
     save_state,
     state_path,
 )
@@ -78,6 +82,7 @@ class TrainingSetup:
             "config": self.config.model_dump(mode="json", exclude={"cache_folder"}),
             "classes": self.classes.model_dump(mode="json"),
             "data": dataset.fingerprint,
+            **({} if output is None else {CONTENTS: contents_hash(dataset.paths)}),
             "encoder": self.encoder_hash,
             "teacher": self.teacher_hash,
         }
@@ -101,6 +106,10 @@ class TrainingSetup:
         """Whether this process writes files."""
         return self.output is not None and self.processes.is_main
 
+    def locked(self) -> AbstractContextManager[None]:
+        """Hold the lock of the output, so that no other training writes it; free for other processes."""
+        return locked_file(self.output if self.writes else None)
+
     def finished_before(self) -> Checkpoint | None:
         """The checkpoint of this run, if it is complete."""
         if self.output is None:
@@ -110,7 +119,7 @@ class TrainingSetup:
         if state_path(self.output).exists() or not self.output.exists():
             return None
         checkpoint = load_checkpoint(self.output)
-        same = present_identity(checkpoint.training.get("identity", {})) == self.identity
+        same = same_run(present_identity(checkpoint.training.get("identity", {})), self.identity)
         return checkpoint if same and checkpoint.training.get("finished") else None
 
     def read(self) -> Steps[PatchStore]:
@@ -121,23 +130,25 @@ class TrainingSetup:
             self.val_patches = yield from load_patches(self.val, self.config, self.encoder.spec, view)
         return self.patches
 
-    def open_state(self, run: TrainingRun, *, resume: bool) -> None:
-        """Restore the state, or write the first one, so that an unwritable output fails early."""
+    def open_state(self, run: TrainingRun, *, resume: bool) -> str:
+        """Restore the state, or write the first one, so that an unwritable output fails early.
+
+        Returns what the user should know of it.
+        """
         if self.output is None:
-            return
+            return ""
         path = state_path(self.output)
         if self.processes.is_main:
             remove_partials(self.output)
             remove_partials(path)
         if resume:
             names = frozenset({"optimiser", "average", "bank", *run.modules()})
-            run.restore(
-                *load_state(
-                    path, self.identity, names, frozenset({"best_head", "best_encoder", PSEUDO_LABELS})
-                )
-            )
-        else:
-            self.save_state(run)
+            optional = frozenset({"best_head", "best_encoder", PSEUDO_LABELS})
+            progress, tensors, threads = load_state(path, self.identity, names, optional)
+            run.restore(progress, tensors)
+            return threads_notice(threads, self.device)
+        self.save_state(run)
+        return ""
 
     def save_state(self, run: TrainingRun) -> None:
         """Write the state of the run."""

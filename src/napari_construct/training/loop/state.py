@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import torch
 from torch import Tensor
 
 from napari_construct.exceptions import CheckpointError, ConfigurationError
@@ -25,6 +26,9 @@ SUFFIX: Final = ".training"
 
 HARMLESS: Final = frozenset({"num_workers", "memory_limit_mb", "cache_folder", "cache_gb"})
 """Settings that may change on resume, because they change no number."""
+
+CONTENTS: Final = "contents"
+"""Of an identity: hash of the patches' contents, which states of earlier versions lack."""
 
 _OLD_NAMES: Final = {"namings": "pseudo_label_rounds_done", "waited": "validations_since_best"}
 """Names of fields in earlier versions, each with the present one."""
@@ -81,6 +85,7 @@ def save_state(
         "format": KIND,
         "format_version": FORMAT_VERSION,
         "identity": identity,
+        "threads": torch.get_num_threads(),
         "progress": asdict(progress),
     }
     write_archive(path, manifest, tensors)
@@ -88,15 +93,22 @@ def save_state(
 
 def load_state(
     path: Path, identity: Mapping[str, Any], names: frozenset[str], optional: frozenset[str]
-) -> tuple[Progress, dict[str, dict[str, Tensor]]]:
+) -> tuple[Progress, dict[str, dict[str, Tensor]], object]:
     """Read a state and compare it with the resuming run.
+
+    Returns
+    -------
+    progress : Progress
+    tensors : dict of str to dict of str to Tensor
+    threads : int
+        Number of the interrupted run; None in states of earlier versions.
 
     Raises
     ------
     CheckpointError
         If the file is missing, damaged or of a newer version.
     ConfigurationError
-        If settings, classes, data or encoder differ from those of the interrupted run.
+        If settings, classes, patches or encoder differ from those of the interrupted run.
     """
     if not path.is_file():
         raise CheckpointError(
@@ -112,7 +124,8 @@ def load_state(
     except (KeyError, TypeError, ValueError) as error:
         raise damaged(path, KIND, error) from error
     _compare(path, stored, identity)
-    return progress, tensors
+    _compare_contents(path, stored, identity)
+    return progress, tensors, manifest.get("threads")
 
 
 def present_identity(stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,14 +136,28 @@ def present_identity(stored: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def same_run(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether two identities are of one run; one of an earlier version does not know the contents."""
+    unknown = CONTENTS not in stored
+    return {**stored} == {name: value for name, value in wanted.items() if not (unknown and name == CONTENTS)}
+
+
 def _compare(path: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     old, new = _flat(stored), _flat(wanted)
-    for name in sorted(old.keys() | new.keys()):
+    for name in sorted((old.keys() | new.keys()) - {CONTENTS}):
         if old.get(name) != new.get(name) and name.split(".")[-1] not in HARMLESS:
             raise ConfigurationError(
                 f"{path}: expected {name} {old.get(name)!r} as in the interrupted run, got "
                 f"{new.get(name)!r}; resume with the same settings and data, or start without resume"
             )
+
+
+def _compare_contents(path: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    if CONTENTS in stored and stored[CONTENTS] != wanted.get(CONTENTS):
+        raise ConfigurationError(
+            f"{path}: expected the patches of the interrupted run, got some that were changed since; put "
+            "them back, or start without resume"
+        )
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

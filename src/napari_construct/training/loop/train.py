@@ -68,7 +68,8 @@ def train(
     Raises
     ------
     ConfigurationError
-        If settings contradict each other, the data, or the interrupted run.
+        If settings contradict each other, the data, or the interrupted run, or another training writes the
+        output.
     DatasetError, InputError
         If a file cannot be used; the message names it.
     CheckpointError
@@ -110,15 +111,23 @@ def train_steps(
         Closing the generator stops after the current step; with ``output``, the state is saved.
     """
     job = TrainingSetup(dataset, config or TrainingConfig(), classes, val, output, encoder, teacher, device)
+    with job.locked():
+        return (yield from _run_steps(job, start, resume=resume))
+
+
+def _run_steps(
+    job: TrainingSetup, start: Float[Tensor, "k p d"] | None, *, resume: bool
+) -> Steps[Checkpoint]:
     if resume and (finished := job.finished_before()) is not None:
         return finished
-    for text in (*dataset.notices, *job.notices):
+    for text in (*job.dataset.notices, *job.notices):
         yield Notice("train", 0, 0, text)
     patches = yield from job.read()
     for text in patches.view.notices:
         yield Notice("train", 0, 0, text)
     training = yield from assemble_run(job, start, resume=resume)
-    job.open_state(training, resume=resume)
+    if notice := job.open_state(training, resume=resume):
+        yield Notice("train", 0, 0, notice)
     if resume:
         yield training.resumed()
     try:

@@ -19,6 +19,8 @@ from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.encoders.protocol import Encoder
 from napari_construct.events import Notice, Progress, Steps, run
 from napari_construct.exceptions import ConfigurationError
+from napari_construct.export.atomic import remove_partials
+from napari_construct.export.locks import locked_file
 from napari_construct.inference.activation.devices import resolve_device
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.models.checkpoints.checkpoint import (
@@ -26,6 +28,7 @@ from napari_construct.models.checkpoints.checkpoint import (
     checkpoint_of,
     save_checkpoint,
 )
+from napari_construct.models.checkpoints.locations import with_suffix
 from napari_construct.models.network.builder import make_encoder
 from napari_construct.models.network.config import ModelConfig
 from napari_construct.models.network.unet import UNet, build_unet
@@ -120,6 +123,21 @@ def train_second_stage_steps(
     Event, StepDone, Notice
         Stages "read", "pseudo masks", "train", "calibrate" and "validate".
     """
+    with locked_file(None if output is None else with_suffix(output)):
+        steps = _steps(dataset, first, config, val, output, encoder, device, any_encoder)
+        return (yield from steps)
+
+
+def _steps(
+    dataset: ImageLevelDataset,
+    first: Checkpoint,
+    config: SecondStageConfig | None,
+    val: ImageLevelDataset | PathLike | None,
+    output: PathLike | None,
+    encoder: Encoder | None,
+    device: str,
+    any_encoder: bool,
+) -> Steps[Checkpoint]:
     config, started = config or SecondStageConfig(), time.perf_counter()
     if dataset.class_names != first.classes.names:
         raise ConfigurationError(
@@ -170,6 +188,7 @@ def train_second_stage_steps(
     metrics = {**checkpoint.metrics, **job.means, "seconds": time.perf_counter() - started}
     checkpoint = replace(checkpoint, metrics=metrics)
     if output is not None:
+        remove_partials(with_suffix(output))
         save_checkpoint(output, checkpoint)
     return checkpoint
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from napari.layers import Image, Layer
+from napari.utils.notifications import show_info
 
 from napari_construct.export.own_files import has_tissue_labels, result_name
 from napari_construct.reading.places import is_folder
@@ -28,7 +29,9 @@ def layers_of(path: Path) -> list[Layer]:
     """
     if is_folder(path) and has_tissue_labels(path):
         return zarr_layers(path)
-    return stored_layers(load_result(path), _name(path))
+    stored = load_result(path)
+    _say(stored.notices)
+    return stored_layers(stored, _name(path))
 
 
 def _name(path: Path) -> str:
@@ -63,6 +66,7 @@ def zarr_layers(path: Path) -> list[Layer]:
 
     da: Any = dask.array
     found, name = open_zarr(path), result_name(path)
+    _say(found.notices)
     levels = [da.moveaxis(da.from_zarr(level), 0, 2) for level in found.image]
     labels, place = found.labels[0], placement(found.mpp)
     small = labels.shape[0] * labels.shape[1] <= _LABELS_IN_MEMORY
@@ -72,6 +76,11 @@ def zarr_layers(path: Path) -> list[Layer]:
         Image(levels, name=name, rgb=True, multiscale=True, **place),
         labels_layer(data, found.classes, name, features=features, record=found.record, **place),
     ]
+
+
+def _say(notices: tuple[str, ...]) -> None:
+    for text in notices:
+        show_info(text)
 
 
 def placement(mpp: float | None, ndim: int = 2) -> dict[str, Any]:

@@ -1,0 +1,122 @@
+"""What is still good of an earlier run: images as they were, results as they were written."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import tifffile
+from PIL import Image
+
+from napari_construct.batch.fingerprints import same_image
+from napari_construct.batch.ledger import Entry, Joined
+from napari_construct.batch.sources import Source
+from napari_construct.data.limits import DECODER_ERRORS
+from napari_construct.exceptions import ConstructError
+from napari_construct.export.digests import is_unchanged
+from napari_construct.export.own_files import read_record
+from napari_construct.results.read import open_zarr
+
+_FAILURES: Final = (
+    *DECODER_ERRORS,
+    ConstructError,
+    OSError,
+    MemoryError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What an earlier run left of one image.
+
+    Attributes
+    ----------
+    why : str
+        Why the image is segmented again; empty where it is not.
+    edited : tuple of Path
+        Files that were changed since they were written, and are whole.
+    damaged : tuple of Path
+        Files that cannot be read any more.
+    """
+
+    why: str = ""
+    edited: tuple[Path, ...] = ()
+    damaged: tuple[Path, ...] = ()
+
+    @property
+    def good(self) -> bool:
+        return not self.why
+
+
+def earlier_result(entry: Entry, source: Source, output: Path) -> Earlier:
+    """Compare an image and its files with what an entry of the ledger says of them."""
+    if entry.state != "done":
+        return Earlier("it was not finished")
+    missing, edited, damaged = [], [], []
+    for kind, name in entry.files.items():
+        path = output / name
+        if not os.path.lexists(path):
+            missing.append(path)
+            continue
+        known = kind in entry.sizes and kind in entry.sha256
+        if known and is_unchanged(path, entry.sizes[kind], entry.sha256[kind]):
+            continue
+        if not _is_whole(kind, path):
+            damaged.append(path)
+        elif known:  # without a hash nobody knows
+            edited.append(path)
+    why = ""
+    if not _same(entry, source):
+        why = "the image or its pixel size changed"
+    elif missing or damaged:
+        why = f"{(missing or damaged)[0].name} is {'missing' if missing else 'damaged'}"
+    return Earlier(why, tuple(edited), tuple(damaged))
+
+
+def was_edited(joined: Joined | None, path: Path) -> bool:
+    """Whether somebody changed a joined mask that the ledger knows, and it can be read."""
+    if joined is None or is_unchanged(path, joined.size, joined.sha256):
+        return False
+    return _is_whole("mask", path)
+
+
+def set_aside(path: Path) -> None:
+    """Free the place of a damaged file: one that is not empty is kept under another name."""
+    with suppress(OSError):
+        if path.is_file() and not path.stat().st_size:
+            path.unlink()
+            return
+        number = 1
+        while os.path.lexists(kept := path.with_name(f"{path.name}.damaged{number}")):
+            number += 1
+        path.rename(kept)
+
+
+def _same(entry: Entry, source: Source) -> bool:
+    try:
+        return same_image(entry.fingerprint, source.fingerprint())
+    except _FAILURES:
+        return False
+
+
+def _is_whole(kind: str, path: Path) -> bool:
+    """Whether any program could make use of a file: it opens, and decodes to its end."""
+    try:
+        if kind == "zarr":
+            open_zarr(path)
+        elif kind == "record":
+            read_record(path)
+        elif kind == "overlay":
+            with Image.open(path) as picture:
+                picture.load()
+        else:
+            tifffile.imread(path)
+    except _FAILURES:
+        return False
+    return True
