@@ -20,6 +20,7 @@ from napari_construct.exceptions import CheckpointError
 from napari_construct.reading.pytorch import (
     PATIENCE,
     Inert,
+    MappedFile,
     StoredTensor,
     plain_values,
     read_pytorch,
