@@ -112,7 +112,7 @@ def test_a_folder_with_a_configuration_and_no_weights_is_an_error(
 
 
 def test_a_name_that_the_library_knows_is_no_weights() -> None:
-    from napari_construct.encoders.networks.open_clip import load_open_clip
+    from napari_construct.encoders.networks.open_clip_files import load_open_clip
 
     entry = EncoderEntry.model_validate(
         {"id": "x", "loader": "open_clip", "model": "ViT-B-16", "note": "-", "source": "-", "licence": "MIT",

@@ -137,7 +137,8 @@ class MappedFile:
             return stored.load()  # torch aligns what it writes
         part = self._whole[start : start + size]
         if (start, size) not in self._sound:
-            if zlib.crc32(torch.empty(0, dtype=torch.uint8).set_(part).numpy()) != stored.crc:
+            data: Any = torch.empty(0, dtype=torch.uint8).set_(part).numpy()
+            if zlib.crc32(data) != stored.crc:
                 raise damaged(self.path, _OTHER_BYTES)
             self._sound.add((start, size))
         return torch.empty(0, dtype=stored.dtype).set_(part, stored.offset, stored.shape, stored.stride)

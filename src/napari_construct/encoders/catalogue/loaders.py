@@ -72,9 +72,9 @@ def stored_state(entry: EncoderEntry, weights: Path | None) -> Mapping[str, Tens
         from napari_construct.encoders.networks import timm_vit
 
         return timm_vit.stored_state(entry, weights)
-    from napari_construct.encoders.networks import open_clip
+    from napari_construct.encoders.networks import open_clip_files
 
-    return open_clip.stored_state(entry, weights)
+    return open_clip_files.stored_state(entry, weights)
 
 
 def _tiny(entry: EncoderEntry, weights: Path | None, _: _Files) -> Encoder:
@@ -126,7 +126,7 @@ def _timm(entry: EncoderEntry, weights: Path | None, files: _Files) -> Encoder:
 
 
 def _open_clip(entry: EncoderEntry, weights: Path | None, files: _Files) -> Encoder:
-    from napari_construct.encoders.networks.open_clip import load_open_clip
+    from napari_construct.encoders.networks.open_clip_files import load_open_clip
 
     return load_open_clip(entry, weights, config=files.get("open_clip_config.json"))
 
