@@ -224,7 +224,7 @@ def _check(dataset: ImageLevelDataset, bars: Bars, *, quiet: bool) -> None:
     DatasetError
         If a file cannot be read.
     """
-    from napari_construct.data.image_level import check_steps
+    from napari_construct.data.dataset_check import check_steps
     from napari_construct.exceptions import DatasetError
 
     report = bars.follow(check_steps(dataset))

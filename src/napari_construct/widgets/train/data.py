@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from napari_construct.data.image_level import (
-    DatasetReport,
-    ImageLevelDataset,
-    check_steps,
-    detect_format,
-    load_dataset,
-)
+from napari_construct.data.class_folders import UnsureClassesError
+from napari_construct.data.dataset_check import DatasetReport, check_steps
+from napari_construct.data.folder_names import split_of
+from napari_construct.data.image_level import ImageLevelDataset, detect_format, load_dataset
 from napari_construct.events import Event, Steps
 from napari_construct.exceptions import ConstructError
 
@@ -21,8 +18,6 @@ FORMATS: Final = {
     "names": "Labels in file names (BCSS)",
     "table": "Labels in a table",
 }
-_TRAIN: Final = ("train", "training")
-_VALIDATION: Final = ("val", "valid", "validation")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,14 +76,18 @@ def look_steps(
 def split_folders(folder: Path) -> tuple[Path, Path | None]:
     """Training and validation data of a folder with both; else the folder itself and None.
 
-    ``train`` or ``training`` beside ``val``, ``valid`` or ``validation``, as in BCSS-WSSS.
+    Whatever their spelling: ``train`` beside ``val`` as in BCSS-WSSS, ``1.training`` beside ``2.validation``.
     """
     if not folder.is_dir():
         return folder, None
-    below = {path.name.lower(): path for path in folder.iterdir() if path.is_dir()}
-    train = next((below[name] for name in _TRAIN if name in below), None)
-    val = next((below[name] for name in _VALIDATION if name in below), None)
-    return (folder, None) if train is None else (train, val)
+    found: dict[str | None, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            found.setdefault(split_of(path.name), []).append(path)
+    train, val = found.get("train", []), found.get("val", [])
+    if len(train) != 1:
+        return folder, None
+    return train[0], val[0] if len(val) == 1 else None
 
 
 def validation_data(val: Path | None, dataset: ImageLevelDataset) -> ImageLevelDataset | Path | None:
@@ -102,7 +101,11 @@ def _dataset(
     data: Path, class_names: tuple[str, ...] | None, form: str, form_before: str
 ) -> ImageLevelDataset:
     """The dataset with these classes if they fit; else with its own class names."""
-    dataset = load_dataset(data)
+    try:
+        dataset = load_dataset(data)
+    except UnsureClassesError as unsure:  # the user sees them as classes, and why they may be none
+        dataset = load_dataset(data, class_names=unsure.names)
+        dataset = replace(dataset, notices=(str(unsure), *dataset.notices))
     if class_names is None or not fits(class_names, dataset, form, form_before):
         return dataset
     return load_dataset(data, class_names=class_names)
