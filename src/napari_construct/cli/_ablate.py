@@ -11,6 +11,7 @@ from napari_construct.cli._output import STDOUT, check_folder, check_json, write
 from napari_construct.cli._text import check_text, print_table, write_text
 from napari_construct.events.progress import progress_bars
 from napari_construct.exceptions import ConfigurationError
+from napari_construct.reading.name_lists import parse_names
 
 if TYPE_CHECKING:
     from napari_construct.data.masks import Pairs
@@ -28,7 +29,7 @@ def run_ablation(
     output: Path | None,
     config: Path | None,
     teacher: str | None,
-    classes: str | None,
+    classes: list[str] | None,
     seeds: int,
     device: str,
     json_file: str | None,
@@ -45,12 +46,12 @@ def run_ablation(
     check_folder(output)
     check_json(json_file)
     check_text(markdown_file, "--markdown")
-    wanted = [name.strip() for name in classes.split(",") if name.strip()] if classes else None
+    wanted = parse_names(classes) if classes else None
     dataset = load_dataset(folder, class_names=wanted)
     steps = ablate_steps(
         dataset,
         pairs,
-        [name.strip() for name in names.split(",") if name.strip()],
+        list(parse_names(names)),
         output,
         config=_recipe(config, teacher),
         settings=settings,

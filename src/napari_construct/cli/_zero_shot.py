@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def zero_shot_settings(
     encoder: str,
-    classes: str | None,
+    classes: Sequence[str] | None,
     attention: str | None,
     templates: Sequence[str] | None,
     prompt_ensemble: str | None,
@@ -30,7 +30,7 @@ def zero_shot_settings(
     from napari_construct.exceptions import ConfigurationError
     from napari_construct.inference.zero_shot.settings import ZeroShotSettings
 
-    if classes is None:
+    if not classes:
         raise ConfigurationError(
             "expected classes for --zero-shot, got none; add --classes 'tumour: malignant glands; stroma: "
             "fibrous tissue'"
@@ -40,7 +40,7 @@ def zero_shot_settings(
         prompt_ensemble=prompt_ensemble,
         templates=tuple(templates) if templates else None,
     )
-    return ZeroShotSettings.checked(encoder=encoder, classes=classes, **typed)
+    return ZeroShotSettings.checked(encoder=encoder, classes="; ".join(classes), **typed)
 
 
 def zero_shot_predictor(

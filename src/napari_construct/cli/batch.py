@@ -70,6 +70,7 @@ def batch(
     check_json(json_file)
     sources = find_sources(inputs, recursive=recursive)
     predictor = load_model(model, device=device, encoder_weights=encoder_weights, any_encoder=any_encoder)
+    wanted = wanted.changed(segment=options.with_classes(chosen, classes, predictor.classes.names))
     with progress_bars() as bars:
         steps = run_batch_steps(sources, predictor, wanted, output, restart=restart, overwrite=overwrite)
         report = bars.follow(steps)

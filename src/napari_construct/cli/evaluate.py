@@ -93,8 +93,12 @@ def evaluate(
         str | None, typer.Option("--teacher", help="With --ablate: distillation teacher.")
     ] = None,
     classes: Annotated[
-        str | None,
-        typer.Option("--classes", help="With --ablate: class names in the order of the mask values, a,b,c."),
+        list[str] | None,
+        typer.Option(
+            "--classes",
+            help="With --ablate: class names in the order of the mask values, a,b,c; may be repeated. Quote "
+            "a name that holds a comma.",
+        ),
     ] = None,
 ) -> None:
     """Score models on a folder of images and a folder of masks.

@@ -79,6 +79,7 @@ def segment(
         )
     else:
         predictor = load_model(model, device=device, encoder_weights=encoder_weights, any_encoder=any_encoder)
+    settings = options.with_classes(settings, None if zero_shot else classes, predictor.classes.names)
     named_classes(settings.classes, predictor.classes)
     done: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []

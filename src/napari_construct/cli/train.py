@@ -62,11 +62,12 @@ def train(
     ] = None,
     mpp: Annotated[float | None, typer.Option("--mpp", help="Micrometres per pixel of the patches.")] = None,
     classes: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--classes",
-            help="Class names in the order of the mask values, a,b,c; or a class table (CSV file, JSON file, "
-            "or JSON).",
+            help="Class names in the order of the mask values, a,b,c; may be repeated. Quote a name that "
+            "holds a comma: '\"stroma, loose\",tumour'. Or a class table (CSV file, JSON file, or JSON). "
+            "Folders and columns that are named are classes, whatever they look like.",
         ),
     ] = None,
     config: Annotated[
@@ -191,20 +192,15 @@ def _target(output: Path, *, resume: bool, overwrite: bool) -> Path:
     return target
 
 
-def _dataset(folder: Path, classes: str | None) -> tuple[ClassTable, ImageLevelDataset]:
+def _dataset(folder: Path, classes: list[str] | None) -> tuple[ClassTable, ImageLevelDataset]:
     """Class table and patches; the model uses the class order of the table."""
     from napari_construct.classes import ClassTable
     from napari_construct.data.image_level import load_dataset
 
-    if classes is None:
+    if not classes:
         dataset = load_dataset(folder)
         return ClassTable.from_names(dataset.class_names), dataset
-    if classes.lstrip().startswith("{"):
-        table = ClassTable.from_json(classes)
-    elif Path(classes).suffix.lower() in {".csv", ".json"}:
-        table = ClassTable.load(classes)
-    else:
-        table = ClassTable.from_names([name.strip() for name in classes.split(",") if name.strip()])
+    table = options.class_table(classes)
     return table, load_dataset(folder, class_names=table.names)
 
 

@@ -7,6 +7,7 @@ import shlex
 from typing import Final
 
 from napari_construct.classes import ClassTable
+from napari_construct.reading.name_lists import names_as_text
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.widgets.parts.recipes import arguments
 from napari_construct.widgets.train.request import TrainRequest, changes
@@ -49,12 +50,11 @@ def train_as_command(request: TrainRequest) -> str:
     if request.val is not None:
         words += ["--val", str(request.val)]
     plain = ClassTable.from_names(request.classes.names)
-    words += [
-        "--classes",
-        ",".join(plain.names)
-        if request.classes == plain
-        else request.classes.model_dump_json(exclude_defaults=True),
-    ]
+    names = names_as_text(plain.names)
+    if names.startswith("{") or names.lower().endswith((".csv", ".json")):  # read as a table otherwise
+        names = names_as_text(plain.names, all_quoted=True)
+    table = request.classes.model_dump_json(exclude_defaults=True)
+    words += ["--classes", names if request.classes == plain else table]
     rest = changes(request.config, TrainingConfig())
     for name in _OPTIONS:
         if rest.get(name) is not None:
