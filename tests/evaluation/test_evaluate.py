@@ -144,7 +144,8 @@ def test_broken_files_are_named_and_not_scored(data: Path, colours_model: Model,
     messages = [message for _, message in report.failures]
     assert "aaa.png" in messages[0]
     assert "mask of 96 x 96 pixels like small.png, got 50 x 96" in messages[1]
-    assert "got 7; to leave these out, ignore them (--ignore 7)" in messages[2]
+    assert "got 7; if 1 is, and 0 is unlabelled, set the first class to 1 (--first-class 1)" in messages[2]
+    assert "to leave these out, ignore them (--ignore 7)" in messages[2]
     assert [e.done for e in events if e.stage == "images" and type(e) is Event] == list(range(11))
     assert len([e for e in events if type(e) is Notice]) == 3, "named once, not once per model"
 

@@ -14,6 +14,7 @@ from napari_construct.exceptions import ConfigurationError
 from napari_construct.reading.name_lists import parse_names
 
 if TYPE_CHECKING:
+    from napari_construct.data.mask_values import FirstClass
     from napari_construct.data.masks import Pairs
     from napari_construct.inference.settings import SegmentSettings
     from napari_construct.training.config.config import TrainingConfig
@@ -25,6 +26,7 @@ def run_ablation(
     settings: SegmentSettings,
     ignore: list[int],
     *,
+    first_class: FirstClass,
     folder: Path | None,
     output: Path | None,
     config: Path | None,
@@ -58,6 +60,7 @@ def run_ablation(
         classes=ClassTable.from_names(dataset.class_names),
         seeds=seeds,
         ignore=ignore,
+        first_class=first_class,
         device=device,
     )
     with progress_bars() as bars:

@@ -20,6 +20,7 @@ from napari_construct.reading.name_lists import parse_names
 if TYPE_CHECKING:
     from napari_construct.batch.settings import BatchSettings
     from napari_construct.classes import ClassTable
+    from napari_construct.data.mask_values import FirstClass as FirstClassValue
     from napari_construct.inference.settings import SegmentSettings
 
 HERE: Final = Path()
@@ -136,8 +137,15 @@ Examples = Annotated[
     Path | None,
     typer.Option(
         "--examples",
-        help="With --zero-shot: folder with img/ and mask/ of marked regions (0 is the first class), used "
-        "instead of descriptions.",
+        help="With --zero-shot: folder with img/ and mask/ of marked regions, used instead of descriptions.",
+    ),
+]
+FirstClass = Annotated[
+    Literal["auto", "0", "1"] | None,
+    typer.Option(
+        "--first-class",
+        help="Value of the first class in masks. 0: as in published datasets. 1: 0 is unlabelled, as in "
+        "masks of napari-construct. Default auto: by the masks' own description, palette and values, else 0.",
     ),
 ]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps; default auto.")]
@@ -161,6 +169,16 @@ JsonFile = Annotated[
 def given(**options: Any) -> dict[str, Any]:
     """The typed options: those that are not None."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def first_class_of(typed: str | None) -> FirstClassValue:
+    """``--first-class`` as a setting."""
+    return "auto" if typed in (None, "auto") else 1 if typed == "1" else 0
+
+
+def given_first_class(typed: str | None) -> dict[str, Any]:
+    """``--first-class``, if it was typed."""
+    return {} if typed is None else {"first_class": first_class_of(typed)}
 
 
 def given_crf(crf: bool | None) -> dict[str, Any]:

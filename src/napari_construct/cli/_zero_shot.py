@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from napari_construct.cli._options import given
 
 if TYPE_CHECKING:
+    from napari_construct.data.mask_values import FirstClass
     from napari_construct.inference.activation.predictor import Predictor
     from napari_construct.inference.zero_shot.settings import ZeroShotSettings
 
@@ -47,6 +48,7 @@ def zero_shot_predictor(
     chosen: ZeroShotSettings,
     examples: Path | None,
     *,
+    first_class: FirstClass,
     mpp: float | None,
     device: str,
     encoder_weights: Path | None,
@@ -57,11 +59,13 @@ def zero_shot_predictor(
     if examples is None:
         return load_model(chosen, device=device, encoder_weights=encoder_weights)
     from napari_construct.data.images import read_image
-    from napari_construct.data.masks import pair_by_stem, read_mask
+    from napari_construct.data.mask_values import mask_reading
+    from napari_construct.data.masks import find_pairs, read_mask
     from napari_construct.inference.zero_shot.predictor import load_zero_shot
 
-    pairs = pair_by_stem(examples / "img", examples / "mask")
-    read = [(read_image(image), read_mask(mask)) for image, mask in pairs.pairs]
+    pairs = find_pairs(examples, inside=("",))
+    reading = mask_reading([mask for _, mask in pairs], chosen.classes, first_class=first_class)
+    read = [(read_image(image), reading.truth(mask, read_mask(mask))) for image, mask in pairs.pairs]
     return load_zero_shot(
         chosen.encoder,
         chosen.classes,

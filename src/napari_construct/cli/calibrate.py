@@ -27,6 +27,7 @@ def calibrate(
     output: Annotated[Path, typer.Option("--output", "-o", help="Checkpoint to write, FILE.construct.")],
     mpp: Annotated[float | None, typer.Option("--mpp", help="Micrometres per pixel of the data.")] = None,
     offsets: Annotated[bool, typer.Option("--offsets", help="Also fit the class balance.")] = False,
+    first_class: options.FirstClass = None,
     encoder_weights: options.EncoderWeights = None,
     any_encoder: options.AnyEncoder = False,
     device: options.Device = None,
@@ -35,7 +36,7 @@ def calibrate(
     """Fit the temperature and the presence thresholds of a model to validation data. Nothing is trained.
 
     Pixel confidence and the best presence thresholds differ between laboratories and scanners. A few dozen
-    labelled patches of your own, or some images with masks (value 0 is the first class), are enough.
+    labelled patches of your own, or some images with masks, are enough.
     """
     from napari_construct.encoders.catalogue.lookup import create_encoder
     from napari_construct.models.checkpoints.checkpoint import load_checkpoint, save_checkpoint
@@ -56,6 +57,7 @@ def calibrate(
             encoder=encoder,
             device=device or "auto",
             any_encoder=any_encoder,
+            first_class=options.first_class_of(first_class),
         )
         made = bars.follow(steps)
     save_checkpoint(output, made)
@@ -79,5 +81,6 @@ def calibrate(
 
 def _data(path: Path, classes: tuple[str, ...]) -> ImageLevelDataset | Path:
     from napari_construct.data.image_level import load_dataset
+    from napari_construct.data.masks import holds_masks
 
-    return path if (path / "img").is_dir() else load_dataset(path, class_names=classes)
+    return path if holds_masks(path) else load_dataset(path, class_names=classes)

@@ -49,6 +49,7 @@ def second_stage(
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Random seed. Equal seeds give equal runs on a CPU.")
     ] = None,
+    first_class: options.FirstClass = None,
     encoder_weights: options.EncoderWeights = None,
     any_encoder: options.AnyEncoder = False,
     device: options.Device = None,
@@ -60,6 +61,7 @@ def second_stage(
     CRF. It is made for use with --no-crf.
     """
     from napari_construct.cli._merged import merged
+    from napari_construct.data.masks import holds_masks
     from napari_construct.encoders.catalogue.lookup import create_encoder
     from napari_construct.models.checkpoints.checkpoint import load_checkpoint
     from napari_construct.models.checkpoints.locations import resolve_model, with_suffix
@@ -74,6 +76,7 @@ def second_stage(
         patch_mpp=mpp,
         seed=seed,
     )
+    typed |= options.given_first_class(first_class)
     config = merged(SecondStageConfig(), typed | options.given_crf(crf))
     check_folder(output.parent)
     check_json(json_file)
@@ -84,7 +87,7 @@ def second_stage(
     names = first.classes.names
     dataset, validation = _labelled(folder, names), None
     if val is not None:
-        validation = val if (val / "img").is_dir() else _labelled(val, names)
+        validation = val if holds_masks(val) else _labelled(val, names)
     with progress_bars() as bars:
         made = bars.follow(
             train_second_stage_steps(

@@ -70,6 +70,7 @@ def train(
             "Folders and columns that are named are classes, whatever they look like.",
         ),
     ] = None,
+    first_class: options.FirstClass = None,
     config: Annotated[
         Path | None,
         typer.Option("--config", help="Settings file, YAML or JSON. Typed options override it."),
@@ -121,8 +122,8 @@ def train(
 ) -> None:
     """Train a model from patches with image-level labels (no masks needed).
 
-    The command checks the dataset first. Validation masks (value 0 is the first class) are used for scores
-    and calibration, not for training. Ctrl-C stops after the current step and stores the state. Run the same
+    The command checks the dataset first. Validation masks are used for scores and calibration, not for
+    training. Ctrl-C stops after the current step and stores the state. Run the same
     command with --resume to continue. Several GPUs: accelerate launch -m napari_construct train ...
     """
     from napari_construct.training.loop.train import train_steps
@@ -142,6 +143,7 @@ def train(
         feature_cache=feature_cache,
         precision=precision,
     )
+    typed |= options.given_first_class(first_class)
     network = options.given(encoder=encoder) | options.given_teacher(teacher)
     settings = _settings(config, typed | {"model": network}, settings_json)
     target = _target(output, resume=resume, overwrite=overwrite)
@@ -153,7 +155,7 @@ def train(
         if main:
             if not resume:
                 _check(dataset, bars, quiet=json_file == STDOUT)
-            _say_classes(table, bars, masks=isinstance(validation, Path))
+            _say_classes(table, bars)
         steps = train_steps(
             dataset,
             settings,
@@ -206,8 +208,9 @@ def _dataset(folder: Path, classes: list[str] | None) -> tuple[ClassTable, Image
 
 def _validation(val: Path | None, dataset: ImageLevelDataset) -> ImageLevelDataset | Path | None:
     from napari_construct.data.image_level import load_dataset
+    from napari_construct.data.masks import holds_masks
 
-    if val is None or (val / "img").is_dir():
+    if val is None or holds_masks(val):
         return val
     return load_dataset(val, class_names=dataset.class_names)
 
@@ -236,13 +239,11 @@ def _check(dataset: ImageLevelDataset, bars: Bars, *, quiet: bool) -> None:
         )
 
 
-def _say_classes(table: ClassTable, bars: Bars, *, masks: bool) -> None:
+def _say_classes(table: ClassTable, bars: Bars) -> None:
     """Say which number is which class, so that a wrong order is noticed early."""
-    bars.say("classes, in the order of the model outputs and mask values:")
+    bars.say("classes, in the order of the model outputs and, from the first class on, of mask values:")
     for number, name in enumerate(table.names):
         bars.say(f"  {number} -> {name}")
-    if masks:
-        bars.say("pixels of the validation masks with other values are ignored")
 
 
 def _with_losses(steps: Steps[Checkpoint], bars: Bars) -> Steps[Checkpoint]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import tifffile
 
 from napari_construct.classes import ClassTable, hex_of
+from napari_construct.data.mask_description import mask_description
 from napari_construct.data.masks import read_mask
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.export.own_files import has_tissue_labels, read_record, record_path
@@ -65,7 +65,7 @@ def reader_of(path: Path) -> Read | None:
         return _read_zarr if has_tissue_labels(path) else None
     suffix = path.suffix.lower()
     if suffix in {".tif", ".tiff"}:
-        return read_from_mask if _description(path) is not None else None
+        return read_from_mask if mask_description(path) is not None else None
     if suffix == ".json":
         return read_from_record if _is_record(path) else None
     return None
@@ -106,15 +106,15 @@ def read_from_mask(path: Path) -> StoredResult:
     InputError
         If napari-construct did not write the mask.
     """
-    found = _description(path)
+    found = mask_description(path)
     if found is None:
         raise InputError(f"{path}: expected a mask with its classes in the description, got another TIFF")
-    names, mpp, palette = found
+    names, palette = tuple(found.names.values()), found.colours
     record = _record_beside(path)
     colours = record.get("colours", {})
     given = [str(colours.get(n) or palette.get(i, "")) for i, n in enumerate(names, start=1)]
     table = ClassTable.from_names(names, palette=given) if all(given) else ClassTable.from_names(names)
-    return _stored(_labels(path), table, mpp, record)
+    return _stored(_labels(path), table, found.mpp, record)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -233,19 +233,3 @@ def _record_beside(path: Path) -> dict[str, Any]:
         return read_record(beside) if beside.is_file() else {}
     except InputError:
         return {}
-
-
-def _description(path: Path) -> tuple[tuple[str, ...], float | None, dict[int, str]] | None:
-    """Names of the classes, micrometres per pixel, colours of a mask; None of another TIFF."""
-    try:
-        with tifffile.TiffFile(path) as file:
-            page: Any = file.pages[0]
-            found = json.loads(page.description or "{}")
-            classes = {int(value): str(name) for value, name in found["classes"].items()}
-            colours = {}
-            if page.colormap is not None:
-                for value in classes:
-                    colours[value] = hex_of(page.colormap[:, value] // 257)
-    except _DAMAGED:
-        return None
-    return tuple(classes[value] for value in sorted(classes)), found.get("mpp"), colours

@@ -32,7 +32,7 @@ import torch
 
 from napari_construct.classes import ClassTable
 from napari_construct.data.image_level import ImageLevelDataset
-from napari_construct.data.listing import list_images
+from napari_construct.data.masks import find_pairs
 from napari_construct.encoders.protocol import Encoder
 from napari_construct.events import Event, StepDone, Steps
 from napari_construct.inference.activation.devices import resolve_device
@@ -190,8 +190,7 @@ def _images(val: ImageLevelDataset | PathLike | None) -> int:
     """How many images with masks are scored."""
     if val is None or isinstance(val, ImageLevelDataset):
         return 0
-    masks = {path.stem.removesuffix(".ome") for path in list_images(Path(val) / "mask")}
-    return sum(path.stem.removesuffix(".ome") in masks for path in list_images(Path(val) / "img"))
+    return len(find_pairs(val, inside=("",)))
 
 
 def _unread(dataset: ImageLevelDataset, part: ImageLevelDataset, config: TrainingConfig) -> int:

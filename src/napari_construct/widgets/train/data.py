@@ -10,6 +10,7 @@ from napari_construct.data.class_folders import UnsureClassesError
 from napari_construct.data.dataset_check import DatasetReport, check_steps
 from napari_construct.data.folder_names import split_of
 from napari_construct.data.image_level import ImageLevelDataset, detect_format, load_dataset
+from napari_construct.data.masks import find_pairs, holds_masks
 from napari_construct.events import Event, Steps
 from napari_construct.exceptions import ConstructError
 
@@ -92,7 +93,7 @@ def split_folders(folder: Path) -> tuple[Path, Path | None]:
 
 def validation_data(val: Path | None, dataset: ImageLevelDataset) -> ImageLevelDataset | Path | None:
     """A folder for images with masks; a dataset for patches with labels."""
-    if val is None or (val / "img").is_dir():
+    if val is None or holds_masks(val):
         return val
     return load_dataset(val, class_names=dataset.class_names)
 
@@ -119,13 +120,11 @@ def fits(class_names: tuple[str, ...], dataset: ImageLevelDataset, form: str, fo
 
 
 def _validation_found(val: Path, dataset: ImageLevelDataset) -> ValidationFound:
-    from napari_construct.data.masks import pair_by_stem
-
     stage = "checking the validation data"
     try:
         found = validation_data(val, dataset)
         if isinstance(found, Path):
-            pairs = pair_by_stem(found / "img", found / "mask")
+            pairs = find_pairs(found, inside=("",))
             words = f"{len(pairs)} images with masks: scored by mIoU"
             return ValidationFound(stage, 1, 1, words="; ".join((words, *pairs.notices)))
     except ConstructError as error:

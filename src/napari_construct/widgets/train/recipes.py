@@ -7,6 +7,7 @@ import shlex
 from typing import Final
 
 from napari_construct.classes import ClassTable
+from napari_construct.data.masks import holds_masks
 from napari_construct.reading.name_lists import names_as_text
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.widgets.parts.recipes import arguments
@@ -84,6 +85,6 @@ def _classes(table: ClassTable) -> str:
 def _validation(request: TrainRequest) -> str:
     if request.val is None:
         return "None"
-    if (request.val / "img").is_dir():
+    if holds_masks(request.val):
         return repr(str(request.val))
     return f"load_dataset({str(request.val)!r}, class_names=classes.names)"
