@@ -5,7 +5,7 @@ Read wrongly, every class is scored as its neighbour: scores near zero that say 
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,16 +20,16 @@ LEAST: Final = 0.5
 
 
 def value_counts(
-    mask: NDArray[np.uint8], prediction: NDArray[np.uint8], k: int, scored: NDArray[np.bool_]
+    mask: NDArray[Any], prediction: NDArray[Any], k: int, scored: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
     """Pixels by value of the mask file and predicted class.
 
     Parameters
     ----------
     mask : ndarray
-        (h, w) values as stored.
+        (h, w) integers: values as stored.
     prediction : ndarray
-        (h, w) labels: 0 is unlabelled, ``i + 1`` is class ``i``.
+        (h, w) integers: 0 is unlabelled, ``i + 1`` is class ``i``.
     k : int
         Number of classes.
     scored : ndarray
@@ -40,7 +40,7 @@ def value_counts(
     ndarray
         (k + 1, k + 1): values 0 to k; classes, and unlabelled last.
     """
-    kept = scored & (mask <= k)
+    kept = scored & (mask >= 0) & (mask <= k)
     columns = (prediction[kept].astype(np.int64) - 1) % (k + 1)  # unlabelled comes last
     counts = np.bincount(mask[kept].astype(np.int64) * (k + 1) + columns, minlength=(k + 1) ** 2)
     return counts.reshape(k + 1, k + 1).astype(np.int64)
