@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shlex
 import unicodedata
 
@@ -180,3 +181,15 @@ def test_trees_of_folders(tmp_path_factory, classes, others, split):
     assert sorted(dataset.class_names) == sorted(classes)
     assert len(dataset) == len(classes)
     assert dataset.labels.sum() == len(classes)
+
+
+def test_names_of_old_systems(tmp_path):
+    try:
+        (tmp_path / os.fsdecode(b"Dr\xfcse")).mkdir()
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    tree(tmp_path, "Stroma/a.png", os.fsdecode(b"Dr\xfcse/\xe9.png"))
+    dataset = load_dataset(tmp_path, class_names=("Drüse", "Stroma"))
+    assert dataset.names == ("Drüse/é.png", "Stroma/a.png")
+    assert len(dataset.fingerprint) == 64
+    assert load_dataset(tmp_path).class_names == ("Drüse", "Stroma")

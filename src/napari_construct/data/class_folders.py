@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from napari_construct.data.folder_names import bearers, begins_with_digit, kind_of, same_but_for_split
 from napari_construct.data.listing import list_images
-from napari_construct.data.wording import named
+from napari_construct.data.wording import named, readable
 from napari_construct.exceptions import DatasetError
 from napari_construct.reading.name_lists import names_as_text
 from napari_construct.reading.names import normal
@@ -56,7 +56,7 @@ def folders_of(root: Path) -> list[Path]:
 
 def class_name(folder: Path) -> str:
     """The class that a folder's name means."""
-    return normal(folder.name).strip()
+    return readable(folder.name).strip()
 
 
 class _Content(NamedTuple):
@@ -116,7 +116,7 @@ def read_class_folders(root: Path, wanted: tuple[str, ...] | None) -> ClassFolde
             )
         chosen = [folders[normal(name).strip()] for name in names]
     found = [(path, i) for i, folder in enumerate(chosen) for path in contents[folder].patches]
-    found.sort(key=lambda item: normal(item[0].relative_to(root).as_posix()))
+    found.sort(key=lambda item: readable(item[0].relative_to(root).as_posix()))
     labels = np.zeros((len(found), len(names)), dtype=np.uint8)
     for row, (_, i) in enumerate(found):
         labels[row, i] = 1

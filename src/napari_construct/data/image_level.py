@@ -22,7 +22,7 @@ from napari_construct.data.folder_names import kind_of
 from napari_construct.data.label_names import labels_from_names, parse_labels
 from napari_construct.data.label_table import TABLE_SUFFIXES, read_table
 from napari_construct.data.listing import list_images
-from napari_construct.data.wording import named
+from napari_construct.data.wording import named, readable
 from napari_construct.events import run
 from napari_construct.exceptions import ConfigurationError, DatasetError
 from napari_construct.reading.names import normal
@@ -154,7 +154,7 @@ def load_dataset(
         raise ConfigurationError(
             f"expected labels in auto, folders, names or table, got {chosen!r}; choose one"
         )
-    written = tuple(normal(path.relative_to(root).as_posix()) for path in paths)
+    written = tuple(readable(path.relative_to(root).as_posix()) for path in paths)
     return _checked(root, paths, labels, names, written, notices)
 
 

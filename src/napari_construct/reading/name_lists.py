@@ -42,8 +42,15 @@ def parse_names(texts: str | Sequence[str], known: Sequence[str] = ()) -> tuple[
 
 
 def names_as_text(names: Iterable[str], *, separator: str = ",", all_quoted: bool = False) -> str:
-    """The text that :func:`parse_names` reads these names from."""
-    return separator.join(quoted(name, always=all_quoted) for name in names)
+    """The text that :func:`parse_names` reads these names from.
+
+    It never looks like JSON or the name of a table, which some options take beside names.
+    """
+    names = tuple(names)
+    text = separator.join(quoted(name, always=all_quoted) for name in names)
+    if text.startswith("{") or text.lower().endswith((".csv", ".json")):
+        return separator.join(quoted(name, always=True) for name in names)
+    return text
 
 
 def quoted(name: str, separators: str = ",", *, always: bool = False) -> str:

@@ -51,11 +51,8 @@ def train_as_command(request: TrainRequest) -> str:
     if request.val is not None:
         words += ["--val", str(request.val)]
     plain = ClassTable.from_names(request.classes.names)
-    names = names_as_text(plain.names)
-    if names.startswith("{") or names.lower().endswith((".csv", ".json")):  # read as a table otherwise
-        names = names_as_text(plain.names, all_quoted=True)
     table = request.classes.model_dump_json(exclude_defaults=True)
-    words += ["--classes", names if request.classes == plain else table]
+    words += ["--classes", names_as_text(plain.names) if request.classes == plain else table]
     rest = changes(request.config, TrainingConfig())
     for name in _OPTIONS:
         if rest.get(name) is not None:
