@@ -107,6 +107,20 @@ def test_folders_that_may_be_no_classes_are_asked_about(tmp_path, names, what):
     assert load_dataset(tmp_path, class_names=parse_names(text)).class_names == error.value.names
 
 
+def test_a_folder_around_the_classes_is_asked_about(tmp_path):
+    tree(tmp_path, "dataset/tumour/a.png", "dataset/stroma/b.png")
+    with pytest.raises(UnsureClassesError, match=r"give one of these folders, for example .*dataset, or"):
+        load_dataset(tmp_path)
+    tree(tmp_path / "one", "tumour/slide_1/a.png", "tumour/slide_2/b.png")
+    assert load_dataset(tmp_path / "one").class_names == ("tumour",)
+
+
+def test_a_folder_beside_the_classes_names_the_classes(tmp_path):
+    tree(tmp_path, "tumour/a.png", "stroma/a.png", "labels/a.png")
+    with pytest.raises(DatasetError, match="if only stroma, tumour are classes: --classes stroma,tumour; if"):
+        load_dataset(tmp_path)
+
+
 def test_classes_with_equal_folders_inside_stay_classes(tmp_path):
     tree(tmp_path, *(f"{c}/{s}/a.png" for c in ("tumour", "stroma") for s in ("slide_1", "slide_2")))
     assert load_dataset(tmp_path).class_names == ("stroma", "tumour")

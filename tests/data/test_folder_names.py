@@ -30,7 +30,8 @@ def test_splits_in_any_numbering_and_spelling(word, before, after, case):
 @pytest.mark.parametrize(
     "name",
     ["1.training", "01_train", "Train-set", "trainSet", "fold1", "fold_2", "split0", "set A", "Fold-3", "cv2",
-     "hold-out", "Held_Out", "trainval", "train_images", "TRAIN2017", "3.testing", "subset 4", "unlabeled"],
+     "hold-out", "Held_Out", "trainval", "train_images", "TRAIN2017", "3.testing", "subset 4", "unlabeled",
+     "Trainingsdaten", "Testdaten", "entraînement", "Validación", "训练集", "训练"],
 )  # fmt: skip
 def test_names_of_splits(name):
     assert kind_of(name) == "split"
@@ -89,6 +90,10 @@ def test_any_name_has_a_kind_which_composition_does_not_change(name):
         (("case A", "case B"), "patients or slides"),
         (("B2012-34567", "B2013-00012"), "patients or slides"),
         (("9e0f3a44-1c2d-4b6e-8a8a-000000000000",), "patients or slides"),
+        (("S12-3456", "S13-99"), "patients or slides"),
+        (("10x", "20X", "mag 2.5x"), "magnifications"),
+        (("r1_c2", "x12,y7"), "places"),
+        (("cohort1", "Center B"), "centres"),
         (("tumour", "slide_12"), ""),
         (("A", "B", "C"), ""),
         (("0", "1", "2"), ""),
@@ -104,5 +109,6 @@ def test_dates_patients_and_slides(names, what):
 
 def test_names_that_differ_by_the_split():
     assert same_but_for_split(["bcss_train", "bcss_val", "other"]) == ("bcss_train", "bcss_val")
-    assert same_but_for_split(["tumour", "stroma"]) == ()
+    assert same_but_for_split(["tr", "va", "te"]) == ("tr", "va", "te")
+    assert same_but_for_split(["tumour", "stroma", "te"]) == ()
     assert same_but_for_split(["luad_train", "tumour"]) == ()

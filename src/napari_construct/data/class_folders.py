@@ -6,15 +6,16 @@ unless the classes were named. A system's folders and folders without images are
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_construct.data.folder_names import bearers, begins_with_digit, kind_of, same_but_for_split
+from napari_construct.data.folder_names import Kind, bearers, begins_with_digit, kind_of, same_but_for_split
 from napari_construct.data.listing import list_images
 from napari_construct.data.wording import named, readable
 from napari_construct.exceptions import DatasetError
@@ -137,7 +138,7 @@ def refuse_no_classes(root: Path, folders: Mapping[Path, Sequence[Path]]) -> Non
     """
     by_name = {class_name(folder): folder for folder in folders}
     kinds = {name: kind_of(name) for name in by_name}
-    explicit = f"if these are classes, name them: --classes {_typed(by_name)} (in Python: class_names)"
+    explicit = _explicit(kinds)
     splits = [name for name in by_name if kinds[name] == "split"] or same_but_for_split(list(by_name))
     if splits:
         first = min(splits, key=lambda name: ("train" not in name.lower(), name))
@@ -163,8 +164,8 @@ def refuse_no_classes(root: Path, folders: Mapping[Path, Sequence[Path]]) -> Non
     if inner:
         raise UnsureClassesError(
             f"{root}: expected one sub-folder per class, got {named(list(by_name))}, which all hold the "
-            f"same sub-folders ({named(inner)}): those are the classes, it seems; give one of "
-            f"these folders, for example {next(iter(folders))}, or a CSV table of all patches; {explicit}",
+            f"same sub-folders ({named(inner)}): those are the classes, it seems; give one of these folders, "
+            f"for example {next(iter(folders))}, or a CSV table of all patches; {explicit}",
             list(by_name),
         )
     what = bearers(list(by_name))
@@ -178,8 +179,16 @@ def refuse_no_classes(root: Path, folders: Mapping[Path, Sequence[Path]]) -> Non
         )
 
 
-def _typed(names: Mapping[str, Path]) -> str:
-    return "'" + names_as_text(names).replace("'", "'\\''") + "'" if len(names) <= 20 else "'a,b,...'"
+def _explicit(kinds: Mapping[str, Kind]) -> str:
+    """How to say which folders are classes."""
+    others = [name for name, kind in kinds.items() if kind == "other"]
+    only = f"if only {named(others)} are classes: --classes {_typed(others)}; " if others else ""
+    only = "" if len(others) == len(kinds) else only
+    return f"{only}if these are classes, name them: --classes {_typed(kinds)} (in Python: class_names)"
+
+
+def _typed(names: Collection[str]) -> str:
+    return shlex.quote(names_as_text(names)) if len(names) <= 20 else "a,b,..."
 
 
 def _by_name(root: Path, folders: Iterable[Path]) -> dict[str, Path]:
@@ -202,9 +211,11 @@ def _same_inside(folders: Mapping[Path, Sequence[Path]]) -> tuple[str, ...]:
         if any(len(part) == 1 for part in parts):
             return ()
         inside.append(frozenset(class_name(folder / part[0]) for part in parts))
-    if len(inside) < 2 or len(inside[0]) < 2 or len(set(inside)) > 1:
+    if not inside or len(inside[0]) < 2 or len(set(inside)) > 1:
         return ()
     names = tuple(sorted(inside[0]))
+    if len(inside) == 1:  # a folder around them
+        return () if bearers(names) else names
     said = bearers(names) or any(begins_with_digit(name) or kind_of(name) != "other" for name in names)
     return () if said else names
 

@@ -7,7 +7,8 @@ only numbers it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal, TypeAlias
 
 from napari_construct.data.wording import spellings
@@ -18,10 +19,21 @@ Kind: TypeAlias = Literal["split", "images", "masks", "system", "other"]
 _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
 
 _WHICH: Final[Mapping[Literal["train", "val", "test"], frozenset[str]]] = {
-    "train": spellings("train training trainset traindata trn"),
-    "val": spellings("val valid validation validate validating valset dev devset"),
-    "test": spellings("test testing tests testset testdata holdout heldout eval evaluation"),
+    "train": spellings(
+        "train training trainset traindata trn trainingsdaten entrenamiento entrainement apprentissage "
+        "addestramento treino 训练 训练集 訓練 学習"
+    ),
+    "val": spellings(
+        "val valid validation validate validating valset dev devset validierung validierungsdaten validacion "
+        "validazione validacao 验证 验证集 検証"
+    ),
+    "test": spellings(
+        "test testing tests testset testdata holdout heldout eval evaluation testdaten prueba pruebas teste "
+        "测试 测试集 テスト"
+    ),
 }
+_SHORT_SPLITS: Final = spellings("tr va vl te ts tst")
+"""Splits only beside each other."""
 _SPLITS: Final = frozenset().union(*_WHICH.values(), ("trainval", "unlabeled", "unlabelled"))
 _NUMBERED_SPLITS: Final = spellings("fold split set subset part partition cv kfold")
 _IMAGES: Final = spellings(
@@ -41,12 +53,19 @@ _BESIDE: Final = spellings(
 
 _SYSTEM: Final = spellings(
     "__macosx __pycache__ @eadir @recycle @recently-snapshot @tmp #recycle #snapshot $recycle.bin recycler "
-    "lost+found found.000 thumb thumbs thumbnail thumbnails"
+    "lost+found found.000 preview previews thumb thumbs thumbnail thumbnails"
 ) | {"system volume information"}
 _BEARERS: Final = spellings(
     "patient patients pat pt case cases slide slides wsi wsis subject subj sub specimen biopsy donor "
     "sample samples scan scans block tma core spot roi region pid sid id"
 )
+_CENTRES: Final = spellings(
+    "cohort cohorts center centre centers centres hospital site sites scanner lab institute institution "
+    "clinic"
+)
+_MAGNIFICATION: Final = re.compile(r"(mag(nification)?[ _-]*)?\d+([.,]\d+)?[ _-]?x$", re.IGNORECASE)
+_PLACE: Final = re.compile(r"[xr](ow)?[ _-]?\d+[ _,-]+[yc](ol)?[ _-]?\d+", re.IGNORECASE)
+_ACCESSION: Final = re.compile(r"[a-z]{0,3}\d{2,4}[-_]\d{2,}(?!\d)", re.IGNORECASE)
 _MANY_DIGITS: Final = 5
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-", re.IGNORECASE)
 _BARCODE: Final = re.compile(r"(TCGA|GTEX|CPTAC|HTAN|C3[LN]|HCMI)-", re.IGNORECASE)
@@ -84,7 +103,13 @@ def split_of(name: str) -> Literal["train", "val", "test"] | None:
 
 
 def same_but_for_split(names: Sequence[str]) -> tuple[str, ...]:
-    """Names that differ from another one by a split's word only, as ``bcss_train`` and ``bcss_val`` do."""
+    """Names that differ from another one by a split's word only, as ``bcss_train`` and ``bcss_val`` do.
+
+    Also ``tr``, ``va`` and ``te`` beside each other.
+    """
+    short = tuple(name for name in names if _without_numbers(name) in _SHORT_SPLITS)
+    if len({_without_numbers(name) for name in short}) > 1:
+        return short
     rests: dict[tuple[str, ...], list[str]] = {}
     for name in names:
         words = _words(normal(name))
@@ -95,13 +120,16 @@ def same_but_for_split(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def bearers(names: Sequence[str]) -> str:
-    """What all the names seem to be instead of classes: "dates", "patients or slides"; or nothing."""
+    """What all the names seem to be instead of classes: "dates", "patients or slides" ...; or nothing."""
     plain = [normal(name).strip() for name in names]
-    if plain and all(map(_DATE.match, plain)):
-        return "dates"
-    if plain and all(map(_is_bearer, plain)):
-        return "patients or slides"
-    return ""
+    kinds: dict[str, Callable[[str], object]] = {
+        "dates": _DATE.match,
+        "magnifications": _MAGNIFICATION.match,
+        "places": _PLACE.match,
+        "patients or slides": _is_bearer,
+        "centres": lambda name: _is_numbered(name, _CENTRES),
+    }
+    return next((what for what, fits in kinds.items() if plain and all(map(fits, plain))), "")
 
 
 def begins_with_digit(name: str) -> bool:
@@ -110,18 +138,29 @@ def begins_with_digit(name: str) -> bool:
 
 
 def _is_bearer(name: str) -> bool:
-    if _UUID.match(name) or _BARCODE.match(name) or _DATE.match(name):
+    if any(pattern.match(name) for pattern in (_UUID, _BARCODE, _DATE, _ACCESSION)):
         return True
-    words = _words(name)
-    numbers = [word for word in words if word.isdigit() or len(word) == 1]
-    if numbers and set(words) & _BEARERS and set(words) - set(numbers) <= _BEARERS:
+    if _is_numbered(name, _BEARERS):
         return True
     digits = sum(map(str.isdigit, name))
     return digits >= _MANY_DIGITS and 2 * digits >= sum(map(str.isalnum, name))
 
 
+def _is_numbered(name: str, of: frozenset[str]) -> bool:
+    """Whether a name is one of these words, or several, with a number or a letter."""
+    rest = {word for word in _words(name) if not (word.isdigit() or len(word) == 1)}
+    return bool(rest) and rest <= of and len(rest) < len(_words(name))
+
+
+def _without_numbers(name: str) -> str:
+    return " ".join(word for word in _words(normal(name)) if not word.isdigit())
+
+
 def _words(name: str) -> list[str]:
-    found = [word.casefold() for word in _WORDS.findall(name)]
+    # without accents, which would part a word of decomposed letters
+    letters = unicodedata.normalize("NFD", name)
+    plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    found = [word.casefold() for word in _WORDS.findall(plain)]
     joined = " ".join(found)
     for two, one in (("hold out", "holdout"), ("held out", "heldout"), ("ground truth", "groundtruth")):
         joined = joined.replace(two, one)
