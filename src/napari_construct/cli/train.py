@@ -241,7 +241,7 @@ def _check(dataset: ImageLevelDataset, bars: Bars, *, quiet: bool) -> None:
 
 def _say_classes(table: ClassTable, bars: Bars) -> None:
     """Say which number is which class, so that a wrong order is noticed early."""
-    bars.say("classes, in the order of the model outputs and, from the first class on, of mask values:")
+    bars.say("classes, in the order of the model outputs and mask values:")
     for number, name in enumerate(table.names):
         bars.say(f"  {number} -> {name}")
 

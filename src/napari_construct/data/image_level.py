@@ -118,11 +118,13 @@ def load_dataset(
     path : str or path
         A folder with one sub-folder of patches per class; a folder of patches with labels in their
         names (``...[1010].png``); or a CSV with the column ``path``, one 0/1 column per class and optionally
-        the patient or slide of every patch in the column ``group``.
+        the patient or slide of every patch in the column ``group``. Folders and columns that are no classes
+        (splits, images and masks, a system's, an index) are refused or left out with a notice.
     labels_in : {"auto", "folders", "names", "table"}
         Source of the labels; ``auto`` derives it from ``path``.
     class_names : sequence of str, optional
-        Names for labels in file names (default ``class_1`` ...); otherwise the classes to use, in order.
+        Names for labels in file names (default ``class_1`` ...); otherwise the classes to use, in order:
+        folders or columns that are named are classes, whatever they look like.
 
     Returns
     -------
@@ -133,6 +135,8 @@ def load_dataset(
     ------
     DatasetError
         If there are no patches, labels are missing or contradictory, or no class has a positive patch.
+    UnsureClassesError
+        If folders look like patients, slides, dates ...: name the classes to confirm them.
     """
     root = Path(path)
     chosen = detect_format(root) if labels_in == "auto" else labels_in
@@ -206,7 +210,7 @@ def _from_names(
     if len(names) != labels.shape[1]:
         raise DatasetError(
             f"{root}: expected {len(names)} labels in every name, one for each of {', '.join(names)}, got "
-            f"{labels.shape[1]} in {paths[0].name}; give as many class names as labels"
+            f"{labels.shape[1]} in {paths[0].name}; give as many class names as labels (--classes a,b,c)"
         )
     return paths, labels, names
 
