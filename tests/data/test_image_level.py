@@ -128,6 +128,13 @@ def test_labels_missing_in_names(patches):
         load_dataset(root)
 
 
+def test_a_table_beside_patches_is_named(patches):
+    root = patches("a.png", "b.png")
+    (root / "labels.csv").write_text("path,x\na.png,1\n")
+    with pytest.raises(DatasetError, match=r"or give the table that lies there: .*labels\.csv"):
+        load_dataset(root)
+
+
 def test_many_bad_names_are_cut_short(tmp_path):
     with pytest.raises(DatasetError, match=r"p0\.png, p1\.png, p2\.png, p3\.png, p4\.png and 15 more"):
         labels_from_names([tmp_path / f"p{i}.png" for i in range(20)])

@@ -48,6 +48,7 @@ def test_a_table_of_an_index_alone_says_so(table):
     ("text", "encoding"),
     [
         ("path;a;b\n0.png;1;0\n1.png;0;1\n", "utf-8"),
+        ("sep=;\r\npath;a;b\r\n0.png;1;0\r\n1.png;0;1\r\n", "utf-8-sig"),
         ("path\ta\tb\r\n0.png\t1\t0\r\n1.png\t0\t1\r\n", "utf-16"),
         ("Path,a,b\n0.png,1.0,0.0\n1.png,0.0,1.0\n,,\n", "utf-8-sig"),
         ("path;a;b\n0.png;1,0;0,0\n1.png;0,0;1,0\n", "utf-8"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
 from napari_construct.data.wording import spellings
@@ -75,6 +76,7 @@ _DATE: Final = re.compile(
 )
 
 
+@lru_cache(maxsize=4096)
 def kind_of(name: str) -> Kind:
     """What a folder's name says about its content."""
     plain = normal(name).strip()

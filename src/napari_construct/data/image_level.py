@@ -205,7 +205,13 @@ def _from_names(
         raise DatasetError(
             f"{root}: expected a folder of patches with labels in their names, found none there"
         )
-    labels = labels_from_names(paths)
+    try:
+        labels = labels_from_names(paths)
+    except DatasetError as error:
+        tables = sorted(path for path in root.iterdir() if path.suffix.lower() in TABLE_SUFFIXES)
+        if not tables:
+            raise
+        raise DatasetError(f"{error}; or give the table that lies there: {tables[0]}") from error
     names = wanted or tuple(f"class_{i + 1}" for i in range(labels.shape[1]))
     if len(names) != labels.shape[1]:
         raise DatasetError(

@@ -34,11 +34,14 @@ def read_rows(table: Path) -> tuple[list[str], list[Row]]:
         If the file is no table, or a line has another number of cells than the header.
     """
     text = _text(table)
-    first = text.split("\n", 1)[0]
-    separator = max(_SEPARATORS, key=first.count) if first else ","
+    first, _, rest = text.partition("\n")
+    if first[:4].casefold() == "sep=" and first[4:5]:  # a spreadsheet's hint
+        separator, skipped, text = first[4], 1, rest
+    else:
+        separator, skipped = max(_SEPARATORS, key=first.count), 0
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-        lines = [Row(reader.line_num, cells) for cells in reader if cells]
+        lines = [Row(reader.line_num + skipped, cells) for cells in reader if cells]
     except csv.Error as error:
         raise DatasetError(
             f"{table}: expected a comma-separated table in UTF-8, got {error}; save it as CSV in UTF-8"
