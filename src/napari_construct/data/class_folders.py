@@ -207,10 +207,10 @@ def _same_inside(folders: Mapping[Path, Sequence[Path]]) -> tuple[str, ...]:
     """Names of folders inside that all of several folders have, if they can be classes."""
     inside = []
     for folder, files in folders.items():
-        parts = [path.relative_to(folder).parts for path in files]
-        if any(len(part) == 1 for part in parts):
+        parents = {path.parent for path in files}
+        if folder in parents:
             return ()
-        inside.append(frozenset(class_name(folder / part[0]) for part in parts))
+        inside.append(frozenset(readable(parent.relative_to(folder).parts[0]) for parent in parents))
     if not inside or len(inside[0]) < 2 or len(set(inside)) > 1:
         return ()
     names = tuple(sorted(inside[0]))
@@ -237,7 +237,8 @@ def _inside(chosen: Mapping[Path, _Content]) -> tuple[str, ...]:
     notices, without = [], Counter[str]()
     for folder, content in chosen.items():
         without.update(content.others)
-        below = {path.relative_to(folder).parts[0] for path in content.patches if path.parent != folder}
+        parents = {path.parent for path in content.patches} - {folder}
+        below = {parent.relative_to(folder).parts[0] for parent in parents}
         splits = sorted(part for part in below if kind_of(part) == "split")
         if len(splits) > 1:
             notices.append(
@@ -251,16 +252,28 @@ def _inside(chosen: Mapping[Path, _Content]) -> tuple[str, ...]:
 
 def _content(folder: Path) -> _Content:
     patches, masks, others = [], [], Counter[str]()
+    odd: dict[Path, tuple[str, str]] = {}
     for path in list_images(folder, recursive=True):
-        parents = path.relative_to(folder).parts[:-1]
-        kinds = [kind_of(part) for part in parents]
-        if "system" in kinds:
-            others[parents[kinds.index("system")]] += 1
-        elif "masks" in kinds:
-            masks.append((path, parents[kinds.index("masks")]))
+        parent = path.parent
+        if parent not in odd:
+            odd[parent] = _odd_part(parent.relative_to(folder).parts)
+        kind, name = odd[parent]
+        if kind == "system":
+            others[name] += 1
+        elif kind == "masks":
+            masks.append((path, name))
         else:
             patches.append(path)
     if not patches:  # nothing beside them: the folder's name misleads
         return _Content(tuple(path for path, _ in masks), others)
     others.update(name for _, name in masks)
     return _Content(tuple(patches), others)
+
+
+def _odd_part(parts: Sequence[str]) -> tuple[str, str]:
+    """The first folder of a system in a path, else the first of masks: its kind and name."""
+    for kind in ("system", "masks"):
+        for name in parts:
+            if kind_of(name) == kind:
+                return kind, name
+    return "", ""
