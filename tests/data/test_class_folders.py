@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from napari_construct.data.class_folders import UnsureClassesError
 from napari_construct.data.image_level import detect_format, load_dataset
+from napari_construct.data.no_classes import UnsureClassesError
 from napari_construct.exceptions import DatasetError
 from napari_construct.reading.name_lists import parse_names
 
