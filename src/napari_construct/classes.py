@@ -22,8 +22,8 @@ from napari_construct.types import PathLike
 MAX_CLASSES: Final = 254
 """Labels are uint8, 0 is unlabelled and 255 is kept free for "ignored"."""
 
-MAX_NAME: Final = 255
-"""Characters of a name: those of a folder's."""
+MAX_NAME: Final = 300
+"""Characters of a name: those of a folder's (255), and the number of a prototype."""
 
 OKABE_ITO: Final = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999")
 """Colours for colour-blind readers (Okabe and Ito 2008), without black."""
