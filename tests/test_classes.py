@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ from napari_construct.classes import (
     palette_colour,
     rgb_of,
 )
+from napari_construct.exceptions import ConfigurationError
 
 
 @pytest.mark.parametrize("colour", [*OKABE_ITO, *BCSS_COLOURS, "#000000", "#0a0B0c"])
@@ -34,3 +37,29 @@ def test_a_palette_goes_around_when_it_runs_out() -> None:
     paper = table.coloured(PALETTES["Paper (BCSS)"])
     assert paper.names == names
     assert [tissue.colour for tissue in paper][:5] == [*BCSS_COLOURS, BCSS_COLOURS[0]]
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 255, "👩\u200d⚕️", "می\u200cخواهم", "a\u00a0b", "臓器", 'a, "b"; c: d']
+)
+def test_names_may_be_anything_that_can_be_shown(name):
+    table = ClassTable.from_names((name, "other"))
+    assert table.names[0] == unicodedata.normalize("NFC", name)
+    assert ClassTable.from_json(table.to_json()) == table
+
+
+@pytest.mark.parametrize("name", ["", " a", "a\n", "a\x00", "\u202ea", "x" * 301, "a\ud800"])
+def test_names_that_cannot_be_shown(name):
+    with pytest.raises(ConfigurationError):
+        ClassTable.from_names((name,))
+
+
+def test_composed_and_decomposed_names_are_one():
+    composed, decomposed = (unicodedata.normalize(form, "Drüse") for form in ("NFC", "NFD"))
+    table = ClassTable.from_names((decomposed, "stroma, loose"))
+    assert table.names[0] == composed
+    assert table.index(decomposed) == table.index(composed) == 0
+    with pytest.raises(ConfigurationError, match="more than once"):
+        ClassTable.from_names((composed, decomposed))
+    with pytest.raises(ConfigurationError, match='one of the classes Drüse, "stroma, loose", got'):
+        table.index("stroma")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -13,11 +14,16 @@ from typing import Annotated, Any, Final
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from napari_construct.exceptions import ConfigurationError
+from napari_construct.reading.name_lists import names_as_text
+from napari_construct.reading.names import normal
 from napari_construct.settings import Settings, problem
 from napari_construct.types import PathLike
 
 MAX_CLASSES: Final = 254
 """Labels are uint8, 0 is unlabelled and 255 is kept free for "ignored"."""
+
+MAX_NAME: Final = 300
+"""Characters of a name: those of a folder's (255), and the number of a prototype."""
 
 OKABE_ITO: Final = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999")
 """Colours for colour-blind readers (Okabe and Ito 2008), without black."""
@@ -29,6 +35,8 @@ PALETTES: Final[Mapping[str, Sequence[str]]] = MappingProxyType(
     {"Okabe-Ito": OKABE_ITO, "Paper (BCSS)": BCSS_COLOURS}
 )
 """By the names that users choose them by."""
+
+_JOINERS: Final = "\u200c\u200d"
 
 Colour = Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")]
 
@@ -50,6 +58,11 @@ def palette_colour(index: int, palette: Sequence[str] = OKABE_ITO) -> str:
     return palette[index % len(palette)]
 
 
+def _can_be_shown(character: str) -> bool:
+    """Letters, signs, spaces of all widths, and what joins emoji and letters of some scripts."""
+    return character.isprintable() or character in _JOINERS or unicodedata.category(character) == "Zs"
+
+
 class TissueClass(Settings):
     """One tissue class.
 
@@ -65,7 +78,7 @@ class TissueClass(Settings):
         Whether the class is displayed; whether scores leave it out.
     """
 
-    name: Annotated[str, Field(min_length=1, max_length=64)]
+    name: Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
     prompt: str = ""
     colour: Colour = OKABE_ITO[0]
     shown: bool = True
@@ -74,8 +87,9 @@ class TissueClass(Settings):
     @field_validator("name")
     @classmethod
     def _printable(cls, name: str) -> str:
-        if not name.isprintable() or name != name.strip():
-            raise ValueError(f"a class name must be printable and without outer spaces, got {name!r}")
+        name = normal(name)
+        if name != name.strip() or not all(map(_can_be_shown, name)):
+            raise ValueError(f"a class name must be printable and without outer spaces, got {name[:80]!r}")
         return name
 
     @property
@@ -120,11 +134,13 @@ class ClassTable(Settings):
 
     def index(self, name: str) -> int:
         """Position of a class by its name."""
-        if name not in self.names:
+        wanted = normal(name)
+        if wanted not in self.names:
+            known = names_as_text(self.names, separator=", ")
             raise ConfigurationError(
-                f"expected one of the classes {', '.join(self.names)}, got {name!r}; check the spelling"
+                f"expected one of the classes {known}, got {name[:80]!r}; check the spelling"
             )
-        return self.names.index(name)
+        return self.names.index(wanted)
 
     def __len__(self) -> int:
         return len(self.classes)

@@ -158,3 +158,36 @@ def test_ablation_names_missing_options(call: Call, camelyon: Path, options: lis
     done = call("evaluate", camelyon / "val", "--ablate", "crf", *options)
     assert done.exit_code == 2
     assert says in done.stderr
+
+
+@pytest.mark.parametrize("ignore", [(), ("--ignore", 2)])
+def test_an_own_mask_is_its_own_truth(
+    call: Call, camelyon: Path, model: Path, tmp_path: Path, ignore: tuple[Any, ...]
+) -> None:
+    options = ("-m", model, "--no-crf", "--mpp", 0.25)
+    (image,) = (camelyon / "val" / "img").glob("*.png")
+    done = call("segment", image, "-o", tmp_path / "own", *options)
+    assert done.exit_code == 0, done.output
+    (tmp_path / "mask").mkdir()
+    own = tmp_path / "own" / f"{image.stem}_mask.tif"
+    own.rename(tmp_path / "mask" / f"{image.stem}.tif")
+    done = call("evaluate", camelyon / "val" / "img", tmp_path / "mask", *options, *ignore, "--json", "-")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert found["record"]["masks"] == {"first_class": 1, "source": "record"}
+    assert [iou for iou in found["predicted"]["iou"].values() if iou is not None] in ([1.0], [1.0, 1.0])
+    assert "value 1 is the first class, 0 is unlabelled (as their own description says)" in done.stderr
+
+
+def test_the_first_class_can_be_stated(call: Call, camelyon: Path, model: Path) -> None:
+    options = ("-m", model, "--no-crf", "--mpp", 0.25, "--json", "-")
+    found = {}
+    for first in (0, 1):
+        done = call("evaluate", camelyon / "val", *options, "--ignore", 2, "--first-class", first)
+        assert done.exit_code == 0, done.output
+        found[first] = json.loads(done.stdout)
+        assert found[first]["record"]["masks"] == {"first_class": first, "source": "stated"}
+    assert found[0]["confusion"]["predicted"] != found[1]["confusion"]["predicted"]
+    wrong = call("evaluate", camelyon / "val", *options)
+    assert wrong.exit_code != 0
+    assert "set the first class to 1 (--first-class 1); to leave these out, ignore them" in wrong.stderr

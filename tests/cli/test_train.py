@@ -51,7 +51,7 @@ def test_train_prints_the_check_the_losses_and_the_checkpoint(
     assert "tumour: 3 positive" in result.stdout
     assert "128 x 128 pixels: 6" in result.stdout
     assert "  0 -> tumour\n  1 -> lymphoid\n" in result.stderr
-    assert "masks with other values are ignored" in result.stderr
+    assert "in the masks, value 0 is the first class (assumed); other values are ignored" in result.stderr
     assert "epoch 2/2:" in result.stderr
     assert "val_miou" in result.stdout
     assert result.stdout.splitlines()[-1] == f"checkpoint: {output}.construct"

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_construct.data.bcss import BCSS_CLASSES, labels_from_names, parse_labels
+from napari_construct.data.bcss import BCSS_CLASSES
 from napari_construct.data.image_level import ImageLevelDataset, load_dataset
+from napari_construct.data.label_names import labels_from_names, parse_labels
 from napari_construct.exceptions import ConfigurationError, DatasetError
 
 
@@ -94,7 +95,7 @@ def test_table(patches):
     [
         ("", "expected a column path, got an empty file"),
         ("file,a\nx.png,1\n", "expected a column path, got file, a"),
-        ("path;a\nx.png;1\n", "separate columns by commas"),
+        ("path|a\nx.png|1\n", "separate columns by commas, semicolons or tabs"),
         ("path\nx.png\n", "expected 1 to 254 class columns"),
         ("path,a\n", "at least one patch"),
         ("path,a\nx.png,2\n", r"line 2: expected 0 or 1 for a, got '2'"),
@@ -127,6 +128,13 @@ def test_labels_missing_in_names(patches):
         load_dataset(root)
 
 
+def test_a_table_beside_patches_is_named(patches):
+    root = patches("a.png", "b.png")
+    (root / "labels.csv").write_text("path,x\na.png,1\n")
+    with pytest.raises(DatasetError, match=r"or give the table that lies there: .*labels\.csv"):
+        load_dataset(root)
+
+
 def test_many_bad_names_are_cut_short(tmp_path):
     with pytest.raises(DatasetError, match=r"p0\.png, p1\.png, p2\.png, p3\.png, p4\.png and 15 more"):
         labels_from_names([tmp_path / f"p{i}.png" for i in range(20)])
@@ -147,7 +155,8 @@ def test_class_without_positives_is_a_notice(patches):
     )
     root = patches("folders/full/x.png", "folders/other/y.png")
     (root / "folders" / "hollow").mkdir()
-    assert any("hollow has no positive" in n for n in load_dataset(root / "folders").notices)
+    asked = load_dataset(root / "folders", class_names=("full", "other", "hollow"))
+    assert any("hollow has no positive" in n for n in asked.notices)
 
 
 def test_nothing_there(tmp_path, camelyon):
@@ -159,7 +168,8 @@ def test_nothing_there(tmp_path, camelyon):
     with pytest.raises(DatasetError, match="got another file"):
         load_dataset(tmp_path / "notes.txt")
     with pytest.raises(
-        DatasetError, match=r"got train, val; give the folder of one split, for example .*train"
+        DatasetError,
+        match=r"got train, val, which are splits; give the folder of one split, for example .*train",
     ):
         load_dataset(camelyon)
 

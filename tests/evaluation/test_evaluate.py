@@ -10,11 +10,14 @@ import pytest
 from PIL import Image
 
 from napari_construct.classes import ClassTable
+from napari_construct.data.images import read_image
 from napari_construct.data.masks import pair_by_stem
 from napari_construct.evaluation.evaluate import evaluate, evaluate_steps
 from napari_construct.evaluation.scores.models import ScoredModels
 from napari_construct.events import Event, Notice, run
 from napari_construct.exceptions import ConfigurationError, DatasetError
+from napari_construct.export.tiff import write_mask
+from napari_construct.inference.segment import segment_steps
 from napari_construct.inference.settings import SegmentSettings
 
 PLAIN = SegmentSettings(crf=None)
@@ -144,7 +147,8 @@ def test_broken_files_are_named_and_not_scored(data: Path, colours_model: Model,
     messages = [message for _, message in report.failures]
     assert "aaa.png" in messages[0]
     assert "mask of 96 x 96 pixels like small.png, got 50 x 96" in messages[1]
-    assert "got 7; to leave these out, ignore them (--ignore 7)" in messages[2]
+    assert "got 7; if 1 is, and 0 is unlabelled, set the first class to 1 (--first-class 1)" in messages[2]
+    assert "to leave these out, ignore them (--ignore 7)" in messages[2]
     assert [e.done for e in events if e.stage == "images" and type(e) is Event] == list(range(11))
     assert len([e for e in events if type(e) is Notice]) == 3, "named once, not once per model"
 
@@ -209,3 +213,63 @@ def test_json_keeps_the_keys_that_programs_read(data: Path, colours_model: Model
     assert found["record"]["model"]["name"] == "colours"
     assert [image["image"] for image in found["images"]] == ["right.png", "wrong.png"]
     assert SegmentSettings.model_validate(found["record"]["settings"]) == PLAIN
+
+
+def shifted(data: Path, by: int, zeros: bool = False) -> Path:
+    """The masks with other values; ``zeros`` puts a row of unlabelled pixels in."""
+    masks = data / f"mask{by}{zeros}"
+    masks.mkdir()
+    for path in (data / "mask").iterdir():
+        with Image.open(path) as picture:
+            values = np.asarray(picture) + by
+        if zeros:
+            values[0] = 0
+        Image.fromarray(values.astype(np.uint8)).save(masks / path.name)
+    return masks
+
+
+@pytest.mark.parametrize("first_class", ["auto", 1])
+def test_masks_whose_first_class_is_1(data: Path, colours_model: Model, first_class: Any) -> None:
+    plain = evaluate(data / "img", data / "mask", colours_model(), PLAIN)
+    report = evaluate(data / "img", shifted(data, 1), colours_model(), PLAIN, first_class=first_class)
+    for column in ("predicted", "oracle"):
+        assert (report.confusion(column) == plain.confusion(column)).all()
+    source = "stated" if first_class == 1 else "values"
+    assert report.record["masks"] == {"first_class": 1, "source": source}
+    assert "value 1 is the first class, 0 unlabelled" in report.to_markdown()
+    assert plain.record["masks"] == {"first_class": 0, "source": "assumed"}
+    assert report.notices == ()
+
+
+def test_zeros_make_the_reading_a_question(data: Path, colours_model: Model) -> None:
+    masks = shifted(data, 1, zeros=True)
+    asked = evaluate(data / "img", masks, colours_model(), PLAIN)
+    ((name, error),) = asked.failures
+    assert name.endswith("right.png")
+    assert "got 3; if 1 is, and 0 is unlabelled, set the first class to 1 (--first-class 1)" in error
+    assert "the masks seem to be read wrongly" in asked.notices[0]
+    report = evaluate(data / "img", masks, colours_model(), PLAIN, first_class=1)
+    assert report.confusion("predicted").sum() == 2 * 95 * 96
+    # following the other advice alone leads to scores near zero, which is said
+    events: list[Event] = []
+    steps = evaluate_steps(pair_by_stem(data / "img", masks), colours_model(), PLAIN, ignore=(3,))
+    wrong = run(steps, events.append)
+    assert wrong.predicted["miou"] < 0.2
+    (said,) = wrong.notices
+    assert "the masks seem to be read wrongly: with 0 as the first class" in said
+    assert "(--first-class 1)" in said
+    assert said in [event.message for event in events if isinstance(event, Notice)]
+
+
+@pytest.mark.parametrize("ignore", [(), (2,)])
+def test_our_own_masks_score_full_marks_against_themselves(
+    data: Path, colours_model: Model, ignore: tuple[int, ...]
+) -> None:
+    model, own = colours_model(), data / "own"
+    own.mkdir()
+    for path in (data / "img").iterdir():
+        result = run(segment_steps(read_image(path).pixels, model, PLAIN))
+        write_mask(own / f"{path.stem}.tif", result.labels, model.classes)
+    report = evaluate(data / "img", own, model, PLAIN, ignore=ignore)
+    assert report.predicted["miou"] == 1
+    assert report.record["masks"] == {"first_class": 1, "source": "record"}

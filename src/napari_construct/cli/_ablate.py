@@ -11,8 +11,10 @@ from napari_construct.cli._output import STDOUT, check_folder, check_json, write
 from napari_construct.cli._text import check_text, print_table, write_text
 from napari_construct.events.progress import progress_bars
 from napari_construct.exceptions import ConfigurationError
+from napari_construct.reading.name_lists import parse_names
 
 if TYPE_CHECKING:
+    from napari_construct.data.mask_values import FirstClass
     from napari_construct.data.masks import Pairs
     from napari_construct.inference.settings import SegmentSettings
     from napari_construct.training.config.config import TrainingConfig
@@ -24,11 +26,12 @@ def run_ablation(
     settings: SegmentSettings,
     ignore: list[int],
     *,
+    first_class: FirstClass,
     folder: Path | None,
     output: Path | None,
     config: Path | None,
     teacher: str | None,
-    classes: str | None,
+    classes: list[str] | None,
     seeds: int,
     device: str,
     json_file: str | None,
@@ -46,18 +49,19 @@ def run_ablation(
     read = (*(path for pair in pairs for path in pair), config)
     check_json(json_file, *read)
     check_text(markdown_file, "--markdown", *read)
-    wanted = [name.strip() for name in classes.split(",") if name.strip()] if classes else None
+    wanted = parse_names(classes) if classes else None
     dataset = load_dataset(folder, class_names=wanted)
     steps = ablate_steps(
         dataset,
         pairs,
-        [name.strip() for name in names.split(",") if name.strip()],
+        list(parse_names(names)),
         output,
         config=_recipe(config, teacher),
         settings=settings,
         classes=ClassTable.from_names(dataset.class_names),
         seeds=seeds,
         ignore=ignore,
+        first_class=first_class,
         device=device,
     )
     with progress_bars() as bars:

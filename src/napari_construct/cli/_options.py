@@ -8,6 +8,7 @@ repeat them, because importing the settings would make ``--help`` slow.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -15,9 +16,12 @@ import typer
 
 from napari_construct.data.resolution import number
 from napari_construct.encoders.networks.attentions import DenseAttention
+from napari_construct.reading.name_lists import parse_names
 
 if TYPE_CHECKING:
     from napari_construct.batch.settings import BatchSettings
+    from napari_construct.classes import ClassTable
+    from napari_construct.data.mask_values import FirstClass as FirstClassValue
     from napari_construct.inference.settings import SegmentSettings
 
 HERE: Final = Path()
@@ -41,9 +45,11 @@ Region = Annotated[
     ),
 ]
 Classes = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
-        "--classes", help="Classes present in the image, a,b,c. Default: the model predicts class presence."
+        "--classes",
+        help="Classes present in the image, a,b,c; may be repeated. Quote a name that holds a comma: "
+        "'\"stroma, loose\",tumour'. Default: the model predicts class presence.",
     ),
 ]
 Views = Annotated[
@@ -117,7 +123,7 @@ ZeroShot = Annotated[
         "--zero-shot",
         metavar="ENCODER",
         help="Segment without a trained model. This encoder compares the image with the descriptions in "
-        "--classes 'tumour: malignant glands; stroma: fibrous tissue'.",
+        "--classes 'tumour: malignant glands; stroma: fibrous tissue'. Quote a name that holds one of , ; :",
     ),
 ]
 Attention = Annotated[
@@ -148,8 +154,15 @@ Examples = Annotated[
     Path | None,
     typer.Option(
         "--examples",
-        help="With --zero-shot: folder with img/ and mask/ of marked regions (0 is the first class), used "
-        "instead of descriptions.",
+        help="With --zero-shot: folder with img/ and mask/ of marked regions, used instead of descriptions.",
+    ),
+]
+FirstClass = Annotated[
+    Literal["auto", "0", "1"] | None,
+    typer.Option(
+        "--first-class",
+        help="Value of the first class in masks. 0: as in published datasets. 1: 0 is unlabelled, as in "
+        "masks of napari-construct. Default auto: by the masks' own description, palette and values, else 0.",
     ),
 ]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps; default auto.")]
@@ -175,6 +188,16 @@ def given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
+def first_class_of(typed: str | None) -> FirstClassValue:
+    """``--first-class`` as a setting."""
+    return "auto" if typed in (None, "auto") else 1 if typed == "1" else 0
+
+
+def given_first_class(typed: str | None) -> dict[str, Any]:
+    """``--first-class``, if it was typed."""
+    return {} if typed is None else {"first_class": first_class_of(typed)}
+
+
 def given_crf(crf: bool | None) -> dict[str, Any]:
     """``--crf`` switches the CRF on and keeps its other parameters; ``--no-crf`` switches it off."""
     if crf is None:
@@ -187,11 +210,28 @@ def given_teacher(teacher: str | None) -> dict[str, Any]:
     return {} if teacher is None else {"teacher": None if teacher == "none" else teacher}
 
 
-def given_names(classes: str | None) -> dict[str, Any]:
-    """``--classes a,b,c``."""
-    if classes is None:
-        return {}
-    return {"classes": tuple(name.strip() for name in classes.split(",") if name.strip())}
+def given_names(classes: list[str] | None) -> dict[str, Any]:
+    """``--classes a,b,c``, before the classes of the model are known."""
+    return {} if classes is None else {"classes": parse_names(classes)}
+
+
+def with_classes(
+    settings: SegmentSettings, classes: list[str] | None, known: Sequence[str]
+) -> SegmentSettings:
+    """Settings with ``--classes``; a whole value that is a class of the model is that class."""
+    return settings if classes is None else settings.changed(classes=parse_names(classes, known))
+
+
+def class_table(classes: Sequence[str]) -> ClassTable:
+    """``--classes`` of a training: names, or a class table as a file or as JSON."""
+    from napari_construct.classes import ClassTable
+
+    first = classes[0]
+    if first.lstrip().startswith("{"):
+        return ClassTable.from_json(first)
+    if first.lower().endswith((".csv", ".json")):
+        return ClassTable.load(first)
+    return ClassTable.from_names(parse_names(classes))
 
 
 def segment_settings(
@@ -199,7 +239,7 @@ def segment_settings(
     device: str | None = None,
     *,
     base: SegmentSettings | None = None,
-    classes: str | None = None,
+    classes: list[str] | None = None,
     crf: bool | None = None,
     **typed: Any,
 ) -> tuple[SegmentSettings, str]:
@@ -246,7 +286,7 @@ def batch_settings(model: str, segment: SegmentSettings, outputs: str | None, de
     settings = BatchSettings(model=model, segment=segment, device=device)
     if outputs is None:
         return settings
-    kinds = [kind.strip() for kind in outputs.split(",") if kind.strip()]
+    kinds = list(parse_names(outputs))
     unknown = [kind for kind in kinds if kind not in OUTPUTS]
     if unknown or not kinds:
         raise ConfigurationError(

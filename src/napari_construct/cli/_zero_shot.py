@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from napari_construct.cli._options import given
 
 if TYPE_CHECKING:
+    from napari_construct.data.mask_values import FirstClass
     from napari_construct.inference.activation.predictor import Predictor
     from napari_construct.inference.zero_shot.settings import ZeroShotSettings
 
 
 def zero_shot_settings(
     encoder: str,
-    classes: str | None,
+    classes: Sequence[str] | None,
     attention: str | None,
     templates: Sequence[str] | None,
     prompt_ensemble: str | None,
@@ -30,7 +31,7 @@ def zero_shot_settings(
     from napari_construct.exceptions import ConfigurationError
     from napari_construct.inference.zero_shot.settings import ZeroShotSettings
 
-    if classes is None:
+    if not classes:
         raise ConfigurationError(
             "expected classes for --zero-shot, got none; add --classes 'tumour: malignant glands; stroma: "
             "fibrous tissue'"
@@ -40,13 +41,14 @@ def zero_shot_settings(
         prompt_ensemble=prompt_ensemble,
         templates=tuple(templates) if templates else None,
     )
-    return ZeroShotSettings.checked(encoder=encoder, classes=classes, **typed)
+    return ZeroShotSettings.checked(encoder=encoder, classes="; ".join(classes), **typed)
 
 
 def zero_shot_predictor(
     chosen: ZeroShotSettings,
     examples: Path | None,
     *,
+    first_class: FirstClass,
     mpp: float | None,
     device: str,
     encoder_weights: Path | None,
@@ -57,11 +59,13 @@ def zero_shot_predictor(
     if examples is None:
         return load_model(chosen, device=device, encoder_weights=encoder_weights)
     from napari_construct.data.images import read_image
-    from napari_construct.data.masks import pair_by_stem, read_mask
+    from napari_construct.data.mask_values import mask_reading
+    from napari_construct.data.masks import find_pairs, read_mask
     from napari_construct.inference.zero_shot.predictor import load_zero_shot
 
-    pairs = pair_by_stem(examples / "img", examples / "mask")
-    read = [(read_image(image), read_mask(mask)) for image, mask in pairs.pairs]
+    pairs = find_pairs(examples, inside=("",))
+    reading = mask_reading([mask for _, mask in pairs], chosen.classes, first_class=first_class)
+    read = [(read_image(image), reading.truth(mask, read_mask(mask))) for image, mask in pairs.pairs]
     return load_zero_shot(
         chosen.encoder,
         chosen.classes,

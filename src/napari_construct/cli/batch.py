@@ -73,6 +73,7 @@ def batch(
     check_json(json_file, *inputs, model, encoder_weights)
     found = look_for_sources(inputs, recursive=recursive, output=output)
     predictor = load_model(model, device=device, encoder_weights=encoder_weights, any_encoder=any_encoder)
+    wanted = wanted.changed(segment=options.with_classes(chosen, classes, predictor.classes.names))
     with progress_bars() as bars:
         steps = run_batch_steps(
             found.sources, predictor, wanted, output, restart=restart, overwrite=overwrite

@@ -30,6 +30,7 @@ def calibrate(
         options.mpp_option("Micrometres per pixel of the data."),
     ] = None,
     offsets: Annotated[bool, typer.Option("--offsets", help="Also fit the class balance.")] = False,
+    first_class: options.FirstClass = None,
     encoder_weights: options.EncoderWeights = None,
     any_encoder: options.AnyEncoder = False,
     overwrite: options.OverwriteModel = False,
@@ -39,7 +40,7 @@ def calibrate(
     """Fit the temperature and the presence thresholds of a model to validation data. Nothing is trained.
 
     Pixel confidence and the best presence thresholds differ between laboratories and scanners. A few dozen
-    labelled patches of your own, or some images with masks (value 0 is the first class), are enough.
+    labelled patches of your own, or some images with masks, are enough.
     """
     from napari_construct.models.checkpoints.checkpoint import load_checkpoint
     from napari_construct.models.checkpoints.encoder_of_checkpoint import encoder_of_checkpoint
@@ -62,6 +63,7 @@ def calibrate(
             encoder=encoder,
             device=device or "auto",
             any_encoder=any_encoder,
+            first_class=options.first_class_of(first_class),
         )
         made = bars.follow(steps)
     write_model(target, made)
@@ -85,5 +87,6 @@ def calibrate(
 
 def _data(path: Path, classes: tuple[str, ...]) -> ImageLevelDataset | Path:
     from napari_construct.data.image_level import load_dataset
+    from napari_construct.data.masks import holds_masks
 
-    return path if (path / "img").is_dir() else load_dataset(path, class_names=classes)
+    return path if holds_masks(path) else load_dataset(path, class_names=classes)

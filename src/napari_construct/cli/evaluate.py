@@ -26,7 +26,7 @@ def evaluate(
     ],
     masks: Annotated[
         Path | None,
-        typer.Argument(help="Folder of masks with matching file names; value 0 is the first class."),
+        typer.Argument(help="Folder of masks with matching file names."),
     ] = None,
     model: Annotated[
         list[str] | None,
@@ -41,6 +41,7 @@ def evaluate(
         list[int] | None,
         typer.Option("--ignore", min=0, max=255, help="Mask value to exclude from scores; may be repeated."),
     ] = None,
+    first_class: options.FirstClass = None,
     preset: Annotated[
         Literal["bcss"] | None,
         typer.Option(
@@ -93,8 +94,12 @@ def evaluate(
         str | None, typer.Option("--teacher", help="With --ablate: distillation teacher.")
     ] = None,
     classes: Annotated[
-        str | None,
-        typer.Option("--classes", help="With --ablate: class names in the order of the mask values, a,b,c."),
+        list[str] | None,
+        typer.Option(
+            "--classes",
+            help="With --ablate: class names in the order of the mask values, a,b,c; may be repeated. Quote "
+            "a name that holds a comma.",
+        ),
     ] = None,
 ) -> None:
     """Score models on a folder of images and a folder of masks.
@@ -109,7 +114,7 @@ def evaluate(
     from napari_construct.evaluation.evaluate import evaluate_steps
     from napari_construct.evaluation.scores.models import ScoredModels
 
-    ignored, base = list(ignore or ()), None
+    ignored, base, first = list(ignore or ()), None, options.first_class_of(first_class)
     if preset == "bcss":
         from napari_construct.evaluation.report.paper_tables import MPP, WHITE, check_bcss_classes
         from napari_construct.inference.settings import SegmentSettings
@@ -138,6 +143,7 @@ def evaluate(
             pairs,
             settings,
             ignored,
+            first_class=first,
             folder=train,
             output=output,
             config=config,
@@ -160,7 +166,7 @@ def evaluate(
     with progress_bars() as bars:
         for notice in pairs.notices:
             bars.say(f"note: {notice}")
-        report = bars.follow(evaluate_steps(pairs, models, settings, ignore=ignored))
+        report = bars.follow(evaluate_steps(pairs, models, settings, ignore=ignored, first_class=first))
     extra = _preset_tables(report) if preset == "bcss" else ()
     _write(report, extra, json_file, markdown_file, html_file)
     if report.failures:

@@ -52,6 +52,7 @@ def second_stage(
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Random seed. Equal seeds give equal runs on a CPU.")
     ] = None,
+    first_class: options.FirstClass = None,
     encoder_weights: options.EncoderWeights = None,
     any_encoder: options.AnyEncoder = False,
     overwrite: options.OverwriteModel = False,
@@ -64,6 +65,7 @@ def second_stage(
     CRF. It is made for use with --no-crf.
     """
     from napari_construct.cli._merged import merged
+    from napari_construct.data.masks import holds_masks
     from napari_construct.models.checkpoints.checkpoint import load_checkpoint
     from napari_construct.models.checkpoints.encoder_of_checkpoint import encoder_of_checkpoint
     from napari_construct.models.checkpoints.locations import resolve_model
@@ -78,6 +80,7 @@ def second_stage(
         patch_mpp=mpp,
         seed=seed,
     )
+    typed |= options.given_first_class(first_class)
     config = merged(SecondStageConfig(), typed | options.given_crf(crf))
     path = resolve_model(model)
     target = check_model(output, path, encoder_weights, overwrite=overwrite)
@@ -89,7 +92,7 @@ def second_stage(
     names = first.classes.names
     dataset, validation = _labelled(folder, names), None
     if val is not None:
-        validation = val if (val / "img").is_dir() else _labelled(val, names)
+        validation = val if holds_masks(val) else _labelled(val, names)
     with progress_bars() as bars:
         made = bars.follow(
             train_second_stage_steps(

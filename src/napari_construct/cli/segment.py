@@ -45,6 +45,7 @@ def segment(
     template: options.Template = None,
     prompt_ensemble: options.PromptEnsemble = None,
     examples: options.Examples = None,
+    first_class: options.FirstClass = None,
     json_file: options.JsonFile = None,
 ) -> None:
     """Segment image files.
@@ -80,10 +81,16 @@ def segment(
     if zero_shot:
         chosen = zero_shot_settings(zero_shot, classes, attention, template, prompt_ensemble)
         predictor = zero_shot_predictor(
-            chosen, examples, mpp=settings.mpp, device=device, encoder_weights=encoder_weights
+            chosen,
+            examples,
+            first_class=options.first_class_of(first_class),
+            mpp=settings.mpp,
+            device=device,
+            encoder_weights=encoder_weights,
         )
     else:
         predictor = load_model(model, device=device, encoder_weights=encoder_weights, any_encoder=any_encoder)
+    settings = options.with_classes(settings, None if zero_shot else classes, predictor.classes.names)
     named_classes(settings.classes, predictor.classes)
     done: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []

@@ -65,13 +65,15 @@ def train(
         options.mpp_option("Micrometres per pixel of the patches."),
     ] = None,
     classes: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--classes",
-            help="Class names in the order of the mask values, a,b,c; or a class table (CSV file, JSON file, "
-            "or JSON).",
+            help="Class names in the order of the mask values, a,b,c; may be repeated. Quote a name that "
+            "holds a comma: '\"stroma, loose\",tumour'. Or a class table (CSV file, JSON file, or JSON). "
+            "Folders and columns that are named are classes, whatever they look like.",
         ),
     ] = None,
+    first_class: options.FirstClass = None,
     config: Annotated[
         Path | None,
         typer.Option("--config", help="Settings file, YAML or JSON. Typed options override it."),
@@ -123,8 +125,8 @@ def train(
 ) -> None:
     """Train a model from patches with image-level labels (no masks needed).
 
-    The command checks the dataset first. Validation masks (value 0 is the first class) are used for scores
-    and calibration, not for training. Ctrl-C stops after the current step and stores the state. Run the same
+    The command checks the dataset first. Validation masks are used for scores and calibration, not for
+    training. Ctrl-C stops after the current step and stores the state. Run the same
     command with --resume to continue. Several GPUs: accelerate launch -m napari_construct train ...
     """
     from napari_construct.training.loop.train import train_steps
@@ -144,6 +146,7 @@ def train(
         feature_cache=feature_cache,
         precision=precision,
     )
+    typed |= options.given_first_class(first_class)
     network = options.given(encoder=encoder) | options.given_teacher(teacher)
     settings = _settings(config, typed | {"model": network}, settings_json)
     target = _target(output, resume=resume, overwrite=overwrite)
@@ -155,7 +158,7 @@ def train(
         if main:
             if not resume:
                 _check(dataset, bars, quiet=json_file == STDOUT)
-            _say_classes(table, bars, masks=isinstance(validation, Path))
+            _say_classes(table, bars)
         steps = train_steps(
             dataset,
             settings,
@@ -193,27 +196,23 @@ def _target(output: Path, *, resume: bool, overwrite: bool) -> Path:
     return check_model(target, overwrite=True)
 
 
-def _dataset(folder: Path, classes: str | None) -> tuple[ClassTable, ImageLevelDataset]:
+def _dataset(folder: Path, classes: list[str] | None) -> tuple[ClassTable, ImageLevelDataset]:
     """Class table and patches; the model uses the class order of the table."""
     from napari_construct.classes import ClassTable
     from napari_construct.data.image_level import load_dataset
 
-    if classes is None:
+    if not classes:
         dataset = load_dataset(folder)
         return ClassTable.from_names(dataset.class_names), dataset
-    if classes.lstrip().startswith("{"):
-        table = ClassTable.from_json(classes)
-    elif Path(classes).suffix.lower() in {".csv", ".json"}:
-        table = ClassTable.load(classes)
-    else:
-        table = ClassTable.from_names([name.strip() for name in classes.split(",") if name.strip()])
+    table = options.class_table(classes)
     return table, load_dataset(folder, class_names=table.names)
 
 
 def _validation(val: Path | None, dataset: ImageLevelDataset) -> ImageLevelDataset | Path | None:
     from napari_construct.data.image_level import load_dataset
+    from napari_construct.data.masks import holds_masks
 
-    if val is None or (val / "img").is_dir():
+    if val is None or holds_masks(val):
         return val
     return load_dataset(val, class_names=dataset.class_names)
 
@@ -226,7 +225,7 @@ def _check(dataset: ImageLevelDataset, bars: Bars, *, quiet: bool) -> None:
     DatasetError
         If a file cannot be read.
     """
-    from napari_construct.data.image_level import check_steps
+    from napari_construct.data.dataset_check import check_steps
     from napari_construct.exceptions import DatasetError
 
     report = bars.follow(check_steps(dataset))
@@ -242,13 +241,11 @@ def _check(dataset: ImageLevelDataset, bars: Bars, *, quiet: bool) -> None:
         )
 
 
-def _say_classes(table: ClassTable, bars: Bars, *, masks: bool) -> None:
+def _say_classes(table: ClassTable, bars: Bars) -> None:
     """Say which number is which class, so that a wrong order is noticed early."""
     bars.say("classes, in the order of the model outputs and mask values:")
     for number, name in enumerate(table.names):
         bars.say(f"  {number} -> {name}")
-    if masks:
-        bars.say("pixels of the validation masks with other values are ignored")
 
 
 def _with_losses(steps: Steps[Checkpoint], bars: Bars) -> Steps[Checkpoint]:

@@ -1,37 +1,80 @@
-"""Image-level labels in a CSV: the column ``path``, one 0/1 column per class, and perhaps ``group``."""
+"""Image-level labels in a CSV: the column ``path``, one column per class, and perhaps ``group``."""
 
 from __future__ import annotations
 
-import csv
+import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_construct.classes import MAX_CLASSES
-from napari_construct.data.bcss import named
+from napari_construct.data.table_rows import Row, read_rows
+from napari_construct.data.wording import named, spellings
 from napari_construct.exceptions import DatasetError
+from napari_construct.reading.names import normal
 
 GROUP: Final = "group"
 """Column of the patient or slide, unless a class is called so."""
 
-Table: TypeAlias = tuple[
-    tuple[Path, ...], NDArray[np.uint8], tuple[str, ...], tuple[str, ...], tuple[str, ...]
-]
-"""Paths, labels (n, k) uint8, class names, the paths as written in the table, and groups (or none)."""
+TABLE_SUFFIXES: Final = frozenset({".csv", ".tsv"})
+
+_PATH: Final = "path"
+_NO_CLASSES: Final = spellings(
+    "index idx i id uid no nr number name file filename x y z x0 y0 x1 y1 xmin ymin xmax ymax x_min "
+    "y_min x_max y_max row col column rows cols columns fold folds split splits set subset is_train "
+    "train is_val val is_test test is_valid valid partition patient patient_id slide slide_id case "
+    "case_id tile_id patch_id image_id width height w h level mpp barcode magnification mag center "
+    "centre hospital site batch seed weight area count pixels label_id"
+)
+"""Columns that number, place or divide patches; read as classes only when they are asked for by name."""
+_UNNAMED: Final = re.compile(r"(unnamed: ?\d+(_level_\d+)?|level_\d+|column_?\d+)?$")
+_YES: Final = frozenset({"1", "1.0", "1,0", "true", "t", "yes", "y", "x"})
+_NO: Final = frozenset({"0", "0.0", "0,0", "false", "f", "no", "n", "-"})
 
 
-def read_table(table: Path, class_names: tuple[str, ...] | None = None) -> Table:
+class LabelTable(NamedTuple):
+    """What a table says.
+
+    Attributes
+    ----------
+    paths : tuple of Path
+        Files, sorted as the other forms are: the order of lines changes nothing.
+    labels : ndarray
+        (n, k) uint8.
+    class_names : tuple of str
+        The columns.
+    names : tuple of str
+        Paths as written, with ``/``.
+    groups : tuple of str
+        Patient or slide of each, or none.
+    notices : tuple of str
+        Which columns are classes, and which are not.
+    """
+
+    paths: tuple[Path, ...]
+    labels: NDArray[np.uint8]
+    class_names: tuple[str, ...]
+    names: tuple[str, ...]
+    groups: tuple[str, ...]
+    notices: tuple[str, ...]
+
+
+def read_table(table: Path, class_names: tuple[str, ...] | None = None) -> LabelTable:
     """Read a table of labels.
 
     Parameters
     ----------
     table : Path
-        UTF-8, comma-separated, with a header. Relative paths start at the table's folder.
+        UTF-8, or UTF-16 with its mark; columns separated by commas, semicolons or tabs; with a header.
+        Relative paths start at the table's folder. Labels are 0 and 1, no and yes, false and true; or "x"
+        and nothing.
     class_names : tuple of str, optional
-        The columns to use; all columns but ``path`` and ``group`` by default.
+        The columns to use; all columns by default but ``path``, ``group`` and those named like an index, a
+        coordinate, a split, a patient or a slide.
 
     Raises
     ------
@@ -39,86 +82,166 @@ def read_table(table: Path, class_names: tuple[str, ...] | None = None) -> Table
         If a column is missing, a label is neither 0 nor 1, or a file is missing or listed twice; the
         line or the files are named.
     """
-    header, rows = _rows(table)
-    columns = class_names or tuple(name for name in header if name not in ("path", GROUP))
-    absent = [name for name in columns if name not in header]
-    if absent:
+    header, rows = read_rows(table)
+    path_column = _path_column(table, header, rows)
+    columns = _class_columns(table, header, path_column, class_names)
+    crossed = {c for c in columns if _is_crossed(rows, header.index(c))}
+    labels = np.array(
+        [[_label(row.cells[header.index(c)], table, row.line, c, crossed) for c in columns] for row in rows],
+        dtype=np.uint8,
+    ).reshape(len(rows), len(columns))
+    written = tuple(row.cells[path_column] for row in rows)
+    paths = _files(table, written)
+    names = tuple(normal(PureWindowsPath(name.strip()).as_posix()) for name in written)
+    order = sorted(range(len(names)), key=lambda i: names[i])
+    groups: tuple[str, ...] = ()
+    if GROUP in header and GROUP not in columns:
+        groups = tuple(rows[i].cells[header.index(GROUP)].strip() for i in order)
+    return LabelTable(
+        tuple(paths[i] for i in order),
+        labels[order],
+        class_names or columns,
+        tuple(names[i] for i in order),
+        groups,
+        () if class_names else _notices(header, columns, crossed),
+    )
+
+
+def _path_column(table: Path, header: Sequence[str], rows: Sequence[Row]) -> int:
+    column = next((i for i, name in enumerate(header) if name.casefold() == _PATH), None)
+    if column is None:
         raise DatasetError(
-            f"{table}: expected a column for every class, got none for {named(absent)}; the table has "
-            f"{', '.join(header)}"
+            f"{table}: expected a column path, got {named(header, 20) or 'an empty file'}; name the column "
+            "of the files so, and separate columns by commas, semicolons or tabs"
+        )
+    for row in rows:
+        if not row.cells[column].strip():
+            raise DatasetError(
+                f"{table}, line {row.line}: expected a path, got none; fill it in or remove the line"
+            )
+    return column
+
+
+def _class_columns(
+    table: Path, header: Sequence[str], path_column: int, wanted: tuple[str, ...] | None
+) -> tuple[str, ...]:
+    """The columns of the classes, as the header writes them."""
+    if wanted is None:
+        columns = tuple(n for i, n in enumerate(header) if i != path_column and n != GROUP and _may_be(n))
+    else:
+        columns = tuple(normal(name).strip() for name in wanted)
+        absent = [name for name in columns if name not in header]
+        if absent:
+            raise DatasetError(
+                f"{table}: expected a column for every class, got none for {named(absent)}; the table has "
+                f"{named(header, 20)}"
+            )
+    twice = [name for name, count in Counter(header).items() if count > 1 and name in columns]
+    if twice:
+        raise DatasetError(
+            f"{table}: expected different, named columns, got {named(twice)} more than once; rename them"
         )
     if not 0 < len(columns) <= MAX_CLASSES:
         raise DatasetError(
-            f"{table}: expected 1 to {MAX_CLASSES} class columns after path, got {len(columns)}"
+            f"{table}: expected 1 to {MAX_CLASSES} class columns beside path, got {len(columns)} (there are "
+            f"{named(header, 20)}); columns named like an index, a place or a split are none unless "
+            "the classes are named (--classes)"
         )
-    labels = np.array(
-        [[_label(row[c], table, line, c) for c in columns] for line, row in rows], dtype=np.uint8
-    ).reshape(len(rows), len(columns))
-    names = tuple(row["path"] for _, row in rows)
-    paths = tuple(_resolve(table.parent, name) for name in names)
-    missing = [name for name, path in zip(names, paths, strict=True) if not path.is_file()]
+    return columns
+
+
+def _may_be(column: str) -> bool:
+    """Whether a column is a class unless the user says otherwise."""
+    plain = re.sub(r"[\s.-]+", "_", column.casefold())
+    return plain not in _NO_CLASSES and _UNNAMED.match(column.casefold()) is None
+
+
+def _notices(header: Sequence[str], columns: Sequence[str], crossed: set[str]) -> tuple[str, ...]:
+    others = [name or "(no name)" for name in header if name not in (*columns, GROUP)]
+    others = [name for name in others if name.casefold() != _PATH]
+    said = [f"classes read from the table: {named(columns, 20)}"]
+    if others:
+        said.append(
+            f"columns of the table that are left out: {named(others, 20)}; to use them, name the classes"
+        )
+    if crossed:
+        said.append(f"empty cells mean absent, where others hold an x: {named(sorted(crossed), 20)}")
+    return tuple(said)
+
+
+def _is_crossed(rows: Sequence[Row], column: int) -> bool:
+    """Whether a column marks presence by an x and absence by nothing."""
+    return {row.cells[column].strip().casefold() for row in rows} == {"", "x"}
+
+
+def _label(text: str, table: Path, line: int, column: str, crossed: set[str]) -> int:
+    plain = text.strip().casefold()
+    if plain in _YES:
+        return 1
+    if plain in _NO or (not plain and column in crossed):
+        return 0
+    raise DatasetError(
+        f"{table}, line {line}: expected 0 or 1 for {column}, got {text[:80]!r}; correct the label, or leave "
+        "the column out by naming the classes (--classes)"
+    )
+
+
+def _files(table: Path, names: Sequence[str]) -> tuple[Path, ...]:
+    """The file of every path.
+
+    Raises
+    ------
+    DatasetError
+        If one is missing or listed twice.
+    """
+    search = _Search(table.parent)
+    found = {name: search(name.strip()) for name in dict.fromkeys(names)}
+    missing = [name for name, path in found.items() if path is None]
     if missing:
         raise DatasetError(
             f"{table}: expected a file for every path (relative to the table), found none for "
             f"{named(missing)}; correct the paths"
         )
+    paths = tuple(path for path in map(found.__getitem__, names) if path is not None)
     twice = [path.name for path, count in Counter(paths).items() if count > 1]
     if twice:
         raise DatasetError(
             f"{table}: expected every patch once, got {named(twice)} more often; remove the copies"
         )
-    # sorted as the other two forms are, so that the order of lines changes nothing
-    order = sorted(range(len(names)), key=lambda i: PureWindowsPath(names[i]).as_posix())
-    return (
-        tuple(paths[i] for i in order),
-        labels[order],
-        columns,
-        tuple(PureWindowsPath(names[i]).as_posix() for i in order),
-        tuple(rows[i][1][GROUP].strip() for i in order) if GROUP in header and GROUP not in columns else (),
-    )
+    return paths
 
 
-def _rows(table: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, strict=True)
-            header = [name.strip() for name in reader.fieldnames or ()]
-            reader.fieldnames = header
-            rows = [(reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(
-            f"{table}: expected a comma-separated table in UTF-8, got {error}; save it as CSV in UTF-8"
-        ) from error
-    if "path" not in header:
-        hint = "; separate columns by commas" if len(header) == 1 and ";" in header[0] else ""
-        raise DatasetError(
-            f"{table}: expected a column path, got {', '.join(header) or 'an empty file'}{hint}"
-        )
-    if len(set(header)) != len(header) or "" in header:
-        raise DatasetError(
-            f"{table}: expected different, named columns, got {', '.join(header)}; rename them"
-        )
-    for line, row in rows:
-        if None in row or None in row.values():
-            raise DatasetError(
-                f"{table}, line {line}: expected {len(header)} values, got another number; correct it"
-            )
-        if not row["path"].strip():
-            raise DatasetError(
-                f"{table}, line {line}: expected a path, got none; fill it in or remove the line"
-            )
-    return header, rows
+class _Search:
+    """Finds files whose names were written on another system: backslashes, composed letters, .PNG."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._inside: dict[Path, dict[str, str]] = {}
+
+    def __call__(self, name: str) -> Path | None:
+        try:
+            plain = self._folder / PurePosixPath(name)
+            if plain.is_file():
+                return plain
+            # a table written on Windows has backslashes, which elsewhere are part of a name
+            found = self._folder
+            for part in PurePosixPath(name.replace("\\", "/")).parts:
+                step = found / part
+                if part != ".." and not step.exists():
+                    step = found / self._entries(found).get(_key(part), part)
+                found = step
+            return found if found.is_file() else None
+        except (OSError, ValueError):  # too long for a file, or a NUL
+            return None
+
+    def _entries(self, folder: Path) -> dict[str, str]:
+        if folder not in self._inside:
+            entries = folder.iterdir() if folder.is_dir() else ()
+            self._inside[folder] = {_key(path.name): path.name for path in entries}
+        return self._inside[folder]
 
 
-def _label(text: str, table: Path, line: int, column: str) -> int:
-    if text.strip() not in ("0", "1"):
-        raise DatasetError(
-            f"{table}, line {line}: expected 0 or 1 for {column}, got {text!r}; correct the label"
-        )
-    return int(text)
-
-
-def _resolve(folder: Path, name: str) -> Path:
-    # a table written on Windows has backslashes, which elsewhere are part of a name
-    plain = folder / PurePosixPath(name.strip())
-    return plain if plain.exists() else folder / PureWindowsPath(name.strip()).as_posix()
+def _key(name: str) -> str:
+    """A name with composed letters and a small suffix."""
+    stem, dot, suffix = normal(name).rpartition(".")
+    return f"{stem}{dot}{suffix.lower()}"

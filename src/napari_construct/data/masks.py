@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_construct.data.folder_names import kind_of
 from napari_construct.data.formats import LOSSY, image_format
 from napari_construct.data.images import MAX_PIXELS
 from napari_construct.data.listing import is_zarr, list_folder
@@ -136,7 +137,7 @@ def pair_by_stem(images_dir: PathLike, masks_dir: PathLike) -> Pairs:
         If a folder is missing, two files of one folder share a stem, or nothing matches.
     """
     images, beside_images = _by_stem(Path(images_dir), is_result=has_mark)
-    masks, beside_masks = _by_stem(Path(masks_dir), is_result=lambda _: False)  # our own masks can be scored
+    masks, beside_masks = _by_stem(Path(masks_dir), is_result=_not_ours)
     both = [stem for stem in images if stem in masks]
     if not both:
         raise DatasetError(
@@ -151,10 +152,33 @@ def pair_by_stem(images_dir: PathLike, masks_dir: PathLike) -> Pairs:
     )
 
 
+def mask_folders(root: Path) -> tuple[Path, Path] | None:
+    """The folders of images and of masks in a folder: ``img`` and ``mask``, or the only ones called alike.
+
+    ``images`` and ``labels``, ``1_imgs`` and ``GT`` ... None if there are none, or several of a kind.
+    """
+    pair = root / "img", root / "mask"
+    if pair[0].is_dir() and pair[1].is_dir():
+        return pair
+    if not root.is_dir():
+        return None
+    folders = [path for path in sorted(root.iterdir()) if path.is_dir()]
+    images, masks = ([path for path in folders if kind_of(path.name) == kind] for kind in ("images", "masks"))
+    masks = [path for path in masks if list_folder(path, is_result=_not_ours).images]
+    return (images[0], masks[0]) if len(images) == len(masks) == 1 else None
+
+
+def holds_masks(folder: Path) -> bool:
+    """Whether a folder holds images with masks, rather than patches with labels."""
+    return (folder / "img").is_dir() or mask_folders(folder) is not None
+
+
 def find_pairs(
     images: PathLike, masks: PathLike | None = None, *, inside: Sequence[str] = ("", "test")
 ) -> Pairs:
     """Images and masks of two folders; of one folder alone, those in ``img`` and ``mask`` inside.
+
+    Other spellings are known too (:func:`mask_folders`).
 
     Parameters
     ----------
@@ -173,12 +197,18 @@ def find_pairs(
     if masks is not None:
         return pair_by_stem(images, masks)
     for root in (Path(images) / name for name in inside):
-        if (root / "img").is_dir() and (root / "mask").is_dir():
-            return pair_by_stem(root / "img", root / "mask")
+        found = mask_folders(root)
+        if found is not None:
+            return pair_by_stem(*found)
     raise DatasetError(
         f"{images}: expected the folders img and mask inside, found none; name a folder of images and a "
         "folder of masks"
     )
+
+
+def _not_ours(_: Path) -> bool:
+    """Our own masks can be scored too."""
+    return False
 
 
 def _by_stem(folder: Path, is_result: Callable[[Path], bool]) -> tuple[dict[str, Path], tuple[str, ...]]:

@@ -87,6 +87,15 @@ def read_indices(path: Path, stream: ByteStream, max_pixels: int) -> NDArray[Any
     return array // _spread(png) if png.colour == 0 and png.depth in (2, 4) else array
 
 
+def palette_of(path: Path) -> list[int]:
+    """Red, green and blue of each value of a palette image; nothing of other images."""
+    kind = image_format(path)
+    with open_regular(path) as stream:
+        if kind != "png":
+            return _open(kind, stream).getpalette("RGB") or []
+        return _open(kind, read_chunks(path, stream, MAX_PIXELS, min_side=1).stream()).getpalette("RGB") or []
+
+
 def plain(image: Image.Image, name: str) -> Image.Image:
     """An image whose channels are brightness, with alpha where it has transparent places.
 

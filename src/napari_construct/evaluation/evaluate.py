@@ -12,6 +12,9 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from napari_construct.data.mask_values import FirstClass, MaskReading, mask_reading
 from napari_construct.data.masks import pair_by_stem
 from napari_construct.evaluation.report.paper_tables import distilled
 from napari_construct.evaluation.report.report import EvaluationReport
@@ -24,6 +27,7 @@ from napari_construct.exceptions import ConfigurationError, ConstructError, Data
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.record import model_record
 from napari_construct.inference.settings import SegmentSettings
+from napari_construct.metrics.first_class import other_first_class
 from napari_construct.models.checkpoints.versions import software_versions
 from napari_construct.models.default_model import DEFAULT_MODEL
 from napari_construct.types import PathLike
@@ -35,6 +39,7 @@ def evaluate_steps(
     settings: SegmentSettings | None = None,
     *,
     ignore: Collection[int] = (),
+    first_class: FirstClass = "auto",
     examples: int = 3,
 ) -> Steps[EvaluationReport]:
     """Score one model or several as a job.
@@ -42,13 +47,16 @@ def evaluate_steps(
     Parameters
     ----------
     pairs : iterable of (Path, Path)
-        Image and mask; in masks, value ``i`` is class ``i`` of the model.
+        Image and mask.
     models : Predictor or ScoredModels
         One model, or several of the same classes whose scores are averaged.
     settings : SegmentSettings, optional
         As for a segmentation; ``classes`` must be None, because each column sets them.
     ignore : collection of int
         Mask values that are not scored, beside the classes marked as ignored in the table.
+    first_class : {"auto", 0, 1}
+        Value of the first class in the masks: 0; 1 where 0 is unlabelled; or found out
+        (:func:`~napari_construct.data.mask_values.mask_reading`). ``record["masks"]`` says which was used.
     examples : int
         Number of worst and of best images of the first model that are kept as thumbnails.
 
@@ -78,10 +86,15 @@ def evaluate_steps(
         )
     models = models if isinstance(models, ScoredModels) else ScoredModels([models])
     settings = models.resolved(settings)
-    left_out = frozenset(ignore) | {i for i, c in enumerate(models.classes) if c.ignored}
     pairs, clock = list(pairs), time.perf_counter()
+    reading = mask_reading(
+        [mask for _, mask in pairs], models.classes, first_class=first_class, ignore=ignore
+    )
+    if reading.derived:
+        yield Notice("images", 0, len(pairs), reading.words)
+    left_out = frozenset(ignore) | reading.ignored_classes
     gallery = ExampleGallery(models.classes, examples)
-    passes = _Passes(pairs, settings, left_out, len(models))
+    passes = _Passes(pairs, settings, reading, len(models))
     device = ""
     for name, predictor in zip(models.names, models, strict=True):
         yield from passes.score_steps(name, predictor, None if passes.models else gallery)
@@ -89,6 +102,10 @@ def evaluate_steps(
     total = len(pairs) * len(models)
     yield Event("images", total, total)
     scored = passes.scored(models)
+    doubt = _doubt(scored[0], reading)
+    if doubt:
+        passes.notices[doubt] = None
+        yield Notice("images", total, total, doubt)
     return EvaluationReport(
         classes=models.classes,
         models=scored,
@@ -99,6 +116,7 @@ def evaluate_steps(
             "model": scored[0].record,
             "settings": settings.model_dump(mode="json"),
             "ignore": sorted(left_out),
+            "masks": reading.record,
             "device": device,
             "seconds": time.perf_counter() - clock,
         },
@@ -114,10 +132,10 @@ class _Passes:
         self,
         pairs: Sequence[tuple[Path, Path]],
         settings: SegmentSettings,
-        ignore: Collection[int],
+        reading: MaskReading,
         passes: int,
     ) -> None:
-        self.pairs, self.settings, self.ignore, self.total = pairs, settings, ignore, passes * len(pairs)
+        self.pairs, self.settings, self.reading, self.total = pairs, settings, reading, passes * len(pairs)
         self.models: list[tuple[dict[str, Any], dict[int, ImageScore]]] = []
         self.failures: dict[int, tuple[str, str]] = {}
         self.empty: set[int] = set()
@@ -130,7 +148,7 @@ class _Passes:
             yield Event("images", done + index, self.total, image.name)
             if index in self.failures or index in self.empty:
                 continue
-            steps = score_image_steps(image, mask, predictor, self.settings, self.ignore, gallery)
+            steps = score_image_steps(image, mask, predictor, self.settings, self.reading, gallery)
             try:
                 score, said = yield from self._unsaid(of_image(steps, image.name))
             except ConstructError as error:
@@ -173,6 +191,14 @@ class _Passes:
         )
 
 
+def _doubt(scores: ModelScores, reading: MaskReading) -> str:
+    """A notice if the masks would fit the first model far better in the other convention."""
+    if reading.source == "record":  # by the names of the classes
+        return ""
+    counts = sum((score.values for score in scores.images), start=np.zeros_like(scores.images[0].values))
+    return other_first_class(counts, reading.first_class)
+
+
 def evaluate(
     images: PathLike,
     masks: PathLike,
@@ -180,6 +206,7 @@ def evaluate(
     settings: SegmentSettings | None = None,
     *,
     ignore: Collection[int] = (),
+    first_class: FirstClass = "auto",
     progress: Progress = None,
     device: str = "auto",
     **changes: Any,
@@ -197,6 +224,8 @@ def evaluate(
         The defaults otherwise.
     ignore : collection of int
         Mask values that are left out, for example 4 for the white of BCSS.
+    first_class : {"auto", 0, 1}
+        Value of the first class in the masks: 0; 1 where 0 is unlabelled; or found out.
     progress : bool or callable, optional
         True shows bars on standard error; a callable gets each event.
     device : str
@@ -221,4 +250,4 @@ def evaluate(
     pairs = pair_by_stem(images, masks)
     single = isinstance(model, Predictor | str) or not isinstance(model, Sequence)
     models = ScoredModels([model] if single else model, device=device)  # type: ignore[list-item, arg-type]
-    return run(evaluate_steps(pairs, models, checked, ignore=ignore), progress)
+    return run(evaluate_steps(pairs, models, checked, ignore=ignore, first_class=first_class), progress)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import stat
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ import numpy as np
 
 from napari_construct.classes import ClassTable, hex_of
 from napari_construct.data.limits import DECODER_ERRORS, MAX_PIXELS
+from napari_construct.data.mask_description import mask_description
 from napari_construct.data.masks import read_mask
 from napari_construct.data.tiff import read_stored_stack
 from napari_construct.exceptions import ConfigurationError, InputError
@@ -80,7 +80,7 @@ def reader_of(path: Path) -> Read | None:
         return _read_zarr if has_tissue_labels(path) else None
     suffix = path.suffix.lower() if stat.S_ISREG(mode) else ""  # opening a pipe would never end
     if suffix in {".tif", ".tiff"}:
-        return read_from_mask if _description(path) is not None else None
+        return read_from_mask if mask_description(path) is not None else None
     if suffix == ".json":
         return read_from_record if _is_record(path) else None
     return None
@@ -130,7 +130,7 @@ def _without_record(record: Path, kind: str, place: Path) -> StoredResult:
     """A mask that a record does not describe, with the classes that it names itself."""
     if kind == "zarr":
         return _read_zarr(place)  # finds for itself that this is not its record
-    if _description(place) is None:
+    if mask_description(place) is None:
         raise InputError(
             f"{place}: expected the mask that {record.name} describes, got one that was changed since and "
             'names no classes itself; segment again, or, if you edited it, remove "sha256" from '
@@ -151,15 +151,15 @@ def read_from_mask(path: Path) -> StoredResult:
 
 
 def _from_mask(path: Path) -> StoredResult:
-    found = _description(path)
+    found = mask_description(path)
     if found is None:
         raise InputError(f"{path}: expected a mask with its classes in the description, got another TIFF")
-    names, mpp, palette = found
+    names, palette = tuple(found.names.values()), found.colours
     record, notices = _record_beside(path, "mask")
     colours = record.get("colours", {})
     given = [str(colours.get(n) or palette.get(i, "")) for i, n in enumerate(names, start=1)]
     table = ClassTable.from_names(names, palette=given) if all(given) else ClassTable.from_names(names)
-    return _stored(_labels(path), table, mpp, record, notices)
+    return _stored(_labels(path), table, found.mpp, record, notices)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -386,21 +386,3 @@ def _record_beside(path: Path, kind: str) -> tuple[dict[str, Any], tuple[str, ..
 
 def _changed(path: Path, record: Path, what: str) -> str:
     return f"{path.name} is not as {record.name} describes it (edited, or of another run): {what}"
-
-
-def _description(path: Path) -> tuple[tuple[str, ...], float | None, dict[int, str]] | None:
-    """Names of the classes, micrometres per pixel, colours of a mask; None of another TIFF."""
-    try:
-        with open_tiff(path) as file:
-            page: Any = file.pages.first
-            if page.dtype != np.uint8 or page.samplesperpixel != 1:
-                return None  # the description is of another program
-            found = json.loads(page.description or "{}")
-            classes = {int(value): str(name) for value, name in found["classes"].items()}
-            colours = {}
-            if page.colormap is not None:
-                for value in classes:
-                    colours[value] = hex_of(page.colormap[:, value] // 257)
-    except _DAMAGED:
-        return None
-    return tuple(classes[value] for value in sorted(classes)), found.get("mpp"), colours

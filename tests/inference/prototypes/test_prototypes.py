@@ -71,6 +71,9 @@ def test_names_of_prototypes(predictor: Predictor) -> None:
     assert [p.name for p in found] == ["tumour 1", "tumour 2", "normal gland 1", "normal gland 2"]
     assert find_prototype(found, "normal gland:2") is found[3]
     assert find_prototype(found, "tumour") is find_prototype(found, "") is found[0]
+    numbered = tuple(replace(p, tissue=f"Gleason {3 + p.owner}") for p in found)
+    assert find_prototype(numbered, "Gleason 4") is next(p for p in numbered if p.owner == 1)
+    assert find_prototype(numbered, "Gleason 3 2") is numbered[1]
     with pytest.raises(ConfigurationError, match=r"normal gland 2\), got 'stroma 1'; choose one of these"):
         find_prototype(found, "stroma 1")
     table = prototype_table(found, TABLE)

@@ -194,3 +194,25 @@ def test_masks_in_another_order_are_noticed(
     said = [e.message for e in events if isinstance(e, Notice) and "a different order" in e.message]
     assert len(said) == 1, "once, at the last epoch"
     assert "0 lymphoid, 1 tumour" in said[0]
+
+
+@pytest.mark.parametrize("stated", [False, True])
+def test_validation_masks_in_both_conventions(
+    ordered: ImageLevelDataset, tiny_config: TrainingConfig, tmp_path: Path, stated: bool
+) -> None:
+    """Masks whose first class is value 0, or 1, give the same scores and calibration."""
+    made = []
+    for first in (0, 1):
+        folder = tmp_path / str(first)
+        for name in ("img", "mask"):
+            (folder / name).mkdir(parents=True)
+        for number, path in enumerate(ordered.paths[:2]):
+            (folder / "img" / f"{number}.png").write_bytes(path.read_bytes())
+            Image.new("L", (128, 128), number + first).save(folder / "mask" / f"{number}.png")
+        config = tiny_config.changed(first_class=first) if stated else tiny_config
+        checkpoint, events = follow(ordered, config, val=folder)
+        made.append(checkpoint)
+        said = [e.message for e in events if isinstance(e, Notice) and "is the first class" in e.message]
+        assert f"value {first} is the first class" in said[0]
+    assert made[0].metrics["val_miou"] == made[1].metrics["val_miou"]
+    assert made[0].calibration == made[1].calibration

@@ -276,3 +276,17 @@ def test_fits_a_dock_of_320_pixels_with_scores(qtbot, viewer, widget, layers, th
     run_job(qtbot, widget)
     assert widget.minimumSizeHint().width() <= 320
     assert widget.findChild(QWidget, "inside").minimumSizeHint().width() <= 300
+
+
+def test_a_layer_read_in_the_other_convention_is_noticed(qtbot, viewer, widget, layers) -> None:
+    on_disk = viewer.add_labels(
+        np.where(PREDICTION == 0, 2, PREDICTION - 1).astype(np.uint8), name="from a file"
+    )
+    widget.setLayers(layers[0], on_disk)
+    widget.setValue(EvaluateSettings(first_class=1, ignore=(2,)))
+    run_job(qtbot, widget)
+    assert "the masks seem to be read wrongly" in widget.outcome.scored().about["notice"]
+    widget.setValue(EvaluateSettings(first_class=0, ignore=(2,)))
+    run_job(qtbot, widget)
+    assert "notice" not in widget.outcome.scored().about
+    assert "first class in the masks,0" in widget.outcome.scored().to_csv()

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 
 from napari_construct.classes import ClassTable
 from napari_construct.data.image_level import ImageLevelDataset
+from napari_construct.data.mask_values import FirstClass
 from napari_construct.data.masks import Pairs
 from napari_construct.encoders.catalogue.lookup import create_encoder, encoder_hash
 from napari_construct.encoders.protocol import Encoder
@@ -53,6 +54,7 @@ def ablate_steps(
     classes: ClassTable | None = None,
     seeds: int = 3,
     ignore: Collection[int] = (),
+    first_class: FirstClass = "auto",
     encoder: Encoder | None = None,
     device: str = "auto",
 ) -> Steps[AblationReport]:
@@ -78,6 +80,9 @@ def ablate_steps(
         Seeds 0 to ``seeds - 1``, the same for every variant.
     ignore : collection of int
         Mask values that are left out of scores.
+    first_class : {"auto", 0, 1}
+        Value of the first class in the masks, see
+        :func:`~napari_construct.data.mask_values.mask_reading`.
     encoder : Encoder, optional
         Replaces the catalogue's.
     device : str
@@ -111,7 +116,9 @@ def ablate_steps(
     settings = (settings or SegmentSettings()).resolved(uses_crf=True)
     full = Recipe(config, settings, has_text=has_text(encoder))
     chosen = variants(names, full)
-    bench = _Bench(full, dataset, pairs, Path(output), classes, tuple(sorted(ignore)), encoder, device)
+    bench = _Bench(
+        full, dataset, pairs, Path(output), classes, tuple(sorted(ignore)), first_class, encoder, device
+    )
     compared = [variant for variant in chosen if variant.recipe is not None]
     total, done = len(compared) * seeds, 0
     for variant in chosen:
@@ -144,6 +151,7 @@ class _Bench:
     folder: Path
     classes: ClassTable | None
     ignore: tuple[int, ...]
+    first_class: FirstClass
     encoder: Encoder
     device: str
 
@@ -161,6 +169,7 @@ class _Bench:
             "training": self.full.training.model_dump(mode="json"),
             "settings": self.full.settings.model_dump(mode="json"),
             "ignore": list(self.ignore),
+            "first_class": self.first_class,
             "data": self._data,
             "images": len(self.pairs),
         }
@@ -182,6 +191,7 @@ class _Bench:
             "checkpoint": checkpoint.name,
             "settings": both.model_dump(mode="json"),
             "ignore": list(self.ignore),
+            "first_class": self.first_class,
             "images": self._measured,
         }
         path = checkpoint.with_name(f"{checkpoint.stem}.scores-{_hash(identity)}.json")
@@ -213,7 +223,14 @@ class _Bench:
         # a trained encoder is in the checkpoint, a frozen one is the one at hand
         encoder = None if own.encoder_state is not None else self.encoder
         predictor = Predictor(own, self.device, encoder=encoder, name=path.stem)
-        report = yield from evaluate_steps(self.pairs, predictor, settings, ignore=self.ignore, examples=0)
+        report = yield from evaluate_steps(
+            self.pairs,
+            predictor,
+            settings,
+            ignore=self.ignore,
+            first_class=self.first_class,
+            examples=0,
+        )
         if report.failures:
             name, error = report.failures[0]
             raise ConfigurationError(

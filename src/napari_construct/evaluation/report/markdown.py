@@ -23,11 +23,16 @@ def markdown(content: Content, extra: tuple[Table, ...] = ()) -> str:
 
 
 def heading(content: Content) -> str:
-    """One sentence: which models, on how many images."""
+    """Which models, on how many images, and how the masks were read."""
     names = ", ".join(model["name"] for model in content["models"])
     many = len(content["models"])
     images = len(content["images"])
-    return f"{'Model' if many == 1 else f'{many} models'} {names} on {images} image{'s'[: images != 1]}."
+    first = content["record"].get("masks", {}).get("first_class", 0)
+    zero = ", 0 unlabelled" if first else ""
+    return (
+        f"{'Model' if many == 1 else f'{many} models'} {names} on {images} image{'s'[: images != 1]}. In the "
+        f"masks, value {first} is the first class{zero}."
+    )
 
 
 def remarks(content: Content) -> list[tuple[str, list[str]]]:

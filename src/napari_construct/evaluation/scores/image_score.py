@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -11,7 +10,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from napari_construct.data.images import NO_DATA, read_image
+from napari_construct.data.images import read_image
+from napari_construct.data.mask_values import IGNORED, MaskReading
 from napari_construct.data.masks import read_mask
 from napari_construct.evaluation.scores.examples import ExampleGallery
 from napari_construct.evaluation.scores.patches import PatchPresence, patch_presence
@@ -23,6 +23,7 @@ from napari_construct.inference.activation.cams import cam_steps
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.decider import Decider
 from napari_construct.inference.settings import SegmentSettings
+from napari_construct.metrics.first_class import value_counts
 from napari_construct.metrics.reliability import Reliability, reliability
 from napari_construct.metrics.segmentation import Confusion, confusion_matrix, scores_from_confusion
 from napari_construct.results.result import SegmentationResult
@@ -56,6 +57,9 @@ class ImageScore:
         Presence in windows as large as a training patch.
     structures : SmallStructures or None
         Effect of the CRF on small regions; None without CRF.
+    values : ndarray
+        (k + 1, k + 1) pixels by value of the mask file and predicted class, for
+        :func:`~napari_construct.metrics.first_class.other_first_class`.
     seconds : float
         Time of network and all masks.
     """
@@ -71,6 +75,7 @@ class ImageScore:
     presence_scores: tuple[float, ...]
     patches: PatchPresence
     structures: SmallStructures | None
+    values: Confusion
     seconds: float
 
     def confusion(self, column: ColumnName, *, before_crf: bool = False) -> Confusion:
@@ -88,7 +93,7 @@ def score_image_steps(
     mask_path: Path,
     predictor: Predictor,
     settings: SegmentSettings,
-    ignore: Collection[int],
+    reading: MaskReading,
     gallery: ExampleGallery | None = None,
 ) -> Steps[tuple[ImageScore | None, tuple[str, ...]]]:
     """Score one image as a job.
@@ -109,9 +114,13 @@ def score_image_steps(
             f"{mask_path}: expected a mask of {image.pixels.shape[0]} x {image.pixels.shape[1]} pixels like "
             f"{image_path.name}, got {mask.shape[0]} x {mask.shape[1]}; make both the same size"
         )
-    names = _names_in(mask if image.valid is None else mask[image.valid], mask_path, predictor, ignore)
-    ignored = tuple(ignore) if image.valid is None else (*ignore, NO_DATA)
-    truth = _Truth(image.known(mask), ignored, names, len(predictor.classes))
+    there = np.ones_like(mask, dtype=np.bool_) if image.valid is None else image.valid
+    classes = reading.truth(mask_path, np.where(there, mask, 0).astype(np.uint8), strict=True)
+    classes[~there] = IGNORED
+    found = set(np.unique(classes).tolist())
+    names = tuple(name for i, name in enumerate(predictor.classes.names) if i in found)
+    scored = there & ~np.isin(mask, list(reading.ignore))
+    truth = _Truth(classes, mask, names, len(predictor.classes), scored)
     if not truth.names:
         said = f"{mask_path}: expected pixels of a class, got ignored ones only; the image is not scored"
         return None, (said,)
@@ -125,10 +134,14 @@ def score_image_steps(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Truth:
+    """Classes of the pixels, values of the file, names and number of the classes, and what is not ignored."""
+
     mask: npt.NDArray[np.uint8]
-    ignore: tuple[int, ...]
+    values: npt.NDArray[np.uint8]
     names: tuple[str, ...]
     k: int
+    scored: npt.NDArray[np.bool_]
+    ignore: tuple[int, ...] = (IGNORED,)
 
     def matrix(self, labels: LabelImage) -> Confusion:
         return confusion_matrix(self.mask, labels, self.k, self.ignore)
@@ -175,6 +188,7 @@ def _scored(
         presence_scores=before[0].presence_scores,
         patches=patches,
         structures=structures,
+        values=value_counts(truth.values, after[0].labels, truth.k, truth.scored),
         seconds=time.perf_counter() - clock,
     )
     if gallery is not None:
@@ -213,19 +227,3 @@ def score_of_present(matrix: Confusion) -> float:
     """
     iou = np.array(scores_from_confusion(matrix)["iou"])[matrix.sum(axis=1) > 0]
     return float(iou.mean()) if iou.size else float("nan")
-
-
-def _names_in(
-    mask: npt.NDArray[np.uint8], path: Path, predictor: Predictor, ignore: Collection[int]
-) -> tuple[str, ...]:
-    """Names of the classes with at least one pixel: the oracle's labels."""
-    values = set(np.unique(mask).tolist()) - set(ignore)
-    k = len(predictor.classes)
-    strange = sorted(v for v in values if v >= k)
-    if strange:
-        listed = ", ".join(map(str, strange[:5]))
-        raise InputError(
-            f"{path}: expected values from 0 to {k - 1} ({', '.join(predictor.classes.names)}), got "
-            f"{listed}; to leave these out, ignore them (--ignore {strange[0]})"
-        )
-    return tuple(name for i, name in enumerate(predictor.classes.names) if i in values)

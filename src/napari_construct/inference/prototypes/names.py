@@ -9,6 +9,7 @@ from napari_construct.classes import ClassTable, TissueClass, hex_of, rgb_of
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.models.checkpoints.checkpoint import Checkpoint
 from napari_construct.models.checkpoints.placed_prototypes import check_has_prototypes
+from napari_construct.reading.names import normal
 
 _NAME = re.compile(r"^(.*?)[\s:#]+(\d+)$")
 
@@ -75,11 +76,15 @@ def find_prototype(prototypes: tuple[Prototype, ...], name: str) -> Prototype:
     """
     if not name:
         return prototypes[0]
-    match = _NAME.match(name.strip())
-    wanted = (match.group(1), int(match.group(2))) if match else (name.strip(), 1)
-    for prototype in prototypes:
-        if (prototype.tissue, prototype.number) == wanted:
-            return prototype
+    name = normal(name).strip()
+    match = _NAME.match(name)
+    wanted = [(name, 1)]  # a class's own name may end in a number
+    if match:
+        wanted.insert(0, (match.group(1), int(match.group(2))))
+    for one in wanted:
+        for prototype in prototypes:
+            if (prototype.tissue, prototype.number) == one:
+                return prototype
     raise ConfigurationError(
         f"expected a prototype of the model ({', '.join(p.name for p in prototypes)}), got {name!r}; choose "
         "one of these"

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from napari_construct.classes import ClassTable, TissueClass, palette_colour
 from napari_construct.exceptions import ConfigurationError
+from napari_construct.reading.name_lists import quoted, split_quoted, unquoted
 from napari_construct.settings import problem
 
 TEMPLATES: Final = (
@@ -42,7 +43,8 @@ def parse_classes(text: str) -> ClassTable:
     ----------
     text : str
         "tumour: malignant epithelium | carcinoma; stroma: fibrous tissue", "tumour, stroma", a table as
-        JSON, or the path of one (CSV or JSON).
+        JSON, or the path of one (CSV or JSON). A name that holds a comma, semicolon or colon stands in
+        double quotes.
 
     Raises
     ------
@@ -53,8 +55,11 @@ def parse_classes(text: str) -> ClassTable:
         return ClassTable.from_json(text)
     if text.lower().endswith((".csv", ".json")):
         return ClassTable.load(Path(text))
-    parts = text.split(";") if ";" in text or ":" in text else text.split(",")
-    rows = [tuple(map(str.strip, part.partition(":")[::2])) for part in parts if part.strip()]
+    parts = split_quoted(text, ";")
+    if all(len(split_quoted(part, ":", 1)) == 1 for part in parts) and len(parts) == 1:
+        parts = split_quoted(text, ",")
+    pairs = [(*split_quoted(part, ":", 1), "") for part in parts if part.strip()]
+    rows = [(unquoted(name), prompt.strip()) for name, prompt, *_ in pairs]
     try:
         return ClassTable(
             classes=tuple(
@@ -72,7 +77,8 @@ def parse_classes(text: str) -> ClassTable:
 def classes_as_text(classes: ClassTable) -> str:
     """What :func:`parse_classes` makes classes of the same names and prompts of: words, else JSON."""
     plain = ClassTable(classes=tuple(TissueClass(name=t.name, prompt=t.prompt) for t in classes))
-    text = "; ".join(f"{tissue.name}: {tissue.prompt}".removesuffix(": ") for tissue in classes)
+    names = [quoted(tissue.name, ",;:") for tissue in classes]
+    text = "; ".join(f"{n}: {t.prompt}".removesuffix(": ") for n, t in zip(names, classes, strict=True))
     try:
         same = [(t.name, t.prompt) for t in parse_classes(text)] == [(t.name, t.prompt) for t in classes]
     except ConfigurationError:

@@ -9,7 +9,6 @@ import numpy as np
 
 from napari_construct.crf import CRFParameters
 from napari_construct.data.images import read_image
-from napari_construct.data.masks import read_mask
 from napari_construct.events import Steps
 from napari_construct.inference.activation.cams import cam_steps
 from napari_construct.inference.activation.predictor import Predictor
@@ -45,11 +44,12 @@ def best_choices_steps(data: MaskedImages, predictor: Predictor) -> Steps[tuple[
     """
     settled = predictor.published or predictor.checkpoint.config.network == "unet"
     views: tuple[ViewsName, ...] = (predictor.calibration.views,) if settled else ("one", "four")
+    data = data.read_as(predictor.classes)
     k, pairs = len(predictor.classes), list(data.pairs)
     total = {choice: np.zeros((k, k + 1), dtype=np.int64) for choice in product(views, (True, False))}
     chosen = np.unique(np.linspace(0, len(pairs) - 1, min(MOST, len(pairs))).round().astype(int))
     for image_path, mask_path in (pairs[i] for i in chosen.tolist()):
-        image, truth = read_image(image_path), read_mask(mask_path)
+        image, (truth, _) = read_image(image_path), data.truth(mask_path)
         for name in views:
             settings = SegmentSettings(mpp=image.mpp or data.mpp, views=name, crf=CRFParameters())
             activation = yield from cam_steps(

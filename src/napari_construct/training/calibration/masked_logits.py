@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 
 from napari_construct.data.images import read_image
-from napari_construct.data.masks import read_mask
 from napari_construct.events import Event, Steps
 from napari_construct.exceptions import DatasetError
 from napari_construct.inference.activation.activation import Activation
@@ -33,10 +32,10 @@ CELLS_OF_AN_IMAGE: Final = 4096
 
 def masked_logits_steps(data: MaskedImages, predictor: Predictor) -> Steps[LabelledLogits]:
     """Logits of windows and cells of images with masks; mask values outside the classes are ignored."""
-    parts = []
+    data, parts = data.read_as(predictor.classes), []
     for done, (image_path, mask_path) in enumerate(data.pairs):
         yield Event("calibrate", done, len(data.pairs), image_path.name)
-        image, mask = read_image(image_path), read_mask(mask_path)
+        image, (mask, _) = read_image(image_path), data.truth(mask_path)
         if mask.shape != image.pixels.shape[:2]:
             raise DatasetError(
                 f"{mask_path}: expected a mask of {image.pixels.shape[0]} x {image.pixels.shape[1]} pixels "
@@ -51,8 +50,8 @@ def masked_logits_steps(data: MaskedImages, predictor: Predictor) -> Steps[Label
     known = [part for part in parts if len(part.cells)]
     if not known:
         raise DatasetError(
-            f"expected masks with values from 0 to {len(predictor.classes) - 1}, got none; "
-            "check the masks' values"
+            f"expected masks with pixels of the classes {', '.join(predictor.classes.names)}, got none; "
+            f"check the masks' values ({data.reading.words if data.reading else ''}; --first-class)"
         )
     return join(known)
 

@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 from napari_construct.data.image_level import ImageLevelDataset
+from napari_construct.data.mask_values import FirstClass
 from napari_construct.encoders.protocol import Encoder
-from napari_construct.events import Progress, Steps, run
+from napari_construct.events import Notice, Progress, Steps, run
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.models.checkpoints.checkpoint import Checkpoint
@@ -35,6 +36,7 @@ def recalibrate(
     encoder: Encoder | None = None,
     device: str = "auto",
     any_encoder: bool = False,
+    first_class: FirstClass = "auto",
     progress: Progress = None,
 ) -> Checkpoint:
     """Fit temperature, presence thresholds and optionally class offsets on validation data.
@@ -60,6 +62,9 @@ def recalibrate(
     any_encoder : bool
         Also accept an encoder with another hash. The result keeps the hash of the encoder it was trained
         with.
+    first_class : {"auto", 0, 1}
+        Value of the first class in the masks of a folder, see
+        :func:`~napari_construct.data.mask_values.mask_reading`.
     progress : bool or callable, optional
         True shows bars on standard error; a callable gets each event.
 
@@ -77,7 +82,14 @@ def recalibrate(
         If the data cannot be used.
     """
     steps = recalibrate_steps(
-        checkpoint, data, mpp=mpp, offsets=offsets, encoder=encoder, device=device, any_encoder=any_encoder
+        checkpoint,
+        data,
+        mpp=mpp,
+        offsets=offsets,
+        encoder=encoder,
+        device=device,
+        any_encoder=any_encoder,
+        first_class=first_class,
     )
     return run(steps, progress)
 
@@ -91,12 +103,13 @@ def recalibrate_steps(
     encoder: Encoder | None = None,
     device: str = "auto",
     any_encoder: bool = False,
+    first_class: FirstClass = "auto",
 ) -> Steps[Checkpoint]:
     """:func:`recalibrate` as a job.
 
     Yields
     ------
-    Event
+    Event, Notice
         Stages "calibrate" and "read".
     """
     predictor = Predictor(checkpoint, device, encoder=encoder, any_encoder=any_encoder)
@@ -105,7 +118,10 @@ def recalibrate_steps(
         used = {"patches": len(truth.pooled), "fingerprint": data.fingerprint}
         found = _taken_over(predictor.calibration, fit_calibration(truth, offsets=offsets), offsets=offsets)
     else:
-        images = data if isinstance(data, MaskedImages) else open_masked(data, mpp)
+        opened = data if isinstance(data, MaskedImages) else open_masked(data, mpp, first_class)
+        images = opened.read_as(predictor.classes)
+        if images.reading is not None and images.reading.derived and not isinstance(data, MaskedImages):
+            yield Notice("calibrate", 0, 0, images.reading.words)
         truth, found = yield from _of_masks(images, predictor, offsets=offsets)
         used = {"images": len(images.pairs), "windows": len(truth.pooled)}
     metrics: dict[str, Any] = {**checkpoint.metrics, "calibration_f1": cross_fitted_f1(truth)}

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 
+from napari_construct.classes import ClassTable
 from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.data.images import read_image
+from napari_construct.data.mask_values import FirstClass, MaskReading, mask_reading
 from napari_construct.data.masks import Pairs, find_pairs, read_mask
 from napari_construct.events import Event, Notice, Steps, as_part
 from napari_construct.exceptions import DatasetError
@@ -20,7 +23,8 @@ from napari_construct.inference.activation.cams import cam_steps
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.decider import finish
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.metrics.segmentation import confusion_matrix, scores_from_confusion
+from napari_construct.metrics.first_class import other_first_class, value_counts
+from napari_construct.metrics.segmentation import Confusion, confusion_matrix, scores_from_confusion
 from napari_construct.models.network.calibration import Calibration
 from napari_construct.models.network.construct import ConstructNet
 from napari_construct.training.calibration.class_order import order_notice, other_order
@@ -44,13 +48,31 @@ class MaskedImages:
         Image and mask of each.
     mpp : float or None
         Micrometres per pixel of images whose files do not store it.
+    first_class : {"auto", 0, 1}
+        Value of the first class in the masks.
+    reading : MaskReading or None
+        How the masks are read, once the classes are known. Values that are no class are ignored.
     """
 
     pairs: Pairs
     mpp: float | None = None
+    first_class: FirstClass = "auto"
+    reading: MaskReading | None = None
+
+    def read_as(self, classes: ClassTable) -> MaskedImages:
+        """The same images with the reading of their masks for these classes."""
+        if self.reading is not None and self.reading.classes == classes:
+            return self
+        paths = [mask for _, mask in self.pairs]
+        return replace(self, reading=mask_reading(paths, classes, first_class=self.first_class))
+
+    def truth(self, path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Classes of a mask, and its values as stored; after :meth:`read_as`."""
+        mask = read_mask(path)
+        return (mask if self.reading is None else self.reading.truth(path, mask)), mask
 
 
-def open_masked(folder: PathLike, mpp: float | None = None) -> MaskedImages:
+def open_masked(folder: PathLike, mpp: float | None = None, first_class: FirstClass = "auto") -> MaskedImages:
     """A folder with ``img`` and ``mask`` inside.
 
     Raises
@@ -58,7 +80,7 @@ def open_masked(folder: PathLike, mpp: float | None = None) -> MaskedImages:
     DatasetError
         If it has no such folders, or no image has a mask of its name.
     """
-    return MaskedImages(find_pairs(folder, inside=("",)), mpp)
+    return MaskedImages(find_pairs(folder, inside=("",)), mpp, first_class)
 
 
 def mask_scores_steps(
@@ -68,20 +90,23 @@ def mask_scores_steps(
 
     Mask values outside the classes are ignored. Returns ``val_miou``, ``val_miou_oracle`` and
     ``val_iou/NAME`` (predicted). ``check_order`` adds a notice if the masks' classes seem to be in another
-    order (:mod:`~napari_construct.training.calibration.class_order`).
+    order (:mod:`~napari_construct.training.calibration.class_order`), or the first class another value
+    (:mod:`~napari_construct.metrics.first_class`).
     """
-    k = len(predictor.classes)
+    data, k = data.read_as(predictor.classes), len(predictor.classes)
+    values = np.zeros((k + 1, k + 1), dtype=np.int64)
     columns = ("predicted", "oracle", *(("all",) if check_order else ()))
     total = {column: np.zeros((k, k + 1), dtype=np.int64) for column in columns}
     for done, (image_path, mask_path) in enumerate(data.pairs, start=1):
-        steps = _matrices(image_path, mask_path, predictor, data.mpp, check_order=check_order)
+        steps = _matrices(image_path, mask_path, predictor, data, check_order=check_order)
         matrices = yield from as_part(steps, Event("validate", done - 1, len(data.pairs), image_path.name))
+        values += matrices.pop("values")
         for column, matrix in matrices.items():
             total[column] += matrix
         yield Event("validate", done, len(data.pairs), image_path.name)
-    order = other_order(total["all"]) if check_order else None
-    if order is not None:
-        yield Notice("validate", 0, 0, order_notice(order, predictor.classes.names))
+    doubt = _doubt(total.get("all"), values, data.reading, predictor.classes)
+    if doubt:
+        yield Notice("validate", 0, 0, doubt)
     predicted = scores_from_confusion(total["predicted"])
     named = {f"val_iou/{c.name}": iou for c, iou in zip(predictor.classes, predicted["iou"], strict=True)}
     return {
@@ -89,6 +114,17 @@ def mask_scores_steps(
         "val_miou_oracle": scores_from_confusion(total["oracle"])["miou"],
         **named,
     }
+
+
+def _doubt(
+    every: Confusion | None, values: Confusion, reading: MaskReading | None, classes: ClassTable
+) -> str:
+    """A notice if the masks seem to mean other classes."""
+    if every is None or reading is None or reading.source == "record":
+        return ""
+    shifted = other_first_class(values, reading.first_class)
+    order = None if shifted else other_order(every)
+    return shifted if order is None else order_notice(order, classes.names)
 
 
 def label_scores(logits: torch.Tensor, data: ImageLevelDataset, calibration: Calibration) -> dict[str, float]:
@@ -181,22 +217,26 @@ def score_of(metrics: Mapping[str, float], score: str = "auto") -> float | None:
 
 
 def _matrices(
-    image_path: Path, mask_path: Path, predictor: Predictor, mpp: float | None, *, check_order: bool
-) -> Steps[dict[str, np.ndarray[tuple[int, ...], np.dtype[np.int64]]]]:
-    image, truth, k = read_image(image_path), read_mask(mask_path), len(predictor.classes)
+    image_path: Path, mask_path: Path, predictor: Predictor, data: MaskedImages, *, check_order: bool
+) -> Steps[dict[str, Confusion]]:
+    """Matrices by column, and under "values" that of the mask's values."""
+    image, (truth, stored), k = read_image(image_path), data.truth(mask_path), len(predictor.classes)
     if truth.shape != image.pixels.shape[:2]:
         raise DatasetError(
             f"{mask_path}: expected a mask of {image.pixels.shape[0]} x {image.pixels.shape[1]} pixels, as "
             f"its image has, got {truth.shape[0]} x {truth.shape[1]}; check the pair"
         )
-    settings = SegmentSettings(crf=None, mpp=image.mpp or mpp)
+    settings = SegmentSettings(crf=None, mpp=image.mpp or data.mpp)
     activation = yield from cam_steps(
         image.pixels, predictor, settings, name=image_path.name, valid=image.valid
     )
     truth = image.known(truth)
+    seen = np.ones_like(stored, dtype=np.bool_) if image.valid is None else image.valid
     ignored = range(k, 256)
+    labels = finish(activation, predictor, settings).labels
     matrices = {
-        "predicted": confusion_matrix(truth, finish(activation, predictor, settings).labels, k, ignored)
+        "predicted": confusion_matrix(truth, labels, k, ignored),
+        "values": value_counts(stored, labels, k, seen),
     }
     present = tuple(c.name for i, c in enumerate(predictor.classes) if (truth == i).any())
     named = {"oracle": present} | ({"all": predictor.classes.names} if check_order else {})

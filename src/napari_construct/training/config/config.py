@@ -140,6 +140,9 @@ class TrainingConfig(Settings):
     calibrate_on_masks : bool
         Whether temperature, presence thresholds and class offsets are fitted to validation images with masks,
         if there are any. Validation scores are computed before this fit.
+    first_class : {"auto", 0, 1}
+        Value of the first class in validation masks: 0; 1 where 0 is unlabelled; or derived from the masks
+        (:func:`~napari_construct.data.mask_values.mask_reading`).
     validate_every : int
         Epochs from one validation to the next; the last epoch is always validated.
     """
@@ -189,6 +192,7 @@ class TrainingConfig(Settings):
     keep: Literal["last", "best"] = "last"
     patience: Annotated[int, Field(ge=1)] | None = None
     calibrate_on_masks: bool = True
+    first_class: Literal["auto", 0, 1] = "auto"
     validate_every: Annotated[int, Field(ge=1)] = 1
 
     @model_validator(mode="after")

@@ -46,6 +46,9 @@ class SecondStageConfig(Settings):
         Augmentation of the patches, mosaics included.
     patch_mpp : float or None
         Micrometres per pixel of the patches on disk; None if unknown.
+    first_class : {"auto", 0, 1}
+        Value of the first class in validation masks, see
+        :func:`~napari_construct.data.mask_values.mask_reading`.
     seed : int
         Of initial values, order and augmentation.
     num_workers : int
@@ -68,6 +71,7 @@ class SecondStageConfig(Settings):
     crf: CRFParameters | Literal["auto"] | None = "auto"
     augmentation: AugmentationConfig = AugmentationConfig()
     patch_mpp: Annotated[float, Field(gt=0, le=100)] | None = None
+    first_class: Literal["auto", 0, 1] = "auto"
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     num_workers: Annotated[int, Field(ge=0, le=256)] = 2
     memory_limit_mb: Annotated[int, Field(ge=1)] = 2000

@@ -70,7 +70,8 @@ class TrainingSetup:
     ) -> None:
         self.dataset, self.classes = dataset, check_classes(dataset, classes)
         self.encoder, self.teacher, self.config = make_encoders(config, encoder, teacher, len(dataset))
-        self.masks, self.val = open_validation_data(val, dataset, config)
+        masks, self.val = open_validation_data(val, dataset, config)
+        self.masks = None if masks is None else masks.read_as(self.classes)
         self.sampler = make_sampler(dataset, config)
         self.processes, self.device = join_processes(resolve_device(device), named=device != "auto")
         self.output = None if output is None else with_suffix(output)
@@ -91,6 +92,8 @@ class TrainingSetup:
     def notices(self) -> tuple[str, ...]:
         """Notices before the first step."""
         notices = []
+        if self.masks is not None and self.masks.reading is not None:
+            notices.append(f"validation: {self.masks.reading.words}; other values are ignored")
         if self.teacher is None and self.config.weights.distillation:
             notices.append("no teacher is set; the model is trained without distillation")
         steps, published = self.sampler.steps_per_epoch, self.config.model.preset == "published"

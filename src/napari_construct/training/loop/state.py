@@ -132,7 +132,8 @@ def present_identity(stored: Mapping[str, Any]) -> dict[str, Any]:
     """A stored identity with the present names of settings."""
     found = dict(stored)
     if isinstance(found.get("config"), Mapping):
-        found["config"] = TrainingConfig.renamed(found["config"])
+        # settings that earlier versions lacked had the values that are now the defaults
+        found["config"] = {"first_class": "auto"} | TrainingConfig.renamed(found["config"])
     return found
 
 

@@ -248,5 +248,5 @@ def _validated(
             )
         )
     predictor = Predictor(checkpoint, device, encoder=encoder)
-    scores = yield from mask_scores_steps(open_masked(val, config.patch_mpp), predictor)
+    scores = yield from mask_scores_steps(open_masked(val, config.patch_mpp, config.first_class), predictor)
     return replace(checkpoint, metrics={**checkpoint.metrics, **scores})

@@ -32,11 +32,10 @@ import torch
 
 from napari_construct.classes import ClassTable
 from napari_construct.data.image_level import ImageLevelDataset
-from napari_construct.data.listing import list_images
+from napari_construct.data.masks import find_pairs
 from napari_construct.encoders.protocol import Encoder
 from napari_construct.events import Event, StepDone, Steps
 from napari_construct.inference.activation.devices import resolve_device
-from napari_construct.reading.names import normal
 from napari_construct.training.calibration.mask_choices import MOST
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.loop.preparation import student_id
@@ -191,11 +190,7 @@ def _images(val: ImageLevelDataset | PathLike | None) -> int:
     """How many images with masks are scored."""
     if val is None or isinstance(val, ImageLevelDataset):
         return 0
-    masks, images = (
-        [normal(path.stem.removesuffix(".ome")) for path in list_images(Path(val) / name)]
-        for name in ("mask", "img")
-    )
-    return len(set(masks) & set(images))
+    return len(find_pairs(val, inside=("",)))
 
 
 def _unread(dataset: ImageLevelDataset, part: ImageLevelDataset, config: TrainingConfig) -> int:

@@ -143,9 +143,10 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
     def _show(self, scored: Scored) -> None:
         self.outcome.showScored(scored)
         mean = scored.rows()[-1][1]
-        words, notices = f"Done: mIoU {mean} %", []
+        words = f"Done: mIoU {mean} %"
+        notices = [str(scored.about["notice"])] if "notice" in scored.about else []
         if scored.content is not None:
             words += f" over {len(scored.content['images'])} images"
             failures = scored.content["failures"]
             notices = [f"{len(failures)} not scored: {failures[0]['error']}"] if failures else []
-        self.control.summarise(f"{words}.", notices)
+        self.control.summarise(f"{words}; value {scored.first_class} is the first class.", notices)

@@ -21,7 +21,11 @@ from napari_construct.widgets.parts.model_chooser import ModelChooser
 from napari_construct.widgets.parts.options import SegmentOptions
 
 _MODES: Final = {"layers": "Two layers", "folders": "Model on folders"}
-_FIRST: Final = {1: "1 (0 is unlabelled)", 0: "0 (as in mask files)"}
+_FIRST: Final = {
+    "auto": "Automatic",
+    1: "1 (0 is unlabelled)",
+    0: "0 (as in published masks)",
+}
 
 
 class EvaluateInput(QWidget):
@@ -40,11 +44,14 @@ class EvaluateInput(QWidget):
                 ("Ground truth", "The labels layer with the true classes"),
             )
         )
-        tip = "Value of the first class in the layer of the ground truth"
+        tip = (
+            "Value of the first class in the ground truth. Automatic: 1 in layers; in mask files as their "
+            "description, palette or values say, else 0"
+        )
         self.first = named(ChoiceField(_FIRST, parent=self), "First class of the ground truth", tip)
         tip = "Folder of images, or a folder with img and mask inside"
         self.images = PathRow("Images", tip, ("folder",), parent=self)
-        tip = "Folder of masks with the names of the images. Value 0 is the first class"
+        tip = "Folder of masks with the names of the images"
         self.masks = PathRow("Masks", tip, ("folder",), parent=self)
         self.masks.setHint("mask inside")
         self.model = ModelChooser(self)
@@ -115,7 +122,6 @@ class EvaluateInput(QWidget):
         pair = form(layers)
         pair.addRow("Prediction", self.prediction)
         pair.addRow("Truth", self.truth)
-        pair.addRow("First class", self.first)
         rows = form()
         rows.addRow("Images", self.images)
         rows.addRow("Masks", self.masks)
@@ -126,6 +132,7 @@ class EvaluateInput(QWidget):
         outer.addRow("Compare", self.mode)
         outer.addRow(layers)
         outer.addRow(folders)
+        outer.addRow("First class", self.first)
         outer.addRow("Ignore", self.ignored)
 
     def _connect(self) -> None:

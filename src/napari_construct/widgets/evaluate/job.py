@@ -13,9 +13,12 @@ from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
 from napari_construct.classes import ClassTable
+from napari_construct.data.listing import list_images
+from napari_construct.data.mask_values import IGNORED, mask_reading
 from napari_construct.data.masks import find_pairs, read_mask
 from napari_construct.events import Event, Steps
 from napari_construct.exceptions import InputError
+from napari_construct.metrics.first_class import other_first_class, value_counts
 from napari_construct.metrics.segmentation import confusion_matrix
 from napari_construct.widgets.evaluate.errors import errors_layer, errors_of
 from napari_construct.widgets.evaluate.scores import Scored
@@ -136,28 +139,37 @@ def layers_job(request: LayersRequest) -> Steps[Evaluated]:
 
     pair, settings = request.pair, request.settings
     planes = list(product(*map(range, pair.prediction.shape[:-2])))
-    ignore = {*settings.ignore, *({0} if settings.first_class else ())}
+    first = settings.first_in_layers
+    ignore = {*settings.ignore, *({0} if first else ())}
     names = pair.classes
     if not names:
-        names = yield from _numbered(pair, planes, settings.first_class, ignore)
+        names = yield from _numbered(pair, planes, first, ignore)
+    k = len(names)
+    values = np.zeros((k + 1, k + 1), dtype=np.int64)
     matrix = np.zeros((len(names), len(names) + 1), dtype=np.int64)
     errors = np.zeros(pair.prediction.shape, np.uint8)
-    left_out = [value - settings.first_class for value in ignore]
+    left_out = [value - first for value in ignore]
     for done, index in enumerate(planes):
         yield Event("comparing", done, len(planes))
         predicted = np.asarray(pair.prediction[index])
-        truth = np.asarray(pair.truth[index]).astype(np.int64) - settings.first_class
+        stored = np.asarray(pair.truth[index])
+        truth = stored.astype(np.int64) - first
+        values += value_counts(stored, predicted, k, ~np.isin(stored, settings.ignore))
         matrix += confusion_matrix(truth, predicted, len(names), left_out)
         errors[index] = errors_of(truth, predicted, left_out)
     yield Event("making the layers", 0, 1)
-    about = {"prediction": pair.names[0], "truth": pair.names[1], "ignored": sorted(ignore)}
+    about: dict[str, Any] = {"prediction": pair.names[0], "truth": pair.names[1], "ignored": sorted(ignore)}
+    about |= {"first_class": first}
     if not matrix.any():
         raise InputError(
             f"{pair.names[1]}: expected pixels of a class in the truth, got ignored ones only; check the "
             "value of the first class and the ignored values"
         )
     layer = errors_layer(errors, pair.names[0], **pair.placement)
-    return Evaluated(Scored(names, {"predicted": matrix}, about), (layer,))
+    said = other_first_class(values, first)
+    return Evaluated(
+        Scored(names, {"predicted": matrix}, about | ({"notice": said} if said else {})), (layer,)
+    )
 
 
 def _numbered(
@@ -195,7 +207,9 @@ def folders_job(request: FoldersRequest) -> Steps[Evaluated]:
 
     models = ScoredModels([settings.model], device=settings.device)
     yield Event("loading the model", 1, 1)
-    report = yield from evaluate_steps(pairs, models, settings.segment, ignore=settings.ignore)
+    report = yield from evaluate_steps(
+        pairs, models, settings.segment, ignore=settings.ignore, first_class=settings.first_class
+    )
     yield Event("summing up", 0, 1)
     matrices: dict[str, NDArray[np.int64]] = {
         "predicted": report.confusion("predicted"),
@@ -221,13 +235,16 @@ def image_job(request: ImageRequest) -> Steps[OpenedImage]:
     )
     yield Event("making the layers", 0, 1)
     place = placement(file.mpp)
-    scored = ~np.isin(truth, list(settings.ignore)) & (truth < len(table))
+    reading = mask_reading(
+        list_images(mask.parent), table, first_class=settings.first_class, ignore=settings.ignore
+    )
+    truth = reading.truth(mask, truth)
+    scored = truth != IGNORED
     shown = np.where(scored, truth.astype(np.int64) + 1, 0).astype(np.uint8)
     features = {"index": list(range(1, len(table) + 1)), "class": list(table.names)}
     truth_layer: Labels = labels_layer(shown, table, image.stem, features=features, record={}, **place)
     truth_layer.name, truth_layer.visible = f"{image.stem} (truth)", False
-    left_out = np.unique(truth[~scored]).tolist()
-    errors = errors_layer(errors_of(truth.astype(np.int64), result.labels, left_out), image.stem, **place)
+    errors = errors_layer(errors_of(truth.astype(np.int64), result.labels, [IGNORED]), image.stem, **place)
     prediction = labels_layer(
         result.labels, table, image.stem, features=features, record=result.record, **place
     )

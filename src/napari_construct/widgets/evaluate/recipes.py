@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from napari_construct.data.masks import mask_folders
 from napari_construct.widgets.evaluate.job import FoldersRequest, LayersRequest
 from napari_construct.widgets.parts.recipes import (
     device_argument,
@@ -16,7 +17,9 @@ from napari_construct.widgets.parts.recipes import (
 
 def folders(images: Path, masks: Path | None) -> tuple[Path, Path]:
     """The folders of images and masks, also if one folder holds both."""
-    return (images / "img", images / "mask") if masks is None else (images, masks)
+    if masks is not None:
+        return images, masks
+    return mask_folders(images) or mask_folders(images / "test") or (images / "img", images / "mask")
 
 
 def as_python(request: LayersRequest | FoldersRequest) -> str:
@@ -33,12 +36,13 @@ def folders_as_python(request: FoldersRequest) -> str:
     """A script; its ``report`` holds the scores."""
     first, second = folders(request.images, request.masks)
     settings = request.settings
+    reading = "" if settings.first_class == "auto" else f", first_class={settings.first_class}"
     return (
         "from napari_construct import SegmentSettings, evaluate\n"
         "\n"
         f"settings = SegmentSettings({segment_arguments(settings.segment)})\n"
         f"report = evaluate({str(first)!r}, {str(second)!r}, {settings.model!r}, settings, "
-        f"ignore={list(settings.ignore)!r}{device_argument(settings.device)})\n"
+        f"ignore={list(settings.ignore)!r}{reading}{device_argument(settings.device)})\n"
         "print(report.to_markdown())\n"
     )
 
@@ -50,6 +54,8 @@ def folders_as_command(request: FoldersRequest) -> str:
     words = ["napari-construct", "evaluate", str(first), str(second), "--model", settings.model]
     for value in settings.ignore:
         words += ["--ignore", str(value)]
+    if settings.first_class != "auto":
+        words += ["--first-class", str(settings.first_class)]
     segment = settings.segment
     words += segment_options(segment, settings.device)
     if segment.mpp is not None:
@@ -61,7 +67,7 @@ def folders_as_command(request: FoldersRequest) -> str:
 def layers_as_python(request: LayersRequest) -> str:
     """Lines for napari's console, with the ``scores`` and ``matrix`` of the widget."""
     pair, settings = request.pair, request.settings
-    first = settings.first_class
+    first = settings.first_in_layers
     ignore = sorted(value - first for value in {*settings.ignore, *((0,) if first else ())})
     prediction, truth = (f"np.asarray(viewer.layers[{name!r}].data)" for name in pair.names)
     count = (

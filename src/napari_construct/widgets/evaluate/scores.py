@@ -45,6 +45,12 @@ class Scored:
     report: EvaluationReport | None = None
     content: Mapping[str, Any] | None = None
 
+    @property
+    def first_class(self) -> int:
+        """Value of the first class in the ground truth."""
+        about = self.about if self.report is None else self.report.record.get("masks", {})
+        return int(about.get("first_class", 0))
+
     def numbers(self, column: str = "predicted") -> dict[str, list[float]]:
         """IoU, Dice, precision and recall of each class, then their means; nan if undefined."""
         matrix = self.matrices[column]
@@ -80,6 +86,7 @@ class Scored:
                 [name, *counts] for name, counts in zip(self.names, matrix.tolist(), strict=True)
             )
             writer.writerow([])
+        writer.writerow(["first class in the masks", self.first_class])
         return stream.getvalue()
 
     def to_dict(self) -> dict[str, Any]:

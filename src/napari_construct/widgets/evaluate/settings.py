@@ -20,9 +20,10 @@ class EvaluateSettings(Settings):
         A labels layer against another one, or a model on images with masks.
     ignore : tuple of int
         Values of the ground truth to leave out.
-    first_class : {0, 1}
-        Value of the first class in the layer of the ground truth: 1 if 0 is unlabelled, as in the plugin's
-        layers; 0 as in mask files. Masks in folders always start at 0.
+    first_class : {"auto", 0, 1}
+        Value of the first class in the ground truth: 1 if 0 is unlabelled, as in the plugin's layers and
+        masks; 0 as in masks of published datasets. "auto" is 1 for layers, and derived from the files for
+        folders (:func:`~napari_construct.data.mask_values.mask_reading`).
     model : str
         Name of a model, or path of a checkpoint; for folders.
     segment : SegmentSettings
@@ -33,10 +34,15 @@ class EvaluateSettings(Settings):
 
     mode: Literal["layers", "folders"] = "layers"
     ignore: tuple[Annotated[int, Field(ge=0, le=255)], ...] = ()
-    first_class: Literal[0, 1] = 1
+    first_class: Literal["auto", 0, 1] = "auto"
     model: str = DEFAULT_MODEL
     segment: SegmentSettings = SegmentSettings()
     device: str = "auto"
+
+    @property
+    def first_in_layers(self) -> Literal[0, 1]:
+        """Value of the first class in the layer of the ground truth."""
+        return 1 if self.first_class == "auto" else self.first_class
 
     @model_validator(mode="before")
     @classmethod

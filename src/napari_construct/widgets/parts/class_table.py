@@ -70,12 +70,12 @@ class ClassTableEditor(QWidget):
             (
                 "Move up",
                 self._move_up,
-                "Move the selected class up. The first class is value 0 in masks",
+                "Move the selected class up. Mask values have this order",
             ),
             (
                 "Move down",
                 self._move_down,
-                "Move the selected class down. The first class is value 0 in masks",
+                "Move the selected class down. Mask values have this order",
             ),
         )
         self._moves.setVisible(movable)

@@ -17,6 +17,7 @@ from napari_construct.inference.prototypes.settings import PrototypeSettings
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
 from napari_construct.models.network.descriptions import TEMPLATES, classes_as_text
+from napari_construct.reading.name_lists import names_as_text
 from napari_construct.widgets.jobs.predictors import ModelChoice
 from napari_construct.widgets.layers import Plane
 
@@ -84,7 +85,7 @@ def as_command(plane: Plane, model: ModelChoice, settings: SegmentSettings, devi
     words += _words_as_options(model) if isinstance(model, ZeroShotSettings) else ["--model", model]
     words += ["--output", "results"]
     if settings.classes is not None and not untrained:
-        words += ["--classes", ",".join(settings.classes)]
+        words += ["--classes", names_as_text(settings.classes)]
     words += segment_options(settings, device)
     words += _place(plane, settings.mpp)
     words += segment_json(settings, *(("classes",) if untrained else ()))  # --classes has the words

@@ -8,7 +8,8 @@ from typing import Final
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTreeWidget, QTreeWidgetItem, QWidget
 
-from napari_construct.data.image_level import DatasetReport, ImageLevelDataset
+from napari_construct.data.dataset_check import DatasetReport
+from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.widgets.fields.controls import named, plain_tip
 from napari_construct.widgets.fields.message_label import Level
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from napari_construct.data.image_level import (
-    DatasetReport,
-    ImageLevelDataset,
-    check_steps,
-    detect_format,
-    load_dataset,
-)
+from napari_construct.data.dataset_check import DatasetReport, check_steps
+from napari_construct.data.folder_names import split_of
+from napari_construct.data.image_level import ImageLevelDataset, detect_format, load_dataset
+from napari_construct.data.masks import find_pairs, holds_masks
+from napari_construct.data.no_classes import UnsureClassesError
 from napari_construct.events import Event, Steps
 from napari_construct.exceptions import ConstructError
 from napari_construct.reading.places import files_in, is_folder
@@ -22,8 +20,6 @@ FORMATS: Final = {
     "names": "Labels in file names (BCSS)",
     "table": "Labels in a table",
 }
-_TRAIN: Final = ("train", "training")
-_VALIDATION: Final = ("val", "valid", "validation")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,17 +78,21 @@ def look_steps(
 def split_folders(folder: Path) -> tuple[Path, Path | None]:
     """Training and validation data of a folder with both; else the folder itself and None.
 
-    ``train`` or ``training`` beside ``val``, ``valid`` or ``validation``, as in BCSS-WSSS.
+    Whatever their spelling: ``train`` beside ``val`` as in BCSS-WSSS, ``1.training`` beside ``2.validation``.
     """
-    below = {path.name.lower(): path for path in files_in(folder) if is_folder(path)}
-    train = next((below[name] for name in _TRAIN if name in below), None)
-    val = next((below[name] for name in _VALIDATION if name in below), None)
-    return (folder, None) if train is None else (train, val)
+    found: dict[str | None, list[Path]] = {}
+    for path in files_in(folder):
+        if is_folder(path):
+            found.setdefault(split_of(path.name), []).append(path)
+    train, val = found.get("train", []), found.get("val", [])
+    if len(train) != 1:
+        return folder, None
+    return train[0], val[0] if len(val) == 1 else None
 
 
 def validation_data(val: Path | None, dataset: ImageLevelDataset) -> ImageLevelDataset | Path | None:
     """A folder for images with masks; a dataset for patches with labels."""
-    if val is None or is_folder(val / "img"):
+    if val is None or holds_masks(val):
         return val
     return load_dataset(val, class_names=dataset.class_names)
 
@@ -101,7 +101,11 @@ def _dataset(
     data: Path, class_names: tuple[str, ...] | None, form: str, form_before: str
 ) -> ImageLevelDataset:
     """The dataset with these classes if they fit; else with its own class names."""
-    dataset = load_dataset(data)
+    try:
+        dataset = load_dataset(data)
+    except UnsureClassesError as unsure:  # the user sees them as classes, and why they may be none
+        dataset = load_dataset(data, class_names=unsure.names)
+        dataset = replace(dataset, notices=(str(unsure), *dataset.notices))
     if class_names is None or not fits(class_names, dataset, form, form_before):
         return dataset
     return load_dataset(data, class_names=class_names)
@@ -115,13 +119,11 @@ def fits(class_names: tuple[str, ...], dataset: ImageLevelDataset, form: str, fo
 
 
 def _validation_found(val: Path, dataset: ImageLevelDataset) -> ValidationFound:
-    from napari_construct.data.masks import pair_by_stem
-
     stage = "checking the validation data"
     try:
         found = validation_data(val, dataset)
         if isinstance(found, Path):
-            pairs = pair_by_stem(found / "img", found / "mask")
+            pairs = find_pairs(found, inside=("",))
             words = f"{len(pairs)} images with masks: scored by mIoU"
             return ValidationFound(stage, 1, 1, words="; ".join((words, *pairs.notices)))
     except ConstructError as error:

@@ -8,6 +8,7 @@ from typing import Final
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
+from napari_construct.data.folder_names import split_of
 from napari_construct.models.checkpoints.locations import SUFFIX, with_suffix
 from napari_construct.reading.places import is_file, is_folder
 from napari_construct.widgets.fields.controls import tick
@@ -17,7 +18,7 @@ from napari_construct.widgets.fields.path_row import PathRow
 from napari_construct.widgets.train.data import split_folders
 from napari_construct.widgets.train.request import state_of
 
-_TABLES: Final = "Tables (*.csv)"
+_TABLES: Final = "Tables (*.csv *.tsv)"
 
 
 class TrainFiles(QWidget):
@@ -158,5 +159,5 @@ class TrainFiles(QWidget):
 def _suggestion(data: Path) -> Path:
     """A model file beside the data, with their name."""
     folder = data.parent
-    name = folder.name if data.name.lower() in ("train", "training") else data.stem
+    name = folder.name if data.is_dir() and split_of(data.name) == "train" else data.stem
     return folder / f"{name or 'model'}{SUFFIX}"

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from napari_construct.data.image_level import ImageLevelDataset, check_steps, load_dataset
+from napari_construct.data.dataset_check import check_steps
+from napari_construct.data.image_level import ImageLevelDataset, load_dataset
 from napari_construct.encoders.catalogue.overview import size_text
 from napari_construct.events import EpochDone, Event, Steps, forward
 from napari_construct.exceptions import DatasetError

@@ -9,7 +9,8 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
 from napari_construct.classes import ClassTable
-from napari_construct.data.image_level import DatasetReport, ImageLevelDataset
+from napari_construct.data.dataset_check import DatasetReport
+from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.events import Event
 from napari_construct.widgets.fields.layout import fold, stacked
 from napari_construct.widgets.jobs.live import LiveJob

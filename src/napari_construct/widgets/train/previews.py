@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from napari_construct.classes import ClassTable
 from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.data.images import read_image
-from napari_construct.data.listing import list_images
+from napari_construct.data.masks import find_pairs
 from napari_construct.events import Event, Steps, as_part
 from napari_construct.types import RGBImage
 
@@ -57,7 +57,7 @@ def preview_files(
 ) -> tuple[Path, ...]:
     """A few files of the validation data, or of the training patches if there are none."""
     if isinstance(val, Path):
-        return _spread(list_images(val / "img"), count)
+        return _spread([image for image, _ in find_pairs(val, inside=("",))], count)
     patches = dataset if val is None else val
     per_class = [_spread([p for p, on in zip(patches.paths, column, strict=True) if on], count)
                  for column in np.asarray(patches.labels).T]  # fmt: skip

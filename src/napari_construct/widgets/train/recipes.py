@@ -7,7 +7,8 @@ import shlex
 from typing import Final
 
 from napari_construct.classes import ClassTable
-from napari_construct.reading.places import is_folder
+from napari_construct.data.masks import holds_masks
+from napari_construct.reading.name_lists import names_as_text
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.widgets.parts.recipes import arguments
 from napari_construct.widgets.train.request import TrainRequest, changes
@@ -50,12 +51,8 @@ def train_as_command(request: TrainRequest) -> str:
     if request.val is not None:
         words += ["--val", str(request.val)]
     plain = ClassTable.from_names(request.classes.names)
-    words += [
-        "--classes",
-        ",".join(plain.names)
-        if request.classes == plain
-        else request.classes.model_dump_json(exclude_defaults=True),
-    ]
+    table = request.classes.model_dump_json(exclude_defaults=True)
+    words += ["--classes", names_as_text(plain.names) if request.classes == plain else table]
     rest = changes(request.config, TrainingConfig())
     for name in _OPTIONS:
         if rest.get(name) is not None:
@@ -85,6 +82,6 @@ def _classes(table: ClassTable) -> str:
 def _validation(request: TrainRequest) -> str:
     if request.val is None:
         return "None"
-    if is_folder(request.val / "img"):
+    if holds_masks(request.val):
         return repr(str(request.val))
     return f"load_dataset({str(request.val)!r}, class_names=classes.names)"

@@ -49,6 +49,9 @@ _VALIDATION: Final = Group("Validation", "Interval, early stopping and calibrati
         none="off"),
     Row("keep", "Keep the best epoch", "Save the epoch with the best validation score, not the last epoch. "
         "On other images its score will be lower", states=("last", "best")),
+    Row("first_class", "First class in masks", "Value of the first class in validation masks. Automatic: as "
+        "their description, palette or values say, else 0",
+        choices={"auto": "Automatic", 1: "1 (0 is unlabelled)", 0: "0 (as in published masks)"}),
     Row("calibrate_on_masks", "Calibrate on masks", "After training, fit presence thresholds, class "
         "offsets and CRF use to validation images with masks"),
 ))  # fmt: skip
