@@ -170,6 +170,7 @@ def test_batch(qtbot, viewer, every, checkpoint, camelyon, tmp_path) -> None:
     widget = docked(viewer, Batch(viewer))
     quick = SegmentSettings(tile=128, overlap=32, crf=None)
     widget.setValue(BatchSettings(model=str(checkpoint), segment=quick))
+    qtbot.waitUntil(lambda: not widget._loader.isLoading(), timeout=60_000)
     patch = str(min((camelyon / "train" / "tumour").iterdir()))
 
     def check(kind: str, place: Place) -> None:

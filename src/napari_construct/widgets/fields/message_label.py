@@ -105,6 +105,14 @@ def plain(error: BaseException) -> str:  # noqa: PLR0911 - one return per kind o
         return "The device ran out of memory. Choose smaller tiles, average fewer views, or run on the CPU."
     if isinstance(error, MemoryError):
         return "The computer ran out of memory. Choose smaller tiles or a smaller image."
+    if said := _of_system(error):
+        return said
+    text = str(error).strip() or "no further explanation"
+    return f"Unexpected error ({type(error).__name__}): {text}. Press Copy details to report it."
+
+
+def _of_system(error: BaseException) -> str:
+    """What the system says of a path, in a sentence; empty for other errors."""
     if isinstance(error, UnicodeEncodeError) or "embedded null byte" in str(error):
         return "A name holds characters that no file can have. Check the paths."
     if "Symlink loop" in str(error):
@@ -114,8 +122,7 @@ def plain(error: BaseException) -> str:  # noqa: PLR0911 - one return per kind o
         return (
             f"{place}cannot be used ({error.strerror}). Check the path, its permissions and the free space."
         )
-    text = str(error).strip() or "no further explanation"
-    return f"Unexpected error ({type(error).__name__}): {text}. Press Copy details to report it."
+    return ""
 
 
 def _shortened(name: str | bytes | int, most: int = 200) -> str:
