@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from kill_batches import REFUSED, ended, forked
+from tests.faults.kill_batches import REFUSED, ended, forked
 
 from napari_construct.data.image_level import load_dataset
 from napari_construct.encoders.networks.tiny import TinyEncoder

@@ -14,14 +14,15 @@ import pytest
 @pytest.mark.faults
 @pytest.mark.timeout(1200)
 @pytest.mark.skipif(sys.platform == "win32", reason="kills by signal, of forked processes")
-def test_kills_and_rivals(camelyon: Path, tmp_path: Path) -> None:
+def test_kills_and_rivals(camelyon: Path, root: Path, tmp_path: Path) -> None:
+    path = [str(root), *filter(None, [os.environ.get("PYTHONPATH")])]
     program = Path(__file__).with_name("kill_trainings.py")
     done = subprocess.run(
         [sys.executable, str(program), str(camelyon / "train"), str(tmp_path), "15", "3"],
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(path)},
     )
     assert done.returncode == 0, done.stderr
     counts = json.loads(done.stdout)
