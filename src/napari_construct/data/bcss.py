@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from napari_construct.classes import MAX_CLASSES
 from napari_construct.exceptions import DatasetError
+from napari_construct.reading.foreign import harmless
 
 BCSS_CLASSES: Final = ("TUM", "STR", "LYM", "NEC")
 """Tumour, stroma, lymphocytic infiltrate, necrosis: the order of the published labels."""
@@ -64,4 +65,4 @@ def labels_from_names(paths: Sequence[Path]) -> NDArray[np.uint8]:
 def named(names: Sequence[str], most: int = 5) -> str:
     """The first few names and how many more there are."""
     more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(harmless(name, 150) for name in names[:most]) + (f" and {more} more" if more > 0 else "")

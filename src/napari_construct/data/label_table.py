@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Final, TypeAlias
@@ -13,6 +12,11 @@ from numpy.typing import NDArray
 from napari_construct.classes import MAX_CLASSES
 from napari_construct.data.bcss import named
 from napari_construct.exceptions import DatasetError
+from napari_construct.reading.csv import read_csv
+from napari_construct.reading.foreign import quoted
+
+LARGEST_TABLE: Final = 2**26
+"""Bytes: about a million patches."""
 
 GROUP: Final = "group"
 """Column of the patient or slide, unless a class is called so."""
@@ -45,7 +49,7 @@ def read_table(table: Path, class_names: tuple[str, ...] | None = None) -> Table
     if absent:
         raise DatasetError(
             f"{table}: expected a column for every class, got none for {named(absent)}; the table has "
-            f"{', '.join(header)}"
+            f"{named(header)}"
         )
     if not 0 < len(columns) <= MAX_CLASSES:
         raise DatasetError(
@@ -79,30 +83,21 @@ def read_table(table: Path, class_names: tuple[str, ...] | None = None) -> Table
 
 
 def _rows(table: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, strict=True)
-            header = [name.strip() for name in reader.fieldnames or ()]
-            reader.fieldnames = header
-            rows = [(reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(
-            f"{table}: expected a comma-separated table in UTF-8, got {error}; save it as CSV in UTF-8"
-        ) from error
+    found = read_csv(table, largest=LARGEST_TABLE, error=DatasetError)
+    header = list(found.header)
     if "path" not in header:
         hint = "; separate columns by commas" if len(header) == 1 and ";" in header[0] else ""
-        raise DatasetError(
-            f"{table}: expected a column path, got {', '.join(header) or 'an empty file'}{hint}"
-        )
+        raise DatasetError(f"{table}: expected a column path, got {named(header) or 'an empty file'}{hint}")
     if len(set(header)) != len(header) or "" in header:
-        raise DatasetError(
-            f"{table}: expected different, named columns, got {', '.join(header)}; rename them"
-        )
-    for line, row in rows:
-        if None in row or None in row.values():
+        raise DatasetError(f"{table}: expected different, named columns, got {named(header)}; rename them")
+    rows: list[tuple[int, dict[str, str]]] = []
+    for line, cells in found.rows:
+        if len(cells) != len(header):
             raise DatasetError(
                 f"{table}, line {line}: expected {len(header)} values, got another number; correct it"
             )
+        row = dict(zip(header, cells, strict=True))
+        rows.append((line, row))
         if not row["path"].strip():
             raise DatasetError(
                 f"{table}, line {line}: expected a path, got none; fill it in or remove the line"
@@ -113,7 +108,7 @@ def _rows(table: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
 def _label(text: str, table: Path, line: int, column: str) -> int:
     if text.strip() not in ("0", "1"):
         raise DatasetError(
-            f"{table}, line {line}: expected 0 or 1 for {column}, got {text!r}; correct the label"
+            f"{table}, line {line}: expected 0 or 1 for {column}, got {quoted(text)}; correct the label"
         )
     return int(text)
 

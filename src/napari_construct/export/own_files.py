@@ -7,7 +7,6 @@ and folders of earlier versions lack this; the record beside them names them.
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
@@ -19,6 +18,8 @@ from typing import Any, Final
 import tifffile
 
 from napari_construct.exceptions import ConfigurationError, InputError
+from napari_construct.reading.json import read_json
+from napari_construct.reading.text import shown
 
 SOFTWARE: Final = "napari-construct"
 RECORD_FORMAT: Final = "napari-construct result"
@@ -113,12 +114,10 @@ def read_record(path: Path) -> dict[str, Any]:
     InputError
         If it cannot be read.
     """
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: expected the JSON record of a segmentation, got {error}") from error
+    what = "the JSON record of a segmentation"
+    record = read_json(path, what=what, largest=_LONGEST_RECORD, error=InputError)
     if not isinstance(record, dict):
-        raise InputError(f"{path}: expected the JSON record of a segmentation, got a {type(record).__name__}")
+        raise InputError(f"{shown(path)}: expected {what}, got a {type(record).__name__}; segment again")
     return record
 
 
@@ -134,9 +133,9 @@ def record_path(path: Path) -> Path:
 def has_tissue_labels(path: Path) -> bool:
     """Whether a folder is an OME-Zarr with the labels of a segmentation."""
     try:
-        ome = json.loads((path / "labels" / "tissue" / "zarr.json").read_text(encoding="utf-8"))
+        ome = read_json(path / "labels" / "tissue" / "zarr.json", error=InputError)
         return "image-label" in ome["attributes"]["ome"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, InputError, KeyError, TypeError):
         return False
 
 
@@ -147,8 +146,8 @@ def _listed(paths: list[Path]) -> str:
 
 def _is_own_record(path: Path) -> bool:
     try:
-        record = {} if path.stat().st_size > _LONGEST_RECORD else read_record(path)
-    except (OSError, InputError):
+        record = read_record(path)
+    except InputError:
         return False
     # earlier versions wrote no format
     return record.get("format") == RECORD_FORMAT or {"areas", "colours", "files"} <= set(record)
@@ -179,7 +178,7 @@ def _is_own_zarr(path: Path) -> bool:
         return False
     try:
         inside = {part.name for part in path.iterdir()} | {part.name for part in (path / "labels").iterdir()}
-        root = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
+        root = read_json(path / "zarr.json", error=InputError)
         creator = root["attributes"]["ome"].get("_creator", {}).get("name")
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False

@@ -19,7 +19,7 @@ LONGEST: Final = 80
 LONGEST_MESSAGE: Final = 1000
 """Characters of a message of a library that is passed on."""
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _SECRET: Final = re.compile(
     r"(?i)([?&;](?:access_?|auth_?|api_?|hf_?|x-amz-)?(?:token|key|secret|password|passwd|pwd|sig(?:nature)?|"
     r"credential|auth|code)=)[^&#\s'\"]+"
@@ -56,6 +56,11 @@ def quoted(value: Any, longest: int = LONGEST) -> str:
 def cut(text: str, longest: int = LONGEST) -> str:
     """The beginning of a text, with dots where it was cut."""
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
+def harmless(name: object, longest: int = LONGEST) -> str:
+    """A foreign name in a sentence, without quotation marks: printable, and not endless."""
+    return printable(cut(str(name), longest))
 
 
 def printable(text: str, keep: str = "") -> str:

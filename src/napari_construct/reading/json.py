@@ -21,7 +21,7 @@ from napari_construct.reading.values import (
 )
 from napari_construct.types import PathLike
 
-_TOKENS: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{]|[\]}]|,')
+_MARKS: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{]|[\]}]|,')
 
 
 def read_json(
@@ -124,15 +124,15 @@ def _check_shape(text: str) -> None:
     if opened <= DEEPEST and opened + text.count(",") <= MOST:
         return  # brackets and commas within texts only make this too strict
     depth = count = 0
-    for found in _TOKENS.finditer(text):
-        token = found[0][0]
-        if token in "[{":
+    for found in _MARKS.finditer(text):
+        mark = found[0][0]
+        if mark in "[{":
             depth, count = depth + 1, count + 1
             if depth > DEEPEST:
                 raise UnusableError(f"more than {DEEPEST} levels of lists within lists")
-        elif token in "]}":
+        elif mark in "]}":
             depth -= 1
-        elif token == ",":
+        elif mark == ",":
             count += 1
         if count > MOST:
             raise UnusableError(f"more than {MOST:,} values")

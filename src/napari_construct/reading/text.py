@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-from pathlib import Path
 from typing import Final
 
 from napari_construct.exceptions import ConfigurationError, ConstructError, InputError

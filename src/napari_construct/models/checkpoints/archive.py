@@ -21,6 +21,7 @@ from torch import Tensor
 from napari_construct.exceptions import CheckpointError, ConstructError
 from napari_construct.export.atomic import atomic
 from napari_construct.export.record import plain
+from napari_construct.reading.json import parse_json
 from napari_construct.types import PathLike
 
 MANIFEST: Final = "manifest.json"
@@ -107,7 +108,7 @@ def read_archive(
     try:
         with zipfile.ZipFile(path) as archive:
             entries = _check_entries(path, archive, kind, required, optional)
-            manifest = json.loads(archive.read(entries[MANIFEST]))
+            manifest = parse_json(archive.read(entries[MANIFEST]), MANIFEST)
             _check_version(path, manifest, kind, version)
             states = {
                 name.removesuffix(".safetensors"): safetensors.torch.load(archive.read(entry))
