@@ -208,7 +208,8 @@ def read_entries(path: Path) -> tuple[EncoderEntry, ...]:
     twice = sorted({e.id for e in entries if [o.id for o in entries].count(e.id) > 1})
     if twice:
         raise EncoderError(
-            f"{shown(path)}: expected every id once, got {harmless(twice[0])} more than once; rename or remove one"
+            f"{shown(path)}: expected every id once, got {harmless(twice[0])} more than once; "
+            "rename or remove one"
         )
     return tuple(entries)
 

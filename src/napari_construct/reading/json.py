@@ -108,13 +108,15 @@ def read_json_lines(
     *lines, last = read_bytes(path, what=what, largest=largest, error=error).split(b"\n")
     values, damaged = [], []
     for place, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        if len(line) > longest:
+            damaged.append(place)
+            continue
         try:
-            if len(line) > longest:
-                raise ConfigurationError("too long")
             values.append((place, parse_json(line, f"line {place}")))
         except ConfigurationError:
-            if line.strip():
-                damaged.append(place)
+            damaged.append(place)
     return JsonLines(tuple(values), tuple(damaged), bool(last))
 
 
