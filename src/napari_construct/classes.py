@@ -15,7 +15,7 @@ from napari_construct.exceptions import ConfigurationError
 from napari_construct.reading.csv import read_csv
 from napari_construct.reading.foreign import harmless, quoted, table_cell
 from napari_construct.reading.json import parse_json, read_json
-from napari_construct.reading.text import LARGEST_SETTINGS, shown
+from napari_construct.reading.text import LARGEST_SETTINGS, at
 from napari_construct.settings import Settings, problem
 from napari_construct.types import PathLike
 
@@ -170,8 +170,8 @@ class ClassTable(Settings):
         path = Path(path)
         what = "a class table (CSV or JSON)"
         if path.suffix.lower() == ".csv":
-            return cls._of(_csv_rows(path, what), shown(path))
-        return cls._of(read_json(path, what=what, largest=LARGEST_SETTINGS), shown(path))
+            return cls._of(_csv_rows(path, what), at(path))
+        return cls._of(read_json(path, what=what, largest=LARGEST_SETTINGS), at(path))
 
     @classmethod
     def _of(cls, found: Any, where: str) -> ClassTable:

@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator, model_
 from napari_construct.exceptions import EncoderError
 from napari_construct.reading.foreign import harmless, quoted
 from napari_construct.reading.json import read_json
-from napari_construct.reading.text import shown
+from napari_construct.reading.text import at
 from napari_construct.reading.toml import read_toml
 from napari_construct.settings import Settings, problem
 
@@ -193,7 +193,7 @@ def read_entries(path: Path) -> tuple[EncoderEntry, ...]:
     rows = content.get("encoder") if isinstance(content, dict) else None
     if not isinstance(rows, list) or set(content) != {"encoder"}:
         raise EncoderError(
-            f"{shown(path)}: expected a list of encoders ([[encoder]] tables in TOML), got something else; "
+            f"{at(path)}: expected a list of encoders ([[encoder]] tables in TOML), got something else; "
             "see 'napari-construct models info' for the form of an entry"
         )
     entries: list[EncoderEntry] = []
@@ -203,12 +203,12 @@ def read_entries(path: Path) -> tuple[EncoderEntry, ...]:
             entries.append(EncoderEntry.model_validate(row))
         except ValidationError as error:
             raise EncoderError(
-                f"{shown(path)}: encoder {harmless(name)}: {problem(error)}; correct it in this file"
+                f"{at(path)}: encoder {harmless(name)}: {problem(error)}; correct it in this file"
             ) from error
     twice = sorted({e.id for e in entries if [o.id for o in entries].count(e.id) > 1})
     if twice:
         raise EncoderError(
-            f"{shown(path)}: expected every id once, got {harmless(twice[0])} more than once; "
+            f"{at(path)}: expected every id once, got {harmless(twice[0])} more than once; "
             "rename or remove one"
         )
     return tuple(entries)

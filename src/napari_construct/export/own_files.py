@@ -19,7 +19,7 @@ import tifffile
 
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.reading.json import read_json
-from napari_construct.reading.text import shown
+from napari_construct.reading.text import at
 
 SOFTWARE: Final = "napari-construct"
 RECORD_FORMAT: Final = "napari-construct result"
@@ -117,7 +117,7 @@ def read_record(path: Path) -> dict[str, Any]:
     what = "the JSON record of a segmentation"
     record = read_json(path, what=what, largest=_LONGEST_RECORD, error=InputError)
     if not isinstance(record, dict):
-        raise InputError(f"{shown(path)}: expected {what}, got a {type(record).__name__}; segment again")
+        raise InputError(f"{at(path)}: expected {what}, got a {type(record).__name__}; segment again")
     return record
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.reading.foreign import cell_text, passed_on
-from napari_construct.reading.text import LARGEST, read_text, shown
+from napari_construct.reading.text import LARGEST, at, read_text
 from napari_construct.types import PathLike
 
 MOST_COLUMNS: Final = 1000
@@ -54,7 +54,7 @@ def read_csv(
             count += len(cells)
             if len(cells) > MOST_COLUMNS or count > MOST_CELLS:
                 raise error(
-                    f"{shown(path)}, line {reader.line_num}: expected at most {MOST_COLUMNS} columns and "
+                    f"{at(path)}, line {reader.line_num}: expected at most {MOST_COLUMNS} columns and "
                     f"{MOST_CELLS:,} cells, got more; check which file it is"
                 )
             if header is None:
@@ -63,7 +63,7 @@ def read_csv(
                 rows.append((reader.line_num, tuple(map(cell_text, cells))))
     except csv.Error as found:
         raise error(
-            f"{shown(path)}, line {reader.line_num}: expected {what} in UTF-8, got {passed_on(found)}; save "
+            f"{at(path)}, line {reader.line_num}: expected {what} in UTF-8, got {passed_on(found)}; save "
             "it as CSV in UTF-8"
         ) from found
     return CsvTable(header or (), tuple(rows))

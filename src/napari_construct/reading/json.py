@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.reading.foreign import quoted
-from napari_construct.reading.text import LARGEST, decoded, read_bytes, read_text, shown, unreadable
+from napari_construct.reading.text import LARGEST, at, decoded, read_bytes, read_text, unreadable
 from napari_construct.reading.values import (
     DEEPEST,
     MOST,
@@ -34,7 +34,7 @@ def read_json(
     """The value of a JSON file; parameters and errors as of :func:`~.text.read_text`, and of
     :func:`parse_json`.
     """
-    return parse_json(read_text(path, what=what, largest=largest, error=error), shown(path), what, error)
+    return parse_json(read_text(path, what=what, largest=largest, error=error), at(path), what, error)
 
 
 def parse_json(

@@ -49,7 +49,7 @@ def read_text(
     ConstructError
         If the file is missing, no regular file, too large, or holds no UTF-8 text.
     """
-    return decoded(read_bytes(path, what=what, largest=largest, error=error), shown(path), what, error)
+    return decoded(read_bytes(path, what=what, largest=largest, error=error), at(path), what, error)
 
 
 def read_bytes(path: PathLike, *, what: str, largest: int, error: type[ConstructError]) -> bytes:
@@ -60,10 +60,10 @@ def read_bytes(path: PathLike, *, what: str, largest: int, error: type[Construct
     except InputError as found:
         raise error(str(found)) from found
     except OSError as found:
-        raise error(f"{shown(path)}: cannot be read ({found.strerror or found}); check the disk") from found
+        raise error(f"{at(path)}: cannot be read ({found.strerror or found}); check the disk") from found
     if len(data) > largest:
         raise error(
-            f"{shown(path)}: expected {what} of at most {size_of(largest)}, got a larger file; check which "
+            f"{at(path)}: expected {what} of at most {size_of(largest)}, got a larger file; check which "
             "file it is"
         )
     return data
@@ -94,7 +94,7 @@ def decoded(data: bytes, where: str, what: str, error: type[ConstructError]) -> 
     return text
 
 
-def shown(path: object) -> str:
+def at(path: object) -> str:
     """A path in a message: harmless, and not endless."""
     return cut(printable(str(path)), 300)
 

@@ -8,7 +8,7 @@ from datetime import date, time
 from typing import Any, Final
 
 from napari_construct.exceptions import ConfigurationError, ConstructError
-from napari_construct.reading.text import LARGEST_SETTINGS, read_text, shown, unreadable
+from napari_construct.reading.text import LARGEST_SETTINGS, at, read_text, unreadable
 from napari_construct.reading.values import DEEPEST, UnusableError, check_values, number
 from napari_construct.types import PathLike
 
@@ -40,7 +40,7 @@ def read_toml(
 
     Parameters and errors as of :func:`~.text.read_text`, and of :func:`parse_toml`.
     """
-    return parse_toml(read_text(path, what=what, largest=largest, error=error), shown(path), what, error)
+    return parse_toml(read_text(path, what=what, largest=largest, error=error), at(path), what, error)
 
 
 def parse_toml(

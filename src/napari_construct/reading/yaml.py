@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.reading.foreign import passed_on, quoted
-from napari_construct.reading.text import read_text, shown, unreadable
+from napari_construct.reading.text import at, read_text, unreadable
 from napari_construct.reading.values import DEEPEST, UnusableError, check_values, integer, number
 from napari_construct.types import PathLike
 
@@ -40,7 +40,7 @@ def read_yaml(
     """The value of a YAML file; parameters and errors as of :func:`~.text.read_text` and
     :func:`parse_yaml`.
     """
-    return parse_yaml(read_text(path, what=what, largest=largest, error=error), shown(path), what, error)
+    return parse_yaml(read_text(path, what=what, largest=largest, error=error), at(path), what, error)
 
 
 def parse_yaml(

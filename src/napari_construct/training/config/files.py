@@ -7,7 +7,7 @@ from typing import Any
 
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.reading.json import read_json
-from napari_construct.reading.text import LARGEST_SETTINGS, shown
+from napari_construct.reading.text import LARGEST_SETTINGS, at
 from napari_construct.reading.yaml import read_yaml
 
 
@@ -26,7 +26,7 @@ def read_settings(path: Path) -> dict[str, Any]:
         fields = read_yaml(path, what=what)
     if not isinstance(fields, dict):
         raise ConfigurationError(
-            f"{shown(path)}: expected names and values, got {type(fields).__name__}; write one `name: value` "
+            f"{at(path)}: expected names and values, got {type(fields).__name__}; write one `name: value` "
             "a line"
         )
     return fields

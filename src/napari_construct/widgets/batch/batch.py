@@ -23,9 +23,9 @@ from napari_construct.widgets.batch.job import (
     BatchOutcome,
     BatchRequest,
     SourcesFound,
+    at,
     batch_job,
     open_job,
-    place_of,
 )
 from napari_construct.widgets.batch.outputs import BatchOutputs
 from napari_construct.widgets.fields.controls import button
@@ -226,7 +226,7 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         if entry.error:
             self.control.showMessage(entry.error, Level.WARNING)
             return
-        if not place_of(entry.key)[0].is_file():  # a layer, or a folder
+        if not at(entry.key)[0].is_file():  # a layer, or a folder
             return
         job = Job("Open an image", partial(open_job, entry, Path(self.output())), self)
         job.returned.connect(self._adder.add)

@@ -149,7 +149,7 @@ def _layer(given: LayerInput, report: BatchReport, predictor: Predictor) -> Labe
     )
 
 
-def place_of(key: str) -> tuple[Path, int]:
+def at(key: str) -> tuple[Path, int]:
     """File and plane of a key of the ledger; a name may hold a # itself."""
     path, _, plane = key.rpartition("#")
     if path and plane.isdigit() and not Path(key).is_file():
@@ -163,7 +163,7 @@ def open_job(entry: Entry, output: Path) -> Steps[list[Layer]]:
     from napari_construct.results.read import load_result
 
     yield Event("reading the image", 0, 1)
-    path, plane = place_of(entry.key)
+    path, plane = at(entry.key)
     image = read_plane(path, plane)
     place = placement(image.mpp)
     layers: list[Layer] = [Image(image.pixels, name=entry.name, rgb=True, **place)]
