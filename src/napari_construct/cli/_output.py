@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,8 +11,17 @@ from typing import Any
 import typer
 
 from napari_construct.exceptions import ConfigurationError
+from napari_construct.reading.names import shown
 
 STDOUT = "-"
+
+_NOT_FOR_TERMINALS = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Controls that JSON leaves in its texts."""
+
+
+def say(text: str = "", *, err: bool = False) -> None:
+    """Print text that may hold foreign names: nothing in it is obeyed by a terminal, line breaks stay."""
+    typer.echo("\n".join(map(shown, text.split("\n"))), err=err)
 
 
 def check_folder(folder: Path) -> None:
@@ -51,6 +61,7 @@ def write_json(target: str | None, content: Mapping[str, Any]) -> None:
     from napari_construct.export.record import plain, write_record
 
     if target == STDOUT:
-        typer.echo(json.dumps(plain(content), indent=2, ensure_ascii=False))
+        text = json.dumps(plain(content), indent=2, ensure_ascii=False)
+        typer.echo(_NOT_FOR_TERMINALS.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
     else:
         write_record(target, content)

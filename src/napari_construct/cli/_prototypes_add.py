@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from napari_construct.cli import _options as options
+from napari_construct.cli._output import say
 from napari_construct.events.progress import progress_bars
 from napari_construct.models.default_model import DEFAULT_MODEL
 
@@ -65,4 +66,4 @@ def add(
                 file.pixels, region, predictor, tissue, settings, mpp=file.mpp, name=image.name
             )
             checkpoint = bars.follow(steps, image.name)
-    typer.echo(f"{save_checkpoint(output, checkpoint)}")
+    say(f"{save_checkpoint(output, checkpoint)}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_construct.cli._output import check_folder
 from napari_construct.exceptions import ConfigurationError
+from napari_construct.reading.names import shown
 
 if TYPE_CHECKING:
     from napari_construct.evaluation.report.tables import Table
@@ -23,9 +24,10 @@ def check_text(target: Path | None, option: str) -> None:
 def write_text(target: Path, text: str) -> None:
     """Write a UTF-8 text file atomically."""
     from napari_construct.export.atomic import atomic
+    from napari_construct.reading.names import encodable
 
     with atomic(target) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(encodable(text), encoding="utf-8")
 
 
 def print_table(table: Table) -> None:
@@ -34,14 +36,15 @@ def print_table(table: Table) -> None:
     from rich.console import Console
     from rich.table import Table as Grid
 
-    grid = Grid(title=table.title, caption=table.note or None, title_justify="left", caption_justify="left")
+    note = shown(table.note) if table.note else None
+    grid = Grid(title=shown(table.title), caption=note, title_justify="left", caption_justify="left")
     grid.box = box.SIMPLE_HEAD
     for i, column in enumerate(table.columns):
-        grid.add_column(column, justify="left" if i == 0 else "right")
+        grid.add_column(shown(column), justify="left" if i == 0 else "right")
     for i, row in enumerate(table.rows):
         if i == len(table.rows) - table.strong:
             grid.add_section()
-        grid.add_row(*row)
+        grid.add_row(*map(shown, row))
     console = Console(highlight=False, markup=False)
     console.print(grid)
     console.print()

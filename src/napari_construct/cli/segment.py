@@ -13,6 +13,7 @@ from napari_construct.cli._output import STDOUT, check_folder, check_json, write
 from napari_construct.cli._zero_shot import zero_shot_predictor, zero_shot_settings
 from napari_construct.events.progress import Bars, progress_bars
 from napari_construct.models.default_model import DEFAULT_MODEL
+from napari_construct.reading.names import shown
 
 if TYPE_CHECKING:
     from napari_construct.inference.activation.predictor import Predictor
@@ -151,7 +152,7 @@ def _summary(done: list[dict[str, Any]], failed: list[dict[str, str]], output: P
     for item in done:
         shares = ", ".join(f"{row['class']} {row['percent_of_tissue']:.1f} %" for row in item["areas"])
         erased = f"; the CRF erased {item['erased_regions']} region(s), see the record"
-        typer.echo(f"{item['image']}: {shares}{erased if item['erased_regions'] else ''}")
+        typer.echo(f"{shown(item['image'])}: {shares}{erased if item['erased_regions'] else ''}")
     typer.echo(f"{len(done)} of {len(done) + len(failed)} segmented, results in {output}")
     if failed:
-        typer.echo("failed: " + ", ".join(item["image"] for item in failed), err=True)
+        typer.echo("failed: " + ", ".join(shown(item["image"]) for item in failed), err=True)

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from napari_construct.events.kinds import Event, Notice, Notices, Result, Steps
+from napari_construct.reading.names import shown
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -67,14 +68,14 @@ class Bars:
 
     def say(self, message: str) -> None:
         """A line above the bars."""
-        self._progress.console.print(message, markup=False, highlight=False, soft_wrap=True)
+        self._progress.console.print(shown(message), markup=False, highlight=False, soft_wrap=True)
 
     def _show(self, event: Event, label: str) -> None:
         if isinstance(event, Notice):
             if self._notices.add(event):
                 self.say(f"note: {event.message}")
             return
-        text = " ".join(part for part in (event.message or label, event.stage) if part)
+        text = shown(" ".join(part for part in (event.message or label, event.stage) if part))
         bar = self._bars.get(event.stage)
         if bar is None:
             bar = self._bars[event.stage] = self._progress.add_task(text, total=event.total)

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from napari_construct.exceptions import InputError
 from napari_construct.export.atomic import atomic
+from napari_construct.reading.names import encodable
 from napari_construct.types import PathLike
 
 
@@ -45,18 +46,20 @@ def plain(value: Any, where: str = "record") -> Any:  # noqa: PLR0911 - one retu
     """``value`` as plain JSON values."""
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
-    if value is None or isinstance(value, str | bool | int):
+    if isinstance(value, str):
+        return encodable(value)
+    if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, PurePath | date):
-        return str(value)
+        return encodable(str(value))
     if isinstance(value, BaseModel):
         return plain(value.model_dump(mode="json"), where)
     if is_dataclass(value) and not isinstance(value, type):
         return plain(asdict(value), where)
     if isinstance(value, Mapping):
-        return {str(key): plain(item, f"{where}.{key}") for key, item in value.items()}
+        return {encodable(str(key)): plain(item, f"{where}.{key}") for key, item in value.items()}
     if isinstance(value, Sequence | set | frozenset) and not isinstance(value, bytes):
         items = sorted(value, key=str) if isinstance(value, set | frozenset) else value
         return [plain(item, f"{where}[{i}]") for i, item in enumerate(items)]

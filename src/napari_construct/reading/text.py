@@ -6,7 +6,8 @@ import codecs
 from typing import Final
 
 from napari_construct.exceptions import ConfigurationError, ConstructError, InputError
-from napari_construct.reading.foreign import cut, passed_on, printable
+from napari_construct.reading.foreign import cut, passed_on
+from napari_construct.reading.names import shown
 from napari_construct.reading.regular import open_regular
 from napari_construct.types import PathLike
 
@@ -96,7 +97,7 @@ def decoded(data: bytes, where: str, what: str, error: type[ConstructError]) -> 
 
 def at(path: object) -> str:
     """A path in a message: harmless, and not endless."""
-    return cut(printable(str(path)), 300)
+    return cut(shown(str(path)), 300)
 
 
 def size_of(count: int) -> str:
