@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -12,8 +10,8 @@ from typing import Annotated, Any, Final
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from napari_construct.exceptions import ConfigurationError
-from napari_construct.reading.csv import read_csv
-from napari_construct.reading.foreign import harmless, quoted, table_cell
+from napari_construct.reading.csv import csv_text, read_csv
+from napari_construct.reading.foreign import harmless, quoted
 from napari_construct.reading.json import parse_json, read_json
 from napari_construct.reading.text import LARGEST_SETTINGS, at
 from napari_construct.settings import Settings, problem
@@ -152,12 +150,8 @@ class ClassTable(Settings):
 
     def to_csv(self) -> str:
         """Comma-separated text with the columns name, prompt, colour, shown, ignored."""
-        stream = io.StringIO()
-        writer = csv.DictWriter(stream, list(TissueClass.model_fields), lineterminator="\n")
-        writer.writeheader()
-        for tissue in self.classes:
-            writer.writerow({name: table_cell(value) for name, value in tissue.model_dump().items()})
-        return stream.getvalue()
+        rows = [tuple(tissue.model_dump().values()) for tissue in self.classes]
+        return csv_text([tuple(TissueClass.model_fields), *rows])
 
     def save(self, path: PathLike) -> None:
         """Write as CSV or JSON, by the suffix of ``path``."""

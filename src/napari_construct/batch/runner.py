@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +19,7 @@ from napari_construct.export.own_files import TABLE_COLUMNS, refuse_others
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.decider import named_classes
 from napari_construct.inference.segment import segment_steps
+from napari_construct.reading.csv import csv_text
 from napari_construct.results.areas import PERCENT_OF_TISSUE
 from napari_construct.results.files import result_paths, write_result, write_stack
 
@@ -288,9 +287,7 @@ def write_table(path: Path, entries: Sequence[Entry], resumed: frozenset[str], c
     columns = list(TABLE_COLUMNS)
     for name in classes.names:
         columns += [*(f"{name} {quantity}" for quantity in _QUANTITIES)]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
+    rows: list[list[Any]] = [columns]
     for entry in entries:
         state = "resumed" if entry.key in resumed else entry.state
         row: dict[str, Any] = {"item": entry.key, "state": state, "error": entry.error}
@@ -299,6 +296,6 @@ def write_table(path: Path, entries: Sequence[Entry], resumed: frozenset[str], c
             for quantity in _QUANTITIES:
                 if quantity in area:
                     row[f"{area['class']} {quantity}"] = area[quantity]
-        writer.writerow(row)
+        rows.append([row.get(column, "") for column in columns])
     with atomic(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
+        temporary.write_text(csv_text(rows), encoding="utf-8")

@@ -1,14 +1,16 @@
-"""Comma-separated tables of bounded size."""
+"""Comma-separated tables: read within bounds, written so that no spreadsheet runs them."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from napari_construct.exceptions import ConfigurationError, ConstructError
-from napari_construct.reading.foreign import cell_text, passed_on
+from napari_construct.reading.foreign import cell_text, passed_on, table_cell
+from napari_construct.reading.names import encodable
 from napari_construct.reading.text import LARGEST, at, read_text
 from napari_construct.types import PathLike
 
@@ -67,3 +69,10 @@ def read_csv(
             "it as CSV in UTF-8"
         ) from found
     return CsvTable(header or (), tuple(rows))
+
+
+def csv_text(rows: Iterable[Sequence[Any]]) -> str:
+    """Rows as comma-separated text; what a spreadsheet takes for a formula gets an apostrophe in front."""
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows([table_cell(cell) for cell in row] for row in rows)
+    return encodable(stream.getvalue())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +14,26 @@ from napari_construct.classes import ClassTable, hex_of
 from napari_construct.data.masks import read_mask
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.export.own_files import has_tissue_labels, read_record, record_path
+from napari_construct.reading.foreign import passed_on
+from napari_construct.reading.json import parse_json
+from napari_construct.reading.text import at
+from napari_construct.results.record_model import checked_record
 from napari_construct.results.result import StoredResult
 from napari_construct.types import PathLike, ShortRepr
 
 Read: TypeAlias = Callable[[Path], StoredResult]
 
-_DAMAGED = (KeyError, IndexError, TypeError, AttributeError, OSError, ValueError, tifffile.TiffFileError)
+_DAMAGED = (
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    OSError,
+    ValueError,
+    RecursionError,
+    OverflowError,
+    tifffile.TiffFileError,
+)
 
 
 def load_result(path: PathLike, name: str | None = None) -> StoredResult:
@@ -80,8 +93,9 @@ def read_from_record(path: Path) -> StoredResult:
         If a file is missing or is not what the record says.
     """
     record = read_record(path)
+    known = checked_record(record, path)
+    files, colours = known.files, known.colours
     try:
-        files, colours = record["files"], dict(record["colours"])
         table = ClassTable.from_names(tuple(colours), palette=tuple(colours.values()))
         if "mask" in files:
             labels = _labels(path.parent / Path(files["mask"]).name)
@@ -91,10 +105,11 @@ def read_from_record(path: Path) -> StoredResult:
         if "cams" in files:
             maps = np.asarray(tifffile.imread(path.parent / Path(files["cams"]).name), dtype=np.float32)
             cams = maps.reshape(len(table), *labels.shape)
-        return _stored(labels, table, record.get("input", {}).get("mpp"), record, cams)
+        return _stored(labels, table, known.input.mpp, record, cams)
     except (*_DAMAGED, ConfigurationError) as error:
         raise InputError(
-            f"{path}: expected the record of a segmentation with its files, got {error!r}; segment again"
+            f"{at(path)}: expected the record of a segmentation with its files, got "
+            f"{passed_on(error)}; segment again"
         ) from error
 
 
@@ -167,7 +182,8 @@ def open_zarr(path: Path) -> ZarrResult:
         )
     except (*_DAMAGED, ConfigurationError) as error:
         raise InputError(
-            f"{path}: expected an OME-Zarr with the labels of a segmentation, got {error!r}; segment again"
+            f"{path}: expected an OME-Zarr with the labels of a segmentation, got "
+            f"{type(error).__name__}: {passed_on(error)}; segment again"
         ) from error
 
 
@@ -230,9 +246,11 @@ def _record_beside(path: Path) -> dict[str, Any]:
     """What is known of a mask; nothing where the record is missing or damaged: the mask is good without."""
     beside = record_path(path)
     try:
-        return read_record(beside) if beside.is_file() else {}
+        record = read_record(beside)
+        checked_record(record, beside)
     except InputError:
         return {}
+    return record
 
 
 def _description(path: Path) -> tuple[tuple[str, ...], float | None, dict[int, str]] | None:
@@ -240,7 +258,7 @@ def _description(path: Path) -> tuple[tuple[str, ...], float | None, dict[int, s
     try:
         with tifffile.TiffFile(path) as file:
             page: Any = file.pages[0]
-            found = json.loads(page.description or "{}")
+            found = parse_json(page.description or "{}", str(path))
             classes = {int(value): str(name) for value, name in found["classes"].items()}
             colours = {}
             if page.colormap is not None:
@@ -248,4 +266,6 @@ def _description(path: Path) -> tuple[tuple[str, ...], float | None, dict[int, s
                     colours[value] = hex_of(page.colormap[:, value] // 257)
     except _DAMAGED:
         return None
-    return tuple(classes[value] for value in sorted(classes)), found.get("mpp"), colours
+    mpp = found.get("mpp")
+    known = isinstance(mpp, float | int) and not isinstance(mpp, bool) and mpp > 0
+    return tuple(classes[value] for value in sorted(classes)), float(mpp) if known else None, colours
