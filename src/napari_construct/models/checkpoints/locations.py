@@ -9,6 +9,7 @@ from typing import Final
 
 from napari_construct.encoders.folders import models_folder
 from napari_construct.exceptions import CheckpointError
+from napari_construct.reading.foreign import file_name, quoted
 
 SUFFIX: Final = ".construct"
 
@@ -44,6 +45,22 @@ def resolve_model(name_or_path: str | PathLike[str]) -> Path:
             "neither; check the path or the name"
         )
     return path
+
+
+def named_file(folder: Path, name: str) -> Path:
+    """Where the model of a name lies in a folder; the name may come from anybody.
+
+    Raises
+    ------
+    CheckpointError
+        If it is not the name of one file: a path, a drive, a name that systems reserve, control characters.
+    """
+    if name != file_name(name):
+        raise CheckpointError(
+            f"expected a model name without folders, such as {file_name(name)}, got {quoted(name)}; choose "
+            "one with --name"
+        )
+    return folder / f"{name}{SUFFIX}"
 
 
 def with_suffix(path: str | PathLike[str]) -> Path:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from napari_construct.encoders.catalogue.lookup import bundled_entries, user_ent
 from napari_construct.encoders.catalogue.overview import overview, size_text
 from napari_construct.encoders.folders import HOME, models_folder, user_catalogues, weights_folder
 from napari_construct.exceptions import ConstructError
+from napari_construct.reading.foreign import without_secrets
 
 PACKAGES: Final = (
     "torch", "torchvision", "timm", "open_clip_torch", "segmentation-models-pytorch", "transformers",
@@ -129,12 +129,12 @@ def _state(folder: Path) -> str:
 def _hub(*, online: bool) -> dict[str, str]:
     from huggingface_hub import constants
 
-    from napari_construct.encoders.hub.client import has_token
+    from napari_construct.encoders.hub.token import stored_token
 
     facts = {
         "address": _without_secrets(constants.ENDPOINT),
         "offline mode": "on" if constants.HF_HUB_OFFLINE else "off",
-        "token": "there is one" if has_token() else "none",
+        "token": _without_home(stored_token()),
     }
     if online:
         facts["answers"] = _answers()
@@ -183,8 +183,8 @@ def shown(path: Path) -> str:
 
 
 def _without_secrets(text: str) -> str:
-    """A setting as it is, but for names and passwords in an address."""
-    return re.sub(r"//[^/@\s]*@", "//***@", _without_home(text))
+    """A setting as it is, but for names, passwords and tokens in an address."""
+    return without_secrets(_without_home(text))
 
 
 def _without_home(text: str) -> str:

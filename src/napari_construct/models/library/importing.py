@@ -11,7 +11,7 @@ from napari_construct.encoders.folders import models_folder
 from napari_construct.encoders.hub.store import import_weights
 from napari_construct.events import Event, Notice, Steps
 from napari_construct.models.checkpoints.checkpoint import save_checkpoint
-from napari_construct.models.checkpoints.locations import SUFFIX
+from napari_construct.models.checkpoints.locations import SUFFIX, named_file
 from napari_construct.models.checkpoints.released_checkpoint import BCSS_MPP, import_authors_checkpoint
 from napari_construct.models.library.sharing import import_model, pull_model
 from napari_construct.models.network.descriptions import parse_classes
@@ -91,4 +91,4 @@ def _released(wanted: Import) -> Steps[Path]:
     for notice in notices:
         yield Notice(STAGE, 1, 1, notice)
     name = wanted.name or Path(wanted.source).stem
-    return save_checkpoint(models_folder() / f"{name}{SUFFIX}", checkpoint)
+    return save_checkpoint(named_file(models_folder(), name), checkpoint)

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
-from huggingface_hub import HfApi, hf_hub_download
+from huggingface_hub import HfApi
 from huggingface_hub.errors import HFValidationError
 
 from napari_construct.encoders.catalogue.lookup import HUB, find_entry
 from napari_construct.encoders.folders import models_folder
-from napari_construct.encoders.hub.client import has_token
-from napari_construct.encoders.hub.errors import FAILURES, LOGIN, HubRequest, sentence
+from napari_construct.encoders.hub.client import endpoint, file_steps
+from napari_construct.encoders.hub.errors import FAILURES, LOGIN, WRONG_ANSWERS, HubRequest, sentence
+from napari_construct.encoders.hub.token import has_token, hub_token, token_for
+from napari_construct.events import run
 from napari_construct.exceptions import CheckpointError, EncoderError
 from napari_construct.export.atomic import atomic
 from napari_construct.models.checkpoints.archive import file_hash
 from napari_construct.models.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from napari_construct.models.checkpoints.locations import SUFFIX, resolve_model
+from napari_construct.models.checkpoints.locations import SUFFIX, named_file, resolve_model
 from napari_construct.models.library.model_card import model_card
 from napari_construct.models.network.builder import SCRATCH
+from napari_construct.reading.foreign import harmless, quoted
 from napari_construct.types import PathLike
 
 CARD: Final = "README.md"
 LARGEST_MODEL: Final = 2 * 2**30
+"""Bytes of a model that is taken from a hub repository."""
 
 
 def export_model(
@@ -54,9 +58,10 @@ def export_model(
     """
     path = resolve_model(model)
     name = name or path.stem
+    wanted = named_file(Path(folder), name)
     checkpoint = load_checkpoint(path)
     check_shareable(checkpoint, path)
-    target = save_checkpoint(Path(folder) / f"{name}{SUFFIX}", checkpoint)
+    target = save_checkpoint(wanted, checkpoint)
     card = Path(folder) / f"{name}.md"
     with atomic(card) as temporary:
         temporary.write_text(
@@ -94,8 +99,8 @@ def import_model(path: PathLike, *, name: str | None = None) -> Path:
     CheckpointError
         If the file is missing or damaged, or the system refuses to write.
     """
-    checkpoint = load_checkpoint(path)
-    return save_checkpoint(models_folder() / f"{name or Path(path).stem}{SUFFIX}", checkpoint)
+    wanted = named_file(models_folder(), name or Path(path).stem)
+    return save_checkpoint(wanted, load_checkpoint(path))
 
 
 def push_model(model: PathLike, repository: str, *, private: bool = True, licence: str = "unknown") -> str:
@@ -124,12 +129,13 @@ def push_model(model: PathLike, repository: str, *, private: bool = True, licenc
     """
     repository = repository.removeprefix(HUB)
     asked = _asked(repository, f"run 'napari-construct models export {model} --push {repository}' again")
-    if not has_token():
+    token = _token(asked)
+    if token is None:
         raise CheckpointError(
             f"{repository}: expected a hub token to upload with, got none; log in with '{LOGIN}', then "
             f"{asked.again}"
         )
-    api = HfApi()
+    api = HfApi(token=token)
     with tempfile.TemporaryDirectory() as folder:
         written = export_model(model, folder, licence=licence)
         written["card"].rename(Path(folder) / CARD)
@@ -138,7 +144,7 @@ def push_model(model: PathLike, repository: str, *, private: bool = True, licenc
             api.upload_folder(
                 repo_id=repository, folder_path=folder, commit_message=f"Model {written['model'].stem}"
             )
-        except (*FAILURES, HFValidationError) as error:
+        except (*FAILURES, *WRONG_ANSWERS) as error:
             raise _refused(error, asked) from error
     return address
 
@@ -158,23 +164,45 @@ def pull_model(repository: str, *, file: str | None = None, revision: str = "mai
     Raises
     ------
     CheckpointError
-        If there is none or there are several, the hub refuses, or the file is damaged.
+        If there is none or there are several, the hub refuses, or the file is damaged or larger than 2 GiB.
     """
     repository = repository.removeprefix(HUB)
     asked = _asked(repository, f"run 'napari-construct models import hf-hub:{repository}' again", revision)
-    api = HfApi()
     try:
+        api = HfApi(token=token_for(endpoint()))
         found = [f for f in api.list_repo_files(repository, revision=revision) if f.endswith(SUFFIX)]
-        if file is None and len(found) != 1:
-            raise CheckpointError(
-                f"{repository}: expected one {SUFFIX} file, got {', '.join(sorted(found)[:5]) or 'none'}; "
-                "name one with --file, or check the repository"
-            )
-        with tempfile.TemporaryDirectory() as folder:
-            here = hf_hub_download(repository, file or found[0], revision=revision, local_dir=folder)
-            return import_model(here)
-    except (*FAILURES, HFValidationError) as error:
+    except EncoderError as error:
+        raise CheckpointError(f"{repository}: {error}") from error
+    except (*FAILURES, *WRONG_ANSWERS) as error:
         raise _refused(error, asked) from error
+    if file is None and len(found) != 1:
+        shown = ", ".join(map(harmless, sorted(found)[:5])) or "none"
+        raise CheckpointError(
+            f"{repository}: expected one {SUFFIX} file, got {shown}; name one with --file, or check the "
+            "repository"
+        )
+    name = file or found[0]
+    # the hub's name becomes a file's name: it is checked before anything is fetched
+    wanted = PurePosixPath(name).stem
+    named_file(models_folder(), wanted)
+    with tempfile.TemporaryDirectory() as folder:
+        here = Path(folder) / f"model{SUFFIX}"
+        try:
+            run(file_steps(asked, name, here, LARGEST_MODEL))
+        except EncoderError as error:
+            raise CheckpointError(str(error)) from error
+        except OSError as error:
+            raise CheckpointError(
+                f"{folder}: cannot be written ({error.strerror or error}); free some space"
+            ) from error
+        return import_model(here, name=wanted)
+
+
+def _token(asked: HubRequest) -> str | None:
+    try:
+        return hub_token()
+    except EncoderError as error:
+        raise CheckpointError(f"{asked.name}: {error}") from error
 
 
 def _asked(repository: str, again: str, revision: str = "main") -> HubRequest:
@@ -183,5 +211,5 @@ def _asked(repository: str, again: str, revision: str = "main") -> HubRequest:
 
 def _refused(error: Exception, asked: HubRequest) -> CheckpointError:
     if isinstance(error, HFValidationError):
-        return CheckpointError(f"expected a repository as OWNER/NAME, got {asked.name!r}; correct it")
+        return CheckpointError(f"expected a repository as OWNER/NAME, got {quoted(asked.name)}; correct it")
     return CheckpointError(sentence(error, asked, None, token=has_token()))
