@@ -14,7 +14,7 @@ from napari_construct.classes import ClassTable, hex_of
 from napari_construct.data.masks import read_mask
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.export.own_files import has_tissue_labels, read_record, record_path
-from napari_construct.reading.foreign import passed_on
+from napari_construct.reading.foreign import inside, passed_on
 from napari_construct.reading.json import parse_json
 from napari_construct.reading.text import at
 from napari_construct.results.record_model import checked_record
@@ -98,12 +98,14 @@ def read_from_record(path: Path) -> StoredResult:
     try:
         table = ClassTable.from_names(tuple(colours), palette=tuple(colours.values()))
         if "mask" in files:
-            labels = _labels(path.parent / Path(files["mask"]).name)
+            labels = _labels(inside(path.parent, files["mask"], InputError))
         else:
-            labels = _read_zarr(path.parent / Path(files["zarr"]).name).labels
+            labels = _read_zarr(inside(path.parent, files["zarr"], InputError)).labels
         cams = None
         if "cams" in files:
-            maps = np.asarray(tifffile.imread(path.parent / Path(files["cams"]).name), dtype=np.float32)
+            maps = np.asarray(
+                tifffile.imread(inside(path.parent, files["cams"], InputError)), dtype=np.float32
+            )
             cams = maps.reshape(len(table), *labels.shape)
         return _stored(labels, table, known.input.mpp, record, cams)
     except (*_DAMAGED, ConfigurationError) as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import os
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import as_file, files
@@ -45,7 +46,7 @@ def user_entries() -> tuple[EncoderEntry, ...]:
     found: list[EncoderEntry] = []
     taken = {entry.id for entry in bundled_entries()}
     for path in user_catalogues():
-        for entry in read_entries(path) if path.is_file() else ():
+        for entry in read_entries(path) if os.path.lexists(path) else ():
             if entry.id in taken:
                 raise EncoderError(
                     f"{path}: encoder {entry.id}: id: expected a name that is not in use, got one that is; "

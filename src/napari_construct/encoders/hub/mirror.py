@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from napari_construct.encoders.entries import EncoderEntry, WeightFile
-from napari_construct.encoders.hub.store import own_folder, settle
+from napari_construct.encoders.hub.store import is_file, own_folder, settle
 from napari_construct.events import Event
 from napari_construct.exceptions import EncoderError
 
@@ -45,7 +45,7 @@ def copy_steps(entry: EncoderEntry, file: WeightFile, folder: Path) -> Iterator[
         folder,
     ]
     for path in (where / name for where in places for name in file.names):
-        if path.is_file():
+        if is_file(path):
             yield from _copied(entry, path, file.sha256)
             return
     raise EncoderError(

@@ -36,7 +36,23 @@ class Installed:
     @property
     def size(self) -> int:
         """Bytes."""
-        return sum(path.stat().st_size for path in self.files.values())
+        return sum(map(size_on_disk, self.files.values()))
+
+
+def size_on_disk(path: Path) -> int:
+    """Bytes of a file; 0 of one that is gone or that nobody may look at."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file; False where the system does not say, as in folders without permission."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def own_folder(entry: EncoderEntry) -> Path:
@@ -71,7 +87,7 @@ def located(entry: EncoderEntry) -> Installed | None:
 def own_file(entry: EncoderEntry, file: WeightFile) -> Path | None:
     """A file in this package's own folder, under any of its names."""
     paths = (own_folder(entry) / name for name in file.names)
-    return next((path for path in paths if path.is_file()), None)
+    return next((path for path in paths if is_file(path)), None)
 
 
 def _cached(entry: EncoderEntry, file: WeightFile) -> Path | None:
@@ -84,7 +100,10 @@ def _cached(entry: EncoderEntry, file: WeightFile) -> Path | None:
     owner, name = repository.split("/")
     for spelling in (repository, f"{owner}/{name.lower()}"):  # the hub does not care, its cache does
         for filename in file.names:
-            found = try_to_load_from_cache(spelling, filename, revision=entry.revision)
+            try:
+                found = try_to_load_from_cache(spelling, filename, revision=entry.revision)
+            except (OSError, ValueError):  # a cache without permission, or with a folder for a file
+                continue
             if isinstance(found, str):
                 return Path(found)
     return None
@@ -131,7 +150,7 @@ def import_weights(entry: EncoderEntry, path: Path) -> Path:
     EncoderError
         If the entry takes no such file, or it cannot be copied.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise EncoderError(f"expected a file of weights, got no file at {path}; check the path")
     names = [name for file in entry.files for name in file.names]
     target = path.name if path.name in names else None

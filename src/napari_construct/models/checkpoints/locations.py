@@ -23,7 +23,11 @@ def bundled_models() -> dict[str, Path]:
 def imported_models() -> dict[str, Path]:
     """Models that the user imported: name and file."""
     folder = models_folder()
-    return {p.stem: p for p in sorted(folder.glob(f"*{SUFFIX}"))} if folder.is_dir() else {}
+    try:
+        found = sorted(path for path in folder.iterdir() if path.name.endswith(SUFFIX))
+    except OSError:  # there is none, or it may not be looked at; diagnostics tell
+        return {}
+    return {path.name.removesuffix(SUFFIX): path for path in found}
 
 
 def resolve_model(name_or_path: str | PathLike[str]) -> Path:

@@ -10,6 +10,7 @@ from napari_construct.encoders.catalogue.lookup import find_entry
 from napari_construct.encoders.catalogue.overview import status_of
 from napari_construct.encoders.folders import models_folder
 from napari_construct.encoders.hub.store import remove as remove_weights
+from napari_construct.encoders.hub.store import size_on_disk
 from napari_construct.exceptions import CheckpointError, ConstructError
 from napari_construct.models.checkpoints.archive import file_hash
 from napari_construct.models.checkpoints.checkpoint import load_checkpoint
@@ -61,9 +62,11 @@ def _status(name: str, path: Path, bundled: bool) -> ModelStatus:
         facts, problem = model_facts(path), ""
     except ConstructError as error:
         facts, problem = {}, str(error)
+    except (OSError, MemoryError) as error:
+        facts, problem = {}, f"{path}: cannot be read ({error}); check its permissions, or remove it"
     if facts:
         problem = missing_encoder(facts["encoder"])
-    return ModelStatus(name, path, bundled, path.stat().st_size, facts, problem)
+    return ModelStatus(name, path, bundled, size_on_disk(path), facts, problem)
 
 
 def missing_encoder(encoder: str) -> str:
