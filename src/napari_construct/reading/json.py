@@ -21,7 +21,7 @@ from napari_construct.reading.values import (
 )
 from napari_construct.types import PathLike
 
-_MARKS: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{]|[\]}]|,')
+_MARKS: Final = re.compile(r'"(?:[^"\\]++|\\[\s\S])*+"?|[\[{]|[\]}]|,')
 
 
 def read_json(

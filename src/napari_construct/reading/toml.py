@@ -18,15 +18,13 @@ MOST_PARTS: Final = 16
 MOST_NAMES: Final = 50_000
 """Names and dots in one text: the standard parser keeps about a kilobyte for each."""
 
-_LONGEST_INTEGER: Final = 80
-"""Characters; one of 64 bits in binary with underscores fits."""
-
-# strings as one mark each and no comments: what remains outside of texts
+# texts as one mark each and no comments: what remains is outside of texts. No part is tried twice, and a text
+# without an end reaches to that of its line or file, where the parser stops, too
 _TEXTS: Final = re.compile(
-    r'"""(?:[^\\]|\\[\s\S])*?"{3,5}|\'\'\'[\s\S]*?\'{3,5}|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'|#[^\n]*'
+    r'"""(?:[^\\]|\\[\s\S])*?(?:"{3,5}|\\?\Z)|\'\'\'[\s\S]*?(?:\'{3,5}|\Z)'
+    r'|"(?:[^"\\\n]|\\.)*+"?|\'[^\'\n]*+\'?|#[^\n]*+'
 )
-_DOTTED: Final = re.compile(rf"[\w-]+(?:[ \t]*\.[ \t]*[\w-]+){{{MOST_PARTS},}}")
-_DIGITS: Final = re.compile(rf"[\w+-]{{{_LONGEST_INTEGER},}}")
+_DOTTED: Final = re.compile(rf"(?<![\w-])[\w-]++(?:[ \t]*+\.[ \t]*+[\w-]++){{{MOST_PARTS},}}")
 
 
 def read_toml(
@@ -67,7 +65,9 @@ def parse_toml(
     except UnusableError as problem:
         raise error(unreadable(where, what, str(problem))) from problem
     except (ValueError, RecursionError) as problem:  # TOMLDecodeError; dates such as 0000-00-00
-        raise error(unreadable(where, what, problem)) from problem
+        known = isinstance(problem, tomllib.TOMLDecodeError)
+        reason = problem if known else "a number or date out of range, or too many levels"
+        raise error(unreadable(where, what, reason)) from problem
     return dict(found)
 
 
@@ -77,10 +77,8 @@ def _check_shape(text: str) -> None:
         raise UnusableError(f"a name of more than {MOST_PARTS} parts with dots between them")
     if bare.count("=") + bare.count(".") + bare.count("[") + bare.count("{") > MOST_NAMES:
         raise UnusableError(f"more than {MOST_NAMES:,} names")
-    if (long := _DIGITS.search(bare)) and long[0].lstrip("+-")[:1].isdigit():
-        raise UnusableError("a number of more than 64 bits")
     depth = 0
-    for bracket in re.findall(r"[\[\]{}\n]", bare):
+    for bracket in re.findall(r"[\[\]{}]", bare):
         if bracket in "[{":
             depth += 1
         elif bracket in "]}":
