@@ -34,7 +34,8 @@ Load = Callable[[Path], Any]
 HOSTILE = st.sampled_from(
     [
         None, True, -1, 0, 1e308, 2**63, 10**30, "", "x" * 100_000, "\x1b[31m", "a\nb", "../../x", "NaN",
-        "2024-01-31",        [], {}, [[]], {"self": 1}, [1] * 1000, {"": ""}, [None], {"a": {"b": {"c": []}}}, "\u202e", "é" * 70,
+        "2024-01-31",
+        [], {}, [[]], {"self": 1}, [1] * 1000, {"": ""}, [None], {"a": {"b": {"c": []}}}, "\u202e", "é" * 70,
     ]
 )  # fmt: skip
 KEYS = st.sampled_from(["self", "cls", "__class__", "fields", "/", "", "model_config", "x" * 10_000, "\x1b"])
@@ -194,7 +195,8 @@ def test_text_of_a_class_table_or_of_settings(text: str) -> None:
 @pytest.mark.parametrize(
     "description",
     ["[" * 10_000, '{"classes": 3}', '{"classes": {"1": "a"}, "mpp": "x"}', '{"classes": {"x": "a"}}',
-     "{}", '{"classes": {"1": "\\ud800"}}', '{"classes": {"99999999999999999999": "a"}}', '{"classes": {}}', "\x1b"],
+     "{}", '{"classes": {"1": "\\ud800"}}', '{"classes": {"99999999999999999999": "a"}}',
+     '{"classes": {}}', "\x1b"],
 )  # fmt: skip
 def test_descriptions_of_masks(description: str, tmp_path: Path) -> None:
     path = tmp_path / "x_mask.tif"

@@ -27,7 +27,7 @@ from napari_construct.encoders.entries import EncoderEntry, WeightFile
 from napari_construct.encoders.hub.errors import FAILURES, WRONG_ANSWERS, HubRequest, hub_request, sentence
 from napari_construct.encoders.hub.mirror import copy_steps
 from napari_construct.encoders.hub.store import Installed, located, own_file, own_folder, settle
-from napari_construct.encoders.hub.token import has_token, host_of, token_for
+from napari_construct.encoders.hub.token import check_address, has_token, host_of, token_for
 from napari_construct.events import Event, Notice, Steps
 from napari_construct.exceptions import ConfigurationError, EncoderError
 from napari_construct.reading.json import read_json
@@ -125,6 +125,7 @@ def check_access(entry: EncoderEntry, mirror: str | None = None) -> str | None:
         None with access, otherwise a sentence with the next step.
     """
     try:
+        check_address(mirror)
         for file in entry.files[:1]:
             _describe_file(entry, file, mirror)
     except EncoderError as error:
@@ -163,6 +164,7 @@ def _one(entry: EncoderEntry, file: WeightFile, mirror: str | None) -> Iterator[
     if mirror is not None and "://" not in mirror:
         yield from copy_steps(entry, file, Path(mirror))
         return
+    check_address(mirror)
     remote = _describe_file(entry, file, mirror)
     target = own_folder(entry) / remote.name
     part = target.with_name(f"{target.name}.part")
@@ -266,11 +268,22 @@ def _stream(remote: _Remote, part: Path, have: int) -> Iterator[int]:
 
 
 def _check(name: str, part: Path, wanted: str | None, size: int) -> None:
-    """Compare size and SHA-256; what differs is deleted, because resuming it could not help."""
-    if wanted is not None:
-        with part.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if _size(part) != size or (wanted is not None and found != wanted):
+    """Compare size and SHA-256; what differs is deleted, because resuming it could not help.
+
+    A web page in the place of the file is no file either, whatever size the server gave it.
+    """
+    with part.open("rb") as stream:
+        page = stream.read(64).lstrip().lower().startswith(_WEB_PAGE)
+        stream.seek(0)
+        found = hashlib.file_digest(stream, "sha256").hexdigest() if wanted is not None else None
+    if page:
+        part.unlink(missing_ok=True)
+        _note(part).unlink(missing_ok=True)
+        raise EncoderError(
+            f"{name}: expected {part.stem}, got a web page; open a page in the browser (the network may "
+            "ask for a login first), or check --mirror"
+        )
+    if _size(part) != size or found != wanted:
         part.unlink(missing_ok=True)
         _note(part).unlink(missing_ok=True)
         raise EncoderError(
@@ -298,6 +311,8 @@ def _note(part: Path) -> Path:
 def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
+
+_WEB_PAGE: Final = (b"<!doctype", b"<html", b"<?xml")
 
 _DISK: Final = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EFBIG, errno.EPERM)
 

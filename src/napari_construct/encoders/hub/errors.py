@@ -16,7 +16,7 @@ TRANSPORT: Final[type[Exception]] = errors.HTTPError  # type: ignore[attr-define
 FAILURES: Final = (TRANSPORT, OSError, errors.OfflineModeIsEnabled, errors.EntryNotFoundError)
 """What asking the hub may raise."""
 
-WRONG_ANSWERS: Final = (ValueError, KeyError, TypeError, AttributeError, IndexError)
+WRONG_ANSWERS: Final = (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
 """What the hub's client raises for an answer that is not the hub's: a login page, another service's JSON."""
 
 LOGIN: Final = "hf auth login"

@@ -16,7 +16,7 @@ from huggingface_hub import constants, get_token
 
 from napari_construct.encoders.hub.errors import LOGIN
 from napari_construct.exceptions import EncoderError
-from napari_construct.reading.foreign import passed_on
+from napari_construct.reading.foreign import passed_on, quoted, without_secrets
 from napari_construct.reading.text import read_text
 
 _VARIABLES: Final = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
@@ -84,6 +84,28 @@ def token_for(url: str, mirror: str | None = None) -> str | bool:
     if mirror is not None and asked.scheme != "https" and not _is_here(asked.hostname or ""):
         return False
     return hub_token() or False
+
+
+def check_address(mirror: str | None) -> None:
+    """Refuse an address that none can be.
+
+    Raises
+    ------
+    EncoderError
+        If the mirror is no address of a web server.
+    """
+    if mirror is None:
+        return
+    try:
+        parts = urlsplit(mirror)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or not mirror.isascii() or not mirror.isprintable() or " " in mirror:
+        raise EncoderError(
+            "expected --mirror as a folder or an address such as https://host/path, got "
+            f"{quoted(without_secrets(mirror))}; correct it"
+        )
 
 
 def host_of(url: str) -> str:

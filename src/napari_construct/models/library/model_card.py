@@ -68,7 +68,11 @@ def model_card(checkpoint: Checkpoint, name: str, sha256: str, *, licence: str =
 
 def _front_matter(licence: str) -> str:
     # a text in quotation marks cannot end the front matter or add to it
-    shown = licence.lower() if re.fullmatch(r"[\w.+-]{1,100}", licence) else json.dumps(harmless(licence))
+    shown = (
+        licence.lower()
+        if re.fullmatch(r"[\w.+-]{1,100}", licence)
+        else json.dumps(harmless(licence)).replace("<", "\\u003c")
+    )
     return (
         "---\n"
         f"license: {shown}\n"
