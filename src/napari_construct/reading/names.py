@@ -12,11 +12,12 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path, PurePath
-from typing import Final
+from typing import Final, TypeAlias
 from unicodedata import normalize
 from urllib.parse import unquote_to_bytes
 
-from napari_construct.types import PathLike
+PathLike: TypeAlias = str | os.PathLike[str]
+"""As of :mod:`napari_construct.types`, which imports numpy; a fast ``--help`` needs this module."""
 
 LONGEST_STEM: Final = 232
 """Bytes of the longest start of a result's name: ``_p99999_cams.ome.tif`` after it still fits into the

@@ -130,7 +130,7 @@ class _Builder:
                 self._anchors[done.anchor] = done.value, done.count, done.aliases
             self._add(done.value, done.count, aliases=done.aliases)
         elif isinstance(event, events.AliasEvent):
-            self._alias(event.anchor)
+            self._alias(event.anchor or "")
         elif isinstance(event, events.ScalarEvent):
             if self._wants_name():
                 self._open[-1].name = event.value
