@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,8 +11,12 @@ from typing import Annotated, Any, Final
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from napari_construct.exceptions import ConfigurationError
+from napari_construct.reading.csv import csv_text, read_csv
+from napari_construct.reading.foreign import harmless, quoted
+from napari_construct.reading.json import parse_json, read_json
 from napari_construct.reading.name_lists import names_as_text
 from napari_construct.reading.names import normal
+from napari_construct.reading.text import LARGEST_SETTINGS, at
 from napari_construct.settings import Settings, problem
 from napari_construct.types import PathLike
 
@@ -89,7 +90,7 @@ class TissueClass(Settings):
     def _printable(cls, name: str) -> str:
         name = normal(name)
         if name != name.strip() or not all(map(_can_be_shown, name)):
-            raise ValueError(f"a class name must be printable and without outer spaces, got {name[:80]!r}")
+            raise ValueError(f"a class name must be printable and without outer spaces, got {quoted(name)}")
         return name
 
     @property
@@ -108,7 +109,9 @@ class ClassTable(Settings):
         names = [c.name for c in self.classes]
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:
-            raise ValueError(f"class names must be unique, got {', '.join(twice)} more than once")
+            raise ValueError(
+                f"class names must be unique, got {', '.join(map(harmless, twice[:5]))} more than once"
+            )
         return self
 
     @classmethod
@@ -138,7 +141,7 @@ class ClassTable(Settings):
         if wanted not in self.names:
             known = names_as_text(self.names, separator=", ")
             raise ConfigurationError(
-                f"expected one of the classes {known}, got {name[:80]!r}; check the spelling"
+                f"expected one of the classes {known}, got {quoted(name)}; check the spelling"
             )
         return self.names.index(wanted)
 
@@ -157,18 +160,14 @@ class ClassTable(Settings):
     @classmethod
     def from_json(cls, text: str) -> ClassTable:
         """Table from the text of :meth:`to_json`; missing fields keep their defaults."""
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            raise ConfigurationError(f"class table as JSON: {problem(error)}") from error
+        if len(text) > LARGEST_SETTINGS:
+            raise ConfigurationError("class table as JSON: expected at most 1 MiB, got more; check the text")
+        return cls._of(parse_json(text, "class table as JSON", "classes"), "class table as JSON")
 
     def to_csv(self) -> str:
         """Comma-separated text with the columns name, prompt, colour, shown, ignored."""
-        stream = io.StringIO()
-        writer = csv.DictWriter(stream, list(TissueClass.model_fields), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(c.model_dump() for c in self.classes)
-        return stream.getvalue()
+        rows = [tuple(tissue.model_dump().values()) for tissue in self.classes]
+        return csv_text([tuple(TissueClass.model_fields), *rows])
 
     def save(self, path: PathLike) -> None:
         """Write as CSV or JSON, by the suffix of ``path``."""
@@ -179,19 +178,23 @@ class ClassTable(Settings):
     def load(cls, path: PathLike) -> ClassTable:
         """Read a table written by :meth:`save`, or a CSV with at least a ``name`` column."""
         path = Path(path)
+        what = "a class table (CSV or JSON)"
+        if path.suffix.lower() == ".csv":
+            return cls._of(_csv_rows(path, what), at(path))
+        return cls._of(read_json(path, what=what, largest=LARGEST_SETTINGS), at(path))
+
+    @classmethod
+    def _of(cls, found: Any, where: str) -> ClassTable:
         try:
-            text = path.read_text(encoding="utf-8-sig")
-            rows = _csv_rows(text) if path.suffix.lower() == ".csv" else json.loads(text)
-            return cls.model_validate({"classes": rows} if isinstance(rows, list) else rows)
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise ConfigurationError(f"{path}: expected a class table (CSV or JSON), got {error}") from error
+            return cls.model_validate({"classes": found} if isinstance(found, list) else found)
         except ValidationError as error:
-            raise ConfigurationError(f"{path}: {problem(error)}") from error
+            raise ConfigurationError(f"{where}: {problem(error)}") from error
 
 
-def _csv_rows(text: str) -> list[dict[str, Any]]:
+def _csv_rows(path: Path, what: str) -> list[dict[str, Any]]:
+    table = read_csv(path, what=what, largest=LARGEST_SETTINGS)
     rows: list[dict[str, Any]] = []
-    for i, row in enumerate(csv.DictReader(io.StringIO(text))):
-        filled = {key: value for key, value in row.items() if key is not None and value not in (None, "")}
+    for i, (_, cells) in enumerate(table.rows):
+        filled = {name: cell for name, cell in zip(table.header, cells, strict=False) if cell}
         rows.append({"colour": palette_colour(i), **filled})
     return rows

@@ -9,6 +9,10 @@ from typing import Any, ClassVar, Final, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from napari_construct.exceptions import ConfigurationError
+from napari_construct.reading.foreign import cut, printable, quoted
+
+LONGEST_PROBLEM: Final = 500
+"""Characters of what is said of one mistake."""
 
 _PLAIN_TYPES: Final = frozenset({"bool", "dict", "float", "int", "none", "str"})
 _SHOULD: Final = re.compile(r"^\w+ should (be |have |match the |match |)")
@@ -115,7 +119,14 @@ def sentence(error: ValidationError, settings: str) -> str:
 
 
 def problem(error: ValidationError) -> str:
-    """The first mistake alone: "tile: expected ..., got ..."; without a remedy, unless it names its own."""
+    """The first mistake alone: "tile: expected ..., got ..."; without a remedy, unless it names its own.
+
+    Control characters are written out, and what was given is cut.
+    """
+    return cut(printable(" ".join(_problem(error).split())), LONGEST_PROBLEM)
+
+
+def _problem(error: ValidationError) -> str:
     first = error.errors()[0]
     where = _place(first)
     if first["type"] == _UNKNOWN:
@@ -130,7 +141,7 @@ def problem(error: ValidationError) -> str:
     # the branches of a union fail one by one; all that is said of this place belongs together
     same = [found for found in error.errors() if _place(found) == where]
     wanted = " or ".join(dict.fromkeys(_wanted(found["msg"]) for found in same))
-    return f"{where or 'settings'}: expected {wanted}, got {first['input']!r}"
+    return f"{where or 'settings'}: expected {wanted}, got {quoted(first['input'])}"
 
 
 def _place(found: Mapping[str, Any]) -> str:
@@ -138,7 +149,7 @@ def _place(found: Mapping[str, Any]) -> str:
     loc = found["loc"]
     last = len(loc) - 1
     kept = [
-        str(part)
+        cut(str(part))
         for i, part in enumerate(loc)
         if not i or isinstance(part, int) or (i == last and found["type"] == _UNKNOWN) or _is_field(part)
     ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,6 +24,7 @@ from napari_construct.export.own_files import LEDGER_FORMAT, TABLE_COLUMNS, refu
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.decider import named_classes
 from napari_construct.inference.segment import segment_steps
+from napari_construct.reading.csv import csv_text
 from napari_construct.reading.names import shown
 from napari_construct.results.areas import PERCENT_OF_TISSUE
 from napari_construct.results.files import result_paths, write_result, write_stack
@@ -364,9 +363,7 @@ def write_table(path: Path, entries: Sequence[Entry], resumed: frozenset[str], c
     columns = list(TABLE_COLUMNS)
     for name in classes.names:
         columns += [*(f"{name} {quantity}" for quantity in _QUANTITIES)]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
+    rows: list[list[Any]] = [columns]
     for entry in entries:
         state = "resumed" if entry.key in resumed else entry.state
         row: dict[str, Any] = {"item": entry.key, "state": state, "error": entry.error}
@@ -375,6 +372,6 @@ def write_table(path: Path, entries: Sequence[Entry], resumed: frozenset[str], c
             for quantity in _QUANTITIES:
                 if quantity in area:
                     row[f"{area['class']} {quantity}"] = area[quantity]
-        writer.writerow(row)
+        rows.append([row.get(column, "") for column in columns])
     with atomic(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
+        temporary.write_text(csv_text(rows), encoding="utf-8")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 from napari_construct.exceptions import ConfigurationError
+from napari_construct.reading.foreign import quoted
+from napari_construct.reading.json import parse_json, read_json
+from napari_construct.reading.text import LARGEST_SETTINGS
 from napari_construct.settings import Settings
 
 Chosen = TypeVar("Chosen", bound=Settings)
@@ -52,14 +53,11 @@ def json_object(text: str, settings: str) -> dict[str, Any]:
     ConfigurationError
         If the text is not a JSON object.
     """
-    try:
-        content = text if text.lstrip().startswith(("{", "[")) else Path(text).read_text(encoding="utf-8")
-        found = json.loads(content)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise ConfigurationError(
-            f"expected JSON or a JSON file for --settings, got {text!r} ({error}); see {settings} for the "
-            "names"
-        ) from error
+    what = f"JSON or a JSON file (see {settings} for the names)"
+    if text.lstrip().startswith(("{", "[")):
+        found = parse_json(text, f"--settings {quoted(text)}", what)
+    else:
+        found = read_json(text, what=what, largest=LARGEST_SETTINGS)
     if not isinstance(found, dict):
         raise ConfigurationError(f"expected a JSON object for --settings, got {type(found).__name__}")
     return found

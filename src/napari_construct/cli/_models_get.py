@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from napari_construct.cli import _options as options
-from napari_construct.cli._output import STDOUT, check_json, write_json
+from napari_construct.cli._output import STDOUT, check_json, say, write_json
+from napari_construct.reading.names import shown
 
 if TYPE_CHECKING:
     from napari_construct.encoders.entries import EncoderEntry
@@ -40,14 +41,14 @@ def download(
 
     check_json(json_file)
     entry = find_entry(name)
-    typer.echo(f"{entry.id}: licence {entry.licence}. {entry.licence_terms}", err=True)
+    say(f"{entry.id}: licence {entry.licence}. {entry.licence_terms}", err=True)
     if status_of(entry).state == "gated" and not accept:
         _ask(entry)
-    settings = DownloadSettings(name=entry.id, mirror=mirror, again=again, accepted=True)
+    settings = DownloadSettings.checked(name=entry.id, mirror=mirror, again=again, accepted=True)
     found = _with_bar(fetch_steps(settings))
     write_json(json_file, {"id": entry.id, "files": {k: str(v) for k, v in found.files.items()}})
     if json_file != STDOUT:
-        typer.echo(f"{entry.id}: ready in {found.weights.parent}")
+        say(f"{entry.id}: ready in {found.weights.parent}")
 
 
 def import_(
@@ -86,16 +87,14 @@ def import_(
 
     wanted = Import(source, encoder, name, classes, mpp, encoder_weights, file, overwrite)
     path = _with_bar(import_steps(wanted))
-    typer.echo(f"{encoder or path.stem}: {path}")
+    say(f"{encoder or path.stem}: {path}")
 
 
 def _ask(entry: EncoderEntry) -> None:
     """Show where to request access, and ask the user to agree to the licence."""
     from napari_construct.exceptions import EncoderError
 
-    typer.echo(
-        f"{entry.id} is gated: request access at {entry.source}\nreference: {entry.citation}", err=True
-    )
+    say(f"{entry.id} is gated: request access at {entry.source}\nreference: {entry.citation}", err=True)
     if not sys.stdin.isatty():
         raise EncoderError(
             f"{entry.id}: expected your agreement to the licence, got no terminal to ask for it; read "
@@ -124,10 +123,10 @@ def _with_bar(steps: Steps[Result]) -> Result:
 
         def show(event: Event) -> None:
             if isinstance(event, Notice):
-                console.print(f"note: {event.message}", markup=False, highlight=False, soft_wrap=True)
+                console.print(shown(f"note: {event.message}"), markup=False, highlight=False, soft_wrap=True)
                 return
             if event.message not in bars:
-                bars[event.message] = progress.add_task(event.message, total=event.total)
+                bars[event.message] = progress.add_task(shown(event.message), total=event.total)
             progress.update(bars[event.message], completed=event.done)
 
         return run(steps, show)

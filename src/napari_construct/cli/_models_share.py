@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from napari_construct.cli import _options as options
+from napari_construct.cli._output import say
 
 
 def export(
@@ -35,7 +36,7 @@ def export(
     from napari_construct.models.library.sharing import export_model, push_model
 
     if push is not None:
-        typer.echo(push_model(model, push, private=not public, licence=licence))
+        say(push_model(model, push, private=not public, licence=licence))
         return
     for kind, path in export_model(model, folder, name=name, licence=licence, overwrite=overwrite).items():
-        typer.echo(f"{kind}: {path}")
+        say(f"{kind}: {path}")

@@ -283,7 +283,7 @@ def batch_settings(model: str, segment: SegmentSettings, outputs: str | None, de
     from napari_construct.batch.settings import OUTPUTS, BatchSettings
     from napari_construct.exceptions import ConfigurationError
 
-    settings = BatchSettings(model=model, segment=segment, device=device)
+    settings = BatchSettings.checked(model=model, segment=segment, device=device)
     if outputs is None:
         return settings
     kinds = list(parse_names(outputs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,11 +12,20 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from napari_construct.exceptions import ConfigurationError
+from napari_construct.reading.names import shown
 
 if TYPE_CHECKING:
     from napari_construct.models.checkpoints.checkpoint import Checkpoint
 
 STDOUT = "-"
+
+_NOT_FOR_TERMINALS = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Controls that JSON leaves in its texts."""
+
+
+def say(text: str = "", *, err: bool = False) -> None:
+    """Print text that may hold foreign names: nothing in it is obeyed by a terminal, line breaks stay."""
+    typer.echo("\n".join(map(shown, text.split("\n"))), err=err)
 
 
 def check_folder(folder: Path) -> None:
@@ -113,6 +123,7 @@ def write_json(target: str | None, content: Mapping[str, Any]) -> None:
     from napari_construct.export.reports import marked
 
     if target == STDOUT:
-        typer.echo(json.dumps(plain(content), indent=2, ensure_ascii=False))
+        text = json.dumps(plain(content), indent=2, ensure_ascii=False)
+        typer.echo(_NOT_FOR_TERMINALS.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
     else:
         write_record(target, marked(content))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from napari_construct.cli import _options as options
-from napari_construct.cli._output import check_model, write_model
+from napari_construct.cli._output import check_model, say, write_model
 from napari_construct.events.progress import progress_bars
 from napari_construct.models.default_model import DEFAULT_MODEL
 
@@ -71,4 +71,4 @@ def add(
             )
             checkpoint = bars.follow(steps, image.name)
     write_model(target, checkpoint)
-    typer.echo(f"{target}")
+    say(f"{target}")

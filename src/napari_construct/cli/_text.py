@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_construct.cli._output import check_report
+from napari_construct.reading.names import shown
 
 if TYPE_CHECKING:
     from napari_construct.evaluation.report.tables import Table
@@ -32,14 +33,15 @@ def print_table(table: Table) -> None:
     from rich.console import Console
     from rich.table import Table as Grid
 
-    grid = Grid(title=table.title, caption=table.note or None, title_justify="left", caption_justify="left")
+    note = shown(table.note) if table.note else None
+    grid = Grid(title=shown(table.title), caption=note, title_justify="left", caption_justify="left")
     grid.box = box.SIMPLE_HEAD
     for i, column in enumerate(table.columns):
-        grid.add_column(column, justify="left" if i == 0 else "right")
+        grid.add_column(shown(column), justify="left" if i == 0 else "right")
     for i, row in enumerate(table.rows):
         if i == len(table.rows) - table.strong:
             grid.add_section()
-        grid.add_row(*row)
+        grid.add_row(*map(shown, row))
     console = Console(highlight=False, markup=False)
     console.print(grid)
     console.print()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_construct.cli import _options as options
-from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json
+from napari_construct.cli._output import STDOUT, check_folder, check_json, say, write_json
 from napari_construct.events.progress import progress_bars
 from napari_construct.models.default_model import DEFAULT_MODEL
 from napari_construct.reading.names import shown
@@ -88,9 +88,9 @@ def batch(
 
 def _summary(report: BatchReport) -> None:
     for entry in report.failed:
-        typer.echo(f"failed: {entry.key}: {shown(entry.error)}", err=True)
+        say(f"failed: {entry.key}: {entry.error}", err=True)
     resumed = f" ({len(report.resumed)} in an earlier run)" if report.resumed else ""
-    typer.echo(
+    say(
         f"{len(report.done)} of {len(report.entries)} done{resumed}, {len(report.failed)} failed; "
         f"results and batch.csv in {report.output}"
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_construct.cli import _options as options
-from napari_construct.cli._output import STDOUT, check_json, check_model, write_json, write_model
+from napari_construct.cli._output import STDOUT, check_json, check_model, say, write_json, write_model
 from napari_construct.events.progress import progress_bars
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ def calibrate(
             f"{name} {limit:.2f}"
             for name, limit in zip(made.classes.names, found.presence_thresholds, strict=True)
         )
-        typer.echo(f"temperature {found.temperature:.3f}; presence thresholds: {limits}; macro F1 {f1:.3f}")
-        typer.echo(f"checkpoint: {target}")
+        say(f"temperature {found.temperature:.3f}; presence thresholds: {limits}; macro F1 {f1:.3f}")
+        say(f"checkpoint: {target}")
 
 
 def _data(path: Path, classes: tuple[str, ...]) -> ImageLevelDataset | Path:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from napari_construct.cli import _options as options
-from napari_construct.cli._output import check_folder
+from napari_construct.cli._output import check_folder, say
 from napari_construct.cli.viewer import open_result, why_no_viewer
 from napari_construct.events.progress import progress_bars
 from napari_construct.models.default_model import DEFAULT_MODEL
@@ -60,16 +60,16 @@ def demo(
     segmented = time.perf_counter()
     files = write_result(output, SAMPLE, image.pixels, result, image.notices)
     _print_scores(result)
-    typer.echo(
+    say(
         f"loading {loaded - clock:.1f} s, segmentation {segmented - loaded:.1f} s, "
         f"writing {time.perf_counter() - segmented:.1f} s, on {predictor.device}"
     )
     for kind, file in files.items():
-        typer.echo(f"{kind}: {file}")
+        say(f"{kind}: {file}")
     if viewer:
         reason = why_no_viewer()
         if reason:
-            typer.echo(f"napari is not opened: {reason}", err=True)
+            say(f"napari is not opened: {reason}", err=True)
             return
         with _sample(f"{SAMPLE}.png") as path:
             open_result(files["record"], path)
@@ -104,8 +104,8 @@ def _print_scores(result: SegmentationResult) -> None:
     for i, row in enumerate(result.areas()):
         score = "" if iou is None else f", IoU {iou[i]:.3f}"
         area = f" ({row['mm2']:.4f} mm2)" if "mm2" in row else ""
-        typer.echo(
+        say(
             f"{row['class']}: {row['pixels']} px{area}, {row['percent_of_tissue']:.1f} % of the tissue{score}"
         )
     if iou is not None:
-        typer.echo(f"mean IoU {scores['miou']:.3f}, white excluded")
+        say(f"mean IoU {scores['miou']:.3f}, white excluded")

@@ -9,7 +9,7 @@ import typer
 
 from napari_construct.cli import _options as options
 from napari_construct.cli._ablate import run_ablation
-from napari_construct.cli._output import STDOUT, check_json, write_json
+from napari_construct.cli._output import STDOUT, check_json, say, write_json
 from napari_construct.cli._text import check_text, print_table, write_text
 from napari_construct.events.progress import progress_bars
 from napari_construct.models.default_model import DEFAULT_MODEL
@@ -170,7 +170,7 @@ def evaluate(
     extra = _preset_tables(report) if preset == "bcss" else ()
     _write(report, extra, json_file, markdown_file, html_file)
     if report.failures:
-        typer.echo(f"{len(report.failures)} image(s) not scored", err=True)
+        say(f"{len(report.failures)} image(s) not scored", err=True)
         raise typer.Exit(1)
 
 
@@ -213,6 +213,6 @@ def _write(
         from napari_construct.evaluation.report.markdown import heading
         from napari_construct.evaluation.report.tables import short_tables
 
-        typer.echo(heading(content))
+        say(heading(content))
         for table in (*extra, *short_tables(content)):
             print_table(table)

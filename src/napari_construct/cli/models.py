@@ -11,7 +11,8 @@ import typer
 from napari_construct.cli import _models_get as get
 from napari_construct.cli import _models_share as share
 from napari_construct.cli import _options as options
-from napari_construct.cli._output import STDOUT, check_json, write_json
+from napari_construct.cli._output import STDOUT, check_json, say, write_json
+from napari_construct.reading.names import shown
 
 if TYPE_CHECKING:
     from napari_construct.encoders.catalogue.overview import EncoderStatus
@@ -52,8 +53,8 @@ def list_models(json_file: options.JsonFile = None) -> None:
     if json_file == STDOUT:
         return
     _print_table(rows)
-    typer.echo(f"models: {', '.join(models) or 'none'}")
-    typer.echo(f"your own encoders: {place}{'' if place.is_file() else ' (does not exist yet)'}")
+    say(f"models: {', '.join(models) or 'none'}")
+    say(f"your own encoders: {place}{'' if place.is_file() else ' (does not exist yet)'}")
 
 
 @commands.command("info")
@@ -70,7 +71,7 @@ def info(name: _Id, json_file: options.JsonFile = None) -> None:
     width = max(map(len, facts))
     for key, value in facts.items():
         if value not in (None, "", [], {}, ()):
-            typer.echo(f"{key:<{width}}  {_plain(value)}")
+            say(f"{key:<{width}}  {_plain(value)}")
 
 
 commands.command("download")(get.download)
@@ -84,7 +85,7 @@ def remove(name: _Id) -> None:
     from napari_construct.encoders.catalogue.overview import size_text
     from napari_construct.models.library.overview import remove as delete
 
-    typer.echo(f"{name}: removed, {size_text(delete(name))} freed")
+    say(f"{name}: removed, {size_text(delete(name))} freed")
 
 
 @commands.command("doctor")
@@ -99,7 +100,7 @@ def doctor(
     report = diagnose(online=online)
     write_json(json_file, report)
     if json_file != STDOUT:
-        typer.echo(as_text(report))
+        say(as_text(report))
 
 
 def _print_table(rows: tuple[EncoderStatus, ...]) -> None:
@@ -114,7 +115,8 @@ def _print_table(rows: tuple[EncoderStatus, ...]) -> None:
     for row in rows:
         entry = row.entry
         text = "yes" if entry.text else "no"
-        table.add_row(entry.id, entry.role, row.state, size_text(row.size), text, entry.licence)
+        cells = (entry.id, entry.role, row.state, size_text(row.size), text, entry.licence)
+        table.add_row(*map(shown, cells))
     Console(file=sys.stdout, highlight=False, markup=False).print(table)
 
 

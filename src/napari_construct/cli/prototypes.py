@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_construct.cli import _options as options
-from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json
+from napari_construct.cli._output import STDOUT, check_folder, check_json, say, write_json
 from napari_construct.cli._prototypes_add import add
 from napari_construct.events.progress import progress_bars
 from napari_construct.models.default_model import DEFAULT_MODEL
@@ -50,7 +50,7 @@ def list_prototypes(
     if json_file != STDOUT:
         width = max(len(p.name) for p in found)
         for p in found:
-            typer.echo(f"{p.name:<{width}}  {p.origin}")
+            say(f"{p.name:<{width}}  {p.origin}")
 
 
 @commands.command("map")
@@ -110,7 +110,7 @@ def map_(
     write_json(json_file, record)
     if json_file != STDOUT:
         for name, part_won in share.items():
-            typer.echo(f"{name}: nearest prototype in {100 * part_won:.1f} % of the pixels")
+            say(f"{name}: nearest prototype in {100 * part_won:.1f} % of the pixels")
 
 
 @commands.command("top")
@@ -178,7 +178,7 @@ def top(
         output / "top.json",
         marked({"prototype": found.prototype.name, "patches": rows, "failed": dict(found.failed)}),
     )
-    typer.echo(f"{len(rows)} patches most similar to {found.prototype.name} in {output}")
+    say(f"{len(rows)} patches most similar to {found.prototype.name} in {output}")
     if found.failed:
         raise typer.Exit(1)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_construct.cli import _options as options
-from napari_construct.cli._output import STDOUT, check_json, check_model, write_json
+from napari_construct.cli._output import STDOUT, check_json, check_model, say, write_json
 from napari_construct.events.progress import progress_bars
 
 if TYPE_CHECKING:
@@ -112,8 +112,8 @@ def second_stage(
     )
     if json_file != STDOUT:
         numbers = ", ".join(f"{name} {value:.4f}" for name, value in made.metrics.items())
-        typer.echo(f"{numbers}; {100 * unknown:.1f} % of the pseudo-mask pixels ignored")
-        typer.echo(f"checkpoint: {target}")
+        say(f"{numbers}; {100 * unknown:.1f} % of the pseudo-mask pixels ignored")
+        say(f"checkpoint: {target}")
 
 
 def _labelled(path: Path, names: tuple[str, ...]) -> ImageLevelDataset:

@@ -9,7 +9,7 @@ import typer
 
 from napari_construct.cli import _options as options
 from napari_construct.cli._interrupt import interruptible
-from napari_construct.cli._output import STDOUT, check_json, check_model, write_json
+from napari_construct.cli._output import STDOUT, check_json, check_model, say, write_json
 from napari_construct.events.progress import Bars, progress_bars
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ def _check(dataset: ImageLevelDataset, bars: Bars, *, quiet: bool) -> None:
     if quiet:
         bars.say(str(report))
     else:
-        typer.echo(str(report))
+        say(str(report))
     if not report.ok:
         names = ", ".join(name for name, _ in report.unreadable[:5])
         raise DatasetError(
@@ -275,8 +275,8 @@ def _report(checkpoint: Checkpoint, target: Path, json_file: str | None) -> None
         },
     )
     if json_file != STDOUT:
-        typer.echo(f"epoch {checkpoint.training['epoch']}: {_numbers(checkpoint.metrics)}")
-        typer.echo(f"checkpoint: {target}")
+        say(f"epoch {checkpoint.training['epoch']}: {_numbers(checkpoint.metrics)}")
+        say(f"checkpoint: {target}")
 
 
 def _numbers(metrics: Any) -> str:

@@ -10,10 +10,10 @@ from typing import Final, NamedTuple
 
 from napari_construct.exceptions import DatasetError
 from napari_construct.reading.names import normal
-from napari_construct.reading.regular import open_regular
+from napari_construct.reading.text import at, decoded, read_bytes
 
-LARGEST: Final = 2**28
-"""Bytes; a line of 100 makes over two million patches."""
+LARGEST: Final = 2**26
+"""Bytes: about a million patches."""
 
 _SEPARATORS: Final = ",;\t"
 
@@ -61,15 +61,13 @@ def read_rows(table: Path) -> tuple[list[str], list[Row]]:
 
 
 def _text(table: Path) -> str:
-    with open_regular(table, "a table") as stream:
-        content = stream.read(LARGEST + 1)
-    if len(content) > LARGEST:
-        raise DatasetError(f"{table}: expected at most {LARGEST >> 20} MiB of table, got more; divide it")
-    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    try:
-        return content.decode("utf-16" if wide else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DatasetError(
-            f"{table}: expected a table in UTF-8 or UTF-16, got another encoding ({error}); save it as CSV "
-            "in UTF-8"
-        ) from error
+    content = read_bytes(table, what="a table", largest=LARGEST, error=DatasetError)
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        try:
+            content = content.decode("utf-16").encode()
+        except UnicodeDecodeError as error:
+            raise DatasetError(
+                f"{table}: expected a table in UTF-8 or UTF-16, got a damaged one ({error.reason}); save it "
+                "as CSV in UTF-8"
+            ) from error
+    return decoded(content, at(table), "a table", DatasetError)

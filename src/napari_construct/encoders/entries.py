@@ -6,8 +6,6 @@ the same form in their configuration folder; adding an encoder is one entry and 
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, ClassVar, Final, Literal
@@ -15,6 +13,10 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from napari_construct.exceptions import EncoderError
+from napari_construct.reading.foreign import harmless, quoted
+from napari_construct.reading.json import read_json
+from napari_construct.reading.text import at
+from napari_construct.reading.toml import read_toml
 from napari_construct.settings import Settings, problem
 
 Role = Literal["student", "teacher"]
@@ -64,7 +66,7 @@ class WeightFile(Settings):
         for name in (value,) if isinstance(value, str) else value:
             path = PurePosixPath(name)
             if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name:
-                raise ValueError(f"expected a path inside the repository, got {name!r}")
+                raise ValueError(f"expected a path inside the repository, got {quoted(name)}")
         return value
 
     @property
@@ -191,7 +193,7 @@ def read_entries(path: Path) -> tuple[EncoderEntry, ...]:
     rows = content.get("encoder") if isinstance(content, dict) else None
     if not isinstance(rows, list) or set(content) != {"encoder"}:
         raise EncoderError(
-            f"{path}: expected a list of encoders ([[encoder]] tables in TOML), got something else; "
+            f"{at(path)}: expected a list of encoders ([[encoder]] tables in TOML), got something else; "
             "see 'napari-construct models info' for the form of an entry"
         )
     entries: list[EncoderEntry] = []
@@ -201,24 +203,17 @@ def read_entries(path: Path) -> tuple[EncoderEntry, ...]:
             entries.append(EncoderEntry.model_validate(row))
         except ValidationError as error:
             raise EncoderError(
-                f"{path}: encoder {name}: {problem(error)}; correct it in this file"
+                f"{at(path)}: encoder {harmless(name)}: {problem(error)}; correct it in this file"
             ) from error
     twice = sorted({e.id for e in entries if [o.id for o in entries].count(e.id) > 1})
     if twice:
         raise EncoderError(
-            f"{path}: expected every id once, got {twice[0]} more than once; rename or remove one"
+            f"{at(path)}: expected every id once, got {harmless(twice[0])} more than once; "
+            "rename or remove one"
         )
     return tuple(entries)
 
 
 def _parsed(path: Path) -> Any:
-    try:
-        if path.stat().st_size > LARGEST_CATALOGUE:
-            raise EncoderError(f"{path}: expected a catalogue of at most 1 MiB, got more; check the file")
-        text = path.read_text(encoding="utf-8")
-        return json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
-        raise EncoderError(
-            f"{path}: expected a catalogue as TOML or JSON, got a file that cannot be read ({error}); "
-            "correct or remove it"
-        ) from error
+    read = read_json if path.suffix.lower() == ".json" else read_toml
+    return read(path, what="a catalogue as TOML or JSON", largest=LARGEST_CATALOGUE, error=EncoderError)

@@ -7,7 +7,6 @@ and folders of earlier versions lack this; the record beside them names them.
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
@@ -16,9 +15,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from napari_construct.exceptions import ConfigurationError, InputError
+from napari_construct.reading.json import read_json
 from napari_construct.reading.marks import SOFTWARE, has_mark
 from napari_construct.reading.places import is_folder
-from napari_construct.reading.regular import open_regular
+from napari_construct.reading.text import at
 
 RECORD_FORMAT: Final = "napari-construct result"
 LEDGER_FORMAT: Final = "napari-construct batch"
@@ -112,12 +112,10 @@ def read_record(path: Path) -> dict[str, Any]:
     InputError
         If it cannot be read.
     """
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: expected the JSON record of a segmentation, got {error}") from error
+    what = "the JSON record of a segmentation"
+    record = read_json(path, what=what, largest=_LONGEST_RECORD, error=InputError)
     if not isinstance(record, dict):
-        raise InputError(f"{path}: expected the JSON record of a segmentation, got a {type(record).__name__}")
+        raise InputError(f"{at(path)}: expected {what}, got a {type(record).__name__}; segment again")
     return record
 
 
@@ -177,10 +175,10 @@ def _files_of(record: Path) -> set[str]:
 def has_tissue_labels(path: Path) -> bool:
     """Whether a folder is an OME-Zarr with the labels of a segmentation: classes with names and colours."""
     try:
-        with open_regular(path / "labels" / "tissue" / "zarr.json") as stream:
-            about = json.load(stream)["attributes"]["ome"]["image-label"]
-        return "colors" in about and all("class" in label for label in about["properties"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        about = read_json(path / "labels" / "tissue" / "zarr.json", error=InputError)["attributes"]["ome"]
+        labels = about["image-label"]
+        return "colors" in labels and all("class" in label for label in labels["properties"])
+    except (OSError, InputError, KeyError, TypeError):
         return False
 
 
@@ -191,8 +189,8 @@ def _listed(paths: list[Path]) -> str:
 
 def _is_own_record(path: Path) -> bool:
     try:
-        record = {} if path.stat().st_size > _LONGEST_RECORD else read_record(path)
-    except (OSError, InputError):
+        record = read_record(path)
+    except InputError:
         return False
     # earlier versions wrote no format
     return record.get("format") == RECORD_FORMAT or {"areas", "colours", "files"} <= set(record)
@@ -213,7 +211,7 @@ def _is_own_zarr(path: Path) -> bool:
         return False
     try:
         inside = {part.name for part in path.iterdir()} | {part.name for part in (path / "labels").iterdir()}
-        root = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
+        root = read_json(path / "zarr.json", error=InputError)
         creator = root["attributes"]["ome"].get("_creator", {}).get("name")
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False

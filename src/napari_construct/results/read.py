@@ -19,8 +19,11 @@ from napari_construct.data.tiff import read_stored_stack
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.export.digests import is_unchanged
 from napari_construct.export.own_files import has_tissue_labels, is_own, read_record, record_path
+from napari_construct.reading.foreign import inside, passed_on
 from napari_construct.reading.regular import open_regular
+from napari_construct.reading.text import at
 from napari_construct.reading.tiff_file import open_tiff
+from napari_construct.results.record_model import checked_record
 from napari_construct.results.result import StoredResult
 from napari_construct.types import PathLike, ShortRepr
 
@@ -99,19 +102,20 @@ def read_from_record(path: Path) -> StoredResult:
 
 def _from_record(path: Path) -> StoredResult:
     record = read_record(path)
+    known = checked_record(record, path)
+    files, colours = known.files, known.colours
     try:
-        files, colours = record["files"], dict(record["colours"])
         table = ClassTable.from_names(tuple(colours), palette=tuple(colours.values()))
         kind = "mask" if "mask" in files else "zarr"
-        place = path.parent / Path(files[kind]).name
-        known = describes(record, kind, place) or not place.exists()
-        if known:
+        place = inside(path.parent, files[kind], InputError)
+        if describes(record, kind, place) or not place.exists():
             labels = _labels(place) if kind == "mask" else _read_zarr(place).labels
             cams, notices = _cams(path, record, (len(table), *labels.shape))
-            return _stored(labels, table, record.get("input", {}).get("mpp"), record, notices, cams)
+            return _stored(labels, table, known.input.mpp, record, notices, cams)
     except (*_DAMAGED, ConfigurationError) as error:
         raise InputError(
-            f"{path}: expected the record of a segmentation with its files, got {error!r}; segment again"
+            f"{at(path)}: expected the record of a segmentation with its files, got "
+            f"{passed_on(error)}; segment again"
         ) from error
     return _without_record(path, kind, place)
 
@@ -120,7 +124,7 @@ def _cams(path: Path, record: Mapping[str, Any], shape: tuple[int, ...]) -> tupl
     """The CAMs that a record describes, if it does; a notice if they were changed."""
     if "cams" not in record["files"]:
         return None, ()
-    place = path.parent / Path(record["files"]["cams"]).name
+    place = inside(path.parent, record["files"]["cams"], InputError)
     if place.exists() and not describes(record, "cams", place):
         return None, (_changed(place, path, "it is left out"),)
     return _maps(place, shape), ()
@@ -258,10 +262,9 @@ def _check_levels(image: tuple[Any, ...], labels: tuple[Any, ...]) -> None:
 
 
 def _no_zarr(path: Path, error: Exception) -> InputError:
-    detail = " ".join(str(error).split())[:200]
     return InputError(
         f"{path}: expected an OME-Zarr with the labels of a segmentation, got a damaged one or another "
-        f"({type(error).__name__}: {detail}); segment again"
+        f"({type(error).__name__}: {passed_on(error)}); segment again"
     )
 
 
@@ -376,6 +379,8 @@ def _record_beside(path: Path, kind: str) -> tuple[dict[str, Any], tuple[str, ..
     beside = record_path(path)
     try:
         record = read_record(beside) if beside.is_file() else {}
+        if record:
+            checked_record(record, beside)
     except InputError:
         return {}, ()
     if not record or describes(record, kind, path):

@@ -12,6 +12,7 @@ import pytest
 from napari_construct.encoders.entries import EncoderEntry, WeightFile
 from napari_construct.encoders.hub import client as hub
 from napari_construct.encoders.hub.store import located, own_folder
+from napari_construct.encoders.hub.token import has_token
 from napari_construct.events import Event, Notice, run
 from napari_construct.exceptions import EncoderError
 
@@ -222,9 +223,9 @@ def test_offline_no_connection_and_full_disk(server: Hub, monkeypatch: pytest.Mo
 
 def test_access_is_asked_for_without_a_download(server: Hub, home: Path) -> None:
     assert hub.check_access(entry(), server.url) is None
-    assert not hub.has_token()
+    assert not has_token()
     (home / "token").write_text(TOKEN)
-    assert hub.has_token()
+    assert has_token()
     server.status, server.headers = {"HEAD": 403}, {"X-Error-Message": REFUSED["awaiting"]}
     said = hub.check_access(entry(gated=True), server.url)
     assert said is not None

@@ -141,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, content: bytes, status: int = 200, **headers: str) -> None:
         self.send_response(status)
-        for name, value in {"X-Repo-Commit": "c" * 40, "ETag": f'"{len(content):064d}"', **headers}.items():
+        for name, value in {"X-Repo-Commit": "c" * 40, "ETag": f'"{len(content):040d}"', **headers}.items():
             self.send_header(name.replace("_", "-"), value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

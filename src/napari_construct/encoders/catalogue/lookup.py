@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import as_file, files
@@ -18,7 +19,6 @@ from napari_construct.encoders.entries import EncoderEntry, WeightFile, read_ent
 from napari_construct.encoders.folders import user_catalogues
 from napari_construct.encoders.hub.store import located
 from napari_construct.exceptions import EncoderError
-from napari_construct.reading.places import is_file
 from napari_construct.types import PathLike
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def user_entries() -> tuple[EncoderEntry, ...]:
     found: list[EncoderEntry] = []
     taken = {entry.id for entry in bundled_entries()}
     for path in user_catalogues():
-        for entry in read_entries(path) if is_file(path) else ():
+        for entry in read_entries(path) if os.path.lexists(path) else ():
             if entry.id in taken:
                 raise EncoderError(
                     f"{path}: encoder {entry.id}: id: expected a name that is not in use, got one that is; "

@@ -13,7 +13,6 @@ from napari_construct.encoders.entries import EncoderEntry
 from napari_construct.encoders.folders import weights_folder
 from napari_construct.encoders.hub.store import located
 from napari_construct.exceptions import EncoderError
-from napari_construct.reading.places import files_in
 
 State = Literal["bundled", "installed", "available", "gated"]
 
@@ -88,11 +87,9 @@ def members_here() -> tuple[EncoderEntry, ...]:
     """
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    cached = Path(HF_HUB_CACHE).glob("models--*--*/snapshots/*/open_clip_config.json")
-    names = [path.name for path in files_in(weights_folder()) if path.match("*--hf-hub--*--*")]
-    names += [
-        f"open_clip--hf-hub--{path.parents[2].name.removeprefix('models--')}" for path in sorted(cached)
-    ]
+    cached = _matching(Path(HF_HUB_CACHE), "models--*--*/snapshots/*/open_clip_config.json")
+    names = [path.name for path in _matching(weights_folder(), "*--hf-hub--*--*")]
+    names += [f"open_clip--hf-hub--{path.parents[2].name.removeprefix('models--')}" for path in cached]
     every = entries()
     families = {entry.id for entry in every if entry.family}
     taken = {entry.repository for entry in every}
@@ -105,6 +102,13 @@ def members_here() -> tuple[EncoderEntry, ...]:
             if located(member) is not None:
                 found[member.id] = member
     return tuple(found.values())
+
+
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError:  # no permission: what cannot be looked at is not here
+        return []
 
 
 def size_text(size: int | None) -> str:

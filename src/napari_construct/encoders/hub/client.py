@@ -11,12 +11,12 @@ import errno
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from huggingface_hub import constants, get_hf_file_metadata, get_session, get_token, hf_hub_url
+from huggingface_hub import constants, get_hf_file_metadata, get_session, hf_hub_url
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
 from huggingface_hub.utils import (  # type: ignore[attr-defined]
     build_hf_headers,
@@ -24,11 +24,13 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined]
 )
 
 from napari_construct.encoders.entries import EncoderEntry, WeightFile
-from napari_construct.encoders.hub.errors import FAILURES, hub_request, sentence
+from napari_construct.encoders.hub.errors import FAILURES, WRONG_ANSWERS, HubRequest, hub_request, sentence
 from napari_construct.encoders.hub.mirror import copy_steps
 from napari_construct.encoders.hub.store import Installed, located, own_file, own_folder, settle
+from napari_construct.encoders.hub.token import check_address, has_token, host_of, token_for
 from napari_construct.events import Event, Notice, Steps
-from napari_construct.exceptions import EncoderError
+from napari_construct.exceptions import ConfigurationError, EncoderError
+from napari_construct.reading.json import read_json
 
 EVERY: Final = 2**18
 """Bytes between two reports of progress."""
@@ -56,6 +58,7 @@ class _Remote:
     etag: str
     size: int
     sha256: str | None
+    mirror: str | None
 
 
 def download_steps(
@@ -122,69 +125,100 @@ def check_access(entry: EncoderEntry, mirror: str | None = None) -> str | None:
         None with access, otherwise a sentence with the next step.
     """
     try:
+        check_address(mirror)
         for file in entry.files[:1]:
-            _describe(entry, file, mirror)
+            _describe_file(entry, file, mirror)
     except EncoderError as error:
         return str(error)
     return None
 
 
-def has_token() -> bool:
-    """Whether the hub's store or environment variable holds a token."""
-    return get_token() is not None
+def file_steps(asked: HubRequest, name: str, target: Path, largest: int) -> Steps[None]:
+    """Download one file of a repository to a path; for files that are in no catalogue.
 
+    Parameters
+    ----------
+    asked : HubRequest
+        Repository and revision.
+    name : str
+        Path inside the repository.
+    target : Path
+        In a folder of its own; a part that is there is completed.
+    largest : int
+        Bytes. A file that the hub says is larger is refused, and no more bytes than it says are taken.
 
-def _token_for(url: str) -> str | bool:
-    """The token for the hub that the user chose (HF_ENDPOINT), and none for any other server."""
-    own = _host(url) == _host(constants.ENDPOINT)
-    return (get_token() or False) if own else False
+    Raises
+    ------
+    EncoderError
+        If there is no access or connection, the file is too large, or the content is not what the hub says.
+    OSError
+        If the system refuses to write.
+    """
+    remote = _describe(asked, asked.repository, (name,), None, largest)
+    yield Event("download", 0, remote.size, remote.name)
+    yield from _fetch(asked, remote, target)
+    _check(asked.name, target, remote.sha256, remote.size)
 
 
 def _one(entry: EncoderEntry, file: WeightFile, mirror: str | None) -> Iterator[Event]:
     if mirror is not None and "://" not in mirror:
         yield from copy_steps(entry, file, Path(mirror))
         return
-    remote = _describe(entry, file, mirror)
+    check_address(mirror)
+    remote = _describe_file(entry, file, mirror)
     target = own_folder(entry) / remote.name
     part = target.with_name(f"{target.name}.part")
     yield Event("download", 0, remote.size, remote.name)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _forget_other(part, remote)
-        yield from _fetch(entry, remote, part)
-        _check(entry, part, file.sha256 or remote.sha256, remote.size)
+        yield from _fetch(hub_request(entry), remote, part)
+        _check(entry.id, part, file.sha256 or remote.sha256, remote.size)
         settle(part, target)
         _note(part).unlink(missing_ok=True)
     except OSError as error:
         raise _no_room(target, error) from error
 
 
-def _describe(entry: EncoderEntry, file: WeightFile, mirror: str | None) -> _Remote:
-    """Ask for the file under each of its names."""
+def _describe_file(entry: EncoderEntry, file: WeightFile, mirror: str | None) -> _Remote:
     repository = file.repository or entry.repository or ""
+    return _describe(hub_request(entry), repository, file.names, mirror, LARGEST_FILE)
+
+
+def _describe(
+    asked: HubRequest, repository: str, names: Sequence[str], mirror: str | None, largest: int
+) -> _Remote:
+    """Ask for a file under each of its names."""
     last: Exception | None = None
-    for name in file.names:
-        url = hf_hub_url(repository, name, revision=entry.revision, endpoint=mirror)
+    for name in names:
         try:
-            found = get_hf_file_metadata(url, token=_token_for(url), timeout=PATIENCE)
+            url = hf_hub_url(repository, name, revision=asked.revision, endpoint=mirror)
+            found = get_hf_file_metadata(url, token=token_for(url, mirror), timeout=PATIENCE)
         except EntryNotFoundError as error:
             last = error
             continue
-        except FAILURES as error:
-            raise EncoderError(sentence(error, hub_request(entry), mirror, token=has_token())) from error
-        if found.etag is None or found.size is None or found.size > LARGEST_FILE:
+        except EncoderError as error:  # of the token
+            raise EncoderError(f"{asked.name}: {error}") from error
+        except (*FAILURES, *WRONG_ANSWERS) as error:
+            raise EncoderError(sentence(error, asked, mirror, token=has_token())) from error
+        if not found.etag or found.size is None or found.size < 0:
             raise EncoderError(
-                f"{entry.id}: expected size and checksum of {name} from {_host(url)}, got none; "
-                "check --mirror"
+                f"{asked.name}: expected size and checksum of {name} from {host_of(url)}, got none; open "
+                "a page in the browser (the network may ask for a login first), or check --mirror"
+            )
+        if found.size > largest:
+            raise EncoderError(
+                f"{asked.name}: expected {name} of at most {largest / 2**30:g} GiB, got one of "
+                f"{found.size / 2**30:.1f} GiB; check the repository"
             )
         sha256 = found.etag if len(found.etag) == 64 else None  # other files carry git's own checksum
-        return _Remote(url, name, found.etag, found.size, sha256)
+        return _Remote(url, name, found.etag, found.size, sha256, mirror)
     if last is None:
-        raise EncoderError(f"{entry.id}: expected a file to download, got none; correct its entry")
-    raise EncoderError(sentence(last, hub_request(entry), mirror, token=has_token())) from last
+        raise EncoderError(f"{asked.name}: expected a file to download, got none; correct its entry")
+    raise EncoderError(sentence(last, asked, mirror, token=has_token())) from last
 
 
-def _fetch(entry: EncoderEntry, remote: _Remote, part: Path) -> Iterator[Event]:
+def _fetch(asked: HubRequest, remote: _Remote, part: Path) -> Iterator[Event]:
     """Append to the partial file until it is whole, through several connections if need be."""
     broken, pause = 0, PAUSE
     while (have := _size(part)) < remote.size:
@@ -194,7 +228,7 @@ def _fetch(entry: EncoderEntry, remote: _Remote, part: Path) -> Iterator[Event]:
             if _size(part) < remote.size:
                 raise ConnectionError(f"connection closed after {_size(part)} of {remote.size} bytes")
         except HfHubHTTPError as error:
-            raise EncoderError(sentence(error, hub_request(entry), remote.url, token=has_token())) from error
+            raise EncoderError(sentence(error, asked, remote.mirror, token=has_token())) from error
         except FAILURES as error:
             if isinstance(error, OSError) and error.errno in _DISK:
                 raise
@@ -202,9 +236,7 @@ def _fetch(entry: EncoderEntry, remote: _Remote, part: Path) -> Iterator[Event]:
                 broken, pause = 0, PAUSE
             broken += 1
             if broken >= ATTEMPTS:
-                raise EncoderError(
-                    sentence(error, hub_request(entry), remote.url, token=has_token())
-                ) from error
+                raise EncoderError(sentence(error, asked, remote.mirror, token=has_token())) from error
             for _ in range(max(round(pause / LULL), 1)):  # a cancel need not wait for the next attempt
                 time.sleep(min(LULL, pause))
                 yield Event("download", _size(part), remote.size, remote.name)
@@ -213,7 +245,7 @@ def _fetch(entry: EncoderEntry, remote: _Remote, part: Path) -> Iterator[Event]:
 
 def _stream(remote: _Remote, part: Path, have: int) -> Iterator[int]:
     """One connection: bytes in the file after each chunk."""
-    headers = build_hf_headers(token=_token_for(remote.url)) | {"Accept-Encoding": "identity"}
+    headers = build_hf_headers(token=token_for(remote.url, remote.mirror)) | {"Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
     session: Any = get_session()
@@ -227,23 +259,35 @@ def _stream(remote: _Remote, part: Path, have: int) -> Iterator[int]:
                 have += len(chunk)
                 if have > remote.size:
                     raise EncoderError(
-                        f"expected {remote.size} bytes of {remote.name}, got more; check --mirror, try again"
+                        f"expected {remote.size} bytes of {remote.name}, got more; check --mirror "
+                        "(or the login page of the network), try again"
                     )
                 stream.write(chunk)
                 if have - told >= EVERY or have == remote.size:
                     yield (told := have)
 
 
-def _check(entry: EncoderEntry, part: Path, wanted: str | None, size: int) -> None:
-    """Compare size and SHA-256; what differs is deleted, because resuming it could not help."""
-    if wanted is not None:
-        with part.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if _size(part) != size or (wanted is not None and found != wanted):
+def _check(name: str, part: Path, wanted: str | None, size: int) -> None:
+    """Compare size and SHA-256; what differs is deleted, because resuming it could not help.
+
+    A web page in the place of the file is no file either, whatever size the server gave it.
+    """
+    with part.open("rb") as stream:
+        page = stream.read(64).lstrip().lower().startswith(_WEB_PAGE)
+        stream.seek(0)
+        found = hashlib.file_digest(stream, "sha256").hexdigest() if wanted is not None else None
+    if page:
         part.unlink(missing_ok=True)
         _note(part).unlink(missing_ok=True)
         raise EncoderError(
-            f"{entry.id}: expected the published {part.stem} (SHA-256 {(wanted or 'unknown')[:12]}...), got "
+            f"{name}: expected {part.stem}, got a web page; open a page in the browser (the network may "
+            "ask for a login first), or check --mirror"
+        )
+    if _size(part) != size or found != wanted:
+        part.unlink(missing_ok=True)
+        _note(part).unlink(missing_ok=True)
+        raise EncoderError(
+            f"{name}: expected the published {part.stem} (SHA-256 {(wanted or 'unknown')[:12]}...), got "
             "other content; it was deleted, download it again, and tell its authors if that repeats"
         )
 
@@ -251,12 +295,10 @@ def _check(entry: EncoderEntry, part: Path, wanted: str | None, size: int) -> No
 def _forget_other(part: Path, remote: _Remote) -> None:
     """Drop a partial file of other content than the hub has now."""
     note = _note(part)
-    known: Mapping[str, Any] = {}
-    if note.is_file() and note.stat().st_size < 10_000:
-        try:
-            known = json.loads(note.read_text(encoding="utf-8"))
-        except ValueError:
-            known = {}
+    try:
+        known = read_json(note, largest=10_000) if note.is_file() else {}
+    except ConfigurationError:
+        known = {}
     if known != {"etag": remote.etag, "size": remote.size}:
         part.unlink(missing_ok=True)
         note.write_text(json.dumps({"etag": remote.etag, "size": remote.size}), encoding="utf-8")
@@ -269,6 +311,8 @@ def _note(part: Path) -> Path:
 def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
+
+_WEB_PAGE: Final = (b"<!doctype", b"<html", b"<?xml")
 
 _DISK: Final = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EFBIG, errno.EPERM)
 
@@ -283,10 +327,6 @@ def _no_room(target: Path, error: OSError) -> EncoderError:
         f"{target}: cannot be written ({error.strerror or error}); choose another folder with "
         "NAPARI_CONSTRUCT_HOME"
     )
-
-
-def _host(url: str) -> str:
-    return url.removeprefix("https://").removeprefix("http://").partition("/")[0]
 
 
 def endpoint() -> str:

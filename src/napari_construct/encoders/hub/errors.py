@@ -8,12 +8,16 @@ from typing import Any, Final
 from huggingface_hub import errors
 
 from napari_construct.encoders.entries import EncoderEntry
+from napari_construct.reading.foreign import without_secrets
 
 TRANSPORT: Final[type[Exception]] = errors.HTTPError  # type: ignore[attr-defined]
 """Base of the hub client's errors, whichever HTTP library it uses."""
 
 FAILURES: Final = (TRANSPORT, OSError, errors.OfflineModeIsEnabled, errors.EntryNotFoundError)
 """What asking the hub may raise."""
+
+WRONG_ANSWERS: Final = (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
+"""What the hub's client raises for an answer that is not the hub's: a login page, another service's JSON."""
 
 LOGIN: Final = "hf auth login"
 """Command of huggingface_hub that keeps a token in its own store."""
@@ -72,15 +76,22 @@ def sentence(error: Exception, asked: HubRequest, mirror: str | None, *, token: 
         Whether the user has a token.
     """
     response: Any = getattr(error, "response", None)
+    server = without_secrets(mirror or "the hub")
     if isinstance(error, errors.OfflineModeIsEnabled):
         happened = (
             "expected a connection to the hub, got offline mode (HF_HUB_OFFLINE is set); unset it, or use "
             "--mirror FOLDER"
         )
+    elif response is None and isinstance(error, WRONG_ANSWERS) and not isinstance(error, OSError):
+        happened = (
+            f"expected the hub's answer from {server}, got something else "
+            f"({type(error).__name__}); open a page in the browser (the network may ask for a login first), "
+            f"check --mirror, and {asked.again}"
+        )
     elif response is None:
         happened = (
-            f"expected an answer from {mirror or 'the hub'}, got no connection or a broken one; check the "
-            f"network and {asked.again} (it goes on where it stopped), or use --mirror"
+            f"expected an answer from {server}, got no connection or a broken one; check the network and"
+            f" {asked.again} (it goes on where it stopped), or use --mirror"
         )
     else:
         happened = _answered(response, asked, token=token)

@@ -11,6 +11,7 @@ from napari_construct.encoders.entries import EncoderEntry, WeightFile
 from napari_construct.encoders.hub.store import own_folder, settle
 from napari_construct.events import Event
 from napari_construct.exceptions import EncoderError
+from napari_construct.reading.places import is_file
 
 CHUNK: Final = 2**22
 """Bytes that are copied between two reports of progress."""
@@ -45,7 +46,7 @@ def copy_steps(entry: EncoderEntry, file: WeightFile, folder: Path) -> Iterator[
         folder,
     ]
     for path in (where / name for where in places for name in file.names):
-        if path.is_file():
+        if is_file(path):
             yield from _copied(entry, path, file.sha256)
             return
     raise EncoderError(

@@ -39,7 +39,7 @@ class Installed:
     @property
     def size(self) -> int:
         """Bytes."""
-        return sum(size_of(path) for path in self.files.values())
+        return sum(map(size_of, self.files.values()))
 
 
 def own_folder(entry: EncoderEntry) -> Path:
@@ -87,7 +87,10 @@ def _cached(entry: EncoderEntry, file: WeightFile) -> Path | None:
     owner, name = repository.split("/")
     for spelling in (repository, f"{owner}/{name.lower()}"):  # the hub does not care, its cache does
         for filename in file.names:
-            found = try_to_load_from_cache(spelling, filename, revision=entry.revision)
+            try:
+                found = try_to_load_from_cache(spelling, filename, revision=entry.revision)
+            except (OSError, ValueError):  # a cache without permission, or with a folder for a file
+                continue
             if isinstance(found, str):
                 return Path(found)
     return None

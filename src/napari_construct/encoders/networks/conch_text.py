@@ -15,6 +15,8 @@ import numpy.typing as npt
 from open_clip.transformer import TextTransformer
 
 from napari_construct.exceptions import EncoderError
+from napari_construct.reading.foreign import passed_on
+from napari_construct.reading.text import read_text
 from napari_construct.types import PathLike
 
 PAD, START, END = 0, 1, 2
@@ -84,16 +86,17 @@ class ConchTokenizer:
             raise EncoderError(
                 "expected the package tokenizers for texts, got none installed; run 'pip install tokenizers'"
             ) from error
-        if not self.path.is_file() or self.path.stat().st_size > 2**26:
+        if not self.path.is_file():
             raise EncoderError(
                 f"expected CONCH's tokenizer file ({TOKENIZER_FILES[0]}), got none at {self.path}; "
                 "download it from the same place as the weights"
             )
+        text = read_text(self.path, what="a tokenizer file", largest=2**26, error=EncoderError)
         try:
-            bpe = Tokenizer.from_str(self.path.read_text(encoding="utf-8"))
+            bpe = Tokenizer.from_str(text)
         except Exception as error:  # the library raises bare Exception for any bad file
             raise EncoderError(
-                f"{self.path}: expected a tokenizer file, got one that cannot be read ({error}); "
+                f"{self.path}: expected a tokenizer file, got one that cannot be read ({passed_on(error)}); "
                 "download it again"
             ) from error
         if bpe.get_vocab_size() > VOCABULARY:

@@ -33,6 +33,7 @@ from napari_construct.export.reports import marked, refuse_other_reports
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.checkpoints.checkpoint import load_checkpoint
+from napari_construct.reading.json import read_json
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.loop.preparation import student_id
 from napari_construct.training.loop.state import state_path
@@ -258,8 +259,8 @@ def _random_start(recipe: Recipe, n_classes: int) -> torch.Tensor:
 def _read(path: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
     """Scores that were found before; None where there are none, or the file is not what its name says."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError):
+        content = read_json(path)
+    except ConfigurationError:
         return None
     return content if isinstance(content, dict) and content.get("identity") == identity else None
 

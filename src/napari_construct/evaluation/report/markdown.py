@@ -15,7 +15,7 @@ def markdown(content: Content, extra: tuple[Table, ...] = ()) -> str:
     extra : tuple of Table
         Shown first, for example those of a preset.
     """
-    blocks = ["# Evaluation", heading(content)]
+    blocks = ["# Evaluation", _escaped(heading(content))]
     blocks += [markdown_table(table) for table in (*extra, *all_tables(content))]
     for title, lines in remarks(content):
         blocks.append("\n".join([f"## {title}", "", *(f"- {_escaped(line)}" for line in lines)]))

@@ -26,6 +26,7 @@ from napari_construct.exceptions import CheckpointError, ConstructError, InputEr
 from napari_construct.export.atomic import atomic
 from napari_construct.export.record import plain
 from napari_construct.models.checkpoints.zip_directory import check_directory
+from napari_construct.reading.json import parse_json
 from napari_construct.reading.regular import open_regular
 from napari_construct.reading.tensors import Described, read_header
 from napari_construct.types import PathLike
@@ -155,7 +156,7 @@ def open_archive(
             size = check_directory(stream)
             with zipfile.ZipFile(stream) as archive:
                 entries = _check_entries(path, archive, kind, required, optional, size)
-                manifest = json.loads(archive.read(entries.pop(MANIFEST)))
+                manifest = parse_json(archive.read(entries.pop(MANIFEST)), MANIFEST)
                 _check_version(path, manifest, kind, version)
                 headers = {}
                 for name, entry in entries.items():

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from importlib.resources import files
 from os import PathLike
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Final
 
 from napari_construct.encoders.folders import models_folder
 from napari_construct.exceptions import CheckpointError
+from napari_construct.reading.foreign import file_name, quoted
 from napari_construct.reading.places import files_in, is_file
 
 SUFFIX: Final = ".construct"
@@ -43,24 +44,7 @@ def imported_path(name: str) -> Path:
             f"{name}: expected a name of its own, got that of a model that comes with napari-construct, "
             "which would be used in its place; give another one with --name"
         )
-    return models_folder() / f"{checked_name(name)}{SUFFIX}"
-
-
-def checked_name(name: str) -> str:
-    """A name of a model, which is a file's name without folders and suffix.
-
-    Raises
-    ------
-    CheckpointError
-        If it is none.
-    """
-    plain = name == PurePosixPath(name).name == PureWindowsPath(name).name
-    if not name or name.startswith(".") or "\0" in name or not plain:
-        raise CheckpointError(
-            f"{name[:80]!r}: expected a name such as my-model, got a path or a hidden name; give another one "
-            "with --name"
-        )
-    return name
+    return named_file(models_folder(), name)
 
 
 def resolve_model(name_or_path: str | PathLike[str]) -> Path:
@@ -82,6 +66,22 @@ def resolve_model(name_or_path: str | PathLike[str]) -> Path:
             "neither; check the path or the name"
         )
     return path
+
+
+def named_file(folder: Path, name: str) -> Path:
+    """Where the model of a name lies in a folder; the name may come from anybody.
+
+    Raises
+    ------
+    CheckpointError
+        If it is not the name of one file: a path, a drive, a name that systems reserve, control characters.
+    """
+    if name != file_name(name):
+        raise CheckpointError(
+            f"expected a model name without folders, such as {file_name(name)}, got {quoted(name)}; choose "
+            "one with --name"
+        )
+    return folder / f"{name}{SUFFIX}"
 
 
 def with_suffix(path: str | PathLike[str]) -> Path:

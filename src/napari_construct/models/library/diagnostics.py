@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from napari_construct.encoders.catalogue.lookup import bundled_entries, user_ent
 from napari_construct.encoders.catalogue.overview import overview, size_text
 from napari_construct.encoders.folders import HOME, models_folder, user_catalogues, weights_folder
 from napari_construct.exceptions import ConstructError
+from napari_construct.reading.foreign import without_secrets
 
 PACKAGES: Final = (
     "torch", "torchvision", "timm", "open_clip_torch", "segmentation-models-pytorch", "transformers",
@@ -114,27 +114,42 @@ def _folders() -> dict[str, str]:
         "models": f"{shown(models_folder())} ({_state(models_folder())})",
         "hub cache": shown(Path(constants.HF_HUB_CACHE)),
     }
-    existing = next(p for p in (weights, *weights.parents) if p.exists())
-    facts["free space"] = f"{shutil.disk_usage(existing).free / 2**30:.1f} GiB"
+    facts["free space"] = _free_space(weights)
     facts |= {name: _without_secrets(os.environ[name]) for name in _SETTINGS if os.environ.get(name)}
     return facts
 
 
 def _state(folder: Path) -> str:
-    existing = next(p for p in (folder, *folder.parents) if p.exists())
+    existing = _existing(folder)
+    if os.path.islink(folder) and existing != folder:  # noqa: PTH114 - a refusal is no error here
+        return "a link to nothing"
+    if existing == folder and not folder.is_dir():
+        return "not a folder"
     access = "writable" if os.access(existing, os.W_OK) else "not writable"
     return access if existing == folder else f"not made yet, {access}"
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there; ``os.path`` takes a refusal for absence."""
+    return next((p for p in (folder, *folder.parents) if os.path.exists(p)), Path(folder.anchor))  # noqa: PTH110
+
+
+def _free_space(folder: Path) -> str:
+    try:
+        return f"{shutil.disk_usage(_existing(folder)).free / 2**30:.1f} GiB"
+    except OSError as error:
+        return f"unknown ({error.strerror or error})"
 
 
 def _hub(*, online: bool) -> dict[str, str]:
     from huggingface_hub import constants
 
-    from napari_construct.encoders.hub.client import has_token
+    from napari_construct.encoders.hub.token import stored_token
 
     facts = {
         "address": _without_secrets(constants.ENDPOINT),
         "offline mode": "on" if constants.HF_HUB_OFFLINE else "off",
-        "token": "there is one" if has_token() else "none",
+        "token": _without_home(stored_token()),
     }
     if online:
         facts["answers"] = _answers()
@@ -158,7 +173,7 @@ def _encoders() -> dict[str, str]:
         for status in overview():
             if status.state == "installed" and status.location is not None:
                 facts[status.entry.id] = f"{size_text(status.size)} in {shown(status.location.parent)}"
-    except ConstructError as error:
+    except (ConstructError, OSError) as error:
         facts["your entries"] = _without_home(str(error))
     return facts
 
@@ -172,7 +187,7 @@ def _models() -> dict[str, str]:
         try:
             checkpoint = load_checkpoint(path)
             facts[name] = f"readable; encoder {checkpoint.config.encoder} {checkpoint.encoder_hash[:12]}"
-        except ConstructError as error:
+        except (ConstructError, OSError, MemoryError) as error:
             facts[name] = _without_home(str(error))
     return facts or {"none": "expected at least the bundled model; reinstall napari-construct"}
 
@@ -183,8 +198,8 @@ def shown(path: Path) -> str:
 
 
 def _without_secrets(text: str) -> str:
-    """A setting as it is, but for names and passwords in an address."""
-    return re.sub(r"//[^/@\s]*@", "//***@", _without_home(text))
+    """A setting as it is, but for names, passwords and tokens in an address."""
+    return without_secrets(_without_home(text))
 
 
 def _without_home(text: str) -> str:

@@ -60,8 +60,10 @@ def model_overview() -> tuple[ModelStatus, ...]:
 def _status(name: str, path: Path, bundled: bool) -> ModelStatus:
     try:
         facts, problem = model_facts(path), ""
-    except (ConstructError, OSError, MemoryError) as error:
+    except ConstructError as error:
         facts, problem = {}, str(error)
+    except (OSError, MemoryError) as error:
+        facts, problem = {}, f"{path}: cannot be read ({error}); check its permissions, or remove it"
     if facts:
         problem = missing_encoder(facts["encoder"])
     return ModelStatus(name, path, bundled, size_of(path), facts, problem)

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import os
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
-from huggingface_hub import HfApi, hf_hub_download
+from huggingface_hub import HfApi
 from huggingface_hub.errors import HFValidationError
 
 from napari_construct.encoders.catalogue.lookup import HUB, find_entry
-from napari_construct.encoders.hub.client import has_token
-from napari_construct.encoders.hub.errors import FAILURES, LOGIN, HubRequest, sentence
+from napari_construct.encoders.hub.client import endpoint, file_steps
+from napari_construct.encoders.hub.errors import FAILURES, LOGIN, WRONG_ANSWERS, HubRequest, sentence
+from napari_construct.encoders.hub.token import has_token, hub_token, token_for
+from napari_construct.events import run
 from napari_construct.exceptions import CheckpointError, ConfigurationError, EncoderError
 from napari_construct.export.atomic import atomic, remove_partials
 from napari_construct.export.locks import locked_file
 from napari_construct.export.reports import refuse_inputs
 from napari_construct.models.checkpoints.archive import file_hash
 from napari_construct.models.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from napari_construct.models.checkpoints.locations import SUFFIX, checked_name, imported_path, resolve_model
+from napari_construct.models.checkpoints.locations import SUFFIX, imported_path, named_file, resolve_model
 from napari_construct.models.library.model_card import model_card
 from napari_construct.models.network.builder import SCRATCH
+from napari_construct.reading.foreign import harmless, quoted
 from napari_construct.types import PathLike
 
 CARD: Final = "README.md"
 LARGEST_MODEL: Final = 2 * 2**30
+"""Bytes of a model that is taken from a hub repository."""
 
 
 def export_model(
@@ -64,8 +68,8 @@ def export_model(
         If a file would be replaced, or another run is writing there.
     """
     path = resolve_model(model)
-    name = checked_name(name or path.stem)
-    target, card = Path(folder) / f"{name}{SUFFIX}", Path(folder) / f"{name}.md"
+    name = name or path.stem
+    target, card = named_file(Path(folder), name), Path(folder) / f"{name}.md"
     refuse_inputs([target], [path])
     checkpoint = load_checkpoint(path)
     check_shareable(checkpoint, path)
@@ -178,12 +182,13 @@ def push_model(model: PathLike, repository: str, *, private: bool = True, licenc
     """
     repository = repository.removeprefix(HUB)
     asked = _asked(repository, f"run 'napari-construct models export {model} --push {repository}' again")
-    if not has_token():
+    token = _token(asked)
+    if token is None:
         raise CheckpointError(
             f"{repository}: expected a hub token to upload with, got none; log in with '{LOGIN}', then "
             f"{asked.again}"
         )
-    api = HfApi()
+    api = HfApi(token=token)
     with tempfile.TemporaryDirectory() as folder:
         written = export_model(model, folder, licence=licence)
         written["card"].rename(Path(folder) / CARD)
@@ -192,7 +197,7 @@ def push_model(model: PathLike, repository: str, *, private: bool = True, licenc
             api.upload_folder(
                 repo_id=repository, folder_path=folder, commit_message=f"Model {written['model'].stem}"
             )
-        except (*FAILURES, HFValidationError) as error:
+        except (*FAILURES, *WRONG_ANSWERS) as error:
             raise _refused(error, asked) from error
     return address
 
@@ -221,23 +226,45 @@ def pull_model(
     Raises
     ------
     CheckpointError
-        If there is none or there are several, the hub refuses, or the file is damaged.
+        If there is none or there are several, the hub refuses, or the file is damaged or larger than 2 GiB.
     """
     repository = repository.removeprefix(HUB)
     asked = _asked(repository, f"run 'napari-construct models import hf-hub:{repository}' again", revision)
-    api = HfApi()
     try:
+        api = HfApi(token=token_for(endpoint()))
         found = [f for f in api.list_repo_files(repository, revision=revision) if f.endswith(SUFFIX)]
-        if file is None and len(found) != 1:
-            raise CheckpointError(
-                f"{repository}: expected one {SUFFIX} file, got {', '.join(sorted(found)[:5]) or 'none'}; "
-                "name one with --file, or check the repository"
-            )
-        with tempfile.TemporaryDirectory() as folder:
-            here = hf_hub_download(repository, file or found[0], revision=revision, local_dir=folder)
-            return import_model(here, name=name, overwrite=overwrite)
-    except (*FAILURES, HFValidationError) as error:
+    except EncoderError as error:
+        raise CheckpointError(f"{repository}: {error}") from error
+    except (*FAILURES, *WRONG_ANSWERS) as error:
         raise _refused(error, asked) from error
+    if file is None and len(found) != 1:
+        shown = ", ".join(map(harmless, sorted(found)[:5])) or "none"
+        raise CheckpointError(
+            f"{repository}: expected one {SUFFIX} file, got {shown}; name one with --file, or check the "
+            "repository"
+        )
+    member = file or found[0]
+    # the hub's name becomes a file's name: it is checked before anything is fetched
+    wanted = name or PurePosixPath(member).stem
+    imported_path(wanted)
+    with tempfile.TemporaryDirectory() as folder:
+        here = Path(folder) / f"model{SUFFIX}"
+        try:
+            run(file_steps(asked, member, here, LARGEST_MODEL))
+        except EncoderError as error:
+            raise CheckpointError(str(error)) from error
+        except OSError as error:
+            raise CheckpointError(
+                f"{folder}: cannot be written ({error.strerror or error}); free some space"
+            ) from error
+        return import_model(here, name=wanted, overwrite=overwrite)
+
+
+def _token(asked: HubRequest) -> str | None:
+    try:
+        return hub_token()
+    except EncoderError as error:
+        raise CheckpointError(f"{asked.name}: {error}") from error
 
 
 def _asked(repository: str, again: str, revision: str = "main") -> HubRequest:
@@ -246,5 +273,5 @@ def _asked(repository: str, again: str, revision: str = "main") -> HubRequest:
 
 def _refused(error: Exception, asked: HubRequest) -> CheckpointError:
     if isinstance(error, HFValidationError):
-        return CheckpointError(f"expected a repository as OWNER/NAME, got {asked.name!r}; correct it")
+        return CheckpointError(f"expected a repository as OWNER/NAME, got {quoted(asked.name)}; correct it")
     return CheckpointError(sentence(error, asked, None, token=has_token()))

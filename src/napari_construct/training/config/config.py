@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.models.network.config import ModelConfig, Preset
+from napari_construct.reading.foreign import quoted
 from napari_construct.settings import Settings
 from napari_construct.training.config.files import read_settings
 from napari_construct.training.config.parts import AugmentationConfig, LossWeights, Share
@@ -263,9 +264,10 @@ class TrainingConfig(Settings):
         fields = cls.renamed(read_settings(Path(path)))
         preset = fields.pop("preset", "construct")
         if preset not in ("construct", "published"):
-            raise ConfigurationError(f"{path}: expected preset construct or published, got {preset!r}")
+            raise ConfigurationError(f"{path}: expected preset construct or published, got {quoted(preset)}")
         base = cls.of_preset(preset).model_dump()
-        fields["model"] = base["model"] | dict(fields.get("model") or {})
+        model = fields.get("model") or {}
+        fields["model"] = base["model"] | model if isinstance(model, dict) else model
         try:
             return cls.checked(**base | fields | cls.renamed(changes))
         except ConfigurationError as error:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from napari_construct.exceptions import ConfigurationError
+from napari_construct.reading.json import read_json
+from napari_construct.reading.text import LARGEST_SETTINGS, at
+from napari_construct.reading.yaml import read_yaml
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -15,17 +17,16 @@ def read_settings(path: Path) -> dict[str, Any]:
     Raises
     ------
     ConfigurationError
-        If the file is missing or holds no names and values.
+        If the file is missing, too large, or holds no names and plain values.
     """
-    import yaml
-
-    try:
-        text = path.read_text(encoding="utf-8")
-        fields = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise ConfigurationError(f"{path}: expected settings in YAML or JSON, got {error}") from error
+    what = "settings in YAML or JSON"
+    if path.suffix.lower() == ".json":
+        fields = read_json(path, what=what, largest=LARGEST_SETTINGS)
+    else:
+        fields = read_yaml(path, what=what)
     if not isinstance(fields, dict):
         raise ConfigurationError(
-            f"{path}: expected names and values, got {type(fields).__name__}; write one `name: value` a line"
+            f"{at(path)}: expected names and values, got {type(fields).__name__}; write one `name: value` "
+            "a line"
         )
-    return {str(name): value for name, value in fields.items()}
+    return fields

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_construct.metrics.ratio import known_mean
 from napari_construct.metrics.segmentation import precision_recall, scores_from_confusion
+from napari_construct.reading.csv import csv_text
 
 if TYPE_CHECKING:  # imports torch
     from napari_construct.evaluation.report.report import EvaluationReport
@@ -72,22 +71,19 @@ class Scored:
 
     def to_csv(self) -> str:
         """Scores (fractions, empty if undefined) and confusion matrices, one table below the other."""
-        stream = io.StringIO()
-        writer = csv.writer(stream, lineterminator="\n")
+        rows: list[list[Any]] = []
         for column, matrix in self.matrices.items():
             numbers = self.numbers(column)
-            writer.writerow(["labels", *HEADS])
+            rows.append(["labels", *HEADS])
             for i, name in enumerate((*self.names, "mean")):
                 values = [numbers[head][i] for head in HEADS[1:]]
-                writer.writerow([column, name, *("" if v != v else repr(v) for v in values)])  # noqa: PLR0124
-            writer.writerow([])
-            writer.writerow([f"{column}: pixels", *(f"as {name}" for name in (*self.names, "unlabelled"))])
-            writer.writerows(
-                [name, *counts] for name, counts in zip(self.names, matrix.tolist(), strict=True)
-            )
-            writer.writerow([])
-        writer.writerow(["first class in the masks", self.first_class])
-        return stream.getvalue()
+                rows.append([column, name, *("" if v != v else repr(v) for v in values)])  # noqa: PLR0124
+            rows.append([])
+            rows.append([f"{column}: pixels", *(f"as {name}" for name in (*self.names, "unlabelled"))])
+            rows.extend([name, *counts] for name, counts in zip(self.names, matrix.tolist(), strict=True))
+            rows.append([])
+        rows.append(["first class in the masks", self.first_class])
+        return csv_text(rows)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; for folders those of the report, as on the command line."""

@@ -97,7 +97,7 @@ class JobError(ConstructError):
     """An unexpected error of a job; no ``RuntimeError``, as superqt's thread worker swallows those."""
 
 
-def plain(error: BaseException) -> str:  # noqa: PLR0911 - one return per kind of error
+def plain(error: BaseException) -> str:
     """One or two sentences about an error, without a traceback."""
     if isinstance(error, ConstructError):
         return str(error)

@@ -112,14 +112,14 @@ class Done:
 
 def listing_steps() -> Steps[Listing]:
     """Look what is on this computer; nothing is asked of the hub."""
-    from napari_construct.encoders.hub.client import has_token
+    from napari_construct.encoders.hub.token import stored_token
 
     yield Event("looking", 0, 2)
     with importing():
         encoders, problem = readable_overview()
     yield Event("looking", 1, 2)
     rows = (*_models(), *map(_encoder, encoders))
-    return Listing(rows, has_token(), problem)
+    return Listing(rows, stored_token() == "there is one", problem)
 
 
 def _encoder(status: EncoderStatus) -> ModelRow:

@@ -9,6 +9,9 @@ from typing import Any, Final
 
 from qtpy.QtCore import QSettings
 
+from napari_construct.exceptions import ConfigurationError
+from napari_construct.reading.json import parse_json
+
 LOCATION: Final = "NAPARI_CONSTRUCT_WIDGETS"
 """Environment variable that names another file, for tests and for shared computers."""
 
@@ -29,8 +32,8 @@ class Memory:
         """The kept values; empty if there are none."""
         text = _settings().value(self._name, "")
         try:
-            found = json.loads(text) if isinstance(text, str) and text else {}
-        except json.JSONDecodeError:
+            found = parse_json(text, self._name) if isinstance(text, str) and text else {}
+        except ConfigurationError:
             return {}
         return found if isinstance(found, dict) else {}
 

@@ -17,6 +17,7 @@ from napari_construct.inference.prototypes.settings import PrototypeSettings
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
 from napari_construct.models.network.descriptions import TEMPLATES, classes_as_text
+from napari_construct.reading.foreign import without_secrets
 from napari_construct.reading.name_lists import names_as_text
 from napari_construct.widgets.jobs.predictors import ModelChoice
 from napari_construct.widgets.layers import Plane
@@ -212,7 +213,7 @@ def batch_as_command(paths: Sequence[Path], settings: BatchSettings, output: Pat
 
 def download_as_python(settings: DownloadSettings) -> str:
     """A script that downloads the same files; it includes the agreement to the licence."""
-    given = arguments(settings.model_dump(exclude_defaults=True))
+    given = arguments(settings.model_dump(exclude_defaults=True) | _mirror(settings))
     lines = [
         _import("DownloadSettings", "download_encoder"),
         "",
@@ -225,9 +226,14 @@ def download_as_command(settings: DownloadSettings) -> str:
     """A command that downloads the same files."""
     words = ["napari-construct", "models", "download", settings.name]
     if settings.mirror is not None:
-        words += ["--mirror", settings.mirror]
+        words += ["--mirror", without_secrets(settings.mirror)]
     if settings.again:
         words.append("--again")
     if settings.accepted:
         words.append("--accept-licence")
     return shlex.join(words) + "\n"
+
+
+def _mirror(settings: DownloadSettings) -> dict[str, str]:
+    """The mirror's address without a password: recipes are passed on."""
+    return {} if settings.mirror is None else {"mirror": without_secrets(settings.mirror)}
