@@ -118,10 +118,10 @@ PERMITTED = {
     ("export/ome_zarr.py", "'_creator'"): "a key of OME-Zarr's own files, by its specification",
     ("export/own_files.py", "'_creator'"): "a key of OME-Zarr's own files, by its specification",
     ("export/own_files.py", "'_overlay'"): "the end of a file's name",
-    ("reading/inert_pickle.py", "'torch._utils'"): "what old files hold; compared only",
-    ("reading/inert_pickle.py", "'_rebuild_tensor'"): "what old files hold; compared only",
-    ("reading/inert_pickle.py", "'_rebuild_tensor_v2'"): "what old files hold; compared only",
-    ("reading/inert_pickle.py", "'_rebuild_parameter'"): "what old files hold; compared only",
+    ("reading/pytorch/inert_pickle.py", "'torch._utils'"): "what old files hold; compared only",
+    ("reading/pytorch/inert_pickle.py", "'_rebuild_tensor'"): "what old files hold; compared only",
+    ("reading/pytorch/inert_pickle.py", "'_rebuild_tensor_v2'"): "what old files hold; compared only",
+    ("reading/pytorch/inert_pickle.py", "'_rebuild_parameter'"): "what old files hold; compared only",
 }
 """Uses that look private, and why each is none."""
 

@@ -11,12 +11,12 @@ from typing import Annotated, Any, Final
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from napari_construct.exceptions import ConfigurationError
-from napari_construct.reading.csv import csv_text, read_csv
 from napari_construct.reading.foreign import harmless, quoted
-from napari_construct.reading.json import parse_json, read_json
 from napari_construct.reading.name_lists import names_as_text
 from napari_construct.reading.names import normal
-from napari_construct.reading.text import LARGEST_SETTINGS, at
+from napari_construct.reading.texts.csv import csv_text, read_csv
+from napari_construct.reading.texts.json import parse_json, read_json
+from napari_construct.reading.texts.text import LARGEST_SETTINGS, at
 from napari_construct.settings import Settings, problem
 from napari_construct.types import PathLike
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from napari_construct.data.bcss import BCSS_CLASSES
 from napari_construct.data.image_level import ImageLevelDataset, load_dataset
-from napari_construct.data.label_names import labels_from_names, parse_labels
+from napari_construct.data.labels.file_names import labels_from_names, parse_labels
 from napari_construct.exceptions import ConfigurationError, DatasetError
 
 

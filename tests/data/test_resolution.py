@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from napari_construct.data.images import read_image
 from napari_construct.data.resolution import Stated, chosen, micrometres_of, number
-from napari_construct.data.tiff_resolution import (
+from napari_construct.data.tiff.pixel_size import (
     from_aperio,
     from_description,
     from_json,

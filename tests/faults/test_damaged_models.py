@@ -24,7 +24,7 @@ from napari_construct.models.checkpoints.checkpoint import checkpoint_of, load_c
 from napari_construct.models.network.builder import build_model
 from napari_construct.models.network.calibration import Calibration
 from napari_construct.models.network.config import ModelConfig
-from napari_construct.reading.pytorch import plain_values, read_pytorch
+from napari_construct.reading.pytorch.read import plain_values, read_pytorch
 
 SMALL = {"prototype_width": 8, "projection_hidden": 8, "fusion_width": 8}
 SECONDS = 20

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from napari_construct.exceptions import CheckpointError
-from napari_construct.reading.pytorch import (
+from napari_construct.reading.pytorch.read import (
     PATIENCE,
     Inert,
     MappedFile,

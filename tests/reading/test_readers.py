@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_construct.exceptions import ConfigurationError, DatasetError
-from napari_construct.reading.csv import csv_text, read_csv
-from napari_construct.reading.json import parse_json, read_json, read_json_lines
-from napari_construct.reading.text import read_text
-from napari_construct.reading.toml import parse_toml, read_toml
-from napari_construct.reading.yaml import parse_yaml, read_yaml
+from napari_construct.reading.texts.csv import csv_text, read_csv
+from napari_construct.reading.texts.json import parse_json, read_json, read_json_lines
+from napari_construct.reading.texts.text import read_text
+from napari_construct.reading.texts.toml import parse_toml, read_toml
+from napari_construct.reading.texts.yaml import parse_yaml, read_yaml
 
 Parse = Callable[[str, str], Any]
 

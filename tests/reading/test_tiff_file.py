@@ -5,7 +5,7 @@ import pytest
 import tifffile
 
 from napari_construct.exceptions import InputError
-from napari_construct.reading.tiff_file import open_tiff, other_files
+from napari_construct.reading.tiff.file import open_tiff, other_files
 
 OME = '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"{own}>{inside}</OME>'
 

@@ -24,8 +24,8 @@ from napari_construct.export.own_files import LEDGER_FORMAT, TABLE_COLUMNS, refu
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.decider import named_classes
 from napari_construct.inference.segment import segment_steps
-from napari_construct.reading.csv import csv_text
 from napari_construct.reading.names import shown
+from napari_construct.reading.texts.csv import csv_text
 from napari_construct.results.areas import PERCENT_OF_TISSUE
 from napari_construct.results.files import result_paths, write_result, write_stack
 

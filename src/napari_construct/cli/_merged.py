@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.reading.foreign import quoted
-from napari_construct.reading.json import parse_json, read_json
-from napari_construct.reading.text import LARGEST_SETTINGS
+from napari_construct.reading.texts.json import parse_json, read_json
+from napari_construct.reading.texts.text import LARGEST_SETTINGS
 from napari_construct.settings import Settings
 
 Chosen = TypeVar("Chosen", bound=Settings)

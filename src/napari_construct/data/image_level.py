@@ -1,7 +1,8 @@
 """Datasets with image-level labels: the classes that occur in each patch, without their place.
 
-Three forms are read: one folder per class (:mod:`~napari_construct.data.class_folders`), labels in the file
-names (:mod:`~napari_construct.data.label_names`), and a table (:mod:`~napari_construct.data.label_table`).
+Three forms are read: one folder per class (:mod:`~napari_construct.data.labels.class_folders`), labels in
+the names of files (:mod:`~napari_construct.data.labels.file_names`), and a table
+(:mod:`~napari_construct.data.label_table`).
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_construct.data.class_folders import filled_folders, read_class_folders
 from napari_construct.data.dataset_check import DatasetReport, check_steps
-from napari_construct.data.folder_names import kind_of
-from napari_construct.data.label_names import labels_from_names, parse_labels
 from napari_construct.data.label_table import TABLE_SUFFIXES, read_table
+from napari_construct.data.labels.class_folders import filled_folders, read_class_folders
+from napari_construct.data.labels.file_names import labels_from_names, parse_labels
+from napari_construct.data.labels.folder_names import kind_of
+from napari_construct.data.labels.wording import named, readable
 from napari_construct.data.listing import list_images
-from napari_construct.data.wording import named, readable
 from napari_construct.events import run
 from napari_construct.exceptions import ConfigurationError, DatasetError
 from napari_construct.reading.names import normal

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from napari_construct.data.formats import image_format
 from napari_construct.data.limits import MAX_PIXELS
 from napari_construct.data.listing import is_zarr
-from napari_construct.data.pillow import read_pillow
+from napari_construct.data.pictures.read import read_pillow
 from napari_construct.data.regions import Region, inside
 from napari_construct.data.rgb import as_rgb, as_shown
-from napari_construct.data.tiff import read_tiff
+from napari_construct.data.tiff.read import read_tiff
 from napari_construct.data.zarr_image import read_zarr
 from napari_construct.exceptions import InputError
 from napari_construct.reading.places import is_folder

@@ -11,10 +11,10 @@ from typing import Any, Final, TypeAlias
 
 from PIL import Image
 
-from napari_construct.data.exif import read_exif, stated_orientation
 from napari_construct.data.images import ImageFile, read_image
 from napari_construct.data.orientation import orientation_of
-from napari_construct.data.pillow import plain
+from napari_construct.data.pictures.exif import read_exif, stated_orientation
+from napari_construct.data.pictures.read import plain
 from napari_construct.data.rgb import as_shown
 from napari_construct.exceptions import InputError
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_construct.classes import MAX_CLASSES
-from napari_construct.data.table_rows import Row, read_rows
-from napari_construct.data.wording import named, spellings
+from napari_construct.data.labels.table_rows import Row, read_rows
+from napari_construct.data.labels.wording import named, spellings
 from napari_construct.exceptions import DatasetError
 from napari_construct.reading.names import normal
 

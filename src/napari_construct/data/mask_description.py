@@ -11,8 +11,8 @@ import numpy as np
 from napari_construct.classes import hex_of
 from napari_construct.data.formats import image_format
 from napari_construct.data.limits import DECODER_ERRORS
-from napari_construct.data.pillow import palette_of
-from napari_construct.reading.tiff_file import open_tiff
+from napari_construct.data.pictures.read import palette_of
+from napari_construct.reading.tiff.file import open_tiff
 
 _LONGEST: Final = 2**20
 """Characters of a description; 254 names of 255 are far less."""

@@ -10,12 +10,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_construct.data.folder_names import kind_of
 from napari_construct.data.formats import LOSSY, image_format
 from napari_construct.data.images import MAX_PIXELS
+from napari_construct.data.labels.folder_names import kind_of
 from napari_construct.data.listing import is_zarr, list_folder
-from napari_construct.data.pillow import read_indices
-from napari_construct.data.tiff import read_tiff
+from napari_construct.data.pictures.read import read_indices
+from napari_construct.data.tiff.read import read_tiff
 from napari_construct.exceptions import DatasetError, InputError
 from napari_construct.reading.marks import has_mark
 from napari_construct.reading.names import normal, shown

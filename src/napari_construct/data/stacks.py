@@ -9,7 +9,7 @@ from napari_construct.data.images import ImageFile, read_image
 from napari_construct.data.limits import MAX_PIXELS
 from napari_construct.data.listing import is_zarr
 from napari_construct.data.rgb import as_shown
-from napari_construct.data.tiff import MAX_PLANES, planes_of_tiff, read_tiff
+from napari_construct.data.tiff.read import MAX_PLANES, planes_of_tiff, read_tiff
 from napari_construct.exceptions import InputError
 from napari_construct.types import PathLike
 

@@ -14,9 +14,9 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator, model_
 
 from napari_construct.exceptions import EncoderError
 from napari_construct.reading.foreign import harmless, quoted
-from napari_construct.reading.json import read_json
-from napari_construct.reading.text import at
-from napari_construct.reading.toml import read_toml
+from napari_construct.reading.texts.json import read_json
+from napari_construct.reading.texts.text import at
+from napari_construct.reading.texts.toml import read_toml
 from napari_construct.settings import Settings, problem
 
 Role = Literal["student", "teacher"]

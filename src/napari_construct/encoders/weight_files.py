@@ -14,15 +14,15 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from napari_construct.exceptions import CheckpointError, EncoderError, InputError
-from napari_construct.reading.pytorch import (
+from napari_construct.reading.pytorch.read import (
     MappedFile,
     StoredTensor,
     is_old,
     read_old_pytorch,
     read_pytorch,
 )
+from napari_construct.reading.pytorch.tensor_headers import read_header
 from napari_construct.reading.regular import open_regular
-from napari_construct.reading.tensors import read_header
 from napari_construct.types import PathLike
 
 LARGEST: Final = 16 * 2**30
@@ -39,7 +39,7 @@ def read_state(path: PathLike) -> dict[str, Tensor]:
     ----------
     path : path
         ``.safetensors``, or a file written by ``torch.save``: code that it may contain is not run, see
-        :mod:`napari_construct.reading.pytorch`.
+        :mod:`napari_construct.reading.pytorch.read`.
 
     Raises
     ------

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from napari_construct.exceptions import ConfigurationError, InputError
-from napari_construct.reading.json import read_json
 from napari_construct.reading.marks import SOFTWARE, has_mark
 from napari_construct.reading.places import is_folder
-from napari_construct.reading.text import at
+from napari_construct.reading.texts.json import read_json
+from napari_construct.reading.texts.text import at
 
 RECORD_FORMAT: Final = "napari-construct result"
 LEDGER_FORMAT: Final = "napari-construct batch"

@@ -15,14 +15,14 @@ from napari_construct.classes import ClassTable, hex_of
 from napari_construct.data.limits import DECODER_ERRORS, MAX_PIXELS
 from napari_construct.data.mask_description import mask_description
 from napari_construct.data.masks import read_mask
-from napari_construct.data.tiff import read_stored_stack
+from napari_construct.data.tiff.read import read_stored_stack
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.export.digests import is_unchanged
 from napari_construct.export.own_files import has_tissue_labels, is_own, read_record, record_path
 from napari_construct.reading.foreign import inside, passed_on
 from napari_construct.reading.regular import open_regular
-from napari_construct.reading.text import at
-from napari_construct.reading.tiff_file import open_tiff
+from napari_construct.reading.texts.text import at
+from napari_construct.reading.tiff.file import open_tiff
 from napari_construct.results.record_model import checked_record
 from napari_construct.results.result import StoredResult
 from napari_construct.types import PathLike, ShortRepr

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_construct.classes import MAX_CLASSES, Colour
 from napari_construct.exceptions import InputError
-from napari_construct.reading.text import at
+from napari_construct.reading.texts.text import at
 from napari_construct.settings import problem
 from napari_construct.types import PathLike
 

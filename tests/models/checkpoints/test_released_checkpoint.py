@@ -24,7 +24,7 @@ from napari_construct.models.checkpoints.released_checkpoint import import_autho
 from napari_construct.models.network.builder import build_model
 from napari_construct.models.network.config import ModelConfig
 from napari_construct.models.network.construct import ConstructNet
-from napari_construct.reading.pytorch import Inert, read_pytorch
+from napari_construct.reading.pytorch.read import Inert, read_pytorch
 
 WIDTH = 16
 

@@ -30,7 +30,7 @@ from napari_construct.encoders.hub.store import Installed, located, own_file, ow
 from napari_construct.encoders.hub.token import check_address, has_token, host_of, token_for
 from napari_construct.events import Event, Notice, Steps
 from napari_construct.exceptions import ConfigurationError, EncoderError
-from napari_construct.reading.json import read_json
+from napari_construct.reading.texts.json import read_json
 
 EVERY: Final = 2**18
 """Bytes between two reports of progress."""

@@ -17,7 +17,7 @@ from huggingface_hub import constants, get_token
 from napari_construct.encoders.hub.errors import LOGIN
 from napari_construct.exceptions import EncoderError
 from napari_construct.reading.foreign import passed_on, quoted, without_secrets
-from napari_construct.reading.text import read_text
+from napari_construct.reading.texts.text import read_text
 
 _VARIABLES: Final = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 _LARGEST: Final = 2**16

@@ -16,7 +16,7 @@ from open_clip.transformer import TextTransformer
 
 from napari_construct.exceptions import EncoderError
 from napari_construct.reading.foreign import passed_on
-from napari_construct.reading.text import read_text
+from napari_construct.reading.texts.text import read_text
 from napari_construct.types import PathLike
 
 PAD, START, END = 0, 1, 2

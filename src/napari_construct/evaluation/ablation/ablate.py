@@ -33,7 +33,7 @@ from napari_construct.export.reports import marked, refuse_other_reports
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.checkpoints.checkpoint import load_checkpoint
-from napari_construct.reading.json import read_json
+from napari_construct.reading.texts.json import read_json
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.loop.preparation import student_id
 from napari_construct.training.loop.state import state_path

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from napari_construct.classes import ClassTable
 from napari_construct.models.network.calibration import Calibration
 from napari_construct.models.network.config import ModelConfig
-from napari_construct.reading.tensors import Described
+from napari_construct.reading.pytorch.tensor_headers import Described
 
 _Name = Annotated[str, Field(max_length=200)]
 

@@ -4,7 +4,7 @@ Such a file holds the whole network, the gated encoder and the teacher included,
 as an object. Only what was trained is taken over: adapters, prototypes, adaptive layers and the
 temperature. The encoder stays behind; it is compared with the user's own copy, whose identity the
 new checkpoint records. Nothing in the file is run, see
-:mod:`napari_construct.reading.pytorch`.
+:mod:`napari_construct.reading.pytorch.read`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from napari_construct.exceptions import CheckpointError
 from napari_construct.models.checkpoints.checkpoint import Checkpoint, checkpoint_of
 from napari_construct.models.network.builder import build_model
 from napari_construct.models.network.config import ModelConfig
-from napari_construct.reading.pytorch import StoredTensor, plain_values, read_pytorch
+from napari_construct.reading.pytorch.read import StoredTensor, plain_values, read_pytorch
 from napari_construct.types import PathLike
 
 BCSS_MPP: Final = 0.25

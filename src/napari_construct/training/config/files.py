@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from napari_construct.exceptions import ConfigurationError
-from napari_construct.reading.json import read_json
-from napari_construct.reading.text import LARGEST_SETTINGS, at
-from napari_construct.reading.yaml import read_yaml
+from napari_construct.reading.texts.json import read_json
+from napari_construct.reading.texts.text import LARGEST_SETTINGS, at
+from napari_construct.reading.texts.yaml import read_yaml
 
 
 def read_settings(path: Path) -> dict[str, Any]:

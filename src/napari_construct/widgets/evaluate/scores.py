@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from napari_construct.metrics.ratio import known_mean
 from napari_construct.metrics.segmentation import precision_recall, scores_from_confusion
-from napari_construct.reading.csv import csv_text
+from napari_construct.reading.texts.csv import csv_text
 
 if TYPE_CHECKING:  # imports torch
     from napari_construct.evaluation.report.report import EvaluationReport

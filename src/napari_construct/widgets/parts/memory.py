@@ -10,7 +10,7 @@ from typing import Any, Final
 from qtpy.QtCore import QSettings
 
 from napari_construct.exceptions import ConfigurationError
-from napari_construct.reading.json import parse_json
+from napari_construct.reading.texts.json import parse_json
 
 LOCATION: Final = "NAPARI_CONSTRUCT_WIDGETS"
 """Environment variable that names another file, for tests and for shared computers."""

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from napari_construct.data.dataset_check import DatasetReport, check_steps
-from napari_construct.data.folder_names import split_of
 from napari_construct.data.image_level import ImageLevelDataset, detect_format, load_dataset
+from napari_construct.data.labels.folder_names import split_of
+from napari_construct.data.labels.no_classes import UnsureClassesError
 from napari_construct.data.masks import find_pairs, holds_masks
-from napari_construct.data.no_classes import UnsureClassesError
 from napari_construct.events import Event, Steps
 from napari_construct.exceptions import ConstructError
 from napari_construct.reading.places import files_in, is_folder

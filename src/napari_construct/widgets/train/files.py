@@ -8,7 +8,7 @@ from typing import Final
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
-from napari_construct.data.folder_names import split_of
+from napari_construct.data.labels.folder_names import split_of
 from napari_construct.models.checkpoints.locations import SUFFIX, with_suffix
 from napari_construct.reading.places import is_file, is_folder
 from napari_construct.widgets.fields.controls import tick

@@ -1,0 +1,1 @@
+"""Classes of patches: from folders, names of files and tables."""

@@ -1,0 +1,1 @@
+"""PNG, JPEG, BMP, JPEG 2000 and WebP as images."""

@@ -1,0 +1,1 @@
+"""TIFF files as images: which image of a file, and what its numbers mean."""

@@ -1,0 +1,128 @@
+"""Which image of a TIFF file is read, where there are several: the scan, not its label or overview."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from xml.etree import ElementTree as ET
+
+import tifffile
+
+from napari_construct.data.limits import damaged
+from napari_construct.data.tiff.layout import Layout, layout_of
+
+_BESIDE: Final = re.compile(r"\b(label|macro|overview|thumbnail|preview|barcode|map)\b", re.IGNORECASE)
+"""What scanners call the images beside the scan: in the name of an image."""
+
+_DESCRIBED: Final = re.compile(
+    r"\s*(label|macro|overview|thumbnail|preview|barcode|probability)|Aperio[^\r\n]*[\r\n]+(label|macro)\b",
+    re.IGNORECASE,
+)
+"""The same at the beginning of a page's description (Ventana, Philips), or in its second line (Aperio)."""
+
+_MASK, _SOURCE_LENS = 4, 65421
+_ASPECT: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chosen:
+    """The image of a TIFF that is read.
+
+    Attributes
+    ----------
+    series : tifffile.TiffPageSeries
+        Its pages, and in ``levels`` the smaller ones of its pyramid.
+    layout : Layout
+        Its axes.
+    notices : tuple of str
+        Which one it is, where another might have been meant.
+    """
+
+    series: Any
+    layout: Layout
+    notices: tuple[str, ...]
+
+
+def choose_image(path: Path, tif: tifffile.TiffFile) -> Chosen:
+    """The largest image of a file that is no label, overview, thumbnail, mask or smaller level.
+
+    Of equally large ones the first; where all are called label or overview, the largest of them.
+
+    Raises
+    ------
+    InputError
+        If there is no image.
+    """
+    every = [series for series in tif.series if series.pages]
+    if not every:
+        raise damaged(path, "no image inside")
+    layouts = [layout_of(series) for series in every]
+    beside = _beside(tif, every)
+    reduced = [series.keyframe.is_reduced for series in every]
+    candidates = [i for i in range(len(every)) if not beside[i] and not reduced[i]]
+    candidates = candidates or [i for i in range(len(every)) if not reduced[i]] or list(range(len(every)))
+    index = max(candidates, key=lambda i: (layouts[i].height * layouts[i].width, -i))
+    others = [i for i in range(len(every)) if i != index and not _is_level(every, layouts, i, index)]
+    notices: tuple[str, ...] = ()
+    if others and (index > 0 or not all(beside[i] for i in others)):
+        chosen = layouts[index]
+        said = (
+            f"{path.name}: of the {len(others) + 1} images of the file, number {index + 1} is read "
+            f"({chosen.height} x {chosen.width} pixels), the largest that is no label or overview"
+        )
+        notices = (said,)
+    return Chosen(every[index], layouts[index], notices)
+
+
+def _beside(tif: tifffile.TiffFile, every: list[Any]) -> list[bool]:
+    """Whether each image is a label, an overview, a thumbnail or a mask."""
+    overviews = _scn_overviews(tif.pages.first.description) if tif.is_scn else []
+    if len(overviews) != len(every):
+        overviews = [False] * len(every)
+    found = []
+    for series, overview in zip(every, overviews, strict=True):
+        page = series.keyframe
+        described = "" if page.description.lstrip().startswith(("<", "{")) else page.description[:500]
+        found.append(
+            overview
+            or bool(_BESIDE.search(series.name) or _DESCRIBED.match(described))
+            or page.is_mask
+            or _lens(page) < 0
+            or int(page.photometric) == _MASK
+        )
+    return found
+
+
+def _lens(page: Any) -> float:
+    """Magnification that Hamamatsu writes: -1 of the macro image, -2 of the map; 0 where there is none."""
+    value = page.tags.valueof(_SOURCE_LENS)
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _scn_overviews(description: str) -> list[bool]:
+    """Of the images of a Leica SCN file, those that show the whole slide."""
+    try:
+        root = ET.fromstring(description)  # noqa: S314  # open_tiff lets no entities pass
+    except ET.ParseError:
+        return []
+    overviews = []
+    for collection in root.iterfind("{*}collection"):
+        whole = collection.get("sizeX"), collection.get("sizeY")
+        for image in collection.iterfind("{*}image"):
+            view = image.find("{*}view")
+            shows_all = view is not None and (view.get("sizeX"), view.get("sizeY")) == whole
+            overviews += [shows_all] * len(image.findall("{*}pixels"))
+    return overviews
+
+
+def _is_level(every: list[Any], layouts: list[Layout], i: int, chosen: int) -> bool:
+    """Whether an image is the chosen one again in fewer pixels."""
+    page = every[i].keyframe
+    if page.is_reduced:
+        return True
+    small, large = layouts[i], layouts[chosen]
+    if not (page.is_tiled and every[chosen].keyframe.is_tiled and 0 < small.height < large.height):
+        return False
+    return abs(small.width / small.height * large.height / large.width - 1) < _ASPECT

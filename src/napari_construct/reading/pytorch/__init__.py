@@ -1,0 +1,1 @@
+"""Weights in PyTorch's format, read without running anything."""

@@ -1,0 +1,1 @@
+"""Text formats that people write, each read within bounds."""

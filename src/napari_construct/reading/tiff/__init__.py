@@ -1,0 +1,1 @@
+"""TIFF files, opened after their directories were walked within bounds."""
