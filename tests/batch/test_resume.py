@@ -13,7 +13,8 @@ import tifffile
 from PIL import Image
 
 from napari_construct.batch.ledger import LEDGER_NAME, read_ledger
-from napari_construct.batch.runner import BatchReport, run_batch_steps
+from napari_construct.batch.report import BatchReport
+from napari_construct.batch.runner import run_batch_steps
 from napari_construct.batch.sources import array_source, find_sources
 from napari_construct.data.images import ImageFile
 from napari_construct.data.masks import read_mask

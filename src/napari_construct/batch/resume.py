@@ -11,8 +11,8 @@ from typing import Final
 import tifffile
 from PIL import Image
 
+from napari_construct.batch.entries import Entry, Joined
 from napari_construct.batch.fingerprints import same_image
-from napari_construct.batch.ledger import Entry, Joined
 from napari_construct.batch.sources import Source
 from napari_construct.data.limits import DECODER_ERRORS
 from napari_construct.exceptions import ConstructError
@@ -20,15 +20,7 @@ from napari_construct.export.digests import is_unchanged
 from napari_construct.export.own_files import read_record
 from napari_construct.results.read import open_zarr
 
-_FAILURES: Final = (
-    *DECODER_ERRORS,
-    ConstructError,
-    OSError,
-    MemoryError,
-    RuntimeError,
-    ValueError,
-    LookupError,
-)
+_FAILURES: Final = (*DECODER_ERRORS, ConstructError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_construct.batch.ledger import Entry
+from napari_construct.batch.entries import Entry
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.events import Event
 from napari_construct.reading.places import is_file

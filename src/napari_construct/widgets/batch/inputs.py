@@ -10,7 +10,7 @@ from typing import Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QGridLayout, QVBoxLayout, QWidget
 
-from napari_construct.batch.ledger import Entry
+from napari_construct.batch.entries import Entry
 from napari_construct.data.listing import IMAGE_SUFFIXES
 from napari_construct.widgets.batch.item_table import ItemTable
 from napari_construct.widgets.batch.job import LayerInput, layer_input
