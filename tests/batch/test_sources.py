@@ -20,7 +20,7 @@ from napari_construct.batch.runner import run_batch_steps
 from napari_construct.batch.sources import find_sources, look_for_sources
 from napari_construct.batch.stems import distinct_stems
 from napari_construct.events import Event, Notice, run
-from napari_construct.exceptions import ConfigurationError
+from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.reading.names import folded
 
 from .conftest import QUICK
@@ -203,7 +203,7 @@ def test_too_long_paths_say_what_helps(predictor, tmp_path) -> None:
     picture(tmp_path / "a.png")
     deep = tmp_path.joinpath(*(["d" * 200] * 25))
     (source,) = find_sources([tmp_path / "a.png"])
-    with pytest.raises(ConfigurationError, match="choose another"):
+    with pytest.raises(ConstructError, match="shorter names"):
         run(run_batch_steps([source], predictor, QUICK, deep))
 
 

@@ -16,7 +16,7 @@ from typing import Final
 
 from napari_construct.data.formats import image_format
 from napari_construct.exceptions import InputError
-from napari_construct.reading.marks import has_mark
+from napari_construct.reading.marks import HIDDEN, has_mark
 from napari_construct.reading.names import shown, some_names
 from napari_construct.reading.places import is_folder, mode_of
 from napari_construct.types import PathLike
@@ -41,7 +41,7 @@ _SYSTEM: Final = frozenset(
     {"thumbs.db", "desktop.ini", "$recycle.bin", "system volume information", "icon\r", "__macosx"}
     | {".ds_store", ".spotlight-v100", ".trashes", ".fseventsd", "lost+found", "@eadir", "#recycle"}
 )
-_SYSTEM_STARTS: Final = ("._", "~$", ".napari-construct-")
+_SYSTEM_STARTS: Final = ("._", "~$", HIDDEN)
 
 
 class Reason(StrEnum):

@@ -17,16 +17,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Final
 
-from napari_construct.exceptions import ConfigurationError, ConstructError
+from napari_construct.exceptions import ConfigurationError
+from napari_construct.export.atomic import unwritable
+from napari_construct.reading.marks import HIDDEN
 
 FOLDER_LOCK: Final = ".napari-construct.lock"
 """Name of the lock file of a folder."""
-HIDDEN: Final = ".napari-construct-"
-"""Start of the names of folders in which results are made."""
 
 _LOCK: Final = ".lock"
 _ABANDONED: Final = 3600.0
@@ -61,8 +61,7 @@ else:
         return True
 
 
-@contextmanager
-def locked_folder(folder: Path) -> Iterator[None]:
+def locked_folder(folder: Path) -> AbstractContextManager[None]:
     """Hold the lock of an output folder, which is made if it is missing.
 
     Raises
@@ -72,16 +71,10 @@ def locked_folder(folder: Path) -> Iterator[None]:
     ConstructError
         If the system refuses.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _refused(folder, error) from error
-    with _held(folder / FOLDER_LOCK, folder):
-        yield
+    return _held(folder / FOLDER_LOCK, folder)
 
 
-@contextmanager
-def locked_file(path: Path | None) -> Iterator[None]:
+def locked_file(path: Path | None) -> AbstractContextManager[None]:
     """Hold the lock of one output file; its folder is made if it is missing. Nothing where there is none.
 
     Raises
@@ -91,15 +84,7 @@ def locked_file(path: Path | None) -> Iterator[None]:
     ConstructError
         If the system refuses.
     """
-    if path is None:
-        yield
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _refused(path, error) from error
-    with _held(path.with_name(f".{path.name}.lock"), path):
-        yield
+    return nullcontext() if path is None else _held(path.with_name(f".{path.name}{_LOCK}"), path)
 
 
 @contextmanager
@@ -175,9 +160,10 @@ def _clear(path: Path) -> None:
 @contextmanager
 def _held(lock: Path, target: Path) -> Iterator[None]:
     try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
         descriptor = _take(lock)
     except OSError as error:
-        raise _refused(target, error) from error
+        raise unwritable(target, error) from error
     if descriptor is None:
         raise ConfigurationError(
             f"{target}: expected an output that no other run is writing to, got one that {_holder(lock)}; "
@@ -234,10 +220,3 @@ def _holder(lock: Path) -> str:
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return "another process is using"
     return f"process {process} on {host!r} has been using since {since!r}"
-
-
-def _refused(target: Path, error: OSError) -> ConstructError:
-    return ConstructError(
-        f"{target}: cannot be written to ({error.strerror or error}); "
-        "free some space or choose another output"
-    )
