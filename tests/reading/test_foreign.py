@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from napari_construct.exceptions import CheckpointError, ConfigurationError, InputError
 from napari_construct.models.checkpoints.locations import named_file
-from napari_construct.reading.foreign import file_name, harmless, inside, quoted, without_secrets
+from napari_construct.reading.foreign import file_name, harmless, path_inside, quoted, without_secrets
 
 
 @given(
@@ -75,7 +75,7 @@ def test_a_name_stays_one_file(text: str) -> None:
 def test_a_recorded_path_stays_in_its_folder(text: str) -> None:
     folder = Path("/results/run")
     try:
-        path = inside(folder, text)
+        path = path_inside(folder, text)
     except ConfigurationError:
         return
     assert Path(*path.parts[:3]) == folder
@@ -87,4 +87,4 @@ def test_a_recorded_path_stays_in_its_folder(text: str) -> None:
 )
 def test_leading_out_is_refused(name: Any) -> None:
     with pytest.raises(InputError, match="expected the name of a file in this folder"):
-        inside(Path("out"), name, InputError)
+        path_inside(Path("out"), name, InputError)

@@ -15,8 +15,9 @@ from napari_construct.classes import ClassTable
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.export.overlay import overlay
 from napari_construct.results.files import write_stack
-from napari_construct.results.read import load_result, open_zarr
+from napari_construct.results.read import load_result
 from napari_construct.results.result import SegmentationResult, StoredResult
+from napari_construct.results.stored_zarr import open_zarr
 
 
 def same(stored: StoredResult, result: SegmentationResult) -> None:

@@ -18,7 +18,7 @@ from napari_construct.data.limits import DECODER_ERRORS
 from napari_construct.exceptions import ConstructError
 from napari_construct.export.digests import is_unchanged
 from napari_construct.export.own_files import read_record
-from napari_construct.results.read import open_zarr
+from napari_construct.results.stored_zarr import open_zarr
 
 _FAILURES: Final = (*DECODER_ERRORS, ConstructError)
 

@@ -27,6 +27,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from napari_construct.exceptions import ConstructError, InputError
+from napari_construct.reading.places import files_in
 from napari_construct.reading.regular import open_regular
 from napari_construct.types import PathLike
 
@@ -143,8 +144,8 @@ class FeatureCache:
     def _files(self) -> list[tuple[Path, int, float]]:
         """Path, bytes and time of last use of every file; what killed processes left half-written goes."""
         found = []
-        for folder in _inside(self.folder):
-            for path in _inside(folder) if len(folder.name) == 2 else ():
+        for folder in files_in(self.folder):
+            for path in files_in(folder) if len(folder.name) == 2 else ():
                 try:
                     status = path.stat()
                     if path.suffix == SUFFIX:
@@ -165,14 +166,6 @@ def default_folder() -> Path:
     else:
         base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "napari-construct" / "features"
-
-
-def _inside(folder: Path) -> list[Path]:
-    """What is in a folder; nothing if another process removed it."""
-    try:
-        return sorted(folder.iterdir())
-    except OSError:
-        return []
 
 
 def _write_whole(path: Path, data: bytes) -> None:
@@ -197,16 +190,7 @@ def _read(path: Path) -> dict[str, Tensor] | None:
         tensors = safetensors.torch.load(data)
         if _stored_checksum(data) == _checksum(tensors):
             return tensors
-    except (
-        InputError,
-        SafetensorError,
-        OSError,
-        MemoryError,
-        RuntimeError,
-        ValueError,
-        LookupError,
-        TypeError,
-    ):
+    except _DAMAGE:
         pass  # whatever it is, the features are computed again
     return None
 

@@ -121,7 +121,7 @@ def file_name(text: str, longest: int = 100) -> str:
     return f"_{name}" if not name or _RESERVED.fullmatch(name) else name
 
 
-def inside(folder: Path, name: object, error: type[ConstructError] = ConfigurationError) -> Path:
+def path_inside(folder: Path, name: object, error: type[ConstructError] = ConfigurationError) -> Path:
     """The path of a file that a ledger or a record names; it must stay in its folder.
 
     Parameters

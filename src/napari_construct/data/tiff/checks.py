@@ -56,12 +56,11 @@ def check_decodable(path: Path, page: Any) -> None:
         raise unsupported(
             path,
             f"{page.bitspersample}-bit samples of the format {page.sampleformat}",
-            "save it as 8-bit RGB",
         )
     try:
         page.decode(None, 0)  # without data, the decoder says only whether there is one
     except (ValueError, NotImplementedError) as error:
-        raise unsupported(path, " ".join(str(error).split()), "save it as RGB without compression") from error
+        raise unsupported(path, error) from error
 
 
 def check_segments(

@@ -54,12 +54,12 @@ def pixel_size_of_tiff(tif: tifffile.TiffFile, page: Any = None, *, name: str | 
     page = page or tif.pages.first
     first = str(tif.pages.first.description or "")[:_LONGEST]
     own = str(page.description or "")[:_LONGEST]
-    across, down, unit = (_tag(page, key) for key in ("XResolution", "YResolution", "ResolutionUnit"))
+    across, down, unit = (page.tags.valueof(key) for key in ("XResolution", "YResolution", "ResolutionUnit"))
     stated = [
         # one of a set of files is not opened as OME, but says it
         from_ome(first, page.imagelength, page.imagewidth),
         *(found for text in dict.fromkeys((own, first)) for found in from_description(text, page.imagewidth)),
-        from_iscan(_text(_tag(page, "XMP")) or _text(_tag(tif.pages.first, "XMP"))),
+        from_iscan(_text(page.tags.valueof("XMP")) or _text(tif.pages.first.tags.valueof("XMP"))),
         from_lengths(tif),
         from_imagej(tif.imagej_metadata or {}, across, down),
         from_tags(across, down, 2 if unit is None else unit),  # TIFF 6.0: no unit means inch
@@ -211,11 +211,6 @@ def _tags(name: str, xml: str) -> list[dict[str, str]]:
 def _attributes(text: str) -> dict[str, str]:
     found = re.findall(r"""([\w:.-]{1,60})\s*=\s*(?:"([^"<]*)"|'([^'<]*)')""", text)
     return {key: html.unescape(double or single) for key, double, single in found}
-
-
-def _tag(page: Any, name: str) -> Any:
-    tag = page.tags.get(name)
-    return None if tag is None else tag.value
 
 
 def _text(value: Any) -> str:

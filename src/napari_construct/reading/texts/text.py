@@ -64,7 +64,7 @@ def read_bytes(path: PathLike, *, what: str, largest: int, error: type[Construct
         raise error(f"{at(path)}: cannot be read ({found.strerror or found}); check the disk") from found
     if len(data) > largest:
         raise error(
-            f"{at(path)}: expected {what} of at most {size_of(largest)}, got a larger file; check which "
+            f"{at(path)}: expected {what} of at most {_in_words(largest)}, got a larger file; check which "
             "file it is"
         )
     return data
@@ -100,7 +100,7 @@ def at(path: object) -> str:
     return cut(shown(str(path)), 300)
 
 
-def size_of(count: int) -> str:
+def _in_words(count: int) -> str:
     """Bytes for people: "16 MiB"."""
     return f"{count // 2**20} MiB" if count >= 2**20 else f"{count // 2**10} KiB"
 
