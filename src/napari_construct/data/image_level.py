@@ -22,11 +22,11 @@ from napari_construct.data.label_table import TABLE_SUFFIXES, read_table
 from napari_construct.data.labels.class_folders import filled_folders, read_class_folders
 from napari_construct.data.labels.file_names import labels_from_names, parse_labels
 from napari_construct.data.labels.folder_names import kind_of
-from napari_construct.data.labels.wording import named, readable
+from napari_construct.data.labels.wording import readable
 from napari_construct.data.listing import list_images
 from napari_construct.events import run
 from napari_construct.exceptions import ConfigurationError, DatasetError
-from napari_construct.reading.names import normal
+from napari_construct.reading.names import named, normal
 from napari_construct.types import PathLike, ShortRepr
 
 Format: TypeAlias = Literal["auto", "folders", "names", "table"]

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from napari_construct.classes import MAX_CLASSES
 from napari_construct.data.labels.table_rows import Row, read_rows
-from napari_construct.data.labels.wording import named, spellings
+from napari_construct.data.labels.wording import spellings
 from napari_construct.exceptions import DatasetError
-from napari_construct.reading.names import normal
+from napari_construct.reading.names import named, normal
 
 GROUP: Final = "group"
 """Column of the patient or slide, unless a class is called so."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -11,6 +10,7 @@ from typing import Any, Final
 
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.reading.regular import open_regular
+from napari_construct.reading.texts.json import json_or_none
 
 REPORT_FORMAT: Final = "napari-construct report"
 
@@ -54,7 +54,7 @@ def is_own_report(path: Path) -> bool:
     head = start.decode("utf-8", "replace")
     if all(part in head for part in _HTML) or _MARKDOWN.match(head):
         return True
-    content = _parsed(start + rest)
+    content = json_or_none(start + rest)
     if not isinstance(content, dict):
         return False
     keys = content.keys()
@@ -93,10 +93,3 @@ def refuse_inputs(targets: Iterable[Path], inputs: Iterable[Path]) -> None:
                     f"{target}: expected an output that is none of the inputs, got {path} itself; choose "
                     "another name"
                 )
-
-
-def _parsed(text: bytes) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None

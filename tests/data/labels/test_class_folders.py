@@ -71,7 +71,7 @@ def test_system_and_empty_folders_are_left_out_with_a_notice(tmp_path):
         ".git/a.png",
         "notes/readme.txt",
         "hidden/.a.png",
-        "tumour/@eaDir/a.png",
+        "tumour/thumbs/a.png",
         "tumour/masks/a.png",
         "tumour/.ipynb_checkpoints/a.png",
     )
@@ -82,7 +82,7 @@ def test_system_and_empty_folders_are_left_out_with_a_notice(tmp_path):
     assert "3 folder(s) of the system left out: @eaDir, __MACOSX, thumbs" in said
     assert "2 folder(s) without images left out: hidden, notes" in said
     assert "1 image(s) in folders called masks left out" in said
-    assert "1 image(s) in folders called @eaDir left out" in said
+    assert "1 image(s) in folders called thumbs left out" in said
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
 from napari_construct.data.labels.wording import spellings
+from napari_construct.data.listing import is_system
 from napari_construct.reading.names import normal
 
 Kind: TypeAlias = Literal["split", "images", "masks", "system", "other"]
@@ -52,10 +53,12 @@ _BESIDE: Final = spellings(
 )
 """Words that change nothing beside others."""
 
-_SYSTEM: Final = spellings(
-    "__macosx __pycache__ @eadir @recycle @recently-snapshot @tmp #recycle #snapshot $recycle.bin recycler "
-    "lost+found found.000 preview previews thumb thumbs thumbnail thumbnails"
-) | {"system volume information"}
+_NO_TISSUE: Final = spellings(
+    "__pycache__ @recycle @recently-snapshot @tmp #snapshot recycler found.000 preview previews thumb thumbs "
+    "thumbnail thumbnails"
+)
+"""Beside those of every system: no folder of these names is a class, though images in it may be read."""
+
 _BEARERS: Final = spellings(
     "patient patients pat pt case cases slide slides wsi wsis subject subj sub specimen biopsy donor "
     "sample samples scan scans block tma core spot roi region pid sid id"
@@ -80,7 +83,7 @@ _DATE: Final = re.compile(
 def kind_of(name: str) -> Kind:
     """What a folder's name says about its content."""
     plain = normal(name).strip()
-    if plain.startswith(".") or plain.casefold() in _SYSTEM:
+    if plain.startswith(".") or is_system(plain) or plain.casefold() in _NO_TISSUE:
         return "system"
     words = _words(plain)
     numbers = {word for word in words if word.isdigit() or len(word) == 1}

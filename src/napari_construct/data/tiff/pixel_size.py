@@ -7,7 +7,6 @@ length instead of an XML parser: entities cannot attack them, and broken XML sti
 from __future__ import annotations
 
 import html
-import json
 import re
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +21,7 @@ from napari_construct.data.resolution import (
     number,
     per_unit,
 )
+from napari_construct.reading.texts.json import json_or_none
 
 if TYPE_CHECKING:
     import tifffile
@@ -163,10 +163,7 @@ def from_json(text: str) -> Stated | None:
     """A description in JSON that names the size: masks of napari-construct, Micro-Manager."""
     if len(text) > _LONGEST_JSON or not text.lstrip().startswith("{"):
         return None
-    try:
-        named = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
+    named = json_or_none(text) or {}
     for key in ("mpp", "mpp_x", "PixelSizeUm", "PixelSize_um", "pixel_size_um"):
         size = length(named.get(key), None)
         if size is not None:

@@ -47,25 +47,51 @@ def read_csv(
     Parameters and errors as of :func:`~.text.read_text`.
     """
     text = read_text(path, what=what, largest=largest, error=error)
+    return parse_csv(text, at(path), what, error)
+
+
+def parse_csv(
+    text: str,
+    where: str,
+    what: str = "a comma-separated table",
+    error: type[ConstructError] = ConfigurationError,
+    separator: str = ",",
+) -> CsvTable:
+    """A table with a header.
+
+    Parameters
+    ----------
+    text : str
+        The table; empty lines are left out.
+    where, what, error
+        Place and expectation of the error message, and its class.
+    separator : str
+        Between cells.
+
+    Raises
+    ------
+    ConstructError
+        If it is no such table, or too large.
+    """
     header: tuple[str, ...] | None = None
     rows: list[tuple[int, tuple[str, ...]]] = []
     count = 0
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         for cells in reader:
             count += len(cells)
             if len(cells) > MOST_COLUMNS or count > MOST_CELLS:
                 raise error(
-                    f"{at(path)}, line {reader.line_num}: expected at most {MOST_COLUMNS} columns and "
+                    f"{where}, line {reader.line_num}: expected at most {MOST_COLUMNS} columns and "
                     f"{MOST_CELLS:,} cells, got more; check which file it is"
                 )
-            if header is None:
+            if cells and header is None:
                 header = tuple(cell_text(name.strip()) for name in cells)
             elif cells:
                 rows.append((reader.line_num, tuple(map(cell_text, cells))))
     except csv.Error as found:
         raise error(
-            f"{at(path)}, line {reader.line_num}: expected {what} in UTF-8, got {passed_on(found)}; save "
+            f"{where}, line {reader.line_num}: expected {what} in UTF-8, got {passed_on(found)}; save "
             "it as CSV in UTF-8"
         ) from found
     return CsvTable(header or (), tuple(rows))
