@@ -9,7 +9,6 @@ from napari_construct.data.limits import decoding
 from napari_construct.data.pictures.read import header_of_pillow
 from napari_construct.data.stored import ImageHeader
 from napari_construct.data.tiff.read import header_of_tiff
-from napari_construct.exceptions import InputError
 from napari_construct.types import PathLike
 
 
@@ -24,11 +23,3 @@ def read_header(path: PathLike) -> ImageHeader:
     path = Path(path)
     with decoding(path):
         return (header_of_tiff if image_format(path) == "tiff" else header_of_pillow)(path)
-
-
-def stored_mpp(path: PathLike) -> float | None:
-    """Micrometres per pixel that a file states, None where it states none or is no image."""
-    try:
-        return read_header(path).mpp
-    except InputError:
-        return None

@@ -17,6 +17,8 @@ from napari_construct.reading.texts.values import (
     check_values,
     integer,
     number,
+    too_deep,
+    too_many,
 )
 from napari_construct.types import PathLike
 
@@ -90,13 +92,13 @@ def _check_shape(text: str) -> None:
         if mark in "[{":
             depth, count = depth + 1, count + 1
             if depth > DEEPEST:
-                raise UnusableError(f"more than {DEEPEST} levels of lists within lists")
+                raise too_deep()
         elif mark in "]}":
             depth -= 1
         elif mark == ",":
             count += 1
         if count > MOST:
-            raise UnusableError(f"more than {MOST:,} values")
+            raise too_many()
 
 
 def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
