@@ -51,7 +51,9 @@ def mask_description(path: Path) -> MaskDescription | None:
                 colours = {value: hex_of(page.colormap[:, value] // 257) for value in names}
     except METADATA_ERRORS:
         return None
-    return MaskDescription(dict(sorted(names.items())), found.get("mpp"), colours)
+    mpp = found.get("mpp")
+    known = isinstance(mpp, int | float) and not isinstance(mpp, bool) and mpp > 0
+    return MaskDescription(dict(sorted(names.items())), float(mpp) if known else None, colours)
 
 
 def mask_palette(path: Path) -> tuple[str, ...]:
