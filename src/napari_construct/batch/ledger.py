@@ -22,6 +22,8 @@ from napari_construct.batch.settings import BatchSettings
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.export.record import plain
 from napari_construct.reading.places import is_file
+from napari_construct.reading.regular import open_regular
+from napari_construct.reading.texts.json import parse_json
 from napari_construct.results.areas import stored_area
 
 LEDGER_NAME: Final = "batch.jsonl"
@@ -253,7 +255,7 @@ def _read(path: Path) -> tuple[Header | None, list[Entry | Joined | None]]:
 
 def _lines(path: Path) -> Iterator[bytes]:
     """Complete lines; of one that is too long, as much as shows it."""
-    with path.open("rb") as stream:
+    with open_regular(path, "the ledger of a batch") as stream:
         while line := stream.readline(MAX_LINE):
             whole = line
             while not whole.endswith(b"\n"):
@@ -266,8 +268,8 @@ def _lines(path: Path) -> Iterator[bytes]:
 def _parsed(line: bytes) -> Any:
     """What a line of JSON holds; None if it is none."""
     try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
+        return parse_json(line, "a line of a ledger")
+    except ConfigurationError:
         return None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -12,6 +11,8 @@ from napari_construct.classes import hex_of
 from napari_construct.data.formats import image_format
 from napari_construct.data.limits import DECODER_ERRORS
 from napari_construct.data.pictures.read import palette_of
+from napari_construct.exceptions import InputError
+from napari_construct.reading.texts.json import parse_json
 from napari_construct.reading.tiff.file import open_tiff
 
 _LONGEST: Final = 2**20
@@ -46,14 +47,16 @@ def mask_description(path: Path) -> MaskDescription | None:
             if page.dtype != np.uint8 or page.samplesperpixel != 1:
                 return None  # the description is of another program
             text = page.description or "{}"
-            found = json.loads(text) if len(text) <= _LONGEST else {}
+            found = parse_json(text if len(text) <= _LONGEST else "{}", str(path), error=InputError)
             names = {int(value): str(name) for value, name in found["classes"].items()}
             colours = {}
             if page.colormap is not None:
                 colours = {value: hex_of(page.colormap[:, value] // 257) for value in names}
     except _DAMAGED:
         return None
-    return MaskDescription(dict(sorted(names.items())), found.get("mpp"), colours)
+    mpp = found.get("mpp")
+    known = isinstance(mpp, int | float) and not isinstance(mpp, bool) and mpp > 0
+    return MaskDescription(dict(sorted(names.items())), mpp if known else None, colours)
 
 
 def mask_palette(path: Path) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ length instead of an XML parser: entities cannot attack them, and broken XML sti
 from __future__ import annotations
 
 import html
-import json
 import re
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +21,8 @@ from napari_construct.data.resolution import (
     number,
     per_unit,
 )
+from napari_construct.exceptions import ConfigurationError
+from napari_construct.reading.texts.json import parse_json
 
 if TYPE_CHECKING:
     import tifffile
@@ -30,6 +31,8 @@ _LONGEST: Final = 4_000_000
 """Characters of a description that are searched."""
 
 _LONGEST_JSON: Final = 500_000
+
+_NO_NUMBERS: Final = re.compile(r"(?<=[:\[,\s])(?:NaN|-?Infinity)(?=[,\s\]}])")
 
 _TIFF_UNITS: Final = {2: 25400.0, 3: 1e4, 4: 1e3, 5: 1.0}  # inch, cm; mm and um of newer writers
 
@@ -164,8 +167,9 @@ def from_json(text: str) -> Stated | None:
     if len(text) > _LONGEST_JSON or not text.lstrip().startswith("{"):
         return None
     try:
-        named = json.loads(text)
-    except (ValueError, RecursionError):
+        # the numbers of a microscope's other settings may be none
+        named = parse_json(_NO_NUMBERS.sub("null", text), "a description")
+    except ConfigurationError:
         return None
     for key in ("mpp", "mpp_x", "PixelSizeUm", "PixelSize_um", "pixel_size_um"):
         size = length(named.get(key), None)
