@@ -95,6 +95,22 @@ def test_files_of_another_kind_are_not_imported(tmp_path: Path) -> None:
     assert kept.name == "conch_byte_level_bpe_uncased.json"
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("pytorch_model.bin", b"<html>Log in first</html>"),
+        ("pytorch_model.bin", b""),
+        ("conch_byte_level_bpe_uncased.json", b"<html>Log in first</html>"),
+    ],
+)
+def test_what_is_no_weights_is_not_imported(tmp_path: Path, name: str, content: bytes) -> None:
+    entry = find_entry("conch")
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(EncoderError, match=f"{name}: expected"):
+        import_weights(entry, tmp_path / name)
+    assert not (own_folder(entry) / name).exists()
+
+
 def test_the_hubs_own_cache_is_found_whatever_its_spelling(home: Path) -> None:
     repository = home / "hub" / "models--MahmoodLab--conch"
     (repository / "refs").mkdir(parents=True)
