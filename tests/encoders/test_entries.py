@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from napari_construct.encoders.catalogue.lookup import create_encoder, entries, find_entry
+from napari_construct.encoders.entries import read_entries
 from napari_construct.encoders.hub.store import import_weights, located, own_folder, remove
 from napari_construct.exceptions import EncoderError
 
@@ -58,6 +59,14 @@ def test_json_is_read_as_well(home: Path) -> None:
     row = find_entry("dinov2-s").model_dump(mode="json") | {"id": "other-dino"}
     (home / "encoders.json").write_text(json.dumps({"encoder": [row]}))
     assert find_entry("other-dino").width == 384
+
+
+def test_a_catalogue_is_known_by_its_content(tmp_path: Path) -> None:
+    row = find_entry("dinov2-s").model_dump(mode="json")
+    (tmp_path / "a.toml").write_text("\n" + json.dumps({"encoder": [row]}))
+    (tmp_path / "b").write_text(ENTRY)
+    assert read_entries(tmp_path / "a.toml")[0].id == "dinov2-s"
+    assert read_entries(tmp_path / "b")[0].id == "our-vit"
 
 
 @pytest.mark.parametrize(

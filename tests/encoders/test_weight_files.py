@@ -19,7 +19,10 @@ STATE = {"a.weight": torch.ones(2, 3), "b.count": torch.tensor(4)}
 def test_reads_safetensors_and_torch_files_alike(tmp_path: Path) -> None:
     save_file(STATE, tmp_path / "w.safetensors")
     torch.save(STATE, tmp_path / "w.bin")
-    for name in ("w.safetensors", "w.bin"):
+    save_file(STATE, tmp_path / "without_suffix")
+    save_file(STATE, tmp_path / "W.SAFETENSORS")
+    torch.save(STATE, tmp_path / "other.safetensor")
+    for name in ("w.safetensors", "w.bin", "without_suffix", "W.SAFETENSORS", "other.safetensor"):
         state = read_state(tmp_path / name)
         torch.testing.assert_close(state, STATE)
 

@@ -38,7 +38,7 @@ def read_state(path: PathLike) -> dict[str, Tensor]:
     Parameters
     ----------
     path : path
-        ``.safetensors``, or a file written by ``torch.save``: code that it may contain is not run, see
+        Safetensors, or a file written by ``torch.save``: code that it may contain is not run, see
         :mod:`napari_construct.reading.pytorch.read`.
 
     Raises
@@ -84,7 +84,7 @@ def _load(path: Path) -> Any:
             raise InputError(
                 f"{path}: expected at most 16 GiB of weights, got more; choose the encoder's own file"
             )
-        if path.suffix == ".safetensors":
+        if path.suffix.lower() == ".safetensors" or start[8:].lstrip().startswith(b"{"):
             read_header(stream.read, size)
             return load_file(path, device="cpu")
         whole = zipfile.is_zipfile(stream)

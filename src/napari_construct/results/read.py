@@ -35,6 +35,7 @@ _DAMAGED = (AttributeError, *DECODER_ERRORS)
 _STACK_PIXELS = 10 * MAX_PIXELS
 """Bound on the pixels of all planes of a mask: a byte each, and nothing is computed from them."""
 _ATTEMPTS = 5
+_START = 64  # bytes that tell a picture from a text
 
 
 def load_result(path: PathLike, name: str | None = None) -> StoredResult:
@@ -81,10 +82,14 @@ def reader_of(path: Path) -> Read | None:
         return None
     if stat.S_ISDIR(mode):
         return _read_zarr if has_tissue_labels(path) else None
-    suffix = path.suffix.lower() if stat.S_ISREG(mode) else ""  # opening a pipe would never end
-    if suffix in {".tif", ".tiff"}:
+    try:
+        with open_regular(path, "a result") as stream:
+            start = stream.read(_START)
+    except (InputError, OSError):
+        return None
+    if start.startswith((b"II", b"MM")):
         return read_from_mask if mask_description(path) is not None else None
-    if suffix == ".json":
+    if start.lstrip().startswith(b"{"):
         return read_from_record if _is_record(path) else None
     return None
 

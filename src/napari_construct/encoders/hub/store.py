@@ -148,7 +148,7 @@ def import_weights(entry: EncoderEntry, path: Path, *, overwrite: bool = False) 
     target = path.name if path.name in names else None
     if target is None:
         weights = entry.files[0].names if entry.files else ()
-        target = next((name for name in weights if Path(name).suffix == path.suffix), None)
+        target = next((name for name in weights if Path(name).suffix == path.suffix.lower()), None)
     if target is None:
         raise EncoderError(
             f"{path}: expected a file of {entry.id} ({', '.join(names) or 'it takes none'}), got another "

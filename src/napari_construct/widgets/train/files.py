@@ -18,7 +18,7 @@ from napari_construct.widgets.fields.path_row import PathRow
 from napari_construct.widgets.train.data import split_folders
 from napari_construct.widgets.train.request import state_of
 
-_TABLES: Final = "Tables (*.csv *.tsv)"
+_TABLES: Final = "Tables (*.csv *.tsv *.txt)"
 
 
 class TrainFiles(QWidget):
