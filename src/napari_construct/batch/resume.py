@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from napari_construct.batch.fingerprints import same_image
 from napari_construct.batch.ledger import Entry, Joined
@@ -124,7 +124,8 @@ def _is_whole(kind: str, path: Path) -> bool:
 def _decode_pages(path: Path) -> None:
     """Decode a TIFF page by page, each within the bounds of an image, whatever it means."""
     with open_tiff(path) as file:
-        for page in file.pages:
+        pages: Any = file.pages
+        for page in pages:
             if page.nbytes > BYTES_PER_PIXEL * MAX_PIXELS:
                 raise InputError(f"{path}: expected a result, got a page of {page.nbytes:,} bytes")
             rows, columns = slice(0, page.imagelength), slice(0, page.imagewidth)

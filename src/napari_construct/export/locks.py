@@ -24,6 +24,7 @@ from typing import Final
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.reading.regular import open_regular
 from napari_construct.reading.texts.json import parse_json
+from napari_construct.reading.texts.text import at
 
 FOLDER_LOCK: Final = ".napari-construct.lock"
 """Name of the lock file of a folder."""
@@ -239,6 +240,11 @@ def _holder(lock: Path) -> str:
 
 
 def _refused(target: Path, error: OSError) -> ConstructError:
+    if error.errno == errno.ENAMETOOLONG:
+        return ConfigurationError(
+            f"{at(target)}: expected a path that the system can hold, got one that is too long; choose "
+            "another output with a shorter path"
+        )
     return ConstructError(
         f"{target}: cannot be written to ({error.strerror or error}); "
         "free some space or choose another output"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
 from napari_construct.models.network.calibration import Calibration
@@ -17,6 +17,9 @@ _Number = Annotated[int, Field(strict=True)] | Annotated[float, Field(allow_inf_
 _Sums = Annotated[dict[_Name, _Number], Field(max_length=1000)]
 _Metrics = Annotated[dict[_Name, _Number | None], Field(max_length=1000)]
 """What is no number, as of a class that no patch has, is null in JSON."""
+
+
+_HISTORY: Final[TypeAdapter[list[dict[str, Any]]]] = TypeAdapter(list[_Metrics])
 
 
 class _Best(BaseModel):
@@ -59,13 +62,18 @@ class Progress:
     epoch: _Count = 0
     step_in_epoch: _Count = 0
     sums: _Sums = field(default_factory=dict)
-    history: list[_Metrics] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)
     calibration: dict[str, Any] = field(default_factory=dict)
     best: dict[str, Any] | None = None
     validations_since_best: _Count = 0
     stopped: Annotated[bool, Field(strict=True)] = False
     scaler: _Sums = field(default_factory=dict)
     pseudo_label_rounds_done: _Count = 0
+
+    @field_validator("history")
+    @classmethod
+    def _numbers(cls, history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return _HISTORY.validate_python(history)
 
     @field_validator("calibration")
     @classmethod
