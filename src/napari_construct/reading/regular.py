@@ -14,7 +14,10 @@ from napari_construct.reading.names import shown
 from napari_construct.reading.places import is_folder
 from napari_construct.types import PathLike
 
-_REMEDIES: Final = {errno.ENAMETOOLONG: "shorten its name", errno.ELOOP: "its links lead in a circle, remove one"}
+_REMEDIES: Final = {
+    errno.ENAMETOOLONG: "shorten its name",
+    errno.ELOOP: "its links lead in a circle, remove one",
+}
 
 
 def open_regular(path: PathLike, what: str = "an image file") -> BinaryIO:
