@@ -21,6 +21,7 @@ from napari_construct.export.atomic import atomic, remove_partials
 from napari_construct.export.digests import digest
 from napari_construct.export.locks import locked_folder, remove_abandoned
 from napari_construct.export.own_files import LEDGER_FORMAT, TABLE_COLUMNS, refuse_others
+from napari_construct.export.reports import refuse_inputs
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.decider import named_classes
 from napari_construct.inference.segment import segment_steps
@@ -217,6 +218,7 @@ def _check_targets(
         _refuse_edited((found.edited, found.why) for found in earlier.values() if not found.good)
         _refuse_edited(((kept[s.stack],), "a plane is segmented again") for s in waiting if s.stack in kept)
     others = [*sorted(targets - damaged), *(path for stem, path in stacks.items() if stem not in kept)]
+    refuse_inputs([*targets, *stacks.values()], [s.path for s in sources if s.path is not None])
     refuse_others([ledger.path, output / TABLE_NAME, *others], overwrite=overwrite)
 
 

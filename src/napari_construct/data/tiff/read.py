@@ -156,7 +156,7 @@ def _chosen(path: Path) -> Iterator[tuple[Any, Chosen]]:
             yield tif, choose_image(path, tif)
     except InputError:
         raise
-    except NotImplementedError as error:
+    except (NotImplementedError, ImportError) as error:  # a codec that imagecodecs was built without
         raise unsupported(path, " ".join(str(error).split()), "save it as RGB") from error
     except DECODER_ERRORS as error:
         if "support" in str(error).lower():
