@@ -98,5 +98,5 @@ def test_class_names_with_commas(table):
 
 
 def test_other_encodings_are_named(table):
-    with pytest.raises(DatasetError, match="expected a table in UTF-8 or UTF-16, got another encoding"):
+    with pytest.raises(DatasetError, match="expected a table in UTF-8, got another encoding"):
         load_dataset(table("path,Drüse\n0.png,1\n", "latin-1"))

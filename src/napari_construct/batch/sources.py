@@ -71,8 +71,8 @@ def look_for_sources(paths: Iterable[Path], *, recursive: bool = True, output: P
     Of a folder, files with the suffix of an image and OME-Zarr images are taken; results of napari-construct
     are not: what it marked as its own, what a record beside it or a ledger names, and the folder for results.
     A file that is named is taken whatever it is; of several that are named at once, as a shell does for
-    ``*.png``, results are left out beside images (:func:`without_results`). One that cannot be read stays in the list, as a link that
-    leads nowhere; it fails when it is read, and the ledger names it.
+    ``*.png``, results are left out beside images (:func:`without_results`). One that cannot be read stays in
+    the list, as a link that leads nowhere; it fails when it is read, and the ledger names it.
 
     Parameters
     ----------

@@ -21,7 +21,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from napari_construct.exceptions import ConfigurationError, ConstructError
+from napari_construct.exceptions import ConfigurationError
+from napari_construct.export.atomic import unwritable
 
 FOLDER_LOCK: Final = ".napari-construct.lock"
 """Name of the lock file of a folder."""
@@ -75,7 +76,7 @@ def locked_folder(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _refused(folder, error) from error
+        raise unwritable(folder, error) from error
     with _held(folder / FOLDER_LOCK, folder):
         yield
 
@@ -97,7 +98,7 @@ def locked_file(path: Path | None) -> Iterator[None]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _refused(path, error) from error
+        raise unwritable(path, error) from error
     with _held(path.with_name(f".{path.name}.lock"), path):
         yield
 
@@ -177,7 +178,7 @@ def _held(lock: Path, target: Path) -> Iterator[None]:
     try:
         descriptor = _take(lock)
     except OSError as error:
-        raise _refused(target, error) from error
+        raise unwritable(target, error) from error
     if descriptor is None:
         raise ConfigurationError(
             f"{target}: expected an output that no other run is writing to, got one that {_holder(lock)}; "
@@ -234,10 +235,3 @@ def _holder(lock: Path) -> str:
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return "another process is using"
     return f"process {process} on {host!r} has been using since {since!r}"
-
-
-def _refused(target: Path, error: OSError) -> ConstructError:
-    return ConstructError(
-        f"{target}: cannot be written to ({error.strerror or error}); "
-        "free some space or choose another output"
-    )

@@ -39,7 +39,7 @@ def folders_of(root: Path) -> list[Path]:
 
 
 class _Content(NamedTuple):
-    """Patches in a folder and below; how many images lie in folders of masks or of a system there; the rest."""
+    """Patches in a folder and below; how many images lie in folders of masks or of a system; the rest."""
 
     patches: tuple[Path, ...]
     others: Counter[str]

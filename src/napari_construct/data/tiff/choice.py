@@ -97,7 +97,7 @@ def _beside(tif: tifffile.TiffFile, every: list[Any]) -> list[bool]:
 
 
 def _name(tif: tifffile.TiffFile, series: Any) -> str:
-    """What a file calls one of its images; of QPTIFF, tifffile tells by the place, the description says it."""
+    """What a file calls one of its images: QPTIFF in a description, where tifffile goes by the place."""
     stated = _QPTIFF_TYPE.search(series.keyframe.description) if tif.is_qpi else None
     return stated[1] if stated else str(series.name)
 
