@@ -86,7 +86,10 @@ def kind_of(name: str) -> Kind:
     plain = normal(name).strip()
     if plain.startswith(".") or plain.casefold() in _SYSTEM:
         return "system"
-    words = _words(plain)
+    return _kind_by_words(_words(plain))
+
+
+def _kind_by_words(words: Sequence[str]) -> Kind:
     numbers = {word for word in words if word.isdigit() or len(word) == 1}
     rest = set(words) - numbers
     if rest & _SMALL and rest <= _SMALL | _IMAGES | _BEARERS | _BESIDE:
