@@ -84,9 +84,33 @@ def test_a_result_that_is_named_is_taken_with_a_notice(predictor, tmp_path) -> N
     run(run_batch_steps(find_sources([tmp_path]), predictor, QUICK, tmp_path))
     found = look_for_sources([tmp_path / "a_overlay.png"])
     assert [source.stem for source in found.sources] == ["a_overlay"]
-    assert found.notices == (
-        f"{tmp_path / 'a_overlay.png'}: made by napari-construct itself; it is read because it is named",
-    )
+    (said,) = found.notices
+    assert said.startswith("1 file(s) made by napari-construct itself are read because they are named (")
+
+
+def test_results_beside_images_that_are_named_are_left_out(predictor, tmp_path) -> None:
+    """A shell expands ``*.png`` and ``*.tif`` to the results of an earlier run too."""
+    picture(tmp_path / "a.png")
+    run(run_batch_steps(find_sources([tmp_path]), predictor, QUICK, tmp_path))
+    every = sorted(path for path in tmp_path.iterdir() if path.suffix in (".png", ".tif"))
+    assert len(every) > 1
+    found = look_for_sources(every)
+    assert [source.stem for source in found.sources] == ["a"]
+    assert "left out" in found.notices[0]
+    assert "name them without others" in found.notices[0]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_an_input_of_the_same_run_is_never_replaced(predictor, tmp_path, overwrite: bool) -> None:
+    for name in ("a.png", "a_overlay.png"):
+        picture(tmp_path / name)
+    before = (tmp_path / "a_overlay.png").read_bytes()
+    quick = QUICK.changed(outputs=("mask", "overlay"))
+    sources = find_sources([tmp_path / "a.png", tmp_path / "a_overlay.png"])
+    with pytest.raises(ConfigurationError, match="none of the inputs"):
+        run(run_batch_steps(sources, predictor, quick, tmp_path, overwrite=overwrite))
+    assert (tmp_path / "a_overlay.png").read_bytes() == before
+    assert not (tmp_path / "a_mask.tif").exists()
 
 
 def test_an_ome_zarr_of_ours_is_an_image_where_nothing_names_it(predictor, tmp_path) -> None:

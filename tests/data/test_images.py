@@ -158,6 +158,9 @@ def test_floats(tissue):
     rgb, notices = as_rgb(pixels.astype(np.float16), name="a")
     np.testing.assert_array_equal(rgb, pixels)
     assert "0 to 255" in notices[0]
+    rgb, notices = as_rgb(pixels.astype(np.float32) * 16, name="a")
+    np.testing.assert_allclose(rgb, pixels, atol=1)
+    assert "12-bit" in notices[0]
     rgb, notices = as_rgb(pixels.astype(np.float64) * 100 - 5000, name="a")
     low, high = int(pixels.min()), int(pixels.max())
     np.testing.assert_allclose(rgb, (pixels - float(low)) / (high - low) * 255, atol=0.51)

@@ -27,7 +27,8 @@ def table(tmp_path):
 @pytest.mark.parametrize(
     "column",
     ["Unnamed: 0", "", "index", "idx", "ID", "x", "Y", "row", "col", "fold", "Split", "is_train", "is train",
-     "patient", "slide", "width", "height", "level", "mpp", "Barcode", "magnification", "x_min", "Slide-ID"],
+     "patient", "slide", "width", "height", "level", "mpp", "Barcode", "magnification", "x_min", "Slide-ID",
+     "cv_fold", "x_coord", "tile_x", "sample_id", "row_id", "#", "n", "dataset"],
 )  # fmt: skip
 def test_columns_of_an_index_are_no_classes(table, column):
     dataset = load_dataset(table(f"{column},path,tumour,stroma\n0,0.png,1,0\n1,1.png,0,1\n"))

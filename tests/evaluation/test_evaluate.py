@@ -273,3 +273,21 @@ def test_our_own_masks_score_full_marks_against_themselves(
     report = evaluate(data / "img", own, model, PLAIN, ignore=ignore)
     assert report.predicted["miou"] == 1
     assert report.record["masks"] == {"first_class": 1, "source": "record"}
+
+
+def test_masks_that_lost_their_description_are_read_as_the_scores_say(
+    data: Path, colours_model: Model, tmp_path: Path
+) -> None:
+    """Masks of ours that an editor saved again: 0 is where the model left pixels unlabelled too."""
+    model, masks = colours_model(), tmp_path / "again"
+    masks.mkdir()
+    for path in (data / "img").iterdir():
+        labels = run(segment_steps(read_image(path).pixels, model, PLAIN)).labels
+        Image.fromarray(labels).save(masks / f"{path.stem}.png")
+    report = evaluate(data / "img", masks, model, PLAIN, ignore=(3,))
+    assert report.record["masks"] == {"first_class": 1, "source": "scores"}
+    assert report.predicted["miou"] == 1
+    assert "as the scores say): 100.0 % mean IoU, and 0.0 % with 0" in report.notices[0]
+    assert "(--first-class 0)" in report.notices[0]
+    stated = evaluate(data / "img", masks, model, PLAIN, ignore=(3,), first_class=0)
+    assert stated.record["masks"] == {"first_class": 0, "source": "stated"}

@@ -14,6 +14,7 @@ from napari_construct.exceptions import ConfigurationError
 from napari_construct.export.atomic import remove_partials
 from napari_construct.export.locks import remove_abandoned
 from napari_construct.export.own_files import refuse_others
+from napari_construct.export.reports import refuse_inputs
 from napari_construct.results.files import result_paths
 
 
@@ -71,7 +72,10 @@ class Plan:
             )
         damaged = {path for found in self.earlier.values() for path in found.damaged}
         results = (result_paths(self.output, source.stem, self.kinds).values() for source in waiting)
-        others = sorted({path for paths in results for path in paths} - damaged)
+        targets = {path for paths in results for path in paths}
+        files = [source.path for source in self.sources if source.path is not None]
+        refuse_inputs([*targets, *self.stacks.values()], files)
+        others = sorted(targets - damaged)
         joined = (path for stem, path in self.stacks.items() if stem not in self.kept)
         refuse_others([self.ledger.path, self.output / TABLE_NAME, *others, *joined], overwrite=overwrite)
 

@@ -17,7 +17,6 @@ from napari_construct.data.listing import IMAGE_SUFFIXES, Listing, Reason, is_za
 from napari_construct.data.stacks import count_planes, read_plane
 from napari_construct.events import Notice, Result, Steps
 from napari_construct.exceptions import ConfigurationError, ConstructError
-from napari_construct.export.own_files import is_own
 from napari_construct.reading.names import found_as, is_shortened, named, normal, shown
 from napari_construct.reading.places import is_folder, mode_of
 
@@ -40,6 +39,8 @@ class Source:
         Stem of the stack that holds this plane; empty for a single image.
     plane, planes : int
         Number of this plane; number of planes.
+    path : Path or None
+        The file or folder that is read; None of an array.
     """
 
     key: str
@@ -49,6 +50,7 @@ class Source:
     stack: str = ""
     plane: int = 0
     planes: int = 1
+    path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,9 @@ def look_for_sources(paths: Iterable[Path], *, recursive: bool = True, output: P
 
     Of a folder, files with the suffix of an image and OME-Zarr images are taken; results of napari-construct
     are not: what it marked as its own, what a record beside it or a ledger names, and the folder for results.
-    A file that is named is taken whatever it is. One that cannot be read stays in the list, as a link that
-    leads nowhere; it fails when it is read, and the ledger names it.
+    A file that is named is taken whatever it is; of several that are named at once, as a shell does for
+    ``*.png``, results are left out beside images (:func:`without_results`). One that cannot be read stays in
+    the list, as a link that leads nowhere; it fails when it is read, and the ledger names it.
 
     Parameters
     ----------
@@ -94,7 +97,9 @@ def look_for_sources(paths: Iterable[Path], *, recursive: bool = True, output: P
     found: dict[Path, str] = {}
     notices: list[str] = []
     twice: list[str] = []
-    for path in map(found_as, map(str, paths)):
+    given, said = without_results([found_as(str(path)) for path in paths])
+    notices += said
+    for path in given:
         if is_folder(path) and not is_zarr(path):
             listing = list_folder(path, recursive=recursive, is_result=OwnResults(), output=output)
             broken = [p for p in listing.because(Reason.BROKEN) if p.suffix.lower() in IMAGE_SUFFIXES]
@@ -104,10 +109,6 @@ def look_for_sources(paths: Iterable[Path], *, recursive: bool = True, output: P
                     twice.append(name)
             notices += _sentences(listing, recursive)
         else:
-            if not is_zarr(path) and is_own(path):
-                notices.append(
-                    f"{shown(path)}: made by napari-construct itself; it is read because it is named"
-                )
             found.setdefault(_real(path), path.name)
     if twice:
         what = "image(s) are linked to, or given, more than once; each is read once"
@@ -120,6 +121,25 @@ def look_for_sources(paths: Iterable[Path], *, recursive: bool = True, output: P
     stems = distinct_stems(list(found.values()))
     sources = tuple(_sources(list(found), stems))
     return Found(sources, (*notices, *_shortened(found.values(), stems)))
+
+
+def without_results(paths: Sequence[Path]) -> tuple[list[Path], tuple[str, ...]]:
+    """What to read of files and folders that were named, and a sentence about results among them.
+
+    Results of napari-construct are left out where other files or folders are named too: nobody who types
+    ``*.png`` means them. Alone they are read.
+    """
+    is_result = OwnResults()
+    results = [path for path in paths if is_result(path)]
+    if not results:
+        return list(paths), ()
+    names = named([shown(path) for path in results])
+    others = [path for path in paths if path not in results]
+    if not others:
+        what = "file(s) made by napari-construct itself are read because they are named"
+        return list(paths), (f"{len(results)} {what} ({names})",)
+    said = f"{len(results)} {Reason.RESULT} ({names}); to have them read, name them without others"
+    return others, (said,)
 
 
 def announced(notices: Iterable[str], steps: Steps[Result]) -> Steps[Result]:
@@ -158,7 +178,7 @@ def _sources(files: Sequence[Path], stems: Sequence[str]) -> Iterator[Source]:
     for file, stem, count in zip(files, stems, planes, strict=True):
         key = keys.add(normal(shown(file)))
         if count == 1:
-            yield Source(key, stem, partial(read_image, file), partial(path_fingerprint, file))
+            yield Source(key, stem, partial(read_image, file), partial(path_fingerprint, file), path=file)
         else:
             yield from _planes(file, key, names.add(stem, partial(_of_stack, count)), count)
 
@@ -185,6 +205,7 @@ def _planes(file: Path, key: str, stem: str, count: int) -> Iterator[Source]:
             stack=stem,
             plane=i,
             planes=count,
+            path=file,
         )
 
 

@@ -55,8 +55,10 @@ def segment(
     NAME_overlay.png and NAME.json. A broken file is reported and does not stop the others; the exit code is
     then 1.
     """
+    from napari_construct.batch.sources import without_results
     from napari_construct.exceptions import ConstructError
     from napari_construct.export.own_files import refuse_others
+    from napari_construct.export.reports import refuse_inputs
     from napari_construct.inference.decision.decider import named_classes
     from napari_construct.inference.loading import load_model
     from napari_construct.results.files import result_paths
@@ -73,9 +75,10 @@ def segment(
         min_confidence=min_confidence,
     )
     part = options.parse_region(region)
-    images = [found_as(str(path)) for path in images]
+    images, about_results = without_results([found_as(str(path)) for path in images])
     _check_names(images)
     targets = [file for path in images for file in result_paths(output, _stem(path)).values()]
+    refuse_inputs(targets, images)
     refuse_others(targets, overwrite=overwrite)
     check_folder(output)
     check_json(json_file, *images, model, encoder_weights)
@@ -96,6 +99,8 @@ def segment(
     done: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
     with progress_bars() as bars:
+        for text in about_results:
+            bars.say(f"note: {text}")
         for path in images:
             try:
                 done.append(_one(path, output, predictor, settings, part, bars, overwrite))
@@ -138,13 +143,10 @@ def _one(
     overwrite: bool,
 ) -> dict[str, Any]:
     from napari_construct.data.images import read_image
-    from napari_construct.export.own_files import is_own
     from napari_construct.inference.segment import segment_steps
     from napari_construct.results.files import write_result
 
     image = read_image(path, region=part)
-    if not path.is_dir() and is_own(path):
-        bars.say(f"note: {path}: made by napari-construct itself; it is read because it is named")
     if is_shortened(path.name):
         bars.say(
             f"note: {path}: the name is so long that those of the results are shortened to {_stem(path)}"

@@ -24,7 +24,7 @@ from napari_construct.data.labels.class_folders import filled_folders, read_clas
 from napari_construct.data.labels.file_names import labels_from_names, parse_labels
 from napari_construct.data.labels.folder_names import kind_of
 from napari_construct.data.labels.wording import readable
-from napari_construct.data.listing import list_images
+from napari_construct.data.listing import list_folder, list_images
 from napari_construct.events import run
 from napari_construct.exceptions import ConfigurationError, DatasetError
 from napari_construct.reading.names import named, normal
@@ -150,8 +150,7 @@ def load_dataset(
     if chosen == "folders":
         paths, labels, names, notices = read_class_folders(root, wanted)
     elif chosen == "names":
-        paths, labels, names = _from_names(root, wanted)
-        notices = ()
+        paths, labels, names, notices = _from_names(root, wanted)
     elif chosen == "table":
         table = read_table(root, wanted)
         made = _checked(root, table.paths, table.labels, table.class_names, table.names, table.notices)
@@ -202,8 +201,11 @@ def detect_format(root: Path) -> Literal["folders", "names", "table"]:
 
 def _from_names(
     root: Path, wanted: tuple[str, ...] | None
-) -> tuple[tuple[Path, ...], NDArray[np.uint8], tuple[str, ...]]:
-    paths = (list_images(root) or list_images(root, recursive=True)) if root.is_dir() else ()
+) -> tuple[tuple[Path, ...], NDArray[np.uint8], tuple[str, ...], tuple[str, ...]]:
+    listing = list_folder(root)
+    if not listing.images:
+        listing = list_folder(root, recursive=True)
+    paths = listing.images
     if not paths:
         raise DatasetError(
             f"{root}: expected a folder of patches with labels in their names, found none there"
@@ -221,7 +223,7 @@ def _from_names(
             f"{root}: expected {len(names)} labels in every name, one for each of {', '.join(names)}, got "
             f"{labels.shape[1]} in {paths[0].name}; give as many class names as labels (--classes a,b,c)"
         )
-    return paths, labels, names
+    return paths, labels, names, listing.notices
 
 
 def _checked(

@@ -31,7 +31,8 @@ _NO_CLASSES: Final = spellings(
     "y_min x_max y_max row col column rows cols columns fold folds split splits set subset is_train "
     "train is_val val is_test test is_valid valid partition patient patient_id slide slide_id case "
     "case_id tile_id patch_id image_id width height w h level mpp barcode magnification mag center "
-    "centre hospital site batch seed weight area count pixels label_id"
+    "centre hospital site batch seed weight area count pixels label_id n # num cv is dataset coord coords "
+    "coordinate coordinates sample image tile patch min max pos position"
 )
 """Columns that number, place or divide patches; read as classes only when they are asked for by name."""
 _UNNAMED: Final = re.compile(r"(unnamed: ?\d+(_level_\d+)?|level_\d+|column_?\d+)?$")
@@ -174,7 +175,8 @@ def _class_columns(
 def _may_be(column: str) -> bool:
     """Whether a column is a class unless the user says otherwise."""
     plain = re.sub(r"[\s.-]+", "_", column.casefold())
-    return plain not in _NO_CLASSES and _UNNAMED.match(column.casefold()) is None
+    words = set(plain.split("_"))
+    return not (words <= _NO_CLASSES or plain in _NO_CLASSES or _UNNAMED.match(column.casefold()))
 
 
 def _notices(header: Sequence[str], columns: Sequence[str], crossed: set[str]) -> tuple[str, ...]:

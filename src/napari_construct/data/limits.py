@@ -93,5 +93,7 @@ def decoding(path: Path, errors: tuple[type[Exception], ...] = DECODER_ERRORS) -
         yield
     except InputError:
         raise
+    except ImportError as error:  # a codec that a library was built without
+        raise unsupported(path, error) from error
     except errors as error:
         raise damaged(path, error) from error

@@ -18,7 +18,7 @@ from napari_construct.data.formats import image_format
 from napari_construct.exceptions import InputError
 from napari_construct.reading.marks import HIDDEN, has_mark
 from napari_construct.reading.names import named, shown
-from napari_construct.reading.places import is_folder, mode_of
+from napari_construct.reading.places import is_folder, mode_of, place_of
 from napari_construct.types import PathLike
 
 IMAGE_SUFFIXES: Final = frozenset(
@@ -252,11 +252,7 @@ class _Search:
 
 def _identity(folder: PathLike) -> object:
     """Equal for all names of a folder."""
-    try:
-        status = Path(folder).stat()
-    except (OSError, ValueError):
-        return Path(folder).absolute()
-    return (status.st_dev, status.st_ino)
+    return place_of(folder) or Path(folder).absolute()
 
 
 def _is_link(entry: os.DirEntry[str]) -> bool:

@@ -8,7 +8,7 @@ say it; otherwise it is derived from what the files say about themselves.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -36,6 +36,7 @@ _SOURCES: Final = {
     "record": "as their own description says",
     "palette": "as their palette says",
     "values": "as their values say: 0 does not occur, and the last class would be missing",
+    "scores": "as the scores say",
     "assumed": "assumed",
 }
 
@@ -51,7 +52,7 @@ class MaskReading:
     first_class : {0, 1}
         Value of the first class.
     source : str
-        Where this is known from: "stated", "record", "palette", "values" or "assumed".
+        Where this is known from: "stated", "record", "palette", "values", "scores" or "assumed".
     ignore : frozenset of int
         Values that are no class.
     """
@@ -71,6 +72,10 @@ class MaskReading:
     def derived(self) -> bool:
         """Whether the masks themselves decided: the user should know."""
         return self.source not in ("stated", "assumed")
+
+    def as_scores_say(self) -> MaskReading:
+        """With 1 as the first class, for masks that say nothing about themselves and fit this far better."""
+        return replace(self, first_class=1, source="scores")
 
     @property
     def ignored_classes(self) -> frozenset[int]:

@@ -51,7 +51,8 @@ def as_shown(array: Any, *, name: str, max_pixels: int = MAX_PIXELS) -> Shown:
         (h, w) or (h, w, c) with 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGBA) channels; numpy, dask or zarr.
         uint8 passes. Integers up to 65535 are divided by the range of the smallest of 8, 10, 12, 14 and
         16 bits that holds their maximum (16 bits: divided by 257). Floats in [0, 1] are multiplied by
-        255; values up to 255 stay unchanged; others are stretched from their minimum to their maximum.
+        255; values up to 255 stay unchanged; larger ones are read as integers if all are whole, and
+        stretched from their minimum to their maximum otherwise.
         Alpha is scaled in the same way but on its own. Colours of transparent pixels have no influence.
     name : str
         What errors and notices call the array, for example its path or the layer's name.
@@ -174,6 +175,8 @@ def _floats(array: NDArray[Any], name: str, short: str) -> tuple[NDArray[np.uint
             f"{name}: expected finite values, got {bad} NaN or infinite one(s); replace or crop them"
         )
     low, high = float(array.min()), float(array.max())
+    if low >= 0 and 255 < high <= 65535 and (array == np.rint(array)).all():
+        return _integers(array, name, short)  # a camera's integers that a program holds as floats
     tolerance = 0.05  # interpolation overshoots a little
     if low >= -tolerance and high <= 1 + tolerance:
         unit, notices = array, list[str]()

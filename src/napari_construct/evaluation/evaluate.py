@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_construct.data.mask_values import FirstClass, MaskReading, mask_reading
 from napari_construct.data.masks import pair_by_stem
@@ -27,7 +28,7 @@ from napari_construct.exceptions import ConfigurationError, ConstructError, Data
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.record import model_record
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.metrics.first_class import other_first_class
+from napari_construct.metrics.first_class import other_first_class, zero_is_unlabelled
 from napari_construct.models.checkpoints.versions import software_versions
 from napari_construct.models.default_model import DEFAULT_MODEL
 from napari_construct.types import PathLike
@@ -92,17 +93,24 @@ def evaluate_steps(
     )
     if reading.derived:
         yield Notice("images", 0, len(pairs), reading.words)
-    left_out = frozenset(ignore) | reading.ignored_classes
-    gallery = ExampleGallery(models.classes, examples)
     passes = _Passes(pairs, settings, reading, len(models))
-    device = ""
-    for name, predictor in zip(models.names, models, strict=True):
+    while passes.unscored:
+        name, predictor = tuple(zip(models.names, models, strict=True))[len(passes.models)]
+        if not passes.models:
+            gallery = ExampleGallery(models.classes, examples)
         yield from passes.score_steps(name, predictor, None if passes.models else gallery)
-        device = str(predictor.device)
+        if reading.source == "assumed" and (why := zero_is_unlabelled(passes.values)):
+            reading = reading.as_scores_say()
+            said = f"{reading.words}: {why}"
+            yield Notice("images", 0, len(pairs), said)
+            passes = _Passes(pairs, settings, reading, len(models))  # all images again
+            passes.notices[said] = None
+    left_out = frozenset(ignore) | reading.ignored_classes
     total = len(pairs) * len(models)
     yield Event("images", total, total)
     scored = passes.scored(models)
-    doubt = _doubt(scored[0], reading)
+    # records name the classes
+    doubt = "" if reading.source == "record" else other_first_class(passes.values, reading.first_class)
     if doubt:
         passes.notices[doubt] = None
         yield Notice("images", total, total, doubt)
@@ -117,7 +125,7 @@ def evaluate_steps(
             "settings": settings.model_dump(mode="json"),
             "ignore": sorted(left_out),
             "masks": reading.record,
-            "device": device,
+            "device": str(predictor.device),
             "seconds": time.perf_counter() - clock,
         },
         worst=gallery.worst,
@@ -164,6 +172,18 @@ class _Passes:
         known = {"name": name, "distilled": distilled(predictor.checkpoint.training)}
         self.models.append((model_record(predictor) | known, scores))
 
+    @property
+    def unscored(self) -> bool:
+        """Whether a model is left."""
+        return len(self.models) * len(self.pairs) < self.total
+
+    @property
+    def values(self) -> NDArray[np.int64]:
+        """(k + 1, k + 1) pixels by value of the masks and class that the first model predicted."""
+        size = len(self.reading.classes) + 1
+        counts = (score.values for score in self.models[0][1].values())
+        return sum(counts, start=np.zeros((size, size), dtype=np.int64))
+
     def _unsaid(self, steps: Steps[Result]) -> Steps[Result]:
         """Pass a job on without the notices that an earlier model has given already."""
 
@@ -189,14 +209,6 @@ class _Passes:
             ModelScores(name, record, tuple(scores[i] for i in shared))
             for name, (record, scores) in zip(models.names, self.models, strict=True)
         )
-
-
-def _doubt(scores: ModelScores, reading: MaskReading) -> str:
-    """A notice if the masks would fit the first model far better in the other convention."""
-    if reading.source == "record":  # by the names of the classes
-        return ""
-    counts = sum((score.values for score in scores.images), start=np.zeros_like(scores.images[0].values))
-    return other_first_class(counts, reading.first_class)
 
 
 def evaluate(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from napari_construct.exceptions import ConfigurationError, InputError
+from napari_construct.reading.places import place_of
 from napari_construct.reading.regular import open_regular
 from napari_construct.reading.texts.json import json_or_none
 
@@ -80,18 +81,18 @@ def refuse_other_reports(targets: Iterable[Path]) -> None:
 
 
 def refuse_inputs(targets: Iterable[Path], inputs: Iterable[Path]) -> None:
-    """Refuse to write over what is read in the same run, also through links.
+    """Refuse to write over what is read in the same run, also through links; nothing allows that.
 
     Raises
     ------
     ConfigurationError
         If a target is an input; it is named.
     """
-    read = [path for path in inputs if path.exists()]
+    read = {place: path for path in inputs if (place := place_of(path)) is not None}
     for target in targets:
-        for path in read if target.exists() else ():
-            if target.samefile(path) and not target.is_dir():
-                raise ConfigurationError(
-                    f"{target}: expected an output that is none of the inputs, got {path} itself; choose "
-                    "another name"
-                )
+        path = read.get(place) if (place := place_of(target)) is not None else None
+        if path is not None:
+            raise ConfigurationError(
+                f"{target}: expected an output that is none of the inputs, got {path} itself; choose another "
+                "name or output folder"
+            )

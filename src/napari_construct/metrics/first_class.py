@@ -60,6 +60,23 @@ def other_first_class(counts: NDArray[np.int64], first_class: Literal[0, 1]) -> 
     )
 
 
+def zero_is_unlabelled(counts: NDArray[np.int64]) -> str:
+    """Why masks that were read with 0 as the first class mean 0 as unlabelled; empty where it is not sure.
+
+    The other reading must fit far better (:func:`other_first_class`), and where a mask holds a 0 the model
+    must mostly have left the pixel unlabelled as well. Otherwise the model may have its classes in another
+    order.
+    """
+    zeros = counts[0]
+    if not other_first_class(counts, 0) or 2 * zeros[-1] < zeros.sum():
+        return ""
+    zero, one = (100 * _mean_iou(counts, first) for first in (0, 1))
+    return (
+        f"{one:.1f} % mean IoU, and {zero:.1f} % with 0 as the first class; if 0 is, set the first class to "
+        "0 (--first-class 0)"
+    )
+
+
 def _mean_iou(counts: NDArray[np.int64], first: int) -> float:
     """Over the classes that are in the masks; 0 without any."""
     k = len(counts) - 1

@@ -38,6 +38,15 @@ def size_of(path: PathLike) -> int:
         return 0
 
 
+def place_of(path: PathLike) -> tuple[int, int] | None:
+    """Equal for all names of a file or folder, also through links; None where there is none."""
+    try:
+        status = Path(path).stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
+
+
 def mode_of(path: PathLike) -> int:
     """Kind and permissions of what a path leads to; 0 where the system does not tell."""
     try:

@@ -82,7 +82,18 @@ def test_system_and_empty_folders_are_left_out_with_a_notice(tmp_path):
     assert "3 folder(s) of the system left out: @eaDir, __MACOSX, thumbs" in said
     assert "2 folder(s) without images left out: hidden, notes" in said
     assert "1 image(s) in folders called masks left out" in said
-    assert "1 image(s) in folders called thumbs left out" in said
+
+
+def test_files_that_are_no_patches_are_named(tmp_path):
+    tree(tmp_path, "tumour/a.png", "tumour/b.czi", "stroma/c.png", "stroma/.d.png", "necrosis/e.gif")
+    said = "\n".join(load_dataset(tmp_path).notices)
+    assert "2 file(s) of formats that are not read" in said
+    assert "tumour/b.czi" in said
+    assert "necrosis/e.gif" in said
+    assert "1 hidden image(s)" in said
+    for name in ("a[10].png", "b[01].png", "c[01].czi"):
+        tree(tmp_path / "named", name)
+    assert "1 file(s) of formats that are not read" in load_dataset(tmp_path / "named").notices[0]
 
 
 @pytest.mark.parametrize(

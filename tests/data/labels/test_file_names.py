@@ -13,6 +13,9 @@ from napari_construct.data.labels.file_names import parse_labels
         ("TCGA-A1-A0SK-DX1_xmin45749_ymin25055_MPP-0.2500+12[1101].png", (1, 1, 0, 1)),  # BCSS-WSSS
         ("100000-23200-27920-[1 0 0 1].png", (1, 0, 0, 1)),  # LUAD-HistoSeg
         ("387709-22880-49280-[1, 0, 1].png", (1, 0, 1)),  # WSSS4LUAD
+        ("x[1. 0. 1.].png", (1, 0, 1)),  # as NumPy prints floats
+        ("x[1.0, 0.0, 1.0].png", (1, 0, 1)),
+        ("x[1.5, 0.0].png", None),
         ("x[1-0-0-1].png", (1, 0, 0, 1)),
         ("x[1;0].png", (1, 0)),
         ("x[1_0].png", (1, 0)),

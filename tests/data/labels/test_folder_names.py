@@ -47,14 +47,24 @@ def test_names_of_classes(name):
     assert kind_of(name) == "other"
 
 
-@pytest.mark.parametrize("name", ["images", "IMG", "1_imgs", "patches", "Tiles", "png"])
+@pytest.mark.parametrize(
+    "name", ["_thumbs", "slide_thumbnails", "overview", "Thumbs.db", "_gsdata_", "cache"]
+)
+def test_names_of_a_system(name):
+    assert kind_of(name) == "system"
+
+
+@pytest.mark.parametrize(
+    "name", ["imagesTr", "img_dir", "images", "IMG", "1_imgs", "patches", "Tiles", "png"]
+)
 def test_names_of_images(name):
     assert kind_of(name) == "images"
 
 
 @pytest.mark.parametrize(
     "name",
-    ["mask", "Masks", "labels", "Annotations", "gt", "GT", "ground_truth", "groundTruth", "ground truth",
+    ["mask", "Masks", "labels", "labelsTr", "ann_dir", "Annotations", "gt", "GT", "ground_truth",
+     "groundTruth", "ground truth",
      "xml", "json", "label images", "2.mask", "SegmentationMasks"],
 )  # fmt: skip
 def test_names_of_masks(name):

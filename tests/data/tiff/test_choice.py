@@ -152,8 +152,20 @@ def test_ome_images_have_pixel_sizes_of_their_own(tmp_path, scan, named):
     assert image.mpp == pytest.approx(0.5)
 
 
-def test_rows_written_as_pages_are_one_picture(tmp_path, scan):
-    tifffile.imwrite(tmp_path / "a.tif", scan, photometric="minisblack")
+def test_qptiff_images_are_what_their_descriptions_say(tmp_path, scan):
+    about = "<PerkinElmer-QPI-ImageDescription><ImageType>{}</ImageType></PerkinElmer-QPI-ImageDescription>"
+    maker = {"software": "PerkinElmer-QPI"}
+    path = _write(
+        tmp_path / "a.qptiff",
+        (LABEL, {"description": about.format("Thumbnail"), **maker}),
+        (scan, {"description": about.format("FullResolution"), "tile": (64, 64), **maker}),
+    )
+    np.testing.assert_array_equal(read_image(path).pixels, scan)
+
+
+@pytest.mark.parametrize("more", [(), (1,)])
+def test_rows_written_as_pages_are_one_picture(tmp_path, scan, more):
+    tifffile.imwrite(tmp_path / "a.tif", scan.reshape(*scan.shape, *more), photometric="minisblack")
     assert count_planes(tmp_path / "a.tif") == 1
     image = read_image(tmp_path / "a.tif")
     np.testing.assert_array_equal(image.pixels, scan)

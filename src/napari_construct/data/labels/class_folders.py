@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from napari_construct.data.labels.folder_names import kind_of
 from napari_construct.data.labels.no_classes import class_name, refuse_no_classes
 from napari_construct.data.labels.wording import readable
-from napari_construct.data.listing import list_images
+from napari_construct.data.listing import LeftOut, Listing, Reason, list_folder
 from napari_construct.exceptions import DatasetError
 from napari_construct.reading.name_lists import names_as_text
 from napari_construct.reading.names import named, normal
@@ -39,10 +39,11 @@ def folders_of(root: Path) -> list[Path]:
 
 
 class _Content(NamedTuple):
-    """Patches in a folder and below; and how many images lie in folders of masks or of a system there."""
+    """Patches in a folder and below; how many images lie in folders of masks or of a system; the rest."""
 
     patches: tuple[Path, ...]
     others: Counter[str]
+    left_out: tuple[LeftOut, ...]
 
 
 def filled_folders(root: Path) -> dict[Path, tuple[Path, ...]]:
@@ -100,7 +101,8 @@ def read_class_folders(root: Path, wanted: tuple[str, ...] | None) -> ClassFolde
     for row, (_, i) in enumerate(found):
         labels[row, i] = 1
     others = {folder: found for folder, found in contents.items() if folder not in chosen}
-    notices = (*_left_out(others), *_inside({folder: contents[folder] for folder in chosen}))
+    inside = {folder: contents[folder] for folder in chosen}
+    notices = (*_left_out(others), *_inside(inside), *_no_patches(root, inside, others))
     return ClassFolders(tuple(path for path, _ in found), labels, names, notices)
 
 
@@ -146,10 +148,21 @@ def _inside(chosen: Mapping[Path, _Content]) -> tuple[str, ...]:
     return tuple(notices)
 
 
+def _no_patches(
+    root: Path, chosen: Mapping[Path, _Content], others: Mapping[Path, _Content]
+) -> tuple[str, ...]:
+    """Notices on files that are no patches: in the folders of classes, beside them, and in empty ones."""
+    beside = [one for one in list_folder(root).left_out if one.reason is not Reason.FOLDER]
+    empty = [found for found in others.values() if not found.patches]
+    inside = [one for found in (*chosen.values(), *empty) for one in found.left_out]
+    return Listing(root, (), (*beside, *inside)).notices
+
+
 def _content(folder: Path) -> _Content:
     patches, masks, others = [], [], Counter[str]()
     odd: dict[Path, tuple[str, str]] = {}
-    for path in list_images(folder, recursive=True):
+    listing = list_folder(folder, recursive=True)
+    for path in listing.images:
         parent = path.parent
         if parent not in odd:
             odd[parent] = _odd_part(parent.relative_to(folder).parts)
@@ -161,9 +174,9 @@ def _content(folder: Path) -> _Content:
         else:
             patches.append(path)
     if not patches:  # nothing beside them: the folder's name misleads
-        return _Content(tuple(path for path, _ in masks), others)
+        return _Content(tuple(path for path, _ in masks), others, listing.left_out)
     others.update(name for _, name in masks)
-    return _Content(tuple(patches), others)
+    return _Content(tuple(patches), others, listing.left_out)
 
 
 def _odd_part(parts: Sequence[str]) -> tuple[str, str]:

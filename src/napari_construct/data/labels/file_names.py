@@ -22,13 +22,16 @@ from napari_construct.classes import MAX_CLASSES
 from napari_construct.exceptions import DatasetError
 from napari_construct.reading.names import named
 
-_LABELS: Final = re.compile(r"\[\s*([01](?:[\s,;_-]*[01])*)[\s,;]*\](?=$|[ _.(-])", re.ASCII)
+_ONE: Final = r"([01])(?:\.0*(?=[\s,;\]]))?"  # also 1. and 1.0, as NumPy prints floats
+_LABELS: Final = re.compile(
+    rf"\[\s*({_ONE}(?:[\s,;_-]*{_ONE})*[\s,;]*\])(?=$|[ _.(-])".replace("([01])", "[01]"), re.ASCII
+)
 
 
 def parse_labels(name: str) -> tuple[int, ...] | None:
     """The 0/1 labels in a file's name (``x[10].png`` -> (1, 0)), the last if there are several; or None."""
     found = _LABELS.findall(Path(name).stem)
-    return tuple(int(digit) for digit in found[-1] if digit in "01") if found else None
+    return tuple(int(digit) for digit in re.findall(_ONE, found[-1])) if found else None
 
 
 def labels_from_names(paths: Sequence[Path]) -> NDArray[np.uint8]:

@@ -43,22 +43,26 @@ _IMAGES: Final = spellings(
     "jpgs tif tiff original originals input inputs"
 )
 _MASKS: Final = spellings(
-    "mask masks label labels labelmap labelmaps annotation annotations annot annots anno gt gts "
+    "mask masks label labels labelmap labelmaps annotation annotations annot annots anno ann gt gts "
     "groundtruth truth seg segs segmentation segmentations xml xmls json jsons geojson csv overlay "
     "overlays"
 )
 _BESIDE: Final = spellings(
     "set sets data dataset datasets image images img imgs patch patches tile tiles split splits fold "
-    "folds subset the all full small large mini final new old raw internal external phase stage he"
+    "folds subset the all full small large mini final new old raw internal external phase stage he dir "
+    "folder"
 )
 """Words that change nothing beside others."""
 
 _NO_TISSUE: Final = spellings(
-    "__pycache__ @recycle @recently-snapshot @tmp #snapshot recycler found.000 preview previews thumb thumbs "
-    "thumbnail thumbnails"
+    "__pycache__ @recycle @recently-snapshot @tmp #snapshot recycler found.000 _gsdata_ trash tmp temp cache "
+    "log logs checkpoints"
 )
 """Beside those of every system: no folder of these names is a class, though images in it may be read."""
 
+_SMALL: Final = spellings(
+    "preview previews thumb thumbs thumbnail thumbnails overview overviews heatmap heatmaps"
+)
 _BEARERS: Final = spellings(
     "patient patients pat pt case cases slide slides wsi wsis subject subj sub specimen biopsy donor "
     "sample samples scan scans block tma core spot roi region pid sid id"
@@ -85,17 +89,22 @@ def kind_of(name: str) -> Kind:
     plain = normal(name).strip()
     if plain.startswith(".") or is_system(plain) or plain.casefold() in _NO_TISSUE:
         return "system"
-    words = _words(plain)
+    return _kind_by_words(_words(plain))
+
+
+def _kind_by_words(words: Sequence[str]) -> Kind:
     numbers = {word for word in words if word.isdigit() or len(word) == 1}
     rest = set(words) - numbers
+    if rest & _SMALL and rest <= _SMALL | _IMAGES | _BEARERS | _BESIDE:
+        return "system"
     if rest & _SPLITS and rest <= _SPLITS | _NUMBERED_SPLITS | _BESIDE:
         return "split"
     if rest & _NUMBERED_SPLITS and numbers and rest <= _NUMBERED_SPLITS | _BESIDE:
         return "split"
     if words and words[-1] not in numbers:  # label_0 and label_1 may be classes
-        if rest & _MASKS and rest <= _MASKS | _IMAGES | _BESIDE:
+        if rest & _MASKS and rest <= _MASKS | _IMAGES | _BESIDE | _SHORT_SPLITS:
             return "masks"
-        if rest & _IMAGES and rest <= _IMAGES | _BESIDE:
+        if rest & _IMAGES and rest <= _IMAGES | _BESIDE | _SHORT_SPLITS:
             return "images"
     return "other"
 

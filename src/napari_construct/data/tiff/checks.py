@@ -59,7 +59,7 @@ def check_decodable(path: Path, page: Any) -> None:
         )
     try:
         page.decode(None, 0)  # without data, the decoder says only whether there is one
-    except (ValueError, NotImplementedError) as error:
+    except (ValueError, NotImplementedError, ImportError) as error:  # a codec that imagecodecs lacks
         raise unsupported(path, error) from error
 
 

@@ -22,6 +22,7 @@ _DESCRIBED: Final = re.compile(
 )
 """The same at the beginning of a page's description (Ventana, Philips), or in its second line (Aperio)."""
 
+_QPTIFF_TYPE: Final = re.compile(r"<ImageType>\s*(\w+)\s*</ImageType>")
 _MASK, _SOURCE_LENS = 4, 65421
 _ASPECT: Final = 0.02
 
@@ -87,12 +88,18 @@ def _beside(tif: tifffile.TiffFile, every: list[Any]) -> list[bool]:
         described = "" if page.description.lstrip().startswith(("<", "{")) else page.description[:500]
         found.append(
             overview
-            or bool(_BESIDE.search(series.name) or _DESCRIBED.match(described))
+            or bool(_BESIDE.search(_name(tif, series)) or _DESCRIBED.match(described))
             or page.is_mask
             or _lens(page) < 0
             or int(page.photometric) == _MASK
         )
     return found
+
+
+def _name(tif: tifffile.TiffFile, series: Any) -> str:
+    """What a file calls one of its images: QPTIFF in a description, where tifffile goes by the place."""
+    stated = _QPTIFF_TYPE.search(series.keyframe.description) if tif.is_qpi else None
+    return stated[1] if stated else str(series.name)
 
 
 def _lens(page: Any) -> float:

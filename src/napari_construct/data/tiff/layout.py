@@ -75,14 +75,16 @@ class Layout:
 def layout_of(series: Any) -> Layout:
     """The axes of a series of tifffile."""
     axes, shape = str(series.axes), tuple(int(n) for n in series.shape)
+    longer = [(a, n) for a, n in zip(axes, shape, strict=True) if a in "YX" or n > 1]
+    names, sizes = "".join(a for a, _ in longer), tuple(n for _, n in longer)
     if (
-        axes.endswith("YX")
-        and len(shape) >= 3
-        and shape[-1] in _COLOUR_SAMPLES
-        and min(shape[-3:-1]) >= MIN_SIDE
-        and not any(a in _COLOUR and n > 1 for a, n in zip(axes, shape, strict=True))
+        names.endswith("YX")
+        and len(sizes) >= 3
+        and sizes[-1] in _COLOUR_SAMPLES
+        and min(sizes[-3:-1]) >= MIN_SIDE
+        and not any(a in _COLOUR for a in names)
     ):
-        return Layout(axes[:-3] + "YXS", shape, rows_as_pages=True)
+        return Layout(names[:-3] + "YXS", sizes, rows_as_pages=True)
     return Layout(axes, shape)
 
 

@@ -16,7 +16,7 @@ from napari_construct.data.masks import read_mask
 from napari_construct.evaluation.scores.examples import ExampleGallery
 from napari_construct.evaluation.scores.patches import PatchPresence, patch_presence
 from napari_construct.evaluation.scores.structures import SmallStructures, small_structures
-from napari_construct.events import Steps
+from napari_construct.events import Notice, Steps
 from napari_construct.exceptions import InputError
 from napari_construct.inference.activation.activation import Activation
 from napari_construct.inference.activation.cams import cam_steps
@@ -125,6 +125,8 @@ def score_image_steps(
         said = f"{mask_path}: expected pixels of a class, got ignored ones only; the image is not scored"
         return None, (said,)
     clock, notices = time.perf_counter(), image.notices
+    for text in notices:
+        yield Notice("images", 0, 1, text)
     activation = yield from cam_steps(
         image.pixels, predictor, settings, mpp=image.mpp, name=image_path.name, valid=image.valid
     )

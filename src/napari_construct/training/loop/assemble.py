@@ -10,10 +10,10 @@ from torch import Tensor
 from napari_construct.data.feature_cache import FeatureCache, default_folder
 from napari_construct.encoders.networks.seeded import seeded
 from napari_construct.events import Steps
-from napari_construct.models.checkpoints.archive import file_hash
 from napari_construct.models.network.builder import build_model
 from napari_construct.models.network.construct import ConstructNet
 from napari_construct.training.loop.cached import CachedBatches, FeatureStore, centre_levels
+from napari_construct.training.loop.contents import patch_hash
 from napari_construct.training.loop.precision import resolve_precision
 from napari_construct.training.loop.preparation import label_tensor
 from napari_construct.training.loop.prototype_start import start_from_examples, text_start
@@ -74,7 +74,7 @@ def _use_cache(setup: TrainingSetup, run: TrainingRun) -> Steps[None]:
     cache = FeatureCache(config.cache_folder or default_folder(), int(config.cache_gb * 1e9))
     dtype = resolve_precision(config.precision, setup.device)
     store = FeatureStore(cache, run.task, setup.encoder_hash, setup.teacher_hash, dtype, setup.device)
-    hashes = [file_hash(path) for path in setup.patches.paths]
+    hashes = [patch_hash(path) for path in setup.patches.paths]
     views = FixedViews(setup.patches, hashes, config)
     batches = CachedBatches(store, views, label_tensor(setup.dataset), setup.sampler)
     yield from batches.fill()

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import torch
 
+from napari_construct.exceptions import ConstructError
 from napari_construct.models.checkpoints.archive import file_hash
+from napari_construct.reading.places import is_file, is_folder
 
 
 def contents_hash(paths: Iterable[Path]) -> str:
@@ -19,6 +21,22 @@ def contents_hash(paths: Iterable[Path]) -> str:
     found = hashlib.sha256()
     for path in paths:
         found.update(f"{_hash(path)}\n".encode())
+    return found.hexdigest()
+
+
+def patch_hash(path: Path) -> str:
+    """SHA-256 of a patch: of a file's bytes; of an OME-Zarr, of the names and bytes of its files.
+
+    Raises
+    ------
+    OSError, CheckpointError
+        If it cannot be read.
+    """
+    if not is_folder(path):
+        return file_hash(path)
+    found = hashlib.sha256()
+    for file in sorted(file for file in path.rglob("*") if is_file(file)):
+        found.update(f"{file.relative_to(path).as_posix()}\0{file_hash(file)}\n".encode())
     return found.hexdigest()
 
 
@@ -35,6 +53,6 @@ def threads_notice(before: object, device: torch.device) -> str:
 
 def _hash(path: Path) -> str:
     try:
-        return file_hash(path)
-    except OSError:
+        return patch_hash(path)
+    except (OSError, ConstructError):
         return ""
