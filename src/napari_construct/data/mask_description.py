@@ -12,6 +12,7 @@ from napari_construct.classes import hex_of
 from napari_construct.data.formats import image_format
 from napari_construct.data.limits import METADATA_ERRORS
 from napari_construct.data.pictures.read import palette_of
+from napari_construct.data.resolution import length
 from napari_construct.reading.tiff.file import open_tiff
 
 _LONGEST: Final = 2**20
@@ -51,7 +52,7 @@ def mask_description(path: Path) -> MaskDescription | None:
                 colours = {value: hex_of(page.colormap[:, value] // 257) for value in names}
     except METADATA_ERRORS:
         return None
-    return MaskDescription(dict(sorted(names.items())), found.get("mpp"), colours)
+    return MaskDescription(dict(sorted(names.items())), length(found.get("mpp"), None), colours)
 
 
 def mask_palette(path: Path) -> tuple[str, ...]:
