@@ -65,6 +65,9 @@ def test_what_was_written_is_read(path: Path) -> None:
         b'{"key": "b", "name": "b", "files": {"mask": "/etc/passwd"}}',
         b'{"key": "b", "name": "b", "files": {"mask": "a\\u0000"}}',
         b'{"key": "b", "name": "b", "sizes": {"mask": "many"}}',
+        b'{"key": "b", "name": "b", "key": "c"}',
+        b'{"key": "b", "name": "b", "new": ' + b"[" * 100 + b"]" * 100 + b"}",
+        b'{"key": "b", "name": "b", "new": ' + b"9" * 30 + b"}",
         b"x" * (MAX_LINE + 9),
         b'{"key": "a", {"key": "b"}',  # of two runs at once
     ],

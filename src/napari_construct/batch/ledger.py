@@ -18,6 +18,7 @@ from napari_construct.batch.entries import Entry, Header, Joined, check_header, 
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.export.record import plain
 from napari_construct.reading.places import is_file
+from napari_construct.reading.regular import open_regular
 from napari_construct.reading.texts.json import json_or_none
 
 LEDGER_NAME: Final = "batch.jsonl"
@@ -143,7 +144,7 @@ def _read(path: Path) -> tuple[Header | None, list[Entry | Joined | None]]:
 
 def _lines(path: Path) -> Iterator[bytes]:
     """Complete lines; of one that is too long, as much as shows it."""
-    with path.open("rb") as stream:
+    with open_regular(path, "the ledger of a batch") as stream:
         while line := stream.readline(MAX_LINE):
             whole = line
             while not whole.endswith(b"\n"):

@@ -11,6 +11,7 @@ from pathlib import Path
 from napari_construct.batch.fingerprints import array_fingerprint, path_fingerprint
 from napari_construct.batch.own_results import OwnResults
 from napari_construct.batch.stems import Distinct, distinct_stems
+from napari_construct.data.format_names import INPUT_FORMATS
 from napari_construct.data.images import ImageFile, read_image
 from napari_construct.data.listing import IMAGE_SUFFIXES, Listing, Reason, is_zarr, list_folder
 from napari_construct.data.stacks import count_planes, read_plane
@@ -113,7 +114,7 @@ def look_for_sources(paths: Iterable[Path], *, recursive: bool = True, output: P
         notices.append(f"{len(twice)} {what} ({named(twice)})")
     if not found:
         raise ConfigurationError(
-            "expected at least one image (PNG, JPEG, BMP, TIFF, SVS, OME-Zarr) in what was given, got none; "
+            f"expected at least one image ({INPUT_FORMATS}) in what was given, got none; "
             + "; ".join([*notices, "check the paths"])
         )
     stems = distinct_stems(list(found.values()))

@@ -9,7 +9,6 @@ the checksum finds incomplete files.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
@@ -29,6 +28,7 @@ from torch import Tensor
 from napari_construct.exceptions import ConstructError, InputError
 from napari_construct.reading.places import files_in
 from napari_construct.reading.regular import open_regular
+from napari_construct.reading.texts.json import parse_json
 from napari_construct.types import PathLike
 
 SUFFIX: Final = ".safetensors"
@@ -46,7 +46,7 @@ _DAMAGE: Final = (
     LookupError,
     TypeError,
 )
-"""What reading a damaged file may raise: the system's errors, JSON's, safetensors' and torch's."""
+"""What reading a damaged file may raise: the system's errors, ours, safetensors' and torch's."""
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 
@@ -198,7 +198,7 @@ def _read(path: Path) -> dict[str, Tensor] | None:
 def _stored_checksum(data: bytes) -> str:
     """What the header of a file says; safetensors hands out tensors only."""
     end = 8 + int.from_bytes(data[:8], "little")
-    return str(json.loads(data[8:end])["__metadata__"]["crc32"])
+    return str(parse_json(data[8:end], "a file of features", error=InputError)["__metadata__"]["crc32"])
 
 
 def _half(value: Tensor) -> Tensor:

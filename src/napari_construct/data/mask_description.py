@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -13,6 +12,8 @@ from napari_construct.data.formats import image_format
 from napari_construct.data.limits import METADATA_ERRORS
 from napari_construct.data.pictures.read import palette_of
 from napari_construct.data.resolution import length
+from napari_construct.exceptions import InputError
+from napari_construct.reading.texts.json import parse_json
 from napari_construct.reading.tiff.file import open_tiff
 
 _LONGEST: Final = 2**20
@@ -45,7 +46,7 @@ def mask_description(path: Path) -> MaskDescription | None:
             if page.dtype != np.uint8 or page.samplesperpixel != 1:
                 return None  # the description is of another program
             text = page.description or "{}"
-            found = json.loads(text) if len(text) <= _LONGEST else {}
+            found = parse_json(text if len(text) <= _LONGEST else "{}", str(path), error=InputError)
             names = {int(value): str(name) for value, name in found["classes"].items()}
             colours = {}
             if page.colormap is not None:

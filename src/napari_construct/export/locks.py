@@ -21,9 +21,11 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from pathlib import Path
 from typing import Final
 
-from napari_construct.exceptions import ConfigurationError
+from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.export.atomic import unwritable
 from napari_construct.reading.marks import HIDDEN
+from napari_construct.reading.regular import open_regular
+from napari_construct.reading.texts.json import parse_json
 
 FOLDER_LOCK: Final = ".napari-construct.lock"
 """Name of the lock file of a folder."""
@@ -214,9 +216,9 @@ def _write_holder(descriptor: int) -> None:
 def _holder(lock: Path) -> str:
     """Who holds a lock, as far as its file says it."""
     try:
-        with lock.open("rb") as stream:
-            found = json.loads(stream.read(_LONGEST))
+        with open_regular(lock, "a lock") as stream:
+            found = parse_json(stream.read(_LONGEST), str(lock))
         process, host, since = int(found["process"]), str(found["host"])[:80], str(found["since"])[:20]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+    except (ConstructError, OSError, ValueError, LookupError, TypeError):
         return "another process is using"
     return f"process {process} on {host!r} has been using since {since!r}"

@@ -65,17 +65,16 @@ def is_own(path: Path) -> bool:
     """Whether napari-construct made a file or folder; unreadable ones count as not."""
     if is_folder(path):
         return _is_own_zarr(path)
-    suffix = path.suffix.lower()
-    if suffix in {".tif", ".tiff"}:
-        return has_mark(path)  # whatever rewrites the file puts its own name there
-    if suffix == ".png":
-        return has_mark(path) or _is_in_record(path, "overlay")
-    if suffix == ".json":
-        return bool(_own_record(path))
+    suffix, head = path.suffix.lower(), _head(path)
+    if head.startswith((b"II", b"MM", b"\x89PNG")):
+        # whatever rewrites a picture puts its own name there
+        return has_mark(path) or (head[:1] == b"\x89" and _is_in_record(path, "overlay"))
     if suffix == ".jsonl":
         start = f'{{"format": "{LEDGER_FORMAT}"'.encode()
-        return start.startswith(_head(path)[: len(start)])  # a kill may have torn the first line
-    return suffix == ".csv" and _head(path).startswith(",".join(TABLE_COLUMNS).encode())
+        return start.startswith(head[: len(start)])  # a kill may have torn the first line
+    if suffix == ".csv":
+        return head.startswith(",".join(TABLE_COLUMNS).encode())
+    return head.lstrip().startswith(b"{") and bool(_own_record(path))
 
 
 def move_over(made: Path, target: Path) -> None:

@@ -17,6 +17,7 @@ REPORT_FORMAT: Final = "napari-construct report"
 _LONGEST: Final = 2**26
 _HEAD: Final = 4096
 _HTML: Final = ('<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">', "<title>Evaluation</title>")
+_JSON: Final = f'{{\n  "format": "{REPORT_FORMAT}"'
 _MARKDOWN: Final = re.compile(r"# Evaluation\n\n(Model|\d+ models) |## Ablation")
 _EARLIER: Final = tuple(
     frozenset(keys.split())
@@ -52,7 +53,8 @@ def is_own_report(path: Path) -> bool:
     except (OSError, InputError):
         return False
     head = start.decode("utf-8", "replace")
-    if all(part in head for part in _HTML) or _MARKDOWN.match(head):
+    # a report of many images is too long to be read for this
+    if all(part in head for part in _HTML) or _MARKDOWN.match(head) or head.startswith(_JSON):
         return True
     content = json_or_none(start + rest)
     if not isinstance(content, dict):

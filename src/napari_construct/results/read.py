@@ -18,6 +18,7 @@ from napari_construct.data.tiff.read import read_stored_stack
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.export.own_files import has_tissue_labels, is_own, read_record
 from napari_construct.reading.foreign import passed_on, path_inside
+from napari_construct.reading.regular import open_regular
 from napari_construct.reading.texts.text import at
 from napari_construct.reading.tiff.file import open_tiff
 from napari_construct.results.described import changed, describes, record_beside
@@ -31,6 +32,7 @@ Read: TypeAlias = Callable[[Path], StoredResult]
 _STACK_PIXELS = 10 * MAX_PIXELS
 """Bound on the pixels of all planes of a mask: a byte each, and nothing is computed from them."""
 _ATTEMPTS = 5
+_START = 64  # bytes that tell a picture from a text
 
 
 def load_result(path: PathLike, name: str | None = None) -> StoredResult:
@@ -77,10 +79,14 @@ def reader_of(path: Path) -> Read | None:
         return None
     if stat.S_ISDIR(mode):
         return _read_zarr if has_tissue_labels(path) else None
-    suffix = path.suffix.lower() if stat.S_ISREG(mode) else ""  # opening a pipe would never end
-    if suffix in {".tif", ".tiff"}:
+    try:
+        with open_regular(path, "a result") as stream:
+            start = stream.read(_START)
+    except (InputError, OSError):
+        return None
+    if start.startswith((b"II", b"MM")):
         return read_from_mask if mask_description(path) is not None else None
-    if suffix == ".json":
+    if start.lstrip().startswith(b"{"):
         return read_from_record if _is_record(path) else None
     return None
 

@@ -31,6 +31,8 @@ _LONGEST: Final = 4_000_000
 
 _LONGEST_JSON: Final = 500_000
 
+_NO_NUMBERS: Final = re.compile(r"(?<=[:\[,\s])(?:NaN|-?Infinity)(?=[,\s\]}])")
+
 _TIFF_UNITS: Final = {2: 25400.0, 3: 1e4, 4: 1e3, 5: 1.0}  # inch, cm; mm and um of newer writers
 
 _ATTRIBUTES: Final = r"""((?:\s+[\w:.-]{1,60}\s*=\s*(?:"[^"<]{0,400}"|'[^'<]{0,400}')){0,60})"""

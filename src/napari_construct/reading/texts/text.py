@@ -17,6 +17,9 @@ LARGEST: Final = 16 * 2**20
 LARGEST_SETTINGS: Final = 2**20
 """Bytes of a file of settings."""
 
+_START: Final = 4096
+"""Bytes in which the first sign of a text is looked for."""
+
 _OTHER_ENCODINGS: Final = {
     codecs.BOM_UTF32_LE: "UTF-32",
     codecs.BOM_UTF32_BE: "UTF-32",
@@ -93,6 +96,22 @@ def decoded(data: bytes, where: str, what: str, error: type[ConstructError]) -> 
     if "\0" in text:
         raise error(f"{where}: expected {what}, got a file that holds zero bytes; it is no text or damaged")
     return text
+
+
+def holds_json(path: PathLike, what: str, error: type[ConstructError] = ConfigurationError) -> bool:
+    """Whether a text file is to be read as JSON: its first sign opens an object or a list.
+
+    The suffix decides only where the text does not begin so: a ``.json`` is never anything else.
+    Parameters and errors as of :func:`read_text`.
+    """
+    try:
+        with open_regular(path, what) as stream:
+            start = stream.read(_START).removeprefix(codecs.BOM_UTF8).lstrip()
+    except InputError as found:
+        raise error(str(found)) from found
+    except OSError as found:
+        raise error(f"{at(path)}: cannot be read ({found.strerror or found}); check the disk") from found
+    return start.startswith((b"{", b"[")) or str(path).lower().endswith(".json")
 
 
 def at(path: object) -> str:
