@@ -11,6 +11,7 @@ from napari_construct.classes import hex_of
 from napari_construct.data.formats import image_format
 from napari_construct.data.limits import METADATA_ERRORS
 from napari_construct.data.pictures.read import palette_of
+from napari_construct.data.resolution import length
 from napari_construct.exceptions import InputError
 from napari_construct.reading.texts.json import parse_json
 from napari_construct.reading.tiff.file import open_tiff
@@ -52,9 +53,7 @@ def mask_description(path: Path) -> MaskDescription | None:
                 colours = {value: hex_of(page.colormap[:, value] // 257) for value in names}
     except METADATA_ERRORS:
         return None
-    mpp = found.get("mpp")
-    known = isinstance(mpp, int | float) and not isinstance(mpp, bool) and mpp > 0
-    return MaskDescription(dict(sorted(names.items())), float(mpp) if known else None, colours)
+    return MaskDescription(dict(sorted(names.items())), length(found.get("mpp"), None), colours)
 
 
 def mask_palette(path: Path) -> tuple[str, ...]:
