@@ -20,7 +20,7 @@ from napari_construct.data.masks import read_mask
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.export.atomic import atomic, unwritable
 from napari_construct.export.digests import digest
-from napari_construct.export.locks import hidden_folder
+from napari_construct.export.locks import hidden_folder, locked_for_a_moment
 from napari_construct.export.ome_zarr import write_ome_zarr
 from napari_construct.export.overlay import write_overlay
 from napari_construct.export.own_files import RECORD_FORMAT, refuse_others
@@ -136,9 +136,9 @@ def write_files(
         Of the mask in the overlay.
     """
     _check_content(paths, result, image)
-    refuse_others(paths.values(), overwrite=overwrite)
     names = {kind: path.name for kind, path in paths.items()}
     folder = paths["record"].parent
+    _refuse_others(paths, overwrite)
     record = {
         "format": RECORD_FORMAT,
         **result.record,
@@ -164,10 +164,19 @@ def write_files(
             record["sizes"] = {kind: one.size for kind, one in found.items()}
             record["sha256"] = {kind: one.sha256 for kind, one in found.items()}
             write_record(made["record"], record)
-            replace_together([(made[kind], paths[kind]) for kind in names if kind != "record"],
-                             (made["record"], paths["record"]))  # fmt: skip
+            moves = [(made[kind], paths[kind]) for kind in names if kind != "record"]
+            with locked_for_a_moment(paths["record"]):  # or two runs mix their files
+                replace_together(moves, (made["record"], paths["record"]))
     except OSError as error:
         raise unwritable(folder, error) from error
+
+
+def _refuse_others(paths: Mapping[str, Path], overwrite: bool) -> None:
+    """Refuse to replace what others made; while another run replaces our own, its record is not there."""
+    if not paths["record"].parent.is_dir():
+        return
+    with locked_for_a_moment(paths["record"]):
+        refuse_others(paths.values(), overwrite=overwrite)
 
 
 def _check_content(kinds: Collection[str], result: Segmentation, image: RGBImage | None) -> None:
