@@ -74,9 +74,7 @@ def _jpeg_xr(data: bytes) -> tuple[int, int]:
     if data[start : start + 8] != b"WMPHOTO\0":
         raise ValueError("no JPEG XR")
     size = 2 if data[start + 10] & 0x80 else 4
-    width, height = (
-        int.from_bytes(_part(data, start + 12 + size * i, size), "big") + 1 for i in (0, 1)
-    )
+    width, height = (int.from_bytes(_part(data, start + 12 + size * i, size), "big") + 1 for i in (0, 1))
     return height, width
 
 
