@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -88,3 +89,10 @@ def test_a_recorded_path_stays_in_its_folder(text: str) -> None:
 def test_leading_out_is_refused(name: Any) -> None:
     with pytest.raises(InputError, match="expected the name of a file in this folder"):
         path_inside(Path("out"), name, InputError)
+
+
+@pytest.mark.parametrize("part", ["A", "//", "//a", "http:", "?token=", "hf_", "a.b+c-"])
+def test_secrets_are_looked_for_in_linear_time(part: str) -> None:
+    started = time.process_time()
+    without_secrets(part * 100_000)
+    assert time.process_time() - started < 2

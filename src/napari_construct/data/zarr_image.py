@@ -19,13 +19,15 @@ import zarr
 from napari_construct.data.limits import METADATA_ERRORS, check_size, damaged, decoding
 from napari_construct.data.resolution import Stated, chosen, micrometres_of
 from napari_construct.data.stored import StoredImage
+from napari_construct.data.zarr_chunks import check_chunks
 from napari_construct.exceptions import InputError
 from napari_construct.reading.places import is_folder
 
 _METADATA: Final = ("zarr.json", ".zgroup", ".zattrs", ".zarray", ".zmetadata")
 _LONGEST_METADATA: Final = 2**22
 _BYTES_PER_PIXEL: Final = 6  # RGB of 16 bits
-_MOST_FILES: Final = 1_000_000
+_SMALL_CHUNK: Final = 2**26
+"""Bytes that one chunk may always have."""
 _RED_GREEN_BLUE: Final = ["FF0000", "00FF00", "0000FF"]
 
 
@@ -89,7 +91,7 @@ def _image(path: Path, group: Any, about: Mapping[str, Any], max_pixels: int) ->
     array = _array(path, group, str(level["path"]))
     axes, units = _axes(image, array.ndim)
     _check_shape(path, array, axes, max_pixels)
-    _check_chunks(path / str(level["path"]), array, max_pixels)
+    check_chunks(path / str(level["path"]), array, max(_BYTES_PER_PIXEL * max_pixels, _SMALL_CHUNK))
     pixels = np.asarray(array[tuple(0 if a in "tz" else slice(None) for a in axes)])
     kept = [a for a in axes if a not in "tz"]
     order = [kept.index(a) for a in "yx"] + ([kept.index("c")] if "c" in kept else [])
@@ -150,26 +152,6 @@ def _check_shape(path: Path, array: Any, axes: str, max_pixels: int) -> None:
             f"{path}: expected at most {_BYTES_PER_PIXEL * max_pixels:,} bytes of pixels, got {size:,} "
             f"({array.dtype}); save the image as uint8"
         )
-
-
-def _check_chunks(folder: Path, array: Any, max_pixels: int) -> None:
-    """Refuse chunks that take more memory than the image may, and chunks that are no files."""
-    bound = 4 * max_pixels
-    for shape in (array.chunks, array.shards or ()):
-        if int(np.prod(shape, dtype=object)) > bound:
-            raise ValueError(f"chunks of shape {tuple(shape)}")
-    if array.dtype.kind not in "uif" or array.dtype.itemsize > 8:
-        raise ValueError(f"pixels of type {array.dtype}")
-    waiting, count = [folder], 0
-    while waiting:
-        with os.scandir(waiting.pop()) as entries:
-            for entry in entries:
-                count += 1
-                mode = entry.stat().st_mode  # reading a pipe would never end
-                if stat.S_ISDIR(mode) and not entry.is_symlink():
-                    waiting.append(Path(entry.path))
-                elif not stat.S_ISREG(mode) or count > _MOST_FILES:
-                    raise ValueError(f"{entry.name[:80]} is no file of pixels")
 
 
 def _check_files(path: Path) -> None:

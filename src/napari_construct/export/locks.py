@@ -34,6 +34,8 @@ _LOCK: Final = ".lock"
 _ABANDONED: Final = 3600.0
 """Seconds after which a hidden folder without a lock, of an earlier version, belongs to nobody."""
 _LONGEST: Final = 4096
+_PAUSE: Final = 0.02
+"""Seconds between two attempts."""
 _UNSUPPORTED: Final = {
     getattr(errno, name, 0) for name in ("ENOSYS", "ENOTSUP", "EOPNOTSUPP", "ENOLCK", "EINVAL")
 }
@@ -87,6 +89,28 @@ def locked_file(path: Path | None) -> AbstractContextManager[None]:
         If the system refuses.
     """
     return nullcontext() if path is None else _held(path.with_name(f".{path.name}{_LOCK}"), path)
+
+
+@contextmanager
+def locked_for_a_moment(path: Path, patience: float = 60.0) -> Iterator[None]:
+    """Hold the lock of an output file for a step that is soon over; wait for another run's.
+
+    Parameters
+    ----------
+    path : Path
+        File in a folder that exists.
+    patience : float
+        Seconds.
+
+    Raises
+    ------
+    ConfigurationError
+        If another run holds it all this time.
+    ConstructError
+        If the system refuses.
+    """
+    with _held(path.with_name(f".{path.name}{_LOCK}"), path, patience):
+        yield
 
 
 @contextmanager
@@ -160,10 +184,12 @@ def _clear(path: Path) -> None:
 
 
 @contextmanager
-def _held(lock: Path, target: Path) -> Iterator[None]:
+def _held(lock: Path, target: Path, patience: float = 0.0) -> Iterator[None]:
+    end = time.monotonic() + patience
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = _take(lock)
+        while (descriptor := _take(lock)) is None and time.monotonic() < end:
+            time.sleep(_PAUSE)
     except OSError as error:
         raise unwritable(target, error) from error
     if descriptor is None:

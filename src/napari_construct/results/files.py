@@ -19,7 +19,7 @@ from napari_construct.data.masks import read_mask
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.export.atomic import unwritable
 from napari_construct.export.digests import digest
-from napari_construct.export.locks import hidden_folder
+from napari_construct.export.locks import hidden_folder, locked_for_a_moment
 from napari_construct.export.ome_zarr import write_ome_zarr
 from napari_construct.export.overlay import write_overlay
 from napari_construct.export.own_files import RECORD_FORMAT, refuse_others
@@ -134,9 +134,9 @@ def write_files(
         Of the mask in the overlay.
     """
     _check_content(paths, result, image)
-    refuse_others(paths.values(), overwrite=overwrite)
     names = {kind: path.name for kind, path in paths.items()}
     folder = paths["record"].parent
+    _refuse_others(paths, overwrite)
     record = {
         "format": RECORD_FORMAT,
         **result.record,
@@ -163,9 +163,18 @@ def write_files(
             record["sha256"] = {kind: one.sha256 for kind, one in found.items()}
             write_record(made["record"], record)
             members = [(made[kind], paths[kind]) for kind in found]
-            replace_together(members, (made["record"], paths["record"]))
+            with locked_for_a_moment(paths["record"]):  # or two runs mix their files
+                replace_together(members, (made["record"], paths["record"]))
     except OSError as error:
         raise unwritable(folder, error) from error
+
+
+def _refuse_others(paths: Mapping[str, Path], overwrite: bool) -> None:
+    """Refuse to replace what others made; while another run replaces our own, its record is not there."""
+    if not paths["record"].parent.is_dir():
+        return
+    with locked_for_a_moment(paths["record"]):
+        refuse_others(paths.values(), overwrite=overwrite)
 
 
 def _check_content(kinds: Collection[str], result: Segmentation, image: RGBImage | None) -> None:
