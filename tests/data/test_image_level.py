@@ -217,7 +217,7 @@ def test_check_names_every_trouble(patches):
     assert report.odd_sized == ("e[10].png",)
     ((name, reason),) = report.unreadable
     assert name == "d[01].png"
-    assert "expected a PNG" in reason
+    assert "expected an image (PNG" in reason
     text = str(report)
     assert "class_1: 4 positive" in text
     assert "odd size: e[10].png" in text

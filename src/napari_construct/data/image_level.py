@@ -28,6 +28,7 @@ from napari_construct.data.listing import list_folder, list_images
 from napari_construct.events import run
 from napari_construct.exceptions import ConfigurationError, DatasetError
 from napari_construct.reading.names import named, normal
+from napari_construct.reading.places import files_in, is_file, is_folder
 from napari_construct.types import PathLike, ShortRepr
 
 Format: TypeAlias = Literal["auto", "folders", "names", "table"]
@@ -171,14 +172,14 @@ def detect_format(root: Path) -> Literal["folders", "names", "table"]:
     DatasetError
         If it has none, or two.
     """
-    if root.is_file():
+    if is_file(root):
         if is_table(root):
             return "table"
         raise DatasetError(
             f"{root}: expected a folder of patches or a table of text (.csv, .tsv, .txt), got another file; "
             "give one of these"
         )
-    if not root.is_dir():
+    if not is_folder(root):
         raise DatasetError(
             f"{root}: expected a folder of patches or a CSV table, found nothing; check the path"
         )
@@ -213,7 +214,7 @@ def _from_names(
     try:
         labels = labels_from_names(paths)
     except DatasetError as error:
-        tables = sorted(path for path in root.iterdir() if path.suffix.lower() in TABLE_SUFFIXES)
+        tables = sorted(path for path in files_in(root) if path.suffix.lower() in TABLE_SUFFIXES)
         if not tables:
             raise
         raise DatasetError(f"{error}; or give the table that lies there: {tables[0]}") from error

@@ -17,6 +17,7 @@ from napari_construct.data.labels.table_rows import Row, read_rows
 from napari_construct.data.labels.wording import spellings
 from napari_construct.exceptions import DatasetError, InputError
 from napari_construct.reading.names import named, normal
+from napari_construct.reading.places import is_file, is_folder
 from napari_construct.reading.regular import open_regular
 
 GROUP: Final = "group"
@@ -244,7 +245,7 @@ class _Search:
     def __call__(self, name: str) -> Path | None:
         try:
             plain = self._folder / PurePosixPath(name)
-            if plain.is_file():
+            if is_file(plain):
                 return plain
             # a table written on Windows has backslashes, which elsewhere are part of a name
             found = self._folder
@@ -253,13 +254,13 @@ class _Search:
                 if part != ".." and not step.exists():
                     step = found / self._entries(found).get(_key(part), part)
                 found = step
-            return found if found.is_file() else None
+            return found if is_file(found) else None
         except (OSError, ValueError):  # too long for a file, or a NUL
             return None
 
     def _entries(self, folder: Path) -> dict[str, str]:
         if folder not in self._inside:
-            entries = folder.iterdir() if folder.is_dir() else ()
+            entries = folder.iterdir() if is_folder(folder) else ()
             self._inside[folder] = {_key(path.name): path.name for path in entries}
         return self._inside[folder]
 

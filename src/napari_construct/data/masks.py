@@ -19,6 +19,7 @@ from napari_construct.data.tiff.read import read_tiff
 from napari_construct.exceptions import DatasetError, InputError
 from napari_construct.reading.marks import has_mark
 from napari_construct.reading.names import normal, shown
+from napari_construct.reading.places import files_in, is_folder
 from napari_construct.reading.regular import open_regular
 from napari_construct.types import PathLike
 
@@ -159,11 +160,11 @@ def mask_folders(root: Path) -> tuple[Path, Path] | None:
     ``images`` and ``labels``, ``1_imgs`` and ``GT`` ... None if there are none, or several of a kind.
     """
     pair = root / "img", root / "mask"
-    if pair[0].is_dir() and pair[1].is_dir():
+    if is_folder(pair[0]) and is_folder(pair[1]):
         return pair
-    if not root.is_dir():
+    if not is_folder(root):
         return None
-    folders = [path for path in sorted(root.iterdir()) if path.is_dir()]
+    folders = [path for path in files_in(root) if is_folder(path)]
     images, masks = ([path for path in folders if kind_of(path.name) == kind] for kind in ("images", "masks"))
     masks = [path for path in masks if list_folder(path, is_result=_not_ours).images]
     return (images[0], masks[0]) if len(images) == len(masks) == 1 else None
@@ -171,7 +172,7 @@ def mask_folders(root: Path) -> tuple[Path, Path] | None:
 
 def holds_masks(folder: Path) -> bool:
     """Whether a folder holds images with masks, rather than patches with labels."""
-    return (folder / "img").is_dir() or mask_folders(folder) is not None
+    return is_folder(folder / "img") or mask_folders(folder) is not None
 
 
 def find_pairs(
@@ -214,7 +215,7 @@ def _not_ours(_: Path) -> bool:
 
 def _by_stem(folder: Path, is_result: Callable[[Path], bool]) -> tuple[dict[str, Path], tuple[str, ...]]:
     """Images by name, and sentences on what is left out."""
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise DatasetError(f"{folder}: expected a folder of images, found none; check the path")
     found: dict[str, Path] = {}
     listing = list_folder(folder, is_result=is_result)

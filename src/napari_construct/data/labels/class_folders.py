@@ -21,6 +21,7 @@ from napari_construct.data.listing import LeftOut, Listing, Reason, list_folder
 from napari_construct.exceptions import DatasetError
 from napari_construct.reading.name_lists import names_as_text
 from napari_construct.reading.names import named, normal
+from napari_construct.reading.places import files_in, is_folder
 
 
 class ClassFolders(NamedTuple):
@@ -34,7 +35,7 @@ class ClassFolders(NamedTuple):
 
 def folders_of(root: Path) -> list[Path]:
     """Folders in ``root`` that are not hidden, by name."""
-    found = (path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    found = (path for path in files_in(root) if is_folder(path) and not path.name.startswith("."))
     return sorted(found, key=class_name)
 
 
@@ -76,7 +77,7 @@ def read_class_folders(root: Path, wanted: tuple[str, ...] | None) -> ClassFolde
     DatasetError
         If a class has no folder, or folders are no classes.
     """
-    if not root.is_dir():
+    if not is_folder(root):
         raise DatasetError(
             f"{root}: expected a folder with one sub-folder per class, found none; check the path"
         )

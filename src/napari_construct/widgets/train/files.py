@@ -172,5 +172,5 @@ class TrainFiles(QWidget):
 def _suggestion(data: Path) -> Path:
     """A model file beside the data, with their name."""
     folder = data.parent
-    name = folder.name if data.is_dir() and split_of(data.name) == "train" else data.stem
+    name = folder.name if is_folder(data) and split_of(data.name) == "train" else data.stem
     return folder / f"{name or 'model'}{SUFFIX}"
