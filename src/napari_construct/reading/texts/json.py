@@ -73,11 +73,12 @@ def parse_json(
 def json_or_none(text: str | bytes) -> Any:
     """The value of a text of bounded size that may be JSON or not; None where it is not.
 
-    For texts that are only looked at: whatever uses the value checks it.
+    For texts that are only looked at: whatever uses the value checks it. Bounds are those of
+    :func:`parse_json`.
     """
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return parse_json(text, "a text")
+    except ConfigurationError:
         return None
 
 
