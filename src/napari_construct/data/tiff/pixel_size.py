@@ -165,7 +165,8 @@ def from_json(text: str) -> Stated | None:
     """A description in JSON that names the size: masks of napari-construct, Micro-Manager."""
     if len(text) > _LONGEST_JSON or not text.lstrip().startswith("{"):
         return None
-    named = json_or_none(text) or {}
+    # the numbers of a microscope's other settings may be none
+    named = json_or_none(_NO_NUMBERS.sub("null", text)) or {}
     for key in ("mpp", "mpp_x", "PixelSizeUm", "PixelSize_um", "pixel_size_um"):
         size = length(named.get(key), None)
         if size is not None:

@@ -71,13 +71,13 @@ def parse_json(
 
 
 def json_or_none(text: str | bytes) -> Any:
-    """The value of a text of bounded size that may be JSON or not; None where it is not.
+    """The value of a text of bounded size that may be JSON or not; None where :func:`parse_json` refuses it.
 
     For texts that are only looked at: whatever uses the value checks it.
     """
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return parse_json(text, "a text")
+    except ConfigurationError:
         return None
 
 
