@@ -71,7 +71,7 @@ def parse_json(
 
 
 def json_or_none(text: str | bytes) -> Any:
-    """The value of a text of bounded size that may be JSON or not; None where it is not.
+    """The value of a text of bounded size that may be JSON or not; None where :func:`parse_json` refuses it.
 
     For texts that are only looked at: whatever uses the value checks it. Bounds are those of
     :func:`parse_json`.
