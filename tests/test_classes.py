@@ -63,3 +63,23 @@ def test_composed_and_decomposed_names_are_one():
         ClassTable.from_names((composed, decomposed))
     with pytest.raises(ConfigurationError, match='one of the classes Drüse, "stroma, loose", got'):
         table.index("stroma")
+
+
+@pytest.mark.parametrize(
+    "name", ["classes", "classes.txt", "classes.CSV", "classes.JSON", "classes.csv", "c.json"]
+)
+def test_tables_are_read_under_any_name(tmp_path, name):
+    table = ClassTable.from_names(("tumour", "stroma, loose"))
+    for text in (table.to_csv(), table.to_json(), f"\ufeff\n{table.to_json()}"):
+        if name.lower().endswith(".json") and not text.lstrip("\ufeff\n").startswith("{"):
+            continue
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        assert ClassTable.load(tmp_path / name) == table
+
+
+def test_a_file_that_is_no_class_table_says_what_is_expected(tmp_path):
+    (tmp_path / "notes").write_text("my notes\n")
+    with pytest.raises(
+        ConfigurationError, match=r"notes: expected a class table \(CSV or JSON\) with the column"
+    ):
+        ClassTable.load(tmp_path / "notes")

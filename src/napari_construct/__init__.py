@@ -11,7 +11,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "BatchReport": "batch.runner",
+    "BatchReport": "batch.report",
     "BatchSettings": "batch.settings",
     "CRFParameters": "crf",
     "Checkpoint": "models.checkpoints.checkpoint",

@@ -1,5 +1,5 @@
 from napari_construct.batch.folder import segment_folder as segment_folder
-from napari_construct.batch.runner import BatchReport as BatchReport
+from napari_construct.batch.report import BatchReport as BatchReport
 from napari_construct.batch.settings import BatchSettings as BatchSettings
 from napari_construct.classes import ClassTable as ClassTable
 from napari_construct.classes import TissueClass as TissueClass

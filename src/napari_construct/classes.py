@@ -16,7 +16,7 @@ from napari_construct.reading.name_lists import names_as_text
 from napari_construct.reading.names import normal
 from napari_construct.reading.texts.csv import csv_text, read_csv
 from napari_construct.reading.texts.json import parse_json, read_json
-from napari_construct.reading.texts.text import LARGEST_SETTINGS, at
+from napari_construct.reading.texts.text import LARGEST_SETTINGS, at, holds_json
 from napari_construct.settings import Settings, problem
 from napari_construct.types import PathLike
 
@@ -176,12 +176,15 @@ class ClassTable(Settings):
 
     @classmethod
     def load(cls, path: PathLike) -> ClassTable:
-        """Read a table written by :meth:`save`, or a CSV with at least a ``name`` column."""
+        """Read a table written by :meth:`save`, or a CSV with at least a ``name`` column.
+
+        The content decides which of both it is, under any name.
+        """
         path = Path(path)
         what = "a class table (CSV or JSON)"
-        if path.suffix.lower() == ".csv":
-            return cls._of(_csv_rows(path, what), at(path))
-        return cls._of(read_json(path, what=what, largest=LARGEST_SETTINGS), at(path))
+        if holds_json(path, what):
+            return cls._of(read_json(path, what=what, largest=LARGEST_SETTINGS), at(path))
+        return cls._of(_csv_rows(path, what), at(path))
 
     @classmethod
     def _of(cls, found: Any, where: str) -> ClassTable:
@@ -193,6 +196,11 @@ class ClassTable(Settings):
 
 def _csv_rows(path: Path, what: str) -> list[dict[str, Any]]:
     table = read_csv(path, what=what, largest=LARGEST_SETTINGS)
+    if "name" not in table.header:
+        raise ConfigurationError(
+            f"{at(path)}: expected {what} with the column name, got {quoted(', '.join(table.header))}; name "
+            "the columns in the first line"
+        )
     rows: list[dict[str, Any]] = []
     for i, (_, cells) in enumerate(table.rows):
         filled = {name: cell for name, cell in zip(table.header, cells, strict=False) if cell}

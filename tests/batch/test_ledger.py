@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_construct.batch.ledger import LEDGER_NAME, MAX_LINE, Entry, Header, Ledger, read_ledger
+from napari_construct.batch.entries import Entry, Header
+from napari_construct.batch.ledger import LEDGER_NAME, MAX_LINE, Ledger, read_ledger
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.export.own_files import LEDGER_FORMAT
 
@@ -64,6 +65,9 @@ def test_what_was_written_is_read(path: Path) -> None:
         b'{"key": "b", "name": "b", "files": {"mask": "/etc/passwd"}}',
         b'{"key": "b", "name": "b", "files": {"mask": "a\\u0000"}}',
         b'{"key": "b", "name": "b", "sizes": {"mask": "many"}}',
+        b'{"key": "b", "name": "b", "key": "c"}',
+        b'{"key": "b", "name": "b", "new": ' + b"[" * 100 + b"]" * 100 + b"}",
+        b'{"key": "b", "name": "b", "new": ' + b"9" * 30 + b"}",
         b"x" * (MAX_LINE + 9),
         b'{"key": "a", {"key": "b"}',  # of two runs at once
     ],
@@ -145,4 +149,4 @@ def test_entries_of_other_versions(path: Path) -> None:
 def test_names_that_are_no_unicode(tmp_path: Path) -> None:
     with Ledger(tmp_path, HEADER) as ledger:
         ledger.set(entry("Pr\udce4parat", error="line\u2028separator"))
-    assert list(read_ledger(tmp_path / LEDGER_NAME)[1]) == ["Pr\udce4parat"]
+    assert list(read_ledger(tmp_path / LEDGER_NAME)[1]) == ["Pr%E4parat"]  # as it is shown

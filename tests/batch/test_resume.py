@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import tifffile
 from PIL import Image
 
 from napari_construct.batch.ledger import LEDGER_NAME, read_ledger
-from napari_construct.batch.runner import BatchReport, run_batch_steps
+from napari_construct.batch.report import BatchReport
+from napari_construct.batch.runner import run_batch_steps
 from napari_construct.batch.sources import array_source, find_sources
 from napari_construct.data.images import ImageFile
 from napari_construct.data.masks import read_mask
@@ -78,6 +80,22 @@ def test_an_empty_or_damaged_file_is_made_again(again, tmp_path: Path, name: str
     assert len(report.resumed) == 2
     kept = [p.name for p in (tmp_path / "out").iterdir() if "damaged" in p.name]
     assert kept == ([] if damage == "empty" and ".zarr" not in name else [f"{top}.damaged1"])
+
+
+@pytest.mark.parametrize("name", ["a_mask.tif", "a_cams.ome.tif"])
+def test_a_result_that_claims_a_huge_page_takes_no_memory(again, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "out" / name
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        for tag in ("ImageWidth", "ImageLength"):
+            file.pages.first.tags[tag].overwrite(30_000)
+    tracemalloc.start()
+    try:
+        _, said = again()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert any(f"a: {name} is damaged" in text for text in said)
+    assert peak < 100e6
 
 
 def test_an_edited_mask_stays_and_this_is_said(again, tmp_path: Path) -> None:

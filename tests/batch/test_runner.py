@@ -13,7 +13,8 @@ from PIL import Image
 
 from napari_construct.batch.folder import segment_folder
 from napari_construct.batch.ledger import LEDGER_NAME, read_ledger
-from napari_construct.batch.runner import TABLE_NAME, ItemChanged, run_batch_steps
+from napari_construct.batch.report import TABLE_NAME
+from napari_construct.batch.runner import ItemChanged, run_batch_steps
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.batch.sources import array_source, find_sources
 from napari_construct.batch.stems import distinct_stems

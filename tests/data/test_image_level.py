@@ -165,7 +165,7 @@ def test_nothing_there(tmp_path, camelyon):
     with pytest.raises(DatasetError, match="the folder holds none"):
         load_dataset(tmp_path)
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(DatasetError, match="got another file"):
+    with pytest.raises(DatasetError, match=r"notes\.txt: expected a column path, got an empty file"):
         load_dataset(tmp_path / "notes.txt")
     with pytest.raises(
         DatasetError,

@@ -101,3 +101,34 @@ def test_class_names_with_commas(table):
 def test_other_encodings_are_named(table):
     with pytest.raises(DatasetError, match="expected a table in UTF-8, got another encoding"):
         load_dataset(table("path,Drüse\n0.png,1\n", "latin-1"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("path," + ",".join(f"c{i}" for i in range(1001)) + "\n", "line 1: expected at most 1000 columns"),
+        ("path,a\np.png," + "," * 200_000, "line 2: expected at most 1000 columns"),
+        (
+            'path,a\n"p.png,1\n' + "p.png,1\n" * 40_000,
+            r"a cell of more than 131,072 letters \(is a quotation mark",
+        ),
+    ],
+    ids=["columns", "separators", "quotation mark"],
+)
+def test_absurd_tables_are_refused_in_words(table, text, said):
+    with pytest.raises(DatasetError, match=said):
+        load_dataset(table(text))
+
+
+@pytest.mark.parametrize("name", ["labels.txt", "labels.TSV", "LABELS", "labels.dat"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_table_under_any_name(table, name, encoding):
+    path = table("path;gland;stroma\n0.png;1;0\n1.png;0;1\n", encoding=encoding)
+    renamed = path.rename(path.with_name(name))
+    assert load_dataset(renamed).class_names == ("gland", "stroma")
+
+
+def test_an_image_is_no_table(tmp_path):
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    with pytest.raises(DatasetError, match=r"a table of text \(\.csv, \.tsv, \.txt\), got another file"):
+        load_dataset(tmp_path / "a.png")

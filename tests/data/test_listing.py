@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -10,7 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from napari_construct.batch.sources import look_for_sources
+from napari_construct.data.formats import image_format
+from napari_construct.data.image_level import load_dataset
 from napari_construct.data.listing import IMAGE_SUFFIXES, Reason, is_system, is_zarr, list_folder, list_images
+from napari_construct.exceptions import ConstructError
 from napari_construct.reading.names import shown
 
 links = pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
@@ -68,7 +73,7 @@ def test_what_is_left_out_is_counted_and_named(tmp_path: Path) -> None:
 def test_only_three_names_of_many(tmp_path: Path) -> None:
     touch(tmp_path, *(f"{i}.txt" for i in range(9)))
     (said,) = list_folder(tmp_path).notices
-    assert said.endswith("9 other file(s) are left out (.txt; 0.txt, 1.txt, 2.txt and 6 more)")
+    assert said.endswith("9 other file(s) are left out (.txt; 0.txt, 1.txt, 2.txt, 3.txt, 4.txt and 4 more)")
 
 
 @pytest.mark.parametrize("name", ["Thumbs.db", "THUMBS.DB", "._x", "@eaDir", "$RECYCLE.BIN", "~$a.tif"])
@@ -201,3 +206,14 @@ def test_any_tree_is_listed_and_nothing_is_lost(tmp_path_factory: pytest.TempPat
     assert [p.relative_to(top).as_posix() for p in listing.images] == sorted(
         p.relative_to(top).as_posix() for p in listing.images
     )
+
+
+def test_messages_name_every_format_that_is_read(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("no image")
+    for call in (
+        lambda: load_dataset(tmp_path),
+        lambda: look_for_sources([tmp_path]),
+        lambda: image_format(tmp_path / "notes"),
+    ):
+        with pytest.raises(ConstructError, match=re.escape("PNG, JPEG, BMP, JPEG 2000, WebP, TIFF, SVS")):
+            call()

@@ -149,6 +149,9 @@ def test_other_scanners_and_programs() -> None:
     assert from_json("{" * 100_000) is None
     assert from_json("[1]") is None
     assert from_json('{"mpp": [1]}') is None
+    assert from_json('{"Gain": NaN, "Offset": [-Infinity, 1], "PixelSizeUm": 0.65}').x == 0.65
+    assert from_json('{"PixelSizeUm": 0.65, "PixelSizeUm": 0.5}') is None
+    assert from_json('{"PixelSizeUm": NaN}') is None
 
 
 @given(

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
+import lzma
 import os
 import shutil
+import zlib
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
+import numcodecs
 import numpy as np
 import pytest
 import zarr
@@ -123,8 +129,8 @@ def test_pixels_that_are_not_square(tmp_path: Path) -> None:
     level["coordinateTransformations"][0]["scale"] = [0.5, 0.25, 1]
     (path / "zarr.json").write_text(json.dumps(about))
     image = read_image(path)
-    assert image.mpp == 0.25
-    assert "a.zarr: pixels of 0.25 x 0.5 um are not square; the width is taken" in image.notices
+    assert image.mpp == pytest.approx(0.125**0.5)  # the geometric mean, as of a TIFF: areas are right
+    assert "a.zarr: pixels are 0.25 um wide and 0.5 um high; 0.3536 um per pixel is used" in image.notices
 
 
 def test_the_one_image_of_a_container(tmp_path: Path) -> None:
@@ -282,4 +288,60 @@ def test_hostile_metadata(tmp_path: Path, text: str) -> None:
     path = store(tmp_path / "a.zarr", RGB, "yxc")
     (path / "zarr.json").write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(InputError, match="damaged"):
+        read_image(path)
+
+
+BOMBS: dict[str, Any] = {
+    "zlib": zlib.compress(bytes(2**27)),
+    "gzip": gzip.compress(bytes(2**25)) * 4,
+    "bz2": bz2.compress(bytes(2**25)) * 4,
+    "lzma": lzma.compress(bytes(2**27)),
+    "zstd": imagecodecs.zstd_encode(bytes(2**26)) * 2,
+    "blosc": numcodecs.Blosc("zstd", 9).encode(bytes(2**27)),
+    "lz4": (2**31 - 1).to_bytes(4, "little") + bytes(40),
+}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_a_chunk_that_becomes_too_large_is_refused(tmp_path: Path, kind: str) -> None:
+    pixels = np.zeros((64, 64), np.uint8)
+    codec = numcodecs.get_codec({"id": kind})
+    path = store(tmp_path / "a.zarr", pixels, "yx", version="0.4", compressors=codec, chunks=(64, 64))
+    assert not read_image(path).pixels.any()
+    (path / "s0" / "0.0").write_bytes(BOMBS[kind])
+    with pytest.raises(InputError, match="becomes larger than"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("endian", ["little", "big"])
+@pytest.mark.parametrize("index", ["start", "end"])
+def test_a_part_of_a_shard_that_becomes_too_large_is_refused(tmp_path: Path, index: str, endian: str) -> None:
+    shards: Any = zarr.codecs.ShardingCodec(
+        chunk_shape=(64, 64),
+        codecs=(zarr.codecs.BytesCodec(), zarr.codecs.GzipCodec()),
+        index_codecs=(zarr.codecs.BytesCodec(endian=endian),),
+        index_location=index,
+    )
+    grey = RGB[..., 0].repeat(2, axis=0)[:64].repeat(2, axis=1)[:, :64].copy()
+    of_array = {"chunks": (64, 64), "filters": [], "compressors": [], "serializer": shards}
+    path = store(tmp_path / "a.zarr", grey, "yx", **of_array)
+    np.testing.assert_array_equal(read_image(path).pixels[..., 0], grey)
+    bomb = BOMBS["gzip"]
+    place = np.array([16 if index == "start" else 0, len(bomb)], f"{'>' if endian == 'big' else '<'}u8")
+    parts = (place.tobytes(), bomb) if index == "start" else (bomb, place.tobytes())
+    (path / "s0" / "c" / "0" / "0").write_bytes(b"".join(parts))
+    with pytest.raises(InputError, match="becomes larger than"):
+        read_image(path)
+
+
+def test_chunks_of_other_compressions_are_refused(tmp_path: Path) -> None:
+    path = store(tmp_path / "a.zarr", np.zeros((64, 64), np.uint8), "yx", version="0.4",
+                 compressors=numcodecs.PackBits())  # fmt: skip
+    with pytest.raises(InputError, match="compressed as packbits"):
+        read_image(path)
+
+
+def test_a_chunk_far_larger_than_any_image_is_refused(tmp_path: Path) -> None:
+    path = store(tmp_path / "a.zarr", np.zeros((64, 64), np.uint8), "yx", chunks=(30_000, 30_000))
+    with pytest.raises(InputError, match="chunks of shape"):
         read_image(path)

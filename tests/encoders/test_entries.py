@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from napari_construct.encoders.catalogue.lookup import create_encoder, entries, find_entry
+from napari_construct.encoders.entries import read_entries
 from napari_construct.encoders.hub.store import import_weights, located, own_folder, remove
 from napari_construct.exceptions import EncoderError
 
@@ -60,6 +61,14 @@ def test_json_is_read_as_well(home: Path) -> None:
     assert find_entry("other-dino").width == 384
 
 
+def test_a_catalogue_is_known_by_its_content(tmp_path: Path) -> None:
+    row = find_entry("dinov2-s").model_dump(mode="json")
+    (tmp_path / "a.toml").write_text("\n" + json.dumps({"encoder": [row]}))
+    (tmp_path / "b").write_text(ENTRY)
+    assert read_entries(tmp_path / "a.toml")[0].id == "dinov2-s"
+    assert read_entries(tmp_path / "b")[0].id == "our-vit"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -93,6 +102,22 @@ def test_files_of_another_kind_are_not_imported(tmp_path: Path) -> None:
     (tmp_path / "conch_byte_level_bpe_uncased.json").write_text("{}")
     kept = import_weights(find_entry("conch"), tmp_path / "conch_byte_level_bpe_uncased.json")
     assert kept.name == "conch_byte_level_bpe_uncased.json"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("pytorch_model.bin", b"<html>Log in first</html>"),
+        ("pytorch_model.bin", b""),
+        ("conch_byte_level_bpe_uncased.json", b"<html>Log in first</html>"),
+    ],
+)
+def test_what_is_no_weights_is_not_imported(tmp_path: Path, name: str, content: bytes) -> None:
+    entry = find_entry("conch")
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(EncoderError, match=f"{name}: expected"):
+        import_weights(entry, tmp_path / name)
+    assert not (own_folder(entry) / name).exists()
 
 
 def test_the_hubs_own_cache_is_found_whatever_its_spelling(home: Path) -> None:

@@ -129,7 +129,9 @@ def test_text_networks_of_others_are_not_looked_for(
 def test_absurd_configurations_of_open_clip_are_refused_at_once(change: Any, tmp_path: Path) -> None:
     encoder_id = clip_folder(tmp_path, **change)
     start = time.monotonic()
-    with pytest.raises(EncoderError, match=r"open_clip_config\.json: .*model_cfg") as caught:
+    with pytest.raises(
+        EncoderError, match=r"open_clip_config\.json: .*(model_cfg|no finite number)"
+    ) as caught:
         create_encoder(encoder_id)
     assert len(str(caught.value)) < 600
     assert time.monotonic() - start < 5

@@ -3,13 +3,14 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import tracemalloc
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from napari_construct.encoders.weight_files import check_names, read_state
+from napari_construct.encoders.weight_files import check_names, check_state, read_state
 from napari_construct.exceptions import EncoderError
 
 STATE = {"a.weight": torch.ones(2, 3), "b.count": torch.tensor(4)}
@@ -18,7 +19,10 @@ STATE = {"a.weight": torch.ones(2, 3), "b.count": torch.tensor(4)}
 def test_reads_safetensors_and_torch_files_alike(tmp_path: Path) -> None:
     save_file(STATE, tmp_path / "w.safetensors")
     torch.save(STATE, tmp_path / "w.bin")
-    for name in ("w.safetensors", "w.bin"):
+    save_file(STATE, tmp_path / "without_suffix")
+    save_file(STATE, tmp_path / "W.SAFETENSORS")
+    torch.save(STATE, tmp_path / "other.safetensor")
+    for name in ("w.safetensors", "w.bin", "without_suffix", "W.SAFETENSORS", "other.safetensor"):
         state = read_state(tmp_path / name)
         torch.testing.assert_close(state, STATE)
 
@@ -112,6 +116,17 @@ def test_pipes_are_not_opened(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / name)
     with pytest.raises(EncoderError, match="got a pipe"):
         read_state(tmp_path / name)
+
+
+def test_weights_are_checked_without_reading_them(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(2**24)}, tmp_path / "w.bin")
+    tracemalloc.start()
+    check_state(tmp_path / "w.bin")
+    assert tracemalloc.get_traced_memory()[1] < 2**22
+    tracemalloc.stop()
+    (tmp_path / "w.bin").write_bytes((tmp_path / "w.bin").read_bytes()[:-100])
+    with pytest.raises(EncoderError, match=r"w\.bin: expected weights"):
+        check_state(tmp_path / "w.bin")
 
 
 def test_expanded_tensors_take_no_memory(tmp_path: Path) -> None:

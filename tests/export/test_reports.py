@@ -19,6 +19,11 @@ def test_what_is_marked_is_ours_under_any_name(tmp_path: Path) -> None:
         refuse_other_reports([tmp_path / name])
 
 
+def test_a_report_is_ours_however_long_it_is(tmp_path: Path) -> None:
+    write_record(tmp_path / "scores.json", marked({"images": [0] * 1_100_000}))
+    assert is_own_report(tmp_path / "scores.json")
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -43,6 +48,7 @@ def test_reports_of_earlier_versions_are_ours(tmp_path: Path, content: str) -> N
         b'{"checkpoint": "mine", "metrics": {}, "epoch": 3}',
         b'{"format": "napari-construct result", "files": {}}',  # a record is no report
         b'{"a": ' + b"[" * 100_000,
+        b'{"results": [], "failed": [], "failed": []}',
         b"\xff\xfe\0",
         b"# My notes\n",
         b"<!DOCTYPE html>\n<html><title>Evaluation</title>",

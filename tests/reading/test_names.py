@@ -15,11 +15,11 @@ from napari_construct.reading.names import (
     folded,
     found_as,
     is_shortened,
+    named,
     normal,
     result_stem,
     same_name,
     shown,
-    some_names,
 )
 
 ANY_BYTES = st.binary(min_size=1, max_size=255).filter(
@@ -115,5 +115,5 @@ def test_a_file_is_found_in_any_normal_form(tmp_path: Path) -> None:
 
 
 def test_a_few_names_stand_for_many() -> None:
-    assert some_names(["a", "b\n"]) == "a, b%0A"
-    assert some_names([str(i) for i in range(10)]) == "0, 1, 2 and 7 more"
+    assert named(["a", "b\n"]) == "a, b%0A"
+    assert named([str(i) for i in range(10)]) == "0, 1, 2, 3, 4 and 5 more"

@@ -14,9 +14,11 @@ import tifffile
 from napari_construct.classes import ClassTable
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.export.overlay import overlay
+from napari_construct.export.own_files import is_own
 from napari_construct.results.files import write_stack
-from napari_construct.results.read import load_result, open_zarr
+from napari_construct.results.read import load_result
 from napari_construct.results.result import SegmentationResult, StoredResult
+from napari_construct.results.stored_zarr import open_zarr
 
 
 def same(stored: StoredResult, result: SegmentationResult) -> None:
@@ -48,6 +50,20 @@ def test_round_trip(result, image, tmp_path) -> None:
     alone = load_result(files["mask"])
     same(alone, result)
     assert alone.cams is None
+
+
+@pytest.mark.parametrize("suffix", ["", ".TIFF", ".TIF", ".mask"])
+def test_a_renamed_mask_or_record_is_read(result, tmp_path, suffix) -> None:
+    files = result.save(tmp_path / "out", kinds=("mask",))
+    record = files["record"].rename(files["record"].with_suffix(suffix.replace("TIF", "JSON")))
+    same_classes = load_result(record)
+    np.testing.assert_array_equal(same_classes.labels, result.labels)
+    mask = files["mask"].rename(tmp_path / f"renamed{suffix}")
+    alone = load_result(mask)
+    np.testing.assert_array_equal(alone.labels, result.labels)
+    assert alone.classes.names == result.classes.names
+    assert is_own(mask)
+    assert is_own(record)
 
 
 def test_a_stored_result_is_saved_again(result, tmp_path) -> None:

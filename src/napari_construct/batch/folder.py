@@ -7,7 +7,8 @@ from os import PathLike as OsPathLike
 from pathlib import Path
 from typing import Any
 
-from napari_construct.batch.runner import BatchReport, run_batch_steps
+from napari_construct.batch.report import BatchReport
+from napari_construct.batch.runner import run_batch_steps
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.batch.sources import announced, look_for_sources
 from napari_construct.events import Progress, run

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from napari_construct.batch.ledger import LEDGER_NAME, read_ledger
 from napari_construct.exceptions import ConstructError
-from napari_construct.export.own_files import is_own, read_record, record_path
+from napari_construct.export.own_files import files_of, is_own, record_path
 from napari_construct.reading.places import is_file, is_folder
 
 
@@ -25,9 +25,7 @@ class OwnResults:
     def _in_record(self, path: Path) -> bool:
         record = record_path(path)
         if record not in self._records:
-            files = read_record(record).get("files") if is_own(record) else None
-            names = files.values() if isinstance(files, dict) else ()
-            self._records[record] = frozenset(str(name) for name in names)
+            self._records[record] = frozenset(files_of(record).values())
         return path.name in self._records[record]
 
     def _in_ledgers(self, folder: Path) -> frozenset[Path]:

@@ -6,29 +6,21 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-import tifffile
-from PIL import Image
-
+from napari_construct.batch.entries import Entry, Joined
 from napari_construct.batch.fingerprints import same_image
-from napari_construct.batch.ledger import Entry, Joined
 from napari_construct.batch.sources import Source
-from napari_construct.data.limits import DECODER_ERRORS
-from napari_construct.exceptions import ConstructError
+from napari_construct.data.limits import DECODER_ERRORS, MAX_PIXELS
+from napari_construct.data.pictures.read import read_pillow
+from napari_construct.data.tiff.checks import BYTES_PER_PIXEL, check_segments
+from napari_construct.exceptions import ConstructError, InputError
 from napari_construct.export.digests import is_unchanged
 from napari_construct.export.own_files import read_record
-from napari_construct.results.read import open_zarr
+from napari_construct.reading.tiff.file import open_tiff
+from napari_construct.results.stored_zarr import open_zarr
 
-_FAILURES: Final = (
-    *DECODER_ERRORS,
-    ConstructError,
-    OSError,
-    MemoryError,
-    RuntimeError,
-    ValueError,
-    LookupError,
-)
+_FAILURES: Final = (*DECODER_ERRORS, ConstructError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +105,21 @@ def _is_whole(kind: str, path: Path) -> bool:
         elif kind == "record":
             read_record(path)
         elif kind == "overlay":
-            with Image.open(path) as picture:
-                picture.load()
+            read_pillow(path, 2 * MAX_PIXELS)
         else:
-            tifffile.imread(path)
+            _decode_pages(path)
     except _FAILURES:
         return False
     return True
+
+
+def _decode_pages(path: Path) -> None:
+    """Decode a TIFF page by page, each within the bounds of an image, whatever it means."""
+    with open_tiff(path) as file:
+        pages: Any = file.pages
+        for page in pages:
+            if page.nbytes > BYTES_PER_PIXEL * MAX_PIXELS:
+                raise InputError(f"{path}: expected a result, got a page of {page.nbytes:,} bytes")
+            rows, columns = slice(0, page.imagelength), slice(0, page.imagewidth)
+            check_segments(path, page, file.filehandle.size, MAX_PIXELS, rows, columns)
+            page.asarray()

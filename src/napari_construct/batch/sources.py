@@ -11,12 +11,13 @@ from pathlib import Path
 from napari_construct.batch.fingerprints import array_fingerprint, path_fingerprint
 from napari_construct.batch.own_results import OwnResults
 from napari_construct.batch.stems import Distinct, distinct_stems
+from napari_construct.data.format_names import INPUT_FORMATS
 from napari_construct.data.images import ImageFile, read_image
 from napari_construct.data.listing import IMAGE_SUFFIXES, Listing, Reason, is_zarr, list_folder
 from napari_construct.data.stacks import count_planes, read_plane
 from napari_construct.events import Notice, Result, Steps
 from napari_construct.exceptions import ConfigurationError, ConstructError
-from napari_construct.reading.names import found_as, is_shortened, normal, shown, some_names
+from napari_construct.reading.names import found_as, is_shortened, named, normal, shown
 from napari_construct.reading.places import is_folder, mode_of
 
 
@@ -96,9 +97,9 @@ def look_for_sources(paths: Iterable[Path], *, recursive: bool = True, output: P
     found: dict[Path, str] = {}
     notices: list[str] = []
     twice: list[str] = []
-    named, said = without_results([found_as(str(path)) for path in paths])
+    given, said = without_results([found_as(str(path)) for path in paths])
     notices += said
-    for path in named:
+    for path in given:
         if is_folder(path) and not is_zarr(path):
             listing = list_folder(path, recursive=recursive, is_result=OwnResults(), output=output)
             broken = [p for p in listing.because(Reason.BROKEN) if p.suffix.lower() in IMAGE_SUFFIXES]
@@ -111,10 +112,10 @@ def look_for_sources(paths: Iterable[Path], *, recursive: bool = True, output: P
             found.setdefault(_real(path), path.name)
     if twice:
         what = "image(s) are linked to, or given, more than once; each is read once"
-        notices.append(f"{len(twice)} {what} ({some_names(twice)})")
+        notices.append(f"{len(twice)} {what} ({named(twice)})")
     if not found:
         raise ConfigurationError(
-            "expected at least one image (PNG, JPEG, BMP, TIFF, SVS, OME-Zarr) in what was given, got none; "
+            f"expected at least one image ({INPUT_FORMATS}) in what was given, got none; "
             + "; ".join([*notices, "check the paths"])
         )
     stems = distinct_stems(list(found.values()))
@@ -132,7 +133,7 @@ def without_results(paths: Sequence[Path]) -> tuple[list[Path], tuple[str, ...]]
     results = [path for path in paths if is_result(path)]
     if not results:
         return list(paths), ()
-    names = some_names([shown(path) for path in results])
+    names = named([shown(path) for path in results])
     others = [path for path in paths if path not in results]
     if not others:
         what = "file(s) made by napari-construct itself are read because they are named"
@@ -158,7 +159,7 @@ def _shortened(names: Iterable[str], stems: Sequence[str]) -> tuple[str, ...]:
     if not long:
         return ()
     what = "image(s) have names so long that those of their results are shortened"
-    return (f"{len(long)} {what} ({some_names(long)})",)
+    return (f"{len(long)} {what} ({named(long)})",)
 
 
 def _real(path: Path) -> Path:

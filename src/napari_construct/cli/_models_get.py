@@ -81,7 +81,7 @@ def import_(
     """Import a model or weights. Use the model by name afterwards.
 
     The file is checked, and no code in it is run. From best_cam.pth of the released code, only the trained
-    weights are kept.
+    weights are kept. A model from a hub may have up to 2 GiB.
     """
     from napari_construct.models.library.importing import Import, import_steps
 

@@ -16,6 +16,7 @@ import typer
 
 from napari_construct.data.resolution import number
 from napari_construct.encoders.networks.attentions import DenseAttention
+from napari_construct.reading.foreign import quoted
 from napari_construct.reading.name_lists import parse_names
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def decimal(text: str | float) -> float:
     """A number of the command line, with a decimal point or comma."""
     found = number(text)
     if found is None:
-        raise typer.BadParameter(f"expected a number such as 0.25, got {text!r}")
+        raise typer.BadParameter(f"expected a number such as 0.25, got {quoted(text)}")
     return found
 
 
@@ -272,7 +273,7 @@ def parse_region(text: str | None) -> tuple[slice, slice] | None:
         valid = False
     if not valid:
         raise ConfigurationError(
-            f"expected first row, end row, first column, end column for --region, got {text!r}; "
+            f"expected first row, end row, first column, end column for --region, got {quoted(text)}; "
             "for example 0,512,256,768"
         )
     return slice(top, bottom), slice(left, right)

@@ -14,7 +14,7 @@ from napari_construct.models.default_model import DEFAULT_MODEL
 from napari_construct.reading.names import shown
 
 if TYPE_CHECKING:
-    from napari_construct.batch.runner import BatchReport
+    from napari_construct.batch.report import BatchReport
 
 
 def batch(

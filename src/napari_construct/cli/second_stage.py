@@ -104,6 +104,7 @@ def second_stage(
                 encoder=own,
                 device=device or "auto",
                 any_encoder=any_encoder,
+                overwrite=overwrite,
             )
         )
     unknown = made.training["unknown_pixels"]

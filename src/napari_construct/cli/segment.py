@@ -11,6 +11,7 @@ from napari_construct.cli import _options as options
 from napari_construct.cli._errors import one_line
 from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json
 from napari_construct.cli._zero_shot import zero_shot_predictor, zero_shot_settings
+from napari_construct.data.format_names import INPUT_FORMATS
 from napari_construct.events.progress import Bars, progress_bars
 from napari_construct.models.default_model import DEFAULT_MODEL
 from napari_construct.reading.names import folded, found_as, is_shortened, result_stem, shown
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 def segment(
     images: Annotated[
         list[Path],
-        typer.Argument(help="Images: PNG, JPEG, BMP, JPEG 2000, WebP, TIFF, SVS; folders of OME-Zarr."),
+        typer.Argument(help=f"Images: {INPUT_FORMATS}."),
     ],
     model: options.Model = DEFAULT_MODEL,
     output: options.Output = options.HERE,

@@ -166,6 +166,7 @@ def train(
             val=validation,
             output=target,
             resume=resume,
+            overwrite=overwrite,
             device=device or "auto",
         )
         checkpoint = bars.follow(_with_losses(interruptible(steps), bars))

@@ -9,7 +9,6 @@ the checksum finds incomplete files.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
@@ -27,7 +26,9 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from napari_construct.exceptions import ConstructError, InputError
+from napari_construct.reading.places import files_in
 from napari_construct.reading.regular import open_regular
+from napari_construct.reading.texts.json import parse_json
 from napari_construct.types import PathLike
 
 SUFFIX: Final = ".safetensors"
@@ -45,7 +46,7 @@ _DAMAGE: Final = (
     LookupError,
     TypeError,
 )
-"""What reading a damaged file may raise: the system's errors, JSON's, safetensors' and torch's."""
+"""What reading a damaged file may raise: the system's errors, ours, safetensors' and torch's."""
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 
@@ -143,8 +144,8 @@ class FeatureCache:
     def _files(self) -> list[tuple[Path, int, float]]:
         """Path, bytes and time of last use of every file; what killed processes left half-written goes."""
         found = []
-        for folder in _inside(self.folder):
-            for path in _inside(folder) if len(folder.name) == 2 else ():
+        for folder in files_in(self.folder):
+            for path in files_in(folder) if len(folder.name) == 2 else ():
                 try:
                     status = path.stat()
                     if path.suffix == SUFFIX:
@@ -165,14 +166,6 @@ def default_folder() -> Path:
     else:
         base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "napari-construct" / "features"
-
-
-def _inside(folder: Path) -> list[Path]:
-    """What is in a folder; nothing if another process removed it."""
-    try:
-        return sorted(folder.iterdir())
-    except OSError:
-        return []
 
 
 def _write_whole(path: Path, data: bytes) -> None:
@@ -197,16 +190,7 @@ def _read(path: Path) -> dict[str, Tensor] | None:
         tensors = safetensors.torch.load(data)
         if _stored_checksum(data) == _checksum(tensors):
             return tensors
-    except (
-        InputError,
-        SafetensorError,
-        OSError,
-        MemoryError,
-        RuntimeError,
-        ValueError,
-        LookupError,
-        TypeError,
-    ):
+    except _DAMAGE:
         pass  # whatever it is, the features are computed again
     return None
 
@@ -214,7 +198,7 @@ def _read(path: Path) -> dict[str, Tensor] | None:
 def _stored_checksum(data: bytes) -> str:
     """What the header of a file says; safetensors hands out tensors only."""
     end = 8 + int.from_bytes(data[:8], "little")
-    return str(json.loads(data[8:end])["__metadata__"]["crc32"])
+    return str(parse_json(data[8:end], "a file of features", error=InputError)["__metadata__"]["crc32"])
 
 
 def _half(value: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from napari_construct.data.format_names import IMAGE_FORMATS
 from napari_construct.exceptions import InputError
 from napari_construct.reading.regular import open_regular
 
@@ -47,10 +48,7 @@ def image_format(path: Path) -> str:
             return name
     if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
         return "webp"
-    raise InputError(
-        f"{path}: expected a PNG, JPEG, BMP, JPEG 2000, WebP, TIFF or SVS image, got {_what(start)}; convert "
-        "it to PNG"
-    )
+    raise InputError(f"{path}: expected an image ({IMAGE_FORMATS}), got {_what(start)}; convert it to PNG")
 
 
 def _what(start: bytes) -> str:

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
 from napari_construct.data.formats import image_format
-from napari_construct.data.limits import DECODER_ERRORS, damaged
+from napari_construct.data.limits import decoding
 from napari_construct.data.pictures.read import header_of_pillow
+from napari_construct.data.stored import ImageHeader
 from napari_construct.data.tiff.read import header_of_tiff
-from napari_construct.exceptions import InputError
 from napari_construct.types import PathLike
-
-
-class ImageHeader(NamedTuple):
-    """Rows and columns of an image, and micrometres per pixel or None."""
-
-    rows: int
-    columns: int
-    mpp: float | None
 
 
 def read_header(path: PathLike) -> ImageHeader:
@@ -30,18 +21,5 @@ def read_header(path: PathLike) -> ImageHeader:
         If there is no file, or it is no image that can be read, or damaged.
     """
     path = Path(path)
-    try:
-        read = header_of_tiff if image_format(path) == "tiff" else header_of_pillow
-        return ImageHeader(*read(path))
-    except DECODER_ERRORS as error:
-        if isinstance(error, InputError):
-            raise
-        raise damaged(path, error) from error
-
-
-def stored_mpp(path: PathLike) -> float | None:
-    """Micrometres per pixel that a file states, None where it states none or is no image."""
-    try:
-        return read_header(path).mpp
-    except InputError:
-        return None
+    with decoding(path):
+        return (header_of_tiff if image_format(path) == "tiff" else header_of_pillow)(path)

@@ -18,15 +18,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_construct.data.dataset_check import DatasetReport, check_steps
-from napari_construct.data.label_table import TABLE_SUFFIXES, read_table
+from napari_construct.data.format_names import IMAGE_FORMATS
+from napari_construct.data.label_table import TABLE_SUFFIXES, is_table, read_table
 from napari_construct.data.labels.class_folders import filled_folders, read_class_folders
 from napari_construct.data.labels.file_names import labels_from_names, parse_labels
 from napari_construct.data.labels.folder_names import kind_of
-from napari_construct.data.labels.wording import named, readable
+from napari_construct.data.labels.wording import readable
 from napari_construct.data.listing import list_folder, list_images
 from napari_construct.events import run
 from napari_construct.exceptions import ConfigurationError, DatasetError
-from napari_construct.reading.names import normal
+from napari_construct.reading.names import named, normal
 from napari_construct.types import PathLike, ShortRepr
 
 Format: TypeAlias = Literal["auto", "folders", "names", "table"]
@@ -171,10 +172,11 @@ def detect_format(root: Path) -> Literal["folders", "names", "table"]:
         If it has none, or two.
     """
     if root.is_file():
-        if root.suffix.lower() in TABLE_SUFFIXES:
+        if is_table(root):
             return "table"
         raise DatasetError(
-            f"{root}: expected a folder of patches or a CSV table, got another file; give one of these"
+            f"{root}: expected a folder of patches or a table of text (.csv, .tsv, .txt), got another file; "
+            "give one of these"
         )
     if not root.is_dir():
         raise DatasetError(
@@ -189,7 +191,7 @@ def detect_format(root: Path) -> Literal["folders", "names", "table"]:
         )
     if not here and not below:
         raise DatasetError(
-            f"{root}: expected patches (PNG, JPEG, BMP, TIFF), the folder holds none; check the path"
+            f"{root}: expected patches ({IMAGE_FORMATS}), the folder holds none; check the path"
         )
     if here:
         return "names"

@@ -19,6 +19,7 @@ from napari_construct.data.listing import is_zarr
 from napari_construct.data.pictures.read import read_pillow
 from napari_construct.data.regions import Region, inside
 from napari_construct.data.rgb import as_rgb, as_shown
+from napari_construct.data.stored import StoredImage
 from napari_construct.data.tiff.read import read_tiff
 from napari_construct.data.zarr_image import read_zarr
 from napari_construct.exceptions import InputError
@@ -26,7 +27,6 @@ from napari_construct.reading.places import is_folder
 from napari_construct.types import BoolMask, PathLike, RGBImage, ShortRepr
 
 __all__ = ["MAX_PIXELS", "ImageFile", "as_rgb", "read_image"]
-
 
 NO_DATA: Final = 255
 """Value in a mask that is no class of any model: what lies there is not scored and not learned from."""
@@ -93,17 +93,23 @@ def read_image(path: PathLike, *, max_pixels: int = MAX_PIXELS, region: Region |
     """
     path = Path(path)
     if is_zarr(path):
-        array, mpp, notices = read_zarr(path, max_pixels)
-        array = array[inside(path, region, *array.shape[:2])]
+        stored = _part(path, read_zarr(path, max_pixels), region)
     elif is_folder(path):
         raise InputError(
             f"{path}: expected an image, got a folder; segment the folder with batch, or name an image in it"
         )
     elif image_format(path) == "tiff":
-        plane = read_tiff(path, max_pixels=max_pixels, region=region)
-        array, mpp, notices = plane.array, plane.mpp, plane.notices
+        stored = read_tiff(path, max_pixels=max_pixels, region=region)
     else:
-        array, mpp, notices = read_pillow(path, max_pixels)
-        array = array[inside(path, region, *array.shape[:2])]
-    shown = as_shown(array, name=str(path), max_pixels=max_pixels)
-    return ImageFile(shown.rgb, mpp, notices + shown.notices, path, shown.valid)
+        stored = _part(path, read_pillow(path, max_pixels), region)
+    return shown_image(path, stored, str(path), max_pixels)
+
+
+def shown_image(path: Path, stored: StoredImage, name: str, max_pixels: int) -> ImageFile:
+    """The RGB image of stored pixels; ``name`` is what errors and notices call it."""
+    shown = as_shown(stored.array, name=name, max_pixels=max_pixels)
+    return ImageFile(shown.rgb, stored.mpp, stored.notices + shown.notices, path, shown.valid)
+
+
+def _part(path: Path, stored: StoredImage, region: Region | None) -> StoredImage:
+    return stored._replace(array=stored.array[inside(path, region, *stored.array.shape[:2])])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -13,14 +14,16 @@ from numpy.typing import NDArray
 
 from napari_construct.classes import MAX_CLASSES
 from napari_construct.data.labels.table_rows import Row, read_rows
-from napari_construct.data.labels.wording import named, spellings
-from napari_construct.exceptions import DatasetError
-from napari_construct.reading.names import normal
+from napari_construct.data.labels.wording import spellings
+from napari_construct.exceptions import DatasetError, InputError
+from napari_construct.reading.names import named, normal
+from napari_construct.reading.regular import open_regular
 
 GROUP: Final = "group"
 """Column of the patient or slide, unless a class is called so."""
 
 TABLE_SUFFIXES: Final = frozenset({".csv", ".tsv"})
+"""Of the tables that are looked for in a folder; one that is named may have any, see :func:`is_table`."""
 
 _PATH: Final = "path"
 _NO_CLASSES: Final = spellings(
@@ -35,6 +38,24 @@ _NO_CLASSES: Final = spellings(
 _UNNAMED: Final = re.compile(r"(unnamed: ?\d+(_level_\d+)?|level_\d+|column_?\d+)?$")
 _YES: Final = frozenset({"1", "1.0", "1,0", "true", "t", "yes", "y", "x"})
 _NO: Final = frozenset({"0", "0.0", "0,0", "false", "f", "no", "n", "-"})
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file is read as a table: by its suffix, or as it holds text.
+
+    Raises
+    ------
+    DatasetError
+        If it cannot be opened.
+    """
+    if path.suffix.lower() in TABLE_SUFFIXES:
+        return True
+    try:
+        with open_regular(path, "a table") as stream:
+            start = stream.read(4096)
+    except InputError as error:
+        raise DatasetError(str(error)) from error
+    return b"\0" not in start or start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
 
 
 class LabelTable(NamedTuple):

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import tifffile
 
 from napari_construct.exceptions import InputError
-from napari_construct.reading.damage import damaged
+from napari_construct.reading.damage import damaged, unsupported
 
-__all__ = ["DECODER_ERRORS", "MAX_PIXELS", "MIN_SIDE", "check_size", "damaged", "unsupported"]
+__all__ = [
+    "DECODER_ERRORS",
+    "MAX_PIXELS",
+    "METADATA_ERRORS",
+    "MIN_SIDE",
+    "WHOLE",
+    "check_size",
+    "damaged",
+    "decoding",
+    "unsupported",
+]
 
 MAX_PIXELS: Final = 100_000_000
 """Default bound on the pixels of one image (10,000 x 10,000; 300 MB of RGB), checked before decoding."""
@@ -35,6 +47,9 @@ DECODER_ERRORS: Final = (
     tifffile.TiffFileError,
 )
 """What Pillow, tifffile and the codecs raise on a damaged file."""
+
+METADATA_ERRORS: Final = (*DECODER_ERRORS, AttributeError, AssertionError)
+"""The same, and what metadata of another form than expected lead to."""
 
 
 WHOLE: Final = (
@@ -65,6 +80,20 @@ def check_size(
         )
 
 
-def unsupported(path: Path, reason: str, remedy: str) -> InputError:
-    """The error for a whole file with a feature that no library here reads."""
-    return InputError(f"{path}: expected RGB or greyscale in a common form, got {reason[:200]}; {remedy}")
+@contextmanager
+def decoding(path: Path, errors: tuple[type[Exception], ...] = DECODER_ERRORS) -> Iterator[None]:
+    """Turn whatever decoders raise inside into the error that says what to do.
+
+    Raises
+    ------
+    InputError
+        That of the block, or that of a damaged file.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except ImportError as error:  # a codec that a library was built without
+        raise unsupported(path, error) from error
+    except errors as error:
+        raise damaged(path, error) from error

@@ -16,8 +16,8 @@ from typing import Final
 
 from napari_construct.data.formats import image_format
 from napari_construct.exceptions import InputError
-from napari_construct.reading.marks import has_mark
-from napari_construct.reading.names import shown, some_names
+from napari_construct.reading.marks import HIDDEN, has_mark
+from napari_construct.reading.names import named, shown
 from napari_construct.reading.places import is_folder, mode_of, place_of
 from napari_construct.types import PathLike
 
@@ -41,7 +41,7 @@ _SYSTEM: Final = frozenset(
     {"thumbs.db", "desktop.ini", "$recycle.bin", "system volume information", "icon\r", "__macosx"}
     | {".ds_store", ".spotlight-v100", ".trashes", ".fseventsd", "lost+found", "@eadir", "#recycle"}
 )
-_SYSTEM_STARTS: Final = ("._", "~$", ".napari-construct-")
+_SYSTEM_STARTS: Final = ("._", "~$", HIDDEN)
 
 
 class Reason(StrEnum):
@@ -103,9 +103,9 @@ class Listing:
     def _sentence(self, reason: Reason, paths: Sequence[Path]) -> str:
         suffixes = sorted({path.suffix.lower() or "no suffix" for path in paths})
         told = reason in (Reason.UNNAMED, Reason.FORMAT, Reason.OTHER)
-        which = f"{some_names(suffixes, 8)}; " if told else ""
+        which = f"{named(suffixes, 8)}; " if told else ""
         names = [path.relative_to(self.folder).as_posix() for path in paths]
-        return f"{shown(self.folder)}: {len(paths)} {reason} ({which}{some_names(names)})"
+        return f"{shown(self.folder)}: {len(paths)} {reason} ({which}{named(names)})"
 
 
 def list_images(folder: PathLike, *, recursive: bool = False) -> tuple[Path, ...]:

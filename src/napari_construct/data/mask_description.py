@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -10,14 +9,15 @@ import numpy as np
 
 from napari_construct.classes import hex_of
 from napari_construct.data.formats import image_format
-from napari_construct.data.limits import DECODER_ERRORS
+from napari_construct.data.limits import METADATA_ERRORS
 from napari_construct.data.pictures.read import palette_of
+from napari_construct.data.resolution import length
+from napari_construct.exceptions import InputError
+from napari_construct.reading.texts.json import parse_json
 from napari_construct.reading.tiff.file import open_tiff
 
 _LONGEST: Final = 2**20
 """Characters of a description; 254 names of 255 are far less."""
-
-_DAMAGED: Final = (AttributeError, *DECODER_ERRORS)
 
 
 class MaskDescription(NamedTuple):
@@ -46,14 +46,14 @@ def mask_description(path: Path) -> MaskDescription | None:
             if page.dtype != np.uint8 or page.samplesperpixel != 1:
                 return None  # the description is of another program
             text = page.description or "{}"
-            found = json.loads(text) if len(text) <= _LONGEST else {}
+            found = parse_json(text if len(text) <= _LONGEST else "{}", str(path), error=InputError)
             names = {int(value): str(name) for value, name in found["classes"].items()}
             colours = {}
             if page.colormap is not None:
                 colours = {value: hex_of(page.colormap[:, value] // 257) for value in names}
-    except _DAMAGED:
+    except METADATA_ERRORS:
         return None
-    return MaskDescription(dict(sorted(names.items())), found.get("mpp"), colours)
+    return MaskDescription(dict(sorted(names.items())), length(found.get("mpp"), None), colours)
 
 
 def mask_palette(path: Path) -> tuple[str, ...]:
@@ -66,6 +66,6 @@ def mask_palette(path: Path) -> tuple[str, ...]:
                 return ()
             return tuple(hex_of(colormap[:, value] >> 8) for value in range(colormap.shape[1]))
         flat = palette_of(path)
-    except _DAMAGED:
+    except METADATA_ERRORS:
         return ()
     return tuple(hex_of(flat[i : i + 3]) for i in range(0, len(flat) - 2, 3))

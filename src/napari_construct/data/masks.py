@@ -19,6 +19,7 @@ from napari_construct.data.tiff.read import read_tiff
 from napari_construct.exceptions import DatasetError, InputError
 from napari_construct.reading.marks import has_mark
 from napari_construct.reading.names import normal, shown
+from napari_construct.reading.regular import open_regular
 from napari_construct.types import PathLike
 
 _NAMES: Final = {"jpeg": "JPEG", "jpeg2000": "JPEG 2000", "webp": "WebP"}
@@ -58,7 +59,7 @@ def read_mask(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uin
     if kind == "tiff":
         array = read_tiff(path, max_pixels=max_pixels, colours=False, min_side=1).array
     else:
-        with path.open("rb") as stream:
+        with open_regular(path, "a mask") as stream:
             array = read_indices(path, stream, max_pixels)
     return _indices(array, path)
 

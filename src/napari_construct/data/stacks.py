@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from napari_construct.data.formats import image_format
-from napari_construct.data.images import ImageFile, read_image
+from napari_construct.data.images import ImageFile, read_image, shown_image
 from napari_construct.data.limits import MAX_PIXELS
 from napari_construct.data.listing import is_zarr
-from napari_construct.data.rgb import as_shown
 from napari_construct.data.tiff.read import MAX_PLANES, planes_of_tiff, read_tiff
 from napari_construct.exceptions import InputError
 from napari_construct.types import PathLike
@@ -58,6 +57,5 @@ def read_plane(path: PathLike, index: int, *, max_pixels: int = MAX_PIXELS) -> I
         raise InputError(f"{path}: expected a plane from 0 to {planes - 1}, got {index}; open the file again")
     if planes == 1:
         return read_image(path, max_pixels=max_pixels)
-    plane = read_tiff(path, max_pixels=max_pixels, plane=index)
-    shown = as_shown(plane.array, name=f"{path} plane {index + 1}", max_pixels=max_pixels)
-    return ImageFile(shown.rgb, plane.mpp, plane.notices + shown.notices, path, shown.valid)
+    stored = read_tiff(path, max_pixels=max_pixels, plane=index)
+    return shown_image(path, stored, f"{path} plane {index + 1}", max_pixels)

@@ -11,45 +11,27 @@ import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 import zarr
-from numpy.typing import NDArray
 
-from napari_construct.data.limits import DECODER_ERRORS, check_size, damaged
-from napari_construct.data.resolution import plausible
+from napari_construct.data.limits import METADATA_ERRORS, check_size, damaged, decoding
+from napari_construct.data.resolution import Stated, chosen, micrometres_of
+from napari_construct.data.stored import StoredImage
+from napari_construct.data.zarr_chunks import check_chunks
 from napari_construct.exceptions import InputError
 from napari_construct.reading.places import is_folder
 
-_ERRORS: Final = (*DECODER_ERRORS, AttributeError, AssertionError)
 _METADATA: Final = ("zarr.json", ".zgroup", ".zattrs", ".zarray", ".zmetadata")
 _LONGEST_METADATA: Final = 2**22
 _BYTES_PER_PIXEL: Final = 6  # RGB of 16 bits
-_MOST_FILES: Final = 1_000_000
-_UNITS: Final = {
-    "angstrom": 1e-4,
-    "picometer": 1e-6,
-    "nanometer": 1e-3,
-    "micrometer": 1.0,
-    "millimeter": 1e3,
-    "centimeter": 1e4,
-    "meter": 1e6,
-    "inch": 25400.0,
-}
-"""Micrometres per unit, by the names of UDUNITS-2 that the specification asks for."""
+_SMALL_CHUNK: Final = 2**26
+"""Bytes that one chunk may always have."""
 _RED_GREEN_BLUE: Final = ["FF0000", "00FF00", "0000FF"]
 
 
-class ZarrPlane(NamedTuple):
-    """The pixels as stored: (h, w) or (h, w, c), with what else is known of them."""
-
-    array: NDArray[Any]
-    mpp: float | None
-    notices: tuple[str, ...]
-
-
-def read_zarr(path: Path, max_pixels: int) -> ZarrPlane:
+def read_zarr(path: Path, max_pixels: int) -> StoredImage:
     """Level 0 of an OME-Zarr image with one channel or three.
 
     Parameters
@@ -64,7 +46,7 @@ def read_zarr(path: Path, max_pixels: int) -> ZarrPlane:
     InputError
         If it is damaged, too large, a stack, fluorescence, a plate, labels, or no image.
     """
-    try:
+    with decoding(path, METADATA_ERRORS):
         _check_files(path)
         group: Any = zarr.open(str(path), mode="r")
         if not isinstance(group, zarr.Group):
@@ -73,10 +55,6 @@ def read_zarr(path: Path, max_pixels: int) -> ZarrPlane:
         if "bioformats2raw.layout" in about or "bioformats2raw.layout" in group.attrs:
             return _first_series(path, max_pixels)
         return _image(path, group, about, max_pixels)
-    except InputError:
-        raise
-    except _ERRORS as error:
-        raise damaged(path, error) from error
 
 
 def _ome(group: Any) -> Mapping[str, Any]:
@@ -85,7 +63,7 @@ def _ome(group: Any) -> Mapping[str, Any]:
     return about if isinstance(about, Mapping) else {}
 
 
-def _first_series(path: Path, max_pixels: int) -> ZarrPlane:
+def _first_series(path: Path, max_pixels: int) -> StoredImage:
     """The one image of a container as Bio-Formats writes it."""
     if (path / "1").is_dir() or not (path / "0").is_dir():
         raise InputError(
@@ -95,7 +73,7 @@ def _first_series(path: Path, max_pixels: int) -> ZarrPlane:
     return read_zarr(path / "0", max_pixels)
 
 
-def _image(path: Path, group: Any, about: Mapping[str, Any], max_pixels: int) -> ZarrPlane:
+def _image(path: Path, group: Any, about: Mapping[str, Any], max_pixels: int) -> StoredImage:
     if "plate" in about or "well" in about:
         what = "a plate of wells" if "plate" in about else "a well of several fields"
         example = path / ("A/1/0" if "plate" in about else "0")
@@ -113,13 +91,14 @@ def _image(path: Path, group: Any, about: Mapping[str, Any], max_pixels: int) ->
     array = _array(path, group, str(level["path"]))
     axes, units = _axes(image, array.ndim)
     _check_shape(path, array, axes, max_pixels)
-    _check_chunks(path / str(level["path"]), array, max_pixels)
+    check_chunks(path / str(level["path"]), array, max(_BYTES_PER_PIXEL * max_pixels, _SMALL_CHUNK))
     pixels = np.asarray(array[tuple(0 if a in "tz" else slice(None) for a in axes)])
     kept = [a for a in axes if a not in "tz"]
     order = [kept.index(a) for a in "yx"] + ([kept.index("c")] if "c" in kept else [])
-    mpp, notices = _mpp(path, image, level, axes, units)
-    notices += _notices(path, about, array.shape[axes.index("c")] if "c" in axes else 1, len(images))
-    return ZarrPlane(pixels.transpose(order), mpp, notices)
+    size = chosen([_stated(image, level, axes, units)], path.name)
+    channels = array.shape[axes.index("c")] if "c" in axes else 1
+    notices = size.notices + _notices(path, about, channels, len(images))
+    return StoredImage(pixels.transpose(order), size.mpp, notices)
 
 
 def _refused(path: Path, got: str) -> InputError:
@@ -175,26 +154,6 @@ def _check_shape(path: Path, array: Any, axes: str, max_pixels: int) -> None:
         )
 
 
-def _check_chunks(folder: Path, array: Any, max_pixels: int) -> None:
-    """Refuse chunks that take more memory than the image may, and chunks that are no files."""
-    bound = 4 * max_pixels
-    for shape in (array.chunks, array.shards or ()):
-        if int(np.prod(shape, dtype=object)) > bound:
-            raise ValueError(f"chunks of shape {tuple(shape)}")
-    if array.dtype.kind not in "uif" or array.dtype.itemsize > 8:
-        raise ValueError(f"pixels of type {array.dtype}")
-    waiting, count = [folder], 0
-    while waiting:
-        with os.scandir(waiting.pop()) as entries:
-            for entry in entries:
-                count += 1
-                mode = entry.stat().st_mode  # reading a pipe would never end
-                if stat.S_ISDIR(mode) and not entry.is_symlink():
-                    waiting.append(Path(entry.path))
-                elif not stat.S_ISREG(mode) or count > _MOST_FILES:
-                    raise ValueError(f"{entry.name[:80]} is no file of pixels")
-
-
 def _check_files(path: Path) -> None:
     """Refuse metadata that are no files, or longer than any image's."""
     for name in _METADATA:
@@ -205,25 +164,15 @@ def _check_files(path: Path) -> None:
                 raise ValueError(f"{name} is no file of metadata of at most 4 MB")
 
 
-def _mpp(
-    path: Path, image: Mapping[str, Any], level: Mapping[str, Any], axes: str, units: list[str]
-) -> tuple[float | None, tuple[str, ...]]:
-    """Micrometres per pixel along x, from the scales of the level and of the image."""
-    sides = {}
-    for axis in "yx":
-        i = axes.index(axis)
-        steps = [s for place in (level, image) for s in place.get("coordinateTransformations") or ()]
-        scales = [
-            float(step["scale"][i]) for step in steps if step.get("type") == "scale" and "scale" in step
-        ]
-        unit = _UNITS.get(units[i].replace("metre", "meter"), 0.0) if scales else 0.0
-        sides[axis] = unit * math.prod(scales)
-    mpp = plausible(sides["x"])
-    if mpp is not None and abs(sides["y"] / mpp - 1) > 0.01:
-        return mpp, (
-            f"{path.name}: pixels of {mpp:.4g} x {sides['y']:.4g} um are not square; the width is taken",
-        )
-    return mpp, ()
+def _stated(image: Mapping[str, Any], level: Mapping[str, Any], axes: str, units: list[str]) -> Stated:
+    """Micrometres per pixel, from the scales of the level and of the image."""
+    steps = [step for place in (level, image) for step in place.get("coordinateTransformations") or ()]
+    scales = [step["scale"] for step in steps if step.get("type") == "scale" and "scale" in step]
+    sides = []
+    for i in map(axes.index, "xy"):
+        unit = micrometres_of(units[i])
+        sides.append(unit * math.prod(float(scale[i]) for scale in scales) if unit and scales else None)
+    return Stated(sides[0], sides[1], "OME-Zarr")
 
 
 def _notices(path: Path, about: Mapping[str, Any], channels: int, images: int) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator, model_
 from napari_construct.exceptions import EncoderError
 from napari_construct.reading.foreign import harmless, quoted
 from napari_construct.reading.texts.json import read_json
-from napari_construct.reading.texts.text import at
+from napari_construct.reading.texts.text import at, read_text
 from napari_construct.reading.texts.toml import read_toml
 from napari_construct.settings import Settings, problem
 
@@ -182,7 +182,7 @@ def read_entries(path: Path) -> tuple[EncoderEntry, ...]:
     Parameters
     ----------
     path : Path
-        TOML with one ``[[encoder]]`` table each, or JSON ``{"encoder": [{...}, ...]}``, by its suffix.
+        TOML with one ``[[encoder]]`` table each, or JSON ``{"encoder": [{...}, ...]}``, whatever its suffix.
 
     Raises
     ------
@@ -215,5 +215,8 @@ def read_entries(path: Path) -> tuple[EncoderEntry, ...]:
 
 
 def _parsed(path: Path) -> Any:
-    read = read_json if path.suffix.lower() == ".json" else read_toml
-    return read(path, what="a catalogue as TOML or JSON", largest=LARGEST_CATALOGUE, error=EncoderError)
+    what = "a catalogue as TOML or JSON"
+    start = read_text(path, what=what, largest=LARGEST_CATALOGUE, error=EncoderError).lstrip()
+    # "[[encoder]]" opens a list in JSON, but a catalogue of ours is an object there
+    read = read_json if start.startswith("{") or path.suffix.lower() == ".json" else read_toml
+    return read(path, what=what, largest=LARGEST_CATALOGUE, error=EncoderError)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,7 +38,7 @@ def read_state(path: PathLike) -> dict[str, Tensor]:
     Parameters
     ----------
     path : path
-        ``.safetensors``, or a file written by ``torch.save``: code that it may contain is not run, see
+        Safetensors, or a file written by ``torch.save``: code that it may contain is not run, see
         :mod:`napari_construct.reading.pytorch.read`.
 
     Raises
@@ -46,11 +46,25 @@ def read_state(path: PathLike) -> dict[str, Tensor]:
     EncoderError
         If the file is absent, no regular file, too large, damaged, or holds something else than tensors.
     """
-    path = Path(path)
+    return _read(Path(path), _float32)
+
+
+def check_state(path: PathLike) -> None:
+    """Refuse what :func:`read_state` cannot read, with little memory: values are left in the file.
+
+    Raises
+    ------
+    EncoderError
+        As of :func:`read_state`.
+    """
+    _read(Path(path), _checked)
+
+
+def _read(path: Path, value_of: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
     try:
         state = _unwrapped(_load(path))
         if isinstance(state, Mapping) and state and all(isinstance(v, Tensor) for v in state.values()):
-            return {str(name).removeprefix("module."): _float32(value) for name, value in state.items()}
+            return {str(name).removeprefix("module."): value_of(value) for name, value in state.items()}
     except (InputError, CheckpointError) as error:
         raise EncoderError(str(error)) from error
     except (SafetensorError, ValueError, RuntimeError, OSError) as error:
@@ -70,7 +84,7 @@ def _load(path: Path) -> Any:
             raise InputError(
                 f"{path}: expected at most 16 GiB of weights, got more; choose the encoder's own file"
             )
-        if path.suffix == ".safetensors":
+        if path.suffix.lower() == ".safetensors" or start[8:].lstrip().startswith(b"{"):
             read_header(stream.read, size)
             return load_file(path, device="cpu")
         whole = zipfile.is_zipfile(stream)
@@ -100,9 +114,13 @@ def _unwrapped(state: Any) -> Any:
 def _float32(value: Tensor) -> Tensor:
     if not value.is_floating_point() or value.dtype == torch.float32:
         return value
+    return _checked(value).float()
+
+
+def _checked(value: Tensor) -> Tensor:
     if value.numel() * value.element_size() > value.untyped_storage().nbytes():
         raise ValueError("a tensor that is larger than its bytes")
-    return value.float()
+    return value
 
 
 def check_names(

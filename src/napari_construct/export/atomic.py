@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from napari_construct.exceptions import ConstructError
+from napari_construct.reading.marks import HIDDEN
 from napari_construct.types import PathLike
 
 _END: Final = ".part"
@@ -62,7 +63,7 @@ def unwritable(path: PathLike, error: OSError) -> ConstructError:
         remedy = "give the image and the folders shorter names"
     elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         remedy = "check the permissions or choose another folder"
-    elif error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+    elif error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ELOOP):
         remedy = "choose another folder or name"
     else:
         remedy = "free some space or choose another folder"
@@ -72,7 +73,7 @@ def unwritable(path: PathLike, error: OSError) -> ConstructError:
 def _start(path: Path) -> str:
     # not the name itself: with more around it, a long name would be too long
     name = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]
-    return f".napari-construct-{name}-"
+    return f"{HIDDEN}{name}-"
 
 
 def sync(path: Path) -> None:

@@ -17,22 +17,25 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Final
 
-from napari_construct.exceptions import ConfigurationError
+from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.export.atomic import unwritable
+from napari_construct.reading.marks import HIDDEN
+from napari_construct.reading.regular import open_regular
+from napari_construct.reading.texts.json import parse_json
 
 FOLDER_LOCK: Final = ".napari-construct.lock"
 """Name of the lock file of a folder."""
-HIDDEN: Final = ".napari-construct-"
-"""Start of the names of folders in which results are made."""
 
 _LOCK: Final = ".lock"
 _ABANDONED: Final = 3600.0
 """Seconds after which a hidden folder without a lock, of an earlier version, belongs to nobody."""
 _LONGEST: Final = 4096
+_PAUSE: Final = 0.02
+"""Seconds between two attempts."""
 _UNSUPPORTED: Final = {
     getattr(errno, name, 0) for name in ("ENOSYS", "ENOTSUP", "EOPNOTSUPP", "ENOLCK", "EINVAL")
 }
@@ -62,8 +65,7 @@ else:
         return True
 
 
-@contextmanager
-def locked_folder(folder: Path) -> Iterator[None]:
+def locked_folder(folder: Path) -> AbstractContextManager[None]:
     """Hold the lock of an output folder, which is made if it is missing.
 
     Raises
@@ -73,16 +75,10 @@ def locked_folder(folder: Path) -> Iterator[None]:
     ConstructError
         If the system refuses.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(folder, error) from error
-    with _held(folder / FOLDER_LOCK, folder):
-        yield
+    return _held(folder / FOLDER_LOCK, folder)
 
 
-@contextmanager
-def locked_file(path: Path | None) -> Iterator[None]:
+def locked_file(path: Path | None) -> AbstractContextManager[None]:
     """Hold the lock of one output file; its folder is made if it is missing. Nothing where there is none.
 
     Raises
@@ -92,14 +88,28 @@ def locked_file(path: Path | None) -> Iterator[None]:
     ConstructError
         If the system refuses.
     """
-    if path is None:
-        yield
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(path, error) from error
-    with _held(path.with_name(f".{path.name}.lock"), path):
+    return nullcontext() if path is None else _held(path.with_name(f".{path.name}{_LOCK}"), path)
+
+
+@contextmanager
+def locked_for_a_moment(path: Path, patience: float = 60.0) -> Iterator[None]:
+    """Hold the lock of an output file for a step that is soon over; wait for another run's.
+
+    Parameters
+    ----------
+    path : Path
+        File in a folder that exists.
+    patience : float
+        Seconds.
+
+    Raises
+    ------
+    ConfigurationError
+        If another run holds it all this time.
+    ConstructError
+        If the system refuses.
+    """
+    with _held(path.with_name(f".{path.name}{_LOCK}"), path, patience):
         yield
 
 
@@ -174,9 +184,12 @@ def _clear(path: Path) -> None:
 
 
 @contextmanager
-def _held(lock: Path, target: Path) -> Iterator[None]:
+def _held(lock: Path, target: Path, patience: float = 0.0) -> Iterator[None]:
+    end = time.monotonic() + patience
     try:
-        descriptor = _take(lock)
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        while (descriptor := _take(lock)) is None and time.monotonic() < end:
+            time.sleep(_PAUSE)
     except OSError as error:
         raise unwritable(target, error) from error
     if descriptor is None:
@@ -229,9 +242,9 @@ def _write_holder(descriptor: int) -> None:
 def _holder(lock: Path) -> str:
     """Who holds a lock, as far as its file says it."""
     try:
-        with lock.open("rb") as stream:
-            found = json.loads(stream.read(_LONGEST))
+        with open_regular(lock, "a lock") as stream:
+            found = parse_json(stream.read(_LONGEST), str(lock))
         process, host, since = int(found["process"]), str(found["host"])[:80], str(found["since"])[:20]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+    except (ConstructError, OSError, ValueError, LookupError, TypeError):
         return "another process is using"
     return f"process {process} on {host!r} has been using since {since!r}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,11 +16,10 @@ import zarr
 from numpy.typing import NDArray
 
 from napari_construct.classes import ClassTable
-from napari_construct.exceptions import InputError
 from napari_construct.export.atomic import unwritable
 from napari_construct.export.own_files import move_over, refuse_others
 from napari_construct.export.tiff import check_labels
-from napari_construct.reading.marks import SOFTWARE
+from napari_construct.reading.marks import HIDDEN, SOFTWARE
 from napari_construct.reading.names import shown
 from napari_construct.types import PathLike
 
@@ -66,15 +64,10 @@ def write_ome_zarr(
     ConstructError
         If the folder cannot be written.
     """
-    check_labels(labels, classes)
-    if image.dtype != np.uint8 or image.shape != (*labels.shape, 3):
-        raise InputError(
-            f"expected an image of shape {(*labels.shape, 3)} and type uint8 to go with the labels, "
-            f"got {image.shape} {image.dtype}; give the image the labels were made from"
-        )
+    check_labels(labels, classes, image)
     path = Path(path)
     refuse_others([path])
-    hidden = path.with_name(f".napari-construct-{secrets.token_hex(4)}.part")
+    hidden = path.with_name(f"{HIDDEN}{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         root: Any = zarr.open_group(hidden, mode="w", zarr_format=3)
@@ -89,8 +82,7 @@ def write_ome_zarr(
     except OSError as error:
         raise unwritable(path, error) from error
     finally:
-        with suppress(OSError):
-            shutil.rmtree(hidden, ignore_errors=True)
+        shutil.rmtree(hidden, ignore_errors=True)
 
 
 def _write_levels(

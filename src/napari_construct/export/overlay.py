@@ -43,12 +43,7 @@ def overlay(
     ndarray
         (h, w, 3) uint8.
     """
-    check_labels(labels, classes)
-    if image.dtype != np.uint8 or image.shape != (*labels.shape, 3):
-        raise InputError(
-            f"expected an image of shape {(*labels.shape, 3)} and type uint8 to go with the labels, "
-            f"got {image.shape} {image.dtype}; give the image the labels were made from"
-        )
+    check_labels(labels, classes, image)
     if not 0 <= opacity <= 1:
         raise InputError(f"expected an opacity from 0 to 1, got {opacity}; 0.5 is usual")
     blended = image.copy()

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from napari_construct.exceptions import ConfigurationError, InputError
-from napari_construct.reading.marks import SOFTWARE, has_mark
+from napari_construct.reading.marks import HIDDEN, SOFTWARE, has_mark
 from napari_construct.reading.places import is_folder
+from napari_construct.reading.regular import open_regular
 from napari_construct.reading.texts.json import read_json
 from napari_construct.reading.texts.text import at
 
@@ -64,17 +65,16 @@ def is_own(path: Path) -> bool:
     """Whether napari-construct made a file or folder; unreadable ones count as not."""
     if is_folder(path):
         return _is_own_zarr(path)
-    suffix = path.suffix.lower()
-    if suffix in {".tif", ".tiff"}:
-        return has_mark(path)  # whatever rewrites the file puts its own name there
-    if suffix == ".png":
-        return has_mark(path) or _is_in_record(path, "overlay")
-    if suffix == ".json":
-        return _is_own_record(path)
+    suffix, head = path.suffix.lower(), _head(path)
+    if head.startswith((b"II", b"MM", b"\x89PNG")):
+        # whatever rewrites a picture puts its own name there
+        return has_mark(path) or (head[:1] == b"\x89" and _is_in_record(path, "overlay"))
     if suffix == ".jsonl":
         start = f'{{"format": "{LEDGER_FORMAT}"'.encode()
-        return start.startswith(_head(path)[: len(start)])  # a kill may have torn the first line
-    return suffix == ".csv" and _head(path).startswith(",".join(TABLE_COLUMNS).encode())
+        return start.startswith(head[: len(start)])  # a kill may have torn the first line
+    if suffix == ".csv":
+        return head.startswith(",".join(TABLE_COLUMNS).encode())
+    return head.lstrip().startswith(b"{") and bool(_own_record(path))
 
 
 def move_over(made: Path, target: Path) -> None:
@@ -95,7 +95,7 @@ def move_over(made: Path, target: Path) -> None:
         return
     refuse_others([target])
     # aside first: a kill while it is deleted leaves no half of it at its place
-    old = made.with_name(f".napari-construct-{secrets.token_hex(4)}.old.part")
+    old = made.with_name(f"{HIDDEN}{secrets.token_hex(4)}.old.part")
     target.replace(old)
     made.replace(target)
     if old.is_symlink():
@@ -125,7 +125,7 @@ def record_path(path: Path) -> Path:
     That is NAME.json or, where this belongs to something else, the file's whole name with ".json" behind.
     """
     places = _record_places(path)
-    return next((place for place in places if _files_of(place) & {path.name}), places[0])
+    return next((place for place in places if path.name in files_of(place).values()), places[0])
 
 
 def free_record_path(path: Path) -> Path:
@@ -141,7 +141,7 @@ def free_record_path(path: Path) -> Path:
     """
     places = _record_places(path)
     for place in places:
-        others = {name for name in _files_of(place) if (path.parent / name).exists()} - {place.name}
+        others = {name for name in files_of(place).values() if (path.parent / name).exists()} - {place.name}
         if not os.path.lexists(place) or (is_own(place) and (path.name in others or not others)):
             return place
     refuse_others(places)
@@ -164,12 +164,10 @@ def _record_places(path: Path) -> tuple[Path, Path]:
     return path.with_name(f"{result_name(path)}.json"), path.with_name(f"{path.name}.json")
 
 
-def _files_of(record: Path) -> set[str]:
-    """The names of the files that a record of ours describes; empty of anything else."""
-    if not _is_own_record(record):
-        return set()
-    files = read_record(record).get("files")
-    return {str(name) for name in files.values()} if isinstance(files, dict) else set()
+def files_of(record: Path) -> dict[str, str]:
+    """Kinds and names of the files that a record of ours describes; empty of anything else."""
+    files = _own_record(record).get("files")
+    return {kind: str(name) for kind, name in files.items()} if isinstance(files, dict) else {}
 
 
 def has_tissue_labels(path: Path) -> bool:
@@ -190,22 +188,20 @@ def _listed(paths: list[Path]) -> str:
     return f"{paths[0]}" + (f" (and {more} more)" if more else "")
 
 
-def _is_own_record(path: Path) -> bool:
+def _own_record(path: Path) -> dict[str, Any]:
+    """The content of a record of ours; empty of anything else."""
     try:
         record = read_record(path)
     except InputError:
-        return False
+        return {}
     # earlier versions wrote no format
-    return record.get("format") == RECORD_FORMAT or {"areas", "colours", "files"} <= set(record)
+    own = record.get("format") == RECORD_FORMAT or {"areas", "colours", "files"} <= set(record)
+    return record if own else {}
 
 
 def _is_in_record(path: Path, kind: str) -> bool:
     """Whether our record beside it names a file."""
-    beside = record_path(path)
-    if not _is_own_record(beside):
-        return False
-    files = read_record(beside).get("files")
-    return isinstance(files, dict) and files.get(kind) == path.name
+    return files_of(record_path(path)).get(kind) == path.name
 
 
 def _is_own_zarr(path: Path) -> bool:
@@ -224,7 +220,7 @@ def _is_own_zarr(path: Path) -> bool:
 
 def _head(path: Path) -> bytes:
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             return stream.read(_HEAD)
-    except OSError:
+    except (InputError, OSError):
         return b"\0"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -12,12 +11,14 @@ from typing import Any, Final
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.reading.places import place_of
 from napari_construct.reading.regular import open_regular
+from napari_construct.reading.texts.json import json_or_none
 
 REPORT_FORMAT: Final = "napari-construct report"
 
 _LONGEST: Final = 2**26
 _HEAD: Final = 4096
 _HTML: Final = ('<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">', "<title>Evaluation</title>")
+_JSON: Final = f'{{\n  "format": "{REPORT_FORMAT}"'
 _MARKDOWN: Final = re.compile(r"# Evaluation\n\n(Model|\d+ models) |## Ablation")
 _EARLIER: Final = tuple(
     frozenset(keys.split())
@@ -53,9 +54,10 @@ def is_own_report(path: Path) -> bool:
     except (OSError, InputError):
         return False
     head = start.decode("utf-8", "replace")
-    if all(part in head for part in _HTML) or _MARKDOWN.match(head):
+    # a report of many images is too long to be read for this
+    if all(part in head for part in _HTML) or _MARKDOWN.match(head) or head.startswith(_JSON):
         return True
-    content = _parsed(start + rest)
+    content = json_or_none(start + rest)
     if not isinstance(content, dict):
         return False
     keys = content.keys()
@@ -94,10 +96,3 @@ def refuse_inputs(targets: Iterable[Path], inputs: Iterable[Path]) -> None:
                 f"{target}: expected an output that is none of the inputs, got {path} itself; choose another "
                 "name or output folder"
             )
-
-
-def _parsed(text: bytes) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None

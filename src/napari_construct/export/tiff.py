@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -42,11 +43,6 @@ def write_mask(path: PathLike, labels: NDArray[Any], classes: ClassTable, mpp: f
     palette = np.zeros((3, 256), dtype=np.uint16)
     for i, tissue in enumerate(classes):
         palette[:, i + 1] = np.array(tissue.rgb) * 257
-    metadata = {
-        "axes": "YX",
-        "classes": {str(i + 1): name for i, name in enumerate(classes.names)},
-        "mpp": mpp,
-    }
     with atomic(path) as temporary:
         tifffile.imwrite(
             temporary,
@@ -54,7 +50,7 @@ def write_mask(path: PathLike, labels: NDArray[Any], classes: ClassTable, mpp: f
             photometric="palette",
             colormap=palette,
             compression="zlib",
-            metadata=metadata,
+            metadata=_described("YX", classes, mpp),
             software=SOFTWARE,
             **_layout(labels.shape[0], labels.shape[1], mpp),
         )
@@ -110,8 +106,14 @@ def write_cams(path: PathLike, cams: NDArray[Any], classes: ClassTable, mpp: flo
         )
 
 
-def check_labels(labels: NDArray[Any], classes: ClassTable) -> None:
-    """Refuse an array that is no label image of these classes."""
+def check_labels(labels: NDArray[Any], classes: ClassTable, image: NDArray[Any] | None = None) -> None:
+    """Refuse an array that is no label image of these classes, or not of this image.
+
+    Raises
+    ------
+    InputError
+        With what was expected.
+    """
     if labels.ndim != 2 or labels.dtype != np.uint8 or 0 in labels.shape:
         raise InputError(f"expected labels of shape (h, w) and type uint8, got {labels.shape} {labels.dtype}")
     highest = int(labels.max())
@@ -120,6 +122,52 @@ def check_labels(labels: NDArray[Any], classes: ClassTable) -> None:
             f"expected labels from 0 to {len(classes)} ({', '.join(classes.names)}), got {highest}; "
             "give the class table the labels were made with"
         )
+    if image is not None and (image.dtype != np.uint8 or image.shape != (*labels.shape, 3)):
+        raise InputError(
+            f"expected an image of shape {(*labels.shape, 3)} and type uint8 to go with the labels, "
+            f"got {image.shape} {image.dtype}; give the image the labels were made from"
+        )
+
+
+def write_planes(
+    path: PathLike,
+    planes: Iterator[NDArray[np.uint8]],
+    shape: tuple[int, ...],
+    classes: ClassTable,
+    mpp: float | None,
+) -> None:
+    """Write the label images of a stack, one after another, as one TIFF of axes plane, rows, columns.
+
+    Parameters
+    ----------
+    path : str or path
+        File to write, atomically.
+    planes : iterator of ndarray
+        (h, w) uint8 each.
+    shape : tuple of int
+        (planes, h, w).
+    classes : ClassTable
+        Their names go into the description.
+    mpp : float or None
+        Micrometres per pixel.
+    """
+    with atomic(path) as temporary:
+        tifffile.imwrite(
+            temporary,
+            planes,
+            shape=shape,
+            dtype=np.uint8,
+            photometric="minisblack",
+            compression="zlib",
+            metadata=_described("ZYX", classes, mpp),
+            software=SOFTWARE,
+            **_resolution(mpp),
+        )
+
+
+def _described(axes: str, classes: ClassTable, mpp: float | None) -> dict[str, Any]:
+    """What the description of a mask says, as JSON."""
+    return {"axes": axes, "classes": {str(i): n for i, n in enumerate(classes.names, start=1)}, "mpp": mpp}
 
 
 def _layout(height: int, width: int, mpp: float | None) -> dict[str, Any]:
@@ -127,9 +175,14 @@ def _layout(height: int, width: int, mpp: float | None) -> dict[str, Any]:
     layout: dict[str, Any] = {}
     if max(height, width) > 2 * _TILE:
         layout["tile"] = (_TILE, _TILE)
-    if mpp is not None:
-        layout |= {"resolution": (1e4 / mpp, 1e4 / mpp), "resolutionunit": "CENTIMETER"}
-    return layout
+    return layout | _resolution(mpp)
+
+
+def _resolution(mpp: float | None) -> dict[str, Any]:
+    """The resolution tags."""
+    if mpp is None:
+        return {}
+    return {"resolution": (1e4 / mpp, 1e4 / mpp), "resolutionunit": "CENTIMETER"}
 
 
 def _ome_colour(rgb: tuple[int, int, int]) -> int:

@@ -24,7 +24,7 @@ _SECRET: Final = re.compile(
     r"(?i)([?&;](?:access_?|auth_?|api_?|hf_?|x-amz-)?(?:token|key|secret|password|passwd|pwd|sig(?:nature)?|"
     r"credential|auth|code)=)[^&#\s'\"]+"
 )
-_LOGIN: Final = re.compile(r"(?i)([a-z][a-z0-9+.-]*:)?//[^/@\s'\"]*@")
+_LOGIN: Final = re.compile(r"//[^/@\s'\"]*@")
 _TOKEN: Final = re.compile(r"\bhf_[A-Za-z0-9]{8,}")
 _NOT_IN_NAMES: Final = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|\ud800-\udfff]+')
 _RESERVED: Final = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
@@ -89,7 +89,7 @@ def passed_on(error: BaseException) -> str:
 
 def without_secrets(text: str) -> str:
     """A text whose web addresses have no user, password or token any more."""
-    text = _LOGIN.sub(lambda found: f"{found[1] or ''}//***@", text)
+    text = _LOGIN.sub("//***@", text)
     return _TOKEN.sub("hf_***", _SECRET.sub(r"\1***", text))
 
 
@@ -121,7 +121,7 @@ def file_name(text: str, longest: int = 100) -> str:
     return f"_{name}" if not name or _RESERVED.fullmatch(name) else name
 
 
-def inside(folder: Path, name: object, error: type[ConstructError] = ConfigurationError) -> Path:
+def path_inside(folder: Path, name: object, error: type[ConstructError] = ConfigurationError) -> Path:
     """The path of a file that a ledger or a record names; it must stay in its folder.
 
     Parameters

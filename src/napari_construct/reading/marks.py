@@ -1,4 +1,4 @@
-"""The mark that napari-construct leaves in its pictures: the software that wrote them.
+"""The marks of napari-construct: its name in pictures that it wrote, and at the start of hidden files.
 
 Only a few bytes are read, whatever a file says of itself: folders of many thousands are looked through.
 """
@@ -13,6 +13,8 @@ from napari_construct.exceptions import InputError
 from napari_construct.reading.regular import open_regular
 
 SOFTWARE: Final = "napari-construct"
+HIDDEN: Final = f".{SOFTWARE}-"
+"""How names of half-written files and folders begin; no reader takes them for results."""
 
 _PNG_TEXT: Final = f"tEXtSoftware\0{SOFTWARE}".encode("latin-1")
 _HEAD: Final = 4096

@@ -15,6 +15,8 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
 from unicodedata import normalize
 
+from napari_construct.reading.foreign import cut
+
 if TYPE_CHECKING:
     from napari_construct.types import (
         PathLike,  # loads numpy, which the help of the command line does without
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 LONGEST_STEM: Final = 232
 """Bytes of the longest start of a result's name: ``_p99999_cams.ome.tif`` after it still fits into the
 255 that file systems allow."""
+
+_LONGEST: Final = 150
+"""Characters of one name in a list of names."""
 
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 # controls of ASCII and Latin-1, line and paragraph separators, overrides of the direction of writing
@@ -126,7 +131,8 @@ def shortened(name: str, longest: int = LONGEST_STEM) -> str:
     return raw[: longest - len(ending)].decode("utf-8", "ignore") + ending
 
 
-def some_names(names: Sequence[str], count: int = 3) -> str:
-    """The first names, shown, and how many more there are."""
+def named(names: Sequence[str], count: int = 5) -> str:
+    """The first names, :func:`shown` and none of them endless, and how many more there are."""
     more = len(names) - count
-    return ", ".join(map(shown, names[:count])) + (f" and {more} more" if more > 0 else "")
+    first = ", ".join(cut(shown(name), _LONGEST) for name in names[:count])
+    return first + (f" and {more} more" if more > 0 else "")

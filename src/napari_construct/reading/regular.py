@@ -6,11 +6,18 @@ import errno
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from napari_construct.exceptions import InputError
+from napari_construct.reading.foreign import cut
+from napari_construct.reading.names import shown
 from napari_construct.reading.places import is_folder
 from napari_construct.types import PathLike
+
+_REMEDIES: Final = {
+    errno.ENAMETOOLONG: "shorten its name",
+    errno.ELOOP: "its links lead in a circle, remove one",
+}
 
 
 def open_regular(path: PathLike, what: str = "an image file") -> BinaryIO:
@@ -28,28 +35,30 @@ def open_regular(path: PathLike, what: str = "an image file") -> BinaryIO:
     InputError
         If there is nothing, a folder, a pipe, a device or a socket, or the system refuses.
     """
-    path = Path(path)
+    path, name = Path(path), cut(shown(path), 300)
     try:
         # without O_NONBLOCK, opening a pipe waits for a writer
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError as error:
         reason = "a link to nothing" if path.is_symlink() else "nothing there"
-        raise InputError(f"{path}: expected {what}, found {reason}; check the path") from error
+        raise InputError(f"{name}: expected {what}, found {reason}; check the path") from error
     except OSError as error:
         if is_folder(path):  # Windows refuses to open folders
-            raise _folder(path, what) from error
-        remedy = "shorten its name" if error.errno == errno.ENAMETOOLONG else "check its permissions"
-        raise InputError(f"{path}: cannot be opened ({error.strerror}); {remedy}") from error
+            raise _folder(name, what) from error
+        remedy = _REMEDIES.get(error.errno or 0, "check its permissions")
+        raise InputError(
+            f"{name}: expected {what}, but it cannot be opened ({error.strerror}); {remedy}"
+        ) from error
     except ValueError as error:  # a NUL in the name
-        raise InputError(f"{path!r}: expected {what}, got an impossible name ({error})") from error
+        raise InputError(f"{name}: expected {what}, got an impossible name ({error}); correct it") from error
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
         return os.fdopen(descriptor, "rb")
     os.close(descriptor)
     if stat.S_ISDIR(mode):
-        raise _folder(path, what)
-    raise InputError(f"{path}: expected {what}, got a pipe, device or socket; save it as a file")
+        raise _folder(name, what)
+    raise InputError(f"{name}: expected {what}, got a pipe, device or socket; save it as a file")
 
 
-def _folder(path: Path, what: str) -> InputError:
-    return InputError(f"{path}: expected {what}, got a folder; name a file in it")
+def _folder(name: str, what: str) -> InputError:
+    return InputError(f"{name}: expected {what}, got a folder; name a file in it")

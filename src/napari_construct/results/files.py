@@ -9,25 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
 from napari_construct.classes import ClassTable
 from napari_construct.data.masks import read_mask
 from napari_construct.exceptions import ConfigurationError
-from napari_construct.export.atomic import atomic, unwritable
+from napari_construct.export.atomic import unwritable
 from napari_construct.export.digests import digest
-from napari_construct.export.locks import hidden_folder
+from napari_construct.export.locks import hidden_folder, locked_for_a_moment
 from napari_construct.export.ome_zarr import write_ome_zarr
 from napari_construct.export.overlay import write_overlay
 from napari_construct.export.own_files import RECORD_FORMAT, refuse_others
 from napari_construct.export.record import write_record
-from napari_construct.export.tiff import write_cams, write_mask
+from napari_construct.export.tiff import write_cams, write_mask, write_planes
 from napari_construct.export.together import replace_together
-from napari_construct.reading.marks import SOFTWARE
 from napari_construct.types import RGBImage
 
 if TYPE_CHECKING:
@@ -136,9 +134,9 @@ def write_files(
         Of the mask in the overlay.
     """
     _check_content(paths, result, image)
-    refuse_others(paths.values(), overwrite=overwrite)
     names = {kind: path.name for kind, path in paths.items()}
     folder = paths["record"].parent
+    _refuse_others(paths, overwrite)
     record = {
         "format": RECORD_FORMAT,
         **result.record,
@@ -164,10 +162,19 @@ def write_files(
             record["sizes"] = {kind: one.size for kind, one in found.items()}
             record["sha256"] = {kind: one.sha256 for kind, one in found.items()}
             write_record(made["record"], record)
-            replace_together([(made[kind], paths[kind]) for kind in names if kind != "record"],
-                             (made["record"], paths["record"]))  # fmt: skip
+            members = [(made[kind], paths[kind]) for kind in found]
+            with locked_for_a_moment(paths["record"]):  # or two runs mix their files
+                replace_together(members, (made["record"], paths["record"]))
     except OSError as error:
         raise unwritable(folder, error) from error
+
+
+def _refuse_others(paths: Mapping[str, Path], overwrite: bool) -> None:
+    """Refuse to replace what others made; while another run replaces our own, its record is not there."""
+    if not paths["record"].parent.is_dir():
+        return
+    with locked_for_a_moment(paths["record"]):
+        refuse_others(paths.values(), overwrite=overwrite)
 
 
 def _check_content(kinds: Collection[str], result: Segmentation, image: RGBImage | None) -> None:
@@ -187,7 +194,7 @@ def _write_mask(path: Path, result: Segmentation) -> None:
     if result.labels.ndim == 2:
         write_mask(path, result.labels, result.classes, result.mpp)
     else:
-        _write_planes(path, iter(result.labels), result.labels.shape, result.classes, result.mpp)
+        write_planes(path, iter(result.labels), result.labels.shape, result.classes, result.mpp)
 
 
 def write_stack(path: Path, masks: Sequence[Path | None], classes: ClassTable, mpp: float | None) -> None:
@@ -210,29 +217,4 @@ def write_stack(path: Path, masks: Sequence[Path | None], classes: ClassTable, m
         for mask in masks:
             yield np.zeros(shape, np.uint8) if mask is None else read_mask(mask)
 
-    _write_planes(path, planes(), (len(masks), *shape), classes, mpp)
-
-
-def _write_planes(
-    path: Path,
-    planes: Iterator[NDArray[np.uint8]],
-    shape: tuple[int, ...],
-    classes: ClassTable,
-    mpp: float | None,
-) -> None:
-    metadata = {"axes": "ZYX", "classes": {str(i + 1): n for i, n in enumerate(classes.names)}, "mpp": mpp}
-    resolution: dict[str, Any] = {}
-    if mpp is not None:
-        resolution = {"resolution": (1e4 / mpp, 1e4 / mpp), "resolutionunit": "CENTIMETER"}
-    with atomic(path) as temporary:
-        tifffile.imwrite(
-            temporary,
-            planes,
-            shape=shape,
-            dtype=np.uint8,
-            photometric="minisblack",
-            compression="zlib",
-            metadata=metadata,
-            software=SOFTWARE,
-            **resolution,
-        )
+    write_planes(path, planes(), (len(masks), *shape), classes, mpp)

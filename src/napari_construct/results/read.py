@@ -5,36 +5,34 @@ from __future__ import annotations
 import math
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from napari_construct.classes import ClassTable, hex_of
-from napari_construct.data.limits import DECODER_ERRORS, MAX_PIXELS
+from napari_construct.classes import ClassTable
+from napari_construct.data.limits import MAX_PIXELS, METADATA_ERRORS
 from napari_construct.data.mask_description import mask_description
 from napari_construct.data.masks import read_mask
 from napari_construct.data.tiff.read import read_stored_stack
 from napari_construct.exceptions import ConfigurationError, InputError
-from napari_construct.export.digests import is_unchanged
-from napari_construct.export.own_files import has_tissue_labels, is_own, read_record, record_path
-from napari_construct.reading.foreign import inside, passed_on
+from napari_construct.export.own_files import has_tissue_labels, is_own, read_record
+from napari_construct.reading.foreign import passed_on, path_inside
 from napari_construct.reading.regular import open_regular
 from napari_construct.reading.texts.text import at
 from napari_construct.reading.tiff.file import open_tiff
+from napari_construct.results.described import changed, describes, record_beside
 from napari_construct.results.record_model import checked_record
 from napari_construct.results.result import StoredResult
-from napari_construct.types import PathLike, ShortRepr
+from napari_construct.results.stored_zarr import open_zarr
+from napari_construct.types import PathLike
 
 Read: TypeAlias = Callable[[Path], StoredResult]
-
-_DAMAGED_ZARR = (*DECODER_ERRORS, AttributeError, AssertionError)
-_DAMAGED = (AttributeError, *DECODER_ERRORS)
 
 _STACK_PIXELS = 10 * MAX_PIXELS
 """Bound on the pixels of all planes of a mask: a byte each, and nothing is computed from them."""
 _ATTEMPTS = 5
+_START = 64  # bytes that tell a picture from a text
 
 
 def load_result(path: PathLike, name: str | None = None) -> StoredResult:
@@ -81,10 +79,14 @@ def reader_of(path: Path) -> Read | None:
         return None
     if stat.S_ISDIR(mode):
         return _read_zarr if has_tissue_labels(path) else None
-    suffix = path.suffix.lower() if stat.S_ISREG(mode) else ""  # opening a pipe would never end
-    if suffix in {".tif", ".tiff"}:
+    try:
+        with open_regular(path, "a result") as stream:
+            start = stream.read(_START)
+    except (InputError, OSError):
+        return None
+    if start.startswith((b"II", b"MM")):
         return read_from_mask if mask_description(path) is not None else None
-    if suffix == ".json":
+    if start.lstrip().startswith(b"{"):
         return read_from_record if _is_record(path) else None
     return None
 
@@ -107,12 +109,12 @@ def _from_record(path: Path) -> StoredResult:
     try:
         table = ClassTable.from_names(tuple(colours), palette=tuple(colours.values()))
         kind = "mask" if "mask" in files else "zarr"
-        place = inside(path.parent, files[kind], InputError)
+        place = path_inside(path.parent, files[kind], InputError)
         if describes(record, kind, place) or not place.exists():
             labels = _labels(place) if kind == "mask" else _read_zarr(place).labels
             cams, notices = _cams(path, record, (len(table), *labels.shape))
             return _stored(labels, table, known.input.mpp, record, notices, cams)
-    except (*_DAMAGED, ConfigurationError) as error:
+    except (*METADATA_ERRORS, ConfigurationError) as error:
         raise InputError(
             f"{at(path)}: expected the record of a segmentation with its files, got "
             f"{passed_on(error)}; segment again"
@@ -124,9 +126,9 @@ def _cams(path: Path, record: Mapping[str, Any], shape: tuple[int, ...]) -> tupl
     """The CAMs that a record describes, if it does; a notice if they were changed."""
     if "cams" not in record["files"]:
         return None, ()
-    place = inside(path.parent, record["files"]["cams"], InputError)
+    place = path_inside(path.parent, record["files"]["cams"], InputError)
     if place.exists() and not describes(record, "cams", place):
-        return None, (_changed(place, path, "it is left out"),)
+        return None, (changed(place, path, "it is left out"),)
     return _maps(place, shape), ()
 
 
@@ -159,113 +161,11 @@ def _from_mask(path: Path) -> StoredResult:
     if found is None:
         raise InputError(f"{path}: expected a mask with its classes in the description, got another TIFF")
     names, palette = tuple(found.names.values()), found.colours
-    record, notices = _record_beside(path, "mask")
+    record, notices = record_beside(path, "mask")
     colours = record.get("colours", {})
     given = [str(colours.get(n) or palette.get(i, "")) for i, n in enumerate(names, start=1)]
     table = ClassTable.from_names(names, palette=given) if all(given) else ClassTable.from_names(names)
     return _stored(_labels(path), table, found.mpp, record, notices)
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ZarrResult(ShortRepr):
-    """An OME-Zarr with labels, opened and not read yet.
-
-    Attributes
-    ----------
-    path : Path
-        The folder.
-    image, labels : tuple of zarr arrays
-        Levels, the finest first: (3, h, w) uint8 and (h, w) uint8.
-    classes : ClassTable
-        Names and colours.
-    mpp : float or None
-        Micrometres per pixel of the finest level.
-    record : mapping
-        The JSON beside it; empty where there is none.
-    notices : tuple of str
-        As of :class:`~napari_construct.results.result.StoredResult`.
-    """
-
-    path: Path
-    image: tuple[Any, ...]
-    labels: tuple[Any, ...]
-    classes: ClassTable
-    mpp: float | None
-    record: Mapping[str, Any]
-    notices: tuple[str, ...] = ()
-
-    def read_labels(self) -> Any:
-        """The labels of the finest level.
-
-        Raises
-        ------
-        InputError
-            If they cannot be decoded.
-        """
-        try:
-            return self.labels[0][:]
-        except _DAMAGED_ZARR as error:
-            raise _no_zarr(self.path, error) from error
-
-
-def open_zarr(path: Path) -> ZarrResult:
-    """Open an OME-Zarr of :func:`~napari_construct.export.ome_zarr.write_ome_zarr`.
-
-    Raises
-    ------
-    InputError
-        If it has no labels with classes.
-    """
-    import zarr
-
-    try:
-        _check_regular(path)
-        root: Any = zarr.open_group(path, mode="r")
-        group = root["labels/tissue"]
-        (image,), (mask,) = root.attrs["ome"]["multiscales"], group.attrs["ome"]["multiscales"]
-        about = group.attrs["ome"]["image-label"]
-        names = [part["class"] for part in about["properties"]]
-        colours = [hex_of(colour["rgba"]) for colour in about["colors"]]
-        record, notices = _record_beside(path, "zarr")
-        known = any(axis.get("unit") == "micrometer" for axis in image["axes"])
-        levels = tuple(root[level["path"]] for level in image["datasets"])
-        labels = tuple(group[level["path"]] for level in mask["datasets"])
-        _check_levels(levels, labels)
-        return ZarrResult(
-            path=path,
-            image=levels,
-            labels=labels,
-            classes=ClassTable.from_names(names, palette=colours),
-            mpp=image["datasets"][0]["coordinateTransformations"][0]["scale"][-1] if known else None,
-            record=record,
-            notices=notices,
-        )
-    except (*_DAMAGED_ZARR, ConfigurationError) as error:
-        raise _no_zarr(path, error) from error
-
-
-def _check_regular(path: Path) -> None:
-    """Refuse a pipe or device where zarr would open a file and wait."""
-    for place in (path, path / "labels", path / "labels" / "tissue"):
-        for metadata in (place / "zarr.json", *place.glob("*/zarr.json")):
-            if metadata.exists():
-                open_regular(metadata, "the metadata of an OME-Zarr").close()
-
-
-def _check_levels(image: tuple[Any, ...], labels: tuple[Any, ...]) -> None:
-    """Refuse other levels than those of an image (3, h, w) and of labels (h, w), both uint8."""
-    for level, ndim in (*((level, 3) for level in image), *((level, 2) for level in labels)):
-        if level.ndim != ndim or level.dtype != np.uint8 or (ndim == 3 and level.shape[0] != 3):
-            raise ValueError(f"an array {level.shape} {level.dtype}")
-    if not image or not labels or image[0].shape[1:] != labels[0].shape:
-        raise ValueError("labels of another size than the image")
-
-
-def _no_zarr(path: Path, error: Exception) -> InputError:
-    return InputError(
-        f"{path}: expected an OME-Zarr with the labels of a segmentation, got a damaged one or another "
-        f"({type(error).__name__}: {passed_on(error)}); segment again"
-    )
 
 
 def _read_zarr(path: Path) -> StoredResult:
@@ -355,39 +255,3 @@ def _is_record(path: Path) -> bool:
     record = read_record(path)
     files, colours = record.get("files"), record.get("colours")
     return isinstance(colours, dict) and isinstance(files, dict) and not {"mask", "zarr"}.isdisjoint(files)
-
-
-def describes(record: Mapping[str, Any], kind: str, path: Path) -> bool:
-    """Whether a record is of the file at ``path``, as far as it can tell.
-
-    It tells by size and SHA-256, which records of earlier versions lack: those are believed.
-    """
-    sizes, hashes = record.get("sizes"), record.get("sha256")
-    if hashes is None:
-        return True
-    try:
-        return is_unchanged(path, int(sizes[kind]), str(hashes[kind]))  # type: ignore[index]
-    except (TypeError, ValueError, KeyError):
-        return False
-
-
-def _record_beside(path: Path, kind: str) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """What is known of a mask; nothing where the record is missing or damaged: the mask is good without.
-
-    A record of another mask, or of this one before it was changed, leaves a notice only.
-    """
-    beside = record_path(path)
-    try:
-        record = read_record(beside) if beside.is_file() else {}
-        if record:
-            checked_record(record, beside)
-    except InputError:
-        return {}, ()
-    if not record or describes(record, kind, path):
-        return record, ()
-    what = "its classes are those that it names itself, without the record"
-    return {}, (_changed(path, beside, what),)
-
-
-def _changed(path: Path, record: Path, what: str) -> str:
-    return f"{path.name} is not as {record.name} describes it (edited, or of another run): {what}"

@@ -71,7 +71,7 @@ def test_system_and_empty_folders_are_left_out_with_a_notice(tmp_path):
         ".git/a.png",
         "notes/readme.txt",
         "hidden/.a.png",
-        "tumour/@eaDir/a.png",
+        "tumour/thumbs/a.png",
         "tumour/masks/a.png",
         "tumour/.ipynb_checkpoints/a.png",
     )

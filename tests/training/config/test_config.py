@@ -76,3 +76,16 @@ def test_few_patches_are_seen_more_often() -> None:
     assert config.epochs is None
     assert [config.epochs_of(steps) for steps in (1, 5, 19, 20, 120)] == [400, 80, 22, 20, 20]
     assert config.changed(epochs=3).epochs_of(5) == 3
+
+
+@pytest.mark.parametrize(
+    "name", ["settings", "settings.txt", "settings.YML", "settings.JSON", "settings.yaml"]
+)
+@pytest.mark.parametrize("text", ['{\n\t"epochs": 3\n}', '\ufeff{"epochs": 3}', "{epochs: 3}", "epochs: 3"])
+def test_settings_are_read_under_any_name(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    if name.endswith("JSON") and '"' not in text:
+        with pytest.raises(ConfigurationError, match=r"settings\.JSON.*settings in YAML or JSON.* no JSON"):
+            TrainingConfig.load(tmp_path / name)
+    else:
+        assert TrainingConfig.load(tmp_path / name).epochs == 3

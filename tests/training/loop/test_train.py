@@ -10,8 +10,9 @@ import subprocess
 import sys
 import textwrap
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -183,6 +184,50 @@ def test_resume_of_a_finished_run_returns_it(
     assert events == []
 
 
+def members_of(state: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(state) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def write_members(state: Path, members: Mapping[str, bytes]) -> None:
+    with zipfile.ZipFile(state, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"epoch": "1"}, "epoch: expected"),
+        ({"epoch": -1}, "epoch: expected"),
+        ({"epoch": 10**9}, "expected the metrics of 1000000000 epochs, got 0"),
+        ({"step_in_epoch": 1.5}, "step_in_epoch: expected"),
+        ({"step_in_epoch": 2**30}, "expected a training state within"),
+        ({"stopped": "no"}, "stopped: expected"),
+        ({"sums": {"loss": "high"}}, "sums"),
+        ({"sums": [1]}, "sums: expected"),
+        ({"history": {"loss": 1}}, "history: expected"),
+        ({"calibration": {"temperature": "warm"}}, "calibration"),
+        ({"best": {"score": 0.5}}, "best"),
+        ({"scaler": {"scale": [1]}}, "scaler"),
+        ({"unknown": 1}, "unknown"),
+    ],
+    ids=str,
+)
+def test_a_state_is_checked_before_it_is_used(
+    ordered: ImageLevelDataset, tiny_config: TrainingConfig, tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    output, state = tmp_path / "m.construct", tmp_path / "m.construct.training"
+    stop_after(1, ordered, tiny_config, output=output)
+    members = members_of(state)
+    manifest = json.loads(members["manifest.json"])
+    manifest["progress"] |= change
+    write_members(state, members | {"manifest.json": json.dumps(manifest).encode()})
+    with pytest.raises(CheckpointError, match=said) as caught:
+        follow(ordered, tiny_config, output=output, resume=True)
+    assert len(str(caught.value)) < 600
+
+
 def test_a_state_with_the_names_of_earlier_versions_is_resumed(
     ordered: ImageLevelDataset, tiny_config: TrainingConfig, tmp_path: Path
 ) -> None:
@@ -190,16 +235,13 @@ def test_a_state_with_the_names_of_earlier_versions_is_resumed(
     whole, _ = follow(ordered, tiny_config)
     stop_after(1, ordered, tiny_config, output=output)
     state = output.with_name("m.construct.training")
-    with zipfile.ZipFile(state) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
+    members = members_of(state)
     manifest = json.loads(members["manifest.json"])
     progress, config = manifest["progress"], manifest["identity"]["config"]
     progress["namings"] = progress.pop("pseudo_label_rounds_done")
     progress["waited"] = progress.pop("validations_since_best")
     config["labels_speak_of"] = config.pop("label_target")
-    with zipfile.ZipFile(state, "w") as archive:
-        for name, data in (members | {"manifest.json": json.dumps(manifest).encode()}).items():
-            archive.writestr(name, data)
+    write_members(state, members | {"manifest.json": json.dumps(manifest).encode()})
     resumed, _ = follow(ordered, tiny_config, output=output, resume=True)
     assert_same(resumed, whole)
 
@@ -425,6 +467,25 @@ def test_two_trainings_on_one_output(
     first.close()
     follow(ordered, tiny_config, output=output, resume=True)
     assert [path.name for path in tmp_path.iterdir()] == ["m.construct"]
+
+
+def test_a_model_is_replaced_only_when_this_is_asked_for(
+    ordered: ImageLevelDataset, tiny_config: TrainingConfig, tmp_path: Path
+) -> None:
+    output, state = tmp_path / "m.construct", tmp_path / "m.construct.training"
+    stop_after(1, ordered, tiny_config, output=output)
+    before = state.read_bytes()
+    with pytest.raises(ConfigurationError, match=r"construct\.training: .*resume=True to continue"):
+        follow(ordered, tiny_config, output=output)
+    assert state.read_bytes() == before
+    follow(ordered, tiny_config, output=output, resume=True)
+    other, before = tiny_config.changed(seed=9), output.read_bytes()
+    with pytest.raises(ConfigurationError, match=r"m\.construct: .*another name or overwrite=True"):
+        follow(ordered, other, output=tmp_path / "m")
+    assert output.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["m.construct"]
+    follow(ordered, other, output=output, overwrite=True)
+    assert output.read_bytes() != before
 
 
 def test_a_patch_edited_at_equal_size_is_no_resume(

@@ -27,7 +27,7 @@ from napari_construct.training.config.config import AugmentationConfig, Training
 from napari_construct.training.config.second_stage import SecondStageConfig
 from napari_construct.training.second_stage.loop import _full_batch, class_weights, pseudo_mask_loss
 from napari_construct.training.second_stage.pseudo_masks import UNKNOWN, pseudo_mask
-from napari_construct.training.second_stage.train import train_second_stage_steps
+from napari_construct.training.second_stage.train import train_second_stage, train_second_stage_steps
 from napari_construct.training.views.augmentation import augment, augment_with_masks
 
 NAMES = ("lymphoid", "tumour")
@@ -161,6 +161,17 @@ def test_equal_seeds_give_equal_networks_and_a_frozen_encoder_stays(
     assert once.encoder_hash == first.encoder_hash
     assert all(torch.equal(value, again.head_state[name]) for name, value in once.head_state.items())
     assert not all(torch.equal(value, other.head_state[name]) for name, value in once.head_state.items())
+
+
+def test_a_model_is_replaced_only_when_this_is_asked_for(
+    first: Checkpoint, patches: ImageLevelDataset, tmp_path: Path
+) -> None:
+    (tmp_path / "second.construct").write_bytes(b"of last week")
+    with pytest.raises(ConfigurationError, match=r"second\.construct: .*another name or overwrite=True"):
+        run(train_second_stage_steps(patches, first, SMALL, output=tmp_path / "second", device="cpu"))
+    assert (tmp_path / "second.construct").read_bytes() == b"of last week"
+    train_second_stage(patches, first, SMALL, output=tmp_path / "second", device="cpu", overwrite=True)
+    assert load_model(tmp_path / "second.construct", device="cpu").classes == first.classes
 
 
 def test_cancelled_run_writes_nothing(first: Checkpoint, patches: ImageLevelDataset, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -225,6 +226,17 @@ def test_rows_can_be_taken_off(qtbot, widget, folder) -> None:
     assert [entry.name for entry in widget._inputs.items().entries()] == ["b.png"]
 
 
+def test_names_that_are_no_text_are_shown_and_keep_their_row(qtbot, widget, folder) -> None:
+    path = folder / os.fsdecode(b"Pr\xe4parat\n.png")
+    (folder / "a.png").rename(path)
+    widget.addPaths([str(path)])
+    (entry,) = widget._inputs.items().entries()
+    assert (entry.name, entry.key) == ("Pr%E4parat%0A.png", f"{folder}/Pr%E4parat%0A.png")
+    widget._inputs.items().selectRow(0)
+    button(widget, "Remove the selected rows").click()
+    assert not widget._inputs.items().entries()
+
+
 def test_what_is_copied_gives_identical_arrays(qtbot, widget, folder, tmp_path) -> None:
     from typer.testing import CliRunner
 
@@ -235,10 +247,16 @@ def test_what_is_copied_gives_identical_arrays(qtbot, widget, folder, tmp_path) 
     widget.addPaths([str(folder / "a.png")])
     run(qtbot, widget)
     mask = read_mask(tmp_path / "out" / "a_mask.tif")
+    for box in widget.findChildren(QCheckBox):
+        if box.text() in ("Overwrite files of others", "Do everything again"):
+            box.setChecked(True)
     for name, output in (("Command line", "again"), ("Python", "once more")):
         widget.setOutput(str(tmp_path / output))
+        (tmp_path / output).mkdir()
+        (tmp_path / output / "a.json").write_text("drawn by hand", encoding="utf-8")
         button(widget, f"Copy as {name}").click()
         text = QApplication.clipboard().text()
+        assert "restart" in text
         if name == "Python":
             names: dict[str, Any] = {}
             exec(text, names)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -327,7 +328,7 @@ def test_a_model_comes_goes_and_is_offered_to_segment(
 
 def test_weights_from_a_file_belong_to_the_chosen_encoder(qtbot, widget: Models, tmp_path: Path) -> None:
     file = tmp_path / "mine.bin"
-    file.write_bytes(b"weights")
+    torch.save({"weight": torch.ones(2)}, file)
     widget.choose("encoder", "x-gated")
     widget._share.importRequested.emit(str(file))
     wait(qtbot, widget)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image as Picture
-from qtpy.QtWidgets import QApplication, QWidget
+from qtpy.QtWidgets import QApplication, QCheckBox, QWidget
 from tests.widgets.conftest import button, run_job
 
 from napari_construct.classes import ClassTable, TissueClass
@@ -158,6 +158,13 @@ def test_says_what_is_missing_step_by_step(qtbot, widget, data, tmp_path) -> Non
     assert "old.construct exists" in widget.message()
     widget.setReplace(True)
     assert widget.message() == ""
+    (tmp_path / "stopped.construct.training").write_bytes(b"x")
+    widget.setOutput(str(tmp_path / "stopped"))
+    assert widget.message() == ""  # it is resumed
+    ticks = {tick.text(): tick for tick in widget.findChildren(QCheckBox)}
+    ticks["Resume the stopped run"].setChecked(False)
+    assert "A stopped run of stopped.construct exists" in widget.message()
+    widget.setOutput(str(tmp_path / "new"))
     widget.setValue(QUICK.changed(mpp=0.5, patch_mpp=None))
     assert "µm" in widget.message()
     widget.setValue(QUICK.changed(model=TINY.model_dump() | {"encoder": "conch"}))

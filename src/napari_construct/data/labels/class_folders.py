@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from napari_construct.data.labels.folder_names import kind_of
 from napari_construct.data.labels.no_classes import class_name, refuse_no_classes
-from napari_construct.data.labels.wording import named, readable
+from napari_construct.data.labels.wording import readable
 from napari_construct.data.listing import LeftOut, Listing, Reason, list_folder
 from napari_construct.exceptions import DatasetError
 from napari_construct.reading.name_lists import names_as_text
-from napari_construct.reading.names import normal
+from napari_construct.reading.names import named, normal
 
 
 class ClassFolders(NamedTuple):

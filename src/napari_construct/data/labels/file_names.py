@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_construct.classes import MAX_CLASSES
-from napari_construct.data.labels.wording import named
 from napari_construct.exceptions import DatasetError
+from napari_construct.reading.names import named
 
 _ONE: Final = r"([01])(?:\.0*(?=[\s,;\]]))?"  # also 1. and 1.0, as NumPy prints floats
 _LABELS: Final = re.compile(

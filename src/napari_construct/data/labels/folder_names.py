@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
 from napari_construct.data.labels.wording import spellings
+from napari_construct.data.listing import is_system
 from napari_construct.reading.names import normal
 
 Kind: TypeAlias = Literal["split", "images", "masks", "system", "other"]
@@ -53,10 +54,12 @@ _BESIDE: Final = spellings(
 )
 """Words that change nothing beside others."""
 
-_SYSTEM: Final = spellings(
-    "__macosx __pycache__ @eadir @recycle @recently-snapshot @tmp #recycle #snapshot $recycle.bin recycler "
-    "lost+found found.000 _gsdata_ thumbs.db trash tmp temp cache log logs checkpoints"
-) | {"system volume information"}
+_NO_TISSUE: Final = spellings(
+    "__pycache__ @recycle @recently-snapshot @tmp #snapshot recycler found.000 _gsdata_ trash tmp temp cache "
+    "log logs checkpoints"
+)
+"""Beside those of every system: no folder of these names is a class, though images in it may be read."""
+
 _SMALL: Final = spellings(
     "preview previews thumb thumbs thumbnail thumbnails overview overviews heatmap heatmaps"
 )
@@ -84,7 +87,7 @@ _DATE: Final = re.compile(
 def kind_of(name: str) -> Kind:
     """What a folder's name says about its content."""
     plain = normal(name).strip()
-    if plain.startswith(".") or plain.casefold() in _SYSTEM:
+    if plain.startswith(".") or is_system(plain) or plain.casefold() in _NO_TISSUE:
         return "system"
     return _kind_by_words(_words(plain))
 

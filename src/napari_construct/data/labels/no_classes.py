@@ -14,9 +14,10 @@ from napari_construct.data.labels.folder_names import (
     kind_of,
     same_but_for_split,
 )
-from napari_construct.data.labels.wording import named, readable
+from napari_construct.data.labels.wording import readable
 from napari_construct.exceptions import DatasetError
 from napari_construct.reading.name_lists import names_as_text
+from napari_construct.reading.names import named
 
 _EACH_ALONE: Final = 8
 """So many folders of one patch each are patients rather than classes."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import codecs
-import csv
-import io
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from napari_construct.exceptions import DatasetError
 from napari_construct.reading.names import normal
+from napari_construct.reading.texts.csv import parse_csv
 from napari_construct.reading.texts.text import at, decoded, read_bytes
 
 LARGEST: Final = 2**26
@@ -39,17 +38,9 @@ def read_rows(table: Path) -> tuple[list[str], list[Row]]:
         separator, skipped, text = first[4], 1, rest
     else:
         separator, skipped = max(_SEPARATORS, key=first.count), 0
-    try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-        lines = [Row(reader.line_num + skipped, cells) for cells in reader if cells]
-    except csv.Error as error:
-        raise DatasetError(
-            f"{table}: expected a comma-separated table in UTF-8, got {error}; save it as CSV in UTF-8"
-        ) from error
-    if not lines:
-        return [], []
-    header = [normal(name).strip() for name in lines[0].cells]
-    rows = lines[1:]
+    found = parse_csv(text, at(table), "a comma-separated table", DatasetError, separator)
+    header = [normal(name).strip() for name in found.header]
+    rows = [Row(line + skipped, list(cells)) for line, cells in found.rows]
     while rows and not any(cell.strip() for cell in rows[-1].cells):
         rows.pop()  # spreadsheets leave empty rows below
     for row in rows:

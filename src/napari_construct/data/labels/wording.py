@@ -1,18 +1,10 @@
-"""Lists of names in messages."""
+"""Words of folders, files and columns."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
-from napari_construct.reading.foreign import harmless
 from napari_construct.reading.names import normal
-
-
-def named(names: Sequence[str], most: int = 5) -> str:
-    """The first few names and how many more there are."""
-    more = len(names) - most
-    return ", ".join(harmless(name, 150) for name in names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def readable(name: str) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 
 from PIL import Image
 
-from napari_construct.data.limits import DECODER_ERRORS
+from napari_construct.data.limits import METADATA_ERRORS
 from napari_construct.data.orientation import TAG
 
 _RESOLUTION: Final = (282, 283, 296)
@@ -37,6 +37,6 @@ def read_exif(source: Image.Image | bytes) -> Image.Exif | None:
         else:
             exif = source.getexif()
         exif.get(TAG)
-    except (*DECODER_ERRORS, AttributeError):
+    except METADATA_ERRORS:
         return None
     return exif

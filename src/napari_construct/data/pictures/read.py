@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from PIL import BmpImagePlugin, Image, Jpeg2KImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from napari_construct.data.formats import image_format
-from napari_construct.data.limits import DECODER_ERRORS, MAX_PIXELS, WHOLE, check_size, damaged
+from napari_construct.data.limits import MAX_PIXELS, WHOLE, check_size, decoding
 from napari_construct.data.orientation import orientation_of, upright
 from napari_construct.data.pictures.exif import dpi_of, read_exif, stated_orientation
 from napari_construct.data.pictures.headers import Header, jpeg2000_header, jpeg_header, webp_size
 from napari_construct.data.pictures.png import Png, read_chunks
 from napari_construct.data.resolution import Stated, chosen, from_dpi
+from napari_construct.data.stored import ImageHeader, StoredImage
 from napari_construct.exceptions import InputError
 from napari_construct.reading.regular import open_regular
 from napari_construct.types import ByteStream
@@ -38,24 +39,18 @@ _NO_RGB: Final = {"CMYK": "CMYK", "LAB": "CIELAB"}
 """Modes of Pillow without a plain way to RGB: colours depend on inks or on a profile."""
 
 
-def read_pillow(path: Path, max_pixels: int) -> tuple[NDArray[Any], float | None, tuple[str, ...]]:
-    """Brightness values as stored with alpha where there is any, micrometres per pixel, notices."""
+def read_pillow(path: Path, max_pixels: int) -> StoredImage:
+    """Brightness values as stored, with alpha where there is any. Small pictures are not refused."""
     kind = image_format(path)
-    with open_regular(path) as stream:
-        try:
-            # as_shown says what is too small
-            array, exif, size, more = _READERS[kind](path, stream, max_pixels)
-        except DECODER_ERRORS as error:
-            if isinstance(error, InputError):
-                raise
-            raise damaged(path, error) from error
+    with open_regular(path) as stream, decoding(path):
+        array, exif, size, more = _READERS[kind](path, stream, max_pixels)
     found = chosen((size, from_dpi(dpi_of(exif), "EXIF")), path.name)
     array, turned = upright(array, stated_orientation(exif), path.name)
-    return array, found.mpp, more + found.notices + turned
+    return StoredImage(array, found.mpp, more + found.notices + turned)
 
 
-def header_of_pillow(path: Path) -> tuple[int, int, float | None]:
-    """Rows and columns as viewers show them, and micrometres per pixel, without the pixels."""
+def header_of_pillow(path: Path) -> ImageHeader:
+    """The header of the picture that :func:`read_pillow` reads."""
     kind = image_format(path)
     with open_regular(path) as stream:
         if kind == "png":
@@ -67,23 +62,20 @@ def header_of_pillow(path: Path) -> tuple[int, int, float | None]:
             rows, columns, size = image.height, image.width, from_dpi(image.info.get("dpi"))
             exif = read_exif(image)
     found = chosen((size, from_dpi(dpi_of(exif), "EXIF")), path.name)
-    return *orientation_of(stated_orientation(exif)).shown_shape(rows, columns), found.mpp
+    shown = orientation_of(stated_orientation(exif)).shown_shape(rows, columns)
+    return ImageHeader(*shown, found.mpp)
 
 
 def read_indices(path: Path, stream: ByteStream, max_pixels: int) -> NDArray[Any]:
     """Values exactly as stored: palette indices, and grey of 1, 2 and 4 bits not spread to 0 to 255."""
     kind = image_format(path)
-    try:
+    with decoding(path):
         if kind != "png":
             return np.asarray(_decoded(path, kind, stream, max_pixels))
         png = read_chunks(path, stream, max_pixels, min_side=1)
         if png.depth == 16 and png.colour != 0:
             return _deep_png(png)
         array = np.asarray(_load(path, kind, png.stream(), max_pixels))
-    except DECODER_ERRORS as error:
-        if isinstance(error, InputError):
-            raise
-        raise damaged(path, error) from error
     return array // _spread(png) if png.colour == 0 and png.depth in (2, 4) else array
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from PIL import Jpeg2KImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from napari_construct.data.limits import damaged, unsupported
+from napari_construct.data.tiff.claimed import LERC, OLD_JPEG, claimed_size, claims_size
 from napari_construct.data.tiff.layout import Layout
 from napari_construct.exceptions import InputError
 
@@ -18,15 +17,8 @@ BYTES_PER_PIXEL: Final = 8
 """Bytes of decoded samples that a pixel may have where there are as many pixels as the limit allows: RGBA of
 16 bits; fewer pixels may be deeper."""
 
-_HEADERS: Final[dict[int, Any]] = {
-    **dict.fromkeys((6, 7, 34892, 33007), JpegImagePlugin.JpegImageFile),
-    **dict.fromkeys((33003, 33004, 33005, 34712), Jpeg2KImagePlugin.Jpeg2KImageFile),
-    **dict.fromkeys((34927, 50001), WebPImagePlugin.WebPImageFile),
-    34933: PngImagePlugin.PngImageFile,
-}
-"""By compression: who reads the size that a segment itself claims."""
-
 _UNCOMPRESSED, _SEPARATE = 1, 2
+_LERC_PARAMETERS: Final = 50674
 _SLACK: Final = 4
 """How many times larger than its place in the image a segment may be: decoders pad."""
 
@@ -56,12 +48,11 @@ def check_decodable(path: Path, page: Any) -> None:
         raise unsupported(
             path,
             f"{page.bitspersample}-bit samples of the format {page.sampleformat}",
-            "save it as 8-bit RGB",
         )
     try:
         page.decode(None, 0)  # without data, the decoder says only whether there is one
     except (ValueError, NotImplementedError, ImportError) as error:  # a codec that imagecodecs lacks
-        raise unsupported(path, " ".join(str(error).split()), "save it as RGB without compression") from error
+        raise unsupported(path, error) from error
 
 
 def check_segments(
@@ -156,15 +147,20 @@ def segments_inside(page: Any, rows: slice, columns: slice) -> Iterator[int]:
 
 def _check_headers(path: Path, page: Any, segments: Iterable[int], area: int) -> None:
     """Refuse compressed segments that claim to be larger than their place in the image."""
-    opener = _HEADERS.get(int(page.keyframe.compression))
-    if opener is None or page.keyframe.jpegheader is not None:  # NDPI: the header is tifffile's own
+    compression = int(page.keyframe.compression)
+    if not claims_size(compression) or page.keyframe.jpegheader is not None:  # NDPI: tifffile's own header
         return
+    if compression == LERC and any((page.keyframe.tags.valueof(_LERC_PARAMETERS) or (0, 0))[1:]):
+        raise unsupported(path, "LERC that is compressed once more", "save it with another compression")
     stream = page.parent.filehandle
     for index in segments:
         stream.seek(page.dataoffsets[index])
+        data = stream.read(page.databytecounts[index])
         try:
-            claimed = opener(io.BytesIO(stream.read(page.databytecounts[index]))).size
-        except Exception:  # noqa: BLE001, S112  # the decoder says what is wrong with it
-            continue
-        if claimed[0] * claimed[1] > _SLACK * max(area, 64 * 64):
-            raise damaged(path, f"a segment that claims {claimed[1]:,} x {claimed[0]:,} pixels")
+            rows, columns = claimed_size(path, compression, data)
+        except (InputError, ValueError, LookupError) as error:
+            if compression == OLD_JPEG:  # its header may lie elsewhere
+                continue
+            raise damaged(path, "a strip or tile without size in its header") from error
+        if rows * columns > _SLACK * max(area, 64 * 64):
+            raise damaged(path, f"a segment that claims {rows:,} x {columns:,} pixels")

@@ -7,7 +7,6 @@ length instead of an XML parser: entities cannot attack them, and broken XML sti
 from __future__ import annotations
 
 import html
-import json
 import re
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +21,7 @@ from napari_construct.data.resolution import (
     number,
     per_unit,
 )
+from napari_construct.reading.texts.json import json_or_none
 
 if TYPE_CHECKING:
     import tifffile
@@ -30,6 +30,8 @@ _LONGEST: Final = 4_000_000
 """Characters of a description that are searched."""
 
 _LONGEST_JSON: Final = 500_000
+
+_NO_NUMBERS: Final = re.compile(r"(?<=[:\[,\s])(?:NaN|-?Infinity)(?=[,\s\]}])")
 
 _TIFF_UNITS: Final = {2: 25400.0, 3: 1e4, 4: 1e3, 5: 1.0}  # inch, cm; mm and um of newer writers
 
@@ -54,12 +56,12 @@ def pixel_size_of_tiff(tif: tifffile.TiffFile, page: Any = None, *, name: str | 
     page = page or tif.pages.first
     first = str(tif.pages.first.description or "")[:_LONGEST]
     own = str(page.description or "")[:_LONGEST]
-    across, down, unit = (_tag(page, key) for key in ("XResolution", "YResolution", "ResolutionUnit"))
+    across, down, unit = (page.tags.valueof(key) for key in ("XResolution", "YResolution", "ResolutionUnit"))
     stated = [
         # one of a set of files is not opened as OME, but says it
         from_ome(first, page.imagelength, page.imagewidth),
         *(found for text in dict.fromkeys((own, first)) for found in from_description(text, page.imagewidth)),
-        from_iscan(_text(_tag(page, "XMP")) or _text(_tag(tif.pages.first, "XMP"))),
+        from_iscan(_text(page.tags.valueof("XMP")) or _text(tif.pages.first.tags.valueof("XMP"))),
         from_lengths(tif),
         from_imagej(tif.imagej_metadata or {}, across, down),
         from_tags(across, down, 2 if unit is None else unit),  # TIFF 6.0: no unit means inch
@@ -163,10 +165,7 @@ def from_json(text: str) -> Stated | None:
     """A description in JSON that names the size: masks of napari-construct, Micro-Manager."""
     if len(text) > _LONGEST_JSON or not text.lstrip().startswith("{"):
         return None
-    try:
-        named = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
+    named = json_or_none(text) or {}
     for key in ("mpp", "mpp_x", "PixelSizeUm", "PixelSize_um", "pixel_size_um"):
         size = length(named.get(key), None)
         if size is not None:
@@ -211,11 +210,6 @@ def _tags(name: str, xml: str) -> list[dict[str, str]]:
 def _attributes(text: str) -> dict[str, str]:
     found = re.findall(r"""([\w:.-]{1,60})\s*=\s*(?:"([^"<]*)"|'([^'<]*)')""", text)
     return {key: html.unescape(double or single) for key, double, single in found}
-
-
-def _tag(page: Any, name: str) -> Any:
-    tag = page.tags.get(name)
-    return None if tag is None else tag.value
 
 
 def _text(value: Any) -> str:

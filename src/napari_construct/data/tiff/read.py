@@ -6,14 +6,15 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_construct.data.limits import DECODER_ERRORS, MIN_SIDE, check_size, damaged, unsupported
+from napari_construct.data.limits import MIN_SIDE, check_size, decoding
 from napari_construct.data.orientation import TAG, orientation_of
 from napari_construct.data.regions import Region, inside
+from napari_construct.data.stored import ImageHeader, StoredImage
 from napari_construct.data.tiff.checks import check_bytes
 from napari_construct.data.tiff.choice import Chosen, choose_image
 from napari_construct.data.tiff.colours import check_photometric, stored_colours
@@ -31,14 +32,6 @@ _REGION: Final = (
 )
 
 
-class TiffPlane(NamedTuple):
-    """Pixels of a TIFF: (h, w) or (h, w, c), with what else is known of them."""
-
-    array: NDArray[Any]
-    mpp: float | None
-    notices: tuple[str, ...]
-
-
 def read_tiff(
     path: Path,
     *,
@@ -47,7 +40,7 @@ def read_tiff(
     min_side: int = MIN_SIDE,
     plane: int | None = None,
     region: Region | None = None,
-) -> TiffPlane:
+) -> StoredImage:
     """Level 0 of the largest image in a TIFF that is no label or overview.
 
     Parameters
@@ -68,8 +61,8 @@ def read_tiff(
 
     Returns
     -------
-    TiffPlane
-        Pixels (h, w) or (h, w, c): grey, grey and alpha, RGB, or RGB and alpha.
+    StoredImage
+        The samples themselves where ``colours`` is False.
 
     Raises
     ------
@@ -100,7 +93,7 @@ def read_tiff(
         notices += orientation.notice(path.name)
         array = np.ascontiguousarray(orientation.show(array))
         size = pixel_size_of_tiff(tif, page, name=path.name)
-        return TiffPlane(array, size.mpp, notices + size.notices)
+        return StoredImage(array, size.mpp, notices + size.notices)
 
 
 def read_stored_stack(path: Path, *, max_pixels: int) -> NDArray[Any]:
@@ -125,12 +118,12 @@ def read_stored_stack(path: Path, *, max_pixels: int) -> NDArray[Any]:
         return np.stack(list(read))
 
 
-def header_of_tiff(path: Path) -> tuple[int, int, float | None]:
-    """Rows and columns as viewers show them, and micrometres per pixel, without the pixels."""
+def header_of_tiff(path: Path) -> ImageHeader:
+    """The header of the image that :func:`read_tiff` reads."""
     with _chosen(path) as (tif, chosen):
         page = chosen.series.keyframe
         shown = orientation_of(page.tags.valueof(TAG)).shown_shape(chosen.layout.height, chosen.layout.width)
-        return *shown, pixel_size_of_tiff(tif, page, name=path.name).mpp
+        return ImageHeader(*shown, pixel_size_of_tiff(tif, page, name=path.name).mpp)
 
 
 def planes_of_tiff(path: Path) -> int:
@@ -150,19 +143,9 @@ def planes_of_tiff(path: Path) -> int:
 
 @contextmanager
 def _chosen(path: Path) -> Iterator[tuple[Any, Chosen]]:
-    """The open file and its image; whatever decoders raise inside becomes an error that says what to do."""
-    try:
-        with open_tiff(path) as tif:
-            yield tif, choose_image(path, tif)
-    except InputError:
-        raise
-    except (NotImplementedError, ImportError) as error:  # a codec that imagecodecs was built without
-        raise unsupported(path, " ".join(str(error).split()), "save it as RGB") from error
-    except DECODER_ERRORS as error:
-        if "support" in str(error).lower():
-            reason = " ".join(str(error).split())[:200]
-            raise unsupported(path, reason, "save it as RGB without compression") from error
-        raise damaged(path, error) from error
+    """The open file and its image."""
+    with decoding(path), open_tiff(path) as tif:
+        yield tif, choose_image(path, tif)
 
 
 def _notices(path: Path, tif: Any, chosen: Chosen, plane: int | None) -> tuple[str, ...]:

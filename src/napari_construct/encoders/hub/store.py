@@ -13,8 +13,10 @@ from pathlib import Path
 
 from napari_construct.encoders.entries import EncoderEntry, WeightFile
 from napari_construct.encoders.folders import weights_folder
+from napari_construct.encoders.weight_files import check_state
 from napari_construct.exceptions import EncoderError
 from napari_construct.reading.places import is_file, is_folder, size_of
+from napari_construct.reading.texts.json import read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,8 @@ def import_weights(entry: EncoderEntry, path: Path, *, overwrite: bool = False) 
     Raises
     ------
     EncoderError
-        If the entry takes no such file, there is another one, or it cannot be copied.
+        If the entry takes no such file, it holds something else, there is another one, or it cannot be
+        copied.
     """
     if not is_file(path):
         raise EncoderError(f"expected a file of weights, got no file at {path}; check the path")
@@ -145,12 +148,16 @@ def import_weights(entry: EncoderEntry, path: Path, *, overwrite: bool = False) 
     target = path.name if path.name in names else None
     if target is None:
         weights = entry.files[0].names if entry.files else ()
-        target = next((name for name in weights if Path(name).suffix == path.suffix), None)
+        target = next((name for name in weights if Path(name).suffix == path.suffix.lower()), None)
     if target is None:
         raise EncoderError(
             f"{path}: expected a file of {entry.id} ({', '.join(names) or 'it takes none'}), got another "
             "name; rename it as it was published"
         )
+    if target in entry.files[0].names:
+        check_state(path)
+    elif target.endswith(".json"):
+        read_json(path, what=f"{target} of {entry.id}", error=EncoderError)
     copy = own_folder(entry) / target
     if copy.is_file() and not overwrite:
         if filecmp.cmp(path, copy, shallow=False):

@@ -7,15 +7,14 @@ declared here reaches a library.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import timm
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from napari_construct.exceptions import EncoderError, InputError
-from napari_construct.reading.regular import open_regular
+from napari_construct.exceptions import EncoderError
+from napari_construct.reading.texts.json import read_json
 from napari_construct.settings import problem
 
 LARGEST: Final = 2**20
@@ -277,13 +276,6 @@ def _checked(model: type[_Model], fields: Any, where: str) -> _Model:
 
 def _read(path: Path, encoder_id: str) -> Any:
     try:
-        with open_regular(path, "a configuration as JSON") as stream:
-            text = stream.read(LARGEST + 1)
-        return json.loads(text if len(text) <= LARGEST else "")
-    except InputError as error:
-        raise EncoderError(f"{encoder_id}: {error}") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise EncoderError(
-            f"{encoder_id}: {path}: expected a configuration as JSON of at most 1 MiB, got a file that "
-            f"cannot be read so ({str(error)[:100]}); download it again"
-        ) from error
+        return read_json(path, what="a configuration as JSON", largest=LARGEST, error=EncoderError)
+    except EncoderError as error:
+        raise EncoderError(f"{encoder_id}: {error}, or download it again") from error

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from importlib.resources import files
 from os import PathLike
 from pathlib import Path
 from typing import Final
 
 from napari_construct.encoders.folders import models_folder
-from napari_construct.exceptions import CheckpointError
+from napari_construct.exceptions import CheckpointError, ConfigurationError
 from napari_construct.reading.foreign import file_name, quoted
 from napari_construct.reading.places import files_in, is_file
 
@@ -82,6 +83,22 @@ def named_file(folder: Path, name: str) -> Path:
             "one with --name"
         )
     return folder / f"{name}{SUFFIX}"
+
+
+def refuse_existing(path: Path, *, remedy: str = "") -> None:
+    """Refuse to replace a model, or what an interrupted run left of it, without being asked to.
+
+    Raises
+    ------
+    ConfigurationError
+        If something lies there. ``remedy`` is what else one may do, "resume=True to continue it".
+    """
+    if os.path.lexists(path):
+        more = f", {remedy}," if remedy else ""
+        raise ConfigurationError(
+            f"{path}: expected a new file, got an existing one; choose another name{more} or overwrite=True "
+            "to replace it"
+        )
 
 
 def with_suffix(path: str | PathLike[str]) -> Path:

@@ -75,7 +75,7 @@ def import_steps(wanted: Import) -> Steps[Path]:
         return import_weights(find_entry(wanted.encoder), Path(wanted.source), overwrite=wanted.overwrite)
     if wanted.source.startswith(HUB):
         return pull_model(wanted.source, file=wanted.file, name=wanted.name, overwrite=wanted.overwrite)
-    if Path(wanted.source).suffix == SUFFIX:
+    if Path(wanted.source).suffix.lower() == SUFFIX:
         return import_model(wanted.source, name=wanted.name, overwrite=wanted.overwrite)
     return (yield from _released(wanted))
 

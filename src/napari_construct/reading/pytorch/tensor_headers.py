@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from math import prod
 from typing import Any, Final, NamedTuple
+
+from napari_construct.exceptions import ConfigurationError
+from napari_construct.reading.texts.json import parse_json
 
 LARGEST_HEADER: Final = 4 * 2**20
 MOST_TENSORS: Final = 20_000
@@ -48,9 +50,9 @@ def read_header(read: Callable[[int], bytes], size: int) -> dict[str, Described]
     if text.count(b"{") > MOST_TENSORS + 1:  # counted before it takes memory
         raise ValueError(f"more than {MOST_TENSORS} tensors")
     try:
-        header = json.loads(text, object_pairs_hook=_once)
-    except (UnicodeDecodeError, RecursionError) as error:
-        raise ValueError("a header that is no JSON") from error
+        header = parse_json(text, "its header")
+    except ConfigurationError as error:
+        raise ValueError(str(error)) from error
     if not isinstance(header, dict):
         raise ValueError("a header that is no table")  # noqa: TRY004 - of a file, not of an argument
     header.pop("__metadata__", None)
@@ -63,13 +65,6 @@ def read_header(read: Callable[[int], bytes], size: int) -> dict[str, Described]
     if filled != size - 8 - length:
         raise ValueError("tensors that do not fill the file")
     return {name: tensor for name, (tensor, _, _) in found.items()}
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name that is there twice")
-    return found
 
 
 def _described(name: str, value: Any) -> tuple[Described, int, int]:

@@ -1,16 +1,15 @@
-"""JSON, and lines of JSON, of bounded size, depth and number of values."""
+"""JSON of bounded size, depth and number of values."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.reading.foreign import quoted
-from napari_construct.reading.texts.text import LARGEST, at, decoded, read_bytes, read_text, unreadable
+from napari_construct.reading.texts.text import LARGEST, at, decoded, read_text, unreadable
 from napari_construct.reading.texts.values import (
     DEEPEST,
     MOST,
@@ -18,6 +17,8 @@ from napari_construct.reading.texts.values import (
     check_values,
     integer,
     number,
+    too_deep,
+    too_many,
 )
 from napari_construct.types import PathLike
 
@@ -69,55 +70,15 @@ def parse_json(
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class JsonLines:
-    """What lies in a file with one JSON value a line.
+def json_or_none(text: str | bytes) -> Any:
+    """The value of a text of bounded size that may be JSON or not; None where it is not.
 
-    Attributes
-    ----------
-    values : tuple of (int, value)
-        Number of the line, from 1, and its value.
-    damaged : tuple of int
-        Numbers of the lines that hold no JSON.
-    torn : bool
-        Whether the last line has no end, as a kill leaves it; it is in neither of the others.
+    For texts that are only looked at: whatever uses the value checks it.
     """
-
-    values: tuple[tuple[int, Any], ...]
-    damaged: tuple[int, ...]
-    torn: bool
-
-
-def read_json_lines(
-    path: PathLike,
-    *,
-    what: str = "JSON lines",
-    largest: int = 2**28,
-    longest: int = LARGEST,
-    error: type[ConstructError] = ConfigurationError,
-) -> JsonLines:
-    """Read a file with one JSON value a line; a damaged line costs that line only.
-
-    Parameters
-    ----------
-    path, what, largest, error
-        As of :func:`~.text.read_text`.
-    longest : int
-        Bytes of one line; a longer one counts as damaged.
-    """
-    *lines, last = read_bytes(path, what=what, largest=largest, error=error).split(b"\n")
-    values, damaged = [], []
-    for place, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        if len(line) > longest:
-            damaged.append(place)
-            continue
-        try:
-            values.append((place, parse_json(line, f"line {place}")))
-        except ConfigurationError:
-            damaged.append(place)
-    return JsonLines(tuple(values), tuple(damaged), bool(last))
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _check_shape(text: str) -> None:
@@ -131,13 +92,13 @@ def _check_shape(text: str) -> None:
         if mark in "[{":
             depth, count = depth + 1, count + 1
             if depth > DEEPEST:
-                raise UnusableError(f"more than {DEEPEST} levels of lists within lists")
+                raise too_deep()
         elif mark in "]}":
             depth -= 1
         elif mark == ",":
             count += 1
         if count > MOST:
-            raise UnusableError(f"more than {MOST:,} values")
+            raise too_many()
 
 
 def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:

@@ -17,6 +17,9 @@ LARGEST: Final = 16 * 2**20
 LARGEST_SETTINGS: Final = 2**20
 """Bytes of a file of settings."""
 
+_START: Final = 4096
+"""Bytes in which the first sign of a text is looked for."""
+
 _OTHER_ENCODINGS: Final = {
     codecs.BOM_UTF32_LE: "UTF-32",
     codecs.BOM_UTF32_BE: "UTF-32",
@@ -64,7 +67,7 @@ def read_bytes(path: PathLike, *, what: str, largest: int, error: type[Construct
         raise error(f"{at(path)}: cannot be read ({found.strerror or found}); check the disk") from found
     if len(data) > largest:
         raise error(
-            f"{at(path)}: expected {what} of at most {size_of(largest)}, got a larger file; check which "
+            f"{at(path)}: expected {what} of at most {_in_words(largest)}, got a larger file; check which "
             "file it is"
         )
     return data
@@ -95,12 +98,28 @@ def decoded(data: bytes, where: str, what: str, error: type[ConstructError]) -> 
     return text
 
 
+def holds_json(path: PathLike, what: str, error: type[ConstructError] = ConfigurationError) -> bool:
+    """Whether a text file is to be read as JSON: its first sign opens an object or a list.
+
+    The suffix decides only where the text does not begin so: a ``.json`` is never anything else.
+    Parameters and errors as of :func:`read_text`.
+    """
+    try:
+        with open_regular(path, what) as stream:
+            start = stream.read(_START).removeprefix(codecs.BOM_UTF8).lstrip()
+    except InputError as found:
+        raise error(str(found)) from found
+    except OSError as found:
+        raise error(f"{at(path)}: cannot be read ({found.strerror or found}); check the disk") from found
+    return start.startswith((b"{", b"[")) or str(path).lower().endswith(".json")
+
+
 def at(path: object) -> str:
     """A path in a message: harmless, and not endless."""
     return cut(shown(str(path)), 300)
 
 
-def size_of(count: int) -> str:
+def _in_words(count: int) -> str:
     """Bytes for people: "16 MiB"."""
     return f"{count // 2**20} MiB" if count >= 2**20 else f"{count // 2**10} KiB"
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.reading.texts.text import LARGEST_SETTINGS, at, read_text, unreadable
-from napari_construct.reading.texts.values import DEEPEST, UnusableError, check_values, number
+from napari_construct.reading.texts.values import DEEPEST, UnusableError, check_values, number, too_deep
 from napari_construct.types import PathLike
 
 MOST_PARTS: Final = 16
@@ -84,7 +84,7 @@ def _check_shape(text: str) -> None:
         elif bracket in "]}":
             depth -= 1
         if depth > DEEPEST:
-            raise UnusableError(f"more than {DEEPEST} levels of lists within lists")
+            raise too_deep()
 
 
 def _plain(value: Any) -> Any:

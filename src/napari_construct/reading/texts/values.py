@@ -27,6 +27,16 @@ class UnusableError(ValueError):
     """A value that no setting, record or table of this package holds; becomes the caller's error."""
 
 
+def too_deep() -> UnusableError:
+    """Of more levels than :data:`DEEPEST`."""
+    return UnusableError(f"more than {DEEPEST} levels of lists within lists")
+
+
+def too_many(most: int = MOST) -> UnusableError:
+    """Of more values than ``most``."""
+    return UnusableError(f"more than {most:,} values")
+
+
 def integer(text: str) -> int:
     """The integer of its digits.
 
@@ -55,7 +65,7 @@ def number(text: str) -> float:
     raise UnusableError(f"the number {quoted(text, 40)}, which is too large or too long")
 
 
-def check_values(value: Any, deepest: int = DEEPEST, most: int = MOST) -> None:
+def check_values(value: Any, most: int = MOST) -> None:
     """Refuse what would fail later: depth, number of values, numbers and texts without a form elsewhere.
 
     Raises
@@ -70,11 +80,11 @@ def check_values(value: Any, deepest: int = DEEPEST, most: int = MOST) -> None:
         for item in values:
             count += 1
             if count > most:
-                raise UnusableError(f"more than {most:,} values")
+                raise too_many(most)
             inner = _checked(item)
             if inner is not None:
-                if depth >= deepest:
-                    raise UnusableError(f"more than {deepest} levels of lists within lists")
+                if depth >= DEEPEST:
+                    raise too_deep()
                 waiting.append((inner, depth + 1))
                 break
         else:

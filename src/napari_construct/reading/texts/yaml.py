@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any, Final
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.reading.foreign import passed_on, quoted
 from napari_construct.reading.texts.text import at, read_text, unreadable
-from napari_construct.reading.texts.values import DEEPEST, UnusableError, check_values, integer, number
+from napari_construct.reading.texts.values import (
+    DEEPEST,
+    LONGEST_NUMBER,
+    UnusableError,
+    check_values,
+    integer,
+    number,
+    too_deep,
+    too_many,
+)
 from napari_construct.types import PathLike
 
 if TYPE_CHECKING:
@@ -27,7 +36,6 @@ MOST_YAML: Final = 100_000
 
 _TAG: Final = "tag:yaml.org,2002:"
 _TRUE: Final = frozenset({"yes", "true", "on"})
-_LONGEST_NUMBER: Final = 400
 
 
 def read_yaml(
@@ -149,7 +157,7 @@ class _Builder:
         if self._wants_name():
             raise UnusableError("a list or mapping as a name")
         if len(self._open) >= DEEPEST:
-            raise UnusableError(f"more than {DEEPEST} levels of lists within lists")
+            raise too_deep()
         self._open.append(_Open({} if mapping else [], event.anchor))
 
     def _alias(self, anchor: str) -> None:
@@ -173,7 +181,7 @@ class _Builder:
         into.count += count
         into.aliases = into.aliases or aliases
         if into.count > MOST_YAML:
-            raise UnusableError(f"more than {MOST_YAML:,} values")
+            raise too_many(MOST_YAML)
         if isinstance(into.value, list):
             into.value.append(value)
             return
@@ -212,7 +220,7 @@ def _mappings(value: Any) -> list[Any]:
 
 def _number(text: str, kind: str) -> Any:
     bare = text.replace("_", "").lower()
-    if len(bare) > _LONGEST_NUMBER or ":" in bare:  # numbers to the base of sixty are times of the day
+    if len(bare) > LONGEST_NUMBER or ":" in bare:  # numbers to the base of sixty are times of the day
         raise UnusableError(f"the number {quoted(text, 40)}; put it in quotation marks if it is a text")
     try:
         if kind == "float":

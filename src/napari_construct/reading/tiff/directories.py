@@ -157,7 +157,7 @@ def _directory(path: Path, stream: BinaryIO, size: int, layout: _Format, offset:
     sides, page = {_WIDTH: 1, _LENGTH: 1}, b""
     for start in range(0, length, layout.entry):
         entry = entries[start : start + layout.entry]
-        _tag(path, size, layout, entry, tally)
+        _count_tag(path, size, layout, entry, tally)
         code, kind = struct.unpack(layout.order + "HH", entry[:4])
         if code in sides and kind in (3, 4):
             value = layout.order + ("H" if kind == 3 else "I")
@@ -173,7 +173,7 @@ def _directory(path: Path, stream: BinaryIO, size: int, layout: _Format, offset:
     return struct.unpack(layout.order + layout.offset, after)[0] if len(after) == following else 0
 
 
-def _tag(path: Path, size: int, layout: _Format, entry: bytes, tally: _Tally) -> None:
+def _count_tag(path: Path, size: int, layout: _Format, entry: bytes, tally: _Tally) -> None:
     code, kind = struct.unpack(layout.order + "HH", entry[:4])
     number = layout.order + ("Q" if layout.inside == 8 else "I")
     count = struct.unpack(number, entry[4 : 4 + layout.inside])[0]

@@ -7,7 +7,7 @@ from typing import Any
 
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.reading.texts.json import read_json
-from napari_construct.reading.texts.text import LARGEST_SETTINGS, at
+from napari_construct.reading.texts.text import LARGEST_SETTINGS, at, holds_json
 from napari_construct.reading.texts.yaml import read_yaml
 
 
@@ -20,13 +20,22 @@ def read_settings(path: Path) -> dict[str, Any]:
         If the file is missing, too large, or holds no names and plain values.
     """
     what = "settings in YAML or JSON"
-    if path.suffix.lower() == ".json":
-        fields = read_json(path, what=what, largest=LARGEST_SETTINGS)
-    else:
-        fields = read_yaml(path, what=what)
+    fields = _parsed(path, what)
     if not isinstance(fields, dict):
         raise ConfigurationError(
             f"{at(path)}: expected names and values, got {type(fields).__name__}; write one `name: value` "
             "a line"
         )
     return fields
+
+
+def _parsed(path: Path, what: str) -> Any:
+    """JSON under any name; YAML otherwise, of which nearly all JSON is a part."""
+    if not holds_json(path, what):
+        return read_yaml(path, what=what)
+    try:
+        return read_json(path, what=what, largest=LARGEST_SETTINGS)
+    except ConfigurationError:
+        if path.suffix.lower() == ".json":
+            raise
+        return read_yaml(path, what=what)  # {epochs: 3}

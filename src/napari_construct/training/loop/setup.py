@@ -23,7 +23,7 @@ from napari_construct.models.checkpoints.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from napari_construct.models.checkpoints.locations import with_suffix
+from napari_construct.models.checkpoints.locations import refuse_existing, with_suffix
 from napari_construct.models.network.calibration import Calibration
 from napari_construct.training.calibration.recalibrate import recalibrate_steps
 from napari_construct.training.calibration.validation import Judge, score_of
@@ -112,6 +112,12 @@ class TrainingSetup:
     def locked(self) -> AbstractContextManager[None]:
         """Hold the lock of the output, so that no other training writes it; free for other processes."""
         return locked_file(self.output if self.writes else None)
+
+    def refuse_existing(self) -> None:
+        """Refuse to replace a model or the state of an interrupted run; call with the lock."""
+        if self.output is not None and self.writes:
+            refuse_existing(state_path(self.output), remedy="resume=True to continue this run")
+            refuse_existing(self.output)
 
     def finished_before(self) -> Checkpoint | None:
         """The checkpoint of this run, if it is complete."""

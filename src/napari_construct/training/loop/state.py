@@ -8,17 +8,19 @@ functions of seed and step (:mod:`~napari_construct.training.randomness`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from napari_construct.exceptions import CheckpointError, ConfigurationError
 from napari_construct.models.checkpoints.archive import damaged, read_archive, write_archive
-from napari_construct.settings import with_new_names
+from napari_construct.settings import problem, with_new_names
 from napari_construct.training.config.config import TrainingConfig
+from napari_construct.training.loop.progress import Progress
 
 KIND: Final = "napari-construct training state"
 FORMAT_VERSION: Final = 2
@@ -32,44 +34,6 @@ CONTENTS: Final = "contents"
 
 _OLD_NAMES: Final = {"namings": "pseudo_label_rounds_done", "waited": "validations_since_best"}
 """Names of fields in earlier versions, each with the present one."""
-
-
-@dataclass(slots=True)
-class Progress:
-    """The part of the state that JSON holds.
-
-    Attributes
-    ----------
-    epoch, step_in_epoch : int
-        Finished epochs, and finished steps of the next one.
-    sums : dict of str to float
-        Losses summed over the steps of the unfinished epoch.
-    history : list of dict
-        Metrics of every finished epoch.
-    calibration : dict
-        Calibration of the last finished epoch.
-    best : dict or None
-        Score, epoch, metrics and calibration of the best epoch, if it is kept.
-    validations_since_best : int
-        Validations without a better score.
-    stopped : bool
-        Whether training ended early.
-    scaler : dict
-        State of the gradient scaler, in float16.
-    pseudo_label_rounds_done : int
-        Rounds of pseudo labels that are finished.
-    """
-
-    epoch: int = 0
-    step_in_epoch: int = 0
-    sums: dict[str, float] = field(default_factory=dict)
-    history: list[dict[str, float]] = field(default_factory=list)
-    calibration: dict[str, Any] = field(default_factory=dict)
-    best: dict[str, Any] | None = None
-    validations_since_best: int = 0
-    stopped: bool = False
-    scaler: dict[str, Any] = field(default_factory=dict)
-    pseudo_label_rounds_done: int = 0
 
 
 def state_path(output: Path) -> Path:
@@ -121,6 +85,8 @@ def load_state(
     try:
         progress = Progress(**with_new_names(manifest["progress"], _OLD_NAMES))
         stored = present_identity(manifest["identity"])
+    except ValidationError as error:
+        raise damaged(path, KIND, problem(error)) from error
     except (KeyError, TypeError, ValueError) as error:
         raise damaged(path, KIND, error) from error
     _compare(path, stored, identity)

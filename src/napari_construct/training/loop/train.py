@@ -24,6 +24,7 @@ def train(
     val: ImageLevelDataset | PathLike | None = None,
     output: PathLike | None = None,
     resume: bool = False,
+    overwrite: bool = False,
     encoder: Encoder | None = None,
     teacher: Encoder | None = None,
     start: Float[Tensor, "k p d"] | None = None,
@@ -51,6 +52,8 @@ def train(
     resume : bool
         Resume an interrupted run of the same settings and data. On a CPU the losses equal those of an
         uninterrupted run exactly.
+    overwrite : bool
+        Replace a model, or the state of an interrupted run, that lies at ``output``.
     encoder, teacher : Encoder, optional
         Replaces the catalogue's, for example with the user's own weights.
     start : Tensor, optional
@@ -68,8 +71,8 @@ def train(
     Raises
     ------
     ConfigurationError
-        If settings contradict each other, the data, or the interrupted run, or another training writes the
-        output.
+        If settings contradict each other, the data, or the interrupted run, if another training writes the
+        output, or something lies there that is neither resumed nor to be overwritten.
     DatasetError, InputError
         If a file cannot be used; the message names it.
     CheckpointError
@@ -82,6 +85,7 @@ def train(
         val=val,
         output=output,
         resume=resume,
+        overwrite=overwrite,
         encoder=encoder,
         teacher=teacher,
         start=start,
@@ -98,6 +102,7 @@ def train_steps(
     val: ImageLevelDataset | PathLike | None = None,
     output: PathLike | None = None,
     resume: bool = False,
+    overwrite: bool = False,
     encoder: Encoder | None = None,
     teacher: Encoder | None = None,
     start: Float[Tensor, "k p d"] | None = None,
@@ -112,6 +117,8 @@ def train_steps(
     """
     job = TrainingSetup(dataset, config or TrainingConfig(), classes, val, output, encoder, teacher, device)
     with job.locked():
+        if not (resume or overwrite):
+            job.refuse_existing()
         return (yield from _run_steps(job, start, resume=resume))
 
 

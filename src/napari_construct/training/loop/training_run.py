@@ -17,8 +17,8 @@ from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.loop.averaging import WeightAverage, estimate_norms, kept_weights
 from napari_construct.training.loop.optimiser_step import Optimisation
 from napari_construct.training.loop.precision import autocast
+from napari_construct.training.loop.progress import Progress
 from napari_construct.training.loop.pseudo_labels import pseudo_label_rounds_due, pseudo_label_steps
-from napari_construct.training.loop.state import Progress
 from napari_construct.training.loop.weight_update import one_step, rate_factor
 from napari_construct.training.objective.task import TrainingTask
 from napari_construct.training.views.batches import Batches, DrawnBatches
@@ -207,7 +207,18 @@ class TrainingRun:
         }
 
     def restore(self, progress: Progress, state: Mapping[str, Mapping[str, Tensor]]) -> None:
-        """Restore a state of :meth:`tensors`."""
+        """Restore a state of :meth:`tensors`.
+
+        Raises
+        ------
+        CheckpointError
+            If it is one of another network, or of a longer run.
+        """
+        if progress.epoch > self.epochs or progress.step_in_epoch > self.steps_per_epoch:
+            raise CheckpointError(
+                f"expected a training state within {self.epochs} epochs of {self.steps_per_epoch} steps, got "
+                f"epoch {progress.epoch}, step {progress.step_in_epoch}; start without resume"
+            )
         try:
             for name, module in self.modules().items():
                 module.load_state_dict(dict(state[name]), strict=True)

@@ -28,7 +28,7 @@ from napari_construct.models.checkpoints.checkpoint import (
     checkpoint_of,
     save_checkpoint,
 )
-from napari_construct.models.checkpoints.locations import with_suffix
+from napari_construct.models.checkpoints.locations import refuse_existing, with_suffix
 from napari_construct.models.network.builder import make_encoder
 from napari_construct.models.network.config import ModelConfig
 from napari_construct.models.network.unet import UNet, build_unet
@@ -54,6 +54,7 @@ def train_second_stage(
     encoder: Encoder | None = None,
     device: str = "auto",
     any_encoder: bool = False,
+    overwrite: bool = False,
     progress: Progress = None,
 ) -> Checkpoint:
     """Train a one-pass network on the pseudo masks of a first stage.
@@ -77,6 +78,8 @@ def train_second_stage(
         "auto", "cpu", "cuda" ...
     any_encoder : bool
         Also accept a first stage with another encoder's hash.
+    overwrite : bool
+        Replace a model that lies at ``output``.
     progress : bool or callable, optional
         True shows bars on standard error; a callable gets each event.
 
@@ -88,7 +91,8 @@ def train_second_stage(
     Raises
     ------
     ConfigurationError
-        If the data has other classes than the first stage, or the encoder has too few levels.
+        If the data has other classes than the first stage, the encoder has too few levels, or something lies
+        at ``output`` that is not to be overwritten.
     DatasetError, InputError
         If a file cannot be used; the message names it.
     """
@@ -101,6 +105,7 @@ def train_second_stage(
         encoder=encoder,
         device=device,
         any_encoder=any_encoder,
+        overwrite=overwrite,
     )
     return run(steps, progress)
 
@@ -115,6 +120,7 @@ def train_second_stage_steps(
     encoder: Encoder | None = None,
     device: str = "auto",
     any_encoder: bool = False,
+    overwrite: bool = False,
 ) -> Steps[Checkpoint]:
     """:func:`train_second_stage` as a job.
 
@@ -123,7 +129,10 @@ def train_second_stage_steps(
     Event, StepDone, Notice
         Stages "read", "pseudo masks", "train", "calibrate" and "validate".
     """
-    with locked_file(None if output is None else with_suffix(output)):
+    target = None if output is None else with_suffix(output)
+    with locked_file(target):
+        if target is not None and not overwrite:
+            refuse_existing(target)
         steps = _steps(dataset, first, config, val, output, encoder, device, any_encoder)
         return (yield from steps)
 

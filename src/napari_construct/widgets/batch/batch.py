@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_construct.batch.ledger import Entry
+from napari_construct.batch.entries import Entry
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.events import Event
 from napari_construct.reading.places import is_file
@@ -136,13 +136,14 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
             return Problem(said, Level.WARNING)
         return self._loader.problem(self._model.value())
 
-    def text(self, recipe: Callable[[list[Path], BatchSettings, Path], str]) -> str:
+    def text(self, recipe: Callable[..., str]) -> str:
         inputs = self._inputs.value()
         paths = [given for given in inputs if isinstance(given, Path)]
         if self.control.blockedReason() or len(paths) < len(inputs):
             self.control.showMessage("Only a batch of files and folders can be repeated outside of napari.")
             return ""
-        return recipe(paths, self.value(), Path(self.output()))
+        ways = {"restart": self._restart.isChecked(), "overwrite": self._overwrite.isChecked()}
+        return recipe(paths, self.value(), Path(self.output()), **ways)
 
     def _build_output(self) -> QLineEdit:
         line = QLineEdit(self)

@@ -10,8 +10,9 @@ from typing import Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QGridLayout, QVBoxLayout, QWidget
 
-from napari_construct.batch.ledger import Entry
+from napari_construct.batch.entries import Entry
 from napari_construct.data.listing import IMAGE_SUFFIXES
+from napari_construct.reading.names import shown
 from napari_construct.widgets.batch.item_table import ItemTable
 from napari_construct.widgets.batch.job import LayerInput, layer_input
 from napari_construct.widgets.fields.controls import button
@@ -129,9 +130,11 @@ class BatchInputs(QWidget):
 
 
 def _key(given: Path | Any) -> str:
-    return str(given if isinstance(given, Path) else given.name)
+    """As in the ledger of a run."""
+    return shown(given if isinstance(given, Path) else given.name)
 
 
 def _name(given: Path | Any) -> str:
     planes = 1 if isinstance(given, Path) else prod(layer_shape(given)[:-2])
-    return f"{given.name} ({planes} planes)" if planes > 1 else str(given.name)
+    name = shown(given.name)
+    return f"{name} ({planes} planes)" if planes > 1 else name

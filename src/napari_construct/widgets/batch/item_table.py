@@ -9,7 +9,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QHeaderView, QTableWidgetItem, QWidget
 
-from napari_construct.batch.ledger import Entry
+from napari_construct.batch.entries import Entry
 from napari_construct.widgets.fields.controls import ReadOnlyTable, plain_tip
 from napari_construct.widgets.fields.message_label import Level
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from napari.layers import Image, Labels, Layer
 
-from napari_construct.batch.ledger import Entry
+from napari_construct.batch.entries import Entry
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.data.images import ImageFile
 from napari_construct.events import Event, Steps
@@ -24,7 +24,7 @@ from napari_construct.widgets.jobs.predictors import GetPredictor
 from napari_construct.widgets.layers import Plane, label_features, labels_layer, layer_shape, plane_at
 
 if TYPE_CHECKING:
-    from napari_construct.batch.runner import BatchReport
+    from napari_construct.batch.report import BatchReport
     from napari_construct.batch.sources import Source
     from napari_construct.inference.activation.predictor import Predictor
 

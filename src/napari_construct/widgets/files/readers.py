@@ -8,13 +8,10 @@ from typing import Any
 
 from napari.layers import Layer
 
-from napari_construct.data.limits import DECODER_ERRORS
+from napari_construct.data.limits import METADATA_ERRORS
 from napari_construct.exceptions import InputError
 from napari_construct.results.read import reader_of
 from napari_construct.widgets.files.stored import layers_of
-
-_DAMAGED = (*DECODER_ERRORS, AttributeError)
-"""What a record or a file raises that somebody edited."""
 
 LayerData = tuple[Any, Mapping[str, Any], str]
 Read = Callable[[str | Sequence[str]], list[LayerData]]
@@ -41,7 +38,7 @@ def read(path: str | Sequence[str]) -> list[LayerData]:
 def _layers(path: Path) -> list[Layer]:
     try:
         return layers_of(path)
-    except _DAMAGED as error:
+    except METADATA_ERRORS as error:
         if isinstance(error, InputError):
             raise
         detail = " ".join(str(error).split())[:200]

@@ -11,8 +11,9 @@ from napari.utils.notifications import show_info
 
 from napari_construct.export.own_files import has_tissue_labels, result_name
 from napari_construct.reading.places import is_folder
-from napari_construct.results.read import load_result, open_zarr
+from napari_construct.results.read import load_result
 from napari_construct.results.result import StoredResult
+from napari_construct.results.stored_zarr import open_zarr
 from napari_construct.widgets.layers import cam_layer, label_features, labels_layer
 
 _LABELS_IN_MEMORY: Final = 16384 * 16384

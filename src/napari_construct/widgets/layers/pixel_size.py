@@ -9,7 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from napari_construct.data.image_header import ImageHeader, read_header
+from napari_construct.data.image_header import read_header
+from napari_construct.data.stored import ImageHeader
 from napari_construct.exceptions import InputError
 from napari_construct.widgets.layers.place import has_lengths, micrometres_per_pixel
 

@@ -213,9 +213,8 @@ def holds_weights(source: str, entry: EncoderEntry) -> bool:
     """Whether a file may be one of an encoder's, by its name."""
     names = [Path(name) for file in entry.files for name in file.names]
     path = Path(source)
-    return path.suffix != ".construct" and any(
-        path.name == name.name or path.suffix == name.suffix for name in names
-    )
+    suffix = path.suffix.lower()
+    return suffix != ".construct" and any(path.name == name.name or suffix == name.suffix for name in names)
 
 
 def export_job(request: ExportRequest) -> Steps[Done]:

@@ -178,8 +178,16 @@ def _spans(plane: Plane) -> list[str]:
     return [f"{part.start}:{part.stop}" for part in plane.window or ()]
 
 
-def batch_as_python(paths: Sequence[Path], settings: BatchSettings, output: Path) -> str:
+def batch_as_python(
+    paths: Sequence[Path],
+    settings: BatchSettings,
+    output: Path,
+    *,
+    restart: bool = False,
+    overwrite: bool = False,
+) -> str:
     """A script that runs or resumes the same batch."""
+    ways = ", restart=True" * restart + ", overwrite=True" * overwrite
     segment = f"SegmentSettings({segment_arguments(settings.segment)})"
     made = f"model={settings.model!r}, segment={segment}, outputs={settings.outputs!r}"
     inputs = [str(path) for path in paths]
@@ -187,12 +195,19 @@ def batch_as_python(paths: Sequence[Path], settings: BatchSettings, output: Path
         _import("BatchSettings", "SegmentSettings", "segment_folder"),
         "",
         f"settings = BatchSettings({made}{device_argument(settings.device)})",
-        f"report = segment_folder({inputs!r}, {str(output)!r}, settings, progress=True)",
+        f"report = segment_folder({inputs!r}, {str(output)!r}, settings{ways}, progress=True)",
     ]
     return "\n".join(lines) + "\n"
 
 
-def batch_as_command(paths: Sequence[Path], settings: BatchSettings, output: Path) -> str:
+def batch_as_command(
+    paths: Sequence[Path],
+    settings: BatchSettings,
+    output: Path,
+    *,
+    restart: bool = False,
+    overwrite: bool = False,
+) -> str:
     """A command that runs or resumes the same batch."""
     words = [
         "napari-construct",
@@ -208,6 +223,7 @@ def batch_as_command(paths: Sequence[Path], settings: BatchSettings, output: Pat
     words += segment_options(settings.segment, settings.device)
     words += [] if settings.segment.mpp is None else ["--mpp", repr(settings.segment.mpp)]
     words += segment_json(settings.segment, "classes")
+    words += ["--restart"] * restart + ["--overwrite"] * overwrite
     return shlex.join(words) + "\n"
 
 

@@ -18,7 +18,7 @@ from napari_construct.widgets.fields.path_row import PathRow
 from napari_construct.widgets.train.data import split_folders
 from napari_construct.widgets.train.request import state_of
 
-_TABLES: Final = "Tables (*.csv *.tsv)"
+_TABLES: Final = "Tables (*.csv *.tsv *.txt)"
 
 
 class TrainFiles(QWidget):
@@ -59,7 +59,9 @@ class TrainFiles(QWidget):
         tip = "Continue the stopped run. Data and settings must be the same"
         self._resume = tick("Resume the stopped run", tip, self)
         self._resume.setChecked(True)
-        self._replace = tick("Replace the existing model", "Overwrite the model file", self)
+        self._replace = tick(
+            "Replace the existing model", "Overwrite the model file, or the stopped run", self
+        )
         self._build_layout()
         self._connect()
         self.refresh()
@@ -111,8 +113,9 @@ class TrainFiles(QWidget):
         output = self.output()
         if is_folder(self._output.value()) or is_folder(output):
             return f"{self._output.value()} is a folder: add a file name."
-        if is_file(output) and not (self.resumes() or self.replaces()):
-            return f"{output.name} exists: choose another name, or tick Replace."
+        if self._is_taken() and not (self.resumes() or self.replaces()):
+            what = output.name if is_file(output) else f"A stopped run of {output.name}"
+            return f"{what} exists: choose another name, or tick Replace."
         return ""
 
     def refresh(self) -> None:
@@ -120,7 +123,12 @@ class TrainFiles(QWidget):
         output = self.output()
         there = self.hasOutput()
         self._resume.setVisible(there and is_file(state_of(output)))
-        self._replace.setVisible(there and is_file(output) and not self.resumes())
+        self._replace.setVisible(self._is_taken() and not self.resumes())
+
+    def _is_taken(self) -> bool:
+        """Whether there is a model of that name, or what a stopped run left of it."""
+        output = self.output()
+        return self.hasOutput() and (is_file(output) or is_file(state_of(output)))
 
     def _build_layout(self) -> None:
         self._wrong = ""
@@ -133,7 +141,7 @@ class TrainFiles(QWidget):
     def _connect(self) -> None:
         self._data.edited.connect(self._on_data)
         self._val.edited.connect(self.dataChanged)
-        self._output.edited.connect(self._on_output)
+        self._output.edited.connect(self._on_name)
         self._resume.toggled.connect(self._on_output)
         self._replace.toggled.connect(self._on_output)
 
@@ -150,6 +158,11 @@ class TrainFiles(QWidget):
         if self.data() and not self.hasOutput():
             self._output.setValue(str(_suggestion(train)))
         self.dataChanged.emit()
+
+    def _on_name(self, *_: object) -> None:
+        """Another file: a tick for the one before is none for this one."""
+        self._replace.setChecked(False)
+        self._on_output()
 
     def _on_output(self, *_: object) -> None:
         self.refresh()

@@ -90,6 +90,7 @@ def train_job(request: TrainRequest) -> Steps[Trained]:
         val=val,
         output=request.output,
         resume=request.resume,
+        overwrite=request.replace,
         encoder=encoder,
         device=request.device,
     )

@@ -69,7 +69,8 @@ def train_as_command(request: TrainRequest) -> str:
 
 
 def _rest(request: TrainRequest) -> str:
-    return f"output={str(request.output)!r}, resume={request.resume!r}, device={request.device!r}"
+    ways = "resume=True" if request.resume else f"overwrite={request.replace!r}"
+    return f"output={str(request.output)!r}, {ways}, device={request.device!r}"
 
 
 def _classes(table: ClassTable) -> str:
