@@ -16,7 +16,7 @@ from napari_construct.classes import ClassTable
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.export.ome_zarr import write_ome_zarr
 from napari_construct.export.overlay import write_overlay
-from napari_construct.export.own_files import is_own, move_over, record_path, refuse_others
+from napari_construct.export.own_files import has_tissue_labels, is_own, move_over, record_path, refuse_others
 from napari_construct.export.record import write_record
 from napari_construct.export.tiff import write_cams, write_mask
 
@@ -133,3 +133,12 @@ def test_a_link_that_leads_nowhere_is_not_free(tmp_path: Path) -> None:
 )
 def test_the_record_lies_beside(name: str) -> None:
     assert record_path(Path("out") / name) == Path("out") / "s.json"
+
+
+def test_labels_without_an_image_are_no_result(tmp_path) -> None:
+    """Another program may store classes as we do; the reader needs the image's scale too."""
+    import zarr
+
+    tissue = zarr.open_group(tmp_path / "a.ome.zarr", mode="w", zarr_format=3).create_group("labels/tissue")
+    tissue.attrs["ome"] = {"image-label": {"colors": [], "properties": [{"label-value": 1, "class": "x"}]}}
+    assert not has_tissue_labels(tmp_path / "a.ome.zarr")

@@ -173,8 +173,11 @@ def files_of(record: Path) -> dict[str, str]:
 def has_tissue_labels(path: Path) -> bool:
     """Whether a folder is an OME-Zarr with the labels of a segmentation: classes with names and colours."""
     try:
+        image = read_json(path / "zarr.json", error=InputError)["attributes"]["ome"]
         about = read_json(path / "labels" / "tissue" / "zarr.json", error=InputError)["attributes"]["ome"]
         labels = about["image-label"]
+        if not (image["multiscales"] and about["multiscales"]):
+            return False
         return "colors" in labels and all("class" in label for label in labels["properties"])
     except (OSError, InputError, KeyError, TypeError):
         return False
