@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from napari_construct.batch.entries import Entry, Header
 from napari_construct.batch.ledger import LEDGER_NAME, MAX_LINE, Ledger, read_ledger
-from napari_construct.exceptions import ConfigurationError
+from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.export.own_files import LEDGER_FORMAT
 
 HEADER = Header(format=LEDGER_FORMAT, settings={"outputs": ["mask"]}, model="tiny", encoder="e")
@@ -150,3 +151,22 @@ def test_names_that_are_no_unicode(tmp_path: Path) -> None:
     with Ledger(tmp_path, HEADER) as ledger:
         ledger.set(entry("Pr\udce4parat", error="line\u2028separator"))
     assert list(read_ledger(tmp_path / LEDGER_NAME)[1]) == ["Pr%E4parat"]  # as it is shown
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+@pytest.mark.parametrize("room", [0, 30])
+def test_a_disk_that_is_full_at_a_line_is_our_error(path: Path, room: int) -> None:
+    import resource
+
+    whole = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + room, limits[1]))
+    try:
+        with (  # closing the file tries the rest of the line again
+            pytest.raises(ConstructError, match=r"cannot be written.*free some space"),
+            Ledger(path.parent, HEADER) as ledger,
+        ):
+            ledger.set(entry("d"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert resumed(path) == ("abc", 0)
