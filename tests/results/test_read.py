@@ -286,8 +286,9 @@ BOMB = 2**28
 """Bytes that a chunk of a few kilobytes becomes."""
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes are POSIX")
 @pytest.mark.parametrize("level", ["0", "labels/tissue/0"])
-@pytest.mark.parametrize("damage", ["inflates", "pipe", "pipe of metadata", "endless", "outside", "huge"])
+@pytest.mark.parametrize("damage", ["inflates", "pipe", "pipe of metadata", "outside", "huge"])
 def test_an_ome_zarr_made_to_harm_is_refused_before_it_is_decoded(
     result, image, tmp_path, level, damage
 ) -> None:
@@ -299,9 +300,6 @@ def test_an_ome_zarr_made_to_harm_is_refused_before_it_is_decoded(
     elif damage == "pipe":
         chunk.unlink()
         os.mkfifo(chunk)
-    elif damage == "endless":
-        chunk.unlink()
-        chunk.symlink_to("/dev/zero")
     elif damage == "pipe of metadata":
         about.write_text(about.read_text().replace('"path": "0"', '"path": "a/b/0"'))
         (path / level).parent.joinpath("a").mkdir()

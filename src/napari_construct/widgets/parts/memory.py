@@ -10,6 +10,7 @@ from typing import Any, Final
 from qtpy.QtCore import QSettings
 
 from napari_construct.exceptions import ConfigurationError
+from napari_construct.reading.places import is_file
 from napari_construct.reading.texts.json import parse_json
 
 LOCATION: Final = "NAPARI_CONSTRUCT_WIDGETS"
@@ -30,7 +31,8 @@ class Memory:
 
     def load(self) -> dict[str, Any]:
         """The kept values; empty if there are none."""
-        text = _settings().value(self._name, "")
+        settings = _settings()
+        text = "" if settings is None else settings.value(self._name, "")
         try:
             found = parse_json(text, self._name) if isinstance(text, str) and text else {}
         except ConfigurationError:
@@ -38,12 +40,20 @@ class Memory:
         return found if isinstance(found, dict) else {}
 
     def keep(self, values: dict[str, Any]) -> None:
-        """Replace the kept values."""
-        _settings().setValue(self._name, json.dumps(values))
+        """Replace the kept values, where the system lets us."""
+        settings = _settings()
+        if settings is not None:
+            settings.setValue(self._name, json.dumps(values))
 
 
-def _settings() -> QSettings:
+def _settings() -> QSettings | None:
+    """The file of all widgets; None where a pipe, device or folder lies in its place.
+
+    Qt waits for a pipe, and puts its file in the place of a device where the user may do so.
+    """
     path = os.environ.get(LOCATION)
     if path:
+        if os.path.lexists(path) and not is_file(path):
+            return None
         return QSettings(str(Path(path)), QSettings.Format.IniFormat)
     return QSettings("napari-construct", "napari-construct")
