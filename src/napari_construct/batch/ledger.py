@@ -21,7 +21,7 @@ from pydantic.dataclasses import dataclass
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.export.record import plain
-from napari_construct.reading.places import is_file
+from napari_construct.reading.places import is_file, mode_of
 from napari_construct.results.areas import stored_area
 
 LEDGER_NAME: Final = "batch.jsonl"
@@ -175,6 +175,7 @@ class Ledger:
         self.damaged = 0
         self._header = header
         self._goes_on = False
+        _check_kind(self.path)
         if is_file(self.path) and not restart:
             try:
                 found, rows = _read(self.path)
@@ -191,6 +192,8 @@ class Ledger:
         try:
             if self._goes_on:
                 _cut_torn_line(self.path)
+            elif self.path.is_symlink():
+                self.path.unlink()  # what it leads to is not ours
             self._stream: IO[str] = self.path.open("a" if self._goes_on else "w", encoding="utf-8")
             if not self._goes_on:
                 self._append(asdict(self._header))
@@ -300,6 +303,15 @@ _HEADER: Final[TypeAdapter[Header]] = TypeAdapter(Header)
 
 def _is_finite(value: object) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _check_kind(path: Path) -> None:
+    """Refuse what is no file, whoever made it: a pipe would wait, and a device keeps nothing."""
+    if mode_of(path) and not is_file(path):
+        raise ConfigurationError(
+            f"{path}: expected the ledger of a batch or nothing, got a folder, pipe or device; move it away, "
+            "or choose another output folder"
+        )
 
 
 def _unusable(path: Path, error: OSError) -> ConstructError:

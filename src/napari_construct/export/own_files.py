@@ -17,6 +17,7 @@ from typing import Any, Final
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.reading.marks import SOFTWARE, has_mark
 from napari_construct.reading.places import is_folder
+from napari_construct.reading.regular import open_regular
 from napari_construct.reading.texts.json import read_json
 from napari_construct.reading.texts.text import at
 
@@ -221,7 +222,7 @@ def _is_own_zarr(path: Path) -> bool:
 
 def _head(path: Path) -> bytes:
     try:
-        with path.open("rb") as stream:
+        with open_regular(path, "a file") as stream:
             return stream.read(_HEAD)
-    except OSError:
+    except (InputError, OSError):
         return b"\0"
