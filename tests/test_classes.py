@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -83,3 +85,24 @@ def test_a_file_that_is_no_class_table_says_what_is_expected(tmp_path):
         ConfigurationError, match=r"notes: expected a class table \(CSV or JSON\) with the column"
     ):
         ClassTable.load(tmp_path / "notes")
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.json"])
+def test_a_table_is_replaced_as_a_whole_or_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    path, old = tmp_path / name, ClassTable.from_names(("tumour", "stroma"))
+    old.save(path)
+    (tmp_path / ".napari-construct-table-dead.part").write_text("of a process that was killed")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            ClassTable.from_names(("other",)).save(path)
+    assert ClassTable.load(path) == old
+    assert list(tmp_path.iterdir()) == [path]
+    ClassTable.from_names(("other",)).save(path)
+    assert ClassTable.load(path).names == ("other",)

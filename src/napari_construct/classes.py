@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +14,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.reading.foreign import harmless, quoted
+from napari_construct.reading.marks import HIDDEN
 from napari_construct.reading.name_lists import names_as_text
 from napari_construct.reading.names import normal
 from napari_construct.reading.texts.csv import csv_text, read_csv
@@ -170,9 +173,27 @@ class ClassTable(Settings):
         return csv_text([tuple(TissueClass.model_fields), *rows])
 
     def save(self, path: PathLike) -> None:
-        """Write as CSV or JSON, by the suffix of ``path``."""
+        """Write as CSV or JSON, by the suffix of ``path``; an earlier file is replaced as a whole or stays.
+
+        Raises
+        ------
+        OSError
+            If the system refuses.
+        """
         path = Path(path)
-        path.write_text(self.to_csv() if path.suffix.lower() == ".csv" else self.to_json(), encoding="utf-8")
+        text = self.to_csv() if path.suffix.lower() == ".csv" else self.to_json()
+        start = f"{HIDDEN}table-"
+        for left in path.parent.glob(f"{start}*.part"):  # by a process that was killed
+            left.unlink(missing_ok=True)
+        part = path.with_name(f"{start}{secrets.token_hex(4)}.part")  # export.atomic lies above this module
+        try:
+            with part.open("x", encoding="utf-8") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: PathLike) -> ClassTable:

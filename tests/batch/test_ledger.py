@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from napari_construct.batch.entries import Entry, Header
 from napari_construct.batch.ledger import LEDGER_NAME, MAX_LINE, Ledger, read_ledger
-from napari_construct.exceptions import ConfigurationError
+from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.export.own_files import LEDGER_FORMAT, is_own
 
 HEADER = Header(format=LEDGER_FORMAT, settings={"outputs": ["mask"]}, model="tiny", encoder="e")
@@ -182,3 +183,22 @@ def test_a_new_ledger_is_not_written_through_a_link(tmp_path: Path, there: bool)
     assert other.exists() == there
     assert not there or other.read_text() == "mine"
     assert read_ledger(tmp_path / LEDGER_NAME)[0] == HEADER
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+@pytest.mark.parametrize("room", [0, 30])
+def test_a_disk_that_is_full_at_a_line_is_our_error(path: Path, room: int) -> None:
+    import resource
+
+    whole = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + room, limits[1]))
+    try:
+        with (  # closing the file tries the rest of the line again
+            pytest.raises(ConstructError, match=r"cannot be written.*free some space"),
+            Ledger(path.parent, HEADER) as ledger,
+        ):
+            ledger.set(entry("d"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert resumed(path) == ("abc", 0)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
+import tracemalloc
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -277,3 +280,43 @@ def test_a_record_with_damaged_hashes_is_not_believed(result, tmp_path, damage) 
         stored = load_result(path)
         assert stored.classes.names == result.classes.names
         assert len(stored.notices) == 1
+
+
+BOMB = 2**28
+"""Bytes that a chunk of a few kilobytes becomes."""
+
+
+@pytest.mark.parametrize("level", ["0", "labels/tissue/0"])
+@pytest.mark.parametrize("damage", ["inflates", "pipe", "pipe of metadata", "endless", "outside", "huge"])
+def test_an_ome_zarr_made_to_harm_is_refused_before_it_is_decoded(
+    result, image, tmp_path, level, damage
+) -> None:
+    path = result.save(tmp_path, "s", image=image, kinds=("zarr",))["zarr"]
+    chunk = path / level / ("c/0/0/0" if level == "0" else "c/0/0")
+    about = (path / level).parent / "zarr.json"
+    if damage == "inflates":
+        chunk.write_bytes(imagecodecs.zstd_encode(bytes(BOMB)))
+    elif damage == "pipe":
+        chunk.unlink()
+        os.mkfifo(chunk)
+    elif damage == "endless":
+        chunk.unlink()
+        chunk.symlink_to("/dev/zero")
+    elif damage == "pipe of metadata":
+        about.write_text(about.read_text().replace('"path": "0"', '"path": "a/b/0"'))
+        (path / level).parent.joinpath("a").mkdir()
+        os.mkfifo((path / level).parent / "a" / "zarr.json")
+    elif damage == "outside":
+        about.write_text(about.read_text().replace('"path": "0"', '"path": "../0"'))
+    else:
+        for place in (path / "0", path / "labels" / "tissue" / "0"):
+            shape = json.loads((place / "zarr.json").read_text())
+            shape["shape"][-2:] = [10**6, 10**6]
+            (place / "zarr.json").write_text(json.dumps(shape))
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError):
+            open_zarr(path)
+        assert tracemalloc.get_traced_memory()[1] < BOMB / 4
+    finally:
+        tracemalloc.stop()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Final
@@ -87,14 +88,18 @@ class Ledger:
             elif self.path.is_symlink():
                 self.path.unlink()  # what it leads to is not ours
             self._stream: IO[str] = self.path.open("a" if self._goes_on else "w", encoding="utf-8")
-            if not self._goes_on:
-                self._append(asdict(self._header))
+            try:
+                if not self._goes_on:
+                    self._append(asdict(self._header))
+            except OSError:
+                self._close()
+                raise
         except OSError as error:
             raise _unusable(self.path, error) from error
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stream.close()
+        self._close()
 
     def set(self, entry: Entry | Joined) -> None:
         """Append the entry of an image, or of a stack's joined mask."""
@@ -109,6 +114,10 @@ class Ledger:
             self.joined[entry.stack] = entry
         else:
             self.entries[entry.key] = entry
+
+    def _close(self) -> None:
+        with suppress(OSError):  # of a line that could not be written, which was said
+            self._stream.close()
 
     def _append(self, content: Mapping[str, Any]) -> None:
         self._stream.write(json.dumps(plain(content), allow_nan=False) + "\n")

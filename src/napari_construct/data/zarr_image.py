@@ -7,8 +7,6 @@ of sizes is checked before anything is decoded.
 from __future__ import annotations
 
 import math
-import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -16,15 +14,14 @@ from typing import Any, Final
 import numpy as np
 import zarr
 
-from napari_construct.data.limits import METADATA_ERRORS, check_size, damaged, decoding
+from napari_construct.data.limits import METADATA_ERRORS, check_size, decoding
 from napari_construct.data.resolution import Stated, chosen, micrometres_of
 from napari_construct.data.stored import StoredImage
 from napari_construct.data.zarr_chunks import check_chunks
+from napari_construct.data.zarr_levels import array_of_level, check_metadata
 from napari_construct.exceptions import InputError
 from napari_construct.reading.places import is_folder
 
-_METADATA: Final = ("zarr.json", ".zgroup", ".zattrs", ".zarray", ".zmetadata")
-_LONGEST_METADATA: Final = 2**22
 _BYTES_PER_PIXEL: Final = 6  # RGB of 16 bits
 _SMALL_CHUNK: Final = 2**26
 """Bytes that one chunk may always have."""
@@ -47,7 +44,7 @@ def read_zarr(path: Path, max_pixels: int) -> StoredImage:
         If it is damaged, too large, a stack, fluorescence, a plate, labels, or no image.
     """
     with decoding(path, METADATA_ERRORS):
-        _check_files(path)
+        check_metadata(path)
         group: Any = zarr.open(str(path), mode="r")
         if not isinstance(group, zarr.Group):
             raise _refused(path, "a Zarr array without OME metadata")
@@ -88,7 +85,7 @@ def _image(path: Path, group: Any, about: Mapping[str, Any], max_pixels: int) ->
         raise _refused(path, "labels only" if "labels" in about or is_folder(path / "labels") else "no image")
     image = images[0]
     level = image["datasets"][0]
-    array = _array(path, group, str(level["path"]))
+    array = array_of_level(path, group, str(level["path"]))
     axes, units = _axes(image, array.ndim)
     _check_shape(path, array, axes, max_pixels)
     check_chunks(path / str(level["path"]), array, max(_BYTES_PER_PIXEL * max_pixels, _SMALL_CHUNK))
@@ -106,18 +103,6 @@ def _refused(path: Path, got: str) -> InputError:
         f"{path}: expected an OME-Zarr image (multiscales in its metadata), got {got}; save the image as "
         "OME-Zarr, TIFF or PNG"
     )
-
-
-def _array(path: Path, group: Any, name: str) -> Any:
-    parts = name.split("/")
-    if any(part in ("", ".", "..") for part in parts) or "\\" in name:
-        raise damaged(path, f"level 0 lies at {name[:80]!r}, outside of the image")
-    for count in range(1, len(parts) + 1):
-        _check_files(path.joinpath(*parts[:count]))
-    array = group[name]
-    if not isinstance(array, zarr.Array):
-        raise damaged(path, f"level 0, {name[:80]}, is no array")
-    return array
 
 
 def _axes(image: Mapping[str, Any], dimensions: int) -> tuple[str, list[str]]:
@@ -152,16 +137,6 @@ def _check_shape(path: Path, array: Any, axes: str, max_pixels: int) -> None:
             f"{path}: expected at most {_BYTES_PER_PIXEL * max_pixels:,} bytes of pixels, got {size:,} "
             f"({array.dtype}); save the image as uint8"
         )
-
-
-def _check_files(path: Path) -> None:
-    """Refuse metadata that are no files, or longer than any image's."""
-    for name in _METADATA:
-        file = path / name
-        if os.path.lexists(file):
-            found = file.stat()
-            if not stat.S_ISREG(found.st_mode) or found.st_size > _LONGEST_METADATA:
-                raise ValueError(f"{name} is no file of metadata of at most 4 MB")
 
 
 def _stated(image: Mapping[str, Any], level: Mapping[str, Any], axes: str, units: list[str]) -> Stated:

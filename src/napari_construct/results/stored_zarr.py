@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from napari_construct.classes import ClassTable, hex_of
-from napari_construct.data.limits import METADATA_ERRORS
+from napari_construct.data.limits import MAX_PIXELS, METADATA_ERRORS
+from napari_construct.data.zarr_chunks import check_chunks
+from napari_construct.data.zarr_levels import array_of_level, check_metadata
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.reading.foreign import passed_on
-from napari_construct.reading.regular import open_regular
 from napari_construct.results.described import record_beside
 from napari_construct.types import ShortRepr
+
+_TISSUE: Final = "labels/tissue"
+_MOST_PIXELS: Final = 10 * MAX_PIXELS
+"""Bound on labels: a byte each, and nothing is computed from them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -71,18 +77,21 @@ def open_zarr(path: Path) -> ZarrResult:
     import zarr
 
     try:
-        _check_regular(path)
+        for folder in (path, path / "labels", path / _TISSUE):
+            check_metadata(folder)
         root: Any = zarr.open_group(path, mode="r")
-        group = root["labels/tissue"]
+        group = root[_TISSUE]
         (image,), (mask,) = root.attrs["ome"]["multiscales"], group.attrs["ome"]["multiscales"]
         about = group.attrs["ome"]["image-label"]
         names = [part["class"] for part in about["properties"]]
         colours = [hex_of(colour["rgba"]) for colour in about["colors"]]
-        record, notices = record_beside(path, "zarr")
         known = any(axis.get("unit") == "micrometer" for axis in image["axes"])
-        levels = tuple(root[level["path"]] for level in image["datasets"])
-        labels = tuple(group[level["path"]] for level in mask["datasets"])
+        levels = _levels(path, root, image)
+        labels = _levels(path / _TISSUE, group, mask)
         _check_levels(levels, labels)
+        for level in (*levels, *labels):  # ours or not, it may have been changed since
+            check_chunks(path / level.path, level, MAX_PIXELS)
+        record, notices = record_beside(path, "zarr")
         return ZarrResult(
             path=path,
             image=levels,
@@ -96,12 +105,8 @@ def open_zarr(path: Path) -> ZarrResult:
         raise _no_zarr(path, error) from error
 
 
-def _check_regular(path: Path) -> None:
-    """Refuse a pipe or device where zarr would open a file and wait."""
-    for place in (path, path / "labels", path / "labels" / "tissue"):
-        for metadata in (place / "zarr.json", *place.glob("*/zarr.json")):
-            if metadata.exists():
-                open_regular(metadata, "the metadata of an OME-Zarr").close()
+def _levels(path: Path, group: Any, about: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(array_of_level(path, group, str(level["path"])) for level in about["datasets"])
 
 
 def _check_levels(image: tuple[Any, ...], labels: tuple[Any, ...]) -> None:
@@ -111,6 +116,8 @@ def _check_levels(image: tuple[Any, ...], labels: tuple[Any, ...]) -> None:
             raise ValueError(f"an array {level.shape} {level.dtype}")
     if not image or not labels or image[0].shape[1:] != labels[0].shape:
         raise ValueError("labels of another size than the image")
+    if math.prod(labels[0].shape) > _MOST_PIXELS:
+        raise ValueError(f"labels of shape {labels[0].shape}, which are more than {_MOST_PIXELS:,} pixels")
 
 
 def _no_zarr(path: Path, error: Exception) -> InputError:

@@ -11,8 +11,9 @@ import pytest
 
 from napari_construct.classes import ClassTable
 from napari_construct.encoders.networks.tiny import TinyEncoder
-from napari_construct.exceptions import CheckpointError
+from napari_construct.exceptions import CheckpointError, ConfigurationError
 from napari_construct.models.checkpoints.checkpoint import Checkpoint, checkpoint_of, save_checkpoint
+from napari_construct.models.checkpoints.locations import resolve_model
 from napari_construct.models.library.diagnostics import as_text, diagnose
 from napari_construct.models.library.importing import Import, import_steps
 from napari_construct.models.library.model_card import model_card
@@ -131,3 +132,19 @@ def test_models_stay_in_their_folder(checkpoint: Checkpoint, home: Path, tmp_pat
             job()
         assert str(caught.value).isprintable()
     assert not list(tmp_path.rglob("*evil*"))
+
+
+@pytest.mark.parametrize("name", ["lymph-node", "Lymph-Node", "LYMPH-NODE"])
+def test_no_import_takes_the_name_of_a_bundled_model(
+    checkpoint: Checkpoint, tmp_path: Path, name: str
+) -> None:
+    path = save_checkpoint(tmp_path / "m.construct", checkpoint)
+    with pytest.raises(CheckpointError, match="expected a name of its own"):
+        import_model(path, name=name)
+
+
+@pytest.mark.parametrize("variable", ["~nobody-of-that-name/x", "~nobody-of-that-name"])
+def test_a_home_that_the_system_does_not_know(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAPARI_CONSTRUCT_HOME", variable)
+    with pytest.raises(ConfigurationError, match="set NAPARI_CONSTRUCT_HOME to a folder"):
+        resolve_model("lymph-node")

@@ -11,6 +11,7 @@ from typing import Final
 from napari_construct.encoders.folders import models_folder
 from napari_construct.exceptions import CheckpointError, ConfigurationError
 from napari_construct.reading.foreign import file_name, quoted
+from napari_construct.reading.names import folded
 from napari_construct.reading.places import files_in, is_file
 
 SUFFIX: Final = ".construct"
@@ -40,7 +41,7 @@ def imported_path(name: str) -> Path:
     CheckpointError
         If the name is that of a bundled model, which would be used in its place, or is no name of a file.
     """
-    if name in bundled_models():
+    if folded(name) in map(folded, bundled_models()):  # one file where the system ignores case
         raise CheckpointError(
             f"{name}: expected a name of its own, got that of a model that comes with napari-construct, "
             "which would be used in its place; give another one with --name"
