@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from napari_construct.batch.entries import Entry, Header
 from napari_construct.batch.ledger import LEDGER_NAME, MAX_LINE, Ledger, read_ledger
 from napari_construct.exceptions import ConfigurationError, ConstructError
-from napari_construct.export.own_files import LEDGER_FORMAT
+from napari_construct.export.own_files import LEDGER_FORMAT, is_own
 
 HEADER = Header(format=LEDGER_FORMAT, settings={"outputs": ["mask"]}, model="tiny", encoder="e")
 AREA = {"class": "tumour", "pixels": 3, "percent_of_tissue": 1.5}
@@ -151,6 +152,37 @@ def test_names_that_are_no_unicode(tmp_path: Path) -> None:
     with Ledger(tmp_path, HEADER) as ledger:
         ledger.set(entry("Pr\udce4parat", error="line\u2028separator"))
     assert list(read_ledger(tmp_path / LEDGER_NAME)[1]) == ["Pr%E4parat"]  # as it is shown
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device", "link to a pipe"])
+@pytest.mark.parametrize("restart", [False, True])
+def test_what_is_no_file_is_no_ledger(tmp_path: Path, kind: str, restart: bool) -> None:
+    path = tmp_path / LEDGER_NAME
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "device":
+        path.symlink_to("/dev/full")
+    else:
+        os.mkfifo(tmp_path / "pipe" if kind.startswith("link") else path)
+        if kind.startswith("link"):
+            path.symlink_to(tmp_path / "pipe")
+    assert not is_own(path)
+    with pytest.raises(ConfigurationError, match="folder, pipe or device"):
+        Ledger(tmp_path, HEADER, restart=restart)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_new_ledger_is_not_written_through_a_link(tmp_path: Path, there: bool) -> None:
+    other = tmp_path / "other.txt"
+    if there:
+        other.write_text("mine")
+    (tmp_path / LEDGER_NAME).symlink_to(other)
+    with Ledger(tmp_path, HEADER, restart=True):
+        pass
+    assert other.exists() == there
+    assert not there or other.read_text() == "mine"
+    assert read_ledger(tmp_path / LEDGER_NAME)[0] == HEADER
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")

@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from kill_writes import BOTH, IMAGE, left
+from tests.faults.kill_writes import BOTH, IMAGE, left
 
 from napari_construct.results.files import result_paths, write_result
 from napari_construct.results.read import load_result

@@ -18,7 +18,7 @@ from typing import IO, Any, Final
 from napari_construct.batch.entries import Entry, Header, Joined, check_header, entry_of, header_of
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.export.record import plain
-from napari_construct.reading.places import is_file
+from napari_construct.reading.places import is_file, mode_of
 from napari_construct.reading.regular import open_regular
 from napari_construct.reading.texts.json import json_or_none
 
@@ -68,6 +68,7 @@ class Ledger:
         self.damaged = 0
         self._header = header
         self._goes_on = False
+        _check_kind(self.path)
         if is_file(self.path) and not restart:
             try:
                 found, rows = _read(self.path)
@@ -84,6 +85,8 @@ class Ledger:
         try:
             if self._goes_on:
                 _cut_torn_line(self.path)
+            elif self.path.is_symlink():
+                self.path.unlink()  # what it leads to is not ours
             self._stream: IO[str] = self.path.open("a" if self._goes_on else "w", encoding="utf-8")
             try:
                 if not self._goes_on:
@@ -161,6 +164,15 @@ def _lines(path: Path) -> Iterator[bytes]:
                 if not whole:
                     return
             yield line
+
+
+def _check_kind(path: Path) -> None:
+    """Refuse what is no file, whoever made it: a pipe would wait, and a device keeps nothing."""
+    if mode_of(path) and not is_file(path):
+        raise ConfigurationError(
+            f"{path}: expected the ledger of a batch or nothing, got a folder, pipe or device; move it away, "
+            "or choose another output folder"
+        )
 
 
 def _unusable(path: Path, error: OSError) -> ConstructError:

@@ -205,8 +205,8 @@ def _label(text: str, table: Path, line: int, column: str, crossed: set[str]) ->
     if plain in _NO or (not plain and column in crossed):
         return 0
     raise DatasetError(
-        f"{table}, line {line}: expected 0 or 1 for {column}, got {text[:80]!r}; correct the label, or leave "
-        "the column out by naming the classes (--classes)"
+        f"{table}, line {line}: expected 0 or 1 for {named([column])}, got {text[:80]!r}; correct the label, "
+        "or leave the column out by naming the classes (--classes)"
     )
 
 

@@ -220,7 +220,7 @@ def _is_own_zarr(path: Path) -> bool:
 
 def _head(path: Path) -> bytes:
     try:
-        with open_regular(path) as stream:
+        with open_regular(path, "a file") as stream:
             return stream.read(_HEAD)
     except (InputError, OSError):
         return b"\0"

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from napari_construct.encoders.entries import EncoderEntry, WeightFile
 from napari_construct.encoders.folders import weights_folder
-from napari_construct.encoders.weight_files import check_state
 from napari_construct.exceptions import EncoderError
 from napari_construct.reading.places import is_file, is_folder, size_of
 from napari_construct.reading.texts.json import read_json
@@ -155,6 +154,8 @@ def import_weights(entry: EncoderEntry, path: Path, *, overwrite: bool = False) 
             "name; rename it as it was published"
         )
     if target in entry.files[0].names:
+        from napari_construct.encoders.weight_files import check_state  # imports torch
+
         check_state(path)
     elif target.endswith(".json"):
         read_json(path, what=f"{target} of {entry.id}", error=EncoderError)
