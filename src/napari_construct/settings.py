@@ -140,6 +140,9 @@ def _problem(error: ValidationError) -> str:
         return f"{where}: {first['msg']}" if where else first["msg"]
     # the branches of a union fail one by one; all that is said of this place belongs together
     same = [found for found in error.errors() if _place(found) == where]
+    for found in same:
+        if found["type"] == _OUR_OWN:  # says all itself
+            return f"{where or 'settings'}: {found['ctx']['error']}"
     wanted = " or ".join(dict.fromkeys(_wanted(found["msg"]) for found in same))
     return f"{where or 'settings'}: expected {wanted}, got {quoted(first['input'])}"
 

@@ -94,8 +94,11 @@ def test_text_networks_of_others_are_not_looked_for(
     mark = plant(planted)
     monkeypatch.chdir(tmp_path)
     name = {"folder": str(planted), "relative": "./roberta-base", "repository": "evil/tokenizer"}.get(kind)
-    with pytest.raises(EncoderError, match="known to be harmless"):
+    with pytest.raises(
+        EncoderError, match=rf"text_cfg\.{key}: expected a text.*known to be harmless"
+    ) as caught:
         create_encoder(clip_folder(tmp_path, text={key: name or "roberta-base"}))
+    assert str(caught.value).count("got ") == 1
     assert not mark.exists()
     assert transformers == []
 

@@ -46,6 +46,7 @@ def test_quotes_of_what_is_endless() -> None:
         ("https://h/x?y=1&X-Amz-Signature=abc", "https://h/x?y=1&X-Amz-Signature=***"),
         ("https://h/x?access_token=abc#f", "https://h/x?access_token=***#f"),
         ("hf_" + "a" * 34, "hf_***"),
+        ("text_cfg.hf_tokenizer_name: expected", "text_cfg.hf_tokenizer_name: expected"),
         ("a@b.c and hf_hub are no secrets", "a@b.c and hf_hub are no secrets"),
     ],
 )

@@ -25,7 +25,7 @@ _SECRET: Final = re.compile(
     r"credential|auth|code)=)[^&#\s'\"]+"
 )
 _LOGIN: Final = re.compile(r"//[^/@\s'\"]*@")
-_TOKEN: Final = re.compile(r"\bhf_[A-Za-z0-9]{8,}")
+_TOKEN: Final = re.compile(r"\bhf_(?!tokenizer_name)[A-Za-z0-9]{8,}")  # not that key of open_clip's
 _NOT_IN_NAMES: Final = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|\ud800-\udfff]+')
 _RESERVED: Final = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 
