@@ -11,6 +11,7 @@ What looks at a whole batch - batch normalisation, the contrast - exchanges what
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -127,6 +128,8 @@ def join_processes(device: torch.device, *, named: bool) -> tuple[Processes, tor
     from accelerate import PartialState
 
     state = PartialState(cpu=device.type == "cpu", timeout=PATIENCE)
+    # threads of the group that are at work while the interpreter ends abort the process
+    atexit.register(state.destroy_process_group)
     return Processes(state.process_index, state.num_processes), state.device
 
 
