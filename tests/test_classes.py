@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import unicodedata
 from pathlib import Path
@@ -19,6 +20,7 @@ from napari_construct.classes import (
     rgb_of,
 )
 from napari_construct.exceptions import ConfigurationError
+from napari_construct.whole_files import replacing
 
 
 @pytest.mark.parametrize("colour", [*OKABE_ITO, *BCSS_COLOURS, "#000000", "#0a0B0c"])
@@ -93,7 +95,8 @@ def test_a_table_is_replaced_as_a_whole_or_stays(
 ) -> None:
     path, old = tmp_path / name, ClassTable.from_names(("tumour", "stroma"))
     old.save(path)
-    (tmp_path / ".napari-construct-table-dead.part").write_text("of a process that was killed")
+    start = hashlib.sha256(name.encode()).hexdigest()[:8]
+    (tmp_path / f".napari-construct-{start}-dead.part").write_text("of a process that was killed")
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
@@ -106,3 +109,10 @@ def test_a_table_is_replaced_as_a_whole_or_stays(
     assert list(tmp_path.iterdir()) == [path]
     ClassTable.from_names(("other",)).save(path)
     assert ClassTable.load(path).names == ("other",)
+
+
+def test_saving_leaves_a_table_alone_that_another_process_is_saving(tmp_path: Path) -> None:
+    with replacing(tmp_path / "theirs.csv") as part:
+        part.write_text(ClassTable.from_names(("theirs",)).to_csv(), encoding="utf-8")
+        ClassTable.from_names(("mine",)).save(tmp_path / "mine.csv")
+    assert ClassTable.load(tmp_path / "theirs.csv").names == ("theirs",)

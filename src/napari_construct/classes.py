@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +12,6 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.reading.foreign import harmless, quoted
-from napari_construct.reading.marks import HIDDEN
 from napari_construct.reading.name_lists import names_as_text
 from napari_construct.reading.names import normal
 from napari_construct.reading.texts.csv import csv_text, read_csv
@@ -22,6 +19,7 @@ from napari_construct.reading.texts.json import parse_json, read_json
 from napari_construct.reading.texts.text import LARGEST_SETTINGS, at, holds_json
 from napari_construct.settings import Settings, problem
 from napari_construct.types import PathLike
+from napari_construct.whole_files import remove_partials, replacing
 
 MAX_CLASSES: Final = 254
 """Labels are uint8, 0 is unlabelled and 255 is kept free for "ignored"."""
@@ -182,18 +180,9 @@ class ClassTable(Settings):
         """
         path = Path(path)
         text = self.to_csv() if path.suffix.lower() == ".csv" else self.to_json()
-        start = f"{HIDDEN}table-"
-        for left in path.parent.glob(f"{start}*.part"):  # by a process that was killed
-            left.unlink(missing_ok=True)
-        part = path.with_name(f"{start}{secrets.token_hex(4)}.part")  # export.atomic lies above this module
-        try:
-            with part.open("x", encoding="utf-8") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        remove_partials(path)
+        with replacing(path) as part:
+            part.write_text(text, encoding="utf-8")
 
     @classmethod
     def load(cls, path: PathLike) -> ClassTable:

@@ -11,10 +11,11 @@ import tifffile
 
 from napari_construct.classes import ClassTable
 from napari_construct.exceptions import ConstructError
-from napari_construct.export.atomic import atomic, remove_partials, unwritable
+from napari_construct.export.atomic import atomic, unwritable
 from napari_construct.export.overlay import write_overlay
 from napari_construct.export.record import write_record
 from napari_construct.export.tiff import write_cams, write_mask
+from napari_construct.whole_files import remove_partials
 
 TABLE = ClassTable.from_names([f"class {i}" for i in range(200)])
 NOISE = np.random.default_rng(0).integers(0, 200, (700, 700), dtype=np.uint8)

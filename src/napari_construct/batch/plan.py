@@ -11,11 +11,11 @@ from napari_construct.batch.report import TABLE_NAME
 from napari_construct.batch.resume import Earlier, earlier_result, was_edited
 from napari_construct.batch.sources import Source
 from napari_construct.exceptions import ConfigurationError
-from napari_construct.export.atomic import remove_partials
 from napari_construct.export.locks import remove_abandoned
 from napari_construct.export.own_files import refuse_others
 from napari_construct.export.reports import refuse_inputs
 from napari_construct.results.files import result_paths
+from napari_construct.whole_files import remove_partials
 
 
 @dataclass(frozen=True, slots=True, eq=False)

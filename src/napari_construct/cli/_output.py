@@ -104,9 +104,9 @@ def check_model(output: Path, *inputs: Path | str | None, overwrite: bool) -> Pa
 
 def write_model(target: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint where :func:`check_model` allowed it, and nobody else is writing."""
-    from napari_construct.export.atomic import remove_partials
     from napari_construct.export.locks import locked_file
     from napari_construct.models.checkpoints.checkpoint import save_checkpoint
+    from napari_construct.whole_files import remove_partials
 
     with locked_file(target):
         remove_partials(target)

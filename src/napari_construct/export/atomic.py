@@ -1,30 +1,22 @@
-"""Files that are either complete or not there."""
+"""Results that are either complete or not there; errors say what helps."""
 
 from __future__ import annotations
 
 import errno
-import hashlib
-import os
-import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from glob import escape
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 from napari_construct.exceptions import ConstructError
-from napari_construct.reading.marks import HIDDEN
 from napari_construct.types import PathLike
-
-_END: Final = ".part"
+from napari_construct.whole_files import replacing
 
 
 @contextmanager
 def atomic(path: PathLike) -> Iterator[Path]:
     """Give a temporary path beside ``path``, and move it there when the block ends well.
 
-    The folder is made if it is missing. After an error, a cancel or a full disk the temporary file is
-    gone and what was at ``path`` before is untouched.
+    The folder is made if it is missing. Otherwise as :func:`~napari_construct.whole_files.replacing`.
 
     Raises
     ------
@@ -32,28 +24,12 @@ def atomic(path: PathLike) -> Iterator[Path]:
         If the system refuses to write, with its reason.
     """
     path = Path(path)
-    temporary = path.with_name(f"{_start(path)}{secrets.token_hex(4)}{_END}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        sync(temporary)
-        temporary.replace(path)
-        if os.name == "posix":
-            sync(path.parent)  # the new name survives a power cut
+        with replacing(path) as temporary:
+            yield temporary
     except OSError as error:
         raise unwritable(path, error) from error
-    finally:
-        with suppress(OSError):  # on a broken disk the first error is the one to show
-            temporary.unlink(missing_ok=True)
-
-
-def remove_partials(path: PathLike) -> None:
-    """Remove temporary files of killed runs for ``path``; call it only where no other run writes there."""
-    path = Path(path)
-    for start in (_start(path), f".{path.name}."):  # the second is of earlier versions
-        for partial in path.parent.glob(f"{escape(start)}*{_END}"):
-            with suppress(OSError):
-                partial.unlink()
 
 
 def unwritable(path: PathLike, error: OSError) -> ConstructError:
@@ -68,19 +44,3 @@ def unwritable(path: PathLike, error: OSError) -> ConstructError:
     else:
         remedy = "free some space or choose another folder"
     return ConstructError(f"{path}: cannot be written ({reason}); {remedy}")
-
-
-def _start(path: Path) -> str:
-    # not the name itself: with more around it, a long name would be too long
-    name = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]
-    return f"{HIDDEN}{name}-"
-
-
-def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, have reached the disk."""
-    # Windows syncs only what is open for writing; a POSIX folder opens only for reading
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

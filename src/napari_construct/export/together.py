@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
-from napari_construct.export.atomic import sync
 from napari_construct.export.own_files import move_over, refuse_others
+from napari_construct.whole_files import sync
 
 Move: TypeAlias = tuple[Path, Path]
 

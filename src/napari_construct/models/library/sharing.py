@@ -16,7 +16,7 @@ from napari_construct.encoders.hub.errors import FAILURES, LOGIN, WRONG_ANSWERS,
 from napari_construct.encoders.hub.token import has_token, hub_token, token_for
 from napari_construct.events import run
 from napari_construct.exceptions import CheckpointError, ConfigurationError, EncoderError
-from napari_construct.export.atomic import atomic, remove_partials
+from napari_construct.export.atomic import atomic
 from napari_construct.export.locks import locked_file
 from napari_construct.export.reports import refuse_inputs
 from napari_construct.models.checkpoints.archive import file_hash
@@ -26,6 +26,7 @@ from napari_construct.models.library.model_card import model_card
 from napari_construct.models.network.builder import SCRATCH
 from napari_construct.reading.foreign import harmless, quoted
 from napari_construct.types import PathLike
+from napari_construct.whole_files import remove_partials
 
 CARD: Final = "README.md"
 LARGEST_MODEL: Final = 2 * 2**30

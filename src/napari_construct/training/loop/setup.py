@@ -13,7 +13,6 @@ from napari_construct.encoders.catalogue.lookup import encoder_hash
 from napari_construct.encoders.protocol import Encoder, freeze
 from napari_construct.events import EpochDone, Notice, Steps
 from napari_construct.exceptions import ConfigurationError
-from napari_construct.export.atomic import remove_partials
 from napari_construct.export.locks import locked_file
 from napari_construct.inference.activation.devices import resolve_device
 from napari_construct.inference.activation.predictor import Predictor
@@ -47,6 +46,7 @@ from napari_construct.training.loop.training_run import PSEUDO_LABELS, TrainingR
 from napari_construct.training.processes import join_processes
 from napari_construct.training.views.patches import PatchStore, load_patches
 from napari_construct.types import PathLike
+from napari_construct.whole_files import remove_partials
 
 CALIBRATED: Final = (
     "class offsets, temperature and presence thresholds were fitted to the validation images; scores on "

@@ -19,7 +19,6 @@ from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.encoders.protocol import Encoder
 from napari_construct.events import Notice, Progress, Steps, run
 from napari_construct.exceptions import ConfigurationError
-from napari_construct.export.atomic import remove_partials
 from napari_construct.export.locks import locked_file
 from napari_construct.inference.activation.devices import resolve_device
 from napari_construct.inference.activation.predictor import Predictor
@@ -42,6 +41,7 @@ from napari_construct.training.second_stage.pseudo_masks import pseudo_mask_step
 from napari_construct.training.views.partial_masks import UNKNOWN
 from napari_construct.training.views.patches import PatchStore, load_patches
 from napari_construct.types import PathLike
+from napari_construct.whole_files import remove_partials
 
 
 def train_second_stage(
