@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from napari_construct.encoders.hub import client as hub
+from napari_construct.encoders.hub import transfer
 
 CONTENT = bytes(range(256)) * 8192  # 2 MiB
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -112,7 +112,7 @@ def running_hub(monkeypatch: pytest.MonkeyPatch, home: Path) -> Iterator[Hub]:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(home / "token"))
     monkeypatch.delenv("HF_TOKEN", raising=False)
-    monkeypatch.setattr(hub, "PAUSE", 0.01)
+    monkeypatch.setattr(transfer, "PAUSE", 0.01)
     with Hub() as running:
         use_hub(monkeypatch, running.url)
         thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})

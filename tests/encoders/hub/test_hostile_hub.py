@@ -14,7 +14,7 @@ import pytest
 
 from napari_construct.encoders.hub import client as hub
 from napari_construct.encoders.hub import token as tokens
-from napari_construct.encoders.hub.token import hub_token, stored_token, token_for
+from napari_construct.encoders.hub.token import has_token, hub_token, stored_token, token_for
 from napari_construct.events import run
 from napari_construct.exceptions import CheckpointError, EncoderError
 from napari_construct.models.library import sharing
@@ -196,7 +196,7 @@ def test_tokens_that_are_none(server: Hub, home: Path, content: bytes) -> None:
             job()
         assert len(str(caught.value)) < 500
     assert not server.seen
-    assert not hub.has_token()
+    assert not has_token()
 
 
 def test_a_token_file_that_is_a_folder_or_locked(server: Hub, home: Path, monkeypatch: Any) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from napari_construct.encoders.entries import EncoderEntry, WeightFile
 from napari_construct.encoders.hub import client as hub
+from napari_construct.encoders.hub import transfer
 from napari_construct.encoders.hub.store import located, own_folder
 from napari_construct.encoders.hub.token import has_token
 from napari_construct.events import Event, Notice, run
@@ -208,7 +209,7 @@ def test_offline_no_connection_and_full_disk(server: Hub, monkeypatch: pytest.Mo
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(hub, "_stream", full)
+        patched.setattr(transfer, "_stream", full)
         with pytest.raises(EncoderError, match="full disk; free some space and run the command again"):
             fetch(server)
     assert (own_folder(entry()) / "weights.bin.part").read_bytes() == b"half"

@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from napari_construct.cli import app
 from napari_construct.encoders.catalogue.download import DownloadSettings
 from napari_construct.encoders.catalogue.lookup import find_entry
-from napari_construct.encoders.hub import client as hub
+from napari_construct.encoders.hub import transfer
 from napari_construct.encoders.hub.store import located, own_folder
 from napari_construct.widgets.models import job as jobs
 from napari_construct.widgets.models.models import Models
@@ -280,7 +280,7 @@ def test_broken_connections_full_disk_and_no_network(
         yield 0
 
     with monkeypatch.context() as patched:
-        patched.setattr(hub, "_stream", full)
+        patched.setattr(transfer, "_stream", full)
         ends_with("full disk; free some space")
     widget.setValue(DownloadSettings(name="x-open", mirror="http://127.0.0.1:9"))
     ends_with("no connection or a broken one")
