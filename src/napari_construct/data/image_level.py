@@ -20,7 +20,12 @@ from numpy.typing import ArrayLike, NDArray
 from napari_construct.data.dataset_check import DatasetReport, check_steps
 from napari_construct.data.format_names import IMAGE_FORMATS
 from napari_construct.data.label_table import TABLE_SUFFIXES, is_table, read_table
-from napari_construct.data.labels.class_folders import filled_folders, read_class_folders
+from napari_construct.data.labels.class_folders import (
+    Contents,
+    contents_of,
+    filled_folders,
+    read_class_folders,
+)
 from napari_construct.data.labels.file_names import labels_from_names, parse_labels
 from napari_construct.data.labels.folder_names import kind_of
 from napari_construct.data.labels.wording import readable
@@ -142,14 +147,14 @@ def load_dataset(
         If folders look like patients, slides, dates ...: name the classes to confirm them.
     """
     root = Path(path)
-    chosen = detect_format(root) if labels_in == "auto" else labels_in
+    chosen, contents = _recognised(root) if labels_in == "auto" else (labels_in, None)
     wanted = tuple(map(normal, class_names)) if class_names is not None else None
     if wanted is not None and (len(set(wanted)) != len(wanted) or not all(wanted)):
         raise ConfigurationError(
             f"expected different class names, got {', '.join(wanted)}; name each class once"
         )
     if chosen == "folders":
-        paths, labels, names, notices = read_class_folders(root, wanted)
+        paths, labels, names, notices = read_class_folders(root, wanted, contents)
     elif chosen == "names":
         paths, labels, names, notices = _from_names(root, wanted)
     elif chosen == "table":
@@ -172,9 +177,14 @@ def detect_format(root: Path) -> Literal["folders", "names", "table"]:
     DatasetError
         If it has none, or two.
     """
+    return _recognised(root)[0]
+
+
+def _recognised(root: Path) -> tuple[Literal["folders", "names", "table"], Contents | None]:
+    """Form of the dataset, and what its folders hold if they were looked through for it."""
     if is_file(root):
         if is_table(root):
-            return "table"
+            return "table", None
         raise DatasetError(
             f"{root}: expected a folder of patches or a table of text (.csv, .tsv, .txt), got another file; "
             "give one of these"
@@ -183,7 +193,8 @@ def detect_format(root: Path) -> Literal["folders", "names", "table"]:
         raise DatasetError(
             f"{root}: expected a folder of patches or a CSV table, found nothing; check the path"
         )
-    here, below = list_images(root), filled_folders(root)
+    contents = contents_of(root)
+    here, below = list_images(root), filled_folders(contents)
     both = [folder.name for folder in below if kind_of(folder.name) not in ("masks", "images")]
     if here and both:
         raise DatasetError(
@@ -195,9 +206,10 @@ def detect_format(root: Path) -> Literal["folders", "names", "table"]:
             f"{root}: expected patches ({IMAGE_FORMATS}), the folder holds none; check the path"
         )
     if here:
-        return "names"
+        return "names", contents
     labelled = all(parse_labels(path.name) for files in below.values() for path in files)
-    return "names" if labelled and not any(kind_of(f.name) == "split" for f in below) else "folders"
+    named_so = labelled and not any(kind_of(folder.name) == "split" for folder in below)
+    return "names" if named_so else "folders", contents
 
 
 def _from_names(

@@ -57,6 +57,11 @@ class ImageFile(ShortRepr):
     path: Path
     valid: BoolMask | None = None
 
+    @property
+    def has_data(self) -> BoolMask:
+        """(h, w) True where the image has data."""
+        return np.ones(self.pixels.shape[:2], dtype=np.bool_) if self.valid is None else self.valid
+
     def known(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A mask (h, w) of this image's classes, with ``NO_DATA`` where the image has no data."""
         if self.valid is None or mask.shape != self.valid.shape:

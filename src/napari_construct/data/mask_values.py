@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_construct.classes import ClassTable
+from napari_construct.data.images import NO_DATA
 from napari_construct.data.mask_description import mask_description, mask_palette
 from napari_construct.data.masks import read_mask
 from napari_construct.exceptions import InputError
@@ -24,7 +25,7 @@ from napari_construct.reading.names import normal
 FirstClass: TypeAlias = Literal["auto", 0, 1]
 """Value of the first class in masks: 0; 1 where 0 is unlabelled; or derived from the masks."""
 
-IGNORED: Final = 255
+IGNORED: Final = NO_DATA
 """Of :meth:`MaskReading.truth`: no class, not scored."""
 
 MOST: Final = 200

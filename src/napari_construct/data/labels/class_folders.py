@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,22 +47,27 @@ class _Content(NamedTuple):
     left_out: tuple[LeftOut, ...]
 
 
-def filled_folders(root: Path) -> dict[Path, tuple[Path, ...]]:
-    """Folders with images that are not a system's, with their patches."""
-    return {
-        folder: found.patches for folder, found in _contents(root).items() if _may_be_class(folder, found)
-    }
+Contents: TypeAlias = Mapping[Path, _Content]
+"""Folders and what lies in them."""
 
 
-def _contents(root: Path) -> dict[Path, _Content]:
+def contents_of(root: Path) -> Contents:
+    """What lies in the folders of ``root``; every patch is listed."""
     return {folder: _content(folder) for folder in folders_of(root)}
+
+
+def filled_folders(contents: Contents) -> dict[Path, tuple[Path, ...]]:
+    """Folders with images that are not a system's, with their patches."""
+    return {folder: found.patches for folder, found in contents.items() if _may_be_class(folder, found)}
 
 
 def _may_be_class(folder: Path, content: _Content) -> bool:
     return bool(content.patches) and kind_of(folder.name) != "system"
 
 
-def read_class_folders(root: Path, wanted: tuple[str, ...] | None) -> ClassFolders:
+def read_class_folders(
+    root: Path, wanted: tuple[str, ...] | None, contents: Contents | None = None
+) -> ClassFolders:
     """Read a dataset of one folder per class.
 
     Parameters
@@ -71,6 +76,8 @@ def read_class_folders(root: Path, wanted: tuple[str, ...] | None) -> ClassFolde
         Folder of the folders.
     wanted : tuple of str, optional
         The classes in order; whatever their folders are called then counts. All folders by default.
+    contents : mapping, optional
+        Of :func:`contents_of`, where the folders were looked through before.
 
     Raises
     ------
@@ -81,7 +88,7 @@ def read_class_folders(root: Path, wanted: tuple[str, ...] | None) -> ClassFolde
         raise DatasetError(
             f"{root}: expected a folder with one sub-folder per class, found none; check the path"
         )
-    contents = _contents(root)
+    contents = contents_of(root) if contents is None else contents
     folders = _by_name(root, contents)
     if wanted is None:
         chosen = [folder for folder in folders.values() if _may_be_class(folder, contents[folder])]

@@ -114,7 +114,7 @@ def score_image_steps(
             f"{mask_path}: expected a mask of {image.pixels.shape[0]} x {image.pixels.shape[1]} pixels like "
             f"{image_path.name}, got {mask.shape[0]} x {mask.shape[1]}; make both the same size"
         )
-    there = np.ones_like(mask, dtype=np.bool_) if image.valid is None else image.valid
+    there = image.has_data
     classes = reading.truth(mask_path, np.where(there, mask, 0).astype(np.uint8), strict=True)
     classes[~there] = IGNORED
     found = set(np.unique(classes).tolist())

@@ -231,12 +231,11 @@ def _matrices(
         image.pixels, predictor, settings, name=image_path.name, valid=image.valid
     )
     truth = image.known(truth)
-    seen = np.ones_like(stored, dtype=np.bool_) if image.valid is None else image.valid
     ignored = range(k, 256)
     labels = finish(activation, predictor, settings).labels
     matrices = {
         "predicted": confusion_matrix(truth, labels, k, ignored),
-        "values": value_counts(stored, labels, k, seen),
+        "values": value_counts(stored, labels, k, image.has_data),
     }
     present = tuple(c.name for i, c in enumerate(predictor.classes) if (truth == i).any())
     named = {"oracle": present} | ({"all": predictor.classes.names} if check_order else {})
