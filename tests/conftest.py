@@ -91,3 +91,16 @@ def shared() -> Path:
 def shared_data(shared: Path) -> Path:
     """Real images beside the checkout; the test is skipped where they are absent."""
     return shared / "data"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's folder of models, weights and catalogue, empty and not made yet, and no token of theirs."""
+    from huggingface_hub import constants
+
+    folder = tmp_path / "home"
+    monkeypatch.setenv("NAPARI_CONSTRUCT_HOME", str(folder))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder / "hub"))
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(folder / "token"))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    return folder

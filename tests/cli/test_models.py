@@ -17,20 +17,10 @@ from napari_construct.inference.segment import segment
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
 from napari_construct.models.network.descriptions import classes_as_text
 
+pytestmark = pytest.mark.usefixtures("home")
+
 Call = Callable[..., Any]
 TOKEN = "hf_" + "secret" * 6
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    from huggingface_hub import constants
-
-    folder = tmp_path / "home"
-    monkeypatch.setenv("NAPARI_CONSTRUCT_HOME", str(folder))
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder / "hub"))
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(folder / "token"))
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-    return folder
 
 
 def test_list_shows_what_is_here_and_the_users_file(call: Call, home: Path) -> None:

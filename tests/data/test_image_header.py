@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from tests.odd_places import put
 
 from napari_construct.data.image_header import read_header
 from napari_construct.data.images import read_image
@@ -60,13 +59,8 @@ def test_as_reading_finds_it(tmp_path, name, kind, mpp) -> None:
 @pytest.mark.parametrize("kind", ["absent", "folder", "pipe", "dangling", "text", "cut"])
 def test_what_is_no_image_has_no_header(tmp_path, kind) -> None:
     path = tmp_path / "a.tif"
-    if kind == "folder":
-        path.mkdir()
-    elif kind == "pipe":
-        os.mkfifo(path)
-    elif kind == "dangling":
-        path.symlink_to(tmp_path / "nothing")
-    elif kind == "text":
+    put(path, kind)
+    if kind == "text":
         path.write_text("no image")
     elif kind == "cut":
         path.write_bytes(b"II*\x00\xff\xff")

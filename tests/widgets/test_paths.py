@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from qtpy.QtWidgets import QApplication
+from tests.odd_places import put
 
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.classes import ClassTable
@@ -51,21 +52,10 @@ def make(folder: Path, kind: str, suffix: str) -> Path:
     }
     path = Path(f"{folder}/{names.get(kind, 'place')}{suffix}")
     (folder / "file").write_text("text")
-    if kind in ("folder", "refused folder"):
-        path.mkdir()
-    elif kind == "pipe":
-        os.mkfifo(path)
-    elif kind == "dangling":
-        path.symlink_to(folder / "nothing")
-    elif kind == "loop":
-        path.symlink_to(path)
-    elif kind == "device":
-        path.symlink_to("/dev/zero")
-    elif kind in ("file", "refused file", "newline", "latin-1", "250 letters", "html"):
+    if kind in ("file", "refused file", "newline", "latin-1", "250 letters", "html"):
         path.write_text("neither an image nor a model")
-    elif kind == "empty":
-        path.touch()
-    return path
+        return path
+    return put(path, kind.removeprefix("refused "))
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, path: str) -> None:

@@ -22,19 +22,9 @@ from napari_construct.models.library.sharing import export_model, import_model
 from napari_construct.models.network.builder import build_model
 from napari_construct.models.network.config import ModelConfig
 
+pytestmark = pytest.mark.usefixtures("home")
+
 CONFIG = ModelConfig(encoder="tiny", prototype_width=16, projection_hidden=16, fusion_width=16)
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    from huggingface_hub import constants
-
-    folder = tmp_path / "home"
-    monkeypatch.setenv("NAPARI_CONSTRUCT_HOME", str(folder))
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder / "hub"))
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(folder / "token"))
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-    return folder
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
+from tests.odd_places import put
 from tests.widgets.conftest import by_colour
 
 from napari_construct.exceptions import InputError
@@ -99,19 +100,7 @@ def test_json_of_others(tmp_path, text) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kind", ["absent", "folder", "pipe", "dangling", "empty", "device", "loop"])
 def test_what_is_no_file_is_left_to_others_at_once(tmp_path, name, kind) -> None:
-    path = tmp_path / name
-    if kind == "folder":
-        path.mkdir()
-    elif kind == "pipe":
-        os.mkfifo(path)
-    elif kind == "dangling":
-        path.symlink_to(tmp_path / "nothing")
-    elif kind == "empty":
-        path.touch()
-    elif kind == "device":
-        path.symlink_to("/dev/zero")
-    elif kind == "loop":
-        path.symlink_to(path)
+    path = put(tmp_path / name, kind)
     assert get_reader(str(path)) is None
 
 
