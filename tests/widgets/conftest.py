@@ -119,8 +119,15 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def viewer(wait_for_threads: None, make_napari_viewer_proxy: Callable[..., Any]) -> Any:
-    return make_napari_viewer_proxy()
+def viewer(
+    request: pytest.FixtureRequest, wait_for_threads: None, make_napari_viewer_proxy: Callable[..., Any]
+) -> Any:
+    """A viewer; on screen, as a person has it, for tests with the marker ``shown``."""
+    shown = request.node.get_closest_marker("shown") is not None
+    viewer = make_napari_viewer_proxy(show=shown)
+    if shown:
+        viewer.window.resize(1400, 900)
+    return viewer
 
 
 @pytest.fixture

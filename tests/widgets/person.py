@@ -1,0 +1,215 @@
+"""What a person does with a window: clicks, keys, drags and drops, all as Qt events.
+
+Nothing here calls a slot or a setter of a widget: a control that is hidden, disabled, covered or scrolled out
+of reach cannot be used here either. Each function scrolls to its control first, as a person would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtOpenGLWidgets import QOpenGLWidget
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QApplication,
+    QCheckBox,
+    QComboBox,
+    QLabel,
+    QLineEdit,
+    QListView,
+    QRadioButton,
+    QScrollArea,
+    QStyle,
+    QStyleOptionSlider,
+    QWidget,
+)
+
+Found = TypeVar("Found", bound=QWidget)
+LEFT = Qt.MouseButton.LeftButton
+CONTROL = Qt.KeyboardModifier.ControlModifier
+SHIFT = Qt.KeyboardModifier.ShiftModifier
+NONE = Qt.KeyboardModifier.NoModifier
+
+
+def find(inside: QWidget, name: str, kind: type[Found] = QWidget) -> Found:  # type: ignore[assignment]
+    """The one control on view with this accessible name or text."""
+    here = [w for w in inside.findChildren(kind) if w.isVisibleTo(inside) and name in _names(w)]
+    shown = sorted({n for w in inside.findChildren(kind) if w.isVisibleTo(inside) for n in _names(w) if n})
+    assert len(here) == 1, f"expected one {name!r}, found {len(here)} among {shown}"
+    return here[0]
+
+
+def click(widget: QWidget, at: QPoint | None = None, modifier: Qt.KeyboardModifier = NONE) -> None:
+    """Click on a control, in its middle; ticks on their box."""
+    reach(widget)
+    if at is None:
+        at = widget.rect().center()
+        if isinstance(widget, QCheckBox | QRadioButton):  # the rest of a wide one is no part of it
+            at.setX(8)
+    assert widget.isEnabled(), f"{_names(widget)} is disabled: {widget.toolTip()}"
+    QTest.mouseClick(widget, LEFT, modifier, at)
+    QApplication.processEvents()
+
+
+def press(widget: QWidget, key: str | Qt.Key, modifier: Qt.KeyboardModifier = NONE) -> None:
+    """Press and release a key while a widget has the focus."""
+    QTest.keyClick(widget, key, modifier)
+    QApplication.processEvents()
+
+
+def write(field: QWidget, text: str, *, end: Qt.Key | None = Qt.Key.Key_Tab) -> None:
+    """Click into a field, replace what is in it, and leave it; ``end=None`` stays in it, still typing."""
+    reach(field)
+    line = field if isinstance(field, QLineEdit) else field.findChild(QLineEdit)
+    assert line is not None, f"{_names(field)} has no text"
+    assert line.isEnabled(), f"{_names(field)} is disabled"
+    assert not line.isReadOnly(), f"{_names(field)} cannot be edited"
+    QTest.mouseClick(line, LEFT, NONE, line.rect().center())
+    keys = line.focusProxy() or line  # a number's keys go to its spin box
+    QTest.keyClick(keys, Qt.Key.Key_A, CONTROL)
+    QTest.keyClicks(keys, text)
+    if end is not None:
+        QTest.keyClick(keys, end)
+    QApplication.processEvents()
+
+
+def choose(combo: QComboBox, text: str) -> None:
+    """Open a list and click on the entry with this text, or that begins with it."""
+    reach(combo)
+    assert combo.isEnabled(), f"{_names(combo)} is disabled"
+    combo.showPopup()  # a click opens it only with a window manager
+    QApplication.processEvents()
+    view: QAbstractItemView = combo.view()
+    texts = [combo.itemText(i) for i in range(combo.count())]
+    rows = [i for i, t in enumerate(texts) if t == text] or [
+        i for i, t in enumerate(texts) if t.startswith(text)
+    ]
+    assert len(rows) == 1, f"expected one {text!r} in {texts}"
+    index = combo.model().index(rows[0], combo.modelColumn(), combo.rootModelIndex())
+    view.scrollTo(index)
+    QTest.mouseClick(view.viewport(), LEFT, NONE, view.visualRect(index).center())
+    combo.hidePopup()
+    QApplication.processEvents()
+    assert combo.currentIndex() == rows[0]
+
+
+def slide(slider: Any, part: float) -> None:
+    """Drag the handle of a horizontal slider to a part (0 to 1) of its groove."""
+    reach(slider)
+    option = QStyleOptionSlider()
+    slider.initStyleOption(option)
+    style, control = slider.style(), QStyle.ComplexControl.CC_Slider
+    handle = style.subControlRect(control, option, QStyle.SubControl.SC_SliderHandle, slider)
+    groove = style.subControlRect(control, option, QStyle.SubControl.SC_SliderGroove, slider)
+    start = handle.center()
+    end = QPoint(groove.left() + round(part * (groove.width() - 1)), start.y())
+    QTest.mousePress(slider, LEFT, NONE, start)
+    for i in range(1, 6):
+        QTest.mouseMove(slider, start + (end - start) * i / 5)
+    QTest.mouseRelease(slider, LEFT, NONE, end)
+    QApplication.processEvents()
+
+
+def drop(widget: QWidget, paths: Iterable[Path | str]) -> bool:
+    """Drop files on a widget, as from a file manager; whether it took them."""
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    place, copy = widget.rect().center(), Qt.DropAction.CopyAction
+    target: QWidget | None = widget
+    while target is not None:  # Qt offers them to the widget under the mouse, then to those around it
+        if target.acceptDrops():
+            enter = QDragEnterEvent(place, copy, mime, LEFT, NONE)
+            QApplication.sendEvent(target, enter)
+            if enter.isAccepted():
+                event = QDropEvent(QPointF(place), copy, mime, LEFT, NONE, QEvent.Type.Drop)
+                QApplication.sendEvent(target, event)
+                QApplication.processEvents()
+                return event.isAccepted()
+        target = target.parentWidget()
+    return False
+
+
+def canvas(viewer: Any) -> QWidget:
+    """napari's canvas, which gets its keys and strokes."""
+    found = _window(viewer).findChild(QOpenGLWidget)
+    assert found is not None
+    return found
+
+
+def stroke(on: QWidget, start: tuple[int, int] = (0, 0), end: tuple[int, int] = (20, 0)) -> None:
+    """Drag the mouse on a canvas; pixels from its middle."""
+    middle = on.rect().center()
+    a, b = middle + QPoint(*start), middle + QPoint(*end)
+    QTest.mousePress(on, LEFT, NONE, a)
+    for i in range(1, 6):
+        QTest.mouseMove(on, a + (b - a) * i / 5)
+    QTest.mouseRelease(on, LEFT, NONE, b)
+    QApplication.processEvents()
+
+
+def undo(on: QWidget) -> None:
+    """Ctrl+Z on the canvas."""
+    press(on, Qt.Key.Key_Z, CONTROL)
+
+
+def click_layer(viewer: Any, name: str) -> None:
+    """Click on a layer in napari's list, which makes it the active one."""
+    for view in _window(viewer).findChildren(QListView):
+        model = view.model()
+        for row in range(0 if model is None else model.rowCount()):
+            index = model.index(row, 0)
+            if index.data() == name and view.isVisible():
+                view.scrollTo(index)
+                box = view.visualRect(index)
+                QTest.mouseClick(view.viewport(), LEFT, NONE, QPoint(box.center().x(), box.center().y()))
+                QApplication.processEvents()
+                return
+    raise AssertionError(f"no layer {name!r} in the list")
+
+
+def words(inside: QWidget) -> str:
+    """Every text that can be read in a widget as it is on view, line by line."""
+    found: list[str] = []
+    for widget in [inside, *inside.findChildren(QWidget)]:
+        if not widget.isVisibleTo(inside):
+            continue
+        if isinstance(widget, QLabel | QAbstractButton):
+            found.append(widget.text())
+        elif isinstance(widget, QComboBox):
+            found.append(widget.currentText())
+        elif isinstance(widget, QLineEdit):
+            found.append(widget.text() or widget.placeholderText())
+    return "\n".join(text.replace("\u200b", "") for text in found if text)
+
+
+def reach(widget: QWidget) -> None:
+    """Scroll until a control can be seen; fails where it cannot be."""
+    assert widget.isVisible(), f"{_names(widget)} is not on view"
+    window = widget.window()
+    if not window.isActiveWindow():  # without a window manager nothing else activates it
+        window.activateWindow()
+        assert QTest.qWaitForWindowActive(window, 3000)
+    around = widget.parentWidget()
+    while around is not None:
+        if isinstance(around, QScrollArea) and around.widget().isAncestorOf(widget):
+            around.ensureWidgetVisible(widget, 0, 0)
+        around = around.parentWidget()
+    QApplication.processEvents()
+    assert not widget.visibleRegion().isEmpty(), f"{_names(widget)} is cut off or covered"
+
+
+def _names(widget: QWidget) -> tuple[str, ...]:
+    text = widget.text() if isinstance(widget, QAbstractButton) else ""
+    return widget.accessibleName(), text
+
+
+def _window(viewer: Any) -> QWidget:
+    inside = [w for w in QApplication.topLevelWidgets() if w.isVisible() and w.findChild(QOpenGLWidget)]
+    title = str(viewer.title)
+    return next((w for w in inside if w.windowTitle().endswith(title)), inside[-1])
