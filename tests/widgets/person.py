@@ -6,11 +6,11 @@ of reach cannot be used here either. Each function scrolls to its control first,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
+from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtTest import QTest
@@ -20,9 +20,12 @@ from qtpy.QtWidgets import (
     QApplication,
     QCheckBox,
     QComboBox,
+    QFileDialog,
     QLabel,
     QLineEdit,
     QListView,
+    QMenu,
+    QMenuBar,
     QRadioButton,
     QScrollArea,
     QStyle,
@@ -213,3 +216,53 @@ def _window(viewer: Any) -> QWidget:
     inside = [w for w in QApplication.topLevelWidgets() if w.isVisible() and w.findChild(QOpenGLWidget)]
     title = str(viewer.title)
     return next((w for w in inside if w.windowTitle().endswith(title)), inside[-1])
+
+
+def menu(viewer: Any, *path: str) -> None:
+    """Click through the menu bar, by the beginnings of the entries' texts."""
+    bar = _window(viewer).findChild(QMenuBar)
+    assert bar is not None
+    around: QMenuBar | QMenu = bar
+    for text in path:
+        actions = [a for a in around.actions() if a.isVisible() and _plain(a.text()).startswith(text)]
+        assert len(actions) == 1, f"expected one {text!r} in {[_plain(a.text()) for a in around.actions()]}"
+        assert actions[0].isEnabled(), f"{text} is disabled"
+        below = actions[0].menu()
+        QTest.mouseClick(around, LEFT, NONE, around.actionGeometry(actions[0]).center())
+        if below is not None:
+            assert _soon(below.isVisible), f"the menu {text} did not open"
+            around = below
+    QApplication.processEvents()
+
+
+def answer(name: str, *, wait: int = 5000) -> None:
+    """When the next file dialog opens, type a name there and press Enter; an empty name takes what it offers.
+
+    Call it before what opens the dialog, which does not return while it is open.
+    """
+
+    def look(left: int) -> None:
+        dialog = QApplication.activeModalWidget()
+        if isinstance(dialog, QFileDialog):
+            line = dialog.findChild(QLineEdit)
+            assert line is not None
+            if name:
+                QTest.keyClick(line, Qt.Key.Key_A, CONTROL)
+                QTest.keyClicks(line, name)
+            QTest.keyClick(line, Qt.Key.Key_Return)
+        elif left > 0:
+            QTimer.singleShot(50, lambda: look(left - 50))
+
+    QTimer.singleShot(50, lambda: look(wait))
+
+
+def _plain(text: str) -> str:
+    return text.replace("&", "")
+
+
+def _soon(happened: Callable[[], bool], milliseconds: int = 2000) -> bool:
+    for _ in range(milliseconds // 20):
+        if happened():
+            return True
+        QTest.qWait(20)
+    return happened()
