@@ -39,6 +39,9 @@ CONTROL = Qt.KeyboardModifier.ControlModifier
 SHIFT = Qt.KeyboardModifier.ShiftModifier
 NONE = Qt.KeyboardModifier.NoModifier
 
+USED: list[str] = []
+"""What the mouse was used for, in order: clicks, choices, drops."""
+
 
 def find(inside: QWidget, name: str, kind: type[Found] = QWidget) -> Found:  # type: ignore[assignment]
     """The one control on view with this accessible name or text."""
@@ -56,6 +59,7 @@ def click(widget: QWidget, at: QPoint | None = None, modifier: Qt.KeyboardModifi
         if isinstance(widget, QCheckBox | QRadioButton):  # the rest of a wide one is no part of it
             at.setX(8)
     assert widget.isEnabled(), f"{_names(widget)} is disabled: {widget.toolTip()}"
+    USED.append(f"click {_names(widget)[0]}")
     QTest.mouseClick(widget, LEFT, modifier, at)
     QApplication.processEvents()
 
@@ -89,6 +93,7 @@ def choose(combo: QComboBox, text: str) -> None:
     combo.showPopup()  # a click opens it only with a window manager
     QApplication.processEvents()
     view: QAbstractItemView = combo.view()
+    USED.append(f"choose {text}")
     texts = [combo.itemText(i) for i in range(combo.count())]
     rows = [i for i, t in enumerate(texts) if t == text] or [
         i for i, t in enumerate(texts) if t.startswith(text)
@@ -123,6 +128,7 @@ def drop(widget: QWidget, paths: Iterable[Path | str]) -> bool:
     """Drop files on a widget, as from a file manager; whether it took them."""
     mime = QMimeData()
     mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    USED.append("drop")
     place, copy = widget.rect().center(), Qt.DropAction.CopyAction
     target: QWidget | None = widget
     while target is not None:  # Qt offers them to the widget under the mouse, then to those around it
@@ -140,7 +146,7 @@ def drop(widget: QWidget, paths: Iterable[Path | str]) -> bool:
 
 def canvas(viewer: Any) -> QWidget:
     """napari's canvas, which gets its keys and strokes."""
-    found = _window(viewer).findChild(QOpenGLWidget)
+    found = window_of(viewer).findChild(QOpenGLWidget)
     assert found is not None
     return found
 
@@ -163,14 +169,15 @@ def undo(on: QWidget) -> None:
 
 def click_layer(viewer: Any, name: str) -> None:
     """Click on a layer in napari's list, which makes it the active one."""
-    for view in _window(viewer).findChildren(QListView):
+    for view in window_of(viewer).findChildren(QListView):
         model = view.model()
         for row in range(0 if model is None else model.rowCount()):
             index = model.index(row, 0)
             if index.data() == name and view.isVisible():
                 view.scrollTo(index)
                 box = view.visualRect(index)
-                QTest.mouseClick(view.viewport(), LEFT, NONE, QPoint(box.center().x(), box.center().y()))
+                USED.append(f"click layer {name}")
+                QTest.mouseClick(view.viewport(), LEFT, NONE, box.center())
                 QApplication.processEvents()
                 return
     raise AssertionError(f"no layer {name!r} in the list")
@@ -212,7 +219,8 @@ def _names(widget: QWidget) -> tuple[str, ...]:
     return widget.accessibleName(), text
 
 
-def _window(viewer: Any) -> QWidget:
+def window_of(viewer: Any) -> QWidget:
+    """The window of napari."""
     inside = [w for w in QApplication.topLevelWidgets() if w.isVisible() and w.findChild(QOpenGLWidget)]
     title = str(viewer.title)
     return next((w for w in inside if w.windowTitle().endswith(title)), inside[-1])
@@ -220,7 +228,7 @@ def _window(viewer: Any) -> QWidget:
 
 def menu(viewer: Any, *path: str) -> None:
     """Click through the menu bar, by the beginnings of the entries' texts."""
-    bar = _window(viewer).findChild(QMenuBar)
+    bar = window_of(viewer).findChild(QMenuBar)
     assert bar is not None
     around: QMenuBar | QMenu = bar
     for text in path:
@@ -228,6 +236,7 @@ def menu(viewer: Any, *path: str) -> None:
         assert len(actions) == 1, f"expected one {text!r} in {[_plain(a.text()) for a in around.actions()]}"
         assert actions[0].isEnabled(), f"{text} is disabled"
         below = actions[0].menu()
+        USED.append(f"menu {text}")
         QTest.mouseClick(around, LEFT, NONE, around.actionGeometry(actions[0]).center())
         if below is not None:
             assert _soon(below.isVisible), f"the menu {text} did not open"
