@@ -56,7 +56,7 @@ def ensure_display() -> None:
     os.execv(xvfb, [xvfb, "-a", "-s", screen, sys.executable, *sys.argv])
 
 
-def open_widget(viewer: Any, name: str = "Segment tissue") -> Any:
+def open_widget(viewer: Any, name: str = "Segment") -> Any:
     """Open a widget as the menu does."""
     _, widget = viewer.window.add_plugin_dock_widget("napari-construct", name)
     return widget
@@ -118,7 +118,7 @@ def train_adapters(viewer: Any, model: str | None) -> None:  # noqa: ARG001 - it
     from napari_construct.classes import ClassTable
 
     viewer.open_sample("napari-construct", "lymph_node_tumour")
-    widget = open_widget(viewer, "Train adapters")
+    widget = open_widget(viewer, "Train a model")
     shutil.copytree(ROOT / "tests" / "assets" / "camelyon", "lymph_nodes")
     widget.setData("lymph_nodes")
     wait_for(lambda: not widget.isLooking(), "the look at the patches")

@@ -313,7 +313,7 @@ def test_layers_that_go_away(qtbot, viewer, widget, mask) -> None:
     widget.setValue(settings.changed(min_confidence=0.7))
     viewer.layers.remove(mask)
     qtbot.waitUntil(lambda: not widget.isRunning(), timeout=20_000)
-    assert "Run Segment tissue first" in widget.message()
+    assert "Run Segment first" in widget.message()
     assert not widget._buttons.once.isEnabled()
 
 
@@ -361,7 +361,7 @@ def test_other_layers_are_not_offered(qtbot, viewer, tissue) -> None:
     widget = Refine(viewer)
     qtbot.addWidget(widget)
     assert widget.layer() is None
-    assert "Run Segment tissue first" in widget.message()
+    assert "Run Segment first" in widget.message()
 
 
 def test_duplicated_masks_share_what_they_were_made_from(mask) -> None:

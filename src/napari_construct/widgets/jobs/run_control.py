@@ -73,9 +73,7 @@ class RunControl(QWidget):
         self._status = self._build_status()
         self._blocked = MessageLabel(self)
         self._message = MessageLabel(self)
-        self._parts = stacked(
-            self, self._message, self._blocked, self._bar, self._status, self._button
-        )
+        self._parts = stacked(self, self._message, self._blocked, self._bar, self._status, self._button)
         if parent is not None:  # keys count while anything in the dock has the focus
             shortcut(parent, RUN_KEY, self._on_run_key)
             shortcut(parent, CANCEL_KEY, self.cancel)

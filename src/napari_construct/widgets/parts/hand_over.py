@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from qtpy.QtCore import Signal
-from qtpy.QtGui import QAction
 from qtpy.QtWidgets import QPushButton, QWidget
 
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.reading.places import is_file
 from napari_construct.widgets.fields.controls import named
 from napari_construct.widgets.layers import METADATA_KEY
-from napari_construct.widgets.layers.adding import main_window
 from napari_construct.widgets.parts.navigation import show_step
 
 _SAVE: Final = "napari.window.file.save_layers_dialog.selected"
@@ -56,10 +54,10 @@ def correct(viewer: Any, mask: Any) -> str:
     return f"Paint on the image. {_keys(mask)} E erases, P paints again, Ctrl+Z takes back."
 
 
-def save(viewer: Any, layer: Any, widget: QWidget) -> bool:
+def save(viewer: Any, layer: Any) -> bool:
     """Open napari's dialog that saves a layer; false where napari has none, and the menu is to be used."""
     _select(viewer, layer)
-    action = main_window(widget).findChild(QAction, _SAVE)
+    action = viewer.window.file_menu.findAction(_SAVE)
     if action is None:
         return False
     action.setEnabled(True)  # napari looks at the selection only when the menu is opened

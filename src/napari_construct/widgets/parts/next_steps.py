@@ -143,7 +143,7 @@ class MaskSteps(NextSteps):
         super().clear()
 
     def _on_save(self, *_: object) -> None:
-        if not save(self._viewer, self._made.mask, self):
+        if not save(self._viewer, self._made.mask):
             self.say("The mask is selected: File > Save Selected Layers...")
 
     def _on_batch(self, *_: object) -> None:

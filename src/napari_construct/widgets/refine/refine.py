@@ -131,7 +131,7 @@ class Refine(TabbedDock):
 
     def _build_layer_chooser(self) -> LayerChooser:
         chooser = LayerChooser(self._viewer, self, accepts=can_be_refined)
-        chooser.setToolTip("A mask that Segment tissue made in this session")
+        chooser.setToolTip("A mask that Segment made in this session")
         chooser.setAccessibleName("Mask")
         return chooser
 
@@ -188,7 +188,7 @@ class Refine(TabbedDock):
             part.setEnabled(decided is not None)
         self._buttons.every.setVisible(decided is not None and len(evidences(self._layer.layer())) > 1)
         if decided is None:
-            self._message.showMessage("Run Segment tissue first: its masks can be refined here.")
+            self._message.showMessage("Run Segment first: its masks can be refined here.")
             self._status.clear()
             return
         self._message.clear()
