@@ -80,6 +80,18 @@ def take(path: Path, theme: str, scene: Callable[[Any, str | None], None], model
         QApplication.processEvents()
 
 
+def construct(viewer: Any, model: str | None) -> None:
+    """Every step in one dock: the sample's mask, and what may follow it."""
+    viewer.open_sample("napari-construct", "lymph_node_tumour")
+    widget = open_widget(viewer, "ConStruct")
+    segment = widget.showStep("segment")
+    if model is not None:
+        segment.setModel(model)
+    wait_for(lambda: "being loaded" not in segment.message(), "the model")
+    run(segment)
+    viewer.reset_view()
+
+
 def segment_tissue(viewer: Any, model: str | None) -> None:
     """The sample, its CAMs and its mask side by side."""
     segmented(viewer, model)
@@ -188,6 +200,7 @@ def unfold(widget: Any, title: str) -> None:
 
 
 SCENES: dict[str, Callable[[Any, str | None], None]] = {
+    "construct": construct,
     "segment_tissue": segment_tissue,
     "refine": refine,
     "batch": batch,

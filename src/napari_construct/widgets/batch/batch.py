@@ -193,7 +193,7 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         tip = "Open the folder with the results"
         self._next.addLine("Next:", button("Open the folder", tip, self._on_open_folder, self))
         tip = "Train a model on your own tissue"
-        train = button("Train a model", tip, self._on_train, self, name="Train on my own tissue")
+        train = button("Train", tip, self._on_train, self, name="Train on my own tissue")
         self._next.addLine("Looks wrong:", train)
         self._offer(self._next)
 

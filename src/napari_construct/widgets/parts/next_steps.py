@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from qtpy.QtWidgets import QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
 from superqt import QFlowLayout
 
 from napari_construct.inference.settings import SegmentSettings
@@ -35,26 +35,28 @@ class NextSteps(QWidget):
         self._layer: Any = None
         self._offered = False
         self._said = wrapped_label("Hint", "How the chosen step works", self)
-        self._lines = stacked(self, self._said)
+        self._lines = QGridLayout()
+        self._lines.setColumnStretch(1, 1)
+        stacked(self, self._lines, self._said)
         self._said.hide()
         self.hide()
         events = viewer.layers.events
         self._follower = Follower(self, "follow_layers", (events.inserted, events.removed))
 
-    def addLine(self, words: str, *buttons: QPushButton) -> QWidget:
-        """Add words and buttons, in as many lines as the width needs."""
-        line = QWidget(self)
+    def addLine(self, words: str, *buttons: QPushButton) -> tuple[QWidget, QWidget]:
+        """Add words, and beside them buttons in as many lines as the width needs; both parts."""
+        label, line = QLabel(words, self), QWidget(self)
         flow = QFlowLayout(line)
         flow.setContentsMargins(0, 0, 0, 0)
         flow.setHorizontalSpacing(_SPACE)
         flow.setVerticalSpacing(_SPACE)
-        label = QLabel(words, line)
-        label.setContentsMargins(0, 4, 0, 4)
-        for part in (label, *buttons):
-            part.setParent(line)
-            flow.addWidget(part)
-        self._lines.insertWidget(self._lines.count() - 1, line)
-        return line
+        for one in buttons:
+            one.setParent(line)
+            flow.addWidget(one)
+        row = self._lines.rowCount()
+        self._lines.addWidget(label, row, 0)
+        self._lines.addWidget(line, row, 1)
+        return label, line
 
     def offer(self, layer: Any = None) -> None:
         """Appear with a result; with a layer, as soon and as long as it is in the viewer."""
@@ -123,7 +125,7 @@ class MaskSteps(NextSteps):
         tip = "Paint on this mask by hand"
         self._correct = button("Correct", tip, self._on_correct, self, name="Correct the mask")
         tip = "Train a model on your own tissue, from patches and the classes that they show"
-        train = button("Train a model", tip, self._on_train, self, name="Train on my own tissue")
+        train = button("Train", tip, self._on_train, self, name="Train on my own tissue")
         self._right = self.addLine("Looks right:", self._save, self._batch)
         self.addLine("Looks wrong:", self._refine, self._correct, train)
 
@@ -133,7 +135,8 @@ class MaskSteps(NextSteps):
         batch = made.image is not None and isinstance(made.model, str) and bool(made.model)
         self._save.setVisible(made.mask is not None)
         self._batch.setVisible(batch)
-        self._right.setVisible(made.mask is not None)
+        for part in self._right:
+            part.setVisible(made.mask is not None)
         self._refine.setVisible(made.mask is not None and evidence(made.mask) is not None)
         self._correct.setVisible(made.mask is not None)
         self.offer(made.mask)

@@ -22,6 +22,7 @@ from napari_construct.widgets.layers import (
     Decided,
     evidence,
     evidences,
+    is_source,
     look_at,
     slice_point,
     window_on_view,
@@ -279,7 +280,8 @@ class Refine(TabbedDock):
         """What may follow the refined mask."""
         decided = self._decided()
         if decided is not None:
-            image = next((one for one in self._viewer.layers if one.name == decided.plane.name), None)
+            name = decided.plane.name
+            image = next((one for one in self._viewer.layers if one.name == name and is_source(one)), None)
             self._next.offerMask(MaskMade(self.refinedLayer(), image, decided.model, self.value()))
 
     def _on_added(self) -> None:
