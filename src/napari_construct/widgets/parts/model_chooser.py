@@ -86,7 +86,7 @@ class ModelChooser(QWidget):
 
     def _build_combo(self) -> _Combo:
         combo = named(_Combo(self), "Model", _TIP)
-        narrow(combo)
+        narrow(combo, 6)
         for name in model_names():
             combo.addItem(name, name)
         combo.currentIndexChanged.connect(self._on_index)
