@@ -12,12 +12,14 @@ shift "$(($# < 3 ? $# : 3))"
 mkdir -p "$OUTPUT"
 export PYTHONPATH="$PWD/src${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
 PYTHON="${PYTHON:-python3}"
-PARALLEL=()
-[ "${PROCESSES:-1}" -gt 1 ] && PARALLEL=(-n "$PROCESSES" --dist worksteal)
+PROCESSES="${PROCESSES:-1}" PARALLEL=()
+THREADS="$(($(nproc) / PROCESSES))"
+[ "$PROCESSES" -gt 1 ] && PARALLEL=(-n "$PROCESSES" --dist worksteal)
 
 mapfile -t FILES < <(find tests -name test_cuda.py | sort)
-timeout "$FOR_TESTS" "$PYTHON" -m pytest -m cuda "${FILES[@]}" -p no:cacheprovider -q --tb=short \
-    --durations=10 "${PARALLEL[@]}" "$@" 2>&1 | tee "$OUTPUT/tests.txt"
+# pytest-benchmark warns of pytest-xdist, and warnings are errors
+OMP_NUM_THREADS="$((THREADS > 0 ? THREADS : 1))" timeout "$FOR_TESTS" "$PYTHON" -m pytest -m cuda "${FILES[@]}" \
+    -p no:cacheprovider -p no:benchmark -q --tb=short --durations=10 "${PARALLEL[@]}" "$@" 2>&1 | tee "$OUTPUT/tests.txt"
 TESTS=$?
 timeout "$((FOR_BENCHMARK + 60))" "$PYTHON" benchmarks/gpu.py --seconds "$FOR_BENCHMARK" --output "$OUTPUT" 2>&1 |
     tee "$OUTPUT/gpu.txt"
