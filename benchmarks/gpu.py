@@ -74,6 +74,7 @@ class Table:
     each: float
     side: int = 2048
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    keep: Callable[[], Any] | None = None
 
     def time(self, name: str, device: str, call: Callable[[], Any], unit: str, count: float = 0) -> None:
         """Time a call: ``count`` units a second, or with 0 how many milliseconds it takes."""
@@ -96,6 +97,8 @@ class Table:
         if device == "cuda":
             row[MEMORY] = torch.cuda.max_memory_allocated() / 2**20
         print(f"  {name} on {device}: {number:.4g} {unit}", flush=True)
+        if self.keep is not None:  # a run that is ended from outside leaves what it has
+            self.keep()
 
     def markdown(self) -> str:
         """The table."""
@@ -409,9 +412,6 @@ def main() -> None:
     devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
     table = Table(until, given.each, given.side)
     rounding: list[dict[str, Any]] = []
-    if "cuda" in devices:
-        first = seconds(lambda: torch.ones(1, device="cuda"))
-        table.put("first use of the card in a process", "cuda", 1000 * first, "ms", higher=False)
 
     def keep() -> str:
         text = "\n\n".join([machine(), table.markdown(), *([rounding_table(rounding)] if rounding else [])])
@@ -422,6 +422,10 @@ def main() -> None:
             (given.output / "gpu.json").write_text(json.dumps(numbers, indent=1))
         return text
 
+    table.keep = keep
+    if "cuda" in devices:
+        first = seconds(lambda: torch.ones(1, device="cuda"))
+        table.put("first use of the card in a process", "cuda", 1000 * first, "ms", higher=False)
     for measure in (of_bundled, of_refinement, of_training, of_encoders, of_batch):
         started = time.perf_counter()
         try:
@@ -429,7 +433,6 @@ def main() -> None:
         except Exception as error:  # noqa: BLE001 - one part that fails must not cost the others
             print(f"  {measure.__name__} failed: {type(error).__name__}: {error}", flush=True)
         gc.collect()
-        keep()
         print(f"{measure.__name__}: {time.perf_counter() - started:.0f} s", flush=True)
     if "cuda" in devices:
         rounding += of_rounding(table)
