@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -23,26 +21,17 @@ pytestmark = [pytest.mark.gui, pytest.mark.shown]
 
 
 @pytest.fixture
-def opened(qtbot, viewer, tissue, fake, monkeypatch) -> Callable[[], Construct]:
-    """Opens ConStruct as the menu does, with one image; its network is not asked."""
+def construct(qtbot, viewer, tissue, fake, monkeypatch) -> Construct:
+    """Opened as the menu does, with one image; its network is not asked."""
     monkeypatch.setattr(predictors, "decided_steps", fake.decided_steps)
     viewer.add_image(tissue, name="slide", rgb=True, scale=(0.25, 0.25), units=("um", "um"))
-
-    def opens() -> Construct:
-        _, widget = viewer.window.add_plugin_dock_widget("napari-construct", "ConStruct")
-        settle(qtbot, widget)
-        return widget
-
-    return opens
-
-
-@pytest.fixture
-def construct(opened) -> Construct:
-    return opened()
+    _, widget = viewer.window.add_plugin_dock_widget("napari-construct", "ConStruct")
+    settle(qtbot, widget)
+    return widget
 
 
 def settle(qtbot: Any, widget: Any) -> None:
-    qtbot.waitUntil(lambda: "being loaded" not in widget.message(), timeout=20_000)
+    qtbot.waitUntil(lambda: "being loaded" not in widget.message(), timeout=60_000)
 
 
 def step(construct: Construct, name: str) -> QPushButton:
@@ -126,16 +115,13 @@ def test_a_page_keeps_what_was_typed_and_its_job(qtbot, construct, fake) -> None
     assert "Done" in person.words(segment)
 
 
-def test_closing_the_dock_ends_its_jobs(qtbot, viewer, opened, fake) -> None:
+def test_closing_the_dock_ends_its_jobs(qtbot, viewer, construct, fake) -> None:
     fake.steps, fake.seconds = 1000, 0.02
-    construct = opened()
     start(construct)
-    qtbot.waitUntil(lambda: bool(fake.runs), timeout=20_000)
+    qtbot.waitUntil(lambda: bool(fake.runs), timeout=60_000)
     person.click(step(construct, "Models"))
     person.click(dock_of(construct).titleBarWidget().findChild(QPushButton, "QTitleBarCloseButton"))
-    del construct
-    gc.collect()  # napari holds it in a circle
-    qtbot.waitUntil(lambda: fake.closed == 1, timeout=20_000)
+    qtbot.waitUntil(lambda: fake.closed == 1, timeout=60_000)
     assert [layer.name for layer in viewer.layers] == ["slide"]
 
 
@@ -234,7 +220,7 @@ def test_the_row_goes_with_the_layer_and_with_the_next_run(qtbot, viewer, constr
     start(construct)
     assert construct.isRunning()
     assert "Looks wrong" not in person.words(construct)
-    qtbot.waitUntil(lambda: "Looks wrong" in person.words(construct), timeout=20_000)
+    qtbot.waitUntil(lambda: "Looks wrong" in person.words(construct), timeout=60_000)
     newest = [layer for layer in viewer.layers if isinstance(layer, Labels)][-1]
     viewer.layers.remove(newest)
     assert "Looks wrong" not in person.words(construct)

@@ -8,7 +8,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydantic import Field, model_validator
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QCheckBox, QGroupBox, QLineEdit, QSlider
+from qtpy.QtWidgets import QCheckBox, QFormLayout, QGroupBox, QLineEdit, QSlider, QWidget
 
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.settings import Settings
@@ -243,3 +243,13 @@ def test_every_control_is_described(form) -> None:
         assert control.toolTip()
         assert control.accessibleName()
     assert form.field("tile").accessibleName() == "Tile (px)"
+
+
+def test_a_control_in_another_place_is_still_edited_by_its_form(qtbot, form) -> None:
+    elsewhere = QWidget()
+    qtbot.addWidget(elsewhere)
+    QFormLayout(elsewhere).addRow("Side of a tile", form.takeRow("tile"))
+    assert elsewhere.isAncestorOf(form.field("tile"))
+    with qtbot.waitSignal(form.valueChanged):
+        form.field("tile").put(256)
+    assert form.value().tile == 256

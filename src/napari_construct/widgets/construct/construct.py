@@ -40,6 +40,7 @@ class Construct(TabbedDock):
         layout.addWidget(self._stack, 1)
         self.showStep(next(iter(STEPS)))
         self._row.chosen.connect(self.showStep)
+        self.closed.connect(self._on_closed)
 
     def step(self) -> str:
         """Key of the step on view."""
@@ -63,6 +64,10 @@ class Construct(TabbedDock):
     def message(self) -> str:
         """The message of the step on view."""
         return str(self.page().message())
+
+    def _on_closed(self) -> None:
+        for page in self._pages.values():
+            page.closed.emit()
 
     def _make(self, step: str) -> Any:
         module, _, name = STEPS[step].place.partition(":")

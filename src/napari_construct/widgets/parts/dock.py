@@ -76,6 +76,7 @@ class JobDock(TabbedDock, Generic[Request, Result]):
         self.control.returned.connect(self._on_result)
         self.control.runningChanged.connect(self._on_running)
         self.control.runningChanged.connect(self.busyChanged)
+        self.closed.connect(self.control.cancel)
         self._adder.finished.connect(self.finished)
         self._copy_row.pythonRequested.connect(self._copy_python)
         self._copy_row.commandRequested.connect(self._copy_command)

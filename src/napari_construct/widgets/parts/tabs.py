@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from qtpy.QtCore import QTimer, Signal
+from qtpy.QtCore import QEvent, QTimer, Signal
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
@@ -20,6 +20,8 @@ class TabbedDock(QWidget):
 
     busyChanged = Signal(bool)
     """A job began, or is over."""
+    closed = Signal()
+    """The dock around it was closed: napari lets go of the widget, which Python deletes some time later."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -32,6 +34,11 @@ class TabbedDock(QWidget):
             self._placed = True
             # napari first gives the new dock its place and its height
             QTimer.singleShot(0, self._join)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ParentChange and self._placed and self.parentWidget() is None:
+            self.closed.emit()
 
     def _join(self) -> None:
         dock = self.parentWidget()

@@ -165,6 +165,7 @@ class Refine(TabbedDock):
         self.job.failed.connect(self._on_failed)
         self.job.busyChanged.connect(self._on_busy)
         self.job.busyChanged.connect(self.busyChanged)
+        self.closed.connect(self.job.cancel)
         self._planes = Follower(self, "follow_plane", [self._viewer.dims.events.current_step])
         self._removals = Follower(self, "follow_removal", [self._viewer.layers.events.removed])
 
