@@ -11,6 +11,7 @@ from napari_construct.data.image_level import ImageLevelDataset, detect_format, 
 from napari_construct.data.labels.folder_names import split_of
 from napari_construct.data.labels.no_classes import UnsureClassesError
 from napari_construct.data.masks import find_pairs, holds_masks
+from napari_construct.data.stated_mpp import StatedMpp, stated_mpp
 from napari_construct.events import Event, Steps
 from napari_construct.exceptions import ConstructError
 from napari_construct.reading.places import files_in, is_folder
@@ -32,10 +33,13 @@ class DataFound(Event):
         The patches.
     form : str
         Key of :data:`FORMATS`.
+    mpp : StatedMpp or None
+        The pixel size that they state.
     """
 
     dataset: ImageLevelDataset | None = None
     form: str = "folders"
+    mpp: StatedMpp | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +73,8 @@ def look_steps(
     yield Event("checking the patches", 0, 1)
     form = detect_format(data)
     dataset = _dataset(data, class_names, form, form_before)
-    yield DataFound("checking the patches", 1, 1, dataset=dataset, form=form)
+    mpp = stated_mpp(dataset.paths, data)
+    yield DataFound("checking the patches", 1, 1, dataset=dataset, form=form, mpp=mpp)
     if val is not None:
         yield _validation_found(val, dataset)
     return (yield from check_steps(dataset))

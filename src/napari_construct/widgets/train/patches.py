@@ -25,6 +25,8 @@ class TrainPatches(QWidget):
 
     valueChanged = Signal()
     """The data changed, or the result of their check."""
+    found = Signal(object)
+    """A :class:`~napari_construct.widgets.train.data.DataFound`: what the chosen patches are."""
     failed = Signal(object)
     """A class table could not be read or written."""
 
@@ -35,6 +37,7 @@ class TrainPatches(QWidget):
         self._checked: frozenset[Path] = frozenset()
         self._unreadable = 0
         self._error: Exception | None = None
+        self._tables: dict[str, tuple[ClassTable | None, str]] = {}
         self._look = LiveJob("Check the patches", self)
         self.files = TrainFiles(self)
         self.tree = CheckTree(self)
@@ -43,6 +46,7 @@ class TrainPatches(QWidget):
         folded = fold("Classes", tip, self.classes, self)
         folded.expand(animate=False)
         stacked(self, self.files, self.tree, folded)
+        self.files.replaced.connect(self._on_replaced)
         self.files.dataChanged.connect(self._on_data)
         self.files.outputChanged.connect(self.valueChanged)
         self._look.progressed.connect(self._on_look)
@@ -54,6 +58,10 @@ class TrainPatches(QWidget):
     def table(self) -> ClassTable | None:
         """The classes in the order of the model's outputs; None before patches are found."""
         return self.classes.value() if self._dataset is not None else None
+
+    def count(self) -> int:
+        """Number of patches; 0 before they are found."""
+        return 0 if self._dataset is None else len(self._dataset)
 
     def checked(self) -> frozenset[Path]:
         """Files that were read without an error."""
@@ -84,6 +92,12 @@ class TrainPatches(QWidget):
         """Stop the check; a run checks the other files itself."""
         self._look.cancel()
 
+    def _on_replaced(self, before: str, now: str) -> None:
+        """Other patches have their own classes; those of patches that come back are known."""
+        self._tables[before] = self.classes.value(), self._form
+        table, self._form = self._tables.get(now, (None, "folders"))
+        self.classes.setValue(table)
+
     def _on_data(self) -> None:
         """Check the chosen data in a thread, as a folder can hold many thousand files."""
         self._dataset, self._error, self._unreadable = None, None, 0
@@ -102,6 +116,7 @@ class TrainPatches(QWidget):
     def _on_look(self, event: Event) -> None:
         if isinstance(event, DataFound) and event.dataset is not None:
             self._take(event.dataset, event.form)
+            self.found.emit(event)
         elif isinstance(event, ValidationFound):
             self.files.describeValidation(event.words, wrong=event.wrong)
         else:
