@@ -11,7 +11,15 @@ from napari_construct.data.stated_mpp import StatedMpp
 from napari_construct.exceptions import ConstructError
 from napari_construct.training.config.config import TrainingConfig
 
-OF_DATA: Final = ("epochs", "image_size", "patch_mpp", "mpp", "group_pattern", "first_class")
+OF_DATA: Final = (
+    "epochs",
+    "image_size",
+    "patch_mpp",
+    "mpp",
+    "group_pattern",
+    "first_class",
+    "mask_order",
+)
 """Fields that mean something else for other patches; they start anew with these."""
 
 

@@ -12,11 +12,20 @@ from napari_construct.classes import ClassTable
 from napari_construct.data.dataset_check import DatasetReport
 from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.events import Event
+from napari_construct.metrics.class_order import in_words
 from napari_construct.widgets.fields.layout import fold, stacked
 from napari_construct.widgets.jobs.live import LiveJob
 from napari_construct.widgets.parts.class_table import ClassTableEditor
+from napari_construct.widgets.parts.order_row import OrderRow
 from napari_construct.widgets.train.check import CheckTree
-from napari_construct.widgets.train.data import FORMATS, DataFound, ValidationFound, fits, look_steps
+from napari_construct.widgets.train.data import (
+    FORMATS,
+    DataFound,
+    OrderFound,
+    ValidationFound,
+    fits,
+    look_steps,
+)
 from napari_construct.widgets.train.files import TrainFiles
 
 
@@ -27,6 +36,8 @@ class TrainPatches(QWidget):
     """The data changed, or the result of their check."""
     found = Signal(object)
     """A :class:`~napari_construct.widgets.train.data.DataFound`: what the chosen patches are."""
+    orderChosen = Signal(object)
+    """Classes in the order of the masks' values, where that of the patches is fixed; None for the same."""
     failed = Signal(object)
     """A class table could not be read or written."""
 
@@ -38,14 +49,19 @@ class TrainPatches(QWidget):
         self._unreadable = 0
         self._error: Exception | None = None
         self._tables: dict[str, tuple[ClassTable | None, str]] = {}
+        self._order: OrderFound | None = None
         self._look = LiveJob("Check the patches", self)
         self.files = TrainFiles(self)
         self.tree = CheckTree(self)
+        tip = "Read the masks in this order. The classes are learned from the patches all the same"
+        self._order_row = OrderRow("Use the masks' order", tip, self)
         self.classes = ClassTableEditor(self, prompts_editable=True, movable=True)
         tip = "Names, prompts, colours and order of the classes"
         folded = fold("Classes", tip, self.classes, self)
         folded.expand(animate=False)
-        stacked(self, self.files, self.tree, folded)
+        stacked(self, self.files, self._order_row, self.tree, folded)
+        self._order_row.used.connect(self._use_order)
+        self._order_row.kept.connect(self._keep_order)
         self.files.replaced.connect(self._on_replaced)
         self.files.dataChanged.connect(self._on_data)
         self.files.outputChanged.connect(self.valueChanged)
@@ -103,6 +119,7 @@ class TrainPatches(QWidget):
         self._dataset, self._error, self._unreadable = None, None, 0
         self._checked = frozenset()
         self.tree.clearAll()
+        self._keep_order()
         self.files.describeValidation("", wrong=False)
         data, val = self.files.data(), self.files.validation()
         if data:
@@ -119,9 +136,30 @@ class TrainPatches(QWidget):
             self.found.emit(event)
         elif isinstance(event, ValidationFound):
             self.files.describeValidation(event.words, wrong=event.wrong)
+        elif isinstance(event, OrderFound) and event.found is not None:
+            self._order = event
+            self._order_row.propose(f"{event.found.sentence(event.names)}.")
         else:
             return
         self.valueChanged.emit()
+
+    def _use_order(self) -> None:
+        """Number the classes as the masks do; labels in file names have an order of their own."""
+        table, chosen = self.classes.value(), self._order
+        if chosen is None or chosen.found is None or table is None:
+            return
+        order = chosen.found.order
+        if self._form == "names":
+            self.orderChosen.emit(order)
+        else:
+            self.classes.setValue(ClassTable(classes=tuple(table[table.index(name)] for name in order)))
+        self._order = None
+        first = chosen.found.first_class
+        self._order_row.say(f"The masks are read as {in_words(range(len(order)), order, first)}.")
+
+    def _keep_order(self) -> None:
+        self._order = None
+        self._order_row.propose("")
 
     def _take(self, dataset: ImageLevelDataset, form: str) -> None:
         before, self._dataset, self._form = self._form, dataset, form

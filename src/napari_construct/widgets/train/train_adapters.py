@@ -33,10 +33,10 @@ from napari_construct.widgets.train.job import (
     estimate_in_words,
     estimate_job,
     load_libraries,
-    train_job,
     trained_in_words,
 )
 from napari_construct.widgets.train.options import TrainOptions
+from napari_construct.widgets.train.order_after import OrderAfter, reorder_job, train_steps_with_order
 from napari_construct.widgets.train.patches import TrainPatches
 from napari_construct.widgets.train.pixel_size import PixelSizeQuestion
 from napari_construct.widgets.train.progress import EstimateRow, TrainProgress
@@ -87,9 +87,10 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
         self._estimate = EstimateRow(self)
         self.progress = TrainProgress(self)
         self._use = UseModelButton(viewer, self)
+        self._order = OrderAfter(self)
         self._ahead = Ahead(load_libraries, self)
         parts = (self._patches, self._question, self._options, self._estimate, self.progress)
-        self._lay_out(*parts, below=(self._use,))
+        self._lay_out(*parts, below=(self._order, self._use))
         self._connect()
         self._recall()
         self._refresh()
@@ -157,8 +158,9 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
         self._patches.stopLooking()
         self.progress.start(keep=request.resume and request.output == self._shown)
         self._shown = request.output
+        self._order.begin(request)
         self.control.setWords(verb=_VERBS[request.resume], cancelled=_STOPPED)
-        self.start("Train adapters", train_job, request)
+        self.start("Train adapters", train_steps_with_order, request)
 
     def estimate(self) -> None:
         """Measure a few steps, as the button does."""
@@ -201,6 +203,8 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
         self._patches.failed.connect(self._on_failed)
         self._patches.found.connect(self._on_found)
         self._files.replaced.connect(self._on_replaced)
+        self._patches.orderChosen.connect(self._on_order_chosen)
+        self._order.used.connect(self.readInOrder)
         self._question.answered.connect(self._on_answered)
         self._options.valueChanged.connect(self._on_changed)
         self._estimate.requested.connect(self.estimate)
@@ -242,6 +246,20 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
         elif config is not None and untouched and config.patch_mpp != mpp:
             self.setValue(config.changed(patch_mpp=mpp))
 
+    def _on_order_chosen(self, order: tuple[str, ...] | None) -> None:
+        """The masks are to be read in an order of their own."""
+        config = self._options.known()
+        if config is not None:
+            self.setValue(config.changed(mask_order=order))
+
+    def readInOrder(self) -> None:
+        """Score the trained model with the masks in the order that fits; nothing is trained."""
+        request = self._order.proposed()
+        if request is not None and not self.control.isRunning():
+            self.control.setWords(verb=_VERBS[False], cancelled="Cancelled; the scores are as before.")
+            self._order.begin(request.run)
+            self.start("Read the masks in another order", reorder_job, request)
+
     def _on_answered(self, mpp: float | None) -> None:
         """The user said how large a pixel is, or wants to type it."""
         if mpp is None:
@@ -261,6 +279,7 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
 
     def _on_event(self, event: Event) -> None:
         self.progress.showProgress(event)
+        self._order.take(event)
         if isinstance(event, EpochDone):
             self._refresh()
 
@@ -268,6 +287,7 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
         if isinstance(result, Estimated):
             self._estimate.showEstimate(estimate_in_words(result.estimate))
             return
+        self._order.ready(result)
         self.control.summarise(trained_in_words(result))
         self.finished.emit()
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from napari_construct.training.calibration.class_order import order_notice, other_order
+from napari_construct.metrics.class_order import order_notice, other_order, reordered
 
 
 def matrix(rows: list[list[int]]) -> np.ndarray:
@@ -13,7 +14,12 @@ def matrix(rows: list[list[int]]) -> np.ndarray:
 
 
 def test_a_cyclic_order_is_found() -> None:
-    assert other_order(matrix([[5, 90, 5], [5, 5, 90], [90, 5, 5]])) == (1, 2, 0)
+    counts = matrix([[5, 90, 5], [5, 5, 90], [90, 5, 5]])
+    found = other_order(counts)
+    assert found.order == (1, 2, 0)
+    turned = reordered(counts, found.order)
+    assert turned.tolist() == matrix([[90, 5, 5], [5, 90, 5], [5, 5, 90]]).tolist()
+    assert (found.present, found.other) == (pytest.approx(5 / 195), pytest.approx(90 / 110))
 
 
 def test_the_right_order_says_nothing() -> None:
@@ -25,7 +31,7 @@ def test_a_weak_model_accuses_nobody() -> None:
     assert other_order(matrix([[0, 0], [90, 10]])) is None, "one class alone has no order"
 
 
-def test_the_notice_names_values_and_classes() -> None:
-    text = order_notice((1, 0), ("gland", "stroma"))
-    assert "a different order: 0 stroma, 1 gland;" in text
-    assert "--classes" in text
+def test_the_notice_names_values_classes_and_scores() -> None:
+    found = other_order(matrix([[2, 98], [98, 2]]))
+    text = order_notice(found, ("gland", "stroma"), first=1)
+    assert text == "the masks score better in the order 1 stroma, 2 gland: 1 % -> 96 % mIoU"
