@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_construct.metrics.class_order import order_notice, other_order, reordered
+from napari_construct.metrics.class_order import order_notice, other_order, other_reading, reordered
 
 
 def matrix(rows: list[list[int]]) -> np.ndarray:
@@ -35,3 +35,17 @@ def test_the_notice_names_values_classes_and_scores() -> None:
     found = other_order(matrix([[2, 98], [98, 2]]))
     text = order_notice(found, ("gland", "stroma"), first=1)
     assert text == "the masks score better in the order 1 stroma, 2 gland: 1 % -> 96 % mIoU"
+
+
+def test_two_classes_in_another_order_are_no_other_first_class() -> None:
+    """Value 0 is class 1 and value 1 is class 0: with 1 as the first class, value 1 would fit, too."""
+    values = np.array([[2, 98, 0], [98, 2, 0], [0, 0, 50]])
+    shifted, found = other_reading(values, values[:2], 0)
+    assert (shifted, found.order) == ("", (1, 0))
+
+
+def test_unlabelled_zeros_are_another_first_class() -> None:
+    values = np.array([[0, 30, 170], [98, 2, 0], [2, 98, 0]])
+    shifted, found = other_reading(values, values[:2], 0)
+    assert "with 1 as the first class" in shifted
+    assert found is None

@@ -28,7 +28,7 @@ from napari_construct.exceptions import ConfigurationError, ConstructError, Data
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.record import model_record
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.metrics.class_order import order_notice, other_order
+from napari_construct.metrics.class_order import order_notice, other_reading
 from napari_construct.metrics.first_class import other_first_class, zero_is_unlabelled
 from napari_construct.models.checkpoints.versions import software_versions
 from napari_construct.models.default_model import DEFAULT_MODEL
@@ -146,12 +146,11 @@ def _doubt(values: NDArray[np.int64], reading: MaskReading, stated: Sequence[str
     if reading.source == "record":
         return ""
     first, names = reading.first_class, reading.classes.names
-    shifted = other_first_class(values, first)
-    if shifted or stated is not None:
-        return shifted
-    found = other_order(values[first : first + len(names)])
+    if stated is not None:
+        return other_first_class(values, first)
+    shifted, found = other_reading(values, values[first : first + len(names)], first)
     if found is None:
-        return ""
+        return shifted
     remedy = f"--mask-order {names_as_text([names[i] for i in found.order])}"
     return f"{order_notice(found, names, first)}; if so, read them so ({remedy})"
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from napari_construct.events import Event
+from napari_construct.metrics.first_class import other_first_class
 from napari_construct.metrics.segmentation import Confusion
 
 GAIN: Final = 0.2
@@ -81,6 +82,41 @@ def other_order(matrix: Confusion) -> OtherOrder | None:
     if best < LEAST or best - now < GAIN:
         return None
     return OtherOrder(tuple(int(i) for i in classes), now, best)
+
+
+def other_reading(
+    values: Confusion, matrix: Confusion, first: Literal[0, 1], read: Sequence[int] | None = None
+) -> tuple[str, OtherOrder | None]:
+    """What fits much better: another first class (as a sentence), another order, or neither.
+
+    Two classes in another order also fit with another first class, which merely leaves one of them out. Of
+    both, the one that explains more pixels is said.
+
+    Parameters
+    ----------
+    values : ndarray
+        (k + 1, k + 1) of :func:`~napari_construct.metrics.first_class.value_counts`.
+    matrix : ndarray
+        (k, k + 1) counts as the masks were read.
+    first : {0, 1}
+        Value of the first class as they were read.
+    read : sequence of int, optional
+        Class of each value as they were read; the model's order by default.
+    """
+    shifted, found = other_first_class(values, first), other_order(matrix)
+    if not shifted or found is None:
+        return shifted, found
+    read = range(len(matrix)) if read is None else read
+    by_order = _explained(values, [found.order[c] for c in read], first)
+    by_first = _explained(values, range(len(matrix)), 1 - first)
+    return ("", found) if by_order >= by_first else (shifted, None)
+
+
+def _explained(values: Confusion, order: Sequence[int], first: int) -> float:
+    """Pixels of the predicted class, or of none and left unlabelled."""
+    classes = np.full(len(values), -1)  # the last column: unlabelled
+    classes[first : first + len(order)] = order
+    return float(values[np.arange(len(values)), classes].sum())
 
 
 def reordered(matrix: Confusion, order: Sequence[int]) -> Confusion:

@@ -182,11 +182,11 @@ def test_masks_in_another_order_are_noticed(
     ordered: ImageLevelDataset, tiny_config: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The training patches themselves as images, each with a mask of the other class."""
+    from napari_construct.metrics import class_order
     from napari_construct.metrics.class_order import OtherOrder
-    from napari_construct.training.calibration import validation
 
     turned = OtherOrder((1, 0), 0.1, 0.7)
-    monkeypatch.setattr(validation, "other_order", lambda matrix: turned if matrix.sum() else None)
+    monkeypatch.setattr(class_order, "other_order", lambda matrix: turned if matrix.sum() else None)
     for name in ("img", "mask"):
         (tmp_path / name).mkdir()
     for number, path in enumerate(ordered.paths[:2]):

@@ -45,7 +45,7 @@ def reorder_steps(
         Class that each class of the earlier reading truly is.
     matrix : ndarray, optional
         (k, k + 1) counts of the earlier reading: the new scores follow at once. The images are scored again
-        by default.
+        by default, after the fit.
     refit : bool
         Whether offsets, temperature, thresholds, views and CRF were fitted to the masks: then they are
         fitted again.
@@ -54,20 +54,20 @@ def reorder_steps(
     device : str
         Device of the model.
     """
-    names = checkpoint.classes.names
-    if matrix is None:
-        predictor = Predictor(checkpoint, device, encoder=encoder)
-        scores = yield from mask_scores_steps(data, predictor)
-    else:
-        scores = scores_of_counts(reordered(matrix, order), names)
     stale = ("val_miou", "val_miou_oracle", "val_iou/")
     metrics: dict[str, Any] = {n: v for n, v in checkpoint.metrics.items() if not n.startswith(stale)}
+    if matrix is not None:
+        metrics |= scores_of_counts(reordered(matrix, order), checkpoint.classes.names)
     training: dict[str, Any] = dict(checkpoint.training)
     identity = dict(training.get("identity", {}))
     if "config" in identity:
-        identity["config"] = {**identity["config"], "mask_order": list(data.order or names)}
+        asked = list(data.order or checkpoint.classes.names)
+        identity["config"] = {**identity["config"], "mask_order": asked}
         training["identity"] = identity
-    made = replace(checkpoint, metrics=metrics | scores, training=training)
+    made = replace(checkpoint, metrics=metrics, training=training)
     if refit:
         made = yield from recalibrate_steps(made, data, offsets=True, encoder=encoder, device=device)
+    if matrix is None:
+        scores = yield from mask_scores_steps(data, Predictor(made, device, encoder=encoder))
+        made = replace(made, metrics={**made.metrics, **scores})
     return made

@@ -23,8 +23,8 @@ from napari_construct.inference.activation.cams import cam_steps
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.decider import finish
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.metrics.class_order import OrderDoubt, order_notice, other_order
-from napari_construct.metrics.first_class import other_first_class, value_counts
+from napari_construct.metrics.class_order import OrderDoubt, order_notice, other_reading
+from napari_construct.metrics.first_class import value_counts
 from napari_construct.metrics.segmentation import Confusion, confusion_matrix, scores_from_confusion
 from napari_construct.models.network.calibration import Calibration
 from napari_construct.models.network.construct import ConstructNet
@@ -131,12 +131,13 @@ def _doubt(every: Confusion, predicted: Confusion, values: Confusion, reading: M
     """A notice if the masks seem to mean other classes."""
     if reading.source == "record":
         return
-    names, shifted = reading.classes.names, other_first_class(values, reading.first_class)
+    names = reading.classes.names
+    read = _numbers(reading.order or names, names)  # the classes of the values as they were read
+    shifted, found = other_reading(values, every, reading.first_class, read)
     if shifted:
         yield Notice("validate", 0, 0, shifted)
-    elif (found := other_order(every)) is not None:
-        read = reading.order or names  # the classes of the values as they were read
-        order = tuple(names[found.order[names.index(name)]] for name in read)
+    if found is not None:
+        order = tuple(names[found.order[number]] for number in read)
         said = order_notice(found._replace(order=_numbers(order, names)), names, reading.first_class)
         remedy = f"if so, calibrate the model with --mask-order {names_as_text(order)}"
         yield OrderDoubt("validate", 1, 1, found=found, matrix=predicted, order=order, said=said)

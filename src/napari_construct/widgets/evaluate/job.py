@@ -18,7 +18,8 @@ from napari_construct.data.mask_values import IGNORED, mask_reading
 from napari_construct.data.masks import find_pairs, read_mask
 from napari_construct.events import Event, Steps
 from napari_construct.exceptions import InputError
-from napari_construct.metrics.first_class import other_first_class, value_counts
+from napari_construct.metrics.class_order import other_reading
+from napari_construct.metrics.first_class import value_counts
 from napari_construct.metrics.segmentation import confusion_matrix
 from napari_construct.widgets.evaluate.errors import errors_layer, errors_of
 from napari_construct.widgets.evaluate.scores import Scored
@@ -166,7 +167,7 @@ def layers_job(request: LayersRequest) -> Steps[Evaluated]:
             "value of the first class and the ignored values"
         )
     layer = errors_layer(errors, pair.names[0], **pair.placement)
-    said = other_first_class(values, first)
+    said, _ = other_reading(values, matrix, first)
     return Evaluated(
         Scored(names, {"predicted": matrix}, about | ({"notice": said} if said else {})), (layer,)
     )
