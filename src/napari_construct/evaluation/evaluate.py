@@ -28,7 +28,7 @@ from napari_construct.exceptions import ConfigurationError, ConstructError, Data
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.record import model_record
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.metrics.class_order import order_notice, other_reading
+from napari_construct.metrics.class_order import OrderDoubt, order_notice, other_reading
 from napari_construct.metrics.first_class import other_first_class, zero_is_unlabelled
 from napari_construct.models.checkpoints.versions import software_versions
 from napari_construct.models.default_model import DEFAULT_MODEL
@@ -118,7 +118,9 @@ def evaluate_steps(
     total = len(pairs) * len(models)
     yield Event("images", total, total)
     scored = passes.scored(models)
-    doubt = _doubt(passes.values, reading, mask_order)
+    doubt, order = _doubt(passes.values, reading, mask_order)
+    if order is not None:
+        yield order
     if doubt:
         passes.notices[doubt] = None
         yield Notice("images", total, total, doubt)
@@ -141,18 +143,21 @@ def evaluate_steps(
     )
 
 
-def _doubt(values: NDArray[np.int64], reading: MaskReading, stated: Sequence[str] | None) -> str:
+def _doubt(
+    values: NDArray[np.int64], reading: MaskReading, stated: Sequence[str] | None
+) -> tuple[str, OrderDoubt | None]:
     """A sentence if the masks seem to mean other classes; nothing where their records name them."""
     if reading.source == "record":
-        return ""
+        return "", None
     first, names = reading.first_class, reading.classes.names
     if stated is not None:
-        return other_first_class(values, first)
+        return other_first_class(values, first), None
     shifted, found = other_reading(values, values[first : first + len(names)], first)
     if found is None:
-        return shifted
-    remedy = f"--mask-order {names_as_text([names[i] for i in found.order])}"
-    return f"{order_notice(found, names, first)}; if so, read them so ({remedy})"
+        return shifted, None
+    said, order = order_notice(found, names, first), tuple(names[i] for i in found.order)
+    event = OrderDoubt("images", 1, 1, found=found, order=order, said=said)
+    return f"{said}; if so, read them so (--mask-order {names_as_text(order)})", event
 
 
 class _Passes:

@@ -27,6 +27,7 @@ from napari_construct.widgets.evaluate.settings import EvaluateSettings
 from napari_construct.widgets.files.stored import placement
 from napari_construct.widgets.jobs.imports import importing
 from napari_construct.widgets.layers import METADATA_KEY, labels_layer, twin_placement
+from napari_construct.widgets.parts.order_row import without_notice
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -208,9 +209,10 @@ def folders_job(request: FoldersRequest) -> Steps[Evaluated]:
 
     models = ScoredModels([settings.model], device=settings.device)
     yield Event("loading the model", 1, 1)
-    report = yield from evaluate_steps(
+    steps = evaluate_steps(
         pairs, models, settings.segment, ignore=settings.ignore, first_class=settings.first_class
     )
+    report = yield from without_notice(steps)
     yield Event("summing up", 0, 1)
     matrices: dict[str, NDArray[np.int64]] = {
         "predicted": report.confusion("predicted"),

@@ -5,8 +5,24 @@ from __future__ import annotations
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QWidget
 
+from napari_construct.events import Event, Notice, Result, Steps, forward
+from napari_construct.metrics.class_order import OrderDoubt
 from napari_construct.widgets.fields.controls import button, wrapped_label
 from napari_construct.widgets.fields.layout import stacked
+
+
+def without_notice(steps: Steps[Result]) -> Steps[Result]:
+    """Pass a job on without the notice of another order, which an :class:`OrderRow` proposes."""
+    said: list[str] = []
+
+    def once(event: Event) -> tuple[Event, ...]:
+        if isinstance(event, OrderDoubt):
+            said.append(event.said)
+        if isinstance(event, Notice) and any(event.message.startswith(text) for text in said):
+            return ()
+        return (event,)
+
+    return forward(steps, once)
 
 
 class OrderRow(QWidget):

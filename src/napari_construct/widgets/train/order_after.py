@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 from qtpy.QtWidgets import QWidget
 
-from napari_construct.events import Event, Notice, Steps, forward
+from napari_construct.events import Event, Steps
 from napari_construct.metrics.class_order import OrderDoubt
 from napari_construct.metrics.segmentation import Confusion
-from napari_construct.widgets.parts.order_row import OrderRow
+from napari_construct.widgets.parts.order_row import OrderRow, without_notice
 from napari_construct.widgets.train.job import Trained, load_libraries, train_job
 from napari_construct.widgets.train.request import TrainRequest
 
@@ -81,16 +81,7 @@ class OrderAfter(OrderRow):
 
 def train_steps_with_order(request: TrainRequest) -> Steps[Trained]:
     """The run; what the dock proposes about the order of the masks is no notice beside."""
-    said: list[str] = []
-
-    def once(event: Event) -> tuple[Event, ...]:
-        if isinstance(event, OrderDoubt):
-            said.append(event.said)
-        if isinstance(event, Notice) and any(event.message.startswith(text) for text in said):
-            return ()
-        return (event,)
-
-    return forward(train_job(request), once)
+    return without_notice(train_job(request))
 
 
 def reorder_job(request: ReorderRequest) -> Steps[Trained]:
