@@ -243,3 +243,17 @@ def test_every_control_is_described(form) -> None:
         assert control.toolTip()
         assert control.accessibleName()
     assert form.field("tile").accessibleName() == "Tile (px)"
+
+
+def test_rows_that_differ_from_their_default_are_marked(qtbot):
+    form = SettingsForm(Look(), ROWS)
+    qtbot.addWidget(form)
+    assert form.changedRows() == ()
+    form.setValue(Look(tile=128, share=None, live=False, weights=Stain(gain=7)))
+    assert set(form.changedRows()) == {"tile", "share", "live", "weights.gain"}
+    form.field("tile").put(512)
+    assert "tile" not in form.changedRows()
+    form.setDefault("tile", 256)
+    assert "tile" in form.changedRows()
+    form.setValue(Look(tile=256))
+    assert form.changedRows() == ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image as Picture
 from qtpy.QtWidgets import QPushButton
 from tests.widgets import person
 
@@ -28,7 +29,8 @@ def test_from_a_folder_of_patches_to_a_mask(qtbot, viewer, camelyon, tissue, tmp
     for path in (*(camelyon / "train").rglob("*.png"), *(camelyon / "val").rglob("*.png")):
         target = folder / path.relative_to(camelyon)
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(path.read_bytes())
+        with Picture.open(path) as picture:
+            picture.crop((0, 0, 96, 96)).save(target)
     viewer.add_image(tissue, name="slide", rgb=True, scale=(0.25, 0.25), units=("um", "um"))
     train = TrainAdapters(viewer)
     viewer.window.add_dock_widget(train, name="Train adapters")
