@@ -195,7 +195,8 @@ class _Patches:
         return bool((self.gaps >= SEPARATION).all() and (self.gaps >= CERTAIN * self.errors).all())
 
     def standardised(self, blocks: Floats) -> Floats:
-        return (blocks - self._middle) / self._scale
+        found: Floats = (blocks - self._middle) / self._scale
+        return found
 
     def fitted(self, kept: NDArray[np.bool_]) -> Floats:
         """(f, k) weights of a ridge regression from blocks to labels."""
