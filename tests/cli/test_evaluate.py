@@ -179,6 +179,22 @@ def test_an_own_mask_is_its_own_truth(
     assert "value 1 is the first class, 0 is unlabelled (as their own description says)" in done.stderr
 
 
+def test_the_order_of_the_masks_can_be_stated(
+    call: Call, camelyon: Path, model: Path, tmp_path: Path
+) -> None:
+    done = call(
+        "evaluate", camelyon / "val", "--model", model, "--ignore", 2, "--mask-order", "lymphoid,tumour",
+        "--json", tmp_path / "turned.json",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    found = json.loads((tmp_path / "turned.json").read_text())
+    order = {"first_class": 0, "source": "assumed", "order": ["lymphoid", "tumour"]}
+    assert found["record"]["masks"] == order
+    wrong = call("evaluate", camelyon / "val", "--model", model, "--mask-order", "gland,tumour")
+    assert wrong.exit_code != 0
+    assert "name each class once (--mask-order)" in wrong.stderr
+
+
 def test_the_first_class_can_be_stated(call: Call, camelyon: Path, model: Path) -> None:
     options = ("-m", model, "--no-crf", "--mpp", 0.25, "--json", "-")
     found = {}

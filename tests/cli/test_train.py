@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -60,6 +61,25 @@ def test_train_prints_the_check_the_losses_and_the_checkpoint(
     assert checkpoint.mpp == pytest.approx(0.5)
     assert checkpoint.training["identity"]["config"]["seed"] == 5
     assert sorted(p.name for p in output.parent.iterdir()) == ["m.construct"]
+
+
+def test_masks_in_another_order_are_named_before_training(
+    camelyon: Path, settings: Path, tmp_path: Path
+) -> None:
+    val = shutil.copytree(camelyon / "val", tmp_path / "val")
+    (val / "classes.json").write_text(json.dumps({"tumour": 0, "lymphoid": 1}))
+    options = (camelyon / "train", "--val", val, "--config", settings, "--mpp", 0.25, "--epochs", 1)
+    result = invoke(*options, "-o", tmp_path / "a")
+    assert result.exit_code == 0, result.output
+    note = "The masks' value 0 is, by classes.json, tumour (class 2 of the patches), value 1 is lymphoid"
+    assert f"note: {note}; if so, add --mask-order tumour,lymphoid" in result.stderr
+    result = invoke(*options, "-o", tmp_path / "b", "--mask-order", "tumour,lymphoid")
+    assert result.exit_code == 0, result.output
+    assert "classes.json" not in result.stderr
+    assert "in the masks, value 0 is tumour, 1 is lymphoid (as stated)" in result.stderr
+    made = load_checkpoint(tmp_path / "b.construct")
+    assert made.classes.names == ("lymphoid", "tumour")
+    assert made.training["identity"]["config"]["mask_order"] == ["tumour", "lymphoid"]
 
 
 def test_options_go_before_the_file(camelyon: Path, settings: Path, tmp_path: Path) -> None:

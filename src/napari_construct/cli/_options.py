@@ -166,6 +166,13 @@ FirstClass = Annotated[
         "masks of napari-construct. Default auto: by the masks' own description, palette and values, else 0.",
     ),
 ]
+MaskOrder = Annotated[
+    str | None,
+    typer.Option(
+        "--mask-order",
+        help="All classes in the order of the values in masks, a,b,c, where that is not the model's order.",
+    ),
+]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps; default auto.")]
 SettingsJson = Annotated[
     str | None,
@@ -295,3 +302,8 @@ def batch_settings(model: str, segment: SegmentSettings, outputs: str | None, de
             "check the spelling"
         )
     return settings.changed(outputs=kinds)
+
+
+def mask_order_of(typed: str | None) -> tuple[str, ...] | None:
+    """``--mask-order`` as a setting."""
+    return None if typed is None else parse_names(typed)

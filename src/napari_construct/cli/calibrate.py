@@ -31,6 +31,7 @@ def calibrate(
     ] = None,
     offsets: Annotated[bool, typer.Option("--offsets", help="Also fit the class balance.")] = False,
     first_class: options.FirstClass = None,
+    mask_order: options.MaskOrder = None,
     encoder_weights: options.EncoderWeights = None,
     any_encoder: options.AnyEncoder = False,
     overwrite: options.OverwriteModel = False,
@@ -64,6 +65,7 @@ def calibrate(
             device=device or "auto",
             any_encoder=any_encoder,
             first_class=options.first_class_of(first_class),
+            mask_order=options.mask_order_of(mask_order),
         )
         made = bars.follow(steps)
     write_model(target, made)

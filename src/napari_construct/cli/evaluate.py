@@ -42,6 +42,7 @@ def evaluate(
         typer.Option("--ignore", min=0, max=255, help="Mask value to exclude from scores; may be repeated."),
     ] = None,
     first_class: options.FirstClass = None,
+    mask_order: options.MaskOrder = None,
     preset: Annotated[
         Literal["bcss"] | None,
         typer.Option(
@@ -166,7 +167,9 @@ def evaluate(
     with progress_bars() as bars:
         for notice in pairs.notices:
             bars.say(f"note: {notice}")
-        report = bars.follow(evaluate_steps(pairs, models, settings, ignore=ignored, first_class=first))
+        order = options.mask_order_of(mask_order)
+        steps = evaluate_steps(pairs, models, settings, ignore=ignored, first_class=first, mask_order=order)
+        report = bars.follow(steps)
     extra = _preset_tables(report) if preset == "bcss" else ()
     _write(report, extra, json_file, markdown_file, html_file)
     if report.failures:

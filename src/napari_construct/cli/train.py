@@ -74,6 +74,7 @@ def train(
         ),
     ] = None,
     first_class: options.FirstClass = None,
+    mask_order: options.MaskOrder = None,
     config: Annotated[
         Path | None,
         typer.Option("--config", help="Settings file, YAML or JSON. Typed options override it."),
@@ -147,6 +148,7 @@ def train(
         precision=precision,
     )
     typed |= options.given_first_class(first_class)
+    typed |= options.given(mask_order=options.mask_order_of(mask_order))
     network = options.given(encoder=encoder) | options.given_teacher(teacher)
     settings = _settings(config, typed | {"model": network}, settings_json)
     target = _target(output, resume=resume, overwrite=overwrite)
@@ -159,6 +161,8 @@ def train(
             if not resume:
                 _check(dataset, bars, quiet=json_file == STDOUT)
             _say_classes(table, bars)
+            if not resume:
+                _say_order(dataset, validation, settings, bars)
         steps = train_steps(
             dataset,
             settings,
@@ -247,6 +251,26 @@ def _say_classes(table: ClassTable, bars: Bars) -> None:
     bars.say("classes, in the order of the model outputs and mask values:")
     for number, name in enumerate(table.names):
         bars.say(f"  {number} -> {name}")
+
+
+def _say_order(
+    dataset: ImageLevelDataset,
+    val: ImageLevelDataset | Path | None,
+    settings: TrainingConfig,
+    bars: Bars,
+) -> None:
+    """Say where the masks seem to number the classes otherwise, before anything is trained."""
+    from napari_construct.data.class_order import masks_order_steps
+    from napari_construct.data.masks import find_pairs
+    from napari_construct.reading.name_lists import names_as_text
+
+    if not isinstance(val, Path) or settings.mask_order is not None:
+        return
+    pairs = list(find_pairs(val, inside=("",)))
+    found = bars.follow(masks_order_steps(dataset, pairs, settings.first_class))
+    if found is not None:
+        remedy = f"--mask-order {names_as_text(found.order)}"
+        bars.say(f"note: {found.sentence(dataset.class_names)}; if so, add {remedy}")
 
 
 def _with_losses(steps: Steps[Checkpoint], bars: Bars) -> Steps[Checkpoint]:

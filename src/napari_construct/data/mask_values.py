@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from napari_construct.classes import ClassTable
 from napari_construct.data.images import NO_DATA
 from napari_construct.data.mask_description import mask_description, mask_palette
 from napari_construct.data.masks import read_mask
-from napari_construct.exceptions import InputError
+from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.reading.names import normal
 
 FirstClass: TypeAlias = Literal["auto", 0, 1]
@@ -56,17 +56,23 @@ class MaskReading:
         Where this is known from: "stated", "record", "palette", "values", "scores" or "assumed".
     ignore : frozenset of int
         Values that are no class.
+    order : tuple of str
+        Classes of the values, from that of the first class; empty where they are in the model's order.
     """
 
     classes: ClassTable
     first_class: Literal[0, 1] = 0
     source: str = "assumed"
     ignore: frozenset[int] = field(default_factory=frozenset)
+    order: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
         """The reading as a sentence for the user."""
         zero = ", 0 is unlabelled" if self.first_class else ""
+        if self.order:
+            pairs = ", ".join(f"{self.first_class + i} is {name}" for i, name in enumerate(self.order))
+            return f"in the masks, value {pairs}{zero} (as stated)"
         return f"in the masks, value {self.first_class} is the first class{zero} ({_SOURCES[self.source]})"
 
     @property
@@ -81,12 +87,21 @@ class MaskReading:
     @property
     def ignored_classes(self) -> frozenset[int]:
         """Values of the classes that the table leaves out of scores."""
-        return frozenset(i + self.first_class for i, tissue in enumerate(self.classes) if tissue.ignored)
+        order = self._indices
+        return frozenset(i + self.first_class for i, c in enumerate(order) if self.classes[c].ignored)
 
     @property
-    def record(self) -> dict[str, int | str]:
+    def _indices(self) -> tuple[int, ...]:
+        """The class of each value, from that of the first class."""
+        if not self.order:
+            return tuple(range(len(self.classes)))
+        return tuple(self.classes.index(name) for name in self.order)
+
+    @property
+    def record(self) -> dict[str, Any]:
         """The reading for reports."""
-        return {"first_class": self.first_class, "source": self.source}
+        order = {"order": list(self.order)} if self.order else {}
+        return {"first_class": self.first_class, "source": self.source, **order}
 
     def truth(self, path: Path, mask: NDArray[np.uint8], *, strict: bool = False) -> NDArray[np.uint8]:
         """The classes of a mask.
@@ -115,7 +130,7 @@ class MaskReading:
         names = self._own_names(path)
         if names is None:
             values = range(self.first_class, self.first_class + len(self.classes))
-            table[values.start : values.stop] = np.arange(len(self.classes))
+            table[values.start : values.stop] = self._indices
         else:
             for value, name in names.items():
                 if 0 < value < 256 and name in self.classes.names:
@@ -162,6 +177,7 @@ def mask_reading(
     *,
     first_class: FirstClass = "auto",
     ignore: Collection[int] = (),
+    order: Sequence[str] | None = None,
 ) -> MaskReading:
     """How masks are to be read, from what is stated or what up to :data:`MOST` of them say.
 
@@ -178,7 +194,30 @@ def mask_reading(
         Value of the first class.
     ignore : collection of int
         Values of the files that are no class.
+    order : sequence of str, optional
+        All classes in the order of the values; by default the model's order. Masks of this project are read
+        by their own names all the same.
+
+    Raises
+    ------
+    ConfigurationError
+        If ``order`` holds other classes than the model.
     """
+    reading = _reading(masks, classes, first_class, ignore)
+    if order is None or reading.source == "record" or tuple(order) == classes.names:
+        return reading
+    if sorted(order) != sorted(classes.names):
+        raise ConfigurationError(
+            f"expected the classes {', '.join(classes.names)} in the order of the mask values, got "
+            f"{', '.join(order) or 'none'}; name each class once (--mask-order)"
+        )
+    return replace(reading, order=tuple(order))
+
+
+def _reading(
+    masks: Sequence[Path], classes: ClassTable, first_class: FirstClass, ignore: Collection[int]
+) -> MaskReading:
+    """How masks are to be read, in the model's order."""
     left_out = frozenset(ignore)
     if first_class != "auto":
         return MaskReading(classes, first_class, "stated", left_out)

@@ -28,9 +28,11 @@ from napari_construct.exceptions import ConfigurationError, ConstructError, Data
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.record import model_record
 from napari_construct.inference.settings import SegmentSettings
+from napari_construct.metrics.class_order import OrderDoubt, order_notice, other_reading
 from napari_construct.metrics.first_class import other_first_class, zero_is_unlabelled
 from napari_construct.models.checkpoints.versions import software_versions
 from napari_construct.models.default_model import DEFAULT_MODEL
+from napari_construct.reading.name_lists import names_as_text
 from napari_construct.types import PathLike
 
 
@@ -41,6 +43,7 @@ def evaluate_steps(
     *,
     ignore: Collection[int] = (),
     first_class: FirstClass = "auto",
+    mask_order: Sequence[str] | None = None,
     examples: int = 3,
 ) -> Steps[EvaluationReport]:
     """Score one model or several as a job.
@@ -58,6 +61,8 @@ def evaluate_steps(
     first_class : {"auto", 0, 1}
         Value of the first class in the masks: 0; 1 where 0 is unlabelled; or found out
         (:func:`~napari_construct.data.mask_values.mask_reading`). ``record["masks"]`` says which was used.
+    mask_order : sequence of str, optional
+        The classes in the order of the masks' values; by default the models' order.
     examples : int
         Number of worst and of best images of the first model that are kept as thumbnails.
 
@@ -89,7 +94,11 @@ def evaluate_steps(
     settings = models.resolved(settings)
     pairs, clock = list(pairs), time.perf_counter()
     reading = mask_reading(
-        [mask for _, mask in pairs], models.classes, first_class=first_class, ignore=ignore
+        [mask for _, mask in pairs],
+        models.classes,
+        first_class=first_class,
+        ignore=ignore,
+        order=mask_order,
     )
     if reading.derived:
         yield Notice("images", 0, len(pairs), reading.words)
@@ -109,8 +118,9 @@ def evaluate_steps(
     total = len(pairs) * len(models)
     yield Event("images", total, total)
     scored = passes.scored(models)
-    # records name the classes
-    doubt = "" if reading.source == "record" else other_first_class(passes.values, reading.first_class)
+    doubt, order = _doubt(passes.values, reading, mask_order)
+    if order is not None:
+        yield order
     if doubt:
         passes.notices[doubt] = None
         yield Notice("images", total, total, doubt)
@@ -131,6 +141,23 @@ def evaluate_steps(
         worst=gallery.worst,
         best=gallery.best,
     )
+
+
+def _doubt(
+    values: NDArray[np.int64], reading: MaskReading, stated: Sequence[str] | None
+) -> tuple[str, OrderDoubt | None]:
+    """A sentence if the masks seem to mean other classes; nothing where their records name them."""
+    if reading.source == "record":
+        return "", None
+    first, names = reading.first_class, reading.classes.names
+    if stated is not None:
+        return other_first_class(values, first), None
+    shifted, found = other_reading(values, values[first : first + len(names)], first)
+    if found is None:
+        return shifted, None
+    said, order = order_notice(found, names, first), tuple(names[i] for i in found.order)
+    event = OrderDoubt("images", 1, 1, found=found, order=order, said=said)
+    return f"{said}; if so, read them so (--mask-order {names_as_text(order)})", event
 
 
 class _Passes:
@@ -219,6 +246,7 @@ def evaluate(
     *,
     ignore: Collection[int] = (),
     first_class: FirstClass = "auto",
+    mask_order: Sequence[str] | None = None,
     progress: Progress = None,
     device: str = "auto",
     **changes: Any,
@@ -238,6 +266,8 @@ def evaluate(
         Mask values that are left out, for example 4 for the white of BCSS.
     first_class : {"auto", 0, 1}
         Value of the first class in the masks: 0; 1 where 0 is unlabelled; or found out.
+    mask_order : sequence of str, optional
+        The classes in the order of the masks' values; by default the model's order.
     progress : bool or callable, optional
         True shows bars on standard error; a callable gets each event.
     device : str
@@ -262,4 +292,7 @@ def evaluate(
     pairs = pair_by_stem(images, masks)
     single = isinstance(model, Predictor | str) or not isinstance(model, Sequence)
     models = ScoredModels([model] if single else model, device=device)  # type: ignore[list-item, arg-type]
-    return run(evaluate_steps(pairs, models, checked, ignore=ignore, first_class=first_class), progress)
+    steps = evaluate_steps(
+        pairs, models, checked, ignore=ignore, first_class=first_class, mask_order=mask_order
+    )
+    return run(steps, progress)

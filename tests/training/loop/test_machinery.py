@@ -182,18 +182,20 @@ def test_masks_in_another_order_are_noticed(
     ordered: ImageLevelDataset, tiny_config: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The training patches themselves as images, each with a mask of the other class."""
-    from napari_construct.training.calibration import validation
+    from napari_construct.metrics import class_order
+    from napari_construct.metrics.class_order import OtherOrder
 
-    monkeypatch.setattr(validation, "other_order", lambda matrix: (1, 0) if matrix.sum() else None)
+    turned = OtherOrder((1, 0), 0.1, 0.7)
+    monkeypatch.setattr(class_order, "other_order", lambda matrix: turned if matrix.sum() else None)
     for name in ("img", "mask"):
         (tmp_path / name).mkdir()
     for number, path in enumerate(ordered.paths[:2]):
         (tmp_path / "img" / f"{number}.png").write_bytes(path.read_bytes())
         Image.new("L", (128, 128), number).save(tmp_path / "mask" / f"{number}.png")
     _, events = follow(ordered, tiny_config, val=tmp_path)
-    said = [e.message for e in events if isinstance(e, Notice) and "a different order" in e.message]
+    said = [e.message for e in events if isinstance(e, Notice) and "in the order" in e.message]
     assert len(said) == 1, "once, at the last epoch"
-    assert "0 lymphoid, 1 tumour" in said[0]
+    assert "0 lymphoid, 1 tumour: 10 % -> 70 % mIoU" in said[0]
 
 
 @pytest.mark.parametrize("stated", [False, True])

@@ -253,3 +253,15 @@ def test_a_control_in_another_place_is_still_edited_by_its_form(qtbot, form) -> 
     with qtbot.waitSignal(form.valueChanged):
         form.field("tile").put(256)
     assert form.value().tile == 256
+def test_rows_that_differ_from_their_default_are_marked(qtbot):
+    form = SettingsForm(Look(), ROWS)
+    qtbot.addWidget(form)
+    assert form.changedRows() == ()
+    form.setValue(Look(tile=128, share=None, live=False, weights=Stain(gain=7)))
+    assert set(form.changedRows()) == {"tile", "share", "live", "weights.gain"}
+    form.field("tile").put(512)
+    assert "tile" not in form.changedRows()
+    form.setDefault("tile", 256)
+    assert "tile" in form.changedRows()
+    form.setValue(Look(tile=256))
+    assert form.changedRows() == ()

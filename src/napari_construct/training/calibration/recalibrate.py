@@ -5,6 +5,7 @@ Nothing is trained.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -37,6 +38,7 @@ def recalibrate(
     device: str = "auto",
     any_encoder: bool = False,
     first_class: FirstClass = "auto",
+    mask_order: Sequence[str] | None = None,
     progress: Progress = None,
 ) -> Checkpoint:
     """Fit temperature, presence thresholds and optionally class offsets on validation data.
@@ -65,6 +67,8 @@ def recalibrate(
     first_class : {"auto", 0, 1}
         Value of the first class in the masks of a folder, see
         :func:`~napari_construct.data.mask_values.mask_reading`.
+    mask_order : sequence of str, optional
+        The classes in the order of the values of the masks of a folder; by default the model's order.
     progress : bool or callable, optional
         True shows bars on standard error; a callable gets each event.
 
@@ -90,6 +94,7 @@ def recalibrate(
         device=device,
         any_encoder=any_encoder,
         first_class=first_class,
+        mask_order=mask_order,
     )
     return run(steps, progress)
 
@@ -104,6 +109,7 @@ def recalibrate_steps(
     device: str = "auto",
     any_encoder: bool = False,
     first_class: FirstClass = "auto",
+    mask_order: Sequence[str] | None = None,
 ) -> Steps[Checkpoint]:
     """:func:`recalibrate` as a job.
 
@@ -118,7 +124,7 @@ def recalibrate_steps(
         used = {"patches": len(truth.pooled), "fingerprint": data.fingerprint}
         found = _taken_over(predictor.calibration, fit_calibration(truth, offsets=offsets), offsets=offsets)
     else:
-        opened = data if isinstance(data, MaskedImages) else open_masked(data, mpp, first_class)
+        opened = data if isinstance(data, MaskedImages) else open_masked(data, mpp, first_class, mask_order)
         images = opened.read_as(predictor.classes)
         if images.reading is not None and images.reading.derived and not isinstance(data, MaskedImages):
             yield Notice("calibrate", 0, 0, images.reading.words)

@@ -23,11 +23,12 @@ from napari_construct.inference.activation.cams import cam_steps
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.decider import finish
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.metrics.first_class import other_first_class, value_counts
+from napari_construct.metrics.class_order import OrderDoubt, order_notice, other_reading
+from napari_construct.metrics.first_class import value_counts
 from napari_construct.metrics.segmentation import Confusion, confusion_matrix, scores_from_confusion
 from napari_construct.models.network.calibration import Calibration
 from napari_construct.models.network.construct import ConstructNet
-from napari_construct.training.calibration.class_order import order_notice, other_order
+from napari_construct.reading.name_lists import names_as_text
 from napari_construct.training.calibration.fit_calibration import fit_calibration, macro_f1
 from napari_construct.training.calibration.labelled_logits import labelled_logits_steps
 from napari_construct.training.views.patches import PatchStore
@@ -50,6 +51,8 @@ class MaskedImages:
         Micrometres per pixel of images whose files do not store it.
     first_class : {"auto", 0, 1}
         Value of the first class in the masks.
+    order : sequence of str or None
+        The classes in the order of the masks' values; None if that is the model's.
     reading : MaskReading or None
         How the masks are read, once the classes are known. Values that are no class are ignored.
     """
@@ -57,6 +60,7 @@ class MaskedImages:
     pairs: Pairs
     mpp: float | None = None
     first_class: FirstClass = "auto"
+    order: Sequence[str] | None = None
     reading: MaskReading | None = None
 
     def read_as(self, classes: ClassTable) -> MaskedImages:
@@ -64,7 +68,8 @@ class MaskedImages:
         if self.reading is not None and self.reading.classes == classes:
             return self
         paths = [mask for _, mask in self.pairs]
-        return replace(self, reading=mask_reading(paths, classes, first_class=self.first_class))
+        reading = mask_reading(paths, classes, first_class=self.first_class, order=self.order)
+        return replace(self, reading=reading)
 
     def truth(self, path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Classes of a mask, and its values as stored; after :meth:`read_as`."""
@@ -72,7 +77,12 @@ class MaskedImages:
         return (mask if self.reading is None else self.reading.truth(path, mask)), mask
 
 
-def open_masked(folder: PathLike, mpp: float | None = None, first_class: FirstClass = "auto") -> MaskedImages:
+def open_masked(
+    folder: PathLike,
+    mpp: float | None = None,
+    first_class: FirstClass = "auto",
+    order: Sequence[str] | None = None,
+) -> MaskedImages:
     """A folder with ``img`` and ``mask`` inside.
 
     Raises
@@ -80,7 +90,7 @@ def open_masked(folder: PathLike, mpp: float | None = None, first_class: FirstCl
     DatasetError
         If it has no such folders, or no image has a mask of its name.
     """
-    return MaskedImages(find_pairs(folder, inside=("",)), mpp, first_class)
+    return MaskedImages(find_pairs(folder, inside=("",)), mpp, first_class, order)
 
 
 def mask_scores_steps(
@@ -104,27 +114,38 @@ def mask_scores_steps(
         for column, matrix in matrices.items():
             total[column] += matrix
         yield Event("validate", done, len(data.pairs), image_path.name)
-    doubt = _doubt(total.get("all"), values, data.reading, predictor.classes)
-    if doubt:
-        yield Notice("validate", 0, 0, doubt)
-    predicted = scores_from_confusion(total["predicted"])
-    named = {f"val_iou/{c.name}": iou for c, iou in zip(predictor.classes, predicted["iou"], strict=True)}
-    return {
-        MASK_METRIC: predicted["miou"],
-        "val_miou_oracle": scores_from_confusion(total["oracle"])["miou"],
-        **named,
-    }
+    if data.reading is not None and (every := total.get("all")) is not None:
+        yield from _doubt(every, total["predicted"], values, data.reading)
+    oracle = scores_from_confusion(total["oracle"])["miou"]
+    return scores_of_counts(total["predicted"], predictor.classes.names) | {"val_miou_oracle": oracle}
 
 
-def _doubt(
-    every: Confusion | None, values: Confusion, reading: MaskReading | None, classes: ClassTable
-) -> str:
+def scores_of_counts(matrix: Confusion, names: Sequence[str]) -> dict[str, float]:
+    """The metrics of a validation on masks, from counts with predicted presence."""
+    scores = scores_from_confusion(matrix)
+    named = {f"val_iou/{name}": iou for name, iou in zip(names, scores["iou"], strict=True)}
+    return {MASK_METRIC: scores["miou"], **named}
+
+
+def _doubt(every: Confusion, predicted: Confusion, values: Confusion, reading: MaskReading) -> Steps[None]:
     """A notice if the masks seem to mean other classes."""
-    if every is None or reading is None or reading.source == "record":
-        return ""
-    shifted = other_first_class(values, reading.first_class)
-    order = None if shifted else other_order(every)
-    return shifted if order is None else order_notice(order, classes.names)
+    if reading.source == "record":
+        return
+    names = reading.classes.names
+    read = _numbers(reading.order or names, names)  # the classes of the values as they were read
+    shifted, found = other_reading(values, every, reading.first_class, read)
+    if shifted:
+        yield Notice("validate", 0, 0, shifted)
+    if found is not None:
+        order = tuple(names[found.order[number]] for number in read)
+        said = order_notice(found._replace(order=_numbers(order, names)), names, reading.first_class)
+        remedy = f"if so, calibrate the model with --mask-order {names_as_text(order)}"
+        yield OrderDoubt("validate", 1, 1, found=found, matrix=predicted, order=order, said=said)
+        yield Notice("validate", 0, 0, f"{said}; {remedy}")
+
+
+def _numbers(order: Sequence[str], names: Sequence[str]) -> tuple[int, ...]:
+    return tuple(names.index(name) for name in order)
 
 
 def label_scores(logits: torch.Tensor, data: ImageLevelDataset, calibration: Calibration) -> dict[str, float]:

@@ -144,6 +144,8 @@ class TrainingConfig(Settings):
     first_class : {"auto", 0, 1}
         Value of the first class in validation masks: 0; 1 where 0 is unlabelled; or derived from the masks
         (:func:`~napari_construct.data.mask_values.mask_reading`).
+    mask_order : tuple of str or None
+        The classes in the order of the values of validation masks; None if that is their order in the model.
     validate_every : int
         Epochs from one validation to the next; the last epoch is always validated.
     """
@@ -194,6 +196,7 @@ class TrainingConfig(Settings):
     patience: Annotated[int, Field(ge=1)] | None = None
     calibrate_on_masks: bool = True
     first_class: Literal["auto", 0, 1] = "auto"
+    mask_order: tuple[str, ...] | None = None
     validate_every: Annotated[int, Field(ge=1)] = 1
 
     @model_validator(mode="after")

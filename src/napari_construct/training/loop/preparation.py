@@ -124,7 +124,9 @@ def open_validation_data(
             "choose miou"
         )
     if not isinstance(val, ImageLevelDataset):
-        return (None if val is None else open_masked(Path(val), config.patch_mpp, config.first_class)), None
+        if val is None:
+            return None, None
+        return open_masked(Path(val), config.patch_mpp, config.first_class, config.mask_order), None
     if val.class_names != dataset.class_names:
         raise ConfigurationError(
             f"expected validation patches with the classes {', '.join(dataset.class_names)}, got "

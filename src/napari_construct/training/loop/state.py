@@ -99,7 +99,9 @@ def present_identity(stored: Mapping[str, Any]) -> dict[str, Any]:
     found = dict(stored)
     if isinstance(found.get("config"), Mapping):
         # settings that earlier versions lacked had the values that are now the defaults
-        found["config"] = {"first_class": "auto"} | TrainingConfig.renamed(found["config"])
+        found["config"] = {"first_class": "auto", "mask_order": None} | TrainingConfig.renamed(
+            found["config"]
+        )
     return found
 
 

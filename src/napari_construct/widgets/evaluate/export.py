@@ -44,7 +44,8 @@ def page(scored: Scored) -> str:
 
     content = scored.to_dict()
     scores = Table("Scores", HEADS, tuple(scored.rows()), strong=1)
-    about = escape(f"{scored.about['prediction']} against {scored.about['truth']}, percent")
+    order = f"; values of the masks: {scored.about['mask_order']}" if "mask_order" in scored.about else ""
+    about = escape(f"{scored.about['prediction']} against {scored.about['truth']}, percent{order}")
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Evaluation</title></head>'
         f"<body><h1>Evaluation</h1><p>{about}</p>{html_table(scores)}"

@@ -18,7 +18,8 @@ from napari_construct.data.mask_values import IGNORED, mask_reading
 from napari_construct.data.masks import find_pairs, read_mask
 from napari_construct.events import Event, Steps
 from napari_construct.exceptions import InputError
-from napari_construct.metrics.first_class import other_first_class, value_counts
+from napari_construct.metrics.class_order import other_reading
+from napari_construct.metrics.first_class import value_counts
 from napari_construct.metrics.segmentation import confusion_matrix
 from napari_construct.widgets.evaluate.errors import errors_layer, errors_of
 from napari_construct.widgets.evaluate.scores import Scored
@@ -26,6 +27,7 @@ from napari_construct.widgets.evaluate.settings import EvaluateSettings
 from napari_construct.widgets.files.stored import placement
 from napari_construct.widgets.jobs.imports import importing
 from napari_construct.widgets.layers import METADATA_KEY, labels_layer, twin_placement
+from napari_construct.widgets.parts.order_row import without_notice
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,7 +168,7 @@ def layers_job(request: LayersRequest) -> Steps[Evaluated]:
             "value of the first class and the ignored values"
         )
     layer = errors_layer(errors, pair.names[0], **pair.placement)
-    said = other_first_class(values, first)
+    said, _ = other_reading(values, matrix, first)
     return Evaluated(
         Scored(names, {"predicted": matrix}, about | ({"notice": said} if said else {})), (layer,)
     )
@@ -207,9 +209,10 @@ def folders_job(request: FoldersRequest) -> Steps[Evaluated]:
 
     models = ScoredModels([settings.model], device=settings.device)
     yield Event("loading the model", 1, 1)
-    report = yield from evaluate_steps(
+    steps = evaluate_steps(
         pairs, models, settings.segment, ignore=settings.ignore, first_class=settings.first_class
     )
+    report = yield from without_notice(steps)
     yield Event("summing up", 0, 1)
     matrices: dict[str, NDArray[np.int64]] = {
         "predicted": report.confusion("predicted"),

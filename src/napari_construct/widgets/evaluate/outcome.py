@@ -9,12 +9,14 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_construct.exceptions import ConstructError
+from napari_construct.metrics.class_order import order_notice
 from napari_construct.widgets.evaluate.export import export
 from napari_construct.widgets.evaluate.score_table import ScoreTable
 from napari_construct.widgets.evaluate.scores import COLUMNS, HEADS, Scored
 from napari_construct.widgets.fields.controls import button, named
 from napari_construct.widgets.fields.fields import ChoiceField
 from napari_construct.widgets.fields.layout import stacked
+from napari_construct.widgets.parts.order_row import OrderRow
 
 _FILES: Final = "HTML page (*.html);;Table (*.csv);;JSON (*.json)"
 _SUFFIXES: Final = (".html", ".csv", ".json")
@@ -40,9 +42,13 @@ class EvaluateOutcome(QWidget):
         tip = "Double-click an image to open it with ground truth, prediction and errors"
         self.images = ScoreTable("Images", tip, ("image", "IoU of its classes"), self)
         self.images.cellDoubleClicked.connect(self._on_double_click)
+        tip = "Move the counts to the classes of this order. The model does not run again"
+        self.order = OrderRow("Use this order", tip, self)
+        self.order.used.connect(self._use_order)
+        self.order.kept.connect(self._keep_order)
         tip = "Save the scores as an HTML page, a CSV table or JSON"
         save = button("Save scores...", tip, self.askFile, self, name="Save scores")
-        self._layout = stacked(self, self._column, self.table, self.images, save)
+        self._layout = stacked(self, self.order, self._column, self.table, self.images, save)
         self.hide()
 
     def scored(self) -> Scored | None:
@@ -55,11 +61,12 @@ class EvaluateOutcome(QWidget):
         self._scored = scored
         if self._plot is None:
             self._plot = ConfusionPlot(self)
-            self._layout.insertWidget(2, self._plot)
+            self._layout.insertWidget(3, self._plot)
         self._column.setVisible("oracle" in scored.matrices)
         images = [] if scored.content is None else scored.content["images"]
         self.images.showRows([(i["image"], _percent(i["iou_of_present"])) for i in images])
         self.images.setVisible(bool(images))
+        self._propose_order(scored)
         self._show_column()
         self.show()
 
@@ -91,6 +98,22 @@ class EvaluateOutcome(QWidget):
         column = str(self._column.get()) if "oracle" in self._scored.matrices else "predicted"
         self.table.showRows(self._scored.rows(column))
         self._plot.showMatrix(self._scored.matrices[column], self._scored.names)
+
+    def _propose_order(self, scored: Scored) -> None:
+        """Propose another order of the classes in the ground truth, if it fits much better."""
+        found = None if "mask_order" in scored.about else scored.better_order
+        said = "" if found is None else order_notice(found, scored.names, scored.first_class)
+        self.order.propose(f"{said[:1].upper()}{said[1:]}." if said else "")
+
+    def _use_order(self) -> None:
+        found = None if self._scored is None else self._scored.better_order
+        if self._scored is None or found is None:
+            return
+        self.showScored(self._scored.in_order(found.order))
+        self.order.say(f"Scored with the masks read as {self._scored.about['mask_order']}.")
+
+    def _keep_order(self) -> None:
+        self.order.propose("")
 
     def _on_double_click(self, row: int, _: int) -> None:
         self.opened.emit(self.images.item(row, 0).text())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_construct.metrics.class_order import OtherOrder, in_words, other_order, reordered
 from napari_construct.metrics.ratio import known_mean
 from napari_construct.metrics.segmentation import precision_recall, scores_from_confusion
 from napari_construct.reading.texts.csv import csv_text
@@ -50,6 +51,28 @@ class Scored:
         about = self.about if self.report is None else self.report.record.get("masks", {})
         return int(about.get("first_class", 0))
 
+    @property
+    def better_order(self) -> OtherOrder | None:
+        """Another order of the classes in the ground truth, if it fits much better."""
+        return other_order(self.matrices["predicted"])
+
+    def in_order(self, order: Sequence[int]) -> Scored:
+        """The scores with the ground truth read in another order; counts are moved, nothing runs again.
+
+        What is not in the counts (single images, reliability, small structures) does not follow: the report
+        is left out. Counts with the classes of the mask given are left out as well, for the same reason.
+
+        Parameters
+        ----------
+        order : sequence of int
+            Class that each class of the ground truth truly is.
+        """
+        first, names = self.first_class, self.names
+        values = in_words([order[i] for i in range(len(order))], names, first)
+        about = {"prediction": "the model", "truth": "the masks", **self.about}
+        about |= {"first_class": first, "mask_order": values}
+        return Scored(names, {"predicted": reordered(self.matrices["predicted"], order)}, about)
+
     def numbers(self, column: str = "predicted") -> dict[str, list[float]]:
         """IoU, Dice, precision and recall of each class, then their means; nan if undefined."""
         matrix = self.matrices[column]
@@ -83,6 +106,8 @@ class Scored:
             rows.extend([name, *counts] for name, counts in zip(self.names, matrix.tolist(), strict=True))
             rows.append([])
         rows.append(["first class in the masks", self.first_class])
+        if "mask_order" in self.about:
+            rows.append(["classes of the values in the masks", self.about["mask_order"]])
         return csv_text(rows)
 
     def to_dict(self) -> dict[str, Any]:

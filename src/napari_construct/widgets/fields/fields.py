@@ -94,6 +94,10 @@ class NumberField(QDoubleSpinBox):
         """Change the text that is shown for None."""
         self.setSpecialValueText(text)
 
+    def wordsOf(self, number: Number | None) -> str:
+        """A number, or None, as the field shows it."""
+        return self.specialValueText() if number is None else self.textFromValue(float(number))
+
     def _on_edited(self, value: float) -> None:
         none = self._optional and value <= self.minimum()
         self._number = None if none else value if self.decimals() else int(value)
@@ -153,6 +157,13 @@ class ChoiceField(QComboBox):
             self.setEditText(self.itemText(self.currentIndex()))
             self.lineEdit().setCursorPosition(0)  # show the beginning of a long name
 
+    def wordsOf(self, value: Any) -> str:
+        """The text of a choice; of a value that is not in the list, the value."""
+        texts = [
+            self.itemText(i) for i, v in enumerate(self._values) if type(v) is type(value) and v == value
+        ]
+        return texts[0] if texts else str(value)
+
     def _add(self, value: Any, words: str) -> None:
         self._values.append(value)
         blocked = self.blockSignals(True)
@@ -171,6 +182,10 @@ class SwitchField(QCheckBox):
         super().__init__(words, parent)
         self._on, self._off = on, off
         self.toggled.connect(self.edited)
+
+    def onValue(self) -> Any:
+        """The value of a tick."""
+        return self._on
 
     def get(self) -> Any:
         return self._on if self.isChecked() else self._off

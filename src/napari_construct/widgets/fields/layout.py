@@ -20,24 +20,30 @@ from superqt import QCollapsible
 from napari_construct.widgets.fields.controls import named
 
 
-class _Fold(QCollapsible):
-    """Its arrow is part of the text: an icon would be black, also on a dark theme."""
+class Fold(QCollapsible):
+    """A part under a title. Its arrow is part of the text: an icon would be black, also on a dark theme."""
 
     def __init__(self, title: str, parent: QWidget) -> None:
         super().__init__(title, parent, expandedIcon=QIcon(), collapsedIcon=QIcon())
-        self._title = title
+        self._title, self._note = title, ""
         self.toggled.connect(self._show_arrow)
         self._show_arrow(open_=False)
 
     def _show_arrow(self, open_: bool) -> None:
         arrow = "\u25be" if open_ else "\u25b8"
-        self.setText(f"{arrow} {self._title}")
+        note = f" ({self._note})" if self._note else ""
+        self.setText(f"{arrow} {self._title}{note}")
         self.content().setVisible(open_)  # Tab does not lead into what is folded away
 
+    def setNote(self, note: str) -> None:
+        """Say something behind the title; nothing without a text."""
+        self._note = note
+        self._show_arrow(self.isExpanded())
 
-def fold(title: str, tip: str, content: QWidget, parent: QWidget) -> QCollapsible:
+
+def fold(title: str, tip: str, content: QWidget, parent: QWidget) -> Fold:
     """A part under a title, closed at first."""
-    part = _Fold(title, parent)
+    part = Fold(title, parent)
     part.setDuration(0)
     part.addWidget(content)
     part.layout().setContentsMargins(0, 0, 0, 0)

@@ -11,9 +11,10 @@ from qtpy.QtWidgets import QAbstractButton, QFormLayout, QGroupBox, QWidget
 
 from napari_construct.exceptions import ConstructError
 from napari_construct.settings import Settings
+from napari_construct.widgets.fields.changed import ChangedMark, RowLabel, mark_field, said
 from napari_construct.widgets.fields.controls import named, tick
 from napari_construct.widgets.fields.fields import SwitchField
-from napari_construct.widgets.fields.layout import fold, form
+from napari_construct.widgets.fields.layout import Fold, fold, form
 from napari_construct.widgets.fields.row_fields import field_of, schema_of
 from napari_construct.widgets.fields.rows import Group, Row
 
@@ -26,10 +27,12 @@ Edited = TypeVar("Edited", bound=Settings)
 class SettingsForm(QWidget, Generic[Edited]):
     """Edits one frozen settings object; fields without a row stay as they were set.
 
+    Rows that differ from ``start`` are shown as changed (:mod:`~napari_construct.widgets.fields.changed`).
+
     Parameters
     ----------
     start : settings
-        Shown first.
+        Shown first; the default of every row.
     rows : sequence of Row or Group
         The form from top to bottom.
     """
@@ -42,6 +45,9 @@ class SettingsForm(QWidget, Generic[Edited]):
         self._fields: dict[str, Any] = {}
         self._ticks: dict[str, QAbstractButton | QGroupBox] = {}
         self._starts: dict[str, Any] = {}
+        self._defaults = start
+        self._marks: dict[str, ChangedMark] = {}
+        self._folds: list[tuple[Fold, tuple[str, ...]]] = []
         self._quiet = True
         self._build(form(self), rows)
         self._show(start)
@@ -102,6 +108,17 @@ class SettingsForm(QWidget, Generic[Edited]):
         self._starts[key] = start
         if not self._ticks[key].isChecked():
             self._show(self._base)
+        for name, mark in self._marks.items():
+            if name.startswith(f"{key}."):
+                mark.setDefault(self._found(self._defaults, name))
+
+    def setDefault(self, key: str, default: Any) -> None:
+        """Say what a row's default is here, such as a value found in the data; the row keeps its value."""
+        self._marks[key].setDefault(default)
+
+    def changedRows(self) -> tuple[str, ...]:
+        """Keys of the rows that are shown as changed."""
+        return tuple(key for key, mark in self._marks.items() if mark.isChanged)
 
     def setRowVisible(self, key: str, visible: bool) -> None:
         """Show or hide a row."""
@@ -124,6 +141,8 @@ class SettingsForm(QWidget, Generic[Edited]):
             field.put(self._found(value, key))
         self._quiet = False
         self._told = self.plain()
+        for mark in self._marks.values():
+            mark.refresh()
 
     def _found(self, value: Any, key: str) -> Any:
         """A setting by its dotted name, or its start value while it is None."""
@@ -153,9 +172,11 @@ class SettingsForm(QWidget, Generic[Edited]):
         if not group.folded:
             rows.setContentsMargins(4, 8, 4, 4)
         self._build(rows, group.rows)
-        if group.folded:
-            return fold(group.title, group.tip, box, parent)
-        return box
+        if not group.folded:
+            return box
+        folded = fold(group.title, group.tip, box, parent)
+        self._folds.append((folded, _keys(group)))
+        return folded
 
     def _add(self, row: Row, layout: QFormLayout) -> None:
         schema = schema_of(self._owner(row.key), row.key.rpartition(".")[2])
@@ -172,7 +193,38 @@ class SettingsForm(QWidget, Generic[Edited]):
             self._add_tick(row.key, own, f"{row.words}, custom value", row.start)
             layout.addRow(own, field)
         else:
-            layout.addRow(row.words, field)
+            layout.addRow(RowLabel(row.words, row.tip, field, layout.parentWidget()), field)
+        self._mark(row, field, layout)
+
+    def _mark(self, row: Row, field: Any, layout: QFormLayout) -> None:
+        """Show on the row's label, or on its tick, where the value is not the default."""
+        own = self._ticks.get(row.key)
+        if own is None:
+            shown = layout.labelForField(field) or field
+            mark = mark_field(row.label, field, self._found(self._defaults, row.key), shown)
+        else:
+
+            def get() -> Any:
+                return field.get() if own.isChecked() else None
+
+            def put(value: Any) -> None:
+                own.setChecked(value is not None)
+                if value is not None:
+                    field.put(value)
+
+            default = getattr(self._defaults, row.key)
+            mark = ChangedMark(row.label, get, put, default, lambda value: said(field, value), own)
+            field.edited.connect(mark.refresh)
+            own.toggled.connect(mark.refresh)
+        mark.changed.connect(self._count_changed)
+        self._marks[row.key] = mark
+
+    def _count_changed(self) -> None:
+        """Say on a closed part how much in it is changed."""
+        changed = self.changedRows()
+        for folded, keys in self._folds:
+            count = sum(key in changed for key in keys)
+            folded.setNote(f"{count} changed" if count else "")
 
     def _add_tick(self, key: str, box: Any, name: str, start: Any) -> None:
         self._ticks[key], self._starts[key] = box, start
@@ -188,6 +240,14 @@ class SettingsForm(QWidget, Generic[Edited]):
         if not self._quiet and (plain := self.plain()) != self._told:
             self._told = plain
             self.valueChanged.emit()
+
+
+def _keys(group: Group) -> tuple[str, ...]:
+    """Keys of all rows in a group."""
+    found: list[str] = []
+    for row in group.rows:
+        found += _keys(row) if isinstance(row, Group) else (row.key,)
+    return tuple(found)
 
 
 def describe(field: Any, name: str, tip: str) -> None:

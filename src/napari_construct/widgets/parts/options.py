@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_construct.crf import CRFParameters
 from napari_construct.inference.settings import SegmentSettings
+from napari_construct.widgets.fields.changed import RowLabel, mark_field
 from napari_construct.widgets.fields.fields import ChoiceField
 from napari_construct.widgets.fields.rows import Group, Row
 from napari_construct.widgets.fields.settings_form import Edited, SettingsForm, describe
@@ -68,7 +69,9 @@ class DeviceForm(SettingsForm[Edited]):
         self._device = ChoiceField(DEVICES, parent=self)
         describe(self._device, "Device", "Device of the network. Automatic: a graphics card if there is one")
         self._device.edited.connect(self.valueChanged)
-        self.layout().insertRow(0, "Run on", self._device)
+        label = RowLabel("Run on", self._device.toolTip(), self._device, self)
+        self.layout().insertRow(0, label, self._device)
+        mark_field("Run on", self._device, "auto", label)
 
     def device(self) -> str:
         """The device of the model."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from qtpy.QtGui import QColor
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor, QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTreeWidget, QTreeWidgetItem, QWidget
 
 from napari_construct.data.dataset_check import DatasetReport
@@ -15,6 +16,9 @@ from napari_construct.widgets.fields.message_label import Level
 
 _MOST: Final = 500
 """Number of files that are named in one group; more would make the tree slow."""
+
+_MOST_OF_WIDTH: Final = 0.55
+"""Share of the width that values may take from the names."""
 
 Rows = Sequence[tuple[str, str, str]]
 """Name, value and tooltip."""
@@ -26,14 +30,20 @@ class CheckTree(QTreeWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setHeaderLabels(["Patches", ""])
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.header().setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.header().setStretchLastSection(False)
         self.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self.header().setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
+        self.header().setSectionResizeMode(1, QHeaderView.ResizeMode.Fixed)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setIndentation(12)
         self.setMinimumHeight(110)
         self.setMaximumHeight(170)
         named(self, "Check of the training data", "Content of the training data, and unusable files")
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
 
     def clearAll(self) -> None:
         self.clear()
@@ -46,6 +56,7 @@ class CheckTree(QTreeWidget):
         self._add("Format", form, ())
         counts = dataset.labels.sum(axis=0, dtype=int).tolist()
         self._classes(dict(zip(dataset.class_names, counts, strict=True)), len(dataset))
+        self._fit()
 
     def showReport(self, report: DatasetReport, form: str) -> None:
         """Show the report of all files."""
@@ -68,6 +79,12 @@ class CheckTree(QTreeWidget):
         self._add("Sizes", sizes[0][0] if len(sizes) == 1 else str(len(sizes)), sizes)
         if report.notices:
             self._add("Notes", str(len(report.notices)), [(text, "", text) for text in report.notices])
+        self._fit()
+
+    def _fit(self) -> None:
+        """Values take the width that they need, at most that of the names, which elide in their middle."""
+        needed = max(self.sizeHintForColumn(1), self.header().sectionSizeHint(1))
+        self.setColumnWidth(1, min(needed + 4, int(_MOST_OF_WIDTH * self.viewport().width())))
 
     def _classes(self, positives: Mapping[str, int], total: int) -> None:
         rows = [(name, str(n), f"{n} of {total} patches contain {name}") for name, n in positives.items()]
@@ -79,7 +96,8 @@ class CheckTree(QTreeWidget):
         group.setToolTip(1, plain_tip(value))
         for words, number, tip in rows[:_MOST]:
             item = QTreeWidgetItem([words, number])
-            item.setToolTip(0, plain_tip(tip))
+            item.setToolTip(0, plain_tip(tip if words in tip else f"{words}\n{tip}"))
+            item.setToolTip(1, plain_tip(number))
             group.addChild(item)
         if len(rows) > _MOST:
             group.addChild(QTreeWidgetItem([f"... and {len(rows) - _MOST} more", ""]))

@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from napari_construct.data.class_order import MaskOrder, masks_order_steps
 from napari_construct.data.dataset_check import DatasetReport, check_steps
 from napari_construct.data.image_level import ImageLevelDataset, detect_format, load_dataset
 from napari_construct.data.labels.folder_names import split_of
 from napari_construct.data.labels.no_classes import UnsureClassesError
 from napari_construct.data.masks import find_pairs, holds_masks
+from napari_construct.data.stated_mpp import StatedMpp, stated_mpp
 from napari_construct.events import Event, Steps
 from napari_construct.exceptions import ConstructError
 from napari_construct.reading.places import files_in, is_folder
@@ -32,10 +34,13 @@ class DataFound(Event):
         The patches.
     form : str
         Key of :data:`FORMATS`.
+    mpp : StatedMpp or None
+        The pixel size that they state.
     """
 
     dataset: ImageLevelDataset | None = None
     form: str = "folders"
+    mpp: StatedMpp | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +51,22 @@ class ValidationFound(Event):
     wrong: bool = False
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class OrderFound(Event):
+    """The masks of the validation data seem to number the classes otherwise.
+
+    Attributes
+    ----------
+    found : MaskOrder or None
+        Their order.
+    names : tuple of str
+        The classes as the patches number them.
+    """
+
+    found: MaskOrder | None = None
+    names: tuple[str, ...] = ()
+
+
 def look_steps(
     data: Path,
     class_names: tuple[str, ...] | None = None,
@@ -54,12 +75,16 @@ def look_steps(
 ) -> Steps[DatasetReport]:
     """Recognise the format, list the patches, check the validation data, then decode every patch once.
 
+    At last, compare the order of the classes in masks with that of the patches.
+
     Yields
     ------
     DataFound, ValidationFound
         Once, before any file is read.
     Event
         Stage "check", one per file.
+    OrderFound
+        If the masks are surely in another order.
 
     Raises
     ------
@@ -69,10 +94,17 @@ def look_steps(
     yield Event("checking the patches", 0, 1)
     form = detect_format(data)
     dataset = _dataset(data, class_names, form, form_before)
-    yield DataFound("checking the patches", 1, 1, dataset=dataset, form=form)
+    mpp = stated_mpp(dataset.paths, data)
+    yield DataFound("checking the patches", 1, 1, dataset=dataset, form=form, mpp=mpp)
     if val is not None:
-        yield _validation_found(val, dataset)
-    return (yield from check_steps(dataset))
+        validation = _validation_found(val, dataset)
+        yield validation
+    report = yield from check_steps(dataset)
+    if val is not None and not validation.wrong and holds_masks(val) and report.ok:
+        order = yield from masks_order_steps(dataset, list(find_pairs(val, inside=("",))))
+        if order is not None:
+            yield OrderFound("checking the masks", 1, 1, found=order, names=dataset.class_names)
+    return report
 
 
 def split_folders(folder: Path) -> tuple[Path, Path | None]:

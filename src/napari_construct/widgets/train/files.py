@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,7 @@ from qtpy.QtWidgets import QWidget
 from napari_construct.data.labels.folder_names import split_of
 from napari_construct.models.checkpoints.locations import SUFFIX, with_suffix
 from napari_construct.reading.places import is_file, is_folder
+from napari_construct.widgets.fields.changed import ChangedMark, RowLabel
 from napari_construct.widgets.fields.controls import tick
 from napari_construct.widgets.fields.layout import form, stacked
 from napari_construct.widgets.fields.message_label import Level, MessageLabel
@@ -22,8 +24,14 @@ _TABLES: Final = "Tables (*.csv *.tsv *.txt)"
 
 
 class TrainFiles(QWidget):
-    """Edits three paths, and whether a run is resumed or a model is replaced."""
+    """Edits three paths, and whether a run is resumed or a model is replaced.
 
+    Other patches bring their own validation data and name of a model: those that were chosen with them
+    earlier in the session, else the split beside them and a name that is free.
+    """
+
+    replaced = Signal(str, str)
+    """The patches before and now; comes before :attr:`dataChanged`, not for the first ones."""
     dataChanged = Signal()
     """Other patches or validation data."""
     outputChanged = Signal()
@@ -56,6 +64,9 @@ class TrainFiles(QWidget):
         )
         self._output.setHint(f"name{SUFFIX}")
         self._val_words = MessageLabel(self)
+        self._of = ""
+        self._kept: dict[str, tuple[str, str]] = {}
+        self._marks: dict[PathRow, ChangedMark] = {}
         tip = "Continue the stopped run. Data and settings must be the same"
         self._resume = tick("Resume the stopped run", tip, self)
         self._resume.setChecked(True)
@@ -134,8 +145,11 @@ class TrainFiles(QWidget):
         self._wrong = ""
         rows = form()
         rows.addRow("Patches", self._data)
-        rows.addRow("Validation", self._val)
-        rows.addRow("Model", self._output)
+        for name, row in (("Validation", self._val), ("Model", self._output)):
+            label = RowLabel(name, "", row, self)
+            rows.addRow(label, row)
+            self._marks[row] = ChangedMark(name, row.value, row.setValue, "", _short, label)
+            row.edited.connect(self._marks[row].refresh)
         stacked(self, rows, self._resume, self._replace, self._val_words)
 
     def _connect(self) -> None:
@@ -146,18 +160,32 @@ class TrainFiles(QWidget):
         self._replace.toggled.connect(self._on_output)
 
     def _on_data(self) -> None:
-        """Take both splits of a folder; suggest a model file."""
-        train, val = split_folders(Path(self.data())) if self.data() else (Path(), None)
-        if val is not None and not self.validation():
-            blocked = self._val.blockSignals(True)
-            self._val.setValue(str(val))
-            self._val.blockSignals(blocked)
-        if self.data() and train != Path(self.data()):
-            self._data.setValue(str(train))  # comes back here
+        """Take both splits of a folder; other patches bring their own validation data and model."""
+        if not self.data():
+            self.dataChanged.emit()
             return
-        if self.data() and not self.hasOutput():
-            self._output.setValue(str(_suggestion(train)))
+        train, val = both_splits(Path(self.data()))
+        _show(self._data, str(train))
+        suggested = "" if val is None else str(val), str(_suggestion(train))
+        now = os.path.realpath(train)
+        before, self._of = self._of, now
+        if before != now:
+            self._suggest(before, now, *suggested)
         self.dataChanged.emit()
+
+    def _suggest(self, before: str, now: str, val: str, output: str) -> None:
+        """Show what belongs to the patches; with the first ones, what is there already stays."""
+        if before:
+            self._kept[before] = self._val.value(), self._output.value()
+            shown = self._kept.get(now, (val, output))
+        else:
+            shown = self._val.value() or val, self._output.value() or output
+        _show(self._val, shown[0])
+        self._output.setValue(shown[1])
+        for row, default in ((self._val, val), (self._output, output)):
+            self._marks[row].setDefault(default)
+        if before:
+            self.replaced.emit(before, now)
 
     def _on_name(self, *_: object) -> None:
         """Another file: a tick for the one before is none for this one."""
@@ -169,8 +197,31 @@ class TrainFiles(QWidget):
         self.outputChanged.emit()
 
 
+def both_splits(data: Path) -> tuple[Path, Path | None]:
+    """Training and validation data of a folder with both, also where its training folder was chosen."""
+    train, val = split_folders(data)
+    if val is None and split_of(data.name) == "train" and is_folder(data):
+        beside, other = split_folders(data.parent)
+        val = other if beside == data else None
+    return train, val
+
+
+def _show(row: PathRow, path: str) -> None:
+    """Show a path without saying so."""
+    blocked = row.blockSignals(True)
+    row.setValue(path)
+    row.blockSignals(blocked)
+
+
+def _short(path: str) -> str:
+    return Path(path).name or "none"
+
+
 def _suggestion(data: Path) -> Path:
-    """A model file beside the data, with their name."""
+    """A model file beside the data, with their name; a number follows where a finished model has it."""
     folder = data.parent
     name = folder.name if is_folder(data) and split_of(data.name) == "train" else data.stem
-    return folder / f"{name or 'model'}{SUFFIX}"
+    name = name or "model"
+    names = (f"{name}{SUFFIX}", *(f"{name}-{number}{SUFFIX}" for number in range(2, 1000)))
+    files = [folder / name for name in names]
+    return next((file for file in files if is_file(state_of(file)) or not is_file(file)), files[0])

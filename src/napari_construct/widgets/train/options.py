@@ -30,13 +30,19 @@ class TrainOptions(DeviceForm[TrainingConfig]):
         super().__init__(TrainingConfig(), rows(encoders), parent)
         self._states = states
 
+    def showEpochs(self, config: TrainingConfig, patches: int) -> None:
+        """Show what "automatic" means for so many patches; 0 where they are not known."""
+        steps = -(-patches // config.batch_size)
+        number = config.changed(epochs=None).epochs_of(steps) if steps else None
+        self.field("epochs").setNoneText("automatic" if number is None else f"automatic ({number})")
+
     def problem(self) -> str:
         """Why the settings cannot be run; empty if they can."""
         config = self.known()
         if config is None:
             return super().problem()
         if config.mpp is not None and config.patch_mpp is None:
-            return "Enter the µm per pixel of the patches: the network input has a resolution of its own."
+            return "Enter the pixel size (µm) of the patches: the network input has a resolution of its own."
         for name in (config.model.encoder, config.model.teacher):
             if name is not None and self._states.get(name) in _ABSENT:
                 return (

@@ -86,8 +86,8 @@ def rows(encoders: Mapping[str, str]) -> tuple[Row | Group, ...]:
     return (
         Row("epochs", "Epochs", "Number of epochs. Automatic: 20, more for few patches"),
         Row("batch_size", "Batch size", "Patches per step. A smaller batch needs less memory"),
-        Row("patch_mpp", "µm per pixel", "Pixel size (mpp) of the patches. If it is unknown, images to "
-            "segment must have the same pixel size", none="unknown", decimals=4),
+        Row("patch_mpp", "Pixel size", "Micrometres per pixel of the patches. If it is unknown, images to "
+            "segment must have the same pixel size", unit="µm", none="unknown", decimals=4),
         Row("model.encoder", "Encoder", "Network that computes features. Any id of the catalogue can be "
             "typed, for example timm:NAME", choices={"auto": "automatic", **encoders}, typed=True),
         Row("seed", "Seed", "Random seed. The same seed gives the same model (on a CPU)"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from qtpy.QtWidgets import QWidget
 
 from napari_construct.data.masks import holds_masks
+from napari_construct.data.stated_mpp import StatedMpp
 from napari_construct.events import EpochDone, Event
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.training.config.config import TrainingConfig
@@ -21,17 +22,27 @@ from napari_construct.widgets.parts.hand_over import UseModelButton, to_evaluate
 from napari_construct.widgets.parts.memory import Memory
 from napari_construct.widgets.parts.next_steps import NextSteps
 from napari_construct.widgets.parts.preferences import preferences
+from napari_construct.widgets.train.data import DataFound
+from napari_construct.widgets.train.data_settings import (
+    DataSettings,
+    kept_run,
+    preferred,
+    settings_of_run,
+    with_data_of,
+    without_data,
+)
 from napari_construct.widgets.train.job import (
     Estimated,
     Trained,
     estimate_in_words,
     estimate_job,
     load_libraries,
-    train_job,
     trained_in_words,
 )
 from napari_construct.widgets.train.options import TrainOptions
+from napari_construct.widgets.train.order_after import OrderAfter, reorder_job, train_steps_with_order
 from napari_construct.widgets.train.patches import TrainPatches
+from napari_construct.widgets.train.pixel_size import PixelSizeQuestion
 from napari_construct.widgets.train.progress import EstimateRow, TrainProgress
 from napari_construct.widgets.train.recipes import train_as_command, train_as_python
 from napari_construct.widgets.train.request import TrainRequest
@@ -69,13 +80,18 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
         super().__init__(viewer, parent)
         self._memory = Memory("train adapters")
         self._shown: Path | None = None
+        self._gone_on: Path | None = None
         self._patches = TrainPatches(self)
         self._files = self._patches.files
         self.classes = self._patches.classes
         self._options = TrainOptions(self)
+        self._question = PixelSizeQuestion(self)
+        self._own: dict[str, DataSettings] = {}
+        self._stated: StatedMpp | None = None
         self._estimate = EstimateRow(self)
         self.progress = TrainProgress(self)
         self._use = UseModelButton(viewer, self)
+        self._order = OrderAfter(self)
         self._ahead = Ahead(load_libraries, self)
         self._next = NextSteps(viewer, self)
         self._build_layout()
@@ -141,12 +157,14 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
         )
 
     def launch(self, request: TrainRequest) -> None:
-        self._memory.keep({"config": request.config.model_dump(mode="json"), "device": request.device})
+        kept = {"config": preferred(request.config), "device": request.device}
+        self._memory.keep(kept | {"run": kept_run(request.config, request.output)})
         self._patches.stopLooking()
         self.progress.start(keep=request.resume and request.output == self._shown)
         self._shown = request.output
+        self._order.begin(request)
         self.control.setWords(verb=_VERBS[request.resume], cancelled=_STOPPED)
-        self.start("Train adapters", train_job, request)
+        self.start("Train adapters", train_steps_with_order, request)
 
     def estimate(self) -> None:
         """Measure a few steps, as the button does."""
@@ -190,8 +208,8 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
         usual.addRow("Pixel size", self._options.takeRow("patch_mpp"))
         tip = "Device, encoder, batch size and all other settings"
         options = fold("Options", tip, self._options, self)
-        parts = (self._patches, usual, options, self._estimate, self.progress)
-        self._lay_out(*parts, below=(self._use,))
+        parts = (self._patches, self._question, usual, options, self._estimate, self.progress)
+        self._lay_out(*parts, below=(self._order, self._use))
         tip = "Score the model on images with masks"
         self._next.addLine("Next:", button("Evaluate...", tip, self._on_evaluate, self))
         self._offer(self._next)
@@ -199,19 +217,72 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
     def _connect(self) -> None:
         self._patches.valueChanged.connect(self._on_changed)
         self._patches.failed.connect(self._on_failed)
+        self._patches.found.connect(self._on_found)
+        self._files.replaced.connect(self._on_replaced)
+        self._patches.orderChosen.connect(self._on_order_chosen)
+        self._order.used.connect(self.readInOrder)
+        self._question.answered.connect(self._on_answered)
         self._options.valueChanged.connect(self._on_changed)
         self._estimate.requested.connect(self.estimate)
         self._use.used.connect(self._on_used)
 
     def _recall(self) -> None:
-        """Restore the settings of the last run."""
+        """Restore what the user prefers, not what was set for the data of the last session."""
         kept = self._memory.load()
         try:
             start = TrainingConfig(cache_gb=preferences().cache_gb)
-            self.setValue(start.changed(**kept.get("config", {})))
+            self.setValue(start.changed(**without_data(kept.get("config", {}))))
         except (ConstructError, TypeError):  # of another version
             return
         self._options.setDevice(str(kept.get("device", "auto")))
+
+    def _on_replaced(self, before: str, now: str) -> None:
+        """Other patches: what was set for those before does not hold for them."""
+        config = self._options.known()
+        if config is not None:
+            self._own[before] = DataSettings(config, self._stated)
+        kept = self._own.get(now, DataSettings())
+        self._stated = kept.stated
+        self._options.setDefault("patch_mpp", None if self._stated is None else self._stated.mpp)
+        if config is not None:
+            self.setValue(with_data_of(config, kept.config))
+
+    def _on_found(self, found: DataFound) -> None:
+        """The patches are known: take the pixel size that they state where none was typed."""
+        config, before = self._options.known(), self._stated
+        self._stated = found.mpp
+        mpp = None if found.mpp is None else found.mpp.mpp
+        self._options.setDefault("patch_mpp", mpp)
+        run, output = None, self._files.output()
+        if self._files.resumes() and output not in (self._shown, self._gone_on):
+            run, self._gone_on = settings_of_run(self._memory.load().get("run"), output), output
+        untouched = config is not None and config.patch_mpp in (None, None if before is None else before.mpp)
+        if run is not None:
+            self.setValue(run)
+        elif config is not None and untouched and config.patch_mpp != mpp:
+            self.setValue(config.changed(patch_mpp=mpp))
+
+    def _on_order_chosen(self, order: tuple[str, ...] | None) -> None:
+        """The masks are to be read in an order of their own."""
+        config = self._options.known()
+        if config is not None:
+            self.setValue(config.changed(mask_order=order))
+
+    def readInOrder(self) -> None:
+        """Score the trained model with the masks in the order that fits; nothing is trained."""
+        request = self._order.proposed()
+        if request is not None and not self.control.isRunning():
+            self.control.setWords(verb=_VERBS[False], cancelled="Cancelled; the scores are as before.")
+            self._order.begin(request.run)
+            self.start("Read the masks in another order", reorder_job, request)
+
+    def _on_answered(self, mpp: float | None) -> None:
+        """The user said how large a pixel is, or wants to type it."""
+        if mpp is None:
+            self._options.field("patch_mpp").setFocus()
+            self._options.field("patch_mpp").selectAll()
+        else:
+            self._options.field("patch_mpp").put(mpp)
 
     def _on_changed(self, *_: object) -> None:
         if not self._patches.missing():
@@ -224,6 +295,7 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
 
     def _on_event(self, event: Event) -> None:
         self.progress.showProgress(event)
+        self._order.take(event)
         if isinstance(event, EpochDone):
             self._refresh()
 
@@ -231,6 +303,7 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
         if isinstance(result, Estimated):
             self._estimate.showEstimate(estimate_in_words(result.estimate))
             return
+        self._order.ready(result)
         self.control.summarise(trained_in_words(result))
         self._next.offer()
         self.finished.emit()
@@ -253,6 +326,12 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
         running = self.control.isRunning()
         if not running:
             self.control.setWords(verb=_VERBS[self._files.resumes()], cancelled=_STOPPED)
+        config = self._options.known()
+        if config is not None:
+            self._options.showEpochs(config, self._patches.count())
+        self._question.showKnown(self._stated, None if config is None else config.patch_mpp)
+        if not self._patches.count():
+            self._question.hide()
         self._use.setModel(self._files.output() if self._files.hasOutput() else None)
         ready = not (self._patches.missing() or self._patches.error())
         self._estimate.button.setEnabled(ready and not running)
