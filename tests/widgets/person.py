@@ -270,7 +270,9 @@ def answer(name: str, *, kind: str = "", wait: int = 5000) -> None:
 
 def _kinds(dialog: QFileDialog, kind: str) -> QComboBox:
     """The list of kinds of files of a dialog."""
-    return next(c for c in dialog.findChildren(QComboBox) if any(_starts(c, i, kind) for i in range(c.count())))
+    return next(
+        c for c in dialog.findChildren(QComboBox) if any(_starts(c, i, kind) for i in range(c.count()))
+    )
 
 
 def _starts(combo: QComboBox, row: int, text: str) -> bool:

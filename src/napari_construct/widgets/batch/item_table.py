@@ -33,7 +33,9 @@ class ItemTable(ReadOnlyTable):
     """The entry whose number of warnings was double-clicked."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        tip = "Double-click a row to open the image, with its result if there is one; its warnings to read them"
+        tip = (
+            "Double-click a row to open the image, with its result if there is one; its warnings to read them"
+        )
         super().__init__("Images of the batch", tip, ("Image", "State", "Warnings"), parent)
         self._entries: dict[str, Entry] = {}
         self.horizontalHeader().setSectionResizeMode(1, QHeaderView.ResizeMode.Fixed)

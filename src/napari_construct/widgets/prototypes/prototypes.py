@@ -17,6 +17,7 @@ from napari_construct.widgets.fields.message_label import Level, Problem
 from napari_construct.widgets.jobs import predictors as _predictors
 from napari_construct.widgets.jobs.predictors import LoadModel
 from napari_construct.widgets.layers import Plane
+from napari_construct.widgets.parts.known_models import remember_model
 from napari_construct.widgets.parts.dock import NO_IMAGE, Asked, JobDock
 from napari_construct.widgets.parts.hand_over import hand_over
 from napari_construct.widgets.parts.recipes import prototypes_as_command, prototypes_as_python
@@ -256,6 +257,7 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
             self.model.alter(outcome)
             self.control.summarise("The model was changed. Press Compare to see it, Use or Save to keep it.")
         elif isinstance(outcome, Saved):
+            remember_model(outcome.path)
             self.control.summarise(f"Saved as {outcome.path}.")
             if outcome.use:
                 hand_over(self._viewer, outcome.path)

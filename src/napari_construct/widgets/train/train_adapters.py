@@ -15,6 +15,7 @@ from napari_construct.widgets.fields.message_label import Level, Problem, proble
 from napari_construct.widgets.jobs.ahead import Ahead
 from napari_construct.widgets.parts.dock import JobDock
 from napari_construct.widgets.parts.hand_over import UseModelButton
+from napari_construct.widgets.parts.known_models import remember_model
 from napari_construct.widgets.parts.memory import Memory
 from napari_construct.widgets.parts.preferences import preferences
 from napari_construct.widgets.train.job import (
@@ -215,6 +216,7 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
         if isinstance(result, Estimated):
             self._estimate.showEstimate(estimate_in_words(result.estimate))
             return
+        remember_model(result.output)
         self.control.summarise(trained_in_words(result))
         self.finished.emit()
 
