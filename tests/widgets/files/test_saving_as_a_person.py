@@ -1,4 +1,4 @@
-"""Saved from napari's menu under the suggested name, or another, a result opens again when it is dropped on napari."""
+"""Saved from napari's menu under the suggested name, or another, a result opens when it is dropped there."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tifffile
 from napari.layers import Image, Labels
 from npe2 import PluginManager, PluginManifest
 from qtpy.QtCore import QTimer

@@ -39,6 +39,9 @@ def test_own_models_are_in_every_chooser(qtbot, viewer, checkpoint, tmp_path, do
         remember_model(path)
     widget = dock(viewer)
     viewer.window.add_dock_widget(widget, name="dock")
+    qtbot.waitUntil(widget.isVisible)
+    if dock is Evaluate:
+        person.choose(person.find(widget, "Compare", QComboBox), "Model on folders")
     qtbot.waitUntil(lambda: "my glands.construct" in offered(widget), timeout=10_000)
     assert not {"damaged.construct", "absent.construct"} & set(offered(widget))
     later = own_model(checkpoint, tmp_path / "anywhere", "trained meanwhile")

@@ -1,7 +1,7 @@
-"""What a trained model is for, in words; read from the head of its file, without torch and without its weights.
+"""What a trained model is for, in words; read from the head of its file, without torch and its weights.
 
-The words stand in a card beside the file (``NAME.json`` beside ``NAME.construct``) or, without one, follow from
-what the checkpoint records.
+The words stand in a card beside the file (``NAME.json`` beside ``NAME.construct``) or, without one, follow
+from what the checkpoint records.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ _lock: Final = threading.Lock()
 
 
 def summarise(path: Path) -> ModelSummary:
-    """The summary of a checkpoint; a damaged or missing one says so. Read again only where its file changed."""
+    """The summary of a checkpoint; a damaged or missing one says so. A file is read again if it changed."""
     key = (str(path), _state(path), _state(path.with_suffix(".json")))
     with _lock:
         if key in _known:

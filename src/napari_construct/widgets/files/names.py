@@ -1,7 +1,7 @@
 """Names of saved files: a result opens again, whatever was typed.
 
-napari suggests the layer's name, without an ending, and takes what was typed as it is. And it chooses a reader by
-the name alone: a mask opens as a mask where its name says so, and as a grey picture otherwise.
+napari suggests the layer's name, without an ending, and takes what was typed as it is. And it chooses a
+reader by the name alone: a mask opens as a mask where its name says so, and as a grey picture otherwise.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
 def saved_path(typed: str, kind: str) -> Path:
     """Where a file of a kind ("mask", "overlay" or "zarr") is written, for the name that a person typed.
 
-    A name that is right is kept: napari has asked before it is replaced. Any other gets the ending of its kind,
-    and a mask its mark; where a file of that name lies already, nobody was asked about it, and a number is added.
+    A name that is right is kept: napari has asked before it is replaced. Any other gets the ending of its
+    kind, and a mask its mark; where such a file lies already, nobody was asked, and a number is added.
     """
     path = Path(typed)
     ending = next((e for e in _ENDINGS[kind] if path.name.lower().endswith(e)), "")

@@ -2,7 +2,7 @@
 
 napari chooses a reader by name alone and asks where several know a name; its own claims every TIFF and every
 folder. So this plugin enters itself into napari's preferences (Preferences > Plugins) for the endings of its
-own results, where the user has not chosen another, and passes files of other programs on to the other readers.
+own results, where the user has not chosen another, and passes files of other programs on.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def is_preferred(path: str) -> bool:
 def read_as_others(path: str | Sequence[str]) -> list[Any]:
     """Layers of a file of another program, by the reader that napari would take without this plugin.
 
-    What napari's own writer saved of a mask comes back as labels: whole numbers of 32 bit, under a mask's name.
+    What napari's own writer saved of a mask comes back as labels: whole numbers of 32 bit under such a name.
     """
     paths = [path] if isinstance(path, str) else list(path)
     readers = PluginManager.instance().iter_compatible_readers(paths)

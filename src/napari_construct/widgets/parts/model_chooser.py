@@ -53,6 +53,7 @@ class ModelChooser(QWidget):
         row.addWidget(self._combo, 1)
         row.addWidget(button("Open...", tip, self.openFile, self, name="Open a checkpoint"))
         stacked(self, row, self._about)
+        self._models.request(partial(models_steps, own_paths()))
 
     def value(self) -> str:
         """Name of a model on this computer, or a path; empty if there is none."""
@@ -68,7 +69,7 @@ class ModelChooser(QWidget):
         self._combo.setCurrentIndex(self._combo.findData(model))
 
     def describe(self, text: str) -> None:
-        """Technical facts of the chosen model: on view where nothing is known of its purpose, else as a tip."""
+        """Technical facts of the chosen model: on view where its purpose is not known, else as a tip."""
         self._described = text
         self._show_purpose()
 
