@@ -17,6 +17,7 @@ from napari_construct.events import Event, Result, Steps, forward
 from napari_construct.exceptions import EncoderError
 from napari_construct.models.checkpoints.summary import ModelSummary, summarise
 from napari_construct.reading.places import is_file
+from napari_construct.widgets.fields.in_window import in_window
 from napari_construct.widgets.jobs.imports import importing
 
 _MB: Final = 10**6
@@ -186,7 +187,7 @@ def download_job(settings: DownloadSettings) -> Steps[Done]:
 
 def in_buttons(sentence: str) -> str:
     """A message of the command line, in the words of the buttons."""
-    return _COMMAND.sub("press Download again", sentence)
+    return in_window(_COMMAND.sub("press Download again", sentence))
 
 
 def in_megabytes(steps: Steps[Result]) -> Steps[Result]:
