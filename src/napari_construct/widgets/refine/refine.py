@@ -16,6 +16,7 @@ from napari_construct.refinement.safeguard import ErasedRegion
 from napari_construct.widgets.fields.controls import plain_label
 from napari_construct.widgets.fields.layout import boxed, fill_dock, form
 from napari_construct.widgets.fields.message_label import Level, MessageLabel, plain
+from napari_construct.widgets.files.prepare_mask import PrepareMask
 from napari_construct.widgets.jobs.live import LiveJob
 from napari_construct.widgets.jobs.predictors import KeptDecider
 from napari_construct.widgets.layers import (
@@ -78,6 +79,7 @@ class Refine(QWidget):
         self._done = False
         self.job = LiveJob("Refine", self)
         self._layer = self._build_layer_chooser()
+        self._opened = PrepareMask(viewer, self)
         self.options = RefineOptions(self)
         self._erased = ErasedList(self)
         self._message = MessageLabel(self)
@@ -141,11 +143,12 @@ class Refine(QWidget):
     def _build_layout(self) -> None:
         mask = form()
         mask.addRow("Mask", self._layer)
-        parts = (mask, self.options, boxed("What the CRF erased", self._erased))
+        parts = (self._opened, mask, self.options, boxed("What the CRF erased", self._erased))
         fill_dock(self, parts, (self._message, self._status, self._buttons, self._copy))
 
     def _connect(self) -> None:
         self._layer.layerChanged.connect(self._on_layer)
+        self._opened.prepared.connect(self._on_prepared)
         self.options.valueChanged.connect(self._on_changed)
         self._live.toggled.connect(self._on_live)
         self._buttons.once.clicked.connect(self.update_once)
@@ -170,6 +173,11 @@ class Refine(QWidget):
 
     def _mask(self) -> RefinedMask | None:
         return self._masks.of(self._layer.layer())
+
+    def _on_prepared(self, layer: Any) -> None:
+        """A mask of a file can be refined now."""
+        self._layer.refresh()
+        self._layer.setLayer(layer)
 
     def _on_layer(self, _: Any) -> None:
         """Start from the settings under which the chosen mask was made."""
