@@ -59,7 +59,7 @@ def test_an_opened_mask_is_prepared_and_refined(qtbot, viewer, opened) -> None:
 
 
 def test_without_its_image_it_says_what_is_missing(qtbot, viewer, opened) -> None:
-    viewer.layers.remove("slide")
+    viewer.layers["slide"].data = viewer.layers["slide"].data[::-1].copy()  # another image of its size
     refine = Refine(viewer)
     viewer.window.add_dock_widget(refine, name="Refine")
     qtbot.waitUntil(refine.isVisible)
