@@ -80,7 +80,7 @@ def measure(models: list[str], rounds: int) -> list[dict[str, Any]]:
     viewer = napari.Viewer()
     pixels = np.random.default_rng(0).integers(60, 200, (256, 256, 3), dtype=np.uint8)
     viewer.add_image(pixels, rgb=True, scale=(0.25, 0.25), units=("um", "um"))
-    _, widget = viewer.window.add_plugin_dock_widget("napari-construct", "Segment tissue")
+    _, widget = viewer.window.add_plugin_dock_widget("napari-construct", "Segment")
     found = []
     for _ in range(rounds):
         for name in ("lymph-node", *models):

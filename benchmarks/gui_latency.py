@@ -119,11 +119,11 @@ def evaluate(widget: Any, viewer: Any, _: Path) -> None:
 
 
 FILL = {
-    "Segment tissue": lambda *_: None,
+    "Segment": lambda *_: None,
     "Prototypes": lambda *_: None,
     "Batch": batch,
     "Evaluate": evaluate,
-    "Train adapters": train,
+    "Train a model": train,
 }
 """What Run needs besides the layer that is there, by the widget, the viewer and a new folder."""
 
@@ -233,7 +233,7 @@ def refine(heart: Heartbeat, repeats: int) -> dict[str, float]:
     from napari_construct.widgets.refine.job import WindowDone
 
     viewer = new_viewer(heart)
-    segment = opened(viewer, "Segment tissue")
+    segment = opened(viewer, "Segment")
     segment.run()
     wait_until(lambda: not segment.isRunning(), "the run")
     viewer.window.remove_dock_widget(segment)

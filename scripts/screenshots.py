@@ -56,7 +56,7 @@ def ensure_display() -> None:
     os.execv(xvfb, [xvfb, "-a", "-s", screen, sys.executable, *sys.argv])
 
 
-def open_widget(viewer: Any, name: str = "Segment tissue") -> Any:
+def open_widget(viewer: Any, name: str = "Segment") -> Any:
     """Open a widget as the menu does."""
     _, widget = viewer.window.add_plugin_dock_widget("napari-construct", name)
     return widget
@@ -78,6 +78,18 @@ def take(path: Path, theme: str, scene: Callable[[Any, str | None], None], model
         viewer.screenshot(str(path), canvas_only=False, flash=False)
         viewer.close()
         QApplication.processEvents()
+
+
+def construct(viewer: Any, model: str | None) -> None:
+    """Every step in one dock: the sample's mask, and what may follow it."""
+    viewer.open_sample("napari-construct", "lymph_node_tumour")
+    widget = open_widget(viewer, "ConStruct")
+    segment = widget.showStep("segment")
+    if model is not None:
+        segment.setModel(model)
+    wait_for(lambda: "being loaded" not in segment.message(), "the model")
+    run(segment)
+    viewer.reset_view()
 
 
 def segment_tissue(viewer: Any, model: str | None) -> None:
@@ -118,7 +130,7 @@ def train_adapters(viewer: Any, model: str | None) -> None:  # noqa: ARG001 - it
     from napari_construct.classes import ClassTable
 
     viewer.open_sample("napari-construct", "lymph_node_tumour")
-    widget = open_widget(viewer, "Train adapters")
+    widget = open_widget(viewer, "Train a model")
     shutil.copytree(ROOT / "tests" / "assets" / "camelyon", "lymph_nodes")
     widget.setData("lymph_nodes")
     wait_for(lambda: not widget.isLooking(), "the look at the patches")
@@ -188,6 +200,7 @@ def unfold(widget: Any, title: str) -> None:
 
 
 SCENES: dict[str, Callable[[Any, str | None], None]] = {
+    "construct": construct,
     "segment_tissue": segment_tissue,
     "refine": refine,
     "batch": batch,

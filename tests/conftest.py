@@ -5,8 +5,12 @@ from __future__ import annotations
 import importlib.util
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.graphics_card import GraphicsCard
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -40,6 +44,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def root() -> Path:
     """The checkout."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def card() -> GraphicsCard:
+    """The graphics card; the test is skipped where there is none."""
+    import torch
+    from tests.graphics_card import GraphicsCard
+
+    if not torch.cuda.is_available():
+        pytest.skip("needs an NVIDIA graphics card that torch can use, which this machine lacks")
+    return GraphicsCard()
 
 
 @pytest.fixture(scope="session")

@@ -189,7 +189,7 @@ def test_app_starts_napari_after_torch(monkeypatch: Any) -> None:
     monkeypatch.setattr(sys, "argv", ["napari-construct", "app"])
     viewer.app([Path("a.png")])
     assert started == [("napari", True)]
-    assert sys.argv == ["napari", "a.png", "--with", "napari-construct", "Segment tissue"]
+    assert sys.argv == ["napari", "a.png", "--with", "napari-construct", "ConStruct"]
 
 
 def test_results_open_in_a_process_of_their_own(monkeypatch: Any) -> None:

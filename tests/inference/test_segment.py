@@ -297,6 +297,29 @@ def test_damaged_network_and_full_device(
         run(segment_steps(tissue, tiny, PLAIN))
 
 
+@pytest.mark.parametrize("side", [48, 256], ids=["made anew", "kept"])
+def test_a_device_too_full_to_refine_on_is_told(
+    colours: ColourPredictor, tissue: np.ndarray, monkeypatch: pytest.MonkeyPatch, side: int
+) -> None:
+    def full(*_: Any, **__: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    for name in ("Factorisation", "dense_crf_steps"):
+        monkeypatch.setattr(f"napari_construct.inference.decision.decider.{name}", full)
+    says = f"cpu ran out of memory while refining {side} x {side} pixels; choose no refinement.*device cpu"
+    with pytest.raises(ConstructError, match=says):
+        run(segment_steps(tissue[:side, :side], colours, SegmentSettings(classes=("dark", "pale"))))
+
+
+def test_a_device_too_full_for_the_model_is_told(tiny_checkpoint: Checkpoint) -> None:
+    class Large(TinyEncoder):
+        def _apply(self, *_: Any, **__: Any) -> Any:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(ConstructError, match="cpu ran out of memory over the model large; choose the dev"):
+        Predictor(tiny_checkpoint, "cpu", encoder=Large(), name="large")
+
+
 @pytest.mark.parametrize("name", ["one", "six"])
 def test_published_preset_has_the_released_arithmetic(tissue: np.ndarray, name: ViewsName) -> None:
     made = checkpoint(preset="published", fusion="none", class_bias=False, prototype_mlp=False, mpp=None)

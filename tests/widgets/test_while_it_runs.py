@@ -156,13 +156,13 @@ def _import(widget: Any, viewer: Any, files: Files) -> None:
 
 
 TASKS: dict[str, Task] = {
-    "Segment tissue": Task(_segment, ("slide tumour (CAM)", "slide lymphoid (CAM)", "slide (tissue)")),
-    "Segment tissue, words": Task(_words, ("slide tumour (CAM)", "slide stroma (CAM)", "slide (tissue)")),
+    "Segment": Task(_segment, ("slide tumour (CAM)", "slide lymphoid (CAM)", "slide (tissue)")),
+    "Segment, words": Task(_words, ("slide tumour (CAM)", "slide stroma (CAM)", "slide (tissue)")),
     "Refine": Task(
         _refine, ("slide (refined)",), lambda widget: widget.update_once(), _mask, needs_its_layer=True
     ),
     "Batch": Task(_batch, ("slide (tissue)",)),
-    "Train adapters": Task(_train),
+    "Train a model": Task(_train),
     "Evaluate": Task(_layers, ("mask (errors)",), prepare=_two_masks),
     "Evaluate, folders": Task(_folders),
     "Prototypes": Task(_prototypes, ("slide tumour 1 (similarity)",)),

@@ -21,7 +21,7 @@ from napari_construct.exceptions import ConstructError
 def app(
     files: Annotated[list[Path] | None, typer.Argument(help="Images to open.")] = None,
 ) -> None:
-    """Start napari with the widget Segment tissue.
+    """Start napari with the widget ConStruct.
 
     torch is imported before Qt: on Windows, torch may fail to load its libraries after Qt.
     """
@@ -32,7 +32,7 @@ def app(
 
     import torch  # noqa: F401 - see above
 
-    sys.argv = ["napari", *map(str, files or ()), "--with", "napari-construct", "Segment tissue"]
+    sys.argv = ["napari", *map(str, files or ()), "--with", "napari-construct", "ConStruct"]
     runpy.run_module("napari", run_name="__main__", alter_sys=True)
 
 

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image as Picture
+from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QApplication, QCheckBox, QWidget
+from tests.widgets import person
 from tests.widgets.conftest import button
 
 from napari_construct.batch.ledger import read_ledger
@@ -85,8 +87,9 @@ def test_says_what_is_missing(qtbot, viewer) -> None:
     assert "Tick what" in widget.message()
 
 
-def test_folder_with_a_broken_file(qtbot, widget, folder, checkpoint, tissue, tmp_path) -> None:
+def test_folder_with_a_broken_file(qtbot, widget, folder, checkpoint, tissue, tmp_path, monkeypatch) -> None:
     widget.addPaths([str(folder)])
+    assert "Open the folder" not in person.words(widget)
     run(qtbot, widget)
     assert states(widget) == {
         "a": "done",
@@ -96,6 +99,10 @@ def test_folder_with_a_broken_file(qtbot, widget, folder, checkpoint, tissue, tm
         "stack_p2": "done",
     }
     assert "4 of 5 done" in widget.message()
+    opened: list[str] = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()))
+    button(widget, "Open the folder").click()
+    assert [Path(path) for path in opened] == [tmp_path / "out"]
     assert "1 failed" in widget.message()
     row = list(states(widget)).index("broken")
     assert "broken.png" in widget._inputs.items().item(row, 1).toolTip()

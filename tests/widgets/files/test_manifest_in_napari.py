@@ -32,12 +32,13 @@ def test_nothing_only_a_newer_npe2_knows(root) -> None:
 
 def test_menus(manifest) -> None:
     assert [item.command for item in manifest.contributions.menus["napari/layers/segment"]] == [
+        "napari-construct.construct",
         "napari-construct.segment_tissue",
         "napari-construct.refine",
-        "napari-construct.batch",
-        "napari-construct.train_adapters",
-        "napari-construct.evaluate",
         "napari-construct.prototypes",
+        "napari-construct.train_adapters",
+        "napari-construct.batch",
+        "napari-construct.evaluate",
         "napari-construct.models",
     ]
     assert set(manifest.categories) <= {"Segmentation", "Annotation", "IO"}
@@ -47,7 +48,7 @@ def test_widget_opens_from_the_menu_and_shows_the_sample(qtbot, viewer, manifest
     if "napari-construct" not in PluginManager.instance():
         PluginManager.instance().register(manifest)
     viewer.open_sample("napari-construct", "lymph_node_tumour")
-    _, widget = viewer.window.add_plugin_dock_widget("napari-construct", "Segment tissue")
+    _, widget = viewer.window.add_plugin_dock_widget("napari-construct", "Segment")
     assert isinstance(widget, SegmentTissue)
     assert widget.layer().name == "lymph node"
 

@@ -186,7 +186,7 @@ def test_a_painted_region_changes_the_model_that_can_be_used_and_saved(
     widget.save(tmp_path / "more.construct")
     wait(qtbot, widget)
     assert load_checkpoint(tmp_path / "more.construct").config.placed == (1,)
-    dock, segment = viewer.window.add_plugin_dock_widget("napari-construct", "Segment tissue")
+    dock, segment = viewer.window.add_plugin_dock_widget("napari-construct", "Segment")
     assert isinstance(segment, SegmentTissue)
     dock.hide()
     press(widget, "Use the changed model")

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from napari.layers import Labels
 from PIL import Image as Picture
 from qtpy.QtWidgets import QApplication, QPushButton, QWidget
+from tests.widgets import person
+from tests.widgets.conftest import button
 
 from napari_construct.crf import CRFParameters
 from napari_construct.events import Event, run
@@ -261,8 +263,8 @@ def test_reset_goes_back_to_the_paper(qtbot, widget) -> None:
 
 
 def copied(widget: Refine, name: str) -> str:
-    button = next(b for b in widget.findChildren(QPushButton) if b.accessibleName() == f"Copy as {name}")
-    button.click()
+    pressed = next(b for b in widget.findChildren(QPushButton) if b.accessibleName() == f"Copy as {name}")
+    pressed.click()
     return QApplication.clipboard().text()
 
 
@@ -313,7 +315,7 @@ def test_layers_that_go_away(qtbot, viewer, widget, mask) -> None:
     widget.setValue(settings.changed(min_confidence=0.7))
     viewer.layers.remove(mask)
     qtbot.waitUntil(lambda: not widget.isRunning(), timeout=20_000)
-    assert "Run Segment tissue first" in widget.message()
+    assert "Run Segment first" in widget.message()
     assert not widget._buttons.once.isEnabled()
 
 
@@ -361,7 +363,7 @@ def test_other_layers_are_not_offered(qtbot, viewer, tissue) -> None:
     widget = Refine(viewer)
     qtbot.addWidget(widget)
     assert widget.layer() is None
-    assert "Run Segment tissue first" in widget.message()
+    assert "Run Segment first" in widget.message()
 
 
 def test_duplicated_masks_share_what_they_were_made_from(mask) -> None:
@@ -502,3 +504,18 @@ def test_what_a_slider_erased_and_the_user_painted_again_stays(qtbot, widget, ma
     refined.refresh()
     changed(qtbot, widget, min_confidence=0.56)
     np.testing.assert_array_equal(refined.data[erased], first[erased])
+
+
+def test_a_refined_mask_leads_to_batch_with_its_settings(qtbot, viewer, widget, mask) -> None:
+    assert "Looks right:" not in person.words(widget)
+    settings = changed(qtbot, widget, min_confidence=0.2)
+    assert "Looks right:" in person.words(widget)
+    assert "Refine" not in person.words(widget._next).split("\n")  # it is here already
+    button(widget, "Batch with these settings").click()
+    _, batch = viewer.window.add_plugin_dock_widget("napari-construct", "Batch")
+    qtbot.waitUntil(lambda: "being loaded" not in batch.message(), timeout=60_000)
+    assert batch.value().model == evidence(mask).model
+    assert batch.value().segment == settings.changed(classes=None, mpp=None)
+    assert batch._inputs.items().item(0, 0).text() == "slide"
+    viewer.layers.remove(widget.refinedLayer())
+    assert "Looks right:" not in person.words(widget)

@@ -268,8 +268,12 @@ def test_trains_shows_curves_and_previews_and_the_model_is_used(qtbot, viewer, w
     output = data / "slides.construct"
     assert load_checkpoint(output).training["finished"]
     assert not (data / "slides.construct.training").exists()
+    button(widget, "Evaluate...").click()
+    _, evaluate = viewer.window.add_plugin_dock_widget("napari-construct", "Evaluate")
+    assert (evaluate.value().mode, evaluate.value().model) == ("folders", str(output))
+    assert evaluate._input.folders()[0] == data / "val"
     button(widget, "Use this model").click()
-    _, segment = viewer.window.add_plugin_dock_widget("napari-construct", "Segment tissue")
+    _, segment = viewer.window.add_plugin_dock_widget("napari-construct", "Segment")
     assert isinstance(segment, SegmentTissue)
     assert segment.model() == str(output)
     qtbot.waitUntil(lambda: "being loaded" not in segment.message(), timeout=30_000)

@@ -15,7 +15,10 @@ _LOCK: Final = RLock()
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """What is drawn within follows from the seed, and the generator goes on as if nothing had been drawn."""
+    """What is drawn within follows from the seed, and the generator goes on as if nothing had been drawn.
+
+    Only the CPU's generator is seeded; ``torch.manual_seed`` would seed those of graphics cards, too.
+    """
     with _LOCK, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         yield

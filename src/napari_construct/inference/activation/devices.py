@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
-from napari_construct.exceptions import ConfigurationError
+from napari_construct.exceptions import ConfigurationError, ConstructError
 
 
 def resolve_device(name: str) -> torch.device:
@@ -44,6 +47,30 @@ def available_devices() -> tuple[str, ...]:
     if _count("mps"):
         names.append("mps")
     return (*names, "cpu")
+
+
+@contextmanager
+def enough_memory(device: torch.device, work: str, remedy: str) -> Iterator[None]:
+    """Surround work that may be too large for a graphics card.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the work is done.
+    work : str
+        What is done, after "ran out of memory": "on 8 tiles of 512 x 512 pixels".
+    remedy : str
+        What to choose then.
+
+    Raises
+    ------
+    ConstructError
+        If the device runs out of memory.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise ConstructError(f"{device} ran out of memory {work}; choose {remedy}") from error
 
 
 def _count(kind: str) -> int:

@@ -15,7 +15,7 @@ from napari_construct.classes import ClassTable
 from napari_construct.encoders.catalogue.lookup import encoder_hash
 from napari_construct.encoders.protocol import Encoder, EncoderSpec
 from napari_construct.exceptions import ConfigurationError, ConstructError
-from napari_construct.inference.activation.devices import resolve_device
+from napari_construct.inference.activation.devices import enough_memory, resolve_device
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.checkpoints.build_from_checkpoint import build_from_checkpoint
 from napari_construct.models.checkpoints.checkpoint import Checkpoint
@@ -48,6 +48,8 @@ class Predictor:
         If the encoder differs from the checkpoint's.
     ConfigurationError
         If the device is not available.
+    ConstructError
+        If the model does not fit into the device's memory.
     """
 
     _encoder_hash: str | None = None
@@ -66,7 +68,9 @@ class Predictor:
         self.device = resolve_device(device)
         self.name = name
         self.sha256 = sha256
-        network = build_from_checkpoint(checkpoint, encoder, any_encoder=any_encoder).to(self.device).eval()
+        network = build_from_checkpoint(checkpoint, encoder, any_encoder=any_encoder).eval()
+        with enough_memory(self.device, f"over the model {name}", "the device cpu"):
+            network.to(self.device)
         self._network: nn.Module | None = network
         self._spec = network.spec
         if any_encoder:
@@ -187,14 +191,9 @@ class Predictor:
     ) -> Float[Tensor, "b c gh gw"]:
         """As :meth:`logits`, for the map that ``read`` takes from the network's output."""
         network = self.network
-        try:
-            with torch.inference_mode():
-                found: Tensor = read(network(images.to(self.device))).float().cpu()
-        except torch.OutOfMemoryError as error:
-            raise ConstructError(
-                f"{self.device} ran out of memory on {images.shape[0]} tile(s) of {images.shape[-2]} x "
-                f"{images.shape[-1]} pixels; choose smaller tiles or the device cpu"
-            ) from error
+        work = f"on {images.shape[0]} tile(s) of {images.shape[-2]} x {images.shape[-1]} pixels"
+        with enough_memory(self.device, work, "smaller tiles or the device cpu"), torch.inference_mode():
+            found: Tensor = read(network(images.to(self.device))).float().cpu()
         if not bool(torch.isfinite(found).all()):
             raise ConstructError(
                 f"the model {self.name} returned NaN or infinity; it is damaged or its training diverged; "

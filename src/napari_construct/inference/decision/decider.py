@@ -16,6 +16,7 @@ from napari_construct.crf import CRFParameters, Factorisation, compile_steps, de
 from napari_construct.events import Event, Steps, run
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.activation.activation import Activation
+from napari_construct.inference.activation.devices import enough_memory
 from napari_construct.inference.activation.memory import check_result_size
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.evidence import (
@@ -217,9 +218,18 @@ class Decider:
     def _refined(
         self, image: RGBImage, probabilities: FloatArray, crf: CRFParameters, part: Window
     ) -> Steps[FloatArray]:
+        device, (h, w) = self.predictor.device, image.shape[:2]
+        yield from compile_steps(h * w, device)
+        work = f"while refining {h} x {w} pixels"
+        remedy = "no refinement (crf), a smaller region of the image, or the device cpu"
+        with enough_memory(device, work, remedy):
+            return (yield from self._within_memory(image, probabilities, crf, part))
+
+    def _within_memory(
+        self, image: RGBImage, probabilities: FloatArray, crf: CRFParameters, part: Window
+    ) -> Steps[FloatArray]:
         used = probabilities if probabilities[-1].any() else probabilities[:-1]  # without glass no such label
         device = self.predictor.device
-        yield from compile_steps(image.shape[0] * image.shape[1], device)
         if not _LEAST_KEPT <= image.shape[0] * image.shape[1] <= _MOST_KEPT:
             result = yield from dense_crf_steps(image, used, crf, device=device)
             refined: FloatArray = result.probabilities

@@ -104,12 +104,22 @@ def one_step(device: torch.device, seed: int, number: int, batch_size: int, reme
     """
     try:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(seed_of(seed, "layers", number))
+            _seed(device, seed_of(seed, "layers", number))
             yield
     except torch.OutOfMemoryError as error:
         raise ConstructError(
             f"{device} ran out of memory at a batch of {batch_size} patches; choose {remedy}"
         ) from error
+
+
+def _seed(device: torch.device, seed: int) -> None:
+    """Seed the CPU's generator and the device's; ``torch.manual_seed`` would seed those of all cards."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)
 
 
 POLYNOMIAL_POWER = 0.9

@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtCore import QUrl
+from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import (
     QCheckBox,
     QFileDialog,
@@ -18,6 +20,7 @@ from qtpy.QtWidgets import (
 from napari_construct.batch.entries import Entry
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.events import Event
+from napari_construct.inference.settings import SegmentSettings
 from napari_construct.reading.places import is_file
 from napari_construct.widgets.batch.inputs import BatchInputs
 from napari_construct.widgets.batch.job import (
@@ -30,7 +33,7 @@ from napari_construct.widgets.batch.job import (
 )
 from napari_construct.widgets.batch.outputs import BatchOutputs
 from napari_construct.widgets.fields.controls import button, tick
-from napari_construct.widgets.fields.layout import fold, form
+from napari_construct.widgets.fields.layout import fold, form, stacked
 from napari_construct.widgets.fields.message_label import Level, Problem
 from napari_construct.widgets.jobs import predictors as _predictors
 from napari_construct.widgets.jobs.model_loader import ModelLoader
@@ -38,6 +41,8 @@ from napari_construct.widgets.jobs.predictors import LoadedModel, LoadModel
 from napari_construct.widgets.jobs.workers import Job
 from napari_construct.widgets.parts.dock import JobDock
 from napari_construct.widgets.parts.model_chooser import ModelChooser
+from napari_construct.widgets.parts.navigation import show_step
+from napari_construct.widgets.parts.next_steps import NextSteps
 from napari_construct.widgets.parts.options import SegmentOptions
 from napari_construct.widgets.parts.preferences import Preferences, preferences
 from napari_construct.widgets.parts.recipes import batch_as_command, batch_as_python
@@ -76,6 +81,7 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         self._outputs = BatchOutputs(self)
         self._restart, self._overwrite = self._build_ticks()
         self._options = SegmentOptions(self)
+        self._next = NextSteps(viewer, self)
         self._build_layout()
         self._start_from(preferences())
         self._connect()
@@ -111,6 +117,16 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
     def addLayer(self, layer: Any) -> None:
         """Add an image layer of the viewer, every plane of it."""
         self._inputs.addLayer(layer)
+
+    def take(self, layer: Any, model: str, settings: SegmentSettings | None = None) -> None:
+        """An image layer, with the model and the settings that suit it, from another step.
+
+        The classes and the pixel size are those of one image, and stay behind.
+        """
+        self._model.setValue(model)
+        if settings is not None:
+            self._options.setValue(settings.changed(classes=None, mpp=None))
+        self.addLayer(layer)
 
     def request(self) -> BatchRequest:
         """What Run asks for."""
@@ -170,9 +186,16 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         rows = form()
         rows.addRow("Model", self._model)
         rows.addRow("Output", folder)
-        options = fold("Options", "Options of every segmentation", self._options, self)
-        ticks = self._restart, self._overwrite
-        self._lay_out(self._inputs, rows, self._outputs, *ticks, options, grows=self._inputs)
+        inside = QWidget(self)
+        stacked(inside, self._restart, self._overwrite, self._options)
+        options = fold("Options", "Earlier results, and options of every segmentation", inside, self)
+        self._lay_out(self._inputs, rows, self._outputs, options, grows=self._inputs)
+        tip = "Open the folder with the results"
+        self._next.addLine("Next:", button("Open the folder", tip, self._on_open_folder, self))
+        tip = "Train a model on your own tissue"
+        train = button("Train", tip, self._on_train, self, name="Train on my own tissue")
+        self._next.addLine("Looks wrong:", train)
+        self._offer(self._next)
 
     def _start_from(self, chosen: Preferences) -> None:
         self._options.setValue(chosen.settings())
@@ -230,6 +253,13 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
             notices.append(f"{len(report.warned)} with warnings; double-click their number to read them.")
         self.control.summarise(f"{text}. Results and batch.csv are in {report.output}.", notices)
         self._adder.add(outcome.layers)
+        self._next.offer()
+
+    def _on_open_folder(self, *_: object) -> None:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(Path(self.output()).absolute())))
+
+    def _on_train(self, *_: object) -> None:
+        show_step(self._viewer, "train")
 
     def _on_warnings(self, entry: Entry) -> None:
         """Show what was said about an image."""

@@ -28,6 +28,7 @@ from napari_construct.widgets.evaluate.settings import EvaluateSettings
 from napari_construct.widgets.fields.message_label import Problem
 from napari_construct.widgets.jobs.ahead import Ahead
 from napari_construct.widgets.parts.dock import JobDock
+from napari_construct.widgets.parts.next_steps import MaskMade, MaskSteps
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -56,7 +57,9 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
         self._input = EvaluateInput(viewer, self)
         self.outcome = EvaluateOutcome(self)
         self._ahead = Ahead(load_libraries, self)
+        self._next = MaskSteps(viewer, self)
         self._lay_out(self._input, self.outcome)
+        self._offer(self._next)
         self._connect()
         self._refresh()
 
@@ -83,6 +86,13 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
         """Choose images and masks; without masks, ``images`` holds the folders img and mask."""
         self._input.images.setValue(images)
         self._input.masks.setValue(masks)
+
+    def takeModel(self, model: str, images: str = "") -> None:
+        """A model from another step, to be scored on folders; the folder of images where it is known."""
+        self._input.mode.put("folders")
+        self._input.model.setValue(model)
+        if images:
+            self.setFolders(images)
 
     def request(self) -> LayersRequest | FoldersRequest:
         """What Run asks for."""
@@ -138,6 +148,8 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
     def _on_result(self, result: Evaluated | OpenedImage) -> None:
         if isinstance(result, Evaluated):
             self._show(result.scored)
+            of_layers = self._input.mode.get() == "layers"
+            self._next.offerMask(MaskMade(self._input.prediction.layer() if of_layers else None))
         self._adder.add(result.layers)
 
     def _show(self, scored: Scored) -> None:

@@ -32,6 +32,7 @@ class _Fold(QCollapsible):
     def _show_arrow(self, open_: bool) -> None:
         arrow = "\u25be" if open_ else "\u25b8"
         self.setText(f"{arrow} {self._title}")
+        self.content().setVisible(open_)  # Tab does not lead into what is folded away
 
 
 def fold(title: str, tip: str, content: QWidget, parent: QWidget) -> QCollapsible:
@@ -39,7 +40,7 @@ def fold(title: str, tip: str, content: QWidget, parent: QWidget) -> QCollapsibl
     part = _Fold(title, parent)
     part.setDuration(0)
     part.addWidget(content)
-    part.setContentsMargins(0, 0, 0, 0)
+    part.layout().setContentsMargins(0, 0, 0, 0)
     part.content().layout().setContentsMargins(0, 0, 0, 0)
     button = part.toggleButton()
     named(button, f"{title}, open or close", tip)

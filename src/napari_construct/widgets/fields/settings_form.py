@@ -108,6 +108,14 @@ class SettingsForm(QWidget, Generic[Edited]):
         field = self._fields[key]
         field.parent().layout().setRowVisible(field, visible)
 
+    def takeRow(self, key: str) -> QWidget:
+        """Take the control of a setting out of the form, for another place; the form still edits it."""
+        field: QWidget = self._fields[key]
+        taken = self.layout().takeRow(field)
+        if taken.labelItem is not None:
+            taken.labelItem.widget().deleteLater()
+        return field
+
     def _show(self, value: Edited) -> None:
         self._quiet = True
         for key, box in self._ticks.items():

@@ -73,11 +73,15 @@ class RunControl(QWidget):
         self._status = self._build_status()
         self._blocked = MessageLabel(self)
         self._message = MessageLabel(self)
-        stacked(self, self._message, self._blocked, self._bar, self._status, self._button)
+        self._parts = stacked(self, self._message, self._blocked, self._bar, self._status, self._button)
         if parent is not None:  # keys count while anything in the dock has the focus
             shortcut(parent, RUN_KEY, self._on_run_key)
             shortcut(parent, CANCEL_KEY, self.cancel)
         self._refresh()
+
+    def addBelowMessage(self, widget: QWidget) -> None:
+        """Show a widget of the dock under the message of a run."""
+        self._parts.insertWidget(1, widget)
 
     def isRunning(self) -> bool:
         return self._job is not None

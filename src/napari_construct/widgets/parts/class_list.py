@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QButtonGroup, QGridLayout, QLabel, QProgressBar, QRad
 from napari_construct.classes import ClassTable, TissueClass
 from napari_construct.results.result import SegmentationResult
 from napari_construct.widgets.fields.controls import named, tick
-from napari_construct.widgets.fields.layout import stacked, swatch
+from napari_construct.widgets.fields.layout import fold, stacked, swatch
 
 _UNKNOWN_COLOUR = "#999999"
 
@@ -34,7 +34,11 @@ class ClassList(QWidget):
         self._grid = QGridLayout()
         self._grid.setColumnStretch(0, 1)
         self._grid.setVerticalSpacing(2)
-        stacked(self, self._predicted, self._all, self._chosen, self._grid)
+        modes = QWidget(self)
+        stacked(modes, self._predicted, self._all, self._chosen)
+        tip = "Whether the model finds the classes of an image, or you name them"
+        self._modes = fold("Which classes count", tip, modes, self)
+        stacked(self, self._grid, self._modes)
 
     def value(self) -> tuple[str, ...] | None:
         """Names of the classes taken as present, or None where the model decides."""
@@ -141,6 +145,8 @@ class ClassList(QWidget):
     def _enable_boxes(self) -> None:
         for row in self._rows.values():
             row.set_editable(self._chosen.isChecked())
+        if not self._predicted.isChecked():  # what is not usual is not hidden
+            self._modes.expand(animate=False)
 
     def _on_mode(self, _: object, checked: bool) -> None:
         if checked:  # the signal also comes for the mode that is left

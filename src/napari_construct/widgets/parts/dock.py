@@ -16,6 +16,8 @@ from napari_construct.widgets.fields.message_label import Level, Problem, plain
 from napari_construct.widgets.jobs.run_control import RunControl
 from napari_construct.widgets.layers.adding import LayerAdder
 from napari_construct.widgets.parts.copy_row import TIP, CopyRow, Recipe
+from napari_construct.widgets.parts.next_steps import NextSteps
+from napari_construct.widgets.parts.tabs import TabbedDock
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -30,7 +32,7 @@ Asked = TypeVar("Asked")
 Made = TypeVar("Made")
 
 
-class JobDock(QWidget, Generic[Request, Result]):
+class JobDock(TabbedDock, Generic[Request, Result]):
     """A dock widget whose Run starts a job in a thread.
 
     A dock overrides what its run is made of (:meth:`request`, :meth:`launch`), what is missing
@@ -73,6 +75,7 @@ class JobDock(QWidget, Generic[Request, Result]):
         self.control.progressed.connect(self._on_event)
         self.control.returned.connect(self._on_result)
         self.control.runningChanged.connect(self._on_running)
+        self.control.runningChanged.connect(self.busyChanged)
         self._adder.finished.connect(self.finished)
         self._copy_row.pythonRequested.connect(self._copy_python)
         self._copy_row.commandRequested.connect(self._copy_command)
@@ -136,6 +139,11 @@ class JobDock(QWidget, Generic[Request, Result]):
     ) -> None:
         """Put the parts into a column that scrolls; Run, what is below it and the copy row stay in view."""
         fill_dock(self, parts, (self.control, *below, self._copy_row), grows=grows)
+
+    def _offer(self, steps: NextSteps) -> None:
+        """Show what may follow a result under its message; a job that begins ends the offer."""
+        self.control.addBelowMessage(steps)
+        self.control.runningChanged.connect(steps.setRunning)
 
     def _refresh(self, *_: object) -> None:
         """Enable Run, or say what is missing."""

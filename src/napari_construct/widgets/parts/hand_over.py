@@ -1,23 +1,82 @@
-"""Opens a model in Segment tissue, from another dock widget."""
+"""What one step hands to another: a model, an image, a mask."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QWidget
 
+from napari_construct.inference.settings import SegmentSettings
 from napari_construct.reading.places import is_file
 from napari_construct.widgets.fields.controls import named
+from napari_construct.widgets.layers import METADATA_KEY
+from napari_construct.widgets.parts.navigation import show_step
+
+_SAVE: Final = "napari.window.file.save_layers_dialog.selected"
+"""napari's command File > Save Selected Layers..."""
+_DIGITS: Final = 9
+_NAMED: Final = 6
+"""More classes than these would fill the dock."""
 
 
 def hand_over(viewer: Any, model: Path) -> None:
-    """Choose a checkpoint in the viewer's Segment tissue, opened if needed, and bring it to the front."""
-    dock, widget = viewer.window.add_plugin_dock_widget("napari-construct", "Segment tissue")
-    dock.show()
-    dock.raise_()
-    widget.setModel(str(model))
+    """Choose a checkpoint in Segment, and bring that on view."""
+    show_step(viewer, "segment").setModel(str(model))
+
+
+def to_batch(viewer: Any, image: Any, model: str, settings: SegmentSettings | None) -> None:
+    """Put an image layer with its model and settings into Batch; a running batch is only brought on view."""
+    batch = show_step(viewer, "batch")
+    if not batch.isRunning():
+        batch.take(image, model, settings)
+
+
+def to_evaluate(viewer: Any, model: Path, images: str = "") -> None:
+    """Choose a checkpoint in Evaluate, and the folder with images and masks where there is one."""
+    evaluate = show_step(viewer, "evaluate")
+    if not evaluate.isRunning():
+        evaluate.takeModel(str(model), images)
+
+
+def to_refine(viewer: Any, mask: Any) -> None:
+    """Choose a mask in Refine."""
+    show_step(viewer, "refine").setLayer(mask)
+
+
+def correct(viewer: Any, mask: Any) -> str:
+    """Let the user paint on a mask; which keys do what."""
+    _select(viewer, mask)
+    mask.visible = True
+    mask.mode = "paint"
+    return f"Paint on the image. {_keys(mask)} E erases, P paints again, Ctrl+Z takes back."
+
+
+def save(viewer: Any, layer: Any) -> bool:
+    """Open napari's dialog that saves a layer; false where napari has none, and the menu is to be used."""
+    _select(viewer, layer)
+    action = viewer.window.file_menu.findAction(_SAVE)
+    if action is None:
+        return False
+    action.setEnabled(True)  # napari looks at the selection only when the menu is opened
+    action.trigger()
+    return True
+
+
+def _select(viewer: Any, layer: Any) -> None:
+    viewer.layers.selection.active = layer
+
+
+def _keys(mask: Any) -> str:
+    """E.g. "1 tumour, 2 stroma."."""
+    classes: Sequence[str] = mask.metadata.get(METADATA_KEY, {}).get("classes", ())
+    if not classes:
+        return ""
+    if len(classes) > _NAMED:
+        return f"Keys 1 to {min(len(classes), _DIGITS)} choose the class."
+    return f"{', '.join(f'{value} {name}' for value, name in enumerate(classes, 1))}."
 
 
 class UseModelButton(QPushButton):
@@ -26,7 +85,7 @@ class UseModelButton(QPushButton):
     Parameters
     ----------
     viewer : napari.viewer.Viewer
-        Whose Segment tissue gets the model.
+        Whose Segment gets the model.
     """
 
     used = Signal()
@@ -35,7 +94,7 @@ class UseModelButton(QPushButton):
         super().__init__("Use this model", parent)
         self._viewer = viewer
         self._model: Path | None = None
-        named(self, "Use this model", "Open the model of the last validation in Segment tissue")
+        named(self, "Use this model", "Open the model of the last validation in Segment")
         self.clicked.connect(self.use)
         self.setModel(None)
 

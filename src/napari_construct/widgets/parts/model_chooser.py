@@ -125,7 +125,7 @@ class ModelChooser(QWidget):
 
     def _build_combo(self) -> _Combo:
         combo = named(_Combo(self), "Model", _TIP)
-        narrow(combo)
+        narrow(combo, 6)
         for name in bundled_models():
             combo.addItem(name, name)
         combo.currentIndexChanged.connect(self._on_index)

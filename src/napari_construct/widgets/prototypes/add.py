@@ -42,7 +42,7 @@ class AddBox(QWidget):
         self._add_region = button("Add", tip, self._on_region, self, name="Add from region")
         tip = "Remove the chosen prototype. Only an added prototype can be removed"
         self._forget = button("Remove prototype", tip, self.forgetRequested, self)
-        tip = "Save the changed model and open it in Segment tissue"
+        tip = "Save the changed model and open it in Segment"
         self._use = button("Use", tip, self.useRequested, self, name="Use the changed model")
         self._save = button("Save as...", "Save the changed model as a checkpoint", self._on_save, self)
         self._lay_out()

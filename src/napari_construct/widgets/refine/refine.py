@@ -23,6 +23,7 @@ from napari_construct.widgets.layers import (
     Decided,
     evidence,
     evidences,
+    is_source,
     look_at,
     slice_point,
     window_on_view,
@@ -31,7 +32,9 @@ from napari_construct.widgets.layers.adding import LayerAdder
 from napari_construct.widgets.layers.follower import Follower
 from napari_construct.widgets.parts.copy_row import CopyRow, Recipe
 from napari_construct.widgets.parts.layer_chooser import LayerChooser
+from napari_construct.widgets.parts.next_steps import MaskMade, MaskSteps
 from napari_construct.widgets.parts.recipes import as_command, as_python
+from napari_construct.widgets.parts.tabs import TabbedDock
 from napari_construct.widgets.refine.erased_list import ErasedList
 from napari_construct.widgets.refine.job import LayerMade, PlaneDone, RefineRequest, WindowDone, refine_job
 from napari_construct.widgets.refine.options import RefineButtons, RefineOptions
@@ -46,7 +49,7 @@ _REGION_SHOWN: Final = 150.0
 _RESET: Final = ("crf", "min_confidence", "presence_threshold", "background", "background_exponent")
 
 
-class Refine(QWidget):
+class Refine(TabbedDock):
     """Edits one ``SegmentSettings`` and applies it to a mask at once; never runs the network.
 
     The mask of Segment tissue does not change. The refined mask is a second layer; napari's undo takes its
@@ -87,6 +90,7 @@ class Refine(QWidget):
         self._buttons = RefineButtons(self)
         self._live, self._before = self._buttons.live, self._buttons.before
         self._copy = CopyRow(self)
+        self._next = MaskSteps(viewer, self)
         self._build_layout()
         self._connect()
         self._on_layer(self._layer.layer())
@@ -130,7 +134,7 @@ class Refine(QWidget):
 
     def _build_layer_chooser(self) -> LayerChooser:
         chooser = LayerChooser(self._viewer, self, accepts=can_be_refined)
-        chooser.setToolTip("A mask that Segment tissue made in this session")
+        chooser.setToolTip("A mask that Segment made in this session")
         chooser.setAccessibleName("Mask")
         return chooser
 
@@ -144,7 +148,7 @@ class Refine(QWidget):
         mask = form()
         mask.addRow("Mask", self._layer)
         parts = (self._opened, mask, self.options, boxed("What the CRF erased", self._erased))
-        fill_dock(self, parts, (self._message, self._status, self._buttons, self._copy))
+        fill_dock(self, parts, (self._message, self._status, self._next, self._buttons, self._copy))
 
     def _connect(self) -> None:
         self._layer.layerChanged.connect(self._on_layer)
@@ -163,6 +167,7 @@ class Refine(QWidget):
         self.job.returned.connect(self._on_returned)
         self.job.failed.connect(self._on_failed)
         self.job.busyChanged.connect(self._on_busy)
+        self.job.busyChanged.connect(self.busyChanged)
         self._planes = Follower(self, "follow_plane", [self._viewer.dims.events.current_step])
         self._removals = Follower(self, "follow_removal", [self._viewer.layers.events.removed])
 
@@ -184,6 +189,7 @@ class Refine(QWidget):
         self.job.cancel()
         self._adder.drop()
         self._done = False
+        self._next.clear()
         decided = self._decided()
         self._erased.showReport(None, None)
         self._before.setChecked(False)
@@ -191,7 +197,7 @@ class Refine(QWidget):
             part.setEnabled(decided is not None)
         self._buttons.every.setVisible(decided is not None and len(evidences(self._layer.layer())) > 1)
         if decided is None:
-            self._message.showMessage("Run Segment tissue first: its masks can be refined here.")
+            self._message.showMessage("Run Segment first: its masks can be refined here.")
             self._status.clear()
             return
         self._message.clear()
@@ -275,7 +281,16 @@ class Refine(QWidget):
             self._status.setText("The refined mask was deleted")
         else:
             self._status.setText(mask.status(self.value()))
+            self._offer_next()
             self.updated.emit()
+
+    def _offer_next(self) -> None:
+        """What may follow the refined mask."""
+        decided = self._decided()
+        if decided is not None:
+            name = decided.plane.name
+            image = next((one for one in self._viewer.layers if one.name == name and is_source(one)), None)
+            self._next.offerMask(MaskMade(self.refinedLayer(), image, decided.model, self.value()))
 
     def _on_added(self) -> None:
         self._on_before()  # hides the mask as segmented

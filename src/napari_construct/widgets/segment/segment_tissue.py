@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtWidgets import QWidget
@@ -20,6 +21,7 @@ from napari_construct.widgets.layers.follower import Follower
 from napari_construct.widgets.parts.class_list import ClassList
 from napari_construct.widgets.parts.dock import NO_IMAGE, JobDock
 from napari_construct.widgets.parts.memory import Memory
+from napari_construct.widgets.parts.next_steps import MaskMade, MaskSteps
 from napari_construct.widgets.parts.options import SegmentOptions
 from napari_construct.widgets.parts.preferences import preferences
 from napari_construct.widgets.parts.recipes import as_command, as_python
@@ -77,9 +79,11 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         self._model = SegmentModel(self._loaded, self._preferences, self)
         self._classes = ClassList(self)
         self._options = SegmentOptions(self)
+        self._next = MaskSteps(viewer, self)
         self._finished: FinishedPlanes | None = None
         self._size: Follower | None = None
         self._cancelled_words = ""
+        self._made = MaskMade(None)
         self._build_layout()
         self._connect()
         self._recall()
@@ -151,6 +155,7 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         )
         keeps = request.axis is not None and self.source.keepsFinished()
         self._finished = FinishedPlanes(request) if keeps else None
+        self._made = MaskMade(None, self.source.layer(), request.model, request.settings)
         self._cancelled_words = ""
         self.start("Segment tissue", segment_job, request)
 
@@ -171,12 +176,16 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
 
     def _build_layout(self) -> None:
         self.source.addRow("Model", self._model.chooser)
+        self.source.addRow("Pixel size", self._options.takeRow("mpp"))
         self._words = boxed("Words only, no training", self._model.words)
         self._words.hide()
         tip = "Colours, which classes are drawn or left out of scores; descriptions for models in words"
         self._table = fold("Class table", tip, self._model.table, self)
         classes = boxed("Classes in the image", self._classes)
-        self._lay_out(self.source, self._words, classes, self._table, boxed("Options", self._options))
+        tip = "Device, tiles, views, confidence and borders"
+        options = fold("Options", tip, self._options, self)
+        self._lay_out(self.source, self._words, classes, self._table, options)
+        self._offer(self._next)
 
     def _recall(self) -> None:
         """Restore options and model of the last run, where the preferences were not changed since."""
@@ -214,6 +223,7 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         self._size = Follower(self, "follow_size", events)
         self.follow_size()
         self._classes.clearOutcome()  # it was that of another image
+        self._next.clear()
         self._refresh()
 
     def follow_size(self) -> None:
@@ -252,6 +262,8 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         if finished is not None and (steps := finished.steps()) is not None:
             self._cancelled_words = finished.summary()
             self.control.run("Add finished planes", steps)
+        else:
+            self._made = MaskMade(None)
 
     def _on_result(self, outcome: Outcome) -> None:
         result, layers = outcome
@@ -260,3 +272,5 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         self._classes.showOutcome(result)
         self.control.summarise(self._cancelled_words or summary(result))
         self._adder.add(layers)
+        self._next.offerMask(replace(self._made, mask=layers[-1]))
+        self._made = MaskMade(None)  # it holds the image

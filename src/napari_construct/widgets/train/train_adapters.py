@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Final
 
 from qtpy.QtWidgets import QWidget
 
+from napari_construct.data.masks import holds_masks
 from napari_construct.events import EpochDone, Event
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.training.config.config import TrainingConfig
+from napari_construct.widgets.fields.controls import button
+from napari_construct.widgets.fields.layout import fold, form
 from napari_construct.widgets.fields.message_label import Level, Problem, problem_of
 from napari_construct.widgets.jobs.ahead import Ahead
 from napari_construct.widgets.parts.dock import JobDock
-from napari_construct.widgets.parts.hand_over import UseModelButton
+from napari_construct.widgets.parts.hand_over import UseModelButton, to_evaluate
 from napari_construct.widgets.parts.known_models import remember_model
 from napari_construct.widgets.parts.memory import Memory
+from napari_construct.widgets.parts.next_steps import NextSteps
 from napari_construct.widgets.parts.preferences import preferences
 from napari_construct.widgets.train.job import (
     Estimated,
@@ -74,8 +78,8 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
         self.progress = TrainProgress(self)
         self._use = UseModelButton(viewer, self)
         self._ahead = Ahead(load_libraries, self)
-        parts = (self._patches, self._options, self._estimate, self.progress)
-        self._lay_out(*parts, below=(self._use,))
+        self._next = NextSteps(viewer, self)
+        self._build_layout()
         self._connect()
         self._recall()
         self._refresh()
@@ -181,6 +185,18 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
             return ""
         return recipe(self.request())
 
+    def _build_layout(self) -> None:
+        usual = form()
+        usual.addRow("Epochs", self._options.takeRow("epochs"))
+        usual.addRow("Pixel size", self._options.takeRow("patch_mpp"))
+        tip = "Device, encoder, batch size and all other settings"
+        options = fold("Options", tip, self._options, self)
+        parts = (self._patches, usual, options, self._estimate, self.progress)
+        self._lay_out(*parts, below=(self._use,))
+        tip = "Score the model on images with masks"
+        self._next.addLine("Next:", button("Evaluate...", tip, self._on_evaluate, self))
+        self._offer(self._next)
+
     def _connect(self) -> None:
         self._patches.valueChanged.connect(self._on_changed)
         self._patches.failed.connect(self._on_failed)
@@ -218,10 +234,16 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
             return
         remember_model(result.output)
         self.control.summarise(trained_in_words(result))
+        self._next.offer()
         self.finished.emit()
 
+    def _on_evaluate(self, *_: object) -> None:
+        val = self._files.validation()
+        masks = bool(val) and holds_masks(Path(val))
+        to_evaluate(self._viewer, self._files.output(), val if masks else "")
+
     def _on_used(self) -> None:
-        self.control.showMessage("The model is in Segment tissue.")
+        self.control.showMessage("The model is in Segment.")
 
     def _on_running(self, running: bool) -> None:
         self._files.refresh()
