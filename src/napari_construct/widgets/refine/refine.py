@@ -16,7 +16,6 @@ from napari_construct.refinement.safeguard import ErasedRegion
 from napari_construct.widgets.fields.controls import plain_label
 from napari_construct.widgets.fields.layout import boxed, fill_dock, form
 from napari_construct.widgets.fields.message_label import Level, MessageLabel, plain
-from napari_construct.widgets.files.prepare_mask import PrepareMask
 from napari_construct.widgets.jobs.live import LiveJob
 from napari_construct.widgets.jobs.predictors import KeptDecider
 from napari_construct.widgets.layers import (
@@ -38,6 +37,7 @@ from napari_construct.widgets.parts.tabs import TabbedDock
 from napari_construct.widgets.refine.erased_list import ErasedList
 from napari_construct.widgets.refine.job import LayerMade, PlaneDone, RefineRequest, WindowDone, refine_job
 from napari_construct.widgets.refine.options import RefineButtons, RefineOptions
+from napari_construct.widgets.refine.prepare_mask import PrepareMask
 from napari_construct.widgets.refine.refined_mask import RefinedMask, RefinedMasks, can_be_refined
 
 if TYPE_CHECKING:

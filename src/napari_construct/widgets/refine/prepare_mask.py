@@ -12,16 +12,16 @@ from qtpy.QtWidgets import QWidget
 from napari_construct.widgets.fields.controls import button, wrapped_label
 from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.fields.message_label import plain
-from napari_construct.widgets.files.evidence_again import (
+from napari_construct.widgets.jobs.live import LiveJob
+from napari_construct.widgets.layers import keep_evidence
+from napari_construct.widgets.layers.follower import Follower
+from napari_construct.widgets.refine.evidence_again import (
     Again,
     again_job,
     again_request,
     can_be_prepared,
     seconds,
 )
-from napari_construct.widgets.jobs.live import LiveJob
-from napari_construct.widgets.layers import keep_evidence
-from napari_construct.widgets.layers.follower import Follower
 
 
 class PrepareMask(QWidget):

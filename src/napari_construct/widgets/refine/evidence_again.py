@@ -27,11 +27,11 @@ from napari_construct.widgets.layers import (
     Plane,
     evidences,
     is_source,
+    label_features,
     layer_shape,
     plane_at,
 )
 from napari_construct.widgets.parts.known_models import models_steps, own_paths
-from napari_construct.widgets.segment.job import SegmentRequest, segment_job
 
 AGREEMENT: Final = 0.999
 """Share of equal pixels from which two masks are the same but for rounding."""
@@ -127,14 +127,24 @@ def again_job(request: AgainRequest) -> Steps[Again]:
         settings = settings.changed(mpp=mpp) if settings.mpp is None and plane.mpp != mpp else settings
     except (ValidationError, ValueError, TypeError) as error:
         raise InputError("expected the settings of a segmentation in the record; segment again") from error
-    get_predictor = request.models.getter(model, "auto")
-    wanted = SegmentRequest((plane,), None, model, settings, get_predictor, request.decided_steps)
-    _, layers = yield from segment_job(wanted)
-    found = [decided for layer in layers for decided in evidences(layer)]
-    if not found:
+    yield Event("loading the model", 0, 1)
+    predictor, shown = request.models.get(model, "auto"), plane.rgb()
+    result, decider = yield from request.decided_steps(
+        shown.rgb, predictor, settings, mpp=mpp, name=plane.name, valid=shown.valid
+    )
+    if decider is None:
         raise InputError(f"{plane.name}: expected a model whose masks can be refined; segment again")
-    same = float(np.mean(found[0].labels == request.labels))
-    return Again(found[0], same)
+    decided = Decided(
+        decider.activation,
+        decider.predictor.without_network(),
+        decider.predictor.resolved(settings),
+        plane,
+        model,
+        result.labels,
+        features=label_features(result),
+        record=result.record,
+    )
+    return Again(decided, float(np.mean(result.labels == request.labels)))
 
 
 def _image(request: AgainRequest) -> Plane:
