@@ -244,9 +244,10 @@ def menu(viewer: Any, *path: str) -> None:
     QApplication.processEvents()
 
 
-def answer(name: str, *, wait: int = 5000) -> None:
+def answer(name: str, *, kind: str = "", wait: int = 5000) -> None:
     """When the next file dialog opens, type a name there and press Enter; an empty name takes what it offers.
 
+    ``kind`` is the beginning of the kind of file that is chosen first.
     Call it before what opens the dialog, which does not return while it is open.
     """
 
@@ -255,6 +256,8 @@ def answer(name: str, *, wait: int = 5000) -> None:
         if isinstance(dialog, QFileDialog):
             line = dialog.findChild(QLineEdit)
             assert line is not None
+            if kind:
+                choose(_kinds(dialog, kind), kind)
             if name:
                 QTest.keyClick(line, Qt.Key.Key_A, CONTROL)
                 QTest.keyClicks(line, name)
@@ -263,6 +266,17 @@ def answer(name: str, *, wait: int = 5000) -> None:
             QTimer.singleShot(50, lambda: look(left - 50))
 
     QTimer.singleShot(50, lambda: look(wait))
+
+
+def _kinds(dialog: QFileDialog, kind: str) -> QComboBox:
+    """The list of kinds of files of a dialog."""
+    return next(
+        c for c in dialog.findChildren(QComboBox) if any(_starts(c, i, kind) for i in range(c.count()))
+    )
+
+
+def _starts(combo: QComboBox, row: int, text: str) -> bool:
+    return combo.itemText(row).startswith(text)
 
 
 def _plain(text: str) -> str:

@@ -48,6 +48,9 @@ class Entry:
     sizes, sha256 : mapping
         Of the files, by kind, as :func:`~napari_construct.export.digests.digest` finds them. Empty in entries
         of earlier versions.
+    warnings : tuple of str
+        What was said about the image: a guessed pixel size, an image that was resampled. Empty in entries of
+        earlier versions.
     """
 
     key: str
@@ -60,6 +63,7 @@ class Entry:
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     sizes: Mapping[str, int] = field(default_factory=dict)
     sha256: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     @field_validator("files")
     @classmethod

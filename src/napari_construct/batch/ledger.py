@@ -27,7 +27,9 @@ MAX_BYTES: Final = 2**30
 MAX_LINE: Final = 2**20
 """Bytes of one line; a longer one is damaged."""
 MAX_ERROR: Final = 2000
-"""Characters of an error that are kept."""
+"""Characters of an error or warning that are kept."""
+MAX_WARNINGS: Final = 20
+"""Warnings of one image that are kept."""
 
 
 class Ledger:

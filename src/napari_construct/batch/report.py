@@ -49,6 +49,11 @@ class BatchReport:
         return tuple(entry for entry in self.entries if entry.state == "done")
 
     @property
+    def warned(self) -> tuple[Entry, ...]:
+        """Images that something was said about."""
+        return tuple(entry for entry in self.entries if entry.warnings)
+
+    @property
     def failed(self) -> tuple[Entry, ...]:
         return tuple(entry for entry in self.entries if entry.state == "failed")
 
@@ -61,6 +66,7 @@ class BatchReport:
                     "item": entry.key,
                     "state": "resumed" if entry.key in self.resumed else entry.state,
                     "error": entry.error,
+                    "warnings": list(entry.warnings),
                     "files": {kind: str(self.output / name) for kind, name in entry.files.items()},
                     "areas": list(entry.areas),
                     "seconds": entry.seconds,
@@ -72,15 +78,15 @@ class BatchReport:
 
 
 def write_table(path: Path, entries: Sequence[Entry], resumed: frozenset[str], classes: ClassTable) -> None:
-    """Write a CSV with one row per image: state, error, area of each class, seconds."""
-    columns = list(TABLE_COLUMNS)
+    """Write a CSV with one row per image: state, error, seconds, warnings, areas of each class."""
+    columns = [*TABLE_COLUMNS, "warnings"]
     for name in classes.names:
         columns += [*(f"{name} {quantity}" for quantity in _QUANTITIES)]
     rows: list[list[Any]] = [columns]
     for entry in entries:
         state = "resumed" if entry.key in resumed else entry.state
         row: dict[str, Any] = {"item": entry.key, "state": state, "error": entry.error}
-        row["seconds"] = f"{entry.seconds:.2f}"
+        row |= {"seconds": f"{entry.seconds:.2f}", "warnings": " | ".join(entry.warnings)}
         for area in entry.areas:
             for quantity in _QUANTITIES:
                 if quantity in area:

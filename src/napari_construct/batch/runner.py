@@ -11,7 +11,7 @@ from typing import Final
 
 from napari_construct.batch.entries import Entry, Header, Joined
 from napari_construct.batch.fingerprints import weights_hash
-from napari_construct.batch.ledger import MAX_ERROR, Ledger
+from napari_construct.batch.ledger import MAX_ERROR, MAX_WARNINGS, Ledger
 from napari_construct.batch.plan import Plan, plan_of
 from napari_construct.batch.report import TABLE_NAME, BatchReport, write_table
 from napari_construct.batch.resume import Earlier, set_aside
@@ -180,6 +180,7 @@ def _item(
         files = write_result(
             folder, stem, image.pixels, result, image.notices, settings.outputs, overwrite=overwrite
         )
+        warnings = (*image.notices, *result.record.get("notices", ()))
         digests = {kind: digest(path) for kind, path in files.items()}
     except _FAILURES as error:
         return Entry(
@@ -199,6 +200,7 @@ def _item(
         seconds=time.perf_counter() - started,
         sizes={kind: found.size for kind, found in digests.items()},
         sha256={kind: found.sha256 for kind, found in digests.items()},
+        warnings=tuple(shown(str(text))[:MAX_ERROR] for text in dict.fromkeys(warnings))[:MAX_WARNINGS],
     )
 
 

@@ -90,7 +90,8 @@ def _summary(report: BatchReport) -> None:
     for entry in report.failed:
         say(f"failed: {entry.key}: {entry.error}", err=True)
     resumed = f" ({len(report.resumed)} in an earlier run)" if report.resumed else ""
+    warned = f", {len(report.warned)} with warnings" if report.warned else ""
     say(
-        f"{len(report.done)} of {len(report.entries)} done{resumed}, {len(report.failed)} failed; "
+        f"{len(report.done)} of {len(report.entries)} done{resumed}, {len(report.failed)} failed{warned}; "
         f"results and batch.csv in {report.output}"
     )

@@ -26,6 +26,9 @@ LEDGER_FORMAT: Final = "napari-construct batch"
 TABLE_COLUMNS: Final = ("item", "state", "error", "seconds")
 """The first columns of a batch's table."""
 
+MASK_MARKS: Final = ("_mask", " mask", " (refined)")
+"""Ends of the names of masks, before the file's ending; layers are saved under their name."""
+
 _LONGEST_RECORD: Final = 2**26
 _HEAD: Final = 4096
 
@@ -152,9 +155,9 @@ def free_record_path(path: Path) -> Path:
 
 
 def result_name(path: Path) -> str:
-    """NAME of a file of a result: NAME_mask.tif, NAME_overlay.png, NAME.ome.zarr, NAME.json."""
+    """NAME of a file of a result: NAME_mask.tif, NAME mask.tif, NAME_overlay.png, NAME.json."""
     stem = path.name
-    for ending in (".zarr", ".ome", ".tif", ".tiff", ".png", ".ome", "_mask", "_overlay"):
+    for ending in (".zarr", ".ome", ".tif", ".tiff", ".png", ".ome", *MASK_MARKS[:2], "_overlay"):
         if stem.lower().endswith(ending):
             stem = stem[: -len(ending)]
     return stem

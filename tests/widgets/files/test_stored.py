@@ -140,7 +140,9 @@ def test_instances_are_refused(tmp_path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-TARGETS = pytest.mark.parametrize("target", ["slide_mask.tif", "slide.tif", "slide.png", "slide.ome.zarr"])
+TARGETS = pytest.mark.parametrize(
+    "target", ["slide_mask.tif", "slide mask.tif", "slide.png", "slide.ome.zarr"]
+)
 THEIRS = '{"shapes": ["drawn by hand"]}'
 
 

@@ -305,7 +305,8 @@ def test_a_model_comes_goes_and_is_offered_to_segment(
     assert row(widget, "tiny", "model").state == "imported"
     segment = SegmentTissue(viewer)
     viewer.window.add_dock_widget(segment, name="Segment tissue")
-    assert segment._model.chooser._combo.findData("tiny") >= 0
+    offered = segment._model.chooser._combo
+    qtbot.waitUntil(lambda: offered.findData("tiny") >= 0, timeout=10_000)
     segment.setModel("tiny")
     qtbot.waitUntil(lambda: "being loaded" not in segment.message(), timeout=20_000)
     widget.choose("model", "tiny")
@@ -318,7 +319,7 @@ def test_a_model_comes_goes_and_is_offered_to_segment(
     assert ("model", "tiny") not in [(r.kind, r.name) for r in widget.rows()]
     segment.setModel("lymph-node")
     segment._model.chooser.refresh()  # as when its list is opened
-    assert segment._model.chooser._combo.findData("tiny") < 0
+    qtbot.waitUntil(lambda: offered.findData("tiny") < 0, timeout=10_000)
     broken = tmp_path / "broken.construct"
     broken.write_bytes(b"PK")
     widget._share.importRequested.emit(str(broken))

@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from PIL import Image as Picture
-from qtpy.QtWidgets import QApplication, QPushButton
+from qtpy.QtWidgets import QApplication, QPushButton, QRadioButton
 from superqt import QCollapsible
+from tests.widgets import person
 from typer.testing import CliRunner
 
 from napari_construct.cli import app
@@ -130,16 +131,41 @@ def test_what_decides_is_told_under_the_cursor_and_as_a_layer(qtbot, viewer, wid
     for row, column in ((3, 5), (200, 90)):
         prototype, similarity = maps.at(row, column)
         widget.view.tell(tuple(viewer.layers[0].data_to_world((row, column))))
-        text = f"Nearest: {prototype.name}, similarity {similarity[prototype.index]:.2f}"
-        assert text in widget.view.text()
-        assert f"Class {prototype.tissue}." in widget.view.text()
+        text = f"{prototype.name} decides here, similarity {similarity[prototype.index]:.2f}"
+        assert f"{text}: {prototype.tissue}." in widget.view.text()
     widget.view.tell((-50.0, 3.0))
     assert "Point at the image" in widget.view.text()
     with qtbot.waitSignal(widget.finished, timeout=20_000):
-        press(widget, "Show nearest prototypes")
-    layer = viewer.layers["slide (prototypes)"]
+        choice(widget, "Show which prototype decides").click()
+    layer = viewer.layers["slide (deciding prototype)"]
     np.testing.assert_array_equal(layer.data, maps.deciding())
     assert list(layer.features["prototype"]) == ["tumour 1", "lymphoid 1"]
+
+
+def choice(widget: Prototypes, name: str) -> QRadioButton:
+    return next(b for b in widget.findChildren(QRadioButton) if b.accessibleName() == name)
+
+
+@pytest.mark.shown
+def test_one_of_the_two_is_on_the_canvas(qtbot, viewer, widget: Prototypes) -> None:
+    """Similarity and decision are layers of their own; a choice says which of them is looked at."""
+    similar = person.find(widget, "Show the similarity", QRadioButton)
+    assert not similar.isEnabled()
+    similarity = compare(qtbot, widget)
+    assert "unlike" in person.words(widget)
+    with qtbot.waitSignal(widget.finished, timeout=20_000):
+        person.click(person.find(widget, "Show which prototype decides", QRadioButton))
+    deciding = viewer.layers["slide (deciding prototype)"]
+    assert (similarity.visible, deciding.visible) == (False, True)
+    assert "unlike" not in person.words(widget)
+    person.click(similar)
+    assert (similarity.visible, deciding.visible) == (True, False)
+    person.click(person.find(widget, "Show which prototype decides", QRadioButton))
+    assert (similarity.visible, deciding.visible) == (False, True)
+    with qtbot.waitSignal(widget.view.shown, timeout=10_000):
+        widget.model.prototypes.selectRow(1)  # its map is looked at
+    assert (similarity.visible, deciding.visible) == (True, False)
+    assert len(viewer.layers) == 3
 
 
 def test_a_painted_region_changes_the_model_that_can_be_used_and_saved(

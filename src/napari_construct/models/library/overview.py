@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -51,10 +52,17 @@ def trained_models() -> dict[str, Path]:
     return imported_models() | bundled_models()
 
 
-def model_overview() -> tuple[ModelStatus, ...]:
-    """Every trained model on this computer; one that is damaged, or whose encoder is absent, says so."""
+def model_overview(others: Sequence[Path] = ()) -> tuple[ModelStatus, ...]:
+    """Every trained model on this computer; one that is damaged, or whose encoder is absent, says so.
+
+    Parameters
+    ----------
+    others : sequence of Path
+        Checkpoints in any folder, which are neither bundled nor imported.
+    """
     bundled = bundled_models()
-    return tuple(_status(name, path, name in bundled) for name, path in trained_models().items())
+    named = [_status(name, path, name in bundled) for name, path in trained_models().items()]
+    return (*named, *(_status(path.stem, path, False) for path in others))
 
 
 def _status(name: str, path: Path, bundled: bool) -> ModelStatus:

@@ -205,6 +205,7 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
 
     def _connect(self) -> None:
         self._inputs.opened.connect(self._on_opened)
+        self._inputs.warningsRequested.connect(self._on_warnings)
         self._inputs.valueChanged.connect(self._refresh)
         self._loader.loaded.connect(self._options.showModel)
         self._loader.changed.connect(self._refresh)
@@ -248,6 +249,8 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         if report.resumed:
             text += f", {len(report.resumed)} of them before"
         notices = [f"{len(report.failed)} failed; their rows say why."] if report.failed else []
+        if report.warned:
+            notices.append(f"{len(report.warned)} with warnings; double-click their number to read them.")
         self.control.summarise(f"{text}. Results and batch.csv are in {report.output}.", notices)
         self._adder.add(outcome.layers)
         self._next.offer()
@@ -257,6 +260,10 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
 
     def _on_train(self, *_: object) -> None:
         show_step(self._viewer, "train")
+
+    def _on_warnings(self, entry: Entry) -> None:
+        """Show what was said about an image."""
+        self.control.showMessage("\n".join((f"{entry.name}:", *entry.warnings)))
 
     def _on_opened(self, entry: Entry) -> None:
         """Open an image, with its result where there is one."""

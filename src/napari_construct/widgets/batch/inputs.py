@@ -35,6 +35,8 @@ class BatchInputs(QWidget):
     valueChanged = Signal()
     opened = Signal(object)
     """The entry of a double-clicked row."""
+    warningsRequested = Signal(object)
+    """The entry whose number of warnings was double-clicked."""
 
     def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -43,6 +45,7 @@ class BatchInputs(QWidget):
         self._of_run = False
         self._items = ItemTable(self)
         self._items.opened.connect(self.opened)
+        self._items.warningsRequested.connect(self.warningsRequested)
         events = viewer.layers.events
         self._follower = Follower(self, "follow_layers", (events.removed, events.renamed))
         row = QGridLayout()

@@ -15,22 +15,33 @@ from napari_construct.widgets.fields.message_label import Level
 
 _STATES: Final = {"waiting": "waiting", "running": "running...", "done": "done", "failed": "failed"}
 
+_WARNINGS: Final = 2
+"""The column of the number of warnings; on view where there are any."""
+
 
 class ItemTable(ReadOnlyTable):
     """One row per input, and during a batch one row per image; a double click opens the image.
+
+    A double click on the number of warnings asks for their texts.
 
     Rows are found by keys; unknown keys get a new row at the end.
     """
 
     opened = Signal(object)
     """The entry of a double-clicked row."""
+    warningsRequested = Signal(object)
+    """The entry whose number of warnings was double-clicked."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        tip = "Double-click a row to open the image, with its result if there is one"
-        super().__init__("Images of the batch", tip, ("Image", "State"), parent)
+        tip = (
+            "Double-click a row to open the image, with its result if there is one; its warnings to read them"
+        )
+        super().__init__("Images of the batch", tip, ("Image", "State", "Warnings"), parent)
         self._entries: dict[str, Entry] = {}
         self.horizontalHeader().setSectionResizeMode(1, QHeaderView.ResizeMode.Fixed)
+        self.horizontalHeader().setSectionResizeMode(_WARNINGS, QHeaderView.ResizeMode.ResizeToContents)
         self.setColumnWidth(1, 110)
+        self.setColumnHidden(_WARNINGS, True)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setMinimumHeight(120)
         self.cellDoubleClicked.connect(self._on_double_click)
@@ -38,6 +49,7 @@ class ItemTable(ReadOnlyTable):
     def showItems(self, items: Any) -> None:
         """Replace all rows; ``items`` are pairs of key and name."""
         self._entries = {key: Entry(key, name) for key, name in items}
+        self.setColumnHidden(_WARNINGS, True)
         self.setRowCount(len(self._entries))
         for row, entry in enumerate(self._entries.values()):
             self._show(row, entry)
@@ -69,6 +81,20 @@ class ItemTable(ReadOnlyTable):
             state.setForeground(QColor(Level.ERROR.value))
         self.setItem(row, 0, name)
         self.setItem(row, 1, state)
+        self.setItem(row, _WARNINGS, _warnings(entry))
+        if entry.warnings:
+            self.setColumnHidden(_WARNINGS, False)
 
-    def _on_double_click(self, row: int, _: int) -> None:
-        self.opened.emit(list(self._entries.values())[row])
+    def _on_double_click(self, row: int, column: int) -> None:
+        entry = list(self._entries.values())[row]
+        asked = column == _WARNINGS and bool(entry.warnings)
+        (self.warningsRequested if asked else self.opened).emit(entry)
+
+
+def _warnings(entry: Entry) -> QTableWidgetItem:
+    """The number of warnings, with their texts as its tip."""
+    count = len(entry.warnings)
+    item = QTableWidgetItem(str(count) if count else "")
+    item.setToolTip(plain_tip("\n".join(entry.warnings)))
+    item.setTextAlignment(Qt.AlignmentFlag.AlignCenter)
+    return item

@@ -16,6 +16,7 @@ from qtpy.QtWidgets import QApplication, QLabel, QWidget
 
 from napari_construct.exceptions import ConstructError
 from napari_construct.widgets.fields.controls import button, wrapped_label
+from napari_construct.widgets.fields.in_window import in_window
 from napari_construct.widgets.fields.layout import stacked
 
 _BREAK = re.compile(r"[/\\_.]")
@@ -100,7 +101,7 @@ class JobError(ConstructError):
 def plain(error: BaseException) -> str:
     """One or two sentences about an error, without a traceback."""
     if isinstance(error, ConstructError):
-        return str(error)
+        return in_window(str(error))
     if type(error).__name__ == "OutOfMemoryError":  # torch's, without importing torch
         return "The device ran out of memory. Choose smaller tiles, average fewer views, or run on the CPU."
     if isinstance(error, MemoryError):

@@ -11,6 +11,7 @@ from napari.layers import Layer
 from napari_construct.data.limits import METADATA_ERRORS
 from napari_construct.exceptions import InputError
 from napari_construct.results.read import reader_of
+from napari_construct.widgets.files.preferred import is_preferred, read_as_others
 from napari_construct.widgets.files.stored import layers_of
 
 LayerData = tuple[Any, Mapping[str, Any], str]
@@ -18,9 +19,14 @@ Read = Callable[[str | Sequence[str]], list[LayerData]]
 
 
 def get_reader(path: str | Sequence[str]) -> Read | None:
-    """The reader of a stored result; None for other files, which napari then offers to other readers."""
+    """The reader of a stored result; None for other files, which napari then offers to other readers.
+
+    Where napari gives us a file of another program for its name, it is read as if this plugin were not there.
+    """
     paths = [path] if isinstance(path, str) else list(path)
-    return read if paths and all(reader_of(Path(one)) is not None for one in paths) else None
+    if paths and all(reader_of(Path(one)) is not None for one in paths):
+        return read
+    return read_as_others if paths and all(map(is_preferred, paths)) else None
 
 
 def read(path: str | Sequence[str]) -> list[LayerData]:

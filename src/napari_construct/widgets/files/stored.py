@@ -9,7 +9,7 @@ from typing import Any, Final
 from napari.layers import Image, Layer
 from napari.utils.notifications import show_info
 
-from napari_construct.export.own_files import has_tissue_labels, result_name
+from napari_construct.export.own_files import MASK_MARKS, has_tissue_labels, result_name
 from napari_construct.reading.places import is_folder
 from napari_construct.results.read import load_result
 from napari_construct.results.result import StoredResult
@@ -50,10 +50,12 @@ def stored_layers(stored: StoredResult, name: str) -> list[Layer]:
     layers: list[Layer] = [
         cam_layer(cam, tissue, name, record=stored.record, **place) for tissue, cam in cams
     ]
+    kind = "refined" if stored.record.get("kind") == "refined" else "labels"
     labels = labels_layer(
         stored.labels,
         stored.classes,
-        name,
+        name.removesuffix(MASK_MARKS[-1]),
+        kind=kind,
         features=label_features(stored),
         record=stored.record,
         **placement(stored.mpp, stored.labels.ndim),

@@ -23,6 +23,7 @@ from napari_construct.export.own_files import free_record_path, refuse_others, r
 from napari_construct.results.areas import PERCENT_OF_TISSUE, tissue_of
 from napari_construct.results.files import write_files
 from napari_construct.results.result import StoredResult
+from napari_construct.widgets.files.names import saved_path
 from napari_construct.widgets.layers import METADATA_KEY, micrometres_per_pixel
 
 LayerData = tuple[Any, Mapping[str, Any], str]
@@ -31,6 +32,8 @@ LayerData = tuple[Any, Mapping[str, Any], str]
 def write_labels(path: str, data: Any, attributes: Mapping[str, Any]) -> list[str]:
     """Write a labels layer as TIFF with its classes, colours and pixel size; stacks plane by plane.
 
+    The file's name ends as that of a mask, whatever was typed, so that napari opens it as one.
+
     Raises
     ------
     InputError
@@ -38,24 +41,24 @@ def write_labels(path: str, data: Any, attributes: Mapping[str, Any]) -> list[st
     ConfigurationError
         If the file is one of others.
     """
-    refuse_others([Path(path)])
+    target = _target(path, "mask")
     layer = _made((data, attributes, "labels"))
     planes = _planes(layer)
-    return _write(path, "mask", _result(layer, planes[0] if len(planes) == 1 else np.stack(planes)))
+    return _write(target, "mask", _result(layer, planes[0] if len(planes) == 1 else np.stack(planes)))
 
 
 def write_overlay_png(path: str, layers: Sequence[LayerData]) -> list[str]:
     """Write an image with the mask drawn over it as PNG."""
-    refuse_others([Path(path)])
+    target = _target(path, "overlay")
     image, labels, layer = _pair(layers)
-    return _write(path, "overlay", _result(layer, labels), image, layer.opacity)
+    return _write(target, "overlay", _result(layer, labels), image, layer.opacity)
 
 
 def write_zarr(path: str, layers: Sequence[LayerData]) -> list[str]:
     """Write an image with its mask as OME-Zarr pyramids."""
-    refuse_others([Path(path)])
+    target = _target(path, "zarr")
     image, labels, layer = _pair(layers)
-    return _write(path, "zarr", _result(layer, labels), image)
+    return _write(target, "zarr", _result(layer, labels), image)
 
 
 def class_table(layer: Labels) -> ClassTable:
@@ -106,12 +109,14 @@ def _pair(layers: Sequence[LayerData]) -> tuple[Any, NDArray[np.uint8], Labels]:
 
 def _result(layer: Labels, labels: NDArray[np.uint8]) -> StoredResult:
     """A result with the current labels and the stored record of a mask."""
-    known = layer.metadata.get(METADATA_KEY, {}).get("record", {})
+    about = layer.metadata.get(METADATA_KEY, {})
+    known = about.get("record", {})
+    marks = {"kind": about.get("kind", "labels"), "saved_from": layer.name}
     return StoredResult(
         labels=labels,
         classes=class_table(layer),
         mpp=micrometres_per_pixel(layer) or _mpp_of_run(known),
-        record={**known, "tissue_pixels": _tissue_pixels(layer), "saved_from": layer.name},
+        record={**known, "tissue_pixels": _tissue_pixels(layer), **marks},
     )
 
 
@@ -131,9 +136,17 @@ def _tissue_pixels(layer: Labels) -> int | None:
     return tissue_of(table["pixels"].tolist(), table[PERCENT_OF_TISSUE].tolist()) if known else None
 
 
-def _write(path: str, kind: str, result: StoredResult, image: Any = None, opacity: float = 0.5) -> list[str]:
+def _target(typed: str, kind: str) -> Path:
+    """Where the file is written; an ending that would not open again is replaced."""
+    target = saved_path(typed, kind)
+    refuse_others([target])
+    return target
+
+
+def _write(
+    target: Path, kind: str, result: StoredResult, image: Any = None, opacity: float = 0.5
+) -> list[str]:
     """Write the file and the record beside it, under a name that belongs to nothing else."""
-    target = Path(path)
     usual, record = target.with_name(f"{result_name(target)}.json"), free_record_path(target)
     write_files({kind: target, "record": record}, result, image, opacity=opacity)
     if record != usual:
@@ -141,4 +154,4 @@ def _write(path: str, kind: str, result: StoredResult, image: Any = None, opacit
             f"{usual.name} belongs to something else and was left as it is. The classes and areas of "
             f"{target.name} are in {record.name}."
         )
-    return [path, str(record)]
+    return [str(target), str(record)]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from qtpy.QtCore import QUrl, Signal
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QHBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QWidget
+from superqt import QFlowLayout
 
 from napari_construct.widgets.fields.controls import button
 from napari_construct.widgets.fields.fields import narrow_combo
 from napari_construct.widgets.fields.layout import stacked
-from napari_construct.widgets.models.details import Details
+from napari_construct.widgets.models.details import Details, technical_text
 from napari_construct.widgets.models.job import ModelRow
 from napari_construct.widgets.models.table import FILTERS, ModelTable
 
@@ -30,8 +31,12 @@ class CatalogueView(QWidget):
         tip = "Open the page of the authors in the browser"
         self._page = button("Open web page", tip, self.openPage, self)
         self._remove = button("Remove...", "Delete the file from this computer", self._on_remove, self)
-        buttons = QHBoxLayout()
+        tip = "Copy everything that is known, with versions and checksums, for a question or a report"
+        self._copy = button("Copy details", tip, self.copyDetails, self)
+        buttons = QFlowLayout()
+        buttons.setContentsMargins(0, 0, 0, 0)
         buttons.addWidget(self._page)
+        buttons.addWidget(self._copy)
         buttons.addWidget(self._remove)
         stacked(self, self._filter, self.table, self._details, buttons)
         self._filter.currentIndexChanged.connect(self._on_filter)
@@ -42,7 +47,14 @@ class CatalogueView(QWidget):
         self._row = row
         self._details.showRow(row)
         self._page.setEnabled(self._address() != "")
+        self._copy.setEnabled(row is not None)
         self._remove.setEnabled(row is not None and row.state in ("imported", "installed") and not busy)
+
+    def copyDetails(self, *_: object) -> None:
+        """Copy the technical facts of the row."""
+        clipboard = QApplication.clipboard()
+        if clipboard is not None and self._row is not None:
+            clipboard.setText(technical_text(self._row))
 
     def openPage(self, *_: object) -> None:
         """Open the web page of an encoder's authors."""

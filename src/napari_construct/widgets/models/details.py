@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QLabel, QWidget
 
 from napari_construct.encoders.catalogue.overview import size_text
 from napari_construct.encoders.entries import EncoderEntry
+from napari_construct.models.checkpoints.summary import ModelSummary, Score
 from napari_construct.widgets.fields.controls import named
 from napari_construct.widgets.fields.message_label import Level, breakable
 from napari_construct.widgets.models.job import ModelRow
@@ -63,15 +64,35 @@ def _of_encoder(entry: EncoderEntry) -> dict[str, str]:
 
 
 def _of_model(row: ModelRow) -> dict[str, str]:
-    facts = row.facts or {}
-    mpp = facts.get("mpp")
+    facts, summary = row.facts, row.summary or ModelSummary()
+    if not facts:  # it cannot be read; the problem says why
+        return {}
+    mpp, licence = facts.get("mpp"), f", licence {row.licence}" if row.licence else ""
     return {
+        "For": summary.purpose,
+        "Scores": " ".join(map(_score, summary.scores))
+        or "none are recorded. Score it on your own masks in Evaluate",
+        "Limits": " ".join(summary.limits),
         "Classes": ", ".join(facts.get("classes", ())),
-        "Encoder": f"{facts.get('encoder', _UNKNOWN)}{f', licence {row.licence}' if row.licence else ''}",
         "µm per pixel": _UNKNOWN if mpp is None else f"{mpp:.4g}",
-        "Preset": str(facts.get("preset", "")),
-        "SHA-256": str(facts.get("sha256", ""))[:16],
+        "Encoder": f"{facts.get('encoder', _UNKNOWN)}{licence}",
     }
+
+
+def _score(score: Score) -> str:
+    """E.g. "mIoU 0.896 on 2 regions of other slides; 0.878 ± 0.032 over three trainings."."""
+    on = " ".join(filter(None, ("" if score.images is None else str(score.images), score.on)))
+    spread = f"; {score.spread}" if score.spread else ""
+    return f"{score.name} {score.value:.3f}{f' on {on}' if on else ''}{spread}."
+
+
+def technical_text(row: ModelRow) -> str:
+    """Everything that is known of a row, for a question or a report: also hashes and versions."""
+    facts = {"name": row.name, "kind": row.kind, "state": row.state, "problem": row.problem}
+    facts |= {str(name): value for name, value in (row.facts or {}).items()}
+    if row.entry is not None:
+        facts |= row.entry.model_dump(mode="json")
+    return "\n".join(f"{name}: {value}" for name, value in facts.items() if value not in ("", None))
 
 
 def _text(value: str) -> str:

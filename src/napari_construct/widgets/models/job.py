@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -15,6 +15,9 @@ from napari_construct.encoders.catalogue.overview import EncoderStatus, readable
 from napari_construct.encoders.entries import EncoderEntry
 from napari_construct.events import Event, Result, Steps, forward
 from napari_construct.exceptions import EncoderError
+from napari_construct.models.checkpoints.summary import ModelSummary, summarise
+from napari_construct.reading.places import is_file
+from napari_construct.widgets.fields.in_window import in_window
 from napari_construct.widgets.jobs.imports import importing
 
 _MB: Final = 10**6
@@ -32,7 +35,7 @@ class ModelRow:
     name : str
         Id of the encoder, or name of the model.
     state : str
-        "bundled", "installed", "available", "gated"; of a model "bundled" or "imported".
+        "bundled", "installed", "available", "gated"; of a model "bundled", "imported" or "own".
     size : int or None
         Bytes.
     location : Path or None
@@ -45,6 +48,8 @@ class ModelRow:
         All that is known of an encoder.
     facts : mapping
         All that is known of a model.
+    summary : ModelSummary or None
+        What a model is for, its scores and limits.
     problem : str
         Why it cannot be used as it is, and what to do.
     """
@@ -58,12 +63,13 @@ class ModelRow:
     mpp: float | None = None
     entry: EncoderEntry | None = None
     facts: Mapping[str, Any] | None = None
+    summary: ModelSummary | None = None
     problem: str = ""
 
     @property
     def here(self) -> bool:
         """Whether it can be used without a download."""
-        return self.state in ("bundled", "installed", "imported")
+        return self.state in ("bundled", "installed", "imported", "own")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +116,18 @@ class Done:
     access: str | None = None
 
 
-def listing_steps() -> Steps[Listing]:
-    """Look what is on this computer; nothing is asked of the hub."""
+def listing_steps(own: Sequence[str] = ()) -> Steps[Listing]:
+    """Look what is on this computer; nothing is asked of the hub.
+
+    ``own`` are the paths of the user's own models in other folders; those that are gone are left out.
+    """
     from napari_construct.encoders.hub.token import stored_token
 
     yield Event("looking", 0, 2)
     with importing():
         encoders, problem = readable_overview()
     yield Event("looking", 1, 2)
-    rows = (*_models(), *map(_encoder, encoders))
+    rows = (*_models(own), *map(_encoder, encoders))
     return Listing(rows, stored_token() == "there is one", problem)
 
 
@@ -138,22 +147,25 @@ def _encoder(status: EncoderStatus) -> ModelRow:
     )
 
 
-def _models() -> tuple[ModelRow, ...]:
-    from napari_construct.models.library.overview import model_overview
+def _models(own: Sequence[str]) -> tuple[ModelRow, ...]:
+    from napari_construct.models.library.overview import model_overview, trained_models
 
+    named = {path.absolute() for path in trained_models().values()}
+    others = [path for path in map(Path, own) if path.absolute() not in named and is_file(path)]
     return tuple(
         ModelRow(
             "model",
             status.name,
-            "bundled" if status.bundled else "imported",
+            "own" if status.path in others else "bundled" if status.bundled else "imported",
             status.size,
             status.path,
             _licence(str(status.facts.get("encoder", ""))),
             status.facts.get("mpp"),
             facts=status.facts,
+            summary=summarise(status.path),
             problem=status.problem,
         )
-        for status in model_overview()
+        for status in model_overview(others)
     )
 
 
@@ -175,7 +187,7 @@ def download_job(settings: DownloadSettings) -> Steps[Done]:
 
 def in_buttons(sentence: str) -> str:
     """A message of the command line, in the words of the buttons."""
-    return _COMMAND.sub("press Download again", sentence)
+    return in_window(_COMMAND.sub("press Download again", sentence))
 
 
 def in_megabytes(steps: Steps[Result]) -> Steps[Result]:

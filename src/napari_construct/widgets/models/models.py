@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QMessageBox, QWidget
@@ -27,6 +28,7 @@ from napari_construct.widgets.models.job import (
 from napari_construct.widgets.models.share import ShareBox
 from napari_construct.widgets.models.source import DownloadSource, download_problem
 from napari_construct.widgets.parts.dock import JobDock
+from napari_construct.widgets.parts.known_models import own_paths
 from napari_construct.widgets.parts.recipes import download_as_command, download_as_python
 
 if TYPE_CHECKING:
@@ -131,7 +133,7 @@ class Models(JobDock[DownloadSettings, Done]):
     def refresh(self, *_: object) -> None:
         """List again what is on this computer."""
         if self._listing is None:
-            self._listing = job = Job("Look for models", jobs.listing_steps, self)
+            self._listing = job = Job("Look for models", partial(jobs.listing_steps, own_paths()), self)
             job.returned.connect(self._on_listed)
             job.failed.connect(self._on_failed)
             job.finished.connect(self._on_list_finished)
@@ -237,12 +239,12 @@ class Models(JobDock[DownloadSettings, Done]):
     def _on_export(self, folder: str, licence: str) -> None:
         row = self._shown()
         if row is not None:
-            self.start("Export", jobs.export_job, ExportRequest(row.name, folder, licence))
+            self.start("Export", jobs.export_job, ExportRequest(_model(row), folder, licence))
 
     def _on_upload(self, repository: str, licence: str, private: bool) -> None:
         row = self._shown()
         if row is not None:
-            self.start("Upload", jobs.upload_job, UploadRequest(row.name, repository, licence, private))
+            self.start("Upload", jobs.upload_job, UploadRequest(_model(row), repository, licence, private))
 
     def _on_remove(self, row: ModelRow | None) -> None:
         if row is not None and self._asked(f"Delete {row.name} from this computer? It is in {row.location}."):
@@ -253,3 +255,8 @@ class Models(JobDock[DownloadSettings, Done]):
             return self._confirm(question)
         answer = QMessageBox.question(self, "Remove", plain_tip(question))
         return bool(answer == QMessageBox.StandardButton.Yes)
+
+
+def _model(row: ModelRow) -> str:
+    """Name of a bundled or imported model, or path of an own one."""
+    return str(row.location) if row.state == "own" else row.name

@@ -17,10 +17,13 @@ STATES: Final = {
     "bundled": ("bundled", "#009E73"),
     "installed": ("installed", "#009E73"),
     "imported": ("imported", "#009E73"),
+    "own": ("own", "#009E73"),
     "available": ("to download", "#56B4E9"),
     "gated": ("gated", "#E69F00"),
 }
 """Text and colour of each state."""
+
+_DAMAGED: Final = "#D55E00"
 
 FILTERS: Final[dict[str, tuple[str, Callable[[ModelRow], bool]]]] = {
     "all": ("Everything", lambda _: True),
@@ -85,7 +88,7 @@ class ModelTable(ReadOnlyTable):
         blocked = self.blockSignals(True)
         self.clearSelection()
         for i, shown in enumerate(self._shown):
-            if row is not None and (shown.kind, shown.name) == (row.kind, row.name):
+            if row is not None and _same(shown, row):
                 self.selectRow(i)
         self.blockSignals(blocked)
 
@@ -105,7 +108,7 @@ class ModelTable(ReadOnlyTable):
                 item = QTableWidgetItem(text)
                 item.setToolTip(plain_tip(_tip(row)))
                 if j == 1:
-                    item.setIcon(swatch(STATES[row.state][1], 10))
+                    item.setIcon(swatch(_colour(row), 10))
                 self.setItem(i, j, item)
         self.blockSignals(blocked)
         self.choose(before)
@@ -114,13 +117,33 @@ class ModelTable(ReadOnlyTable):
         self.chosen.emit(self.current())
 
 
+def _same(one: ModelRow, other: ModelRow) -> bool:
+    """Whether two rows are of the same thing; own models in two folders may share a name."""
+    places = one.location == other.location or "own" not in (one.state, other.state)
+    return (one.kind, one.name) == (other.kind, other.name) and places
+
+
 def _texts(row: ModelRow) -> tuple[str, ...]:
     mpp = "" if row.mpp is None else f"{row.mpp:.4g}"
     place = "" if row.location is None else str(row.location)
-    return row.name, STATES[row.state][0], size_text(row.size), mpp, row.licence, place
+    return row.name, _state(row), size_text(row.size), mpp, row.licence, place
+
+
+def _state(row: ModelRow) -> str:
+    return "cannot be used" if _is_damaged(row) else STATES[row.state][0]
+
+
+def _colour(row: ModelRow) -> str:
+    return _DAMAGED if _is_damaged(row) else STATES[row.state][1]
+
+
+def _is_damaged(row: ModelRow) -> bool:
+    """Whether a model's file is there and no good."""
+    return row.kind == "model" and bool(row.problem) and not row.facts
 
 
 def _tip(row: ModelRow) -> str:
-    if row.problem:
-        return row.problem
-    return f"Trained model {row.name}" if row.entry is None else row.entry.note
+    """The whole name, which a narrow table cuts, and what it is."""
+    purpose = "" if row.summary is None else row.summary.purpose
+    what = row.problem or (purpose if row.entry is None else row.entry.note)
+    return "\n".join(filter(None, (row.name, what)))

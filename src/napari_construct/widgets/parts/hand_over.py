@@ -15,8 +15,6 @@ from napari_construct.widgets.fields.controls import named
 from napari_construct.widgets.layers import METADATA_KEY
 from napari_construct.widgets.parts.navigation import show_step
 
-_SAVE: Final = "napari.window.file.save_layers_dialog.selected"
-"""napari's command File > Save Selected Layers..."""
 _DIGITS: Final = 9
 _NAMED: Final = 6
 """More classes than these would fill the dock."""
@@ -52,17 +50,6 @@ def correct(viewer: Any, mask: Any) -> str:
     mask.visible = True
     mask.mode = "paint"
     return f"Paint on the image. {_keys(mask)} E erases, P paints again, Ctrl+Z takes back."
-
-
-def save(viewer: Any, layer: Any) -> bool:
-    """Open napari's dialog that saves a layer; false where napari has none, and the menu is to be used."""
-    _select(viewer, layer)
-    action = viewer.window.file_menu.findAction(_SAVE)
-    if action is None:
-        return False
-    action.setEnabled(True)  # napari looks at the selection only when the menu is opened
-    action.trigger()
-    return True
 
 
 def _select(viewer: Any, layer: Any) -> None:

@@ -8,13 +8,16 @@ from typing import Any, Final
 from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
 from superqt import QFlowLayout
 
+from napari_construct.exceptions import ConstructError
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
 from napari_construct.widgets.fields.controls import button, wrapped_label
 from napari_construct.widgets.fields.layout import stacked
+from napari_construct.widgets.fields.message_label import plain
+from napari_construct.widgets.files.save_mask import save_mask
 from napari_construct.widgets.layers import evidence
 from napari_construct.widgets.layers.follower import Follower
-from napari_construct.widgets.parts.hand_over import correct, save, to_batch, to_refine
+from napari_construct.widgets.parts.hand_over import correct, to_batch, to_refine
 from napari_construct.widgets.parts.navigation import show_step
 
 _SPACE: Final = 4
@@ -146,8 +149,14 @@ class MaskSteps(NextSteps):
         super().clear()
 
     def _on_save(self, *_: object) -> None:
-        if not save(self._viewer, self._made.mask):
-            self.say("The mask is selected: File > Save Selected Layers...")
+        image = self._made.image if self._made.image in self._viewer.layers else None
+        try:
+            path = save_mask(self._made.mask, image, self)
+        except ConstructError as error:
+            self.say(plain(error))
+            return
+        if path is not None:
+            self.say(f"Saved as {path.name} in {path.parent}.")
 
     def _on_batch(self, *_: object) -> None:
         made = self._made

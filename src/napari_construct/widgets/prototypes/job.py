@@ -79,11 +79,10 @@ def compare_job(request: CompareRequest) -> Steps[Compared]:
 
 
 def deciding_job(compared: Compared) -> Steps[LayerMade]:
-    """A labels layer of the nearest prototype of each pixel."""
+    """A labels layer of the prototype that decides each pixel."""
     yield Event("making the layer", 0, 1)
-    return LayerMade(
-        deciding_layer(compared.maps, compared.plane), "Added: the nearest prototype of each pixel."
-    )
+    layer = deciding_layer(compared.maps, compared.plane)
+    return LayerMade(layer, "On view: which prototype decides each place, in the colours of the list.")
 
 
 def sample_job(compared: Compared, prototype: str) -> Steps[tuple[str, NDArray[np.float32]]]:

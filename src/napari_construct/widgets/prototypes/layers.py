@@ -41,7 +41,7 @@ def similarity_name(plane: Plane, prototype: str) -> str:
 
 
 def deciding_layer(maps: PrototypeMaps, plane: Plane) -> Labels:
-    """The nearest prototype of each pixel, in shades of the classes' colours."""
+    """Which prototype decides each pixel, the nearest one, in shades of the classes' colours."""
     from napari_construct.inference.prototypes.names import prototype_table
 
     deciding = maps.deciding()
@@ -52,7 +52,7 @@ def deciding_layer(maps: PrototypeMaps, plane: Plane) -> Labels:
         "class": [p.tissue for p in maps.prototypes],
         "percent_of_image": (100 * count / deciding.size).tolist(),
     }
-    return labels_layer(
+    layer = labels_layer(
         plane.embed(deciding),
         prototype_table(maps.prototypes, maps.classes),
         plane.name,
@@ -61,6 +61,8 @@ def deciding_layer(maps: PrototypeMaps, plane: Plane) -> Labels:
         kind="prototypes",
         **plane.placement,
     )
+    layer.name = f"{plane.name} (deciding prototype)"
+    return layer
 
 
 def can_be_painted(layer: Any) -> bool:

@@ -19,6 +19,7 @@ from napari_construct.widgets.jobs.predictors import LoadModel
 from napari_construct.widgets.layers import Plane
 from napari_construct.widgets.parts.dock import NO_IMAGE, Asked, JobDock
 from napari_construct.widgets.parts.hand_over import hand_over
+from napari_construct.widgets.parts.known_models import remember_model
 from napari_construct.widgets.parts.recipes import prototypes_as_command, prototypes_as_python
 from napari_construct.widgets.parts.source import SourceChooser
 from napari_construct.widgets.prototypes import job as jobs
@@ -247,15 +248,18 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
         if self._of != self.model.name():  # another model was chosen meanwhile
             return
         if isinstance(outcome, Compared):
-            self.control.summarise("Compared with every prototype. Choose one above to see its map.")
+            self.control.summarise(
+                "Compared with every prototype. Choose one above to see where it is similar."
+            )
             self._adder.add([self.view.show_compared(outcome)])
         elif isinstance(outcome, LayerMade):
             self.control.summarise(outcome.text)
-            self._adder.add([outcome.layer])
+            self._adder.add([self.view.show_deciding(outcome.layer)])
         elif isinstance(outcome, ModelLoaded):
             self.model.alter(outcome)
             self.control.summarise("The model was changed. Press Compare to see it, Use or Save to keep it.")
         elif isinstance(outcome, Saved):
+            remember_model(outcome.path)
             self.control.summarise(f"Saved as {outcome.path}.")
             if outcome.use:
                 hand_over(self._viewer, outcome.path)

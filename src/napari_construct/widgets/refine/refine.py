@@ -37,6 +37,7 @@ from napari_construct.widgets.parts.tabs import TabbedDock
 from napari_construct.widgets.refine.erased_list import ErasedList
 from napari_construct.widgets.refine.job import LayerMade, PlaneDone, RefineRequest, WindowDone, refine_job
 from napari_construct.widgets.refine.options import RefineButtons, RefineOptions
+from napari_construct.widgets.refine.prepare_mask import PrepareMask
 from napari_construct.widgets.refine.refined_mask import RefinedMask, RefinedMasks, can_be_refined
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Refine(TabbedDock):
         self._done = False
         self.job = LiveJob("Refine", self)
         self._layer = self._build_layer_chooser()
+        self._opened = PrepareMask(viewer, self)
         self.options = RefineOptions(self)
         self._erased = ErasedList(self)
         self._message = MessageLabel(self)
@@ -145,11 +147,12 @@ class Refine(TabbedDock):
     def _build_layout(self) -> None:
         mask = form()
         mask.addRow("Mask", self._layer)
-        parts = (mask, self.options, boxed("What the CRF erased", self._erased))
+        parts = (self._opened, mask, self.options, boxed("What the CRF erased", self._erased))
         fill_dock(self, parts, (self._message, self._status, self._next, self._buttons, self._copy))
 
     def _connect(self) -> None:
         self._layer.layerChanged.connect(self._on_layer)
+        self._opened.prepared.connect(self._on_prepared)
         self.options.valueChanged.connect(self._on_changed)
         self._live.toggled.connect(self._on_live)
         self._buttons.once.clicked.connect(self.update_once)
@@ -176,6 +179,11 @@ class Refine(TabbedDock):
 
     def _mask(self) -> RefinedMask | None:
         return self._masks.of(self._layer.layer())
+
+    def _on_prepared(self, layer: Any) -> None:
+        """A mask of a file can be refined now."""
+        self._layer.refresh()
+        self._layer.setLayer(layer)
 
     def _on_layer(self, _: Any) -> None:
         """Start from the settings under which the chosen mask was made."""

@@ -66,9 +66,15 @@ class WordsModelChooser(ModelChooser):
         else:
             self._combo.setCurrentIndex(self._before)
 
-    def _is_gone(self, index: int, names: list[str]) -> bool:
+    def _is_gone(self, index: int) -> bool:
         model = str(self._combo.itemData(index))
-        return not model.startswith(ZERO_SHOT) and model != _ASK and super()._is_gone(index, names)
+        return not model.startswith(ZERO_SHOT) and model != _ASK and super()._is_gone(index)
+
+    def _add(self, model: str) -> None:
+        found = [i for i in range(self._combo.count()) if _is_other(str(self._combo.itemData(i)))]
+        index = found[0] if found else self._combo.count()
+        self._combo.insertItem(index, Path(model).name, model)
+        self._describe_item(index)
 
     def _on_index(self, *_: object) -> None:
         if self._combo.currentData() != _ASK:
@@ -104,6 +110,11 @@ class WordsModelChooser(ModelChooser):
             self._combo.blockSignals(blocked)
         self._combo.setItemText(index, text)
         self._combo.setItemData(index, tip, _TIP_ROLE)
+
+
+def _is_other(model: str) -> bool:
+    """Whether an item is no trained model."""
+    return model.startswith(ZERO_SHOT) or model == _ASK
 
 
 def text_encoder_steps() -> Steps[tuple[EncoderStatus, ...]]:

@@ -19,6 +19,7 @@ from napari_construct.widgets.fields.message_label import Level, Problem, proble
 from napari_construct.widgets.jobs.ahead import Ahead
 from napari_construct.widgets.parts.dock import JobDock
 from napari_construct.widgets.parts.hand_over import UseModelButton, to_evaluate
+from napari_construct.widgets.parts.known_models import remember_model
 from napari_construct.widgets.parts.memory import Memory
 from napari_construct.widgets.parts.next_steps import NextSteps
 from napari_construct.widgets.parts.preferences import preferences
@@ -304,6 +305,7 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
             self._estimate.showEstimate(estimate_in_words(result.estimate))
             return
         self._order.ready(result)
+        remember_model(result.output)
         self.control.summarise(trained_in_words(result))
         self._next.offer()
         self.finished.emit()

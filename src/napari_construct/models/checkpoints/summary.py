@@ -1,0 +1,210 @@
+"""What a trained model is for, in words; read from the head of its file, without torch and its weights.
+
+The words stand in a card beside the file (``NAME.json`` beside ``NAME.construct``) or, without one, follow
+from what the checkpoint records.
+"""
+
+from __future__ import annotations
+
+import calendar
+import os
+import threading
+import time
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from napari_construct.exceptions import ConstructError
+from napari_construct.models.checkpoints.zip_directory import check_directory
+from napari_construct.reading.foreign import harmless
+from napari_construct.reading.regular import open_regular
+from napari_construct.reading.texts.json import json_or_none, parse_json
+
+_FORMAT: Final = "napari-construct checkpoint"
+_MANIFEST: Final = "manifest.json"
+_MAX_MANIFEST: Final = 16 * 2**20
+_MAX_CARD: Final = 2**16
+_MAX_TEXT: Final = 300
+_NAMED: Final = 4
+"""Classes that are named; more make the line too long."""
+_DAMAGE: Final = (
+    ConstructError,
+    OSError,
+    zipfile.BadZipFile,
+    ValueError,
+    LookupError,
+    TypeError,
+    RuntimeError,
+)
+_KEPT: Final = 200
+"""Files that are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A score of a model.
+
+    Attributes
+    ----------
+    name : str
+        Of the measure, "mIoU".
+    value : float
+        The score.
+    on : str
+        What was scored; empty if it is not known.
+    images : int or None
+        Number of scored images.
+    spread : str
+        Mean and spread over several trainings, where they are known.
+    """
+
+    name: str
+    value: float
+    on: str = ""
+    images: int | None = None
+    spread: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSummary:
+    """What a model is for, how good it is, and what it cannot do.
+
+    Attributes
+    ----------
+    purpose : str
+        One line, "Lymph node H&E, 3 slides, research only"; empty of a file that cannot be used.
+    classes : tuple of str
+        Names.
+    scores : tuple of Score
+        Where they are known.
+    limits : tuple of str
+        Sentences.
+    problem : str
+        Why the file cannot be used; empty if nothing is wrong with its head.
+    """
+
+    purpose: str = ""
+    classes: tuple[str, ...] = ()
+    scores: tuple[Score, ...] = ()
+    limits: tuple[str, ...] = ()
+    problem: str = ""
+
+
+_State = tuple[str, tuple[int, int], tuple[int, int]]
+_known: Final[dict[_State, ModelSummary]] = {}
+_lock: Final = threading.Lock()
+
+
+def summarise(path: Path) -> ModelSummary:
+    """The summary of a checkpoint; a damaged or missing one says so. A file is read again if it changed."""
+    key = (str(path), _state(path), _state(path.with_suffix(".json")))
+    with _lock:
+        if key in _known:
+            return _known[key]
+    found = _summary(path)
+    with _lock:
+        while len(_known) >= _KEPT:
+            del _known[next(iter(_known))]
+        _known[key] = found
+    return found
+
+
+def _summary(path: Path) -> ModelSummary:
+    try:
+        manifest = _manifest(path)
+        classes = tuple(str(one["name"]) for one in manifest["classes"]["classes"])
+    except _DAMAGE as error:
+        return ModelSummary(problem=_text(error) or "It cannot be read.")
+    training, metrics = _mapping(manifest.get("training")), _mapping(manifest.get("metrics"))
+    card = _card(path.with_suffix(".json"))
+    patches = training.get("patches")
+    return ModelSummary(
+        purpose=_text(card.get("purpose", "")) or _own(classes, patches, path),
+        classes=classes,
+        scores=_scores(card.get("scores")) or _validated(metrics),
+        limits=_sentences(card.get("limits")) or _usual_limits(patches),
+    )
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    """The JSON of a checkpoint whose members lie in its file as a whole."""
+    with open_regular(path, "a checkpoint") as stream:
+        room = check_directory(stream)
+        with zipfile.ZipFile(stream) as archive:
+            entry = archive.getinfo(_MANIFEST)
+            if entry.file_size > _MAX_MANIFEST or sum(e.file_size for e in archive.infolist()) > room:
+                raise ValueError("it is damaged")
+            found = parse_json(archive.read(entry), _MANIFEST)
+    if not isinstance(found, dict) or found.get("format") != _FORMAT:
+        raise ValueError("it is no model of napari-construct")
+    return found
+
+
+def _own(classes: tuple[str, ...], patches: object, path: Path) -> str:
+    """E.g. "Own model: gland, stroma; 85 patches, 29 Nov 2026"."""
+    names = ", ".join(classes[:_NAMED]) + (f" and {len(classes) - _NAMED} more" if classes[_NAMED:] else "")
+    day = time.localtime(path.stat().st_mtime)
+    date = f"{day.tm_mday} {calendar.month_abbr[day.tm_mon]} {day.tm_year}"
+    parts = [f"{patches} patch{'es' if patches != 1 else ''}"] if isinstance(patches, int) else []
+    return f"Own model: {_text(names)}; {', '.join([*parts, date])}"
+
+
+def _scores(found: object) -> tuple[Score, ...]:
+    rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+    return tuple(
+        Score(
+            _text(row.get("name", "")),
+            float(row["value"]),
+            _text(row.get("on", "")),
+            row["images"] if isinstance(row.get("images"), int) else None,
+            _text(row.get("spread", "")),
+        )
+        for row in rows
+        if isinstance(row.get("value"), int | float)
+    )
+
+
+def _validated(metrics: Mapping[str, Any]) -> tuple[Score, ...]:
+    """The score of the last validation while it was trained."""
+    value = metrics.get("val_miou")
+    on = "the validation images of its training"
+    return (Score("mIoU", float(value), on),) if isinstance(value, int | float) else ()
+
+
+def _usual_limits(patches: object) -> tuple[str, ...]:
+    trained = [f"Trained on {patches} patches."] if isinstance(patches, int) else []
+    return (
+        *trained,
+        "Tissue that was not among them is not recognised; scores hold for images like its own.",
+    )
+
+
+def _sentences(found: object) -> tuple[str, ...]:
+    return tuple(map(_text, found)) if isinstance(found, list) else ()
+
+
+def _card(path: Path) -> dict[str, Any]:
+    try:
+        with open_regular(path, "a model card") as stream:
+            found = json_or_none(stream.read(_MAX_CARD))
+    except (ConstructError, OSError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _mapping(found: object) -> Mapping[str, Any]:
+    return found if isinstance(found, dict) else {}
+
+
+def _text(found: object) -> str:
+    return harmless(" ".join(str(found).split()), _MAX_TEXT)
+
+
+def _state(path: Path) -> tuple[int, int]:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - of names that no path can have, too
+    except (OSError, ValueError):
+        return (0, 0)
+    return found.st_mtime_ns, found.st_size

@@ -1,0 +1,45 @@
+"""Names of saved files: a result opens again, whatever was typed.
+
+napari suggests the layer's name, without an ending, and takes what was typed as it is. And it chooses a
+reader by the name alone: a mask opens as a mask where its name says so, and as a grey picture otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from napari_construct.export.own_files import MASK_MARKS
+
+MASK_PATTERNS: Final = tuple(f"*{mark}{tiff}" for mark in MASK_MARKS for tiff in (".tif", ".tiff"))
+"""Names of masks as napari matches them; those of the manifest."""
+
+_ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
+    "mask": (".tif", ".tiff"),
+    "overlay": (".png",),
+    "zarr": (".ome.zarr", ".zarr"),
+}
+"""Endings that may be typed for a kind of file, the best one first."""
+
+
+def saved_path(typed: str, kind: str) -> Path:
+    """Where a file of a kind ("mask", "overlay" or "zarr") is written, for the name that a person typed.
+
+    A name that is right is kept: napari has asked before it is replaced. Any other gets the ending of its
+    kind, and a mask its mark; where such a file lies already, nobody was asked, and a number is added.
+    """
+    path = Path(typed)
+    ending = next((e for e in _ENDINGS[kind] if path.name.lower().endswith(e)), "")
+    stem = path.name[: len(path.name) - len(ending)] or "result"
+    written = ".tiff" if ending == ".tiff" else _ENDINGS[kind][0]
+    mark = ""
+    if kind == "mask":
+        mark = next((m for m in MASK_MARKS if stem.endswith(m)), "")
+        stem, mark = stem.removesuffix(mark), mark or MASK_MARKS[0]
+    number, found = 1, path.with_name(f"{stem}{mark}{written}")
+    while found != path and os.path.lexists(found):
+        number += 1
+        found = path.with_name(f"{stem} {number}{mark}{written}")
+    return found

@@ -1,0 +1,47 @@
+"""Save a mask with its classes, in a dialog of our own: napari offers its own format first, without them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from napari.layers import Labels
+from qtpy.QtWidgets import QFileDialog, QWidget
+
+from napari_construct.widgets.files.names import saved_path
+from napari_construct.widgets.files.preferred import prefer_us
+from napari_construct.widgets.files.writers import write_labels, write_overlay_png, write_zarr
+
+MASK: Final = "Mask with classes (*.tif)"
+OVERLAY: Final = "Picture with the mask drawn over it (*.png)"
+ZARR: Final = "Image and mask as OME-Zarr (*.ome.zarr)"
+_ENDINGS: Final = {MASK: "mask", OVERLAY: "overlay", ZARR: "zarr"}
+
+
+def save_mask(mask: Labels, image: Any = None, parent: QWidget | None = None) -> Path | None:
+    """Ask where to save a mask, and save it; with its image also as a picture or OME-Zarr.
+
+    Returns
+    -------
+    Path or None
+        The written file; None if nothing was chosen.
+
+    Raises
+    ------
+    ConstructError
+        If it cannot be written there.
+    """
+    source = None if image is None else image.source.path
+    folder = Path(source).parent if source else Path.cwd()
+    name = "".join(c for c in mask.name if c not in '/\\:*?"<>|')
+    kinds = [MASK] if image is None else list(_ENDINGS)
+    suggested = saved_path(str(folder / f"{name}.tif"), "mask")
+    typed, kind = QFileDialog.getSaveFileName(parent, "Save the mask", str(suggested), ";;".join(kinds))
+    if not typed:
+        return None
+    prefer_us()
+    if kind in (OVERLAY, ZARR):
+        pair = [image.as_layer_data_tuple(), mask.as_layer_data_tuple()]
+        stem = typed.removesuffix(suggested.suffix) if Path(typed).name == suggested.name else typed
+        return Path((write_overlay_png if kind == OVERLAY else write_zarr)(stem, pair)[0])
+    return Path(write_labels(typed, *mask.as_layer_data_tuple()[:2])[0])
