@@ -10,14 +10,10 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from napari_construct.crf.base.params import CRFParameters
-from napari_construct.crf.factorisation import (
-    Factorisation,
-    accuracy_of,
-    rank_limit,
-    settings_for,
-)
-from napari_construct.crf.lowrank import splines
+from napari_construct.crf.factorisation import Factorisation
 from napari_construct.crf.lowrank.colours import fit_colours
+from napari_construct.crf.lowrank.settings import accuracy_of, rank_limit, settings_for
+from napari_construct.crf.narrow.choice import cell, summed
 from napari_construct.exceptions import ConfigurationError
 
 HALO = 8.0
@@ -69,14 +65,15 @@ def refine_in_tiles(
     rank, error = 0, 0.0
     settings = settings_for(accuracy, h * w, image.device)
     chosen = accuracy_of(accuracy, h * w)
-    narrow = min(parameters.smoothness_sigma, parameters.appearance_sigma_xy)
-    s = splines.spacing(narrow, settings.spacing)
+    s = cell(parameters, settings)
     for index in range(len(image)):
         pixels = image[index : index + 1]
         sigma = parameters.appearance_sigma_rgb
         limit = rank_limit(settings, sigma, (tile + 2 * margin) ** 2)
-        colours = fit_colours(pixels, sigma, settings.tolerance, limit)
-        rank, error = max(rank, colours.rank), max(error, *colours.errors)
+        colours = None
+        if not summed(parameters, settings):
+            colours = fit_colours(pixels, sigma, settings.tolerance, limit)
+            rank, error = max(rank, colours.rank), max(error, *colours.errors)
         for top in range(0, h, tile):
             for left in range(0, w, tile):
                 # tiles start where cells of the whole image do, so that both share one grid

@@ -10,7 +10,8 @@ import torch
 
 from napari_construct.crf.base.numba_gate import kernels_serve
 from napari_construct.crf.base.progress import COMPILING
-from napari_construct.crf.factorisation import Factorisation, accuracy_of
+from napari_construct.crf.factorisation import Factorisation
+from napari_construct.crf.lowrank.settings import accuracy_of
 from napari_construct.events import Event, Steps
 
 SIDE = 32

@@ -21,8 +21,7 @@ from torch import Tensor
 
 from napari_construct.crf.base.inputs import MIN_PROBABILITY
 from napari_construct.crf.base.strips import one_thread, workers
-from napari_construct.crf.lowrank.lattice import Lattice
-from napari_construct.crf.lowrank.operators import MeanFieldArrays, Strip
+from napari_construct.crf.lowrank.operators import Kernels, MeanFieldArrays, Strip
 
 MAX_COMPARED = 16
 
@@ -31,7 +30,7 @@ Refined = tuple[Float[Tensor, "b k h w"], UInt8[Tensor, "b h w"] | None]
 
 
 def mean_field_steps(
-    lattice: Lattice,
+    kernels: Kernels,
     probabilities: Float[Tensor, "b k h w"],
     weights: tuple[float, float],
     iterations: int,
@@ -53,9 +52,8 @@ def mean_field_steps(
         order = given.sum((2, 3)).argsort(dim=1, stable=True)
     out = torch.empty_like(given, memory_format=torch.contiguous_format)
     labels = out.new_empty(b, h, w, dtype=torch.uint8) if k <= MAX_COMPARED else None
-    operator = lattice.operator
-    strips = operator.strips(MeanFieldArrays(given.contiguous(), order, weights, out, labels))
-    nodes = [operator.new_nodes(k - 1) for _ in range(2)]
+    strips = kernels.strips(MeanFieldArrays(given.contiguous(), order, weights, out, labels))
+    nodes = [kernels.new_nodes(k - 1) for _ in range(2)]
 
     def start(strip: Strip) -> None:
         strip.start(nodes)
@@ -68,10 +66,10 @@ def mean_field_steps(
     for number in range(iterations):
         one: Callable[[Strip], None] = partial(step, number=number, last=number == iterations - 1)
         # threads and the absence of gradients last for one iteration only
-        with torch.no_grad(), workers(lattice.grid.device) as run:
+        with torch.no_grad(), workers(kernels.device) as run:
             for work in [one] if number else [start, one]:
                 for _ in run(work, strips):
                     pass
         yield
-    operator.free(*nodes)
+    kernels.free(*nodes)
     return out, labels
