@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QLabel, QProgressBar, QPushButton, QWidget
 
 from napari_construct.events import Event
@@ -39,9 +39,12 @@ class LiveControl(QWidget):
         Whether what is on view agrees with the settings.
     """
 
+    cancelled = Signal()
+    """The user cancelled, and the job has stopped."""
+
     def __init__(self, title: str, parent: QWidget, *, cancelled: str) -> None:
         super().__init__(parent)
-        self._cancelled, self._was_cancelled = cancelled, False
+        self._words, self._was_cancelled = cancelled, False
         self.job = LiveJob(title, self)
         self.status = self._build_status()
         self._message = MessageLabel(self)
@@ -62,11 +65,16 @@ class LiveControl(QWidget):
 
     def cancel(self, *_: object) -> None:
         """Stop the running job and the requested one."""
-        if self.job.is_busy:
+        if self.job.is_busy and not self._was_cancelled:
             self._was_cancelled = True
             self._button.setText("Cancelling...")
             self._button.setEnabled(False)
             self.job.cancel()
+
+    def drop(self) -> None:
+        """Stop without a word: what the job is for is no longer on view."""
+        self._was_cancelled = False
+        self.job.cancel()
 
     def message(self) -> str:
         """The message on view."""
@@ -121,4 +129,5 @@ class LiveControl(QWidget):
         self._hide_bar()
         if self._was_cancelled:
             self._was_cancelled = False
-            self.status.setText(self._cancelled)
+            self.status.setText(self._words)
+            self.cancelled.emit()
