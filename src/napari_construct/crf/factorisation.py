@@ -124,16 +124,16 @@ class Factorisation:
         )
 
     def units(self, parameters: CRFParameters) -> int:
-        """Number of yields of :meth:`refine_tensor`."""
+        """How many iterations :meth:`refine_tensor` finishes."""
         return len(self.kernels) * parameters.iterations
 
     def refine_tensor(
         self, probabilities: Float[Tensor, "b k h w"], parameters: CRFParameters
-    ) -> Generator[None, None, Refined]:
+    ) -> Generator[bool, None, Refined]:
         """As :meth:`refine`, unchecked; differentiable in the probabilities where they ask for it.
 
-        Yields after every iteration. Labels are None where they are still to be taken from the
-        probabilities.
+        Yields True after every iteration, and False within long ones. Labels are None where they are
+        still to be taken from the probabilities.
         """
         weights = (parameters.smoothness_weight, parameters.appearance_weight)
         parts = torch.split(probabilities, [kernels.images for kernels in self.kernels])
@@ -142,7 +142,7 @@ class Factorisation:
             if probabilities.requires_grad and torch.is_grad_enabled():
                 refined = differentiable_mean_field(kernels, part, weights, parameters.iterations)
                 done.append((refined, None))
-                yield from repeat(None, parameters.iterations)
+                yield from repeat(True, parameters.iterations)
             else:
                 done.append((yield from mean_field_steps(kernels, part, weights, parameters.iterations)))
         if len(done) == 1:

@@ -28,7 +28,7 @@ def halo(parameters: CRFParameters) -> int:
 
 
 def units(shape: tuple[int, int, int], tile: int, iterations: int) -> int:
-    """How many times :func:`refine_in_tiles` yields for b images of h x w pixels."""
+    """How many lattices and iterations :func:`refine_in_tiles` finishes for b images of h x w pixels."""
     b, h, w = shape
     return b * math.ceil(h / tile) * math.ceil(w / tile) * (1 + iterations)
 
@@ -40,14 +40,14 @@ def refine_in_tiles(
     *,
     tile: int,
     accuracy: str,
-) -> Generator[None, None, tuple[Float[Tensor, "b k h w"], Tensor | None, int, float]]:
+) -> Generator[bool, None, tuple[Float[Tensor, "b k h w"], Tensor | None, int, float]]:
     """Refine tile by tile; memory depends on the tile, not on the image (but for input and output).
 
     The colour features are fitted to the whole image, so tiles differ from the whole by what lies
     beyond the halo only. One message reaches about four standard deviations, and every iteration passes
     it on: on 256 px of H&E, tiles of 100 px with halos of 4, 6 and 8 standard deviations give 99.8, 99.9
-    and 99.97 % of the labels of the whole. Yields after the lattice and after every iteration of every
-    tile.
+    and 99.97 % of the labels of the whole. Yields True after the lattice and after every iteration of every
+    tile, and False within long ones.
 
     Returns
     -------
@@ -74,6 +74,7 @@ def refine_in_tiles(
         if not summed(parameters, settings):
             colours = fit_colours(pixels, sigma, settings.tolerance, limit)
             rank, error = max(rank, colours.rank), max(error, *colours.errors)
+        yield False
         for top in range(0, h, tile):
             for left in range(0, w, tile):
                 # tiles start where cells of the whole image do, so that both share one grid
@@ -83,7 +84,7 @@ def refine_in_tiles(
                 made = Factorisation(
                     pixels[:, outer[0], outer[1]], parameters, accuracy=chosen, colours=colours
                 )
-                yield
+                yield True
                 part, part_labels = yield from made.refine_tensor(
                     probabilities[index : index + 1, :, outer[0], outer[1]], parameters
                 )

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from napari_construct.crf import CRFParameters, Factorisation, dense_crf
+from napari_construct.crf import CRFParameters, Factorisation, dense_crf, dense_crf_steps
+from napari_construct.crf.base import strips
+from napari_construct.crf.lowrank import meanfield
 from napari_construct.crf.narrow.split import SplitKernels
 
 SIGMAS = [
@@ -117,3 +119,22 @@ def test_a_narrow_kernel_takes_about_the_time_of_the_default(tissue, probabiliti
 
 def test_the_default_shares_one_lattice(small):
     assert not isinstance(Factorisation(small[0], accuracy="fast").kernels[0], SplitKernels)
+
+
+@pytest.mark.parametrize("sigmas", [(15, 10, 20), (3, 2, 20)])
+def test_a_large_image_can_be_cancelled_within_an_iteration(tissue, probabilities, sigmas, monkeypatch):
+    """Events that finish nothing come in between, and change no number."""
+    parameters = parameters_of(sigmas)
+    whole = dense_crf(tissue, probabilities, parameters, accuracy="fast")
+    monkeypatch.setattr(meanfield, "PART_PIXELS", 1 << 14)
+    monkeypatch.setattr(strips, "STRIP_PIXELS", 1 << 12)
+    steps, events = dense_crf_steps(tissue, probabilities, parameters, accuracy="fast"), []
+    try:
+        while True:
+            events.append(next(steps))
+    except StopIteration as stop:
+        parts = stop.value
+    assert [event.done for event in events] == sorted(event.done for event in events)
+    assert events[-1].done == events[-1].total == 1 + parameters.iterations
+    assert len(events) > 3 * events[-1].total
+    np.testing.assert_allclose(parts.probabilities, whole.probabilities, atol=5e-3)

@@ -9,10 +9,10 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QPushButton, QSlider
 from tests.widgets import person
-from tests.widgets.refine.conftest import SETTINGS
 
 from napari_construct.events import Event
 from napari_construct.inference.decision import decider
+from napari_construct.widgets.layers import evidence
 from napari_construct.widgets.refine.refine import Refine
 
 pytestmark = [pytest.mark.gui, pytest.mark.shown]
@@ -31,6 +31,7 @@ def painted(qtbot, viewer, widget: Refine, start=(-60, 0), end=(60, 0)) -> np.nd
     before = np.array(layer.data)
     person.click_layer(viewer, layer.name)
     on = person.canvas(viewer)
+    person.press(on, Qt.Key.Key_R, person.CONTROL)  # the whole image
     middle = before[tuple(n // 2 for n in before.shape)]
     person.press(on, "1" if middle != 1 else "2")
     person.press(on, "p")
@@ -55,7 +56,7 @@ def test_strokes_outlast_sliders_and_are_counted_and_shown(qtbot, viewer, widget
     person.click(person.find(widget, "Show painted", QPushButton))
     outline = viewer.layers[f"{widget.refinedLayer().name} painted"]
     np.testing.assert_array_equal(outline.data > 0, where)
-    assert viewer.layers.selection.active is active  # and the brush stays where it was
+    assert viewer.layers.selection.active == active  # and the brush stays where it was
     more = painted(qtbot, viewer, widget, (-60, 40), (60, 40))
     qtbot.waitUntil(lambda: bool((outline.data[more] > 0).all()), timeout=5000)
     person.click(person.find(widget, "Show painted", QPushButton))
@@ -63,9 +64,9 @@ def test_strokes_outlast_sliders_and_are_counted_and_shown(qtbot, viewer, widget
 
 
 def test_the_sliders_follow_undo_and_redo(qtbot, viewer, widget: Refine) -> None:
-    slid(qtbot, widget, "Min. confidence", 0.3)
+    slid(qtbot, widget, "Min. confidence", 0.51)
     first, mask_first = widget.value(), np.array(widget.refinedLayer().data)
-    slid(qtbot, widget, "Min. confidence", 0.52)
+    slid(qtbot, widget, "Min. confidence", 0.55)
     second, mask_second = widget.value(), np.array(widget.refinedLayer().data)
     assert (mask_first != mask_second).any()
     where = painted(qtbot, viewer, widget)
@@ -73,16 +74,23 @@ def test_the_sliders_follow_undo_and_redo(qtbot, viewer, widget: Refine) -> None
     person.undo(on)  # the stroke
     np.testing.assert_array_equal(widget.refinedLayer().data, mask_second)
     assert widget.value() == second
-    person.undo(on)  # the slider
+    for _ in range(10):  # the slider; a drag may be refined in several places
+        if widget.value() != first:
+            person.undo(on)
     np.testing.assert_array_equal(widget.refinedLayer().data, mask_first)
     assert widget.value() == first
     assert "Up to date" in person.words(widget)
-    person.undo(on)  # the first move of it
-    assert widget.value() == SETTINGS
+    for _ in range(10):
+        if (np.asarray(widget.refinedLayer().data) != evidence(widget.layer()).labels).any():
+            person.undo(on)
+    np.testing.assert_array_equal(widget.refinedLayer().data, evidence(widget.layer()).labels)
+    assert widget.value().min_confidence < first.min_confidence
     qtbot.wait(300)
     assert not widget.isRunning()  # which refines nothing
     for value, labels in ((first, mask_first), (second, mask_second)):
-        person.press(on, Qt.Key.Key_Z, person.CONTROL | person.SHIFT)
+        for _ in range(10):
+            if widget.value() != value:
+                person.press(on, Qt.Key.Key_Z, person.CONTROL | person.SHIFT)
         np.testing.assert_array_equal(widget.refinedLayer().data, labels)
         assert widget.value() == value
     person.press(on, Qt.Key.Key_Z, person.CONTROL | person.SHIFT)

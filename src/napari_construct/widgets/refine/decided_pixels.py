@@ -180,6 +180,7 @@ class DecidedPixels(QObject):
         if not self._writing:
             self._painted = True
             self._undone.clear()
+            self.drawn.emit()
 
     def _on_drawn(self, _: Any) -> None:
         layer = self._layer()
