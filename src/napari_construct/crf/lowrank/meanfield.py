@@ -76,6 +76,7 @@ def mean_field_steps(
             with torch.no_grad(), workers(kernels.device) as run:
                 for _ in run(work, part):
                     pass
-            yield i == len(phases)
+            if i == len(phases) or len(parts) > 1:
+                yield i == len(phases)
     kernels.free(*nodes)
     return out, labels
