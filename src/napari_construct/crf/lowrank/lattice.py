@@ -30,8 +30,8 @@ from napari_construct.crf.lowrank.colours import ColourFeatures
 from napari_construct.crf.lowrank.grid import Grid, from_cells, to_cells
 from napari_construct.crf.lowrank.histogram import distinct
 from napari_construct.crf.lowrank.operators import MeanFieldArrays, Operator, Strip
+from napari_construct.crf.lowrank.splines import row_sums
 from napari_construct.crf.lowrank.torch_operator import TorchOperator
-from napari_construct.crf.narrow.gauss import row_sums
 
 MIN_DEGREE = 1e-3
 

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from napari_construct.crf.lowrank.splines import row_sums
 from napari_construct.crf.narrow.part import Planes
 
 REACH = 4.0
@@ -60,13 +61,3 @@ def band(
     source = slice(max(0, rows[0] - reach), min(n, rows[1] + reach))
     apart = torch.arange(*rows)[:, None] - torch.arange(source.start, source.stop)
     return source, torch.exp(-0.5 * (apart.double() / sigma) ** 2).float().to(device)
-
-
-@lru_cache(maxsize=64)
-def row_sums(n: int, sigma: float, device: torch.device) -> Float[Tensor, " n"]:
-    """Row sums of a Gaussian of one axis."""
-    reach = min(n - 1, int(8 * sigma) + 1)
-    gauss = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, dtype=torch.float64) / sigma) ** 2)
-    ones = torch.ones(1, 1, n, dtype=torch.float64)
-    sums = torch.nn.functional.conv1d(ones, gauss[None, None], padding=reach)
-    return sums[0, 0].to(torch.float32).to(device)
