@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_construct.crf import CRFParameters, Factorisation, dense_crf
-from napari_construct.crf.factorisation import accuracy_of
+from napari_construct.crf.lowrank.settings import accuracy_of
 from napari_construct.exceptions import ConfigurationError, InputError
 
 

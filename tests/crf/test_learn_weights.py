@@ -54,7 +54,7 @@ def test_slopes_are_those_of_the_differentiable_mean_field(small):
     made = Factorisation(image, accuracy="fine")
     given, target = torch.from_numpy(p)[None], torch.from_numpy(mask).long()[None]
     weights = torch.tensor([3.0, 6.0], requires_grad=True)
-    log_q = differentiable_mean_field(made.lattices[0], given, (weights[0], weights[1]), 5, logarithm=True)
+    log_q = differentiable_mean_field(made.kernels[0], given, (weights[0], weights[1]), 5, logarithm=True)
     loss = -log_q.gather(1, target[:, None]).mean()
     (gradient,) = torch.autograd.grad(loss, weights)
     cases = [(made, given, target, torch.ones_like(target, dtype=torch.bool))]

@@ -28,7 +28,8 @@ EXACT_PIXELS = 32 * 32
 TILE_FROM = 2200 * 2200
 """Larger images are worked on in tiles by ``auto`` and ``lowrank``."""
 
-TILE = 2048
+TILE = 1408
+"""The preparation of a larger one takes more than a second, in which nothing can be cancelled."""
 
 
 def dense_crf(
@@ -89,7 +90,7 @@ def dense_crf(
         Of ``lowrank``; see :class:`Factorisation`.
     tile : int, optional
         Side of the tiles of ``lowrank`` in pixels; by default one tile up to 2200 x 2200 pixels and
-        tiles of 2048 above. A halo is added and cut off again, so seams do not show.
+        tiles of 1408 above. A halo is added and cut off again, so seams do not show.
     device : torch.device or str, optional
         Device of the computation; by default that of the probabilities (arrays: the CPU).
 

@@ -176,7 +176,7 @@ def _loss(cases: Sequence[_Case], weights: Sequence[float], iterations: int) -> 
     """Mean negative log-likelihood of the known pixels of all images, nats."""
     total, count = 0.0, 0
     for made, probabilities, target, known in cases:
-        steps = mean_field_steps(made.lattices[0], probabilities, (weights[0], weights[1]), iterations)
+        steps = mean_field_steps(made.kernels[0], probabilities, (weights[0], weights[1]), iterations)
         refined, _ = run(counted(steps, iterations))
         picked = refined.gather(1, target.clamp(0, refined.shape[1] - 1)[:, None])[:, 0]
         total -= float(picked.clamp_min(LEAST).log().mul(known).sum())

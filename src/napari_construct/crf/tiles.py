@@ -10,14 +10,10 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from napari_construct.crf.base.params import CRFParameters
-from napari_construct.crf.factorisation import (
-    Factorisation,
-    accuracy_of,
-    rank_limit,
-    settings_for,
-)
-from napari_construct.crf.lowrank import splines
+from napari_construct.crf.factorisation import Factorisation
 from napari_construct.crf.lowrank.colours import fit_colours
+from napari_construct.crf.lowrank.settings import accuracy_of, rank_limit, settings_for
+from napari_construct.crf.narrow.choice import cell, summed
 from napari_construct.exceptions import ConfigurationError
 
 HALO = 8.0
@@ -32,7 +28,7 @@ def halo(parameters: CRFParameters) -> int:
 
 
 def units(shape: tuple[int, int, int], tile: int, iterations: int) -> int:
-    """How many times :func:`refine_in_tiles` yields for b images of h x w pixels."""
+    """How many lattices and iterations :func:`refine_in_tiles` finishes for b images of h x w pixels."""
     b, h, w = shape
     return b * math.ceil(h / tile) * math.ceil(w / tile) * (1 + iterations)
 
@@ -44,14 +40,14 @@ def refine_in_tiles(
     *,
     tile: int,
     accuracy: str,
-) -> Generator[None, None, tuple[Float[Tensor, "b k h w"], Tensor | None, int, float]]:
+) -> Generator[bool, None, tuple[Float[Tensor, "b k h w"], Tensor | None, int, float]]:
     """Refine tile by tile; memory depends on the tile, not on the image (but for input and output).
 
     The colour features are fitted to the whole image, so tiles differ from the whole by what lies
     beyond the halo only. One message reaches about four standard deviations, and every iteration passes
     it on: on 256 px of H&E, tiles of 100 px with halos of 4, 6 and 8 standard deviations give 99.8, 99.9
-    and 99.97 % of the labels of the whole. Yields after the lattice and after every iteration of every
-    tile.
+    and 99.97 % of the labels of the whole. Yields True after the lattice and after every iteration of every
+    tile, and False within long ones.
 
     Returns
     -------
@@ -69,14 +65,16 @@ def refine_in_tiles(
     rank, error = 0, 0.0
     settings = settings_for(accuracy, h * w, image.device)
     chosen = accuracy_of(accuracy, h * w)
-    narrow = min(parameters.smoothness_sigma, parameters.appearance_sigma_xy)
-    s = splines.spacing(narrow, settings.spacing)
+    s = cell(parameters, settings)
     for index in range(len(image)):
         pixels = image[index : index + 1]
         sigma = parameters.appearance_sigma_rgb
         limit = rank_limit(settings, sigma, (tile + 2 * margin) ** 2)
-        colours = fit_colours(pixels, sigma, settings.tolerance, limit)
-        rank, error = max(rank, colours.rank), max(error, *colours.errors)
+        colours = None
+        if not summed(parameters, settings):
+            colours = fit_colours(pixels, sigma, settings.tolerance, limit)
+            rank, error = max(rank, colours.rank), max(error, *colours.errors)
+        yield False
         for top in range(0, h, tile):
             for left in range(0, w, tile):
                 # tiles start where cells of the whole image do, so that both share one grid
@@ -86,7 +84,7 @@ def refine_in_tiles(
                 made = Factorisation(
                     pixels[:, outer[0], outer[1]], parameters, accuracy=chosen, colours=colours
                 )
-                yield
+                yield True
                 part, part_labels = yield from made.refine_tensor(
                     probabilities[index : index + 1, :, outer[0], outer[1]], parameters
                 )

@@ -9,8 +9,10 @@ import numpy as np
 import torch
 
 from napari_construct.crf.base.numba_gate import kernels_serve
+from napari_construct.crf.base.params import CRFParameters
 from napari_construct.crf.base.progress import COMPILING
-from napari_construct.crf.factorisation import Factorisation, accuracy_of
+from napari_construct.crf.factorisation import Factorisation
+from napari_construct.crf.lowrank.settings import accuracy_of
 from napari_construct.events import Event, Steps
 
 SIDE = 32
@@ -33,7 +35,9 @@ def compile_steps(pixels: int, device: torch.device) -> Steps[None]:
     stage = f"{COMPILING}, once {often}"
     yield Event(stage, 0, 1)
     image = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
-    Factorisation(image, accuracy="fast").refine(np.full((2, SIDE, SIDE), 0.5, np.float32))
+    narrow = CRFParameters(appearance_sigma_xy=1.0)
+    for parameters in (CRFParameters(), narrow):
+        Factorisation(image, parameters, accuracy="fast").refine(np.full((2, SIDE, SIDE), 0.5, np.float32))
     yield Event(stage, 1, 1)
 
 

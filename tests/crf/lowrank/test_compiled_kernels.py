@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from napari_construct.crf import CRFParameters, Factorisation, dense_crf, factorisation
+from napari_construct.crf import CRFParameters, Factorisation, dense_crf
+from napari_construct.crf.lowrank import settings
 from napari_construct.crf.lowrank.colours import fit_colours
 from napari_construct.crf.lowrank.compiled_operator import CompiledOperator
 from napari_construct.crf.lowrank.histogram import histogram
@@ -21,12 +22,12 @@ from napari_construct.crf.lowrank.landmarks import pivoted_cholesky
 @pytest.fixture
 def float32(monkeypatch: pytest.MonkeyPatch) -> None:
     """Features in float32 whatever the processor, so that torch rounds as little as the kernels do."""
-    monkeypatch.setattr(factorisation, "_fast_bfloat16", lambda _device: False)
+    monkeypatch.setattr(settings, "_fast_bfloat16", lambda _device: False)
 
 
 def compiled(made: Factorisation) -> bool:
     """Whether kernels do the work."""
-    return all(isinstance(lattice.operator, CompiledOperator) for lattice in made.lattices)
+    return all(isinstance(lattice.operator, CompiledOperator) for lattice in made.kernels)
 
 
 @pytest.fixture
@@ -104,8 +105,8 @@ def test_close_to_torch_on_a_larger_image(both, tissue, probabilities, accuracy)
 def test_messages_as_by_torch(without_numba, tissue):
     image = np.ascontiguousarray(tissue[60:100, 30:74])
     with without_numba():
-        plain = Factorisation(image, accuracy="fast").lattices[0]
-    lattice = Factorisation(image, accuracy="fast").lattices[0]
+        plain = Factorisation(image, accuracy="fast").kernels[0]
+    lattice = Factorisation(image, accuracy="fast").kernels[0]
     torch.testing.assert_close(
         lattice.grid.features.square().sum(4), plain.grid.features.square().sum(4), atol=1e-5, rtol=0
     )
@@ -152,7 +153,7 @@ def test_kernels_for_any_processor(without_numba, tissue, soft_classes, tmp_path
     code = (
         "import sys, numpy as np; from napari_construct.crf import Factorisation; "
         "given = np.load(sys.argv[1]); made = Factorisation(given['image'], accuracy='fast'); "
-        "assert type(made.lattices[0].operator).__name__ == 'CompiledOperator'; "
+        "assert type(made.kernels[0].operator).__name__ == 'CompiledOperator'; "
         "np.save(sys.argv[2], made.refine(given['p']).probabilities)"
     )
     files = [str(tmp_path / name) for name in ("given.npz", "done.npy")]

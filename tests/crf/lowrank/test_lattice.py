@@ -32,15 +32,15 @@ def test_differentiable_in_the_probabilities(small):
     assert float((gradient * direction).sum()) == pytest.approx(float(expected), rel=0.02)
 
 
-def test_messages_are_a_symmetric_operator(small):
-    lattice = Factorisation(small[0], accuracy="fine").lattices[0]
-    grid = lattice.grid
+@pytest.mark.parametrize("sigmas", [(15, 10), (15, 1.5), (2, 20)])
+def test_messages_are_a_symmetric_operator(small, sigmas):
+    parameters = CRFParameters(smoothness_sigma=sigmas[0], appearance_sigma_xy=sigmas[1])
+    kernels = Factorisation(small[0], parameters, accuracy="fine").kernels[0]
     generator = torch.Generator().manual_seed(0)
-    u, v = (torch.rand(1, grid.ny, grid.nx, 2, grid.p, generator=generator) for _ in range(2))
-    u, v = u * grid.inside, v * grid.inside
+    u, v = (torch.rand(1, 2, *small[0].shape[:2], generator=generator) for _ in range(2))
     for i in range(2):
-        assert float((u * lattice.messages(v)[i]).sum()) == pytest.approx(
-            float((v * lattice.messages(u)[i]).sum()), rel=1e-4
+        assert float((u * kernels.messages(v)[i]).sum()) == pytest.approx(
+            float((v * kernels.messages(u)[i]).sum()), rel=1e-4
         )
 
 

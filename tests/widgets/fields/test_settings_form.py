@@ -253,6 +253,8 @@ def test_a_control_in_another_place_is_still_edited_by_its_form(qtbot, form) -> 
     with qtbot.waitSignal(form.valueChanged):
         form.field("tile").put(256)
     assert form.value().tile == 256
+
+
 def test_rows_that_differ_from_their_default_are_marked(qtbot):
     form = SettingsForm(Look(), ROWS)
     qtbot.addWidget(form)

@@ -32,6 +32,10 @@ def decisions() -> st.SearchStrategy[tuple[str, np.ndarray]]:
     return pixels.map(lambda p: ("decide", np.array(p, np.uint8).reshape(SIDE, SIDE)))
 
 
+def previews() -> st.SearchStrategy[tuple[str, np.ndarray]]:
+    return decisions().map(lambda act: ("preview", act[1]))
+
+
 def strokes() -> st.SearchStrategy[tuple[str, tuple[int, int, int]]]:
     """With labels that no decision gives."""
     place = st.integers(0, SIDE - 1)
@@ -40,38 +44,66 @@ def strokes() -> st.SearchStrategy[tuple[str, tuple[int, int, int]]]:
 
 @settings(max_examples=200, deadline=None)
 @given(
-    acts=st.lists(decisions() | strokes() | st.just(("undo", None)) | st.just(("redo", None)), max_size=12),
+    acts=st.lists(
+        decisions()
+        | previews()
+        | strokes()
+        | st.sampled_from([("undo", None), ("redo", None), ("drop", None)]),
+        max_size=12,
+    ),
     last=decisions(),
 )
 def test_decisions_and_strokes_in_any_order(acts, last) -> None:
-    """Every undo brings back both what was on view and what was decided; strokes outlast decisions."""
+    """Every undo brings back what was on view and what was decided; strokes outlast decisions.
+
+    The state goes with what was decided. A preview is shown until the next act and leaves nothing behind.
+    """
     layer, pixels = decided()
-    states = [(layer.data[0].copy(), layer.data[0].copy())]  # on view, decided last
+    # on view, decided last, and the number of the decision
+    states = [(layer.data[0].copy(), layer.data[0].copy(), 0)]
     redo = []
-    for name, what in [*acts, last]:
-        data, labels = states[-1]
-        if name == "decide":
+    told: list[int] = []
+    pixels.followed.connect(lambda at, state: told.append(state))
+    for number, (name, what) in enumerate([*acts, last], start=1):
+        data, labels, state = states[-1]
+        told.clear()
+        if name == "preview":
+            pixels.preview(change(layer, what))
+            np.testing.assert_array_equal(layer.data[0], np.where(data == labels, what, data))
+            np.testing.assert_array_equal(pixels.painted((0,)), data != labels)
+            pixels.dropPreview()
+            new = states[-1]
+        elif name == "drop":
+            pixels.dropPreview()
+            new = states[-1]
+        elif name == "decide":
             free = data == labels
-            pixels.write(change(layer, what))
-            new = np.where(free, what, data), np.where(free, what, labels)
+            if number % 2:  # as the part on view comes before the whole
+                half = np.where(np.arange(SIDE) < SIDE // 2, what, labels)
+                pixels.preview(change(layer, np.where(free, half, data)))
+            pixels.write(change(layer, what), state, number)
+            new = np.where(free, what, data), np.where(free, what, labels), number
         elif name in ("paint", "fill"):
             row, column, label = what
             getattr(layer, name)((0, row, column), label)
-            new = layer.data[0].copy(), labels
+            new = layer.data[0].copy(), labels, state
         elif name == "undo":
             layer.undo()
             if len(states) > 1:
                 redo.append(states.pop())
+            assert told == ([states[-1][2]] if states[-1][2] != state else [])
             continue
         else:
             layer.redo()
             if redo:
                 states.append(redo.pop())
+            assert told == ([states[-1][2]] if states[-1][2] != state else [])
             continue
         if (new[0] != data).any():
             states.append(new)
             redo.clear()
         np.testing.assert_array_equal(layer.data[0], states[-1][0])
+        np.testing.assert_array_equal(pixels.painted((0,)), states[-1][0] != states[-1][1])
     assert (layer.data[1] == 1).all()
 
 
@@ -80,7 +112,8 @@ def test_a_stroke_while_it_is_decided_stays() -> None:
     late = change(layer, np.full((SIDE, SIDE), 2, np.uint8))
     layer.brush_size = 1
     layer.paint((0, 2, 2), 3)
-    assert pixels.write(late) == 1
+    pixels.write(late)
+    assert pixels.painted((0,)).sum() == 1
     assert layer.data[0, 2, 2] == 3
     assert (layer.data[0] == 2).sum() == SIDE**2 - 1
 
@@ -89,7 +122,9 @@ def test_a_layer_that_is_gone_takes_nothing() -> None:
     layer, pixels = decided()
     late = change(layer, np.full((SIDE, SIDE), 2, np.uint8))
     del layer
-    assert pixels.write(late) == 0
+    pixels.write(late)
+    pixels.preview(late)
+    assert not pixels.painted((0,)).any()
 
 
 def test_a_decision_that_is_redone_is_not_taken_for_an_earlier_one_undone() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -12,18 +11,16 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from napari.layers import Labels
-from PIL import Image as Picture
 from qtpy.QtWidgets import QApplication, QPushButton, QWidget
 from tests.widgets import person
-from tests.widgets.conftest import button
+from tests.widgets.conftest import CLASSES, button
+from tests.widgets.refine.conftest import SETTINGS, segmented
 
 from napari_construct.crf import CRFParameters
 from napari_construct.events import Event, run
 from napari_construct.exceptions import ConstructError
-from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision import decider as finishing
 from napari_construct.inference.decision.decider import finish
-from napari_construct.inference.loading import load_model
 from napari_construct.inference.segment import decided_steps
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.network.calibration import BackgroundRule
@@ -32,64 +29,16 @@ from napari_construct.widgets.layers import (
     camera,
     evidence,
     evidences,
+    labels_layer,
     look_at,
     plane_at,
-    plane_on_view,
 )
 from napari_construct.widgets.refine.job import WindowDone
 from napari_construct.widgets.refine.refine import Refine
+from napari_construct.widgets.refine.refined_mask import why_not_refined
 from napari_construct.widgets.segment.job import SegmentRequest, segment_job
 
 pytestmark = pytest.mark.gui
-
-SETTINGS = SegmentSettings(
-    tile=128,
-    overlap=32,
-    crf=CRFParameters(),
-    classes=("tumour", "lymphoid"),
-    background=BackgroundRule(brightness=230),
-)
-
-
-@pytest.fixture
-def predictor(checkpoint) -> Predictor:
-    return load_model(checkpoint, device="cpu")
-
-
-_DECIDED: dict[Any, Any] = {}
-
-
-def decided_once(pixels: np.ndarray, predictor: Predictor, *args: Any, **options: Any) -> Any:
-    """``decided_steps``, whose network and CRF run once for all tests; each gets a result of its own."""
-    key = pixels.tobytes(), args, tuple(options.items())
-    if key not in _DECIDED:
-        _DECIDED[key] = yield from decided_steps(pixels, predictor, *args, **options)
-    result, decider = _DECIDED[key]
-    return deepcopy(result), decider
-
-
-def segmented(viewer: Any, layer: Any, predictor: Predictor, model: str) -> Labels:
-    """The mask that Segment tissue would add."""
-    plane = plane_on_view(layer, tuple(viewer.dims.point))
-    request = SegmentRequest((plane,), None, model, SETTINGS, lambda: predictor, decided_once)
-    _, layers = run(segment_job(request))
-    return viewer.add_layer(layers[-1])
-
-
-@pytest.fixture
-def mask(viewer, tissue, predictor, checkpoint, tmp_path) -> Labels:
-    path = tmp_path / "slide.png"
-    Picture.fromarray(tissue).save(path)
-    (layer,) = viewer.open(str(path), plugin="napari")
-    layer.scale, layer.units = (0.25, 0.25), ("um", "um")
-    return segmented(viewer, layer, predictor, str(checkpoint))
-
-
-@pytest.fixture
-def widget(viewer, mask) -> Refine:
-    widget = Refine(viewer)
-    viewer.window.add_dock_widget(widget, name="Refine")
-    return widget
 
 
 def changed(qtbot, widget: Refine, **changes: Any) -> SegmentSettings:
@@ -200,6 +149,16 @@ def test_napari_undoes_a_change(qtbot, widget) -> None:
     np.testing.assert_array_equal(widget.refinedLayer().data, first)
 
 
+def test_one_undo_takes_back_one_change_also_where_the_part_on_view_came_first(qtbot, viewer, widget) -> None:
+    changed(qtbot, widget, min_confidence=0.5)
+    first = np.array(widget.refinedLayer().data)
+    look_at(viewer, widget.refinedLayer(), (70.0, 80.0), 100.0, float(max(viewer.canvas.size)))
+    changed(qtbot, widget, crf=None)
+    assert (widget.refinedLayer().data != first).any()
+    widget.refinedLayer().undo()
+    np.testing.assert_array_equal(widget.refinedLayer().data, first)
+
+
 def test_the_part_on_view_comes_first(qtbot, viewer, widget, mask) -> None:
     changed(qtbot, widget, min_confidence=0.5)
     look_at(viewer, widget.refinedLayer(), (70.0, 80.0), 100.0, float(max(viewer.canvas.size)))
@@ -301,6 +260,24 @@ def test_plane_of_a_stack(qtbot, viewer, tissue, predictor, checkpoint) -> None:
     viewer.dims.set_point(0, 0)  # the plane is not on view
     settings = changed(qtbot, widget, min_confidence=0.52)
     np.testing.assert_array_equal(refined.data[0], expected(mask, settings))
+
+
+def test_why_a_mask_cannot_be_refined_is_said(qtbot, viewer, widget, mask) -> None:
+    changed(qtbot, widget, crf=None)
+    opened = labels_layer(np.array(mask.data), CLASSES, "stored", features={}, record={}, kind="labels")
+    assert "without its class maps" in why_not_refined(opened)
+    assert "choose the mask" in why_not_refined(widget.refinedLayer())
+    assert "run Segment" in why_not_refined(Labels(np.array(mask.data)))
+    assert why_not_refined(viewer.layers["slide"]) == "It is not a mask."
+    assert why_not_refined(mask) == ""
+
+
+def test_only_an_opened_mask_says_why_nothing_can_be_refined(qtbot, viewer, tissue) -> None:
+    zeros = np.zeros(tissue.shape[:2], np.uint8)
+    viewer.add_layer(labels_layer(zeros, CLASSES, "stored", features={}, record={}, kind="labels"))
+    widget = Refine(viewer)
+    qtbot.addWidget(widget)
+    assert "without its class maps" in widget.message()
 
 
 def test_layers_that_go_away(qtbot, viewer, widget, mask) -> None:
@@ -452,9 +429,8 @@ def test_what_the_user_painted_stays(qtbot, widget, mask) -> None:
     np.testing.assert_array_equal(refined.data[painted], before[painted])
     np.testing.assert_array_equal(refined.data[~painted], after[~painted])
     assert (before != after)[~painted].any()
-    kept = (before != after)[painted].sum()
-    assert kept
-    assert widget._status.text() == f"Up to date; {kept} painted pixels kept"
+    assert (before != after)[painted].any()
+    assert widget._status.text() == f"Up to date; {painted.sum():,} painted pixels kept"
 
 
 def test_what_was_painted_before_the_first_refinement_stays(qtbot, widget, mask) -> None:

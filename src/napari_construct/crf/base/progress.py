@@ -14,15 +14,17 @@ COMPILING = "compiling"
 """How the stage begins that comes before, once after an installation."""
 
 
-def counted(steps: Generator[None, None, Result], total: int, done: int = 0) -> Steps[Result]:
-    """Count what a generator yields: one event of the stage ``dense CRF`` for each of ``total`` units,
-    of which ``done`` are finished already.
+def counted(steps: Generator[bool, None, Result], total: int, done: int = 0) -> Steps[Result]:
+    """Count the units that a generator finishes, as events of the stage ``dense CRF``.
+
+    It yields True when one of ``total`` units is done, of which ``done`` are finished already, and False in
+    the middle of one, so that it can be cancelled there too.
     """
     while True:
         try:
-            next(steps)
+            finished = next(steps)
         except StopIteration as stop:
             result: Result = stop.value
             return result
-        done += 1
+        done += finished
         yield Event(STAGE, done, total)

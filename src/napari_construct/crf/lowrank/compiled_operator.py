@@ -53,10 +53,7 @@ class CompiledOperator:
 
         def gather(nodes: Flat, band: CompiledBand) -> None:
             for pair, target in zip(weights, out, strict=True):
-                room = self._blurred(band, nodes, k, pair)
-                to = flat(target[:, band.rows])
-                self.kernels.gather(room, band.features, band.splines, to, *band.sizes(k))
-                self.rooms.give(room)
+                self._gather(band, nodes, k, pair, target[:, band.rows])
 
         self._splat_then(gather, values.contiguous(), run)
         return out
@@ -76,6 +73,32 @@ class CompiledOperator:
     def strips(self, arrays: MeanFieldArrays) -> list[CompiledStrip]:
         return [CompiledStrip(band, arrays) for band in self.bands]
 
+    def send(self, index: int, values: Float[Tensor, "1 y nx k p"], nodes: Flat) -> None:
+        self._splat(self.bands[index], values, nodes)
+
+    def receive(self, index: int, nodes: Flat, k: int) -> Float[Tensor, "1 y nx k p"]:
+        band = self.bands[index]
+        out = torch.empty(1, band.y, band.nx, k, band.s**2)
+        self._gather(band, nodes, k, (0.0, 1.0), out)
+        return out
+
+    def _splat(self, band: CompiledBand, values: Float[Tensor, "1 y nx k p"], nodes: Flat) -> None:
+        k = values.shape[3]
+        given = flat(values), band.features, band.splines
+        self.kernels.splat(*given, *band.sends(nodes, k), *band.sizes(k))
+
+    def _gather(
+        self,
+        band: CompiledBand,
+        nodes: Flat,
+        k: int,
+        weights: tuple[float, float],
+        out: Float[Tensor, "1 y nx k p"],
+    ) -> None:
+        room = self._blurred(band, nodes, k, weights)
+        self.kernels.gather(room, band.features, band.splines, flat(out), *band.sizes(k))
+        self.rooms.give(room)
+
     def _blurred(self, band: CompiledBand, nodes: Flat, k: int, weights: tuple[float, float]) -> Flat:
         """Both kernels times ``weights`` for the nodes that a band sees; a room that begins with them."""
         room = band.room(k)
@@ -90,8 +113,7 @@ class CompiledOperator:
         nodes = self.new_nodes(k)
 
         def splat(band: CompiledBand) -> None:
-            given = flat(values[:, band.rows]), band.features, band.splines
-            self.kernels.splat(*given, *band.sends(nodes, k), *band.sizes(k))
+            self._splat(band, values[:, band.rows], nodes)
 
         for step in (splat, partial(work, nodes)):
             for _ in run(step, self.bands):

@@ -78,7 +78,7 @@ class Grid:
         self.s = splines.spacing(min(sigma_xy, smoothness_sigma), spacing)
         self.ny, self.nx, self.p = -(-self.h // self.s), -(-self.w // self.s), self.s**2
         # linear splines on a grid of pixels are a poor basis; quadratic ones hold every picture
-        degree = degree if self.s > 2 else 2
+        degree = degree if self.s > 1 else 2
         self.taps = degree + 1
         cells = (self.ny, self.nx, self.s)
         self.appearance_blur = splines.PlaneBlur(cells, sigma_xy, degree, sums, device)

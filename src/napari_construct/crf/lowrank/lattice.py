@@ -17,7 +17,8 @@ change without making them again.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
@@ -26,9 +27,10 @@ from torch import Tensor
 from napari_construct.crf.base.strips import Map, workers
 from napari_construct.crf.lowrank import compiled_operator
 from napari_construct.crf.lowrank.colours import ColourFeatures
-from napari_construct.crf.lowrank.grid import Grid, to_cells
+from napari_construct.crf.lowrank.grid import Grid, from_cells, to_cells
 from napari_construct.crf.lowrank.histogram import distinct
-from napari_construct.crf.lowrank.operators import Operator
+from napari_construct.crf.lowrank.operators import MeanFieldArrays, Operator, Strip
+from napari_construct.crf.lowrank.splines import row_sums
 from napari_construct.crf.lowrank.torch_operator import TorchOperator
 
 MIN_DEGREE = 1e-3
@@ -73,18 +75,37 @@ class Lattice:
         _place_features(grid, image, colours, dtype, run)
         compiled = compiled_operator.serves(grid)
         self.operator: Operator = (compiled_operator.CompiledOperator if compiled else TorchOperator)(grid)
-        degrees = [_degree(n, smoothness_sigma, grid.device) for n in (h, w)]
+        degrees = [row_sums(n, smoothness_sigma, grid.device) for n in (h, w)]
         smooth = to_cells((degrees[0][:, None] * degrees[1]).rsqrt()[None, None], grid.s)[..., 0, :]
         self.operator.normalise(smooth, MIN_DEGREE, run)
 
+    @property
+    def images(self) -> int:
+        return self.grid.b
+
+    @property
+    def device(self) -> torch.device:
+        return self.grid.device
+
+    def new_nodes(self, k: int) -> Any:
+        return self.operator.new_nodes(k)
+
+    def free(self, *nodes: Any) -> None:
+        self.operator.free(*nodes)
+
+    def strips(self, arrays: MeanFieldArrays) -> Sequence[Strip]:
+        return self.operator.strips(arrays)
+
     def messages(
-        self, q: Float[Tensor, "b ny nx k p"]
-    ) -> tuple[Float[Tensor, "b ny nx k p"], Float[Tensor, "b ny nx k p"]]:
+        self, q: Float[Tensor, "b k h w"]
+    ) -> tuple[Float[Tensor, "b k h w"], Float[Tensor, "b k h w"]]:
         """Both normalised kernels times q, apart: smoothness, appearance (self terms included)."""
-        q = q.detach()  # other threads would record a graph
-        with workers(self.grid.device) as run:
-            smooth, appearance = self.operator.apply(q, ((1.0, 0.0), (0.0, 1.0)), run)
-        return smooth, appearance.addcmul_(self.grid.residual, q)
+        grid = self.grid
+        cells = to_cells(q.detach(), grid.s)  # other threads would record a graph
+        with workers(grid.device) as run:
+            smooth, appearance = self.operator.apply(cells, ((1.0, 0.0), (0.0, 1.0)), run)
+        appearance.addcmul_(grid.residual, cells)
+        return from_cells(smooth, grid.s, grid.h, grid.w), from_cells(appearance, grid.s, grid.h, grid.w)
 
 
 def _place_features(
@@ -115,13 +136,3 @@ def _place_features(
 
     for _ in run(place, grid.strips):
         pass
-
-
-@lru_cache(maxsize=64)
-def _degree(n: int, sigma: float, device: torch.device) -> Float[Tensor, " n"]:
-    """Row sums of a Gaussian of one axis."""
-    reach = min(n - 1, int(8 * sigma) + 1)
-    gauss = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, dtype=torch.float64) / sigma) ** 2)
-    ones = torch.ones(1, 1, n, dtype=torch.float64)
-    sums = torch.nn.functional.conv1d(ones, gauss[None, None], padding=reach)
-    return sums[0, 0].to(torch.float32).to(device)

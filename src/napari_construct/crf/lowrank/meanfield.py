@@ -21,28 +21,30 @@ from torch import Tensor
 
 from napari_construct.crf.base.inputs import MIN_PROBABILITY
 from napari_construct.crf.base.strips import one_thread, workers
-from napari_construct.crf.lowrank.lattice import Lattice
-from napari_construct.crf.lowrank.operators import MeanFieldArrays, Strip
+from napari_construct.crf.lowrank.operators import Kernels, MeanFieldArrays, Strip
 
 MAX_COMPARED = 16
+
+PART_PIXELS = 1 << 20
+"""Of an iteration, after which it can be cancelled: some tenths of a second."""
 
 Refined = tuple[Float[Tensor, "b k h w"], UInt8[Tensor, "b h w"] | None]
 """Probabilities and, for up to 16 labels, the index of the largest."""
 
 
 def mean_field_steps(
-    lattice: Lattice,
+    kernels: Kernels,
     probabilities: Float[Tensor, "b k h w"],
     weights: tuple[float, float],
     iterations: int,
-) -> Generator[None, None, Refined]:
-    """Refine probabilities, yielding after every iteration; nothing is held between two of them.
+) -> Generator[bool, None, Refined]:
+    """Refine probabilities, yielding True after every iteration, and False within those of large images.
 
-    ``weights`` are those of the smoothness and the appearance kernel.
+    Nothing is held while it yields. ``weights`` are those of the smoothness and the appearance kernel.
     """
     b, k, h, w = probabilities.shape
     if k == 1:
-        yield from repeat(None, iterations)
+        yield from repeat(True, iterations)
         return torch.ones_like(probabilities), probabilities.new_zeros(b, h, w, dtype=torch.uint8)
     given = probabilities.detach()
     if not iterations:
@@ -53,9 +55,10 @@ def mean_field_steps(
         order = given.sum((2, 3)).argsort(dim=1, stable=True)
     out = torch.empty_like(given, memory_format=torch.contiguous_format)
     labels = out.new_empty(b, h, w, dtype=torch.uint8) if k <= MAX_COMPARED else None
-    operator = lattice.operator
-    strips = operator.strips(MeanFieldArrays(given.contiguous(), order, weights, out, labels))
-    nodes = [operator.new_nodes(k - 1) for _ in range(2)]
+    strips = kernels.strips(MeanFieldArrays(given.contiguous(), order, weights, out, labels))
+    nodes = [kernels.new_nodes(k - 1) for _ in range(2)]
+    size = max(2, PART_PIXELS * len(strips) // (b * h * w))
+    parts = [strips[i : i + size] for i in range(0, len(strips), size)]
 
     def start(strip: Strip) -> None:
         strip.start(nodes)
@@ -67,11 +70,13 @@ def mean_field_steps(
 
     for number in range(iterations):
         one: Callable[[Strip], None] = partial(step, number=number, last=number == iterations - 1)
-        # threads and the absence of gradients last for one iteration only
-        with torch.no_grad(), workers(lattice.grid.device) as run:
-            for work in [one] if number else [start, one]:
-                for _ in run(work, strips):
+        phases = [(work, part) for work in ([one] if number else [start, one]) for part in parts]
+        for i, (work, part) in enumerate(phases, start=1):
+            # threads and the absence of gradients last for one part only
+            with torch.no_grad(), workers(kernels.device) as run:
+                for _ in run(work, part):
                     pass
-        yield
-    operator.free(*nodes)
+            if i == len(phases) or len(parts) > 1:
+                yield i == len(phases)
+    kernels.free(*nodes)
     return out, labels

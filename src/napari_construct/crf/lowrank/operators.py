@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
@@ -52,6 +53,31 @@ class Strip(Protocol):
 
 
 @runtime_checkable
+class Kernels(Protocol):
+    """Both kernels of one image, or of a batch, prepared for the mean field."""
+
+    @property
+    def images(self) -> int:
+        """How many."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where they are."""
+
+    def new_nodes(self, k: int, /) -> Any:
+        """An array that all strips write, each its part, and read: of k planes."""
+
+    def free(self, *nodes: Any) -> None:
+        """Take back room that :meth:`new_nodes` made."""
+
+    def strips(self, arrays: MeanFieldArrays, /) -> Sequence[Strip]:
+        """The state of a refinement, some rows of pixels each."""
+
+    def messages(self, q: Float[Tensor, "b k h w"], /) -> tuple[Tensor, Tensor]:
+        """The normalised kernels times q, (b, k, h, w), apart: smoothness, appearance; with self terms."""
+
+
+@runtime_checkable
 class Operator(Protocol):
     """The kernels of a lattice at work."""
 
@@ -74,3 +100,19 @@ class Operator(Protocol):
 
     def free(self, *nodes: Any) -> None:
         """Take back room that :meth:`new_nodes` made."""
+
+    def send(self, index: int, values: Float[Tensor, "b y nx k p"], nodes: Any, /) -> None:
+        """Splat the values of one strip on its own rows of the nodes."""
+
+    def receive(self, index: int, nodes: Any, k: int, /) -> Float[Tensor, "b y nx k p"]:
+        """The appearance kernel's k planes at one strip, without what the self term lacks."""
+
+
+def largest(planes: Float[Tensor, "b k h w"]) -> UInt8[Tensor, "b h w"]:
+    """Index of the first largest plane; comparisons of few planes are faster than an argmax."""
+    best = planes[:, 0].clone()
+    index = torch.zeros_like(best, dtype=torch.uint8)
+    for j in range(1, planes.shape[1]):
+        index.masked_fill_(planes[:, j] > best, j)
+        torch.maximum(best, planes[:, j], out=best)
+    return index

@@ -22,8 +22,10 @@ from math import ceil
 import numpy as np
 import numpy.typing as npt
 import torch
+from jaxtyping import Float
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import linalg
+from torch import Tensor
 
 MAX_SPACING = 16
 REACH = 3.5
@@ -112,3 +114,13 @@ class PlaneBlur:
     ) -> None:
         ny, nx, s = cells
         self.y, self.x = (axis_blur(n, s, sigma, degree, dtype, device) for n in (ny, nx))
+
+
+@lru_cache(maxsize=64)
+def row_sums(n: int, sigma: float, device: torch.device) -> Float[Tensor, " n"]:
+    """Row sums of a Gaussian of one axis."""
+    reach = min(n - 1, int(8 * sigma) + 1)
+    gauss = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, dtype=torch.float64) / sigma) ** 2)
+    ones = torch.ones(1, 1, n, dtype=torch.float64)
+    sums = torch.nn.functional.conv1d(ones, gauss[None, None], padding=reach)
+    return sums[0, 0].to(torch.float32).to(device)

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 from napari_construct.crf.base.inputs import MIN_PROBABILITY
 from napari_construct.crf.base.strips import Map
 from napari_construct.crf.lowrank.grid import Grid, from_cells, to_cells
-from napari_construct.crf.lowrank.operators import MeanFieldArrays
+from napari_construct.crf.lowrank.operators import MeanFieldArrays, largest
 from napari_construct.crf.lowrank.torch_band import Band, Workspaces
 
 
@@ -21,6 +21,7 @@ class TorchOperator:
 
     def __init__(self, grid: Grid) -> None:
         self.grid = grid
+        self._kept: dict[int, Workspaces] = {}
 
     def new_nodes(self, k: int) -> Float[Tensor, "b m mx k r"]:
         grid = self.grid
@@ -45,19 +46,11 @@ class TorchOperator:
         out = [torch.empty_like(values) for _ in weights]
 
         def splat(index: int) -> None:
-            band = Band(grid, index, k, (0.0, 0.0), dtype)
-            room = spaces.take(band.y)
-            room.given_cells.copy_(values[:, band.rows])
-            band.splat(room, band.port(nodes))
-            spaces.give(band.y, room)
+            self._splat(index, values[:, grid.strips[index]], nodes, spaces)
 
         def gather(index: int) -> None:
             for pair, target in zip(weights, out, strict=True):
-                band = Band(grid, index, k, pair, dtype)
-                room = spaces.take(band.y)
-                band.blur(room, band.port(nodes))
-                target[:, band.rows] = band.slice(room)
-                spaces.give(band.y, room)
+                target[:, grid.strips[index]] = self._gather(index, nodes, pair, spaces)
 
         for work in (splat, gather):
             for _ in run(work, range(len(grid.strips))):
@@ -77,6 +70,30 @@ class TorchOperator:
 
         for _ in run(scale, grid.strips):
             pass
+
+    def send(self, index: int, values: Float[Tensor, "b y nx k p"], nodes: Tensor) -> None:
+        self._splat(index, values, nodes, self._spaces(values.shape[3]))
+
+    def receive(self, index: int, nodes: Tensor, k: int) -> Float[Tensor, "b y nx k p"]:
+        return self._gather(index, nodes, (0.0, 1.0), self._spaces(k))
+
+    def _spaces(self, k: int) -> Workspaces:
+        return self._kept.setdefault(k, Workspaces(self.grid, k, self.grid.features.dtype))
+
+    def _splat(self, index: int, values: Tensor, nodes: Tensor, spaces: Workspaces) -> None:
+        band = Band(self.grid, index, spaces.k, (0.0, 0.0), spaces.dtype)
+        room = spaces.take(band.y)
+        room.given_cells.copy_(values)
+        band.splat(room, band.port(nodes))
+        spaces.give(band.y, room)
+
+    def _gather(self, index: int, nodes: Tensor, weights: tuple[float, float], spaces: Workspaces) -> Tensor:
+        band = Band(self.grid, index, spaces.k, weights, spaces.dtype)
+        room = spaces.take(band.y)
+        band.blur(room, band.port(nodes))
+        values = band.slice(room).clone()
+        spaces.give(band.y, room)
+        return values
 
     def strips(self, arrays: MeanFieldArrays) -> list[TorchStrip]:
         spaces = Workspaces(self.grid, arrays.order.shape[1] - 1, self.grid.features.dtype)
@@ -134,14 +151,4 @@ class TorchStrip:
         target = self.arrays.out[:, :, self.pixels]
         target[self.images, self.arrays.order] = from_cells(self.q, self.grid.s, *target.shape[2:])
         if self.arrays.labels is not None:
-            self.arrays.labels[:, self.pixels] = _largest(target)
-
-
-def _largest(planes: Float[Tensor, "b k h w"]) -> UInt8[Tensor, "b h w"]:
-    """Index of the first largest plane; comparisons of few planes are faster than an argmax."""
-    best = planes[:, 0].clone()
-    index = torch.zeros_like(best, dtype=torch.uint8)
-    for j in range(1, planes.shape[1]):
-        index.masked_fill_(planes[:, j] > best, j)
-        torch.maximum(best, planes[:, j], out=best)
-    return index
+            self.arrays.labels[:, self.pixels] = largest(target)

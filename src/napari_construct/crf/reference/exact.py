@@ -21,7 +21,7 @@ CHUNK_ENTRIES = 1 << 24
 
 def exact_mean_field(
     image: UInt8[Tensor, "b h w 3"], probabilities: Float[Tensor, "b k h w"], parameters: CRFParameters
-) -> Generator[None, None, Float[Tensor, "b k h w"]]:
+) -> Generator[bool, None, Float[Tensor, "b k h w"]]:
     """Run the mean field with every pair of pixels; quadratic in their number.
 
     Sums are in the type of ``probabilities`` (float64 is welcome in tests). Yields after every
@@ -40,7 +40,7 @@ def exact_mean_field(
 
 def _one_image(
     image: UInt8[Tensor, "h w 3"], probabilities: Float[Tensor, "k h w"], parameters: CRFParameters
-) -> Generator[None, None, Float[Tensor, "k h w"]]:
+) -> Generator[bool, None, Float[Tensor, "k h w"]]:
     k, h, w = probabilities.shape
     unary = unary_energy(probabilities[None])[0].reshape(k, h * w).T
     features = _features(image, parameters, probabilities.dtype)
@@ -53,7 +53,7 @@ def _one_image(
         for (f, weight), scale in zip(kernels, scales, strict=True):
             logits = logits + weight * scale * _kernel_times(f, scale * q)
         q = torch.softmax(logits, 1)
-        yield
+        yield True
     return q.T.reshape(k, h, w)
 
 

@@ -17,7 +17,7 @@ from napari_construct.exceptions import ConfigurationError
 
 def pydensecrf_mean_field(
     image: UInt8[Tensor, "b h w 3"], probabilities: Float[Tensor, "b k h w"], parameters: CRFParameters
-) -> Generator[None, None, Float[Tensor, "b k h w"]]:
+) -> Generator[bool, None, Float[Tensor, "b k h w"]]:
     """Refine with pydensecrf: one thread of the CPU, one image after the other.
 
     Yields after every iteration of every image.
@@ -45,7 +45,7 @@ def _one_image(
     image: UInt8[Tensor, "h w 3"],
     probabilities: Float[Tensor, "k h w"],
     parameters: CRFParameters,
-) -> Generator[None, None, Float[Tensor, "k h w"]]:
+) -> Generator[bool, None, Float[Tensor, "k h w"]]:
     k, h, w = probabilities.shape
     energy = unary_energy(probabilities.detach()[None])[0].reshape(k, h * w).cpu().numpy()
     crf = module.DenseCRF2D(w, h, k)
@@ -62,6 +62,6 @@ def _one_image(
     q, message, normalised = crf.startInference()
     for _ in range(parameters.iterations):
         crf.stepInference(q, message, normalised)
-        yield
+        yield True
     refined = np.array(q, dtype=np.float32)
     return torch.from_numpy(refined.reshape(k, h, w))

@@ -130,6 +130,7 @@ class Decider:
         chosen = named_classes(settings.classes, predictor.classes)
         yield Event("refine", 0, 1)
         whole_glass, scores = self._found(settings.background)
+        yield Event("refine", 0, 1)
         presence = chosen or self._presence(settings, scores, any_tissue=not bool(whole_glass.all()))
         part = window or (slice(0, activation.shape[0]), slice(0, activation.shape[1]))
         glass = whole_glass[part]
@@ -138,7 +139,9 @@ class Decider:
         )
         yield Event("refine", 0, 1)
         labels, refinement = yield from self._labels(evidence, presence, glass, settings, part)
+        yield Event("refine", 0, 1)
         confidence = confidence_of(labels, evidence)
+        yield Event("refine", 0, 1)
         labels[confidence < settings.min_confidence] = 0
         seconds = time.perf_counter() - started
         return SegmentationResult(
@@ -202,6 +205,7 @@ class Decider:
             return labels
 
         before = decided(probabilities)
+        yield Event("refine", 0, 1)
         crf = settings.crf
         if not isinstance(crf, CRFParameters) or deciding < 2:
             return before, None
@@ -213,6 +217,7 @@ class Decider:
             after = protect_regions(
                 before, after, confidence, threshold=settings.protect_confidence, ignore=(0,)
             )
+        yield Event("refine", 0, 1)
         return after, compare_masks(before, after, len(presence) + 1, ignore=(0,))
 
     def _refined(

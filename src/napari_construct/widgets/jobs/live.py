@@ -18,6 +18,7 @@ class LiveJob(QObject):
     ``progressed``, ``returned`` and ``failed`` come only from a job that is neither replaced nor cancelled.
     """
 
+    started = Signal()
     progressed = Signal(object)
     returned = Signal(object)
     failed = Signal(object)
@@ -69,6 +70,7 @@ class LiveJob(QObject):
         job.failed.connect(self._on_failed)
         job.finished.connect(self._on_finished)
         job.start()
+        self.started.emit()
 
     def _counts(self) -> bool:
         """Whether a result that arrives is still wanted; it may have been sent before a new request."""

@@ -67,29 +67,32 @@ class RefineOptions(SettingsForm[SegmentSettings]):
 
 
 class RefineButtons(QWidget):
-    """Live, Update once, All planes, Show before, Reset."""
+    """Live, Update once, All planes, Show before, Show painted, Reset."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.live = tick("Live", "Update the mask at every change. Switch it off for very large images", self)
         self.live.setChecked(True)
-        self.once, self.every, self.before, self.reset = (
+        self.once, self.every, self.before, self.painted, self.reset = (
             named(QPushButton(text, self), text, tip)
             for text, tip in (
                 ("Update once", f"Update the refined mask now ({in_native(RUN_KEY)})"),
                 ("All planes", "Refine all planes of the stack. A slider refines the visible plane only"),
                 ("Show before", f"Show the mask before or after the refinement ({in_native(BEFORE_KEY)})"),
+                ("Show painted", "Outline what you painted: Refine leaves these pixels as they are"),
                 ("Reset", "Reset to the CRF of the paper and the thresholds of the model"),
             )
         )
         self.before.setCheckable(True)
+        self.painted.setCheckable(True)
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.addWidget(self.live, 0, 0)
         grid.addWidget(self.once, 0, 1)
         grid.addWidget(self.every, 1, 0, 1, 2)
         grid.addWidget(self.before, 2, 0)
-        grid.addWidget(self.reset, 2, 1)
+        grid.addWidget(self.painted, 2, 1)
+        grid.addWidget(self.reset, 3, 0, 1, 2)
         if parent is not None:
             shortcut(parent, RUN_KEY, self.once.click)
             shortcut(parent, BEFORE_KEY, self.before.click)

@@ -6,17 +6,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from napari.layers import Labels
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QLabel, QWidget
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtWidgets import QWidget
 
 from napari_construct.crf import COMPILING
 from napari_construct.events import Event
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.refinement.safeguard import ErasedRegion
-from napari_construct.widgets.fields.controls import plain_label
 from napari_construct.widgets.fields.layout import boxed, fill_dock, form
-from napari_construct.widgets.fields.message_label import Level, MessageLabel, plain
-from napari_construct.widgets.jobs.live import LiveJob
+from napari_construct.widgets.fields.message_label import Level, plain
+from napari_construct.widgets.jobs.live_control import LiveControl
 from napari_construct.widgets.jobs.predictors import KeptDecider
 from napari_construct.widgets.layers import (
     Decided,
@@ -37,14 +36,25 @@ from napari_construct.widgets.parts.tabs import TabbedDock
 from napari_construct.widgets.refine.erased_list import ErasedList
 from napari_construct.widgets.refine.job import LayerMade, PlaneDone, RefineRequest, WindowDone, refine_job
 from napari_construct.widgets.refine.options import RefineButtons, RefineOptions
+from napari_construct.widgets.refine.painted import PaintedOutline
 from napari_construct.widgets.refine.prepare_mask import PrepareMask
-from napari_construct.widgets.refine.refined_mask import RefinedMask, RefinedMasks, can_be_refined
+from napari_construct.widgets.refine.refined_mask import (
+    RefinedMask,
+    RefinedMasks,
+    can_be_refined,
+    why_not_refined,
+)
 
 if TYPE_CHECKING:
     import napari.viewer
 
 _REGION_SHOWN: Final = 150.0
 """Length on the canvas, in its pixels, of a region that was chosen from the list."""
+
+_PAINTED_MS: Final = 200
+"""From a stroke to its count: a stroke comes in many parts."""
+
+_CANCELLED: Final = "Not up to date: cancelled, the mask is as before"
 
 _RESET: Final = ("crf", "min_confidence", "presence_threshold", "background", "background_exponent")
 
@@ -53,8 +63,8 @@ class Refine(TabbedDock):
     """Edits one ``SegmentSettings`` and applies it to a mask at once; never runs the network.
 
     The mask of Segment tissue does not change. The refined mask is a second layer; napari's undo takes its
-    changes back. Pixels that the user painted in either mask stay as painted. Of a stack the plane on view
-    is refined, or every plane on request.
+    changes back, and the sliders follow. Pixels that the user painted in either mask stay as
+    painted. Of a stack the plane on view is refined, or every plane on request.
 
     Parameters
     ----------
@@ -65,6 +75,8 @@ class Refine(TabbedDock):
     ----------
     options : RefineOptions
         The sliders.
+    control : LiveControl
+        Status, progress and Cancel.
     job : LiveJob
         What refines, with its events.
     """
@@ -77,18 +89,21 @@ class Refine(TabbedDock):
         super().__init__(parent)
         self._viewer = viewer
         self._decider = KeptDecider()
-        self._masks = RefinedMasks()
+        self._masks = RefinedMasks(self)
+        self._outline = PaintedOutline(viewer)
         self._adder = LayerAdder(viewer, self)
         self._done = False
-        self.job = LiveJob("Refine", self)
+        self.control = LiveControl("Refine", self, cancelled=_CANCELLED)
+        self.job, self._status = self.control.job, self.control.status
         self._layer = self._build_layer_chooser()
         self._opened = PrepareMask(viewer, self)
         self.options = RefineOptions(self)
         self._erased = ErasedList(self)
-        self._message = MessageLabel(self)
-        self._status = self._build_status()
         self._buttons = RefineButtons(self)
         self._live, self._before = self._buttons.live, self._buttons.before
+        self._counting = QTimer(self)
+        self._counting.setSingleShot(True)
+        self._counting.setInterval(_PAINTED_MS)
         self._copy = CopyRow(self)
         self._next = MaskSteps(viewer, self)
         self._build_layout()
@@ -130,7 +145,7 @@ class Refine(TabbedDock):
 
     def message(self) -> str:
         """The message on view."""
-        return self._message.text()
+        return self.control.message()
 
     def _build_layer_chooser(self) -> LayerChooser:
         chooser = LayerChooser(self._viewer, self, accepts=can_be_refined)
@@ -138,17 +153,11 @@ class Refine(TabbedDock):
         chooser.setAccessibleName("Mask")
         return chooser
 
-    def _build_status(self) -> QLabel:
-        label = plain_label(self)
-        label.setAccessibleName("Status")
-        label.setToolTip("Whether the mask on view agrees with the settings")
-        return label
-
     def _build_layout(self) -> None:
         mask = form()
         mask.addRow("Mask", self._layer)
         parts = (self._opened, mask, self.options, boxed("What the CRF erased", self._erased))
-        fill_dock(self, parts, (self._message, self._status, self._next, self._buttons, self._copy))
+        fill_dock(self, parts, (self.control, self._next, self._buttons, self._copy))
 
     def _connect(self) -> None:
         self._layer.layerChanged.connect(self._on_layer)
@@ -158,6 +167,11 @@ class Refine(TabbedDock):
         self._buttons.once.clicked.connect(self.update_once)
         self._buttons.every.clicked.connect(self.update_all)
         self._before.toggled.connect(self._on_before)
+        self._buttons.painted.toggled.connect(self._show_painted)
+        self._counting.timeout.connect(self._on_painted)
+        self._masks.drawn.connect(self._counting.start)
+        self._masks.followed.connect(self._on_followed)
+        self.control.cancelled.connect(self._on_cancelled)
         self._adder.finished.connect(self._on_added)
         self._buttons.reset.clicked.connect(self._on_reset)
         self._erased.regionChosen.connect(self._on_region)
@@ -187,28 +201,45 @@ class Refine(TabbedDock):
 
     def _on_layer(self, _: Any) -> None:
         """Start from the settings under which the chosen mask was made."""
-        self.job.cancel()
+        self.control.drop()
         self._adder.drop()
         self._done = False
         self._next.clear()
-        decided = self._decided()
-        self._erased.showReport(None, None)
+        for other in self._masks.every():
+            other.dropPreview()
         self._before.setChecked(False)
+        self._show_painted()
+        decided, mask = self._decided(), self._mask()
         for part in (self.options, self._buttons, self._copy, self._erased):
             part.setEnabled(decided is not None)
         self._buttons.every.setVisible(decided is not None and len(evidences(self._layer.layer())) > 1)
-        if decided is None:
-            self._message.showMessage("Run Segment first: its masks can be refined here.")
+        if decided is None or mask is None:
+            self._erased.showReport(None, None)
+            self.control.showMessage(self._why_none())
             self._status.clear()
             return
-        self._message.clear()
+        self.control.clear()
         self.options.blockSignals(True)
         self.options.showModel(
             decided.predictor.calibration.background, published=decided.predictor.published
         )
-        self.options.setValue(decided.settings)
         self.options.blockSignals(False)
-        self._status.setText("As segmented")
+        self._show_plane(mask, decided)
+
+    def _why_none(self) -> str:
+        """What to do where no mask can be refined."""
+        masks = [layer for layer in self._viewer.layers if isinstance(layer, Labels)]
+        reasons = [f"{layer.name}: {why_not_refined(layer)}" for layer in masks]
+        return "\n".join(["Run Segment first: its masks can be refined here.", *reasons[:1]])
+
+    def _show_plane(self, mask: RefinedMask, decided: Decided) -> None:
+        """Show the settings that belong to the plane on view, without refining."""
+        value = mask.settings(decided)
+        self.options.blockSignals(True)
+        self.options.setValue(value)
+        self.options.blockSignals(False)
+        self._erased.showReport(mask.report(decided), decided.predictor.classes)
+        self._status.setText("As segmented" if self.refinedLayer() is None else mask.status(value))
 
     def _on_changed(self) -> None:
         self.valueChanged.emit(self.value())
@@ -245,6 +276,36 @@ class Refine(TabbedDock):
             for source in self._masks.left_alone(self._viewer.layers):
                 source.visible = True
 
+    def _on_followed(self, mask: RefinedMask, at: tuple[int, ...]) -> None:
+        """Napari's undo or redo reached a change by Refine: the sliders follow."""
+        decided = self._decided()
+        if mask is self._mask() and decided is not None and decided.at == at:
+            self.control.drop()
+            self._show_plane(mask, decided)
+            self.valueChanged.emit(self.value())
+
+    def _on_painted(self) -> None:
+        """Count what was painted, and outline it where that is asked for."""
+        mask, decided = self._mask(), self._decided()
+        if mask is None or decided is None or self.refinedLayer() is None:
+            return
+        self._show_painted()
+        if not self.isRunning() and mask.isUpToDate(decided, self.value()):
+            self._status.setText(mask.status(self.value()))
+
+    def _show_painted(self, *_: object) -> None:
+        mask, target = self._mask(), self.refinedLayer()
+        painted = None if mask is None else mask.painted()
+        if self._buttons.painted.isChecked() and target is not None and painted is not None:
+            self._outline.show(target, painted)
+        else:
+            self._outline.hide()
+
+    def _on_cancelled(self) -> None:
+        mask = self._mask()
+        if mask is not None:
+            mask.dropPreview()
+
     def _request(self, *, now: bool = False, every: bool = False) -> None:
         mask, decided, source = self._mask(), self._decided(), self._layer.layer()
         if mask is None or decided is None:
@@ -252,7 +313,7 @@ class Refine(TabbedDock):
         target = self.refinedLayer()
         window = window_on_view(target if target is not None and target.visible else source, self._viewer)
         planes = (decided, *(other for other in mask.planes if every and other is not decided))
-        self._message.clear()
+        self.control.clear()
         request = RefineRequest(self._decider, planes, self.value(), window, source, target)
         self.job.request(partial(refine_job, request), now=now)
 
@@ -283,6 +344,7 @@ class Refine(TabbedDock):
         else:
             self._status.setText(mask.status(self.value()))
             self._offer_next()
+            self._show_painted()
             self.updated.emit()
 
     def _offer_next(self) -> None:
@@ -300,7 +362,8 @@ class Refine(TabbedDock):
             self._on_returned()
 
     def _on_failed(self, error: Exception) -> None:
-        self._message.showMessage(plain(error), Level.ERROR, error)
+        self.control.showMessage(plain(error), Level.ERROR, error)
+        self._on_cancelled()
         self._status.setText("Not up to date")
 
     def _on_before(self, *_: object) -> None:
@@ -321,10 +384,10 @@ class Refine(TabbedDock):
             look_at(self._viewer, layer, (row, column), side, _REGION_SHOWN)
 
     def _copy_python(self) -> None:
-        self._copy.copy(partial(self._text, as_python), self._message.showMessage)
+        self._copy.copy(partial(self._text, as_python), self.control.showMessage)
 
     def _copy_command(self) -> None:
-        self._copy.copy(partial(self._text, as_command), self._message.showMessage)
+        self._copy.copy(partial(self._text, as_command), self.control.showMessage)
 
     def _text(self, recipe: Recipe) -> str:
         decided = self._decided()
