@@ -127,7 +127,7 @@ class Refine(QWidget):
         return self._message.text()
 
     def _build_layer_chooser(self) -> LayerChooser:
-        chooser = LayerChooser(self._viewer, self, accepts=can_be_refined)
+        chooser = LayerChooser(self._viewer, self, accepts=can_be_refined, leads=self._masks.meant)
         chooser.setToolTip("A mask that Segment tissue made in this session")
         chooser.setAccessibleName("Mask")
         return chooser
@@ -242,6 +242,7 @@ class Refine(QWidget):
         self.job.request(partial(refine_job, request), now=now)
 
     def _on_busy(self, busy: bool) -> None:
+        self._layer.setHeld(busy)
         if busy:
             self._status.setText("Refining...")
 

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from napari.layers import Labels
 
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.refinement.safeguard import RefinementReport
-from napari_construct.widgets.layers import METADATA_KEY, Decided, evidence, evidences, joined_features
+from napari_construct.widgets.layers import (
+    METADATA_KEY,
+    Decided,
+    evidence,
+    evidences,
+    joined_features,
+    newest_of,
+)
 from napari_construct.widgets.refine.decided_pixels import At, DecidedPixels
 from napari_construct.widgets.refine.job import PlaneDone, WindowDone
 
@@ -113,6 +120,11 @@ class RefinedMasks:
         if layer not in self._masks:
             self._masks[layer] = RefinedMask(layer)
         return self._masks[layer]
+
+    def meant(self, active: Any, masks: Sequence[Labels]) -> Labels | None:
+        """The mask that the active layer leads to: itself, that of a refined mask, the image's last one."""
+        refined = [source for source, mask in self._masks.items() if mask.layer() is active]
+        return newest_of(refined[0] if refined else active, masks)
 
     def left_alone(self, layers: Container[Any]) -> list[Labels]:
         """The masks whose refined layer was deleted since the last call."""
