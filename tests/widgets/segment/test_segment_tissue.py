@@ -76,7 +76,11 @@ def run(qtbot, widget: SegmentTissue, timeout: int = 20_000) -> None:
 
 def button(widget: SegmentTissue) -> QPushButton:
     """Run, Cancel or Cancelling..."""
-    return next(b for b in widget.findChildren(QPushButton) if b.text() in ("Run", "Cancel", "Cancelling..."))
+    return next(
+        b
+        for b in widget.findChildren(QPushButton)
+        if b.accessibleName() in ("Segment", "Cancel", "Cancelling...")
+    )
 
 
 def test_run_adds_one_layer_a_cam_and_the_labels(qtbot, viewer, widget, fake, tissue) -> None:
@@ -133,7 +137,7 @@ def test_cancel_in_the_middle_adds_nothing_and_closes_the_job(qtbot, viewer, wid
     qtbot.waitUntil(lambda: not widget.isRunning(), timeout=2_000)
     assert fake.closed == 1  # its finally block has run
     assert [layer.name for layer in viewer.layers] == ["slide"]
-    assert button(widget).text() == "Run"
+    assert button(widget).text() == "Segment slide"
     assert button(widget).isEnabled()
     assert "Cancelled" in widget.message()
 
@@ -164,7 +168,7 @@ def test_error_in_the_worker_reaches_the_user_and_frees_the_button(
     )
     assert said in widget.message()
     assert said in notification_manager.records[-1].message
-    assert button(widget).text() == "Run"
+    assert button(widget).text() == "Segment slide"
     assert button(widget).isEnabled()
     assert fake.closed == 1
     assert len(viewer.layers) == 1
@@ -237,12 +241,12 @@ def test_viewer_closed_while_running(qtbot, viewer, widget, fake) -> None:
 
 def test_layers_are_followed(viewer, widget, tissue) -> None:
     viewer.add_image(tissue[:64], name="second", rgb=True)
-    assert widget.layer().name == "slide"  # a new image does not take over
-    widget.setLayer(viewer.layers["second"])
-    viewer.layers["second"].name = "renamed"
+    assert widget.layer().name == "second"
+    widget.setLayer(viewer.layers["slide"])
+    viewer.layers["slide"].name = "renamed"
     assert widget.source._layer.currentText() == "renamed"
     viewer.layers.remove("renamed")
-    assert widget.layer().name == "slide"
+    assert widget.layer().name == "second"
 
 
 def test_fits_a_dock_of_320_pixels(qtbot, widget) -> None:

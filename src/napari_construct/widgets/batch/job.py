@@ -21,7 +21,14 @@ from napari_construct.reading.places import is_file
 from napari_construct.results.areas import class_pixels
 from napari_construct.widgets.files.stored import placement
 from napari_construct.widgets.jobs.predictors import GetPredictor
-from napari_construct.widgets.layers import Plane, keep_source, label_features, labels_layer, layer_shape, plane_at
+from napari_construct.widgets.layers import (
+    Plane,
+    keep_source,
+    label_features,
+    labels_layer,
+    layer_shape,
+    plane_at,
+)
 
 if TYPE_CHECKING:
     from napari_construct.batch.report import BatchReport

@@ -58,6 +58,7 @@ class NumberField(QDoubleSpinBox):
         self.setRange(float(lowest), float(highest))
         self.setSingleStep(float(step))
         self.setNoneText(none_text)
+        self.lineEdit().setAcceptDrops(False)  # a file's address is no number
         self.setKeyboardTracking(False)  # a value counts when it is complete, not at every digit
         self.valueChanged.connect(self._on_edited)
 

@@ -1,4 +1,4 @@
-"""A button that names what it acts on; a long name is cut in its middle, never the words before it."""
+"""A button that names what it acts on; a long name is cut in its middle."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QResizeEvent
 from qtpy.QtWidgets import QPushButton, QWidget
 
-_LETTERS = 12
-"""Of a name that the button asks room for; it takes more where there is more."""
+_LETTERS = 8
+"""Of a name that are shown at least; where the words leave no room for them, these are cut as well."""
+_WIDEST = 200
+"""Pixels that the button asks for at most; it takes more where there is more."""
 _AROUND = 24
 """Pixels of frame and padding beside the text."""
 
@@ -31,7 +33,7 @@ class NamedButton(QPushButton):
 
     def sizeHint(self) -> QSize:
         hint = super().sizeHint()
-        return QSize(self._width(min(len(self._name), _LETTERS)), hint.height())
+        return QSize(min(self._width(_LETTERS if self._name else 0), _WIDEST), hint.height())
 
     def minimumSizeHint(self) -> QSize:
         return self.sizeHint()
@@ -44,8 +46,12 @@ class NamedButton(QPushButton):
         return self.fontMetrics().horizontalAdvance(self._words + "n" * letters) + _AROUND
 
     def _fit(self) -> None:
-        room = self.width() - self._width(0)
-        name = self.fontMetrics().elidedText(self._name, Qt.TextElideMode.ElideMiddle, max(room, 0))
-        text = (self._words + name).replace("&", "&&")
+        room, cut = self.width() - self._width(0), Qt.TextElideMode.ElideMiddle
+        metrics = self.fontMetrics()
+        if room >= min(metrics.horizontalAdvance(self._name), metrics.horizontalAdvance("n" * _LETTERS)):
+            shown = self._words + metrics.elidedText(self._name, cut, room)
+        else:
+            shown = metrics.elidedText(self.whole(), cut, self.width() - _AROUND)
+        text = shown.replace("&", "&&")
         if text != self.text():
             self.setText(text)

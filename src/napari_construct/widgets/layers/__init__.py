@@ -8,7 +8,7 @@ from napari_construct.widgets.layers.colours import class_colormap, label_colorm
 from napari_construct.widgets.layers.evidence import Decided, evidence, evidences, keep_evidence
 from napari_construct.widgets.layers.features import joined_features, label_features
 from napari_construct.widgets.layers.origin import image_of, keep_source, newest_of, same_image
-from napari_construct.widgets.layers.pixel_size import layer_shape, pixel_size
+from napari_construct.widgets.layers.pixel_size import PixelSize, give_size, layer_shape, pixel_size
 from napari_construct.widgets.layers.place import (
     METADATA_KEY,
     Window,
@@ -24,6 +24,7 @@ from napari_construct.widgets.layers.view import data_point, look_at, slice_poin
 __all__ = [
     "METADATA_KEY",
     "Decided",
+    "PixelSize",
     "Plane",
     "Window",
     "cam_layer",
@@ -32,6 +33,7 @@ __all__ = [
     "data_point",
     "evidence",
     "evidences",
+    "give_size",
     "image_of",
     "is_source",
     "joined_features",

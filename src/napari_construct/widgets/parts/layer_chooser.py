@@ -67,8 +67,8 @@ class LayerChooser(QComboBox):
 
     def setLayer(self, layer: Any) -> None:
         """Choose a layer of the viewer and keep it, as a choice by hand does."""
-        if any(offered == layer for offered in self._layers):
-            self._kept = layer
+        if layer in self._layers:
+            self._kept = self._layers[self._layers.index(layer)]
             self.refresh()
 
     def isKept(self) -> bool:
@@ -109,7 +109,8 @@ class LayerChooser(QComboBox):
 
     def _followed(self) -> Any:
         """The layer that the active one leads to, else the one before, else the last one."""
-        active = self._viewer.layers.selection.active
+        chosen = self._viewer.layers.selection.active
+        active = next((layer for layer in self._viewer.layers if layer == chosen), None)  # without its proxy
         there = self._current in self._layers
         if active is not None and not (self._held and there):
             led = self._leads(active, self._layers)
@@ -118,7 +119,7 @@ class LayerChooser(QComboBox):
         if there:
             return self._current
         for layer in reversed(self._layers):
-            if self._leads(layer, self._layers) is layer:
+            if self._leads(layer, self._layers) == layer:
                 return layer
         return self._layers[-1] if self._layers else None
 
@@ -128,7 +129,7 @@ class LayerChooser(QComboBox):
         self.refresh()
 
     def _choose(self, layer: Any) -> None:
-        if layer is not self._current:
+        if layer != self._current:
             self._current = layer
             self.layerChanged.emit(layer)
 

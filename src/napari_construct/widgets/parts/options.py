@@ -12,6 +12,7 @@ from napari_construct.inference.settings import SegmentSettings
 from napari_construct.widgets.fields.fields import ChoiceField
 from napari_construct.widgets.fields.rows import Group, Row
 from napari_construct.widgets.fields.settings_form import Edited, SettingsForm, describe
+from napari_construct.widgets.layers import PixelSize
 
 DEVICES: Final = {
     "auto": "Automatic",
@@ -77,6 +78,11 @@ class DeviceForm(SettingsForm[Edited]):
     def setDevice(self, device: str) -> None:
         self._device.put(device)
 
+    def showResolution(self, size: PixelSize) -> None:
+        """Show the pixel size of the layer, or of its file."""
+        whose = "chosen" if size.given else "layer" if size.file is None else "file"
+        self.field("mpp").setNoneText("unknown" if size.mpp is None else f"{whose}: {size.mpp:.4g}")
+
 
 class SegmentOptions(DeviceForm[SegmentSettings]):
     """Edits ``SegmentSettings`` without the classes, and the device.
@@ -92,8 +98,3 @@ class SegmentOptions(DeviceForm[SegmentSettings]):
         checkpoint = getattr(predictor, "checkpoint", None)
         meaning = "" if checkpoint is None else " (on)" if checkpoint.uses_crf else " (off)"
         self.field("crf").setItemText(0, f"automatic{meaning}")
-
-    def showResolution(self, mpp: float | None, *, of_file: bool = False) -> None:
-        """Show the pixel size of the layer, or of its file; None if it is unknown."""
-        whose = "file" if of_file else "layer"
-        self.field("mpp").setNoneText("unknown" if mpp is None else f"{whose}: {mpp:.4g}")

@@ -123,7 +123,7 @@ class RefinedMasks:
 
     def meant(self, active: Any, masks: Sequence[Labels]) -> Labels | None:
         """The mask that the active layer leads to: itself, that of a refined mask, the image's last one."""
-        refined = [source for source, mask in self._masks.items() if mask.layer() is active]
+        refined = [source for source, mask in self._masks.items() if mask.layer() == active]
         return newest_of(refined[0] if refined else active, masks)
 
     def left_alone(self, layers: Container[Any]) -> list[Labels]:

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from qtpy.QtWidgets import QWidget
 
+from napari_construct.data.masks import holds_masks
 from napari_construct.events import EpochDone, Event
 from napari_construct.exceptions import ConfigurationError, ConstructError
+from napari_construct.reading.places import is_folder
 from napari_construct.training.config.config import TrainingConfig
+from napari_construct.widgets.fields.drops import refused
 from napari_construct.widgets.fields.message_label import Level, Problem, problem_of
 from napari_construct.widgets.jobs.ahead import Ahead
 from napari_construct.widgets.parts.dock import JobDock
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     import napari.viewer
 
 _VERBS: Final = {False: "Train", True: "Go on training"}
+_TABLES: Final = (".csv", ".tsv", ".txt")
 _STOPPED: Final = (
     "Stopped; the state of the run is kept beside the model's file. Press Go on training to go on."
 )
@@ -108,6 +112,14 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
     def setReplace(self, replace: bool) -> None:
         """Whether a model of that name may be replaced."""
         self._files.setReplace(replace)
+
+    def takeDropped(self, paths: list[Path]) -> str:
+        """A folder or a table becomes the patches, a folder of images with masks the validation data."""
+        path = paths[0]
+        if len(paths) > 1 or not (is_folder(path) or path.suffix.lower() in _TABLES):
+            return refused(paths, "one folder of patches, or one table (CSV)")
+        (self.setValidation if holds_masks(path) else self.setData)(str(path))
+        return ""
 
     def setDevice(self, device: str) -> None:
         """Choose where to train."""
