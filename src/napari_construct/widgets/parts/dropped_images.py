@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from napari.errors import MultipleReaderError
 
+from napari_construct.data.image_header import read_header
 from napari_construct.data.limits import METADATA_ERRORS
 from napari_construct.data.listing import IMAGE_SUFFIXES, ZARR_SUFFIX
 from napari_construct.exceptions import ConstructError
@@ -49,11 +50,15 @@ def open_dropped(viewer: Any, images: Sequence[Path]) -> str:
     said = []
     for path in images:
         try:
+            if path.suffix.lower() != ZARR_SUFFIX:
+                read_header(path)  # a damaged file is refused in plain words, and before any plugin sees it
             try:
                 viewer.open(str(path))
             except MultipleReaderError:
                 viewer.open(str(path), plugin=BUILT_IN)
-        except (*METADATA_ERRORS, ConstructError) as error:
+        except ConstructError as error:
+            said.append(str(error))
+        except METADATA_ERRORS as error:
             text = str(error).strip().splitlines()
             said.append(f"{path.name}: cannot be opened ({text[0] if text else type(error).__name__})")
     return "\n".join(said)
