@@ -6,8 +6,6 @@ from typing import Final, NamedTuple
 
 from napari_construct.exceptions import InputError
 
-UNRELIABLE: Final = 4.0
-"""Enlargement from which the detail that a model was trained on is missing."""
 LARGE: Final = 100_000_000
 """Pixels of an enlarged image that take long."""
 
@@ -35,7 +33,7 @@ def enlarging(
     whole : bool
         Whether all of it is segmented, so that the size is known.
     """
-    from napari_construct.inference.activation.resample import model_shape  # loads torch
+    from napari_construct.inference.activation.resample import UNRELIABLE_FACTOR, model_shape  # loads torch
 
     if mpp is None or model_mpp is None:
         return Enlarging()
@@ -44,12 +42,12 @@ def enlarging(
     except InputError as error:
         return Enlarging(refused=str(error))
     factor, pixels = mpp / model_mpp, rows * columns
-    if factor <= UNRELIABLE and not (whole and factor > 1.1 and pixels > LARGE):
+    if factor <= UNRELIABLE_FACTOR and not (whole and factor > 1.1 and pixels > LARGE):
         return Enlarging()
     size = f", to {columns} x {rows} pixels ({pixels / 1e6:.0f} megapixels)" if whole else ""
     warned = (
         "The result is unreliable: detail that the model looks for is missing."
-        if factor > UNRELIABLE
+        if factor > UNRELIABLE_FACTOR
         else "This takes long and much memory; a part of the image is faster."
     )
     return Enlarging(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from qtpy.QtWidgets import QGridLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QWidget
 
 from napari_construct.widgets.fields.controls import button, named, wrapped_label
 from napari_construct.widgets.fields.fields import NumberField
+from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.layers import PixelSize, give_size, pixel_size
 
 _USUAL: Final = ((0.25, "0.25 (40x)"), (0.5, "0.5 (20x)"), (1.0, "1.0 (10x)"))
@@ -33,15 +34,14 @@ class PixelSizeRow(QWidget):
         self._other = self._build_other()
         self._change = button("Change", "Choose another pixel size", self._on_change, self)
         self._change.setAccessibleName("Change the pixel size")
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setSpacing(3)
-        grid.addWidget(self._words, 0, 0, 1, 3)
-        grid.addWidget(self._change, 0, 3)
-        grid.addWidget(self._beside, 1, 0, 1, 4)
+        said, sizes = QHBoxLayout(), QGridLayout()
+        said.addWidget(self._words, 1)
+        said.addWidget(self._change)
         for i, control in enumerate((*self._buttons, self._other)):
-            grid.addWidget(control, 2, i)
-        grid.setColumnStretch(0, 1)
+            sizes.addWidget(control, i // 2, i % 2)
+            sizes.setColumnStretch(i % 2, 1)
+        sizes.setSpacing(3)
+        stacked(self, said, self._beside, sizes).setSpacing(3)
         self.hide()
 
     def showLayer(self, layer: Any, *, overruled: bool = False) -> None:

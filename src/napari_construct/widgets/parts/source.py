@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_construct.widgets.fields.controls import named, tick
 from napari_construct.widgets.fields.fields import narrow_combo
-from napari_construct.widgets.fields.layout import form
+from napari_construct.widgets.fields.layout import form, stacked
 from napari_construct.widgets.fields.message_label import Level, MessageLabel
 from napari_construct.widgets.layers import (
     PixelSize,
@@ -59,18 +59,17 @@ class SourceChooser(QWidget):
         tip = "After Cancel, finished planes are added. The other planes stay empty"
         self._keep = tick("Keep finished planes", tip, self)
         self._keep.setObjectName("keep finished planes")
-        self._form = form(self)
+        self._form = form()
         self._size = PixelSizeRow(self)
         self._enlarged = MessageLabel(self)
         self._model_mpp: float | None = None
         self._given_mpp: float | None = None
         self._follower: Follower | None = None
         self._form.addRow("Image", self._layer)
-        self._form.addRow(self._size)
-        self._form.addRow(self._enlarged)
         self._form.addRow("Region", self._region)
         self._form.addRow("Planes", self._planes)
         self._form.addRow("On Cancel", self._keep)
+        stacked(self, self._form, self._size, self._enlarged).setSpacing(6)
         self._planes.currentIndexChanged.connect(self._on_planes)
         self._region.currentIndexChanged.connect(self.follow_size)
         self._layer.layerChanged.connect(self._on_layer)
@@ -186,9 +185,8 @@ class SourceChooser(QWidget):
         self._form.setRowVisible(self._planes, len(shape) > 2)
         if self._follower is not None:
             self._follower.stop()
-        own = () if layer is None else layer.events
-        events = () if layer is None else (own.scale, own.units, own.metadata, own.data, own.name)
-        self._follower = Follower(self, "follow_size", events)
+        names = () if layer is None else ("scale", "units", "metadata", "data", "name")
+        self._follower = Follower(self, "follow_size", [getattr(layer.events, name) for name in names])
         self._on_planes()
         self.layerChanged.emit(layer)
 
@@ -200,8 +198,6 @@ class SourceChooser(QWidget):
         """Show the pixel size where it has to be chosen, and what the model makes of the image."""
         layer = self._layer.layer()
         self._size.showLayer(layer, overruled=self._given_mpp is not None)
-        self._form.setRowVisible(self._size, not self._size.isHidden())
         enlarged = self.enlarging()
         self._enlarged.showMessage(enlarged.text, Level.WARNING)
-        self._form.setRowVisible(self._enlarged, enlarged.asks)
         self.changed.emit()
