@@ -114,7 +114,8 @@ def test_second_run_leaves_the_first_results_alone(qtbot, viewer, widget) -> Non
 def test_results_are_not_offered_as_images(qtbot, widget) -> None:
     run(qtbot, widget)
     assert widget.layer().name == "slide"
-    assert widget.source._layer.count() == 1
+    offered = widget.source._layer
+    assert [offered.itemText(i) for i in range(offered.count())] == ["slide (as selected)", "slide"]
 
 
 def test_network_is_used_in_the_workers_thread_only_and_loaded_once(qtbot, widget, fake) -> None:

@@ -12,7 +12,8 @@ from qtpy.QtCore import Signal
 from qtpy.QtGui import QValidator
 from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QWidget
 
-from napari_construct.widgets.fields.controls import named, narrow
+from napari_construct.widgets.fields.controls import named
+from napari_construct.widgets.fields.narrow_combo import NarrowCombo
 
 Number = int | float
 """Both types: the type checks of the tests do not take an int for a float."""
@@ -122,7 +123,7 @@ class NumberField(QDoubleSpinBox):
         self.edited.emit()
 
 
-class ChoiceField(QComboBox):
+class ChoiceField(NarrowCombo):
     """One of a few values; :meth:`put` adds a value that is not in the list.
 
     Settings replace those of the same class.
@@ -141,7 +142,6 @@ class ChoiceField(QComboBox):
         self, choices: Mapping[Any, str], *, typed: bool = False, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        narrow(self)
         self._values: list[Any] = []
         for value, words in choices.items():
             self._add(value, words)
@@ -261,8 +261,7 @@ _NONE: Final[Mapping[Any, str]] = MappingProxyType({})
 
 def narrow_combo(parent: QWidget, name: str, tip: str, choices: Mapping[Any, str] = _NONE) -> QComboBox:
     """A narrow combo box; ``choices`` maps its data to texts."""
-    combo = named(QComboBox(parent), name, tip)
-    narrow(combo)
+    combo = named(NarrowCombo(parent), name, tip)
     for value, words in choices.items():
         combo.addItem(words, value)
     return combo

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtGui import QResizeEvent
+from qtpy.QtGui import QResizeEvent, QShowEvent
 from qtpy.QtWidgets import QPushButton, QWidget
 
 _LETTERS = 8
@@ -38,6 +38,10 @@ class NamedButton(QPushButton):
     def minimumSizeHint(self) -> QSize:
         return self.sizeHint()
 
+    def showEvent(self, event: QShowEvent | None) -> None:
+        super().showEvent(event)
+        self._fit()
+
     def resizeEvent(self, event: QResizeEvent | None) -> None:
         super().resizeEvent(event)
         self._fit()
@@ -48,7 +52,9 @@ class NamedButton(QPushButton):
     def _fit(self) -> None:
         room, cut = self.width() - self._width(0), Qt.TextElideMode.ElideMiddle
         metrics = self.fontMetrics()
-        if room >= min(metrics.horizontalAdvance(self._name), metrics.horizontalAdvance("n" * _LETTERS)):
+        if not self._name or not self.isVisible():  # its width is none yet
+            shown = self.whole()
+        elif room >= min(metrics.horizontalAdvance(self._name), metrics.horizontalAdvance("n" * _LETTERS)):
             shown = self._words + metrics.elidedText(self._name, cut, room)
         else:
             shown = metrics.elidedText(self.whole(), cut, self.width() - _AROUND)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QWidget
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QWidget
 
-from napari_construct.widgets.fields.controls import narrow, plain_tip
+from napari_construct.widgets.fields.controls import plain_tip
+from napari_construct.widgets.fields.narrow_combo import NarrowCombo
 from napari_construct.widgets.layers import image_of, is_source
 from napari_construct.widgets.layers.follower import Follower
 
@@ -19,7 +20,7 @@ _FOLLOWING: Final = "Follows the layer that is selected in the layer list. Choos
 _KEPT: Final = "Kept, whatever layer is selected. The first entry follows the selected layer again"
 
 
-class LayerChooser(QComboBox):
+class LayerChooser(NarrowCombo):
     """Chooses a layer. It follows the active layer until one is chosen, by hand or with :meth:`setLayer`.
 
     The first entry follows again, and so does the chooser whose chosen layer was deleted.
@@ -34,6 +35,7 @@ class LayerChooser(QComboBox):
         The offered layer that the active layer leads to; by default itself, or the image of a result.
     """
 
+    cut = Qt.TextElideMode.ElideMiddle  # names of layers differ at both ends
     layerChanged = Signal(object)
 
     def __init__(
@@ -53,7 +55,6 @@ class LayerChooser(QComboBox):
         self._current: Any = None
         self._held = False
         self._tip = ""
-        narrow(self)
         self.currentIndexChanged.connect(self._on_index)
         events = viewer.layers.events
         signals = (events.inserted, events.removed, events.reordered, events.renamed)
