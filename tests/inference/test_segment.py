@@ -115,6 +115,19 @@ def test_resampling_moves_nothing(colours: ColourPredictor) -> None:
         assert columns.mean() == pytest.approx(127.5, abs=2)
 
 
+def test_a_strong_enlargement_is_said_and_an_unknown_size_is_recorded(
+    colours: ColourPredictor, tissue: np.ndarray
+) -> None:
+    strong = run(segment_steps(tissue[:64, :64], colours, _settings(), mpp=2.5))
+    assert "unreliable" in strong.record["notices"][0]
+    assert "mpp_assumed" not in strong.record["input"]
+    weak = run(segment_steps(tissue[:64, :64], colours, _settings(), mpp=1.0))
+    assert "unreliable" not in weak.record["notices"][0]
+    unknown = run(segment_steps(tissue[:64, :64], colours, _settings()))
+    assert unknown.record["input"]["mpp"] is None
+    assert unknown.record["input"]["mpp_assumed"] == 0.5
+
+
 def test_absurd_resolution_is_refused(colours: ColourPredictor, tissue: np.ndarray) -> None:
     with pytest.raises(InputError, match="within 8 times"):
         run(segment_steps(tissue, colours, PLAIN, mpp=5.0))

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.gui, pytest.mark.shown]
 
 def test_a_run_from_click_to_mask(qtbot, viewer, widget: SegmentTissue) -> None:
     with qtbot.waitSignal(widget.finished, timeout=60_000):
-        person.click(person.find(widget, "Run", QPushButton))
+        person.click(person.find(widget, "Segment", QPushButton))
     person.click_layer(viewer, "slide")
     assert viewer.layers.selection.active.name == "slide"
     person.click_layer(viewer, "slide (tissue)")
@@ -34,7 +34,7 @@ def test_lists_and_numbers(widget: SegmentTissue) -> None:
 def test_what_is_hidden_or_disabled_cannot_be_used(widget: SegmentTissue) -> None:
     with pytest.raises(AssertionError, match="expected one"):
         person.click(person.find(widget, "Cancel", QPushButton))
-    run = person.find(widget, "Run", QPushButton)
+    run = person.find(widget, "Segment", QPushButton)
     run.setEnabled(False)
     with pytest.raises(AssertionError, match="disabled"):
         person.click(run)

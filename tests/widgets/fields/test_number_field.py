@@ -27,6 +27,14 @@ pytestmark = pytest.mark.gui
         ("512", 0, 512),
         ("1,024", 0, 1024),
         ("1.024", 0, 1024),
+        ("1e-4", 6, 0.0001),
+        ("2,5e-4", 6, 0.00025),
+        ("1E+3", 0, 1000),
+        ("0,5 µm", 4, 0.5),
+        ("0.5um", 4, 0.5),
+        ("0,25 µm/px", 4, 0.25),
+        ("512 px", 0, 512),
+        ("1.024,5 x", 4, 1024.5),
     ],
 )
 def test_typed_numbers(qtbot, language, typed, decimals, number) -> None:
@@ -37,6 +45,16 @@ def test_typed_numbers(qtbot, language, typed, decimals, number) -> None:
     QTest.keyClicks(field.lineEdit(), typed)
     field.interpretText()
     assert field.get() == pytest.approx(number)
+
+
+@pytest.mark.parametrize("typed", ["0,5 furlong", "1e-4 e", "abc", "--1"])
+def test_what_is_no_number_cannot_be_typed(qtbot, typed) -> None:
+    field = NumberField(0, 10, 1, 4, none_text="unknown")
+    field.put(3.0)
+    qtbot.addWidget(field)
+    field.lineEdit().selectAll()
+    QTest.keyClicks(field.lineEdit(), typed)
+    assert field.text() != typed
 
 
 def test_the_text_for_none_stays(qtbot) -> None:

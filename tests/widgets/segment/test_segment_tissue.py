@@ -76,7 +76,11 @@ def run(qtbot, widget: SegmentTissue, timeout: int = 20_000) -> None:
 
 def button(widget: SegmentTissue) -> QPushButton:
     """Run, Cancel or Cancelling..."""
-    return next(b for b in widget.findChildren(QPushButton) if b.text() in ("Run", "Cancel", "Cancelling..."))
+    return next(
+        b
+        for b in widget.findChildren(QPushButton)
+        if b.accessibleName() in ("Segment", "Cancel", "Cancelling...")
+    )
 
 
 def test_run_adds_one_layer_a_cam_and_the_labels(qtbot, viewer, widget, fake, tissue) -> None:
@@ -110,7 +114,8 @@ def test_second_run_leaves_the_first_results_alone(qtbot, viewer, widget) -> Non
 def test_results_are_not_offered_as_images(qtbot, widget) -> None:
     run(qtbot, widget)
     assert widget.layer().name == "slide"
-    assert widget.source._layer.count() == 1
+    offered = widget.source._layer
+    assert [offered.itemText(i) for i in range(offered.count())] == ["slide (as selected)", "slide"]
 
 
 def test_network_is_used_in_the_workers_thread_only_and_loaded_once(qtbot, widget, fake) -> None:
@@ -133,7 +138,7 @@ def test_cancel_in_the_middle_adds_nothing_and_closes_the_job(qtbot, viewer, wid
     qtbot.waitUntil(lambda: not widget.isRunning(), timeout=2_000)
     assert fake.closed == 1  # its finally block has run
     assert [layer.name for layer in viewer.layers] == ["slide"]
-    assert button(widget).text() == "Run"
+    assert button(widget).text() == "Segment slide"
     assert button(widget).isEnabled()
     assert "Cancelled" in widget.message()
 
@@ -164,7 +169,7 @@ def test_error_in_the_worker_reaches_the_user_and_frees_the_button(
     )
     assert said in widget.message()
     assert said in notification_manager.records[-1].message
-    assert button(widget).text() == "Run"
+    assert button(widget).text() == "Segment slide"
     assert button(widget).isEnabled()
     assert fake.closed == 1
     assert len(viewer.layers) == 1
@@ -237,12 +242,12 @@ def test_viewer_closed_while_running(qtbot, viewer, widget, fake) -> None:
 
 def test_layers_are_followed(viewer, widget, tissue) -> None:
     viewer.add_image(tissue[:64], name="second", rgb=True)
-    assert widget.layer().name == "slide"  # a new image does not take over
-    widget.setLayer(viewer.layers["second"])
-    viewer.layers["second"].name = "renamed"
+    assert widget.layer().name == "second"
+    widget.setLayer(viewer.layers["slide"])
+    viewer.layers["slide"].name = "renamed"
     assert widget.source._layer.currentText() == "renamed"
     viewer.layers.remove("renamed")
-    assert widget.layer().name == "slide"
+    assert widget.layer().name == "second"
 
 
 def test_fits_a_dock_of_320_pixels(qtbot, widget) -> None:

@@ -10,7 +10,11 @@ import numpy as np
 from napari_construct.exceptions import InputError
 from napari_construct.inference.activation.memory import check_result_size
 from napari_construct.inference.activation.predictor import Predictor
-from napari_construct.inference.activation.resample import model_shape, resample_image
+from napari_construct.inference.activation.resample import (
+    UNRELIABLE_FACTOR,
+    model_shape,
+    resample_image,
+)
 from napari_construct.inference.activation.tiling import TilePlan, pad_image, plan_tiles
 from napari_construct.types import RGBImage
 
@@ -143,4 +147,6 @@ def _resolution_notices(
         f"{verb} from {before[0]} x {before[1]} to {after[0]} x {after[1]} pixels for the model; the "
         "result has the image's size"
     )
+    if mpp / predictor.mpp > UNRELIABLE_FACTOR:
+        sentence += ", but is unreliable: detail that the model looks for is missing"
     return (sentence,)

@@ -15,6 +15,9 @@ LARGEST_FACTOR: Final = 8.0
 """Between an image's and a model's micrometres per pixel; beyond it, one of them is wrong, or the image
 does not show what the model was trained on."""
 
+UNRELIABLE_FACTOR: Final = 4.0
+"""Enlargement beyond which the detail that a model was trained on is missing."""
+
 TOLERANCE: Final = 0.1
 """Relative difference in resolution that is not worth a resampling: scanners of one nominal
 magnification differ as much."""

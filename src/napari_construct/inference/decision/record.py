@@ -44,6 +44,7 @@ def result_record(
             "sha256": image_hash(activation.image),
             "shape": list(activation.image.shape),
             "mpp": activation.mpp,
+            **_assumed(activation, predictor),
             "shape_at_model_resolution": run.get("shape_at_model_resolution"),
         },
         "tiles": run.get("tiles"),
@@ -60,6 +61,12 @@ def result_record(
             "finish_seconds": seconds,
         },
     }
+
+
+def _assumed(activation: Activation, predictor: Predictor) -> dict[str, float]:
+    """The pixel size that an image of unknown size was taken to have: that of the training patches."""
+    known = activation.mpp is not None or predictor.mpp is None
+    return {} if known or predictor.mpp is None else {"mpp_assumed": predictor.mpp * predictor.scale}
 
 
 def model_record(predictor: Predictor) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from napari_construct.batch.entries import Entry
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.events import Event
 from napari_construct.inference.settings import SegmentSettings
+from napari_construct.models.checkpoints.locations import SUFFIX
 from napari_construct.reading.places import is_file
 from napari_construct.widgets.batch.inputs import BatchInputs
 from napari_construct.widgets.batch.job import (
@@ -33,6 +34,7 @@ from napari_construct.widgets.batch.job import (
 )
 from napari_construct.widgets.batch.outputs import BatchOutputs
 from napari_construct.widgets.fields.controls import button, tick
+from napari_construct.widgets.fields.drops import refused
 from napari_construct.widgets.fields.layout import fold, form, stacked
 from napari_construct.widgets.fields.message_label import Level, Problem
 from napari_construct.widgets.jobs import predictors as _predictors
@@ -40,6 +42,7 @@ from napari_construct.widgets.jobs.model_loader import ModelLoader
 from napari_construct.widgets.jobs.predictors import LoadedModel, LoadModel
 from napari_construct.widgets.jobs.workers import Job
 from napari_construct.widgets.parts.dock import JobDock
+from napari_construct.widgets.parts.dropped_images import sort_dropped
 from napari_construct.widgets.parts.model_chooser import ModelChooser
 from napari_construct.widgets.parts.navigation import show_step
 from napari_construct.widgets.parts.next_steps import NextSteps
@@ -160,6 +163,16 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
             return ""
         ways = {"restart": self._restart.isChecked(), "overwrite": self._overwrite.isChecked()}
         return recipe(paths, self.value(), Path(self.output()), **ways)
+
+    def takeDropped(self, paths: list[Path]) -> str:
+        """Add images and folders; a checkpoint becomes the model."""
+        found = sort_dropped(paths)
+        if found.models:
+            self._model.setValue(str(found.models[-1]))
+        wanted = [path for path in paths if path in found.images or path in found.folders]
+        if wanted:
+            self.addPaths([str(path) for path in wanted])
+        return refused(found.others, f"images, folders, or a checkpoint ({SUFFIX})")
 
     def _build_output(self) -> QLineEdit:
         line = QLineEdit(self)

@@ -21,7 +21,14 @@ from napari_construct.reading.places import is_file
 from napari_construct.results.areas import class_pixels
 from napari_construct.widgets.files.stored import placement
 from napari_construct.widgets.jobs.predictors import GetPredictor
-from napari_construct.widgets.layers import Plane, label_features, labels_layer, layer_shape, plane_at
+from napari_construct.widgets.layers import (
+    Plane,
+    keep_source,
+    label_features,
+    labels_layer,
+    layer_shape,
+    plane_at,
+)
 
 if TYPE_CHECKING:
     from napari_construct.batch.report import BatchReport
@@ -169,7 +176,7 @@ def _layer(given: LayerInput, report: BatchReport, predictor: Predictor) -> Labe
             labels[i] = read_mask(report.output / entries[key].files["mask"])
     names = predictor.classes.names
     pixels = class_pixels(labels, len(names))
-    return labels_layer(
+    layer = labels_layer(
         labels.reshape(given.shape),
         predictor.classes,
         given.name,
@@ -177,6 +184,8 @@ def _layer(given: LayerInput, report: BatchReport, predictor: Predictor) -> Labe
         record={"batch": str(report.output)},
         **given.planes[0].placement,
     )
+    keep_source([layer], given.planes[0])
+    return layer
 
 
 def place_of(key: str) -> tuple[Path, int]:

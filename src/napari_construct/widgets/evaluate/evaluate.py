@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QWidget
 
 from napari_construct.data.masks import find_pairs
+from napari_construct.models.checkpoints.locations import SUFFIX
 from napari_construct.widgets.evaluate.input import EvaluateInput
 from napari_construct.widgets.evaluate.job import (
     Evaluated,
@@ -25,9 +27,11 @@ from napari_construct.widgets.evaluate.outcome import EvaluateOutcome
 from napari_construct.widgets.evaluate.recipes import as_command, as_python
 from napari_construct.widgets.evaluate.scores import Scored
 from napari_construct.widgets.evaluate.settings import EvaluateSettings
+from napari_construct.widgets.fields.drops import refused
 from napari_construct.widgets.fields.message_label import Problem
 from napari_construct.widgets.jobs.ahead import Ahead
 from napari_construct.widgets.parts.dock import JobDock
+from napari_construct.widgets.parts.dropped_images import sort_dropped
 from napari_construct.widgets.parts.next_steps import MaskMade, MaskSteps
 
 if TYPE_CHECKING:
@@ -94,6 +98,20 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
         if images:
             self.setFolders(images)
 
+    def takeDropped(self, paths: list[Path]) -> str:
+        """A folder becomes that of the images with masks, a checkpoint the model that runs on it."""
+        found = sort_dropped(paths)
+        wrong = [path for path in paths if path not in (*found.folders[:1], *found.models[:1])]
+        if found.folders or found.models:
+            self._input.mode.put("folders")
+        if found.folders:
+            self.setFolders(str(found.folders[0]))
+        if found.models:
+            self._input.model.setValue(str(found.models[0]))
+        hint = " Masks are compared as layers: open them in napari." if found.images else ""
+        said = refused(wrong, f"one folder with img and mask inside, or a checkpoint ({SUFFIX})")
+        return said + hint if said else ""
+
     def request(self) -> LayersRequest | FoldersRequest:
         """What Run asks for."""
         settings = self.value()
@@ -138,9 +156,18 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
         self.outcome.said.connect(self.control.showMessage)
         self.outcome.failed.connect(self._on_failed)
 
+    def _refresh(self, *_: object) -> None:
+        layer = None if self._input.mode.get() == "folders" else self._input.prediction.layer()
+        self.control.setAction("" if layer is None else f"{self.verb} ", getattr(layer, "name", ""))
+        super()._refresh()
+
     def _on_changed(self) -> None:
         if self._input.mode.get() == "folders":
             self._ahead.start()
+        name = (
+            "" if self._input.mode.get() == "folders" else getattr(self._input.prediction.layer(), "name", "")
+        )
+        self.control.setAction(f"{self.verb} " if name else "", name)
         self._refresh()
         if not (self.control.blockedReason() or self._input.options.problem()):
             self.valueChanged.emit(self.value())

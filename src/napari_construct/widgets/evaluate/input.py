@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from napari_construct.widgets.fields.fields import ChoiceField
 from napari_construct.widgets.fields.layout import fold, form, stacked
 from napari_construct.widgets.fields.path_row import PathRow
 from napari_construct.widgets.jobs.model_loader import NO_MODEL
-from napari_construct.widgets.layers import METADATA_KEY
+from napari_construct.widgets.layers import METADATA_KEY, newest_of
 from napari_construct.widgets.parts.layer_chooser import LayerChooser
 from napari_construct.widgets.parts.model_chooser import ModelChooser
 from napari_construct.widgets.parts.options import SegmentOptions
@@ -38,10 +39,10 @@ class EvaluateInput(QWidget):
         tip = "Compare two labels layers, or run a model on images and compare with their masks"
         self.mode = named(ChoiceField(_MODES, parent=self), "Compare", tip)
         self.prediction, self.truth = (
-            named(LayerChooser(viewer, self, accepts=_is_labels), name, tip)
-            for name, tip in (
-                ("Prediction", "The labels layer to score"),
-                ("Ground truth", "The labels layer with the true classes"),
+            named(LayerChooser(viewer, self, accepts=_is_labels, leads=leads), name, tip)
+            for name, tip, leads in (
+                ("Prediction", "The labels layer to score", _newest_result),
+                ("Ground truth", "The labels layer with the true classes", _annotation),
             )
         )
         tip = (
@@ -60,7 +61,6 @@ class EvaluateInput(QWidget):
         self.ignored = line_edit("Ignored values", tip, self, "none")
         self._pages = {mode: QWidget(self) for mode in _MODES}
         self._build_layout()
-        self._choose_layers(viewer)
         self._connect()
 
     def value(self) -> EvaluateSettings:
@@ -142,16 +142,20 @@ class EvaluateInput(QWidget):
                        self.options.valueChanged):  # fmt: skip
             edited.connect(self.valueChanged)
 
-    def _choose_layers(self, viewer: Any) -> None:
-        """Start with the plugin's own layer as prediction, and another one as ground truth."""
-        for layer in viewer.layers:
-            if _is_labels(layer):
-                (self.prediction if METADATA_KEY in layer.metadata else self.truth).setLayer(layer)
-
     def _on_mode(self, *_: object) -> None:
         for mode, page in self._pages.items():
             page.setVisible(mode == self.mode.get())
         self.valueChanged.emit()
+
+
+def _newest_result(active: Any, offered: Sequence[Any]) -> Any:
+    """A mask of this plugin that is active, else the last one of the active image."""
+    return newest_of(active, [layer for layer in offered if METADATA_KEY in layer.metadata])
+
+
+def _annotation(active: Any, offered: Sequence[Any]) -> Any:
+    """A labels layer that is active and no result of this plugin."""
+    return active if active in offered and METADATA_KEY not in active.metadata else None
 
 
 def _is_labels(layer: Any) -> bool:

@@ -12,12 +12,18 @@ from qtpy.QtCore import Signal
 from qtpy.QtGui import QValidator
 from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QWidget
 
-from napari_construct.widgets.fields.controls import named, narrow
+from napari_construct.widgets.fields.controls import named
+from napari_construct.widgets.fields.narrow_combo import NarrowCombo
 
 Number = int | float
 """Both types: the type checks of the tests do not take an int for a float."""
 
 
+_UNITS: Final = ("µm", "μm", "um", "microns", "px", "pixels", "%", "×", "x", "µm/px", "μm/px", "um/px")
+_WRITTEN: Final = re.compile(
+    r"\s*(?P<digits>[+-]?[\d.,]+)(?P<power>(?:[eE][+-]?\d{0,3})?)\s*(?P<unit>[^\W\d_]*(?:/[^\W\d_]*)?|%|×)\s*"
+)
+"""A number as people write it or paste it, with the unit that the label asks for."""
 _GROUPED: Final = re.compile(r"-?\d{1,3}([.,]\d{0,3})+")
 
 
@@ -53,6 +59,7 @@ class NumberField(QDoubleSpinBox):
         self.setRange(float(lowest), float(highest))
         self.setSingleStep(float(step))
         self.setNoneText(none_text)
+        self.lineEdit().setAcceptDrops(False)  # a file's address is no number
         self.setKeyboardTracking(False)  # a value counts when it is complete, not at every digit
         self.valueChanged.connect(self._on_edited)
 
@@ -72,14 +79,30 @@ class NumberField(QDoubleSpinBox):
 
     def validate(self, text: str, pos: int) -> Any:
         """Accept a decimal comma as well as a point, whatever the system's language."""
-        state = super().validate(self._localised(text), pos)[0]
+        plain = self._without_unit(text)
+        state = super().validate(self._localised(plain), len(plain))[0]
+        if plain != text and state == QValidator.State.Invalid:
+            state = QValidator.State.Intermediate  # 1e- on the way to 1e-4
         if state == QValidator.State.Invalid and _GROUPED.fullmatch(text):
             state = QValidator.State.Intermediate  # 1,02 on the way to 1,024
         return state, text, pos
 
     def valueFromText(self, text: str) -> float:
-        """The number of a text with a decimal comma or point."""
-        return float(super().valueFromText(self._localised(text)))
+        """The number of a text with a decimal comma or point, an exponent, a unit."""
+        return float(super().valueFromText(self._localised(self._without_unit(text))))
+
+    def _without_unit(self, text: str) -> str:
+        """The digits of "0,5 µm" and of "1e-4"; a text that is no such number as it is."""
+        found = None if text == self.specialValueText() else _WRITTEN.fullmatch(text)
+        if found is None or not any(unit.startswith(found["unit"].lower()) for unit in _UNITS):
+            return text
+        if not found["power"]:
+            return found["digits"]
+        try:
+            value = float((found["digits"] + found["power"]).replace(",", "."))
+        except ValueError:  # 1e
+            return ""
+        return f"{value:.{self.decimals()}f}"
 
     def _localised(self, text: str) -> str:
         """A typed number as the system's language writes it; other texts as they are."""
@@ -104,7 +127,7 @@ class NumberField(QDoubleSpinBox):
         self.edited.emit()
 
 
-class ChoiceField(QComboBox):
+class ChoiceField(NarrowCombo):
     """One of a few values; :meth:`put` adds a value that is not in the list.
 
     Settings replace those of the same class.
@@ -123,7 +146,6 @@ class ChoiceField(QComboBox):
         self, choices: Mapping[Any, str], *, typed: bool = False, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        narrow(self)
         self._values: list[Any] = []
         for value, words in choices.items():
             self._add(value, words)
@@ -254,8 +276,7 @@ _NONE: Final[Mapping[Any, str]] = MappingProxyType({})
 
 def narrow_combo(parent: QWidget, name: str, tip: str, choices: Mapping[Any, str] = _NONE) -> QComboBox:
     """A narrow combo box; ``choices`` maps its data to texts."""
-    combo = named(QComboBox(parent), name, tip)
-    narrow(combo)
+    combo = named(NarrowCombo(parent), name, tip)
     for value, words in choices.items():
         combo.addItem(words, value)
     return combo

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final, Literal
 
@@ -10,6 +11,7 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QWidget
 
 from napari_construct.reading.places import is_folder
 from napari_construct.widgets.fields.controls import button, line_edit, plain_tip
+from napari_construct.widgets.fields.drops import Drops
 
 Ask = Literal["folder", "file", "save"]
 _WORDS: Final[dict[Ask, str]] = {"folder": "Folder...", "file": "File...", "save": "Save as..."}
@@ -34,7 +36,7 @@ class PathRow(QWidget):
         self, name: str, tip: str, asks: tuple[Ask, ...], *, kinds: str = "", parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        self._name, self._kinds = name, kinds
+        self._name, self._asks, self._kinds = name, asks, kinds
         self._line = line_edit(name, tip, self)
         self._line.editingFinished.connect(self._on_finished)
         self._before = ""
@@ -47,6 +49,7 @@ class PathRow(QWidget):
             choose = button(_WORDS[ask], tip, slots[ask], self, name=f"{name}: {_WORDS[ask].rstrip('.')}")
             choose.setStyleSheet("QPushButton { padding: 3px; }")
             layout.addWidget(choose)
+        self._drops = Drops(self, "takeDropped", fits="takesDropped")
 
     def value(self) -> str:
         return self._line.text().strip()
@@ -65,6 +68,21 @@ class PathRow(QWidget):
             self._before = self.value()
             self._line.setToolTip(plain_tip(self._before) or self._line.toolTip())
             self.edited.emit()
+
+    def takesDropped(self, paths: list[Path]) -> bool:
+        """Whether what is dropped is one path of the kind that is asked for."""
+        if len(paths) != 1:
+            return False
+        if is_folder(paths[0]):
+            return "folder" in self._asks
+        patterns = re.findall(r"\*\.\w+", self._kinds)
+        right = not patterns or any(paths[0].match(pattern) for pattern in patterns)
+        return right and self._asks != ("folder",)
+
+    def takeDropped(self, paths: list[Path]) -> str:
+        """Edit the path that was dropped."""
+        self.setValue(str(paths[0]))
+        return ""
 
     def _start(self) -> str:
         """The folder in which a dialog opens."""

@@ -7,7 +7,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from pydantic import BaseModel
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QAbstractButton, QFormLayout, QGroupBox, QWidget
+from qtpy.QtWidgets import QAbstractButton, QComboBox, QFormLayout, QGroupBox, QWidget
 
 from napari_construct.exceptions import ConstructError
 from napari_construct.settings import Settings
@@ -20,6 +20,9 @@ from napari_construct.widgets.fields.rows import Group, Row
 
 _LEAST_WIDTH: Final = 90
 """Pixels; the style's own width would make a dock of several groups wider than napari's usual 320."""
+
+_COMBO_WIDTH: Final = 120
+"""Pixels in which "Automatic" is not cut, beside the arrow."""
 
 Edited = TypeVar("Edited", bound=Settings)
 
@@ -49,7 +52,7 @@ class SettingsForm(QWidget, Generic[Edited]):
         self._marks: dict[str, ChangedMark] = {}
         self._folds: list[tuple[Fold, tuple[str, ...]]] = []
         self._quiet = True
-        self._build(form(self), rows)
+        self._build(_form(self), rows)
         self._show(start)
 
     def value(self) -> Edited:
@@ -168,7 +171,7 @@ class SettingsForm(QWidget, Generic[Edited]):
             box.setCheckable(True)
             self._add_tick(group.key, box, group.title, group.start)
         box.setToolTip(group.tip)
-        rows = form(box)
+        rows = _form(box)
         if not group.folded:
             rows.setContentsMargins(4, 8, 4, 4)
         self._build(rows, group.rows)
@@ -253,4 +256,11 @@ def _keys(group: Group) -> tuple[str, ...]:
 def describe(field: Any, name: str, tip: str) -> None:
     """Give a control of a form its accessible name, its tooltip and the width it may shrink to."""
     named(field, name, tip)
-    field.setMinimumWidth(_LEAST_WIDTH)
+    field.setMinimumWidth(_LEAST_WIDTH if not isinstance(field, QComboBox) else _COMBO_WIDTH)
+
+
+def _form(parent: QWidget) -> QFormLayout:
+    """A form whose fields go below their labels where both do not fit beside each other."""
+    made = form(parent)
+    made.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+    return made

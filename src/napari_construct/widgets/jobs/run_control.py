@@ -7,12 +7,14 @@ from typing import Final
 
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import QLabel, QProgressBar, QPushButton, QShortcut, QWidget
+from qtpy.QtWidgets import QLabel, QProgressBar, QShortcut, QWidget
 
 from napari_construct.events import Event, Notice, Notices
 from napari_construct.widgets.fields.controls import plain_label, plain_tip
 from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.fields.message_label import Level, MessageLabel, plain
+from napari_construct.widgets.fields.named_button import NamedButton
+from napari_construct.widgets.fields.typing import finish_typing
 from napari_construct.widgets.jobs.activity import STEPS, Activity
 from napari_construct.widgets.jobs.eta import Eta, in_words
 from napari_construct.widgets.jobs.workers import Job, MakeSteps
@@ -68,6 +70,7 @@ class RunControl(QWidget):
         self._activity_timer = self._build_timer(self._show_activity)
         self._eta = Eta()
         self._notices = Notices()
+        self._acts = "", ""
         self._button = self._build_button()
         self._bar = self._build_bar()
         self._status = self._build_status()
@@ -105,6 +108,14 @@ class RunControl(QWidget):
     def setWords(self, *, verb: str, cancelled: str) -> None:
         """What the button says while idle, and what is said of a job that is cancelled from now on."""
         self._verb, self._cancelled = verb, cancelled
+        self._refresh()
+
+    def setAction(self, words: str, name: str = "") -> None:
+        """What the button says while idle beside its verb: all words, and the name of what is acted on.
+
+        Its accessible name stays the verb; the rest is its description.
+        """
+        self._acts = words, name
         self._refresh()
 
     def run(self, title: str, make_steps: MakeSteps) -> None:
@@ -151,8 +162,8 @@ class RunControl(QWidget):
         timer.timeout.connect(slot)
         return timer
 
-    def _build_button(self) -> QPushButton:
-        button = QPushButton(self)
+    def _build_button(self) -> NamedButton:
+        button = NamedButton(self)
         button.clicked.connect(self._on_clicked)
         return button
 
@@ -183,7 +194,10 @@ class RunControl(QWidget):
         else:
             text = self._verb
             tip = self._reason or f"Start; napari stays usable meanwhile ({in_native(RUN_KEY)})"
-        self._button.setText(text)
+        words, name = ("", "") if running else self._acts
+        self._button.showWords(words or text, name)
+        if words:
+            tip = f"{self._button.whole()}. {tip}"
         self._button.setToolTip(plain_tip(tip))
         self._button.setAccessibleName(text)
         self._button.setAccessibleDescription(tip)
@@ -193,11 +207,13 @@ class RunControl(QWidget):
         self._blocked.setVisible(bool(self._reason) and not running)
 
     def _on_run_key(self) -> None:
+        finish_typing()
         if self._job is None and not self._reason:
             self.runRequested.emit()
 
     def _on_clicked(self, *_: object) -> None:
         if self._job is None:
+            finish_typing()
             self.runRequested.emit()
         else:
             self.cancel()

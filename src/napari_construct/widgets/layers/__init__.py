@@ -7,7 +7,8 @@ layers are never written to.
 from napari_construct.widgets.layers.colours import class_colormap, label_colormap, recolour
 from napari_construct.widgets.layers.evidence import Decided, evidence, evidences, keep_evidence
 from napari_construct.widgets.layers.features import joined_features, label_features
-from napari_construct.widgets.layers.pixel_size import layer_shape, pixel_size
+from napari_construct.widgets.layers.origin import image_of, keep_source, newest_of, same_image
+from napari_construct.widgets.layers.pixel_size import PixelSize, give_size, layer_shape, pixel_size
 from napari_construct.widgets.layers.place import (
     METADATA_KEY,
     Window,
@@ -23,6 +24,7 @@ from napari_construct.widgets.layers.view import data_point, look_at, slice_poin
 __all__ = [
     "METADATA_KEY",
     "Decided",
+    "PixelSize",
     "Plane",
     "Window",
     "cam_layer",
@@ -31,21 +33,26 @@ __all__ = [
     "data_point",
     "evidence",
     "evidences",
+    "give_size",
+    "image_of",
     "is_source",
     "joined_features",
     "keep_evidence",
+    "keep_source",
     "label_colormap",
     "label_features",
     "labels_layer",
     "layer_shape",
     "look_at",
     "micrometres_per_pixel",
+    "newest_of",
     "pixel_size",
     "plane_at",
     "plane_on_view",
     "recolour",
     "region_window",
     "result_layers",
+    "same_image",
     "slice_point",
     "stack_layers",
     "twin_placement",

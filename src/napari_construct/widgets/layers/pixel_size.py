@@ -1,4 +1,4 @@
-"""The pixel size of an image layer: its own, else that of the file it was opened from.
+"""The pixel size of an image layer: its own, else that of its file, else what the user chose for it.
 
 napari's readers show most files in pixels, whatever the files state; the command line reads it from them.
 """
@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from napari_construct.data.image_header import read_header
 from napari_construct.data.stored import ImageHeader
 from napari_construct.exceptions import InputError
 from napari_construct.widgets.layers.place import has_lengths, micrometres_per_pixel
+
+_GIVEN: Final = "napari_construct pixel size"
+"""Key of what the user chose, in the layer's metadata."""
 
 
 class PixelSize(NamedTuple):
@@ -20,6 +23,8 @@ class PixelSize(NamedTuple):
 
     mpp: float | None
     file: Path | None = None
+    given: bool = False
+    """Whether the user chose it."""
 
 
 def pixel_size(layer: Any) -> PixelSize:
@@ -31,9 +36,17 @@ def pixel_size(layer: Any) -> PixelSize:
     if has_lengths(layer):
         return PixelSize(micrometres_per_pixel(layer))
     found = _stated(layer)
-    if found is None or found.mpp is None or not _same_size(layer, found):
-        return PixelSize(None)
-    return PixelSize(found.mpp, Path(str(layer.source.path)))
+    if found is not None and found.mpp is not None and _same_size(layer, found):
+        return PixelSize(found.mpp, Path(str(layer.source.path)))
+    mpp, *shape = layer.metadata.get(_GIVEN, (None,))
+    return PixelSize(mpp, given=True) if shape == list(layer_shape(layer)[-2:]) else PixelSize(None)
+
+
+def give_size(layer: Any, mpp: float | None) -> None:
+    """Keep the pixel size that the user chose with a layer, until its image changes; None forgets it."""
+    others = {key: value for key, value in layer.metadata.items() if key != _GIVEN}
+    given = {} if mpp is None else {_GIVEN: (mpp, *layer_shape(layer)[-2:])}
+    layer.metadata = others | given
 
 
 def own_file(layer: Any) -> str | None:

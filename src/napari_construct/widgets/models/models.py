@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QMessageBox, QWidget
 
 from napari_construct.encoders.catalogue.download import DownloadSettings
 from napari_construct.widgets.fields.controls import plain_tip
+from napari_construct.widgets.fields.drops import refused
 from napari_construct.widgets.fields.layout import fold
 from napari_construct.widgets.fields.message_label import Level, Problem
 from napari_construct.widgets.jobs.workers import Job
@@ -25,7 +27,7 @@ from napari_construct.widgets.models.job import (
     ModelRow,
     UploadRequest,
 )
-from napari_construct.widgets.models.share import ShareBox
+from napari_construct.widgets.models.share import IMPORTED, ShareBox
 from napari_construct.widgets.models.source import DownloadSource, download_problem
 from napari_construct.widgets.parts.dock import JobDock
 from napari_construct.widgets.parts.known_models import own_paths
@@ -129,6 +131,15 @@ class Models(JobDock[DownloadSettings, Done]):
         row = self._table.row_of(kind, name)
         self._table.choose(row)
         self._on_chosen(row)
+
+    def takeDropped(self, paths: list[Path]) -> str:
+        """Import a model or weights, as *Import file...* does."""
+        if self.isRunning():
+            return f"{paths[0].name}: drop it again when the job at hand is over."
+        if len(paths) > 1 or not any(paths[0].match(pattern) for pattern in IMPORTED.split()):
+            return refused(paths, "one model or file of weights")
+        self._on_import(str(paths[0]))
+        return ""
 
     def refresh(self, *_: object) -> None:
         """List again what is on this computer."""

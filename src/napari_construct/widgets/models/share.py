@@ -8,7 +8,9 @@ from qtpy.QtWidgets import QFileDialog, QGridLayout, QLabel, QWidget
 from napari_construct.widgets.fields.controls import button, line_edit, tick
 from napari_construct.widgets.models.job import ModelRow
 
-_FILES = "Models and weights (*.construct *.pth *.pt *.bin *.safetensors *.json);;All files (*)"
+IMPORTED = "*.construct *.pth *.pt *.bin *.safetensors *.json"
+"""Files of models and weights."""
+_FILES = f"Models and weights ({IMPORTED});;All files (*)"
 
 
 class ShareBox(QWidget):

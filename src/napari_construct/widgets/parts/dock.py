@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 from qtpy.QtCore import Signal
@@ -11,6 +12,7 @@ from qtpy.QtWidgets import QLayout, QWidget
 
 from napari_construct.events import Event, Steps
 from napari_construct.exceptions import ConstructError
+from napari_construct.widgets.fields.drops import Drops
 from napari_construct.widgets.fields.layout import fill_dock
 from napari_construct.widgets.fields.message_label import Level, Problem, plain
 from napari_construct.widgets.jobs.run_control import RunControl
@@ -60,6 +62,8 @@ class JobDock(TabbedDock, Generic[Request, Result]):
     copy_tip: ClassVar[str] = TIP
 
     valueChanged = Signal(object)
+    foldersDropped = Signal(object)
+    """Folders that were dropped on a dock that works on one image; Batch takes them."""
     finished = Signal()
     """A job is over and its layers have been added."""
 
@@ -123,6 +127,14 @@ class JobDock(TabbedDock, Generic[Request, Result]):
         request = None if self.control.blockedReason() else self.request()
         return "" if request is None else recipe(request)
 
+    def takeDropped(self, paths: list[Path]) -> str:
+        """Take files and folders that were dropped on the dock; why not all of them, or nothing."""
+        raise NotImplementedError
+
+    def sayDropped(self, text: str) -> None:
+        """Show why something that was dropped is not taken."""
+        self.control.showMessage(text, Level.WARNING)
+
     def start(self, title: str, job: Callable[[Asked], Steps[Result]], request: Asked) -> None:
         """Run a job in a thread; nothing happens while another one runs."""
         self.control.run(title, partial(job, request))
@@ -140,6 +152,7 @@ class JobDock(TabbedDock, Generic[Request, Result]):
     ) -> None:
         """Put the parts into a column that scrolls; Run, what is below it and the copy row stay in view."""
         fill_dock(self, parts, (self.control, *below, self._copy_row), grows=grows)
+        self._drops = Drops(self, "takeDropped", "sayDropped")
 
     def _offer(self, steps: NextSteps) -> None:
         """Show what may follow a result under its message; a job that begins ends the offer."""

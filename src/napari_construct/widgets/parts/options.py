@@ -13,6 +13,7 @@ from napari_construct.widgets.fields.changed import RowLabel, mark_field
 from napari_construct.widgets.fields.fields import ChoiceField
 from napari_construct.widgets.fields.rows import Group, Row
 from napari_construct.widgets.fields.settings_form import Edited, SettingsForm, describe
+from napari_construct.widgets.layers import PixelSize
 
 DEVICES: Final = {
     "auto": "Automatic",
@@ -80,6 +81,11 @@ class DeviceForm(SettingsForm[Edited]):
     def setDevice(self, device: str) -> None:
         self._device.put(device)
 
+    def showResolution(self, size: PixelSize) -> None:
+        """Show the pixel size of the layer, or of its file."""
+        whose = "chosen" if size.given else "layer" if size.file is None else "file"
+        self.field("mpp").setNoneText("unknown" if size.mpp is None else f"{whose}: {size.mpp:.4g}")
+
 
 class SegmentOptions(DeviceForm[SegmentSettings]):
     """Edits ``SegmentSettings`` without the classes, and the device.
@@ -95,8 +101,3 @@ class SegmentOptions(DeviceForm[SegmentSettings]):
         checkpoint = getattr(predictor, "checkpoint", None)
         meaning = "" if checkpoint is None else " (on)" if checkpoint.uses_crf else " (off)"
         self.field("crf").setItemText(0, f"automatic{meaning}")
-
-    def showResolution(self, mpp: float | None, *, of_file: bool = False) -> None:
-        """Show the pixel size of the layer, or of its file; None if it is unknown."""
-        whose = "file" if of_file else "layer"
-        self.field("mpp").setNoneText("unknown" if mpp is None else f"{whose}: {mpp:.4g}")

@@ -9,22 +9,29 @@ from qtpy.QtWidgets import QWidget
 
 from napari_construct.widgets.fields.controls import named, tick
 from napari_construct.widgets.fields.fields import narrow_combo
-from napari_construct.widgets.fields.layout import form
+from napari_construct.widgets.fields.layout import form, stacked
+from napari_construct.widgets.fields.message_label import Level, MessageLabel
 from napari_construct.widgets.layers import (
+    PixelSize,
     Plane,
     layer_shape,
+    pixel_size,
     plane_at,
     plane_on_view,
     region_window,
     slice_point,
 )
+from napari_construct.widgets.layers.enlarging import Enlarging, enlarging
+from napari_construct.widgets.layers.follower import Follower
 from napari_construct.widgets.parts.layer_chooser import LayerChooser
+from napari_construct.widgets.parts.pixel_size_row import PixelSizeRow
 
 _REGIONS: Final = {
     "whole": "Whole image",
     "visible": "Visible part",
     "shapes": "Selected shapes",
 }
+_PARTS: Final = {"visible": "the visible part", "shapes": "the marked part"}
 _ON_VIEW: Final = -1
 
 
@@ -38,6 +45,8 @@ class SourceChooser(QWidget):
     """
 
     layerChanged = Signal(object)
+    changed = Signal()
+    """Region, planes or pixel size."""
 
     def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -50,12 +59,19 @@ class SourceChooser(QWidget):
         tip = "After Cancel, finished planes are added. The other planes stay empty"
         self._keep = tick("Keep finished planes", tip, self)
         self._keep.setObjectName("keep finished planes")
-        self._form = form(self)
+        self._form = form()
+        self._size = PixelSizeRow(self)
+        self._enlarged = MessageLabel(self)
+        self._model_mpp: float | None = None
+        self._given_mpp: float | None = None
+        self._follower: Follower | None = None
         self._form.addRow("Image", self._layer)
         self._form.addRow("Region", self._region)
         self._form.addRow("Planes", self._planes)
         self._form.addRow("On Cancel", self._keep)
+        stacked(self, self._form, self._size, self._enlarged).setSpacing(6)
         self._planes.currentIndexChanged.connect(self._on_planes)
+        self._region.currentIndexChanged.connect(self.follow_size)
         self._layer.layerChanged.connect(self._on_layer)
         self._on_layer(self._layer.layer())
 
@@ -68,7 +84,55 @@ class SourceChooser(QWidget):
         return self._layer.layer()
 
     def setLayer(self, layer: Any) -> None:
+        """Choose a layer and keep it, as a choice by hand does."""
         self._layer.setLayer(layer)
+
+    def follow(self) -> None:
+        """Follow the active layer again."""
+        self._layer.follow()
+
+    def setHeld(self, held: bool) -> None:
+        """Stay with the layer while a job runs."""
+        self._layer.setHeld(held)
+
+    def size(self) -> PixelSize:
+        """The pixel size of the layer."""
+        layer = self._layer.layer()
+        return PixelSize(None) if layer is None else pixel_size(layer)
+
+    def showModel(self, mpp: float | None) -> None:
+        """The resolution of the model; None while it is not known."""
+        self._model_mpp = mpp
+        self._size.showModel(mpp)
+        self.follow_size()
+
+    def showGiven(self, mpp: float | None) -> None:
+        """A pixel size among the options, which goes before that of the layer."""
+        if mpp != self._given_mpp:
+            self._given_mpp = mpp
+            self.follow_size()
+
+    def enlarging(self) -> Enlarging:
+        """How the image is enlarged for the model, where the user should know."""
+        layer = self._layer.layer()
+        mpp = self._given_mpp or self.size().mpp
+        if layer is None or mpp is None or self._model_mpp is None:
+            return Enlarging()
+        rows, columns = layer_shape(layer)[-2:]
+        whole = self.region() == "whole"
+        return enlarging(layer.name, (rows, columns), mpp, self._model_mpp, whole)
+
+    def action(self, verb: str) -> tuple[str, str]:
+        """What a run does, and the name of the layer: "Segment the visible part of " and "slide"."""
+        layer, axis = self._layer.layer(), self.planeAxis()
+        if layer is None:
+            return "", ""
+        parts = [_PARTS[self.region()]] if self.region() in _PARTS else []
+        if axis is not None:
+            parts.append(f"{layer_shape(layer)[axis]} planes")
+        enlarged = self.enlarging()
+        does = f"Enlarge {enlarged.factor:.3g}x and {verb.lower()}" if enlarged.asks else verb
+        return "".join([f"{does} ", *(f"{part} of " for part in parts)]), layer.name
 
     def region(self) -> str:
         """The part: "whole", "visible" or "shapes"."""
@@ -119,8 +183,21 @@ class SourceChooser(QWidget):
             self._planes.addItem(f"All {count} along axis {layer.axis_labels[axis]}", axis)
         self.setPlaneAxis(before)
         self._form.setRowVisible(self._planes, len(shape) > 2)
+        if self._follower is not None:
+            self._follower.stop()
+        names = () if layer is None else ("scale", "units", "metadata", "data", "name")
+        self._follower = Follower(self, "follow_size", [getattr(layer.events, name) for name in names])
         self._on_planes()
         self.layerChanged.emit(layer)
 
     def _on_planes(self, *_: object) -> None:
         self._form.setRowVisible(self._keep, self.planeAxis() is not None)
+        self.follow_size()
+
+    def follow_size(self, *_: object) -> None:
+        """Show the pixel size where it has to be chosen, and what the model makes of the image."""
+        layer = self._layer.layer()
+        self._size.showLayer(layer, overruled=self._given_mpp is not None)
+        enlarged = self.enlarging()
+        self._enlarged.showMessage(enlarged.text, Level.WARNING)
+        self.changed.emit()

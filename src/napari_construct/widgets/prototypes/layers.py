@@ -12,7 +12,14 @@ from skimage.draw import polygon2mask
 
 from napari_construct.exceptions import InputError
 from napari_construct.results.areas import class_pixels
-from napari_construct.widgets.layers import METADATA_KEY, Plane, data_point, labels_layer, viewer_point
+from napari_construct.widgets.layers import (
+    METADATA_KEY,
+    Plane,
+    data_point,
+    keep_source,
+    labels_layer,
+    viewer_point,
+)
 
 if TYPE_CHECKING:
     from napari_construct.inference.prototypes.similarity_maps import PrototypeMaps
@@ -23,7 +30,7 @@ _AROUND: Final = np.linspace(0, 2 * np.pi, 64, endpoint=False)
 
 def similarity_layer(maps: PrototypeMaps, plane: Plane, prototype: str) -> Image:
     """The similarity to one prototype, on its plane; contrast limits are the same for all prototypes."""
-    return Image(
+    layer = Image(
         plane.embed(maps.of(prototype)),
         name=similarity_name(plane, prototype),
         metadata={METADATA_KEY: {"kind": KIND, "prototype": prototype, "record": dict(maps.record)}},
@@ -33,6 +40,8 @@ def similarity_layer(maps: PrototypeMaps, plane: Plane, prototype: str) -> Image
         opacity=0.75,
         **plane.placement,
     )
+    keep_source([layer], plane)
+    return layer
 
 
 def similarity_name(plane: Plane, prototype: str) -> str:
@@ -62,6 +71,7 @@ def deciding_layer(maps: PrototypeMaps, plane: Plane) -> Labels:
         **plane.placement,
     )
     layer.name = f"{plane.name} (deciding prototype)"
+    keep_source([layer], plane)
     return layer
 
 

@@ -12,12 +12,15 @@ from qtpy.QtWidgets import QWidget
 
 from napari_construct.events import Event, Steps
 from napari_construct.inference.prototypes.settings import PrototypeSettings
+from napari_construct.models.checkpoints.locations import SUFFIX
+from napari_construct.widgets.fields.drops import refused
 from napari_construct.widgets.fields.layout import fold
 from napari_construct.widgets.fields.message_label import Level, Problem
 from napari_construct.widgets.jobs import predictors as _predictors
 from napari_construct.widgets.jobs.predictors import LoadModel
 from napari_construct.widgets.layers import Plane
 from napari_construct.widgets.parts.dock import NO_IMAGE, Asked, JobDock
+from napari_construct.widgets.parts.dropped_images import folders_said, open_dropped, sort_dropped
 from napari_construct.widgets.parts.hand_over import hand_over
 from napari_construct.widgets.parts.known_models import remember_model
 from napari_construct.widgets.parts.recipes import prototypes_as_command, prototypes_as_python
@@ -129,7 +132,8 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
 
     def problem(self) -> Problem:
         image = NO_IMAGE if self.source.layer() is None else None
-        return self.model.problem() or image or Problem(self._options.problem(), Level.WARNING)
+        said = self.source.enlarging().refused or self._options.problem()
+        return self.model.problem() or image or Problem(said, Level.WARNING)
 
     def text(self, recipe: Callable[[Plane, str, PrototypeSettings, str], str]) -> str:
         if self.model.isAltered():
@@ -153,6 +157,19 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
         """Write the changed model; with ``use`` put it into Segment tissue."""
         self.start("Save", jobs.save_job, SaveRequest(Path(path), use, self.model.getter()))
 
+    def takeDropped(self, paths: list[Path]) -> str:
+        """Open images, choose a checkpoint; folders are for Batch."""
+        found = sort_dropped(paths)
+        if found.models:
+            self.setModel(str(found.models[-1]))
+        said = open_dropped(self._viewer, found.images)
+        if found.images:
+            self.source.follow()  # the new image, also where another one was kept
+        if found.folders:
+            self.foldersDropped.emit(found.folders)
+        wrong = refused(found.others, f"images, or a checkpoint ({SUFFIX})")
+        return "\n".join(filter(None, (said, folders_said(found.folders), wrong)))
+
     def _build_layout(self) -> None:
         self.source.addRow("Model", self.model.chooser)
         adding = fold("Add a prototype", "From words or from a painted region", self.adding, self)
@@ -162,6 +179,8 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
 
     def _connect(self) -> None:
         self.source.layerChanged.connect(self._refresh)
+        self.source.changed.connect(self._on_source)
+        self.finished.connect(self._on_running)
         self.model.changed.connect(self._on_model)
         self.model.loaded.connect(self._on_loaded)
         self._list.valueChanged.connect(self._on_prototype)
@@ -179,11 +198,14 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
 
     def _on_model(self) -> None:
         self.view.forget()
+        if self.model.isLoading():
+            self.source.showModel(None)
         if self._of != self.model.name():
             self.control.cancel()
         self._refresh()
 
     def _on_loaded(self, loaded: ModelLoaded) -> None:
+        self.source.showModel(getattr(loaded.predictor, "mpp", None))
         self.adding.showModel(loaded.predictor.classes.names, loaded.words)
 
     def _on_prototype(self, *_: object) -> None:
@@ -196,7 +218,16 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
         self.model.setDevice(self._options.device())
         self._on_changed()
 
+    def _on_source(self) -> None:
+        """Another region, planes or pixel size."""
+        self._options.showResolution(self.source.size())
+        self._refresh()
+
+    def _on_running(self, *_: object) -> None:
+        self.source.setHeld(self.isRunning())
+
     def _on_changed(self) -> None:
+        self.source.showGiven(self._options.field("mpp").get())
         self._refresh()
         if not self._options.problem():
             self.valueChanged.emit(self.value())
@@ -209,6 +240,7 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
         self.adding.setEnabled(idle and self.source.layer() is not None)
         self.gallery.setEnabled(idle)
         self.view.setReady(idle)
+        self.control.setAction(*self.source.action(self.verb))
         super()._refresh()
 
     def _on_deciding(self) -> None:

@@ -16,7 +16,7 @@ from napari_construct.events import Event, Steps
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.results.result import SegmentationResult
 from napari_construct.widgets.jobs.predictors import KeptDecider
-from napari_construct.widgets.layers import Decided, label_features, labels_layer, twin_placement
+from napari_construct.widgets.layers import Decided, keep_source, label_features, labels_layer, twin_placement
 
 Window = tuple[slice, slice]
 
@@ -115,7 +115,7 @@ def refine_job(request: RefineRequest) -> Steps[int]:
 
 def refined_layer(source: Labels, decided: Decided) -> Labels:
     """A copy of a mask that may be changed, in the same place."""
-    return labels_layer(
+    layer = labels_layer(
         np.array(source.data),
         decided.predictor.classes,
         decided.plane.name,
@@ -124,6 +124,8 @@ def refined_layer(source: Labels, decided: Decided) -> Labels:
         kind="refined",
         **twin_placement(source),
     )
+    keep_source([layer], decided.plane)
+    return layer
 
 
 def _with_margin(window: Window, shape: tuple[int, int], settings: SegmentSettings) -> tuple[Window, Window]:

@@ -148,7 +148,7 @@ class Refine(TabbedDock):
         return self.control.message()
 
     def _build_layer_chooser(self) -> LayerChooser:
-        chooser = LayerChooser(self._viewer, self, accepts=can_be_refined)
+        chooser = LayerChooser(self._viewer, self, accepts=can_be_refined, leads=self._masks.meant)
         chooser.setToolTip("A mask that Segment made in this session")
         chooser.setAccessibleName("Mask")
         return chooser
@@ -318,6 +318,7 @@ class Refine(TabbedDock):
         self.job.request(partial(refine_job, request), now=now)
 
     def _on_busy(self, busy: bool) -> None:
+        self._layer.setHeld(busy)
         if busy:
             self._status.setText("Refining...")
 

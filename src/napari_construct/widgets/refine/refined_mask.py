@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,14 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.refinement.safeguard import RefinementReport
-from napari_construct.widgets.layers import METADATA_KEY, Decided, evidence, evidences, joined_features
+from napari_construct.widgets.layers import (
+    METADATA_KEY,
+    Decided,
+    evidence,
+    evidences,
+    joined_features,
+    newest_of,
+)
 from napari_construct.widgets.refine.decided_pixels import At, DecidedPixels
 from napari_construct.widgets.refine.job import PlaneDone, WindowDone
 
@@ -174,6 +181,11 @@ class RefinedMasks(QObject):
     def every(self) -> list[RefinedMask]:
         """All that there are."""
         return list(self._masks.values())
+
+    def meant(self, active: Any, masks: Sequence[Labels]) -> Labels | None:
+        """The mask that the active layer leads to: itself, that of a refined mask, the image's last one."""
+        refined = [source for source, mask in self._masks.items() if mask.layer() == active]
+        return newest_of(refined[0] if refined else active, masks)
 
     def left_alone(self, layers: Container[Any]) -> list[Labels]:
         """The masks whose refined layer was deleted since the last call."""

@@ -17,6 +17,7 @@ from napari_construct.widgets.layers import (
     Decided,
     Plane,
     keep_evidence,
+    keep_source,
     label_features,
     result_layers,
     stack_layers,
@@ -92,6 +93,7 @@ def layers_job(request: SegmentRequest, finished: Sequence[Finished]) -> Steps[O
         layers = stack_layers(results, request.planes, request.axis, request.table)
     if kept := [decided for _, decided in finished if decided is not None]:
         keep_evidence(layers[-1], kept)
+    keep_source(layers, request.planes[0])
     return results[-1], layers
 
 

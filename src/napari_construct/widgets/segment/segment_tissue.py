@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtWidgets import QWidget
@@ -12,14 +13,16 @@ from napari_construct.classes import ClassTable
 from napari_construct.events import Event
 from napari_construct.exceptions import ConstructError
 from napari_construct.inference.settings import SegmentSettings
+from napari_construct.models.checkpoints.locations import SUFFIX
+from napari_construct.widgets.fields.drops import refused
 from napari_construct.widgets.fields.layout import boxed, fold
 from napari_construct.widgets.fields.message_label import Level, Problem
 from napari_construct.widgets.jobs import predictors as _predictors
 from napari_construct.widgets.jobs.predictors import DecidedSteps, LoadedModel, LoadModel, ModelChoice
-from napari_construct.widgets.layers import Plane, pixel_size, recolour
-from napari_construct.widgets.layers.follower import Follower
+from napari_construct.widgets.layers import Plane, recolour
 from napari_construct.widgets.parts.class_list import ClassList
 from napari_construct.widgets.parts.dock import NO_IMAGE, JobDock
+from napari_construct.widgets.parts.dropped_images import folders_said, open_dropped, sort_dropped
 from napari_construct.widgets.parts.memory import Memory
 from napari_construct.widgets.parts.next_steps import MaskMade, MaskSteps
 from napari_construct.widgets.parts.options import SegmentOptions
@@ -60,6 +63,7 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         Which layer, region and planes.
     """
 
+    verb = "Segment"
     recipes = as_python, as_command
 
     def __init__(
@@ -81,13 +85,12 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         self._options = SegmentOptions(self)
         self._next = MaskSteps(viewer, self)
         self._finished: FinishedPlanes | None = None
-        self._size: Follower | None = None
         self._cancelled_words = ""
         self._made = MaskMade(None)
         self._build_layout()
         self._connect()
         self._recall()
-        self._on_layer(self.source.layer())
+        self._on_source()
         self._on_model()
 
     def value(self) -> SegmentSettings:
@@ -162,7 +165,7 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
     def problem(self) -> Problem:
         if self.source.layer() is None:
             return NO_IMAGE
-        said = self._classes.problem() or self._options.problem()
+        said = self.source.enlarging().refused or self._classes.problem() or self._options.problem()
         return self._model.problem() or Problem(said, Level.WARNING)
 
     def text(self, recipe: Callable[[Plane, ModelChoice, SegmentSettings, str], str]) -> str:
@@ -173,6 +176,19 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
             return ""
         (plane,) = self.source.planes()
         return recipe(plane, self.model(), self.value(), self.device())
+
+    def takeDropped(self, paths: list[Path]) -> str:
+        """Open images, choose a checkpoint; folders are for Batch."""
+        found = sort_dropped(paths)
+        if found.models:
+            self.setModel(str(found.models[-1]))
+        said = open_dropped(self._viewer, found.images)
+        if found.images:
+            self.source.follow()  # the new image, also where another one was kept
+        if found.folders:
+            self.foldersDropped.emit(found.folders)
+        wrong = refused(found.others, f"images, or a checkpoint ({SUFFIX})")
+        return "\n".join(filter(None, (said, folders_said(found.folders), wrong)))
 
     def _build_layout(self) -> None:
         self.source.addRow("Model", self._model.chooser)
@@ -207,33 +223,40 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
 
     def _connect(self) -> None:
         self.source.layerChanged.connect(self._on_layer)
+        self.source.changed.connect(self._on_source)
+        self.finished.connect(self._on_running)
         self._model.tableChanged.connect(self._on_table)
         self._model.failed.connect(self._on_failed)
         self._model.valueChanged.connect(self._on_model)
         self._model.loaded.connect(self._options.showModel)
+        self._model.loaded.connect(self._on_loaded)
         self._model.changed.connect(self._refresh)
         self._classes.valueChanged.connect(self._on_changed)
         self._options.valueChanged.connect(self._on_changed)
         self.control.cancelled.connect(self._on_cancelled)
 
-    def _on_layer(self, layer: Any) -> None:
-        if self._size is not None:
-            self._size.stop()
-        events = () if layer is None else (layer.events.scale, layer.events.units)
-        self._size = Follower(self, "follow_size", events)
-        self.follow_size()
+    def _on_layer(self, _: Any) -> None:
         self._classes.clearOutcome()  # it was that of another image
         self._next.clear()
         self._refresh()
 
-    def follow_size(self) -> None:
-        """Show the pixel size of the image, also where the user gives the layer another one."""
-        layer = self.source.layer()
-        size = None if layer is None else pixel_size(layer)
-        known = size is not None and size.file is not None
-        self._options.showResolution(None if size is None else size.mpp, of_file=known)
+    def _on_source(self) -> None:
+        """Another region, planes or pixel size."""
+        self._options.showResolution(self.source.size())
+        self._refresh()
+
+    def _on_loaded(self, predictor: Any) -> None:
+        self.source.showModel(getattr(predictor, "mpp", None))
+
+    def _on_running(self, *_: object) -> None:
+        self.source.setHeld(self.isRunning())
+
+    def _refresh(self, *_: object) -> None:
+        self.control.setAction(*self.source.action(self.verb))
+        super()._refresh()
 
     def _on_changed(self, *_: object) -> None:
+        self.source.showGiven(self._options.field("mpp").get())
         self._refresh()
         if not self._options.problem():
             self.valueChanged.emit(self.value())
@@ -245,6 +268,7 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         if words:
             self._table.expand(animate=False)
         self._options.showModel(None)
+        self.source.showModel(None)
         self._model.load(self.device())
 
     def _on_table(self, table: ClassTable | None) -> None:

@@ -12,8 +12,10 @@ from napari_construct.data.masks import holds_masks
 from napari_construct.data.stated_mpp import StatedMpp
 from napari_construct.events import EpochDone, Event
 from napari_construct.exceptions import ConfigurationError, ConstructError
+from napari_construct.reading.places import is_folder
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.widgets.fields.controls import button
+from napari_construct.widgets.fields.drops import refused
 from napari_construct.widgets.fields.layout import fold, form
 from napari_construct.widgets.fields.message_label import Level, Problem, problem_of
 from napari_construct.widgets.jobs.ahead import Ahead
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     import napari.viewer
 
 _VERBS: Final = {False: "Train", True: "Go on training"}
+_TABLES: Final = (".csv", ".tsv", ".txt")
 _STOPPED: Final = (
     "Stopped; the state of the run is kept beside the model's file. Press Go on training to go on."
 )
@@ -129,6 +132,14 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
     def setReplace(self, replace: bool) -> None:
         """Whether a model of that name may be replaced."""
         self._files.setReplace(replace)
+
+    def takeDropped(self, paths: list[Path]) -> str:
+        """A folder or a table becomes the patches, a folder of images with masks the validation data."""
+        path = paths[0]
+        if len(paths) > 1 or not (is_folder(path) or path.suffix.lower() in _TABLES):
+            return refused(paths, "one folder of patches, or one table (CSV)")
+        (self.setValidation if holds_masks(path) else self.setData)(str(path))
+        return ""
 
     def setDevice(self, device: str) -> None:
         """Choose where to train."""

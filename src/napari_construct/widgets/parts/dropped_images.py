@@ -1,0 +1,71 @@
+"""What is dropped on a dock that works on one image: images open, a checkpoint becomes the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from napari.errors import MultipleReaderError
+
+from napari_construct.data.image_header import read_header
+from napari_construct.data.limits import METADATA_ERRORS
+from napari_construct.data.listing import IMAGE_SUFFIXES, ZARR_SUFFIX
+from napari_construct.exceptions import ConstructError
+from napari_construct.models.checkpoints.locations import SUFFIX
+from napari_construct.reading.places import is_folder
+
+BUILT_IN: Final = "napari"
+
+
+class Sorted(NamedTuple):
+    """Dropped paths by what they are."""
+
+    images: list[Path]
+    models: list[Path]
+    folders: list[Path]
+    others: list[Path]
+
+
+def sort_dropped(paths: Sequence[Path]) -> Sorted:
+    """Images (a Zarr is a folder), checkpoints, folders, and the rest."""
+    found = Sorted([], [], [], [])
+    for path in paths:
+        kind = path.suffix.lower()
+        if kind in IMAGE_SUFFIXES or kind == ZARR_SUFFIX:
+            found.images.append(path)
+        elif is_folder(path):
+            found.folders.append(path)
+        else:
+            (found.models if kind == SUFFIX else found.others).append(path)
+    return found
+
+
+def open_dropped(viewer: Any, images: Sequence[Path]) -> str:
+    """Open images with the reader that napari takes; why some could not be opened, or nothing.
+
+    Where several readers know a file and the user prefers none, napari's own is taken: a list of them would
+    be a window that nobody asked for.
+    """
+    said = []
+    for path in images:
+        try:
+            if path.suffix.lower() != ZARR_SUFFIX:
+                read_header(path)  # a damaged file is refused in plain words, and before any plugin sees it
+            try:
+                viewer.open(str(path))
+            except MultipleReaderError:
+                viewer.open(str(path), plugin=BUILT_IN)
+        except ConstructError as error:
+            said.append(str(error))
+        except METADATA_ERRORS as error:
+            text = str(error).strip().splitlines()
+            said.append(f"{path.name}: cannot be opened ({text[0] if text else type(error).__name__})")
+    return "\n".join(said)
+
+
+def folders_said(folders: Sequence[Path]) -> str:
+    """Where folders of images belong; empty without any."""
+    if not folders:
+        return ""
+    return f"{folders[0].name} is a folder. Batch segments all images of a folder: drop it there."
