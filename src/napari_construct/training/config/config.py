@@ -144,8 +144,10 @@ class TrainingConfig(Settings):
     first_class : {"auto", 0, 1}
         Value of the first class in validation masks: 0; 1 where 0 is unlabelled; or derived from the masks
         (:func:`~napari_construct.data.mask_values.mask_reading`).
-    validate_every : int
-        Epochs from one validation to the next; the last epoch is always validated.
+    validate_every : int or "auto"
+        Epochs from one validation to the next; the last epoch is always validated. "auto" chooses from the
+        numbers of steps, patches and images, before the first step, so that validations take about a
+        twentieth of the run (see :mod:`~napari_construct.training.loop.validations`).
     """
 
     OLD_NAMES: ClassVar[Mapping[str, str]] = {"labels_speak_of": "label_target"}
@@ -194,7 +196,7 @@ class TrainingConfig(Settings):
     patience: Annotated[int, Field(ge=1)] | None = None
     calibrate_on_masks: bool = True
     first_class: Literal["auto", 0, 1] = "auto"
-    validate_every: Annotated[int, Field(ge=1)] = 1
+    validate_every: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
 
     @model_validator(mode="after")
     def _agree(self) -> TrainingConfig:
