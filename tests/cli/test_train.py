@@ -164,6 +164,7 @@ def test_an_existing_file_is_not_replaced_unasked(camelyon: Path, settings: Path
         (["{train}", "--config", "absent.yaml"], "absent.yaml"),
         (["{train}", "--image-size", "100"], "multiple of 32"),
         (["{train}", "--resume"], "without resume"),
+        (["{train}", "--finish"], "add --resume"),
         (["{train}", "--patience", "2"], "validation data with patience"),
         (["{train}", "--sampling", "fair"], "sampling"),
         (["{train}", "--sampling", "balanced", "--groups", "nobody"], "nobody"),
@@ -218,6 +219,30 @@ def test_bad_labels_in_names(
     assert result.exit_code == 2
     assert match in result.stderr
     assert not (tmp_path / "m.construct").exists()
+
+
+def test_finish_makes_a_model_of_an_interrupted_run(
+    camelyon: Path, settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = (camelyon / "train", "-o", tmp_path / "m", "--config", settings, "--epochs", 9)
+
+    def interrupted(steps):
+        for _ in range(20):
+            next(steps)
+        steps.close()
+        raise KeyboardInterrupt
+        yield
+
+    with monkeypatch.context() as patch:
+        patch.setattr("napari_construct.cli.train.interruptible", interrupted)
+        assert invoke(*arguments).exit_code == 130
+    result = invoke(*arguments, "--resume", "--finish")
+    assert result.exit_code == 0, result.output
+    assert "(stopped after step " in result.stdout
+    training = load_checkpoint(tmp_path / "m.construct").training
+    assert training["finished"]
+    assert training["epoch"] < 9
+    assert not (tmp_path / "m.construct.training").exists()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")

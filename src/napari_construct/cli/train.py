@@ -120,6 +120,12 @@ def train(
         ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.")] = False,
+    finish: Annotated[
+        bool,
+        typer.Option(
+            "--finish", help="With --resume: train no further, make a finished model of the interrupted run."
+        ),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing checkpoint.")] = False,
     device: options.Device = None,
     json_file: options.JsonFile = None,
@@ -128,7 +134,8 @@ def train(
 
     The command checks the dataset first. Validation masks are used for scores and calibration, not for
     training. Ctrl-C stops after the current step and stores the state. Run the same
-    command with --resume to continue. Several GPUs: accelerate launch -m napari_construct train ...
+    command with --resume to continue, or with --resume --finish to keep the model as it is then. Several
+    GPUs: accelerate launch -m napari_construct train ...
     """
     from napari_construct.training.loop.train import train_steps
     from napari_construct.training.processes import is_main_process
@@ -151,7 +158,7 @@ def train(
     typed |= options.given(mask_order=options.mask_order_of(mask_order))
     network = options.given(encoder=encoder) | options.given_teacher(teacher)
     settings = _settings(config, typed | {"model": network}, settings_json)
-    target = _target(output, resume=resume, overwrite=overwrite)
+    target = _target(output, resume=resume, overwrite=overwrite, finish=finish)
     check_json(json_file)
     table, dataset = _dataset(folder, classes)
     validation = _validation(val, dataset)
@@ -172,6 +179,7 @@ def train(
             resume=resume,
             overwrite=overwrite,
             device=device or "auto",
+            stop=(lambda: True) if finish else None,
         )
         checkpoint = bars.follow(_with_losses(interruptible(steps), bars))
     if main:
@@ -185,12 +193,14 @@ def _settings(path: Path | None, typed: dict[str, Any], text: str | None = None)
     return merged(TrainingConfig() if path is None else TrainingConfig.load(path), typed, text)
 
 
-def _target(output: Path, *, resume: bool, overwrite: bool) -> Path:
+def _target(output: Path, *, resume: bool, overwrite: bool, finish: bool) -> Path:
     """The checkpoint path, after checking that it is writable and replaces nothing by accident."""
     from napari_construct.exceptions import ConfigurationError
     from napari_construct.models.checkpoints.locations import with_suffix
     from napari_construct.training.loop.state import state_path
 
+    if finish and not resume:
+        raise ConfigurationError("expected --resume with --finish, got --finish alone; add --resume")
     target = with_suffix(output)
     for path in (target, state_path(target)):
         if path.exists() and not path.is_dir() and not (resume or overwrite):
@@ -300,7 +310,9 @@ def _report(checkpoint: Checkpoint, target: Path, json_file: str | None) -> None
         },
     )
     if json_file != STDOUT:
-        say(f"epoch {checkpoint.training['epoch']}: {_numbers(checkpoint.metrics)}")
+        ended = checkpoint.training.get("stopped")
+        early = f" (stopped after step {ended['step']} of {ended['steps']})" if ended else ""
+        say(f"epoch {checkpoint.training['epoch']}{early}: {_numbers(checkpoint.metrics)}")
         say(f"checkpoint: {target}")
 
 

@@ -13,6 +13,7 @@ from napari_construct.events.kinds import (
     forward,
     of_image,
 )
+from napari_construct.events.plan import Part, Phase, Planned, in_a_row, planned
 from napari_construct.events.progress import Progress, run
 
 __all__ = [
@@ -20,6 +21,9 @@ __all__ = [
     "Event",
     "Notice",
     "Notices",
+    "Part",
+    "Phase",
+    "Planned",
     "Progress",
     "Result",
     "Resumed",
@@ -27,6 +31,8 @@ __all__ = [
     "Steps",
     "as_part",
     "forward",
+    "in_a_row",
     "of_image",
+    "planned",
     "run",
 ]

@@ -8,7 +8,10 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from napari_construct.events.duration import left_in_words
 from napari_construct.events.kinds import Event, Notice, Notices, Result, Steps
+from napari_construct.events.plan import Planned
+from napari_construct.events.time_left import TimeLeft
 from napari_construct.reading.names import shown
 
 if TYPE_CHECKING:
@@ -47,19 +50,24 @@ def run(steps: Generator[Event, None, Result], progress: Progress = None) -> Res
 
 
 class Bars:
-    """One bar per stage of a job; a stage that starts again reuses its bar."""
+    """One bar per stage of a job; a stage that starts again reuses its bar.
+
+    The bar of the present stage says how long the whole job still takes.
+    """
 
     def __init__(self, progress: RichProgress) -> None:
         self._progress = progress
         self._bars: dict[str, TaskID] = {}
         self._notices = Notices()
+        self._left = TimeLeft()
+        self._present: TaskID | None = None
 
     def follow(self, steps: Steps[Result], label: str = "") -> Result:
         """Drive a job to its end and show its events; cancels it when interrupted.
 
         A notice that several images share is printed for the first; the end gives the number of images.
         """
-        self._notices = Notices()
+        self._notices, self._left = Notices(), TimeLeft()
         try:
             return run(steps, lambda event: self._show(event, label))
         finally:
@@ -75,20 +83,26 @@ class Bars:
             if self._notices.add(event):
                 self.say(f"note: {event.message}")
             return
+        left = left_in_words(self._left.update(event).seconds)
+        if isinstance(event, Planned):
+            return
         text = shown(" ".join(part for part in (event.message or label, event.stage) if part))
         bar = self._bars.get(event.stage)
         if bar is None:
-            bar = self._bars[event.stage] = self._progress.add_task(text, total=event.total)
+            bar = self._bars[event.stage] = self._progress.add_task(text, total=event.total, left=left)
         elif event.done == 0:
             self._progress.reset(bar, total=event.total)
-        self._progress.update(bar, completed=event.done, total=event.total, description=text)
+        if self._present not in (None, bar):
+            self._progress.update(self._present, left="")
+        self._present = bar
+        self._progress.update(bar, completed=event.done, total=event.total, description=text, left=left)
 
 
 @contextmanager
 def progress_bars() -> Iterator[Bars]:
     """Bars on standard error, gone when done; only messages where it is neither a terminal nor a notebook."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     console = Console(file=sys.stderr)
     notebook = console.is_jupyter and find_spec("ipywidgets") is not None
@@ -96,7 +110,7 @@ def progress_bars() -> Iterator[Bars]:
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TimeRemainingColumn(elapsed_when_finished=True),
+        TextColumn("{task.fields[left]}", markup=False),
         console=console,
         transient=True,
         disable=not (console.is_terminal or notebook),

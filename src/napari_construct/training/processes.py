@@ -14,7 +14,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
@@ -102,6 +102,12 @@ class Processes:
         torch.distributed.broadcast(data, 0)
         told: dict[str, Any] = json.loads(bytes(data.cpu().tolist()))
         return told
+
+    def agreed(self, asked: Callable[[], bool] | None, device: torch.device) -> bool:
+        """The main process's answer, in every process; False without a question."""
+        if asked is None:
+            return False
+        return bool(self.broadcast({"answer": self.is_main and asked()}, device)["answer"])
 
 
 def join_processes(device: torch.device, *, named: bool) -> tuple[Processes, torch.device]:

@@ -1,38 +1,82 @@
-"""The learning rate over a run."""
+"""When a run validates: a small share of it, the same epochs everywhere, one early and the last."""
 
 from __future__ import annotations
 
 import pytest
 
-from napari_construct.training.loop.weight_update import rate_factor
-from napari_construct.training.randomness import epoch_order, generator, seed_of
+from napari_construct.events import Event, Notice, run
+from napari_construct.training.config.config import TrainingConfig
+from napari_construct.training.loop.schedule import SHARE, Schedule, fit_told
+
+TRAINED = TrainingConfig(encoder_learning_rate=1e-3)
 
 
-def course(schedule: str, warm_up: float, total: int = 100) -> list[float]:
-    return [rate_factor(step, total, schedule=schedule, warm_up=warm_up) for step in range(total)]
+def of_run(config: TrainingConfig = TRAINED, steps: int = 1, **given) -> Schedule:
+    return Schedule.of_run(config, steps, **{"calibrated": 16} | given)
 
 
-@pytest.mark.parametrize("schedule", ["polynomial", "cosine", "constant"])
-def test_warm_up_rises_to_one(schedule: str) -> None:
-    factors = course(schedule, 0.1)
-    assert factors[:10] == pytest.approx([0.1 * (i + 1) for i in range(10)])
-    assert factors[10] == pytest.approx(1.0)
-    assert all(0 <= f <= 1 for f in factors)
+def share(schedule: Schedule) -> float:
+    """Of the run that its validations take, as it is counted."""
+    each = schedule.norms + schedule.calibration + schedule.scores
+    spent = each * len(schedule.validated)
+    return spent / (spent + schedule.steps * schedule.step)
 
 
-def test_decays() -> None:
-    assert course("constant", 0.0) == [1.0] * 100
-    assert course("polynomial", 0.0)[50] == pytest.approx(0.5**0.9)
-    assert course("cosine", 0.0)[50] == pytest.approx(0.5)
-    assert course("cosine", 0.0)[-1] < 1e-3
-    for schedule in ("polynomial", "cosine"):
-        factors = course(schedule, 0.0)
-        assert factors == sorted(factors, reverse=True)
+@pytest.mark.parametrize(
+    ("steps", "given"),
+    [
+        (1, {}),  # 16 patches: 400 epochs of one step
+        (4, {"calibrated": 64}),
+        (120, {"calibrated": 1906, "images": 16, "area": 500.0}),
+        (1000, {"calibrated": 2000, "images": 40, "area": 4000.0}),
+    ],
+)
+def test_validations_take_a_small_share(steps, given) -> None:
+    schedule = of_run(steps=steps, **given)
+    assert share(schedule) < 0.1
+    assert schedule.epochs in schedule.validated
+    assert min(schedule.validated) <= max(0.02 * schedule.epochs, 1)  # something to see early
+    assert all(1 <= epoch <= schedule.epochs for epoch in schedule.validated)
 
 
-def test_randomness_is_a_function_of_seed_purpose_and_step() -> None:
-    seeds = {seed_of(s, p, n) for s in (0, 1) for p in ("a", "b") for n in (0, 1)}
-    assert len(seeds) == 8
-    assert generator(0, "a", 3).initial_seed() == seed_of(0, "a", 3)
-    assert sorted(epoch_order(0, 1, 10).tolist()) == list(range(10))
-    assert epoch_order(0, 1, 10).tolist() != epoch_order(0, 2, 10).tolist()
+def test_many_cheap_epochs_are_validated_often() -> None:
+    schedule = of_run(steps=1000)
+    assert schedule.validated == frozenset(range(1, 21))
+    assert share(schedule) < SHARE
+
+
+def test_validations_that_decide_something_are_enough_for_a_choice() -> None:
+    costly = {"images": 100, "area": 1e4}
+    assert len(of_run(steps=10, **costly).validated) <= 3
+    for change in ({"keep": "best"}, {"patience": 2}):
+        assert len(of_run(TRAINED.changed(**change), 10, **costly).validated) >= 10
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+def test_short_runs(epochs) -> None:
+    assert of_run(TRAINED.changed(epochs=epochs)).validated == frozenset({1, epochs})
+
+
+def test_a_number_is_obeyed() -> None:
+    assert of_run(TRAINED.changed(epochs=7, validate_every=3)).validated == frozenset({3, 6, 7})
+
+
+def test_the_last_calibration_is_told_as_two_stages_that_go_on() -> None:
+    def fit():
+        yield Event("calibrate", 0, 2)
+        yield Event("tiles", 1, 2)
+        yield Event("calibrate", 1, 2)
+        yield Event("calibrate", 2, 2)
+        yield Notice("calibrate", 0, 0, "kept")
+        for _ in range(4):
+            yield Event("tiles", 1, 2)
+            yield Event("tiles", 2, 2)
+
+    events: list[Event] = []
+    run(fit_told(fit(), 2), events.append)
+    told = [(e.stage, e.done, e.total) for e in events if not isinstance(e, Notice)]
+    first, second = told[:4], told[4:]
+    assert first == [("calibrate on masks", done, 2) for done in (0, 0, 1, 2)]
+    assert [row[0] for row in second] == ["choose views and CRF"] * 8
+    assert [row[1] for row in second] == [0, 1, 1, 2, 2, 3, 3, 4]
+    assert second[-1][2] == 4

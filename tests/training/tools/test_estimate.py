@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from napari_construct.events import EpochDone, Event, StepDone, run
+from napari_construct.training.loop.schedule import Schedule
 from napari_construct.training.loop.train import train_steps
 from napari_construct.training.tools import estimate as module
 from napari_construct.training.tools.estimate import estimate_steps, peak_memory
@@ -29,6 +30,7 @@ def test_adds_up_stages_steps_and_validations(monkeypatch, patches, tiny_config,
     def fake(part, config, **_):
         seconds_and_events = [
             (1.0, Event("read", len(part), len(part))),
+            (0.0, Schedule.of_run(config, 1, calibrated=len(part), images=1, area=4.0).plan()),
             (9.0, StepDone("train", 1, 3)),
             (2.0, StepDone("train", 2, 3)),
             (2.0, StepDone("train", 3, 3)),

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from napari.utils import progress
-from qtpy.QtWidgets import QLabel, QProgressBar, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel, QProgressBar, QPushButton, QWidget
 
-from napari_construct.events import Event
-from napari_construct.widgets.jobs import run_control as _run_control
+from napari_construct.events import Event, in_a_row, planned
+from napari_construct.widgets.jobs import job_progress
 from napari_construct.widgets.jobs.run_control import RunControl
 
 pytestmark = pytest.mark.gui
@@ -19,8 +20,8 @@ pytestmark = pytest.mark.gui
 
 @pytest.fixture
 def control(viewer, monkeypatch) -> RunControl:
-    monkeypatch.setattr(_run_control, "_ACTIVITY_AFTER_MS", 100)
-    monkeypatch.setattr(_run_control, "_ACTIVITY_MS", 20)
+    monkeypatch.setattr(job_progress, "_ACTIVITY_AFTER_MS", 100)
+    monkeypatch.setattr(job_progress, "_ACTIVITY_MS", 20)
     dock = QWidget()
     control = RunControl("Run", dock)
     viewer.window.add_dock_widget(dock, name="Somewhere")
@@ -77,6 +78,79 @@ def test_many_events_at_once_leave_the_last_on_view(qtbot, control) -> None:
     finally:
         go_on.set()
     qtbot.waitUntil(lambda: not control.isRunning(), timeout=5_000)
+
+
+def test_one_bar_over_all_stages_never_falls_and_tells_one_time(qtbot, control) -> None:
+    def steps():
+        yield planned("job", in_a_row(("reading", 0.2), ("tiles", 1.0), ("refine", 1.0)))
+        for stage, count in (("reading", 1), ("tiles", 10), ("refine", 10)):
+            for i in range(count + 1):
+                yield Event(stage, i, count)
+                time.sleep(0.1)
+
+    (bar,) = control.findChildren(QProgressBar)
+    status = next(w for w in control.findChildren(QLabel) if w.accessibleName() == "Status")
+    values: list[int] = []
+    texts: list[str] = []
+
+    def look(_: Any) -> None:
+        values.append(bar.value())
+        texts.append(status.text())
+
+    control.progressed.connect(look)
+    with qtbot.waitSignal(control.returned, timeout=20_000):
+        control.run("Job", steps)
+    assert values == sorted(values)
+    in_tiles = [v for v, text in zip(values, texts, strict=True) if text.startswith("Tiles")]
+    assert max(in_tiles) < 700  # of a thousand: the refinement is still to come
+    assert any("estimating the time" in text for text in texts)
+    qtbot.waitUntil(lambda: not control.isRunning(), timeout=5_000)
+
+
+def test_time_goes_by_while_no_event_comes(qtbot, control) -> None:
+    go_on = threading.Event()
+
+    def steps():
+        yield Event("tiles", 0, 10)
+        time.sleep(1.2)
+        yield Event("tiles", 1, 10)
+        go_on.wait(20)
+
+    status = next(w for w in control.findChildren(QLabel) if w.accessibleName() == "Status")
+    control.run("Job", steps)
+    try:
+        texts: list[str] = []
+
+        def fell() -> bool:
+            texts.append(status.text())
+            return len({text for text in texts if "left" in text}) >= 3
+
+        qtbot.waitUntil(fell, timeout=15_000)
+    finally:
+        go_on.set()
+    qtbot.waitUntil(lambda: not control.isRunning(), timeout=5_000)
+
+
+def test_a_job_that_can_end_early_shows_a_button_until_it_is_over(qtbot, viewer, control) -> None:
+    enough = threading.Event()
+
+    def steps():
+        while not enough.is_set():
+            yield Event("train", 1, 1000)
+            time.sleep(0.01)
+        return "kept"
+
+    kept: list[object] = []
+    control.returned.connect(kept.append)
+    control.run("Job", steps)
+    control.offerEnd("Enough", "Keep what there is", enough.set)
+    end = next(b for b in control.findChildren(QPushButton) if b.text() == "Enough")
+    assert end.isVisibleTo(control)
+    qtbot.mouseClick(end, Qt.MouseButton.LeftButton)
+    assert not end.isEnabled()
+    qtbot.waitUntil(lambda: not control.isRunning(), timeout=5_000)
+    assert kept == ["kept"]
+    assert not end.isVisibleTo(control)
 
 
 def test_a_short_job_is_not(qtbot, control) -> None:

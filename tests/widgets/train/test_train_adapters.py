@@ -34,7 +34,9 @@ TINY = ModelConfig(
     fusion_width=16,
     guidance_levels=(1, 2),
 )
-QUICK = TrainingConfig(model=TINY, epochs=2, batch_size=3, image_size=64, patch_mpp=0.25, seed=3)
+QUICK = TrainingConfig(
+    model=TINY, epochs=2, batch_size=3, image_size=64, patch_mpp=0.25, seed=3, validate_every=1
+)
 
 
 @pytest.fixture

@@ -26,6 +26,9 @@ from napari_construct.types import ShortRepr
 CELLS_OF_A_PATCH: Final = 64
 """Cells that are kept of a patch, on an even grid; neighbours say the same."""
 
+MOST_PATCHES: Final = 2000
+"""Patches that are looked at, evenly spread."""
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LabelledLogits(ShortRepr):
@@ -105,7 +108,7 @@ def labelled_logits_steps(
     labels: ArrayLike,
     device: torch.device,
     *,
-    limit: int = 2000,
+    limit: int = MOST_PATCHES,
     batch_size: int = 32,
     levels: Callable[[Sequence[int]], tuple[Tensor, ...]] | None = None,
 ) -> Steps[tuple[NDArray[np.intp], LabelledLogits]]:

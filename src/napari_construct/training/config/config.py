@@ -146,8 +146,10 @@ class TrainingConfig(Settings):
         (:func:`~napari_construct.data.mask_values.mask_reading`).
     mask_order : tuple of str or None
         The classes in the order of the values of validation masks; None if that is their order in the model.
-    validate_every : int
-        Epochs from one validation to the next; the last epoch is always validated.
+    validate_every : int or "auto"
+        Epochs from one validation to the next; the last epoch is always validated. "auto" chooses from the
+        numbers of steps, patches and images, before the first step, so that validations take about a
+        twentieth of the run (see :mod:`~napari_construct.training.loop.validations`).
     """
 
     OLD_NAMES: ClassVar[Mapping[str, str]] = {"labels_speak_of": "label_target"}
@@ -197,7 +199,7 @@ class TrainingConfig(Settings):
     calibrate_on_masks: bool = True
     first_class: Literal["auto", 0, 1] = "auto"
     mask_order: tuple[str, ...] | None = None
-    validate_every: Annotated[int, Field(ge=1)] = 1
+    validate_every: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
 
     @model_validator(mode="after")
     def _agree(self) -> TrainingConfig:

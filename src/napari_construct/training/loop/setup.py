@@ -12,6 +12,7 @@ from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.encoders.catalogue.lookup import encoder_hash
 from napari_construct.encoders.protocol import Encoder, freeze
 from napari_construct.events import EpochDone, Notice, Steps
+from napari_construct.events.rarely import Rarely
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.export.locks import locked_file
 from napari_construct.inference.activation.devices import resolve_device
@@ -24,6 +25,7 @@ from napari_construct.models.checkpoints.checkpoint import (
 )
 from napari_construct.models.checkpoints.locations import refuse_existing, with_suffix
 from napari_construct.models.network.calibration import Calibration
+from napari_construct.training.calibration.labelled_logits import MOST_PATCHES
 from napari_construct.training.calibration.recalibrate import recalibrate_steps
 from napari_construct.training.calibration.validation import Judge, score_of
 from napari_construct.training.config.config import LEAST_STEPS, TrainingConfig
@@ -34,6 +36,7 @@ from napari_construct.training.loop.preparation import (
     make_sampler,
     open_validation_data,
 )
+from napari_construct.training.loop.schedule import LAST_AVERAGE, Schedule, fit_told, image_area, named
 from napari_construct.training.loop.state import (
     CONTENTS,
     load_state,
@@ -79,6 +82,9 @@ class TrainingSetup:
         self.teacher_hash = None if self.teacher is None else encoder_hash(self.teacher)
         self.patches: PatchStore
         self.val_patches: PatchStore | None = None
+        self.schedule: Schedule
+        self._ended: dict[str, int] = {}
+        self._saving = Rarely()
         self.identity: dict[str, Any] = {
             "config": self.config.model_dump(mode="json", exclude={"cache_folder"}),
             "classes": self.classes.model_dump(mode="json"),
@@ -132,11 +138,19 @@ class TrainingSetup:
         return checkpoint if same and checkpoint.training.get("finished") else None
 
     def read(self) -> Steps[PatchStore]:
-        """Read training and validation patches."""
+        """Read training and validation patches, and decide when the run validates."""
         self.patches = yield from load_patches(self.dataset, self.config, self.encoder.spec)
         if self.val is not None:
             view = self.patches.view
             self.val_patches = yield from load_patches(self.val, self.config, self.encoder.spec, view)
+        pairs = () if self.masks is None else tuple(self.masks.pairs)
+        self.schedule = Schedule.of_run(
+            self.config,
+            self.sampler.steps_per_epoch,
+            calibrated=min(MOST_PATCHES, len(self.val or self.dataset)),
+            images=len(pairs),
+            area=image_area(pairs, self.patches.view),
+        )
         return self.patches
 
     def open_state(self, run: TrainingRun, *, resume: bool) -> str:
@@ -160,20 +174,25 @@ class TrainingSetup:
         return ""
 
     def save_state(self, run: TrainingRun) -> None:
-        """Write the state of the run."""
-        if self.writes and self.output is not None:
-            run.progress.scaler = run.optimisation.scaler.state_dict()
-            save_state(state_path(self.output), run.progress, self.identity, run.tensors())
+        """Write the state of the run; of one that is being ended the state before that stays."""
+        if self.writes and self.output is not None and not self._ended:
+            with self._saving.measured():
+                run.progress.scaler = run.optimisation.scaler.state_dict()
+                save_state(state_path(self.output), run.progress, self.identity, run.tensors())
 
-    def finish_epoch(self, run: TrainingRun) -> Steps[EpochDone]:
-        """Calibrate, validate, write the checkpoint (after validations) and the state."""
+    def finish_epoch(self, run: TrainingRun, *, last: bool = False) -> Steps[EpochDone]:
+        """Calibrate, validate, write the checkpoint (after validations) and the state.
+
+        The state is also written between validations, as often as its time allows: a run resumes from any
+        of its steps exactly. ``last`` says that no epoch follows.
+        """
         epoch, total = run.progress.epoch + 1, run.epochs
-        due = epoch % self.config.validate_every == 0 or epoch == total
+        due = last or epoch in self.schedule.validated
         with run.kept() if due else nullcontext():
             scores: dict[str, float] = {}
             if due:
                 yield from run.use_average()
-                scores = yield from self._validate(run, epoch)
+                scores = yield from self._validate(run, epoch, last=last or epoch == total)
             metrics = run.finish_epoch(scores)
             if due:
                 calibration = Calibration.model_validate(run.progress.calibration)
@@ -182,8 +201,19 @@ class TrainingSetup:
                 )
                 if self.writes and self.output is not None and (better or not self.output.exists()):
                     save_checkpoint(self.output, self._checkpoint(run, calibration, metrics, epoch=epoch))
-        self.save_state(run)
+        if due or self._saving.due:
+            self.save_state(run)
         return EpochDone("epoch", epoch, total, epoch=epoch - 1, metrics=metrics)
+
+    def end(self, run: TrainingRun) -> Steps[None]:
+        """End a run after the present step: the epoch at hand is closed and validated as the last one is.
+
+        If this is interrupted, the run resumes from that step.
+        """
+        self.save_state(run)
+        self._ended = {"step": run.step_number, "steps": run.total_steps, "epochs": run.epochs}
+        yield self.schedule.ending()
+        yield (yield from self.finish_epoch(run, last=True))
 
     def complete(self, run: TrainingRun) -> Steps[Checkpoint]:
         """The run's result; written, and the state removed."""
@@ -194,16 +224,17 @@ class TrainingSetup:
             calibration, metrics = progress.best["calibration"], progress.best["metrics"]
             epoch = progress.best["epoch"]
         else:
-            yield from run.use_average()
+            yield from named(run.use_average(), LAST_AVERAGE)
         checkpoint = self._checkpoint(
             run, Calibration.model_validate(calibration), metrics, epoch=epoch, finished=True
         )
         freeze(self.encoder)  # type: ignore[arg-type]
         if self.masks is not None and self.config.calibrate_on_masks and self.processes.is_main:
             encoder = None if run.task.trains_encoder else self.encoder
-            checkpoint = yield from recalibrate_steps(
+            fitted = recalibrate_steps(
                 checkpoint, self.masks, offsets=True, encoder=encoder, device=str(self.device)
             )
+            checkpoint = yield from fit_told(fitted, len(self.masks.pairs))
             yield Notice("train", 0, 0, CALIBRATED)
         if self.writes and self.output is not None:
             save_checkpoint(self.output, checkpoint)
@@ -211,17 +242,19 @@ class TrainingSetup:
         return checkpoint
 
     def stopped_notice(self, run: TrainingRun) -> str:
-        """Why training ended before the last epoch."""
+        """Why training ended by itself before the last epoch; empty if it did not."""
         best = run.progress.best
+        if not run.progress.stopped:
+            return ""
         since = "" if best is None else f" since epoch {best['epoch']}, which is kept"
         return f"stopped after epoch {run.progress.epoch}: no validation was better{since}"
 
-    def _validate(self, run: TrainingRun, epoch: int) -> Steps[dict[str, float]]:
+    def _validate(self, run: TrainingRun, epoch: int, *, last: bool) -> Steps[dict[str, float]]:
         """Scores; the main process finds them and the calibration, and tells the others."""
         message: dict[str, Any] = {}
         if self.processes.is_main:
             patience = self.config.patience or run.epochs
-            last = epoch == run.epochs or run.progress.validations_since_best + 1 >= patience
+            last = last or run.progress.validations_since_best + 1 >= patience
 
             def predictor(calibration: Calibration) -> Predictor:
                 checkpoint = self._checkpoint(run, calibration, {}, epoch=epoch)
@@ -257,6 +290,7 @@ class TrainingSetup:
             training={
                 "finished": finished,
                 "epoch": epoch,
+                **({"stopped": self._ended} if self._ended else {}),
                 "patch": self.patches.view.size,
                 "scale": self.patches.view.scale,
                 "patches": len(self.dataset),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from jaxtyping import Float
 from torch import Tensor
 
@@ -29,6 +31,7 @@ def train(
     teacher: Encoder | None = None,
     start: Float[Tensor, "k p d"] | None = None,
     device: str = "auto",
+    stop: Callable[[], bool] | None = None,
     progress: Progress = None,
 ) -> Checkpoint:
     """Train a model on patches with image-level labels.
@@ -60,6 +63,11 @@ def train(
         (k, p, d) start of the prototypes; ``config.prototype_start`` decides by default.
     device : str
         "auto", "cpu", "cuda", "cuda:1", "mps".
+    stop : callable, optional
+        Asked after every step, for example ``threading.Event().is_set``. Once it returns True, training ends
+        there and the model is finished as after the last epoch: weights averaged where averaging has begun,
+        validated, calibrated. ``training["stopped"]`` of the checkpoint says after which step. There is no
+        state to resume from, then; with ``resume``, an interrupted run is so finished as it is.
     progress : bool or callable, optional
         True shows bars on standard error; a callable gets each event.
 
@@ -90,6 +98,7 @@ def train(
         teacher=teacher,
         start=start,
         device=device,
+        stop=stop,
     )
     return run(steps, progress)
 
@@ -107,23 +116,28 @@ def train_steps(
     teacher: Encoder | None = None,
     start: Float[Tensor, "k p d"] | None = None,
     device: str = "auto",
+    stop: Callable[[], bool] | None = None,
 ) -> Steps[Checkpoint]:
     """:func:`train` as a job.
 
     Yields
     ------
-    StepDone, EpochDone, Resumed, Notice, Event
+    StepDone, EpochDone, Resumed, Planned, Notice, Event
         Closing the generator stops after the current step; with ``output``, the state is saved.
     """
     job = TrainingSetup(dataset, config or TrainingConfig(), classes, val, output, encoder, teacher, device)
     with job.locked():
         if not (resume or overwrite):
             job.refuse_existing()
-        return (yield from _run_steps(job, start, resume=resume))
+        return (yield from _run_steps(job, start, stop, resume=resume))
 
 
 def _run_steps(
-    job: TrainingSetup, start: Float[Tensor, "k p d"] | None, *, resume: bool
+    job: TrainingSetup,
+    start: Float[Tensor, "k p d"] | None,
+    stop: Callable[[], bool] | None,
+    *,
+    resume: bool,
 ) -> Steps[Checkpoint]:
     if resume and (finished := job.finished_before()) is not None:
         return finished
@@ -132,13 +146,18 @@ def _run_steps(
     patches = yield from job.read()
     for text in patches.view.notices:
         yield Notice("train", 0, 0, text)
+    yield job.schedule.plan()
     training = yield from assemble_run(job, start, resume=resume)
     if notice := job.open_state(training, resume=resume):
         yield Notice("train", 0, 0, notice)
     if resume:
+        yield job.schedule.plan(training.progress.epoch)
         yield training.resumed()
     try:
         while not training.finished:
+            if training.progress.step_in_epoch and job.processes.agreed(stop, job.device):
+                yield from job.end(training)
+                break
             if training.pseudo_labels_due:
                 yield from training.make_pseudo_labels()
             if training.progress.step_in_epoch < training.steps_per_epoch:
@@ -148,6 +167,6 @@ def _run_steps(
     except GeneratorExit:
         job.save_state(training)
         raise
-    if training.progress.stopped:
-        yield Notice("train", 0, 0, job.stopped_notice(training))
+    if notice := job.stopped_notice(training):
+        yield Notice("train", 0, 0, notice)
     return (yield from job.complete(training))

@@ -17,7 +17,7 @@ import numpy as np
 
 from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.encoders.protocol import Encoder
-from napari_construct.events import Notice, Progress, Steps, run
+from napari_construct.events import Notice, Planned, Progress, Steps, in_a_row, planned, run
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.export.locks import locked_file
 from napari_construct.inference.activation.devices import resolve_device
@@ -126,7 +126,7 @@ def train_second_stage_steps(
 
     Yields
     ------
-    Event, StepDone, Notice
+    Planned, Event, StepDone, Notice
         Stages "read", "pseudo masks", "train", "calibrate" and "validate".
     """
     target = None if output is None else with_suffix(output)
@@ -163,6 +163,7 @@ def _steps(
     )
     patches = yield from load_patches(dataset, shown, network.spec)
     chosen = _selection(patches, config)
+    yield _plan(network, config, len(chosen), scored=val is not None)
     images, masks = yield from pseudo_mask_steps(patches, chosen, dataset.labels, predictor, config)
     job = SecondStageTraining(network.to(place), patches, images, masks, config, place)
     yield from job.steps()
@@ -200,6 +201,17 @@ def _steps(
         remove_partials(with_suffix(output))
         save_checkpoint(output, checkpoint)
     return checkpoint
+
+
+def _plan(network: UNet, config: SecondStageConfig, patches: int, *, scored: bool) -> Planned:
+    """What is to come, in passes of a network over a patch."""
+    return planned(
+        f"second stage {network.spec.id}",
+        in_a_row(("pseudo masks", 4.0 * patches)),
+        in_a_row(("train", 6.0 * config.steps * config.batch_size)),
+        in_a_row(("average", 50.0 * config.batch_size), ("calibrate", 1.0 * patches)),
+        in_a_row(*((("validate", 1.0 * patches),) if scored else ())),
+    )
 
 
 def _network(first: Checkpoint, config: SecondStageConfig, predictor: Predictor) -> tuple[UNet, bool]:

@@ -5,10 +5,11 @@ few steps and the first validated image. Time adds up as
 
 .. math:: t = t_0 + n \, t_{patch} + s \, t_{step} + v \, (t_{norms} + c \, t_{cal} + m \, t_{image})
 
-with n patches to read (and, with the feature cache, to encode), s steps, and v validations, each of which
-estimates batch statistics, calibrates on c patches and scores m images; the last calibration, on masks,
-looks at the m images once more and at a few of them five times. The first step is not counted: it
-includes what libraries prepare once. Images that validate are taken to be as large as the first one.
+with n patches to read (and, with the feature cache, to encode), s steps, and the v validations of the run's
+own schedule (:mod:`~napari_construct.training.loop.schedule`), each of which estimates batch statistics,
+calibrates on c patches and scores m images; the last calibration, on masks, looks at the m images once more
+and at a few of them five times. The first step is not counted: it includes what libraries prepare once.
+Images that validate are taken to be as large as the first one.
 
 Memory is the most that the process held meanwhile, with everything that is in it, and the patches that
 were not read yet. Another program that keeps the processor busy makes the estimate long; one that starts
@@ -32,13 +33,14 @@ import torch
 
 from napari_construct.classes import ClassTable
 from napari_construct.data.image_level import ImageLevelDataset
-from napari_construct.data.masks import find_pairs
 from napari_construct.encoders.protocol import Encoder
 from napari_construct.events import Event, StepDone, Steps
 from napari_construct.inference.activation.devices import resolve_device
+from napari_construct.training.calibration.labelled_logits import MOST_PATCHES
 from napari_construct.training.calibration.mask_choices import MOST
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.loop.preparation import student_id
+from napari_construct.training.loop.schedule import Schedule, Scheduled
 from napari_construct.training.loop.train import train_steps
 from napari_construct.training.views.patches import usual_size
 from napari_construct.types import PathLike
@@ -47,9 +49,6 @@ STEPS: Final = 3
 """Steps that are really taken, the first of which is not counted."""
 
 _PER_VALIDATION: Final = frozenset({"average", "calibrate", "validate", "epoch"})
-
-CALIBRATED: Final = 2000
-"""Most patches of a calibration (``labelled_logits_steps``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +108,18 @@ def estimate_steps(
     epochs = math.ceil(STEPS / math.ceil(len(part) / config.batch_size))
     student = config.model.model_copy(update={"encoder": student_id(config, len(dataset))})
     short = config.changed(model=student, epochs=epochs, validate_every=epochs, patience=None, keep="last")
-    times = _Times(clock)
+    times, schedule = _Times(clock), None
     forget_peak(where)
     with closing(train_steps(part, short, classes=classes, val=val, encoder=encoder, device=device)) as steps:
         for event in steps:
+            if isinstance(event, Scheduled):
+                schedule = event.schedule
+                continue
             times.add(event)
             yield Event("estimate", min(len(times.steps), STEPS), STEPS, event.stage)
             if event.stage == "validate" and event.done >= 1:
                 break  # one image is scored: enough
-    return _summed(times, dataset, part, config, val, where)
+    return _summed(times, dataset, part, config, schedule, val, where)
 
 
 @dataclass
@@ -153,16 +155,24 @@ def _summed(
     dataset: ImageLevelDataset,
     part: ImageLevelDataset,
     config: TrainingConfig,
+    short: Schedule | None,
     val: ImageLevelDataset | PathLike | None,
     where: torch.device,
 ) -> Estimate:
     growth = len(dataset) / len(part)
-    steps_per_epoch = math.ceil(len(dataset) / config.batch_size)
-    epochs = config.epochs_of(steps_per_epoch)
-    steps, validations = steps_per_epoch * epochs, math.ceil(epochs / config.validate_every)
+    calibrated = min(MOST_PATCHES, len(val) if isinstance(val, ImageLevelDataset) else len(dataset))
+    settled = (
+        config if short is None else config.changed(encoder_learning_rate=short.config.encoder_learning_rate)
+    )
+    schedule = Schedule.of_run(
+        settled,
+        math.ceil(len(dataset) / config.batch_size),
+        calibrated=calibrated,
+        images=0 if short is None else short.images,
+        area=0.0 if short is None else short.area,
+    )
+    steps, validations, images = schedule.steps, len(schedule.validated), schedule.images
     step = median(times.steps[1:] or times.steps)
-    calibrated = min(CALIBRATED, len(val) if isinstance(val, ImageLevelDataset) else len(dataset))
-    images = _images(val)
     validation = (
         times.each("average") * min(config.norm_batches, steps)
         + times.each("calibrate") * calibrated
@@ -184,13 +194,6 @@ def _summed(
         device_memory=torch.cuda.max_memory_allocated(where) if where.type == "cuda" else None,
         device=str(where),
     )
-
-
-def _images(val: ImageLevelDataset | PathLike | None) -> int:
-    """How many images with masks are scored."""
-    if val is None or isinstance(val, ImageLevelDataset):
-        return 0
-    return len(find_pairs(val, inside=("",)))
 
 
 def _unread(dataset: ImageLevelDataset, part: ImageLevelDataset, config: TrainingConfig) -> int:

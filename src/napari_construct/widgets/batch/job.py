@@ -20,6 +20,7 @@ from napari_construct.reading.names import found_as
 from napari_construct.reading.places import is_file
 from napari_construct.results.areas import class_pixels
 from napari_construct.widgets.files.stored import placement
+from napari_construct.widgets.jobs.plans import images_plan
 from napari_construct.widgets.jobs.predictors import GetPredictor
 from napari_construct.widgets.layers import (
     Plane,
@@ -118,6 +119,7 @@ def batch_job(request: BatchRequest) -> Steps[BatchOutcome]:
         sources += _sources(one, settings.segment.mpp, {source.stack or source.stem for source in sources})
     found = tuple((source.key, source.stem) for source in sources)
     yield SourcesFound("looking for images", 1, 1, items=found)
+    yield images_plan(f"batch {settings.model}", settings.segment, len(sources), [("writing", 0.3)])
     steps = run_batch_steps(
         sources,
         predictor,

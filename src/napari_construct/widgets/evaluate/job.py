@@ -26,6 +26,7 @@ from napari_construct.widgets.evaluate.scores import Scored
 from napari_construct.widgets.evaluate.settings import EvaluateSettings
 from napari_construct.widgets.files.stored import placement
 from napari_construct.widgets.jobs.imports import importing
+from napari_construct.widgets.jobs.plans import images_plan
 from napari_construct.widgets.layers import METADATA_KEY, labels_layer, twin_placement
 from napari_construct.widgets.parts.order_row import without_notice
 
@@ -209,6 +210,7 @@ def folders_job(request: FoldersRequest) -> Steps[Evaluated]:
 
     models = ScoredModels([settings.model], device=settings.device)
     yield Event("loading the model", 1, 1)
+    yield images_plan(f"evaluate {settings.model}", settings.segment, len(pairs))
     steps = evaluate_steps(
         pairs, models, settings.segment, ignore=settings.ignore, first_class=settings.first_class
     )

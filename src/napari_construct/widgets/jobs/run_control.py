@@ -5,34 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import QLabel, QProgressBar, QShortcut, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QShortcut, QWidget
 
 from napari_construct.events import Event, Notice, Notices
-from napari_construct.widgets.fields.controls import plain_label, plain_tip
+from napari_construct.widgets.fields.controls import plain_tip
 from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.fields.message_label import Level, MessageLabel, plain
 from napari_construct.widgets.fields.named_button import NamedButton
 from napari_construct.widgets.fields.typing import finish_typing
-from napari_construct.widgets.jobs.activity import STEPS, Activity
-from napari_construct.widgets.jobs.eta import Eta, in_words
+from napari_construct.widgets.jobs.job_progress import JobProgress
 from napari_construct.widgets.jobs.workers import Job, MakeSteps
 
 _NOTICES_SHOWN: Final = 4
 
-_PROGRESS_MS: Final = 100
-"""Between two pictures of the bar, each of which Qt paints at once, with napari's whole window around it."""
-
-_ACTIVITY_AFTER_MS: Final = 1000
-"""A job that is over by then needs no bar in napari's activity dock, which costs more than a repaint."""
-
-_ACTIVITY_MS: Final = 250
-"""Between two updates of napari's activity dock, each of which repaints the window."""
-
 
 class RunControl(QWidget):
-    """Run -> Cancel -> Cancelling..., with a determinate bar and the time left.
+    """Run -> Cancel -> Cancelling..., with one bar and one time left over the whole job.
+
+    A job that can be ended early and keep what it has shows a second button beside Cancel (:meth:`offerEnd`).
 
     Parameters
     ----------
@@ -63,20 +55,15 @@ class RunControl(QWidget):
         self._cancelled, self._was_cancelled = cancelled, False
         self._reason = ""
         self._job: Job | None = None
-        self._activity = Activity()
-        self.destroyed.connect(self._activity.close)
-        self._progress = "", 0, ""
-        self._progress_timer = self._build_timer(self._show_progress)
-        self._activity_timer = self._build_timer(self._show_activity)
-        self._eta = Eta()
         self._notices = Notices()
         self._acts = "", ""
+        self._end: Callable[[], object] | None = None
         self._button = self._build_button()
-        self._bar = self._build_bar()
-        self._status = self._build_status()
+        self._end_button = self._build_end_button()
+        self._progress = JobProgress(self)
         self._blocked = MessageLabel(self)
         self._message = MessageLabel(self)
-        self._parts = stacked(self, self._message, self._blocked, self._bar, self._status, self._button)
+        self._parts = stacked(self, self._message, self._blocked, self._progress, self._buttons())
         if parent is not None:  # keys count while anything in the dock has the focus
             shortcut(parent, RUN_KEY, self._on_run_key)
             shortcut(parent, CANCEL_KEY, self.cancel)
@@ -123,15 +110,13 @@ class RunControl(QWidget):
         if self._job is not None:
             return
         self._notices = Notices()
-        self._eta = Eta()
+        self._end = None
         self._message.clear()
-        self._bar.setValue(0)
-        self._status.setText("Starting...")
-        self._progress = title, 0, ""
-        self._activity_timer.start(_ACTIVITY_AFTER_MS)
+        self._progress.start(title)
         self._job = job = Job(title, make_steps, self)
         job.progressed.connect(self._on_progress)
         job.progressed.connect(self.progressed)
+        job.returned.connect(self._progress.complete)
         job.returned.connect(self.returned)
         job.failed.connect(self._on_failed)
         job.cancelled.connect(self._on_cancelled)
@@ -144,8 +129,20 @@ class RunControl(QWidget):
         """Ask the running job to stop; the button says so until it has."""
         if self._job is not None:
             self._job.cancel()
-            self._status.setText("Stops after the step at hand")
+            self._progress.cancelling()
             self._refresh()
+
+    def offerEnd(self, text: str, tip: str, end: Callable[[], object]) -> None:
+        """Show a button, until the job is over, that asks it to end early and keep what it has."""
+        if self._end is not None or self._job is None:
+            return
+        self._end = end
+        self._end_button.setText(text)
+        self._end_button.setToolTip(plain_tip(tip))
+        self._end_button.setAccessibleName(text)
+        self._end_button.setAccessibleDescription(tip)
+        self._end_button.setEnabled(True)
+        self._refresh()
 
     def summarise(self, text: str, notices: Iterable[str] = ()) -> None:
         """Say how the run ended, with what the user should read about it."""
@@ -156,32 +153,22 @@ class RunControl(QWidget):
         level = Level.WARNING if unique else Level.INFO
         self._message.showMessage("\n".join([text, *unique]), level)
 
-    def _build_timer(self, slot: Callable[[], None]) -> QTimer:
-        timer = QTimer(self)
-        timer.setSingleShot(True)
-        timer.timeout.connect(slot)
-        return timer
-
     def _build_button(self) -> NamedButton:
         button = NamedButton(self)
         button.clicked.connect(self._on_clicked)
         return button
 
-    def _build_bar(self) -> QProgressBar:
-        bar = QProgressBar(self)
-        bar.setRange(0, STEPS)
-        bar.setFormat("%p %")
-        bar.setToolTip("How much of the present step is done")
-        bar.setAccessibleName("Progress")
-        return bar
+    def _build_end_button(self) -> QPushButton:
+        button = QPushButton(self)
+        button.clicked.connect(self._on_end)
+        button.hide()
+        return button
 
-    def _build_status(self) -> QLabel:
-        label = plain_label(self)
-        label.setMinimumWidth(40)
-        label.setWordWrap(True)
-        label.setToolTip("What is being done and how long it will take")
-        label.setAccessibleName("Status")
-        return label
+    def _buttons(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.addWidget(self._button)
+        row.addWidget(self._end_button)
+        return row
 
     def _refresh(self) -> None:
         """Bring button and bar in line with the state."""
@@ -202,8 +189,7 @@ class RunControl(QWidget):
         self._button.setAccessibleName(text)
         self._button.setAccessibleDescription(tip)
         self._button.setEnabled((running and not cancelling) or (not running and not self._reason))
-        self._bar.setVisible(running)
-        self._status.setVisible(running)
+        self._end_button.setVisible(self._end is not None and running and not cancelling)
         self._blocked.setVisible(bool(self._reason) and not running)
 
     def _on_run_key(self) -> None:
@@ -218,35 +204,17 @@ class RunControl(QWidget):
         else:
             self.cancel()
 
+    def _on_end(self, *_: object) -> None:
+        if self._end is not None:
+            self._end_button.setEnabled(False)
+            self._end()
+
     def _on_progress(self, event: Event) -> None:
         if isinstance(event, Notice):
             self._notices.add(event)
             return
-        part = min(event.done / event.total, 1.0) if event.total > 0 else 0.0
-        value = round(part * STEPS)
-        left = self._eta.update(event)
-        text = event.stage[:1].upper() + event.stage[1:]
-        if event.total > 1:
-            text += f", {event.done} of {event.total}"
-        if left is not None:
-            text += f", {in_words(left)} left"
-        self._progress = event.stage, value, text
-        if not self._progress_timer.isActive():
-            self._progress_timer.start(_PROGRESS_MS)
-        if not self._activity_timer.isActive():
-            self._activity_timer.start(_ACTIVITY_MS)
-
-    def _show_progress(self) -> None:
-        """Show the last progress that came."""
         if self._job is not None and not self._job.is_cancelling:
-            _, value, text = self._progress
-            self._bar.setValue(value)
-            self._status.setText(text)
-
-    def _show_activity(self) -> None:
-        """Pass progress on to napari's activity dock."""
-        if self._job is not None:
-            self._activity.show(*self._progress[:2])
+            self._progress.take(event)
 
     def _on_failed(self, error: Exception) -> None:
         self._message.showMessage(plain(error), Level.ERROR, error)
@@ -257,9 +225,8 @@ class RunControl(QWidget):
 
     def _on_finished(self) -> None:
         job, self._job = self._job, None
-        self._progress_timer.stop()
-        self._activity_timer.stop()
-        self._activity.close()
+        self._end = None
+        self._progress.end()
         if job is not None:
             job.deleteLater()
         self._refresh()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from napari_construct.data.images import ImageFile
 from napari_construct.encoders.folders import models_folder
 from napari_construct.events import Event, Notice, Steps
+from napari_construct.widgets.jobs.plans import compare_plan, top_plan
 from napari_construct.widgets.jobs.predictors import GetPredictor, load_steps
 from napari_construct.widgets.layers import Plane, layer_shape, plane_at
 from napari_construct.widgets.prototypes.layers import deciding_layer, similarity_layer
@@ -65,6 +66,7 @@ def compare_job(request: CompareRequest) -> Steps[Compared]:
     from napari_construct.inference.prototypes.similarity_maps import prototype_steps
 
     plane, settings = request.plane, request.settings
+    yield compare_plan(plane)
     yield Event("loading the model", 0, 1)
     predictor = request.get_predictor()
     yield Event("reading the image", 0, 1)
@@ -154,6 +156,7 @@ def top_job(request: TopRequest) -> Steps[TopFound]:
         if isinstance(given, Path)
         else [_source(plane, i, len(given)) for i, plane in enumerate(given)]
     )
+    yield top_plan(len(sources))
     return TopFound((yield from top_patches_steps(sources, predictor, request.settings)))
 
 

@@ -12,6 +12,7 @@ from napari_construct.classes import ClassTable
 from napari_construct.events import Event, Notice, Result, Steps, forward
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.results.result import SegmentationResult
+from napari_construct.widgets.jobs.plans import segment_plan
 from napari_construct.widgets.jobs.predictors import DecidedSteps, GetPredictor, ModelChoice
 from napari_construct.widgets.layers import (
     Decided,
@@ -99,6 +100,7 @@ def layers_job(request: SegmentRequest, finished: Sequence[Finished]) -> Steps[O
 
 def _segmented(request: SegmentRequest) -> Steps[list[Finished]]:
     """Load the model and segment the planes, one after the other."""
+    yield segment_plan(request.planes, request.settings, request.model)
     yield Event("loading the model", 0, 1)
     predictor = request.get_predictor()
     finished: list[Finished] = []

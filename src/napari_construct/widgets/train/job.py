@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final
 from napari_construct.data.dataset_check import check_steps
 from napari_construct.data.image_level import ImageLevelDataset, load_dataset
 from napari_construct.encoders.catalogue.overview import size_text
-from napari_construct.events import EpochDone, Event, Steps, forward
+from napari_construct.events import EpochDone, Event, Steps, forward, planned
+from napari_construct.events.duration import in_words
+from napari_construct.events.rarely import Rarely
 from napari_construct.exceptions import DatasetError
 from napari_construct.training.config.config import TrainingConfig
-from napari_construct.widgets.jobs.eta import in_words
 from napari_construct.widgets.jobs.imports import importing
 from napari_construct.widgets.train.data import validation_data
 from napari_construct.widgets.train.previews import preview_files, preview_steps
@@ -39,6 +40,8 @@ class Trained:
     output: Path
     epoch: int
     metrics: Mapping[str, float]
+    epochs_planned: int | None = None
+    """Of a run that was stopped before its end; None of others."""
 
 
 def load_libraries() -> None:
@@ -65,14 +68,23 @@ def estimate_job(request: TrainRequest) -> Steps[Estimated]:
     return Estimated(found)
 
 
-def train_job(request: TrainRequest) -> Steps[Trained]:
+def train_job(request: TrainRequest, stop: Callable[[], bool] | None = None) -> Steps[Trained]:
     """The whole run, in the worker's thread.
+
+    Parameters
+    ----------
+    request : TrainRequest
+        The run.
+    stop : callable, optional
+        Asked after every step; once it returns True, the run ends there and the model is finished.
 
     Yields
     ------
     Event
-        Those of the check and of the run, and :class:`PreviewsDone` after epochs that were validated.
+        Those of the check and of the run, and :class:`PreviewsDone` after some of the epochs that were
+        validated.
     """
+    yield planned("train")  # what it costs is known when the patches are
     yield Event("starting", 0, 1)
     dataset, val = _data(request)
     if not (request.resume or request.checked.issuperset(dataset.paths)):
@@ -93,10 +105,12 @@ def train_job(request: TrainRequest) -> Steps[Trained]:
         overwrite=request.replace,
         encoder=encoder,
         device=request.device,
+        stop=stop,
     )
-    checkpoint = yield from _with_previews(steps, request, preview_files(dataset, val), encoder)
+    checkpoint = yield from _with_previews(steps, request, preview_files(dataset, val), encoder, stop)
     epoch = int(checkpoint.training.get("epoch", 0))
-    return Trained(request.output, epoch, dict(checkpoint.metrics))
+    of = checkpoint.training.get("stopped", {}).get("epochs")
+    return Trained(request.output, epoch, dict(checkpoint.metrics), of)
 
 
 def _data(request: TrainRequest) -> tuple[ImageLevelDataset, ImageLevelDataset | Path | None]:
@@ -124,10 +138,18 @@ def _frozen_encoder(config: TrainingConfig, patches: int) -> Encoder | None:
 
 
 def _with_previews(
-    steps: Steps[Checkpoint], request: TrainRequest, files: tuple[Path, ...], encoder: Encoder | None
+    steps: Steps[Checkpoint],
+    request: TrainRequest,
+    files: tuple[Path, ...],
+    encoder: Encoder | None,
+    stop: Callable[[], bool] | None,
 ) -> Steps[Checkpoint]:
-    """Pass a run on; after an epoch whose checkpoint is on disk, look at a few images with it."""
+    """Pass a run on; after an epoch whose checkpoint is on disk, look at a few images with it.
+
+    Pictures decide nothing: they are made as often as their time allows, and after the last epoch.
+    """
     written: int | None = None
+    pictures = Rarely()
 
     def looked_at(event: Event) -> Iterator[Event]:
         nonlocal written
@@ -135,11 +157,15 @@ def _with_previews(
         if not isinstance(event, EpochDone):
             return
         now = request.output.stat().st_mtime_ns if request.output.is_file() else None
-        if now is not None and now != written:
+        last = event.done == event.total or (stop is not None and stop())
+        if now is not None and now != written and (pictures.due or last):
             written, mpp = now, request.config.patch_mpp
-            yield (
-                yield from preview_steps(files, request.output, request.device, mpp, event.epoch + 1, encoder)
-            )
+            with pictures.measured():
+                yield (
+                    yield from preview_steps(
+                        files, request.output, request.device, mpp, event.epoch + 1, encoder
+                    )
+                )
 
     return forward(steps, looked_at)
 
@@ -166,7 +192,8 @@ def trained_in_words(trained: Trained) -> str:
         if trained.metrics.get(key) is not None
     ]
     measured = f" ({', '.join(scores)} on the validation data)" if scores else ""
-    return f"Done: epoch {trained.epoch}{measured}. The model is in {trained.output}."
+    early = "" if trained.epochs_planned is None else f" of {trained.epochs_planned}, stopped there"
+    return f"Done: epoch {trained.epoch}{early}{measured}. The model is in {trained.output}."
 
 
 def _short(seconds: float) -> str:

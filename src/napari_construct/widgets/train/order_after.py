@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from qtpy.QtWidgets import QWidget
@@ -79,9 +80,9 @@ class OrderAfter(OrderRow):
         return self._proposed
 
 
-def train_steps_with_order(request: TrainRequest) -> Steps[Trained]:
+def train_steps_with_order(request: TrainRequest, stop: Callable[[], bool]) -> Steps[Trained]:
     """The run; what the dock proposes about the order of the masks is no notice beside."""
-    return without_notice(train_job(request))
+    return without_notice(train_job(request, stop))
 
 
 def reorder_job(request: ReorderRequest) -> Steps[Trained]:

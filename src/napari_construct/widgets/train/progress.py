@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -12,7 +11,6 @@ from qtpy.QtWidgets import QWidget
 from napari_construct.events import EpochDone, Event, Resumed, StepDone
 from napari_construct.widgets.fields.controls import button, wrapped_label
 from napari_construct.widgets.fields.layout import stacked
-from napari_construct.widgets.jobs.eta import in_words
 from napari_construct.widgets.train.preview_grid import PreviewGrid
 from napari_construct.widgets.train.previews import PreviewsDone
 
@@ -49,11 +47,9 @@ class TrainProgress(QWidget):
         self._points: dict[str, dict[str, dict[float, float]]] = {key: {} for key in _PLOTS}
         self._changed: set[str] = set()
         self._waiting: list[str] = []
-        self._began: tuple[float, int] | None = None
-        tip = "Progress of the whole run, with validations and previews"
-        self._left = wrapped_label("Epoch and time left", tip, self)
+        self._epoch = wrapped_label("Epoch", "The epoch at hand, of all of this run", self)
         self._grid = PreviewGrid(self)
-        self._layout = stacked(self, self._left, self._grid)
+        self._layout = stacked(self, self._epoch, self._grid)
         self._timer, self._next = QTimer(self), QTimer(self)
         for timer, pause, slot in ((self._timer, _PAUSE_MS, self._begin), (self._next, _TURN_MS, self._draw)):
             timer.setSingleShot(True)
@@ -63,12 +59,11 @@ class TrainProgress(QWidget):
 
     def start(self, *, keep: bool) -> None:
         """A run begins; ``keep`` the curves of a resumed run."""
-        self._began = None
         if not keep:
             self._points = {key: {} for key in _PLOTS}
             self._changed = set(_PLOTS)
             self._grid.clear()
-            self._left.clear()
+            self._epoch.clear()
             self._begin()
 
     def showProgress(self, event: Event) -> None:
@@ -101,15 +96,7 @@ class TrainProgress(QWidget):
         for name, value in event.losses.items():
             self._append("losses", "all" if name == "loss" else name, float(event.done), value)
         self._append("rate", "learning rate", float(event.done), event.learning_rate)
-        now = time.monotonic()
-        if self._began is None:
-            self._began = now, event.done
-        began, first = self._began
-        text = f"Epoch {event.epoch + 1} of {event.epochs}"
-        if event.done > first:
-            left = (now - began) / (event.done - first) * (event.total - event.done)
-            text += f", about {in_words(left)} left"
-        self._left.setText(text)
+        self._epoch.setText(f"Epoch {event.epoch + 1} of {event.epochs}")
 
     def _on_resumed(self, event: Resumed) -> None:
         """Show the epochs of an earlier session: their mean losses, if their steps are not shown yet."""

@@ -43,8 +43,9 @@ _PSEUDO_LABELS: Final = Group("Pseudo labels", "Training on confident prediction
     Row("pseudo_label_confidence", "Min. confidence", "Minimum confidence of a labelled cell"),
 ))  # fmt: skip
 _VALIDATION: Final = Group("Validation", "Interval, early stopping and calibration", (
-    Row("validate_every", "Interval", "Epochs between validations. Curves and previews follow validations",
-        unit="epochs"),
+    Row("validate_every", "Interval", "Epochs between validations. Automatic: so many that they take about a "
+        "twentieth of the time. Curves and previews follow validations",
+        choices={"auto": "Automatic", 1: "1 epoch"}, typed=True),
     Row("patience", "Patience", "Training stops after this number of validations without a better score",
         none="off"),
     Row("keep", "Keep the best epoch", "Save the epoch with the best validation score, not the last epoch. "

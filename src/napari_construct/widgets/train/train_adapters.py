@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +12,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_construct.data.masks import holds_masks
 from napari_construct.data.stated_mpp import StatedMpp
-from napari_construct.events import EpochDone, Event
+from napari_construct.events import EpochDone, Event, StepDone
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.reading.places import is_folder
 from napari_construct.training.config.config import TrainingConfig
@@ -59,6 +61,11 @@ _STOPPED: Final = (
     "Stopped; the state of the run is kept beside the model's file. Press Go on training to go on."
 )
 
+_KEEP_TIP: Final = (
+    "Take no more steps and finish the model as it is now: it is averaged, scored and calibrated like "
+    "that of a whole run"
+)
+
 
 class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
     """Edits one :class:`~napari_construct.training.config.config.TrainingConfig` and trains with it.
@@ -85,6 +92,7 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
         self._memory = Memory("train adapters")
         self._shown: Path | None = None
         self._gone_on: Path | None = None
+        self._stop = threading.Event()
         self._patches = TrainPatches(self)
         self._files = self._patches.files
         self.classes = self._patches.classes
@@ -176,7 +184,8 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
         self._shown = request.output
         self._order.begin(request)
         self.control.setWords(verb=_VERBS[request.resume], cancelled=_STOPPED)
-        self.start("Train adapters", train_steps_with_order, request)
+        self._stop = threading.Event()
+        self.start("Train a model", partial(train_steps_with_order, stop=self._stop.is_set), request)
 
     def estimate(self) -> None:
         """Measure a few steps, as the button does."""
@@ -308,7 +317,9 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
     def _on_event(self, event: Event) -> None:
         self.progress.showProgress(event)
         self._order.take(event)
-        if isinstance(event, EpochDone):
+        if isinstance(event, StepDone):
+            self.control.offerEnd("Stop here and keep it", _KEEP_TIP, self._stop.set)
+        elif isinstance(event, EpochDone):
             self._refresh()
 
     def _on_result(self, result: Estimated | Trained) -> None:
