@@ -79,8 +79,11 @@ def write(field: QWidget, text: str, *, end: Qt.Key | None = Qt.Key.Key_Tab) -> 
     QApplication.processEvents()
 
 
-def choose(combo: QComboBox, text: str) -> None:
-    """Open a list and click on the entry with this text, or that begins with it."""
+def choose(combo: QComboBox, text: str, *, stays: bool = True) -> None:
+    """Open a list and click on the entry with this text, or that begins with it.
+
+    A list of actions shows its title again: there the entry does not stay (``stays=False``).
+    """
     reach(combo)
     assert combo.isEnabled(), f"{_names(combo)} is disabled"
     combo.showPopup()  # a click opens it only with a window manager
@@ -96,7 +99,7 @@ def choose(combo: QComboBox, text: str) -> None:
     QTest.mouseClick(view.viewport(), LEFT, NONE, view.visualRect(index).center())
     combo.hidePopup()
     QApplication.processEvents()
-    assert combo.currentIndex() == rows[0]
+    assert combo.currentIndex() == rows[0] or not stays
 
 
 def slide(slider: Any, part: float) -> None:

@@ -199,8 +199,8 @@ def test_double_click_opens_an_image_with_its_errors(qtbot, viewer, widget, fold
     run_job(qtbot, widget)
     with qtbot.waitSignal(widget.finished, timeout=60_000):
         widget.outcome.images.cellDoubleClicked.emit(1, 0)
-    assert [layer.name for layer in viewer.layers] == ["b", "b (truth)", "b (tissue)", "b (errors)"]
-    errors, mask = viewer.layers["b (errors)"].data, viewer.layers["b (tissue)"].data
+    assert [layer.name for layer in viewer.layers] == ["b", "b (truth)", "b mask", "b (errors)"]
+    errors, mask = viewer.layers["b (errors)"].data, viewer.layers["b mask"].data
     truth = viewer.layers["b (truth)"].data
     np.testing.assert_array_equal(errors == 1, (mask == truth) & (truth > 0))
     np.testing.assert_array_equal(errors == 0, truth == 0)

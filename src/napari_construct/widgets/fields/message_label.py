@@ -6,6 +6,7 @@ import platform
 import re
 import sys
 import traceback
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from importlib.metadata import PackageNotFoundError, version
@@ -14,6 +15,7 @@ from typing import Final
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QLabel, QWidget
 
+from napari_construct.events import Doubt
 from napari_construct.exceptions import ConstructError
 from napari_construct.widgets.fields.controls import button, wrapped_label
 from napari_construct.widgets.fields.layout import stacked
@@ -47,16 +49,20 @@ def problem_of(error: BaseException) -> Problem:
 
 
 class MessageLabel(QWidget):
-    """A wrapped text with a bar in the colour of its level; hidden while empty."""
+    """A message with a bar in the colour of its level; hidden while empty.
+
+    A message is one text, or a result: its headline, what informs, and apart from it what throws doubt.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._error: BaseException | None = None
         self._text = ""
-        self._label = self._build_label()
+        self._label = self._build_label("Message", "Status, error, or what is still missing")
+        self._doubts = self._build_label("Warning", "What to check before the result is used")
         tip = "Copy versions and the technical error message for a bug report"
         self._copy = button("Copy details", tip, self._copy_details, self, name="Copy details of the error")
-        stacked(self, self._label, self._copy)
+        stacked(self, self._label, self._doubts, self._copy).setSpacing(4)
         self.hide()
 
     def text(self) -> str:
@@ -65,17 +71,31 @@ class MessageLabel(QWidget):
     def showMessage(self, text: str, level: Level = Level.INFO, error: BaseException | None = None) -> None:
         """Replace the message; the details of an error can be copied."""
         self._error = error
-        self._text = text
-        self._label.setText(breakable(text))
-        self._label.setStyleSheet(f"border-left: 3px solid {level.value}; padding-left: 5px;")
+        self._show(text, "", level)
         self._copy.setVisible(error is not None)
-        self.setVisible(bool(text))
+
+    def showResult(self, headline: str, notices: Iterable[str] = ()) -> None:
+        """Replace the message by a result; notices that are a ``Doubt`` warn, the others inform."""
+        self._error = None
+        said = list(dict.fromkeys(notices))
+        doubts = [text for text in said if isinstance(text, Doubt)]
+        informing = [text for text in said if not isinstance(text, Doubt)]
+        self._show("\n".join([headline, *informing]), "\n".join(doubts), Level.INFO)
+        self._copy.hide()
 
     def clear(self) -> None:
         self.showMessage("")
 
-    def _build_label(self) -> QLabel:
-        label = wrapped_label("Message", "Status, error, or what is still missing", self)
+    def _show(self, text: str, doubts: str, level: Level) -> None:
+        self._text = "\n".join(filter(None, (text, doubts)))
+        for label, words, bar in ((self._label, text, level), (self._doubts, doubts, Level.WARNING)):
+            label.setText(breakable(words))
+            label.setStyleSheet(f"border-left: 3px solid {bar.value}; padding-left: 5px;")
+            label.setVisible(bool(words))
+        self.setVisible(bool(self._text))
+
+    def _build_label(self, name: str, tip: str) -> QLabel:
+        label = wrapped_label(name, tip, self)
         label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         return label
 

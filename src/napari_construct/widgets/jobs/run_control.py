@@ -9,7 +9,7 @@ from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QLabel, QProgressBar, QPushButton, QShortcut, QWidget
 
-from napari_construct.events import Event, Notice, Notices
+from napari_construct.events import Doubt, Event, Notice, Notices
 from napari_construct.widgets.fields.controls import plain_label, plain_tip
 from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.fields.message_label import Level, MessageLabel, plain
@@ -132,14 +132,22 @@ class RunControl(QWidget):
             self._status.setText("Stops after the step at hand")
             self._refresh()
 
-    def summarise(self, text: str, notices: Iterable[str] = ()) -> None:
-        """Say how the run ended, with what the user should read about it."""
-        unique = list(dict.fromkeys([*notices, *self._notices.texts()]))
-        if len(unique) > _NOTICES_SHOWN:
-            more = len(unique) - _NOTICES_SHOWN
-            unique = [*unique[:_NOTICES_SHOWN], f"... and {more} more notice{'s' if more > 1 else ''}"]
-        level = Level.WARNING if unique else Level.INFO
-        self._message.showMessage("\n".join([text, *unique]), level)
+    def summarise(self, text: str, notices: Iterable[str] = (), *, name: str = "") -> None:
+        """Say how the run ended, then what the user should know of it, each notice once.
+
+        ``name`` is the image's where ``text`` says it: notices then do not repeat it.
+        """
+        said = [_without(name, notice) for notice in (*notices, *self._notices.texts())]
+        said = sorted(dict.fromkeys(said), key=lambda notice: not isinstance(notice, Doubt))
+        if len(said) > _NOTICES_SHOWN:
+            more = len(said) - _NOTICES_SHOWN
+            said = [*said[:_NOTICES_SHOWN], f"... and {more} more notice{'s' if more > 1 else ''}"]
+        self._message.showResult(text, said)
+
+    def forget(self) -> None:
+        """Take back what was said of a run that is not what is chosen now."""
+        if self._job is None:
+            self._message.clear()
 
     def _build_timer(self, slot: Callable[[], None]) -> QTimer:
         timer = QTimer(self)
@@ -247,6 +255,16 @@ class RunControl(QWidget):
         if self._was_cancelled:
             self._was_cancelled = False
             self.cancelled.emit()
+
+
+def _without(name: str, notice: str) -> str:
+    """A notice without the name of its image in front of it."""
+    if not name or not notice.startswith(f"{name}: "):
+        return notice
+    sentence = notice.removeprefix(f"{name}: ")
+    if sentence[:1].isascii():  # "µm" stays what it is
+        sentence = sentence[:1].upper() + sentence[1:]
+    return Doubt(sentence) if isinstance(notice, Doubt) else sentence
 
 
 RUN_KEY: Final = "Ctrl+Return"

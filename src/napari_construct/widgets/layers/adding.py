@@ -9,9 +9,13 @@ from typing import Any
 from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QMainWindow, QWidget
 
+from napari_construct.widgets.layers.origin import show
+
 
 class LayerAdder(QObject):
     """Adds layers to a viewer, one per turn, so that the window stays responsive.
+
+    A result that repeats an untouched one takes its place; see :func:`~.origin.show`.
 
     napari needs 50 to 150 ms of the GUI thread to add a layer.
 
@@ -71,7 +75,7 @@ class _Queue(QObject):
             self.deleteLater()
             return
         try:
-            self._viewer.add_layer(self.layers.popleft())
+            show(self._viewer, self.layers.popleft())
         finally:  # an error of one layer does not stop the others
             self._turn.start(0)
 

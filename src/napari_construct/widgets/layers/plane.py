@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,8 @@ class Plane:
         File of exactly this plane, if napari knows it.
     window : tuple of slice or None
         Rows and columns of the region; None for the whole plane.
+    layer : hashable
+        ``unique_id`` of the layer.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Plane:
     notices: tuple[str, ...] = ()
     path: str | None = None
     window: Window | None = None
+    layer: Hashable = None
 
     def rgb(self) -> _rgb.Shown:
         """Read the plane: (h, w, 3) uint8, where it has data, and notices. Slow for lazy arrays.
@@ -113,6 +116,7 @@ def plane_at(layer: Any, index: tuple[int, ...], window: Window | None = None) -
         notices=_channel_notice(layer, layer_shape(layer)),
         path=None if index else own_file(layer),
         window=window,
+        layer=layer.unique_id,
     )
 
 

@@ -1,4 +1,4 @@
-"""The dock widget Segment tissue: an image layer in, CAM layers and a labels layer out."""
+"""The dock widget Segment tissue: an image layer in, a mask out, and its class maps on request."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from napari_construct.classes import ClassTable
 from napari_construct.events import Event
 from napari_construct.exceptions import ConstructError
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.widgets.fields.layout import boxed, fold
+from napari_construct.widgets.fields.controls import tick
+from napari_construct.widgets.fields.layout import boxed, fold, stacked
 from napari_construct.widgets.fields.message_label import Level, Problem
 from napari_construct.widgets.jobs import predictors as _predictors
 from napari_construct.widgets.jobs.predictors import DecidedSteps, LoadedModel, LoadModel, ModelChoice
-from napari_construct.widgets.layers import Plane, pixel_size, recolour
+from napari_construct.widgets.layers import Plane, class_map_layers, outcome_of, pixel_size, recolour
 from napari_construct.widgets.layers.follower import Follower
 from napari_construct.widgets.parts.class_list import ClassList
 from napari_construct.widgets.parts.dock import NO_IMAGE, JobDock
@@ -30,9 +31,9 @@ from napari_construct.widgets.segment.job import (
     PlaneSegmented,
     SegmentRequest,
     segment_job,
-    summary,
 )
 from napari_construct.widgets.segment.model import SegmentModel
+from napari_construct.widgets.segment.outcomes import class_maps_of, mask_of, plane_of
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -76,10 +77,14 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         self.source = SourceChooser(viewer, self)
         self._model = SegmentModel(self._loaded, self._preferences, self)
         self._classes = ClassList(self)
+        tip = (
+            "Also show how strongly each place of the image speaks for each class: the class activation maps "
+            "(CAM), below the mask"
+        )
+        self._class_maps = tick("Show class maps", tip, self)
         self._options = SegmentOptions(self)
         self._finished: FinishedPlanes | None = None
         self._size: Follower | None = None
-        self._cancelled_words = ""
         self._build_layout()
         self._connect()
         self._recall()
@@ -136,6 +141,7 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
             decided_steps=self._decided_steps,
             table=self._model.table.value(),
             device=device,
+            class_maps=self._class_maps.isChecked(),
         )
 
     def launch(self, request: SegmentRequest) -> None:
@@ -147,11 +153,11 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
                 "device": request.device,
                 "preferences": self._preferences.as_dict(),
                 "keep_finished": self.source.keepsFinished(),
+                "class_maps": request.class_maps,
             }
         )
         keeps = request.axis is not None and self.source.keepsFinished()
         self._finished = FinishedPlanes(request) if keeps else None
-        self._cancelled_words = ""
         self.start("Segment tissue", segment_job, request)
 
     def problem(self) -> Problem:
@@ -175,13 +181,16 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         self._words.hide()
         tip = "Colours, which classes are drawn or left out of scores; descriptions for models in words"
         self._table = fold("Class table", tip, self._model.table, self)
-        classes = boxed("Classes in the image", self._classes)
+        found = QWidget(self)
+        stacked(found, self._classes, self._class_maps)
+        classes = boxed("Classes in the image", found)
         self._lay_out(self.source, self._words, classes, self._table, boxed("Options", self._options))
 
     def _recall(self) -> None:
         """Restore options and model of the last run, where the preferences were not changed since."""
         kept = self._memory.load()
         self.source.setKeepsFinished(kept.get("keep_finished") is True)
+        self._class_maps.setChecked(kept.get("class_maps") is True)
         chosen = self._preferences.as_dict()
         changed = {k for k, v in kept.get("preferences", chosen).items() if chosen.get(k) != v}
         settings = {k: v for k, v in kept.get("settings", {}).items() if k not in changed}
@@ -206,6 +215,11 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         self._classes.valueChanged.connect(self._on_changed)
         self._options.valueChanged.connect(self._on_changed)
         self.control.cancelled.connect(self._on_cancelled)
+        self._class_maps.toggled.connect(self._on_class_maps)
+        self._adder.finished.connect(self._on_added)
+        events = self._viewer.dims.events
+        self._slices = Follower(self, "follow_plane", [events.current_step])
+        self._removals = Follower(self, "follow_removal", [self._viewer.layers.events.removed])
 
     def _on_layer(self, layer: Any) -> None:
         if self._size is not None:
@@ -213,8 +227,16 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         events = () if layer is None else (layer.events.scale, layer.events.units)
         self._size = Follower(self, "follow_size", events)
         self.follow_size()
-        self._classes.clearOutcome()  # it was that of another image
         self._refresh()
+        self._show_outcome()
+
+    def follow_plane(self) -> None:
+        """Show what was found in the plane on view."""
+        self._show_found()
+
+    def follow_removal(self) -> None:
+        """Show nothing of a mask that was deleted."""
+        self._show_outcome()
 
     def follow_size(self) -> None:
         """Show the pixel size of the image, also where the user gives the layer another one."""
@@ -225,6 +247,7 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
 
     def _on_changed(self, *_: object) -> None:
         self._refresh()
+        self._show_outcome()
         if not self._options.problem():
             self.valueChanged.emit(self.value())
 
@@ -236,6 +259,7 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
             self._table.expand(animate=False)
         self._options.showModel(None)
         self._model.load(self.device())
+        self._show_outcome()
 
     def _on_table(self, table: ClassTable | None) -> None:
         self._classes.setTable(table)
@@ -250,13 +274,60 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         """Add the finished planes, if the user keeps them; a second Cancel leaves them out."""
         finished, self._finished = self._finished, None
         if finished is not None and (steps := finished.steps()) is not None:
-            self._cancelled_words = finished.summary()
             self.control.run("Add finished planes", steps)
+        else:
+            self._show_found()
 
     def _on_result(self, outcome: Outcome) -> None:
-        result, layers = outcome
         self._finished = None  # it holds every plane's result
-        self._model.showClasses(result.classes)
-        self._classes.showOutcome(result)
-        self.control.summarise(self._cancelled_words or summary(result))
-        self._adder.add(layers)
+        self._model.showClasses(outcome.classes)
+        if found := outcome_of(outcome.mask):
+            self.control.summarise(found.headline(), found.notices)
+        self._adder.add([outcome.mask, *outcome.class_maps])
+
+    def _on_added(self) -> None:
+        """Select the mask: it is what the user goes on with."""
+        mask = self._show_found()
+        if mask is not None:
+            self.source.layer().visible = True
+            self._viewer.layers.selection.active = mask
+
+    def _on_class_maps(self, wanted: bool) -> None:
+        """Add the class maps of the mask on view, or take away those that nobody has touched."""
+        mask, image = self._mask(), self.source.layer()
+        if wanted and mask is not None:
+            self._adder.add(class_map_layers(mask, self._model.table.value()))
+        elif not wanted and image is not None:
+            for layer in class_maps_of(self._viewer.layers, image):
+                self._viewer.layers.remove(layer)
+
+    def _mask(self) -> Any:
+        """The mask that the chosen model made of the chosen image, or None."""
+        image = self.source.layer()
+        if image is None or self._model.words_problem():
+            return None
+        return mask_of(self._viewer.layers, image, self.model(), self._viewer)
+
+    def _show_outcome(self) -> None:
+        """Show what was found in the chosen image, as long as its mask is there, and else nothing."""
+        found = outcome_of(self._show_found())
+        if self.control.isRunning():
+            return
+        if found is None:
+            self.control.forget()
+        else:
+            self.control.summarise(found.headline(), found.notices)
+
+    def _show_found(self) -> Any:
+        """Show presence and area of each class in the plane on view; returns its mask."""
+        mask = None if self.control.isRunning() else self._mask()
+        found = outcome_of(mask)
+        plane = None if found is None else plane_of(mask, self._viewer)
+        if found is None:
+            self._classes.clearOutcome()
+        else:
+            plane = plane or found.planes[0]
+            changed = found.asked != (self.model(), self.made(self.value))
+            of = f"{found.of(plane)}{'; the settings were others' if changed else ''}"
+            self._classes.showOutcome(plane, of=of, given=found.given)
+        return mask
