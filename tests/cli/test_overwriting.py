@@ -61,7 +61,7 @@ def test_a_model_of_before_is_replaced_only_when_this_is_said(
     (tmp_path / "before.construct").write_bytes(b"of last week")
     done = call(*words, "-o", tmp_path / "before")
     assert done.exit_code == 2
-    assert "or --overwrite to replace it" in done.stderr
+    assert "or replace it (--overwrite)" in done.stderr
     assert (tmp_path / "before.construct").read_bytes() == b"of last week"
     if command == "calibrate":
         assert call(*words, "-o", tmp_path / "before", "--overwrite").exit_code == 0
@@ -130,7 +130,7 @@ def test_imported_models(call: Call, home: Path, own: Path, tmp_path: Path) -> N
     other = save_checkpoint(tmp_path / "other", load_checkpoint(next(iter(bundled_models().values()))))
     done = call("models", "import", other, "--name", "mine")
     assert done.exit_code == 2
-    assert "replace the model with --overwrite, or remove it first" in done.stderr.replace("\n", " ")
+    assert "replace the model (--overwrite), or remove it first" in done.stderr.replace("\n", " ")
     assert (home / "models" / "mine.construct").read_bytes() == before
     assert call("models", "import", other, "--name", "mine", "--overwrite").exit_code == 0
     assert (home / "models" / "mine.construct").read_bytes() != before

@@ -128,7 +128,9 @@ def test_a_folder_around_the_classes_is_asked_about(tmp_path):
 
 def test_a_folder_beside_the_classes_names_the_classes(tmp_path):
     tree(tmp_path, "tumour/a.png", "stroma/a.png", "labels/a.png")
-    with pytest.raises(DatasetError, match="if only stroma, tumour are classes: --classes stroma,tumour; if"):
+    with pytest.raises(
+        DatasetError, match=r"if only stroma, tumour are classes, name them \(--classes stroma,tumour\); if"
+    ):
         load_dataset(tmp_path)
 
 

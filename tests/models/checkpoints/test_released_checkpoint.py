@@ -170,7 +170,7 @@ def test_other_and_damaged_files_are_named(trained: ConstructNet, tmp_path: Path
     with pytest.raises(CheckpointError, match=r"version 1\.6 or newer"):
         import_authors_checkpoint(path, encoder=Conchlike())
     torch.save({"visual.proj": torch.ones(1)}, path)
-    with pytest.raises(CheckpointError, match=r"without its adaptive layers .* add --encoder ID"):
+    with pytest.raises(CheckpointError, match=r"without its adaptive layers .* .--encoder ID"):
         import_authors_checkpoint(path, encoder=Conchlike())
     with pytest.raises(CheckpointError, match="found nothing there; check the path"):
         import_authors_checkpoint(tmp_path / "absent.pth", encoder=Conchlike())

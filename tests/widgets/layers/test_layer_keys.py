@@ -95,6 +95,7 @@ def test_keys_of_a_cam(viewer, canvas) -> None:
     viewer.layers.selection.active = cam
     QTest.keyClick(canvas, "v")
     assert not cam.visible
+    QTest.keyClick(canvas, "v")
     QTest.keyClick(canvas, "2")
     assert cam.mode == "transform"
     QTest.keyClick(canvas, "1")

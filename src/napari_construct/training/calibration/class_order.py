@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from napari_construct.events import Doubt
+
 GAIN: Final = 0.2
 """Mean IoU that another order must add before anything is said."""
 
@@ -45,7 +47,7 @@ def other_order(matrix: NDArray[np.int64]) -> tuple[int, ...] | None:
 def order_notice(order: Sequence[int], names: Sequence[str]) -> str:
     """Notice for the user."""
     read = ", ".join(f"{value} {names[number]}" for value, number in enumerate(order))
-    return (
+    return Doubt(
         f"the classes of the masks seem to be in a different order: {read}; scores were computed with "
         f"{', '.join(f'{i} {name}' for i, name in enumerate(names))}; if so, give the classes in the order "
         "of the mask values (--classes)"

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 
 from napari_construct.batch.entries import Entry
 from napari_construct.batch.settings import BatchSettings
-from napari_construct.events import Event
+from napari_construct.events import Doubt, Event
 from napari_construct.reading.places import is_file
 from napari_construct.widgets.batch.inputs import BatchInputs
 from napari_construct.widgets.batch.job import (
@@ -224,7 +224,7 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         text = f"{len(report.done)} of {len(report.entries)} done"
         if report.resumed:
             text += f", {len(report.resumed)} of them before"
-        notices = [f"{len(report.failed)} failed; their rows say why."] if report.failed else []
+        notices = [Doubt(f"{len(report.failed)} failed; their rows say why.")] if report.failed else []
         self.control.summarise(f"{text}. Results and batch.csv are in {report.output}.", notices)
         self._adder.add(outcome.layers)
 

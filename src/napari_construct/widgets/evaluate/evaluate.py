@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QWidget
 
 from napari_construct.data.masks import find_pairs
+from napari_construct.events import Doubt
 from napari_construct.widgets.evaluate.input import EvaluateInput
 from napari_construct.widgets.evaluate.job import (
     Evaluated,
@@ -144,9 +145,9 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
         self.outcome.showScored(scored)
         mean = scored.rows()[-1][1]
         words = f"Done: mIoU {mean} %"
-        notices = [str(scored.about["notice"])] if "notice" in scored.about else []
+        notices = [Doubt(scored.about["notice"])] if "notice" in scored.about else []
         if scored.content is not None:
             words += f" over {len(scored.content['images'])} images"
             failures = scored.content["failures"]
-            notices = [f"{len(failures)} not scored: {failures[0]['error']}"] if failures else []
+            notices = [Doubt(f"{len(failures)} not scored: {failures[0]['error']}")] if failures else []
         self.control.summarise(f"{words}; value {scored.first_class} is the first class.", notices)

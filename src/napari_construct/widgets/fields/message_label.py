@@ -20,6 +20,8 @@ from napari_construct.exceptions import ConstructError
 from napari_construct.widgets.fields.controls import button, wrapped_label
 from napari_construct.widgets.fields.layout import stacked
 
+_ASIDE: Final = re.compile(r" ?\([^()]*\)")
+_COMMAND: Final = re.compile(r"--[a-z]|\bnapari-construct [a-z]|\bin Python\b")
 _BREAK = re.compile(r"[/\\_.]")
 
 
@@ -87,6 +89,7 @@ class MessageLabel(QWidget):
         self.showMessage("")
 
     def _show(self, text: str, doubts: str, level: Level) -> None:
+        text, doubts = in_the_window(text), in_the_window(doubts)
         self._text = "\n".join(filter(None, (text, doubts)))
         for label, words, bar in ((self._label, text, level), (self._doubts, doubts, Level.WARNING)):
             label.setText(breakable(words))
@@ -105,6 +108,20 @@ class MessageLabel(QWidget):
             clipboard.setText(diagnostics(self._error))
 
 
+def in_the_window(text: str) -> str:
+    """A message without what it says to users of the command line and of Python.
+
+    Such words stand in parentheses in every message: "name the classes (--classes a,b)".
+    """
+    return _ASIDE.sub(_for_the_window, text)
+
+
+def _for_the_window(aside: re.Match[str]) -> str:
+    parts = aside[0].strip()[1:-1].split("; ")
+    kept = [part for part in parts if not _COMMAND.search(part)]
+    return f" ({'; '.join(kept)})" if kept else ""
+
+
 def breakable(text: str) -> str:
     """Text whose long paths can wrap: a zero-width space follows the separators of long words."""
     return " ".join(_BREAK.sub("\\g<0>\u200b", word) if len(word) > 24 else word for word in text.split(" "))
@@ -120,7 +137,7 @@ class JobError(ConstructError):
 def plain(error: BaseException) -> str:
     """One or two sentences about an error, without a traceback."""
     if isinstance(error, ConstructError):
-        return str(error)
+        return in_the_window(str(error))
     if type(error).__name__ == "OutOfMemoryError":  # torch's, without importing torch
         return "The device ran out of memory. Choose smaller tiles, average fewer views, or run on the CPU."
     if isinstance(error, MemoryError):

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QLabel, QProgressBar, QPushButton, QShortcut, QWidget
 from napari_construct.events import Doubt, Event, Notice, Notices
 from napari_construct.widgets.fields.controls import plain_label, plain_tip
 from napari_construct.widgets.fields.layout import stacked
-from napari_construct.widgets.fields.message_label import Level, MessageLabel, plain
+from napari_construct.widgets.fields.message_label import Level, MessageLabel, in_the_window, plain
 from napari_construct.widgets.jobs.activity import STEPS, Activity
 from napari_construct.widgets.jobs.eta import Eta, in_words
 from napari_construct.widgets.jobs.workers import Job, MakeSteps
@@ -91,7 +91,7 @@ class RunControl(QWidget):
 
     def setBlocked(self, reason: str, level: Level = Level.INFO, error: BaseException | None = None) -> None:
         """Disable Run and say why; an empty reason enables it."""
-        self._reason = reason
+        self._reason = reason = in_the_window(reason)
         self._blocked.showMessage(reason, level, error)
         self._refresh()
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_construct.data import rgb as _rgb
+from napari_construct.events import Doubt
 from napari_construct.widgets.layers.pixel_size import layer_shape, own_file, pixel_size
 from napari_construct.widgets.layers.place import METADATA_KEY, Window, placement_of
 
@@ -127,4 +128,4 @@ def _channel_notice(layer: Any, shape: tuple[int, ...]) -> tuple[str, ...]:
         f"{layer.name}: one of three planes is read as greyscale. If the planes are red, green and blue, "
         "merge them to RGB first (right-click on the layer)"
     )
-    return (text,)
+    return (Doubt(text),)
