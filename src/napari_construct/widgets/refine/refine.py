@@ -24,10 +24,12 @@ from napari_construct.widgets.layers import (
     evidences,
     look_at,
     slice_point,
+    touch,
     window_on_view,
 )
 from napari_construct.widgets.layers.adding import LayerAdder
 from napari_construct.widgets.layers.follower import Follower
+from napari_construct.widgets.parts.class_colours import dress
 from napari_construct.widgets.parts.copy_row import CopyRow, Recipe
 from napari_construct.widgets.parts.layer_chooser import LayerChooser
 from napari_construct.widgets.parts.recipes import as_command, as_python
@@ -74,8 +76,9 @@ class Refine(QWidget):
         self._viewer = viewer
         self._decider = KeptDecider()
         self._masks = RefinedMasks()
-        self._adder = LayerAdder(viewer, self)
+        self._adder = LayerAdder(viewer, self, style=dress)
         self._done = False
+        self._replaced: Follower | None = None
         self.job = LiveJob("Refine", self)
         self._layer = self._build_layer_chooser()
         self.options = RefineOptions(self)
@@ -171,8 +174,15 @@ class Refine(QWidget):
     def _mask(self) -> RefinedMask | None:
         return self._masks.of(self._layer.layer())
 
-    def _on_layer(self, _: Any) -> None:
+    def follow_mask(self) -> None:
+        """Start anew: a rerun has replaced the chosen mask."""
+        self._on_layer(self._layer.layer())
+
+    def _on_layer(self, layer: Any) -> None:
         """Start from the settings under which the chosen mask was made."""
+        if self._replaced is not None:
+            self._replaced.stop()
+        self._replaced = None if layer is None else Follower(self, "follow_mask", [layer.events.metadata])
         self.job.cancel()
         self._adder.drop()
         self._done = False
@@ -253,6 +263,7 @@ class Refine(QWidget):
             self._status.setText("Refining..." if event.done else f"{event.stage.capitalize()}...")
         elif isinstance(event, LayerMade):
             mask.setLayer(event.layer)
+            touch(self._layer.layer())  # a rerun must not replace what this was refined from
             self._adder.add([event.layer])
         elif self.refinedLayer() is not None and isinstance(event, WindowDone | PlaneDone):
             mask.take(event)

@@ -110,7 +110,7 @@ class RefinedMasks:
         """The refined mask of a mask of Segment tissue; None without a mask."""
         if layer is None:
             return None
-        if layer not in self._masks:
+        if layer not in self._masks or self._masks[layer].planes is not evidences(layer):  # it was replaced
             self._masks[layer] = RefinedMask(layer)
         return self._masks[layer]
 
