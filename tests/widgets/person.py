@@ -188,7 +188,7 @@ def words(inside: QWidget) -> str:
             found.append(widget.currentText())
         elif isinstance(widget, QLineEdit):
             found.append(widget.text() or widget.placeholderText())
-    return "\n".join(text.replace("\u200b", "") for text in found if text)
+    return "\n".join(text.replace("\u200b", "").replace("\u00a0", " ") for text in found if text)
 
 
 def reach(widget: QWidget) -> None:

@@ -123,7 +123,8 @@ def _for_the_window(aside: re.Match[str]) -> str:
 
 
 def breakable(text: str) -> str:
-    """Text whose long paths can wrap: a zero-width space follows the separators of long words."""
+    """Text as labels show it: long paths can wrap after their separators, "34 %" cannot."""
+    text = text.replace(" %", "\u00a0%")
     return " ".join(_BREAK.sub("\\g<0>\u200b", word) if len(word) > 24 else word for word in text.split(" "))
 
 

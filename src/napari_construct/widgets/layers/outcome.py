@@ -15,6 +15,8 @@ from napari_construct.results.result import SegmentationResult
 from napari_construct.widgets.layers.place import METADATA_KEY
 
 _OUTCOME: Final = "outcome"
+_NAMED: Final = 5
+"""Classes that a result is put in words with; the list of classes shows all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,21 +112,26 @@ class RunOutcome:
         return f"{'Part of ' if self.part else ''}{self.image}{number}, {self.model}"
 
     def headline(self) -> str:
-        """The result in a sentence: the share of each class in the tissue of all planes."""
-        tissue = max(sum(plane.tissue for plane in self.planes), 1)
-        several = len(self.planes) > 1
-        found = []
-        for i, tissue_class in enumerate(self.planes[0].classes):
-            every = [plane.classes[i] for plane in self.planes]
-            times = sum(one.present for one in every)
-            if times:
-                share = in_percent(sum(one.pixels for one in every), tissue)
-                where = f" (in {times} of {len(every)} planes)" if several else ""
-                found.append(f"{tissue_class.name} {share}{where}")
-        said = f"{', '.join(found)} of the tissue." if found else "none of the classes was found."
-        stopped = len(self.planes) < self.wanted
-        rest = f" Cancelled after {len(self.planes)} of {self.wanted} planes: the others are empty."
-        return f"{self.image}: {said}{rest if stopped else ''}"
+        """The result in a sentence: the share of each class in the tissue of all planes, largest first."""
+        tissue, several = max(sum(plane.tissue for plane in self.planes), 1), len(self.planes) > 1
+        found, without = [], []
+        for every in zip(*(plane.classes for plane in self.planes), strict=True):
+            times, pixels = sum(one.present for one in every), sum(one.pixels for one in every)
+            where = f" (in {times} of {len(every)} planes)" if several and times < len(every) else ""
+            if pixels:
+                found.append((pixels, f"{every[0].name} {in_percent(pixels, tissue)}{where}"))
+            elif times:
+                without.append(every[0].name)
+        found.sort(key=lambda one: -one[0])
+        shown = [words for _, words in found[:_NAMED]]
+        if len(found) > _NAMED:
+            shown.append(f"{len(found) - _NAMED} more")
+        said = f"{', '.join(shown)} of the tissue." if shown else "none of the classes was found."
+        if without:
+            said += f" Found without any area: {', '.join(without)}."
+        if len(self.planes) < self.wanted:
+            said += f" Cancelled after {len(self.planes)} of {self.wanted} planes: the others are empty."
+        return f"{self.image}{f', {len(self.planes)} planes' if several else ''}: {said}"
 
 
 def plane_outcome(

@@ -50,9 +50,9 @@ class ClassRow:
     def place(self, grid: QGridLayout, row: int) -> None:
         """Put it into a grid of two columns, from this row on; it takes three rows."""
         grid.addWidget(self._head, row, 0)
-        grid.addWidget(self.area, row, 1)
+        grid.addWidget(self.score, row, 1)  # the shorter of both, beside a name that may be long
         grid.addWidget(self.bar, row + 1, 0)
-        grid.addWidget(self.score, row + 1, 1)
+        grid.addWidget(self.area, row + 1, 1)
         grid.addWidget(self.why, row + 2, 0, 1, 2)
 
     def set_editable(self, editable: bool) -> None:
