@@ -183,6 +183,8 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
     def _connect(self) -> None:
         self._inputs.opened.connect(self._on_opened)
         self._inputs.valueChanged.connect(self._refresh)
+        for other in (self._inputs.valueChanged, self._output.textChanged, self._model.valueChanged):
+            other.connect(self._forget)
         self._loader.loaded.connect(self._options.showModel)
         self._loader.changed.connect(self._refresh)
         self._output.textChanged.connect(self._refresh)
@@ -195,6 +197,10 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         self._options.showModel(None)
         self._loader.load(self._model.value(), self._options.device())
         self._on_changed()
+
+    def _forget(self, *_: object) -> None:
+        """Take back what was said of another batch."""
+        self.control.forget()
 
     def _on_changed(self, *_: object) -> None:
         self._refresh()

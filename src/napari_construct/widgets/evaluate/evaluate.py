@@ -28,6 +28,7 @@ from napari_construct.widgets.evaluate.scores import Scored
 from napari_construct.widgets.evaluate.settings import EvaluateSettings
 from napari_construct.widgets.fields.message_label import Problem
 from napari_construct.widgets.jobs.ahead import Ahead
+from napari_construct.widgets.layers.follower import Follower
 from napari_construct.widgets.parts.dock import JobDock
 
 if TYPE_CHECKING:
@@ -57,8 +58,11 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
         self._input = EvaluateInput(viewer, self)
         self.outcome = EvaluateOutcome(self)
         self._ahead = Ahead(load_libraries, self)
+        self._asked: object = None
+        self._masks: Follower | None = None
         self._lay_out(self._input, self.outcome)
         self._connect()
+        self._follow_masks()
         self._refresh()
 
     def value(self) -> EvaluateSettings:
@@ -93,6 +97,8 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
         return LayersRequest(layer_pair(self._input.prediction.layer(), self._input.truth.layer()), settings)
 
     def launch(self, request: LayersRequest | FoldersRequest) -> None:
+        self._forget()
+        self._asked = self._chosen()
         self.start("Evaluate", evaluate_job, request)
 
     def problem(self) -> Problem:
@@ -129,7 +135,36 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
         self.outcome.said.connect(self.control.showMessage)
         self.outcome.failed.connect(self._on_failed)
 
+    def follow_masks(self) -> None:
+        """The chosen masks were painted on or replaced: scores of before are not theirs."""
+        self._forget()
+
+    def _follow_masks(self) -> None:
+        """Follow the masks that are chosen now."""
+        if self._masks is not None:
+            self._masks.stop()
+        layers = [chooser.layer() for chooser in (self._input.prediction, self._input.truth)]
+        events = [e for layer in layers if layer is not None for e in (layer.events.paint, layer.events.data)]
+        self._masks = Follower(self, "follow_masks", events)
+
+    def _chosen(self) -> object:
+        """What would be compared now, to see whether it is what was."""
+        settings = self.made(self.value)
+        if self._input.mode.get() == "folders":
+            return self._input.folders(), settings
+        layers = self._input.prediction.layer(), self._input.truth.layer()
+        return tuple(None if layer is None else layer.unique_id for layer in layers), settings
+
+    def _forget(self) -> None:
+        """Show no scores: they are not of what is chosen."""
+        if not self.control.isRunning():
+            self.outcome.clear()
+            self.control.forget()
+
     def _on_changed(self) -> None:
+        self._follow_masks()
+        if self.outcome.scored() is not None and self._chosen() != self._asked:
+            self._forget()
         if self._input.mode.get() == "folders":
             self._ahead.start()
         self._refresh()
@@ -144,7 +179,7 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
     def _show(self, scored: Scored) -> None:
         self.outcome.showScored(scored)
         mean = scored.rows()[-1][1]
-        words = f"Done: mIoU {mean} %"
+        words = f"{scored.about['prediction']}: mIoU {mean} %" if scored.report is None else f"mIoU {mean} %"
         notices = [Doubt(scored.about["notice"])] if "notice" in scored.about else []
         if scored.content is not None:
             words += f" over {len(scored.content['images'])} images"
