@@ -92,8 +92,8 @@ def _mask(viewer: Any, files: Files) -> None:
     plane = plane_on_view(viewer.layers["slide"], tuple(viewer.dims.point))
     predictor = load_model(files.checkpoint, device="cpu")
     request = SegmentRequest((plane,), None, str(files.checkpoint), QUICK, lambda: predictor, decided_steps)
-    _, layers = run(segment_job(request))
-    viewer.add_layer(layers[-1])
+    mask = run(segment_job(request)).mask
+    viewer.add_layer(mask)
 
 
 def _refine(widget: Any, viewer: Any, files: Files) -> None:

@@ -197,7 +197,7 @@ def _colour_notices(rgb: RGBImage, valid: BoolMask | None, grey: bool, short: st
     if valid is not None and valid[::step, ::step].any():
         brightness = brightness[valid[::step, ::step]]
     dark = float(np.median(brightness)) < _DARK_MEDIAN
-    notices = []
+    notices: list[str] = []
     if grey:
         notices.append(Doubt(f"{short}: greyscale is copied to three channels; an H&E model expects colour"))
     if dark:

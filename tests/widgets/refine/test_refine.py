@@ -70,8 +70,7 @@ def segmented(viewer: Any, layer: Any, predictor: Predictor, model: str) -> Labe
     """The mask that Segment tissue would add."""
     plane = plane_on_view(layer, tuple(viewer.dims.point))
     request = SegmentRequest((plane,), None, model, SETTINGS, lambda: predictor, decided_once)
-    _, layers = run(segment_job(request))
-    return viewer.add_layer(layers[-1])
+    return viewer.add_layer(run(segment_job(request)).mask)
 
 
 @pytest.fixture
@@ -389,7 +388,7 @@ def stack(viewer, tissue, predictor, checkpoint) -> Labels:
     layer = viewer.add_image(planes, rgb=True, name="stack", scale=(1, 0.25, 0.25))
     given = tuple(plane_at(layer, (i,)) for i in range(2))
     request = SegmentRequest(given, 0, str(checkpoint), SETTINGS, lambda: predictor, decided_steps)
-    return viewer.add_layer(run(segment_job(request))[1][-1])
+    return viewer.add_layer(run(segment_job(request)).mask)
 
 
 def test_planes_of_a_stack_one_by_one_and_all(qtbot, viewer, stack) -> None:

@@ -124,7 +124,7 @@ def _take_over(former: Layer, new: Layer) -> None:
 
 def _fingerprint(layer: Any) -> tuple[object, ...]:
     data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
-    pixels = zlib.crc32(np.ascontiguousarray(data)) if isinstance(data, np.ndarray) else id(data)
+    pixels = zlib.crc32(np.ascontiguousarray(data).data) if isinstance(data, np.ndarray) else id(data)
     place = tuple(
         np.asarray(getattr(layer, name)).tobytes() for name in ("scale", "translate", "rotate", "shear")
     )
