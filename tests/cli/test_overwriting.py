@@ -61,7 +61,7 @@ def test_a_model_of_before_is_replaced_only_when_this_is_said(
     (tmp_path / "before.construct").write_bytes(b"of last week")
     done = call(*words, "-o", tmp_path / "before")
     assert done.exit_code == 2
-    assert "or replace it (--overwrite)" in done.stderr
+    assert "or --overwrite to replace it" in done.stderr
     assert (tmp_path / "before.construct").read_bytes() == b"of last week"
     if command == "calibrate":
         assert call(*words, "-o", tmp_path / "before", "--overwrite").exit_code == 0
@@ -154,9 +154,9 @@ def test_exported_models(call: Call, own: Path, tmp_path: Path) -> None:
     for name in ("own.construct", "own.md"):
         (tmp_path / "out" / "own.construct").unlink(missing_ok=True)
         (tmp_path / "out" / name).write_text("theirs")
-        assert "or --overwrite" in call("models", "export", own, "-o", tmp_path / "out").stderr.replace(
-            "\n", " "
-        )
+        assert "or replace it (--overwrite)" in call(
+            "models", "export", own, "-o", tmp_path / "out"
+        ).stderr.replace("\n", " ")
         assert (tmp_path / "out" / name).read_text() == "theirs"
     assert call("models", "export", own, "-o", tmp_path / "out", "--overwrite").exit_code == 0
     load_checkpoint(tmp_path / "out" / "own.construct")

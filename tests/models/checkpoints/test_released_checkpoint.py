@@ -179,7 +179,7 @@ def test_other_and_damaged_files_are_named(trained: ConstructNet, tmp_path: Path
 def test_another_encoder_other_classes_and_other_versions(trained: ConstructNet, tmp_path: Path) -> None:
     path = save(tmp_path / "best_cam.pth", trained)
     with pytest.raises(
-        CheckpointError, match=r"expected the encoder conch .* differs in .* --encoder-weights"
+        CheckpointError, match=r"expected the encoder conch .* differs in .*--encoder-weights"
     ):
         import_authors_checkpoint(path, encoder=Conchlike(seed=1))
     with pytest.raises(CheckpointError, match=r"prototypes for 3 classes, got 4, .* --classes"):

@@ -30,6 +30,7 @@ from napari_construct.widgets.layers import (
     camera,
     evidence,
     evidences,
+    is_untouched,
     look_at,
     plane_at,
     plane_on_view,
@@ -159,6 +160,7 @@ def test_a_moved_slider_gives_what_finish_gives(qtbot, viewer, widget, mask) -> 
         settings = changed(qtbot, widget, **changes)
         np.testing.assert_array_equal(widget.refinedLayer().data, expected(mask, settings))
     np.testing.assert_array_equal(mask.data, before)  # the segmented mask stays
+    assert not is_untouched(mask)  # also where Segment runs again
     assert [layer.name for layer in viewer.layers] == ["slide", "slide mask", "slide (refined)"]
     refined = viewer.layers["slide (refined)"]
     np.testing.assert_allclose(refined.extent.world, mask.extent.world)

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QApplication, QCheckBox, QComboBox, QPushButton
 from tests.widgets import person
 from tests.widgets.conftest import CLASSES, by_colour, docked
 
+from napari_construct.classes import ClassTable
 from napari_construct.events import Notice
 
 pytestmark = [pytest.mark.gui, pytest.mark.shown]
@@ -239,3 +240,24 @@ def test_results_do_not_hide_layers_of_the_user(qtbot, viewer, widget, tissue) -
     person.choose(person.find(widget, "Image layer", QComboBox), "slide")
     segment(qtbot, widget)
     assert all(layer.visible for layer in viewer.layers)
+
+
+def test_a_class_has_the_colour_that_the_user_gave_it_also_with_another_model(
+    qtbot, viewer, widget, fake
+) -> None:
+    person.click(person.find(widget, "Class table, open or close", QPushButton))
+    person.choose(person.find(widget, "Palette", QComboBox), "Paper", stays=False)
+    red = widget._model.table.value()[0].colour
+    assert red == "#FF0000"
+    load = fake.load_model
+    other = ClassTable.from_names(("fat", "tumour"))
+    widget._loaded._load_model = lambda *a, **k: SimpleNamespace(**vars(load(*a, **k)) | {"classes": other})
+    widget.setModel("other")
+    qtbot.waitUntil(lambda: widget._model.table.value().names == other.names, timeout=10_000)
+    table = widget._model.table.value()
+    assert table[1].colour == red
+    assert table[0].colour != red
+    widget._loaded._load_model = load
+    widget.setModel("fake")
+    qtbot.waitUntil(lambda: widget._model.table.value().names == CLASSES.names, timeout=10_000)
+    assert widget._model.table.value()[0].colour == red

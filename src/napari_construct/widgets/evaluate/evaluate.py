@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_construct.data.masks import find_pairs
 from napari_construct.events import Doubt
+from napari_construct.exceptions import ConstructError
 from napari_construct.widgets.evaluate.input import EvaluateInput
 from napari_construct.widgets.evaluate.job import (
     Evaluated,
@@ -149,7 +150,10 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
 
     def _chosen(self) -> object:
         """What would be compared now, to see whether it is what was."""
-        settings = self.made(self.value)
+        try:
+            settings = self.value()
+        except (ConstructError, ValueError):  # being typed
+            return None
         if self._input.mode.get() == "folders":
             return self._input.folders(), settings
         layers = self._input.prediction.layer(), self._input.truth.layer()

@@ -33,7 +33,7 @@ from napari_construct.widgets.segment.job import (
     segment_job,
 )
 from napari_construct.widgets.segment.model import SegmentModel
-from napari_construct.widgets.segment.outcomes import class_maps_of, mask_of, plane_of
+from napari_construct.widgets.segment.outcomes import Asked, ResultsOnView, class_maps_of
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -83,6 +83,7 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         )
         self._class_maps = tick("Show class maps", tip, self)
         self._options = SegmentOptions(self)
+        self._results = ResultsOnView(viewer, self._classes, self.control)
         self._finished: FinishedPlanes | None = None
         self._size: Follower | None = None
         self._build_layout()
@@ -232,7 +233,7 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
 
     def follow_plane(self) -> None:
         """Show what was found in the plane on view."""
-        self._show_found()
+        self._results.show_found(self._asked())
 
     def follow_removal(self) -> None:
         """Show nothing of a mask that was deleted."""
@@ -276,7 +277,7 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         if finished is not None and (steps := finished.steps()) is not None:
             self.control.run("Add finished planes", steps)
         else:
-            self._show_found()
+            self._results.show_found(self._asked())
 
     def _on_result(self, outcome: Outcome) -> None:
         self._finished = None  # it holds every plane's result
@@ -287,47 +288,26 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
 
     def _on_added(self) -> None:
         """Select the mask: it is what the user goes on with."""
-        mask = self._show_found()
+        mask = self._results.show_found(self._asked())
         if mask is not None:
             self.source.layer().visible = True
             self._viewer.layers.selection.active = mask
 
     def _on_class_maps(self, wanted: bool) -> None:
         """Add the class maps of the mask on view, or take away those that nobody has touched."""
-        mask, image = self._mask(), self.source.layer()
+        image, mask = self.source.layer(), self._results.mask(self._asked())
         if wanted and mask is not None:
             self._adder.add(class_map_layers(mask, self._model.table.value()))
         elif not wanted and image is not None:
             for layer in class_maps_of(self._viewer.layers, image):
                 self._viewer.layers.remove(layer)
 
-    def _mask(self) -> Any:
-        """The mask that the chosen model made of the chosen image, or None."""
-        image = self.source.layer()
-        if image is None or self._model.words_problem():
-            return None
-        return mask_of(self._viewer.layers, image, self.model(), self._viewer)
+    def _asked(self) -> Asked:
+        """What a run would be asked for; of the image alone while values contradict each other."""
+        try:
+            return Asked(self.source.layer(), self.model(), self.value())
+        except (ConstructError, ValueError):
+            return Asked(self.source.layer(), None, None)
 
     def _show_outcome(self) -> None:
-        """Show what was found in the chosen image, as long as its mask is there, and else nothing."""
-        found = outcome_of(self._show_found())
-        if self.control.isRunning():
-            return
-        if found is None:
-            self.control.forget()
-        else:
-            self.control.summarise(found.headline(), found.notices)
-
-    def _show_found(self) -> Any:
-        """Show presence and area of each class in the plane on view; returns its mask."""
-        mask = None if self.control.isRunning() else self._mask()
-        found = outcome_of(mask)
-        plane = None if found is None else plane_of(mask, self._viewer)
-        if found is None:
-            self._classes.clearOutcome()
-        else:
-            plane = plane or found.planes[0]
-            changed = found.asked != (self.model(), self.made(self.value))
-            of = f"{found.of(plane)}{'; the settings were others' if changed else ''}"
-            self._classes.showOutcome(plane, of=of, given=found.given)
-        return mask
+        self._results.show(self._asked())
