@@ -182,7 +182,7 @@ def test_another_encoder_other_classes_and_other_versions(trained: ConstructNet,
         CheckpointError, match=r"expected the encoder conch .* differs in .*--encoder-weights"
     ):
         import_authors_checkpoint(path, encoder=Conchlike(seed=1))
-    with pytest.raises(CheckpointError, match=r"prototypes for 3 classes, got 4, .* --classes"):
+    with pytest.raises(CheckpointError, match=r"prototypes for 3 classes, got 4, .*--classes"):
         import_authors_checkpoint(path, encoder=Conchlike(), classes=ClassTable.from_names("abc"))
     two = import_authors_checkpoint(path, encoder=Conchlike(), classes=ClassTable.from_names("ab"))[0]
     assert two.config.prototypes_per_class == 2
