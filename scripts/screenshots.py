@@ -93,8 +93,10 @@ def construct(viewer: Any, model: str | None) -> None:
 
 
 def segment_tissue(viewer: Any, model: str | None) -> None:
-    """The sample, its CAMs and its mask side by side."""
-    segmented(viewer, model)
+    """The sample, its class maps and its mask side by side."""
+    widget = segmented(viewer, model)
+    tick(widget, "Show class maps")
+    wait_for(lambda: not widget.isRunning(), "the class maps")
     arrange(viewer)
 
 
@@ -190,6 +192,13 @@ def models(viewer: Any, model: str | None) -> None:  # noqa: ARG001 - as all sce
         del os.environ["NAPARI_CONSTRUCT_HOME"]
 
 
+def tick(widget: Any, name: str) -> None:
+    """Tick a box by its text."""
+    from qtpy.QtWidgets import QCheckBox
+
+    next(box for box in widget.findChildren(QCheckBox) if box.text() == name).setChecked(True)
+
+
 def unfold(widget: Any, title: str) -> None:
     """Open one of a widget's folded parts."""
     from superqt import QCollapsible
@@ -234,7 +243,7 @@ def run(widget: Any) -> None:
 
 
 def arrange(viewer: Any) -> None:
-    """Tissue, CAMs and mask side by side, with a scale bar."""
+    """Tissue, class maps and mask side by side, with a scale bar."""
     for layer in viewer.layers:
         layer.visible = True
     viewer.layers[-1].opacity = 0.8

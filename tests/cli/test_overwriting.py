@@ -130,7 +130,7 @@ def test_imported_models(call: Call, home: Path, own: Path, tmp_path: Path) -> N
     other = save_checkpoint(tmp_path / "other", load_checkpoint(next(iter(bundled_models().values()))))
     done = call("models", "import", other, "--name", "mine")
     assert done.exit_code == 2
-    assert "replace the model with --overwrite, or remove it first" in done.stderr.replace("\n", " ")
+    assert "replace the model (--overwrite), or remove it first" in done.stderr.replace("\n", " ")
     assert (home / "models" / "mine.construct").read_bytes() == before
     assert call("models", "import", other, "--name", "mine", "--overwrite").exit_code == 0
     assert (home / "models" / "mine.construct").read_bytes() != before
@@ -154,9 +154,9 @@ def test_exported_models(call: Call, own: Path, tmp_path: Path) -> None:
     for name in ("own.construct", "own.md"):
         (tmp_path / "out" / "own.construct").unlink(missing_ok=True)
         (tmp_path / "out" / name).write_text("theirs")
-        assert "or --overwrite" in call("models", "export", own, "-o", tmp_path / "out").stderr.replace(
-            "\n", " "
-        )
+        assert "or replace it (--overwrite)" in call(
+            "models", "export", own, "-o", tmp_path / "out"
+        ).stderr.replace("\n", " ")
         assert (tmp_path / "out" / name).read_text() == "theirs"
     assert call("models", "export", own, "-o", tmp_path / "out", "--overwrite").exit_code == 0
     load_checkpoint(tmp_path / "out" / "own.construct")

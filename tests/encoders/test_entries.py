@@ -37,7 +37,9 @@ def test_one_entry_and_no_code(home: Path, tmp_path: Path) -> None:
     (home / "encoders.toml").write_text(ENTRY)
     entry = find_entry("our-vit")
     assert entry in entries()
-    with pytest.raises(EncoderError, match=r"our-vit: .*'napari-construct models download our-vit' .MIT"):
+    with pytest.raises(
+        EncoderError, match=r"our-vit: .*\(napari-construct models download our-vit; .* MIT\)"
+    ):
         create_encoder("our-vit")
     options = {"num_classes": 0, "img_size": 64, "init_values": 1e-5}
     trunk = timm.create_model("vit_tiny_patch16_224", pretrained=False, **options)

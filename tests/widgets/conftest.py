@@ -81,9 +81,9 @@ class FakeInference:
 
 
 @pytest.fixture(autouse=True)
-def own_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_memory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Widgets remember nothing of other tests, nor of the user."""
-    monkeypatch.setenv("NAPARI_CONSTRUCT_WIDGETS", str(tmp_path / "widgets.ini"))
+    monkeypatch.setenv("NAPARI_CONSTRUCT_WIDGETS", str(tmp_path_factory.mktemp("memory") / "widgets.ini"))
 
 
 @pytest.fixture(autouse=True, scope="session")

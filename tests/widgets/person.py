@@ -86,8 +86,11 @@ def write(field: QWidget, text: str, *, end: Qt.Key | None = Qt.Key.Key_Tab) -> 
     QApplication.processEvents()
 
 
-def choose(combo: QComboBox, text: str) -> None:
-    """Open a list and click on the entry with this text, or that begins with it."""
+def choose(combo: QComboBox, text: str, *, stays: bool = True) -> None:
+    """Open a list and click on the entry with this text, or that begins with it.
+
+    A list of actions shows its title again: there the entry does not stay (``stays=False``).
+    """
     reach(combo)
     assert combo.isEnabled(), f"{_names(combo)} is disabled"
     combo.showPopup()  # a click opens it only with a window manager
@@ -104,7 +107,7 @@ def choose(combo: QComboBox, text: str) -> None:
     QTest.mouseClick(view.viewport(), LEFT, NONE, view.visualRect(index).center())
     combo.hidePopup()
     QApplication.processEvents()
-    assert combo.currentIndex() == rows[0]
+    assert combo.currentIndex() == rows[0] or not stays
 
 
 def slide(slider: Any, part: float) -> None:
@@ -195,7 +198,7 @@ def words(inside: QWidget) -> str:
             found.append(widget.currentText())
         elif isinstance(widget, QLineEdit):
             found.append(widget.text() or widget.placeholderText())
-    return "\n".join(text.replace("\u200b", "") for text in found if text)
+    return "\n".join(text.replace("\u200b", "").replace("\u00a0", " ") for text in found if text)
 
 
 def reach(widget: QWidget) -> None:

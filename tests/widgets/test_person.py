@@ -16,12 +16,12 @@ def test_a_run_from_click_to_mask(qtbot, viewer, widget: SegmentTissue) -> None:
         person.click(person.find(widget, "Segment", QPushButton))
     person.click_layer(viewer, "slide")
     assert viewer.layers.selection.active.name == "slide"
-    person.click_layer(viewer, "slide (tissue)")
-    assert viewer.layers.selection.active.name == "slide (tissue)"
+    person.click_layer(viewer, "slide mask")
+    assert viewer.layers.selection.active.name == "slide mask"
     on = person.canvas(viewer)
     person.press(on, "p")
     assert viewer.layers.selection.active.mode == "paint"
-    assert "Done: tumour" in person.words(widget)
+    assert "slide: tumour" in person.words(widget)
 
 
 def test_lists_and_numbers(widget: SegmentTissue) -> None:

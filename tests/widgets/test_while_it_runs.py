@@ -92,12 +92,12 @@ def _mask(viewer: Any, files: Files) -> None:
     plane = plane_on_view(viewer.layers["slide"], tuple(viewer.dims.point))
     predictor = load_model(files.checkpoint, device="cpu")
     request = SegmentRequest((plane,), None, str(files.checkpoint), QUICK, lambda: predictor, decided_steps)
-    _, layers = run(segment_job(request))
-    viewer.add_layer(layers[-1])
+    mask = run(segment_job(request)).mask
+    viewer.add_layer(mask)
 
 
 def _refine(widget: Any, viewer: Any, files: Files) -> None:
-    widget.setLayer(viewer.layers["slide (tissue)"])
+    widget.setLayer(viewer.layers["slide mask"])
     widget._live.setChecked(False)
     widget.setValue(widget.value().changed(min_confidence=0.6))
 
@@ -156,12 +156,12 @@ def _import(widget: Any, viewer: Any, files: Files) -> None:
 
 
 TASKS: dict[str, Task] = {
-    "Segment": Task(_segment, ("slide tumour (CAM)", "slide lymphoid (CAM)", "slide (tissue)")),
-    "Segment, words": Task(_words, ("slide tumour (CAM)", "slide stroma (CAM)", "slide (tissue)")),
+    "Segment": Task(_segment, ("slide tumour (class map)", "slide lymphoid (class map)", "slide mask")),
+    "Segment, words": Task(_words, ("slide tumour (class map)", "slide stroma (class map)", "slide mask")),
     "Refine": Task(
         _refine, ("slide (refined)",), lambda widget: widget.update_once(), _mask, needs_its_layer=True
     ),
-    "Batch": Task(_batch, ("slide (tissue)",)),
+    "Batch": Task(_batch, ("slide mask",)),
     "Train a model": Task(_train),
     "Evaluate": Task(_layers, ("mask (errors)",), prepare=_two_masks),
     "Evaluate, folders": Task(_folders),

@@ -126,6 +126,6 @@ def _refuse_edited(found: Iterable[tuple[Sequence[Path], str]]) -> None:
         if paths:
             raise ConfigurationError(
                 f"{paths[0]}: expected a file as it was written, got one that was changed since and would be "
-                f"made again ({why}); move it away, choose another output folder, or let batch replace it "
-                "with --overwrite"
+                f"made again ({why}); move it away, choose another output folder, or let it be replaced "
+                "(--overwrite; in napari: Overwrite files of others)"
             )

@@ -53,8 +53,8 @@ METADATA_ERRORS: Final = (*DECODER_ERRORS, AttributeError, AssertionError)
 
 
 WHOLE: Final = (
-    "save it as a tiled TIFF (QuPath, vips) and segment a region of it (--region on the command line), or "
-    "raise max_pixels in Python"
+    "save it as a tiled TIFF (QuPath, vips) and segment a region of it (--region; in Python a "
+    "larger max_pixels)"
 )
 """What to do with a large file whose format is decoded as a whole."""
 

@@ -9,6 +9,8 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
+from napari_construct.events import Doubt
+
 PLAUSIBLE_MPP: Final = (0.02, 20.0)
 """Micrometres per pixel outside this range are a screen's or a printer's resolution, not a microscope's."""
 
@@ -147,10 +149,12 @@ def chosen(stated: Iterable[Stated | None], short: str) -> PixelSize:
     for other in found[1:]:
         contradicting = _mean(other)
         if mpp and contradicting and abs(contradicting / mpp - 1) > _CONFLICT:
-            notices.append(
+            said = (
                 f"{short}: states {mpp:.4g} um per pixel ({first.where}) and {contradicting:.4g} "
-                f"({other.where}); {mpp:.4g} is used, give mpp if it is wrong"
+                f"({other.where}); {mpp:.4g} is used, give the pixel size if it is wrong "
+                "(--mpp, in Python mpp)"
             )
+            notices.append(Doubt(said))
             break
     return PixelSize(mpp, tuple(notices))
 

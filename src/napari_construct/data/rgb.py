@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_construct.data.limits import MAX_PIXELS, check_size
+from napari_construct.events import Doubt
 from napari_construct.exceptions import InputError
 from napari_construct.types import BoolMask, RGBImage
 
@@ -185,7 +186,8 @@ def _floats(array: NDArray[Any], name: str, short: str) -> tuple[NDArray[np.uint
     else:
         # in float64: the difference of two large float32 numbers may not fit one
         unit = (array.astype(np.float64) - low) / ((high - low) or 1)
-        notices = [f"{short}: float values from {low:.4g} to {high:.4g} are stretched to 0 to 255"]
+        said = f"{short}: float values from {low:.4g} to {high:.4g} are stretched to 0 to 255"
+        notices = [Doubt(said)]
     return np.rint(np.clip(unit, 0, 1) * 255).astype(np.uint8), notices
 
 
@@ -195,12 +197,14 @@ def _colour_notices(rgb: RGBImage, valid: BoolMask | None, grey: bool, short: st
     if valid is not None and valid[::step, ::step].any():
         brightness = brightness[valid[::step, ::step]]
     dark = float(np.median(brightness)) < _DARK_MEDIAN
-    notices = []
+    notices: list[str] = []
     if grey:
-        notices.append(f"{short}: greyscale is copied to three channels; an H&E model expects colour")
+        notices.append(Doubt(f"{short}: greyscale is copied to three channels; an H&E model expects colour"))
     if dark:
         notices.append(
-            f"{short}: the background is dark, as in a fluorescence image; models of H&E are trained on "
-            "bright-field images, so results are not reliable"
+            Doubt(
+                f"{short}: the background is dark, as in a fluorescence image; models of H&E are trained on "
+                "bright-field images, so results are not reliable"
+            )
         )
     return notices

@@ -194,7 +194,7 @@ def read_entries(path: Path) -> tuple[EncoderEntry, ...]:
     if not isinstance(rows, list) or set(content) != {"encoder"}:
         raise EncoderError(
             f"{at(path)}: expected a list of encoders ([[encoder]] tables in TOML), got something else; "
-            "see 'napari-construct models info' for the form of an entry"
+            "the documentation on encoders shows the form of an entry (napari-construct models info)"
         )
     entries: list[EncoderEntry] = []
     for i, row in enumerate(rows):

@@ -23,7 +23,7 @@ from napari_construct.evaluation.scores.examples import ExampleGallery
 from napari_construct.evaluation.scores.image_score import ImageScore, score_image_steps
 from napari_construct.evaluation.scores.model_scores import ModelScores
 from napari_construct.evaluation.scores.models import ScoredModels
-from napari_construct.events import Event, Notice, Progress, Result, Steps, forward, of_image, run
+from napari_construct.events import Doubt, Event, Notice, Progress, Result, Steps, forward, of_image, run
 from napari_construct.exceptions import ConfigurationError, ConstructError, DatasetError
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.record import model_record
@@ -188,7 +188,7 @@ class _Passes:
                 score, said = yield from self._unsaid(of_image(steps, image.name))
             except ConstructError as error:
                 self.failures[index] = str(image), str(error)
-                yield Notice("images", done + index, self.total, str(error))
+                yield Notice("images", done + index, self.total, Doubt(error))
                 continue
             self.notices |= dict.fromkeys(said)
             if score is None:

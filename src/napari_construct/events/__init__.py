@@ -1,6 +1,7 @@
 """Long jobs: what they report while they run, and how they are driven to their end."""
 
 from napari_construct.events.kinds import (
+    Doubt,
     EpochDone,
     Event,
     Notice,
@@ -17,6 +18,7 @@ from napari_construct.events.plan import Part, Phase, Planned, in_a_row, planned
 from napari_construct.events.progress import Progress, run
 
 __all__ = [
+    "Doubt",
     "EpochDone",
     "Event",
     "Notice",

@@ -13,6 +13,15 @@ from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias, TypeVar
 
 
+class Doubt(str):
+    """The text of a notice that throws doubt on a result, or needs an action; other texts inform.
+
+    It stays one wherever texts are passed on as they are: in tuples of notices, in reports, in records.
+    """
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Progress of a job: ``done`` of ``total`` units of ``stage`` are finished."""
@@ -129,5 +138,6 @@ def _others(kind: list[Notice]) -> int:
 
 
 def _text(kind: list[Notice]) -> str:
-    more = _others(kind)
-    return kind[0].message + (f" (and {more} more image{'s' if more > 1 else ''})" if more else "")
+    more, said = _others(kind), kind[0].message
+    text = said + (f" (and {more} more image{'s' if more > 1 else ''})" if more else "")
+    return Doubt(text) if isinstance(said, Doubt) else text

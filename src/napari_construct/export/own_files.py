@@ -59,8 +59,8 @@ def refuse_others(targets: Iterable[Path], *, overwrite: bool = False) -> None:
     if others and not overwrite:
         raise ConfigurationError(
             f"{_listed(others)}: expected a free name or an earlier result of napari-construct, got a "
-            "file that it did not make; choose another output folder or name, move it away, or let segment "
-            "or batch replace it with --overwrite (in napari: Overwrite files of others, in Batch)"
+            "file that it did not make; choose another output folder or name, move it away, or let it be "
+            "replaced (--overwrite; in napari: Overwrite files of others, in Batch)"
         )
 
 

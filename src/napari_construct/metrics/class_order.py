@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from napari_construct.events import Event
+from napari_construct.events import Doubt, Event
 from napari_construct.metrics.first_class import other_first_class
 from napari_construct.metrics.segmentation import Confusion
 
@@ -151,7 +151,7 @@ def order_notice(found: OtherOrder, names: Sequence[str], first: int = 0) -> str
     first : int
         Value of the first class.
     """
-    return (
+    return Doubt(
         f"the masks score better in the order {in_words(found.order, names, first)}: "
         f"{100 * found.present:.0f} % -> {100 * found.other:.0f} % mIoU"
     )

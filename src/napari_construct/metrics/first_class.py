@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_construct.events import Doubt
 from napari_construct.metrics.segmentation import scores_from_confusion
 
 GAIN: Final = 0.2
@@ -52,7 +53,7 @@ def other_first_class(counts: NDArray[np.int64], first_class: Literal[0, 1]) -> 
     if other < LEAST or other - present < GAIN:
         return ""
     zero = ", 0 unlabelled," if first_class == 0 else ""
-    return (
+    return Doubt(
         f"the masks seem to be read wrongly: with {first_class} as the first class they score "
         f"{100 * present:.1f} % mean IoU, with {1 - first_class} as the first class{zero} "
         f"{100 * other:.1f} %; if so, set the first class to {1 - first_class} "

@@ -53,7 +53,7 @@ def test_the_split_of_training_is_the_example(tmp_path):
 
 def test_images_and_masks_name_the_command(tmp_path):
     tree(tmp_path, "images/a.png", "ground_truth/a.png")
-    with pytest.raises(DatasetError, match=r"napari-construct evaluate .*images .*ground_truth; or"):
+    with pytest.raises(DatasetError, match=r"napari-construct evaluate .*images .*ground_truth\), or"):
         load_dataset(tmp_path)
     tree(tmp_path / "b", "img/a.png")
     with pytest.raises(DatasetError, match=r"a folder of images; give .*for example .*img; if"):
@@ -113,7 +113,7 @@ def test_folders_that_may_be_no_classes_are_asked_about(tmp_path, names, what):
     tree(tmp_path, *names)
     with pytest.raises(UnsureClassesError, match=what) as error:
         load_dataset(tmp_path)
-    _, text = shlex.split(str(error.value).split("name them: ")[1].split(" (in Python")[0])
+    _, text = shlex.split(str(error.value).split("name them (")[-1].split(", in Python")[0])
     # the remedy, as it stands in the message, can be followed
     assert load_dataset(tmp_path, class_names=parse_names(text)).class_names == error.value.names
 
@@ -128,7 +128,9 @@ def test_a_folder_around_the_classes_is_asked_about(tmp_path):
 
 def test_a_folder_beside_the_classes_names_the_classes(tmp_path):
     tree(tmp_path, "tumour/a.png", "stroma/a.png", "labels/a.png")
-    with pytest.raises(DatasetError, match="if only stroma, tumour are classes: --classes stroma,tumour; if"):
+    with pytest.raises(
+        DatasetError, match=r"if only stroma, tumour are classes, name them \(--classes stroma,tumour\); if"
+    ):
         load_dataset(tmp_path)
 
 

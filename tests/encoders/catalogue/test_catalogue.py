@@ -94,7 +94,7 @@ def test_conch_without_weights_says_where_to_ask(tmp_path: Path, monkeypatch: py
     ):
         create_encoder("conch")
     with pytest.raises(
-        EncoderError, match=r"'napari-construct models download plip' \(605 MB, unknown; in napari: Models\)"
+        EncoderError, match=r"napari-construct models download plip; in napari: Models; 605 MB, unknown\)"
     ):
         create_encoder("plip")
     with pytest.raises(EncoderError, match="found nothing there; check the path"):

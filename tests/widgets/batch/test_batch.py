@@ -189,7 +189,7 @@ def test_stack_layer_gives_a_stack_of_labels(qtbot, viewer, widget, tissue) -> N
     viewer.add_image(stack, name="my stack", rgb=True, scale=(2, 0.25, 0.25), units=("um",) * 3)
     button(widget, "Add the selected image layers, or all of them").click()
     run(qtbot, widget)
-    labels = viewer.layers["my stack (tissue)"]
+    labels = viewer.layers["my stack mask"]
     assert labels.data.shape == (2, 128, 128)
     np.testing.assert_allclose(labels.extent.world, viewer.layers["my stack"].extent.world)
     one = segment(stack[1].copy(), widget.value().model, QUICK, mpp=0.25)
@@ -218,7 +218,7 @@ def test_double_click_opens_image_and_result(qtbot, viewer, widget, folder) -> N
     run(qtbot, widget)
     names = list(states(widget))
     widget._inputs.items().cellDoubleClicked.emit(names.index("a"), 0)
-    qtbot.waitUntil(lambda: "a (tissue)" in viewer.layers and not widget.isRunning())
+    qtbot.waitUntil(lambda: "a mask" in viewer.layers and not widget.isRunning())
     assert "a" in viewer.layers
     before = len(viewer.layers)
     widget._inputs.items().cellDoubleClicked.emit(names.index("broken"), 0)
@@ -323,9 +323,9 @@ def test_layers_are_followed_before_a_run(qtbot, viewer, widget, tissue, tmp_pat
     first.translate = (7, 5)  # as it is when the run is started, not when it was added
     run(qtbot, widget)
     assert ledger(tmp_path / "out") == {"renamed": "done", "first": "done"}
-    np.testing.assert_array_equal(viewer.layers["renamed (tissue)"].translate, (7, 5))
+    np.testing.assert_array_equal(viewer.layers["renamed mask"].translate, (7, 5))
     one = segment(tissue[128:, 128:].copy(), widget.value().model, QUICK)
-    np.testing.assert_array_equal(viewer.layers["first (tissue)"].data, one.labels)
+    np.testing.assert_array_equal(viewer.layers["first mask"].data, one.labels)
     viewer.layers.clear()
     assert "Add images" in widget.control.blockedReason()
     assert states(widget) == {"renamed": "done", "first": "done"}  # what became of them stays on view
@@ -341,7 +341,7 @@ def test_layer_renamed_while_it_is_worked_on(qtbot, viewer, widget, tissue, tmp_
     at_first(widget, "running", rename)
     run(qtbot, widget)
     assert states(widget) == ledger(tmp_path / "out") == {"slide": "done"}
-    assert [one.name for one in viewer.layers] == ["other", "slide (tissue)"]
+    assert [one.name for one in viewer.layers] == ["other", "slide mask"]
     run(qtbot, widget)  # the ledger knows pixels, and names them anew
     assert states(widget) == {"other": "done"}
     assert ledger(tmp_path / "out") == {"slide": "done", "other": "done"}
@@ -359,8 +359,8 @@ def test_layers_deleted_while_they_wait_and_while_they_are_worked_on(
     assert set(states(widget).values()) == {"done"}
     assert list(states(widget)) == ["a", "stack_layer_p1", "stack_layer_p2", "slide"]
     assert set(ledger(tmp_path / "out").values()) == {"done"}
-    assert [layer.name for layer in viewer.layers] == ["stack layer (tissue)", "slide (tissue)"]
-    np.testing.assert_array_equal(viewer.layers["slide (tissue)"].scale, (0.25, 0.25))
+    assert [layer.name for layer in viewer.layers] == ["stack layer mask", "slide mask"]
+    np.testing.assert_array_equal(viewer.layers["slide mask"].scale, (0.25, 0.25))
     assert [path.name for path in widget._inputs.value()] == ["a.png"]  # those that are still there
     run(qtbot, widget)
     assert list(states(widget)) == ["a"]

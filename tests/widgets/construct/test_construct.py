@@ -182,7 +182,7 @@ def test_a_result_that_looks_right(qtbot, viewer, construct, monkeypatch) -> Non
     qtbot.waitUntil(lambda: "Looks right" in person.words(construct))
     viewer.layers.selection.active = viewer.layers["slide"]
     person.click(person.find(construct, "Save..."))
-    assert viewer.layers.selection == {viewer.layers["slide (tissue)"]}
+    assert viewer.layers.selection == {viewer.layers["slide mask"]}
     assert len(asked) == 1
     segment = construct.page()
     person.click(person.find(construct, "Batch..."))
@@ -197,7 +197,7 @@ def test_a_result_that_looks_right(qtbot, viewer, construct, monkeypatch) -> Non
 def test_a_result_that_looks_wrong(qtbot, viewer, construct) -> None:
     run(qtbot, construct)
     qtbot.waitUntil(lambda: "Looks wrong" in person.words(construct))
-    mask = viewer.layers["slide (tissue)"]
+    mask = viewer.layers["slide mask"]
     assert isinstance(mask, Labels)
     person.click(person.find(construct, "Correct"))
     assert "1 tumour, 2 lymphoid" in person.words(construct)

@@ -199,8 +199,8 @@ def test_double_click_opens_an_image_with_its_errors(qtbot, viewer, widget, fold
     run_job(qtbot, widget)
     with qtbot.waitSignal(widget.finished, timeout=60_000):
         widget.outcome.images.cellDoubleClicked.emit(1, 0)
-    assert [layer.name for layer in viewer.layers] == ["b", "b (truth)", "b (tissue)", "b (errors)"]
-    errors, mask = viewer.layers["b (errors)"].data, viewer.layers["b (tissue)"].data
+    assert [layer.name for layer in viewer.layers] == ["b", "b (truth)", "b mask", "b (errors)"]
+    errors, mask = viewer.layers["b (errors)"].data, viewer.layers["b mask"].data
     truth = viewer.layers["b (truth)"].data
     np.testing.assert_array_equal(errors == 1, (mask == truth) & (truth > 0))
     np.testing.assert_array_equal(errors == 0, truth == 0)
@@ -290,3 +290,22 @@ def test_a_layer_read_in_the_other_convention_is_noticed(qtbot, viewer, widget, 
     run_job(qtbot, widget)
     assert "notice" not in widget.outcome.scored().about
     assert "first class in the masks,0" in widget.outcome.scored().to_csv()
+
+
+def test_scores_go_when_other_masks_are_chosen_or_a_mask_is_painted_on(qtbot, viewer, widget, layers) -> None:
+    prediction, truth = layers
+    widget.setLayers(prediction, truth)
+    run_job(qtbot, widget)
+    assert widget.message().startswith("mask: mIoU 64.9 %")
+    other = viewer.add_labels(TRUTH, name="other")
+    assert not widget.outcome.isHidden()
+    widget.setLayers(other, truth)
+    assert widget.outcome.isHidden()
+    assert not widget.message()
+    widget.setLayers(prediction, truth)
+    run_job(qtbot, widget)
+    assert [layer.name for layer in viewer.layers].count("mask (errors)") == 1  # scored again: the same map
+    prediction.selected_label = 2
+    prediction.paint((0, 0), 2)
+    assert widget.outcome.isHidden()
+    assert not widget.message()

@@ -23,7 +23,7 @@ from napari_construct.results.read import load_result
 from napari_construct.widgets.files import stored
 from napari_construct.widgets.files.readers import get_reader, read
 from napari_construct.widgets.files.writers import write_labels, write_overlay_png, write_zarr
-from napari_construct.widgets.layers import METADATA_KEY, plane_on_view, result_layers
+from napari_construct.widgets.layers import METADATA_KEY, plane_on_view, result_layer
 
 pytestmark = pytest.mark.gui
 
@@ -34,7 +34,7 @@ PLACE: dict[str, Any] = {"scale": (0.5, 0.5), "units": ("um", "um")}
 def shown(viewer, tissue) -> tuple[Image, Labels]:
     """An image and its mask in a viewer."""
     image = viewer.add_image(tissue, rgb=True, name="slide", **PLACE)
-    mask = result_layers(by_colour(tissue, 0.5), plane_on_view(image, (0.0, 0.0)))[-1]
+    mask = result_layer(by_colour(tissue, 0.5), plane_on_view(image, (0.0, 0.0)))
     return image, viewer.add_layer(mask)
 
 
@@ -115,7 +115,7 @@ def test_result_of_a_batch(viewer, tissue, tmp_path) -> None:
     result.record["presence"] = {name: {"score": 0.5} for name in CLASSES.names}
     write_result(tmp_path, "a", tissue, result, kinds=("mask", "cams", "zarr"))
     layers = viewer.open(str(tmp_path / "a.json"), plugin="napari-construct")
-    assert [layer.name for layer in layers] == ["a tumour (CAM)", "a lymphoid (CAM)", "a (tissue)"]
+    assert [layer.name for layer in layers] == ["a tumour (class map)", "a lymphoid (class map)", "a mask"]
     for layer, cam in zip(layers, result.cams, strict=False):
         np.testing.assert_allclose(layer.data, cam)
     np.testing.assert_array_equal(layers[-1].data, result.labels)
@@ -198,7 +198,7 @@ def test_the_record_has_another_name_where_its_own_is_taken(save, tmp_path, targ
     if not target.endswith(".png"):
         assert load_result(tmp_path / target).record["saved_from"] == "slide"
         (*_, (_, attributes, _)) = read(str(tmp_path / f"{target}.json"))
-        assert attributes["name"] == "slide (tissue)"
+        assert attributes["name"] == "slide mask"
 
 
 def test_where_both_names_are_taken_it_is_said_before_anything_is_written(save, tmp_path) -> None:
@@ -214,7 +214,7 @@ def test_a_saved_mask_knows_the_pixel_size_of_its_run(tmp_path, tissue) -> None:
     """Also where its layer is in pixels, because the size was that of the file or was typed."""
     result = by_colour(tissue, 1.0)
     result.record["input"] = {"mpp": 1.0}
-    layer = result_layers(result, plane_on_view(Image(tissue, rgb=True, name="slide"), (0.0, 0.0)))[-1]
+    layer = result_layer(result, plane_on_view(Image(tissue, rgb=True, name="slide"), (0.0, 0.0)))
     write_labels(str(tmp_path / "slide_mask.tif"), *layer.as_layer_data_tuple()[:2])
     assert load_result(tmp_path / "slide_mask.tif").mpp == 1.0
 

@@ -31,9 +31,9 @@ def test_layers_are_those_of_the_result(viewer, stored, tissue) -> None:
     added = [viewer.add_layer(layer) for layer in result_layers(*stored)][1:]
     assert [layer.name for layer in viewer.layers] == [
         "slide",
-        "slide tumour (CAM)",
-        "slide lymphoid (CAM)",
-        "slide (tissue)",
+        "slide tumour (class map)",
+        "slide lymphoid (class map)",
+        "slide mask",
     ]
     np.testing.assert_array_equal(added[-1].data, expected.labels)
     np.testing.assert_array_equal(added[0].data, expected.cams[0])

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.gui
 @pytest.fixture
 def canvas(qtbot, viewer, widget: SegmentTissue) -> QWidget:
     """The canvas, once Segment tissue has added its layers."""
+    widget._class_maps.click()
     run_job(qtbot, widget)
     found = widget.window().findChild(QOpenGLWidget)
     assert found is not None
@@ -28,7 +29,7 @@ def canvas(qtbot, viewer, widget: SegmentTissue) -> QWidget:
 @pytest.fixture
 def mask(viewer, canvas) -> Labels:
     """The mask, selected as it is after a run."""
-    layer = viewer.layers["slide (tissue)"]
+    layer = viewer.layers["slide mask"]
     assert viewer.layers.selection.active == layer
     return layer
 
@@ -76,12 +77,12 @@ def test_a_stroke_is_undone_and_redone(canvas, mask) -> None:
     np.testing.assert_array_equal(mask.data, painted)
 
 
-@pytest.mark.parametrize("name", ["slide (tissue)", "slide tumour (CAM)"])
+@pytest.mark.parametrize("name", ["slide mask", "slide tumour (class map)"])
 def test_space_moves_the_canvas_while_it_is_held(viewer, canvas, name) -> None:
     layer = viewer.layers[name]
     viewer.layers.selection.active = layer
     layer.visible = True  # napari lets no other be edited
-    mode = "paint" if name == "slide (tissue)" else "transform"
+    mode = "paint" if name == "slide mask" else "transform"
     layer.mode = mode
     QTest.keyPress(canvas, Qt.Key.Key_Space)
     assert layer.mode == "pan_zoom"
@@ -90,10 +91,11 @@ def test_space_moves_the_canvas_while_it_is_held(viewer, canvas, name) -> None:
 
 
 def test_keys_of_a_cam(viewer, canvas) -> None:
-    cam = viewer.layers["slide tumour (CAM)"]
+    cam = viewer.layers["slide tumour (class map)"]
     viewer.layers.selection.active = cam
     QTest.keyClick(canvas, "v")
-    assert cam.visible
+    assert not cam.visible
+    QTest.keyClick(canvas, "v")
     QTest.keyClick(canvas, "2")
     assert cam.mode == "transform"
     QTest.keyClick(canvas, "1")

@@ -12,10 +12,11 @@ from tests.widgets.conftest import CLASSES, by_colour
 from napari_construct.exceptions import InputError
 from napari_construct.widgets import layers as _layers
 from napari_construct.widgets.layers import (
+    class_map_layers,
     is_source,
     micrometres_per_pixel,
     plane_on_view,
-    result_layers,
+    result_layer,
 )
 
 PLACEMENTS = {
@@ -101,7 +102,8 @@ def test_results_lie_where_their_source_lies(tissue, kind, name) -> None:
     for key, value in PLACEMENTS[name].items():
         setattr(source, key, value)
     plane = plane_on_view(source, (0.0, 0.0))
-    for layer in result_layers(by_colour(tissue, plane.mpp), plane):
+    mask = result_layer(by_colour(tissue, plane.mpp), plane)
+    for layer in (mask, *class_map_layers(mask)):
         assert layer.data.shape == tissue.shape[:2]
         for key in ("scale", "translate", "rotate", "shear"):
             np.testing.assert_allclose(getattr(layer, key), getattr(source, key), atol=1e-12, err_msg=key)
@@ -128,7 +130,7 @@ def test_result_of_a_plane_lies_on_that_plane(tissue, placement, index) -> None:
     point = tuple(source.data_to_world((index, 0, 0)))
     plane = plane_on_view(source, point)
     assert plane.index == (index,)
-    layer = result_layers(by_colour(tissue, None), plane)[-1]
+    layer = result_layer(by_colour(tissue, None), plane)
     assert layer.data.shape == (1, *tissue.shape[:2])
     for corner in [(0, 0), (255, 0), (13, 200)]:
         np.testing.assert_allclose(
@@ -149,7 +151,7 @@ def test_refined_mask_lies_on_the_mask_it_came_from(tissue, name, window, ndim) 
         source.scale, source.rotate, source.translate = (3, 0.5, 0.25), (0, 0, 30), (7, 3, -2)
     first = plane_on_view(source, tuple(source.data_to_world((1, 0, 0)[-ndim:])), window)
     result = by_colour(first.rgb()[0], None)
-    mask = result_layers(result, first)[-1]
+    mask = result_layer(result, first)
     twin = Labels(np.array(mask.data), **_layers.twin_placement(mask))
     start = (0, 0) if window is None else (64, 32)
     for corner in [(0, 0), (100, 0), (13, 120)]:
@@ -189,7 +191,8 @@ def test_micrometres_per_pixel_of_rotated_stacks_in_time(tissue) -> None:
 
 def test_own_results_and_other_layers_are_no_sources(tissue) -> None:
     plane = plane_on_view(Image(tissue, rgb=True), (0.0, 0.0))
-    cam, *_, labels = result_layers(by_colour(tissue, None), plane)
+    labels = result_layer(by_colour(tissue, None), plane)
+    cam = class_map_layers(labels)[0]
     assert is_source(Image(tissue, rgb=True))
     assert not is_source(cam)
     assert not is_source(labels)

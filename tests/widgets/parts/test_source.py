@@ -33,7 +33,7 @@ def test_region_around_shapes_lies_where_it_was(qtbot, viewer, widget, fake, tis
     widget.source.setRegion("shapes")
     run(qtbot, widget)
     np.testing.assert_array_equal(fake.runs[0].image, tissue[10:90, 20:100])
-    labels = viewer.layers["slide (tissue)"]
+    labels = viewer.layers["slide mask"]
     assert labels.data.shape == (80, 80)
     np.testing.assert_allclose(labels.data_to_world((0, 0)), viewer.layers["slide"].data_to_world((10, 20)))
 
@@ -63,7 +63,7 @@ def test_every_plane_of_a_stack(qtbot, viewer, widget, fake, tissue) -> None:
     widget.source.setPlaneAxis(0)
     widget.source.setKeepsFinished(True)
     run(qtbot, widget)
-    labels = viewer.layers["stack (tissue)"]
+    labels = viewer.layers["stack mask"]
     assert labels.data.shape == stack.shape[:-1]
     np.testing.assert_allclose(labels.extent.world, viewer.layers["stack"].extent.world)
     np.testing.assert_array_equal(fake.runs[1].image, stack[1])
@@ -92,20 +92,22 @@ def test_finished_planes_are_kept_or_dropped_on_cancel(qtbot, viewer, widget, fa
         lambda event: widget.cancel() if event.stage.startswith("plane 3") else None
     )
     widget.run()
-    qtbot.waitUntil(lambda: widget.message().startswith("Cancelled"), timeout=20_000)
+    qtbot.waitUntil(lambda: "Cancelled" in widget.message(), timeout=20_000)
     qtbot.waitUntil(lambda: not widget.isRunning(), timeout=20_000)
     assert docked(qtbot, viewer, fake).source.keepsFinished() == keep
     if not keep:
         assert [layer.name for layer in viewer.layers] == ["slide", "stack"]
         assert widget.message() == "Cancelled; nothing was added."
         return
-    assert widget.message() == "Cancelled after 2 of 3 planes. The others are unlabelled."
-    labels = viewer.layers["stack (tissue)"]
+    assert widget.message().endswith("Cancelled after 2 of 3 planes: the others are empty.")
+    labels = viewer.layers["stack mask"]
     assert labels.data.shape == stack.shape[:-1]
     for plane in (0, 1):
         np.testing.assert_array_equal(labels.data[plane], by_colour(stack[plane], None).labels)
     assert not labels.data[2].any()
-    assert not viewer.layers["stack tumour (CAM)"].data[2].any()
+    widget._class_maps.click()
+    qtbot.waitUntil(lambda: "stack tumour (class map)" in viewer.layers)
+    assert not viewer.layers["stack tumour (class map)"].data[2].any()
     assert labels.features["pixels"].sum() == (labels.data > 0).sum()
     assert len(labels.metadata["napari_construct"]["record"]["planes"]) == 2
 
@@ -182,7 +184,7 @@ def test_copied_region_gives_identical_arrays(
     look_at(viewer, slide, (111.5, 100.0), 160.0, float(viewer.canvas.size[0]))
     widget.source.setRegion("visible")
     run(qtbot, widget)
-    mask = viewer.layers["slide (tissue)"].data
+    mask = viewer.layers["slide mask"].data
     assert mask.shape[0] == 160
     assert mask.shape[1] < 256
     names: dict[str, object] = {}
@@ -199,19 +201,20 @@ def test_copied_region_gives_identical_arrays(
 
 
 def test_class_table_recolours_what_is_there(qtbot, viewer, widget) -> None:
+    widget._class_maps.click()
     run(qtbot, widget)
     editor = widget._model.table
     assert editor.value() == CLASSES
     with qtbot.waitSignal(editor.valueChanged):
         editor._palette.activated.emit(2)
-    labels = viewer.layers["slide (tissue)"]
+    labels = viewer.layers["slide mask"]
     np.testing.assert_allclose(labels.get_color(1), (1, 0, 0, 1))
-    assert viewer.layers["slide tumour (CAM)"].colormap.name == f"class {BCSS_COLOURS[0]}"
+    assert viewer.layers["slide tumour (class map)"].colormap.name == f"class {BCSS_COLOURS[0]}"
     editor._table.item(1, 3).setCheckState(Qt.CheckState.Unchecked)
     assert not editor.value()[1].shown
     assert labels.get_color(2)[3] == 0
     run(qtbot, widget)  # and the next run is drawn like this
-    np.testing.assert_allclose(viewer.layers["slide (tissue) [1]"].get_color(1), (1, 0, 0, 1))
+    np.testing.assert_allclose(viewer.layers["slide mask"].get_color(1), (1, 0, 0, 1))
 
 
 def test_class_table_files(qtbot, tmp_path) -> None:

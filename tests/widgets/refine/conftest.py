@@ -51,8 +51,7 @@ def segmented(viewer: Any, layer: Any, predictor: Predictor, model: str) -> Labe
     """The mask that Segment tissue would add."""
     plane = plane_on_view(layer, tuple(viewer.dims.point))
     request = SegmentRequest((plane,), None, model, SETTINGS, lambda: predictor, decided_once)
-    _, layers = run(segment_job(request))
-    return viewer.add_layer(layers[-1])
+    return viewer.add_layer(run(segment_job(request)).mask)
 
 
 @pytest.fixture

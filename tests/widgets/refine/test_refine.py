@@ -29,6 +29,7 @@ from napari_construct.widgets.layers import (
     camera,
     evidence,
     evidences,
+    is_untouched,
     labels_layer,
     look_at,
     plane_at,
@@ -111,7 +112,8 @@ def test_a_moved_slider_gives_what_finish_gives(qtbot, viewer, widget, mask) -> 
         settings = changed(qtbot, widget, **changes)
         np.testing.assert_array_equal(widget.refinedLayer().data, expected(mask, settings))
     np.testing.assert_array_equal(mask.data, before)  # the segmented mask stays
-    assert [layer.name for layer in viewer.layers] == ["slide", "slide (tissue)", "slide (refined)"]
+    assert not is_untouched(mask)  # also where Segment runs again
+    assert [layer.name for layer in viewer.layers] == ["slide", "slide mask", "slide (refined)"]
     refined = viewer.layers["slide (refined)"]
     np.testing.assert_allclose(refined.extent.world, mask.extent.world)
     assert refined.features["pixels"].sum() == (refined.data > 0).sum()
@@ -368,7 +370,7 @@ def stack(viewer, tissue, predictor, checkpoint) -> Labels:
     layer = viewer.add_image(planes, rgb=True, name="stack", scale=(1, 0.25, 0.25))
     given = tuple(plane_at(layer, (i,)) for i in range(2))
     request = SegmentRequest(given, 0, str(checkpoint), SETTINGS, lambda: predictor, decided_steps)
-    return viewer.add_layer(run(segment_job(request))[1][-1])
+    return viewer.add_layer(run(segment_job(request)).mask)
 
 
 def test_planes_of_a_stack_one_by_one_and_all(qtbot, viewer, stack) -> None:

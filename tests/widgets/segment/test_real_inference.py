@@ -57,10 +57,10 @@ def test_widget_and_python_give_identical_arrays(qtbot, viewer, widget, tissue, 
     widget.setValue(value)
     run(qtbot, widget)
     expected = segment(tissue, checkpoint, value, mpp=0.25)
-    np.testing.assert_array_equal(viewer.layers["slide (tissue)"].data, expected.labels)
+    np.testing.assert_array_equal(viewer.layers["slide mask"].data, expected.labels)
     for name, cam in zip(CLASSES.names, expected.cams, strict=True):
-        np.testing.assert_array_equal(viewer.layers[f"slide {name} (CAM)"].data, cam)
-    record = viewer.layers["slide (tissue)"].metadata["napari_construct"]["record"]
+        np.testing.assert_array_equal(viewer.layers[f"slide {name} (class map)"].data, cam)
+    record = viewer.layers["slide mask"].metadata["napari_construct"]["record"]
     assert record
 
 
@@ -167,8 +167,8 @@ def test_copied_python_gives_identical_arrays(qtbot, viewer, from_file, value) -
     names: dict[str, Any] = {}
     exec(copied(from_file, "Python"), names)
     run(qtbot, from_file)
-    np.testing.assert_array_equal(viewer.layers["a slide (tissue)"].data, names["result"].labels)
-    np.testing.assert_array_equal(viewer.layers["a slide tumour (CAM)"].data, names["result"].cams[0])
+    np.testing.assert_array_equal(viewer.layers["a slide mask"].data, names["result"].labels)
+    np.testing.assert_array_equal(viewer.layers["a slide tumour (class map)"].data, names["result"].cams[0])
 
 
 @pytest.mark.parametrize("value", RECIPES, ids=["plain", "changed", "nested"])
@@ -189,7 +189,7 @@ def test_copied_command_gives_identical_arrays(
     assert done.exit_code == 0, done.output
     run(qtbot, from_file)
     mask = read_mask(tmp_path / "results" / "a slide_mask.tif")
-    np.testing.assert_array_equal(viewer.layers["a slide (tissue)"].data, mask)
+    np.testing.assert_array_equal(viewer.layers["a slide mask"].data, mask)
 
 
 @pytest.mark.parametrize("crf", ["auto", CRFParameters(iterations=1)], ids=["auto", "on"])
@@ -213,7 +213,7 @@ def test_a_second_stage_model_gets_the_crf_only_where_it_is_chosen(
     done = CliRunner().invoke(app, words[1:])
     assert done.exit_code == 0, done.output
     run(qtbot, from_file)
-    layer = viewer.layers["a slide (tissue)"]
+    layer = viewer.layers["a slide mask"]
     used = layer.metadata["napari_construct"]["record"]["settings"]["crf"]
     assert used == (None if crf == "auto" else crf.model_dump())
     assert names["result"].record["settings"]["crf"] == used

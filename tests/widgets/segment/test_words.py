@@ -130,11 +130,11 @@ def test_widget_python_and_command_give_identical_arrays(
     assert widget.model() == words
     widget.setValue(QUICK.changed(**settings))
     run(qtbot, widget)
-    mask = viewer.layers["slide (tissue)"].data
+    mask = viewer.layers["slide mask"].data
     expected = segment(tissue, words, widget.value())
     np.testing.assert_array_equal(mask, expected.labels)
     for name, cam in zip(("tumour", "stroma"), expected.cams, strict=True):
-        np.testing.assert_array_equal(viewer.layers[f"slide {name} (CAM)"].data, cam)
+        np.testing.assert_array_equal(viewer.layers[f"slide {name} (class map)"].data, cam)
     present = [name for name, there in zip(words.classes.names, expected.presence, strict=True) if there]
     assert present == list(settings.get("classes", words.classes.names))
     found: dict[str, object] = {}
@@ -160,7 +160,7 @@ def test_classes_are_written_in_the_table_and_come_back(qtbot, viewer, widget, s
     table._table.item(2, 2).setText("adipose tissue | fat vacuoles")
     assert widget.model().classes[2].prompt == "adipose tissue | fat vacuoles"
     run(qtbot, widget)
-    assert "slide fat (CAM)" in viewer.layers
+    assert "slide fat (class map)" in viewer.layers
     assert widget._classes._rows["fat"].area.text()
     table._table.selectRow(0)
     table.removeRow()
@@ -218,7 +218,7 @@ def test_refine_copies_the_words(qtbot, viewer, widget, tissue, small_clip) -> N
     qtbot.waitUntil(lambda: "ZeroShotSettings(" in copied(refine, "Python"), timeout=20_000)
     found: dict[str, object] = {}
     exec(copied(refine, "Python"), found)
-    np.testing.assert_array_equal(found["result"].labels, viewer.layers["slide (tissue)"].data)
+    np.testing.assert_array_equal(found["result"].labels, viewer.layers["slide mask"].data)
 
 
 def test_other_words_do_not_read_the_weights_again(small_clip) -> None:

@@ -68,7 +68,7 @@ def refuse_no_classes(root: Path, folders: Mapping[Path, Sequence[Path]]) -> Non
         raise DatasetError(
             f"{root}: expected one sub-folder per class, got {named([p.name for p in (*images, *masks)])}: "
             "images and masks, which are no classes; training needs labels of whole patches. Score a model "
-            f"on them with: napari-construct evaluate {both}; or validate with --val {root}; {explicit}"
+            f"on them (napari-construct evaluate {both}), or validate with them (--val {root}); {explicit}"
         )
     if images:
         raise DatasetError(
@@ -98,9 +98,9 @@ def refuse_no_classes(root: Path, folders: Mapping[Path, Sequence[Path]]) -> Non
 def _explicit(kinds: Mapping[str, Kind]) -> str:
     """How to say which folders are classes."""
     others = [name for name, kind in kinds.items() if kind == "other"]
-    only = f"if only {named(others)} are classes: --classes {_typed(others)}; " if others else ""
+    only = f"if only {named(others)} are classes, name them (--classes {_typed(others)}); " if others else ""
     only = "" if len(others) == len(kinds) else only
-    return f"{only}if these are classes, name them: --classes {_typed(kinds)} (in Python: class_names)"
+    return f"{only}if these are classes, name them (--classes {_typed(kinds)}, in Python class_names)"
 
 
 def _typed(names: Collection[str]) -> str:

@@ -32,7 +32,7 @@ def check_bytes(
         raise InputError(
             f"{path}: expected at most {BYTES_PER_PIXEL * max_pixels:,} bytes of pixels, got {height} x "
             f"{width} x {layout.channels} {dtype} = {claimed:,}; save it as 8-bit RGB, or segment a region "
-            "of it (--region on the command line, read_image(path, region=...) in Python)"
+            "of it (--region; in Python read_image with region)"
         )
 
 

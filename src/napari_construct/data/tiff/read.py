@@ -21,15 +21,13 @@ from napari_construct.data.tiff.colours import check_photometric, stored_colours
 from napari_construct.data.tiff.layout import MAY_BE_COLOURS, check_colour_axes, check_single
 from napari_construct.data.tiff.pixel_size import pixel_size_of_tiff
 from napari_construct.data.tiff.pixels import decode
+from napari_construct.events import Doubt
 from napari_construct.exceptions import InputError
 from napari_construct.reading.tiff.file import open_tiff, other_files
 
 MAX_PLANES: Final = 100_000
 
-_REGION: Final = (
-    "segment a region of it (--region on the command line, read_image(path, region=...) in Python), or raise "
-    "max_pixels in Python"
-)
+_REGION: Final = "segment a region of it (--region; in Python read_image with region, or a larger max_pixels)"
 
 
 def read_tiff(
@@ -160,7 +158,7 @@ def _notices(path: Path, tif: Any, chosen: Chosen, plane: int | None) -> tuple[s
         )
     if plane is not None and layout.may_be_colours:
         notices.append(
-            f"{path.name}: one of {layout.planes[0]} planes is read as greyscale; {MAY_BE_COLOURS}"
+            Doubt(f"{path.name}: one of {layout.planes[0]} planes is read as greyscale; {MAY_BE_COLOURS}")
         )
     if others := other_files(tif.pages.first.description, path.name):
         notices.append(
@@ -168,5 +166,7 @@ def _notices(path: Path, tif: Any, chosen: Chosen, plane: int | None) -> tuple[s
             "the pixels are those of this file"
         )
     if tif.is_bif:
-        notices.append(f"{path.name}: overlapping tiles of Ventana scanners are read without stitching")
+        notices.append(
+            Doubt(f"{path.name}: overlapping tiles of Ventana scanners are read without stitching")
+        )
     return tuple(notices)

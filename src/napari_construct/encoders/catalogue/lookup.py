@@ -119,14 +119,14 @@ def create_encoder(encoder_id: str, *, weights: PathLike | None = None) -> Encod
 def how_to_get(entry: EncoderEntry) -> str:
     """How to get weights that are not on this computer, in one sentence."""
     start = f"{entry.id}: expected its weights on this computer, got none; "
-    download = f"'napari-construct models download {entry.id}'"
+    download = f"napari-construct models download {entry.id}; in napari: Models"
     if entry.gated:
         return (
-            f"{start}they are gated ({entry.licence}): ask for access at {entry.source}, then run "
-            f"{download} (in napari: Models), or name your own file of weights"
+            f"{start}they are gated ({entry.licence}): ask for access at {entry.source}, then "
+            f"download them ({download}), or name your own file of weights"
         )
     size = "" if entry.size is None else f"{entry.size / 1e6:.0f} MB, "
-    return f"{start}run {download} ({size}{entry.licence}; in napari: Models), or name a file of weights"
+    return f"{start}download them ({download}; {size}{entry.licence}), or name a file of weights"
 
 
 def encoder_hash(encoder: Encoder) -> str:

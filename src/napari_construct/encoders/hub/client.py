@@ -81,8 +81,8 @@ def download_steps(
             what = "text prompts need" if not file.required else "it needs"
             yield Notice(
                 "download", 1, 1,
-                f"{entry.id}: {what} {file.name} as well: get it at {file.page}, then run "
-                f"'napari-construct models import {file.name} --encoder {entry.id}'",
+                f"{entry.id}: {what} {file.name} as well: get it at {file.page}, then import it "
+                f"(napari-construct models import {file.name} --encoder {entry.id})",
             )  # fmt: skip
     return found
 

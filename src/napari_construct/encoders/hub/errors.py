@@ -80,18 +80,18 @@ def sentence(error: Exception, asked: HubRequest, mirror: str | None, *, token: 
     if isinstance(error, errors.OfflineModeIsEnabled):
         happened = (
             "expected a connection to the hub, got offline mode (HF_HUB_OFFLINE is set); unset it, or use "
-            "--mirror FOLDER"
+            "a mirror (--mirror FOLDER)"
         )
     elif response is None and isinstance(error, WRONG_ANSWERS) and not isinstance(error, OSError):
         happened = (
             f"expected the hub's answer from {server}, got something else "
             f"({type(error).__name__}); open a page in the browser (the network may ask for a login first), "
-            f"check --mirror, and {asked.again}"
+            f"check the mirror (--mirror), and {asked.again}"
         )
     elif response is None:
         happened = (
             f"expected an answer from {server}, got no connection or a broken one; check the network and"
-            f" {asked.again} (it goes on where it stopped), or use --mirror"
+            f" {asked.again} (it goes on where it stopped), or use a mirror (--mirror)"
         )
     else:
         happened = _answered(response, asked, token=token)

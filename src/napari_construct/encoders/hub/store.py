@@ -165,7 +165,7 @@ def import_weights(entry: EncoderEntry, path: Path, *, overwrite: bool = False) 
             return copy
         raise EncoderError(
             f"{copy}: expected no weights of {entry.id} yet, got others than {path}; remove them first "
-            f"('napari-construct models remove {entry.id}'), or replace them with --overwrite"
+            f"(napari-construct models remove {entry.id}), or replace them (--overwrite)"
         )
     place(path, copy)
     return copy

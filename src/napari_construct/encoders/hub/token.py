@@ -103,7 +103,7 @@ def check_address(mirror: str | None) -> None:
         good = False
     if not good or not mirror.isascii() or not mirror.isprintable() or " " in mirror:
         raise EncoderError(
-            "expected --mirror as a folder or an address such as https://host/path, got "
+            "expected a mirror (--mirror) as a folder or an address such as https://host/path, got "
             f"{quoted(without_secrets(mirror))}; correct it"
         )
 

@@ -80,7 +80,8 @@ def describe(
         if not found.etag or found.size is None or found.size < 0:
             raise EncoderError(
                 f"{asked.name}: expected size and checksum of {name} from {host_of(url)}, got none; open "
-                "a page in the browser (the network may ask for a login first), or check --mirror"
+                "a page in the browser (the network may ask for a login first), or check the mirror "
+                "(--mirror)"
             )
         if found.size > largest:
             raise EncoderError(
@@ -135,8 +136,8 @@ def _stream(remote: Remote, part: Path, have: int) -> Iterator[int]:
                 have += len(chunk)
                 if have > remote.size:
                     raise EncoderError(
-                        f"expected {remote.size} bytes of {remote.name}, got more; check --mirror "
-                        "(or the login page of the network), try again"
+                        f"expected {remote.size} bytes of {remote.name}, got more; check the mirror "
+                        "(--mirror) or the login page of the network, and try again"
                     )
                 stream.write(chunk)
                 if have - told >= EVERY or have == remote.size:
@@ -156,7 +157,7 @@ def check(name: str, part: Path, wanted: str | None, size: int) -> None:
         _drop(part)
         raise EncoderError(
             f"{name}: expected {part.stem}, got a web page; open a page in the browser (the network may "
-            "ask for a login first), or check --mirror"
+            "ask for a login first), or check the mirror (--mirror)"
         )
     if size_of(part) != size or found != wanted:
         _drop(part)

@@ -67,7 +67,7 @@ def check_bcss_classes(names: Sequence[str]) -> None:
     if tuple(name.upper() for name in names) != BCSS_CLASSES:
         raise ConfigurationError(
             f"expected a model of the classes {', '.join(BCSS_CLASSES)} for the preset bcss, got "
-            f"{', '.join(names)}; train with --classes {','.join(BCSS_CLASSES)}"
+            f"{', '.join(names)}; train with these classes in this order (--classes {','.join(BCSS_CLASSES)})"
         )
 
 

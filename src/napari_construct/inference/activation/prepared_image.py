@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 
+from napari_construct.events import Doubt
 from napari_construct.exceptions import InputError
 from napari_construct.inference.activation.memory import check_result_size
 from napari_construct.inference.activation.predictor import Predictor
@@ -138,9 +139,9 @@ def _resolution_notices(
         of_patches = "" if predictor.mpp is None else f" ({predictor.mpp * predictor.scale:.4g} um per pixel)"
         sentence = (
             f"{name}: its resolution is unknown; it is assumed to be that of the training "
-            f"patches{of_patches}; give mpp if it differs"
+            f"patches{of_patches}; give its pixel size if it differs (--mpp, in Python mpp)"
         )
-        return (sentence,)
+        return (Doubt(sentence),)
     verb = "enlarged" if after[0] > before[0] else "reduced"
     sentence = (
         f"{name}: {mpp:.4g} um per pixel, the model was trained at {predictor.mpp:.4g}; the image is "

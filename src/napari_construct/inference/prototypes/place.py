@@ -14,7 +14,7 @@ from skimage.filters import threshold_otsu
 from torch import Tensor
 
 from napari_construct.classes import TissueClass
-from napari_construct.events import Event, Notice, Steps
+from napari_construct.events import Doubt, Event, Notice, Steps
 from napari_construct.exceptions import ConfigurationError, EncoderError, InputError
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.activation.prepared_image import prepare_image
@@ -35,9 +35,9 @@ MARGIN: Final = 256
 LOST: Final = 0.1
 """Share of a painted region that may stay what it was."""
 
-_UNCALIBRATED: Final = (
-    "the model's thresholds and temperature were fitted without the new prototype; run 'napari-construct "
-    "calibrate' to fit them again"
+_UNCALIBRATED: Final = Doubt(
+    "the model's thresholds and temperature were fitted without the new prototype; fit them again "
+    "before areas are compared (napari-construct calibrate)"
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from napari_construct.data.images import ImageFile
-from napari_construct.events import Event, Notice, Steps, as_part
+from napari_construct.events import Doubt, Event, Notice, Steps, as_part
 from napari_construct.exceptions import ConstructError
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.prototypes.names import Prototype, find_prototype, prototypes_of
@@ -112,7 +112,7 @@ def top_patches_steps(
         except (ConstructError, OSError) as error:
             why = str(error).removeprefix(f"{source.key}: ")
             top = TopPatches(prototype, top.patches, (*top.failed, (source.key, why)))
-            yield Notice("images", i + 1, len(sources), f"{source.key}: {why}")
+            yield Notice("images", i + 1, len(sources), Doubt(f"{source.key}: {why}"))
             continue
         best = sorted((*top.patches, *found), key=lambda patch: (-patch.similarity, patch.key, patch.row))
         top = TopPatches(prototype, tuple(best[: settings.count]), top.failed)

@@ -57,8 +57,8 @@ def encoder_of_checkpoint(
     if weights is None and not any(encoder_id == f"{entry.loader}:{entry.model}" for entry in user_entries()):
         raise CheckpointError(
             f"expected the folder of the encoder that the model was trained with ({folder[:80]}), got none "
-            "from you: a checkpoint may not choose folders of this computer; name it with --encoder-weights "
-            "FOLDER (Python: encoder_weights=), or add it to your catalogue (docs/encoders.md)"
+            "from you: a checkpoint may not choose folders of this computer; name it (--encoder-weights "
+            "FOLDER, in Python encoder_weights), or add it to your catalogue (docs/encoders.md)"
         )
     path = Path(folder if weights is None else weights)
     own = f"{family}{FOLDER}{path if path.is_dir() else path.parent}"
@@ -75,5 +75,5 @@ def other_encoder(checkpoint: Checkpoint, name: str, found: str) -> CheckpointEr
     return CheckpointError(
         f"expected the encoder {checkpoint.config.encoder} with hash {checkpoint.encoder_hash[:12]}..., got "
         f"{name} with hash {found[:12]}...; load the weights the model was trained with, "
-        "train the model again with these, or allow it with any_encoder (--any-encoder)"
+        "train the model again with these, or allow any encoder (--any-encoder, in Python any_encoder)"
     )

@@ -44,7 +44,7 @@ def imported_path(name: str) -> Path:
     if folded(name) in map(folded, bundled_models()):  # one file where the system ignores case
         raise CheckpointError(
             f"{name}: expected a name of its own, got that of a model that comes with napari-construct, "
-            "which would be used in its place; give another one with --name"
+            "which would be used in its place; give another one (--name)"
         )
     return named_file(models_folder(), name)
 
@@ -81,7 +81,7 @@ def named_file(folder: Path, name: str) -> Path:
     if name != file_name(name):
         raise CheckpointError(
             f"expected a model name without folders, such as {file_name(name)}, got {quoted(name)}; choose "
-            "one with --name"
+            "one (--name)"
         )
     return folder / f"{name}{SUFFIX}"
 

@@ -112,7 +112,7 @@ def _state(path: Path, content: Any) -> dict[str, StoredTensor]:
             return {name: value for name, value in state.items() if isinstance(value, StoredTensor)}
     raise CheckpointError(
         f"{path}: expected a checkpoint of the released ConStruct code, got a file without its adaptive "
-        "layers (l_fc4); for an encoder's own weights add --encoder ID"
+        "layers (l_fc4); for an encoder's own weights name the encoder (--encoder ID)"
     )
 
 
@@ -135,7 +135,7 @@ def _config(path: Path, state: Mapping[str, StoredTensor], k: int) -> ModelConfi
     if total % k:
         raise CheckpointError(
             f"{path}: expected prototypes for {k} classes, got {total}, which {k} does not divide; name the "
-            "classes it was trained on with --classes"
+            "classes it was trained on (--classes)"
         )
     return ModelConfig.of_preset(
         "published", prototypes_per_class=total // k, prototype_width=width, projection_hidden=hidden.shape[0]
@@ -167,7 +167,7 @@ def _same_encoder(path: Path, frozen: Mapping[str, StoredTensor], encoder: Encod
         if theirs.shape != mine.shape or not torch.allclose(theirs, mine, rtol=1e-3, atol=1e-4):
             raise CheckpointError(
                 f"{path}: expected the encoder {encoder.spec.id} that is on this computer, got one that "
-                f"differs in {name}; name the file it was trained with by --encoder-weights"
+                f"differs in {name}; name the file it was trained with (--encoder-weights)"
             )
 
 

@@ -143,7 +143,7 @@ def keep_model(checkpoint: Checkpoint, name: str, *, overwrite: bool = False) ->
         if not same:
             raise ConfigurationError(
                 f"{name}: expected a free name, got that of another model that you imported; give another "
-                "one with --name, replace the model with --overwrite, or remove it first"
+                "one (--name), replace the model (--overwrite), or remove it first"
             )
         return target
 
@@ -153,7 +153,7 @@ def _refuse_existing(*targets: Path) -> None:
         if os.path.lexists(path):
             raise ConfigurationError(
                 f"{path}: expected a new file, got an existing one; choose another folder or name, or "
-                "--overwrite to replace it"
+                "replace it (--overwrite)"
             )
 
 
@@ -182,7 +182,7 @@ def push_model(model: PathLike, repository: str, *, private: bool = True, licenc
         If the model must not be shared, or the hub refuses.
     """
     repository = repository.removeprefix(HUB)
-    asked = _asked(repository, f"run 'napari-construct models export {model} --push {repository}' again")
+    asked = _asked(repository, f"try again (napari-construct models export {model} --push {repository})")
     token = _token(asked)
     if token is None:
         raise CheckpointError(
@@ -230,7 +230,7 @@ def pull_model(
         If there is none or there are several, the hub refuses, or the file is damaged or larger than 2 GiB.
     """
     repository = repository.removeprefix(HUB)
-    asked = _asked(repository, f"run 'napari-construct models import hf-hub:{repository}' again", revision)
+    asked = _asked(repository, f"try again (napari-construct models import hf-hub:{repository})", revision)
     try:
         api = HfApi(token=token_for(endpoint()))
         found = [f for f in api.list_repo_files(repository, revision=revision) if f.endswith(SUFFIX)]
@@ -241,7 +241,7 @@ def pull_model(
     if file is None and len(found) != 1:
         shown = ", ".join(map(harmless, sorted(found)[:5])) or "none"
         raise CheckpointError(
-            f"{repository}: expected one {SUFFIX} file, got {shown}; name one with --file, or check the "
+            f"{repository}: expected one {SUFFIX} file, got {shown}; name one (--file), or check the "
             "repository"
         )
     member = file or found[0]

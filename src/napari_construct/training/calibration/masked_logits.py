@@ -51,7 +51,7 @@ def masked_logits_steps(data: MaskedImages, predictor: Predictor) -> Steps[Label
     if not known:
         raise DatasetError(
             f"expected masks with pixels of the classes {', '.join(predictor.classes.names)}, got none; "
-            f"check the masks' values ({data.reading.words if data.reading else ''}; --first-class)"
+            f"check the masks' values{f': {data.reading.words}' if data.reading else ''} (--first-class)"
         )
     return join(known)
 

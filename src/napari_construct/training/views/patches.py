@@ -62,8 +62,8 @@ class PatchView:
         if self.mpp is not None or abs(self.scale - 1) < 0.05:
             return ()
         text = (
-            f"patches are rescaled by {self.scale:.2g}, and images to segment will be, too; give patch_mpp "
-            "(--mpp) if their resolution differs from that of the patches"
+            f"patches are rescaled by {self.scale:.2g}, and images to segment will be, too; give their "
+            "pixel size (--mpp) if their resolution differs from that of the patches"
         )
         return (text,)
 

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 
 from napari_construct.batch.entries import Entry
 from napari_construct.batch.settings import BatchSettings
-from napari_construct.events import Event
+from napari_construct.events import Doubt, Event
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.checkpoints.locations import SUFFIX
 from napari_construct.reading.places import is_file
@@ -220,6 +220,8 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         self._inputs.opened.connect(self._on_opened)
         self._inputs.warningsRequested.connect(self._on_warnings)
         self._inputs.valueChanged.connect(self._refresh)
+        for other in (self._inputs.valueChanged, self._output.textChanged, self._model.valueChanged):
+            other.connect(self._forget)
         self._loader.loaded.connect(self._options.showModel)
         self._loader.changed.connect(self._refresh)
         self._output.textChanged.connect(self._refresh)
@@ -232,6 +234,10 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         self._options.showModel(None)
         self._loader.load(self._model.value(), self._options.device())
         self._on_changed()
+
+    def _forget(self, *_: object) -> None:
+        """Take back what was said of another batch."""
+        self.control.forget()
 
     def _on_changed(self, *_: object) -> None:
         self._refresh()
@@ -261,9 +267,10 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         text = f"{len(report.done)} of {len(report.entries)} done"
         if report.resumed:
             text += f", {len(report.resumed)} of them before"
-        notices = [f"{len(report.failed)} failed; their rows say why."] if report.failed else []
+        notices = [Doubt(f"{len(report.failed)} failed; their rows say why.")] if report.failed else []
         if report.warned:
-            notices.append(f"{len(report.warned)} with warnings; double-click their number to read them.")
+            said = f"{len(report.warned)} with warnings; double-click their number to read them."
+            notices.append(Doubt(said))
         self.control.summarise(f"{text}. Results and batch.csv are in {report.output}.", notices)
         self._adder.add(outcome.layers)
         self._next.offer()

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QWidget
 
 from napari_construct.data.masks import find_pairs
+from napari_construct.events import Doubt
+from napari_construct.exceptions import ConstructError
 from napari_construct.models.checkpoints.locations import SUFFIX
 from napari_construct.widgets.evaluate.input import EvaluateInput
 from napari_construct.widgets.evaluate.job import (
@@ -30,6 +32,7 @@ from napari_construct.widgets.evaluate.settings import EvaluateSettings
 from napari_construct.widgets.fields.drops import refused
 from napari_construct.widgets.fields.message_label import Problem
 from napari_construct.widgets.jobs.ahead import Ahead
+from napari_construct.widgets.layers.follower import Follower
 from napari_construct.widgets.parts.dock import JobDock
 from napari_construct.widgets.parts.dropped_images import sort_dropped
 from napari_construct.widgets.parts.next_steps import MaskMade, MaskSteps
@@ -62,9 +65,12 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
         self.outcome = EvaluateOutcome(self)
         self._ahead = Ahead(load_libraries, self)
         self._next = MaskSteps(viewer, self)
+        self._asked: object = None
+        self._masks: Follower | None = None
         self._lay_out(self._input, self.outcome)
         self._offer(self._next)
         self._connect()
+        self._follow_masks()
         self._refresh()
 
     def value(self) -> EvaluateSettings:
@@ -120,6 +126,8 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
         return LayersRequest(layer_pair(self._input.prediction.layer(), self._input.truth.layer()), settings)
 
     def launch(self, request: LayersRequest | FoldersRequest) -> None:
+        self._forget()
+        self._asked = self._chosen()
         self.start("Evaluate", evaluate_job, request)
 
     def problem(self) -> Problem:
@@ -161,7 +169,39 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
         self.control.setAction("" if layer is None else f"{self.verb} ", getattr(layer, "name", ""))
         super()._refresh()
 
+    def follow_masks(self) -> None:
+        """The chosen masks were painted on or replaced: scores of before are not theirs."""
+        self._forget()
+
+    def _follow_masks(self) -> None:
+        """Follow the masks that are chosen now."""
+        if self._masks is not None:
+            self._masks.stop()
+        layers = [chooser.layer() for chooser in (self._input.prediction, self._input.truth)]
+        events = [e for layer in layers if layer is not None for e in (layer.events.paint, layer.events.data)]
+        self._masks = Follower(self, "follow_masks", events)
+
+    def _chosen(self) -> object:
+        """What would be compared now, to see whether it is what was."""
+        try:
+            settings = self.value()
+        except (ConstructError, ValueError):  # being typed
+            return None
+        if self._input.mode.get() == "folders":
+            return self._input.folders(), settings
+        layers = self._input.prediction.layer(), self._input.truth.layer()
+        return tuple(None if layer is None else layer.unique_id for layer in layers), settings
+
+    def _forget(self) -> None:
+        """Show no scores: they are not of what is chosen."""
+        if not self.control.isRunning():
+            self.outcome.clear()
+            self.control.forget()
+
     def _on_changed(self) -> None:
+        self._follow_masks()
+        if self.outcome.scored() is not None and self._chosen() != self._asked:
+            self._forget()
         if self._input.mode.get() == "folders":
             self._ahead.start()
         name = (
@@ -182,10 +222,10 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
     def _show(self, scored: Scored) -> None:
         self.outcome.showScored(scored)
         mean = scored.rows()[-1][1]
-        words = f"Done: mIoU {mean} %"
-        notices = [str(scored.about["notice"])] if "notice" in scored.about else []
+        words = f"{scored.about['prediction']}: mIoU {mean} %" if scored.report is None else f"mIoU {mean} %"
+        notices = [Doubt(scored.about["notice"])] if "notice" in scored.about else []
         if scored.content is not None:
             words += f" over {len(scored.content['images'])} images"
             failures = scored.content["failures"]
-            notices = [f"{len(failures)} not scored: {failures[0]['error']}"] if failures else []
+            notices = [Doubt(f"{len(failures)} not scored: {failures[0]['error']}")] if failures else []
         self.control.summarise(f"{words}; value {scored.first_class} is the first class.", notices)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -27,7 +27,7 @@ from napari_construct.widgets.evaluate.settings import EvaluateSettings
 from napari_construct.widgets.files.stored import placement
 from napari_construct.widgets.jobs.imports import importing
 from napari_construct.widgets.jobs.plans import images_plan
-from napari_construct.widgets.layers import METADATA_KEY, labels_layer, twin_placement
+from napari_construct.widgets.layers import METADATA_KEY, Origin, labels_layer, mark, twin_placement
 from napari_construct.widgets.parts.order_row import without_notice
 
 
@@ -45,6 +45,8 @@ class LayerPair:
         What the prediction's layer says; empty where it does not.
     placement : mapping
         Puts a new layer where the prediction lies.
+    ids : tuple of hashable
+        ``unique_id`` of both layers.
     """
 
     names: tuple[str, str]
@@ -52,6 +54,7 @@ class LayerPair:
     truth: Any
     classes: tuple[str, ...]
     placement: Mapping[str, Any]
+    ids: tuple[Hashable, Hashable] = (None, None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,7 +115,8 @@ def layer_pair(prediction: Any, truth: Any) -> LayerPair:
         )
     known = prediction.metadata.get(METADATA_KEY, {}).get("classes") or ()
     names = tuple(map(str, known)) or _named_in_features(prediction) or _named_in_features(truth)
-    return LayerPair((prediction.name, truth.name), data, other, names, twin_placement(prediction))
+    ids = prediction.unique_id, truth.unique_id
+    return LayerPair((prediction.name, truth.name), data, other, names, twin_placement(prediction), ids)
 
 
 def _named_in_features(layer: Any) -> tuple[str, ...]:
@@ -169,6 +173,7 @@ def layers_job(request: LayersRequest) -> Steps[Evaluated]:
             "value of the first class and the ignored values"
         )
     layer = errors_layer(errors, pair.names[0], **pair.placement)
+    mark(layer, Origin("errors", pair.ids[0], pair.ids[1]))  # scored again, it is replaced
     said, _ = other_reading(values, matrix, first)
     return Evaluated(
         Scored(names, {"predicted": matrix}, about | ({"notice": said} if said else {})), (layer,)

@@ -70,6 +70,11 @@ class EvaluateOutcome(QWidget):
         self._show_column()
         self.show()
 
+    def clear(self) -> None:
+        """Show no scores."""
+        self._scored = None
+        self.hide()
+
     def setColumn(self, column: str) -> None:
         """Show the scores of "predicted" or "oracle" class presence."""
         self._column.put(column)

@@ -6,6 +6,7 @@ import platform
 import re
 import sys
 import traceback
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from importlib.metadata import PackageNotFoundError, version
@@ -14,11 +15,14 @@ from typing import Final
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QLabel, QWidget
 
+from napari_construct.events import Doubt
 from napari_construct.exceptions import ConstructError
 from napari_construct.widgets.fields.controls import button, wrapped_label
 from napari_construct.widgets.fields.in_window import in_window
 from napari_construct.widgets.fields.layout import stacked
 
+_ASIDE: Final = re.compile(r" ?\([^()]*\)")
+_COMMAND: Final = re.compile(r"--[a-z]|\bnapari-construct [a-z]|\bin Python\b")
 _BREAK = re.compile(r"[/\\_.]")
 
 
@@ -48,16 +52,20 @@ def problem_of(error: BaseException) -> Problem:
 
 
 class MessageLabel(QWidget):
-    """A wrapped text with a bar in the colour of its level; hidden while empty."""
+    """A message with a bar in the colour of its level; hidden while empty.
+
+    A message is one text, or a result: its headline, what informs, and apart from it what throws doubt.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._error: BaseException | None = None
         self._text = ""
-        self._label = self._build_label()
+        self._label = self._build_label("Message", "Status, error, or what is still missing")
+        self._doubts = self._build_label("Warning", "What to check before the result is used")
         tip = "Copy versions and the technical error message for a bug report"
         self._copy = button("Copy details", tip, self._copy_details, self, name="Copy details of the error")
-        stacked(self, self._label, self._copy)
+        stacked(self, self._label, self._doubts, self._copy).setSpacing(4)
         self.hide()
 
     def text(self) -> str:
@@ -66,17 +74,32 @@ class MessageLabel(QWidget):
     def showMessage(self, text: str, level: Level = Level.INFO, error: BaseException | None = None) -> None:
         """Replace the message; the details of an error can be copied."""
         self._error = error
-        self._text = text
-        self._label.setText(breakable(text))
-        self._label.setStyleSheet(f"border-left: 3px solid {level.value}; padding-left: 5px;")
+        self._show(text, "", level)
         self._copy.setVisible(error is not None)
-        self.setVisible(bool(text))
+
+    def showResult(self, headline: str, notices: Iterable[str] = ()) -> None:
+        """Replace the message by a result; notices that are a ``Doubt`` warn, the others inform."""
+        self._error = None
+        said = list(dict.fromkeys(notices))
+        doubts = [text for text in said if isinstance(text, Doubt)]
+        informing = [text for text in said if not isinstance(text, Doubt)]
+        self._show("\n".join([headline, *informing]), "\n".join(doubts), Level.INFO)
+        self._copy.hide()
 
     def clear(self) -> None:
         self.showMessage("")
 
-    def _build_label(self) -> QLabel:
-        label = wrapped_label("Message", "Status, error, or what is still missing", self)
+    def _show(self, text: str, doubts: str, level: Level) -> None:
+        text, doubts = in_the_window(text), in_the_window(doubts)
+        self._text = "\n".join(filter(None, (text, doubts)))
+        for label, words, bar in ((self._label, text, level), (self._doubts, doubts, Level.WARNING)):
+            label.setText(breakable(words))
+            label.setStyleSheet(f"border-left: 3px solid {bar.value}; padding-left: 5px;")
+            label.setVisible(bool(words))
+        self.setVisible(bool(self._text))
+
+    def _build_label(self, name: str, tip: str) -> QLabel:
+        label = wrapped_label(name, tip, self)
         label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         return label
 
@@ -86,8 +109,23 @@ class MessageLabel(QWidget):
             clipboard.setText(diagnostics(self._error))
 
 
+def in_the_window(text: str) -> str:
+    """A message without what it says to users of the command line and of Python.
+
+    Such words stand in parentheses in every message: "name the classes (--classes a,b)".
+    """
+    return _ASIDE.sub(_for_the_window, text)
+
+
+def _for_the_window(aside: re.Match[str]) -> str:
+    parts = aside[0].strip()[1:-1].split("; ")
+    kept = [part for part in parts if not _COMMAND.search(part)]
+    return f" ({'; '.join(kept)})" if kept else ""
+
+
 def breakable(text: str) -> str:
-    """Text whose long paths can wrap: a zero-width space follows the separators of long words."""
+    """Text as labels show it: long paths can wrap after their separators, "34 %" cannot."""
+    text = text.replace(" %", "\u00a0%")
     return " ".join(_BREAK.sub("\\g<0>\u200b", word) if len(word) > 24 else word for word in text.split(" "))
 
 
@@ -101,7 +139,7 @@ class JobError(ConstructError):
 def plain(error: BaseException) -> str:
     """One or two sentences about an error, without a traceback."""
     if isinstance(error, ConstructError):
-        return in_window(str(error))
+        return in_window(in_the_window(str(error)))
     if type(error).__name__ == "OutOfMemoryError":  # torch's, without importing torch
         return "The device ran out of memory. Choose smaller tiles, average fewer views, or run on the CPU."
     if isinstance(error, MemoryError):

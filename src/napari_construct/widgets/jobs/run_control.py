@@ -9,10 +9,10 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QShortcut, QWidget
 
-from napari_construct.events import Event, Notice, Notices
+from napari_construct.events import Doubt, Event, Notice, Notices
 from napari_construct.widgets.fields.controls import plain_tip
 from napari_construct.widgets.fields.layout import stacked
-from napari_construct.widgets.fields.message_label import Level, MessageLabel, plain
+from napari_construct.widgets.fields.message_label import Level, MessageLabel, in_the_window, plain
 from napari_construct.widgets.fields.named_button import NamedButton
 from napari_construct.widgets.fields.typing import finish_typing
 from napari_construct.widgets.jobs.job_progress import JobProgress
@@ -85,7 +85,7 @@ class RunControl(QWidget):
 
     def setBlocked(self, reason: str, level: Level = Level.INFO, error: BaseException | None = None) -> None:
         """Disable Run and say why; an empty reason enables it."""
-        self._reason = reason
+        self._reason = reason = in_the_window(reason)
         self._blocked.showMessage(reason, level, error)
         self._refresh()
 
@@ -144,14 +144,22 @@ class RunControl(QWidget):
         self._end_button.setEnabled(True)
         self._refresh()
 
-    def summarise(self, text: str, notices: Iterable[str] = ()) -> None:
-        """Say how the run ended, with what the user should read about it."""
-        unique = list(dict.fromkeys([*notices, *self._notices.texts()]))
-        if len(unique) > _NOTICES_SHOWN:
-            more = len(unique) - _NOTICES_SHOWN
-            unique = [*unique[:_NOTICES_SHOWN], f"... and {more} more notice{'s' if more > 1 else ''}"]
-        level = Level.WARNING if unique else Level.INFO
-        self._message.showMessage("\n".join([text, *unique]), level)
+    def summarise(self, text: str, notices: Iterable[str] = (), *, name: str = "") -> None:
+        """Say how the run ended, then what the user should know of it, each notice once.
+
+        ``name`` is the image's where ``text`` says it: notices then do not repeat it.
+        """
+        said = [_without(name, notice) for notice in (*notices, *self._notices.texts())]
+        said = sorted(dict.fromkeys(said), key=lambda notice: not isinstance(notice, Doubt))
+        if len(said) > _NOTICES_SHOWN:
+            more = len(said) - _NOTICES_SHOWN
+            said = [*said[:_NOTICES_SHOWN], f"... and {more} more notice{'s' if more > 1 else ''}"]
+        self._message.showResult(text, said)
+
+    def forget(self) -> None:
+        """Take back what was said of a run that is not what is chosen now."""
+        if self._job is None:
+            self._message.clear()
 
     def _build_button(self) -> NamedButton:
         button = NamedButton(self)
@@ -234,6 +242,16 @@ class RunControl(QWidget):
         if self._was_cancelled:
             self._was_cancelled = False
             self.cancelled.emit()
+
+
+def _without(name: str, notice: str) -> str:
+    """A notice without the name of its image in front of it."""
+    if not name or not notice.startswith(f"{name}: "):
+        return notice
+    sentence = notice.removeprefix(f"{name}: ")
+    if sentence[:1].isascii():  # "µm" stays what it is
+        sentence = sentence[:1].upper() + sentence[1:]
+    return Doubt(sentence) if isinstance(notice, Doubt) else sentence
 
 
 RUN_KEY: Final = "Ctrl+Return"

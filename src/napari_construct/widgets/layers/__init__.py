@@ -7,7 +7,26 @@ layers are never written to.
 from napari_construct.widgets.layers.colours import class_colormap, label_colormap, recolour
 from napari_construct.widgets.layers.evidence import Decided, evidence, evidences, keep_evidence
 from napari_construct.widgets.layers.features import joined_features, label_features
-from napari_construct.widgets.layers.origin import image_of, keep_source, newest_of, same_image
+from napari_construct.widgets.layers.origin import (
+    CLASS_MAP,
+    MASK,
+    Origin,
+    is_untouched,
+    mark,
+    origin_of,
+    show,
+    touch,
+)
+from napari_construct.widgets.layers.outcome import (
+    ClassOutcome,
+    PlaneOutcome,
+    RunOutcome,
+    area_in_words,
+    in_percent,
+    keep_outcome,
+    outcome_of,
+    plane_outcome,
+)
 from napari_construct.widgets.layers.pixel_size import PixelSize, give_size, layer_shape, pixel_size
 from napari_construct.widgets.layers.place import (
     METADATA_KEY,
@@ -18,43 +37,67 @@ from napari_construct.widgets.layers.place import (
 )
 from napari_construct.widgets.layers.plane import Plane, is_source, plane_at, plane_on_view
 from napari_construct.widgets.layers.region import region_window, window_on_view
-from napari_construct.widgets.layers.results import cam_layer, labels_layer, result_layers, stack_layers
+from napari_construct.widgets.layers.results import (
+    cam_layer,
+    class_map_layers,
+    labels_layer,
+    result_layer,
+    stack_layer,
+)
+from napari_construct.widgets.layers.source_image import image_of, keep_source, newest_of, same_image
 from napari_construct.widgets.layers.view import data_point, look_at, slice_point, viewer_point
 
 __all__ = [
+    "CLASS_MAP",
+    "MASK",
     "METADATA_KEY",
+    "ClassOutcome",
     "Decided",
+    "Origin",
     "PixelSize",
     "Plane",
+    "PlaneOutcome",
+    "RunOutcome",
     "Window",
+    "area_in_words",
     "cam_layer",
     "camera",
     "class_colormap",
+    "class_map_layers",
     "data_point",
     "evidence",
     "evidences",
     "give_size",
     "image_of",
+    "in_percent",
     "is_source",
+    "is_untouched",
     "joined_features",
     "keep_evidence",
+    "keep_outcome",
     "keep_source",
     "label_colormap",
     "label_features",
     "labels_layer",
     "layer_shape",
     "look_at",
+    "mark",
     "micrometres_per_pixel",
     "newest_of",
+    "origin_of",
+    "outcome_of",
     "pixel_size",
     "plane_at",
     "plane_on_view",
+    "plane_outcome",
     "recolour",
     "region_window",
-    "result_layers",
+    "result_layer",
     "same_image",
+    "show",
     "slice_point",
-    "stack_layers",
+    "stack_layer",
+    "touch",
     "twin_placement",
     "viewer_point",
     "window_on_view",

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QMainWindow, QWidget
 
+from napari_construct.widgets.layers.origin import show
+
 
 class LayerAdder(QObject):
     """Adds layers to a viewer, one per turn, so that the window stays responsive.
+
+    A result that repeats an untouched one takes its place; see :func:`~.origin.show`.
 
     napari needs 50 to 150 ms of the GUI thread to add a layer.
 
@@ -21,13 +25,15 @@ class LayerAdder(QObject):
         The viewer.
     parent : QWidget
         The dock widget. If it is closed, the waiting layers are still added.
+    style : callable, optional
+        Called with each layer before it is added.
     """
 
     finished = Signal()
 
-    def __init__(self, viewer: Any, parent: QWidget) -> None:
+    def __init__(self, viewer: Any, parent: QWidget, *, style: Callable[[Any], None] | None = None) -> None:
         super().__init__(parent)
-        self._viewer = viewer
+        self._viewer, self._style = viewer, style
         self._queue: _Queue | None = None
 
     def isActive(self) -> bool:
@@ -37,7 +43,7 @@ class LayerAdder(QObject):
     def add(self, layers: Iterable[Any]) -> None:
         """Add layers after the waiting ones; ``finished`` comes also without layers."""
         if self._queue is None:
-            self._queue = _Queue(self._viewer, main_window(self.parent()))
+            self._queue = _Queue(self._viewer, main_window(self.parent()), self._style)
             self._queue.finished.connect(self._on_finished)
         self._queue.layers.extend(layers)
 
@@ -56,8 +62,9 @@ class _Queue(QObject):
 
     finished = Signal()
 
-    def __init__(self, viewer: Any, window: QWidget) -> None:
+    def __init__(self, viewer: Any, window: QWidget, style: Callable[[Any], None] | None) -> None:
         super().__init__(window)
+        self._style = style
         self.layers: deque[Any] = deque()
         self._viewer = viewer
         self._turn = QTimer(self)
@@ -71,7 +78,10 @@ class _Queue(QObject):
             self.deleteLater()
             return
         try:
-            self._viewer.add_layer(self.layers.popleft())
+            layer = self.layers.popleft()
+            if self._style is not None:
+                self._style(layer)
+            show(self._viewer, layer)
         finally:  # an error of one layer does not stop the others
             self._turn.start(0)
 

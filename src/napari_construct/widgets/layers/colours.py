@@ -25,11 +25,12 @@ def class_colormap(colour: str) -> Colormap:
 
 
 def recolour(layers: Iterable[Any], table: ClassTable) -> None:
-    """Give the plugin's own results of these classes other colours."""
-    colours = {tissue.name: tissue.colour for tissue in table}
+    """Give the plugin's own results other colours; classes are known by their names."""
+    styles = {tissue.name: tissue for tissue in table}
     for layer in layers:
         known = layer.metadata.get(METADATA_KEY, {})
-        if known.get("classes") == table.names:
-            layer.colormap = label_colormap(table)
-        elif known.get("kind") == "cam" and known.get("class") in colours:
-            layer.colormap = class_colormap(colours[known["class"]])
+        names = known.get("classes") or ()
+        if names and set(names) <= set(styles):
+            layer.colormap = label_colormap(ClassTable(classes=tuple(styles[name] for name in names)))
+        elif known.get("kind") == "cam" and known.get("class") in styles:
+            layer.colormap = class_colormap(styles[known["class"]].colour)

@@ -1,57 +1,134 @@
-"""Which image a result was made from, while both are in the viewer."""
+"""Where a result came from, and whether the user has touched it; a rerun replaces what is untouched."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import zlib
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from napari_construct.widgets.layers.place import METADATA_KEY
-from napari_construct.widgets.layers.plane import Plane, is_source
+import numpy as np
+from napari.layers import Image, Labels, Layer
 
-_SOURCE: Final = "source"
+from napari_construct.widgets.layers.place import METADATA_KEY, PLACEMENT
+
+MASK: Final = "mask"
+CLASS_MAP: Final = "class map"
+"""Kinds of :class:`Origin`; class maps lie below their mask."""
+
+_ORIGIN: Final = "origin"
+_MADE: Final = "made"
+_TOUCHED: Final = "touched"
 
 
-def keep_source(layers: Iterable[Any], plane: Plane) -> None:
-    """Note in results of which image layer they are."""
-    for layer in layers:
-        layer.metadata[METADATA_KEY][_SOURCE] = plane.source
+@dataclass(frozen=True, slots=True, eq=True)
+class Origin:
+    """What a result was made from. Results of one origin are results of the same run, repeated.
 
-
-def same_image(one: Any, other: Any) -> bool:
-    """Whether two layers, images or their results, belong to one image.
-
-    Results of this session know their image's layer. For results from files the name in their record counts.
+    Attributes
+    ----------
+    kind : str
+        Such as "mask".
+    image : hashable
+        ``unique_id`` of the layer that was looked at.
+    place : object
+        Plane, region or whatever else of the layer was looked at; compared with ``==``.
+    model : object
+        The model; compared with ``==``.
+    part : str
+        Which of several results of one run, such as the class of a class map.
     """
-    (a, name), (b, other_name) = _origin(one), _origin(other)
-    return a == b if a and b else bool(name) and name == other_name
+
+    kind: str
+    image: Hashable
+    place: object = None
+    model: object = None
+    part: str = ""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Origin:
+        return self
 
 
-def image_of(layer: Any, layers: Iterable[Any]) -> Any:
-    """The image that a result was made from, the layer itself if it is one; None if it is not there."""
-    if is_source(layer):
+def mark(layer: Layer, origin: Origin) -> None:
+    """Note where a new result came from, and what it is like while nobody has touched it."""
+    layer.metadata.setdefault(METADATA_KEY, {}).update({_ORIGIN: origin, _MADE: _fingerprint(layer)})
+
+
+def origin_of(layer: Any) -> Origin | None:
+    """Where a layer came from; None for layers of others and of former sessions."""
+    return layer.metadata.get(METADATA_KEY, {}).get(_ORIGIN)
+
+
+def touch(layer: Layer) -> None:
+    """Keep a result from being replaced, also where its pixels are as they were made."""
+    layer.metadata.get(METADATA_KEY, {})[_TOUCHED] = True
+
+
+def is_untouched(layer: Layer) -> bool:
+    """Whether a result is as it was made: its pixels, name, table and place.
+
+    How it looks (colours, opacity, visibility) does not count: a rerun keeps that.
+    """
+    known = layer.metadata.get(METADATA_KEY, {})
+    made = known.get(_MADE)
+    return made is not None and not known.get(_TOUCHED) and bool(made == _fingerprint(layer))
+
+
+def show(viewer: Any, layer: Layer) -> Layer:
+    """Add a result to a viewer, or bring it into the untouched one that it repeats; the layer on view."""
+    former = _repeated(viewer.layers, layer)
+    if former is None:
+        viewer.layers.insert(_position(viewer.layers, layer), layer)
+        if _MADE in layer.metadata.get(METADATA_KEY, {}):
+            layer.metadata[METADATA_KEY][_MADE] = _fingerprint(layer)  # napari may have numbered its name
         return layer
-    if METADATA_KEY not in layer.metadata:
+    _take_over(former, layer)
+    return former
+
+
+def _repeated(layers: Iterable[Layer], new: Layer) -> Layer | None:
+    origin = origin_of(new)
+    if origin is None:
         return None
-    return next((image for image in layers if is_source(image) and same_image(image, layer)), None)
+    return next((one for one in layers if origin_of(one) == origin and is_untouched(one)), None)
 
 
-def newest_of(layer: Any, offered: Sequence[Any]) -> Any:
-    """The layer itself if it is offered, else the last offered one of the same image; None without one."""
-    if layer in offered:
-        return layer
-    if not is_source(layer) and METADATA_KEY not in layer.metadata:
-        return None
-    return next((other for other in reversed(offered) if same_image(other, layer)), None)
+def _position(layers: Sequence[Layer], new: Layer) -> int:
+    """Where a new layer belongs: on top, class maps below their mask."""
+    origin = origin_of(new)
+    if origin is not None and origin.kind == CLASS_MAP:
+        mask = replace(origin, kind=MASK, part="")
+        return next((i for i, one in enumerate(layers) if origin_of(one) == mask), len(layers))
+    return len(layers)
 
 
-def _origin(layer: Any) -> tuple[str, str]:
-    """The id of the image's layer, and its name; empty where they are not known."""
-    known = layer.metadata.get(METADATA_KEY)
-    if known is None:
-        return str(layer.unique_id), layer.name
-    record = known.get("record", {})
-    planes = record.get("planes", ()) if isinstance(record, Mapping) else ()
-    first = planes[0] if planes else record
-    given = first.get("input") if isinstance(first, Mapping) else None  # a file's record may be anything
-    name = str(given.get("name", "")) if isinstance(given, Mapping) else ""
-    return str(known.get(_SOURCE, "")), name.rpartition(", plane ")[0] or name
+def _take_over(former: Layer, new: Layer) -> None:
+    """Give a layer the data, place, table and record of another; it looks as the user left it."""
+    known, made = former.metadata.get(METADATA_KEY, {}), new.metadata[METADATA_KEY]
+    if isinstance(former, Labels) and former.editable:
+        mode = former.mode
+        former.editable = False  # napari then forgets the strokes that were undone on the former data
+        former.editable = True
+        former.mode = mode
+    former.data = new.data
+    for name in (*PLACEMENT, "affine"):
+        if hasattr(former, name):
+            setattr(former, name, getattr(new, name))
+    if isinstance(new, Labels):
+        former.features = new.features
+        if known.get("classes") != made.get("classes"):
+            former.colormap = new.colormap
+    former.metadata = {**former.metadata, METADATA_KEY: dict(made)}
+    former.metadata[METADATA_KEY][_MADE] = _fingerprint(former)
+
+
+def _fingerprint(layer: Any) -> tuple[object, ...]:
+    data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+    pixels = zlib.crc32(np.ascontiguousarray(data).data) if isinstance(data, np.ndarray) else id(data)
+    place = tuple(
+        np.asarray(getattr(layer, name)).tobytes() for name in ("scale", "translate", "rotate", "shear")
+    )
+    table = (
+        layer.features.to_csv() if isinstance(layer, Labels | Image) and hasattr(layer, "features") else ""
+    )
+    return layer.name, pixels, place, np.asarray(layer.affine.affine_matrix).tobytes(), table

@@ -14,7 +14,8 @@ METADATA_KEY: Final = "napari_construct"
 Window = tuple[slice, slice]
 """Rows and columns of a region; both have a start and a stop."""
 
-_PLACEMENT: Final = ("scale", "rotate", "shear", "translate", "units", "axis_labels")
+PLACEMENT: Final = ("scale", "rotate", "shear", "translate", "units", "axis_labels")
+"""What places a layer, beside its affine transform."""
 
 
 def placement_of(layer: Any, index: tuple[int, ...], window: Window | None) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def placement_of(layer: Any, index: tuple[int, ...], window: Window | None) -> d
 
 def twin_placement(layer: Any) -> dict[str, Any]:
     """Keyword arguments that place a new layer of the same shape exactly on ``layer``."""
-    placement = {name: getattr(layer, name) for name in _PLACEMENT if hasattr(layer, name)}
+    placement = {name: getattr(layer, name) for name in PLACEMENT if hasattr(layer, name)}
     placement["affine"] = np.array(layer.affine.affine_matrix)
     return {key: np.array(v) if isinstance(v, np.ndarray) else v for key, v in placement.items()}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_construct.data import rgb as _rgb
+from napari_construct.events import Doubt
 from napari_construct.widgets.layers.pixel_size import layer_shape, own_file, pixel_size
 from napari_construct.widgets.layers.place import METADATA_KEY, Window, placement_of
 
@@ -38,8 +39,8 @@ class Plane:
         File of exactly this plane, if napari knows it.
     window : tuple of slice or None
         Rows and columns of the region; None for the whole plane.
-    source : str
-        Id of the image layer in this session.
+    layer : hashable
+        ``unique_id`` of the layer.
     """
 
     name: str
@@ -51,7 +52,7 @@ class Plane:
     notices: tuple[str, ...] = ()
     path: str | None = None
     window: Window | None = None
-    source: str = ""
+    layer: Hashable = None
 
     def rgb(self) -> _rgb.Shown:
         """Read the plane: (h, w, 3) uint8, where it has data, and notices. Slow for lazy arrays.
@@ -116,7 +117,7 @@ def plane_at(layer: Any, index: tuple[int, ...], window: Window | None = None) -
         notices=_channel_notice(layer, layer_shape(layer)),
         path=None if index else own_file(layer),
         window=window,
-        source=str(layer.unique_id),
+        layer=layer.unique_id,
     )
 
 
@@ -127,4 +128,4 @@ def _channel_notice(layer: Any, shape: tuple[int, ...]) -> tuple[str, ...]:
         f"{layer.name}: one of three planes is read as greyscale. If the planes are red, green and blue, "
         "merge them to RGB first (right-click on the layer)"
     )
-    return (text,)
+    return (Doubt(text),)

@@ -1,86 +1,128 @@
-"""Results as new layers, exactly on their plane."""
+"""Results as new layers, exactly on their plane.
+
+The layers of an image have its name in front: "slide mask", "slide tumour (class map)".
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
-from napari.layers import Image, Labels, Layer
+from napari.layers import Image, Labels
 from numpy.typing import NDArray
 
 from napari_construct.classes import ClassTable, TissueClass
 from napari_construct.results.result import SegmentationResult
 from napari_construct.widgets.layers.colours import class_colormap, label_colormap
 from napari_construct.widgets.layers.features import joined_features, label_features
-from napari_construct.widgets.layers.place import METADATA_KEY
+from napari_construct.widgets.layers.origin import CLASS_MAP, mark, origin_of
+from napari_construct.widgets.layers.place import METADATA_KEY, twin_placement
 from napari_construct.widgets.layers.plane import Plane
 
+_MAPS: Final = "maps"
 
-def result_layers(result: SegmentationResult, plane: Plane, table: ClassTable | None = None) -> list[Layer]:
-    """One image layer per CAM, then the labels, in the order in which they are added.
+
+def result_layer(result: SegmentationResult, plane: Plane, table: ClassTable | None = None) -> Labels:
+    """The mask of a plane; its class maps stay with it, for :func:`class_map_layers`.
 
     Call it in the worker's thread: to make a layer takes napari up to seconds, as it compiles the first
     mapping of labels to colours. ``table`` holds the user's colours of the classes.
     """
-    table = table or result.classes
-    cams = [
-        cam_layer(plane.embed(cam), tissue, plane.name, record=result.record, **plane.placement)
-        for tissue, cam in zip(table, result.cams, strict=True)
-    ]
-    labels = labels_layer(
+    layer = labels_layer(
         plane.embed(result.labels),
-        table,
+        table or result.classes,
         plane.name,
         features=label_features(result),
         record=result.record,
         **plane.placement,
     )
-    return [*cams, labels]
+    cams = result.cams  # not the whole result, which is larger
+    return _keep_maps(layer, plane.name, result.classes, lambda i: plane.embed(cams[i]))
 
 
-def stack_layers(
+def stack_layer(
     results: Sequence[SegmentationResult], planes: Sequence[Plane], axis: int, table: ClassTable | None = None
-) -> list[Layer]:
-    """As :func:`result_layers` for the planes along an axis of a stack; areas are sums over the planes.
+) -> Labels:
+    """As :func:`result_layer` for the planes along an axis of a stack; areas are sums over the planes.
 
     Fewer results than planes belong to the first planes; the others stay empty.
     """
-    table = table or results[0].classes
-    first = planes[0]
-    record = {"planes": [dict(result.record) for result in results]}
+    first, classes = planes[0], results[0].classes
 
     def joined(arrays: Iterable[NDArray[Any]]) -> NDArray[Any]:
         done = list(arrays)
         every = [*done, *[np.zeros_like(done[0])] * (len(planes) - len(done))]
         return np.concatenate([plane.embed(a) for plane, a in zip(planes, every, strict=True)], axis=axis)
 
-    cams = [
-        cam_layer(joined(r.cams[i] for r in results), tissue, first.name, record=record, **first.placement)
-        for i, tissue in enumerate(table)
-    ]
-    labels = labels_layer(
+    layer = labels_layer(
         joined(r.labels for r in results),
-        table,
+        table or classes,
         first.name,
         features=joined_features([label_features(result) for result in results]),
-        record=record,
+        record={"planes": [dict(result.record) for result in results]},
         **first.placement,
     )
-    return [*cams, labels]
+    cams = [r.cams for r in results]
+    return _keep_maps(layer, first.name, classes, lambda i: joined(maps[i] for maps in cams))
+
+
+def class_map_layers(mask: Labels, table: ClassTable | None = None) -> list[Image]:
+    """The class maps of a mask of this session: image layers where it lies, in the colours of a table.
+
+    Those of classes with a pixel in the mask are visible.
+    """
+    known = mask.metadata.get(METADATA_KEY, {})
+    maps: ClassMaps | None = known.get(_MAPS)
+    if maps is None:
+        return []
+    shown = dict(zip(mask.features["class"], mask.features["pixels"], strict=True))
+    origin, made = origin_of(mask), []
+    for i, tissue in enumerate(_styled(maps.classes, table)):
+        layer = cam_layer(maps.of(i), tissue, maps.source, record=known["record"], **twin_placement(mask))
+        layer.visible = bool(shown.get(maps.classes[i].name))
+        if origin is not None:
+            mark(layer, replace(origin, kind=CLASS_MAP, part=maps.classes[i].name))
+        made.append(layer)
+    return made
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassMaps:
+    """The class maps of a mask, not yet layers: ``of(i)`` is that of class ``i``, 0 to 1."""
+
+    source: str
+    classes: ClassTable
+    of: Callable[[int], NDArray[Any]]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ClassMaps:
+        return self
+
+
+def _keep_maps(layer: Labels, source: str, classes: ClassTable, of: Callable[[int], NDArray[Any]]) -> Labels:
+    layer.metadata[METADATA_KEY][_MAPS] = ClassMaps(source, classes, of)
+    return layer
+
+
+def _styled(classes: ClassTable, table: ClassTable | None) -> ClassTable:
+    colours = {tissue.name: tissue.colour for tissue in table or ()}
+    styled = (t.model_copy(update={"colour": colours.get(t.name, t.colour)}) for t in classes)
+    return ClassTable(classes=tuple(styled))
 
 
 def cam_layer(
     cam: NDArray[Any], tissue: TissueClass, source: str, *, record: Mapping[str, Any], **placement: Any
 ) -> Image:
-    """A CAM (0 to 1) in the colour of its class, hidden at first."""
+    """A class map (CAM, 0 to 1) in the colour of its class, hidden at first."""
     return Image(
         cam,
-        name=f"{source} {tissue.name} (CAM)",
+        name=f"{source} {tissue.name} (class map)",
         metadata={METADATA_KEY: {"kind": "cam", "class": tissue.name, "record": dict(record)}},
         contrast_limits=(0.0, 1.0),
         colormap=class_colormap(tissue.colour),
         blending="translucent_no_depth",
+        opacity=0.6,
         visible=False,
         **placement,
     )
@@ -102,7 +144,7 @@ def labels_layer(
     """
     layer = Labels(
         labels,
-        name=f"{source} ({'tissue' if kind == 'labels' else kind})",
+        name=f"{source} mask" if kind == "labels" else f"{source} ({kind})",
         metadata={METADATA_KEY: {"kind": kind, "classes": classes.names, "record": dict(record)}},
         features=features,
         colormap=label_colormap(classes),

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from html import escape
-from typing import Any
+from collections.abc import Sequence
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QButtonGroup, QGridLayout, QLabel, QProgressBar, QRadioButton, QWidget
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QButtonGroup, QGridLayout, QRadioButton, QWidget
 
 from napari_construct.classes import ClassTable, TissueClass
-from napari_construct.results.result import SegmentationResult
-from napari_construct.widgets.fields.controls import named, tick
-from napari_construct.widgets.fields.layout import fold, stacked, swatch
+from napari_construct.widgets.fields.controls import named, wrapped_label
+from napari_construct.widgets.fields.layout import fold, stacked
+from napari_construct.widgets.layers import ClassOutcome, PlaneOutcome
+from napari_construct.widgets.parts.class_row import ClassRow
 
 _UNKNOWN_COLOUR = "#999999"
 
@@ -28,8 +27,9 @@ class ClassList(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._table: ClassTable | None = None
-        self._rows: dict[str, _Row] = {}
+        self._rows: dict[str, ClassRow] = {}
         self._given: tuple[str, ...] = ()
+        self._shown: tuple[PlaneOutcome, bool] | None = None
         self._predicted, self._all, self._chosen = self._build_modes()
         self._grid = QGridLayout()
         self._grid.setColumnStretch(0, 1)
@@ -38,7 +38,9 @@ class ClassList(QWidget):
         stacked(modes, self._predicted, self._all, self._chosen)
         tip = "Whether the model finds the classes of an image, or you name them"
         self._modes = fold("Which classes count", tip, modes, self)
-        stacked(self, self._grid, self._modes)
+        self._of = wrapped_label("Result of", "What the areas and presences below belong to", self)
+        self._of.hide()
+        stacked(self, self._of, self._grid, self._modes)
 
     def value(self) -> tuple[str, ...] | None:
         """Names of the classes taken as present, or None where the model decides."""
@@ -89,18 +91,39 @@ class ClassList(QWidget):
             return f"This model has no class {', '.join(unknown)}; untick it or choose another model."
         return ""
 
-    def showOutcome(self, result: SegmentationResult) -> None:
-        """Fill presence bars and areas from a result."""
-        given = "" if self.value() is None else "given" if self._all.isChecked() else "ticked"
-        for row, area, present, score in zip(
-            result.classes, result.areas(), result.presence, result.presence_scores, strict=True
-        ):
-            if row.name in self._rows:
-                self._rows[row.name].show_outcome(area, present, score, given)
+    def showOutcome(self, plane: PlaneOutcome, *, of: str, given: bool = False) -> None:
+        """Show presence and area of each class in a plane; they stay while only the classes' style changes.
+
+        Parameters
+        ----------
+        plane : PlaneOutcome
+            What was found.
+        of : str
+            What it was found in, for people: the image, the plane, the model.
+        given : bool
+            Whether the user gave the classes.
+        """
+        self._shown = plane, given
+        self._of.setText(of)
+        self._of.setVisible(bool(of))
+        self._show_rows()
 
     def clearOutcome(self) -> None:
+        self._shown = None
+        self._of.hide()
         for row in self._rows.values():
             row.clear_outcome()
+
+    def _show_rows(self) -> None:
+        if self._shown is None:
+            return
+        plane, given = self._shown
+        found = _by_row(list(self._rows), plane.classes)
+        for name, row in self._rows.items():
+            if name in found:
+                row.show_outcome(found[name], plane, given=given)
+            else:
+                row.clear_outcome()
 
     def _build_modes(self) -> tuple[QRadioButton, QRadioButton, QRadioButton]:
         group = QButtonGroup(self)
@@ -136,11 +159,12 @@ class ClassList(QWidget):
         extra = {name: TissueClass(name=name, colour=_UNKNOWN_COLOUR) for name in ticked if name not in known}
         self._rows = {}
         for i, tissue in enumerate([*known.values(), *extra.values()]):
-            row = _Row(tissue, known=tissue.name in known or self._table is None, parent=self)
+            row = ClassRow(tissue, known=tissue.name in known or self._table is None, parent=self)
             row.box.setChecked(tissue.name in ticked)
             row.box.toggled.connect(self._on_ticked)
-            row.place(self._grid, 2 * i)
+            row.place(self._grid, 3 * i)
             self._rows[tissue.name] = row
+        self._show_rows()
 
     def _enable_boxes(self) -> None:
         for row in self._rows.values():
@@ -157,72 +181,14 @@ class ClassList(QWidget):
         self.valueChanged.emit(self.value())
 
 
-class _Row:
-    """A class in two lines: tick, colour, name and area; presence bar and its number."""
-
-    def __init__(self, tissue: TissueClass, *, known: bool, parent: QWidget) -> None:
-        name = tissue.name
-        self.box = tick(
-            name if known else f"{name} (not in this model)",
-            tissue.prompt or f"Tick it if {name} is present in the image",
-            parent,
-        )
-        self.box.setIcon(swatch(tissue.colour))
-        # in a mode without ticks a disabled box would be hard to read
-        self.name = named(
-            QLabel(f'<span style="color: {tissue.colour}">\u25a0</span> {escape(name)}', parent),
-            f"Class {name}",
-            tissue.prompt or f"Class {name}",
-        )
-        self.area = self._number(f"Area of {name}", f"Area of {name}, and its percent of the tissue", parent)
-        presence = f"Class presence: probability that the image contains {name}"
-        self.score = self._number(f"Presence of {name} in percent", presence, parent)
-        self.bar = named(QProgressBar(parent), f"Presence of {name}", presence)
-        self.bar.setRange(0, 1000)
-        self.bar.setTextVisible(False)
-        self.bar.setFixedHeight(8)
-        self.bar.setStyleSheet(f"QProgressBar::chunk {{ background-color: {tissue.colour}; }}")
-        self._parts: tuple[QWidget, ...] = (self.box, self.name, self.area, self.bar, self.score)
-        self.clear_outcome()
-
-    @staticmethod
-    def _number(name: str, tip: str, parent: QWidget) -> QLabel:
-        label = named(QLabel(parent), name, tip)
-        label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        return label
-
-    def place(self, grid: QGridLayout, row: int) -> None:
-        grid.addWidget(self.box, row, 0)
-        grid.addWidget(self.name, row, 0)
-        grid.addWidget(self.area, row, 1)
-        grid.addWidget(self.bar, row + 1, 0)
-        grid.addWidget(self.score, row + 1, 1)
-
-    def set_editable(self, editable: bool) -> None:
-        self.box.setVisible(editable)
-        self.name.setVisible(not editable)
-
-    def show_outcome(self, area: Mapping[str, Any], present: bool, score: float, given: str) -> None:
-        self.area.setText(area_in_words(area))
-        self.bar.setValue(round(score * 1000))
-        said = (given or "found") if present else "not found"
-        self.score.setText(f"{said}, {100 * score:.0f} %")
-        for part in (self.area, self.bar, self.score):
-            part.setVisible(True)
-
-    def clear_outcome(self) -> None:
-        for part in (self.area, self.bar, self.score):
-            part.setVisible(False)
-
-    def discard(self) -> None:
-        for part in self._parts:
-            part.setParent(None)  # leaves the layout now, not with the next event
-            part.deleteLater()
-
-
-def area_in_words(area: Mapping[str, Any]) -> str:
-    """E.g. "0.0131 mm², 20 %"; pixels where the pixel size is unknown."""
-    percent = f"{area['percent_of_tissue']:.0f} %"
-    if "mm2" not in area:
-        return f"{area['pixels']:,} px, {percent}"
-    return f"{area['mm2']:.3g} mm², {percent}"
+def _by_row(names: Sequence[str], found: Sequence[ClassOutcome]) -> dict[str, ClassOutcome]:
+    """The outcome of each class by the name in its row; a class that was renamed is known by its place."""
+    by_name = {one.name: one for one in found}
+    rows = {name: by_name[name] for name in names if name in by_name}
+    if len(names) == len(found):
+        rows |= {
+            name: one
+            for name, one in zip(names, found, strict=True)
+            if name not in rows and one.name not in rows
+        }
+    return rows

@@ -17,6 +17,7 @@ from napari_construct.widgets.fields.layout import fill_dock
 from napari_construct.widgets.fields.message_label import Level, Problem, plain
 from napari_construct.widgets.jobs.run_control import RunControl
 from napari_construct.widgets.layers.adding import LayerAdder
+from napari_construct.widgets.parts.class_colours import dress
 from napari_construct.widgets.parts.copy_row import TIP, CopyRow, Recipe
 from napari_construct.widgets.parts.next_steps import NextSteps
 from napari_construct.widgets.parts.tabs import TabbedDock
@@ -72,7 +73,7 @@ class JobDock(TabbedDock, Generic[Request, Result]):
         self._viewer: Any = viewer
         self.control = RunControl(self.verb, self, cancelled=self.cancelled)
         self._copy_row = CopyRow(self, self.copy_tip)
-        self._adder = LayerAdder(viewer, self)
+        self._adder = LayerAdder(viewer, self, style=dress)
         # bound methods only: a connection that holds this widget strongly makes Python free it while Qt is
         # still destroying it, which ends in a crash
         self.control.runRequested.connect(self.run)

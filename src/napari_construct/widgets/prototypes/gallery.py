@@ -29,6 +29,8 @@ if TYPE_CHECKING:  # imports torch
 SIDE: Final = 80
 """Side of a picture in pixels."""
 
+_EMPTY: Final = "Patches most similar to the chosen prototype."
+
 
 class PatchGallery(QWidget):
     """Requests a search and shows its patches; a double click moves the view to a patch."""
@@ -42,8 +44,7 @@ class PatchGallery(QWidget):
         super().__init__(parent)
         self._patches: tuple[Patch, ...] = ()
         tip = "Prototype of these patches. The best patch comes first"
-        text = "Patches most similar to the chosen prototype."
-        self._title = wrapped_label("Prototype of the top patches", tip, self, text)
+        self._title = wrapped_label("Prototype of the top patches", tip, self, _EMPTY)
         self._list = named(QListWidget(self), "Top patches", "Double-click a patch to go there")
         self._list.setViewMode(QListView.ViewMode.IconMode)
         self._list.setResizeMode(QListView.ResizeMode.Adjust)
@@ -73,6 +74,12 @@ class PatchGallery(QWidget):
             place = f"{Path(patch.key).name}, row {patch.row}, column {patch.column}"
             item.setToolTip(plain_tip(f"{place}: {patch.similarity:.3f}"))
             self._list.addItem(item)
+
+    def clear(self) -> None:
+        """Show no patches: they were those of another model."""
+        self._patches = ()
+        self._title.setText(_EMPTY)
+        self._list.clear()
 
     def chooseFolder(self, *_: object) -> None:
         """Ask for a folder of images."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_construct.data.images import ImageFile
 from napari_construct.encoders.folders import models_folder
-from napari_construct.events import Event, Notice, Steps
+from napari_construct.events import Doubt, Event, Notice, Steps
 from napari_construct.widgets.jobs.plans import compare_plan, top_plan
 from napari_construct.widgets.jobs.predictors import GetPredictor, load_steps
 from napari_construct.widgets.layers import Plane, layer_shape, plane_at
@@ -163,7 +163,9 @@ def top_job(request: TopRequest) -> Steps[TopFound]:
 def top_summary(found: TopPatches) -> tuple[str, list[str]]:
     """How a search for patches ended, and what could not be read."""
     count = len(found.patches)
-    return f"{count} patch{'' if count == 1 else 'es'} found.", [f"{key}: {why}" for key, why in found.failed]
+    return f"{count} patch{'' if count == 1 else 'es'} found.", [
+        Doubt(f"{key}: {why}") for key, why in found.failed
+    ]
 
 
 def planes_of(layer: Image) -> tuple[Plane, ...]:

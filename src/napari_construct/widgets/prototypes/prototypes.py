@@ -178,9 +178,9 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
         self._lay_out(self.source, self.model, self.view, adding, gallery, options)
 
     def _connect(self) -> None:
-        self.source.layerChanged.connect(self._refresh)
         self.source.changed.connect(self._on_source)
         self.finished.connect(self._on_running)
+        self.source.layerChanged.connect(self._on_layer)
         self.model.changed.connect(self._on_model)
         self.model.loaded.connect(self._on_loaded)
         self._list.valueChanged.connect(self._on_prototype)
@@ -196,10 +196,16 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
         self.gallery.opened.connect(self._on_patch)
         self.control.runningChanged.connect(self._refresh)
 
+    def _on_layer(self, *_: object) -> None:
+        self.control.forget()  # it was said of another image
+        self._refresh()
+
     def _on_model(self) -> None:
         self.view.forget()
         if self.model.isLoading():
             self.source.showModel(None)
+        self.gallery.clear()
+        self.control.forget()
         if self._of != self.model.name():
             self.control.cancel()
         self._refresh()
@@ -280,9 +286,9 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
         if self._of != self.model.name():  # another model was chosen meanwhile
             return
         if isinstance(outcome, Compared):
-            self.control.summarise(
-                "Compared with every prototype. Choose one above to see where it is similar."
-            )
+            name = outcome.plane.name
+            said = f"{name}: compared with every prototype. Choose one above to see where it is similar."
+            self.control.summarise(said, name=name)
             self._adder.add([self.view.show_compared(outcome)])
         elif isinstance(outcome, LayerMade):
             self.control.summarise(outcome.text)

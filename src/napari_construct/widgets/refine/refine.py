@@ -24,10 +24,12 @@ from napari_construct.widgets.layers import (
     is_source,
     look_at,
     slice_point,
+    touch,
     window_on_view,
 )
 from napari_construct.widgets.layers.adding import LayerAdder
 from napari_construct.widgets.layers.follower import Follower
+from napari_construct.widgets.parts.class_colours import dress
 from napari_construct.widgets.parts.copy_row import CopyRow, Recipe
 from napari_construct.widgets.parts.layer_chooser import LayerChooser
 from napari_construct.widgets.parts.next_steps import MaskMade, MaskSteps
@@ -91,8 +93,9 @@ class Refine(TabbedDock):
         self._decider = KeptDecider()
         self._masks = RefinedMasks(self)
         self._outline = PaintedOutline(viewer)
-        self._adder = LayerAdder(viewer, self)
+        self._adder = LayerAdder(viewer, self, style=dress)
         self._done = False
+        self._replaced: Follower | None = None
         self.control = LiveControl("Refine", self, cancelled=_CANCELLED)
         self.job, self._status = self.control.job, self.control.status
         self._layer = self._build_layer_chooser()
@@ -199,8 +202,15 @@ class Refine(TabbedDock):
         self._layer.refresh()
         self._layer.setLayer(layer)
 
-    def _on_layer(self, _: Any) -> None:
+    def follow_mask(self) -> None:
+        """Start anew: a rerun has replaced the chosen mask."""
+        self._on_layer(self._layer.layer())
+
+    def _on_layer(self, layer: Any) -> None:
         """Start from the settings under which the chosen mask was made."""
+        if self._replaced is not None:
+            self._replaced.stop()
+        self._replaced = None if layer is None else Follower(self, "follow_mask", [layer.events.metadata])
         self.control.drop()
         self._adder.drop()
         self._done = False
@@ -330,6 +340,7 @@ class Refine(TabbedDock):
             self._status.setText("Refining..." if event.done else f"{event.stage.capitalize()}...")
         elif isinstance(event, LayerMade):
             mask.setLayer(event.layer)
+            touch(self._layer.layer())  # a rerun must not replace what this was refined from
             self._adder.add([event.layer])
         elif self.refinedLayer() is not None and isinstance(event, WindowDone | PlaneDone):
             mask.take(event)

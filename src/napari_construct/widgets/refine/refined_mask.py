@@ -172,7 +172,7 @@ class RefinedMasks(QObject):
         """The refined mask of a mask of Segment tissue; None without a mask."""
         if layer is None:
             return None
-        if layer not in self._masks:
+        if layer not in self._masks or self._masks[layer].planes is not evidences(layer):  # it was replaced
             self._masks[layer] = mask = RefinedMask(layer)
             mask.followed.connect(self._on_followed)
             mask.drawn.connect(self.drawn)

@@ -22,9 +22,3 @@ class FinishedPlanes:
     def steps(self) -> MakeSteps | None:
         """A job that makes the layers of the finished planes; None if there are none."""
         return partial(layers_job, self._request, tuple(self._finished)) if self._finished else None
-
-    def summary(self) -> str:
-        """The outcome of the run in a line."""
-        done, all_ = len(self._finished), len(self._request.planes)
-        rest = " The others are unlabelled." if done < all_ else ""
-        return f"Cancelled after {done} of {all_} planes.{rest}"

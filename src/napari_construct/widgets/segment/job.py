@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from napari.layers import Layer
+from napari.layers import Image, Labels
 
 from napari_construct.classes import ClassTable
 from napari_construct.events import Event, Notice, Result, Steps, forward
@@ -15,22 +15,45 @@ from napari_construct.results.result import SegmentationResult
 from napari_construct.widgets.jobs.plans import segment_plan
 from napari_construct.widgets.jobs.predictors import DecidedSteps, GetPredictor, ModelChoice
 from napari_construct.widgets.layers import (
+    MASK,
     Decided,
+    Origin,
     Plane,
+    PlaneOutcome,
+    RunOutcome,
+    class_map_layers,
     keep_evidence,
+    keep_outcome,
     keep_source,
     label_features,
-    result_layers,
-    stack_layers,
+    mark,
+    plane_outcome,
+    result_layer,
+    stack_layer,
 )
+from napari_construct.widgets.segment.said import Said, joined, title_of
 
 if TYPE_CHECKING:
     from napari_construct.inference.activation.predictor import Predictor
 
-Outcome = tuple[SegmentationResult, list[Layer]]
 
-Finished = tuple[SegmentationResult, Decided | None]
-"""A plane's result, and what Refine can go on with."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """The classes of the model, the mask with all that is known of it, and its class maps if wanted."""
+
+    classes: ClassTable
+    mask: Labels
+    class_maps: tuple[Image, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finished:
+    """A plane's result, what was found in it, what was said of it, and what Refine can go on with."""
+
+    result: SegmentationResult
+    outcome: PlaneOutcome
+    notices: tuple[str, ...] = ()
+    decided: Decided | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +78,8 @@ class SegmentRequest:
         Colours in which classes are shown.
     device : str
         As scripts name it.
+    class_maps : bool
+        Whether layers of the class maps are made.
     """
 
     planes: tuple[Plane, ...]
@@ -65,6 +90,7 @@ class SegmentRequest:
     decided_steps: DecidedSteps
     table: ClassTable | None = None
     device: str = "auto"
+    class_maps: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -77,7 +103,7 @@ class PlaneSegmented(Event):
 def segment_job(request: SegmentRequest) -> Steps[Outcome]:
     """The whole job, in the worker's thread: load, read, segment, make the layers.
 
-    Of a stack the layers are stacks again; the result that is returned is that of the last plane.
+    Of a stack the mask is a stack again.
     """
     # layers keep the frames that they are made in: the network is in none of these any more
     finished = yield from _segmented(request)
@@ -85,17 +111,42 @@ def segment_job(request: SegmentRequest) -> Steps[Outcome]:
 
 
 def layers_job(request: SegmentRequest, finished: Sequence[Finished]) -> Steps[Outcome]:
-    """Make the layers of a run of which all planes are finished, or the first ones."""
+    """Make the mask of a run of which all planes are finished, or the first ones."""
     yield Event("making the layers", 0, 1)
-    results = [result for result, _ in finished]
+    results, planes = [one.result for one in finished], request.planes
     if request.axis is None:
-        layers = result_layers(results[0], request.planes[0], request.table)
+        mask = result_layer(results[0], planes[0], request.table)
     else:
-        layers = stack_layers(results, request.planes, request.axis, request.table)
-    if kept := [decided for _, decided in finished if decided is not None]:
-        keep_evidence(layers[-1], kept)
-    keep_source(layers, request.planes[0])
-    return results[-1], layers
+        mask = stack_layer(results, planes, request.axis, request.table)
+    if kept := [one.decided for one in finished if one.decided is not None]:
+        keep_evidence(mask, kept)
+    keep_source([mask], planes[0])
+    keep_outcome(mask, _outcome(request, finished))
+    mark(mask, _origin(request))
+    maps = tuple(class_map_layers(mask, request.table)) if request.class_maps else ()
+    return Outcome(results[0].classes, mask, maps)
+
+
+def _origin(request: SegmentRequest) -> Origin:
+    """What tells a run repeated from another run."""
+    first = request.planes[0]
+    where = (first.index, first.window, request.axis)
+    return Origin(MASK, first.layer, where, request.model)
+
+
+def _outcome(request: SegmentRequest, finished: Sequence[Finished]) -> RunOutcome:
+    name, planes = request.planes[0].name, len(request.planes)
+    said = [Said(text, i) for i, one in enumerate(finished) for text in one.notices]
+    return RunOutcome(
+        image=name,
+        model=title_of(request.model),
+        planes=tuple(one.outcome for one in finished),
+        wanted=planes,
+        notices=joined(said, name, planes),
+        given=request.settings.classes is not None,
+        asked=(request.model, request.settings),
+        part=request.planes[0].window is not None,
+    )
 
 
 def _segmented(request: SegmentRequest) -> Steps[list[Finished]]:
@@ -105,12 +156,15 @@ def _segmented(request: SegmentRequest) -> Steps[list[Finished]]:
     predictor = request.get_predictor()
     finished: list[Finished] = []
     for i in range(len(request.planes)):
-        steps = _plane_steps(request, i, predictor)
+        notices: list[str] = []
+        steps = without_notices(_plane_steps(request, i, predictor), notices)
         if request.axis is None:
-            finished.append((yield from steps))
+            one = yield from steps
+            finished.append(replace(one, notices=tuple(notices)))
         else:
             stage = f"plane {i + 1} of {len(request.planes)}"
-            finished.append((yield from named_stages(steps, stage)))
+            one = yield from named_stages(steps, stage)
+            finished.append(replace(one, notices=tuple(notices)))
             yield PlaneSegmented(stage, 1, 1, finished=finished[-1])
     return finished
 
@@ -126,19 +180,36 @@ def _plane_steps(request: SegmentRequest, number: int, predictor: Predictor) -> 
     result, decider = yield from request.decided_steps(
         shown.rgb, predictor, settings, mpp=mpp, name=name, valid=shown.valid
     )
+    at = tuple(number if a == axis else 0 for a in range(len(plane.index)))
+    calibration = getattr(predictor, "calibration", None)
+    thresholds = None if calibration is None else calibration.presence_thresholds
+    outcome = plane_outcome(result, settings, thresholds, at)
     if decider is None:
-        return result, None
-    return result, Decided(
+        return Finished(result, outcome)
+    decided = Decided(
         decider.activation,
         decider.predictor.without_network(),
         decider.predictor.resolved(settings),
         plane,
         request.model,
         result.labels.copy(),  # the layer paints in the result's own
-        tuple(number if a == axis else 0 for a in range(len(plane.index))),
+        at,
         label_features(result),
         result.record,
     )
+    return Finished(result, outcome, decided=decided)
+
+
+def without_notices(steps: Steps[Result], notices: list[str]) -> Steps[Result]:
+    """The same steps without their notices, which are added to a list: they are said with the result."""
+
+    def take(event: Event) -> tuple[Event, ...]:
+        if not isinstance(event, Notice):
+            return (event,)
+        notices.append(event.message)
+        return ()
+
+    return forward(steps, take)
 
 
 def named_stages(steps: Steps[Result], name: str) -> Steps[Result]:
@@ -159,13 +230,3 @@ def about(predictor: Predictor) -> str:
     if spec is not None:
         parts.append(f"encoder {spec.id}, licence {spec.licence}")
     return "; ".join(parts)
-
-
-def summary(result: SegmentationResult) -> str:
-    """How a run ended, in a line."""
-    found = [
-        f"{area['class']} {area['percent_of_tissue']:.0f} %"
-        for area, present in zip(result.areas(), result.presence, strict=True)
-        if present
-    ]
-    return f"Done: {', '.join(found)} of the tissue." if found else "Done: none of the classes was found."

@@ -15,6 +15,7 @@ from napari_construct.reading.places import is_file
 from napari_construct.widgets.fields.message_label import Level, Problem
 from napari_construct.widgets.jobs.model_loader import ModelLoader
 from napari_construct.widgets.jobs.predictors import LoadedModel, ModelChoice
+from napari_construct.widgets.parts.class_colours import give_colours, in_known_colours
 from napari_construct.widgets.parts.class_table import ClassTableEditor
 from napari_construct.widgets.parts.model_chooser import model_names
 from napari_construct.widgets.parts.preferences import Preferences
@@ -54,6 +55,8 @@ class SegmentModel(QObject):
         self._preferences = chosen
         self._described: ClassTable | None = None
         self._looked = False
+        self._shows = False
+        self._former: ClassTable | None = None
         self.chooser = WordsModelChooser(parent)
         self.words = WordsOptions(parent)
         self.table = ClassTableEditor(parent)
@@ -86,7 +89,7 @@ class SegmentModel(QObject):
         self._described = value.classes
         self.words.setValue(value)
         self.chooser.setValue(f"{ZERO_SHOT}{value.encoder}")
-        self.table.setValue(value.classes)
+        self._show_table(value.classes)
 
     def inWords(self) -> bool:
         """Whether the model is zero-shot: encoder and descriptions, without training."""
@@ -113,12 +116,18 @@ class SegmentModel(QObject):
         table = self.table.value()
         if table is not None and table.names == classes.names:
             return table
-        return self._preferences.coloured(classes)
+        return in_known_colours(classes, self._preferences)
 
     def showClasses(self, classes: ClassTable) -> None:
         """Show a trained model's classes; those of a zero-shot model are shown already."""
         if not self.inWords():
-            self.table.setValue(self.styled(classes))
+            self._show_table(self.styled(classes))
+
+    def _show_table(self, table: ClassTable) -> None:
+        """Show classes that the user did not change; their colours are not the user's wish."""
+        self._shows = True
+        self.table.setValue(table)
+        self._shows = False
 
     def kept(self) -> dict[str, Any]:
         """The values to keep until the next session."""
@@ -144,8 +153,8 @@ class SegmentModel(QObject):
         self.words.setEnabled(free)
         self.table.setFree(free)
         if free:
-            self._described = self._described or self.table.value() or START
-            self.table.setValue(self._described)
+            self._described = self._described or self.table.value() or in_known_colours(START)
+            self._show_table(self._described)
         self.valueChanged.emit()
 
     def _on_words(self) -> None:
@@ -155,6 +164,9 @@ class SegmentModel(QObject):
     def _on_table(self, table: ClassTable | None) -> None:
         if self.inWords():
             self._described = table
+        if table is not None and not self._shows:  # then the user changed it
+            give_colours(self._former, table)
+        self._former = table
         self.tableChanged.emit(table)
 
     def _on_loader(self) -> None:

@@ -1,9 +1,8 @@
-"""The dock widget Segment tissue: an image layer in, CAM layers and a labels layer out."""
+"""The dock widget Segment tissue: an image layer in, a mask out, and its class maps on request."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,12 +13,14 @@ from napari_construct.events import Event
 from napari_construct.exceptions import ConstructError
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.checkpoints.locations import SUFFIX
+from napari_construct.widgets.fields.controls import tick
 from napari_construct.widgets.fields.drops import refused
-from napari_construct.widgets.fields.layout import boxed, fold
+from napari_construct.widgets.fields.layout import boxed, fold, stacked
 from napari_construct.widgets.fields.message_label import Level, Problem
 from napari_construct.widgets.jobs import predictors as _predictors
 from napari_construct.widgets.jobs.predictors import DecidedSteps, LoadedModel, LoadModel, ModelChoice
-from napari_construct.widgets.layers import Plane, recolour
+from napari_construct.widgets.layers import Plane, class_map_layers, outcome_of, recolour
+from napari_construct.widgets.layers.follower import Follower
 from napari_construct.widgets.parts.class_list import ClassList
 from napari_construct.widgets.parts.dock import NO_IMAGE, JobDock
 from napari_construct.widgets.parts.dropped_images import folders_said, open_dropped, sort_dropped
@@ -35,9 +36,9 @@ from napari_construct.widgets.segment.job import (
     PlaneSegmented,
     SegmentRequest,
     segment_job,
-    summary,
 )
 from napari_construct.widgets.segment.model import SegmentModel
+from napari_construct.widgets.segment.outcomes import Asked, ResultsOnView, class_maps_of
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -82,11 +83,15 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         self.source = SourceChooser(viewer, self)
         self._model = SegmentModel(self._loaded, self._preferences, self)
         self._classes = ClassList(self)
+        tip = (
+            "Also show how strongly each place of the image speaks for each class: the class activation maps "
+            "(CAM), below the mask"
+        )
+        self._class_maps = tick("Show class maps", tip, self)
         self._options = SegmentOptions(self)
         self._next = MaskSteps(viewer, self)
+        self._results = ResultsOnView(viewer, self._classes, self.control)
         self._finished: FinishedPlanes | None = None
-        self._cancelled_words = ""
-        self._made = MaskMade(None)
         self._build_layout()
         self._connect()
         self._recall()
@@ -143,6 +148,7 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
             decided_steps=self._decided_steps,
             table=self._model.table.value(),
             device=device,
+            class_maps=self._class_maps.isChecked(),
         )
 
     def launch(self, request: SegmentRequest) -> None:
@@ -154,12 +160,11 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
                 "device": request.device,
                 "preferences": self._preferences.as_dict(),
                 "keep_finished": self.source.keepsFinished(),
+                "class_maps": request.class_maps,
             }
         )
         keeps = request.axis is not None and self.source.keepsFinished()
         self._finished = FinishedPlanes(request) if keeps else None
-        self._made = MaskMade(None, self.source.layer(), request.model, request.settings)
-        self._cancelled_words = ""
         self.start("Segment tissue", segment_job, request)
 
     def problem(self) -> Problem:
@@ -197,7 +202,9 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         self._words.hide()
         tip = "Colours, which classes are drawn or left out of scores; descriptions for models in words"
         self._table = fold("Class table", tip, self._model.table, self)
-        classes = boxed("Classes in the image", self._classes)
+        found = QWidget(self)
+        stacked(found, self._classes, self._class_maps)
+        classes = boxed("Classes in the image", found)
         tip = "Device, tiles, views, confidence and borders"
         options = fold("Options", tip, self._options, self)
         self._lay_out(self.source, self._words, classes, self._table, options)
@@ -207,6 +214,7 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         """Restore options and model of the last run, where the preferences were not changed since."""
         kept = self._memory.load()
         self.source.setKeepsFinished(kept.get("keep_finished") is True)
+        self._class_maps.setChecked(kept.get("class_maps") is True)
         chosen = self._preferences.as_dict()
         changed = {k for k, v in kept.get("preferences", chosen).items() if chosen.get(k) != v}
         settings = {k: v for k, v in kept.get("settings", {}).items() if k not in changed}
@@ -234,11 +242,23 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         self._classes.valueChanged.connect(self._on_changed)
         self._options.valueChanged.connect(self._on_changed)
         self.control.cancelled.connect(self._on_cancelled)
+        self._class_maps.toggled.connect(self._on_class_maps)
+        self._adder.finished.connect(self._on_added)
+        events = self._viewer.dims.events
+        self._slices = Follower(self, "follow_plane", [events.current_step])
+        self._removals = Follower(self, "follow_removal", [self._viewer.layers.events.removed])
 
     def _on_layer(self, _: Any) -> None:
-        self._classes.clearOutcome()  # it was that of another image
-        self._next.clear()
         self._refresh()
+        self._show_outcome()
+
+    def follow_plane(self) -> None:
+        """Show what was found in the plane on view."""
+        self._results.show_found(self._asked())
+
+    def follow_removal(self) -> None:
+        """Show nothing of a mask that was deleted."""
+        self._show_outcome()
 
     def _on_source(self) -> None:
         """Another region, planes or pixel size."""
@@ -258,6 +278,7 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
     def _on_changed(self, *_: object) -> None:
         self.source.showGiven(self._options.field("mpp").get())
         self._refresh()
+        self._show_outcome()
         if not self._options.problem():
             self.valueChanged.emit(self.value())
 
@@ -270,6 +291,7 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         self._options.showModel(None)
         self.source.showModel(None)
         self._model.load(self.device())
+        self._show_outcome()
 
     def _on_table(self, table: ClassTable | None) -> None:
         self._classes.setTable(table)
@@ -284,17 +306,48 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         """Add the finished planes, if the user keeps them; a second Cancel leaves them out."""
         finished, self._finished = self._finished, None
         if finished is not None and (steps := finished.steps()) is not None:
-            self._cancelled_words = finished.summary()
             self.control.run("Add finished planes", steps)
         else:
-            self._made = MaskMade(None)
+            self._results.show_found(self._asked())
 
     def _on_result(self, outcome: Outcome) -> None:
-        result, layers = outcome
         self._finished = None  # it holds every plane's result
-        self._model.showClasses(result.classes)
-        self._classes.showOutcome(result)
-        self.control.summarise(self._cancelled_words or summary(result))
-        self._adder.add(layers)
-        self._next.offerMask(replace(self._made, mask=layers[-1]))
-        self._made = MaskMade(None)  # it holds the image
+        self._model.showClasses(outcome.classes)
+        if found := outcome_of(outcome.mask):
+            self.control.summarise(found.headline(), found.notices)
+        self._adder.add([outcome.mask, *outcome.class_maps])
+
+    def _on_added(self) -> None:
+        """Select the mask: it is what the user goes on with."""
+        mask = self._results.show_found(self._asked())
+        if mask is not None:
+            self.source.layer().visible = True
+            self._viewer.layers.selection.active = mask
+        self._show_next(mask)
+
+    def _on_class_maps(self, wanted: bool) -> None:
+        """Add the class maps of the mask on view, or take away those that nobody has touched."""
+        image, mask = self.source.layer(), self._results.mask(self._asked())
+        if wanted and mask is not None:
+            self._adder.add(class_map_layers(mask, self._model.table.value()))
+        elif not wanted and image is not None:
+            for layer in class_maps_of(self._viewer.layers, image):
+                self._viewer.layers.remove(layer)
+
+    def _asked(self) -> Asked:
+        """What a run would be asked for; of the image alone while values contradict each other."""
+        try:
+            return Asked(self.source.layer(), self.model(), self.value())
+        except (ConstructError, ValueError):
+            return Asked(self.source.layer(), None, None)
+
+    def _show_outcome(self) -> None:
+        self._show_next(self._results.show(self._asked()))
+
+    def _show_next(self, mask: Any) -> None:
+        """Offer what may follow the mask on view."""
+        found = outcome_of(mask)
+        if found is None or self.isRunning():
+            self._next.clear()
+        else:
+            self._next.offerMask(MaskMade(mask, self.source.layer(), *found.asked))

@@ -45,10 +45,7 @@ class TrainOptions(DeviceForm[TrainingConfig]):
             return "Enter the pixel size (µm) of the patches: the network input has a resolution of its own."
         for name in (config.model.encoder, config.model.teacher):
             if name is not None and self._states.get(name) in _ABSENT:
-                return (
-                    f"The encoder {name} is not on this computer yet: download it in Models, or run "
-                    f"napari-construct models download {name}."
-                )
+                return f"The encoder {name} is not on this computer yet: download it in Models."
         return ""
 
 

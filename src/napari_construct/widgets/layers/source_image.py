@@ -1,0 +1,57 @@
+"""Which image a result was made from, while both are in the viewer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from napari_construct.widgets.layers.place import METADATA_KEY
+from napari_construct.widgets.layers.plane import Plane, is_source
+
+_SOURCE: Final = "source"
+
+
+def keep_source(layers: Iterable[Any], plane: Plane) -> None:
+    """Note in results of which image layer they are."""
+    for layer in layers:
+        layer.metadata[METADATA_KEY][_SOURCE] = str(plane.layer)
+
+
+def same_image(one: Any, other: Any) -> bool:
+    """Whether two layers, images or their results, belong to one image.
+
+    Results of this session know their image's layer. For results from files the name in their record counts.
+    """
+    (a, name), (b, other_name) = _origin(one), _origin(other)
+    return a == b if a and b else bool(name) and name == other_name
+
+
+def image_of(layer: Any, layers: Iterable[Any]) -> Any:
+    """The image that a result was made from, the layer itself if it is one; None if it is not there."""
+    if is_source(layer):
+        return layer
+    if METADATA_KEY not in layer.metadata:
+        return None
+    return next((image for image in layers if is_source(image) and same_image(image, layer)), None)
+
+
+def newest_of(layer: Any, offered: Sequence[Any]) -> Any:
+    """The layer itself if it is offered, else the last offered one of the same image; None without one."""
+    if layer in offered:
+        return layer
+    if not is_source(layer) and METADATA_KEY not in layer.metadata:
+        return None
+    return next((other for other in reversed(offered) if same_image(other, layer)), None)
+
+
+def _origin(layer: Any) -> tuple[str, str]:
+    """The id of the image's layer, and its name; empty where they are not known."""
+    known = layer.metadata.get(METADATA_KEY)
+    if known is None:
+        return str(layer.unique_id), layer.name
+    record = known.get("record", {})
+    planes = record.get("planes", ()) if isinstance(record, Mapping) else ()
+    first = planes[0] if planes else record
+    given = first.get("input") if isinstance(first, Mapping) else None  # a file's record may be anything
+    name = str(given.get("name", "")) if isinstance(given, Mapping) else ""
+    return str(known.get(_SOURCE, "")), name.rpartition(", plane ")[0] or name

@@ -1,0 +1,109 @@
+"""What runs found, shown as long as it belongs to what is chosen: the masks of an image among the layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+from napari.layers import Layer
+
+from napari_construct.inference.settings import SegmentSettings
+from napari_construct.widgets.jobs.predictors import ModelChoice
+from napari_construct.widgets.jobs.run_control import RunControl
+from napari_construct.widgets.layers import (
+    CLASS_MAP,
+    MASK,
+    PlaneOutcome,
+    data_point,
+    is_untouched,
+    origin_of,
+    outcome_of,
+)
+from napari_construct.widgets.parts.class_list import ClassList
+
+
+class Asked(NamedTuple):
+    """The image that is chosen, and the model and settings on view; None where there are none."""
+
+    image: Any
+    model: ModelChoice | None
+    settings: SegmentSettings | None
+
+
+class ResultsOnView:
+    """Shows what was found in the chosen image with the chosen model, as long as its mask is there.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Whose layers hold the masks.
+    classes : ClassList
+        Shows the plane on view.
+    control : RunControl
+        Says the result of the whole run; nothing is shown while a job runs.
+    """
+
+    def __init__(self, viewer: Any, classes: ClassList, control: RunControl) -> None:
+        self._viewer, self._classes, self._control = viewer, classes, control
+
+    def mask(self, asked: Asked) -> Any:
+        """The mask that the model made of the image, or None."""
+        if asked.image is None or asked.model is None:
+            return None
+        return mask_of(self._viewer.layers, asked.image, asked.model, self._viewer)
+
+    def show(self, asked: Asked) -> Any:
+        """Show the result of the run, and of the plane on view; returns its mask."""
+        mask = self.show_found(asked)
+        found = outcome_of(mask)
+        if self._control.isRunning():
+            return None
+        if found is None:
+            self._control.forget()
+        else:
+            self._control.summarise(found.headline(), found.notices)
+        return mask
+
+    def show_found(self, asked: Asked) -> Any:
+        """Show presence and area of each class in the plane on view; returns its mask."""
+        mask = None if self._control.isRunning() else self.mask(asked)
+        found = outcome_of(mask)
+        if found is None:
+            self._classes.clearOutcome()
+            return None
+        plane = plane_of(mask, self._viewer) or found.planes[0]
+        others = "" if found.asked == asked[1:] else "; the settings were others"
+        self._classes.showOutcome(plane, of=f"{found.of(plane)}{others}", given=found.given)
+        return mask
+
+
+def mask_of(layers: Iterable[Layer], image: Any, model: ModelChoice, viewer: Any) -> Any:
+    """The newest mask that a model made of an image, before others one of the plane on view; None without."""
+    masks = []
+    for layer in layers:
+        origin, outcome = origin_of(layer), outcome_of(layer)
+        if origin is None or outcome is None or origin.kind != MASK:
+            continue
+        if origin.image == image.unique_id and origin.model == model:
+            masks.append((plane_of(layer, viewer) is not None, outcome.number, layer))
+    return max(masks, key=lambda mask: mask[:2])[2] if masks else None
+
+
+def plane_of(mask: Any, viewer: Any) -> PlaneOutcome | None:
+    """The plane of a mask that is on view; None where none is."""
+    outcome = outcome_of(mask)
+    if outcome is None:
+        return None
+    here = np.rint(data_point(mask, viewer.dims.point, viewer.layers)[:-2]).astype(int)
+    return outcome.plane(tuple(int(i) for i in here))
+
+
+def class_maps_of(layers: Iterable[Layer], image: Any) -> list[Layer]:
+    """The class maps of an image that nobody has touched."""
+    found = []
+    for layer in layers:
+        origin = origin_of(layer)
+        if origin is not None and origin.kind == CLASS_MAP and origin.image == image.unique_id:
+            found.append(layer)
+    return [layer for layer in found if is_untouched(layer)]
