@@ -146,10 +146,11 @@ def step(function: Step) -> Step:
 
 def run_of(session: Session) -> Any:
     """The run button of the page on view."""
-    from qtpy.QtWidgets import QPushButton
-    from tests.widgets import person
+    from napari_construct.widgets.fields.named_button import NamedButton
 
-    return person.find(session.page(), "Run", QPushButton)
+    named = [one for one in session.page().findChildren(NamedButton) if one.isVisible()]
+    assert len(named) == 1, [one.text() for one in named]
+    return named[0]
 
 
 def go(session: Session, name: str) -> None:

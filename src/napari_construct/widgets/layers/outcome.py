@@ -78,8 +78,8 @@ class RunOutcome:
         What the user should know of it, each once.
     given : bool
         Whether the user gave the classes.
-    asked : object
-        What the run was asked for, to compare with what is on view now.
+    asked : tuple
+        Model and settings of the run, to compare with those on view now.
     part : bool
         Whether it was a region of the image.
     number : int
@@ -92,7 +92,7 @@ class RunOutcome:
     wanted: int = 1
     notices: tuple[str, ...] = ()
     given: bool = False
-    asked: object = None
+    asked: tuple[Any, Any] = ("", None)
     part: bool = False
     number: int = field(default_factory=count().__next__)
 
