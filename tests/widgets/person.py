@@ -234,6 +234,7 @@ def menu(viewer: Any, *path: str) -> None:
     bar = window_of(viewer).findChild(QMenuBar)
     assert bar is not None
     around: QMenuBar | QMenu = bar
+    opened: list[QMenu] = []
     for text in path:
         actions = [a for a in around.actions() if a.isVisible() and _plain(a.text()).startswith(text)]
         assert len(actions) == 1, f"expected one {text!r} in {[_plain(a.text()) for a in around.actions()]}"
@@ -244,6 +245,9 @@ def menu(viewer: Any, *path: str) -> None:
         if below is not None:
             assert _soon(below.isVisible), f"the menu {text} did not open"
             around = below
+            opened.append(below)
+    for one in reversed(opened):  # the last one closes the others only where a window manager moves the focus
+        one.close()
     QApplication.processEvents()
 
 

@@ -27,7 +27,7 @@ def test_a_run_from_click_to_mask(qtbot, viewer, widget: SegmentTissue) -> None:
 def test_lists_and_numbers(widget: SegmentTissue) -> None:
     person.choose(person.find(widget, "Region", QComboBox), "Visible part")
     assert widget.source.region() == "visible"
-    person.write(person.find(widget, "µm per pixel"), "0,5")
+    person.write(person.find(widget, "Pixel size (µm)"), "0,5")
     assert widget.value().mpp == 0.5
 
 

@@ -98,7 +98,7 @@ def test_a_page_keeps_what_was_typed_and_its_job(qtbot, construct, fake) -> None
         return (yield from steps(*args, **kwargs))
 
     construct.page()._decided_steps = waiting
-    person.write(person.find(construct, "µm per pixel"), "0.5")
+    person.write(person.find(construct, "Pixel size (µm)"), "0.5")
     segment = construct.page()
     start(construct)
     qtbot.waitUntil(segment.isRunning)

@@ -248,7 +248,7 @@ def test_every_control_is_described(form) -> None:
 def test_a_control_in_another_place_is_still_edited_by_its_form(qtbot, form) -> None:
     elsewhere = QWidget()
     qtbot.addWidget(elsewhere)
-    QFormLayout(elsewhere).addRow("Side of a tile", form.takeRow("tile"))
+    form.moveRow("tile", QFormLayout(elsewhere))
     assert elsewhere.isAncestorOf(form.field("tile"))
     with qtbot.waitSignal(form.valueChanged):
         form.field("tile").put(256)

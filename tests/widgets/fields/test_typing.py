@@ -74,7 +74,7 @@ def test_the_run_key_takes_every_number_and_text(qtbot, viewer, kind) -> None:
 
 @pytest.mark.parametrize("way", ["key", "click", "tab and space"])
 def test_the_run_uses_what_was_typed_last(qtbot, widget: SegmentTissue, fake, way) -> None:
-    field = person.find(widget, "µm per pixel")
+    field = person.find(widget, "Pixel size (µm)")
     person.write(field, "0,5", end=None)
     run = person.find(widget, "Segment", QPushButton)
     with qtbot.waitSignal(widget.finished, timeout=60_000):

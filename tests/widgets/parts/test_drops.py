@@ -79,7 +79,7 @@ def test_what_cannot_be_used_is_refused_in_a_sentence(qtbot, viewer, fake, table
 def test_a_drop_on_a_field_does_not_write_into_it(qtbot, viewer, fake, image) -> None:
     segment = docked(qtbot, viewer, fake)
     before = [line.text() for line in segment.findChildren(QLineEdit)]
-    assert person.drop(person.find(segment, "µm per pixel").findChild(QLineEdit), [image])
+    assert person.drop(person.find(segment, "Pixel size (µm)").findChild(QLineEdit), [image])
     assert [line.text() for line in segment.findChildren(QLineEdit)] == before
     assert "own" in [layer.name for layer in viewer.layers]
 

@@ -61,9 +61,9 @@ def test_a_run_without_an_answer_takes_the_models_own(qtbot, segment, fake) -> N
 
 
 def test_an_option_goes_before_the_question(segment) -> None:
-    person.write(person.find(segment, "µm per pixel"), "0.5")
+    person.write(person.find(segment, "Pixel size (µm)"), "0.5")
     assert "Pixel size unknown" not in person.words(segment)
-    person.write(person.find(segment, "µm per pixel"), "0")
+    person.write(person.find(segment, "Pixel size (µm)"), "0")
     assert "Pixel size unknown" in person.words(segment)
 
 

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.gui, pytest.mark.shown]
 
 def segment(qtbot, widget) -> None:
     with qtbot.waitSignal(widget.finished, timeout=60_000):
-        person.click(person.find(widget, "Run", QPushButton))
+        person.click(person.find(widget, "Segment", QPushButton))
     qtbot.waitUntil(lambda: not widget.isRunning())
 
 

@@ -128,13 +128,12 @@ class SettingsForm(QWidget, Generic[Edited]):
         field = self._fields[key]
         field.parent().layout().setRowVisible(field, visible)
 
-    def takeRow(self, key: str) -> QWidget:
-        """Take the control of a setting out of the form, for another place; the form still edits it."""
+    def moveRow(self, key: str, target: QFormLayout) -> None:
+        """Move label and control of a setting to the end of another form; this one still edits it."""
         field: QWidget = self._fields[key]
-        taken = self.layout().takeRow(field)
-        if taken.labelItem is not None:
-            taken.labelItem.widget().deleteLater()
-        return field
+        label = self.layout().labelForField(field)
+        self.layout().takeRow(field)
+        target.addRow(label, field)
 
     def _show(self, value: Edited) -> None:
         self._quiet = True

@@ -10,7 +10,7 @@ from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QShortcut, QWidget
 
 from napari_construct.events import Doubt, Event, Notice, Notices
-from napari_construct.widgets.fields.controls import plain_tip
+from napari_construct.widgets.fields.controls import named, plain_tip
 from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.fields.message_label import Level, MessageLabel, in_the_window, plain
 from napari_construct.widgets.fields.named_button import NamedButton
@@ -167,7 +167,7 @@ class RunControl(QWidget):
         return button
 
     def _build_end_button(self) -> QPushButton:
-        button = QPushButton(self)
+        button = named(QPushButton(self), "End early", "End the job and keep what it has")
         button.clicked.connect(self._on_end)
         button.hide()
         return button

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QFormLayout, QWidget
 
 from napari_construct.widgets.fields.controls import named, tick
 from napari_construct.widgets.fields.fields import narrow_combo
@@ -59,7 +59,7 @@ class SourceChooser(QWidget):
         tip = "After Cancel, finished planes are added. The other planes stay empty"
         self._keep = tick("Keep finished planes", tip, self)
         self._keep.setObjectName("keep finished planes")
-        self._form = form()
+        self._form: QFormLayout = form()
         self._size = PixelSizeRow(self)
         self._enlarged = MessageLabel(self)
         self._model_mpp: float | None = None
@@ -75,9 +75,9 @@ class SourceChooser(QWidget):
         self._layer.layerChanged.connect(self._on_layer)
         self._on_layer(self._layer.layer())
 
-    def addRow(self, label: str, field: QWidget) -> None:
-        """Add a field below the others."""
-        self._form.addRow(label, field)
+    def form(self) -> QFormLayout:
+        """The rows, to which others may be added."""
+        return self._form
 
     def layer(self) -> Any:
         """The chosen layer, or None."""

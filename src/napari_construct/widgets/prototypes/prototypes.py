@@ -171,7 +171,7 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
         return "\n".join(filter(None, (said, folders_said(found.folders), wrong)))
 
     def _build_layout(self) -> None:
-        self.source.addRow("Model", self.model.chooser)
+        self.source.form().addRow("Model", self.model.chooser)
         adding = fold("Add a prototype", "From words or from a painted region", self.adding, self)
         gallery = fold("Top patches", "The patches most similar to the prototype", self.gallery, self)
         options = fold("Options", "Device, resolution, tiles, patches", self._options, self)

@@ -196,8 +196,8 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         return "\n".join(filter(None, (said, folders_said(found.folders), wrong)))
 
     def _build_layout(self) -> None:
-        self.source.addRow("Model", self._model.chooser)
-        self.source.addRow("Pixel size", self._options.takeRow("mpp"))
+        self.source.form().addRow("Model", self._model.chooser)
+        self._options.moveRow("mpp", self.source.form())
         self._words = boxed("Words only, no training", self._model.words)
         self._words.hide()
         tip = "Colours, which classes are drawn or left out of scores; descriptions for models in words"

@@ -225,8 +225,8 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
 
     def _build_layout(self) -> None:
         usual = form()
-        usual.addRow("Epochs", self._options.takeRow("epochs"))
-        usual.addRow("Pixel size", self._options.takeRow("patch_mpp"))
+        for key in ("epochs", "patch_mpp"):
+            self._options.moveRow(key, usual)
         tip = "Device, encoder, batch size and all other settings"
         options = fold("Options", tip, self._options, self)
         parts = (self._patches, self._question, usual, options, self._estimate, self.progress)
