@@ -35,8 +35,8 @@ def test_an_event_after_every_iteration(small, options, total):
         pytest.importorskip("pydensecrf.densecrf")
     parameters = CRFParameters(iterations=3)
     events, refined = drive(dense_crf_steps(*small, parameters, **options))
-    finished = [event for event in dict.fromkeys(events) if event.done]
-    assert finished == [Event("dense CRF", i + 1, total) for i in range(total)]
+    first = 0 if "tile" in options else 1  # the colours of all tiles come before them
+    assert events == [Event("dense CRF", i, total) for i in range(first, total + 1)]
     plain = dense_crf(*small, parameters, **options)
     np.testing.assert_array_equal(refined.probabilities, plain.probabilities)
     np.testing.assert_array_equal(refined.labels, plain.labels)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from napari_construct.events import Event, Steps, run
 from napari_construct.exceptions import InputError
 
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
@@ -121,14 +122,27 @@ def compare_masks(
     InputError
         If the masks differ in size, are not 2-D, not integer, or hold other values.
     """
+    return run(compare_steps(before, after, n_classes, min_area=min_area, min_kept=min_kept, ignore=ignore))
+
+
+def compare_steps(
+    before: Labels,
+    after: Labels,
+    n_classes: int,
+    *,
+    min_area: int = 16,
+    min_kept: float = 0.0,
+    ignore: Sequence[int] = (),
+) -> Steps[RefinementReport]:
+    """As :func:`compare_masks`, yielding after every class: a large image takes a while."""
     before, after = np.asarray(before), np.asarray(after)
     _check(before, after, n_classes)
-    erased = [
-        region
-        for label in range(n_classes)
-        if label not in ignore
-        for region in _erased_of(before, after, label, n_classes, min_area, min_kept)
-    ]
+    erased: list[ErasedRegion] = []
+    for label in range(n_classes):
+        yield Event("refine", 0, 1)
+        if label not in ignore:
+            erased += _erased_of(before, after, label, n_classes, min_area, min_kept)
+    yield Event("refine", 0, 1)
     return RefinementReport(
         erased=tuple(sorted(erased, key=lambda r: (-r.area, r.box))),
         area_before=_areas(before, n_classes),

@@ -19,20 +19,21 @@ from napari_construct.inference.activation.activation import Activation
 from napari_construct.inference.activation.devices import enough_memory
 from napari_construct.inference.activation.memory import check_result_size
 from napari_construct.inference.activation.predictor import Predictor
+from napari_construct.inference.decision.bands import bands
 from napari_construct.inference.decision.evidence import (
     Evidence,
     Mask,
     Window,
-    glass_mask,
+    evidence_steps,
+    glass_steps,
     image_scores,
-    pixel_evidence,
 )
 from napari_construct.inference.decision.presence import predicted_presence
 from napari_construct.inference.decision.record import result_record
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.network.calibration import BackgroundRule
 from napari_construct.refinement.cam import published_crf_image
-from napari_construct.refinement.safeguard import RefinementReport, compare_masks, protect_regions
+from napari_construct.refinement.safeguard import RefinementReport, compare_steps, protect_regions
 from napari_construct.results.result import SegmentationResult
 from napari_construct.types import FloatArray, LabelImage, RGBImage
 
@@ -129,19 +130,16 @@ class Decider:
         settings = predictor.resolved(settings)
         chosen = named_classes(settings.classes, predictor.classes)
         yield Event("refine", 0, 1)
-        whole_glass, scores = self._found(settings.background)
+        whole_glass, scores = yield from self._found(settings.background)
         yield Event("refine", 0, 1)
         presence = chosen or self._presence(settings, scores, any_tissue=not bool(whole_glass.all()))
         part = window or (slice(0, activation.shape[0]), slice(0, activation.shape[1]))
         glass = whole_glass[part]
-        evidence = pixel_evidence(
-            activation, predictor, presence, glass, exponent=settings.background_exponent, window=window
-        )
-        yield Event("refine", 0, 1)
+        exponent = settings.background_exponent
+        steps = evidence_steps(activation, predictor, presence, glass, exponent=exponent, window=window)
+        evidence = yield from steps
         labels, refinement = yield from self._labels(evidence, presence, glass, settings, part)
-        yield Event("refine", 0, 1)
-        confidence = confidence_of(labels, evidence)
-        yield Event("refine", 0, 1)
+        confidence = yield from _confidence_of(labels, evidence)
         labels[confidence < settings.min_confidence] = 0
         seconds = time.perf_counter() - started
         return SegmentationResult(
@@ -162,10 +160,11 @@ class Decider:
             refinement=refinement,
         )
 
-    def _found(self, rule: BackgroundRule | None) -> tuple[Mask, tuple[float, ...]]:
+    def _found(self, rule: BackgroundRule | None) -> Steps[tuple[Mask, tuple[float, ...]]]:
         """Glass and image-level scores of the whole image."""
         if self._glass is None or self._glass[0] != rule:
-            glass = glass_mask(self.activation.image, self.predictor, rule)
+            glass = yield from glass_steps(self.activation.image, self.predictor, rule)
+            yield Event("refine", 0, 1)
             if self.activation.valid is not None:
                 glass |= ~self.activation.valid
             self._glass = rule, glass, image_scores(self.activation, self.predictor, ~glass)
@@ -199,26 +198,30 @@ class Decider:
         probabilities = np.concatenate([evidence.probabilities[channels], evidence.none[None]])
         codes = np.append(channels + 1, 0).astype(np.uint8)
 
-        def decided(p: FloatArray) -> LabelImage:
-            labels: LabelImage = codes[p[:deciding].argmax(0)]
+        def decided(p: FloatArray) -> Steps[LabelImage]:
+            labels: LabelImage = np.empty(glass.shape, np.uint8)
+            for rows in bands(*glass.shape):
+                labels[rows] = codes[p[:deciding, rows].argmax(0)]
+                yield Event("refine", 0, 1)
             labels[glass] = 0
             return labels
 
-        before = decided(probabilities)
         yield Event("refine", 0, 1)
+        before = yield from decided(probabilities)
         crf = settings.crf
         if not isinstance(crf, CRFParameters) or deciding < 2:
             return before, None
         image = self.activation.image[part]
         seen = published_crf_image(image, predictor.mean, predictor.std) if predictor.published else image
-        after = decided((yield from self._refined(seen, probabilities, crf, part)))
+        after = yield from decided((yield from self._refined(seen, probabilities, crf, part)))
         if settings.protect_confidence is not None:
-            confidence = confidence_of(before, evidence)
+            confidence = yield from _confidence_of(before, evidence)
             after = protect_regions(
                 before, after, confidence, threshold=settings.protect_confidence, ignore=(0,)
             )
         yield Event("refine", 0, 1)
-        return after, compare_masks(before, after, len(presence) + 1, ignore=(0,))
+        report = yield from compare_steps(before, after, len(presence) + 1, ignore=(0,))
+        return after, report
 
     def _refined(
         self, image: RGBImage, probabilities: FloatArray, crf: CRFParameters, part: Window
@@ -270,9 +273,13 @@ def named_classes(names: Sequence[str] | None, classes: ClassTable) -> tuple[boo
     return tuple(i in chosen for i in range(len(classes)))
 
 
-def confidence_of(labels: LabelImage, evidence: Evidence) -> FloatArray:
+def _confidence_of(labels: LabelImage, evidence: Evidence) -> Steps[FloatArray]:
     """(h, w) float32: the probability of each pixel's label before refinement."""
-    chosen = np.maximum(labels, 1)[None].astype(np.intp) - 1
-    of_class = np.take_along_axis(evidence.probabilities, chosen, axis=0)[0]
-    confidence: FloatArray = np.where(labels > 0, of_class, evidence.none).astype(np.float32)
+    confidence: FloatArray = np.empty(labels.shape, np.float32)
+    for rows in bands(*labels.shape):
+        part = labels[rows]
+        chosen = np.maximum(part, 1)[None].astype(np.intp) - 1
+        of_class = np.take_along_axis(evidence.probabilities[:, rows], chosen, axis=0)[0]
+        confidence[rows] = np.where(part > 0, of_class, evidence.none[rows])
+        yield Event("refine", 0, 1)
     return confidence

@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from napari_construct.events import Event, Steps
 from napari_construct.inference.activation.activation import Activation
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.activation.resample import sample_maps
-from napari_construct.inference.decision.glass import background_mask
+from napari_construct.inference.decision.bands import bands
+from napari_construct.inference.decision.glass import background_steps
 from napari_construct.inference.decision.presence import presence_scores
 from napari_construct.models.network.calibration import BackgroundRule
 from napari_construct.refinement.cam import BACKGROUND_EXPONENT, background_probability
@@ -33,11 +35,11 @@ class Evidence(ShortRepr):
     none: FloatArray
 
 
-def glass_mask(image: RGBImage, predictor: Predictor, rule: BackgroundRule | None) -> Mask:
-    """(h, w) bool, without tissue by the rule, or by that of the model."""
+def glass_steps(image: RGBImage, predictor: Predictor, rule: BackgroundRule | None) -> Steps[Mask]:
+    """(h, w) bool, without tissue by the rule, or by that of the model; yields between its parts."""
     if rule is None and predictor.published:
         return np.zeros(image.shape[:2], dtype=np.bool_)  # the published arithmetic knows no such rule
-    return background_mask(image, rule or predictor.calibration.background)
+    return (yield from background_steps(image, rule or predictor.calibration.background))
 
 
 def image_scores(activation: Activation, predictor: Predictor, tissue: Mask) -> tuple[float, ...]:
@@ -55,7 +57,7 @@ def image_scores(activation: Activation, predictor: Predictor, tissue: Mask) -> 
     return presence_scores(activation.logits, tissue[at_centres], (cells, cells), pooling, valid)
 
 
-def pixel_evidence(
+def evidence_steps(
     activation: Activation,
     predictor: Predictor,
     presence: tuple[bool, ...],
@@ -63,7 +65,7 @@ def pixel_evidence(
     *,
     exponent: float = BACKGROUND_EXPONENT,
     window: Window | None = None,
-) -> Evidence:
+) -> Steps[Evidence]:
     """Maps of the present classes at the image's pixels.
 
     Parameters
@@ -79,11 +81,38 @@ def pixel_evidence(
     window : tuple of slice, optional
         Only this part of the image.
 
+    Yields
+    ------
+    Event
+        After some rows.
+
     Returns
     -------
     Evidence
         Arrays of the size of the image, or of the window.
     """
+    h, w = glass.shape
+    top, columns = (0, slice(0, w)) if window is None else (window[0].start, window[1])
+    k = len(presence)
+    cams, probabilities = (np.empty((k, h, w), np.float32) for _ in range(2))
+    none = np.empty((h, w), np.float32)
+    for rows in bands(h, w):
+        part = slice(top + rows.start, top + rows.stop), columns
+        done = _band(activation, predictor, presence, glass[rows], part, exponent)
+        cams[:, rows], probabilities[:, rows], none[rows] = done
+        yield Event("refine", 0, 1)
+    return Evidence(cams, probabilities, none)
+
+
+def _band(
+    activation: Activation,
+    predictor: Predictor,
+    presence: tuple[bool, ...],
+    glass: Mask,
+    window: Window,
+    exponent: float,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """``cams``, ``probabilities`` and ``none`` of some rows."""
     present = torch.tensor(presence)
     if activation.rescaled is None:
         logits = torch.from_numpy(
@@ -106,4 +135,4 @@ def pixel_evidence(
         probabilities, none = both[:-1], both[-1].numpy()
     probabilities[:, torch.from_numpy(glass)] = 0
     none[glass] = 1
-    return Evidence(cams.numpy(), probabilities.numpy(), none)
+    return cams.numpy(), probabilities.numpy(), none

@@ -27,6 +27,12 @@ def segment_plan(planes: Sequence[Plane], settings: SegmentSettings, model: obje
     return planned(f"segment {model}", _LOADING, Phase(parts, len(planes)), Phase((layers,)))
 
 
+def refine_plan(planes: Sequence[Plane], settings: SegmentSettings) -> Planned:
+    """Decide anew, plane by plane; the network does not run."""
+    size = sum(map(_megapixels, planes)) / len(planes)
+    return planned("refine", Phase(_decision(settings, size), len(planes), counter="planes"))
+
+
 def compare_plan(plane: Plane) -> Planned:
     """Load, read, run the network, make the layer."""
     size = _megapixels(plane)
@@ -63,9 +69,14 @@ def images_plan(
 def _network(settings: SegmentSettings, size: float) -> tuple[Part, ...]:
     """Network and refinement of so many megapixels."""
     tiles = Part("tiles", 0.35 * size * _VIEWS[settings.views or "one"])
+    return tiles, *_decision(settings, size)
+
+
+def _decision(settings: SegmentSettings, size: float) -> tuple[Part, ...]:
+    """From the network's maps to the mask."""
     if settings.crf is None:
-        return tiles, Part("refine", 0.2 * size)
-    return tiles, Part("refine", 0.6 * size), Part("dense CRF", 0.25 * size)
+        return (Part("refine", 0.2 * size),)
+    return Part("refine", 0.6 * size), Part("dense CRF", 0.25 * size)
 
 
 def _megapixels(plane: Plane) -> float:

@@ -10,6 +10,9 @@ import numpy as np
 from napari_construct.results.areas import PERCENT_OF_TISSUE
 from napari_construct.results.result import Segmentation
 
+Features = Mapping[str, list[Any]]
+"""Columns of the table by their names."""
+
 
 def label_features(result: Segmentation) -> dict[str, list[Any]]:
     """Columns of the table, one row per class; see :meth:`Segmentation.table`.
@@ -20,7 +23,7 @@ def label_features(result: Segmentation) -> dict[str, list[Any]]:
     return {"index" if column == "label" else column: [row[column] for row in rows] for column in rows[0]}
 
 
-def joined_features(tables: Sequence[Mapping[str, list[Any]]]) -> dict[str, list[Any]]:
+def joined_features(tables: Sequence[Features]) -> dict[str, list[Any]]:
     """One table of several planes: sums of areas and components, percents and confidences by area."""
     names = list(tables[0])
     joined = {name: list(tables[0][name]) for name in names}

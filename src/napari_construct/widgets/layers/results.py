@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from napari_construct.classes import ClassTable, TissueClass
 from napari_construct.results.result import SegmentationResult
 from napari_construct.widgets.layers.colours import class_colormap, label_colormap
-from napari_construct.widgets.layers.features import joined_features, label_features
+from napari_construct.widgets.layers.features import Features, joined_features, label_features
 from napari_construct.widgets.layers.origin import CLASS_MAP, mark, origin_of
 from napari_construct.widgets.layers.place import METADATA_KEY, twin_placement
 from napari_construct.widgets.layers.plane import Plane
@@ -24,17 +24,23 @@ from napari_construct.widgets.layers.plane import Plane
 _MAPS: Final = "maps"
 
 
-def result_layer(result: SegmentationResult, plane: Plane, table: ClassTable | None = None) -> Labels:
+def result_layer(
+    result: SegmentationResult,
+    plane: Plane,
+    table: ClassTable | None = None,
+    features: Features | None = None,
+) -> Labels:
     """The mask of a plane; its class maps stay with it, for :func:`class_map_layers`.
 
     Call it in the worker's thread: to make a layer takes napari up to seconds, as it compiles the first
-    mapping of labels to colours. ``table`` holds the user's colours of the classes.
+    mapping of labels to colours. ``table`` holds the user's colours of the classes; ``features`` are those of
+    :func:`label_features`, where they are known.
     """
     layer = labels_layer(
         plane.embed(result.labels),
         table or result.classes,
         plane.name,
-        features=label_features(result),
+        features=features or label_features(result),
         record=result.record,
         **plane.placement,
     )
@@ -43,7 +49,11 @@ def result_layer(result: SegmentationResult, plane: Plane, table: ClassTable | N
 
 
 def stack_layer(
-    results: Sequence[SegmentationResult], planes: Sequence[Plane], axis: int, table: ClassTable | None = None
+    results: Sequence[SegmentationResult],
+    planes: Sequence[Plane],
+    axis: int,
+    table: ClassTable | None = None,
+    features: Sequence[Features] | None = None,
 ) -> Labels:
     """As :func:`result_layer` for the planes along an axis of a stack; areas are sums over the planes.
 
@@ -60,7 +70,7 @@ def stack_layer(
         joined(r.labels for r in results),
         table or classes,
         first.name,
-        features=joined_features([label_features(result) for result in results]),
+        features=joined_features(features or [label_features(result) for result in results]),
         record={"planes": [dict(result.record) for result in results]},
         **first.placement,
     )

@@ -15,6 +15,7 @@ from napari_construct.crf import CRFParameters
 from napari_construct.events import Event, Steps
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.results.result import SegmentationResult
+from napari_construct.widgets.jobs.plans import refine_plan
 from napari_construct.widgets.jobs.predictors import KeptDecider
 from napari_construct.widgets.layers import Decided, keep_source, label_features, labels_layer, twin_placement
 
@@ -85,6 +86,7 @@ class RefineRequest:
 def refine_job(request: RefineRequest) -> Steps[int]:
     """Decide anew and say which pixels change, plane by plane; returns how many planes were done."""
     planes, settings, target = request.planes, request.settings, request.target
+    yield refine_plan([decided.plane for decided in planes], settings)
     if target is None:
         target = refined_layer(request.source, planes[0])
         yield LayerMade("refine", 0, len(planes), layer=target)
@@ -96,18 +98,21 @@ def refine_job(request: RefineRequest) -> Steps[int]:
                 slice(a.start - b.start, a.stop - b.start) for a, b in zip(inner, outer, strict=True)
             )
             change = _change(target, part.labels[rows, columns], inner, decided.at)
-            yield WindowDone("refine", 0, len(planes), change=change)
+            yield WindowDone("planes", 0, len(planes), change=change)
         result = yield from request.decider.steps(decided, settings)
+        yield Event("refine", 0, 1)
+        features = label_features(result)
+        yield Event("refine", 0, 1)
         full = (slice(0, result.labels.shape[0]), slice(0, result.labels.shape[1]))
         change = _change(target, result.labels, full, decided.at)
         yield PlaneDone(
-            "refine",
+            "planes",
             i + 1,
             len(planes),
             decided=decided,
             settings=settings,
             result=result,
-            features=label_features(result),
+            features=features,
             change=change,
         )
     return len(planes)

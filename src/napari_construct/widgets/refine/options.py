@@ -10,6 +10,7 @@ from napari_construct.crf import CRFParameters
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.network.calibration import BackgroundRule
 from napari_construct.widgets.fields.controls import named, tick
+from napari_construct.widgets.fields.named_button import NamedButton
 from napari_construct.widgets.fields.rows import Group, Row
 from napari_construct.widgets.fields.settings_form import SettingsForm
 from napari_construct.widgets.jobs.run_control import BEFORE_KEY, RUN_KEY, in_native, shortcut
@@ -73,10 +74,12 @@ class RefineButtons(QWidget):
         super().__init__(parent)
         self.live = tick("Live", "Update the mask at every change. Switch it off for very large images", self)
         self.live.setChecked(True)
-        self.once, self.every, self.before, self.painted, self.reset = (
+        tip = f"Update the refined mask now ({in_native(RUN_KEY)})"
+        self.once = named(NamedButton(self), "Update once", tip)
+        self.showName("")
+        self.every, self.before, self.painted, self.reset = (
             named(QPushButton(text, self), text, tip)
             for text, tip in (
-                ("Update once", f"Update the refined mask now ({in_native(RUN_KEY)})"),
                 ("All planes", "Refine all planes of the stack. A slider refines the visible plane only"),
                 ("Show before", f"Show the mask before or after the refinement ({in_native(BEFORE_KEY)})"),
                 ("Show painted", "Outline what you painted: Refine leaves these pixels as they are"),
@@ -96,3 +99,8 @@ class RefineButtons(QWidget):
         if parent is not None:
             shortcut(parent, RUN_KEY, self.once.click)
             shortcut(parent, BEFORE_KEY, self.before.click)
+
+    def showName(self, name: str) -> None:
+        """Say on the button which mask is updated; an empty name is none."""
+        self.once.showWords("Update once: " if name else "Update once", name)
+        self.once.setAccessibleDescription(f"Updates {name}" if name else "")

@@ -9,49 +9,35 @@ from napari.layers import Labels
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QWidget
 
-from napari_construct.crf import COMPILING
-from napari_construct.events import Event
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.refinement.safeguard import ErasedRegion
+from napari_construct.results.result import SegmentationResult
 from napari_construct.widgets.fields.layout import boxed, fill_dock, form
 from napari_construct.widgets.fields.message_label import Level, plain
 from napari_construct.widgets.jobs.live_control import LiveControl
-from napari_construct.widgets.jobs.predictors import KeptDecider
 from napari_construct.widgets.layers import (
     Decided,
-    evidence,
-    evidences,
-    is_source,
-    look_at,
-    slice_point,
-    touch,
-    window_on_view,
 )
 from napari_construct.widgets.layers.adding import LayerAdder
 from napari_construct.widgets.layers.follower import Follower
 from napari_construct.widgets.parts.class_colours import dress
 from napari_construct.widgets.parts.copy_row import CopyRow, Recipe
 from napari_construct.widgets.parts.layer_chooser import LayerChooser
-from napari_construct.widgets.parts.next_steps import MaskMade, MaskSteps
+from napari_construct.widgets.parts.next_steps import MaskSteps
 from napari_construct.widgets.parts.recipes import as_command, as_python
 from napari_construct.widgets.parts.tabs import TabbedDock
+from napari_construct.widgets.refine.chosen_mask import ChosenMask
 from napari_construct.widgets.refine.erased_list import ErasedList
-from napari_construct.widgets.refine.job import LayerMade, PlaneDone, RefineRequest, WindowDone, refine_job
 from napari_construct.widgets.refine.options import RefineButtons, RefineOptions
-from napari_construct.widgets.refine.painted import PaintedOutline
 from napari_construct.widgets.refine.prepare_mask import PrepareMask
 from napari_construct.widgets.refine.refined_mask import (
     RefinedMask,
     RefinedMasks,
     can_be_refined,
-    why_not_refined,
 )
+from napari_construct.widgets.refine.refinement import Refinement
 
 if TYPE_CHECKING:
     import napari.viewer
-
-_REGION_SHOWN: Final = 150.0
-"""Length on the canvas, in its pixels, of a region that was chosen from the list."""
 
 _PAINTED_MS: Final = 200
 """From a stroke to its count: a stroke comes in many parts."""
@@ -90,15 +76,14 @@ class Refine(TabbedDock):
     def __init__(self, viewer: napari.viewer.Viewer, *, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._viewer = viewer
-        self._decider = KeptDecider()
         self._masks = RefinedMasks(self)
-        self._outline = PaintedOutline(viewer)
         self._adder = LayerAdder(viewer, self, style=dress)
-        self._done = False
         self._replaced: Follower | None = None
         self.control = LiveControl("Refine", self, cancelled=_CANCELLED)
         self.job, self._status = self.control.job, self.control.status
         self._layer = self._build_layer_chooser()
+        self._chosen = ChosenMask(viewer, self._layer, self._masks, self._adder)
+        self._refinement = Refinement(self._chosen, self._adder, self.job, self)
         self._opened = PrepareMask(viewer, self)
         self.options = RefineOptions(self)
         self._erased = ErasedList(self)
@@ -130,10 +115,7 @@ class Refine(TabbedDock):
 
     def refinedLayer(self) -> Labels | None:
         """The layer with the refined mask, while it is in the viewer."""
-        mask = self._mask()
-        target = None if mask is None else mask.layer()
-        there = target is not None and (self._adder.isActive() or target in self._viewer.layers)
-        return target if there else None
+        return self._chosen.target
 
     def update_once(self, *_: object) -> None:
         """Refine under the settings on view, as the button does."""
@@ -175,27 +157,21 @@ class Refine(TabbedDock):
         self._masks.drawn.connect(self._counting.start)
         self._masks.followed.connect(self._on_followed)
         self.control.cancelled.connect(self._on_cancelled)
-        self._adder.finished.connect(self._on_added)
+        self._refinement.told.connect(self._status.setText)
+        self._refinement.refined.connect(self._on_refined)
+        self._refinement.added.connect(self._on_before)  # hides the mask as segmented
+        self._refinement.ended.connect(self._on_ended)
         self._buttons.reset.clicked.connect(self._on_reset)
-        self._erased.regionChosen.connect(self._on_region)
+        self._erased.regionChosen.connect(self._chosen.look_at)
         self._copy.pythonRequested.connect(self._copy_python)
         self._copy.commandRequested.connect(self._copy_command)
-        self.job.progressed.connect(self._on_progress)
-        self.job.returned.connect(self._on_returned)
         self.job.failed.connect(self._on_failed)
         self.job.busyChanged.connect(self._on_busy)
         self.job.busyChanged.connect(self.busyChanged)
         self.closed.connect(self.job.cancel)
         self._planes = Follower(self, "follow_plane", [self._viewer.dims.events.current_step])
         self._removals = Follower(self, "follow_removal", [self._viewer.layers.events.removed])
-
-    def _decided(self) -> Decided | None:
-        """What the plane on view was decided from."""
-        layer = self._layer.layer()
-        return None if layer is None else evidence(layer, slice_point(layer, self._viewer))
-
-    def _mask(self) -> RefinedMask | None:
-        return self._masks.of(self._layer.layer())
+        self._names = Follower(self, "follow_names", [self._viewer.layers.events.renamed])
 
     def _on_prepared(self, layer: Any) -> None:
         """A mask of a file can be refined now."""
@@ -206,26 +182,31 @@ class Refine(TabbedDock):
         """Start anew: a rerun has replaced the chosen mask."""
         self._on_layer(self._layer.layer())
 
+    def follow_names(self) -> None:
+        """Say on the button which mask it updates."""
+        layer = self._layer.layer()
+        self._buttons.showName("" if layer is None else layer.name)
+
     def _on_layer(self, layer: Any) -> None:
         """Start from the settings under which the chosen mask was made."""
         if self._replaced is not None:
             self._replaced.stop()
         self._replaced = None if layer is None else Follower(self, "follow_mask", [layer.events.metadata])
         self.control.drop()
-        self._adder.drop()
-        self._done = False
+        self._refinement.drop()
+        self.follow_names()
         self._next.clear()
         for other in self._masks.every():
             other.dropPreview()
         self._before.setChecked(False)
         self._show_painted()
-        decided, mask = self._decided(), self._mask()
+        decided, mask = self._chosen.decided, self._chosen.refined
         for part in (self.options, self._buttons, self._copy, self._erased):
             part.setEnabled(decided is not None)
-        self._buttons.every.setVisible(decided is not None and len(evidences(self._layer.layer())) > 1)
+        self._buttons.every.setVisible(self._chosen.planes() > 1)
         if decided is None or mask is None:
             self._erased.showReport(None, None)
-            self.control.showMessage(self._why_none())
+            self.control.showMessage(self._chosen.why_none())
             self._status.clear()
             return
         self.control.clear()
@@ -235,12 +216,6 @@ class Refine(TabbedDock):
         )
         self.options.blockSignals(False)
         self._show_plane(mask, decided)
-
-    def _why_none(self) -> str:
-        """What to do where no mask can be refined."""
-        masks = [layer for layer in self._viewer.layers if isinstance(layer, Labels)]
-        reasons = [f"{layer.name}: {why_not_refined(layer)}" for layer in masks]
-        return "\n".join(["Run Segment first: its masks can be refined here.", *reasons[:1]])
 
     def _show_plane(self, mask: RefinedMask, decided: Decided) -> None:
         """Show the settings that belong to the plane on view, without refining."""
@@ -264,14 +239,14 @@ class Refine(TabbedDock):
 
     def _on_reset(self, *_: object) -> None:
         """The settings of the run, with the CRF and the thresholds that suit the model."""
-        decided = self._decided()
+        decided = self._chosen.decided
         if decided is not None:
             defaults = decided.predictor.resolved(SegmentSettings())
             self.setValue(self.value().changed(**{name: getattr(defaults, name) for name in _RESET}))
 
     def follow_plane(self) -> None:
         """Another plane of a stack is on view: show what is known of it, and refine it where live."""
-        mask, decided = self._mask(), self._decided()
+        mask, decided = self._chosen.refined, self._chosen.decided
         if mask is None or decided is None or len(mask.planes) < 2 or self.refinedLayer() is None:
             return
         self._erased.showReport(mask.report(decided), decided.predictor.classes)
@@ -288,15 +263,15 @@ class Refine(TabbedDock):
 
     def _on_followed(self, mask: RefinedMask, at: tuple[int, ...]) -> None:
         """Napari's undo or redo reached a change by Refine: the sliders follow."""
-        decided = self._decided()
-        if mask is self._mask() and decided is not None and decided.at == at:
+        decided = self._chosen.decided
+        if mask is self._chosen.refined and decided is not None and decided.at == at:
             self.control.drop()
             self._show_plane(mask, decided)
             self.valueChanged.emit(self.value())
 
     def _on_painted(self) -> None:
         """Count what was painted, and outline it where that is asked for."""
-        mask, decided = self._mask(), self._decided()
+        mask, decided = self._chosen.refined, self._chosen.decided
         if mask is None or decided is None or self.refinedLayer() is None:
             return
         self._show_painted()
@@ -304,74 +279,37 @@ class Refine(TabbedDock):
             self._status.setText(mask.status(self.value()))
 
     def _show_painted(self, *_: object) -> None:
-        mask, target = self._mask(), self.refinedLayer()
-        painted = None if mask is None else mask.painted()
-        if self._buttons.painted.isChecked() and target is not None and painted is not None:
-            self._outline.show(target, painted)
-        else:
-            self._outline.hide()
+        self._chosen.outline(shown=self._buttons.painted.isChecked())
 
     def _on_cancelled(self) -> None:
-        mask = self._mask()
+        mask = self._chosen.refined
         if mask is not None:
             mask.dropPreview()
 
     def _request(self, *, now: bool = False, every: bool = False) -> None:
-        mask, decided, source = self._mask(), self._decided(), self._layer.layer()
-        if mask is None or decided is None:
-            return
-        target = self.refinedLayer()
-        window = window_on_view(target if target is not None and target.visible else source, self._viewer)
-        planes = (decided, *(other for other in mask.planes if every and other is not decided))
-        self.control.clear()
-        request = RefineRequest(self._decider, planes, self.value(), window, source, target)
-        self.job.request(partial(refine_job, request), now=now)
+        if self._chosen.decided is not None:
+            self.control.clear()
+            self._refinement.request(self.value(), now=now, every=every)
 
     def _on_busy(self, busy: bool) -> None:
         self._layer.setHeld(busy)
         if busy:
             self._status.setText("Refining...")
 
-    def _on_progress(self, event: Event) -> None:
-        mask = self._mask()
-        if mask is None:
-            return
-        if event.stage.startswith(COMPILING):
-            self._status.setText("Refining..." if event.done else f"{event.stage.capitalize()}...")
-        elif isinstance(event, LayerMade):
-            mask.setLayer(event.layer)
-            touch(self._layer.layer())  # a rerun must not replace what this was refined from
-            self._adder.add([event.layer])
-        elif self.refinedLayer() is not None and isinstance(event, WindowDone | PlaneDone):
-            mask.take(event)
-            if isinstance(event, PlaneDone) and event.decided is self._decided():
-                self._erased.showReport(event.result.refinement, event.result.classes)
+    def _on_refined(self, result: SegmentationResult) -> None:
+        self._erased.showReport(result.refinement, result.classes)
 
-    def _on_returned(self, *_: object) -> None:
-        mask = self._mask()
-        if self._adder.isActive():  # told when the layer is there
-            self._done = True
-        elif mask is None or self.refinedLayer() is None:
+    def _on_ended(self) -> None:
+        mask = self._chosen.refined
+        if mask is None or self.refinedLayer() is None:
             self._status.setText("The refined mask was deleted")
-        else:
-            self._status.setText(mask.status(self.value()))
-            self._offer_next()
-            self._show_painted()
-            self.updated.emit()
-
-    def _offer_next(self) -> None:
-        """What may follow the refined mask."""
-        decided = self._decided()
-        if decided is not None:
-            name = decided.plane.name
-            image = next((one for one in self._viewer.layers if one.name == name and is_source(one)), None)
-            self._next.offerMask(MaskMade(self.refinedLayer(), image, decided.model, self.value()))
-
-    def _on_added(self) -> None:
-        self._on_before()  # hides the mask as segmented
-        if self._done:
-            self._done = False
-            self._on_returned()
+            return
+        self._status.setText(mask.status(self.value()))
+        made = self._chosen.made(self.value())
+        if made is not None:
+            self._next.offerMask(made)
+        self._show_painted()
+        self.updated.emit()
 
     def _on_failed(self, error: Exception) -> None:
         self.control.showMessage(plain(error), Level.ERROR, error)
@@ -379,21 +317,7 @@ class Refine(TabbedDock):
         self._status.setText("Not up to date")
 
     def _on_before(self, *_: object) -> None:
-        before = self._before.isChecked()
-        source, target = self._layer.layer(), self.refinedLayer()
-        if source is None or target is None:
-            return
-        for layer, visible in ((source, before), (target, not before)):
-            if layer.visible != visible:  # else napari draws it anew
-                layer.visible = visible
-
-    def _on_region(self, region: ErasedRegion) -> None:
-        """Bring a region to the middle of the canvas."""
-        layer = self._layer.layer()
-        if layer is not None:
-            row, column = (float(c) for c in region.centre)
-            side = float(max(region.box[2] - region.box[0], region.box[3] - region.box[1], 32))
-            look_at(self._viewer, layer, (row, column), side, _REGION_SHOWN)
+        self._chosen.show(before=self._before.isChecked())
 
     def _copy_python(self) -> None:
         self._copy.copy(partial(self._text, as_python), self.control.showMessage)
@@ -402,7 +326,7 @@ class Refine(TabbedDock):
         self._copy.copy(partial(self._text, as_command), self.control.showMessage)
 
     def _text(self, recipe: Recipe) -> str:
-        decided = self._decided()
+        decided = self._chosen.decided
         if decided is None:
             return ""
         return recipe(decided.plane, decided.model, self.value(), str(decided.predictor.device))

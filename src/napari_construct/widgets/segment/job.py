@@ -31,6 +31,7 @@ from napari_construct.widgets.layers import (
     result_layer,
     stack_layer,
 )
+from napari_construct.widgets.layers.features import Features
 from napari_construct.widgets.segment.said import Said, joined, title_of
 
 if TYPE_CHECKING:
@@ -48,10 +49,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Finished:
-    """A plane's result, what was found in it, what was said of it, and what Refine can go on with."""
+    """A plane: its result, what was found and said, its table, and what Refine can go on with."""
 
     result: SegmentationResult
     outcome: PlaneOutcome
+    features: Features
     notices: tuple[str, ...] = ()
     decided: Decided | None = None
 
@@ -115,9 +117,9 @@ def layers_job(request: SegmentRequest, finished: Sequence[Finished]) -> Steps[O
     yield Event("making the layers", 0, 1)
     results, planes = [one.result for one in finished], request.planes
     if request.axis is None:
-        mask = result_layer(results[0], planes[0], request.table)
+        mask = result_layer(results[0], planes[0], request.table, finished[0].features)
     else:
-        mask = stack_layer(results, planes, request.axis, request.table)
+        mask = stack_layer(results, planes, request.axis, request.table, [one.features for one in finished])
     if kept := [one.decided for one in finished if one.decided is not None]:
         keep_evidence(mask, kept)
     keep_source([mask], planes[0])
@@ -184,8 +186,11 @@ def _plane_steps(request: SegmentRequest, number: int, predictor: Predictor) -> 
     calibration = getattr(predictor, "calibration", None)
     thresholds = None if calibration is None else calibration.presence_thresholds
     outcome = plane_outcome(result, settings, thresholds, at)
+    yield Event("refine", 1, 1)
+    features = label_features(result)
+    yield Event("refine", 1, 1)
     if decider is None:
-        return Finished(result, outcome)
+        return Finished(result, outcome, features)
     decided = Decided(
         decider.activation,
         decider.predictor.without_network(),
@@ -194,10 +199,10 @@ def _plane_steps(request: SegmentRequest, number: int, predictor: Predictor) -> 
         request.model,
         result.labels.copy(),  # the layer paints in the result's own
         at,
-        label_features(result),
+        features,
         result.record,
     )
-    return Finished(result, outcome, decided=decided)
+    return Finished(result, outcome, features, decided=decided)
 
 
 def without_notices(steps: Steps[Result], notices: list[str]) -> Steps[Result]:
