@@ -143,10 +143,14 @@ def compare_steps(
         if label not in ignore:
             erased += _erased_of(before, after, label, n_classes, min_area, min_kept)
     yield Event("refine", 0, 1)
+    area_before = _areas(before, n_classes)
+    yield Event("refine", 0, 1)
+    area_after = _areas(after, n_classes)
+    yield Event("refine", 0, 1)
     return RefinementReport(
         erased=tuple(sorted(erased, key=lambda r: (-r.area, r.box))),
-        area_before=_areas(before, n_classes),
-        area_after=_areas(after, n_classes),
+        area_before=area_before,
+        area_after=area_after,
         changed=float((before != after).mean()),
     )
 

@@ -195,7 +195,11 @@ class Decider:
             deciding = channels.size
         if not deciding:
             return np.zeros(glass.shape, dtype=np.uint8), None
-        probabilities = np.concatenate([evidence.probabilities[channels], evidence.none[None]])
+        probabilities = np.empty((channels.size + 1, *glass.shape), np.float32)
+        for rows in bands(*glass.shape):
+            probabilities[:-1, rows] = evidence.probabilities[:, rows][channels]
+            probabilities[-1, rows] = evidence.none[rows]
+            yield Event("refine", 0, 1)
         codes = np.append(channels + 1, 0).astype(np.uint8)
 
         def decided(p: FloatArray) -> Steps[LabelImage]:
@@ -206,7 +210,6 @@ class Decider:
             labels[glass] = 0
             return labels
 
-        yield Event("refine", 0, 1)
         before = yield from decided(probabilities)
         crf = settings.crf
         if not isinstance(crf, CRFParameters) or deciding < 2:
