@@ -9,6 +9,7 @@ import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QPushButton, QSlider
 from tests.widgets import person
+from tests.widgets.refine.conftest import segmented
 
 from napari_construct.events import Event
 from napari_construct.inference.decision import decider
@@ -130,3 +131,21 @@ def test_cancel_keeps_the_mask(qtbot, viewer, widget: Refine, slow) -> None:
     with qtbot.waitSignal(widget.updated, timeout=60_000):
         person.click(person.find(widget, "Update once", QPushButton))
     assert "Up to date" in person.words(widget)
+
+
+def test_the_button_names_the_mask_of_the_active_layer(
+    qtbot, viewer, widget: Refine, tissue, predictor, checkpoint
+) -> None:
+    update = person.find(widget, "Update once", QPushButton)
+    assert update.text() == "Update once: slide mask"
+    widget.layer().name = "mine"
+    assert update.text() == "Update once: mine"
+    other = viewer.add_image(tissue[::-1].copy(), name="other", rgb=True)
+    segmented(viewer, other, predictor, str(checkpoint))
+    person.click_layer(viewer, "slide")
+    assert update.text() == "Update once: mine"
+    person.click_layer(viewer, "other")
+    assert update.text() == "Update once: other mask"
+    for layer in list(viewer.layers):
+        viewer.layers.remove(layer)
+    assert update.text() == "Update once"

@@ -68,7 +68,7 @@ class RefineOptions(SettingsForm[SegmentSettings]):
 
 
 class RefineButtons(QWidget):
-    """Live, Update once, All planes, Show before, Show painted, Reset."""
+    """Update once, All planes, Live, Reset, Show before, Show painted."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -90,12 +90,12 @@ class RefineButtons(QWidget):
         self.painted.setCheckable(True)
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
-        grid.addWidget(self.live, 0, 0)
-        grid.addWidget(self.once, 0, 1)
+        grid.addWidget(self.once, 0, 0, 1, 2)
         grid.addWidget(self.every, 1, 0, 1, 2)
-        grid.addWidget(self.before, 2, 0)
-        grid.addWidget(self.painted, 2, 1)
-        grid.addWidget(self.reset, 3, 0, 1, 2)
+        grid.addWidget(self.live, 2, 0)
+        grid.addWidget(self.reset, 2, 1)
+        grid.addWidget(self.before, 3, 0)
+        grid.addWidget(self.painted, 3, 1)
         if parent is not None:
             shortcut(parent, RUN_KEY, self.once.click)
             shortcut(parent, BEFORE_KEY, self.before.click)
