@@ -46,7 +46,7 @@ def background_steps(image: RGBImage, rule: BackgroundRule) -> Steps[npt.NDArray
     if not rule.enabled:
         return np.zeros(image.shape[:2], dtype=np.bool_)
     white = np.empty(image.shape[:2], dtype=np.bool_)
-    for rows in bands(*white.shape):
+    for rows in bands(image.shape[0], image.shape[1]):
         white[rows] = _white(image, rows, rule)
         yield Event("refine", 0, 1)
     return large_areas(white, min(rule.min_area, white.size * LARGE_SHARE))
