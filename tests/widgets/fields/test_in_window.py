@@ -42,7 +42,5 @@ def test_a_refused_file_is_explained_in_the_words_of_the_dock(tmp_path: Path) ->
 
 
 def test_micrometres_have_their_sign_and_options_are_left_out() -> None:
-    said = in_the_window(
-        "a: 0.25 um per pixel; scores are optimistic (in Python calibrate_on_masks=False skips this)"
-    )
+    said = in_the_window("a: 0.25 um per pixel, optimistic (in Python calibrate_on_masks=False skips this)")
     assert said == "a: 0.25 µm per pixel, optimistic"
