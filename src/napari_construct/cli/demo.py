@@ -38,7 +38,7 @@ def demo(
 ) -> None:
     """Segment the bundled sample: a lymph node with tumour (CAMELYON16, CC0).
 
-    Writes mask, CAMs, overlay and record. Prints areas, IoU with the bundled mask, and times. Then opens
+    Writes mask, class maps, overlay and record. Prints areas, IoU with the bundled mask, and times. Then opens
     napari with all layers.
     """
     clock = time.perf_counter()

@@ -9,7 +9,7 @@ import pytest
 from napari_construct.exceptions import ConstructError
 from napari_construct.export.own_files import refuse_others
 from napari_construct.widgets.fields.in_window import in_window
-from napari_construct.widgets.fields.message_label import in_the_window, plain
+from napari_construct.widgets.fields.message_label import plain
 
 
 @pytest.mark.parametrize(
@@ -39,8 +39,3 @@ def test_a_refused_file_is_explained_in_the_words_of_the_dock(tmp_path: Path) ->
         refuse_others([theirs])
     assert str(theirs) in plain(caught.value)
     assert "tick Overwrite files of others in Batch" in plain(caught.value)
-
-
-def test_micrometres_have_their_sign_and_options_are_left_out() -> None:
-    said = in_the_window("a: 0.25 um per pixel, optimistic (in Python calibrate_on_masks=False skips this)")
-    assert said == "a: 0.25 µm per pixel, optimistic"

@@ -23,7 +23,6 @@ from napari_construct.widgets.fields.layout import stacked
 
 _ASIDE: Final = re.compile(r" ?\([^()]*\)")
 _COMMAND: Final = re.compile(r"--[a-z]|\bnapari-construct [a-z]|\bin Python\b")
-_MICROMETRES: Final = re.compile(r"(?<=\d )um\b")
 _BREAK = re.compile(r"[/\\_.]")
 
 
@@ -111,11 +110,11 @@ class MessageLabel(QWidget):
 
 
 def in_the_window(text: str) -> str:
-    """A message without what it says to users of the command line and of Python, and with the sign of µm.
+    """A message without what it says to users of the command line and of Python.
 
     Such words stand in parentheses in every message: "name the classes (--classes a,b)".
     """
-    return _MICROMETRES.sub("µm", _ASIDE.sub(_for_the_window, text))
+    return _ASIDE.sub(_for_the_window, text)
 
 
 def _for_the_window(aside: re.Match[str]) -> str:
