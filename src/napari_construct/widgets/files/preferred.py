@@ -13,10 +13,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
+from pathlib import Path
 from typing import Any, Final
 
 from napari.plugins.utils import score_specificity
 from napari.settings import get_settings
+from napari.utils.notifications import show_info
 from npe2 import PluginManager
 from npe2 import read as read_with
 
@@ -78,7 +80,13 @@ def read_as_others(path: str | Sequence[str]) -> list[Any]:
         reader = min(others, key=lambda name: (name == _NAPARI, name), default=_NAPARI)
     found = read_with(paths, stack=not isinstance(path, str), plugin_name=reader)
     named = all(any(fnmatch(one, pattern) for pattern in OF_LAYERS) for one in paths)
-    return [_as_labels(layer) if named else layer for layer in found]
+    if not named or not all(map(_is_mask, found)):
+        return list(found)
+    show_info(
+        f"{Path(paths[0]).name} was saved in napari's own format: numbers without classes, colours and pixel "
+        "size. To keep them, save with Save... below a result, or choose the format napari-construct Mask."
+    )
+    return [(data, rest[0] if rest else {}, "labels") for data, *rest in found]
 
 
 def _as_matched(path: str) -> str:
@@ -91,8 +99,7 @@ def _readers_of(paths: Sequence[str]) -> set[str]:
     return {reader.plugin_name for reader in PluginManager.instance().iter_compatible_readers(list(paths))}
 
 
-def _as_labels(layer: Any) -> Any:
-    data, *rest = layer
-    kind = getattr(data, "dtype", None)
-    is_mask = kind is not None and kind.kind in "iu" and kind.itemsize >= _LABEL_BYTES
-    return (data, rest[0] if rest else {}, "labels") if is_mask else layer
+def _is_mask(layer: Any) -> bool:
+    """Whether the data of a layer are numbers as napari saves labels."""
+    kind = getattr(layer[0], "dtype", None)
+    return kind is not None and kind.kind in "iu" and kind.itemsize >= _LABEL_BYTES
