@@ -16,7 +16,6 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Final
 
-from napari.plugins.utils import score_specificity
 from napari.settings import get_settings
 from napari.utils.notifications import show_info
 from npe2 import PluginManager
@@ -75,7 +74,7 @@ def read_as_others(path: str | Sequence[str]) -> list[Any]:
         if name in others and fnmatch(_as_matched(paths[0]), pattern)
     }
     if chosen:
-        reader = chosen[min(chosen, key=score_specificity)]  # the narrowest pattern, as napari takes it
+        reader = chosen[max(chosen, key=_narrowness)]
     else:
         reader = min(others, key=lambda name: (name == _NAPARI, name), default=_NAPARI)
     found = read_with(paths, stack=not isinstance(path, str), plugin_name=reader)
@@ -87,6 +86,11 @@ def read_as_others(path: str | Sequence[str]) -> list[Any]:
         "size. To keep them, save with Save... below a result, or choose the format napari-construct Mask."
     )
     return [(data, rest[0] if rest else {}, "labels") for data, *rest in found]
+
+
+def _narrowness(pattern: str) -> tuple[int, int]:
+    """Folders and letters that a pattern asks for: napari, too, takes the narrowest one that fits."""
+    return pattern.rstrip(os.sep).count(os.sep), sum(letter not in "*?" for letter in pattern)
 
 
 def _as_matched(path: str) -> str:
