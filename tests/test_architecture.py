@@ -192,7 +192,7 @@ def test_what_is_public_or_our_own_is_not_found(source):
 
 
 PUBLIC = {"errors", "layers", "qt", "settings", "types", "utils", "viewer"}
-"""The packages of napari's reference that the widgets may import from; ``errors`` are those of ``viewer.open``."""
+"""The packages of napari's reference that the widgets may import from; ``errors``: of ``viewer.open``."""
 
 
 def test_widgets_import_only_what_napari_documents():
