@@ -66,6 +66,7 @@ def click(widget: QWidget, at: QPoint | None = None, modifier: Qt.KeyboardModifi
 
 def press(widget: QWidget, key: str | Qt.Key, modifier: Qt.KeyboardModifier = NONE) -> None:
     """Press and release a key while a widget has the focus."""
+    _activate(widget.window())  # shortcuts work only in the active window
     QTest.keyClick(widget, key, modifier)
     QApplication.processEvents()
 
@@ -204,10 +205,7 @@ def words(inside: QWidget) -> str:
 def reach(widget: QWidget) -> None:
     """Scroll until a control can be seen; fails where it cannot be."""
     assert widget.isVisible(), f"{_names(widget)} is not on view"
-    window = widget.window()
-    if not window.isActiveWindow():  # without a window manager nothing else activates it
-        window.activateWindow()
-        assert QTest.qWaitForWindowActive(window, 3000)
+    _activate(widget.window())
     around = widget.parentWidget()
     while around is not None:
         if isinstance(around, QScrollArea) and around.widget().isAncestorOf(widget):
@@ -215,6 +213,12 @@ def reach(widget: QWidget) -> None:
         around = around.parentWidget()
     QApplication.processEvents()
     assert not widget.visibleRegion().isEmpty(), f"{_names(widget)} is cut off or covered"
+
+
+def _activate(window: QWidget) -> None:
+    if not window.isActiveWindow():  # without a window manager nothing else activates it
+        window.activateWindow()
+        assert QTest.qWaitForWindowActive(window, 3000)
 
 
 def _names(widget: QWidget) -> tuple[str, ...]:
@@ -260,7 +264,7 @@ def answer(name: str, *, kind: str = "", wait: int = 5000) -> None:
 
     def look(left: int) -> None:
         dialog = QApplication.activeModalWidget()
-        if isinstance(dialog, QFileDialog):
+        if isinstance(dialog, QFileDialog) and _is_laid_out(dialog, kind):
             line = dialog.findChild(QLineEdit)
             assert line is not None
             if kind:
@@ -273,6 +277,11 @@ def answer(name: str, *, kind: str = "", wait: int = 5000) -> None:
             QTimer.singleShot(50, lambda: look(left - 50))
 
     QTimer.singleShot(50, lambda: look(wait))
+
+
+def _is_laid_out(dialog: QFileDialog, kind: str) -> bool:
+    """Whether the kinds of files can be clicked on; they are not at once."""
+    return not kind or not _kinds(dialog, kind).visibleRegion().isEmpty()
 
 
 def _kinds(dialog: QFileDialog, kind: str) -> QComboBox:

@@ -207,6 +207,8 @@ def test_cancel_keeps_what_is_done_and_the_next_run_goes_on(qtbot, widget, folde
     widget.run()
     qtbot.waitUntil(lambda: not widget.isRunning(), timeout=60_000)
     assert "Cancelled" in widget.message()
+    assert "nothing" not in widget.message()
+    assert "running" not in states(widget).values()
     assert list(states(widget).values()).count("done") == 1
     widget.control.progressed.disconnect(press)
     run(qtbot, widget)

@@ -66,6 +66,7 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
     """
 
     verb = "Run batch"
+    cancelled = "Cancelled; the results so far are kept, and the next run goes on from there."
     recipes = batch_as_python, batch_as_command
 
     def __init__(
@@ -259,6 +260,10 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         entry = getattr(event, "entry", None)
         if isinstance(entry, Entry):
             self._inputs.showEntry(entry)
+
+    def _on_running(self, running: bool) -> None:
+        if not running:
+            self._inputs.showStopped()
 
     def _on_result(self, outcome: BatchOutcome) -> None:
         report = outcome.report

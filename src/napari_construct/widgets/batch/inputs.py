@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,12 @@ class BatchInputs(QWidget):
     def showEntry(self, entry: Entry) -> None:
         """Show the state of one image."""
         self._items.showEntry(entry)
+
+    def showStopped(self) -> None:
+        """Show that no image is being segmented any more: one that was waits again."""
+        for entry in self._items.entries():
+            if entry.state == "running":
+                self.showEntry(replace(entry, state="waiting"))
 
     def _show(self) -> None:
         self._of_run = False

@@ -16,7 +16,7 @@ from napari_construct.widgets.fields.fields import ChoiceField
 from napari_construct.widgets.fields.layout import fold, form, stacked
 from napari_construct.widgets.fields.path_row import PathRow
 from napari_construct.widgets.jobs.model_loader import NO_MODEL
-from napari_construct.widgets.layers import METADATA_KEY, newest_of
+from napari_construct.widgets.layers import METADATA_KEY, NO_MASKS, newest_of
 from napari_construct.widgets.parts.layer_chooser import LayerChooser
 from napari_construct.widgets.parts.model_chooser import ModelChooser
 from napari_construct.widgets.parts.options import SegmentOptions
@@ -159,5 +159,6 @@ def _annotation(active: Any, offered: Sequence[Any]) -> Any:
 
 
 def _is_labels(layer: Any) -> bool:
-    """Whether a layer can be compared: labels, but not an error map."""
-    return isinstance(layer, Labels) and layer.metadata.get(METADATA_KEY, {}).get("kind") != "errors"
+    """Whether a layer can be compared: labels, but no map of errors or of deciding prototypes."""
+    kind = layer.metadata.get(METADATA_KEY, {}).get("kind")
+    return isinstance(layer, Labels) and kind not in NO_MASKS

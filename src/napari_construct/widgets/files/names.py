@@ -7,6 +7,7 @@ reader by the name alone: a mask opens as a mask where its name says so, and as 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,7 @@ from napari_construct.export.own_files import MASK_MARKS
 MASK_PATTERNS: Final = tuple(f"*{mark}{tiff}" for mark in MASK_MARKS for tiff in (".tif", ".tiff"))
 """Names of masks as napari matches them; those of the manifest."""
 
+_NUMBERED: Final = re.compile(rf"(.+)({'|'.join(map(re.escape, MASK_MARKS[1:]))}) (\[\d+\])")
 _ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "mask": (".tif", ".tiff"),
     "overlay": (".png",),
@@ -38,6 +40,8 @@ def saved_path(typed: str, kind: str) -> Path:
     if kind == "mask":
         mark = next((m for m in MASK_MARKS if stem.endswith(m)), "")
         stem, mark = stem.removesuffix(mark), mark or MASK_MARKS[0]
+        if numbered := _NUMBERED.fullmatch(stem):  # "slide mask [1]": napari numbers layers of one name
+            stem, mark = f"{numbered[1]} {numbered[3]}", numbered[2]
     number, found = 1, path.with_name(f"{stem}{mark}{written}")
     while found != path and os.path.lexists(found):
         number += 1

@@ -14,7 +14,7 @@ from napari_construct.reading.places import is_folder
 from napari_construct.results.read import load_result
 from napari_construct.results.result import StoredResult
 from napari_construct.results.stored_zarr import open_zarr
-from napari_construct.widgets.layers import cam_layer, label_features, labels_layer
+from napari_construct.widgets.layers import METADATA_KEY, NO_MASKS, cam_layer, label_features, labels_layer
 
 _LABELS_IN_MEMORY: Final = 16384 * 16384
 """Masks with at most this number of pixels are read whole, so that they can be painted on."""
@@ -50,7 +50,8 @@ def stored_layers(stored: StoredResult, name: str) -> list[Layer]:
     layers: list[Layer] = [
         cam_layer(cam, tissue, name, record=stored.record, **place) for tissue, cam in cams
     ]
-    kind = "refined" if stored.record.get("kind") == "refined" else "labels"
+    said = str(stored.record.get("kind"))
+    kind = "refined" if said == "refined" else "labels"
     labels = labels_layer(
         stored.labels,
         stored.classes,
@@ -60,6 +61,9 @@ def stored_layers(stored: StoredResult, name: str) -> list[Layer]:
         record=stored.record,
         **placement(stored.mpp, stored.labels.ndim),
     )
+    if said in NO_MASKS:  # its file is named as a mask, so that it opens here
+        labels.name = name
+        labels.metadata[METADATA_KEY]["kind"] = said
     return [*layers, labels]
 
 

@@ -62,14 +62,25 @@ def write_zarr(path: str, layers: Sequence[LayerData]) -> list[str]:
 
 
 def class_table(layer: Labels) -> ClassTable:
-    """Names and colours of a labels layer; other layers than the plugin's results get numbers as names."""
+    """Names and colours of a labels layer; values that nothing names get numbers as names."""
     known = layer.metadata.get(METADATA_KEY, {})
-    names = [str(name) for name in known.get("classes", ())]
+    names = [str(name) for name in known.get("classes", ())] or _names_in_table(layer)
     highest = max((int(plane.max()) for plane in _planes(layer)), default=0)
     names += [f"label {i}" for i in range(len(names) + 1, max(highest, 1) + 1)]
     return ClassTable(
         classes=tuple(TissueClass(name=n, colour=_colour(layer, i)) for i, n in enumerate(names, start=1))
     )
+
+
+def _names_in_table(layer: Labels) -> list[str]:
+    """What the layer's table calls the values 1, 2, ...; nothing if it does not name them one by one."""
+    table = layer.features
+    column = next((name for name in ("class", "result") if name in table), None)
+    if column is None or "index" not in table:
+        return []
+    names = {value: str(name) for value, name in zip(table["index"], table[column], strict=True) if value}
+    listed = [names.get(value, "") for value in range(1, len(names) + 1)]
+    return listed if all(listed) and len(set(listed)) == len(listed) else []
 
 
 def _colour(layer: Labels, value: int) -> str:

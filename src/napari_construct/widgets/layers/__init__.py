@@ -30,6 +30,7 @@ from napari_construct.widgets.layers.outcome import (
 from napari_construct.widgets.layers.pixel_size import PixelSize, give_size, layer_shape, pixel_size
 from napari_construct.widgets.layers.place import (
     METADATA_KEY,
+    NO_MASKS,
     Window,
     camera,
     micrometres_per_pixel,
@@ -51,6 +52,7 @@ __all__ = [
     "CLASS_MAP",
     "MASK",
     "METADATA_KEY",
+    "NO_MASKS",
     "ClassOutcome",
     "Decided",
     "Origin",

@@ -11,6 +11,9 @@ from napari_construct.data.resolution import plausible
 METADATA_KEY: Final = "napari_construct"
 """Key of the plugin's entry in a layer's metadata."""
 
+NO_MASKS: Final = frozenset({"errors", "prototypes"})
+"""Kinds of labels of this plugin whose values are no classes of tissue."""
+
 Window = tuple[slice, slice]
 """Rows and columns of a region; both have a start and a stop."""
 

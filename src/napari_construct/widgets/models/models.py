@@ -155,7 +155,8 @@ class Models(JobDock[DownloadSettings, Done]):
         share = fold("Import, export, share", "Models from and for others", self._share, self)
         tip = "This installation on one screen"
         diagnostics = fold("Device and diagnostics", tip, self.diagnostics, self)
-        self._lay_out(self._catalogue, self._source, self._gate, share, diagnostics)
+        parts = (self._catalogue, self._source, self._gate, share, diagnostics)
+        self._lay_out(*parts, grows=self._catalogue)
 
     def _connect(self) -> None:
         self._catalogue.chosen.connect(self._on_chosen)

@@ -24,6 +24,8 @@ from napari_construct.widgets.prototypes.requests import Compared
 LOOK_MS: Final = 80
 """Milliseconds between two looks at the cursor."""
 
+_APART: Final = 12
+"""Pixels between two choices beside each other."""
 _HINT: Final = "Press Compare. Then point at the image to see here which prototype decides."
 _OUTSIDE: Final = "Point at the image to see here which prototype decides."
 _VIRIDIS: Final = "#440154", "#3b528b", "#21918c", "#5ec962", "#fde725"
@@ -63,6 +65,7 @@ class SimilarityView(QWidget):
         self._legend.hide()
         choice = QFlowLayout()
         choice.setContentsMargins(0, 0, 0, 0)
+        choice.setHorizontalSpacing(_APART)
         for part in (self._similar, self._decides):
             choice.addWidget(part)
         stacked(self, choice, self._legend, self._label)
