@@ -173,6 +173,17 @@ def test_a_step_opens_in_the_dock_where_it_is_open_else_alone(qtbot, viewer, con
     assert show_step(viewer, "models") is alone
 
 
+@pytest.mark.parametrize("name", ["Segment", "Prototypes"])
+def test_a_folder_that_is_dropped_leads_to_batch(qtbot, viewer, construct, tmp_path, name) -> None:
+    person.click(step(construct, name))
+    page = construct.page()
+    settle(qtbot, page)
+    assert person.drop(page, [tmp_path])
+    assert construct.step() == "batch"
+    assert construct.page()._inputs.value() == [tmp_path]
+    settle(qtbot, construct.page())
+
+
 def test_a_result_that_looks_right(qtbot, viewer, construct, monkeypatch) -> None:
     asked: list[str] = []
     dialog = lambda *args, **_: (asked.append(args[-1]), ("", ""))[1]  # noqa: E731

@@ -11,8 +11,9 @@ _CONTROLS: Final = (
     (re.compile(r"let it be replaced \(in napari: ([^,)]+)(?:, in Batch)?\)"), r"tick \1 in Batch"),
     (re.compile(r"use a mirror\b"), "choose a folder with the files under From"),
     (re.compile(r"check the mirror\b"), "check From"),
+    (re.compile(r"(?<=\d )um\b"), "µm"),
 )
-"""Remedies that are controls of a dock, as the dock calls them."""
+"""Remedies that are controls of a dock, as the dock calls them; and a unit that not every terminal shows."""
 
 
 def in_window(text: str) -> str:

@@ -12,6 +12,7 @@ from napari_construct.classes import ClassTable
 from napari_construct.events import Event, Notice, Result, Steps, forward
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.results.result import SegmentationResult
+from napari_construct.widgets.jobs.notices import without_size
 from napari_construct.widgets.jobs.plans import segment_plan
 from napari_construct.widgets.jobs.predictors import DecidedSteps, GetPredictor, ModelChoice
 from napari_construct.widgets.layers import (
@@ -157,7 +158,7 @@ def _segmented(request: SegmentRequest) -> Steps[list[Finished]]:
     finished: list[Finished] = []
     for i in range(len(request.planes)):
         notices: list[str] = []
-        steps = without_notices(_plane_steps(request, i, predictor), notices)
+        steps = without_notices(without_size(_plane_steps(request, i, predictor)), notices)
         if request.axis is None:
             one = yield from steps
             finished.append(replace(one, notices=tuple(notices)))
