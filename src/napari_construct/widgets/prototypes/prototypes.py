@@ -161,6 +161,7 @@ class Prototypes(ImageDock[CompareRequest, Outcome]):
         self.model.loaded.connect(self._on_loaded)
         self._list.valueChanged.connect(self._on_prototype)
         self._options.valueChanged.connect(self._on_options)
+        self._adder.added.connect(self.view.takeAdded)
         self.view.decidingRequested.connect(self._on_deciding)
         self.adding.wordsRequested.connect(self._on_words)
         self.adding.regionRequested.connect(self._on_region)

@@ -25,7 +25,6 @@ from napari_construct.widgets.layers import (
     class_map_layers,
     keep_evidence,
     keep_outcome,
-    keep_source,
     label_features,
     mark,
     plane_outcome,
@@ -121,7 +120,6 @@ def layers_job(request: SegmentRequest, finished: Sequence[Finished]) -> Steps[O
         mask = stack_layer(results, planes, request.axis, request.table)
     if kept := [one.decided for one in finished if one.decided is not None]:
         keep_evidence(mask, kept)
-    keep_source([mask], planes[0])
     keep_outcome(mask, _outcome(request, finished))
     mark(mask, _origin(request))
     maps = tuple(class_map_layers(mask, request.table)) if request.class_maps else ()
