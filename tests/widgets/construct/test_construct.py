@@ -112,7 +112,7 @@ def test_a_page_keeps_what_was_typed_and_its_job(qtbot, construct, fake) -> None
     person.click(step(construct, "Segment"))
     assert construct.page() is segment
     assert segment.value().mpp == 0.5
-    assert "Done" in person.words(segment)
+    assert "of the tissue" in person.words(segment)
 
 
 def test_closing_the_dock_ends_its_jobs(qtbot, viewer, construct, fake) -> None:
