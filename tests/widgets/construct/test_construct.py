@@ -193,7 +193,7 @@ def test_a_result_that_looks_right(qtbot, viewer, construct, monkeypatch) -> Non
     qtbot.waitUntil(lambda: "Looks right" in person.words(construct))
     viewer.layers.selection.active = viewer.layers["slide"]
     person.click(person.find(construct, "Save..."))
-    assert viewer.layers.selection == {viewer.layers["slide mask"]}
+    assert viewer.layers.selection == {viewer.layers["slide"]}  # to save chooses no other layer
     assert len(asked) == 1
     segment = construct.page()
     person.click(person.find(construct, "Batch..."))

@@ -45,7 +45,7 @@ def test_the_selected_image_is_segmented_and_its_results_lead_to_it(qtbot, viewe
     person.click_layer(viewer, "two")
     press_run(qtbot, segment)
     assert fake.runs[-1].name == "two"
-    for layer, image in (("one tumour (CAM)", "one"), ("two mask", "two"), ("one mask", "one")):
+    for layer, image in (("one tumour (class map)", "one"), ("two mask", "two"), ("one mask", "one")):
         person.click_layer(viewer, layer)
         assert run_button(segment).text() == f"Segment {image}"
     viewer.layers.remove("one")
@@ -85,7 +85,7 @@ def test_a_running_job_stays_with_its_image(qtbot, viewer, segment, fake) -> Non
     qtbot.waitUntil(lambda: not segment.isRunning(), timeout=20_000)
     assert fake.runs[-1].name == "one"
     assert segment.layer().name == "one"
-    assert "93 %" in person.words(segment)  # what was found is still that of this image
+    assert "one: tumour 52 %" in person.words(segment)  # what was found is still that of this image
 
 
 def test_names_are_shown_as_they_are_and_cut_in_the_middle(viewer, segment) -> None:
@@ -147,7 +147,7 @@ def test_refine_goes_from_an_image_to_its_mask(qtbot, viewer, tissue, checkpoint
     refine = Refine(viewer)
     viewer.window.add_dock_widget(refine, name="Refine", tabify=True)
     assert refine.layer().name == "two mask"
-    for active, mask in (("one", "one"), ("two tumour (CAM)", "two"), ("one mask", "one")):
+    for active, mask in (("one", "one"), ("two tumour (class map)", "two"), ("one mask", "one")):
         person.click_layer(viewer, active)
         assert refine.layer().name == f"{mask} mask"
     with qtbot.waitSignal(refine.updated, timeout=60_000):
