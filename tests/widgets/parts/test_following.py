@@ -18,7 +18,9 @@ pytestmark = [pytest.mark.gui, pytest.mark.shown]
 def segment(qtbot, viewer, tissue, fake):
     for name in ("one", "two"):
         viewer.add_image(tissue[:128, :128], name=name, rgb=True, scale=(0.25, 0.25), units=("um", "um"))
-    return docked(qtbot, viewer, fake)
+    segment = docked(qtbot, viewer, fake)
+    segment._class_maps.click()
+    return segment
 
 
 def run_button(dock) -> QPushButton:

@@ -1,4 +1,4 @@
-"""The dock widget Segment tissue: an image layer in, a mask out, and its class maps on request."""
+"""The dock widget Segment: an image layer in, a mask out, and its class maps on request."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class SegmentTissue(ImageDock[SegmentRequest, Outcome]):
         Raises
         ------
         ConfigurationError
-            If they contradict each other; Run is then disabled and says why.
+            If they contradict each other; Segment is then disabled and says why.
         """
         return self._options.value().changed(classes=self._classes.value())
 
@@ -114,7 +114,7 @@ class SegmentTissue(ImageDock[SegmentRequest, Outcome]):
         self._model.setValue(model)
 
     def request(self) -> SegmentRequest:
-        """What Run asks for."""
+        """What Segment asks for."""
         model, device = self.model(), self.device()
         return SegmentRequest(
             planes=self.source.planes(),
@@ -133,7 +133,7 @@ class SegmentTissue(ImageDock[SegmentRequest, Outcome]):
         keeps = self.source.keepsFinished()
         self._kept.keep(request, self._model.kept(), keep_finished=keeps)
         self._finished = FinishedPlanes(request) if keeps and request.axis is not None else None
-        self.start("Segment tissue", segment_job, request)
+        self.start("Segment", segment_job, request)
 
     def problem(self) -> Problem:
         if self.source.layer() is None:
@@ -212,7 +212,7 @@ class SegmentTissue(ImageDock[SegmentRequest, Outcome]):
             self.valueChanged.emit(self.value())
 
     def _on_model(self, *_: object) -> None:
-        """Load the chosen model in the background: its classes are needed before Run."""
+        """Load the chosen model in the background: its classes are needed before a run."""
         words = self._model.inWords()
         self._words.setVisible(words)
         if words:
