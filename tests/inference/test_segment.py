@@ -11,7 +11,7 @@ import torch
 from napari_construct.crf import CRFParameters
 from napari_construct.encoders.networks.tiny import TinyEncoder
 from napari_construct.evaluation.scores.models import ScoredModels
-from napari_construct.events import Event, Notice, run
+from napari_construct.events import Event, Notice, SizeAssumed, run
 from napari_construct.exceptions import (
     CheckpointError,
     ConfigurationError,
@@ -125,7 +125,13 @@ def test_a_strong_enlargement_is_said_and_an_unknown_size_is_recorded(
     assert "unreliable" not in weak.record["notices"][0]
     unknown = run(segment_steps(tissue[:64, :64], colours, _settings()))
     assert unknown.record["input"]["mpp"] is None
-    assert unknown.record["input"]["mpp_assumed"] == 0.5
+    assert unknown.record["input"]["mpp_assumed"] == colours.patch_mpp == 0.5
+    colours.checkpoint.training["scale"] = 0.5  # patches of 0.25, which the network sees at 0.5
+    reduced = run(segment_steps(tissue[:64, :64], colours, _settings()))
+    assert reduced.record["input"]["mpp_assumed"] == colours.patch_mpp == 0.25
+    (notice,) = reduced.record["notices"]
+    assert "assumed to be that of the training patches (0.25 um per pixel)" in notice
+    assert isinstance(notice, SizeAssumed)
 
 
 def test_absurd_resolution_is_refused(colours: ColourPredictor, tissue: np.ndarray) -> None:

@@ -63,7 +63,7 @@ class FakeInference:
         self.loads.append((model, device))
         if self.load_error is not None:
             raise self.load_error
-        return SimpleNamespace(classes=CLASSES, mpp=0.25)
+        return SimpleNamespace(classes=CLASSES, mpp=0.25, patch_mpp=0.25)
 
     def decided_steps(self, image, predictor, settings, *, mpp=None, name="image", valid=None):
         self.threads.add(threading.get_ident())

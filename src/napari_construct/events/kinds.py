@@ -22,6 +22,15 @@ class Doubt(str):
     __slots__ = ()
 
 
+class SizeAssumed(Doubt):
+    """The text of a notice that an image's pixel size is not known, and what is taken for it.
+
+    The window asks for the size beside the image, and leaves the notice out.
+    """
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Progress of a job: ``done`` of ``total`` units of ``stage`` are finished."""

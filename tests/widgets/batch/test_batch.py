@@ -154,6 +154,8 @@ def test_a_layer_with_another_pixel_size_is_segmented_again(qtbot, viewer, widge
     assert "before" not in widget.message()
     after = areas(tmp_path / "out" / "slide.json")
     assert sum(after) == pytest.approx(16 * sum(before), rel=1e-6)
+    assert [one.name for one in viewer.layers] == ["slide", "slide mask"]  # its own, which nobody touched
+    assert viewer.layers["slide mask"].scale == pytest.approx((1.0, 1.0))
 
 
 def areas(record: Path) -> list[float]:

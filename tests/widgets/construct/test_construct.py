@@ -112,7 +112,7 @@ def test_a_page_keeps_what_was_typed_and_its_job(qtbot, construct, fake) -> None
     person.click(step(construct, "Segment"))
     assert construct.page() is segment
     assert segment.value().mpp == 0.5
-    assert "Done" in person.words(segment)
+    assert "of the tissue" in person.words(segment)
 
 
 def test_closing_the_dock_ends_its_jobs(qtbot, viewer, construct, fake) -> None:
@@ -173,6 +173,17 @@ def test_a_step_opens_in_the_dock_where_it_is_open_else_alone(qtbot, viewer, con
     assert show_step(viewer, "models") is alone
 
 
+@pytest.mark.parametrize("name", ["Segment", "Prototypes"])
+def test_a_folder_that_is_dropped_leads_to_batch(qtbot, viewer, construct, tmp_path, name) -> None:
+    person.click(step(construct, name))
+    page = construct.page()
+    settle(qtbot, page)
+    assert person.drop(page, [tmp_path])
+    assert construct.step() == "batch"
+    assert construct.page()._inputs.value() == [tmp_path]
+    settle(qtbot, construct.page())
+
+
 def test_a_result_that_looks_right(qtbot, viewer, construct, monkeypatch) -> None:
     asked: list[str] = []
     dialog = lambda *args, **_: (asked.append(args[-1]), ("", ""))[1]  # noqa: E731
@@ -182,7 +193,7 @@ def test_a_result_that_looks_right(qtbot, viewer, construct, monkeypatch) -> Non
     qtbot.waitUntil(lambda: "Looks right" in person.words(construct))
     viewer.layers.selection.active = viewer.layers["slide"]
     person.click(person.find(construct, "Save..."))
-    assert viewer.layers.selection == {viewer.layers["slide mask"]}
+    assert viewer.layers.selection == {viewer.layers["slide"]}  # to save chooses no other layer
     assert len(asked) == 1
     segment = construct.page()
     person.click(person.find(construct, "Batch..."))

@@ -13,6 +13,7 @@ from tests.widgets.conftest import docked
 from napari_construct.widgets.batch import Batch
 from napari_construct.widgets.evaluate import Evaluate
 from napari_construct.widgets.models import Models
+from napari_construct.widgets.parts.navigation import show_step
 from napari_construct.widgets.prototypes import Prototypes
 from napari_construct.widgets.train.train_adapters import TrainAdapters
 
@@ -56,13 +57,15 @@ def test_a_checkpoint_becomes_the_model_of_segment(qtbot, viewer, fake, checkpoi
     qtbot.waitUntil(lambda: fake.loads[-1][0] == str(checkpoint))
 
 
-def test_folders_are_offered_to_batch(qtbot, viewer, fake, image) -> None:
+def test_folders_lead_to_batch(qtbot, viewer, fake, image) -> None:
     segment = docked(qtbot, viewer, fake)
-    with qtbot.waitSignal(segment.foldersDropped) as told:
-        assert person.drop(segment, [image.parent])
-    assert told.args == [[image.parent]]
-    assert "Batch segments all images of a folder" in segment.message()
+    assert person.drop(segment, [image.parent])
+    batch = show_step(viewer, "batch")
+    assert batch._inputs.value() == [image.parent]
+    assert not batch.visibleRegion().isEmpty()
+    assert "added to Batch, which segments all images of a folder" in segment.message()
     assert len(viewer.layers) == 0
+    qtbot.waitUntil(lambda: "being loaded" not in batch.message(), timeout=60_000)
 
 
 def test_what_cannot_be_used_is_refused_in_a_sentence(qtbot, viewer, fake, table) -> None:

@@ -18,7 +18,9 @@ pytestmark = [pytest.mark.gui, pytest.mark.shown]
 def segment(qtbot, viewer, tissue, fake):
     for name in ("one", "two"):
         viewer.add_image(tissue[:128, :128], name=name, rgb=True, scale=(0.25, 0.25), units=("um", "um"))
-    return docked(qtbot, viewer, fake)
+    segment = docked(qtbot, viewer, fake)
+    segment._class_maps.click()
+    return segment
 
 
 def run_button(dock) -> QPushButton:
@@ -40,16 +42,16 @@ def test_the_selected_image_is_segmented_and_its_results_lead_to_it(qtbot, viewe
     assert run_button(segment).text() == "Segment one"
     press_run(qtbot, segment)
     assert fake.runs[-1].name == "one"
-    assert viewer.layers.selection.active.name == "one (tissue)"
+    assert viewer.layers.selection.active.name == "one mask"
     assert run_button(segment).text() == "Segment one"  # not another image, now that a mask is active
     person.click_layer(viewer, "two")
     press_run(qtbot, segment)
     assert fake.runs[-1].name == "two"
-    for layer, image in (("one tumour (CAM)", "one"), ("two (tissue)", "two"), ("one (tissue)", "one")):
+    for layer, image in (("one tumour (class map)", "one"), ("two mask", "two"), ("one mask", "one")):
         person.click_layer(viewer, layer)
         assert run_button(segment).text() == f"Segment {image}"
     viewer.layers.remove("one")
-    person.click_layer(viewer, "one (tissue)")  # its image is not there any more
+    person.click_layer(viewer, "one mask")  # its image is not there any more
     assert run_button(segment).text() == "Segment two"
 
 
@@ -85,7 +87,7 @@ def test_a_running_job_stays_with_its_image(qtbot, viewer, segment, fake) -> Non
     qtbot.waitUntil(lambda: not segment.isRunning(), timeout=20_000)
     assert fake.runs[-1].name == "one"
     assert segment.layer().name == "one"
-    assert "93 %" in person.words(segment)  # what was found is still that of this image
+    assert "one: tumour 52 %" in person.words(segment)  # what was found is still that of this image
 
 
 def test_names_are_shown_as_they_are_and_cut_in_the_middle(viewer, segment) -> None:
@@ -124,12 +126,12 @@ def test_evaluate_follows_masks_and_annotations(qtbot, viewer, segment) -> None:
     viewer.window.add_dock_widget(evaluate, name="Evaluate", tabify=True)
     person.click_layer(viewer, "one")
     evaluate.parentWidget().raise_()
-    assert person.find(evaluate, "Evaluate", QPushButton).text() == "Evaluate two (tissue)"
+    assert person.find(evaluate, "Evaluate", QPushButton).text() == "Evaluate two mask"
     viewer.add_labels(np.ones((128, 128), np.uint8), name="second truth")
     assert evaluate._input.truth.layer().name == "second truth"
     person.click_layer(viewer, "truth")
     assert evaluate._input.truth.layer().name == "truth"
-    assert evaluate._input.prediction.layer().name == "two (tissue)"
+    assert evaluate._input.prediction.layer().name == "two mask"
 
 
 def test_refine_goes_from_an_image_to_its_mask(qtbot, viewer, tissue, checkpoint) -> None:
@@ -146,14 +148,14 @@ def test_refine_goes_from_an_image_to_its_mask(qtbot, viewer, tissue, checkpoint
         press_run(qtbot, segment)
     refine = Refine(viewer)
     viewer.window.add_dock_widget(refine, name="Refine", tabify=True)
-    assert refine.layer().name == "two (tissue)"
-    for active, mask in (("one", "one"), ("two tumour (CAM)", "two"), ("one (tissue)", "one")):
+    assert refine.layer().name == "two mask"
+    for active, mask in (("one", "one"), ("two tumour (class map)", "two"), ("one mask", "one")):
         person.click_layer(viewer, active)
-        assert refine.layer().name == f"{mask} (tissue)"
+        assert refine.layer().name == f"{mask} mask"
     with qtbot.waitSignal(refine.updated, timeout=60_000):
         refine.setValue(refine.value().changed(min_confidence=0.6))
     assert viewer.layers.selection.active.name == "one (refined)"
-    assert refine.layer().name == "one (tissue)"
+    assert refine.layer().name == "one mask"
     person.click_layer(viewer, "two")
     person.click_layer(viewer, "one (refined)")
-    assert refine.layer().name == "one (tissue)"
+    assert refine.layer().name == "one mask"

@@ -11,6 +11,7 @@ from tests.widgets import person
 from tests.widgets.conftest import docked
 
 from napari_construct.data.images import read_image
+from napari_construct.events import Doubt, Notice, SizeAssumed
 from napari_construct.widgets.layers import pixel_size
 
 pytestmark = [pytest.mark.gui, pytest.mark.shown]
@@ -35,8 +36,8 @@ def run(qtbot, dock) -> None:
 
 
 def test_asked_once_for_a_layer_and_offered_for_its_neighbours(qtbot, viewer, segment, files, fake) -> None:
-    assert "Pixel size unknown (now 0.25, the model's own)" in person.words(segment)
-    person.click(person.find(segment, "Pixel size 0.5 (20x)", QPushButton))
+    assert "Pixel size unknown (now 0.25, as the training patches)" in person.words(segment)
+    person.click(person.find(segment, "Pixel size 0.5 µm", QPushButton))
     assert "Pixel size 0.5 µm, as you chose" in person.words(segment)
     assert "unknown" not in person.words(segment)
     run(qtbot, segment)
@@ -56,8 +57,20 @@ def test_asked_once_for_a_layer_and_offered_for_its_neighbours(qtbot, viewer, se
 def test_a_run_without_an_answer_takes_the_models_own(qtbot, segment, fake) -> None:
     run(qtbot, segment)
     assert fake.runs[-1].mpp is None
-    assert segment.message().startswith("Done")
-    assert person.words(segment).count("the model's own") == 1
+    assert segment.message().startswith("one: ")
+    assert person.words(segment).count("as the training patches") == 1
+
+
+def test_what_the_dock_asks_is_not_said_again_with_the_result(qtbot, segment, fake) -> None:
+    def steps(*args, **rest):
+        yield Notice("tiles", 0, 1, SizeAssumed("one: its resolution is unknown"))
+        yield Notice("tiles", 0, 1, Doubt("one: the background is dark"))
+        return (yield from fake.decided_steps(*args, **rest))
+
+    segment._decided_steps = steps
+    run(qtbot, segment)
+    assert "The background is dark" in segment.message()
+    assert "unknown" not in segment.message()
 
 
 def test_an_option_goes_before_the_question(segment) -> None:
@@ -68,7 +81,7 @@ def test_an_option_goes_before_the_question(segment) -> None:
 
 
 def test_another_image_in_the_layer_is_asked_for_again(viewer, segment, tissue) -> None:
-    person.click(person.find(segment, "Pixel size 1.0 (10x)", QPushButton))
+    person.click(person.find(segment, "Pixel size 1.0 µm", QPushButton))
     viewer.layers["one"].data = tissue[::2, ::2][:100]
     assert "Pixel size unknown" in person.words(segment)
 

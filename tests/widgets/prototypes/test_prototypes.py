@@ -142,6 +142,28 @@ def test_what_decides_is_told_under_the_cursor_and_as_a_layer(qtbot, viewer, wid
     assert list(layer.features["prototype"]) == ["tumour 1", "lymphoid 1"]
 
 
+def test_compared_again_the_layers_are_those_before_until_they_are_touched(
+    qtbot, viewer, widget: Prototypes
+) -> None:
+    similarity = compare(qtbot, widget)
+    with qtbot.waitSignal(widget.view.shown, timeout=10_000):
+        widget.setValue(widget.value().changed(prototype="lymphoid 1"))
+    for _ in range(2):
+        assert compare(qtbot, widget) is similarity
+        with qtbot.waitSignal(widget.finished, timeout=20_000):
+            choice(widget, "Show which prototype decides").click()
+        deciding = viewer.layers["slide (deciding prototype)"]
+        assert deciding == widget.view.deciding()
+        assert (similarity.visible, deciding.visible) == (False, True)
+    assert [one.name for one in viewer.layers] == ["slide", "slide lymphoid 1 (similarity)", deciding.name]
+    widget.setValue(widget.value().changed(mpp=0.5))
+    compare(qtbot, widget)
+    assert tuple(similarity.contrast_limits) == pytest.approx(widget.view.compared().maps.limits())
+    similarity.name = "mine"
+    assert compare(qtbot, widget) is not similarity
+    assert len(viewer.layers) == 4
+
+
 def choice(widget: Prototypes, name: str) -> QRadioButton:
     return next(b for b in widget.findChildren(QRadioButton) if b.accessibleName() == name)
 

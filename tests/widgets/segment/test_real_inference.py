@@ -12,6 +12,7 @@ import pytest
 from PIL import Image as Picture
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QPushButton
+from tests.widgets import person
 from tests.widgets.conftest import CLASSES
 
 from napari_construct.crf import CRFParameters
@@ -31,6 +32,7 @@ def widget(qtbot, viewer, tissue, checkpoint) -> SegmentTissue:
     viewer.window.add_dock_widget(widget, name="Segment")
     widget.setModel(str(checkpoint))
     widget.setValue(QUICK)
+    widget._class_maps.click()
     qtbot.waitUntil(lambda: not widget.message(), timeout=60_000)
     return widget
 
@@ -67,7 +69,7 @@ def test_widget_and_python_give_identical_arrays(qtbot, viewer, widget, tissue, 
 def test_cancel_in_the_middle(qtbot, viewer, widget) -> None:
     widget.setValue(QUICK.model_copy(update={"tile": 64, "overlap": 32, "views": "four"}))
     widget.run()
-    qtbot.waitUntil(lambda: "of" in widget.control._status.text(), timeout=30_000)
+    qtbot.waitUntil(lambda: " of " in person.words(widget.control), timeout=30_000)
     pressed = time.perf_counter()
     widget.cancel()
     qtbot.waitUntil(lambda: not widget.isRunning(), timeout=10_000)

@@ -11,6 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QApplication, QPushButton, QRadioButton, QShortcut, QWidget
+from tests.widgets import person
 from tests.widgets.conftest import CLASSES, docked
 
 from napari_construct.classes import ClassTable
@@ -120,7 +121,7 @@ def test_cancel_in_the_middle_adds_nothing_and_closes_the_job(qtbot, viewer, wid
     fake.steps, fake.seconds = 1000, 0.02
     button(widget).click()
     assert button(widget).text() == "Cancel"
-    qtbot.waitUntil(lambda: "of 1000" in widget.control._status.text(), timeout=10_000)
+    qtbot.waitUntil(lambda: "of 1000" in person.words(widget.control), timeout=10_000)
     button(widget).click()
     assert button(widget).text() == "Cancelling..."
     assert not button(widget).isEnabled()

@@ -103,6 +103,11 @@ class Predictor:
         """Factor from the training patches' pixels to the network's input."""
         return float(self.checkpoint.training.get("scale", 1.0))
 
+    @property
+    def patch_mpp(self) -> float | None:
+        """Micrometres per pixel of the training patches: what an image of unknown size is taken to have."""
+        return None if self.mpp is None else self.mpp * self.scale
+
     def resolved(self, settings: SegmentSettings) -> SegmentSettings:
         """Settings with "auto" replaced by this model's values."""
         return settings.resolved(uses_crf=self.checkpoint.uses_crf)

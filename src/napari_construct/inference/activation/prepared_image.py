@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 
-from napari_construct.events import Doubt
+from napari_construct.events import SizeAssumed
 from napari_construct.exceptions import InputError
 from napari_construct.inference.activation.memory import check_result_size
 from napari_construct.inference.activation.predictor import Predictor
@@ -136,12 +136,12 @@ def _resolution_notices(
     if before == after:
         return ()
     if mpp is None or predictor.mpp is None:
-        of_patches = "" if predictor.mpp is None else f" ({predictor.mpp * predictor.scale:.4g} um per pixel)"
+        of_patches = "" if predictor.patch_mpp is None else f" ({predictor.patch_mpp:.4g} um per pixel)"
         sentence = (
             f"{name}: its resolution is unknown; it is assumed to be that of the training "
             f"patches{of_patches}; give its pixel size if it differs (--mpp, in Python mpp)"
         )
-        return (Doubt(sentence),)
+        return (SizeAssumed(sentence),)
     verb = "enlarged" if after[0] > before[0] else "reduced"
     sentence = (
         f"{name}: {mpp:.4g} um per pixel, the model was trained at {predictor.mpp:.4g}; the image is "

@@ -65,8 +65,8 @@ def result_record(
 
 def _assumed(activation: Activation, predictor: Predictor) -> dict[str, float]:
     """The pixel size that an image of unknown size was taken to have: that of the training patches."""
-    known = activation.mpp is not None or predictor.mpp is None
-    return {} if known or predictor.mpp is None else {"mpp_assumed": predictor.mpp * predictor.scale}
+    assumed = predictor.patch_mpp if activation.mpp is None else None
+    return {} if assumed is None else {"mpp_assumed": assumed}
 
 
 def model_record(predictor: Predictor) -> dict[str, Any]:

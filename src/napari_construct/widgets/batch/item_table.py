@@ -11,7 +11,8 @@ from qtpy.QtWidgets import QHeaderView, QTableWidgetItem, QWidget
 
 from napari_construct.batch.entries import Entry
 from napari_construct.widgets.fields.controls import ReadOnlyTable, plain_tip
-from napari_construct.widgets.fields.message_label import Level, in_the_window
+from napari_construct.widgets.fields.in_window import in_window
+from napari_construct.widgets.fields.message_label import Level
 
 _STATES: Final = {"waiting": "waiting", "running": "running...", "done": "done", "failed": "failed"}
 
@@ -76,7 +77,7 @@ class ItemTable(ReadOnlyTable):
         name.setToolTip(plain_tip(entry.key))
         shares = ", ".join(f"{area['class']} {area['percent_of_tissue']:.0f} %" for area in entry.areas)
         state = QTableWidgetItem(shares or _STATES[entry.state])
-        state.setToolTip(plain_tip(in_the_window(entry.error) or shares or _STATES[entry.state]))
+        state.setToolTip(plain_tip(in_window(entry.error) or shares or _STATES[entry.state]))
         if entry.state == "failed":
             state.setForeground(QColor(Level.ERROR.value))
         self.setItem(row, 0, name)

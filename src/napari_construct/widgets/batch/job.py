@@ -23,11 +23,12 @@ from napari_construct.widgets.files.stored import placement
 from napari_construct.widgets.jobs.plans import images_plan
 from napari_construct.widgets.jobs.predictors import GetPredictor
 from napari_construct.widgets.layers import (
+    Origin,
     Plane,
-    keep_source,
     label_features,
     labels_layer,
     layer_shape,
+    mark,
     plane_at,
 )
 
@@ -130,7 +131,8 @@ def batch_job(request: BatchRequest) -> Steps[BatchOutcome]:
     )
     report = yield from announced(files.notices, steps)
     yield Event("making the layers", 0, 1)
-    made = [_layer(one, report, predictor) for one in layers] if "mask" in settings.outputs else []
+    wanted = layers if "mask" in settings.outputs else []
+    made = [_layer(one, report, predictor, settings.model) for one in wanted]
     return BatchOutcome(report, tuple(layer for layer in made if layer is not None))
 
 
@@ -163,7 +165,7 @@ def _names(stem: str) -> Iterator[str]:
     yield from (f"{stem}_{number}" for number in count(2))
 
 
-def _layer(given: LayerInput, report: BatchReport, predictor: Predictor) -> Labels | None:
+def _layer(given: LayerInput, report: BatchReport, predictor: Predictor, model: str) -> Labels | None:
     """The masks of a layer's planes in its own shape; planes that failed are empty."""
     from napari_construct.data.masks import read_mask
 
@@ -186,7 +188,7 @@ def _layer(given: LayerInput, report: BatchReport, predictor: Predictor) -> Labe
         record={"batch": str(report.output)},
         **given.planes[0].placement,
     )
-    keep_source([layer], given.planes[0])
+    mark(layer, Origin("batch", given.planes[0].layer, model=model))
     return layer
 
 

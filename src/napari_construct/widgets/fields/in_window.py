@@ -1,42 +1,33 @@
-"""Errors in the words of the window: their remedies name options of the command line."""
+"""Messages in the words of the window: what they say to users of the command line and of Python goes."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-_OPTION: Final = r"(?<![^\s(])--"
-_RULES: Final = tuple(
-    (re.compile(found), said)
-    for found, said in (
-        (
-            r"let segment or batch replace it with --overwrite \(in napari: ([^,]+), in Batch\)",
-            r"tick \1 in Batch",
-        ),
-        (r"let batch replace it with --overwrite", "tick Overwrite files of others"),
-        (
-            r"give another one with --name, replace the model with --overwrite, or remove it first",
-            "rename the file, or remove the other model first",
-        ),
-        (r"(?:give another|choose) one with --name", "rename the file"),
-        (r"name one with --file, or check the repository", "check the repository"),
-        (r", or replace them with --overwrite", ""),
-        (r" \((?:in )?Python: [^)]*\)", ""),
-        (r" \('napari-construct [^']*'\)", ""),
-        (r" \(--classes[^)]*\)", ""),
-        (r"name the classes it was trained on with --classes", "import it from a terminal, with its classes"),
-        (rf"use {_OPTION}mirror(?: FOLDER)?", "choose a folder with the files under From"),
-        (rf"{_OPTION}mirror", "From"),
-        (rf"{_OPTION}classes", "Classes:"),
-        (rf"{_OPTION}val", "Validation"),
-        (rf"{_OPTION}encoder-weights", "encoder weights"),
-        (rf"with {_OPTION}overwrite", "by hand"),
-    )
+_ASIDE: Final = re.compile(r" ?\([^()]*\)")
+_COMMAND: Final = re.compile(r"--[a-z]|\bnapari-construct [a-z]|\bin Python\b")
+_CONTROLS: Final = (
+    (re.compile(r"let it be replaced \(in napari: ([^,)]+)(?:, in Batch)?\)"), r"tick \1 in Batch"),
+    (re.compile(r"use a mirror\b"), "choose a folder with the files under From"),
+    (re.compile(r"check the mirror\b"), "check From"),
+    (re.compile(r"(?<=\d )um\b"), "µm"),
 )
+"""Remedies that are controls of a dock, as the dock calls them; and a unit that not every terminal shows."""
 
 
 def in_window(text: str) -> str:
-    """A message without options and commands of a terminal; names of files are left as they are."""
-    for found, said in _RULES:
-        text = found.sub(said, text)
+    """A message without options and commands of a terminal; names of files are left as they are.
+
+    Such words stand in parentheses in every message: "name the classes (--classes a,b)".
+    """
+    text = _ASIDE.sub(_without_commands, text)
+    for remedy, control in _CONTROLS:
+        text = remedy.sub(control, text)
     return text
+
+
+def _without_commands(aside: re.Match[str]) -> str:
+    parts = aside[0].strip()[1:-1].split("; ")
+    kept = [part for part in parts if not _COMMAND.search(part)]
+    return f" ({'; '.join(kept)})" if kept else ""

@@ -21,8 +21,6 @@ from napari_construct.widgets.fields.controls import button, wrapped_label
 from napari_construct.widgets.fields.in_window import in_window
 from napari_construct.widgets.fields.layout import stacked
 
-_ASIDE: Final = re.compile(r" ?\([^()]*\)")
-_COMMAND: Final = re.compile(r"--[a-z]|\bnapari-construct [a-z]|\bin Python\b")
 _BREAK = re.compile(r"[/\\_.]")
 
 
@@ -90,7 +88,7 @@ class MessageLabel(QWidget):
         self.showMessage("")
 
     def _show(self, text: str, doubts: str, level: Level) -> None:
-        text, doubts = in_the_window(text), in_the_window(doubts)
+        text, doubts = in_window(text), in_window(doubts)
         self._text = "\n".join(filter(None, (text, doubts)))
         for label, words, bar in ((self._label, text, level), (self._doubts, doubts, Level.WARNING)):
             label.setText(breakable(words))
@@ -109,20 +107,6 @@ class MessageLabel(QWidget):
             clipboard.setText(diagnostics(self._error))
 
 
-def in_the_window(text: str) -> str:
-    """A message without what it says to users of the command line and of Python.
-
-    Such words stand in parentheses in every message: "name the classes (--classes a,b)".
-    """
-    return _ASIDE.sub(_for_the_window, text)
-
-
-def _for_the_window(aside: re.Match[str]) -> str:
-    parts = aside[0].strip()[1:-1].split("; ")
-    kept = [part for part in parts if not _COMMAND.search(part)]
-    return f" ({'; '.join(kept)})" if kept else ""
-
-
 def breakable(text: str) -> str:
     """Text as labels show it: long paths can wrap after their separators, "34 %" cannot."""
     text = text.replace(" %", "\u00a0%")
@@ -139,7 +123,7 @@ class JobError(ConstructError):
 def plain(error: BaseException) -> str:
     """One or two sentences about an error, without a traceback."""
     if isinstance(error, ConstructError):
-        return in_window(in_the_window(str(error)))
+        return in_window(str(error))
     if type(error).__name__ == "OutOfMemoryError":  # torch's, without importing torch
         return "The device ran out of memory. Choose smaller tiles, average fewer views, or run on the CPU."
     if isinstance(error, MemoryError):

@@ -11,8 +11,9 @@ from qtpy.QtWidgets import QHBoxLayout, QPushButton, QShortcut, QWidget
 
 from napari_construct.events import Doubt, Event, Notice, Notices
 from napari_construct.widgets.fields.controls import named, plain_tip
+from napari_construct.widgets.fields.in_window import in_window
 from napari_construct.widgets.fields.layout import stacked
-from napari_construct.widgets.fields.message_label import Level, MessageLabel, in_the_window, plain
+from napari_construct.widgets.fields.message_label import Level, MessageLabel, plain
 from napari_construct.widgets.fields.named_button import NamedButton
 from napari_construct.widgets.fields.typing import finish_typing
 from napari_construct.widgets.jobs.job_progress import JobProgress
@@ -85,7 +86,7 @@ class RunControl(QWidget):
 
     def setBlocked(self, reason: str, level: Level = Level.INFO, error: BaseException | None = None) -> None:
         """Disable Run and say why; an empty reason enables it."""
-        self._reason = reason = in_the_window(reason)
+        self._reason = reason = in_window(reason)
         self._blocked.showMessage(reason, level, error)
         self._refresh()
 

@@ -10,6 +10,7 @@ from napari_construct.widgets.layers.features import joined_features, label_feat
 from napari_construct.widgets.layers.origin import (
     CLASS_MAP,
     MASK,
+    REFINED,
     Origin,
     is_untouched,
     mark,
@@ -45,7 +46,7 @@ from napari_construct.widgets.layers.results import (
     result_layer,
     stack_layer,
 )
-from napari_construct.widgets.layers.source_image import image_of, keep_source, newest_of, same_image
+from napari_construct.widgets.layers.source_image import image_of, newest_of, same_image
 from napari_construct.widgets.layers.view import data_point, look_at, slice_point, viewer_point
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "MASK",
     "METADATA_KEY",
     "NO_MASKS",
+    "REFINED",
     "ClassOutcome",
     "Decided",
     "Origin",
@@ -77,7 +79,6 @@ __all__ = [
     "joined_features",
     "keep_evidence",
     "keep_outcome",
-    "keep_source",
     "label_colormap",
     "label_features",
     "labels_layer",

@@ -29,6 +29,8 @@ class LayerAdder(QObject):
         Called with each layer before it is added.
     """
 
+    added = Signal(object)
+    """The layer on view: a new one, or the former one whose place it took."""
     finished = Signal()
 
     def __init__(self, viewer: Any, parent: QWidget, *, style: Callable[[Any], None] | None = None) -> None:
@@ -44,6 +46,7 @@ class LayerAdder(QObject):
         """Add layers after the waiting ones; ``finished`` comes also without layers."""
         if self._queue is None:
             self._queue = _Queue(self._viewer, main_window(self.parent()), self._style)
+            self._queue.added.connect(self.added)
             self._queue.finished.connect(self._on_finished)
         self._queue.layers.extend(layers)
 
@@ -60,6 +63,7 @@ class LayerAdder(QObject):
 class _Queue(QObject):
     """The waiting layers. The window owns them: they outlive the dock and go with the viewer."""
 
+    added = Signal(object)
     finished = Signal()
 
     def __init__(self, viewer: Any, window: QWidget, style: Callable[[Any], None] | None) -> None:
@@ -81,7 +85,7 @@ class _Queue(QObject):
             layer = self.layers.popleft()
             if self._style is not None:
                 self._style(layer)
-            show(self._viewer, layer)
+            self.added.emit(show(self._viewer, layer))
         finally:  # an error of one layer does not stop the others
             self._turn.start(0)
 

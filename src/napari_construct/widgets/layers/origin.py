@@ -14,6 +14,7 @@ from napari_construct.widgets.layers.place import METADATA_KEY, PLACEMENT
 
 MASK: Final = "mask"
 CLASS_MAP: Final = "class map"
+REFINED: Final = "refined"
 """Kinds of :class:`Origin`; class maps lie below their mask."""
 
 _ORIGIN: Final = "origin"
@@ -49,9 +50,15 @@ class Origin:
         return self
 
 
-def mark(layer: Layer, origin: Origin) -> None:
-    """Note where a new result came from, and what it is like while nobody has touched it."""
-    layer.metadata.setdefault(METADATA_KEY, {}).update({_ORIGIN: origin, _MADE: _fingerprint(layer)})
+def mark(layer: Layer, origin: Origin, *, stays: bool = False) -> None:
+    """Note where a result came from, and what it is like while nobody has touched it.
+
+    With ``stays`` no rerun takes its place. A result that its own dock has changed is marked again.
+    """
+    known = layer.metadata.setdefault(METADATA_KEY, {})
+    known[_ORIGIN] = origin
+    if not stays:
+        known[_MADE] = _fingerprint(layer)
 
 
 def origin_of(layer: Any) -> Origin | None:
@@ -103,7 +110,7 @@ def _position(layers: Sequence[Layer], new: Layer) -> int:
 
 
 def _take_over(former: Layer, new: Layer) -> None:
-    """Give a layer the data, place, table and record of another; it looks as the user left it."""
+    """Give a layer the data, name, place, table and record of another; it looks as the user left it."""
     known, made = former.metadata.get(METADATA_KEY, {}), new.metadata[METADATA_KEY]
     if isinstance(former, Labels) and former.editable:
         mode = former.mode
@@ -111,6 +118,7 @@ def _take_over(former: Layer, new: Layer) -> None:
         former.editable = True
         former.mode = mode
     former.data = new.data
+    former.name = new.name
     for name in (*PLACEMENT, "affine"):
         if hasattr(former, name):
             setattr(former, name, getattr(new, name))

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any
 
+from napari_construct.widgets.layers.origin import origin_of
 from napari_construct.widgets.layers.place import METADATA_KEY
-from napari_construct.widgets.layers.plane import Plane, is_source
-
-_SOURCE: Final = "source"
-
-
-def keep_source(layers: Iterable[Any], plane: Plane) -> None:
-    """Note in results of which image layer they are."""
-    for layer in layers:
-        layer.metadata[METADATA_KEY][_SOURCE] = str(plane.layer)
+from napari_construct.widgets.layers.plane import is_source
 
 
 def same_image(one: Any, other: Any) -> bool:
@@ -22,8 +15,8 @@ def same_image(one: Any, other: Any) -> bool:
 
     Results of this session know their image's layer. For results from files the name in their record counts.
     """
-    (a, name), (b, other_name) = _origin(one), _origin(other)
-    return a == b if a and b else bool(name) and name == other_name
+    (a, name), (b, other_name) = _image(one), _image(other)
+    return a == b if a is not None and b is not None else bool(name) and name == other_name
 
 
 def image_of(layer: Any, layers: Iterable[Any]) -> Any:
@@ -44,14 +37,15 @@ def newest_of(layer: Any, offered: Sequence[Any]) -> Any:
     return next((other for other in reversed(offered) if same_image(other, layer)), None)
 
 
-def _origin(layer: Any) -> tuple[str, str]:
-    """The id of the image's layer, and its name; empty where they are not known."""
+def _image(layer: Any) -> tuple[Hashable | None, str]:
+    """The id of the image's layer, None where it is not known, and its name, which may be empty."""
     known = layer.metadata.get(METADATA_KEY)
     if known is None:
-        return str(layer.unique_id), layer.name
+        return layer.unique_id, layer.name
     record = known.get("record", {})
     planes = record.get("planes", ()) if isinstance(record, Mapping) else ()
     first = planes[0] if planes else record
     given = first.get("input") if isinstance(first, Mapping) else None  # a file's record may be anything
     name = str(given.get("name", "")) if isinstance(given, Mapping) else ""
-    return str(known.get(_SOURCE, "")), name.rpartition(", plane ")[0] or name
+    origin = origin_of(layer)
+    return None if origin is None else origin.image, name.rpartition(", plane ")[0] or name

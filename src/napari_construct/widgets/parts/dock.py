@@ -63,8 +63,6 @@ class JobDock(TabbedDock, Generic[Request, Result]):
     copy_tip: ClassVar[str] = TIP
 
     valueChanged = Signal(object)
-    foldersDropped = Signal(object)
-    """Folders that were dropped on a dock that works on one image; Batch takes them."""
     finished = Signal()
     """A job is over and its layers have been added."""
 

@@ -1,4 +1,4 @@
-"""What is dropped on a dock that works on one image: images open, a checkpoint becomes the model."""
+"""What is dropped on a dock that works on one image: images, checkpoints, folders of images."""
 
 from __future__ import annotations
 
@@ -62,10 +62,3 @@ def open_dropped(viewer: Any, images: Sequence[Path]) -> str:
             text = str(error).strip().splitlines()
             said.append(f"{path.name}: cannot be opened ({text[0] if text else type(error).__name__})")
     return "\n".join(said)
-
-
-def folders_said(folders: Sequence[Path]) -> str:
-    """Where folders of images belong; empty without any."""
-    if not folders:
-        return ""
-    return f"{folders[0].name} is a folder. Batch segments all images of a folder: drop it there."

@@ -32,6 +32,16 @@ def to_batch(viewer: Any, image: Any, model: str, settings: SegmentSettings | No
         batch.take(image, model, settings)
 
 
+def folders_to_batch(viewer: Any, folders: Sequence[Path]) -> str:
+    """Put folders of images into Batch, which segments all of them; what is said of it."""
+    batch = show_step(viewer, "batch")
+    names = ", ".join(folder.name for folder in folders)
+    if batch.isRunning():
+        return f"{names}: Batch segments folders, and it is running. Drop them there when it is over."
+    batch.addPaths([str(folder) for folder in folders])
+    return f"{names}: added to Batch, which segments all images of a folder."
+
+
 def to_evaluate(viewer: Any, model: Path, images: str = "") -> None:
     """Choose a checkpoint in Evaluate, and the folder with images and masks where there is one."""
     evaluate = show_step(viewer, "evaluate")

@@ -100,10 +100,10 @@ class SourceChooser(QWidget):
         layer = self._layer.layer()
         return PixelSize(None) if layer is None else pixel_size(layer)
 
-    def showModel(self, mpp: float | None) -> None:
-        """The resolution of the model; None while it is not known."""
-        self._model_mpp = mpp
-        self._size.showModel(mpp)
+    def showModel(self, predictor: Any) -> None:
+        """Go by the resolution of a model; None while it is not known."""
+        self._model_mpp = getattr(predictor, "mpp", None)
+        self._size.showModel(getattr(predictor, "patch_mpp", None))
         self.follow_size()
 
     def showGiven(self, mpp: float | None) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from napari_construct.data.images import ImageFile
 from napari_construct.encoders.folders import models_folder
 from napari_construct.events import Doubt, Event, Notice, Steps
+from napari_construct.widgets.jobs.notices import without_size
 from napari_construct.widgets.jobs.plans import compare_plan, top_plan
 from napari_construct.widgets.jobs.predictors import GetPredictor, load_steps
 from napari_construct.widgets.layers import Plane, layer_shape, plane_at
@@ -73,7 +74,8 @@ def compare_job(request: CompareRequest) -> Steps[Compared]:
     shown = plane.rgb()
     for text in (*shown.notices, *plane.size_used(settings.mpp)[1]):
         yield Notice("reading the image", 1, 1, text)
-    maps = yield from prototype_steps(shown.rgb, predictor, settings, mpp=plane.mpp, name=plane.name)
+    steps = prototype_steps(shown.rgb, predictor, settings, mpp=plane.mpp, name=plane.name)
+    maps = yield from without_size(steps)
     yield Event("making the layer", 0, 1)
     prototype = find_prototype(maps.prototypes, settings.prototype)
     del predictor  # layers keep the frame they were made in, and with it the network

@@ -14,10 +14,11 @@ from napari_construct.exceptions import InputError
 from napari_construct.results.areas import class_pixels
 from napari_construct.widgets.layers import (
     METADATA_KEY,
+    Origin,
     Plane,
     data_point,
-    keep_source,
     labels_layer,
+    mark,
     viewer_point,
 )
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from napari_construct.inference.prototypes.similarity_maps import PrototypeMaps
 
 KIND: Final = "similarity"
+DECIDING: Final = "prototypes"
 _AROUND: Final = np.linspace(0, 2 * np.pi, 64, endpoint=False)
 
 
@@ -40,7 +42,7 @@ def similarity_layer(maps: PrototypeMaps, plane: Plane, prototype: str) -> Image
         opacity=0.75,
         **plane.placement,
     )
-    keep_source([layer], plane)
+    mark(layer, _origin(KIND, maps, plane))
     return layer
 
 
@@ -67,12 +69,17 @@ def deciding_layer(maps: PrototypeMaps, plane: Plane) -> Labels:
         plane.name,
         features=features,
         record=maps.record,
-        kind="prototypes",
+        kind=DECIDING,
         **plane.placement,
     )
     layer.name = f"{plane.name} (deciding prototype)"
-    keep_source([layer], plane)
+    mark(layer, _origin(DECIDING, maps, plane))
     return layer
+
+
+def _origin(kind: str, maps: PrototypeMaps, plane: Plane) -> Origin:
+    model = maps.record["model"]
+    return Origin(kind, plane.layer, (plane.index, plane.window), (model["name"], model["sha256"]))
 
 
 def can_be_painted(layer: Any) -> bool:

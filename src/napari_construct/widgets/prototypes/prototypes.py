@@ -5,26 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari.layers import Labels, Shapes
 from qtpy.QtWidgets import QWidget
 
 from napari_construct.events import Event, Steps
 from napari_construct.inference.prototypes.settings import PrototypeSettings
-from napari_construct.models.checkpoints.locations import SUFFIX
-from napari_construct.widgets.fields.drops import refused
 from napari_construct.widgets.fields.layout import fold
 from napari_construct.widgets.fields.message_label import Level, Problem
 from napari_construct.widgets.jobs import predictors as _predictors
 from napari_construct.widgets.jobs.predictors import LoadModel
 from napari_construct.widgets.layers import Plane
-from napari_construct.widgets.parts.dock import NO_IMAGE, Asked, JobDock
-from napari_construct.widgets.parts.dropped_images import folders_said, open_dropped, sort_dropped
+from napari_construct.widgets.parts.dock import NO_IMAGE, Asked
 from napari_construct.widgets.parts.hand_over import hand_over
+from napari_construct.widgets.parts.image_dock import ImageDock
 from napari_construct.widgets.parts.known_models import remember_model
 from napari_construct.widgets.parts.recipes import prototypes_as_command, prototypes_as_python
-from napari_construct.widgets.parts.source import SourceChooser
 from napari_construct.widgets.prototypes import job as jobs
 from napari_construct.widgets.prototypes.add import AddBox
 from napari_construct.widgets.prototypes.gallery import PatchGallery, show_patch
@@ -54,7 +51,7 @@ if TYPE_CHECKING:
 Outcome = Compared | LayerMade | ModelLoaded | Saved | TopFound
 
 
-class Prototypes(JobDock[CompareRequest, Outcome]):
+class Prototypes(ImageDock[CompareRequest, Outcome]):
     """Edits one :class:`~napari_construct.inference.prototypes.settings.PrototypeSettings`.
 
     Parameters
@@ -66,8 +63,6 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
 
     Attributes
     ----------
-    source : SourceChooser
-        Which layer, region and planes.
     model : PrototypeModel
         Which model, and its prototypes.
     """
@@ -84,7 +79,6 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
     ) -> None:
         super().__init__(viewer, parent)
         self._of = ""
-        self.source = SourceChooser(viewer, self)
         self.model = PrototypeModel(load_model or _predictors.load_model, self)
         self._list = self.model.prototypes
         self.view = SimilarityView(viewer, self)
@@ -105,11 +99,7 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
         self._options.setValue(value.model_copy(update={"prototype": ""}))
 
     def setModel(self, model: str) -> None:
-        """Choose a model and load it in the background."""
         self.model.chooser.setValue(model)
-
-    def setLayer(self, layer: Any) -> None:
-        self.source.setLayer(layer)
 
     def isRunning(self) -> bool:
         return super().isRunning() or self.view.isBusy()
@@ -157,19 +147,6 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
         """Write the changed model; with ``use`` put it into Segment."""
         self.start("Save", jobs.save_job, SaveRequest(Path(path), use, self.model.getter()))
 
-    def takeDropped(self, paths: list[Path]) -> str:
-        """Open images, choose a checkpoint; folders are for Batch."""
-        found = sort_dropped(paths)
-        if found.models:
-            self.setModel(str(found.models[-1]))
-        said = open_dropped(self._viewer, found.images)
-        if found.images:
-            self.source.follow()  # the new image, also where another one was kept
-        if found.folders:
-            self.foldersDropped.emit(found.folders)
-        wrong = refused(found.others, f"images, or a checkpoint ({SUFFIX})")
-        return "\n".join(filter(None, (said, folders_said(found.folders), wrong)))
-
     def _build_layout(self) -> None:
         self.source.form().addRow("Model", self.model.chooser)
         adding = fold("Add a prototype", "From words or from a painted region", self.adding, self)
@@ -178,13 +155,13 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
         self._lay_out(self.source, self.model, self.view, adding, gallery, options)
 
     def _connect(self) -> None:
-        self.source.changed.connect(self._on_source)
-        self.finished.connect(self._on_running)
+        self._follow_source()
         self.source.layerChanged.connect(self._on_layer)
         self.model.changed.connect(self._on_model)
         self.model.loaded.connect(self._on_loaded)
         self._list.valueChanged.connect(self._on_prototype)
         self._options.valueChanged.connect(self._on_options)
+        self._adder.added.connect(self.view.takeAdded)
         self.view.decidingRequested.connect(self._on_deciding)
         self.adding.wordsRequested.connect(self._on_words)
         self.adding.regionRequested.connect(self._on_region)
@@ -211,7 +188,7 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
         self._refresh()
 
     def _on_loaded(self, loaded: ModelLoaded) -> None:
-        self.source.showModel(getattr(loaded.predictor, "mpp", None))
+        self.source.showModel(loaded.predictor)
         self.adding.showModel(loaded.predictor.classes.names, loaded.words)
 
     def _on_prototype(self, *_: object) -> None:
@@ -224,16 +201,7 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
         self.model.setDevice(self._options.device())
         self._on_changed()
 
-    def _on_source(self) -> None:
-        """Another region, planes or pixel size."""
-        self._options.showResolution(self.source.size())
-        self._refresh()
-
-    def _on_running(self, *_: object) -> None:
-        self.source.setHeld(self.isRunning())
-
     def _on_changed(self) -> None:
-        self.source.showGiven(self._options.field("mpp").get())
         self._refresh()
         if not self._options.problem():
             self.valueChanged.emit(self.value())
@@ -246,7 +214,6 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
         self.adding.setEnabled(idle and self.source.layer() is not None)
         self.gallery.setEnabled(idle)
         self.view.setReady(idle)
-        self.control.setAction(*self.source.action(self.verb))
         super()._refresh()
 
     def _on_deciding(self) -> None:

@@ -16,9 +16,9 @@ from superqt import QFlowLayout
 from napari_construct.widgets.fields.controls import named, wrapped_label
 from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.jobs.live import LiveJob
-from napari_construct.widgets.layers import METADATA_KEY
+from napari_construct.widgets.layers import METADATA_KEY, is_untouched, mark, origin_of
 from napari_construct.widgets.prototypes.job import sample_job
-from napari_construct.widgets.prototypes.layers import similarity_name
+from napari_construct.widgets.prototypes.layers import DECIDING, KIND, similarity_name
 from napari_construct.widgets.prototypes.requests import Compared
 
 LOOK_MS: Final = 80
@@ -122,6 +122,18 @@ class SimilarityView(QWidget):
         self._show_one()
         return layer
 
+    def takeAdded(self, layer: Any) -> None:
+        """Go on with the layer that is on view: a map that repeats an untouched one is shown on that."""
+        if self._compared is None:
+            return
+        kind = layer.metadata[METADATA_KEY]["kind"]
+        if kind == KIND:
+            self._layer = weakref.ref(layer)
+            layer.contrast_limits = self._compared.maps.limits()
+        elif kind == DECIDING:
+            self._nearest = weakref.ref(layer)
+        self._show_one()
+
     def _on_choice(self, *_: object) -> None:
         self._legend.setVisible(self._similar.isChecked() and self._compared is not None)
         if self._decides.isChecked() and self.deciding() is None:
@@ -198,11 +210,14 @@ class SimilarityView(QWidget):
         if layer is None or self._compared is None:  # deleted meanwhile
             return
         name, data = found
+        origin, untouched = origin_of(layer), is_untouched(layer)
         before = similarity_name(self._compared.plane, layer.metadata[METADATA_KEY]["prototype"])
         layer.data = data
         layer.metadata[METADATA_KEY]["prototype"] = name
         if layer.name.startswith(before):  # keep a name by the user and a number by napari
             layer.name = similarity_name(self._compared.plane, name) + layer.name.removeprefix(before)
+        if origin is not None and untouched:
+            mark(layer, origin)
         self.shown.emit(name)
 
 

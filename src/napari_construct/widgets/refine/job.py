@@ -17,7 +17,15 @@ from napari_construct.inference.settings import SegmentSettings
 from napari_construct.results.result import SegmentationResult
 from napari_construct.widgets.jobs.plans import refine_plan
 from napari_construct.widgets.jobs.predictors import KeptDecider
-from napari_construct.widgets.layers import Decided, keep_source, label_features, labels_layer, twin_placement
+from napari_construct.widgets.layers import (
+    REFINED,
+    Decided,
+    Origin,
+    label_features,
+    labels_layer,
+    mark,
+    twin_placement,
+)
 
 Window = tuple[slice, slice]
 
@@ -129,7 +137,7 @@ def refined_layer(source: Labels, decided: Decided) -> Labels:
         kind="refined",
         **twin_placement(source),
     )
-    keep_source([layer], decided.plane)
+    mark(layer, Origin(REFINED, decided.plane.layer), stays=True)
     return layer
 
 

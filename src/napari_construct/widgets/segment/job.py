@@ -12,6 +12,7 @@ from napari_construct.classes import ClassTable
 from napari_construct.events import Event, Notice, Result, Steps, forward
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.results.result import SegmentationResult
+from napari_construct.widgets.jobs.notices import without_size
 from napari_construct.widgets.jobs.plans import segment_plan
 from napari_construct.widgets.jobs.predictors import DecidedSteps, GetPredictor, ModelChoice
 from napari_construct.widgets.layers import (
@@ -24,7 +25,6 @@ from napari_construct.widgets.layers import (
     class_map_layers,
     keep_evidence,
     keep_outcome,
-    keep_source,
     label_features,
     mark,
     plane_outcome,
@@ -122,7 +122,6 @@ def layers_job(request: SegmentRequest, finished: Sequence[Finished]) -> Steps[O
         mask = stack_layer(results, planes, request.axis, request.table, [one.features for one in finished])
     if kept := [one.decided for one in finished if one.decided is not None]:
         keep_evidence(mask, kept)
-    keep_source([mask], planes[0])
     keep_outcome(mask, _outcome(request, finished))
     mark(mask, _origin(request))
     maps = tuple(class_map_layers(mask, request.table)) if request.class_maps else ()
@@ -159,7 +158,7 @@ def _segmented(request: SegmentRequest) -> Steps[list[Finished]]:
     finished: list[Finished] = []
     for i in range(len(request.planes)):
         notices: list[str] = []
-        steps = without_notices(_plane_steps(request, i, predictor), notices)
+        steps = without_notices(without_size(_plane_steps(request, i, predictor)), notices)
         if request.axis is None:
             one = yield from steps
             finished.append(replace(one, notices=tuple(notices)))

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
-from napari.layers import Layer
+from napari.layers import Image, Layer
+from qtpy.QtWidgets import QWidget
 
+from napari_construct.classes import ClassTable
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.widgets.jobs.predictors import ModelChoice
 from napari_construct.widgets.jobs.run_control import RunControl
@@ -15,12 +17,14 @@ from napari_construct.widgets.layers import (
     CLASS_MAP,
     MASK,
     PlaneOutcome,
+    class_map_layers,
     data_point,
     is_untouched,
     origin_of,
     outcome_of,
 )
 from napari_construct.widgets.parts.class_list import ClassList
+from napari_construct.widgets.parts.next_steps import MaskMade, MaskSteps
 
 
 class Asked(NamedTuple):
@@ -42,10 +46,18 @@ class ResultsOnView:
         Shows the plane on view.
     control : RunControl
         Says the result of the whole run; nothing is shown while a job runs.
+    parent : QWidget
+        The dock.
+
+    Attributes
+    ----------
+    next : MaskSteps
+        What may follow the mask.
     """
 
-    def __init__(self, viewer: Any, classes: ClassList, control: RunControl) -> None:
+    def __init__(self, viewer: Any, classes: ClassList, control: RunControl, parent: QWidget) -> None:
         self._viewer, self._classes, self._control = viewer, classes, control
+        self.next = MaskSteps(viewer, parent)
 
     def mask(self, asked: Asked) -> Any:
         """The mask that the model made of the image, or None."""
@@ -53,17 +65,42 @@ class ResultsOnView:
             return None
         return mask_of(self._viewer.layers, asked.image, asked.model, self._viewer)
 
-    def show(self, asked: Asked) -> Any:
-        """Show the result of the run, and of the plane on view; returns its mask."""
+    def show(self, asked: Asked) -> None:
+        """Show the result of the run, of the plane on view, and what may follow."""
         mask = self.show_found(asked)
         found = outcome_of(mask)
         if self._control.isRunning():
-            return None
+            return
         if found is None:
             self._control.forget()
         else:
             self._control.summarise(found.headline(), found.notices)
-        return mask
+        self._offer_next(mask, asked.image)
+
+    def select(self, asked: Asked) -> None:
+        """Select a new mask: it is what the user goes on with."""
+        mask = self.show_found(asked)
+        if mask is not None:
+            asked.image.visible = True
+            self._viewer.layers.selection.active = mask
+        self._offer_next(mask, asked.image)
+
+    def class_maps(self, asked: Asked, table: ClassTable | None) -> list[Image]:
+        """The class maps of the mask on view, in the colours of a table."""
+        mask = self.mask(asked)
+        return [] if mask is None else class_map_layers(mask, table)
+
+    def remove_class_maps(self, image: Any) -> None:
+        """Take away the class maps of an image that nobody has touched."""
+        for layer in [] if image is None else class_maps_of(self._viewer.layers, image):
+            self._viewer.layers.remove(layer)
+
+    def _offer_next(self, mask: Any, image: Any) -> None:
+        found = outcome_of(mask)
+        if found is None:
+            self.next.clear()
+        else:
+            self.next.offerMask(MaskMade(mask, image, *found.asked))
 
     def show_found(self, asked: Asked) -> Any:
         """Show presence and area of each class in the plane on view; returns its mask."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QWidget
 
@@ -12,24 +11,19 @@ from napari_construct.classes import ClassTable
 from napari_construct.events import Event
 from napari_construct.exceptions import ConstructError
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.models.checkpoints.locations import SUFFIX
 from napari_construct.widgets.fields.controls import tick
-from napari_construct.widgets.fields.drops import refused
 from napari_construct.widgets.fields.layout import boxed, fold, stacked
 from napari_construct.widgets.fields.message_label import Level, Problem
 from napari_construct.widgets.jobs import predictors as _predictors
 from napari_construct.widgets.jobs.predictors import DecidedSteps, LoadedModel, LoadModel, ModelChoice
-from napari_construct.widgets.layers import Plane, class_map_layers, outcome_of, recolour
+from napari_construct.widgets.layers import Plane, outcome_of, recolour
 from napari_construct.widgets.layers.follower import Follower
 from napari_construct.widgets.parts.class_list import ClassList
-from napari_construct.widgets.parts.dock import NO_IMAGE, JobDock
-from napari_construct.widgets.parts.dropped_images import folders_said, open_dropped, sort_dropped
-from napari_construct.widgets.parts.memory import Memory
-from napari_construct.widgets.parts.next_steps import MaskMade, MaskSteps
+from napari_construct.widgets.parts.dock import NO_IMAGE
+from napari_construct.widgets.parts.image_dock import ImageDock
 from napari_construct.widgets.parts.options import SegmentOptions
 from napari_construct.widgets.parts.preferences import preferences
 from napari_construct.widgets.parts.recipes import as_command, as_python
-from napari_construct.widgets.parts.source import SourceChooser
 from napari_construct.widgets.segment.finished_planes import FinishedPlanes
 from napari_construct.widgets.segment.job import (
     Outcome,
@@ -37,17 +31,15 @@ from napari_construct.widgets.segment.job import (
     SegmentRequest,
     segment_job,
 )
+from napari_construct.widgets.segment.kept import Kept
 from napari_construct.widgets.segment.model import SegmentModel
-from napari_construct.widgets.segment.outcomes import Asked, ResultsOnView, class_maps_of
+from napari_construct.widgets.segment.outcomes import Asked, ResultsOnView
 
 if TYPE_CHECKING:
     import napari.viewer
 
-_OF_IMAGE: Final = {"classes", "mpp"}
-"""What is true of one image only and is not remembered."""
 
-
-class SegmentTissue(JobDock[SegmentRequest, Outcome]):
+class SegmentTissue(ImageDock[SegmentRequest, Outcome]):
     """Edits one :class:`~napari_construct.inference.settings.SegmentSettings` and runs it on a layer.
 
     Parameters
@@ -57,11 +49,6 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
     load_model, decided_steps : callable, optional
         As ``inference.loading.load_model`` and ``inference.segment.decided_steps``; called in the job's
         thread only.
-
-    Attributes
-    ----------
-    source : SourceChooser
-        Which layer, region and planes.
     """
 
     verb = "Segment"
@@ -79,8 +66,7 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         self._loaded = LoadedModel(load_model or _predictors.load_model)
         self._decided_steps = decided_steps or _predictors.decided_steps
         self._preferences = preferences()
-        self._memory = Memory("segment tissue")
-        self.source = SourceChooser(viewer, self)
+        self._kept = Kept(self._preferences)
         self._model = SegmentModel(self._loaded, self._preferences, self)
         self._classes = ClassList(self)
         tip = (
@@ -89,8 +75,7 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         )
         self._class_maps = tick("Show class maps", tip, self)
         self._options = SegmentOptions(self)
-        self._next = MaskSteps(viewer, self)
-        self._results = ResultsOnView(viewer, self._classes, self.control)
+        self._results = ResultsOnView(viewer, self._classes, self.control, self)
         self._finished: FinishedPlanes | None = None
         self._build_layout()
         self._connect()
@@ -126,15 +111,7 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         return self._model.value()
 
     def setModel(self, model: ModelChoice) -> None:
-        """Choose a model and load it in the background."""
         self._model.setValue(model)
-
-    def layer(self) -> Any:
-        """The image layer to be segmented, or None."""
-        return self.source.layer()
-
-    def setLayer(self, layer: Any) -> None:
-        self.source.setLayer(layer)
 
     def request(self) -> SegmentRequest:
         """What Segment asks for."""
@@ -153,18 +130,9 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
 
     def launch(self, request: SegmentRequest) -> None:
         self._classes.clearOutcome()
-        self._memory.keep(
-            {
-                **self._model.kept(),
-                "settings": request.settings.model_dump(mode="json", exclude=_OF_IMAGE),
-                "device": request.device,
-                "preferences": self._preferences.as_dict(),
-                "keep_finished": self.source.keepsFinished(),
-                "class_maps": request.class_maps,
-            }
-        )
-        keeps = request.axis is not None and self.source.keepsFinished()
-        self._finished = FinishedPlanes(request) if keeps else None
+        keeps = self.source.keepsFinished()
+        self._kept.keep(request, self._model.kept(), keep_finished=keeps)
+        self._finished = FinishedPlanes(request) if keeps and request.axis is not None else None
         self.start("Segment", segment_job, request)
 
     def problem(self) -> Problem:
@@ -182,19 +150,6 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         (plane,) = self.source.planes()
         return recipe(plane, self.model(), self.value(), self.device())
 
-    def takeDropped(self, paths: list[Path]) -> str:
-        """Open images, choose a checkpoint; folders are for Batch."""
-        found = sort_dropped(paths)
-        if found.models:
-            self.setModel(str(found.models[-1]))
-        said = open_dropped(self._viewer, found.images)
-        if found.images:
-            self.source.follow()  # the new image, also where another one was kept
-        if found.folders:
-            self.foldersDropped.emit(found.folders)
-        wrong = refused(found.others, f"images, or a checkpoint ({SUFFIX})")
-        return "\n".join(filter(None, (said, folders_said(found.folders), wrong)))
-
     def _build_layout(self) -> None:
         self.source.form().addRow("Model", self._model.chooser)
         self._options.moveRow("mpp", self.source.form())
@@ -208,36 +163,26 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         tip = "Device, tiles, views, confidence and borders"
         options = fold("Options", tip, self._options, self)
         self._lay_out(self.source, self._words, classes, self._table, options)
-        self._offer(self._next)
+        self._offer(self._results.next)
 
     def _recall(self) -> None:
-        """Restore options and model of the last run, where the preferences were not changed since."""
-        kept = self._memory.load()
-        self.source.setKeepsFinished(kept.get("keep_finished") is True)
-        self._class_maps.setChecked(kept.get("class_maps") is True)
-        chosen = self._preferences.as_dict()
-        changed = {k for k, v in kept.get("preferences", chosen).items() if chosen.get(k) != v}
-        settings = {k: v for k, v in kept.get("settings", {}).items() if k not in changed}
-        device = kept.get("device", settings.pop("device", None))  # it was one of the settings once
-        self.setDevice(self._preferences.device if "device" in changed or not device else str(device))
-        try:
-            self.setValue(self._preferences.settings().changed(**settings))
-        except (ConstructError, TypeError):  # of another version
-            return
-        model = kept.get("model", "")
-        if "model" in changed or not isinstance(model, str) or not model:
-            model = self._preferences.model
-        self._model.recall(kept, model)
+        """Start as the last run was."""
+        self.source.setKeepsFinished(self._kept.keeps_finished())
+        self._class_maps.setChecked(self._kept.class_maps())
+        self.setDevice(self._kept.device())
+        settings = self._kept.settings()
+        if settings is not None:
+            self.setValue(settings)
+            self._model.recall(self._kept.values, self._kept.model())
 
     def _connect(self) -> None:
+        self._follow_source()
         self.source.layerChanged.connect(self._on_layer)
-        self.source.changed.connect(self._on_source)
-        self.finished.connect(self._on_running)
         self._model.tableChanged.connect(self._on_table)
         self._model.failed.connect(self._on_failed)
         self._model.valueChanged.connect(self._on_model)
         self._model.loaded.connect(self._options.showModel)
-        self._model.loaded.connect(self._on_loaded)
+        self._model.loaded.connect(self.source.showModel)
         self._model.changed.connect(self._refresh)
         self._classes.valueChanged.connect(self._on_changed)
         self._options.valueChanged.connect(self._on_changed)
@@ -260,23 +205,7 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         """Show nothing of a mask that was deleted."""
         self._show_outcome()
 
-    def _on_source(self) -> None:
-        """Another region, planes or pixel size."""
-        self._options.showResolution(self.source.size())
-        self._refresh()
-
-    def _on_loaded(self, predictor: Any) -> None:
-        self.source.showModel(getattr(predictor, "mpp", None))
-
-    def _on_running(self, *_: object) -> None:
-        self.source.setHeld(self.isRunning())
-
-    def _refresh(self, *_: object) -> None:
-        self.control.setAction(*self.source.action(self.verb))
-        super()._refresh()
-
     def _on_changed(self, *_: object) -> None:
-        self.source.showGiven(self._options.field("mpp").get())
         self._refresh()
         self._show_outcome()
         if not self._options.problem():
@@ -319,20 +248,14 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
 
     def _on_added(self) -> None:
         """Select the mask: it is what the user goes on with."""
-        mask = self._results.show_found(self._asked())
-        if mask is not None:
-            self.source.layer().visible = True
-            self._viewer.layers.selection.active = mask
-        self._show_next(mask)
+        self._results.select(self._asked())
 
     def _on_class_maps(self, wanted: bool) -> None:
-        """Add the class maps of the mask on view, or take away those that nobody has touched."""
-        image, mask = self.source.layer(), self._results.mask(self._asked())
-        if wanted and mask is not None:
-            self._adder.add(class_map_layers(mask, self._model.table.value()))
-        elif not wanted and image is not None:
-            for layer in class_maps_of(self._viewer.layers, image):
-                self._viewer.layers.remove(layer)
+        """Add the class maps of the mask on view, or take them away."""
+        if wanted:
+            self._adder.add(self._results.class_maps(self._asked(), self._model.table.value()))
+        else:
+            self._results.remove_class_maps(self.source.layer())
 
     def _asked(self) -> Asked:
         """What a run would be asked for; of the image alone while values contradict each other."""
@@ -342,12 +265,4 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
             return Asked(self.source.layer(), None, None)
 
     def _show_outcome(self) -> None:
-        self._show_next(self._results.show(self._asked()))
-
-    def _show_next(self, mask: Any) -> None:
-        """Offer what may follow the mask on view."""
-        found = outcome_of(mask)
-        if found is None or self.isRunning():
-            self._next.clear()
-        else:
-            self._next.offerMask(MaskMade(mask, self.source.layer(), *found.asked))
+        self._results.show(self._asked())

@@ -47,7 +47,7 @@ from napari_construct.widgets.train.job import (
 from napari_construct.widgets.train.options import TrainOptions
 from napari_construct.widgets.train.order_after import OrderAfter, reorder_job, train_steps_with_order
 from napari_construct.widgets.train.patches import TrainPatches
-from napari_construct.widgets.train.pixel_size import PixelSizeQuestion
+from napari_construct.widgets.train.pixel_size import PatchSizeRow
 from napari_construct.widgets.train.progress import EstimateRow, TrainProgress
 from napari_construct.widgets.train.recipes import train_as_command, train_as_python
 from napari_construct.widgets.train.request import TrainRequest
@@ -97,7 +97,7 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
         self._files = self._patches.files
         self.classes = self._patches.classes
         self._options = TrainOptions(self)
-        self._question = PixelSizeQuestion(self)
+        self._question = PatchSizeRow(self)
         self._own: dict[str, DataSettings] = {}
         self._stated: StatedMpp | None = None
         self._estimate = EstimateRow(self)
@@ -297,13 +297,9 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
             self._order.begin(request.run)
             self.start("Read the masks in another order", reorder_job, request)
 
-    def _on_answered(self, mpp: float | None) -> None:
-        """The user said how large a pixel is, or wants to type it."""
-        if mpp is None:
-            self._options.field("patch_mpp").setFocus()
-            self._options.field("patch_mpp").selectAll()
-        else:
-            self._options.field("patch_mpp").put(mpp)
+    def _on_answered(self, mpp: float) -> None:
+        """The user said how large a pixel is."""
+        self._options.field("patch_mpp").put(mpp)
 
     def _on_changed(self, *_: object) -> None:
         if not self._patches.missing():
@@ -353,8 +349,9 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
         config = self._options.known()
         if config is not None:
             self._options.showEpochs(config, self._patches.count())
-        self._question.showKnown(self._stated, None if config is None else config.patch_mpp)
-        if not self._patches.count():
+        if self._patches.count():
+            self._question.showKnown(self._stated, None if config is None else config.patch_mpp)
+        else:
             self._question.hide()
         self._use.setModel(self._files.output() if self._files.hasOutput() else None)
         ready = not (self._patches.missing() or self._patches.error())

@@ -1,0 +1,78 @@
+"""What Segment remembers until the next session: model, options, and what is done with planes and maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from napari_construct.exceptions import ConstructError
+from napari_construct.inference.settings import SegmentSettings
+from napari_construct.widgets.parts.memory import Memory
+from napari_construct.widgets.parts.preferences import Preferences
+from napari_construct.widgets.segment.job import SegmentRequest
+
+_OF_IMAGE: Final = {"classes", "mpp"}
+"""What is true of one image only and is not remembered."""
+
+
+class Kept:
+    """The values of the last run; what the user changed in the preferences since goes before them.
+
+    Parameters
+    ----------
+    chosen : Preferences
+        The preferences of this session.
+    """
+
+    def __init__(self, chosen: Preferences) -> None:
+        self._memory = Memory("segment tissue")
+        self._chosen = chosen
+        self.values: dict[str, Any] = self._memory.load()
+        before, now = self.values.get("preferences", chosen.as_dict()), chosen.as_dict()
+        self._changed = {key for key, value in before.items() if now.get(key) != value}
+
+    def keeps_finished(self) -> bool:
+        """Whether the planes that are finished stay after Cancel."""
+        return self.values.get("keep_finished") is True
+
+    def class_maps(self) -> bool:
+        """Whether class maps are shown."""
+        return self.values.get("class_maps") is True
+
+    def device(self) -> str:
+        device = self.values.get("device", self._settings().get("device"))  # one of the settings once
+        return self._chosen.device if "device" in self._changed or not device else str(device)
+
+    def settings(self) -> SegmentSettings | None:
+        """The settings to start with; None where those that were kept are of another version."""
+        kept = {
+            key: value for key, value in self._settings().items() if key not in {*self._changed, "device"}
+        }
+        try:
+            return self._chosen.settings().changed(**kept)
+        except (ConstructError, TypeError):
+            return None
+
+    def model(self) -> str:
+        """Name or path of the model; empty for the first one."""
+        model = self.values.get("model", "")
+        return (
+            model if "model" not in self._changed and isinstance(model, str) and model else self._chosen.model
+        )
+
+    def keep(self, request: SegmentRequest, model: Mapping[str, Any], *, keep_finished: bool) -> None:
+        """Remember a run; ``model`` is what the model's part wants to be kept."""
+        self._memory.keep(
+            {
+                **model,
+                "settings": request.settings.model_dump(mode="json", exclude=_OF_IMAGE),
+                "device": request.device,
+                "preferences": self._chosen.as_dict(),
+                "keep_finished": keep_finished,
+                "class_maps": request.class_maps,
+            }
+        )
+
+    def _settings(self) -> dict[str, Any]:
+        found = self.values.get("settings", {})
+        return found if isinstance(found, dict) else {}
