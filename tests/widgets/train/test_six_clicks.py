@@ -49,7 +49,7 @@ def test_from_a_folder_of_patches_to_a_mask(qtbot, viewer, camelyon, tissue, tmp
     qtbot.waitUntil(lambda: not train.isRunning(), timeout=120_000)
     assert "Done: epoch 1 (mIoU" in person.words(train)
     click(train, "Use this model")
-    _, segment = viewer.window.add_plugin_dock_widget("napari-construct", "Segment tissue")
+    _, segment = viewer.window.add_plugin_dock_widget("napari-construct", "Segment")
     assert isinstance(segment, SegmentTissue)
     qtbot.waitUntil(lambda: "being loaded" not in segment.message(), timeout=30_000)
     assert Path(segment.model()) == folder / "lymph_node.construct"

@@ -35,8 +35,8 @@ from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.checkpoints.checkpoint import load_checkpoint
 from napari_construct.reading.texts.json import read_json
 from napari_construct.training.config.config import TrainingConfig
+from napari_construct.training.loop.identity import state_path
 from napari_construct.training.loop.preparation import student_id
-from napari_construct.training.loop.state import state_path
 from napari_construct.training.loop.train import train_steps
 from napari_construct.training.objective.regions import has_text
 from napari_construct.types import PathLike
