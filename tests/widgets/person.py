@@ -133,7 +133,7 @@ def drop(widget: QWidget, paths: Iterable[Path | str]) -> bool:
     mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
     USED.append("drop")
     place, copy = widget.rect().center(), Qt.DropAction.CopyAction
-    target: QWidget | None = widget
+    target: QWidget | None = widget.childAt(place) or widget
     while target is not None:  # Qt offers them to the widget under the mouse, then to those around it
         if target.acceptDrops():
             enter = QDragEnterEvent(place, copy, mime, LEFT, NONE)

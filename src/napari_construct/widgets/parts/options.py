@@ -24,8 +24,8 @@ DEVICES: Final = {
 MPP: Final = Row(
     "mpp",
     "Pixel size",
-    "Micrometres per pixel of the image. The image is resampled to the resolution of the model. Lowest value: "
-    "the pixel size of the layer or, where it has none, of its file",
+    "Micrometres per pixel of the image. The image is resampled to the resolution of the model. Lowest "
+    "value: the pixel size of the layer or, where it has none, of its file",
     unit="µm",
     none="from layer",
     decimals=4,
