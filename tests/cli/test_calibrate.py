@@ -37,7 +37,7 @@ def test_a_model_of_another_encoder_is_refused_or_taken(camelyon: Path, model: P
     arguments = [str(a) for a in ("calibrate", other, camelyon / "train", "-o", output, "--mpp", 0.25)]
     refused = CliRunner().invoke(app, [*arguments, "--device", "cpu"])
     assert refused.exit_code == 2
-    assert "(--any-encoder)" in refused.stderr
+    assert "(--any-encoder, in Python any_encoder)" in refused.stderr
     taken = CliRunner().invoke(app, [*arguments, "--device", "cpu", "--any-encoder"])
     assert taken.exit_code == 0, taken.output
     assert load_checkpoint(output).encoder_hash == "0" * 64  # it is still another encoder's
