@@ -1,4 +1,4 @@
-"""Memory of Segment tissue while its encoder is switched: a real viewer, CONCH-sized weights.
+"""Memory of Segment while its encoder is switched: a real viewer, CONCH-sized weights.
 
     python benchmarks/encoder_switch.py [--rounds 3] [--json OUT.json]
 

@@ -2,9 +2,9 @@
 
     python scripts/first_session.py [--data ../shared/data] [--output first_session] [--only STEP ...]
 
-Writes a picture of the whole window after each step, a sheet of the dock (300 and 700 px wide, dark and light),
-and ``report.md``: what was checked and what was seen. Starts itself again under ``xvfb-run`` where there is no
-display. The exit status is the number of checks that failed, at most 100.
+Writes a picture of the whole window after each step, a sheet of the dock (300 and 700 px wide, dark and
+light), and ``report.md``: what was checked and what was seen. Starts itself again under ``xvfb-run`` where
+there is no display. The exit status is the number of checks that failed, at most 100.
 """
 
 from __future__ import annotations
@@ -483,7 +483,7 @@ def play(session: Session, act: Step) -> None:
         act(session)
         words_of_the_command_line(session)
         popups(session)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other steps are acted
         traceback.print_exc()
         session.check("the step could be acted to its end", False, f"{type(error).__name__}: {error}")
 

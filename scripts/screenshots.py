@@ -245,7 +245,7 @@ def run(widget: Any) -> None:
 def arrange(viewer: Any) -> None:
     """Tissue, class maps and mask side by side, with a scale bar."""
     for layer in viewer.layers:
-        layer.visible = True
+        layer.visible, layer.opacity = True, 1.0  # nothing lies below that should shine through
     viewer.layers[-1].opacity = 0.8
     canvas = getattr(viewer, "canvas", viewer)  # napari 0.9 moved both there
     canvas.grid.enabled = True

@@ -149,7 +149,7 @@ def widget(qtbot, viewer, tissue, fake) -> SegmentTissue:
 def docked(qtbot: Any, viewer: Any, fake: FakeInference, model: str = "fake") -> SegmentTissue:
     """The widget in a dock of the viewer, ready to run."""
     widget = SegmentTissue(viewer, load_model=fake.load_model, decided_steps=fake.decided_steps)
-    viewer.window.add_dock_widget(widget, name="Segment tissue")
+    viewer.window.add_dock_widget(widget, name="Segment")
     widget.setModel(model)
     qtbot.waitUntil(lambda: "being loaded" not in widget.message(), timeout=10_000)
     return widget

@@ -88,7 +88,7 @@ def _words(widget: Any, viewer: Any, files: Files) -> None:
 
 
 def _mask(viewer: Any, files: Files) -> None:
-    """The mask that Segment tissue would add to the slide."""
+    """The mask that Segment would add to the slide."""
     plane = plane_on_view(viewer.layers["slide"], tuple(viewer.dims.point))
     predictor = load_model(files.checkpoint, device="cpu")
     request = SegmentRequest((plane,), None, str(files.checkpoint), QUICK, lambda: predictor, decided_steps)

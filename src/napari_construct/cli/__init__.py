@@ -34,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help does not load rich
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Segment tissue in H&E images with models trained from image-level labels.",
+    help="Segment H&E images with models trained from image-level labels.",
     epilog="Exit codes: 0 success, 1 some items failed, 2 wrong usage or input, 130 cancelled.",
 )
 

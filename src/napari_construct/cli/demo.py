@@ -38,8 +38,8 @@ def demo(
 ) -> None:
     """Segment the bundled sample: a lymph node with tumour (CAMELYON16, CC0).
 
-    Writes mask, CAMs, overlay and record. Prints areas, IoU with the bundled mask, and times. Then opens
-    napari with all layers.
+    Writes mask, class maps, overlay and record. Prints areas, IoU with the bundled mask, and times. Then
+    opens napari with all layers.
     """
     clock = time.perf_counter()
     check_folder(output)

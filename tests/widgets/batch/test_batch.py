@@ -378,6 +378,6 @@ def test_what_is_said_of_many_images_alike_is_told_once(qtbot, widget, tissue, t
     run(qtbot, widget)
     alpha = [line for line in widget.message().split("\n") if "alpha" in line]
     assert alpha == ["0.png: the alpha channel is dropped (and 5 more images)"]
-    resampled = [line for line in widget.message().split("\n") if "um per pixel" in line]
+    resampled = [line for line in widget.message().split("\n") if "µm per pixel" in line]
     assert len(resampled) == 1
     assert resampled[0].endswith("(and 5 more images)")

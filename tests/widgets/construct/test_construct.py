@@ -224,3 +224,13 @@ def test_the_row_goes_with_the_layer_and_with_the_next_run(qtbot, viewer, constr
     newest = [layer for layer in viewer.layers if isinstance(layer, Labels)][-1]
     viewer.layers.remove(newest)
     assert "Looks wrong" not in person.words(construct)
+
+
+def test_a_step_fills_the_dock_however_many_docks_were_opened_before(qtbot, viewer, construct) -> None:
+    viewer.window.remove_dock_widget(construct)
+    _, again = viewer.window.add_plugin_dock_widget("napari-construct", "ConStruct")
+    settle(qtbot, again)
+    qtbot.waitUntil(lambda: again.page().isVisible())
+    page = again.page()
+    bottom = page.mapTo(again, page.rect().bottomLeft()).y()
+    assert again.height() - bottom < 20

@@ -68,7 +68,7 @@ def test_switching_in_the_widget_frees_the_old_model(qtbot, viewer) -> None:
     fake = FakeInference(steps=2)
     viewer.add_image(np.full((64, 64, 3), 120, np.uint8), name="slide")
     widget = SegmentTissue(viewer, load_model=loads.load_model, decided_steps=fake.decided_steps)
-    viewer.window.add_dock_widget(widget, name="Segment tissue")
+    viewer.window.add_dock_widget(widget, name="Segment")
 
     def choose(name: str) -> None:
         widget.setModel(name)

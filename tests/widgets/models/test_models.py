@@ -304,7 +304,7 @@ def test_a_model_comes_goes_and_is_offered_to_segment(
     wait(qtbot, widget)
     assert row(widget, "tiny", "model").state == "imported"
     segment = SegmentTissue(viewer)
-    viewer.window.add_dock_widget(segment, name="Segment tissue")
+    viewer.window.add_dock_widget(segment, name="Segment")
     offered = segment._model.chooser._combo
     qtbot.waitUntil(lambda: offered.findData("tiny") >= 0, timeout=10_000)
     segment.setModel("tiny")

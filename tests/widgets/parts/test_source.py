@@ -1,4 +1,4 @@
-"""Regions, planes of stacks, class tables and memory of Segment tissue, in a real viewer."""
+"""Regions, planes of stacks, class tables and memory of Segment, in a real viewer."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def test_copied_region_gives_identical_arrays(
     Picture.fromarray(tissue).save(tmp_path / "slide.png")
     viewer.open(str(tmp_path / "slide.png"), plugin="napari")
     widget = SegmentTissue(viewer)
-    viewer.window.add_dock_widget(widget, name="Segment tissue")
+    viewer.window.add_dock_widget(widget, name="Segment")
     widget.setModel(str(checkpoint))
     widget.setValue(SegmentSettings(tile=128, overlap=32, crf=None))
     qtbot.waitUntil(lambda: not widget.message(), timeout=60_000)

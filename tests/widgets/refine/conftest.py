@@ -48,7 +48,7 @@ def decided_once(pixels: np.ndarray, predictor: Predictor, *args: Any, **options
 
 
 def segmented(viewer: Any, layer: Any, predictor: Predictor, model: str) -> Labels:
-    """The mask that Segment tissue would add."""
+    """The mask that Segment would add."""
     plane = plane_on_view(layer, tuple(viewer.dims.point))
     request = SegmentRequest((plane,), None, model, SETTINGS, lambda: predictor, decided_once)
     return viewer.add_layer(run(segment_job(request)).mask)

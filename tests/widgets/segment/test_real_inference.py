@@ -28,7 +28,7 @@ QUICK = SegmentSettings(tile=128, overlap=32, crf=None)
 def widget(qtbot, viewer, tissue, checkpoint) -> SegmentTissue:
     viewer.add_image(tissue, name="slide", rgb=True, scale=(0.25, 0.25), units=("um", "um"))
     widget = SegmentTissue(viewer)
-    viewer.window.add_dock_widget(widget, name="Segment tissue")
+    viewer.window.add_dock_widget(widget, name="Segment")
     widget.setModel(str(checkpoint))
     widget.setValue(QUICK)
     qtbot.waitUntil(lambda: not widget.message(), timeout=60_000)

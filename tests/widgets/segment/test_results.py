@@ -149,8 +149,8 @@ def test_a_stack_is_summed_up_and_its_rows_follow_the_plane_on_view(
     said = widget.message()
     share = 100 * (data == 1).sum() / (np.asarray(viewer.layers["stack"].data).mean(-1) <= 225).sum()
     assert said.startswith(f"stack, 4 planes: tumour {share:.0f} % (in 3 of 4 planes)")
-    assert said.count("0.5 um per pixel") == 1
-    assert "In all planes: 0.5 um per pixel" in said
+    assert said.count("0.5 µm per pixel") == 1
+    assert "In all planes: 0.5 µm per pixel" in said
     assert said.count("stack") == 1
     viewer.dims.set_current_step(0, 0)
     first = person.words(widget)

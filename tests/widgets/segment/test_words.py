@@ -1,4 +1,4 @@
-"""Models without training: image-text encoders, beside the trained models of Segment tissue."""
+"""Models without training: image-text encoders, beside the trained models of Segment."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def widget(qtbot, viewer, tissue, tmp_path) -> SegmentTissue:
     Picture.fromarray(tissue).save(path)
     viewer.open(str(path), plugin="napari")
     widget = SegmentTissue(viewer)
-    viewer.window.add_dock_widget(widget, name="Segment tissue")
+    viewer.window.add_dock_widget(widget, name="Segment")
     qtbot.waitUntil(lambda: not widget.control.blockedReason(), timeout=60_000)
     widget.setValue(QUICK)
     return widget

@@ -59,7 +59,7 @@ def data(tmp_path) -> Path:
 @pytest.fixture
 def widget(viewer) -> TrainAdapters:
     widget = TrainAdapters(viewer)
-    viewer.window.add_dock_widget(widget, name="Train adapters")
+    viewer.window.add_dock_widget(widget, name="Train a model")
     widget.setValue(TrainingConfig(model=TINY, epochs=1, batch_size=8, image_size=64, patch_mpp=0.5))
     widget.setDevice("cpu")
     return widget

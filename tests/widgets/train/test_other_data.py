@@ -39,7 +39,7 @@ def validation(camelyon: Path, root: Path) -> None:
 @pytest.fixture
 def widget(viewer) -> TrainAdapters:
     widget = TrainAdapters(viewer)
-    viewer.window.add_dock_widget(widget, name="Train adapters")
+    viewer.window.add_dock_widget(widget, name="Train a model")
     return widget
 
 

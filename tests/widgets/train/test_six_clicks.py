@@ -33,7 +33,7 @@ def test_from_a_folder_of_patches_to_a_mask(qtbot, viewer, camelyon, tissue, tmp
             picture.crop((0, 0, 96, 96)).save(target)
     viewer.add_image(tissue, name="slide", rgb=True, scale=(0.25, 0.25), units=("um", "um"))
     train = TrainAdapters(viewer)
-    viewer.window.add_dock_widget(train, name="Train adapters")
+    viewer.window.add_dock_widget(train, name="Train a model")
     # a person trains the usual network for minutes; this one takes seconds
     sizes = {"prototype_width": 16, "projection_hidden": 16, "fusion_width": 16, "guidance_levels": (1, 2)}
     tiny = ModelConfig(encoder="tiny", teacher=None, **sizes)

@@ -1,4 +1,4 @@
-"""Train adapters in a real viewer: real patches, a tiny real network."""
+"""Train a model in a real viewer: real patches, a tiny real network."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def data(camelyon, tmp_path) -> Path:
 @pytest.fixture
 def widget(viewer) -> TrainAdapters:
     widget = TrainAdapters(viewer)
-    viewer.window.add_dock_widget(widget, name="Train adapters")
+    viewer.window.add_dock_widget(widget, name="Train a model")
     widget.setValue(QUICK)
     widget.setDevice("cpu")
     return widget
@@ -321,7 +321,7 @@ def test_after_a_restart_the_curves_begin_with_the_whole_run(qtbot, viewer, widg
     widget.run()
     qtbot.waitUntil(lambda: not widget.isRunning(), timeout=60_000)
     again = TrainAdapters(viewer)  # of the next session
-    viewer.window.add_dock_widget(again, name="Train adapters again")
+    viewer.window.add_dock_widget(again, name="Train again")
     choose(qtbot, again, data)
     assert again.progress.lines("losses") == {}
     run_job(qtbot, again)

@@ -47,7 +47,7 @@ from napari_construct.whole_files import remove_partials
 
 CALIBRATED: Final = (
     "class offsets, temperature and presence thresholds were fitted to the validation images; scores on "
-    "these images are optimistic from now on (calibrate_on_masks=false skips this)"
+    "these images are optimistic from now on (in Python calibrate_on_masks=False skips this)"
 )
 
 

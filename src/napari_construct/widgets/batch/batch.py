@@ -132,7 +132,7 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         self.addLayer(layer)
 
     def request(self) -> BatchRequest:
-        """What Run asks for."""
+        """What Run batch asks for."""
         settings = self.value()
         return BatchRequest(
             inputs=tuple(self._inputs.value()),

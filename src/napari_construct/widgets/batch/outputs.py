@@ -14,7 +14,7 @@ from napari_construct.widgets.fields.controls import tick
 _OUTPUTS: Final = {
     "mask": ("Masks", "TIFF: the label image. For a stack also one file of all planes"),
     "overlay": ("Overlays", "PNG: the mask over the image, for a quick check"),
-    "cams": ("CAMs", "OME-TIFF: class activation maps"),
+    "cams": ("Class maps", "OME-TIFF: how strongly each place speaks for each class (CAM)"),
     "zarr": ("OME-Zarr", "Image and labels as pyramids, for web viewers and very large images"),
 }
 

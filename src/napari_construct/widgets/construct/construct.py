@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from napari_construct.widgets.construct.step_row import StepRow
 from napari_construct.widgets.parts.navigation import STEPS
@@ -38,6 +38,8 @@ class Construct(TabbedDock):
         layout.setSpacing(0)
         layout.addWidget(self._row)
         layout.addWidget(self._stack, 1)
+        # else napari adds a stretch below, which takes the more height the more docks were opened before
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self.showStep(next(iter(STEPS)))
         self._row.chosen.connect(self.showStep)
         self.closed.connect(self._on_closed)

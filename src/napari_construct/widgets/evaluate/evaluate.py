@@ -119,7 +119,7 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
         return said + hint if said else ""
 
     def request(self) -> LayersRequest | FoldersRequest:
-        """What Run asks for."""
+        """What Evaluate asks for."""
         settings = self.value()
         if settings.mode == "folders":
             return FoldersRequest(*self._input.folders(), settings)

@@ -69,7 +69,7 @@ def keep_evidence(layer: Labels, decided: Decided | Sequence[Decided]) -> None:
 
 
 def evidences(layer: Any) -> tuple[Decided, ...]:
-    """The evidence of all planes of a mask of Segment tissue; empty for other layers."""
+    """The evidence of all planes of a mask of Segment; empty for other layers."""
     known = layer.metadata.get(METADATA_KEY, {}) if isinstance(layer, Labels) else {}
     return known.get(_EVIDENCE, ()) if known.get("kind") == "labels" else ()
 
@@ -77,7 +77,7 @@ def evidences(layer: Any) -> tuple[Decided, ...]:
 def evidence(layer: Any, point: tuple[float, ...] | None = None) -> Decided | None:
     """The evidence of the plane at a position in the viewer, or of the first plane.
 
-    None for layers that are no mask of Segment tissue.
+    None for layers that are no mask of Segment.
     """
     planes = evidences(layer)
     if not planes or point is None or len(planes) == 1:

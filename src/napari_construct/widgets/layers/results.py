@@ -140,7 +140,7 @@ def labels_layer(
 ) -> Labels:
     """A mask (0 unlabelled, ``i + 1`` class ``i``) in the classes' colours, with its table.
 
-    ``kind`` is "labels" for a mask of Segment tissue, "refined" for one of Refine.
+    ``kind`` is "labels" for a mask of Segment, "refined" for one of Refine.
     """
     layer = Labels(
         labels,

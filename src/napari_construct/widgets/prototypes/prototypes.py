@@ -154,7 +154,7 @@ class Prototypes(JobDock[CompareRequest, Outcome]):
             self.start("Top patches", jobs.top_job, TopRequest(given, self.value(), self.model.getter()))
 
     def save(self, path: Path | str, *, use: bool = False) -> None:
-        """Write the changed model; with ``use`` put it into Segment tissue."""
+        """Write the changed model; with ``use`` put it into Segment."""
         self.start("Save", jobs.save_job, SaveRequest(Path(path), use, self.model.getter()))
 
     def takeDropped(self, paths: list[Path]) -> str:

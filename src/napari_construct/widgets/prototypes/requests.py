@@ -69,7 +69,7 @@ class ForgetRequest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SaveRequest:
-    """Write the changed model; ``use`` puts it into Segment tissue."""
+    """Write the changed model; ``use`` puts it into Segment."""
 
     path: Path
     use: bool

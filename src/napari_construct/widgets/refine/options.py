@@ -37,7 +37,7 @@ _ROWS: Final = (
         "the threshold of the model",
         usual=(0, 1), start=0.5),
     Row("background_exponent", "Background",
-        "Exponent of the background CAM. Higher: less background", usual=(1, 30), decimals=1),
+        "Exponent of the background map. Higher: less background", usual=(1, 30), decimals=1),
     Group("Custom glass rule", "Finds glass without tissue. Without a tick: the rule of the model",
         key="background", start=BackgroundRule(), rows=(
         Row("background.brightness", "Brightness",

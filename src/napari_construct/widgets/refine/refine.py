@@ -64,7 +64,7 @@ _RESET: Final = ("crf", "min_confidence", "presence_threshold", "background", "b
 class Refine(TabbedDock):
     """Edits one ``SegmentSettings`` and applies it to a mask at once; never runs the network.
 
-    The mask of Segment tissue does not change. The refined mask is a second layer; napari's undo takes its
+    The mask of Segment does not change. The refined mask is a second layer; napari's undo takes its
     changes back, and the sliders follow. Pixels that the user painted in either mask stay as
     painted. Of a stack the plane on view is refined, or every plane on request.
 

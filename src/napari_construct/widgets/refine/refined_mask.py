@@ -37,12 +37,12 @@ class PlaneState:
 
 
 class RefinedMask(QObject):
-    """The refined mask of one mask of Segment tissue, plane by plane; it keeps neither layer alive.
+    """The refined mask of one mask of Segment, plane by plane; it keeps neither layer alive.
 
     Parameters
     ----------
     source : Labels
-        The mask of Segment tissue.
+        The mask of Segment.
     parent : QObject, optional
         Owner.
     """
@@ -158,7 +158,7 @@ class RefinedMask(QObject):
 
 
 class RefinedMasks(QObject):
-    """One :class:`RefinedMask` per mask of Segment tissue, while the mask exists."""
+    """One :class:`RefinedMask` per mask of Segment, while the mask exists."""
 
     followed = Signal(object, object)
     """As of a mask, with the mask first."""
@@ -169,7 +169,7 @@ class RefinedMasks(QObject):
         self._masks: weakref.WeakKeyDictionary[Labels, RefinedMask] = weakref.WeakKeyDictionary()
 
     def of(self, layer: Labels | None) -> RefinedMask | None:
-        """The refined mask of a mask of Segment tissue; None without a mask."""
+        """The refined mask of a mask of Segment; None without a mask."""
         if layer is None:
             return None
         if layer not in self._masks or self._masks[layer].planes is not evidences(layer):  # it was replaced
@@ -210,5 +210,5 @@ def why_not_refined(layer: Any) -> str:
 
 
 def can_be_refined(layer: Any) -> bool:
-    """Whether a layer is a mask of Segment tissue with what it was decided from."""
+    """Whether a layer is a mask of Segment with what it was decided from."""
     return not why_not_refined(layer)

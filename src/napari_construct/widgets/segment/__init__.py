@@ -1,1 +1,1 @@
-"""The dock widget **Segment tissue**."""
+"""The dock widget **Segment**."""

@@ -1,4 +1,4 @@
-"""The jobs behind Segment tissue, without a widget: load a model; read, segment and make layers."""
+"""The jobs behind Segment, without a widget: load a model; read, segment and make layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model of Segment tissue, trained or zero-shot, with its class table; loaded in the background."""
+"""The model of Segment, trained or zero-shot, with its class table; loaded in the background."""
 
 from __future__ import annotations
 

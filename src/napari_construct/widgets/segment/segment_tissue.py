@@ -1,4 +1,4 @@
-"""The dock widget Segment tissue: an image layer in, a mask out, and its class maps on request."""
+"""The dock widget Segment: an image layer in, a mask out, and its class maps on request."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         Raises
         ------
         ConfigurationError
-            If they contradict each other; Run is then disabled and says why.
+            If they contradict each other; Segment is then disabled and says why.
         """
         return self._options.value().changed(classes=self._classes.value())
 
@@ -137,7 +137,7 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         self.source.setLayer(layer)
 
     def request(self) -> SegmentRequest:
-        """What Run asks for."""
+        """What Segment asks for."""
         model, device = self.model(), self.device()
         return SegmentRequest(
             planes=self.source.planes(),
@@ -165,7 +165,7 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
         )
         keeps = request.axis is not None and self.source.keepsFinished()
         self._finished = FinishedPlanes(request) if keeps else None
-        self.start("Segment tissue", segment_job, request)
+        self.start("Segment", segment_job, request)
 
     def problem(self) -> Problem:
         if self.source.layer() is None:
@@ -283,7 +283,7 @@ class SegmentTissue(JobDock[SegmentRequest, Outcome]):
             self.valueChanged.emit(self.value())
 
     def _on_model(self, *_: object) -> None:
-        """Load the chosen model in the background: its classes are needed before Run."""
+        """Load the chosen model in the background: its classes are needed before a run."""
         words = self._model.inWords()
         self._words.setVisible(words)
         if words:

@@ -1,1 +1,1 @@
-"""The dock widget **Train adapters**."""
+"""The dock widget **Train a model**."""

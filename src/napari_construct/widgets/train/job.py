@@ -1,4 +1,4 @@
-"""The jobs behind Train adapters, without a widget: estimate a run, or check the patches and train."""
+"""The jobs behind Train a model, without a widget: estimate a run, or check the patches and train."""
 
 from __future__ import annotations
 

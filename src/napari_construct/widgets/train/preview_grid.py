@@ -1,4 +1,4 @@
-"""A few images beside their CAMs, as wide as the dock."""
+"""A few images beside their class maps, as wide as the dock."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _GAP: Final = 4
 
 
 class PreviewGrid(QWidget):
-    """Pairs of pictures: the image, and the image with its CAMs."""
+    """Pairs of pictures: the image, and the image with its class maps."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._pictures: list[tuple[QLabel, QPixmap]] = []
-        tip = "Validation images or patches. Beside each: its CAMs in the colours of the classes"
+        tip = "Validation images or patches. Beside each: its class maps in the colours of the classes"
         self._title = named(QLabel(self), "Previews", tip)
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
@@ -48,7 +48,7 @@ class PreviewGrid(QWidget):
     def showPreviews(self, previews: Sequence[Preview], title: str) -> None:
         """Replace the shown images."""
         pairs = [(p.name, words, part) for p in previews
-                 for words, part in (("image", p.image), ("CAMs", p.activation))]  # fmt: skip
+                 for words, part in (("image", p.image), ("class maps", p.activation))]  # fmt: skip
         if len(pairs) != len(self._pictures):
             self.clear()
             for i in range(len(pairs)):

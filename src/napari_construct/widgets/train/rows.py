@@ -30,7 +30,7 @@ _WEIGHTS: Final = Group("Loss weights", "Weight of each part of the loss", tuple
     Row(f"weights.{name}", name.capitalize(), tip, step=0.1, decimals=3)
     for name, tip in {
         "classification": "Loss on the image-level labels",
-        "presence": "Loss if a class of a mixed patch is nowhere in its CAMs",
+        "presence": "Loss if a class of a mixed patch is nowhere in its class maps",
         "distillation": "Loss on the relations of the teacher. 0 needs no teacher",
         "contrast": "Loss of foreground and background against the prototypes",
         "diversity": "Loss on similar prototypes of one class",

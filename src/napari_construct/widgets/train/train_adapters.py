@@ -1,4 +1,4 @@
-"""The dock widget Train adapters: patches with image-level labels in, a model out."""
+"""The dock widget Train a model: patches with image-level labels in, a model out."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
     Parameters
     ----------
     viewer : napari.viewer.Viewer
-        Where *Use this model* opens Segment tissue.
+        Where *Use this model* opens Segment.
 
     Attributes
     ----------
@@ -185,7 +185,7 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
             self.start("Estimate the training", estimate_job, request)
 
     def use(self) -> None:
-        """Choose the model in Segment tissue, which opens if it is not open."""
+        """Choose the model in Segment, which opens if it is not open."""
         self._use.use()
 
     def isLooking(self) -> bool:
