@@ -20,7 +20,7 @@ from pathlib import Path
 
 from napari_construct.classes import ClassTable
 from napari_construct.data.image_level import load_dataset
-from napari_construct.events import StepDone, Steps
+from napari_construct.events import Notice, StepDone, Steps
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.loop.train import train_steps
 from napari_construct.widgets.train.job import train_job
@@ -34,6 +34,8 @@ def shares(steps: Steps[object], limit: float) -> dict[str, float]:
     last = start
     with closing(steps):
         for event in steps:
+            if isinstance(event, Notice):
+                continue
             now = time.perf_counter()
             stage = "step" if isinstance(event, StepDone) else event.stage
             if begun:

@@ -34,6 +34,23 @@ def test_second_stage_writes_a_one_pass_model(camelyon: Path, model: Path, tmp_p
     assert json.loads((tmp_path / "j").read_text())["training"]["stage"] == 2
 
 
+def test_masks_in_another_order_are_scored_so(camelyon: Path, model: Path, tmp_path: Path) -> None:
+    scores = []
+    for order in ("tumour,lymphoid", "lymphoid,tumour"):
+        result = CliRunner().invoke(
+            app,
+            [
+                "second-stage", str(model), str(camelyon / "train"), "-o", str(tmp_path / order), "--mpp",
+                "0.25", "--steps", "1", "--batch-size", "2", "--no-crf", "--device", "cpu", "--val",
+                str(camelyon / "val"), "--mask-order", order,
+            ],
+        )  # fmt: skip
+        assert result.exit_code == 0, result.output
+        metrics = load_checkpoint(tmp_path / f"{order}.construct").metrics
+        scores.append([metrics["val_iou/tumour"], metrics["val_iou/lymphoid"]])
+    assert scores[0] != scores[1]
+
+
 def test_a_missing_model_is_named(camelyon: Path, tmp_path: Path) -> None:
     arguments = ["second-stage", str(tmp_path / "no"), str(camelyon / "train"), "-o", str(tmp_path / "two")]
     result = CliRunner().invoke(app, arguments)

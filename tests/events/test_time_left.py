@@ -212,3 +212,12 @@ def test_rare_work_takes_its_share_of_the_time() -> None:
                 clock.now += 3
             spent += 3
     assert spent / (clock.now - 100) == pytest.approx(0.1, rel=0.1)
+
+
+def test_work_that_is_alike_tells_what_is_to_come() -> None:
+    plan = planned("train", Phase((Part("step", 10.0), Part("score", 10.0), Part("fit", 10.0, like="score"))))
+    told = Told()
+    told(0.0, plan)
+    told.all((10.0, Event("step", i, 10)) for i in range(11))
+    found = told.all((1.0, Event("score", i, 10)) for i in range(11))
+    assert found[-1][1] == pytest.approx(10.0, rel=0.15)

@@ -27,7 +27,7 @@ from napari_construct.events import run
 from napari_construct.models.checkpoints.checkpoint import load_checkpoint
 from napari_construct.models.network.config import ModelConfig
 from napari_construct.training.config.config import TrainingConfig
-from napari_construct.training.loop.state import state_path
+from napari_construct.training.loop.identity import state_path
 from napari_construct.training.loop.train import train_steps
 
 MODEL = ModelConfig(

@@ -27,6 +27,7 @@ def run_ablation(
     ignore: list[int],
     *,
     first_class: FirstClass,
+    mask_order: tuple[str, ...] | None,
     folder: Path | None,
     output: Path | None,
     config: Path | None,
@@ -62,6 +63,7 @@ def run_ablation(
         seeds=seeds,
         ignore=ignore,
         first_class=first_class,
+        mask_order=mask_order,
         device=device,
     )
     with progress_bars() as bars:

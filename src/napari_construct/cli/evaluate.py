@@ -145,6 +145,7 @@ def evaluate(
             settings,
             ignored,
             first_class=first,
+            mask_order=options.mask_order_of(mask_order),
             folder=train,
             output=output,
             config=config,

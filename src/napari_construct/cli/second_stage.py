@@ -53,6 +53,7 @@ def second_stage(
         int | None, typer.Option("--seed", min=0, help="Random seed. Equal seeds give equal runs on a CPU.")
     ] = None,
     first_class: options.FirstClass = None,
+    mask_order: options.MaskOrder = None,
     encoder_weights: options.EncoderWeights = None,
     any_encoder: options.AnyEncoder = False,
     overwrite: options.OverwriteModel = False,
@@ -81,6 +82,7 @@ def second_stage(
         seed=seed,
     )
     typed |= options.given_first_class(first_class)
+    typed |= options.given(mask_order=options.mask_order_of(mask_order))
     config = merged(SecondStageConfig(), typed | options.given_crf(crf))
     path = resolve_model(model)
     target = check_model(output, path, encoder_weights, overwrite=overwrite)

@@ -197,7 +197,7 @@ def _target(output: Path, *, resume: bool, overwrite: bool, finish: bool) -> Pat
     """The checkpoint path, after checking that it is writable and replaces nothing by accident."""
     from napari_construct.exceptions import ConfigurationError
     from napari_construct.models.checkpoints.locations import with_suffix
-    from napari_construct.training.loop.state import state_path
+    from napari_construct.training.loop.identity import state_path
 
     if finish and not resume:
         raise ConfigurationError("expected --resume with --finish, got --finish alone; add --resume")

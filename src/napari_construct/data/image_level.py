@@ -30,7 +30,7 @@ from napari_construct.data.labels.file_names import labels_from_names, parse_lab
 from napari_construct.data.labels.folder_names import kind_of
 from napari_construct.data.labels.wording import readable
 from napari_construct.data.listing import list_folder, list_images
-from napari_construct.events import run
+from napari_construct.events import Doubt, run
 from napari_construct.exceptions import ConfigurationError, DatasetError
 from napari_construct.reading.names import named, normal
 from napari_construct.reading.places import files_in, is_file, is_folder
@@ -258,12 +258,12 @@ def _checked(
     notices = list(found)
     for name, count in zip(class_names, positives, strict=True):
         if count == 0:
-            notices.append(
-                f"class {name} has no positive patch and cannot be learned; add some or leave it out"
-            )
+            said = f"class {name} has no positive patch and cannot be learned; add some or leave it out"
+            notices.append(Doubt(said))
         elif count == len(paths):
-            notices.append(
+            said = (
                 f"class {name} is positive in all {count} patches; add a patch without it, so that it can "
                 "be learned"
             )
+            notices.append(Doubt(said))
     return ImageLevelDataset(paths, labels, class_names, names, tuple(notices))

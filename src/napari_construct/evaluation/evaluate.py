@@ -157,7 +157,7 @@ def _doubt(
         return shifted, None
     said, order = order_notice(found, names, first), tuple(names[i] for i in found.order)
     event = OrderDoubt("images", 1, 1, found=found, order=order, said=said)
-    return f"{said}; if so, read them so (--mask-order {names_as_text(order)})", event
+    return Doubt(f"{said}; if so, read them so (--mask-order {names_as_text(order)})"), event
 
 
 class _Passes:

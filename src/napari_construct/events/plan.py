@@ -20,11 +20,14 @@ class Part:
     steady : bool
         Whether the cost grows with the computer's speed as that of the other steady parts does. Loading and
         reading do not: files may be in memory already.
+    like : str
+        Stage of the same plan whose work is alike: until this one was seen, it is as slow as that one.
     """
 
     stage: str
     weight: float
     steady: bool = True
+    like: str = ""
 
 
 @dataclass(frozen=True, slots=True)

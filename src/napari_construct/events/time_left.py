@@ -236,6 +236,9 @@ class TimeLeft:
         stage = self._stages.get(part.stage)
         if stage is not None and stage.done > 0:
             return stage.spent / stage.done
+        like, alike = self._stages.get(part.like), self._part(part.like)
+        if like is not None and alike is not None and like.done > 0:
+            scale = like.spent / like.done / alike.weight
         job = "" if self._plan is None else self._plan.job
         return part.weight * self._earlier.get((job, part.stage), scale if part.steady else 1.0)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from napari_construct.events import Event, Notice, run
 from napari_construct.training.config.config import TrainingConfig
-from napari_construct.training.loop.schedule import SHARE, Schedule, fit_told
+from napari_construct.training.loop.schedule import CHOICE, FIT, REFIT, SHARE, Schedule, fit_told
 
 TRAINED = TrainingConfig(encoder_learning_rate=1e-3)
 
@@ -80,3 +82,16 @@ def test_the_last_calibration_is_told_as_two_stages_that_go_on() -> None:
     assert [row[0] for row in second] == ["choose views and CRF"] * 8
     assert [row[1] for row in second] == [0, 1, 1, 2, 2, 3, 3, 4]
     assert second[-1][2] == 4
+
+
+def test_a_fit_with_other_views_is_a_stage_of_its_own() -> None:
+    """The plan knows of it: the time left does not stand at nothing while it runs."""
+
+    def fit() -> Iterator[Event]:
+        yield from (Event("calibrate", done, 2) for done in range(3))
+        yield from (Event("tiles", done % 2, 1) for done in range(8))
+        yield from (Event("calibrate", 0, 2), Event("tiles", 0, 4), Event("calibrate", 2, 2))
+
+    stages = [event.stage for event in fit_told(fit(), images=2)]
+    assert list(dict.fromkeys(stages)) == [FIT, CHOICE, REFIT]
+    assert stages == sorted(stages, key=[FIT, CHOICE, REFIT].index)

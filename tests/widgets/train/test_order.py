@@ -116,6 +116,11 @@ def test_after_training_the_masks_are_read_anew_without_training(qtbot, widget, 
     assert words.count("in the order 0 stroma") == 1, "said once"
     assert "--" not in words
     before = load_checkpoint(widget.request().output)
+    cancelling = widget.control.progressed.connect(lambda *_: widget.cancel())
+    person.click(person.find(widget, "Use this order", QPushButton))
+    qtbot.waitUntil(lambda: not widget.isRunning(), timeout=60_000)
+    widget.control.progressed.disconnect(cancelling)
+    assert "score better" in person.words(widget), "what was cancelled is proposed again"
     with qtbot.waitSignal(widget.finished, timeout=120_000):
         person.click(person.find(widget, "Use this order", QPushButton))
     after = load_checkpoint(widget.request().output)

@@ -63,6 +63,8 @@ def test_other_patches_bring_their_own_values_and_the_first_ones_theirs(
     assert shown(widget, "Model file") == str(first / "first.construct")
     person.click(person.find(widget, "Pixel size 0.25 µm", QPushButton))
     person.write(person.find(widget, "Epochs"), "7")
+    person.click(person.find(widget, "Options, open or close", QPushButton))
+    qtbot.wait(100)  # the opened part is laid out in a later turn
     person.write(person.find(widget, "Batch size"), "2")
     person.write(person.find(widget, "Model file", QLineEdit), str(tmp_path / "mine.construct"))
     choose(qtbot, widget, second)
@@ -104,6 +106,8 @@ def test_what_is_changed_is_shown_and_taken_back(qtbot, widget, camelyon, tmp_pa
     choose(qtbot, widget, patches(camelyon, tmp_path / "first"))
     assert not [b for b in widget.findChildren(QToolButton) if b.isVisibleTo(widget) and b.text() == "↺"]
     person.write(person.find(widget, "Epochs"), "20")
+    person.click(person.find(widget, "Options, open or close", QPushButton))
+    qtbot.wait(100)  # the opened part is laid out in a later turn
     person.choose(person.find(widget, "Device", QComboBox), "CPU")
     back = person.find(widget, "Reset Epochs", QToolButton)
     assert "Default: automatic" in back.toolTip()

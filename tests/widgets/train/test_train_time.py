@@ -53,7 +53,7 @@ def test_a_run_is_stopped_kept_and_used(qtbot, viewer, widget, tissue, tmp_path)
     qtbot.waitUntil(lambda: not widget.isRunning(), timeout=120_000)
     assert KEEP not in person.words(widget)
     assert re.search(r"Done: epoch \d+ of 5000, stopped there", widget.message())
-    assert widget.progress.previews.count() == 4  # those of the end
+    assert widget.progress.previews.count() == 1  # of the image beside the patches, at the end
     checkpoint = load_checkpoint(tmp_path / "mine.construct")
     assert checkpoint.training["finished"]
     assert checkpoint.training["stopped"]["epochs"] == 5000

@@ -35,8 +35,8 @@ from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.checkpoints.checkpoint import load_checkpoint
 from napari_construct.reading.texts.json import read_json
 from napari_construct.training.config.config import TrainingConfig
+from napari_construct.training.loop.identity import state_path
 from napari_construct.training.loop.preparation import student_id
-from napari_construct.training.loop.state import state_path
 from napari_construct.training.loop.train import train_steps
 from napari_construct.training.objective.regions import has_text
 from napari_construct.types import PathLike
@@ -56,6 +56,7 @@ def ablate_steps(
     seeds: int = 3,
     ignore: Collection[int] = (),
     first_class: FirstClass = "auto",
+    mask_order: Sequence[str] | None = None,
     encoder: Encoder | None = None,
     device: str = "auto",
 ) -> Steps[AblationReport]:
@@ -84,6 +85,8 @@ def ablate_steps(
     first_class : {"auto", 0, 1}
         Value of the first class in the masks, see
         :func:`~napari_construct.data.mask_values.mask_reading`.
+    mask_order : sequence of str, optional
+        Classes in the order of the masks' values, where it is not that of the patches.
     encoder : Encoder, optional
         Replaces the catalogue's.
     device : str
@@ -117,9 +120,8 @@ def ablate_steps(
     settings = (settings or SegmentSettings()).resolved(uses_crf=True)
     full = Recipe(config, settings, has_text=has_text(encoder))
     chosen = variants(names, full)
-    bench = _Bench(
-        full, dataset, pairs, Path(output), classes, tuple(sorted(ignore)), first_class, encoder, device
-    )
+    masks = _Masks(tuple(sorted(ignore)), first_class, None if mask_order is None else tuple(mask_order))
+    bench = _Bench(full, dataset, pairs, Path(output), classes, masks, encoder, device)
     compared = [variant for variant in chosen if variant.recipe is not None]
     total, done = len(compared) * seeds, 0
     for variant in chosen:
@@ -142,6 +144,20 @@ def _scores(variant: Variant, found: Mapping[str, list[Mapping[str, Any]]]) -> V
     return VariantScores(variant.name, variant.title, scores, variant.skipped)
 
 
+@dataclass(frozen=True)
+class _Masks:
+    """How the masks are read."""
+
+    ignore: tuple[int, ...]
+    first_class: FirstClass
+    order: tuple[str, ...] | None
+
+    def record(self) -> dict[str, Any]:
+        """As JSON; without an order as it was before there was one, so that stored scores stay valid."""
+        order = {} if self.order is None else {"mask_order": list(self.order)}
+        return {"ignore": list(self.ignore), "first_class": self.first_class, **order}
+
+
 @dataclass
 class _Bench:
     """What all variants share, and the folder with what was found so far."""
@@ -151,8 +167,7 @@ class _Bench:
     pairs: Pairs
     folder: Path
     classes: ClassTable | None
-    ignore: tuple[int, ...]
-    first_class: FirstClass
+    masks: _Masks
     encoder: Encoder
     device: str
 
@@ -169,8 +184,7 @@ class _Bench:
         return {
             "training": self.full.training.model_dump(mode="json"),
             "settings": self.full.settings.model_dump(mode="json"),
-            "ignore": list(self.ignore),
-            "first_class": self.first_class,
+            **self.masks.record(),
             "data": self._data,
             "images": len(self.pairs),
         }
@@ -191,8 +205,7 @@ class _Bench:
         identity = {
             "checkpoint": checkpoint.name,
             "settings": both.model_dump(mode="json"),
-            "ignore": list(self.ignore),
-            "first_class": self.first_class,
+            **self.masks.record(),
             "images": self._measured,
         }
         path = checkpoint.with_name(f"{checkpoint.stem}.scores-{_hash(identity)}.json")
@@ -228,8 +241,9 @@ class _Bench:
             self.pairs,
             predictor,
             settings,
-            ignore=self.ignore,
-            first_class=self.first_class,
+            ignore=self.masks.ignore,
+            first_class=self.masks.first_class,
+            mask_order=self.masks.order,
             examples=0,
         )
         if report.failures:

@@ -25,17 +25,16 @@ from torch import Tensor
 from napari_construct.exceptions import CheckpointError, ConstructError, InputError
 from napari_construct.export.atomic import atomic
 from napari_construct.export.record import plain
+from napari_construct.models.checkpoints.head import MANIFEST, MAX_MANIFEST
 from napari_construct.models.checkpoints.zip_directory import check_directory
 from napari_construct.reading.pytorch.tensor_headers import Described, read_header
 from napari_construct.reading.regular import open_regular
 from napari_construct.reading.texts.json import parse_json
 from napari_construct.types import PathLike
 
-MANIFEST: Final = "manifest.json"
-MAX_MANIFEST: Final = 16 * 2**20
 MAX_TENSORS: Final = 8 * 2**30
 LONGEST_REASON: Final = 200
-"""Bounds: bytes of JSON, bytes of one member of tensors, characters of a reason in a message."""
+"""Bounds: bytes of one member of tensors, characters of a reason in a message."""
 
 _DAMAGE: Final = (
     zipfile.BadZipFile,

@@ -10,34 +10,22 @@ import calendar
 import os
 import threading
 import time
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from napari_construct.exceptions import ConstructError
-from napari_construct.models.checkpoints.zip_directory import check_directory
+from napari_construct.models.checkpoints.head import UNREADABLE, read_head
 from napari_construct.reading.foreign import harmless
 from napari_construct.reading.regular import open_regular
-from napari_construct.reading.texts.json import json_or_none, parse_json
+from napari_construct.reading.texts.json import json_or_none
 
 _FORMAT: Final = "napari-construct checkpoint"
-_MANIFEST: Final = "manifest.json"
-_MAX_MANIFEST: Final = 16 * 2**20
 _MAX_CARD: Final = 2**16
 _MAX_TEXT: Final = 300
 _NAMED: Final = 4
 """Classes that are named; more make the line too long."""
-_DAMAGE: Final = (
-    ConstructError,
-    OSError,
-    zipfile.BadZipFile,
-    ValueError,
-    LookupError,
-    TypeError,
-    RuntimeError,
-)
 _KEPT: Final = 200
 """Files that are remembered."""
 
@@ -113,9 +101,9 @@ def summarise(path: Path) -> ModelSummary:
 
 def _summary(path: Path) -> ModelSummary:
     try:
-        manifest = _manifest(path)
+        manifest = read_head(path, _FORMAT)
         classes = tuple(str(one["name"]) for one in manifest["classes"]["classes"])
-    except _DAMAGE as error:
+    except UNREADABLE as error:
         return ModelSummary(problem=_text(error) or "It cannot be read.")
     training, metrics = _mapping(manifest.get("training")), _mapping(manifest.get("metrics"))
     card = _card(path.with_suffix(".json"))
@@ -126,20 +114,6 @@ def _summary(path: Path) -> ModelSummary:
         scores=_scores(card.get("scores")) or _validated(metrics),
         limits=_sentences(card.get("limits")) or _usual_limits(patches),
     )
-
-
-def _manifest(path: Path) -> dict[str, Any]:
-    """The JSON of a checkpoint whose members lie in its file as a whole."""
-    with open_regular(path, "a checkpoint") as stream:
-        room = check_directory(stream)
-        with zipfile.ZipFile(stream) as archive:
-            entry = archive.getinfo(_MANIFEST)
-            if entry.file_size > _MAX_MANIFEST or sum(e.file_size for e in archive.infolist()) > room:
-                raise ValueError("it is damaged")
-            found = parse_json(archive.read(entry), _MANIFEST)
-    if not isinstance(found, dict) or found.get("format") != _FORMAT:
-        raise ValueError("it is no model of napari-construct")
-    return found
 
 
 def _own(classes: tuple[str, ...], patches: object, path: Path) -> str:

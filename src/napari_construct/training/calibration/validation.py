@@ -17,7 +17,7 @@ from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.data.images import read_image
 from napari_construct.data.mask_values import FirstClass, MaskReading, mask_reading
 from napari_construct.data.masks import Pairs, find_pairs, read_mask
-from napari_construct.events import Event, Notice, Steps, as_part
+from napari_construct.events import Doubt, Event, Notice, Steps, as_part
 from napari_construct.exceptions import DatasetError
 from napari_construct.inference.activation.cams import cam_steps
 from napari_construct.inference.activation.predictor import Predictor
@@ -139,9 +139,9 @@ def _doubt(every: Confusion, predicted: Confusion, values: Confusion, reading: M
     if found is not None:
         order = tuple(names[found.order[number]] for number in read)
         said = order_notice(found._replace(order=_numbers(order, names)), names, reading.first_class)
-        remedy = f"if so, calibrate the model with --mask-order {names_as_text(order)}"
+        remedy = f"if so, calibrate the model with this order (--mask-order {names_as_text(order)})"
         yield OrderDoubt("validate", 1, 1, found=found, matrix=predicted, order=order, said=said)
-        yield Notice("validate", 0, 0, f"{said}; {remedy}")
+        yield Notice("validate", 0, 0, Doubt(f"{said}; {remedy}"))
 
 
 def _numbers(order: Sequence[str], names: Sequence[str]) -> tuple[int, ...]:

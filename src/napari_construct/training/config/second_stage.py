@@ -49,6 +49,8 @@ class SecondStageConfig(Settings):
     first_class : {"auto", 0, 1}
         Value of the first class in validation masks, see
         :func:`~napari_construct.data.mask_values.mask_reading`.
+    mask_order : tuple of str or None
+        Classes in the order of the values in validation masks, where it is not that of the first stage.
     seed : int
         Of initial values, order and augmentation.
     num_workers : int
@@ -72,6 +74,7 @@ class SecondStageConfig(Settings):
     augmentation: AugmentationConfig = AugmentationConfig()
     patch_mpp: Annotated[float, Field(gt=0, le=100)] | None = None
     first_class: Literal["auto", 0, 1] = "auto"
+    mask_order: tuple[str, ...] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     num_workers: Annotated[int, Field(ge=0, le=256)] = 2
     memory_limit_mb: Annotated[int, Field(ge=1)] = 2000

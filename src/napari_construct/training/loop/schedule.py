@@ -46,6 +46,7 @@ VALIDATE: Final = "validate"
 LAST_AVERAGE: Final = "last average"
 FIT: Final = "calibrate on masks"
 CHOICE: Final = "choose views and CRF"
+REFIT: Final = "calibrate again"
 """Stages of a run."""
 
 
@@ -160,7 +161,9 @@ class Schedule:
         if not self.images or not self.config.calibrate_on_masks:
             return _costly(last)
         chosen = min(self.images, MOST_CHOSEN) / self.images
-        return _costly(last, Part(FIT, 0.5 * self.scores), Part(CHOICE, 5 * self.scores * chosen))
+        weights = {FIT: 0.5, CHOICE: 4 * chosen, REFIT: 0.5}  # the last one if views change
+        scored = (Part(stage, weight * self.scores, like=VALIDATE) for stage, weight in weights.items())
+        return _costly(last, *scored)
 
     def _planned(self, *phases: Phase) -> Scheduled:
         job = f"train {self.config.model.encoder} {self.config.model.teacher}"
@@ -192,7 +195,9 @@ def named(steps: Steps[Result], stage: str) -> Steps[Result]:
 
 
 def fit_told(steps: Steps[Result], images: int) -> Steps[Result]:
-    """The last calibration on masks as two stages: all images, then the choice of views and CRF on a few.
+    """The last calibration on masks as stages: all images, the choice of views and CRF on a few, all again.
+
+    The last one comes only where other views were chosen.
 
     Tiles are told as parts of their image, so that stages go on rather than begin anew with every image.
     """
@@ -205,8 +210,8 @@ def fit_told(steps: Steps[Result], images: int) -> Steps[Result]:
             yield event
             return
         if event.stage == CALIBRATE:
-            at = replace(event, stage=FIT)
-        elif at.stage == CHOICE or at.done >= at.total:
+            at = replace(event, stage=REFIT if at.stage in (CHOICE, REFIT) else FIT)
+        elif at.stage == CHOICE or (at.stage == FIT and at.done >= at.total):
             looks += event.done >= event.total > 0
             at = Event(CHOICE, min(looks, total), total)
         yield at

@@ -11,7 +11,7 @@ from napari_construct.classes import ClassTable
 from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.encoders.catalogue.lookup import encoder_hash
 from napari_construct.encoders.protocol import Encoder, freeze
-from napari_construct.events import EpochDone, Notice, Steps
+from napari_construct.events import Doubt, EpochDone, Notice, Steps
 from napari_construct.events.rarely import Rarely
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.export.locks import locked_file
@@ -30,6 +30,7 @@ from napari_construct.training.calibration.recalibrate import recalibrate_steps
 from napari_construct.training.calibration.validation import Judge, score_of
 from napari_construct.training.config.config import LEAST_STEPS, TrainingConfig
 from napari_construct.training.loop.contents import contents_hash, threads_notice
+from napari_construct.training.loop.identity import CONTENTS, present_identity, same_run, state_path
 from napari_construct.training.loop.preparation import (
     check_classes,
     make_encoders,
@@ -37,14 +38,7 @@ from napari_construct.training.loop.preparation import (
     open_validation_data,
 )
 from napari_construct.training.loop.schedule import LAST_AVERAGE, Schedule, fit_told, image_area, named
-from napari_construct.training.loop.state import (
-    CONTENTS,
-    load_state,
-    present_identity,
-    same_run,
-    save_state,
-    state_path,
-)
+from napari_construct.training.loop.state import load_state, save_state
 from napari_construct.training.loop.training_run import PSEUDO_LABELS, TrainingRun
 from napari_construct.training.processes import join_processes
 from napari_construct.training.views.patches import PatchStore, load_patches
@@ -104,10 +98,11 @@ class TrainingSetup:
             notices.append("no teacher is set; the model is trained without distillation")
         steps, published = self.sampler.steps_per_epoch, self.config.model.preset == "published"
         if steps * self.config.epochs_of(steps) < LEAST_STEPS and not published:
-            notices.append(
+            said = (
                 f"{len(self.dataset)} patches make {steps} steps an epoch; with few patches more epochs are "
                 f"better: {math.ceil(LEAST_STEPS / steps)} epochs make {LEAST_STEPS} steps"
             )
+            notices.append(Doubt(said))
         return tuple(notices)
 
     @property

@@ -19,26 +19,16 @@ from torch import Tensor
 from napari_construct.exceptions import CheckpointError, ConfigurationError
 from napari_construct.models.checkpoints.archive import damaged, read_archive, write_archive
 from napari_construct.settings import problem, with_new_names
-from napari_construct.training.config.config import TrainingConfig
+from napari_construct.training.loop.identity import CONTENTS, KIND, present_identity
 from napari_construct.training.loop.progress import Progress
 
-KIND: Final = "napari-construct training state"
 FORMAT_VERSION: Final = 2
-SUFFIX: Final = ".training"
 
 HARMLESS: Final = frozenset({"num_workers", "memory_limit_mb", "cache_folder", "cache_gb"})
 """Settings that may change on resume, because they change no number."""
 
-CONTENTS: Final = "contents"
-"""Of an identity: hash of the patches' contents, which states of earlier versions lack."""
-
 _OLD_NAMES: Final = {"namings": "pseudo_label_rounds_done", "waited": "validations_since_best"}
 """Names of fields in earlier versions, each with the present one."""
-
-
-def state_path(output: Path) -> Path:
-    """The state's file for a checkpoint's file."""
-    return output.with_name(output.name + SUFFIX)
 
 
 def save_state(
@@ -92,23 +82,6 @@ def load_state(
     _compare(path, stored, identity)
     _compare_contents(path, stored, identity)
     return progress, tensors, manifest.get("threads")
-
-
-def present_identity(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """A stored identity with the present names of settings."""
-    found = dict(stored)
-    if isinstance(found.get("config"), Mapping):
-        # settings that earlier versions lacked had the values that are now the defaults
-        found["config"] = {"first_class": "auto", "mask_order": None} | TrainingConfig.renamed(
-            found["config"]
-        )
-    return found
-
-
-def same_run(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Whether two identities are of one run; one of an earlier version does not know the contents."""
-    unknown = CONTENTS not in stored
-    return {**stored} == {name: value for name, value in wanted.items() if not (unknown and name == CONTENTS)}
 
 
 def _compare(path: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:

@@ -269,5 +269,6 @@ def _validated(
             )
         )
     predictor = Predictor(checkpoint, device, encoder=encoder)
-    scores = yield from mask_scores_steps(open_masked(val, config.patch_mpp, config.first_class), predictor)
+    data = open_masked(val, config.patch_mpp, config.first_class, config.mask_order)
+    scores = yield from mask_scores_steps(data, predictor)
     return replace(checkpoint, metrics={**checkpoint.metrics, **scores})

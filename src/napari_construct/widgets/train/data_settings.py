@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from napari_construct.data.stated_mpp import StatedMpp
-from napari_construct.exceptions import ConstructError
 from napari_construct.training.config.config import TrainingConfig
 
 OF_DATA: Final = (
@@ -42,28 +39,3 @@ class DataSettings:
 def with_data_of(config: TrainingConfig, other: TrainingConfig) -> TrainingConfig:
     """Settings with the fields of the data taken from others."""
     return config.changed(**{name: getattr(other, name) for name in OF_DATA})
-
-
-def preferred(config: TrainingConfig) -> dict[str, Any]:
-    """The settings without those of the data, as JSON values for the next session."""
-    return without_data(config.model_dump(mode="json"))
-
-
-def kept_run(config: TrainingConfig, output: Path) -> dict[str, Any]:
-    """All settings of a run as JSON values: where it is stopped, it can only go on with the same ones."""
-    return {"output": str(output), "config": config.model_dump(mode="json")}
-
-
-def settings_of_run(kept: Any, output: Path) -> TrainingConfig | None:
-    """The settings of :func:`kept_run`; None where it is another run, or of another version."""
-    if not isinstance(kept, dict) or kept.get("output") != str(output):
-        return None
-    try:
-        return TrainingConfig.checked(**kept.get("config", {}))
-    except (ConstructError, TypeError):
-        return None
-
-
-def without_data(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """Plain settings without those of the data; earlier versions kept them, too."""
-    return {name: value for name, value in plain.items() if name not in OF_DATA}

@@ -12,13 +12,13 @@ from qtpy.QtWidgets import QWidget
 from napari_construct.data.labels.folder_names import split_of
 from napari_construct.models.checkpoints.locations import SUFFIX, with_suffix
 from napari_construct.reading.places import is_file, is_folder
+from napari_construct.training.loop.identity import state_path
 from napari_construct.widgets.fields.changed import ChangedMark, RowLabel
 from napari_construct.widgets.fields.controls import tick
 from napari_construct.widgets.fields.layout import form, stacked
 from napari_construct.widgets.fields.message_label import Level, MessageLabel
 from napari_construct.widgets.fields.path_row import PathRow
 from napari_construct.widgets.train.data import split_folders
-from napari_construct.widgets.train.request import state_of
 
 _TABLES: Final = "Tables (*.csv *.tsv *.txt)"
 
@@ -31,7 +31,7 @@ class TrainFiles(QWidget):
     """
 
     replaced = Signal(str, str)
-    """The patches before and now; comes before :attr:`dataChanged`, not for the first ones."""
+    """The patches before and now; comes before all other changes, not for the first ones."""
     dataChanged = Signal()
     """Other patches or validation data."""
     outputChanged = Signal()
@@ -102,9 +102,13 @@ class TrainFiles(QWidget):
     def setReplace(self, replace: bool) -> None:
         self._replace.setChecked(replace)
 
+    def recall(self, data: str, val: str, output: str) -> None:
+        """Suggest what was chosen with these patches in an earlier session."""
+        self._kept[data] = val, output
+
     def resumes(self) -> bool:
         """Whether a stopped run exists and is to be resumed."""
-        return self.hasOutput() and self._resume.isChecked() and is_file(state_of(self.output()))
+        return self.hasOutput() and self._resume.isChecked() and is_file(state_path(self.output()))
 
     def replaces(self) -> bool:
         """Whether an existing model may be replaced."""
@@ -133,13 +137,13 @@ class TrainFiles(QWidget):
         """Update the choices to resume and replace."""
         output = self.output()
         there = self.hasOutput()
-        self._resume.setVisible(there and is_file(state_of(output)))
+        self._resume.setVisible(there and is_file(state_path(output)))
         self._replace.setVisible(self._is_taken() and not self.resumes())
 
     def _is_taken(self) -> bool:
         """Whether there is a model of that name, or what a stopped run left of it."""
         output = self.output()
-        return self.hasOutput() and (is_file(output) or is_file(state_of(output)))
+        return self.hasOutput() and (is_file(output) or is_file(state_path(output)))
 
     def _build_layout(self) -> None:
         self._wrong = ""
@@ -175,17 +179,17 @@ class TrainFiles(QWidget):
 
     def _suggest(self, before: str, now: str, val: str, output: str) -> None:
         """Show what belongs to the patches; with the first ones, what is there already stays."""
+        known = self._kept.get(now, (val, output))
         if before:
             self._kept[before] = self._val.value(), self._output.value()
-            shown = self._kept.get(now, (val, output))
+            shown = known
+            self.replaced.emit(before, now)
         else:
-            shown = self._val.value() or val, self._output.value() or output
+            shown = self._val.value() or known[0], self._output.value() or known[1]
         _show(self._val, shown[0])
         self._output.setValue(shown[1])
         for row, default in ((self._val, val), (self._output, output)):
             self._marks[row].setDefault(default)
-        if before:
-            self.replaced.emit(before, now)
 
     def _on_name(self, *_: object) -> None:
         """Another file: a tick for the one before is none for this one."""
@@ -224,4 +228,4 @@ def _suggestion(data: Path) -> Path:
     name = name or "model"
     names = (f"{name}{SUFFIX}", *(f"{name}-{number}{SUFFIX}" for number in range(2, 1000)))
     files = [folder / name for name in names]
-    return next((file for file in files if is_file(state_of(file)) or not is_file(file)), files[0])
+    return next((file for file in files if is_file(state_path(file)) or not is_file(file)), files[0])

@@ -56,6 +56,15 @@ class OrderAfter(OrderRow):
         self._run, self._doubt = run, None
         self.clear()
 
+    def follow(self) -> None:
+        """The proposal is being followed; it is made again if that is cancelled."""
+        self._doubt = None
+        self.hide()
+
+    def over(self) -> None:
+        """A job is over: show what is still proposed."""
+        self.setVisible(self._proposed is not None)
+
     def clear(self) -> None:
         """Propose nothing."""
         self._proposed = None
@@ -68,6 +77,7 @@ class OrderAfter(OrderRow):
 
     def ready(self, trained: Trained) -> None:
         """The run is over: propose the order, if there is another one."""
+        self.clear()
         run, doubt = self._run, self._doubt
         if run is None or doubt is None or doubt.found is None:
             return

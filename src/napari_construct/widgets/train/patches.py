@@ -57,9 +57,10 @@ class TrainPatches(QWidget):
         self._order_row = OrderRow("Use the masks' order", tip, self)
         self.classes = ClassTableEditor(self, prompts_editable=True, movable=True)
         tip = "Names, prompts, colours and order of the classes"
-        folded = fold("Classes", tip, self.classes, self)
-        folded.expand(animate=False)
-        stacked(self, self.files, self._order_row, self.tree, folded)
+        self._folded = fold("Classes", tip, self.classes, self)
+        self._folded.expand(animate=False)
+        stacked(self, self.files, self._order_row, self.tree, self._folded)
+        self._show_found(found=False)
         self._order_row.used.connect(self._use_order)
         self._order_row.kept.connect(self._keep_order)
         self.files.replaced.connect(self._on_replaced)
@@ -74,6 +75,11 @@ class TrainPatches(QWidget):
     def table(self) -> ClassTable | None:
         """The classes in the order of the model's outputs; None before patches are found."""
         return self.classes.value() if self._dataset is not None else None
+
+    def setTable(self, table: ClassTable) -> None:
+        """Show other classes, if they fit the patches."""
+        if self._dataset is not None and fits(table.names, self._dataset, self._form, self._form):
+            self.classes.setValue(table)
 
     def count(self) -> int:
         """Number of patches; 0 before they are found."""
@@ -111,6 +117,7 @@ class TrainPatches(QWidget):
     def _on_replaced(self, before: str, now: str) -> None:
         """Other patches have their own classes; those of patches that come back are known."""
         self._tables[before] = self.classes.value(), self._form
+        self._dataset = None
         table, self._form = self._tables.get(now, (None, "folders"))
         self.classes.setValue(table)
 
@@ -126,7 +133,8 @@ class TrainPatches(QWidget):
             table = self.classes.value()
             names = None if table is None else table.names
             self._look.request(partial(look_steps, Path(data), names, Path(val) if val else None, self._form))
-        elif self._look.is_busy:
+        else:
+            self._show_found(found=False)
             self._look.cancel()
         self.valueChanged.emit()
 
@@ -164,10 +172,16 @@ class TrainPatches(QWidget):
     def _take(self, dataset: ImageLevelDataset, form: str) -> None:
         before, self._dataset, self._form = self._form, dataset, form
         self.tree.showDataset(dataset, FORMATS[form])
+        self._show_found(found=True)
         self.classes.setNamesEditable(form == "names")
         table = self.classes.value()
         if table is None or not fits(table.names, dataset, form, before):
             self.classes.setValue(ClassTable.from_names(dataset.class_names))
+
+    def _show_found(self, *, found: bool) -> None:
+        """Tree and classes are on view once there is something in them."""
+        self.tree.setVisible(found)
+        self._folded.setVisible(found)
 
     def _on_report(self, report: DatasetReport) -> None:
         self.tree.showReport(report, FORMATS[self._form])

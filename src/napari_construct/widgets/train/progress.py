@@ -60,11 +60,16 @@ class TrainProgress(QWidget):
     def start(self, *, keep: bool) -> None:
         """A run begins; ``keep`` the curves of a resumed run."""
         if not keep:
-            self._points = {key: {} for key in _PLOTS}
-            self._changed = set(_PLOTS)
-            self._grid.clear()
-            self._epoch.clear()
-            self._begin()
+            self.clear()
+
+    def clear(self) -> None:
+        """Show nothing until the next numbers."""
+        self._points = {key: {} for key in _PLOTS}
+        self._changed = set(_PLOTS)
+        self._grid.clear()
+        self._epoch.clear()
+        self._begin()
+        self.hide()
 
     def showProgress(self, event: Event) -> None:
         """Show an event of the run."""
@@ -139,6 +144,7 @@ class TrainProgress(QWidget):
             if key in self._plots:
                 self._plots[key].showLines(self.lines(key))
                 self._plots[key].setVisible(bool(self._points[key]))
+                self.setVisible(any(self._points.values()))
         if self._waiting:
             self._next.start()
 
@@ -148,7 +154,6 @@ class TrainProgress(QWidget):
         self._plots[key] = plot = CurvePlot(*_PLOTS[key], self)
         order = [name for name in _PLOTS if name in self._plots]
         self._layout.insertWidget(1 + order.index(key), plot)
-        self.show()
 
 
 class EstimateRow(QWidget):

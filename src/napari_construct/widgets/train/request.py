@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from pydantic import BaseModel
 
 from napari_construct.classes import ClassTable
-from napari_construct.models.checkpoints.locations import SUFFIX
 from napari_construct.training.config.config import TrainingConfig
-
-STATE_SUFFIX: Final = ".construct.training"
-"""The same as in ``training.loop.state``, which imports torch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +47,6 @@ class TrainRequest:
     resume: bool = False
     replace: bool = False
     checked: frozenset[Path] = frozenset()
-
-
-def state_of(output: Path) -> Path:
-    """The state file of a stopped run of this checkpoint."""
-    return output.with_name(output.name.removesuffix(SUFFIX) + STATE_SUFFIX)
 
 
 def changes(value: BaseModel, default: BaseModel) -> dict[str, Any]:

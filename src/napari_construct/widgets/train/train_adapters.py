@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Final
 from qtpy.QtWidgets import QWidget
 
 from napari_construct.data.masks import holds_masks
-from napari_construct.data.stated_mpp import StatedMpp
 from napari_construct.events import EpochDone, Event, StepDone
-from napari_construct.exceptions import ConfigurationError, ConstructError
+from napari_construct.exceptions import ConfigurationError
 from napari_construct.reading.places import is_folder
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.widgets.fields.controls import button
@@ -24,18 +23,7 @@ from napari_construct.widgets.jobs.ahead import Ahead
 from napari_construct.widgets.parts.dock import JobDock
 from napari_construct.widgets.parts.hand_over import UseModelButton, to_evaluate
 from napari_construct.widgets.parts.known_models import remember_model
-from napari_construct.widgets.parts.memory import Memory
 from napari_construct.widgets.parts.next_steps import NextSteps
-from napari_construct.widgets.parts.preferences import preferences
-from napari_construct.widgets.train.data import DataFound
-from napari_construct.widgets.train.data_settings import (
-    DataSettings,
-    kept_run,
-    preferred,
-    settings_of_run,
-    with_data_of,
-    without_data,
-)
 from napari_construct.widgets.train.job import (
     Estimated,
     Trained,
@@ -44,6 +32,7 @@ from napari_construct.widgets.train.job import (
     load_libraries,
     trained_in_words,
 )
+from napari_construct.widgets.train.kept import TrainMemory
 from napari_construct.widgets.train.options import TrainOptions
 from napari_construct.widgets.train.order_after import OrderAfter, reorder_job, train_steps_with_order
 from napari_construct.widgets.train.patches import TrainPatches
@@ -51,6 +40,7 @@ from napari_construct.widgets.train.pixel_size import PatchSizeRow
 from napari_construct.widgets.train.progress import EstimateRow, TrainProgress
 from napari_construct.widgets.train.recipes import train_as_command, train_as_python
 from napari_construct.widgets.train.request import TrainRequest
+from napari_construct.widgets.train.settings_of_data import SettingsOfData
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -89,17 +79,15 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
 
     def __init__(self, viewer: napari.viewer.Viewer, *, parent: QWidget | None = None) -> None:
         super().__init__(viewer, parent)
-        self._memory = Memory("train adapters")
+        self._memory = TrainMemory()
         self._shown: Path | None = None
-        self._gone_on: Path | None = None
         self._stop = threading.Event()
         self._patches = TrainPatches(self)
         self._files = self._patches.files
         self.classes = self._patches.classes
         self._options = TrainOptions(self)
         self._question = PatchSizeRow(self)
-        self._own: dict[str, DataSettings] = {}
-        self._stated: StatedMpp | None = None
+        self._of_data = SettingsOfData(self._options, self._patches, self._question, self)
         self._estimate = EstimateRow(self)
         self.progress = TrainProgress(self)
         self._use = UseModelButton(viewer, self)
@@ -177,9 +165,9 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
         )
 
     def launch(self, request: TrainRequest) -> None:
-        kept = {"config": preferred(request.config), "device": request.device}
-        self._memory.keep(kept | {"run": kept_run(request.config, request.output)})
+        self._memory.keep(request)
         self._patches.stopLooking()
+        self._of_data.begin(request.output)
         self.progress.start(keep=request.resume and request.output == self._shown)
         self._shown = request.output
         self._order.begin(request)
@@ -238,68 +226,37 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
     def _connect(self) -> None:
         self._patches.valueChanged.connect(self._on_changed)
         self._patches.failed.connect(self._on_failed)
-        self._patches.found.connect(self._on_found)
         self._files.replaced.connect(self._on_replaced)
-        self._patches.orderChosen.connect(self._on_order_chosen)
         self._order.used.connect(self.readInOrder)
-        self._question.answered.connect(self._on_answered)
         self._options.valueChanged.connect(self._on_changed)
         self._estimate.requested.connect(self.estimate)
         self._use.used.connect(self._on_used)
 
     def _recall(self) -> None:
-        """Restore what the user prefers, not what was set for the data of the last session."""
-        kept = self._memory.load()
-        try:
-            start = TrainingConfig(cache_gb=preferences().cache_gb)
-            self.setValue(start.changed(**without_data(kept.get("config", {}))))
-        except (ConstructError, TypeError):  # of another version
-            return
-        self._options.setDevice(str(kept.get("device", "auto")))
-
-    def _on_replaced(self, before: str, now: str) -> None:
-        """Other patches: what was set for those before does not hold for them."""
-        config = self._options.known()
+        """Restore what the user prefers, and where the last run lies if it was stopped."""
+        config = self._memory.config()
         if config is not None:
-            self._own[before] = DataSettings(config, self._stated)
-        kept = self._own.get(now, DataSettings())
-        self._stated = kept.stated
-        self._options.setDefault("patch_mpp", None if self._stated is None else self._stated.mpp)
-        if config is not None:
-            self.setValue(with_data_of(config, kept.config))
+            self.setValue(config)
+            self._options.setDevice(self._memory.device())
+        if run := self._memory.stopped():
+            self._files.recall(*run)
 
-    def _on_found(self, found: DataFound) -> None:
-        """The patches are known: take the pixel size that they state where none was typed."""
-        config, before = self._options.known(), self._stated
-        self._stated = found.mpp
-        mpp = None if found.mpp is None else found.mpp.mpp
-        self._options.setDefault("patch_mpp", mpp)
-        run, output = None, self._files.output()
-        if self._files.resumes() and output not in (self._shown, self._gone_on):
-            run, self._gone_on = settings_of_run(self._memory.load().get("run"), output), output
-        untouched = config is not None and config.patch_mpp in (None, None if before is None else before.mpp)
-        if run is not None:
-            self.setValue(run)
-        elif config is not None and untouched and config.patch_mpp != mpp:
-            self.setValue(config.changed(patch_mpp=mpp))
-
-    def _on_order_chosen(self, order: tuple[str, ...] | None) -> None:
-        """The masks are to be read in an order of their own."""
-        config = self._options.known()
-        if config is not None:
-            self.setValue(config.changed(mask_order=order))
+    def _on_replaced(self, *_: object) -> None:
+        """Other patches: what is said of a run on those before goes."""
+        if not self.control.isRunning():
+            self.control.forget()
+            self._next.clear()
+            self._order.clear()
+            self.progress.clear()
+            self._shown = None
 
     def readInOrder(self) -> None:
         """Score the trained model with the masks in the order that fits; nothing is trained."""
         request = self._order.proposed()
         if request is not None and not self.control.isRunning():
             self.control.setWords(verb=_VERBS[False], cancelled="Cancelled; the scores are as before.")
-            self._order.begin(request.run)
+            self._order.follow()
             self.start("Read the masks in another order", reorder_job, request)
-
-    def _on_answered(self, mpp: float) -> None:
-        """The user said how large a pixel is."""
-        self._options.field("patch_mpp").put(mpp)
 
     def _on_changed(self, *_: object) -> None:
         if not self._patches.missing():
@@ -338,6 +295,8 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
 
     def _on_running(self, running: bool) -> None:
         self._files.refresh()
+        if not running:
+            self._order.over()
         if not running and self.control.message() == _STOPPED and not self._files.resumes():
             self.control.showMessage("Cancelled before the first step; nothing was written.")
         self._refresh()
@@ -346,13 +305,7 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
         running = self.control.isRunning()
         if not running:
             self.control.setWords(verb=_VERBS[self._files.resumes()], cancelled=_STOPPED)
-        config = self._options.known()
-        if config is not None:
-            self._options.showEpochs(config, self._patches.count())
-        if self._patches.count():
-            self._question.showKnown(self._stated, None if config is None else config.patch_mpp)
-        else:
-            self._question.hide()
+        self._of_data.refresh()
         self._use.setModel(self._files.output() if self._files.hasOutput() else None)
         ready = not (self._patches.missing() or self._patches.error())
         self._estimate.button.setEnabled(ready and not running)
