@@ -158,7 +158,7 @@ def go(session: Session, name: str) -> None:
     from qtpy.QtWidgets import QAbstractButton
     from tests.widgets import person
 
-    person.click(person.find(session.page(), name, QAbstractButton))
+    person.click(person.find(person.find(session.page(), "Steps"), name, QAbstractButton))
 
 
 def segment(session: Session) -> float:

@@ -18,7 +18,7 @@ from napari_construct.batch.resume import Earlier, set_aside
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.batch.sources import Source
 from napari_construct.classes import ClassTable
-from napari_construct.events import Event, Notice, Steps, of_image
+from napari_construct.events import Doubt, Event, Notice, Steps, of_image
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.export.digests import digest
 from napari_construct.export.locks import locked_folder
@@ -180,7 +180,8 @@ def _item(
         files = write_result(
             folder, stem, image.pixels, result, image.notices, settings.outputs, overwrite=overwrite
         )
-        warnings = (*image.notices, *result.record.get("notices", ()))
+        noticed = (*image.notices, *result.record.get("notices", ()))
+        warnings = [text for text in noticed if isinstance(text, Doubt)]
         digests = {kind: digest(path) for kind, path in files.items()}
     except _FAILURES as error:
         return Entry(

@@ -14,11 +14,14 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from napari_construct.events import Doubt, Event
-from napari_construct.metrics.first_class import other_first_class
+from napari_construct.metrics.first_class import other_first_class, reading_iou
 from napari_construct.metrics.segmentation import Confusion
 
 GAIN: Final = 0.2
 """Mean IoU that another order must add before anything is said."""
+
+ALIKE: Final = 0.02
+"""Part of the pixels by which two readings may differ and explain the masks alike."""
 
 LEAST: Final = 0.5
 """Mean IoU that the other order must reach: a model that finds nothing should accuse nobody."""
@@ -90,7 +93,7 @@ def other_reading(
     """What fits much better: another first class (as a sentence), another order, or neither.
 
     Two classes in another order also fit with another first class, which merely leaves one of them out. Of
-    both, the one that explains more pixels is said.
+    both, the one that explains more pixels is said; where they hardly differ, the one that scores better.
 
     Parameters
     ----------
@@ -109,7 +112,11 @@ def other_reading(
     read = range(len(matrix)) if read is None else read
     by_order = _explained(values, [found.order[c] for c in read], first)
     by_first = _explained(values, range(len(matrix)), 1 - first)
-    return ("", found) if by_order >= by_first else (shifted, None)
+    if abs(by_order - by_first) <= ALIKE * values.sum():
+        orders = found.other > reading_iou(values, 1 - first)
+    else:
+        orders = by_order > by_first
+    return ("", found) if orders else (shifted, None)
 
 
 def _explained(values: Confusion, order: Sequence[int], first: int) -> float:

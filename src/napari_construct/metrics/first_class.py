@@ -49,7 +49,7 @@ def value_counts(
 
 def other_first_class(counts: NDArray[np.int64], first_class: Literal[0, 1]) -> str:
     """A sentence for the user if the other reading fits far better; else nothing."""
-    present, other = (_mean_iou(counts, first) for first in (first_class, 1 - first_class))
+    present, other = (reading_iou(counts, first) for first in (first_class, 1 - first_class))
     if other < LEAST or other - present < GAIN:
         return ""
     zero = ", 0 unlabelled," if first_class == 0 else ""
@@ -71,14 +71,14 @@ def zero_is_unlabelled(counts: NDArray[np.int64]) -> str:
     zeros = counts[0]
     if not other_first_class(counts, 0) or 2 * zeros[-1] < zeros.sum():
         return ""
-    zero, one = (100 * _mean_iou(counts, first) for first in (0, 1))
+    zero, one = (100 * reading_iou(counts, first) for first in (0, 1))
     return (
         f"{one:.1f} % mean IoU, and {zero:.1f} % with 0 as the first class; if 0 is, set the first class to "
         "0 (--first-class 0)"
     )
 
 
-def _mean_iou(counts: NDArray[np.int64], first: int) -> float:
+def reading_iou(counts: NDArray[np.int64], first: int) -> float:
     """Over the classes that are in the masks; 0 without any."""
     k = len(counts) - 1
     matrix = counts[first : first + k]

@@ -143,6 +143,7 @@ def test_refine_goes_from_an_image_to_its_mask(qtbot, viewer, tissue, checkpoint
     viewer.window.add_dock_widget(segment, name="Segment")
     segment.setModel(str(checkpoint))
     qtbot.waitUntil(lambda: not segment.message(), timeout=60_000)
+    person.click(person.find(segment, "Show class maps"))
     for name in ("one", "two"):
         person.click_layer(viewer, name)
         press_run(qtbot, segment)

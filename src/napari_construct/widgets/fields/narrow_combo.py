@@ -25,6 +25,10 @@ class NarrowCombo(QComboBox):
         super().__init__(parent)
         narrow(self)
 
+    def closedText(self) -> str:
+        """What the closed list says: the text of its entry."""
+        return str(self.currentText())
+
     def shownText(self) -> str:
         """The current text as far as there is room for it."""
         option = self._option()
@@ -47,7 +51,7 @@ class NarrowCombo(QComboBox):
 
     def wholeTip(self) -> str:
         """The tooltip, after the current text where that is cut."""
-        text = self.currentText()
+        text = self.closedText()
         option = self._option()
         if self.fontMetrics().horizontalAdvance(text) <= self._room(option):
             return self.toolTip()
@@ -56,6 +60,7 @@ class NarrowCombo(QComboBox):
     def _option(self) -> QStyleOptionComboBox:
         option = QStyleOptionComboBox()
         self.initStyleOption(option)
+        option.currentText = self.closedText()
         return option
 
     def _room(self, option: QStyleOptionComboBox) -> int:

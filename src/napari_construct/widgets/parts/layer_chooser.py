@@ -72,6 +72,10 @@ class LayerChooser(NarrowCombo):
             self._kept = self._layers[self._layers.index(layer)]
             self.refresh()
 
+    def closedText(self) -> str:
+        """The name alone: that it follows is said in the list and in the tooltip."""
+        return "" if self._current is None else str(self._current.name)
+
     def isKept(self) -> bool:
         """Whether a layer was chosen, so that the active one is not followed."""
         return self._kept is not None

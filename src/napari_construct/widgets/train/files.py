@@ -130,7 +130,7 @@ class TrainFiles(QWidget):
             return f"{self._output.value()} is a folder: add a file name."
         if self._is_taken() and not (self.resumes() or self.replaces()):
             what = output.name if is_file(output) else f"A stopped run of {output.name}"
-            return f"{what} exists: choose another name, or tick Replace."
+            return f"{what} exists: choose another name, or tick Replace the existing model."
         return ""
 
     def refresh(self) -> None:
