@@ -60,6 +60,7 @@ class SourceChooser(QWidget):
         self._keep = tick("Keep finished planes", tip, self)
         self._keep.setObjectName("keep finished planes")
         self._form: QFormLayout = form()
+        self._form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         self._size = PixelSizeRow(self)
         self._enlarged = MessageLabel(self)
         self._model_mpp: float | None = None
