@@ -15,11 +15,11 @@ STARTED = time.monotonic()  # before anything is imported: a person waits for th
 
 import argparse  # noqa: E402
 import os  # noqa: E402
+import shutil  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
 import traceback  # noqa: E402
 from collections.abc import Callable  # noqa: E402
-from contextlib import chdir  # noqa: E402
 from dataclasses import dataclass, field  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
@@ -309,7 +309,7 @@ def refine(s: Session) -> None:
 
     go(s, "Segment")
     person.click_layer(s.viewer, "testA_35")
-    person.click(person.find(s.page(), "Refine", QAbstractButton))
+    person.click(person.find(s.page(), "Refine the mask", QAbstractButton))
     s.wait(lambda: "Colour weight" in s.words() or s.page().findChildren(QSlider), "the sliders", 10)
     sliders = [w for w in s.page().findChildren(QSlider) if w.isVisible()]
     began = time.monotonic()
@@ -340,16 +340,16 @@ def refine(s: Session) -> None:
 
 @step
 def save(s: Session) -> None:
-    """Saved under the suggested name, opened again, refined again."""
-    from qtpy.QtCore import Qt
+    """Saved by the next step of Refine, opened again."""
+    from qtpy.QtWidgets import QAbstractButton
     from tests.widgets import person
 
     mask = next(layer for layer in s.viewer.layers if "refined" in layer.name)
+    go(s, "Refine")
     person.click_layer(s.viewer, mask.name)
-    with chdir(s.folder):
-        person.answer("")
-        person.press(person.canvas(s.viewer), Qt.Key.Key_S, person.CONTROL)
-        s.wait(lambda: list(s.folder.glob("*.tif*")), "the file", 30)
+    person.answer(str(s.folder / "colon.tif"))
+    person.click(person.find(s.page(), "Save the mask", QAbstractButton))
+    s.wait(lambda: list(s.folder.glob("*.tif*")), "the file", 30)
     (file,) = s.folder.glob("*.tif*")
     count = len(s.names())
     person.drop(person.canvas(s.viewer), [file])
@@ -400,11 +400,14 @@ def trained(s: Session, patches: Path, picture: str, epochs: str) -> None:
     from qtpy.QtWidgets import QAbstractButton, QPushButton
     from tests.widgets import person
 
+    own = s.folder / patches.parent.name  # models are suggested beside the patches, which are not ours
+    shutil.copytree(patches.parent, own)
     go(s, "Train")
     used = len(person.USED)
-    person.drop(s.page(), [patches])
+    person.drop(s.page(), [own / patches.name])
     s.wait(lambda: "Checking" not in s.words() and run_of(s).isEnabled(), "the check of the patches", 60)
     s.look(f"{picture}_before")
+    person.click(person.find(s.page(), "Pixel size 0.25 µm"))
     person.write(person.find(s.page(), "Epochs"), epochs)
     button = run_of(s)
     person.click(button)

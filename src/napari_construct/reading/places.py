@@ -6,6 +6,7 @@ itself.
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -20,6 +21,14 @@ def is_file(path: PathLike) -> bool:
 def is_folder(path: PathLike) -> bool:
     """Whether there is a folder; links are followed."""
     return stat.S_ISDIR(mode_of(path))
+
+
+def real_path(path: PathLike) -> str:
+    """The path without links, by which places are told apart; itself where the system takes no such name."""
+    try:
+        return os.path.realpath(path)
+    except (OSError, ValueError):
+        return str(path)
 
 
 def files_in(folder: PathLike) -> tuple[Path, ...]:

@@ -111,10 +111,10 @@ def test_messages_as_by_torch(without_numba, tissue):
         lattice.grid.features.square().sum(4), plain.grid.features.square().sum(4), atol=1e-5, rtol=0
     )
     grid = lattice.grid
-    values = torch.rand(1, grid.ny, grid.nx, 3, grid.p, generator=torch.Generator().manual_seed(0))
+    values = torch.rand(1, 3, grid.h, grid.w, generator=torch.Generator().manual_seed(0))
     for ours, theirs in zip(lattice.messages(values), plain.messages(values), strict=True):
         torch.testing.assert_close(ours, theirs, atol=2e-5, rtol=1e-4)
-    turned = values.transpose(3, 4).contiguous().transpose(3, 4)
+    turned = values.to(memory_format=torch.channels_last)
     for ours, theirs in zip(lattice.messages(turned), lattice.messages(values), strict=True):
         torch.testing.assert_close(ours, theirs, atol=0, rtol=0)
 

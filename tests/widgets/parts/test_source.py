@@ -197,7 +197,7 @@ def test_copied_region_gives_identical_arrays(
     done = CliRunner().invoke(app, shlex.split(QApplication.clipboard().text())[1:])
     assert done.exit_code == 0, done.output
     np.testing.assert_array_equal(read_mask(tmp_path / "results" / "slide_mask.tif"), mask)
-    assert "licence MIT" in widget._model.chooser._about.text()
+    assert "licence MIT" in widget._model.chooser._about.toolTip()
 
 
 def test_class_table_recolours_what_is_there(qtbot, viewer, widget) -> None:

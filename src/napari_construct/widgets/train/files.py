@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +10,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_construct.data.labels.folder_names import split_of
 from napari_construct.models.checkpoints.locations import SUFFIX, with_suffix
-from napari_construct.reading.places import is_file, is_folder
+from napari_construct.reading.places import is_file, is_folder, real_path
 from napari_construct.training.loop.identity import state_path
 from napari_construct.widgets.fields.changed import ChangedMark, RowLabel
 from napari_construct.widgets.fields.controls import tick
@@ -171,7 +170,7 @@ class TrainFiles(QWidget):
         train, val = both_splits(Path(self.data()))
         _show(self._data, str(train))
         suggested = "" if val is None else str(val), str(_suggestion(train))
-        now = os.path.realpath(train)
+        now = real_path(train)
         before, self._of = self._of, now
         if before != now:
             self._suggest(before, now, *suggested)
