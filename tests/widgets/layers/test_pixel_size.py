@@ -31,7 +31,7 @@ def test_the_file_states_what_the_layer_does_not(viewer, file) -> None:
     assert pixel_size(layer)[:2] == (pytest.approx(1.0), file)
     plane = plane_at(layer, ())
     assert plane.mpp == pytest.approx(1.0)
-    assert plane.size_used(None) == (plane.mpp, ("µm per pixel: 1, read from region.tif",))
+    assert plane.size_used(None) == (plane.mpp, ("pixel size 1 µm, read from its file",))
     assert plane.size_used(0.5) == (0.5, ())
     assert [p.mpp for p in layer_input(layer).planes] == [plane.mpp]
 
@@ -91,7 +91,7 @@ def test_segment_says_where_it_is_from_and_follows_the_layer(qtbot, viewer, file
     assert field.specialValueText() == "file: 1"
     run_job(qtbot, widget)
     assert fake.runs[-1].mpp == pytest.approx(1.0)
-    assert "µm per pixel: 1, read from region.tif" in widget.message()
+    assert "ixel size 1 µm, read from its file" in widget.message()
     layer.units = ("um", "um")
     layer.scale = (0.25, 0.25)
     assert field.specialValueText() == "layer: 0.25"

@@ -70,7 +70,7 @@ class Plane:
         """Micrometres per pixel, ``given`` or of the plane; and where they are from, if not the layer."""
         if given is not None or not self.mpp_file:
             return (self.mpp if given is None else given), ()
-        return self.mpp, (f"µm per pixel: {self.mpp:.4g}, read from {self.mpp_file}",)
+        return self.mpp, (f"pixel size {self.mpp:.4g} µm, read from its file",)
 
     def embed(self, array: NDArray[Any]) -> NDArray[Any]:
         """(h, w) as an array with the layer's number of axes, of length one before rows and columns."""

@@ -40,7 +40,7 @@ class ErasedList(QWidget):
         self._regions = () if report is None else report.erased[:_LISTED]
         self._list.setVisible(bool(self._regions))
         if report is None or classes is None:
-            self._summary.setText("No CRF: nothing was erased.")
+            self._summary.setText("No CRF ran: nothing was erased.")
             return
         erased = len(report.erased)
         self._summary.setText(

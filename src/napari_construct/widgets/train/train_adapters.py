@@ -204,7 +204,9 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
             return Problem(missing)
         if said := self._patches.problem():
             return Problem(said, Level.ERROR)
-        return Problem(self._options.problem() or self._files.problem(), Level.WARNING)
+        if said := self._options.problem():
+            return Problem(said, Level.WARNING)
+        return Problem(self._files.problem())
 
     def text(self, recipe: Callable[[TrainRequest], str]) -> str:
         if self._patches.missing() or not self._files.hasOutput() or self._options.problem():
