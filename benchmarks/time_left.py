@@ -8,8 +8,6 @@ truth, and the largest error after the first minute, with the estimate of the bu
 
 from __future__ import annotations
 
-import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -18,26 +16,19 @@ from napari_construct.classes import ClassTable
 from napari_construct.data.image_level import load_dataset
 from napari_construct.events import run
 from napari_construct.events.time_left import TimeLeft
-from napari_construct.training.config.config import TrainingConfig
 from napari_construct.widgets.train.job import estimate_job, train_job
 from napari_construct.widgets.train.request import TrainRequest
-from training_shares import part_of
+from training_shares import config_of, part_of, run_parser
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("patches", type=Path)
-    parser.add_argument("--val", type=Path)
-    parser.add_argument("--encoder", default="auto")
-    parser.add_argument("--patches", dest="count", type=int, default=0)
-    parser.add_argument("--settings", default="{}", help="more settings, JSON")
-    options = parser.parse_args()
+    options = run_parser(__doc__).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         data = part_of(options.patches, options.count, Path(folder) / "patches")
-        config = TrainingConfig(patch_mpp=0.25).changed(**json.loads(options.settings))
-        config = config.changed(model=config.model.model_dump() | {"encoder": options.encoder})
         classes = ClassTable.from_names(load_dataset(data).class_names)
-        request = TrainRequest(data, classes, options.val, Path(folder) / "m.construct", config, "cpu")
+        request = TrainRequest(
+            data, classes, options.val, Path(folder) / "m.construct", config_of(options), "cpu"
+        )
         button = run(estimate_job(request)).estimate.seconds
         start = time.monotonic()
         left, rows = TimeLeft(), []

@@ -59,21 +59,32 @@ def part_of(folder: Path, count: int, target: Path) -> Path:
     return target
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def run_parser(about: str | None) -> argparse.ArgumentParser:
+    """What a run is made of, on the command line."""
+    parser = argparse.ArgumentParser(description=(about or "").split("\n")[0])
     parser.add_argument("patches", type=Path)
     parser.add_argument("--val", type=Path)
     parser.add_argument("--encoder", default="auto")
     parser.add_argument("--patches", dest="count", type=int, default=0)
-    parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--settings", default="{}", help="more settings, JSON")
+    return parser
+
+
+def config_of(options: argparse.Namespace) -> TrainingConfig:
+    """The settings of the run."""
+    config = TrainingConfig(patch_mpp=0.25).changed(**json.loads(options.settings))
+    return config.changed(model=config.model.model_dump() | {"encoder": options.encoder})
+
+
+def main() -> None:
+    parser = run_parser(__doc__)
+    parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--engine", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         data = part_of(options.patches, options.count, Path(folder) / "patches")
         dataset = load_dataset(data)
-        config = TrainingConfig(patch_mpp=0.25).changed(**json.loads(options.settings))
-        config = config.changed(model=config.model.model_dump() | {"encoder": options.encoder})
+        config = config_of(options)
         output = Path(folder) / "model.construct"
         if options.engine:
             steps: Steps[object] = train_steps(dataset, config, val=options.val, output=output, device="cpu")

@@ -192,8 +192,8 @@ def test_what_is_public_or_our_own_is_not_found(source):
     assert private_use(source, {"_mine"}) == []
 
 
-PUBLIC = {"errors", "layers", "qt", "settings", "types", "utils", "viewer"}
-"""The packages of napari's reference that the widgets may import from; ``errors``: of ``viewer.open``."""
+PUBLIC = {"layers", "qt", "settings", "types", "utils", "viewer"}
+"""The packages of napari's reference that the widgets may import from."""
 
 
 def test_widgets_import_only_what_napari_documents():

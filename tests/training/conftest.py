@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from napari_construct.data.image_level import ImageLevelDataset, load_dataset
+from napari_construct.encoders.networks.tiny import TinyEncoder
 from napari_construct.models.network.config import ModelConfig
 from napari_construct.training.config.config import LossWeights, TrainingConfig
 
@@ -46,3 +48,13 @@ def tiny_config() -> TrainingConfig:
         label_target="parts",
         validate_every=1,
     )
+
+
+class CountingEncoder(TinyEncoder):
+    """Counts the images it encodes."""
+
+    seen = 0
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        type(self).seen += len(images)
+        return super().forward(images)

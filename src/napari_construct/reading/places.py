@@ -23,6 +23,15 @@ def is_folder(path: PathLike) -> bool:
     return stat.S_ISDIR(mode_of(path))
 
 
+def written(path: PathLike) -> tuple[int, int] | None:
+    """Time (ns) and size of a file or folder, which tell whether it was written since; None where none is."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - of names that no path can have, too
+    except (OSError, ValueError):
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
 def real_path(path: PathLike) -> str:
     """The path without links, by which places are told apart; itself where the system takes no such name."""
     try:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.training.conftest import CountingEncoder
 
 from napari_construct.data.image_level import ImageLevelDataset, load_dataset
 from napari_construct.encoders.networks.tiny import TinyEncoder
@@ -17,16 +18,6 @@ from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.loop.train import train_steps
 from napari_construct.training.views.fixed_views import FixedViews
 from napari_construct.training.views.patches import load_patches
-
-
-class CountingEncoder(TinyEncoder):
-    """Counts the images it encodes."""
-
-    seen = 0
-
-    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        type(self).seen += len(images)
-        return super().forward(images)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from tests.graphics_card import GraphicsCard
+from tests.training.conftest import CountingEncoder
 
 from napari_construct.data.image_level import ImageLevelDataset, load_dataset
 from napari_construct.data.images import read_image
@@ -31,16 +32,6 @@ from napari_construct.training.tools.estimate import estimate_steps
 pytestmark = pytest.mark.cuda
 
 PRECISIONS = ("float32", "bfloat16", "float16", "auto")
-
-
-class CountingEncoder(TinyEncoder):
-    """Counts the images it encodes."""
-
-    seen = 0
-
-    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        type(self).seen += len(images)
-        return super().forward(images)
 
 
 @pytest.fixture

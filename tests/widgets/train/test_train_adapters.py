@@ -12,12 +12,12 @@ import pytest
 import torch
 from PIL import Image as Picture
 from qtpy.QtWidgets import QApplication, QCheckBox, QWidget
+from tests.training.conftest import TINY
 from tests.widgets.conftest import button, run_job
 
 from napari_construct.classes import ClassTable, TissueClass
 from napari_construct.events import EpochDone, StepDone
 from napari_construct.models.checkpoints.checkpoint import load_checkpoint
-from napari_construct.models.network.config import ModelConfig
 from napari_construct.training.config.config import AugmentationConfig, LossWeights, TrainingConfig
 from napari_construct.widgets.segment.segment_tissue import SegmentTissue
 from napari_construct.widgets.train.data import split_folders
@@ -26,14 +26,6 @@ from napari_construct.widgets.train.train_adapters import TrainAdapters
 
 pytestmark = pytest.mark.gui
 
-TINY = ModelConfig(
-    encoder="tiny",
-    teacher="tiny",
-    prototype_width=16,
-    projection_hidden=16,
-    fusion_width=16,
-    guidance_levels=(1, 2),
-)
 QUICK = TrainingConfig(
     model=TINY, epochs=2, batch_size=3, image_size=64, patch_mpp=0.25, seed=3, validate_every=1
 )

@@ -7,24 +7,16 @@ from typing import Any
 
 import pytest
 from qtpy.QtWidgets import QProgressBar, QPushButton
+from tests.training.conftest import TINY
 from tests.widgets import person
 
 from napari_construct.inference.segment import segment
 from napari_construct.models.checkpoints.checkpoint import load_checkpoint
-from napari_construct.models.network.config import ModelConfig
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.widgets.train.train_adapters import TrainAdapters
 
 pytestmark = [pytest.mark.gui, pytest.mark.shown]
 
-TINY = ModelConfig(
-    encoder="tiny",
-    teacher="tiny",
-    prototype_width=16,
-    projection_hidden=16,
-    fusion_width=16,
-    guidance_levels=(1, 2),
-)
 LONG = TrainingConfig(model=TINY, epochs=5000, batch_size=3, image_size=64, patch_mpp=0.25, seed=3)
 
 KEEP = "Stop here and keep it"

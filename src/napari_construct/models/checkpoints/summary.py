@@ -7,7 +7,6 @@ from what the checkpoint records.
 from __future__ import annotations
 
 import calendar
-import os
 import threading
 import time
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from typing import Any, Final
 from napari_construct.exceptions import ConstructError
 from napari_construct.models.checkpoints.head import UNREADABLE, read_head
 from napari_construct.reading.foreign import harmless
+from napari_construct.reading.places import written
 from napari_construct.reading.regular import open_regular
 from napari_construct.reading.texts.json import json_or_none
 
@@ -80,14 +80,14 @@ class ModelSummary:
     problem: str = ""
 
 
-_State = tuple[str, tuple[int, int], tuple[int, int]]
+_State = tuple[str, tuple[int, int] | None, tuple[int, int] | None]
 _known: Final[dict[_State, ModelSummary]] = {}
 _lock: Final = threading.Lock()
 
 
 def summarise(path: Path) -> ModelSummary:
     """The summary of a checkpoint; a damaged or missing one says so. A file is read again if it changed."""
-    key = (str(path), _state(path), _state(path.with_suffix(".json")))
+    key = (str(path), written(path), written(path.with_suffix(".json")))
     with _lock:
         if key in _known:
             return _known[key]
@@ -174,11 +174,3 @@ def _mapping(found: object) -> Mapping[str, Any]:
 
 def _text(found: object) -> str:
     return harmless(" ".join(str(found).split()), _MAX_TEXT)
-
-
-def _state(path: Path) -> tuple[int, int]:
-    try:
-        found = os.stat(path)  # noqa: PTH116 - of names that no path can have, too
-    except (OSError, ValueError):
-        return (0, 0)
-    return found.st_mtime_ns, found.st_size

@@ -66,7 +66,7 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
         self._ahead = Ahead(load_libraries, self)
         self._next = MaskSteps(viewer, self)
         self._asked: object = None
-        self._masks: Follower | None = None
+        self._masks = Follower(self, "follow_masks")
         self._lay_out(self._input, self.outcome)
         self._offer(self._next)
         self._connect()
@@ -175,11 +175,9 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
 
     def _follow_masks(self) -> None:
         """Follow the masks that are chosen now."""
-        if self._masks is not None:
-            self._masks.stop()
         layers = [chooser.layer() for chooser in (self._input.prediction, self._input.truth)]
         events = [e for layer in layers if layer is not None for e in (layer.events.paint, layer.events.data)]
-        self._masks = Follower(self, "follow_masks", events)
+        self._masks.follow(events)
 
     def _chosen(self) -> object:
         """What would be compared now, to see whether it is what was."""
@@ -204,10 +202,6 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
             self._forget()
         if self._input.mode.get() == "folders":
             self._ahead.start()
-        name = (
-            "" if self._input.mode.get() == "folders" else getattr(self._input.prediction.layer(), "name", "")
-        )
-        self.control.setAction(f"{self.verb} " if name else "", name)
         self._refresh()
         if not (self.control.blockedReason() or self._input.options.problem()):
             self.valueChanged.emit(self.value())

@@ -1,8 +1,12 @@
-"""Messages in the words of the window: what they say to users of the command line and of Python goes."""
+"""Messages in the words of the window: what they say to users of the command line and of Python goes.
+
+So does the name of an image where the result that they belong to says it already.
+"""
 
 from __future__ import annotations
 
 import re
+from pathlib import PurePath
 from typing import Final
 
 _ASIDE: Final = re.compile(r" ?\([^()]*\)")
@@ -31,3 +35,14 @@ def _without_commands(aside: re.Match[str]) -> str:
     parts = aside[0].strip()[1:-1].split("; ")
     kept = [part for part in parts if not _COMMAND.search(part)]
     return f" ({'; '.join(kept)})" if kept else ""
+
+
+def without_name(text: str, image: str) -> str:
+    """A notice without "NAME: " or "NAME, plane 3: " in front of it."""
+    short = PurePath(image).name or image
+    return re.sub(rf"^({re.escape(image)}|{re.escape(short)})(, plane \d+)?: ", "", text)
+
+
+def as_sentence(text: str) -> str:
+    """A text with a capital letter in front; "µm" stays what it is."""
+    return text[:1].upper() + text[1:] if text[:1].isascii() else text

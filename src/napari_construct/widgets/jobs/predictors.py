@@ -7,12 +7,12 @@ import threading
 import traceback
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from napari_construct.events import Event, Steps
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
+from napari_construct.reading.places import written
 from napari_construct.results.result import SegmentationResult
 from napari_construct.types import BoolMask, RGBImage
 from napari_construct.widgets.jobs.imports import importing
@@ -120,13 +120,7 @@ def _forget_frames(error: BaseException | None) -> None:
 
 def _state(model: ModelChoice) -> tuple[int, int] | None:
     """Time and size of a checkpoint file, so that one that was trained anew is loaded anew."""
-    if isinstance(model, ZeroShotSettings):
-        return None
-    try:
-        found = Path(model).stat()
-    except (OSError, ValueError):
-        return None
-    return found.st_mtime_ns, found.st_size
+    return None if isinstance(model, ZeroShotSettings) else written(model)
 
 
 def load_model(model: ModelChoice, *, device: str) -> Predictor:

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QHBoxLayout, QPushButton, QShortcut, QWidget
 
 from napari_construct.events import Doubt, Event, Notice, Notices
 from napari_construct.widgets.fields.controls import named, plain_tip
-from napari_construct.widgets.fields.in_window import in_window
+from napari_construct.widgets.fields.in_window import as_sentence, in_window, without_name
 from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.fields.message_label import Level, MessageLabel, plain
 from napari_construct.widgets.fields.named_button import NamedButton
@@ -247,11 +247,10 @@ class RunControl(QWidget):
 
 def _without(name: str, notice: str) -> str:
     """A notice without the name of its image in front of it."""
-    if not name or not notice.startswith(f"{name}: "):
+    sentence = without_name(notice, name) if name else notice
+    if sentence == notice:
         return notice
-    sentence = notice.removeprefix(f"{name}: ")
-    if sentence[:1].isascii():  # "µm" stays what it is
-        sentence = sentence[:1].upper() + sentence[1:]
+    sentence = as_sentence(sentence)
     return Doubt(sentence) if isinstance(notice, Doubt) else sentence
 
 

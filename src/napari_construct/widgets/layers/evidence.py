@@ -11,6 +11,7 @@ from napari.layers import Labels
 
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
+from napari_construct.results.result import SegmentationResult
 from napari_construct.types import LabelImage
 from napari_construct.widgets.layers.place import METADATA_KEY
 from napari_construct.widgets.layers.plane import Plane
@@ -18,6 +19,7 @@ from napari_construct.widgets.layers.plane import Plane
 if TYPE_CHECKING:
     from napari_construct.inference.activation.activation import Activation
     from napari_construct.inference.activation.predictor import Predictor
+    from napari_construct.inference.decision.decider import Decider
 
 _EVIDENCE: Final = "decided"
 
@@ -57,6 +59,30 @@ class Decided:
     at: tuple[int, ...] = ()
     features: Mapping[str, Any] = field(default_factory=dict)
     record: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of_run(
+        cls,
+        result: SegmentationResult,
+        decider: Decider,
+        settings: SegmentSettings,
+        plane: Plane,
+        model: str | ZeroShotSettings,
+        features: Mapping[str, Any],
+        at: tuple[int, ...] = (),
+    ) -> Decided:
+        """The evidence of a plane that was just segmented; ``features`` are its rows in the mask's table."""
+        return cls(
+            decider.activation,
+            decider.predictor.without_network(),
+            decider.predictor.resolved(settings),
+            plane,
+            model,
+            result.labels.copy(),  # the layer paints in the result's own
+            at,
+            features,
+            result.record,
+        )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Decided:
         return self  # it is never changed; a duplicated layer shares it

@@ -20,17 +20,23 @@ class Follower:
     method : str
         Name of its method, called without arguments.
     signals : iterable
-        Event emitters of napari.
+        Event emitters of napari; :meth:`follow` takes others.
     """
 
-    def __init__(self, widget: QWidget, method: str, signals: Iterable[Any]) -> None:
+    def __init__(self, widget: QWidget, method: str, signals: Iterable[Any] = ()) -> None:
         self._widget = weakref.ref(widget)
         self._method = method
+        self._signals: list[weakref.ref[Any]] = []
+        self.follow(signals)
+        widget.destroyed.connect(partial(Follower.stop, self))
+
+    def follow(self, signals: Iterable[Any]) -> None:
+        """Listen to these emitters, and no longer to those before."""
+        self.stop()
         # weak: if a viewer and its widgets are collected together, its emitters may be emptied first
         self._signals = [weakref.ref(getattr(signal, "__wrapped__", signal)) for signal in signals]
         for signal in self._living():
             signal.connect(self.pass_on)
-        widget.destroyed.connect(partial(Follower.stop, self))
 
     def pass_on(self) -> None:
         widget = self._widget()

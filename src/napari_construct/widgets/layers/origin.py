@@ -86,8 +86,9 @@ def show(viewer: Any, layer: Layer) -> Layer:
     former = _repeated(viewer.layers, layer)
     if former is None:
         viewer.layers.insert(_position(viewer.layers, layer), layer)
-        if _MADE in layer.metadata.get(METADATA_KEY, {}):
-            layer.metadata[METADATA_KEY][_MADE] = _fingerprint(layer)  # napari may have numbered its name
+        known = layer.metadata.get(METADATA_KEY, {})
+        if _MADE in known:  # napari may have numbered its name; its pixels are not read again
+            known[_MADE] = (layer.name, *known[_MADE][1:])
         return layer
     _take_over(former, layer)
     return former

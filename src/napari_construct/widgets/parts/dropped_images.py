@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from napari.errors import MultipleReaderError
-
 from napari_construct.data.image_header import read_header
 from napari_construct.data.limits import METADATA_ERRORS
 from napari_construct.data.listing import IMAGE_SUFFIXES, ZARR_SUFFIX
@@ -54,7 +52,9 @@ def open_dropped(viewer: Any, images: Sequence[Path]) -> str:
                 read_header(path)  # a damaged file is refused in plain words, and before any plugin sees it
             try:
                 viewer.open(str(path))
-            except MultipleReaderError:
+            except RuntimeError as error:
+                if not hasattr(error, "available_readers"):  # napari's MultipleReaderError has them
+                    raise
                 viewer.open(str(path), plugin=BUILT_IN)
         except ConstructError as error:
             said.append(str(error))

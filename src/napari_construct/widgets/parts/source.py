@@ -65,7 +65,7 @@ class SourceChooser(QWidget):
         self._enlarged = MessageLabel(self)
         self._model_mpp: float | None = None
         self._given_mpp: float | None = None
-        self._follower: Follower | None = None
+        self._follower = Follower(self, "follow_size")
         self._form.addRow("Image", self._layer)
         self._form.addRow("Region", self._region)
         self._form.addRow("Planes", self._planes)
@@ -184,10 +184,8 @@ class SourceChooser(QWidget):
             self._planes.addItem(f"All {count} along axis {layer.axis_labels[axis]}", axis)
         self.setPlaneAxis(before)
         self._form.setRowVisible(self._planes, len(shape) > 2)
-        if self._follower is not None:
-            self._follower.stop()
         names = () if layer is None else ("scale", "units", "metadata", "data", "name")
-        self._follower = Follower(self, "follow_size", [getattr(layer.events, name) for name in names])
+        self._follower.follow([getattr(layer.events, name) for name in names])
         self._on_planes()
         self.layerChanged.emit(layer)
 

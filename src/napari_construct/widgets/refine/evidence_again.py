@@ -16,6 +16,7 @@ from napari.layers import Labels
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from napari_construct.data.rgb import Shown
 from napari_construct.events import Event, Steps
 from napari_construct.exceptions import InputError
 from napari_construct.inference.settings import SegmentSettings
@@ -119,7 +120,7 @@ def again_job(request: AgainRequest) -> Steps[Again]:
         If the image is not open, the model is not on this computer, or the record is damaged.
     """
     yield Event("looking for image and model", 0, 1)
-    plane = _image(request)
+    plane, shown = _image(request)
     model = yield from _model(request)
     try:
         settings = SegmentSettings.model_validate(request.record["settings"])
@@ -128,32 +129,25 @@ def again_job(request: AgainRequest) -> Steps[Again]:
     except (ValidationError, ValueError, TypeError) as error:
         raise InputError("expected the settings of a segmentation in the record; segment again") from error
     yield Event("loading the model", 0, 1)
-    predictor, shown = request.models.get(model, "auto"), plane.rgb()
+    predictor = request.models.get(model, "auto")
     result, decider = yield from request.decided_steps(
         shown.rgb, predictor, settings, mpp=mpp, name=plane.name, valid=shown.valid
     )
     if decider is None:
         raise InputError(f"{plane.name}: expected a model whose masks can be refined; segment again")
-    decided = Decided(
-        decider.activation,
-        decider.predictor.without_network(),
-        decider.predictor.resolved(settings),
-        plane,
-        model,
-        result.labels,
-        features=label_features(result),
-        record=result.record,
-    )
+    decided = Decided.of_run(result, decider, settings, plane, model, label_features(result))
     return Again(decided, float(np.mean(result.labels == request.labels)))
 
 
-def _image(request: AgainRequest) -> Plane:
+def _image(request: AgainRequest) -> tuple[Plane, Shown]:
+    """The image that was segmented, and its pixels, which are read once."""
     from napari_construct.inference.decision.record import image_hash
 
     wanted = request.record["input"].get("sha256")
     for plane in request.planes:
-        if image_hash(plane.rgb().rgb) == wanted:
-            return plane
+        shown = plane.rgb()
+        if image_hash(shown.rgb) == wanted:
+            return plane, shown
     name = request.record["input"].get("name", "the image")
     raise InputError(
         f"expected the image of this mask ({name}) in the list of layers, got none; open it first"

@@ -14,9 +14,7 @@ from napari_construct.results.result import SegmentationResult
 from napari_construct.widgets.fields.layout import boxed, fill_dock, form
 from napari_construct.widgets.fields.message_label import Level, plain
 from napari_construct.widgets.jobs.live_control import LiveControl
-from napari_construct.widgets.layers import (
-    Decided,
-)
+from napari_construct.widgets.layers import Decided
 from napari_construct.widgets.layers.adding import LayerAdder
 from napari_construct.widgets.layers.follower import Follower
 from napari_construct.widgets.parts.class_colours import dress
@@ -29,11 +27,7 @@ from napari_construct.widgets.refine.chosen_mask import ChosenMask
 from napari_construct.widgets.refine.erased_list import ErasedList
 from napari_construct.widgets.refine.options import RefineButtons, RefineOptions
 from napari_construct.widgets.refine.prepare_mask import PrepareMask
-from napari_construct.widgets.refine.refined_mask import (
-    RefinedMask,
-    RefinedMasks,
-    can_be_refined,
-)
+from napari_construct.widgets.refine.refined_mask import RefinedMask, RefinedMasks, can_be_refined
 from napari_construct.widgets.refine.refinement import Refinement
 
 if TYPE_CHECKING:
@@ -78,7 +72,7 @@ class Refine(TabbedDock):
         self._viewer = viewer
         self._masks = RefinedMasks(self)
         self._adder = LayerAdder(viewer, self, style=dress)
-        self._replaced: Follower | None = None
+        self._replaced = Follower(self, "follow_mask")
         self.control = LiveControl("Refine", self, cancelled=_CANCELLED)
         self.job, self._status = self.control.job, self.control.status
         self._layer = self._build_layer_chooser()
@@ -189,9 +183,7 @@ class Refine(TabbedDock):
 
     def _on_layer(self, layer: Any) -> None:
         """Start from the settings under which the chosen mask was made."""
-        if self._replaced is not None:
-            self._replaced.stop()
-        self._replaced = None if layer is None else Follower(self, "follow_mask", [layer.events.metadata])
+        self._replaced.follow([] if layer is None else [layer.events.metadata])
         self.control.drop()
         self._refinement.drop()
         self.follow_names()

@@ -190,17 +190,7 @@ def _plane_steps(request: SegmentRequest, number: int, predictor: Predictor) -> 
     yield Event("refine", 1, 1)
     if decider is None:
         return Finished(result, outcome, features)
-    decided = Decided(
-        decider.activation,
-        decider.predictor.without_network(),
-        decider.predictor.resolved(settings),
-        plane,
-        request.model,
-        result.labels.copy(),  # the layer paints in the result's own
-        at,
-        features,
-        result.record,
-    )
+    decided = Decided.of_run(result, decider, settings, plane, request.model, features, at)
     return Finished(result, outcome, features, decided=decided)
 
 

@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import Final, NamedTuple
 
 from napari_construct.events import Doubt
+from napari_construct.widgets.fields.in_window import as_sentence, without_name
 from napari_construct.widgets.jobs.predictors import ModelChoice
 
 _NUMBER: Final = re.compile(r"\d+(\.\d+)?(e[+-]?\d+)?")
@@ -27,7 +28,7 @@ def joined(said: Iterable[Said], image: str, planes: int) -> tuple[str, ...]:
     """
     kinds: dict[str, list[Said]] = {}
     for one in said:
-        kinds.setdefault(_NUMBER.sub("#", _without_name(one.text, image)), []).append(one)
+        kinds.setdefault(_NUMBER.sub("#", without_name(one.text, image)), []).append(one)
     made = [_in_planes(kind, image, planes) for kind in kinds.values()]
     return tuple(sorted(made, key=lambda text: not isinstance(text, Doubt)))
 
@@ -40,17 +41,10 @@ def title_of(model: ModelChoice) -> str:
 
 
 def _in_planes(kind: list[Said], image: str, planes: int) -> str:
-    sentence = _without_name(kind[0].text, image)
+    sentence = without_name(kind[0].text, image)
     if planes > 1:
         numbers = sorted({one.plane for one in kind})
         where = f"in {len(numbers)} planes" if len(numbers) > 1 else f"in plane {numbers[0] + 1}"
         sentence = f"{where if len(numbers) < planes else 'in all planes'}: {sentence}"
-    if sentence[:1].isascii():  # "µm" stays what it is
-        sentence = sentence[:1].upper() + sentence[1:]
+    sentence = as_sentence(sentence)
     return Doubt(sentence) if isinstance(kind[0].text, Doubt) else sentence
-
-
-def _without_name(text: str, image: str) -> str:
-    """A notice without "NAME: " or "NAME, plane 3: " in front of it."""
-    short = PurePath(image).name or image
-    return re.sub(rf"^({re.escape(image)}|{re.escape(short)})(, plane \d+)?: ", "", text)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from napari_construct.exceptions import ConstructError
-from napari_construct.reading.places import is_file
+from napari_construct.reading.places import is_file, real_path
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.loop.identity import state_path
 from napari_construct.widgets.parts.memory import Memory
@@ -26,7 +25,7 @@ class TrainMemory:
     def keep(self, request: TrainRequest) -> None:
         """A run begins."""
         val = "" if request.val is None else str(request.val)
-        run = {"data": os.path.realpath(request.data), "val": val, "output": str(request.output)}
+        run = {"data": real_path(request.data), "val": val, "output": str(request.output)}
         config = _without_data(request.config.model_dump(mode="json"))
         self._memory.keep({"config": config, "device": request.device, "run": run})
 
