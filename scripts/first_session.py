@@ -325,7 +325,7 @@ def refine(s: Session) -> None:
     person.press(on, "p")
     mask.brush_size = 15
     before = np.array(mask.data)
-    person.stroke(on)
+    person.stroke(on, (-150, -100), (-110, -100))  # not where the mask was painted on before
     painted = np.array(mask.data) != before
     for part in (0.2, 0.9, 0.4):
         person.slide(sliders[0], part)
