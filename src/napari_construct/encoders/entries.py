@@ -20,7 +20,9 @@ from napari_construct.reading.texts.toml import read_toml
 from napari_construct.settings import Settings, problem
 
 Role = Literal["student", "teacher"]
-Loader = Literal["tiny", "mini", "untrained", "structure", "conch", "mix_transformer", "timm", "open_clip"]
+Loader = Literal[
+    "tiny", "mini", "lite", "untrained", "structure", "conch", "mix_transformer", "timm", "open_clip"
+]
 
 LARGEST_CATALOGUE: Final = 2**20
 """Bytes; a larger file is no catalogue."""

@@ -97,6 +97,12 @@ def _mini(_: EncoderEntry, weights: Path | None, __: _Files) -> Encoder:
     return load_mini(weights)
 
 
+def _lite(entry: EncoderEntry, weights: Path | None, _: _Files) -> Encoder:
+    from napari_construct.encoders.networks.lite import bundled_weights, load_lite
+
+    return load_lite(entry.model or entry.id, weights or bundled_weights(entry.id))
+
+
 def _untrained(entry: EncoderEntry, weights: Path | None, _: _Files) -> Encoder:
     from napari_construct.encoders.networks.mini import make_untrained
 
@@ -148,6 +154,7 @@ _LOADERS: Final[dict[Loader, _Load]] = {
     "tiny": _tiny,
     "structure": _structure,
     "mini": _mini,
+    "lite": _lite,
     "untrained": _untrained,
     "conch": _conch,
     "mix_transformer": _mix_transformer,
