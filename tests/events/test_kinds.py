@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from napari_construct.events import Event, Notice, Notices, as_part, forward, of_image, run
+from napari_construct.events import Event, Notice, as_part, forward, of_image, run
 
 
 def _job(closed: list[bool]):
@@ -26,31 +26,6 @@ def test_notices_of_a_job_get_their_image_and_all_else_passes() -> None:
     next(steps)
     steps.close()
     assert closed == [True, True]
-
-
-def _said(message: str, image: str = "") -> Notice:
-    return Notice("images", 0, 3, message, image=image)
-
-
-def test_what_is_said_alike_is_told_once_with_how_many() -> None:
-    notices = Notices()
-    assert notices.add(_said("a.png: uint16 values up to 4093 are read", "a"))
-    assert not notices.add(_said("b.png: uint16 values up to 812.5 are read", "b"))
-    assert notices.add(_said("b.png: the alpha channel is dropped", "b"))
-    assert not notices.add(_said("a.png: uint16 values up to 4093 are read", "a"))  # a second look
-    assert notices.texts() == [
-        "a.png: uint16 values up to 4093 are read (and 1 more image)",
-        "b.png: the alpha channel is dropped",
-    ]
-    assert notices.repeated() == notices.texts()[:1]
-
-
-def test_what_is_about_no_image_is_not_joined_with_others() -> None:
-    notices = Notices()
-    for message in ("left out: slide 1", "kept: slide 1", "left out: slide 2", "left out: slide 2"):
-        assert notices.add(_said(message))
-    assert notices.texts() == ["left out: slide 1", "kept: slide 1", "left out: slide 2"]
-    assert notices.repeated() == []
 
 
 def test_a_forwarded_job_yields_what_each_event_becomes_and_closes_with_it() -> None:

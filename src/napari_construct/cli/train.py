@@ -34,7 +34,7 @@ def train(
     ] = None,
     encoder: Annotated[
         str | None,
-        typer.Option("--encoder", help="Encoder; default small for 500 patches or more, else mini."),
+        typer.Option("--encoder", help="Encoder; default lite0, which is bundled."),
     ] = None,
     teacher: Annotated[
         str | None, typer.Option("--teacher", help="Distillation teacher, or none; default structure.")

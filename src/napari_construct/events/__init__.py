@@ -5,7 +5,6 @@ from napari_construct.events.kinds import (
     EpochDone,
     Event,
     Notice,
-    Notices,
     Result,
     Resumed,
     SizeAssumed,
@@ -15,6 +14,7 @@ from napari_construct.events.kinds import (
     forward,
     of_image,
 )
+from napari_construct.events.notices import Notices, merged, without
 from napari_construct.events.plan import Part, Phase, Planned, in_a_row, planned
 from napari_construct.events.progress import Progress, run
 
@@ -36,7 +36,9 @@ __all__ = [
     "as_part",
     "forward",
     "in_a_row",
+    "merged",
     "of_image",
     "planned",
     "run",
+    "without",
 ]

@@ -7,10 +7,9 @@ cancels the job.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 
 class Doubt(str):
@@ -113,40 +112,3 @@ def of_image(steps: Steps[Result], image: str) -> Steps[Result]:
 def as_part(steps: Steps[Result], event: Event) -> Steps[Result]:
     """The same job as a part of a larger one; it yields ``event`` instead, so that it can be cancelled."""
     return forward(steps, lambda _: (event,))
-
-
-_NUMBER: Final = re.compile(r"\d+(\.\d+)?(e[+-]?\d+)?")
-
-
-class Notices:
-    """Notices of a job; equal ones of several images are merged, with the number of images."""
-
-    def __init__(self) -> None:
-        self._kinds: dict[str, list[Notice]] = {}
-
-    def add(self, notice: Notice) -> bool:
-        """Add a notice; returns whether it is new or concerns no image."""
-        sentence = notice.message.partition(": ")[2] if notice.image else ""
-        # numbers differ between images; the sentence stays the same
-        kind = self._kinds.setdefault(_NUMBER.sub("#", sentence) or notice.message, [])
-        kind.append(notice)
-        return len(kind) == 1 or not notice.image
-
-    def texts(self) -> list[str]:
-        """Merged notices, in order of arrival."""
-        return [_text(kind) for kind in self._kinds.values()]
-
-    def repeated(self) -> list[str]:
-        """Merged notices of more than one image."""
-        return [_text(kind) for kind in self._kinds.values() if _others(kind)]
-
-
-def _others(kind: list[Notice]) -> int:
-    """Number of images beside the first."""
-    return len({notice.image for notice in kind}) - 1
-
-
-def _text(kind: list[Notice]) -> str:
-    more, said = _others(kind), kind[0].message
-    text = said + (f" (and {more} more image{'s' if more > 1 else ''})" if more else "")
-    return Doubt(text) if isinstance(said, Doubt) else text

@@ -9,7 +9,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from napari_construct.events.duration import left_in_words
-from napari_construct.events.kinds import Event, Notice, Notices, Result, Steps
+from napari_construct.events.kinds import Event, Notice, Result, Steps
+from napari_construct.events.notices import Notices
 from napari_construct.events.plan import Planned
 from napari_construct.events.time_left import TimeLeft
 from napari_construct.reading.names import shown

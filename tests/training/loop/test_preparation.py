@@ -6,27 +6,27 @@ import pytest
 
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.training.config.config import TrainingConfig
-from napari_construct.training.loop.preparation import ENOUGH, make_encoders, student_id, trains_encoder
+from napari_construct.training.loop.preparation import make_encoders, student_id, trains_encoder
 
 
 @pytest.mark.parametrize(
-    ("changes", "patches", "expected", "trained"),
+    ("changes", "expected", "trained"),
     [
-        ({}, ENOUGH, "small", True),
-        ({}, ENOUGH - 1, "mini", True),
-        ({"feature_cache": True}, ENOUGH, "mini", False),
-        ({"encoder_learning_rate": None}, ENOUGH, "mini", False),
-        ({"encoder_learning_rate": 1e-4}, ENOUGH, "small", True),
-        ({"model": {"encoder": "tiny"}}, ENOUGH, "tiny", False),
+        ({}, "lite0", True),
+        ({"feature_cache": True}, "lite0", False),
+        ({"encoder_learning_rate": None}, "lite0", False),
+        ({"encoder_learning_rate": 1e-4}, "lite0", True),
+        ({"model": {"encoder": "small"}}, "small", True),
+        ({"model": {"encoder": "tiny"}}, "tiny", False),
     ],
 )
-def test_auto_takes_what_so_many_patches_can_teach(
-    changes: dict[str, object], patches: int, expected: str, trained: bool
+def test_auto_is_the_bundled_encoder_trained_along_unless_it_is_frozen(
+    changes: dict[str, object], expected: str, trained: bool
 ) -> None:
     config = TrainingConfig.model_validate(changes)
-    assert student_id(config, patches) == expected
+    assert student_id(config) == expected
     assert trains_encoder(config, expected) == trained
-    student, _, told = make_encoders(config, None, None, patches)
+    student, _, told = make_encoders(config, None, None)
     assert student.spec.id == told.model.encoder == expected
     assert (told.encoder_learning_rate is not None) == trained
 
@@ -37,4 +37,4 @@ def test_random_weights_must_be_trained(frozen: dict[str, object]) -> None:
     with pytest.raises(
         ConfigurationError, match="expected the encoder small, whose weights are random, to be"
     ):
-        make_encoders(config, None, None, 10_000)
+        make_encoders(config, None, None)

@@ -11,6 +11,7 @@ import sys
 import textwrap
 import zipfile
 from collections.abc import Callable, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -350,6 +351,23 @@ def test_masks_calibrate_the_result_and_the_run_says_so(
     assert fitted.metrics["val_miou"] == plain.metrics["val_miou"]  # scores are those from before
     for name, value in plain.head_state.items():
         torch.testing.assert_close(value, fitted.head_state[name], rtol=0, atol=0)
+
+
+def test_what_all_validation_images_share_is_said_once_and_counted(
+    ordered: ImageLevelDataset, tiny_config: TrainingConfig, camelyon: Path, tmp_path: Path
+) -> None:
+    for kind in ("img", "mask"):
+        (tmp_path / kind).mkdir()
+        for path, number in product((camelyon / "val" / kind).iterdir(), range(3)):
+            shutil.copyfile(path, tmp_path / kind / f"{number}_{path.name}")
+    others = len(list((tmp_path / "img").iterdir())) - 1
+    config = tiny_config.changed(epochs=1, patch_mpp=None)
+    _, events = follow(ordered, config, val=tmp_path)
+    said = [e.message for e in events if isinstance(e, Notice)]
+    assert len(said) == len(set(said))
+    unknown = [message for message in said if "resolution is unknown" in message]
+    assert len(unknown) == 1
+    assert f"(and {others} more image" in unknown[0]
 
 
 def test_validate_every_skips_epochs_but_not_the_last(

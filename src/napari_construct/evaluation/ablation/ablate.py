@@ -115,7 +115,7 @@ def ablate_steps(
     summary = Path(output) / "ablation.json"
     refuse_other_reports([summary])
     config = config or TrainingConfig()
-    encoder = encoder or create_encoder(student_id(config, len(dataset)))
+    encoder = encoder or create_encoder(student_id(config))
     # every variant is measured with the CRF: its effect is one of the questions
     settings = (settings or SegmentSettings()).resolved(uses_crf=True)
     full = Recipe(config, settings, has_text=has_text(encoder))

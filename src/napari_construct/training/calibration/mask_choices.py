@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_construct.crf import CRFParameters
 from napari_construct.data.images import read_image
-from napari_construct.events import Steps
+from napari_construct.events import Steps, of_image
 from napari_construct.inference.activation.cams import cam_steps
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.decider import finish
@@ -52,9 +52,8 @@ def best_choices_steps(data: MaskedImages, predictor: Predictor) -> Steps[tuple[
         image, (truth, _) = read_image(image_path), data.truth(mask_path)
         for name in views:
             settings = SegmentSettings(mpp=image.mpp or data.mpp, views=name, crf=CRFParameters())
-            activation = yield from cam_steps(
-                image.pixels, predictor, settings, name=image_path.name, valid=image.valid
-            )
+            steps = cam_steps(image.pixels, predictor, settings, name=image_path.name, valid=image.valid)
+            activation = yield from of_image(steps, image_path.name)
             for crf in (True, False):
                 found = finish(activation, predictor, settings if crf else settings.changed(crf=None))
                 total[name, crf] += confusion_matrix(image.known(truth), found.labels, k, range(k, 256))

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_construct.data.images import read_image
-from napari_construct.events import Event, Steps
+from napari_construct.events import Event, Steps, of_image
 from napari_construct.exceptions import DatasetError
 from napari_construct.inference.activation.activation import Activation
 from napari_construct.inference.activation.cams import cam_steps
@@ -42,9 +42,8 @@ def masked_logits_steps(data: MaskedImages, predictor: Predictor) -> Steps[Label
                 f"as its image has, got {mask.shape[0]} x {mask.shape[1]}; check the pair"
             )
         settings = SegmentSettings(mpp=image.mpp or data.mpp)
-        activation = yield from cam_steps(
-            image.pixels, predictor, settings, name=image_path.name, valid=image.valid
-        )
+        steps = cam_steps(image.pixels, predictor, settings, name=image_path.name, valid=image.valid)
+        activation = yield from of_image(steps, image_path.name)
         parts.append(of_activation(activation, image.known(mask), predictor))
     yield Event("calibrate", len(data.pairs), len(data.pairs))
     known = [part for part in parts if len(part.cells)]

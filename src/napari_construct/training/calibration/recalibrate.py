@@ -12,7 +12,7 @@ from typing import Any
 from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.data.mask_values import FirstClass
 from napari_construct.encoders.protocol import Encoder
-from napari_construct.events import Notice, Progress, Steps, run
+from napari_construct.events import Notice, Progress, Steps, merged, run
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.models.checkpoints.checkpoint import Checkpoint
@@ -128,7 +128,7 @@ def recalibrate_steps(
         images = opened.read_as(predictor.classes)
         if images.reading is not None and images.reading.derived and not isinstance(data, MaskedImages):
             yield Notice("calibrate", 0, 0, images.reading.words)
-        truth, found = yield from _of_masks(images, predictor, offsets=offsets)
+        truth, found = yield from merged(_of_masks(images, predictor, offsets=offsets))
         used = {"images": len(images.pairs), "windows": len(truth.pooled)}
     metrics: dict[str, Any] = {**checkpoint.metrics, "calibration_f1": cross_fitted_f1(truth)}
     made = with_calibration(checkpoint, found, **used, offsets=offsets)

@@ -30,8 +30,7 @@ class TrainingConfig(Settings):
     Parameters
     ----------
     model : ModelConfig
-        The network, its encoder and its teacher. Encoder "auto" takes "small" for 500 patches or more, if the
-        encoder is trained, too; otherwise the bundled "mini". "small" starts from random weights.
+        The network, its encoder and its teacher. Encoder "auto" is the bundled "lite0", pre-trained on ImageNet.
     epochs : int or None
         Passes over the patches; None takes 20, or with few patches as many as make 400 steps.
     batch_size : int
@@ -61,7 +60,7 @@ class TrainingConfig(Settings):
         Whether weight decay also applies to vectors and scalars (biases, norms, temperature).
     encoder_learning_rate : float, "auto" or None
         Trains the encoder, too, if its licence allows its weights to be stored. None keeps it frozen. "auto"
-        trains "mini", "small" and "medium" at ``learning_rate`` and keeps all others frozen.
+        trains "lite0" to "lite2", "mini", "small" and "medium" at ``learning_rate`` and keeps all others frozen.
     schedule : {"polynomial", "cosine", "constant"}
         Learning rate schedule after the warm-up.
     warm_up : float

@@ -34,7 +34,7 @@ class LossWeights(Settings):
     """
 
     classification: _Weight = 1.0
-    presence: _Weight = 0.1
+    presence: _Weight = 0.3
     distillation: _Weight = 0.2
     contrast: _Weight = 0.0
     diversity: _Weight = 0.0

@@ -13,6 +13,7 @@ from napari_construct.classes import ClassTable
 from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.data.splits import group_names
 from napari_construct.encoders.catalogue.lookup import create_encoder
+from napari_construct.encoders.networks.lite import NAMES as LITE
 from napari_construct.encoders.networks.mini import UNTRAINED
 from napari_construct.encoders.protocol import Encoder
 from napari_construct.exceptions import ConfigurationError
@@ -22,19 +23,16 @@ from napari_construct.training.objective.regions import has_text
 from napari_construct.training.views.sampling import Sampler, balanced_probabilities, label_sets
 from napari_construct.types import PathLike
 
-TRAINED: Final = frozenset({"mini", *UNTRAINED})
+TRAINED: Final = frozenset({"mini", *LITE, *UNTRAINED})
 """The encoders that ``encoder_learning_rate="auto"`` trains along."""
 
-ENOUGH: Final = 500
-"""Number of patches from which an encoder trained from random weights beats the bundled one."""
+BUNDLED: Final = "lite0"
+"""What the encoder "auto" is: pre-trained on many images, it needs fewer patches (docs/experiments.md)."""
 
 
-def student_id(config: TrainingConfig, patches: int) -> str:
-    """Id of the encoder of a run on so many patches; resolves ``encoder="auto"``."""
-    if config.model.encoder != "auto":
-        return config.model.encoder
-    frozen = config.feature_cache or config.encoder_learning_rate is None
-    return "small" if patches >= ENOUGH and not frozen else "mini"
+def student_id(config: TrainingConfig) -> str:
+    """Id of the encoder of a run; resolves ``encoder="auto"``."""
+    return BUNDLED if config.model.encoder == "auto" else config.model.encoder
 
 
 def trains_encoder(config: TrainingConfig, encoder_id: str) -> bool:
@@ -62,9 +60,9 @@ def check_classes(dataset: ImageLevelDataset, classes: ClassTable | None) -> Cla
 
 
 def make_encoders(
-    config: TrainingConfig, encoder: Encoder | None, teacher: Encoder | None, patches: int
+    config: TrainingConfig, encoder: Encoder | None, teacher: Encoder | None
 ) -> tuple[Encoder, Encoder | None, TrainingConfig]:
-    """Student and teacher for so many patches, and the configuration with their ids in it.
+    """Student and teacher, and the configuration with their ids in it.
 
     Raises
     ------
@@ -72,7 +70,7 @@ def make_encoders(
         If an encoder is to be trained whose licence forbids storing it, or one with random weights is not to
         be trained.
     """
-    student = create_encoder(student_id(config, patches)) if encoder is None else encoder
+    student = create_encoder(student_id(config)) if encoder is None else encoder
     if config.encoder_learning_rate == "auto":
         trained = trains_encoder(config, student.spec.id)
         config = config.changed(encoder_learning_rate=config.learning_rate if trained else None)

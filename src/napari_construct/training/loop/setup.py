@@ -66,7 +66,7 @@ class TrainingSetup:
         device: str,
     ) -> None:
         self.dataset, self.classes = dataset, check_classes(dataset, classes)
-        self.encoder, self.teacher, self.config = make_encoders(config, encoder, teacher, len(dataset))
+        self.encoder, self.teacher, self.config = make_encoders(config, encoder, teacher)
         masks, self.val = open_validation_data(val, dataset, config)
         self.masks = None if masks is None else masks.read_as(self.classes)
         self.sampler = make_sampler(dataset, config)

@@ -10,7 +10,7 @@ from torch import Tensor
 from napari_construct.classes import ClassTable
 from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.encoders.protocol import Encoder
-from napari_construct.events import Notice, Progress, Steps, run
+from napari_construct.events import Notice, Progress, Steps, merged, run
 from napari_construct.models.checkpoints.checkpoint import Checkpoint
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.loop.assemble import assemble_run
@@ -129,7 +129,7 @@ def train_steps(
     with job.locked():
         if not (resume or overwrite):
             job.refuse_existing()
-        return (yield from _run_steps(job, start, stop, resume=resume))
+        return (yield from merged(_run_steps(job, start, stop, resume=resume)))
 
 
 def _run_steps(

@@ -106,7 +106,7 @@ def estimate_steps(
     where = resolve_device(device)
     part = _some(dataset, STEPS * config.batch_size)
     epochs = math.ceil(STEPS / math.ceil(len(part) / config.batch_size))
-    student = config.model.model_copy(update={"encoder": student_id(config, len(dataset))})
+    student = config.model.model_copy(update={"encoder": student_id(config)})
     short = config.changed(model=student, epochs=epochs, validate_every=epochs, patience=None, keep="last")
     times, schedule = _Times(clock), None
     forget_peak(where)

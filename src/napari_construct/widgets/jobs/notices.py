@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from napari_construct.events import Event, Notice, Result, SizeAssumed, Steps, forward
+from napari_construct.events import Result, SizeAssumed, Steps, without
 
 
 def without_size(steps: Steps[Result]) -> Steps[Result]:
     """The same steps without the notice that the pixel size is unknown: the dock asks for it."""
-
-    def take(event: Event) -> tuple[Event, ...]:
-        said = isinstance(event, Notice) and isinstance(event.message, SizeAssumed)
-        return () if said else (event,)
-
-    return forward(steps, take)
+    return without(steps, lambda notice: isinstance(notice.message, SizeAssumed))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from napari.layers import Image, Labels
 
 from napari_construct.classes import ClassTable
-from napari_construct.events import Event, Notice, Result, Steps, forward
+from napari_construct.events import Event, Notice, Result, Steps, forward, without
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.results.result import SegmentationResult
 from napari_construct.widgets.jobs.notices import without_size
@@ -197,13 +197,11 @@ def _plane_steps(request: SegmentRequest, number: int, predictor: Predictor) -> 
 def without_notices(steps: Steps[Result], notices: list[str]) -> Steps[Result]:
     """The same steps without their notices, which are added to a list: they are said with the result."""
 
-    def take(event: Event) -> tuple[Event, ...]:
-        if not isinstance(event, Notice):
-            return (event,)
-        notices.append(event.message)
-        return ()
+    def take(notice: Notice) -> bool:
+        notices.append(notice.message)
+        return True
 
-    return forward(steps, take)
+    return without(steps, take)
 
 
 def named_stages(steps: Steps[Result], name: str) -> Steps[Result]:

@@ -93,7 +93,7 @@ def train_job(request: TrainRequest, stop: Callable[[], bool] | None = None) -> 
     load_libraries()
     from napari_construct.training.loop.train import train_steps
 
-    encoder = _frozen_encoder(request.config, len(dataset))
+    encoder = _frozen_encoder(request.config)
     yield Event("loading the libraries", 1, 1)
     steps = train_steps(
         dataset,
@@ -128,12 +128,12 @@ def _check_steps(dataset: ImageLevelDataset) -> Steps[None]:
         )
 
 
-def _frozen_encoder(config: TrainingConfig, patches: int) -> Encoder | None:
+def _frozen_encoder(config: TrainingConfig) -> Encoder | None:
     """The encoder, where it is not trained along: previews then use the same one."""
     from napari_construct.encoders.catalogue.lookup import create_encoder
     from napari_construct.training.loop.preparation import student_id, trains_encoder
 
-    name = student_id(config, patches)
+    name = student_id(config)
     return None if trains_encoder(config, name) else create_encoder(name)
 
 

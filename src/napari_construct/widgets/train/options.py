@@ -54,4 +54,4 @@ def _encoder_states() -> dict[str, str]:
     try:
         return {status.entry.id: status.state for status in overview() if not status.entry.family}
     except ConstructError:  # the user's own catalogue is wrong; Models says why
-        return {"mini": "bundled"}
+        return {"lite0": "bundled", "mini": "bundled"}
