@@ -75,7 +75,7 @@ def main() -> None:
     base = seconds[bundled.name, False]
     for (name, short), pairs in seconds.items():
         network, whole = (median(p[j] for p in pairs) for j in (0, 1))
-        ratios = sorted(p[1] / q[1] for p, q in zip(pairs, base, strict=True))
+        ratios = sorted((q[1] - q[0] + p[0]) / q[1] for p, q in zip(pairs, base, strict=True))
         print(
             f"{name}{' bfloat16' if short else ''}: network {network:.3f} s, image to mask {whole:.3f} s, "
             f"ratio {median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
