@@ -52,7 +52,9 @@ def untrained(bundled: Predictor, encoder_id: str, stride: int) -> Timed:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--encoder", nargs="*", default=["lite0"])
     parser.add_argument("--stride", nargs="*", type=int, default=[8, 4])
     parser.add_argument("--repeats", type=int, default=5)

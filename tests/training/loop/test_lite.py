@@ -69,6 +69,6 @@ def test_as_trained_student_it_is_stored_in_half_precision(
     # the file holds what the run measured: the same network, whose hash is checked when it is loaded
     network = build_from_checkpoint(checkpoint)
     assert encoder_hash(network.encoder) == checkpoint.encoder_hash
-    image = np.asarray(Image.open(sorted((camelyon / "train").rglob("*.png"))[0]).convert("RGB"))
+    image = np.asarray(Image.open(min((camelyon / "train").rglob("*.png"))).convert("RGB"))
     result = segment(image, load_model(path, device="cpu"), mpp=0.25, crf=None)
     assert np.isfinite(result.probabilities).all()

