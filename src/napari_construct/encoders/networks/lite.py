@@ -85,4 +85,4 @@ def load_lite(name: str, weights: Path | None = None) -> LiteEncoder:
     """
     encoder = LiteEncoder(name)
     encoder.network.load_state_dict(read_lite(weights or bundled_weights(name), name))
-    return encoder.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload, no-any-return]
+    return encoder.to(memory_format=torch.channels_last).eval()
