@@ -11,8 +11,10 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-MAX_BYTES = 30_000_000
+MAX_BYTES = 20_000_000
 NEEDED = ("napari_construct/napari.yaml", "napari_construct/py.typed", "napari_construct/__init__.pyi")
+LICENCES = ("LICENSE", "NOTICE.txt", "LICENSE-Apache-2.0.txt")
+"""Names below ``*.dist-info/licenses``; the last two also lie beside the weights they speak of."""
 MODEL_SUFFIXES = (".construct", ".safetensors")
 
 
@@ -32,6 +34,8 @@ def main() -> int:
     problems += [
         f"{key} is not declared" for key in ("napari.manifest", "napari-construct") if key not in declared
     ]
+    declared_licences = {Path(name).name for name in inside if ".dist-info/licenses/" in name}
+    problems += [f"{name} is not among its licences" for name in LICENCES if name not in declared_licences]
     size = wheel.stat().st_size
     if size > MAX_BYTES:
         problems.append(f"{size:,} bytes are over the bound of {MAX_BYTES:,}")

