@@ -20,7 +20,7 @@ from napari_construct.encoders.catalogue.converted import converted
 from napari_construct.encoders.catalogue.lookup import find_entry
 from napari_construct.encoders.entries import EncoderEntry, RegistryPackage
 from napari_construct.encoders.hub.registry import member_in, wheel_steps
-from napari_construct.encoders.networks.lite import MEAN, STD, bundled_weights
+from napari_construct.encoders.networks.lite import bundled_weights
 from napari_construct.encoders.networks.lite_weights import with_own_names
 from napari_construct.encoders.weight_files import read_state
 
@@ -73,7 +73,7 @@ def seen_classes(weights: Path, name: str) -> dict[str, list[int]]:
         top, left = ((length - side) // 2 for length in x.shape[-2:])
         x = x[..., top : top + side, left : left + side]
         x = F.interpolate(x, (224, 224), mode="bicubic", antialias=True).clamp(0, 1)
-        x = (x - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+        x = 2 * x - 1  # as it was trained
         with torch.inference_mode():
             found[picture] = network(x)[0].topk(4).indices.tolist()
     return found

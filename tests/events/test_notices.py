@@ -47,7 +47,9 @@ def _told(steps: Steps[str]) -> Iterator[str]:
 
 
 def test_a_job_says_nothing_twice_and_counts_images() -> None:
-    job = _job([_said("few patches"), _said("a: no size", "a"), _said("b: no size", "b"), _said("few patches")])
+    job = _job(
+        [_said("few patches"), _said("a: no size", "a"), _said("b: no size", "b"), _said("few patches")]
+    )
     assert list(_told(merged(job))) == ["few patches", "a: no size (and 1 more image)"]
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from napari_construct.events.kinds import Doubt, Event, Notice, Result, Steps, forward
+from napari_construct.events.kinds import Doubt, Notice, Result, Steps, forward
 
 _NUMBER: Final = re.compile(r"\d+(\.\d+)?(e[+-]?\d+)?")
 

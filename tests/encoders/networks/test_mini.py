@@ -11,7 +11,8 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from napari_construct.encoders.catalogue.lookup import create_encoder, encoder_hash
-from napari_construct.encoders.networks.mini import LocalContrast, MiniEncoder, load_mini, make_untrained
+from napari_construct.encoders.networks.contrast import LocalContrast
+from napari_construct.encoders.networks.mini import MiniEncoder, load_mini, make_untrained
 from napari_construct.encoders.networks.structure import StructureTeacher
 from napari_construct.exceptions import EncoderError
 

@@ -3,6 +3,10 @@
 A hierarchical convolutional network without squeeze-and-excitation, made for processors of phones; ``lite0``
 lies in the package. The weights are those of the TensorFlow authors (Apache-2.0), see
 ``encoders/weights/NOTICE.txt``.
+
+The network was trained on photographs, but its input here is the local contrast of the optical density
+(:mod:`~.contrast`), bright tissue positive: on patients that were not trained on this is better than their
+colours (docs/experiments.md), and the pre-trained weights are as useful.
 """
 
 from __future__ import annotations
@@ -15,15 +19,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from napari_construct.encoders.networks.contrast import LocalContrast
 from napari_construct.encoders.networks.efficientnet_lite import SCALES, EfficientNetLite
 from napari_construct.encoders.networks.lite_weights import read_lite
 from napari_construct.encoders.networks.seeded import seeded
-from napari_construct.encoders.protocol import EncoderSpec, Normalise
+from napari_construct.encoders.protocol import EncoderSpec
 
 STRIDES: Final = (4, 8, 16, 32)
-
-MEAN: Final = (0.5, 0.5, 0.5)
-STD: Final = (0.5, 0.5, 0.5)
 
 BUNDLED: Final = "lite0"
 
@@ -48,16 +50,14 @@ class LiteEncoder(nn.Module):
             channels=self.network.channels,
             strides=STRIDES,
             multiple=STRIDES[-1],
-            mean=MEAN,
-            std=STD,
             licence="Apache-2.0",
             redistributable=True,
         )
-        self.normalise = Normalise(MEAN, STD)
+        self.normalise = LocalContrast()
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, ...]:
         # depthwise convolutions on processors are twice as fast with channels last
-        x = self.normalise(images).contiguous(memory_format=torch.channels_last)
+        x = -self.normalise(images).contiguous(memory_format=torch.channels_last)
         levels: tuple[Tensor, ...] = self.network(x)
         return levels
 

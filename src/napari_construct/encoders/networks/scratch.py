@@ -12,7 +12,7 @@ from typing import Any, Final
 import segmentation_models_pytorch as smp
 from torch import Tensor, nn
 
-from napari_construct.encoders.networks.mini import LocalContrast
+from napari_construct.encoders.networks.contrast import LocalContrast
 from napari_construct.encoders.networks.seeded import seeded
 from napari_construct.encoders.protocol import EncoderSpec
 from napari_construct.exceptions import EncoderError
