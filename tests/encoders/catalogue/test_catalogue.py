@@ -40,7 +40,9 @@ def test_ids_and_families() -> None:
 
 @pytest.mark.parametrize("name", ["", "timm:", "open_clip:", "conch2", "MIT_B1"])
 def test_unknown_ids_list_the_known_ones(name: str) -> None:
-    known = r"expected an encoder of the catalogue .*mini, lite0, lite1, lite2, small, medium, structure, conch"
+    known = (
+        r"expected an encoder of the catalogue .*mini, lite0, lite1, lite2, small, medium, structure, conch"
+    )
     with pytest.raises(EncoderError, match=known) as caught:
         create_encoder(name)
     assert "tiny" not in str(caught.value)
