@@ -15,7 +15,12 @@ from napari_construct.encoders.networks.scratch import ScratchEncoder
 from napari_construct.encoders.networks.tiny import TinyEncoder
 from napari_construct.exceptions import CheckpointError, ConfigurationError
 from napari_construct.models.checkpoints.build_from_checkpoint import build_from_checkpoint
-from napari_construct.models.checkpoints.checkpoint import checkpoint_of, load_checkpoint, save_checkpoint
+from napari_construct.models.checkpoints.checkpoint import (
+    checkpoint_of,
+    halved,
+    load_checkpoint,
+    save_checkpoint,
+)
 from napari_construct.models.network.builder import build_model
 from napari_construct.models.network.config import ModelConfig
 from napari_construct.models.network.unet import UNet, build_unet
@@ -72,6 +77,7 @@ def test_first_stage_stays_readable_for_older_releases(tmp_path: Path) -> None:
 def test_encoder_from_scratch_comes_with_the_checkpoint(tmp_path: Path) -> None:
     encoder, images = ScratchEncoder("mobilenet_v2", seed=5), torch.rand(1, 3, 64, 64)
     config = CONFIG.model_copy(update={"encoder": encoder.spec.id})
+    encoder.load_state_dict(halved(encoder.state_dict()))  # as it is stored
     model = build_unet(config, encoder, 3).eval()
     path = save_checkpoint(tmp_path / "scratch", checkpoint_of(model, CLASSES, with_encoder=True))
     found = build_from_checkpoint(load_checkpoint(path))
