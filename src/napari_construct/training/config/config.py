@@ -30,7 +30,8 @@ class TrainingConfig(Settings):
     Parameters
     ----------
     model : ModelConfig
-        The network, its encoder and its teacher. Encoder "auto" is the bundled "lite0", pre-trained on ImageNet.
+        The network, its encoder and its teacher. Encoder "auto" is the bundled "lite0", pre-trained on
+        ImageNet.
     epochs : int or None
         Passes over the patches; None takes 20, or with few patches as many as make 400 steps.
     batch_size : int
@@ -60,7 +61,8 @@ class TrainingConfig(Settings):
         Whether weight decay also applies to vectors and scalars (biases, norms, temperature).
     encoder_learning_rate : float, "auto" or None
         Trains the encoder, too, if its licence allows its weights to be stored. None keeps it frozen. "auto"
-        trains "lite0" to "lite2", "mini", "small" and "medium" at ``learning_rate`` and keeps all others frozen.
+        trains "lite0", "lite1", "lite2", "mini", "small" and "medium" at ``learning_rate`` and keeps all others
+        frozen.
     schedule : {"polynomial", "cosine", "constant"}
         Learning rate schedule after the warm-up.
     warm_up : float

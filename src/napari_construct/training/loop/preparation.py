@@ -13,7 +13,8 @@ from napari_construct.classes import ClassTable
 from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.data.splits import group_names
 from napari_construct.encoders.catalogue.lookup import create_encoder
-from napari_construct.encoders.networks.lite import NAMES as LITE
+from napari_construct.encoders.networks.efficientnet_lite import SCALES as LITE
+from napari_construct.encoders.networks.lite import BUNDLED
 from napari_construct.encoders.networks.mini import UNTRAINED
 from napari_construct.encoders.protocol import Encoder
 from napari_construct.exceptions import ConfigurationError
@@ -26,12 +27,9 @@ from napari_construct.types import PathLike
 TRAINED: Final = frozenset({"mini", *LITE, *UNTRAINED})
 """The encoders that ``encoder_learning_rate="auto"`` trains along."""
 
-BUNDLED: Final = "lite0"
-"""What the encoder "auto" is: pre-trained on many images, it needs fewer patches (docs/experiments.md)."""
-
 
 def student_id(config: TrainingConfig) -> str:
-    """Id of the encoder of a run; resolves ``encoder="auto"``."""
+    """Id of the encoder of a run; "auto" is the bundled one, which is pre-trained (docs/experiments.md)."""
     return BUNDLED if config.model.encoder == "auto" else config.model.encoder
 
 
