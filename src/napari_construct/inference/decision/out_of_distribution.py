@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
+from scipy import ndimage
 
 from napari_construct.events import Doubt
 from napari_construct.inference.activation.activation import Activation
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.evidence import Mask
 from napari_construct.results.out_of_distribution import DistanceGrid, OutOfDistribution
+
+MOSTLY: Final = 0.75
+"""Share of tissue from which a window counts: beside glass, features are those of an edge."""
 
 
 def distance_grid(activation: Activation) -> DistanceGrid | None:
@@ -21,8 +27,8 @@ def distance_grid(activation: Activation) -> DistanceGrid | None:
 def out_of_distribution(activation: Activation, predictor: Predictor, glass: Mask) -> OutOfDistribution | None:
     """Score of an image; None of models without a guard.
 
-    It is the median over the places with tissue, so that an image is out of distribution where more than half
-    of its tissue is. Glass has no say, unless there is nothing else.
+    It is the median over the windows that are mostly tissue, so that an image is out of distribution where more
+    than half of its tissue is. Glass has no say, unless there is nothing else.
 
     Parameters
     ----------
@@ -42,12 +48,20 @@ def out_of_distribution(activation: Activation, predictor: Predictor, glass: Mas
             )
         )
     )
-    chosen = ~glass[centres]
-    if not chosen.any() and activation.valid is not None:
-        chosen = activation.valid[centres]
-    found = activation.distances[chosen] if chosen.any() else activation.distances.ravel()
+    found = activation.distances[_mostly(~glass[centres], activation)]
     limit = guard.limit(found.size / activation.distance_window**2)
     return OutOfDistribution(float(np.median(found)), limit, float((found > limit).mean()))
+
+
+def _mostly(tissue: Mask, activation: Activation) -> Mask:
+    """The cells whose windows hold mostly tissue; those with the most where none does."""
+    if not tissue.any():
+        return np.ones_like(tissue)
+    side = max(round(activation.distance_window), 1)
+    share = ndimage.uniform_filter(tissue.astype(np.float32), side, mode="nearest")
+    share[~tissue] = 0
+    chosen: Mask = share >= min(MOSTLY, float(share.max()))
+    return chosen
 
 
 def warning(found: OutOfDistribution | None, name: str, model: str, *, any_tissue: bool) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from napari_construct.classes import ClassTable
 from napari_construct.encoders.catalogue.lookup import encoder_hash
-from napari_construct.exceptions import CheckpointError
+from napari_construct.exceptions import CheckpointError, ConfigurationError
 from napari_construct.models.checkpoints.archive import damaged, open_archive, write_archive
 from napari_construct.models.checkpoints.locations import with_suffix
 from napari_construct.models.checkpoints.manifest import GuardRecord, Manifest
@@ -215,6 +215,21 @@ def load_checkpoint(path: PathLike) -> Checkpoint:
         versions=manifest.versions,
         guard=None if manifest.guard is None else manifest.guard.with_tensors(states["guard"]),
     )
+
+
+def check_has_guard(checkpoint: Checkpoint) -> None:
+    """Refuse a model without a guard.
+
+    Raises
+    ------
+    ConfigurationError
+        If it has no distances from its training patches.
+    """
+    if checkpoint.guard is None:
+        raise ConfigurationError(
+            "expected a model with a guard against images unlike its training patches, got one without, which "
+            "has no map of distances; leave out the map, or add a guard (add_guard)"
+        )
 
 
 def _manifest(checkpoint: Checkpoint) -> dict[str, Any]:
