@@ -192,7 +192,8 @@ def _check_content(kinds: Collection[str], result: Segmentation, image: RGBImage
         )
     if "ood" in kinds and getattr(result, "distances", None) is None:
         raise ConfigurationError(
-            "expected a result with distances from the training patches, got one without; leave out the kind ood"
+            "expected a result with distances from the training patches, got one without; leave out "
+            "the kind ood"
         )
     if "cams" in kinds and result.cams is None:
         raise ConfigurationError(

@@ -171,7 +171,8 @@ class Segmentation(ABC):
             The image that was segmented; "overlay" and "zarr" show it.
         kinds : sequence of str, optional
             Of "mask" (TIFF), "cams" (OME-TIFF), "overlay" (PNG), "zarr" (OME-Zarr) and "ood" (OME-TIFF of the
-            distances from the training patches); a JSON record is always written. Mask, CAMs and, with an image, overlay otherwise.
+            distances from the training patches); a JSON record is always written. Mask, CAMs and, with an
+            image, overlay otherwise.
         overwrite : bool
             Also replace files that napari-construct did not make. Its own earlier results are always
             replaced.

@@ -62,7 +62,9 @@ def test_shrinkage_of_equal_variances_is_complete() -> None:
 
 def test_limits_fall_between_sizes() -> None:
     guard = _guard(torch.zeros(1), torch.eye(1))
-    assert [guard.limit(n) for n in (0.1, 1.0, 2.0, 4.0, 16.0, 1000.0)] == pytest.approx([2, 2, 1.75, 1.5, 1, 1])
+    assert [guard.limit(n) for n in (0.1, 1.0, 2.0, 4.0, 16.0, 1000.0)] == pytest.approx(
+        [2, 2, 1.75, 1.5, 1, 1]
+    )
 
 
 def test_windows_are_means_and_stay_inside() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
-from tests.guarded import guarded, quarters, unguarded
+from tests.guarded import doubled, guarded, unguarded
 
 from napari_construct.data.images import read_image
 from napari_construct.events import Doubt, Notice, run
@@ -80,7 +80,7 @@ def test_glass_around_tissue_has_no_say(predictor: Predictor, tissue: Path) -> N
     found = segment(slide, predictor, crf=None, mpp=0.5).out_of_distribution
     assert alone is not None
     assert found is not None
-    assert found.score == pytest.approx(alone.score, rel=0.1)
+    assert found.score == pytest.approx(alone.score, rel=0.25)
 
 
 def test_the_map_has_the_size_of_the_image_and_shows_where(predictor: Predictor, tissue: Path) -> None:
@@ -130,11 +130,11 @@ def test_round_trip_in_a_checkpoint(model: Checkpoint, tmp_path: Path) -> None:
     assert model.guard is not None
     assert all(torch.equal(again.guard.state()[k], v) for k, v in model.guard.state().items())
     assert again.guard.limits == pytest.approx(model.guard.limits)
-    assert (again.guard.patches, again.guard.groups) == (24, 3)
+    assert (again.guard.patches, again.guard.groups) == (12, 3)
     with zipfile.ZipFile(path) as archive:
         assert archive.getinfo("guard.safetensors").file_size < 200_000
     assert WATCHED in summarise(path).limits
-    assert model_facts(path)["out-of-distribution guard"].startswith("of 24 patches of 3 slides")
+    assert model_facts(path)["out-of-distribution guard"].startswith("of 12 patches of 3 slides")
 
 
 def test_checkpoints_without_a_guard_are_as_before(tissue: Path, tmp_path: Path) -> None:
@@ -183,19 +183,19 @@ def test_refreshing_gives_the_same_guard(model: Checkpoint, camelyon: Path, tmp_
 
 
 def test_few_patches_give_no_guard(model: Checkpoint, camelyon: Path, tmp_path: Path) -> None:
-    dataset = quarters(camelyon, tmp_path).subset(range(9))
+    dataset = doubled(camelyon, tmp_path).subset(range(9))
     assert add_guard(model, dataset, mpp=0.5).guard is None
 
 
 def test_unknown_slides_have_higher_limits(model: Checkpoint, camelyon: Path, tmp_path: Path) -> None:
-    guard = add_guard(replace(model, guard=None), quarters(camelyon, tmp_path), mpp=0.5).guard
+    guard = add_guard(replace(model, guard=None), doubled(camelyon, tmp_path), mpp=0.5).guard
     assert guard is not None
     assert guard.groups == 0
     assert all(limit > 0 for limit in guard.limits)
 
 
 def test_training_adds_the_guard(camelyon: Path, tmp_path: Path, tiny_config: TrainingConfig) -> None:
-    dataset = quarters(camelyon, tmp_path)
+    dataset = doubled(camelyon, tmp_path)
     stages = []
     config = tiny_config.changed(epochs=1, patch_mpp=0.5, group_pattern="tumor_([0-9]+)")
     checkpoint = train(dataset, config, progress=lambda event: stages.append(event.stage))

@@ -9,7 +9,7 @@ import pytest
 import skimage.data
 from qtpy.QtWidgets import QCheckBox, QLabel
 from tests.guarded import guarded
-from tests.widgets.conftest import docked
+from tests.widgets.conftest import button
 
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.checkpoints.checkpoint import save_checkpoint
@@ -28,12 +28,12 @@ def test_segment_warns_and_shows_the_map(qtbot, make_napari_viewer_proxy, watche
     viewer = make_napari_viewer_proxy()
     viewer.add_image(skimage.data.astronaut()[:256, :256], name="portrait", rgb=True)
     widget = SegmentTissue(viewer)
-    docked(viewer, widget)
+    viewer.window.add_dock_widget(widget, name="Segment")
     widget.setModel(str(watched))
-    qtbot.waitUntil(lambda: not widget.problem().text, timeout=30_000)
+    qtbot.waitUntil(lambda: "being loaded" not in widget.message(), timeout=30_000)
     widget.setValue(SegmentSettings(crf=None, mpp=0.5))
     with qtbot.waitSignal(widget.finished, timeout=60_000):
-        widget.control.runButton().click() if hasattr(widget.control, "runButton") else widget.run()
+        button(widget, "Segment").click()
     qtbot.waitUntil(lambda: not widget.isRunning())
     assert any("does not know this tissue" in label.text() for label in widget.findChildren(QLabel))
     (tick,) = (box for box in widget.findChildren(QCheckBox) if box.text() == "Show distance map")
@@ -41,7 +41,7 @@ def test_segment_warns_and_shows_the_map(qtbot, make_napari_viewer_proxy, watche
     qtbot.waitUntil(lambda: "portrait (distance map)" in viewer.layers)
     layer = viewer.layers["portrait (distance map)"]
     assert layer.data.shape == (256, 256)
-    assert np.median(layer.data) > layer.metadata["napari-construct"]["limit"]
+    assert np.median(layer.data) > layer.metadata["napari_construct"]["limit"]
     names = [one.name for one in viewer.layers]
     assert names.index(layer.name) < names.index("portrait mask")
     tick.click()

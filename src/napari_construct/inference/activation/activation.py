@@ -29,8 +29,8 @@ class Activation(ShortRepr):
     mpp : float or None
         Micrometres per pixel of ``image``.
     distances : ndarray or None
-        (dh, dw) float32: how far windows around the cells of a coarser grid are from the training patches; None
-        of models without a guard.
+        (dh, dw) float32: how far windows around the cells of a coarser grid are from the training patches;
+        None of models without a guard.
     distance_cells : tuple of float
         Extent of the image in cells of that grid.
     distance_window : float

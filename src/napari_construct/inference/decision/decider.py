@@ -28,7 +28,11 @@ from napari_construct.inference.decision.evidence import (
     glass_steps,
     image_scores,
 )
-from napari_construct.inference.decision.out_of_distribution import distance_grid, out_of_distribution, warning
+from napari_construct.inference.decision.out_of_distribution import (
+    distance_grid,
+    out_of_distribution,
+    warning,
+)
 from napari_construct.inference.decision.presence import predicted_presence
 from napari_construct.inference.decision.record import result_record
 from napari_construct.inference.settings import SegmentSettings

@@ -1,4 +1,4 @@
-"""From distances to the training patches to a decision: does the model know images like this one?"""
+"""From distances to the training patches to a decision: whether the model knows such images."""
 
 from __future__ import annotations
 
@@ -24,11 +24,13 @@ def distance_grid(activation: Activation) -> DistanceGrid | None:
     return DistanceGrid(activation.distances, activation.distance_cells, activation.shape)
 
 
-def out_of_distribution(activation: Activation, predictor: Predictor, glass: Mask) -> OutOfDistribution | None:
+def out_of_distribution(
+    activation: Activation, predictor: Predictor, glass: Mask
+) -> OutOfDistribution | None:
     """Score of an image; None of models without a guard.
 
-    It is the median over the windows that are mostly tissue, so that an image is out of distribution where more
-    than half of its tissue is. Glass has no say, unless there is nothing else.
+    It is the median over the windows that are mostly tissue, so that an image is out of distribution where
+    more than half of its tissue is. Glass has no say, unless there is nothing else.
 
     Parameters
     ----------
@@ -82,7 +84,7 @@ def warning(found: OutOfDistribution | None, name: str, model: str, *, any_tissu
         return (Doubt(f"{name}: no tissue was found, only glass or white; choose another region or image"),)
     sentence = (
         f"{name}: the model {model} does not know this tissue: it is out of distribution (distance "
-        f"{found.score:.2f} from the training patches, limit {found.limit:.2f}), so do not rely on the result; "
-        "train on patches of this tissue, choose another model, or look at the map of distances"
+        f"{found.score:.2f} from the training patches, limit {found.limit:.2f}); do not rely on the result, "
+        "but train on patches of this tissue, choose another model, or look at the distance map"
     )
     return (Doubt(sentence),)

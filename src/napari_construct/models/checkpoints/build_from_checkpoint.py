@@ -66,8 +66,8 @@ def _check_guard(checkpoint: Checkpoint, spec: EncoderSpec) -> None:
     count = sum(spec.channels[level] for level in guard.levels) if known else 0
     if not count or not 0 <= int(guard.channels.min()) <= int(guard.channels.max()) < count:
         raise CheckpointError(
-            f"expected a guard for the levels and channels of {spec.id}, got one for another encoder; use the "
-            "checkpoint as it was written"
+            f"expected a guard for the levels and channels of {spec.id}, got one for another encoder; use "
+            "the checkpoint as it was written"
         )
 
 

@@ -227,8 +227,8 @@ def check_has_guard(checkpoint: Checkpoint) -> None:
     """
     if checkpoint.guard is None:
         raise ConfigurationError(
-            "expected a model with a guard against images unlike its training patches, got one without, which "
-            "has no map of distances; leave out the map, or add a guard (add_guard)"
+            "expected a model with a guard against images unlike its training patches, got one without, "
+            "which has no map of distances; leave out the map, or add a guard (add_guard)"
         )
 
 

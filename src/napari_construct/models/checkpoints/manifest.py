@@ -74,7 +74,9 @@ class GuardRecord(_Part):
         wanted = {"channels": ("I64", (d,)), "mean": ("F32", (d,)), "whitening": ("F32", (d, d))}
         found = {name: (one.dtype, one.shape) for name, one in tensors.items()}
         if found != wanted or not 0 < d <= MAX_CHANNELS:
-            return f"a guard of other tensors than mean, channels and whitening of 1 to {MAX_CHANNELS} channels"
+            return (
+                f"a guard of other tensors than mean, channels and whitening of 1 to {MAX_CHANNELS} channels"
+            )
         return ""
 
 

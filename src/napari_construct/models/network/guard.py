@@ -1,8 +1,8 @@
 """Out-of-distribution detection: how far features of an image are from those of the training patches.
 
 A Gaussian is fitted to the mean features of training patches, and a window of an image is scored by its
-Mahalanobis distance (Lee et al. 2018). The covariance is shrunk towards a multiple of the identity (Ledoit and
-Wolf 2004), as there are few patches. The features are those of the model's own encoder, which are computed
+Mahalanobis distance (Lee et al. 2018). The covariance is shrunk towards a multiple of the identity (Ledoit
+and Wolf 2004), as there are few patches. The features are those of the model's own encoder, which are computed
 anyway: of its last level but one, which describes cells and glands; finer levels see little but stain, the
 coarsest differs from slide to slide (docs/out_of_distribution.md has the measurements).
 """
@@ -27,7 +27,7 @@ MAX_CHANNELS: Final = 160
 """Channels of a guard; of more, some are drawn (Defard et al. 2021), so that it stays below 0.2 MB."""
 
 SIZES: Final = (1, 4, 16)
-"""Windows of an image for which a guard has limits: the median of many windows varies less than that of one."""
+"""Windows of an image for which a guard has limits: the median of many varies less than a single one."""
 
 FARTHEST: Final = 1e6
 """Largest distance, so that records hold numbers."""
@@ -48,8 +48,8 @@ class Guard(ShortRepr):
     mean : Tensor
         (d,) float32.
     whitening : Tensor
-        (d, d) float32; the distance of x is the norm of ``whitening @ (x - mean)``, divided by sqrt(d), so that
-        it is about one for a training patch.
+        (d, d) float32; the distance of x is the norm of ``whitening @ (x - mean)``, divided by sqrt(d), so
+        that it is about one for a training patch.
     limits : tuple of float
         Median distance above which an image of 1, 4 and 16 windows (:data:`SIZES`) is unlike the training
         patches.
@@ -73,7 +73,7 @@ class Guard(ShortRepr):
         """The limit of an image as large as so many windows side by side."""
         return float(np.interp(np.log(max(windows, 1e-9)), np.log(SIZES), self.limits))
 
-    def distances(self, features: Float[Tensor, "... c"]) -> Float[Tensor, "..."]:
+    def distances(self, features: Float[Tensor, "... c"]) -> Float[Tensor, ...]:
         """Distances of features with the joined channels of the levels; see :func:`window_features`."""
         d = len(self.mean)
         centred = features.float()[..., self.channels.to(features.device)] - self.mean.to(features.device)
@@ -87,7 +87,7 @@ def used_levels(spec: EncoderSpec) -> tuple[int, ...]:
 
 
 def chosen_channels(spec: EncoderSpec, levels: Sequence[int]) -> Tensor:
-    """(d,) int64 indices into the joined channels of the levels: all, or a drawn set of the largest number."""
+    """(d,) int64 indices into the joined channels of the levels: all, or a drawn set of the most."""
     count = sum(spec.channels[level] for level in levels)
     drawn = torch.randperm(count, generator=torch.Generator().manual_seed(0))[:MAX_CHANNELS]
     return drawn.sort().values

@@ -1,8 +1,8 @@
 """The guard against images unlike the training patches: made from patches, without training.
 
 Its limits let 95 of 100 images of slides pass that it was not made from: each slide (patient) is left out in
-turn, and its patches stand for images of one, four and sixteen windows. Where slides are not known, runs of the
-sorted names stand in for them, as names mostly begin with the slide, and the limits are raised.
+turn, and its patches stand for images of one, four and sixteen windows. Where slides are not known, runs of
+the sorted names stand in for them, as names mostly begin with the slide, and the limits are raised.
 """
 
 from __future__ import annotations
@@ -238,9 +238,7 @@ def _slides(names: list[str], groups: list[str] | None) -> tuple[NDArray[np.intp
     return part, 0
 
 
-def _left_out_distances(
-    features: NDArray[np.float64], slides: NDArray[np.intp]
-) -> NDArray[np.float64]:
+def _left_out_distances(features: NDArray[np.float64], slides: NDArray[np.intp]) -> NDArray[np.float64]:
     """Distance of every patch, with its surroundings, from those of other slides."""
     d = features.shape[-1]
     part = _parts(slides)
@@ -265,7 +263,7 @@ def _parts(slides: NDArray[np.intp]) -> NDArray[np.intp]:
 
 
 def _limits(distances: NDArray[np.float64], slides: NDArray[np.intp]) -> tuple[float, float, float]:
-    """Median distance below which most images of 1, 4 and 16 windows of a slide lie; slides count by patches."""
+    """Median distance that most images of 1, 4, 16 windows of a slide keep; slides count by patches."""
     rng = np.random.default_rng(0)
     found = []
     for size in SIZES:

@@ -213,7 +213,11 @@ def _plan(network: UNet, config: SecondStageConfig, patches: int, *, scored: boo
         f"second stage {network.spec.id}",
         in_a_row(("pseudo masks", 4.0 * patches)),
         in_a_row(("train", 6.0 * config.steps * config.batch_size)),
-        in_a_row(("average", 50.0 * config.batch_size), ("calibrate", 1.0 * patches), ("guard", guard_cost(patches))),
+        in_a_row(
+            ("average", 50.0 * config.batch_size),
+            ("calibrate", 1.0 * patches),
+            ("guard", guard_cost(patches)),
+        ),
         in_a_row(*((("validate", 1.0 * patches),) if scored else ())),
     )
 

@@ -132,7 +132,7 @@ def distance_map_layers(mask: Labels) -> list[Image]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DistanceMaps:
-    """The distances of a mask, not yet a layer: ``of()`` makes them; ``limit`` is that of the (first) plane."""
+    """The distances of a mask, not yet a layer: ``of()`` makes them; ``limit`` is of the first plane."""
 
     source: str
     limit: float
