@@ -74,8 +74,9 @@ def test_white_is_flagged_in_other_words(predictor: Predictor) -> None:
 
 def test_glass_around_tissue_has_no_say(predictor: Predictor, tissue: Path) -> None:
     pixels = read_image(tissue).pixels
-    slide = np.full((512, 768, 3), 245, np.uint8)
-    slide[128:384, 256:512] = pixels
+    pixels = np.pad(pixels, ((0, 256), (0, 256), (0, 0)), mode="symmetric")
+    slide = np.full((768, 1024, 3), 245, np.uint8)
+    slide[128:640, 256:768] = pixels
     alone = segment(pixels, predictor, crf=None, mpp=0.5).out_of_distribution
     found = segment(slide, predictor, crf=None, mpp=0.5).out_of_distribution
     assert alone is not None
@@ -109,7 +110,7 @@ def test_views_and_tiles_change_the_score_little(predictor: Predictor, tissue: P
         for changes in ({}, {"views": "four"}, {"tile": 128})
     ]
     assert scores[0] == pytest.approx(scores[1])
-    assert scores[0] == pytest.approx(scores[2], rel=0.15)
+    assert scores[0] == pytest.approx(scores[2], rel=0.25)  # a tile is as small as a window
 
 
 def test_record_holds_score_and_limit_and_is_read_back(

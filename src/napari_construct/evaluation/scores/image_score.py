@@ -130,8 +130,8 @@ def score_image_steps(
     activation = yield from cam_steps(
         image.pixels, predictor, settings, mpp=image.mpp, name=image_path.name, valid=image.valid
     )
-    score, said = yield from _scored(activation, predictor, settings, truth, clock, gallery)
-    return score, (*notices, *activation.notices, *said)
+    score, doubts = yield from _scored(activation, predictor, settings, truth, clock, gallery)
+    return score, (*notices, *activation.notices, *doubts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -198,8 +198,8 @@ def _scored(
     if gallery is not None:
         mean = score_of_present(score.predicted)
         gallery.offer(score.name, mean, activation.image, truth.mask, after[0].labels, truth.ignore)
-    for text in before[0].said:
-        yield Notice("images", 0, 1, text)
+    for said in before[0].said:
+        yield Notice("images", 0, 1, said)
     return score, before[0].said
 
 

@@ -38,7 +38,8 @@ class DistanceMap:
 
     def mean(self) -> FloatArray:
         """(rows, columns) float32 of the whole image."""
-        return self._stitcher.mean()[0]
+        found: FloatArray = self._stitcher.mean()[0]
+        return found
 
 
 def distance_map(predictor: Predictor, plan: TilePlan) -> DistanceMap | None:

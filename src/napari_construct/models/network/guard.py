@@ -2,9 +2,9 @@
 
 A Gaussian is fitted to the mean features of training patches, and a window of an image is scored by its
 Mahalanobis distance (Lee et al. 2018). The covariance is shrunk towards a multiple of the identity (Ledoit
-and Wolf 2004), as there are few patches. The features are those of the model's own encoder, which are computed
-anyway: of its last level but one, which describes cells and glands; finer levels see little but stain, the
-coarsest differs from slide to slide (docs/out_of_distribution.md has the measurements).
+and Wolf 2004), as there are few patches. The features are those of the model's own encoder, which are
+computed anyway: of its last level but one, which describes cells and glands; finer levels see little but
+stain, the coarsest differs from slide to slide (docs/out_of_distribution.md has the measurements).
 """
 
 from __future__ import annotations

@@ -267,11 +267,12 @@ def _limits(distances: NDArray[np.float64], slides: NDArray[np.intp]) -> tuple[f
     rng = np.random.default_rng(0)
     found = []
     for size in SIZES:
-        medians, weights = [], []
+        medians: list[float] = []
+        weights: list[int] = []
         for slide in np.unique(slides):
             own = distances[slides == slide]
             draws = [rng.choice(own, min(size, len(own)), replace=False) for _ in range(_DRAWS)]
-            medians.extend(np.median(draw) for draw in draws)
+            medians.extend(float(np.median(draw)) for draw in draws)
             weights.extend([len(own)] * _DRAWS)
         order = np.argsort(medians, kind="stable")
         below = np.cumsum(np.array(weights)[order]) / np.sum(weights)
