@@ -216,7 +216,7 @@ def _plan(network: UNet, config: SecondStageConfig, patches: int, *, scored: boo
         in_a_row(
             ("average", 50.0 * config.batch_size),
             ("calibrate", 1.0 * patches),
-            ("guard", guard_cost(patches)),
+            ("guard", guard_cost(float(patches))),
         ),
         in_a_row(*((("validate", 1.0 * patches),) if scored else ())),
     )
