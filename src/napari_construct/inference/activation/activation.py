@@ -34,7 +34,7 @@ class Activation(ShortRepr):
     distance_cells : tuple of float
         Extent of the image in cells of that grid.
     distance_window : float
-        Side of a window in these cells.
+        Side of a training patch in these cells.
     valid : ndarray or None
         (h, w) bool, False where the image has no data; None where all of it is valid.
     name : str

@@ -7,12 +7,12 @@ from typing import Any
 
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.activation.tiling import Stitcher, Tile, TilePlan
-from napari_construct.models.network.guard import Guard, window_features
+from napari_construct.models.network.guard import WINDOW, Guard, window_features
 from napari_construct.types import FloatArray
 
 
 class DistanceMap:
-    """Distances of windows as large as a training patch, on a grid as fine as tiles can start.
+    """Distances of windows of half a training patch's side, on a grid as fine as tiles can start.
 
     Parameters
     ----------
@@ -25,13 +25,13 @@ class DistanceMap:
     """
 
     def __init__(self, guard: Guard, predictor: Predictor, plan: TilePlan) -> None:
-        self._guard, self.cell, self._patch = guard, predictor.spec.multiple, predictor.patch
+        self._guard, self.cell, self._window = guard, predictor.spec.multiple, predictor.patch * WINDOW
         self._stitcher = Stitcher(plan, 1, self.cell)
 
     def add(self, tiles: Sequence[Tile], output: Any) -> None:
         """Add some tiles, of which the network's output holds the encoder's levels."""
         shape = tiles[0].height, tiles[0].width
-        features = window_features(output.student, self._guard.levels, shape, self.cell, self._patch)
+        features = window_features(output.student, self._guard.levels, shape, self.cell, self._window)
         found = self._guard.distances(features).float().cpu().numpy()
         for tile, distances in zip(tiles, found, strict=True):
             self._stitcher.add(tile, distances[None])

@@ -26,6 +26,9 @@ from napari_construct.types import ShortRepr
 MAX_CHANNELS: Final = 160
 """Channels of a guard; of more, some are drawn (Defard et al. 2021), so that it stays below 0.2 MB."""
 
+WINDOW: Final = 0.5
+"""Side of a window by that of a training patch, in whose middle it has surroundings as in an image."""
+
 SIZES: Final = (1, 4, 16)
 """Windows of an image for which a guard has limits: the median of many varies less than a single one."""
 
@@ -94,7 +97,7 @@ def chosen_channels(spec: EncoderSpec, levels: Sequence[int]) -> Tensor:
 
 
 def window_features(
-    levels: Sequence[Tensor], used: Sequence[int], shape: tuple[int, int], cell: int, window: int
+    levels: Sequence[Tensor], used: Sequence[int], shape: tuple[int, int], cell: int, window: float
 ) -> Float[Tensor, "b rows columns c"]:
     """Mean features of a window around every cell of an image.
 
@@ -108,7 +111,7 @@ def window_features(
         Rows and columns of the image in pixels, multiples of ``cell``.
     cell : int
         Side of a cell in pixels.
-    window : int
+    window : float
         Side of a window in pixels, rounded to cells; at the border it is moved into the image.
     """
     grid = (max(shape[0] // cell, 1), max(shape[1] // cell, 1))

@@ -26,6 +26,7 @@ from napari_construct.models.checkpoints.build_from_checkpoint import build_from
 from napari_construct.models.checkpoints.checkpoint import Checkpoint
 from napari_construct.models.network.guard import (
     SIZES,
+    WINDOW,
     Guard,
     chosen_channels,
     fit_gaussian,
@@ -47,7 +48,7 @@ LEAST_PATCHES: Final = 10
 """Fewer say nothing of what a model knows, and get no guard."""
 
 VIEWS: Final = 4
-"""Of a patch: alone and with its surroundings (mirrored), as it is and in another stain."""
+"""Of a patch: its middle with surroundings and its corner without, as it is and in another stain."""
 
 FOLDS: Final = 10
 """Most parts that are left out in turn."""
@@ -196,7 +197,7 @@ def _features(
     device: torch.device,
     generator: torch.Generator,
 ) -> Float[Tensor, "views b c"]:
-    """Mean features of each patch in every view; the first is the patch with its surroundings."""
+    """Mean features of each patch in every view; the first is its middle with surroundings."""
     raw, view = patches.batch(indices).to(device), patches.view
     plain = centre_view(raw, window=view.window, size=view.size)
     stained = augment(raw, _STAINS, window=view.window, size=view.size, generator=generator)
@@ -220,11 +221,11 @@ def _mean_features(
     with torch.inference_mode():
         seen = model(images).student
     shape = images.shape[-2], images.shape[-1]
-    features = window_features(seen, levels, shape, cell, size)
-    middle = features.shape[1] // 2, features.shape[2] // 2
-    # an odd number of cells has a cell in the middle; of an even one, the window begins where the patch does
-    centre = [m if n % 2 else m - 1 for m, n in zip(middle, features.shape[1:3], strict=True)]
-    return features[:, centre[0], centre[1]].cpu()
+    features = window_features(seen, levels, shape, cell, size * WINDOW).cpu()
+    if not border:
+        return features[:, 0, 0]
+    rows, columns = features.shape[1:3]
+    return features[:, (rows - 1) // 2, (columns - 1) // 2]
 
 
 def _slides(names: list[str], groups: list[str] | None) -> tuple[NDArray[np.intp], int]:
