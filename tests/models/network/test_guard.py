@@ -69,12 +69,12 @@ def test_limits_fall_between_sizes() -> None:
 
 def test_windows_are_means_and_stay_inside() -> None:
     level = torch.arange(16.0).reshape(1, 1, 4, 4).repeat_interleave(2, 2).repeat_interleave(2, 3)
-    found = window_features((level,), (0,), (32, 32), cell=8, window=16)
+    found = window_features((level,), (0,), (32, 32), cell=8, window=16.0)
     assert found.shape == (1, 4, 4, 1)
     grid = torch.arange(16.0).reshape(4, 4)
     assert float(found[0, 1, 1, 0]) == float(grid[1:3, 1:3].mean())
     assert float(found[0, 3, 3, 0]) == float(grid[2:, 2:].mean())
-    whole = window_features((level,), (0,), (32, 32), cell=8, window=1000)
+    whole = window_features((level,), (0,), (32, 32), cell=8, window=1000.0)
     assert whole.unique().tolist() == [7.5]
 
 

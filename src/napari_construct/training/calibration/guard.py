@@ -275,8 +275,9 @@ def _limits(distances: NDArray[np.float64], slides: NDArray[np.intp]) -> tuple[f
             draws = [rng.choice(own, min(size, len(own)), replace=False) for _ in range(_DRAWS)]
             medians.extend(float(np.median(draw)) for draw in draws)
             weights.extend([len(own)] * _DRAWS)
-        order = np.argsort(medians, kind="stable")
-        below = np.cumsum(np.array(weights)[order]) / np.sum(weights)
-        found.append(float(np.array(medians)[order][min(np.searchsorted(below, KEPT), len(order) - 1)]))
+        values = np.array(medians)
+        order = np.argsort(values, kind="stable")
+        below = np.cumsum(np.array(weights)[order]) / sum(weights)
+        found.append(float(values[order[min(int(np.searchsorted(below, KEPT)), len(order) - 1)]]))
     one, four, sixteen = np.minimum.accumulate(found).tolist()
     return one, four, sixteen
