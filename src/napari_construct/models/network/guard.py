@@ -81,7 +81,8 @@ class Guard(ShortRepr):
         d = len(self.mean)
         centred = features.float()[..., self.channels.to(features.device)] - self.mean.to(features.device)
         found = torch.linalg.vector_norm(centred @ self.whitening.to(features.device).T, dim=-1) / d**0.5
-        return found.nan_to_num(FARTHEST, FARTHEST).clamp_max(FARTHEST)
+        bounded: Tensor = found.nan_to_num(FARTHEST, FARTHEST).clamp_max(FARTHEST)
+        return bounded
 
 
 def used_levels(spec: EncoderSpec) -> tuple[int, ...]:
