@@ -29,6 +29,7 @@ from napari_construct.models.checkpoints.checkpoint import save_checkpoint as sa
 from napari_construct.results.read import load_result as load_result
 from napari_construct.results.result import SegmentationResult as SegmentationResult
 from napari_construct.results.result import StoredResult as StoredResult
+from napari_construct.training.calibration.guard import add_guard as add_guard
 from napari_construct.training.calibration.recalibrate import recalibrate as recalibrate
 from napari_construct.training.config.config import TrainingConfig as TrainingConfig
 from napari_construct.training.config.second_stage import SecondStageConfig as SecondStageConfig
@@ -55,6 +56,7 @@ __all__ = [
     "TrainingConfig",
     "ZeroShotSettings",
     "__version__",
+    "add_guard",
     "confusion_matrix",
     "dense_crf",
     "download_encoder",

@@ -26,6 +26,7 @@ from napari_construct.export.own_files import LEDGER_FORMAT, refuse_others
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.decider import named_classes
 from napari_construct.inference.segment import segment_steps
+from napari_construct.models.checkpoints.checkpoint import check_has_guard
 from napari_construct.reading.names import shown
 from napari_construct.results.files import write_result, write_stack
 
@@ -100,6 +101,8 @@ def run_batch_steps(
     _check(sources)
     named_classes(settings.segment.classes, predictor.classes)
     predictor.check_device(settings.device)
+    if "ood" in settings.outputs:
+        check_has_guard(predictor.checkpoint)
     settings = settings.changed(segment=predictor.resolved(settings.segment))
     header = Header(
         format=LEDGER_FORMAT,

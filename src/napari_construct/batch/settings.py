@@ -10,9 +10,9 @@ from napari_construct.inference.settings import SegmentSettings, with_device_of_
 from napari_construct.models.default_model import DEFAULT_MODEL
 from napari_construct.settings import Settings
 
-Output: TypeAlias = Literal["mask", "overlay", "cams", "zarr"]
+Output: TypeAlias = Literal["mask", "overlay", "cams", "zarr", "ood"]
 
-OUTPUTS: tuple[Output, ...] = ("mask", "overlay", "cams", "zarr")
+OUTPUTS: tuple[Output, ...] = ("mask", "overlay", "cams", "zarr", "ood")
 
 
 class BatchSettings(Settings):
@@ -28,7 +28,8 @@ class BatchSettings(Settings):
         Device of the model: "auto", "cpu", "cuda", "cuda:1", "mps" ...
     outputs : tuple of str
         Files of each image beside its record: "mask" (TIFF; of a stack also one TIFF of all planes),
-        "overlay" (PNG), "cams" (OME-TIFF), "zarr" (OME-Zarr with image and labels).
+        "overlay" (PNG), "cams" (OME-TIFF), "zarr" (OME-Zarr with image and labels), "ood" (OME-TIFF of the
+        distances from the training patches, of models with a guard).
     """
 
     model: Annotated[str, Field(min_length=1)] = DEFAULT_MODEL

@@ -183,6 +183,14 @@ SettingsJson = Annotated[
         'Example: {"crf": {"iterations": 3}}',
     ),
 ]
+OodMap = Annotated[
+    bool,
+    typer.Option(
+        "--ood-map",
+        help="Also write NAME_ood.ome.tif: how far each place is from the model's training patches "
+        "(out-of-distribution map).",
+    ),
+]
 JsonFile = Annotated[
     str | None,
     typer.Option(

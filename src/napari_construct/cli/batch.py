@@ -26,7 +26,8 @@ def batch(
     outputs: Annotated[
         str | None,
         typer.Option(
-            "--outputs", help="Files to write for each image: mask,overlay,cams,zarr; default mask,overlay."
+            "--outputs",
+            help="Files to write for each image: mask,overlay,cams,zarr,ood; default mask,overlay.",
         ),
     ] = None,
     recursive: Annotated[bool, typer.Option("--recursive/--flat", help="Include subfolders, or not.")] = True,

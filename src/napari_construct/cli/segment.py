@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -47,6 +48,7 @@ def segment(
     prompt_ensemble: options.PromptEnsemble = None,
     examples: options.Examples = None,
     first_class: options.FirstClass = None,
+    ood_map: options.OodMap = False,
     json_file: options.JsonFile = None,
 ) -> None:
     """Segment image files.
@@ -61,7 +63,8 @@ def segment(
     from napari_construct.export.reports import refuse_inputs
     from napari_construct.inference.decision.decider import named_classes
     from napari_construct.inference.loading import load_model
-    from napari_construct.results.files import result_paths
+    from napari_construct.models.checkpoints.checkpoint import check_has_guard
+    from napari_construct.results.files import KINDS, result_paths
 
     settings, device = options.segment_settings(
         settings_json,
@@ -77,7 +80,8 @@ def segment(
     part = options.parse_region(region)
     images, about_results = without_results([found_as(str(path)) for path in images])
     _check_names(images)
-    targets = [file for path in images for file in result_paths(output, _stem(path)).values()]
+    kinds = (*KINDS, "ood") if ood_map else KINDS
+    targets = [file for path in images for file in result_paths(output, _stem(path), kinds).values()]
     refuse_inputs(targets, images)
     refuse_others(targets, overwrite=overwrite)
     check_folder(output)
@@ -96,6 +100,8 @@ def segment(
         predictor = load_model(model, device=device, encoder_weights=encoder_weights, any_encoder=any_encoder)
     settings = options.with_classes(settings, None if zero_shot else classes, predictor.classes.names)
     named_classes(settings.classes, predictor.classes)
+    if ood_map:
+        check_has_guard(predictor.checkpoint)
     done: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
     with progress_bars() as bars:
@@ -103,7 +109,7 @@ def segment(
             bars.say(f"note: {text}")
         for path in images:
             try:
-                done.append(_one(path, output, predictor, settings, part, bars, overwrite))
+                done.append(_one(path, output, predictor, settings, part, bars, overwrite, kinds))
             except (ConstructError, OSError, MemoryError, RuntimeError) as error:
                 failed.append({"image": str(path), "error": one_line(error)})
                 bars.say(f"failed: {one_line(error)}")
@@ -141,6 +147,7 @@ def _one(
     part: tuple[slice, slice] | None,
     bars: Bars,
     overwrite: bool,
+    kinds: Sequence[str],
 ) -> dict[str, Any]:
     from napari_construct.data.images import read_image
     from napari_construct.inference.segment import segment_steps
@@ -156,12 +163,13 @@ def _one(
         bars.say(f"note: {notice}")
     steps = segment_steps(pixels, predictor, settings, mpp=image.mpp, name=path.name, valid=valid)
     result = bars.follow(steps, path.name)
-    files = write_result(output, _stem(path), pixels, result, image.notices, overwrite=overwrite)
+    files = write_result(output, _stem(path), pixels, result, image.notices, kinds, overwrite=overwrite)
     return {
         "image": str(path),
         "files": {kind: str(file) for kind, file in files.items()},
         "areas": result.areas(),
         "presence": result.record["presence"],
+        "out_of_distribution": result.record.get("out_of_distribution"),
         "mean_confidence": float(result.confidence[... if valid is None else valid].mean()),
         "erased_regions": 0 if result.refinement is None else len(result.refinement.erased),
     }
@@ -171,7 +179,9 @@ def _summary(done: list[dict[str, Any]], failed: list[dict[str, str]], output: P
     for item in done:
         shares = ", ".join(f"{row['class']} {row['percent_of_tissue']:.1f} %" for row in item["areas"])
         erased = f"; the CRF erased {item['erased_regions']} region(s), see the record"
-        typer.echo(f"{shown(item['image'])}: {shares}{erased if item['erased_regions'] else ''}")
+        unlike = (item["out_of_distribution"] or {}).get("flagged")
+        doubt = " (out of distribution: do not rely on it)" if unlike else ""
+        typer.echo(f"{shown(item['image'])}: {shares}{erased if item['erased_regions'] else ''}{doubt}")
     typer.echo(f"{len(done)} of {len(done) + len(failed)} segmented, results in {output}")
     if failed:
         typer.echo("failed: " + ", ".join(shown(item["image"]) for item in failed), err=True)

@@ -86,6 +86,8 @@ def decided_steps(
     activation = yield from cam_steps(image, predictor, settings, mpp=mpp, name=name, valid=valid)
     decider = Decider(activation, predictor)
     result = yield from decider.steps(settings)
+    for text in result.record["notices"][len(activation.notices) :]:
+        yield Notice("refine", 1, 1, text)
     yield Event("refine", 1, 1)
     return result, decider
 

@@ -35,12 +35,15 @@ _ENDINGS: Final = {
     "mask": "_mask.tif",
     "cams": "_cams.ome.tif",
     "overlay": "_overlay.png",
+    "ood": "_ood.ome.tif",
     "zarr": ".ome.zarr",
     "record": ".json",
 }
 
 KINDS: Final = ("mask", "cams", "overlay")
 """Files of a result by default."""
+
+_OOD: Final = ClassTable.from_names(("distance from the training patches",))
 
 NEEDS_IMAGE: Final = frozenset({"overlay", "zarr"})
 """What shows the image too."""
@@ -81,7 +84,7 @@ def write_result(
     notices : tuple of str
         Of the reader of the image.
     kinds : sequence of str
-        Of "mask", "cams", "overlay" and "zarr"; the record is always written.
+        Of "mask", "cams", "overlay", "zarr" and "ood"; the record is always written.
     overwrite : bool
         Also replace files that napari-construct did not make.
 
@@ -101,7 +104,7 @@ def write_result(
     unknown = sorted(set(kinds) - set(_ENDINGS))
     if unknown:
         raise ConfigurationError(
-            f"expected kinds of files among mask, cams, overlay and zarr, got {', '.join(unknown)}; "
+            f"expected kinds of files among mask, cams, overlay, zarr and ood, got {', '.join(unknown)}; "
             "check the spelling"
         )
     paths = result_paths(folder, stem, kinds)
@@ -134,6 +137,7 @@ def write_files(
         Of the mask in the overlay.
     """
     _check_content(paths, result, image)
+    distances = getattr(result, "distances", None)
     names = {kind: path.name for kind, path in paths.items()}
     folder = paths["record"].parent
     _refuse_others(paths, overwrite)
@@ -154,6 +158,8 @@ def write_files(
                 _write_mask(made["mask"], result)
             if result.cams is not None and "cams" in made:
                 write_cams(made["cams"], result.cams, result.classes, result.mpp)
+            if distances is not None and "ood" in made:
+                write_cams(made["ood"], distances.map()[None], _OOD, result.mpp)
             if image is not None and "overlay" in made:
                 write_overlay(made["overlay"], image, result.labels, result.classes, opacity)
             if image is not None and "zarr" in made:
@@ -183,6 +189,11 @@ def _check_content(kinds: Collection[str], result: Segmentation, image: RGBImage
     if shown and image is None:
         raise ConfigurationError(
             f"expected the image that was segmented for {' and '.join(shown)}, got none; give it as image="
+        )
+    if "ood" in kinds and getattr(result, "distances", None) is None:
+        raise ConfigurationError(
+            "expected a result with distances from the training patches, got one without; leave out "
+            "the kind ood"
         )
     if "cams" in kinds and result.cams is None:
         raise ConfigurationError(

@@ -36,6 +36,14 @@ class RecordedInput(_Part):
     mpp: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
 
+class RecordedDistance(_Part):
+    """How far the image is from the training patches."""
+
+    score: _Finite
+    limit: _Finite
+    share: _Finite
+
+
 class ResultRecord(_Part):
     """The parts of a record that reading a result needs.
 
@@ -49,6 +57,8 @@ class ResultRecord(_Part):
         Name of a class to what was found.
     input : RecordedInput
         The pixel size.
+    out_of_distribution : RecordedDistance or None
+        None in records of earlier versions, and of models without a guard.
     """
 
     files: Annotated[dict[str, _Name], Field(max_length=100)]
@@ -57,6 +67,7 @@ class ResultRecord(_Part):
         default_factory=dict
     )
     input: RecordedInput = RecordedInput()
+    out_of_distribution: RecordedDistance | None = None
 
 
 def checked_record(record: Mapping[str, Any], path: PathLike) -> ResultRecord:

@@ -24,6 +24,7 @@ from napari_construct.results.areas import (
 )
 from napari_construct.results.files import KINDS, NEEDS_IMAGE, write_result
 from napari_construct.results.notebook import as_html
+from napari_construct.results.out_of_distribution import DistanceGrid, OutOfDistribution
 from napari_construct.types import FloatArray, LabelImage, PathLike, RGBImage
 
 
@@ -61,6 +62,11 @@ class Segmentation(ABC):
     @abstractmethod
     def tissue_pixels(self) -> int | None:
         """Number of tissue pixels; ``areas`` gives shares of it."""
+
+    @property
+    def out_of_distribution(self) -> OutOfDistribution | None:
+        """How far the image is from the training patches; None of models without a guard."""
+        return OutOfDistribution.of_record(self.record)
 
     @property
     def name(self) -> str:
@@ -164,8 +170,9 @@ class Segmentation(ABC):
         image : path or array, optional
             The image that was segmented; "overlay" and "zarr" show it.
         kinds : sequence of str, optional
-            Of "mask" (TIFF), "cams" (OME-TIFF), "overlay" (PNG) and "zarr" (OME-Zarr); a JSON record is
-            always written. Mask, CAMs and, with an image, overlay otherwise.
+            Of "mask" (TIFF), "cams" (OME-TIFF), "overlay" (PNG), "zarr" (OME-Zarr) and "ood" (OME-TIFF of the
+            distances from the training patches); a JSON record is always written. Mask, CAMs and, with an
+            image, overlay otherwise.
         overwrite : bool
             Also replace files that napari-construct did not make. Its own earlier results are always
             replaced.
@@ -218,6 +225,9 @@ class SegmentationResult(Segmentation):
     refinement : RefinementReport or None
         Regions that the CRF erased, and pixels that each class gained or lost, before ``min_confidence``.
         None without a CRF.
+    distances : DistanceGrid or None
+        ``distances.map()`` is how far each place is from the training patches of the model, (h, w) float32;
+        None of models without a guard.
     labels, classes, presence, presence_scores, mpp, record
         As of :class:`Segmentation`.
     """
@@ -227,6 +237,7 @@ class SegmentationResult(Segmentation):
     confidence: FloatArray
     background: np.ndarray[Any, np.dtype[np.bool_]]
     refinement: RefinementReport | None = None
+    distances: DistanceGrid | None = None
 
     @property
     def tissue_pixels(self) -> int:

@@ -130,8 +130,8 @@ def score_image_steps(
     activation = yield from cam_steps(
         image.pixels, predictor, settings, mpp=image.mpp, name=image_path.name, valid=image.valid
     )
-    score = yield from _scored(activation, predictor, settings, truth, clock, gallery)
-    return score, notices + activation.notices
+    score, doubts = yield from _scored(activation, predictor, settings, truth, clock, gallery)
+    return score, (*notices, *activation.notices, *doubts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,6 +159,7 @@ class _Decision:
     presence: tuple[bool, ...]
     presence_scores: tuple[float, ...]
     glass: npt.NDArray[np.bool_]
+    said: tuple[str, ...]
 
 
 def _scored(
@@ -168,7 +169,8 @@ def _scored(
     truth: _Truth,
     clock: float,
     gallery: ExampleGallery | None,
-) -> Steps[ImageScore]:
+) -> Steps[tuple[ImageScore, tuple[str, ...]]]:
+    """The score, and what was noticed after the network had looked."""
     settings = predictor.resolved(settings)
     decider = Decider(activation, predictor)
     before = yield from _columns(decider, settings.model_copy(update={"crf": None}), truth)
@@ -196,7 +198,9 @@ def _scored(
     if gallery is not None:
         mean = score_of_present(score.predicted)
         gallery.offer(score.name, mean, activation.image, truth.mask, after[0].labels, truth.ignore)
-    return score
+    for said in before[0].said:
+        yield Notice("images", 0, 1, said)
+    return score, before[0].said
 
 
 def _columns(
@@ -213,6 +217,7 @@ def _columns(
             result.presence,
             result.presence_scores,
             result.background,
+            tuple(result.record["notices"][len(decider.activation.notices) :]),
         )
 
     predicted = kept((yield from decider.steps(settings)))

@@ -28,6 +28,13 @@ class Activation(ShortRepr):
         Pixels per cell at the model's resolution.
     mpp : float or None
         Micrometres per pixel of ``image``.
+    distances : ndarray or None
+        (dh, dw) float32: how far windows around the cells of a coarser grid are from the training patches;
+        None of models without a guard.
+    distance_cells : tuple of float
+        Extent of the image in cells of that grid.
+    distance_window : float
+        Side of a training patch in these cells.
     valid : ndarray or None
         (h, w) bool, False where the image has no data; None where all of it is valid.
     name : str
@@ -48,6 +55,9 @@ class Activation(ShortRepr):
     name: str = "image"
     notices: tuple[str, ...] = ()
     record: Mapping[str, Any] = field(default_factory=dict)
+    distances: FloatArray | None = None
+    distance_cells: tuple[float, float] = (1.0, 1.0)
+    distance_window: float = 1.0
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -10,12 +10,13 @@ import torch
 from napari_construct.events import Steps
 from napari_construct.exceptions import InputError
 from napari_construct.inference.activation.activation import Activation
+from napari_construct.inference.activation.distance_map import distance_map
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.activation.prepared_image import prepare_image
 from napari_construct.inference.activation.stitched_maps import stitched_maps
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.refinement.cam import rescale
-from napari_construct.refinement.views import VIEWS
+from napari_construct.refinement.views import VIEWS, View
 from napari_construct.types import BoolMask, RGBImage
 
 
@@ -69,7 +70,8 @@ def cam_steps(
     views = VIEWS[settings.views or predictor.calibration.views]
     k = len(predictor.classes)
     seen = prepare_image(image, predictor, settings, mpp=mpp, name=name, maps=k, views=len(views))
-    maps, stride = yield from stitched_maps(seen, predictor, views=views)
+    distances = distance_map(predictor, seen.plan) if View() in views else None
+    maps, stride = yield from stitched_maps(seen, predictor, views=views, distances=distances)
     return Activation(
         image=image,
         logits=maps.mean(0),
@@ -77,6 +79,9 @@ def cam_steps(
         cells=seen.cells(stride),
         stride=stride,
         mpp=seen.mpp,
+        distances=None if distances is None else distances.mean(),
+        distance_cells=seen.cells(predictor.spec.multiple),
+        distance_window=predictor.patch / predictor.spec.multiple,
         valid=valid,
         name=name,
         notices=seen.notices,

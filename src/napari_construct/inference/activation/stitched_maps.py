@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from napari_construct.events import Event, Notice
 from napari_construct.exceptions import InputError
+from napari_construct.inference.activation.distance_map import DistanceMap
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.activation.prepared_image import PreparedImage
 from napari_construct.inference.activation.tiling import Stitcher, Tile, TilePlan, cam_stride
@@ -29,6 +30,7 @@ def stitched_maps(
     *,
     views: Sequence[View] = (View(),),
     look: Callable[[Tensor], Tensor] | None = None,
+    distances: DistanceMap | None = None,
 ) -> Generator[Event, None, tuple[FloatArray, int]]:
     """Maps of every view (v, c, gh, gw) of an image, and the pixels per cell.
 
@@ -42,13 +44,15 @@ def stitched_maps(
         By default the unchanged image.
     look : callable, optional
         From (b, 3, h, w) to (b, c, gh, gw); the predictor's CAM logits by default.
+    distances : DistanceMap, optional
+        Is told the network's output of the unchanged image; only without ``look``.
 
     Yields
     ------
     Event
         Stage "tiles": the image's notices, then one event per batch of tiles.
     """
-    look, plan = look or predictor.logits, image.plan
+    plan = image.plan
     total, channels = len(plan) * len(views), 0
     for notice in image.notices:
         yield Notice("tiles", 0, total, notice)
@@ -58,7 +62,14 @@ def stitched_maps(
     for tiles in _batches(plan, predictor.device.type):
         batch = _tensor(image.pixels, tiles)
         for i, view in enumerate(views):
-            maps = view.undo(look(view.apply(batch, about))).numpy()
+            seen = view.apply(batch, about)
+            if look is not None:
+                found = look(seen)
+            elif distances is not None and view == View():
+                found = predictor.maps(seen, _told(distances, tiles))
+            else:
+                found = predictor.logits(seen)
+            maps = view.undo(found).numpy()
             if stitcher is None:
                 channels = maps.shape[1]
                 stride = cam_stride(tiles[0], maps.shape[-2:], predictor.spec.multiple)
@@ -71,6 +82,17 @@ def stitched_maps(
         raise InputError("expected an image with at least one tile, got none; use a larger region")
     stitched = stitcher.mean()
     return stitched.reshape(len(views), channels, *stitched.shape[1:]), stride
+
+
+def _told(distances: DistanceMap, tiles: Sequence[Tile]) -> Callable[[Any], Tensor]:
+    """Reads the logits from the network's output, after the distances were found from its levels."""
+
+    def read(output: Any) -> Tensor:
+        distances.add(tiles, output)
+        cam: Tensor = output.cam
+        return cam
+
+    return read
 
 
 def _batches(plan: TilePlan, device: str) -> list[tuple[Tile, ...]]:

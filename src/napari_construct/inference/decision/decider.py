@@ -28,6 +28,11 @@ from napari_construct.inference.decision.evidence import (
     glass_steps,
     image_scores,
 )
+from napari_construct.inference.decision.out_of_distribution import (
+    distance_grid,
+    out_of_distribution,
+    warning,
+)
 from napari_construct.inference.decision.presence import predicted_presence
 from napari_construct.inference.decision.record import result_record
 from napari_construct.inference.settings import SegmentSettings
@@ -132,7 +137,8 @@ class Decider:
         yield Event("refine", 0, 1)
         whole_glass, scores = yield from self._found(settings.background)
         yield Event("refine", 0, 1)
-        presence = chosen or self._presence(settings, scores, any_tissue=not bool(whole_glass.all()))
+        any_tissue = not bool(whole_glass.all())
+        presence = chosen or self._presence(settings, scores, any_tissue=any_tissue)
         part = window or (slice(0, activation.shape[0]), slice(0, activation.shape[1]))
         glass = whole_glass[part]
         exponent = settings.background_exponent
@@ -141,6 +147,8 @@ class Decider:
         labels, refinement = yield from self._labels(evidence, presence, glass, settings, part)
         confidence = yield from _confidence_of(labels, evidence)
         labels[confidence < settings.min_confidence] = 0
+        unlike = None if window else out_of_distribution(activation, predictor, whole_glass)
+        said = warning(unlike, activation.name, predictor.name, any_tissue=any_tissue)
         seconds = time.perf_counter() - started
         return SegmentationResult(
             labels=labels,
@@ -155,9 +163,18 @@ class Decider:
             record={}
             if window
             else result_record(
-                activation, predictor, settings, presence, scores, refinement=refinement, seconds=seconds
+                activation,
+                predictor,
+                settings,
+                presence,
+                scores,
+                refinement=refinement,
+                unlike=unlike,
+                notices=(*activation.notices, *said),
+                seconds=seconds,
             ),
             refinement=refinement,
+            distances=None if window else distance_grid(activation),
         )
 
     def _found(self, rule: BackgroundRule | None) -> Steps[tuple[Mask, tuple[float, ...]]]:

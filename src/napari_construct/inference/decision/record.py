@@ -14,6 +14,7 @@ from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.checkpoints.versions import software_versions
 from napari_construct.refinement.safeguard import RefinementReport
+from napari_construct.results.out_of_distribution import KEY, OutOfDistribution
 from napari_construct.types import RGBImage
 
 LISTED_REGIONS: Final = 50
@@ -27,6 +28,8 @@ def result_record(
     scores: Sequence[float],
     *,
     refinement: RefinementReport | None,
+    unlike: OutOfDistribution | None,
+    notices: Sequence[str],
     seconds: float,
 ) -> dict[str, Any]:
     """Plain values for JSON: software, model, settings, device, input, presence, refinement, notices,
@@ -54,7 +57,8 @@ def result_record(
             for name, present, score in zip(names, presence, scores, strict=True)
         },
         "refinement": None if refinement is None else _refinement(refinement, ("unlabelled", *names)),
-        "notices": list(activation.notices),
+        **({} if unlike is None else {KEY: unlike.as_record()}),
+        "notices": list(notices),
         "times": {
             "started": run.get("started"),
             "network_seconds": run.get("seconds"),

@@ -48,12 +48,27 @@ def build_from_checkpoint(
     found = encoder_hash(student)
     if found != checkpoint.encoder_hash and not any_encoder:
         raise other_encoder(checkpoint, student.spec.id, found)
+    _check_guard(checkpoint, student.spec)
     k = len(checkpoint.classes)
     _check_shapes(_head_shapes(config, student.spec, k), checkpoint.head_state, "the head")
     build = build_unet if config.network == "unet" else build_model
     model: PixelNetwork = build(config, student, k)
     _load_strictly(model.head, checkpoint.head_state, "the head")
     return model.eval()
+
+
+def _check_guard(checkpoint: Checkpoint, spec: EncoderSpec) -> None:
+    """Refuse a guard of levels or channels that the encoder does not have."""
+    guard = checkpoint.guard
+    if guard is None:
+        return
+    known = max(guard.levels) < len(spec.channels)
+    count = sum(spec.channels[level] for level in guard.levels) if known else 0
+    if not count or not 0 <= int(guard.channels.min()) <= int(guard.channels.max()) < count:
+        raise CheckpointError(
+            f"expected a guard for the levels and channels of {spec.id}, got one for another encoder; use "
+            "the checkpoint as it was written"
+        )
 
 
 def _head_shapes(config: ModelConfig, spec: EncoderSpec, k: int) -> dict[str, tuple[int, ...]]:

@@ -6,8 +6,9 @@ their licence allows it; those of a gated encoder never. Trained matrices and ke
 stored in half precision, vectors (statistics of norms, biases) in float32; the hash is that of these values.
 
 Format version 1 holds first-stage networks; version 2 adds ``config.network`` and the U-Net of the second
-stage; version 3 adds ``config.placed``, prototypes that were placed after training. A file is written as the
-oldest version that can hold it, which older releases read.
+stage; version 3 adds ``config.placed``, prototypes that were placed after training; version 4 adds the guard
+against images unlike the training patches. A file is written as the oldest version that can hold it, which
+older releases read.
 """
 
 from __future__ import annotations
@@ -23,19 +24,21 @@ from torch import Tensor, nn
 
 from napari_construct.classes import ClassTable
 from napari_construct.encoders.catalogue.lookup import encoder_hash, state_hash
-from napari_construct.exceptions import CheckpointError
+from napari_construct.exceptions import CheckpointError, ConfigurationError
 from napari_construct.models.checkpoints.archive import damaged, open_archive, write_archive
 from napari_construct.models.checkpoints.locations import with_suffix
-from napari_construct.models.checkpoints.manifest import Manifest
+from napari_construct.models.checkpoints.manifest import GuardRecord, Manifest
 from napari_construct.models.checkpoints.versions import software_versions
 from napari_construct.models.network.calibration import Calibration
 from napari_construct.models.network.config import ModelConfig
+from napari_construct.models.network.guard import Guard
 from napari_construct.models.network.unet import PixelNetwork
 from napari_construct.settings import problem
 from napari_construct.types import PathLike
 
 KIND: Final = "napari-construct checkpoint"
-FORMAT_VERSION: Final = 3
+FORMAT_VERSION: Final = 4
+PLACED_VERSION: Final = 3
 SECOND_STAGE_VERSION: Final = 2
 FIRST_STAGE_VERSION: Final = 1
 
@@ -67,6 +70,8 @@ class Checkpoint:
         Scores; settings and history of training; versions of software. Plain JSON values.
     data_fingerprint : str or None
         Fingerprint of the training data.
+    guard : Guard or None
+        What tells images unlike the training patches; None of models without.
     """
 
     config: ModelConfig
@@ -81,6 +86,7 @@ class Checkpoint:
     data_fingerprint: str | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=software_versions)
+    guard: Guard | None = None
 
     def __repr__(self) -> str:
         scale = "" if self.mpp is None else f", {self.mpp:g} um/px"
@@ -114,7 +120,7 @@ def checkpoint_of(
     with_encoder : bool
         Also store the encoder's weights, because they were trained.
     **details
-        ``mpp``, ``metrics``, ``data_fingerprint``, ``training``.
+        ``mpp``, ``metrics``, ``data_fingerprint``, ``training``, ``guard``.
 
     Raises
     ------
@@ -158,6 +164,8 @@ def save_checkpoint(path: PathLike, checkpoint: Checkpoint) -> Path:
         if not checkpoint.redistributable:
             raise _not_redistributable(checkpoint.config.encoder, "not redistributable")
         states["encoder"] = checkpoint.encoder_state
+    if checkpoint.guard is not None:
+        states["guard"] = checkpoint.guard.state()
     for state in states.values():
         for name, value in state.items():
             if value.is_floating_point() and not bool(torch.isfinite(value).all()):
@@ -180,13 +188,13 @@ def load_checkpoint(path: PathLike) -> Checkpoint:
     """
     path = Path(path)
     with open_archive(
-        path, kind=KIND, version=FORMAT_VERSION, required=("head",), optional=("encoder",)
+        path, kind=KIND, version=FORMAT_VERSION, required=("head",), optional=("encoder", "guard")
     ) as archive:
         try:
             manifest = Manifest.model_validate(archive.manifest)
         except ValidationError as error:
             raise damaged(path, KIND, problem(error)) from error
-        wrong = manifest.contradiction(archive.headers["head"])
+        wrong = manifest.contradiction(archive.headers["head"], archive.headers.get("guard"))
         if wrong:
             raise damaged(path, KIND, wrong)
         states = {name: archive.state(name) for name in archive.headers}
@@ -207,18 +215,37 @@ def load_checkpoint(path: PathLike) -> Checkpoint:
         data_fingerprint=manifest.data_fingerprint,
         training=manifest.training.model_dump(exclude_unset=True),
         versions=manifest.versions,
+        guard=None if manifest.guard is None else manifest.guard.with_tensors(states["guard"]),
     )
+
+
+def check_has_guard(checkpoint: Checkpoint) -> None:
+    """Refuse a model without a guard.
+
+    Raises
+    ------
+    ConfigurationError
+        If it has no distances from its training patches.
+    """
+    if checkpoint.guard is None:
+        raise ConfigurationError(
+            "expected a model with a guard against images unlike its training patches, got one without, "
+            "which has no map of distances; leave out the map, or add a guard (add_guard)"
+        )
 
 
 def _manifest(checkpoint: Checkpoint) -> dict[str, Any]:
     config = checkpoint.config.model_dump(mode="json")
-    version = FORMAT_VERSION
+    version = PLACED_VERSION
     if not config["placed"]:
         del config["placed"]
         version = SECOND_STAGE_VERSION
         if config["network"] == "construct":
             del config["network"]
             version = FIRST_STAGE_VERSION
+    guard = {}
+    if checkpoint.guard is not None:
+        version, guard = FORMAT_VERSION, {"guard": GuardRecord.of(checkpoint.guard).model_dump()}
     return {
         "format": KIND,
         "format_version": version,
@@ -236,6 +263,7 @@ def _manifest(checkpoint: Checkpoint) -> dict[str, Any]:
         "data_fingerprint": checkpoint.data_fingerprint,
         "training": checkpoint.training,
         "versions": checkpoint.versions,
+        **guard,
     }
 
 

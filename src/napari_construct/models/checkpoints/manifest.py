@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
 
 from napari_construct.classes import ClassTable
 from napari_construct.models.network.calibration import Calibration
 from napari_construct.models.network.config import ModelConfig
+from napari_construct.models.network.guard import FARTHEST, MAX_CHANNELS, Guard
 from napari_construct.reading.pytorch.tensor_headers import Described
 
 _Name = Annotated[str, Field(max_length=200)]
@@ -40,6 +42,44 @@ class TrainingRecord(_Part):
     history: list[dict[str, Any]] = []
 
 
+_Distance = Annotated[float, Field(gt=0, le=FARTHEST, allow_inf_nan=False)]
+
+
+class GuardRecord(_Part):
+    """What a guard says beside its tensors."""
+
+    levels: Annotated[tuple[Annotated[int, Field(ge=0, lt=100)], ...], Field(min_length=1, max_length=100)]
+    limits: tuple[_Distance, _Distance, _Distance]
+    patches: Annotated[int, Field(ge=0, lt=2**31, strict=True)]
+    groups: Annotated[int, Field(ge=0, lt=2**31, strict=True)] = 0
+
+    @classmethod
+    def of(cls, guard: Guard) -> GuardRecord:
+        return cls(levels=guard.levels, limits=guard.limits, patches=guard.patches, groups=guard.groups)
+
+    def with_tensors(self, state: Mapping[str, Tensor]) -> Guard:
+        return Guard(
+            self.levels,
+            state["channels"],
+            state["mean"],
+            state["whitening"],
+            self.limits,
+            self.patches,
+            self.groups,
+        )
+
+    def contradiction(self, tensors: Mapping[str, Described]) -> str:
+        """What is wrong with the tensors; empty if nothing is."""
+        d = tensors["mean"].shape[0] if "mean" in tensors and len(tensors["mean"].shape) == 1 else 0
+        wanted = {"channels": ("I64", (d,)), "mean": ("F32", (d,)), "whitening": ("F32", (d, d))}
+        found = {name: (one.dtype, one.shape) for name, one in tensors.items()}
+        if found != wanted or not 0 < d <= MAX_CHANNELS:
+            return (
+                f"a guard of other tensors than mean, channels and whitening of 1 to {MAX_CHANNELS} channels"
+            )
+        return ""
+
+
 class Manifest(_Part):
     """The JSON of a checkpoint; fields as in :class:`~.checkpoint.Checkpoint`."""
 
@@ -52,15 +92,24 @@ class Manifest(_Part):
     data_fingerprint: _Name | None
     training: TrainingRecord
     versions: dict[_Name, _Name]
+    guard: GuardRecord | None = None
 
-    def contradiction(self, head: Mapping[str, Described]) -> str:
+    def contradiction(
+        self, head: Mapping[str, Described], guard: Mapping[str, Described] | None = None
+    ) -> str:
         """What contradicts what, in one sentence without a full stop; empty if nothing does.
 
         Parameters
         ----------
         head : mapping of str to Described
             Types and shapes of the head's tensors.
+        guard : mapping of str to Described, optional
+            Those of the guard's; None if there are none.
         """
+        if (self.guard is None) != (guard is None):
+            return "a guard without its tensors, or tensors without their guard"
+        if self.guard is not None and guard is not None and (wrong := self.guard.contradiction(guard)):
+            return wrong
         config, calibration, k = self.config, self.calibration, len(self.classes)
         n = len(config.placed)
         wanted: dict[str, tuple[str, tuple[int | None, ...]]]

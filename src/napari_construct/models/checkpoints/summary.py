@@ -21,6 +21,9 @@ from napari_construct.reading.places import written
 from napari_construct.reading.regular import open_regular
 from napari_construct.reading.texts.json import json_or_none
 
+WATCHED: Final = "It says when an image is unlike its training images (out of distribution)."
+UNWATCHED: Final = "It does not say when an image is unlike its training images (out of distribution)."
+
 _FORMAT: Final = "napari-construct checkpoint"
 _MAX_CARD: Final = 2**16
 _MAX_TEXT: Final = 300
@@ -112,7 +115,10 @@ def _summary(path: Path) -> ModelSummary:
         purpose=_text(card.get("purpose", "")) or _own(classes, patches, path),
         classes=classes,
         scores=_scores(card.get("scores")) or _validated(metrics),
-        limits=_sentences(card.get("limits")) or _usual_limits(patches),
+        limits=(
+            *(_sentences(card.get("limits")) or _usual_limits(patches)),
+            WATCHED if isinstance(manifest.get("guard"), dict) else UNWATCHED,
+        ),
     )
 
 

@@ -13,7 +13,7 @@ from napari_construct.encoders.folders import models_folder
 from napari_construct.encoders.hub.store import remove as remove_weights
 from napari_construct.exceptions import CheckpointError, ConstructError
 from napari_construct.models.checkpoints.archive import file_hash
-from napari_construct.models.checkpoints.checkpoint import load_checkpoint
+from napari_construct.models.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from napari_construct.models.checkpoints.locations import SUFFIX, bundled_models, imported_models
 from napari_construct.reading.places import is_file, size_of
 from napari_construct.types import PathLike
@@ -112,9 +112,20 @@ def model_facts(model: PathLike) -> dict[str, Any]:
         "encoder sha256": checkpoint.encoder_hash,
         "encoder weights inside": checkpoint.encoder_state is not None,
         "mpp": checkpoint.mpp,
+        "out-of-distribution guard": _guard_facts(checkpoint),
         "metrics": dict(checkpoint.metrics),
         "versions": dict(checkpoint.versions),
     }
+
+
+def _guard_facts(checkpoint: Checkpoint) -> str:
+    """What tells images unlike the training patches, in words."""
+    guard = checkpoint.guard
+    if guard is None:
+        return "none: nothing is said of images unlike the training patches"
+    slides = f" of {guard.groups} slides or patients" if guard.groups else ""
+    one, *_, many = guard.limits
+    return f"of {guard.patches} patches{slides}; limits {one:.2f} (one window) to {many:.2f} (many)"
 
 
 def remove(name: str, kind: Literal["model", "encoder"] | None = None) -> int:

@@ -38,10 +38,13 @@ class UNetOutput:
         where a class is as likely as the others; the softmax over classes are the probabilities.
     class_logits : Tensor
         (b, k) pooled logits.
+    student : tuple of Tensor
+        Levels of the encoder, finest first.
     """
 
     cam: Float[Tensor, "b k h w"]
     class_logits: Float[Tensor, "b k"]
+    student: tuple[Tensor, ...]
 
 
 class UNetDecoder(nn.Module):
@@ -78,7 +81,7 @@ class UNetDecoder(nn.Module):
             x = merge(torch.cat([x, level], 1))
         scores = self.score(self.drop(x))
         cam = scores - scores.mean(1, keepdim=True)
-        return UNetOutput(cam, pool_logits(cam, self.config.pooling))
+        return UNetOutput(cam, pool_logits(cam, self.config.pooling), tuple(levels))
 
 
 class UNet(nn.Module):

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Final
 
 from napari_construct.events import Event, Notice, Part, Phase, Planned, Result, Steps, forward
+from napari_construct.training.calibration.guard import MOST_PATCHES as GUARDED
+from napari_construct.training.calibration.guard import VIEWS as GUARD_VIEWS
 from napari_construct.training.calibration.mask_choices import MOST as MOST_CHOSEN
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.views.patches import PatchView, usual_size
@@ -47,6 +49,7 @@ LAST_AVERAGE: Final = "last average"
 FIT: Final = "calibrate on masks"
 CHOICE: Final = "choose views and CRF"
 REFIT: Final = "calibrate again"
+GUARD: Final = "guard"
 """Stages of a run."""
 
 
@@ -157,13 +160,13 @@ class Schedule:
         )
 
     def _end(self) -> tuple[Part, ...]:
-        last = Part(LAST_AVERAGE, self.norms)
+        last, guard = Part(LAST_AVERAGE, self.norms), Part(GUARD, guard_cost(self.calibration))
         if not self.images or not self.config.calibrate_on_masks:
-            return _costly(last)
+            return _costly(last, guard)
         chosen = min(self.images, MOST_CHOSEN) / self.images
         weights = {FIT: 0.5, CHOICE: 4 * chosen, REFIT: 0.5}  # the last one if views change
         scored = (Part(stage, weight * self.scores, like=VALIDATE) for stage, weight in weights.items())
-        return _costly(last, *scored)
+        return _costly(last, *scored, guard)
 
     def _planned(self, *phases: Phase) -> Scheduled:
         job = f"train {self.config.model.encoder} {self.config.model.teacher}"
@@ -175,6 +178,11 @@ class Scheduled(Planned):
     """The plan of a run, with the schedule that it comes from."""
 
     schedule: Schedule = field(kw_only=True)
+
+
+def guard_cost(patches: float) -> float:
+    """Cost of the guard of a run on so many patches, half of whose views are enlarged."""
+    return 1.5 * GUARD_VIEWS * min(patches, GUARDED)
 
 
 def _costly(*parts: Part) -> tuple[Part, ...]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any, Final
 
 from napari_construct.classes import ClassTable
 from napari_construct.data.image_level import ImageLevelDataset
+from napari_construct.data.splits import group_names
 from napari_construct.encoders.catalogue.lookup import encoder_hash
 from napari_construct.encoders.protocol import Encoder, freeze
 from napari_construct.events import Doubt, EpochDone, Notice, Steps
@@ -25,6 +27,7 @@ from napari_construct.models.checkpoints.checkpoint import (
 )
 from napari_construct.models.checkpoints.locations import refuse_existing, with_suffix
 from napari_construct.models.network.calibration import Calibration
+from napari_construct.training.calibration.guard import guard_steps
 from napari_construct.training.calibration.labelled_logits import MOST_PATCHES
 from napari_construct.training.calibration.recalibrate import recalibrate_steps
 from napari_construct.training.calibration.validation import Judge, score_of
@@ -231,10 +234,19 @@ class TrainingSetup:
             )
             checkpoint = yield from fit_told(fitted, len(self.masks.pairs))
             yield Notice("train", 0, 0, CALIBRATED)
+        if self.processes.is_main:
+            guard = yield from guard_steps(run.model, self.patches, self._groups, self.device)
+            checkpoint = replace(checkpoint, guard=guard)
         if self.writes and self.output is not None:
             save_checkpoint(self.output, checkpoint)
             state_path(self.output).unlink(missing_ok=True)
         return checkpoint
+
+    @property
+    def _groups(self) -> tuple[str, ...] | None:
+        """Slide or patient of every patch, where it is known."""
+        pattern = self.config.group_pattern
+        return self.dataset.groups if pattern is None else group_names(self.dataset.names, pattern)
 
     def stopped_notice(self, run: TrainingRun) -> str:
         """Why training ended by itself before the last epoch; empty if it did not."""

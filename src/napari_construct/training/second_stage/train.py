@@ -32,10 +32,12 @@ from napari_construct.models.network.builder import make_encoder
 from napari_construct.models.network.config import ModelConfig
 from napari_construct.models.network.unet import UNet, build_unet
 from napari_construct.training.calibration.fit_calibration import fit_calibration
+from napari_construct.training.calibration.guard import guard_steps
 from napari_construct.training.calibration.labelled_logits import labelled_logits_steps
 from napari_construct.training.calibration.recalibrate import recalibrate_steps, view_config
 from napari_construct.training.calibration.validation import mask_scores_steps, open_masked
 from napari_construct.training.config.second_stage import FIRST, SecondStageConfig
+from napari_construct.training.loop.schedule import guard_cost
 from napari_construct.training.second_stage.loop import SecondStageTraining
 from napari_construct.training.second_stage.pseudo_masks import pseudo_mask_steps
 from napari_construct.training.views.partial_masks import UNKNOWN
@@ -193,7 +195,9 @@ def _steps(
     calibration = fit_calibration(logits, held_out=False, background=first.calibration.background)
     # found on slides left out, which pseudo masks of training slides cannot stand in for
     offsets = {"class_offsets": first.calibration.class_offsets}
-    checkpoint = replace(checkpoint, calibration=calibration.model_copy(update=offsets))
+    guard = yield from guard_steps(network, patches, dataset.groups, place)
+    calibration = calibration.model_copy(update=offsets)
+    checkpoint = replace(checkpoint, calibration=calibration, guard=guard)
     checkpoint = yield from _validated(checkpoint, network.encoder, val, config, device)
     metrics = {**checkpoint.metrics, **job.means, "seconds": time.perf_counter() - started}
     checkpoint = replace(checkpoint, metrics=metrics)
@@ -209,7 +213,11 @@ def _plan(network: UNet, config: SecondStageConfig, patches: int, *, scored: boo
         f"second stage {network.spec.id}",
         in_a_row(("pseudo masks", 4.0 * patches)),
         in_a_row(("train", 6.0 * config.steps * config.batch_size)),
-        in_a_row(("average", 50.0 * config.batch_size), ("calibrate", 1.0 * patches)),
+        in_a_row(
+            ("average", 50.0 * config.batch_size),
+            ("calibrate", 1.0 * patches),
+            ("guard", guard_cost(float(patches))),
+        ),
         in_a_row(*((("validate", 1.0 * patches),) if scored else ())),
     )
 

@@ -15,6 +15,10 @@ _OUTPUTS: Final = {
     "mask": ("Masks", "TIFF: the label image. For a stack also one file of all planes"),
     "overlay": ("Overlays", "PNG: the mask over the image, for a quick check"),
     "cams": ("Class maps", "OME-TIFF: how strongly each place speaks for each class (CAM)"),
+    "ood": (
+        "Distance maps",
+        "OME-TIFF: how far each place is from the model's training images (out of distribution)",
+    ),
     "zarr": ("OME-Zarr", "Image and labels as pyramids, for web viewers and very large images"),
 }
 

@@ -9,6 +9,7 @@ from napari_construct.widgets.layers.evidence import Decided, evidence, evidence
 from napari_construct.widgets.layers.features import joined_features, label_features
 from napari_construct.widgets.layers.origin import (
     CLASS_MAP,
+    DISTANCE_MAP,
     MASK,
     REFINED,
     Origin,
@@ -42,6 +43,7 @@ from napari_construct.widgets.layers.region import region_window, window_on_view
 from napari_construct.widgets.layers.results import (
     cam_layer,
     class_map_layers,
+    distance_map_layers,
     labels_layer,
     result_layer,
     stack_layer,
@@ -51,6 +53,7 @@ from napari_construct.widgets.layers.view import data_point, look_at, slice_poin
 
 __all__ = [
     "CLASS_MAP",
+    "DISTANCE_MAP",
     "MASK",
     "METADATA_KEY",
     "NO_MASKS",
@@ -69,6 +72,7 @@ __all__ = [
     "class_colormap",
     "class_map_layers",
     "data_point",
+    "distance_map_layers",
     "evidence",
     "evidences",
     "give_size",

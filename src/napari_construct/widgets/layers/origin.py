@@ -14,8 +14,9 @@ from napari_construct.widgets.layers.place import METADATA_KEY, PLACEMENT
 
 MASK: Final = "mask"
 CLASS_MAP: Final = "class map"
+DISTANCE_MAP: Final = "distance map"
 REFINED: Final = "refined"
-"""Kinds of :class:`Origin`; class maps lie below their mask."""
+"""Kinds of :class:`Origin`; maps lie below their mask."""
 
 _ORIGIN: Final = "origin"
 _MADE: Final = "made"
@@ -102,9 +103,9 @@ def _repeated(layers: Iterable[Layer], new: Layer) -> Layer | None:
 
 
 def _position(layers: Sequence[Layer], new: Layer) -> int:
-    """Where a new layer belongs: on top, class maps below their mask."""
+    """Where a new layer belongs: on top, maps below their mask."""
     origin = origin_of(new)
-    if origin is not None and origin.kind == CLASS_MAP:
+    if origin is not None and origin.kind in (CLASS_MAP, DISTANCE_MAP):
         mask = replace(origin, kind=MASK, part="")
         return next((i for i, one in enumerate(layers) if origin_of(one) == mask), len(layers))
     return len(layers)

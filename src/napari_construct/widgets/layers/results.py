@@ -17,11 +17,12 @@ from napari_construct.classes import ClassTable, TissueClass
 from napari_construct.results.result import SegmentationResult
 from napari_construct.widgets.layers.colours import class_colormap, label_colormap
 from napari_construct.widgets.layers.features import Features, joined_features, label_features
-from napari_construct.widgets.layers.origin import CLASS_MAP, mark, origin_of
+from napari_construct.widgets.layers.origin import CLASS_MAP, DISTANCE_MAP, mark, origin_of
 from napari_construct.widgets.layers.place import METADATA_KEY, twin_placement
 from napari_construct.widgets.layers.plane import Plane
 
 _MAPS: Final = "maps"
+_DISTANCES: Final = "distances"
 
 
 def result_layer(
@@ -44,6 +45,9 @@ def result_layer(
         record=result.record,
         **plane.placement,
     )
+    if result.distances is not None:
+        grid = result.distances
+        _keep_distances(layer, DistanceMaps(plane.name, _limit(result), lambda: plane.embed(grid.map())))
     cams = result.cams  # not the whole result, which is larger
     return _keep_maps(layer, plane.name, result.classes, lambda i: plane.embed(cams[i]))
 
@@ -74,6 +78,10 @@ def stack_layer(
         record={"planes": [dict(result.record) for result in results]},
         **first.placement,
     )
+    grids = [r.distances for r in results]
+    if known := [grid for grid in grids if grid is not None]:
+        of = DistanceMaps(first.name, _limit(results[0]), lambda: joined(grid.map() for grid in known))
+        _keep_distances(layer, of)
     cams = [r.cams for r in results]
     return _keep_maps(layer, first.name, classes, lambda i: joined(maps[i] for maps in cams))
 
@@ -96,6 +104,51 @@ def class_map_layers(mask: Labels, table: ClassTable | None = None) -> list[Imag
             mark(layer, replace(origin, kind=CLASS_MAP, part=maps.classes[i].name))
         made.append(layer)
     return made
+
+
+def distance_map_layers(mask: Labels) -> list[Image]:
+    """The map of distances from the model's training images of a mask of this session; none without a guard.
+
+    The limit lies in the middle of the colours: what is brighter is out of distribution.
+    """
+    known = mask.metadata.get(METADATA_KEY, {})
+    maps: DistanceMaps | None = known.get(_DISTANCES)
+    if maps is None:
+        return []
+    layer = Image(
+        maps.of(),
+        name=f"{maps.source} (distance map)",
+        metadata={METADATA_KEY: {"kind": "ood", "limit": maps.limit, "record": known["record"]}},
+        contrast_limits=(0.0, 2 * maps.limit),
+        colormap="inferno",
+        blending="translucent_no_depth",
+        opacity=0.6,
+        **twin_placement(mask),
+    )
+    if (origin := origin_of(mask)) is not None:
+        mark(layer, replace(origin, kind=DISTANCE_MAP))
+    return [layer]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DistanceMaps:
+    """The distances of a mask, not yet a layer: ``of()`` makes them; ``limit`` is of the first plane."""
+
+    source: str
+    limit: float
+    of: Callable[[], NDArray[Any]]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> DistanceMaps:
+        return self
+
+
+def _limit(result: SegmentationResult) -> float:
+    found = result.out_of_distribution
+    return 1.0 if found is None else found.limit
+
+
+def _keep_distances(layer: Labels, maps: DistanceMaps) -> None:
+    layer.metadata[METADATA_KEY][_DISTANCES] = maps
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -23,6 +23,7 @@ from napari_construct.widgets.layers import (
     PlaneOutcome,
     RunOutcome,
     class_map_layers,
+    distance_map_layers,
     keep_evidence,
     keep_outcome,
     label_features,
@@ -40,11 +41,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """The classes of the model, the mask with all that is known of it, and its class maps if wanted."""
+    """The classes of the model, the mask with all that is known of it, and its maps if wanted."""
 
     classes: ClassTable
     mask: Labels
-    class_maps: tuple[Image, ...] = ()
+    maps: tuple[Image, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,6 +83,8 @@ class SegmentRequest:
         As scripts name it.
     class_maps : bool
         Whether layers of the class maps are made.
+    distance_map : bool
+        Whether a layer of the distances from the training images is made.
     """
 
     planes: tuple[Plane, ...]
@@ -93,6 +96,7 @@ class SegmentRequest:
     table: ClassTable | None = None
     device: str = "auto"
     class_maps: bool = False
+    distance_map: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -124,8 +128,10 @@ def layers_job(request: SegmentRequest, finished: Sequence[Finished]) -> Steps[O
         keep_evidence(mask, kept)
     keep_outcome(mask, _outcome(request, finished))
     mark(mask, _origin(request))
-    maps = tuple(class_map_layers(mask, request.table)) if request.class_maps else ()
-    return Outcome(results[0].classes, mask, maps)
+    maps = class_map_layers(mask, request.table) if request.class_maps else []
+    if request.distance_map:
+        maps += distance_map_layers(mask)
+    return Outcome(results[0].classes, mask, tuple(maps))
 
 
 def _origin(request: SegmentRequest) -> Origin:

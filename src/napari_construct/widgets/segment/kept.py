@@ -39,6 +39,10 @@ class Kept:
         """Whether class maps are shown."""
         return self.values.get("class_maps") is True
 
+    def distance_map(self) -> bool:
+        """Whether the map of distances from the training images is shown."""
+        return self.values.get("distance_map") is True
+
     def device(self) -> str:
         device = self.values.get("device", self._settings().get("device"))  # one of the settings once
         return self._chosen.device if "device" in self._changed or not device else str(device)
@@ -70,6 +74,7 @@ class Kept:
                 "preferences": self._chosen.as_dict(),
                 "keep_finished": keep_finished,
                 "class_maps": request.class_maps,
+                "distance_map": request.distance_map,
             }
         )
 

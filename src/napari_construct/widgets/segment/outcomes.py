@@ -19,6 +19,7 @@ from napari_construct.widgets.layers import (
     PlaneOutcome,
     class_map_layers,
     data_point,
+    distance_map_layers,
     is_untouched,
     origin_of,
     outcome_of,
@@ -90,9 +91,14 @@ class ResultsOnView:
         mask = self.mask(asked)
         return [] if mask is None else class_map_layers(mask, table)
 
-    def remove_class_maps(self, image: Any) -> None:
-        """Take away the class maps of an image that nobody has touched."""
-        for layer in [] if image is None else class_maps_of(self._viewer.layers, image):
+    def distance_map(self, asked: Asked) -> list[Image]:
+        """The distances from the training images of the mask on view; none of a model without a guard."""
+        mask = self.mask(asked)
+        return [] if mask is None else distance_map_layers(mask)
+
+    def remove_maps(self, image: Any, kind: str = CLASS_MAP) -> None:
+        """Take away the maps of an image that nobody has touched."""
+        for layer in [] if image is None else maps_of(self._viewer.layers, image, kind):
             self._viewer.layers.remove(layer)
 
     def _offer_next(self, mask: Any, image: Any) -> None:
@@ -136,11 +142,11 @@ def plane_of(mask: Any, viewer: Any) -> PlaneOutcome | None:
     return outcome.plane(tuple(int(i) for i in here))
 
 
-def class_maps_of(layers: Iterable[Layer], image: Any) -> list[Layer]:
-    """The class maps of an image that nobody has touched."""
+def maps_of(layers: Iterable[Layer], image: Any, kind: str) -> list[Layer]:
+    """The maps of a kind of an image that nobody has touched."""
     found = []
     for layer in layers:
         origin = origin_of(layer)
-        if origin is not None and origin.kind == CLASS_MAP and origin.image == image.unique_id:
+        if origin is not None and origin.kind == kind and origin.image == image.unique_id:
             found.append(layer)
     return [layer for layer in found if is_untouched(layer)]

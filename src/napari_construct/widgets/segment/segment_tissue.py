@@ -16,7 +16,7 @@ from napari_construct.widgets.fields.layout import boxed, fold, stacked
 from napari_construct.widgets.fields.message_label import Level, Problem
 from napari_construct.widgets.jobs import predictors as _predictors
 from napari_construct.widgets.jobs.predictors import DecidedSteps, LoadedModel, LoadModel, ModelChoice
-from napari_construct.widgets.layers import Plane, outcome_of, recolour
+from napari_construct.widgets.layers import DISTANCE_MAP, Plane, outcome_of, recolour
 from napari_construct.widgets.layers.follower import Follower
 from napari_construct.widgets.parts.class_list import ClassList
 from napari_construct.widgets.parts.dock import NO_IMAGE
@@ -74,6 +74,11 @@ class SegmentTissue(ImageDock[SegmentRequest, Outcome]):
             "(CAM), below the mask"
         )
         self._class_maps = tick("Show class maps", tip, self)
+        tip = (
+            "Also show how far each place is from the images that the model was trained on (out of "
+            "distribution), below the mask. Models without such a guard show none"
+        )
+        self._distance_map = tick("Show distance map", tip, self)
         self._options = SegmentOptions(self)
         self._results = ResultsOnView(viewer, self._classes, self.control, self)
         self._finished: FinishedPlanes | None = None
@@ -126,6 +131,7 @@ class SegmentTissue(ImageDock[SegmentRequest, Outcome]):
             table=self._model.table.value(),
             device=device,
             class_maps=self._class_maps.isChecked(),
+            distance_map=self._distance_map.isChecked(),
         )
 
     def launch(self, request: SegmentRequest) -> None:
@@ -158,7 +164,7 @@ class SegmentTissue(ImageDock[SegmentRequest, Outcome]):
         tip = "Colours, which classes are drawn or left out of scores; descriptions for models in words"
         self._table = fold("Class table", tip, self._model.table, self)
         found = QWidget(self)
-        stacked(found, self._classes, self._class_maps)
+        stacked(found, self._classes, self._class_maps, self._distance_map)
         classes = boxed("Classes in the image", found)
         tip = "Device, tiles, views, confidence and borders"
         options = fold("Options", tip, self._options, self)
@@ -169,6 +175,7 @@ class SegmentTissue(ImageDock[SegmentRequest, Outcome]):
         """Start as the last run was."""
         self.source.setKeepsFinished(self._kept.keeps_finished())
         self._class_maps.setChecked(self._kept.class_maps())
+        self._distance_map.setChecked(self._kept.distance_map())
         self.setDevice(self._kept.device())
         settings = self._kept.settings()
         if settings is not None:
@@ -188,6 +195,7 @@ class SegmentTissue(ImageDock[SegmentRequest, Outcome]):
         self._options.valueChanged.connect(self._on_changed)
         self.control.cancelled.connect(self._on_cancelled)
         self._class_maps.toggled.connect(self._on_class_maps)
+        self._distance_map.toggled.connect(self._on_distance_map)
         self._adder.finished.connect(self._on_added)
         events = self._viewer.dims.events
         self._slices = Follower(self, "follow_plane", [events.current_step])
@@ -244,7 +252,7 @@ class SegmentTissue(ImageDock[SegmentRequest, Outcome]):
         self._model.showClasses(outcome.classes)
         if found := outcome_of(outcome.mask):
             self.control.summarise(found.headline(), found.notices)
-        self._adder.add([outcome.mask, *outcome.class_maps])
+        self._adder.add([outcome.mask, *outcome.maps])
 
     def _on_added(self) -> None:
         """Select the mask: it is what the user goes on with."""
@@ -255,7 +263,14 @@ class SegmentTissue(ImageDock[SegmentRequest, Outcome]):
         if wanted:
             self._adder.add(self._results.class_maps(self._asked(), self._model.table.value()))
         else:
-            self._results.remove_class_maps(self.source.layer())
+            self._results.remove_maps(self.source.layer())
+
+    def _on_distance_map(self, wanted: bool) -> None:
+        """Add the map of distances of the mask on view, or take it away."""
+        if wanted:
+            self._adder.add(self._results.distance_map(self._asked()))
+        else:
+            self._results.remove_maps(self.source.layer(), DISTANCE_MAP)
 
     def _asked(self) -> Asked:
         """What a run would be asked for; of the image alone while values contradict each other."""

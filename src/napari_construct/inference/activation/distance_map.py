@@ -1,0 +1,48 @@
+"""How far each place of an image is from the training patches, gathered while the tiles are looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from napari_construct.inference.activation.predictor import Predictor
+from napari_construct.inference.activation.tiling import Stitcher, Tile, TilePlan
+from napari_construct.models.network.guard import WINDOW, Guard, window_features
+from napari_construct.types import FloatArray
+
+
+class DistanceMap:
+    """Distances of windows of half a training patch's side, on a grid as fine as tiles can start.
+
+    Parameters
+    ----------
+    guard : Guard
+        Of the predictor's checkpoint.
+    predictor : Predictor
+        The model.
+    plan : TilePlan
+        Positions of the tiles.
+    """
+
+    def __init__(self, guard: Guard, predictor: Predictor, plan: TilePlan) -> None:
+        self._guard, self.cell, self._window = guard, predictor.spec.multiple, predictor.patch * WINDOW
+        self._stitcher = Stitcher(plan, 1, self.cell)
+
+    def add(self, tiles: Sequence[Tile], output: Any) -> None:
+        """Add some tiles, of which the network's output holds the encoder's levels."""
+        shape = tiles[0].height, tiles[0].width
+        features = window_features(output.student, self._guard.levels, shape, self.cell, self._window)
+        found = self._guard.distances(features).float().cpu().numpy()
+        for tile, distances in zip(tiles, found, strict=True):
+            self._stitcher.add(tile, distances[None])
+
+    def mean(self) -> FloatArray:
+        """(rows, columns) float32 of the whole image."""
+        found: FloatArray = self._stitcher.mean()[0]
+        return found
+
+
+def distance_map(predictor: Predictor, plan: TilePlan) -> DistanceMap | None:
+    """An empty map; None of a model without a guard."""
+    guard = predictor.checkpoint.guard
+    return None if guard is None else DistanceMap(guard, predictor, plan)

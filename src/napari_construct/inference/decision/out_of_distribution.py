@@ -1,0 +1,90 @@
+"""From distances to the training patches to a decision: whether the model knows such images."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from scipy import ndimage
+
+from napari_construct.events import Doubt
+from napari_construct.inference.activation.activation import Activation
+from napari_construct.inference.activation.predictor import Predictor
+from napari_construct.inference.decision.evidence import Mask
+from napari_construct.results.out_of_distribution import DistanceGrid, OutOfDistribution
+
+MOSTLY: Final = 0.75
+"""Share of tissue from which a window counts: beside glass, features are those of an edge."""
+
+
+def distance_grid(activation: Activation) -> DistanceGrid | None:
+    """The map of distances; None of models without a guard."""
+    if activation.distances is None:
+        return None
+    return DistanceGrid(activation.distances, activation.distance_cells, activation.shape)
+
+
+def out_of_distribution(
+    activation: Activation, predictor: Predictor, glass: Mask
+) -> OutOfDistribution | None:
+    """Score of an image; None of models without a guard.
+
+    It is the median over the windows that are mostly tissue, so that an image is out of distribution where
+    more than half of its tissue is. Glass has no say, unless there is nothing else.
+
+    Parameters
+    ----------
+    activation, predictor : Activation, Predictor
+        The distances, and the model with its limit.
+    glass : ndarray
+        (h, w) bool, where there is no tissue.
+    """
+    guard = predictor.checkpoint.guard
+    if activation.distances is None or guard is None:
+        return None
+    centres = np.ix_(
+        *(
+            np.minimum((np.arange(n) + 0.5) * side / cells, side - 1).astype(np.intp)
+            for n, side, cells in zip(
+                activation.distances.shape, activation.shape, activation.distance_cells, strict=True
+            )
+        )
+    )
+    found = activation.distances[_mostly(~glass[centres], activation)]
+    limit = guard.limit(found.size / activation.distance_window**2)
+    return OutOfDistribution(float(np.median(found)), limit, float((found > limit).mean()))
+
+
+def _mostly(tissue: Mask, activation: Activation) -> Mask:
+    """The cells whose windows hold mostly tissue; those with the most where none does."""
+    if not tissue.any():
+        return np.ones_like(tissue)
+    side = max(round(activation.distance_window), 1)
+    share = ndimage.uniform_filter(tissue.astype(np.float32), side, mode="nearest")
+    share[~tissue] = 0
+    chosen: Mask = share >= min(MOSTLY, float(share.max()))
+    return chosen
+
+
+def warning(found: OutOfDistribution | None, name: str, model: str, *, any_tissue: bool) -> tuple[str, ...]:
+    """One sentence on an image that is out of distribution; nothing otherwise.
+
+    Parameters
+    ----------
+    found : OutOfDistribution or None
+        Its score.
+    name, model : str
+        Of image and model.
+    any_tissue : bool
+        Whether there is anything but glass.
+    """
+    if found is None or not found.flagged:
+        return ()
+    if not any_tissue:
+        return (Doubt(f"{name}: no tissue was found, only glass or white; choose another region or image"),)
+    sentence = (
+        f"{name}: the model {model} does not know this tissue: it is out of distribution (distance "
+        f"{found.score:.2f} from the training patches, limit {found.limit:.2f}); do not rely on the result, "
+        "but train on patches of this tissue, choose another model, or look at the distance map"
+    )
+    return (Doubt(sentence),)

@@ -1,0 +1,89 @@
+"""The distance to training patches, in closed form."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from napari_construct.encoders.networks.tiny import TinyEncoder
+from napari_construct.models.network.guard import (
+    FARTHEST,
+    MAX_CHANNELS,
+    Guard,
+    chosen_channels,
+    fit_gaussian,
+    ledoit_wolf,
+    used_levels,
+    window_features,
+)
+
+
+def _guard(mean: torch.Tensor, whitening: torch.Tensor) -> Guard:
+    return Guard((0,), torch.arange(len(mean)), mean, whitening, (2.0, 1.5, 1.0), 10)
+
+
+def test_distance_is_that_of_mahalanobis() -> None:
+    samples = np.random.default_rng(0).normal(size=(4000, 3)) @ np.array([[2, 0, 0], [1, 1, 0], [0, 0, 0.1]])
+    guard = _guard(*fit_gaussian(samples))
+    x = np.array([[1.0, -2.0, 0.3], [0.0, 0.0, 0.0]])
+    centred = x - samples.mean(0)
+    inverse = np.linalg.inv(np.cov(samples.T, bias=True))
+    expected = np.sqrt(np.einsum("ni,ij,nj->n", centred, inverse, centred) / 3)
+    assert guard.distances(torch.from_numpy(x)).numpy() == pytest.approx(expected, rel=0.02)
+    own = guard.distances(torch.from_numpy(samples))
+    assert float((own**2).mean()) == pytest.approx(1, abs=0.02)
+
+
+def test_distance_of_what_is_no_number_is_far_and_finite() -> None:
+    guard = _guard(torch.zeros(2), torch.eye(2))
+    found = guard.distances(torch.tensor([[np.nan, 0], [np.inf, 0], [1e30, 0], [0, 2**0.5]]))
+    assert found.tolist() == pytest.approx([FARTHEST] * 3 + [1.0])
+
+
+def test_covariance_of_few_samples_is_shrunk_and_of_many_is_not() -> None:
+    rng = np.random.default_rng(0)
+    few = rng.normal(size=(5, 20))
+    shrunk = ledoit_wolf(few - few.mean(0))
+    assert np.linalg.cond(shrunk) < 20
+    many = rng.normal(size=(50_000, 3)) * [1, 2, 3]
+    many -= many.mean(0)
+    assert ledoit_wolf(many) == pytest.approx(many.T @ many / len(many), rel=0.02, abs=0.02)
+    assert ledoit_wolf(np.zeros((4, 3))) == pytest.approx(np.eye(3))
+
+
+def test_shrinkage_of_equal_variances_is_complete() -> None:
+    """Samples on the axes have a covariance that is a multiple of the identity already."""
+    axes = np.concatenate([np.eye(3), -np.eye(3)])
+    assert ledoit_wolf(axes) == pytest.approx(np.eye(3) / 3)
+
+
+def test_limits_fall_between_sizes() -> None:
+    guard = _guard(torch.zeros(1), torch.eye(1))
+    assert [guard.limit(n) for n in (0.1, 1.0, 2.0, 4.0, 16.0, 1000.0)] == pytest.approx(
+        [2, 2, 1.75, 1.5, 1, 1]
+    )
+
+
+def test_windows_are_means_and_stay_inside() -> None:
+    level = torch.arange(16.0).reshape(1, 1, 4, 4).repeat_interleave(2, 2).repeat_interleave(2, 3)
+    found = window_features((level,), (0,), (32, 32), cell=8, window=16.0)
+    assert found.shape == (1, 4, 4, 1)
+    grid = torch.arange(16.0).reshape(4, 4)
+    assert float(found[0, 1, 1, 0]) == float(grid[1:3, 1:3].mean())
+    assert float(found[0, 3, 3, 0]) == float(grid[2:, 2:].mean())
+    whole = window_features((level,), (0,), (32, 32), cell=8, window=1000.0)
+    assert whole.unique().tolist() == [7.5]
+
+
+def test_channels_are_bounded_and_the_same_every_time() -> None:
+    spec = TinyEncoder().spec
+    levels = used_levels(spec)
+    assert levels == (len(spec.channels) - 2,)
+    assert chosen_channels(spec, levels).tolist() == list(range(spec.channels[levels[0]]))
+    wide = replace(spec, channels=(4, 1000, 8), strides=(4, 8, 16))
+    drawn = chosen_channels(wide, (1,))
+    assert len(drawn.unique()) == MAX_CHANNELS
+    assert torch.equal(drawn, chosen_channels(wide, (1,)))
