@@ -17,6 +17,12 @@ COMMAND = re.compile(r"'napari-construct ((?:[a-z][a-z-]*)(?: [a-z][a-z-]*)?)")
 OTHERS = {"--help", "--with", "--local-dir"}
 """Of the library, of napari, and of the hub's own command."""
 
+PIP = {
+    "--dest", "--disable-pip-version-check", "--hash", "--no-cache-dir", "--no-deps", "--no-input",
+    "--only-binary", "--progress-bar", "--require-hashes", "--requirement", "--retries", "--timeout",
+}  # fmt: skip
+"""Of pip, which downloads packages of the registry."""
+
 
 def commands(group: Any, name: str = "") -> Iterator[tuple[str, set[str]]]:
     """Every command with its options."""
@@ -39,7 +45,7 @@ def texts(path: Path) -> Iterator[str]:
 
 def test_options_and_commands_in_messages_exist(root: Path) -> None:
     known = dict(commands(typer.main.get_command(app)))
-    options = set.union(*known.values()) | OTHERS
+    options = set.union(*known.values()) | OTHERS | PIP
     named = [text for path in sorted((root / "src").rglob("*.py")) for text in texts(path)]
     asked = {option for text in named for option in OPTION.findall(text)}
     assert "--any-encoder" in asked

@@ -134,7 +134,7 @@ def test_further_settings_and_classes_as_json(camelyon: Path, settings: Path, tm
     assert result.exit_code == 0, result.output
     checkpoint = load_checkpoint(output)
     config = checkpoint.training["identity"]["config"]
-    assert (config["epochs"], config["weights"]["distillation"], config["weights"]["presence"]) == (1, 0, 0.1)
+    assert (config["epochs"], config["weights"]["distillation"], config["weights"]["presence"]) == (1, 0, 0.3)
     assert (config["model"]["fusion_width"], config["model"]["prototype_width"]) == (8, 16)
     assert [c.prompt for c in checkpoint.classes] == ["islands", ""]
     for mistake in ("[1]", "{", '{"no_such": 1}'):

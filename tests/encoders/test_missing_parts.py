@@ -17,6 +17,7 @@ from torch import Tensor
 from napari_construct.encoders.catalogue.lookup import bundled_entries, create_encoder
 from napari_construct.encoders.entries import EncoderEntry
 from napari_construct.encoders.networks.conch import ConchEncoder
+from napari_construct.encoders.networks.lite import LiteEncoder
 from napari_construct.encoders.networks.mini import MiniEncoder
 from napari_construct.encoders.networks.mix_transformer import MixTransformer
 from napari_construct.exceptions import EncoderError
@@ -48,6 +49,7 @@ LOADERS: dict[str, tuple[str, str, Callable[[], State]]] = {
     "open_clip": ("open_clip:local-dir:", "open_clip_model.safetensors", clip_state),
     "timm": ("timm:local-dir:", "model.safetensors", vit_state),
     "mix_transformer": ("mit_b0", "w.safetensors", lambda: dict(MixTransformer("mit_b0").mit.state_dict())),
+    "lite": ("lite0", "w.safetensors", lambda: dict(LiteEncoder().network.state_dict())),
     "mini": ("mini", "w.safetensors", lambda: dict(MiniEncoder().state_dict())),
     "conch": ("conch", "w.bin", conch_state),
 }

@@ -24,13 +24,14 @@ from napari_construct.types import PathLike
 _CLASSIFIER: Final = frozenset({"conv_head", "bn2", "classifier"})
 """What follows the pyramid in a network that tells the classes of ImageNet."""
 
+# Names of the registry's packages, which begin with an underscore, without it.
 _ENDS: Final = {
-    "_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier",
+    "conv_stem": "conv_stem", "bn0": "bn1", "conv_head": "conv_head", "bn1": "bn2", "fc": "classifier",
 }  # fmt: skip
-_SEPARABLE: Final = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
+_SEPARABLE: Final = {"depthwise_conv": "conv_dw", "bn1": "bn1", "project_conv": "conv_pw", "bn2": "bn2"}
 _INVERTED: Final = {
-    "_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2",
-    "_project_conv": "conv_pwl", "_bn2": "bn3",
+    "expand_conv": "conv_pw", "bn0": "bn1", "depthwise_conv": "conv_dw", "bn1": "bn2",
+    "project_conv": "conv_pwl", "bn2": "bn3",
 }  # fmt: skip
 
 
@@ -85,13 +86,17 @@ def with_own_names(stored: Mapping[str, Tensor], name: str) -> dict[str, Tensor]
     found: dict[str, Tensor] = {}
     for key, value in stored.items():
         part, _, rest = key.partition(".")
-        if part == "_blocks":
+        if not part.startswith("_"):
+            found[key] = value
+            continue
+        part = part[1:]
+        if part == "blocks":
             number, _, rest = rest.partition(".")
             layer, _, kind = rest.partition(".")
             index = int(number) if number.isdecimal() and len(number) < 4 else first[-1]
             stage_index = bisect_right(first, index) - 1
             layers = _SEPARABLE if stage_index == 0 else _INVERTED
-            own = f"blocks.{stage_index}.{index - first[stage_index]}.{layers.get(layer, layer)}.{kind}"
+            own = f"blocks.{stage_index}.{index - first[stage_index]}.{layers.get(layer[1:], layer)}.{kind}"
         else:
             own = f"{_ENDS.get(part, part)}.{rest}"
         found[own] = value

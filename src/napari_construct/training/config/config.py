@@ -61,8 +61,8 @@ class TrainingConfig(Settings):
         Whether weight decay also applies to vectors and scalars (biases, norms, temperature).
     encoder_learning_rate : float, "auto" or None
         Trains the encoder, too, if its licence allows its weights to be stored. None keeps it frozen. "auto"
-        trains "lite0", "lite1", "lite2", "mini", "small" and "medium" at ``learning_rate`` and keeps all others
-        frozen.
+        trains "lite0", "lite1", "lite2", "mini", "small" and "medium" at ``learning_rate`` and keeps all
+        others frozen.
     schedule : {"polynomial", "cosine", "constant"}
         Learning rate schedule after the warm-up.
     warm_up : float
