@@ -35,7 +35,6 @@ from napari_construct.models.checkpoints.checkpoint import Checkpoint, save_chec
 from napari_construct.models.network.calibration import Calibration, ViewsName
 from napari_construct.models.network.config import ModelConfig
 from napari_construct.training.calibration.fit_calibration import fit_calibration
-from napari_construct.training.calibration.iou_offsets import right_probabilities
 from napari_construct.training.calibration.labelled_logits import LabelledLogits
 from napari_construct.training.calibration.recalibrate import with_calibration
 from napari_construct.training.calibration.validation import MaskedImages, open_masked
@@ -66,8 +65,10 @@ PATCH_MPP: Final = 0.25
 SLIDE: Final = "tumor_([0-9]+)_"
 """The slide in a patch's file name."""
 
-OFFSETS: Final = np.arange(-80, 81) / 10
-"""Offsets that are tried, in logits divided by the temperature."""
+OFFSETS: Final = np.arange(-160, 161) / 20
+"""Offsets that are tried, in logits."""
+
+TEMPERATURES: Final = np.geomspace(0.25, 8, 61)
 
 
 def recipe(seed: int) -> TrainingConfig:
@@ -96,14 +97,14 @@ def left_out_steps(dataset: ImageLevelDataset, config: TrainingConfig) -> Steps[
 
 
 def calibrate(data: LabelledLogits) -> Calibration:
-    """Offset by balanced accuracy; temperature and presence thresholds by likelihood.
+    """Offset by balanced accuracy, temperature by calibration error, presence thresholds as always.
 
-    Few cells that are wrong with confidence decide the likelihood of an offset; what counts here is how
-    many cells fall on the right side. Classes have the same say, within a class its slides. Temperature and
-    offset are then scaled together until probabilities are right.
+    Few cells that are wrong with confidence decide the likelihood; what counts here is how many cells fall
+    on the right side, and how often a class of a given probability is the right one. For the offset classes
+    have the same say, within a class its slides.
     """
     found = fit_calibration(data)
-    margin = (data.cells[:, 0] - data.cells[:, 1]) / found.temperature
+    margin = data.cells[:, 0] - data.cells[:, 1]
     slides, classes = data.owners[data.cell_owners], data.cell_classes
 
     def accuracy(offset: float) -> float:
@@ -114,13 +115,17 @@ def calibrate(data: LabelledLogits) -> Calibration:
         ]
         return float(np.mean(rates))
 
-    scores = np.array([accuracy(offset) for offset in OFFSETS])
-    best = float(OFFSETS[scores >= scores.max() - 1e-3].mean())
-    for offset, score in zip(OFFSETS[::10], scores[::10], strict=True):
+    balanced = np.array([accuracy(offset) for offset in OFFSETS])
+    best = float(OFFSETS[balanced >= balanced.max() - 1e-3].mean())
+    for offset, score in zip(OFFSETS[::20], balanced[::20], strict=True):
         print(f"  offset {offset:+.1f}: balanced accuracy {score:.3f}", flush=True)
-    temperature, offsets = right_probabilities(data, found.temperature, (best / 2, -best / 2))
-    made = found.model_copy(update={"temperature": temperature, "class_offsets": offsets})
-    print(f"  best offset {best:+.2f}, balanced accuracy {accuracy(best):.3f}, {made}", flush=True)
+
+    def at(temperature: float) -> Calibration:
+        offsets = (best / 2 / temperature, -best / 2 / temperature)
+        return found.model_copy(update={"temperature": temperature, "class_offsets": offsets})
+
+    made = min((at(float(t)) for t in TEMPERATURES), key=lambda tried: cell_error(data, tried))
+    print(f"  offset {best:+.2f}: balanced accuracy {accuracy(best):.3f}, {made!r}", flush=True)
     print(f"  calibration error of cells left out: {cell_error(data, made):.3f}", flush=True)
     return made
 
@@ -134,7 +139,8 @@ def cell_error(data: LabelledLogits, calibration: Calibration) -> float:
 
 def scores(checkpoint: Checkpoint, masked: MaskedImages) -> dict[str, Any]:
     """Scores on regions, white ignored, by number of views; each with and without dense CRF."""
-    predictor, found = Predictor(checkpoint, "cpu"), {}
+    predictor = Predictor(checkpoint, "cpu")
+    found: dict[str, Any] = {}
     views: tuple[ViewsName, ...] = ("one", "four")
     for name in views:
         settings = SegmentSettings(mpp=PATCH_MPP, crf=CRFParameters(), views=name)
