@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from scipy.special import softmax
+from scipy.special import expit, softmax
 
 from napari_construct.classes import ClassTable, TissueClass
 from napari_construct.crf import CRFParameters
@@ -34,7 +34,7 @@ from napari_construct.metrics.reliability import reliability
 from napari_construct.models.checkpoints.checkpoint import Checkpoint, save_checkpoint
 from napari_construct.models.network.calibration import Calibration, ViewsName
 from napari_construct.models.network.config import ModelConfig
-from napari_construct.training.calibration.fit_calibration import fit_calibration
+from napari_construct.training.calibration.fit_calibration import macro_f1
 from napari_construct.training.calibration.labelled_logits import LabelledLogits
 from napari_construct.training.calibration.recalibrate import with_calibration
 from napari_construct.training.calibration.validation import MaskedImages, open_masked
@@ -97,13 +97,13 @@ def left_out_steps(dataset: ImageLevelDataset, config: TrainingConfig) -> Steps[
 
 
 def calibrate(data: LabelledLogits) -> Calibration:
-    """Offset by balanced accuracy, temperature by calibration error, presence thresholds as always.
+    """Offset by balanced accuracy, temperature by calibration error.
 
     Few cells that are wrong with confidence decide the likelihood; what counts here is how many cells fall
     on the right side, and how often a class of a given probability is the right one. For the offset classes
-    have the same say, within a class its slides.
+    have the same say, within a class its slides. A class is present where its pooled logit, which comes from
+    the same cells, is positive with the same offset.
     """
-    found = fit_calibration(data)
     margin = data.cells[:, 0] - data.cells[:, 1]
     slides, classes = data.owners[data.cell_owners], data.cell_classes
 
@@ -120,13 +120,17 @@ def calibrate(data: LabelledLogits) -> Calibration:
     for offset, score in zip(OFFSETS[::20], balanced[::20], strict=True):
         print(f"  offset {offset:+.1f}: balanced accuracy {score:.3f}", flush=True)
 
+    shifts = np.array([best / 2, -best / 2])
+    thresholds = tuple(expit(-shifts).tolist())
+
     def at(temperature: float) -> Calibration:
-        offsets = (best / 2 / temperature, -best / 2 / temperature)
-        return found.model_copy(update={"temperature": temperature, "class_offsets": offsets})
+        offsets = tuple((shifts / temperature).tolist())
+        return Calibration(temperature=temperature, class_offsets=offsets, presence_thresholds=thresholds)
 
     made = min((at(float(t)) for t in TEMPERATURES), key=lambda tried: cell_error(data, tried))
     print(f"  offset {best:+.2f}: balanced accuracy {accuracy(best):.3f}, {made!r}", flush=True)
-    print(f"  calibration error of cells left out: {cell_error(data, made):.3f}", flush=True)
+    presence = macro_f1(expit(data.pooled), data.labels, thresholds)
+    print(f"  left out: calibration error {cell_error(data, made):.3f}, presence {presence:.3f}", flush=True)
     return made
 
 
