@@ -125,7 +125,7 @@ def recalibrate_steps(
         truth = yield from _of_dataset(data, predictor, mpp)
         used = {"patches": len(truth.pooled), "fingerprint": data.fingerprint}
         found = (
-            _taken_over(predictor.calibration, fit_calibration(truth, offsets=True))
+            _taken_over(predictor.calibration, fit_calibration(truth, offsets=True), truth)
             if offsets
             else _around_offsets(truth, predictor.calibration)
         )
@@ -158,10 +158,18 @@ def view_config(predictor: Predictor, mpp: float | None) -> TrainingConfig:
     return TrainingConfig(model=checkpoint.config, **scale)
 
 
-def _taken_over(calibration: Calibration, found: Calibration) -> Calibration:
-    """A calibration with newly fitted values."""
-    fitted = ("temperature", "presence_thresholds", "class_offsets")
-    return calibration.model_copy(update={name: getattr(found, name) for name in fitted})
+def _taken_over(calibration: Calibration, found: Calibration, truth: LabelledLogits) -> Calibration:
+    """A calibration with newly fitted values; a class whose labels are all equal keeps its threshold."""
+    said = (truth.labels.min(0) != truth.labels.max(0)).tolist()
+    kept = calibration.presence_thresholds or found.presence_thresholds
+    thresholds = zip(said, found.presence_thresholds, kept, strict=True)
+    return calibration.model_copy(
+        update={
+            "temperature": found.temperature,
+            "class_offsets": found.class_offsets,
+            "presence_thresholds": tuple(new if fitted else old for fitted, new, old in thresholds),
+        }
+    )
 
 
 def _around_offsets(truth: LabelledLogits, calibration: Calibration) -> Calibration:
@@ -174,7 +182,7 @@ def _around_offsets(truth: LabelledLogits, calibration: Calibration) -> Calibrat
         truth = replace(truth, cells=truth.cells + shifts.astype(truth.cells.dtype))
     found = fit_calibration(truth)
     kept = tuple((shifts / found.temperature).tolist())
-    return _taken_over(calibration, found.model_copy(update={"class_offsets": kept}))
+    return _taken_over(calibration, found.model_copy(update={"class_offsets": kept}), truth)
 
 
 def _of_masks(
@@ -191,7 +199,7 @@ def _of_masks(
         balance = iou_offsets(truth, found.temperature)
         temperature, balance = right_probabilities(truth, found.temperature, balance)
         found = found.model_copy(update={"temperature": temperature, "class_offsets": balance})
-        return truth, _taken_over(seen.calibration, found)
+        return truth, _taken_over(seen.calibration, found, truth)
 
     before = predictor.calibration.views
     first: ViewsName = "one" if before == "four" else before
