@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.data.mask_values import FirstClass
 from napari_construct.encoders.protocol import Encoder
@@ -122,7 +124,11 @@ def recalibrate_steps(
     if isinstance(data, ImageLevelDataset):
         truth = yield from _of_dataset(data, predictor, mpp)
         used = {"patches": len(truth.pooled), "fingerprint": data.fingerprint}
-        found = _taken_over(predictor.calibration, fit_calibration(truth, offsets=offsets), offsets=offsets)
+        found = (
+            _taken_over(predictor.calibration, fit_calibration(truth, offsets=True), truth)
+            if offsets
+            else _around_offsets(truth, predictor.calibration)
+        )
     else:
         opened = data if isinstance(data, MaskedImages) else open_masked(data, mpp, first_class, mask_order)
         images = opened.read_as(predictor.classes)
@@ -152,10 +158,31 @@ def view_config(predictor: Predictor, mpp: float | None) -> TrainingConfig:
     return TrainingConfig(model=checkpoint.config, **scale)
 
 
-def _taken_over(calibration: Calibration, found: Calibration, *, offsets: bool) -> Calibration:
-    """A calibration with newly fitted values."""
-    fitted = ("temperature", "presence_thresholds", *(("class_offsets",) if offsets else ()))
-    return calibration.model_copy(update={name: getattr(found, name) for name in fitted})
+def _taken_over(calibration: Calibration, found: Calibration, truth: LabelledLogits) -> Calibration:
+    """A calibration with newly fitted values; a class whose labels are all equal keeps its threshold."""
+    said = (truth.labels.min(0) != truth.labels.max(0)).tolist()
+    kept = calibration.presence_thresholds or found.presence_thresholds
+    thresholds = zip(said, found.presence_thresholds, kept, strict=True)
+    return calibration.model_copy(
+        update={
+            "temperature": found.temperature,
+            "class_offsets": found.class_offsets,
+            "presence_thresholds": tuple(new if fitted else old for fitted, new, old in thresholds),
+        }
+    )
+
+
+def _around_offsets(truth: LabelledLogits, calibration: Calibration) -> Calibration:
+    """A calibration with a new temperature and thresholds; its offsets shift the logits as far as before.
+
+    They are added after the temperature, so they change with it.
+    """
+    shifts = calibration.temperature * np.array(calibration.class_offsets)
+    if shifts.size:
+        truth = replace(truth, cells=truth.cells + shifts.astype(truth.cells.dtype))
+    found = fit_calibration(truth)
+    kept = tuple((shifts / found.temperature).tolist())
+    return _taken_over(calibration, found.model_copy(update={"class_offsets": kept}), truth)
 
 
 def _of_masks(
@@ -166,12 +193,13 @@ def _of_masks(
     def fit(views: ViewsName) -> Steps[tuple[LabelledLogits, Calibration]]:
         seen = predictor.calibrated(predictor.calibration.model_copy(update={"views": views}))
         truth = yield from masked_logits_steps(images, seen)
+        if not offsets:
+            return truth, _around_offsets(truth, seen.calibration)
         found = fit_calibration(truth)
-        if offsets:
-            balance = iou_offsets(truth, found.temperature)
-            temperature, balance = right_probabilities(truth, found.temperature, balance)
-            found = found.model_copy(update={"temperature": temperature, "class_offsets": balance})
-        return truth, _taken_over(seen.calibration, found, offsets=offsets)
+        balance = iou_offsets(truth, found.temperature)
+        temperature, balance = right_probabilities(truth, found.temperature, balance)
+        found = found.model_copy(update={"temperature": temperature, "class_offsets": balance})
+        return truth, _taken_over(seen.calibration, found, truth)
 
     before = predictor.calibration.views
     first: ViewsName = "one" if before == "four" else before
