@@ -24,7 +24,7 @@ from napari_construct.models.network.guard import (
     WINDOW,
     Guard,
     chosen_channels,
-    fit_gaussian,
+    fit_familiar,
     used_levels,
     window_features,
 )
@@ -35,6 +35,7 @@ from napari_construct.training.calibration.guard_limits import (
     left_out_distances,
     limits_of,
     slide_numbers,
+    usual_limits,
 )
 from napari_construct.training.calibration.guard_validation import raised_steps
 from napari_construct.training.calibration.validation import MaskedImages, open_masked
@@ -188,8 +189,8 @@ def guard_steps(
     known = [groups[i] for i in chosen] if groups else None
     slides, count = slide_numbers([patches.paths[i].name for i in chosen], known)
     distances = left_out_distances(features, slides) * (1.0 if count else UNKNOWN_SLIDES)
-    limits = limits_of(distances, slides)
-    mean, whitening = fit_gaussian(features.reshape(-1, features.shape[-1]))
+    limits = usual_limits(limits_of(distances, slides), len(set(slides.tolist())))
+    mean, whitening = fit_familiar(features.reshape(-1, features.shape[-1]))
     return Guard(levels, channels, mean, whitening, limits, len(chosen), count)
 
 
@@ -224,8 +225,7 @@ def _mean_features(
         images = F.pad(images, (border,) * 4, mode="reflect")
     with torch.inference_mode():
         seen = model(images).student
-    shape = images.shape[-2], images.shape[-1]
-    features = window_features(seen, levels, shape, cell, size * WINDOW).cpu()
+    features = window_features(seen, levels, images, cell, size * WINDOW).cpu()
     if not border:
         return features[:, 0, 0]
     rows, columns = features.shape[1:3]

@@ -7,13 +7,14 @@ and the limits are raised.
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_construct.models.network.guard import SIZES, Guard, fit_gaussian
+from napari_construct.models.network.guard import SIZES, Guard, fit_familiar
 
 FOLDS: Final = 10
 """Most parts that are left out in turn."""
@@ -26,6 +27,14 @@ KEPT: Final = 0.95
 
 UNKNOWN_SLIDES: Final = 1.35
 """Factor of the limits where slides are not known: neighbours of one slide are in other runs then."""
+
+USUAL: Final = (2.0, 1.5, 1.15)
+"""Limits of a model of whose slides nothing is known, for images of 1, 4 and 16 windows."""
+
+USUAL_SLIDES: Final = 8
+"""Slides whose say :data:`USUAL` has: of fewer, it decides more than they do."""
+
+_LEAST: Final = 1e-6
 
 _DRAWS: Final = 200
 """Images that are put together of the patches of each slide, for every size."""
@@ -55,7 +64,7 @@ def left_out_distances(features: NDArray[np.float64], slides: NDArray[np.intp]) 
     found = np.empty(len(slides))
     for number in np.unique(part):
         kept, left_out = part != number, part == number
-        mean, whitening = fit_gaussian(features[:, kept].reshape(-1, d))
+        mean, whitening = fit_familiar(features[:, kept].reshape(-1, d))
         guard = Guard((), torch.arange(d), mean, whitening, (1.0, 1.0, 1.0), 0)
         found[left_out] = guard.distances(torch.from_numpy(features[0, left_out])).numpy()
     return found
@@ -89,4 +98,19 @@ def limits_of(distances: NDArray[np.float64], slides: NDArray[np.intp]) -> tuple
         below = np.cumsum(np.array(weights)[order]) / sum(weights)
         found.append(float(values[order[min(int(np.searchsorted(below, KEPT)), len(order) - 1)]]))
     one, four, sixteen = np.minimum.accumulate(found).tolist()
+    return one, four, sixteen
+
+
+def usual_limits(found: tuple[float, float, float], slides: int) -> tuple[float, float, float]:
+    """Limits of few slides drawn towards usual ones, as they say little of how much slides differ.
+
+    The logarithm is the mean of theirs and the usual one, weighted by ``slides`` and :data:`USUAL_SLIDES`:
+    the posterior mean of a normal mean with a conjugate prior. One odd slide of three would otherwise let
+    other tissues pass, and three that are alike would flag the fourth.
+    """
+    weight = slides / (slides + USUAL_SLIDES)
+    one, four, sixteen = (
+        math.exp(weight * math.log(max(own, _LEAST)) + (1 - weight) * math.log(usual))
+        for own, usual in zip(found, USUAL, strict=True)
+    )
     return one, four, sixteen

@@ -108,8 +108,8 @@ def _raised_to_patches(
         images = centre_view(raw, window=view.window, size=view.size)
         with torch.inference_mode():
             seen = model(images).student
-        cell, shape = predictor.spec.multiple, (images.shape[-2], images.shape[-1])
-        features = window_features(seen, guard.levels, shape, cell, view.size * WINDOW)
+        cell = predictor.spec.multiple
+        features = window_features(seen, guard.levels, images, cell, view.size * WINDOW)
         scores.append(np.median(guard.distances(features).cpu().double().numpy(), axis=(1, 2)))
         yield Event(STAGE, min(start + _BATCH, len(chosen)), len(chosen))
     found = np.concatenate(scores)
