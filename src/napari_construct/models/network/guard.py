@@ -30,8 +30,8 @@ MAX_CHANNELS: Final = 160
 0.2 MB."""
 
 COLOURS: Final = 3
-"""Channels of the colour, after those of the encoder: optical density of red, green and blue by their mean. It
-is the colour of the stain, whether there is much or little of it."""
+"""Channels of the colour, after those of the encoder: optical density of red, green and blue by their mean.
+It is the colour of the stain, whether there is much or little of it."""
 
 COLOUR_WEIGHT: Final = 2.0
 """Weight of the colour's squared distance; that of the features weighs 1."""

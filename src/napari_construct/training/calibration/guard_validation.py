@@ -77,7 +77,8 @@ def raised_steps(
 
 def _raised_to_images(guard: Guard, data: MaskedImages, predictor: Predictor) -> Steps[Guard]:
     watched = predictor.guarded(guard)
-    pairs = [data.pairs[i] for i in evenly(len(data.pairs), MOST_IMAGES)]
+    every = tuple(data.pairs)
+    pairs = [every[i] for i in evenly(len(every), MOST_IMAGES)]
     found, windows = [], []
     for done, (path, _) in enumerate(pairs, start=1):
         image, event = read_image(path), Event(STAGE, done, len(pairs), path.name)
