@@ -197,13 +197,14 @@ def test_unknown_slides_have_higher_limits(model: Checkpoint, camelyon: Path, tm
     assert all(limit > 0 for limit in guard.limits)
 
 
-def _unlike(folder: Path, mask_of: Path) -> Path:
-    """A validation folder with one picture of another world."""
+def _green(folder: Path, val: Path) -> Path:
+    """A validation folder with one region in green."""
     for part in ("img", "mask"):
         (folder / part).mkdir(parents=True)
-    Image.fromarray(skimage.data.astronaut()[:256, :256]).save(folder / "img" / "one.png")
-    with Image.open(mask_of) as mask:
-        mask.crop((0, 0, 256, 256)).save(folder / "mask" / "one.png")
+        (path,) = (val / part).glob("*.png")
+        with Image.open(path) as image:
+            small = np.array(image.crop((0, 0, 256, 256)))
+        Image.fromarray(small[..., [1, 0, 2]] if part == "img" else small).save(folder / part / "one.png")
     return folder
 
 
@@ -211,8 +212,7 @@ def test_a_validation_image_that_would_be_flagged_is_not(
     camelyon: Path, tmp_path: Path, tiny_config: TrainingConfig
 ) -> None:
     dataset = doubled(camelyon, tmp_path / "patches")
-    (mask,) = (camelyon / "val" / "mask").glob("*.png")
-    folder = _unlike(tmp_path / "val", mask)
+    folder = _green(tmp_path / "val", camelyon / "val")
     config = tiny_config.changed(epochs=1, patch_mpp=0.5, group_pattern="tumor_([0-9]+)")
     stages = []
     alone = train(dataset, config)
