@@ -10,10 +10,12 @@ import torch
 
 from napari_construct.encoders.networks.tiny import TinyEncoder
 from napari_construct.models.network.guard import (
+    COLOURS,
     FARTHEST,
     MAX_CHANNELS,
     Guard,
     chosen_channels,
+    fit_familiar,
     fit_gaussian,
     ledoit_wolf,
     used_levels,
@@ -69,21 +71,48 @@ def test_limits_fall_between_sizes() -> None:
 
 def test_windows_are_means_and_stay_inside() -> None:
     level = torch.arange(16.0).reshape(1, 1, 4, 4).repeat_interleave(2, 2).repeat_interleave(2, 3)
-    found = window_features((level,), (0,), (32, 32), cell=8, window=16.0)
-    assert found.shape == (1, 4, 4, 1)
+    image = torch.full((1, 3, 32, 32), 0.5)
+    found = window_features((level,), (0,), image, cell=8, window=16.0)
+    assert found.shape == (1, 4, 4, 1 + COLOURS)
     grid = torch.arange(16.0).reshape(4, 4)
     assert float(found[0, 1, 1, 0]) == float(grid[1:3, 1:3].mean())
     assert float(found[0, 3, 3, 0]) == float(grid[2:, 2:].mean())
-    whole = window_features((level,), (0,), (32, 32), cell=8, window=1000.0)
-    assert whole.unique().tolist() == [7.5]
+    whole = window_features((level,), (0,), image, cell=8, window=1000.0)
+    assert whole[..., 0].unique().tolist() == [7.5]
 
 
 def test_channels_are_bounded_and_the_same_every_time() -> None:
     spec = TinyEncoder().spec
     levels = used_levels(spec)
     assert levels == (len(spec.channels) - 2,)
-    assert chosen_channels(spec, levels).tolist() == list(range(spec.channels[levels[0]]))
+    assert chosen_channels(spec, levels).tolist() == list(range(spec.channels[levels[0]] + COLOURS))
     wide = replace(spec, channels=(4, 1000, 8), strides=(4, 8, 16))
     drawn = chosen_channels(wide, (1,))
-    assert len(drawn.unique()) == MAX_CHANNELS
+    assert len(drawn.unique()) == MAX_CHANNELS + COLOURS
+    assert drawn[-COLOURS:].tolist() == [1000, 1001, 1002]
     assert torch.equal(drawn, chosen_channels(wide, (1,)))
+
+
+def test_colour_is_that_of_the_stain_and_not_how_much_of_it() -> None:
+    """Twice the density, half the light squared: the same colour; another stain has another one."""
+    stain = torch.tensor([1.2, 2.4, 0.6])[None, :, None, None].expand(1, 3, 32, 32)
+    level = torch.zeros(1, 1, 4, 4)
+    images = [(-stain * amount).exp() for amount in (0.5, 1.0)] + [(-stain.flip(1)).exp()]
+    thin, thick, other = (
+        window_features((level,), (0,), image, cell=8, window=16.0)[0, 0, 0, 1:] for image in images
+    )
+    assert thick.numpy() == pytest.approx(stain[0, :, 0, 0].numpy() / 1.4, rel=0.07)
+    assert thin.numpy() == pytest.approx(thick.numpy(), rel=0.07)
+    assert float((other - thick).abs().max()) > 0.3
+
+
+def test_colour_weighs_twice_as_much_as_all_features() -> None:
+    rng = np.random.default_rng(0)
+    samples = rng.normal(size=(20_000, 7)) * [1, 2, 3, 4, 0.1, 0.2, 0.3]
+    guard = _guard(*fit_familiar(samples))
+    assert float((guard.distances(torch.from_numpy(samples)) ** 2).mean()) == pytest.approx(1, abs=0.02)
+    away = np.zeros((2, 7))
+    away[0, :4], away[1, 4:] = [3, 6, 9, 12], [0.3, 0.6, 0.9]  # three standard deviations in every channel
+    features, colour = guard.distances(torch.from_numpy(away)).tolist()
+    assert features == pytest.approx((9 / 3) ** 0.5, rel=0.05)
+    assert colour == pytest.approx((9 * 2 / 3) ** 0.5, rel=0.05)

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
+from PIL import Image
 from tests.guarded import doubled, guarded, unguarded
 
+from napari_construct.data.image_level import load_dataset
 from napari_construct.data.images import read_image
 from napari_construct.events import Doubt, Notice, run
 from napari_construct.exceptions import CheckpointError
@@ -193,6 +195,60 @@ def test_unknown_slides_have_higher_limits(model: Checkpoint, camelyon: Path, tm
     assert guard is not None
     assert guard.groups == 0
     assert all(limit > 0 for limit in guard.limits)
+
+
+def _green(folder: Path, val: Path) -> Path:
+    """A validation folder with one region in green."""
+    for part in ("img", "mask"):
+        (folder / part).mkdir(parents=True)
+        (path,) = (val / part).glob("*.png")
+        with Image.open(path) as image:
+            small = np.array(image.crop((0, 0, 256, 256)))
+        Image.fromarray(small[..., [1, 0, 2]] if part == "img" else small).save(folder / part / "one.png")
+    return folder
+
+
+def test_a_validation_image_that_would_be_flagged_is_not(
+    camelyon: Path, tmp_path: Path, tiny_config: TrainingConfig
+) -> None:
+    dataset = doubled(camelyon, tmp_path / "patches")
+    folder = _green(tmp_path / "val", camelyon / "val")
+    config = tiny_config.changed(epochs=1, patch_mpp=0.5, group_pattern="tumor_([0-9]+)")
+    stages = []
+    alone = train(dataset, config)
+    both = train(dataset, config, val=folder, progress=lambda event: stages.append(event.stage))
+    assert "limits" in stages
+    assert alone.guard is not None
+    assert both.guard is not None
+    image = folder / "img" / "one.png"
+    before = segment(image, Predictor(replace(both, guard=alone.guard), "cpu"), crf=None, mpp=0.5)
+    after = segment(image, Predictor(both, "cpu"), crf=None, mpp=0.5)
+    assert before.out_of_distribution is not None
+    assert after.out_of_distribution is not None
+    assert before.out_of_distribution.flagged
+    assert not after.out_of_distribution.flagged
+    assert torch.equal(both.guard.mean, alone.guard.mean)  # what is familiar stays that of the patches
+
+
+def test_validation_patches_pass_too(model: Checkpoint, camelyon: Path, tmp_path: Path) -> None:
+    patches = tmp_path / "val" / "tumour"
+    patches.mkdir(parents=True)
+    (tmp_path / "val" / "lymphoid").mkdir()
+    for n, (y, x) in enumerate(((0, 0), (0, 128), (128, 128))):
+        part = skimage.data.astronaut()[y : y + 128, x : x + 128]
+        Image.fromarray(part).save(tmp_path / "val" / ("tumour" if n else "lymphoid") / f"{n}.png")
+    val = load_dataset(tmp_path / "val")
+    again = add_guard(
+        model,
+        doubled(camelyon, tmp_path / "train"),
+        mpp=0.5,
+        val=val,
+    )
+    predictor = Predictor(again, "cpu")
+    for path in val.paths:
+        found = segment(path, predictor, crf=None, mpp=0.5).out_of_distribution
+        assert found is not None
+        assert not found.flagged
 
 
 def test_training_adds_the_guard(camelyon: Path, tmp_path: Path, tiny_config: TrainingConfig) -> None:

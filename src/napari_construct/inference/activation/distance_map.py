@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from torch import Tensor
+
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.activation.tiling import Stitcher, Tile, TilePlan
 from napari_construct.models.network.guard import WINDOW, Guard, window_features
@@ -28,10 +30,10 @@ class DistanceMap:
         self._guard, self.cell, self._window = guard, predictor.spec.multiple, predictor.patch * WINDOW
         self._stitcher = Stitcher(plan, 1, self.cell)
 
-    def add(self, tiles: Sequence[Tile], output: Any) -> None:
-        """Add some tiles, of which the network's output holds the encoder's levels."""
-        shape = tiles[0].height, tiles[0].width
-        features = window_features(output.student, self._guard.levels, shape, self.cell, self._window)
+    def add(self, tiles: Sequence[Tile], images: Tensor, output: Any) -> None:
+        """Add some tiles: their pixels, and the network's output, which holds the encoder's levels."""
+        seen = images.to(output.student[0].device)
+        features = window_features(output.student, self._guard.levels, seen, self.cell, self._window)
         found = self._guard.distances(features).float().cpu().numpy()
         for tile, distances in zip(tiles, found, strict=True):
             self._stitcher.add(tile, distances[None])

@@ -20,6 +20,7 @@ from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.checkpoints.build_from_checkpoint import build_from_checkpoint
 from napari_construct.models.checkpoints.checkpoint import Checkpoint
 from napari_construct.models.network.calibration import Calibration
+from napari_construct.models.network.guard import Guard
 
 LARGEST_PATCH: Final = 4096
 
@@ -159,6 +160,12 @@ class Predictor:
         """A copy with another calibration; the network is shared."""
         other = copy.copy(self)
         other.checkpoint = replace(self.checkpoint, calibration=calibration)
+        return other
+
+    def guarded(self, guard: Guard | None) -> Predictor:
+        """A copy with another guard; the network is shared."""
+        other = copy.copy(self)
+        other.checkpoint = replace(self.checkpoint, guard=guard)
         return other
 
     def without_network(self) -> Predictor:

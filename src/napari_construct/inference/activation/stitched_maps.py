@@ -66,7 +66,7 @@ def stitched_maps(
             if look is not None:
                 found = look(seen)
             elif distances is not None and view == View():
-                found = predictor.maps(seen, _told(distances, tiles))
+                found = predictor.maps(seen, _told(distances, tiles, seen))
             else:
                 found = predictor.logits(seen)
             maps = view.undo(found).numpy()
@@ -84,11 +84,11 @@ def stitched_maps(
     return stitched.reshape(len(views), channels, *stitched.shape[1:]), stride
 
 
-def _told(distances: DistanceMap, tiles: Sequence[Tile]) -> Callable[[Any], Tensor]:
+def _told(distances: DistanceMap, tiles: Sequence[Tile], images: Tensor) -> Callable[[Any], Tensor]:
     """Reads the logits from the network's output, after the distances were found from its levels."""
 
     def read(output: Any) -> Tensor:
-        distances.add(tiles, output)
+        distances.add(tiles, images, output)
         cam: Tensor = output.cam
         return cam
 

@@ -12,6 +12,7 @@ from napari_construct.inference.activation.activation import Activation
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.evidence import Mask
 from napari_construct.results.out_of_distribution import DistanceGrid, OutOfDistribution
+from napari_construct.types import FloatArray
 
 MOSTLY: Final = 0.75
 """Share of tissue from which a window counts: beside glass, features are those of an edge."""
@@ -42,17 +43,23 @@ def out_of_distribution(
     guard = predictor.checkpoint.guard
     if activation.distances is None or guard is None:
         return None
+    found = tissue_distances(activation.distances, activation, glass)
+    limit = guard.limit(found.size / activation.distance_window**2)
+    return OutOfDistribution(float(np.median(found)), limit, float((found > limit).mean()))
+
+
+def tissue_distances(distances: FloatArray, activation: Activation, glass: Mask) -> FloatArray:
+    """(n,) distances of the windows that count: those that are mostly tissue, or hold the most of it."""
     centres = np.ix_(
         *(
             np.minimum((np.arange(n) + 0.5) * side / cells, side - 1).astype(np.intp)
             for n, side, cells in zip(
-                activation.distances.shape, activation.shape, activation.distance_cells, strict=True
+                distances.shape, activation.shape, activation.distance_cells, strict=True
             )
         )
     )
-    found = activation.distances[_mostly(~glass[centres], activation)]
-    limit = guard.limit(found.size / activation.distance_window**2)
-    return OutOfDistribution(float(np.median(found)), limit, float((found > limit).mean()))
+    found: FloatArray = distances[_mostly(~glass[centres], activation)]
+    return found
 
 
 def _mostly(tissue: Mask, activation: Activation) -> Mask:

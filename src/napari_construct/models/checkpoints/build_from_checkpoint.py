@@ -16,6 +16,7 @@ from napari_construct.models.checkpoints.encoder_of_checkpoint import encoder_of
 from napari_construct.models.network.builder import build_model
 from napari_construct.models.network.config import ModelConfig
 from napari_construct.models.network.construct import ConstructHead
+from napari_construct.models.network.guard import COLOURS
 from napari_construct.models.network.unet import PixelNetwork, UNetDecoder, build_unet
 
 
@@ -63,7 +64,7 @@ def _check_guard(checkpoint: Checkpoint, spec: EncoderSpec) -> None:
     if guard is None:
         return
     known = max(guard.levels) < len(spec.channels)
-    count = sum(spec.channels[level] for level in guard.levels) if known else 0
+    count = sum(spec.channels[level] for level in guard.levels) + COLOURS if known else 0
     if not count or not 0 <= int(guard.channels.min()) <= int(guard.channels.max()) < count:
         raise CheckpointError(
             f"expected a guard for the levels and channels of {spec.id}, got one for another encoder; use "

@@ -11,7 +11,7 @@ from torch import Tensor
 from napari_construct.classes import ClassTable
 from napari_construct.models.network.calibration import Calibration
 from napari_construct.models.network.config import ModelConfig
-from napari_construct.models.network.guard import FARTHEST, MAX_CHANNELS, Guard
+from napari_construct.models.network.guard import COLOURS, FARTHEST, MAX_CHANNELS, Guard
 from napari_construct.reading.pytorch.tensor_headers import Described
 
 _Name = Annotated[str, Field(max_length=200)]
@@ -73,9 +73,10 @@ class GuardRecord(_Part):
         d = tensors["mean"].shape[0] if "mean" in tensors and len(tensors["mean"].shape) == 1 else 0
         wanted = {"channels": ("I64", (d,)), "mean": ("F32", (d,)), "whitening": ("F32", (d, d))}
         found = {name: (one.dtype, one.shape) for name, one in tensors.items()}
-        if found != wanted or not 0 < d <= MAX_CHANNELS:
+        if found != wanted or not 0 < d <= MAX_CHANNELS + COLOURS:
             return (
-                f"a guard of other tensors than mean, channels and whitening of 1 to {MAX_CHANNELS} channels"
+                "a guard of other tensors than mean, channels and whitening of 1 to "
+                f"{MAX_CHANNELS + COLOURS} channels"
             )
         return ""
 

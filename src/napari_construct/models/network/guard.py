@@ -4,7 +4,8 @@ A Gaussian is fitted to the mean features of training patches, and a window of a
 Mahalanobis distance (Lee et al. 2018). The covariance is shrunk towards a multiple of the identity (Ledoit
 and Wolf 2004), as there are few patches. The features are those of the model's own encoder, which are
 computed anyway: of its last level but one, which describes cells and glands; finer levels see little but
-stain, the coarsest differs from slide to slide (docs/out_of_distribution.md has the measurements).
+stain, the coarsest differs from slide to slide (docs/out_of_distribution.md has the measurements). Beside
+them stands the colour, as encoders that see local contrast do not.
 """
 
 from __future__ import annotations
@@ -20,11 +21,23 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_construct.encoders.networks.contrast import optical_density
 from napari_construct.encoders.protocol import EncoderSpec
 from napari_construct.types import ShortRepr
 
 MAX_CHANNELS: Final = 160
-"""Channels of a guard; of more, some are drawn (Defard et al. 2021), so that it stays below 0.2 MB."""
+"""Channels of the encoder in a guard; of more, some are drawn (Defard et al. 2021), so that it stays below
+0.2 MB."""
+
+COLOURS: Final = 3
+"""Channels of the colour, after those of the encoder: optical density of red, green and blue by their mean.
+It is the colour of the stain, whether there is much or little of it."""
+
+COLOUR_WEIGHT: Final = 2.0
+"""Weight of the colour's squared distance; that of the features weighs 1."""
+
+_NO_STAIN: Final = 0.05
+"""Optical density below which the colour fades to zero."""
 
 WINDOW: Final = 0.5
 """Side of a window by that of a training patch, in whose middle it has surroundings as in an image."""
@@ -47,7 +60,7 @@ class Guard(ShortRepr):
     levels : tuple of int
         Levels of the encoder whose channels are used.
     channels : Tensor
-        (d,) int64, indices into the joined channels of these levels.
+        (d,) int64, indices into the joined channels of these levels and the colour after them.
     mean : Tensor
         (d,) float32.
     whitening : Tensor
@@ -91,16 +104,16 @@ def used_levels(spec: EncoderSpec) -> tuple[int, ...]:
 
 
 def chosen_channels(spec: EncoderSpec, levels: Sequence[int]) -> Tensor:
-    """(d,) int64 indices into the joined channels of the levels: all, or a drawn set of the most."""
+    """(d,) int64 indices into the joined channels: all of the levels, or drawn ones, and the colour."""
     count = sum(spec.channels[level] for level in levels)
     drawn = torch.randperm(count, generator=torch.Generator().manual_seed(0))[:MAX_CHANNELS]
-    return drawn.sort().values
+    return torch.cat([drawn.sort().values, torch.arange(count, count + COLOURS)])
 
 
 def window_features(
-    levels: Sequence[Tensor], used: Sequence[int], shape: tuple[int, int], cell: int, window: float
+    levels: Sequence[Tensor], used: Sequence[int], images: Float[Tensor, "b 3 h w"], cell: int, window: float
 ) -> Float[Tensor, "b rows columns c"]:
-    """Mean features of a window around every cell of an image.
+    """Mean features of a window around every cell of an image, and its colour.
 
     Parameters
     ----------
@@ -108,22 +121,42 @@ def window_features(
         (b, c_l, h_l, w_l), of an encoder.
     used : sequence of int
         Of them.
-    shape : tuple of int
-        Rows and columns of the image in pixels, multiples of ``cell``.
+    images : Tensor
+        (b, 3, h, w) RGB in [0, 1], whose levels they are; sides are multiples of ``cell``.
     cell : int
         Side of a cell in pixels.
     window : float
         Side of a window in pixels, rounded to cells; at the border it is moved into the image.
     """
-    grid = (max(shape[0] // cell, 1), max(shape[1] // cell, 1))
-    joined = torch.cat([F.adaptive_avg_pool2d(levels[i].float(), grid) for i in used], 1)
+    grid = (max(images.shape[-2] // cell, 1), max(images.shape[-1] // cell, 1))
+    maps = [*(levels[i].float() for i in used), optical_density(images.float())]
+    joined = torch.cat([F.adaptive_avg_pool2d(one, grid) for one in maps], 1)
     rows, columns = (min(max(round(window / cell), 1), n) for n in grid)
     means = F.avg_pool2d(joined, (rows, columns), stride=1)
     at = [
         (torch.arange(n, device=means.device) - (size - 1) // 2).clamp(0, n - size)
         for n, size in zip(grid, (rows, columns), strict=True)
     ]
-    return means[:, :, at[0]][:, :, :, at[1]].permute(0, 2, 3, 1)
+    found = means[:, :, at[0]][:, :, :, at[1]].permute(0, 2, 3, 1)
+    density = found[..., -COLOURS:]
+    colour = density / (density.mean(-1, keepdim=True) + _NO_STAIN)
+    return torch.cat([found[..., :-COLOURS], colour], -1)
+
+
+def fit_familiar(features: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
+    """Mean (d,) and whitening (d, d) of features (n, d), of which the last are the colour.
+
+    Features and colour have a Gaussian each. The squared distance is the weighted mean of both, as the few
+    channels of the colour would be lost among the features.
+    """
+    d = features.shape[-1]
+    parts = (slice(0, d - COLOURS), 1.0), (slice(d - COLOURS, d), COLOUR_WEIGHT)
+    mean, whitening = torch.zeros(d), torch.zeros(d, d)
+    for part, weight in parts:
+        mean[part], root = fit_gaussian(features[:, part])
+        share = weight / (1 + COLOUR_WEIGHT)
+        whitening[part, part] = root * (share * d / len(root)) ** 0.5
+    return mean, whitening
 
 
 def fit_gaussian(features: NDArray[np.float64]) -> tuple[Tensor, Tensor]:

@@ -1,42 +1,48 @@
 """The guard against images unlike the training patches: made from patches, without training.
 
-Its limits let 95 of 100 images of slides pass that it was not made from: each slide (patient) is left out in
-turn, and its patches stand for images of one, four and sixteen windows. Where slides are not known, runs of
-the sorted names stand in for them, as names mostly begin with the slide, and the limits are raised.
+Its limits let most images of slides pass that it was not made from (:mod:`~.guard_limits`), and of
+validation data, which is the tissue that the model is for (:mod:`~.guard_validation`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.encoders.protocol import Encoder
 from napari_construct.events import Event, Progress, Steps, run
-from napari_construct.inference.activation.devices import resolve_device
-from napari_construct.models.checkpoints.build_from_checkpoint import build_from_checkpoint
+from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.models.checkpoints.checkpoint import Checkpoint
 from napari_construct.models.network.guard import (
-    SIZES,
     WINDOW,
     Guard,
     chosen_channels,
-    fit_gaussian,
+    fit_familiar,
     used_levels,
     window_features,
 )
 from napari_construct.models.network.unet import PixelNetwork
+from napari_construct.training.calibration.guard_limits import (
+    UNKNOWN_SLIDES,
+    evenly,
+    left_out_distances,
+    limits_of,
+    slide_numbers,
+    usual_limits,
+)
+from napari_construct.training.calibration.guard_validation import raised_steps
+from napari_construct.training.calibration.validation import MaskedImages, open_masked
 from napari_construct.training.config.config import AugmentationConfig, TrainingConfig
 from napari_construct.training.views.augmentation import augment, centre_view
 from napari_construct.training.views.patches import PatchStore, load_patches
+from napari_construct.types import PathLike
 
 STAGE: Final = "guard"
 """Name of its events."""
@@ -49,18 +55,6 @@ LEAST_PATCHES: Final = 10
 
 VIEWS: Final = 4
 """Of a patch: its middle with surroundings and its corner without, as it is and in another stain."""
-
-FOLDS: Final = 10
-"""Most parts that are left out in turn."""
-
-RUNS: Final = 5
-"""Runs of the sorted names that stand in for slides."""
-
-KEPT: Final = 0.95
-"""Share of the images of slides left out that the limits let pass."""
-
-UNKNOWN_SLIDES: Final = 1.35
-"""Factor of the limits where slides are not known: neighbours of one slide are in other runs then."""
 
 _BATCH: Final = 16
 
@@ -78,9 +72,6 @@ _STAINS: Final = AugmentationConfig(
 """Another stain, scanner and orientation. The scale stays, and nothing comes from other patches: they would
 show a slide that is left out."""
 
-_DRAWS: Final = 200
-"""Images that are put together of the patches of each slide, for every size."""
-
 
 def add_guard(
     checkpoint: Checkpoint,
@@ -88,6 +79,7 @@ def add_guard(
     *,
     groups: Sequence[str] | None = None,
     mpp: float | None = None,
+    val: ImageLevelDataset | MaskedImages | PathLike | None = None,
     encoder: Encoder | None = None,
     device: str = "auto",
     progress: Progress = None,
@@ -103,7 +95,10 @@ def add_guard(
     groups : sequence of str, optional
         Slide or patient of every patch; by default those of the dataset's table.
     mpp : float, optional
-        Micrometres per pixel of the patches, if files do not store it.
+        Micrometres per pixel of patches and validation data, if files do not store it.
+    val : ImageLevelDataset, MaskedImages or path, optional
+        Images of other slides that the model is for: patches, or images with masks (a folder with ``img``
+        and ``mask``). The limits rise until 95 of 100 of them pass. Their labels are not used.
     encoder : Encoder, optional
         Encoder of the checkpoint, if the catalogue cannot load it.
     device : str
@@ -117,7 +112,8 @@ def add_guard(
         With the guard; without one where there are fewer than ten patches.
     """
     return run(
-        add_guard_steps(checkpoint, dataset, groups=groups, mpp=mpp, encoder=encoder, device=device), progress
+        add_guard_steps(checkpoint, dataset, groups=groups, mpp=mpp, val=val, encoder=encoder, device=device),
+        progress,
     )
 
 
@@ -127,18 +123,27 @@ def add_guard_steps(
     *,
     groups: Sequence[str] | None = None,
     mpp: float | None = None,
+    val: ImageLevelDataset | MaskedImages | PathLike | None = None,
     encoder: Encoder | None = None,
     device: str = "auto",
 ) -> Steps[Checkpoint]:
     """:func:`add_guard` as a job."""
-    place = resolve_device(device)
-    model = build_from_checkpoint(checkpoint, encoder).to(place)
+    predictor = Predictor(checkpoint, device, encoder=encoder)
+    model: Any = predictor.network
     scale: dict[str, float | int] = {"image_size": int(checkpoint.training.get("patch", 0)) or 256}
     if mpp is not None and checkpoint.mpp is not None:
         scale = {"patch_mpp": mpp, "mpp": checkpoint.mpp}
     config = TrainingConfig.checked(model=checkpoint.config, **scale)
     patches = yield from load_patches(dataset, config, model.spec)
-    guard = yield from guard_steps(model, patches, groups or dataset.groups, place)
+    guard = yield from guard_steps(model, patches, groups or dataset.groups, predictor.device)
+    if guard is None or val is None:
+        return replace(checkpoint, guard=guard)
+    if isinstance(val, ImageLevelDataset):
+        shown = yield from load_patches(val, config, model.spec, patches.view)
+        guard = yield from raised_steps(guard, predictor, patches=shown, groups=val.groups)
+    else:
+        images = val if isinstance(val, MaskedImages) else open_masked(val, mpp)
+        guard = yield from raised_steps(guard, predictor, images)
     return replace(checkpoint, guard=guard)
 
 
@@ -163,7 +168,7 @@ def guard_steps(
     Event
         Stage "guard".
     """
-    chosen = np.unique(np.linspace(0, len(patches) - 1, min(MOST_PATCHES, len(patches))).round().astype(int))
+    chosen = evenly(len(patches), MOST_PATCHES)
     if len(chosen) < LEAST_PATCHES:
         return None
     spec = model.spec
@@ -175,17 +180,17 @@ def guard_steps(
     found = []
     try:
         for start in range(0, len(chosen), _BATCH):
-            indices = chosen[start : start + _BATCH].tolist()
+            indices = chosen[start : start + _BATCH]
             found.append(_features(model, patches, indices, levels, device, generator)[..., channels])
             yield Event(STAGE, min(start + _BATCH, len(chosen)), len(chosen))
     finally:
         model.train(was_training)
     features = torch.cat(found, 1).double().numpy()
     known = [groups[i] for i in chosen] if groups else None
-    slides, count = _slides([patches.paths[i].name for i in chosen], known)
-    distances = _left_out_distances(features, slides) * (1.0 if count else UNKNOWN_SLIDES)
-    limits = _limits(distances, slides)
-    mean, whitening = fit_gaussian(features.reshape(-1, features.shape[-1]))
+    slides, count = slide_numbers([patches.paths[i].name for i in chosen], known)
+    distances = left_out_distances(features, slides) * (1.0 if count else UNKNOWN_SLIDES)
+    limits = usual_limits(limits_of(distances, slides), len(set(slides.tolist())))
+    mean, whitening = fit_familiar(features.reshape(-1, features.shape[-1]))
     return Guard(levels, channels, mean, whitening, limits, len(chosen), count)
 
 
@@ -220,64 +225,8 @@ def _mean_features(
         images = F.pad(images, (border,) * 4, mode="reflect")
     with torch.inference_mode():
         seen = model(images).student
-    shape = images.shape[-2], images.shape[-1]
-    features = window_features(seen, levels, shape, cell, size * WINDOW).cpu()
+    features = window_features(seen, levels, images, cell, size * WINDOW).cpu()
     if not border:
         return features[:, 0, 0]
     rows, columns = features.shape[1:3]
     return features[:, (rows - 1) // 2, (columns - 1) // 2]
-
-
-def _slides(names: list[str], groups: list[str] | None) -> tuple[NDArray[np.intp], int]:
-    """Slide of every patch, and how many are known (0 where runs of the names stand in for them)."""
-    if groups is not None and len(set(groups)) > 1:
-        every, member = np.unique(np.array(groups), return_inverse=True)
-        return member.astype(np.intp), len(every)
-    order = np.argsort(np.array(names), kind="stable")
-    part = np.empty(len(names), dtype=np.intp)
-    part[order] = np.arange(len(names)) * RUNS // len(names)
-    return part, 0
-
-
-def _left_out_distances(features: NDArray[np.float64], slides: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Distance of every patch, with its surroundings, from those of other slides."""
-    d = features.shape[-1]
-    part = _parts(slides)
-    found = np.empty(len(slides))
-    for number in np.unique(part):
-        kept, left_out = part != number, part == number
-        mean, whitening = fit_gaussian(features[:, kept].reshape(-1, d))
-        guard = Guard((), torch.arange(d), mean, whitening, (1.0, 1.0, 1.0), 0)
-        found[left_out] = guard.distances(torch.from_numpy(features[0, left_out])).numpy()
-    return found
-
-
-def _parts(slides: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Part of every patch: whole slides, dealt to the emptiest part, largest first."""
-    sizes = np.bincount(slides)
-    loads = np.zeros(min(FOLDS, len(sizes)))
-    part = np.zeros(len(sizes), dtype=np.intp)
-    for slide in np.argsort(-sizes, kind="stable"):
-        part[slide] = loads.argmin()
-        loads[part[slide]] += sizes[slide]
-    return part[slides]
-
-
-def _limits(distances: NDArray[np.float64], slides: NDArray[np.intp]) -> tuple[float, float, float]:
-    """Median distance that most images of 1, 4, 16 windows of a slide keep; slides count by patches."""
-    rng = np.random.default_rng(0)
-    found = []
-    for size in SIZES:
-        medians: list[float] = []
-        weights: list[int] = []
-        for slide in np.unique(slides):
-            own = distances[slides == slide]
-            draws = [rng.choice(own, min(size, len(own)), replace=False) for _ in range(_DRAWS)]
-            medians.extend(float(np.median(draw)) for draw in draws)
-            weights.extend([len(own)] * _DRAWS)
-        values = np.array(medians)
-        order = np.argsort(values, kind="stable")
-        below = np.cumsum(np.array(weights)[order]) / sum(weights)
-        found.append(float(values[order[min(int(np.searchsorted(below, KEPT)), len(order) - 1)]]))
-    one, four, sixteen = np.minimum.accumulate(found).tolist()
-    return one, four, sixteen

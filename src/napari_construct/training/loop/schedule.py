@@ -22,6 +22,7 @@ from typing import Final
 from napari_construct.events import Event, Notice, Part, Phase, Planned, Result, Steps, forward
 from napari_construct.training.calibration.guard import MOST_PATCHES as GUARDED
 from napari_construct.training.calibration.guard import VIEWS as GUARD_VIEWS
+from napari_construct.training.calibration.guard_validation import MOST_IMAGES as WATCHED
 from napari_construct.training.calibration.mask_choices import MOST as MOST_CHOSEN
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.views.patches import PatchView, usual_size
@@ -50,6 +51,7 @@ FIT: Final = "calibrate on masks"
 CHOICE: Final = "choose views and CRF"
 REFIT: Final = "calibrate again"
 GUARD: Final = "guard"
+LIMITS: Final = "limits"
 """Stages of a run."""
 
 
@@ -161,12 +163,14 @@ class Schedule:
 
     def _end(self) -> tuple[Part, ...]:
         last, guard = Part(LAST_AVERAGE, self.norms), Part(GUARD, guard_cost(self.calibration))
+        # of validation patches there are few passes beside those of the guard
+        limits = Part(LIMITS, self.scores * min(self.images, WATCHED) / max(self.images, 1), like=VALIDATE)
         if not self.images or not self.config.calibrate_on_masks:
-            return _costly(last, guard)
+            return _costly(last, guard, limits)
         chosen = min(self.images, MOST_CHOSEN) / self.images
         weights = {FIT: 0.5, CHOICE: 4 * chosen, REFIT: 0.5}  # the last one if views change
         scored = (Part(stage, weight * self.scores, like=VALIDATE) for stage, weight in weights.items())
-        return _costly(last, *scored, guard)
+        return _costly(last, *scored, guard, limits)
 
     def _planned(self, *phases: Phase) -> Scheduled:
         job = f"train {self.config.model.encoder} {self.config.model.teacher}"

@@ -28,6 +28,7 @@ from napari_construct.models.checkpoints.checkpoint import (
 from napari_construct.models.checkpoints.locations import refuse_existing, with_suffix
 from napari_construct.models.network.calibration import Calibration
 from napari_construct.training.calibration.guard import guard_steps
+from napari_construct.training.calibration.guard_validation import raised_steps
 from napari_construct.training.calibration.labelled_logits import MOST_PATCHES
 from napari_construct.training.calibration.recalibrate import recalibrate_steps
 from napari_construct.training.calibration.validation import Judge, score_of
@@ -227,8 +228,8 @@ class TrainingSetup:
             run, Calibration.model_validate(calibration), metrics, epoch=epoch, finished=True
         )
         freeze(self.encoder)  # type: ignore[arg-type]
+        encoder = None if run.task.trains_encoder else self.encoder
         if self.masks is not None and self.config.calibrate_on_masks and self.processes.is_main:
-            encoder = None if run.task.trains_encoder else self.encoder
             fitted = recalibrate_steps(
                 checkpoint, self.masks, offsets=True, encoder=encoder, device=str(self.device)
             )
@@ -236,6 +237,10 @@ class TrainingSetup:
             yield Notice("train", 0, 0, CALIBRATED)
         if self.processes.is_main:
             guard = yield from guard_steps(run.model, self.patches, self._groups, self.device)
+            if guard is not None and (self.masks is not None or self.val is not None):
+                predictor = Predictor(checkpoint, str(self.device), encoder=encoder)
+                groups = None if self.val is None else self.val.groups
+                guard = yield from raised_steps(guard, predictor, self.masks, self.val_patches, groups)
             checkpoint = replace(checkpoint, guard=guard)
         if self.writes and self.output is not None:
             save_checkpoint(self.output, checkpoint)

@@ -33,6 +33,7 @@ from napari_construct.models.network.config import ModelConfig
 from napari_construct.models.network.unet import UNet, build_unet
 from napari_construct.training.calibration.fit_calibration import fit_calibration
 from napari_construct.training.calibration.guard import guard_steps
+from napari_construct.training.calibration.guard_validation import raised_steps
 from napari_construct.training.calibration.labelled_logits import labelled_logits_steps
 from napari_construct.training.calibration.recalibrate import recalibrate_steps, view_config
 from napari_construct.training.calibration.validation import mask_scores_steps, open_masked
@@ -270,13 +271,23 @@ def _validated(
 ) -> Steps[Checkpoint]:
     if val is None:
         return checkpoint
+    predictor, guard = Predictor(checkpoint, device, encoder=encoder), checkpoint.guard
     if isinstance(val, ImageLevelDataset):
+        if guard is not None:
+            shown = view_config(predictor, config.patch_mpp)
+            patches = yield from load_patches(val, shown, predictor.spec)
+            guard = yield from raised_steps(guard, predictor, patches=patches, groups=val.groups)
         return (
             yield from recalibrate_steps(
-                checkpoint, val, mpp=config.patch_mpp, encoder=encoder, device=device
+                replace(checkpoint, guard=guard),
+                val,
+                mpp=config.patch_mpp,
+                encoder=encoder,
+                device=device,
             )
         )
-    predictor = Predictor(checkpoint, device, encoder=encoder)
     data = open_masked(val, config.patch_mpp, config.first_class, config.mask_order)
     scores = yield from mask_scores_steps(data, predictor)
-    return replace(checkpoint, metrics={**checkpoint.metrics, **scores})
+    if guard is not None:
+        guard = yield from raised_steps(guard, predictor, data)
+    return replace(checkpoint, guard=guard, metrics={**checkpoint.metrics, **scores})
