@@ -88,7 +88,7 @@ def counts_of(checkpoint: Checkpoint, folder: Path, mpp: float, views: str) -> t
 def miou(counts: NDArray[Any]) -> NDArray[np.float64]:
     """Mean IoU of (..., truth, prediction)."""
     a, b, c, d = (counts[..., i, j] for i in (0, 1) for j in (0, 1))
-    found: NDArray[np.float64] = (a / (a + b + c) + d / (d + b + c)) / 2
+    found: NDArray[np.float64] = (a / np.maximum(a + b + c, 1) + d / np.maximum(d + b + c, 1)) / 2
     return found
 
 
