@@ -15,6 +15,7 @@ from napari_construct.events import Event, Notice, Progress, Steps, run
 from napari_construct.inference.activation.cams import cam_steps
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.decider import Decider, named_classes
+from napari_construct.inference.decision.record import decision_notices
 from napari_construct.inference.loading import predictor_of
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
@@ -86,7 +87,7 @@ def decided_steps(
     activation = yield from cam_steps(image, predictor, settings, mpp=mpp, name=name, valid=valid)
     decider = Decider(activation, predictor)
     result = yield from decider.steps(settings)
-    for text in result.record["notices"][len(activation.notices) :]:
+    for text in decision_notices(result.record, activation):
         yield Notice("refine", 1, 1, text)
     yield Event("refine", 1, 1)
     return result, decider

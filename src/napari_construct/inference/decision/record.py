@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -18,6 +18,11 @@ from napari_construct.results.out_of_distribution import KEY, OutOfDistribution
 from napari_construct.types import RGBImage
 
 LISTED_REGIONS: Final = 50
+
+
+def decision_notices(record: Mapping[str, Any], activation: Activation) -> tuple[str, ...]:
+    """The notices of a result that came with its decision, after those of the network's pass."""
+    return tuple(record["notices"][len(activation.notices) :])
 
 
 def result_record(

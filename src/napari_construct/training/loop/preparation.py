@@ -131,6 +131,18 @@ def open_validation_data(
     return None, val
 
 
+def patch_groups(dataset: ImageLevelDataset, config: TrainingConfig) -> tuple[str, ...] | None:
+    """Slide or patient of every patch, where it is known.
+
+    Raises
+    ------
+    DatasetError
+        If a name does not match ``group_pattern``.
+    """
+    pattern = config.group_pattern
+    return dataset.groups if pattern is None else group_names(dataset.names, pattern)
+
+
 def make_sampler(dataset: ImageLevelDataset, config: TrainingConfig) -> Sampler:
     """Which patches each step sees.
 
@@ -141,12 +153,10 @@ def make_sampler(dataset: ImageLevelDataset, config: TrainingConfig) -> Sampler:
     """
     probabilities = None
     if config.sampling != "uniform":
-        pattern = config.group_pattern
-        groups = dataset.groups if pattern is None else group_names(dataset.names, pattern)
         labels = np.array(dataset.labels)
         if config.sampling == "label_sets":
             labels = label_sets(labels)
-        probabilities = balanced_probabilities(labels, groups)
+        probabilities = balanced_probabilities(labels, patch_groups(dataset, config))
     return Sampler(config.seed, len(dataset), config.batch_size, probabilities)
 
 

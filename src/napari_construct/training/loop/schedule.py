@@ -21,8 +21,10 @@ from typing import Final
 
 from napari_construct.events import Event, Notice, Part, Phase, Planned, Result, Steps, forward
 from napari_construct.training.calibration.guard import MOST_PATCHES as GUARDED
+from napari_construct.training.calibration.guard import STAGE as GUARD
 from napari_construct.training.calibration.guard import VIEWS as GUARD_VIEWS
 from napari_construct.training.calibration.guard_validation import MOST_IMAGES as WATCHED
+from napari_construct.training.calibration.guard_validation import STAGE as LIMITS
 from napari_construct.training.calibration.mask_choices import MOST as MOST_CHOSEN
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.views.patches import PatchView, usual_size
@@ -50,8 +52,6 @@ LAST_AVERAGE: Final = "last average"
 FIT: Final = "calibrate on masks"
 CHOICE: Final = "choose views and CRF"
 REFIT: Final = "calibrate again"
-GUARD: Final = "guard"
-LIMITS: Final = "limits"
 """Stages of a run."""
 
 

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from napari_construct.classes import ClassTable
 from napari_construct.data.image_level import ImageLevelDataset
-from napari_construct.data.splits import group_names
 from napari_construct.encoders.catalogue.lookup import encoder_hash
 from napari_construct.encoders.protocol import Encoder, freeze
 from napari_construct.events import Doubt, EpochDone, Notice, Steps
@@ -40,6 +39,7 @@ from napari_construct.training.loop.preparation import (
     make_encoders,
     make_sampler,
     open_validation_data,
+    patch_groups,
 )
 from napari_construct.training.loop.schedule import LAST_AVERAGE, Schedule, fit_told, image_area, named
 from napari_construct.training.loop.state import load_state, save_state
@@ -73,6 +73,7 @@ class TrainingSetup:
         self.encoder, self.teacher, self.config = make_encoders(config, encoder, teacher)
         masks, self.val = open_validation_data(val, dataset, config)
         self.masks = None if masks is None else masks.read_as(self.classes)
+        self.groups = patch_groups(dataset, config)
         self.sampler = make_sampler(dataset, config)
         self.processes, self.device = join_processes(resolve_device(device), named=device != "auto")
         self.output = None if output is None else with_suffix(output)
@@ -235,7 +236,7 @@ class TrainingSetup:
             checkpoint = yield from fit_told(fitted, len(self.masks.pairs))
             yield Notice("train", 0, 0, CALIBRATED)
         if self.processes.is_main:
-            guard = yield from guard_steps(run.model, self.patches, self._groups, self.device)
+            guard = yield from guard_steps(run.model, self.patches, self.groups, self.device)
             if guard is not None and (self.masks is not None or self.val is not None):
                 predictor = Predictor(checkpoint, str(self.device), encoder=self.encoder)
                 groups = None if self.val is None else self.val.groups
@@ -245,12 +246,6 @@ class TrainingSetup:
             save_checkpoint(self.output, checkpoint)
             state_path(self.output).unlink(missing_ok=True)
         return checkpoint
-
-    @property
-    def _groups(self) -> tuple[str, ...] | None:
-        """Slide or patient of every patch, where it is known."""
-        pattern = self.config.group_pattern
-        return self.dataset.groups if pattern is None else group_names(self.dataset.names, pattern)
 
     def stopped_notice(self, run: TrainingRun) -> str:
         """Why training ended by itself before the last epoch; empty if it did not."""

@@ -32,6 +32,7 @@ from napari_construct.models.network.builder import make_encoder
 from napari_construct.models.network.config import ModelConfig
 from napari_construct.models.network.unet import UNet, build_unet
 from napari_construct.training.calibration.fit_calibration import fit_calibration
+from napari_construct.training.calibration.guard import STAGE as GUARD
 from napari_construct.training.calibration.guard import guard_steps
 from napari_construct.training.calibration.guard_validation import raised_steps
 from napari_construct.training.calibration.labelled_logits import labelled_logits_steps
@@ -217,7 +218,7 @@ def _plan(network: UNet, config: SecondStageConfig, patches: int, *, scored: boo
         in_a_row(
             ("average", 50.0 * config.batch_size),
             ("calibrate", 1.0 * patches),
-            ("guard", guard_cost(float(patches))),
+            (GUARD, guard_cost(float(patches))),
         ),
         in_a_row(*((("validate", 1.0 * patches),) if scored else ())),
     )
