@@ -66,6 +66,26 @@ def test_the_text_for_none_stays(qtbot) -> None:
     assert field.get() is None
 
 
+@pytest.mark.parametrize("before", [None, 3.0])
+def test_a_new_text_for_none_leaves_what_is_being_typed(qtbot, before) -> None:
+    field = NumberField(0, 10, 1, 4, none_text="unknown")
+    qtbot.addWidget(field)
+    field.put(before)
+    field.show()
+    field.activateWindow()
+    assert QTest.qWaitForWindowActive(field)
+    field.setFocus()
+    field.selectAll()
+    QTest.keyClicks(field, "0,2")
+    field.setNoneText("model: 0.5")  # as when a model has been read meanwhile
+    QTest.keyClicks(field, "5")
+    assert field.text() == "0,25"
+    field.interpretText()
+    assert field.get() == 0.25
+    field.put(None)
+    assert field.text() == "model: 0.5"
+
+
 def test_names_are_shown_as_they_are(qtbot) -> None:
     parent = QLabel()
     qtbot.addWidget(parent)

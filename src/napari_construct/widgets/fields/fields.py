@@ -114,8 +114,17 @@ class NumberField(QDoubleSpinBox):
         return whole + ("" if grouped else self.locale().decimalPoint()) + rest
 
     def setNoneText(self, text: str) -> None:
-        """Change the text that is shown for None."""
-        self.setSpecialValueText(text)
+        """Change the text that is shown for None; what is being typed stays."""
+        if text == self.specialValueText():
+            return
+        line = self.lineEdit()
+        typed, cursor = line.text(), line.cursorPosition()
+        being_typed = self.hasFocus() and line.isModified() and typed != self.specialValueText()
+        self.setSpecialValueText(text)  # writes the value over it
+        if being_typed:
+            line.setText(typed)
+            line.setModified(True)
+            line.setCursorPosition(cursor)
 
     def wordsOf(self, number: Number | None) -> str:
         """A number, or None, as the field shows it."""
