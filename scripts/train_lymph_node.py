@@ -78,6 +78,7 @@ def recipe(seed: int) -> TrainingConfig:
         patch_mpp=PATCH_MPP,
         mpp=0.5,
         image_size=128,
+        encoder_learning_rate=3e-4,
         epochs=60,
         group_pattern=SLIDE,
         augmentation=AugmentationConfig(

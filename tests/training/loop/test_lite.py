@@ -72,3 +72,19 @@ def test_as_trained_student_it_is_stored_in_half_precision(
     image = np.asarray(Image.open(min((camelyon / "train").rglob("*.png"))).convert("RGB"))
     result = segment(image, load_model(path, device="cpu"), mpp=0.25, crf=None)
     assert np.isfinite(result.probabilities).all()
+
+
+@pytest.mark.parametrize("statistics", ["auto", "frozen", "batch"])
+def test_statistics_of_the_pre_training_stay(
+    patches: ImageLevelDataset, tiny_config: TrainingConfig, statistics: str
+) -> None:
+    config = wired(tiny_config, encoder="lite0", teacher=None).changed(
+        encoder_learning_rate=1e-3, norm_statistics=statistics
+    )
+    state = trained(patches, config)[0].encoder_state
+    assert state is not None
+    before = create_encoder("lite0").state_dict()  # type: ignore[attr-defined]
+    names = [name for name in before if name.endswith(("running_mean", "running_var"))]
+    kept = [torch.equal(state[name], before[name]) for name in names]
+    assert names
+    assert not any(kept) if statistics == "batch" else all(kept)

@@ -29,6 +29,7 @@ def test_auto_is_the_bundled_encoder_trained_along_unless_it_is_frozen(
     student, _, told = make_encoders(config, None, None)
     assert student.spec.id == told.model.encoder == expected
     assert (told.encoder_learning_rate is not None) == trained
+    assert told.norm_statistics == ("frozen" if expected == "lite0" else "batch")
 
 
 @pytest.mark.parametrize("frozen", [{"feature_cache": True}, {"encoder_learning_rate": None}])

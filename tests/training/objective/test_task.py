@@ -99,8 +99,9 @@ def test_norms_of_a_trained_encoder_follow_their_batches() -> None:
     trained, parted, frozen = (
         make(encoder_learning_rate=rate, accumulate=n) for rate, n in ((1e-3, 1), (1e-3, 2), (None, 1))
     )
-    modes = [task.train().model.encoder.training for task in (trained, parted, frozen)]
-    assert modes == [True, False, False]
+    kept = make(encoder_learning_rate=1e-3, norm_statistics="frozen")
+    modes = [task.train().model.encoder.training for task in (trained, parted, frozen, kept)]
+    assert modes == [True, False, False, False]
     assert not trained.eval().model.encoder.training
 
 

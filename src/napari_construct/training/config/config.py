@@ -63,6 +63,10 @@ class TrainingConfig(Settings):
         Trains the encoder, too, if its licence allows its weights to be stored. None keeps it frozen. "auto"
         trains "lite0", "lite1", "lite2", "mini", "small" and "medium" at ``learning_rate`` and keeps all
         others frozen.
+    norm_statistics : {"auto", "batch", "frozen"}
+        Statistics of the batch normalisation of a trained encoder. "batch" takes those of every batch;
+        "frozen" keeps those of its pre-training, which few slides would replace by their own. "auto" freezes
+        them in "lite0", "lite1" and "lite2".
     schedule : {"polynomial", "cosine", "constant"}
         Learning rate schedule after the warm-up.
     warm_up : float
@@ -168,6 +172,7 @@ class TrainingConfig(Settings):
     weight_decay: Annotated[float, Field(ge=0, le=10)] = 2e-2
     decay_all: bool = False
     encoder_learning_rate: Annotated[float, Field(gt=0, le=10)] | Literal["auto"] | None = "auto"
+    norm_statistics: Literal["auto", "batch", "frozen"] = "auto"
     schedule: Literal["polynomial", "cosine", "constant"] = "constant"
     warm_up: Share = 0.1
     clip_norm: Annotated[float, Field(gt=0)] | None = 5.0

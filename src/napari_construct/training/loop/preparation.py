@@ -72,6 +72,8 @@ def make_encoders(
     if config.encoder_learning_rate == "auto":
         trained = trains_encoder(config, student.spec.id)
         config = config.changed(encoder_learning_rate=config.learning_rate if trained else None)
+    if config.norm_statistics == "auto":
+        config = config.changed(norm_statistics="frozen" if student.spec.id in LITE else "batch")
     if encoder is None and student.spec.id in UNTRAINED and config.encoder_learning_rate is None:
         raise ConfigurationError(
             f"expected the encoder {student.spec.id}, whose weights are random, to be trained, got a "

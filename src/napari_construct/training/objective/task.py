@@ -85,7 +85,8 @@ class TrainingTask(nn.Module):
         self.teacher = None if teacher is None else freeze(teacher)  # type: ignore[arg-type]
         self.trains_encoder = isinstance(config.encoder_learning_rate, float)
         # batch statistics of parts of a batch are not those of the batch: then they stay as they are
-        self.trains_norms = self.trains_encoder and config.accumulate == 1 and self.processes.count == 1
+        whole = config.accumulate == 1 and self.processes.count == 1
+        self.trains_norms = self.trains_encoder and whole and config.norm_statistics != "frozen"
         self.partial_labels = PartialLabels(labels) if labels is not None else None
         self.published = model.head.config.preset == "published"
         self.levels = model.head.config.guidance_levels
