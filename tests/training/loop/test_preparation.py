@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.training.config.config import TrainingConfig
-from napari_construct.training.loop.preparation import make_encoders, student_id, trains_encoder
+from napari_construct.training.loop.preparation import (
+    make_encoders,
+    settle_norms,
+    student_id,
+    trains_encoder,
+)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +35,6 @@ def test_auto_is_the_bundled_encoder_trained_along_unless_it_is_frozen(
     student, _, told = make_encoders(config, None, None)
     assert student.spec.id == told.model.encoder == expected
     assert (told.encoder_learning_rate is not None) == trained
-    assert told.norm_statistics == ("frozen" if expected == "lite0" else "batch")
 
 
 @pytest.mark.parametrize("frozen", [{"feature_cache": True}, {"encoder_learning_rate": None}])
@@ -39,3 +44,20 @@ def test_random_weights_must_be_trained(frozen: dict[str, object]) -> None:
         ConfigurationError, match="expected the encoder small, whose weights are random, to be"
     ):
         make_encoders(config, None, None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "encoder", "labels", "expected"),
+    [
+        ("auto", "lite0", [[1, 0], [0, 1]], "frozen"),
+        ("auto", "lite0", [[1, 0], [1, 1]], "batch"),
+        ("auto", "mini", [[1, 0], [0, 1]], "batch"),
+        ("batch", "lite0", [[1, 0], [0, 1]], "batch"),
+        ("frozen", "mini", [[1, 1], [0, 1]], "frozen"),
+    ],
+)
+def test_statistics_of_the_pre_training_stay_with_patches_of_one_class(
+    asked: str, encoder: str, labels: list[list[int]], expected: str
+) -> None:
+    config = TrainingConfig.model_validate({"norm_statistics": asked})
+    assert settle_norms(config, encoder, np.array(labels, np.float32)).norm_statistics == expected

@@ -65,8 +65,8 @@ class TrainingConfig(Settings):
         others frozen.
     norm_statistics : {"auto", "batch", "frozen"}
         Statistics of the batch normalisation of a trained encoder. "batch" takes those of every batch;
-        "frozen" keeps those of its pre-training, which few slides would replace by their own. "auto" freezes
-        them in "lite0", "lite1" and "lite2".
+        "frozen" keeps those of its pre-training. "auto" freezes them in "lite0", "lite1" and "lite2" if every
+        patch has one class: then unseen slides are told apart better (docs/experiments.md).
     schedule : {"polynomial", "cosine", "constant"}
         Learning rate schedule after the warm-up.
     warm_up : float

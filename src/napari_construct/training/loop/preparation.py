@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from jaxtyping import Num
+from numpy.typing import NDArray
 
 from napari_construct.classes import ClassTable
 from napari_construct.data.image_level import ImageLevelDataset
@@ -38,6 +40,18 @@ def trains_encoder(config: TrainingConfig, encoder_id: str) -> bool:
     if config.encoder_learning_rate == "auto":
         return encoder_id in TRAINED and not config.feature_cache
     return config.encoder_learning_rate is not None
+
+
+def settle_norms(config: TrainingConfig, encoder_id: str, labels: Num[NDArray[Any], "n k"]) -> TrainingConfig:
+    """The configuration with ``norm_statistics="auto"`` resolved.
+
+    Statistics of batches make a network trained on patches of one class each call what it has not seen by the
+    class with more varied patches; with patches of several classes they are better (docs/experiments.md).
+    """
+    if config.norm_statistics != "auto":
+        return config
+    frozen = encoder_id in LITE and bool((labels.sum(1) <= 1).all())
+    return config.changed(norm_statistics="frozen" if frozen else "batch")
 
 
 def check_classes(dataset: ImageLevelDataset, classes: ClassTable | None) -> ClassTable:
@@ -72,8 +86,6 @@ def make_encoders(
     if config.encoder_learning_rate == "auto":
         trained = trains_encoder(config, student.spec.id)
         config = config.changed(encoder_learning_rate=config.learning_rate if trained else None)
-    if config.norm_statistics == "auto":
-        config = config.changed(norm_statistics="frozen" if student.spec.id in LITE else "batch")
     if encoder is None and student.spec.id in UNTRAINED and config.encoder_learning_rate is None:
         raise ConfigurationError(
             f"expected the encoder {student.spec.id}, whose weights are random, to be trained, got a "
