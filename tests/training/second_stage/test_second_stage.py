@@ -61,9 +61,7 @@ def test_pseudo_masks_hold_the_labels_classes_only(first: Checkpoint, patch: np.
     assert (pseudo_mask(patch, (False, False), predictor, SMALL) == UNKNOWN).all()
 
 
-def test_patches_of_unknown_resolution_are_shrunk_once(
-    first: Checkpoint, patches: ImageLevelDataset
-) -> None:
+def test_patches_of_unknown_resolution_are_shrunk_once(first: Checkpoint, patches: ImageLevelDataset) -> None:
     """The first stage learned from patches at half their size; pseudo masks are made of such ones."""
     halving = replace(first, mpp=None, training={"patch": 64, "scale": 0.5})
     config = SMALL.changed(patch_mpp=None)
