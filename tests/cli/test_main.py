@@ -131,7 +131,7 @@ def test_evaluate_with_a_broken_image(call: Call, camelyon: Path, model: Path, t
     done = call("evaluate", tmp_path / "img", tmp_path / "mask", "-m", model, "--ignore", 2, "--no-crf")
     assert done.exit_code == 1
     assert "zz.png" in done.stderr
-    assert "1 image(s) not scored" in done.stderr
+    assert "1 image(s) not scored: zz.png" in done.stderr
     nothing = call("evaluate", tmp_path, tmp_path / "mask", "-m", model)
     assert nothing.exit_code == 2
     assert "give both the same stem" in nothing.stderr

@@ -23,6 +23,7 @@ def test_second_stage_writes_a_one_pass_model(camelyon: Path, model: Path, tmp_p
         [
             "second-stage", str(model), str(camelyon / "train"), "-o", str(tmp_path / "two"), "--mpp", "0.25",
             "--steps", "2", "--batch-size", "2", "--no-crf", "--device", "cpu", "--json", str(tmp_path / "j"),
+            "--encoder", "first",
         ],
     )  # fmt: skip
     assert result.exit_code == 0, result.output
@@ -42,7 +43,7 @@ def test_masks_in_another_order_are_scored_so(camelyon: Path, model: Path, tmp_p
             [
                 "second-stage", str(model), str(camelyon / "train"), "-o", str(tmp_path / order), "--mpp",
                 "0.25", "--steps", "1", "--batch-size", "2", "--no-crf", "--device", "cpu", "--val",
-                str(camelyon / "val"), "--mask-order", order,
+                str(camelyon / "val"), "--mask-order", order, "--encoder", "first",
             ],
         )  # fmt: skip
         assert result.exit_code == 0, result.output

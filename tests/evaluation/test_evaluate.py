@@ -153,6 +153,22 @@ def test_broken_files_are_named_and_not_scored(data: Path, colours_model: Model,
     assert len([e for e in events if type(e) is Notice]) == 3, "named once, not once per model"
 
 
+def test_masks_with_the_same_wrong_values_are_counted(
+    data: Path, colours_model: Model, save: Save, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for pair in ("img", "mask"):
+        for path in (data / pair).glob("*.png"):
+            path.unlink()
+    for name in ("a", "b", "c"):
+        save(data, f"{name}.png", np.full((96, 96, 3), 90), np.full((96, 96), 7))
+    pairs = pair_by_stem(data / "img", data / "mask")
+    with pytest.raises(DatasetError, match=r"a\.png: .*\(--ignore 7\) \(and 2 more images\)"):
+        run(evaluate_steps(pairs, colours_model(), PLAIN), progress=True)
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
+    assert len(told) == 2, "at once, and with their number at the end"
+    assert "and 2 more images" in told[1]
+
+
 def test_nothing_to_score(data: Path, colours_model: Model, save: Save) -> None:
     (data / "img" / "right.png").write_bytes(b"")
     pair = (data / "img" / "right.png", data / "mask" / "right.png")

@@ -99,9 +99,9 @@ def fake() -> FakeInference:
 
 @pytest.fixture
 def wait_for_threads() -> Iterator[None]:
-    """No job outlives its test."""
+    """No job outlives its test, unless it hangs: importing torch alone takes long where machines are busy."""
     yield
-    assert QThreadPool.globalInstance().waitForDone(20_000)
+    assert QThreadPool.globalInstance().waitForDone(180_000)
 
 
 @pytest.fixture(scope="session")

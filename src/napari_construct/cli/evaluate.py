@@ -13,6 +13,7 @@ from napari_construct.cli._output import STDOUT, check_json, say, write_json
 from napari_construct.cli._text import check_text, print_table, write_text
 from napari_construct.events.progress import progress_bars
 from napari_construct.models.default_model import DEFAULT_MODEL
+from napari_construct.reading.names import named
 
 if TYPE_CHECKING:
     from napari_construct.evaluation.report.report import EvaluationReport
@@ -174,7 +175,8 @@ def evaluate(
     extra = _preset_tables(report) if preset == "bcss" else ()
     _write(report, extra, json_file, markdown_file, html_file)
     if report.failures:
-        say(f"{len(report.failures)} image(s) not scored", err=True)
+        names = [Path(image).name for image, _ in report.failures]
+        say(f"{len(names)} image(s) not scored: {named(names)}", err=True)
         raise typer.Exit(1)
 
 

@@ -33,7 +33,8 @@ def second_stage(
         str | None,
         typer.Option(
             "--encoder",
-            help="first: the encoder of the first stage (default). smp:resnet18 etc.: train from scratch.",
+            help="first: the encoder of the first stage, as it was trained (default where it is lite0, lite1 "
+            "or lite2). lite0: the bundled one (default otherwise). smp:resnet18 etc.: from random weights.",
         ),
     ] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Optimiser steps; default 600.")] = None,

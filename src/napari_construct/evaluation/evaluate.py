@@ -23,7 +23,18 @@ from napari_construct.evaluation.scores.examples import ExampleGallery
 from napari_construct.evaluation.scores.image_score import ImageScore, score_image_steps
 from napari_construct.evaluation.scores.model_scores import ModelScores
 from napari_construct.evaluation.scores.models import ScoredModels
-from napari_construct.events import Doubt, Event, Notice, Progress, Result, Steps, forward, of_image, run
+from napari_construct.events import (
+    Doubt,
+    Event,
+    Notice,
+    Notices,
+    Progress,
+    Result,
+    Steps,
+    forward,
+    of_image,
+    run,
+)
 from napari_construct.exceptions import ConfigurationError, ConstructError, DatasetError
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.record import model_record
@@ -176,6 +187,7 @@ class _Passes:
         self.empty: set[int] = set()
         self.notices: dict[str, None] = {}  # in order, each once
         self._said: set[str] = set()
+        self._failed = Notices()
 
     def score_steps(self, name: str, predictor: Predictor, gallery: ExampleGallery | None) -> Steps[None]:
         done, scores = len(self.models) * len(self.pairs), {}
@@ -188,12 +200,14 @@ class _Passes:
                 score, said = yield from self._unsaid(of_image(steps, image.name))
             except ConstructError as error:
                 self.failures[index] = str(image), str(error)
-                yield Notice("images", done + index, self.total, Doubt(error))
+                failed = Notice("images", done + index, self.total, Doubt(error), image=image.name)
+                self._failed.add(failed)
+                yield failed
                 continue
             self.notices |= dict.fromkeys(said)
             if score is None:
                 self.empty.add(index)
-                yield Notice("images", done + index, self.total, said[0])
+                yield Notice("images", done + index, self.total, said[0], image=image.name)
             else:
                 scores[index] = score
         known = {"name": name, "distilled": distilled(predictor.checkpoint.training)}
@@ -227,7 +241,7 @@ class _Passes:
         """Scores of every model on the images that all models could score."""
         shared = [i for i in range(len(self.pairs)) if all(i in scores for _, scores in self.models)]
         if not shared:
-            reasons = [error for _, error in self.failures.values()] + list(self.notices)
+            reasons = [*self._failed.texts(), *self.notices]
             raise DatasetError(
                 "expected at least one image that can be scored, got none"
                 + (f": {reasons[0]}" if reasons else "; check the folders")

@@ -224,7 +224,9 @@ def test_the_second_stage_trains_on_the_card(
     ordered: ImageLevelDataset, plain: TrainingConfig, camelyon: Path
 ) -> None:
     first, _ = follow(ordered, plain)
-    config = SecondStageConfig(width=8, steps=6, batch_size=3, patch_mpp=0.25, min_confidence=0.0)
+    config = SecondStageConfig(
+        encoder="first", width=8, steps=6, batch_size=3, patch_mpp=0.25, min_confidence=0.0
+    )
     checkpoint = train_second_stage(ordered, first, config, device="cuda")
     image = read_image(next((camelyon / "val" / "img").iterdir())).pixels
     masks = [segment(image, Predictor(checkpoint, d), mpp=0.25, crf=None).labels for d in ("cuda", "cpu")]

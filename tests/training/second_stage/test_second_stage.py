@@ -14,25 +14,29 @@ from napari_construct.classes import ClassTable
 from napari_construct.crf import CRFParameters
 from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.data.images import read_image
+from napari_construct.encoders.catalogue.lookup import create_encoder
 from napari_construct.encoders.networks.tiny import TinyEncoder
-from napari_construct.events import StepDone, run
-from napari_construct.exceptions import ConfigurationError
+from napari_construct.events import Notice, StepDone, run
+from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.loading import load_model
 from napari_construct.inference.segment import segment
 from napari_construct.models.checkpoints.checkpoint import Checkpoint, checkpoint_of, halved
 from napari_construct.models.network.builder import build_model
 from napari_construct.models.network.calibration import Calibration
+from napari_construct.training.calibration.recalibrate import view_config
 from napari_construct.training.config.config import AugmentationConfig, TrainingConfig
 from napari_construct.training.config.second_stage import SecondStageConfig
 from napari_construct.training.second_stage.loop import _full_batch, class_weights, pseudo_mask_loss
-from napari_construct.training.second_stage.pseudo_masks import UNKNOWN, pseudo_mask
+from napari_construct.training.second_stage.network import chosen_encoder
+from napari_construct.training.second_stage.pseudo_masks import UNKNOWN, pseudo_mask, pseudo_mask_steps
 from napari_construct.training.second_stage.train import train_second_stage, train_second_stage_steps
 from napari_construct.training.views.augmentation import augment, augment_with_masks
+from napari_construct.training.views.patches import PatchView, load_patches, read_patch
 
 NAMES = ("lymphoid", "tumour")
 SMALL = SecondStageConfig(
-    width=8, steps=4, batch_size=3, patch_mpp=0.25, crf=None, min_confidence=0.0, seed=3
+    encoder="first", width=8, steps=4, batch_size=3, patch_mpp=0.25, crf=None, min_confidence=0.0, seed=3
 )
 
 
@@ -55,6 +59,21 @@ def test_pseudo_masks_hold_the_labels_classes_only(first: Checkpoint, patch: np.
     both = pseudo_mask(patch, (True, True), predictor, SMALL)
     assert set(np.unique(both)) <= {0, 1, UNKNOWN}
     assert (pseudo_mask(patch, (False, False), predictor, SMALL) == UNKNOWN).all()
+
+
+def test_patches_of_unknown_resolution_are_shrunk_once(first: Checkpoint, patches: ImageLevelDataset) -> None:
+    """The first stage learned from patches at half their size; pseudo masks are made of such ones."""
+    halving = replace(first, mpp=None, training={"patch": 64, "scale": 0.5})
+    config = SMALL.changed(patch_mpp=None)
+    predictor = Predictor(halving, "cpu")
+    store = run(load_patches(patches, view_config(predictor, None), predictor.spec))
+    both = np.ones_like(patches.labels)  # so that the first stage decides where each class is
+    images, masks = run(pseudo_mask_steps(store, [0, 1], both, predictor, config))
+    assert images.shape[1:3] == (64, 64)
+    as_they_are = Predictor(replace(halving, training={"patch": 64, "scale": 1.0}), "cpu")
+    for image, mask in zip(images, masks, strict=True):
+        np.testing.assert_array_equal(mask, pseudo_mask(image, (True, True), as_they_are, config))
+        assert len(np.unique(mask)) > 1
 
 
 def test_what_the_first_stage_doubts_is_left_out(first: Checkpoint, patch: np.ndarray) -> None:
@@ -162,6 +181,79 @@ def test_equal_seeds_give_equal_networks_and_a_frozen_encoder_stays(
     assert once.encoder_hash == first.encoder_hash
     assert all(torch.equal(value, again.head_state[name]) for name, value in once.head_state.items())
     assert not all(torch.equal(value, other.head_state[name]) for name, value in once.head_state.items())
+
+
+@pytest.mark.parametrize(
+    ("first_id", "asked", "expected"),
+    [
+        ("lite0", "auto", "first"),
+        ("lite2", "auto", "first"),
+        ("mini", "auto", "lite0"),
+        ("conch", "auto", "lite0"),
+        ("conch", "first", "first"),
+        ("lite0", "lite0", "lite0"),  # the pre-trained weights, not those of the first stage
+        ("mini", "smp:resnet18", "smp:resnet18"),
+    ],
+)
+def test_the_encoder_is_pre_trained_unless_another_is_named(
+    first: Checkpoint, first_id: str, asked: str, expected: str
+) -> None:
+    config = first.config.model_copy(update={"encoder": first_id})
+    trained = replace(first, config=config, encoder_state={})
+    assert chosen_encoder(SMALL.changed(encoder=asked), trained) == expected
+
+
+def test_a_frozen_encoder_that_is_named_is_the_first_stages(first: Checkpoint) -> None:
+    assert first.encoder_state is None
+    assert chosen_encoder(SMALL.changed(encoder="tiny"), first) == "first"
+
+
+def test_by_default_it_stands_on_the_bundled_encoder(
+    first: Checkpoint, patches: ImageLevelDataset, tmp_path: Path, patch: np.ndarray
+) -> None:
+    """The first stage's patches had a side that the bundled encoder does not take."""
+    odd = replace(first, mpp=None, training={"patch": 112, "scale": 112 / 128})
+    config = SMALL.changed(encoder=SecondStageConfig().encoder, patch_mpp=None, steps=2)
+    said: list[str] = []
+    made = run(
+        train_second_stage_steps(patches, odd, config, output=tmp_path / "second", device="cpu"),
+        lambda event: said.append(event.message) if isinstance(event, Notice) else None,
+    )
+    assert made.config.encoder == "lite0"
+    assert made.training["patch"] == 96
+    assert ["--encoder first" in text for text in said] == [True]
+    bundled = halved(create_encoder("lite0").state_dict())
+    assert made.encoder_state is not None
+    assert any(not torch.equal(value, bundled[name]) for name, value in made.encoder_state.items())
+    result = segment(patch, load_model(tmp_path / "second.construct", device="cpu"), crf=None)
+    assert result.labels.shape == patch.shape[:2]
+
+
+def test_validation_patches_are_read_once(
+    first: Checkpoint, patches: ImageLevelDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+
+    def counted(path: Path, view: PatchView) -> np.ndarray:
+        read.append(path)
+        return read_patch(path, view)
+
+    monkeypatch.setattr("napari_construct.training.views.patches.read_patch", counted)
+    enough = patches.subset(np.arange(12) % len(patches))  # for a guard
+    made = run(train_second_stage_steps(enough, first, SMALL, val=enough, device="cpu"))
+    assert made.guard is not None
+    assert "calibration_f1" in made.metrics
+    assert len(read) == 2 * len(enough), "once to train, once to validate"
+
+
+def test_validation_data_is_checked_before_the_training(
+    first: Checkpoint, patches: ImageLevelDataset, tmp_path: Path
+) -> None:
+    renamed = ImageLevelDataset(patches.paths, patches.labels, ("lymphoid", "stroma"), patches.names)
+    for val, error in ((renamed, "lymphoid, stroma"), (tmp_path, "img")):
+        steps = train_second_stage_steps(patches, first, SMALL, val=val, device="cpu")
+        with pytest.raises(ConstructError, match=error):
+            next(steps)
 
 
 def test_a_model_is_replaced_only_when_this_is_asked_for(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QPoint, Qt, QThreadPool
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QLineEdit, QPushButton, QTableWidget, QVBoxLayout, QWidget
 from tests.widgets import person
@@ -70,6 +70,8 @@ def test_the_run_key_takes_every_number_and_text(qtbot, viewer, kind) -> None:
         assert numbers
     for ready in ("isLooking", "isPreparing", "isListing"):
         qtbot.waitUntil(lambda r=ready: not getattr(dock, r, lambda: False)(), timeout=120_000)
+    # Segment reads the default model, and imports torch for it
+    qtbot.waitUntil(lambda: not QThreadPool.globalInstance().activeThreadCount(), timeout=120_000)
 
 
 @pytest.mark.parametrize("way", ["key", "click", "tab and space"])

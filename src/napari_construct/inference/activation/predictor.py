@@ -168,6 +168,12 @@ class Predictor:
         other.checkpoint = replace(self.checkpoint, guard=guard)
         return other
 
+    def rescaled(self, scale: float) -> Predictor:
+        """A copy for images of unknown resolution that need another :attr:`scale`; the network is shared."""
+        other = copy.copy(self)
+        other.checkpoint = replace(self.checkpoint, training={**self.checkpoint.training, "scale": scale})
+        return other
+
     def without_network(self) -> Predictor:
         """A copy without the network; ``finish`` still works and no weights stay in memory."""
         light = copy.copy(self)

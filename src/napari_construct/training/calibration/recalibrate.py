@@ -26,7 +26,7 @@ from napari_construct.training.calibration.mask_choices import best_choices_step
 from napari_construct.training.calibration.masked_logits import masked_logits_steps
 from napari_construct.training.calibration.validation import MaskedImages, open_masked
 from napari_construct.training.config.config import TrainingConfig
-from napari_construct.training.views.patches import load_patches
+from napari_construct.training.views.patches import PatchStore, load_patches
 from napari_construct.types import PathLike
 
 
@@ -112,8 +112,14 @@ def recalibrate_steps(
     any_encoder: bool = False,
     first_class: FirstClass = "auto",
     mask_order: Sequence[str] | None = None,
+    patches: PatchStore | None = None,
 ) -> Steps[Checkpoint]:
     """:func:`recalibrate` as a job.
+
+    Parameters
+    ----------
+    patches : PatchStore, optional
+        The patches of ``data`` where they were read before, as the model sees them (:func:`view_config`).
 
     Yields
     ------
@@ -122,7 +128,7 @@ def recalibrate_steps(
     """
     predictor = Predictor(checkpoint, device, encoder=encoder, any_encoder=any_encoder)
     if isinstance(data, ImageLevelDataset):
-        truth = yield from _of_dataset(data, predictor, mpp)
+        truth = yield from _of_dataset(data, predictor, mpp, patches)
         used = {"patches": len(truth.pooled), "fingerprint": data.fingerprint}
         found = (
             _taken_over(predictor.calibration, fit_calibration(truth, offsets=True), truth)
@@ -156,6 +162,21 @@ def view_config(predictor: Predictor, mpp: float | None) -> TrainingConfig:
     if mpp is not None and checkpoint.mpp is not None:
         scale = {"patch_mpp": mpp, "mpp": checkpoint.mpp}
     return TrainingConfig(model=checkpoint.config, **scale)
+
+
+def check_same_classes(data: ImageLevelDataset, names: Sequence[str]) -> None:
+    """Check that validation patches have a model's classes.
+
+    Raises
+    ------
+    ConfigurationError
+        If they have others, or another order.
+    """
+    if data.class_names != tuple(names):
+        raise ConfigurationError(
+            f"expected validation patches with the classes {', '.join(names)}, as the model has, got "
+            f"{', '.join(data.class_names)}; use the same classes in the same order"
+        )
 
 
 def _taken_over(calibration: Calibration, found: Calibration, truth: LabelledLogits) -> Calibration:
@@ -210,15 +231,12 @@ def _of_masks(
     return truth, found.model_copy(update={"crf": crf})
 
 
-def _of_dataset(data: ImageLevelDataset, predictor: Predictor, mpp: float | None) -> Steps[LabelledLogits]:
-    names = predictor.classes.names
-    if data.class_names != names:
-        raise ConfigurationError(
-            f"expected validation patches with the classes {', '.join(names)}, as the model has, got "
-            f"{', '.join(data.class_names)}; use the same classes in the same order"
-        )
-    config = view_config(predictor, mpp)
+def _of_dataset(
+    data: ImageLevelDataset, predictor: Predictor, mpp: float | None, patches: PatchStore | None
+) -> Steps[LabelledLogits]:
+    check_same_classes(data, predictor.classes.names)
     model: Any = predictor.network
-    patches = yield from load_patches(data, config, predictor.spec)
+    if patches is None:
+        patches = yield from load_patches(data, view_config(predictor, mpp), predictor.spec)
     _, found = yield from labelled_logits_steps(model, patches, data.labels, predictor.device)
     return found

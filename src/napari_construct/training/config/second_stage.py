@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -13,7 +13,8 @@ from napari_construct.training.config.config import AugmentationConfig
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 
-FIRST = "first"
+AUTO: Final = "auto"
+FIRST: Final = "first"
 
 
 class SecondStageConfig(Settings):
@@ -22,8 +23,10 @@ class SecondStageConfig(Settings):
     Parameters
     ----------
     encoder : str
-        ``first`` starts from the first stage's own encoder; ``smp:NAME`` (``smp:resnet18``,
-        ``smp:mit_b0`` ...) from random weights; anything else is an id of the catalogue.
+        ``first`` starts from the first stage's own encoder as it was trained; ``smp:NAME``
+        (``smp:resnet18``, ``smp:mit_b0`` ...) from random weights; anything else is an id of the catalogue,
+        with its weights. ``auto`` is ``first`` where that is "lite0", "lite1" or "lite2", and the bundled,
+        pre-trained "lite0" of all other first stages.
     width : int
         Channels of the decoder.
     steps, batch_size : int
@@ -60,7 +63,7 @@ class SecondStageConfig(Settings):
         used.
     """
 
-    encoder: str = FIRST
+    encoder: str = AUTO
     width: Annotated[int, Field(ge=4, le=1024)] = 64
     steps: Annotated[int, Field(ge=1, le=1_000_000)] = 600
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 16

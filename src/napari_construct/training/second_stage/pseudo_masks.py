@@ -54,6 +54,7 @@ def pseudo_mask_steps(
     masks: list[NDArray[np.uint8]] = []
     truth = np.asarray(labels) > 0
     mpp = None if config.patch_mpp is None else config.patch_mpp / patches.view.shrink
+    first = first.rescaled(first.scale / patches.view.shrink)  # the patches are shrunk already
     for done, index in enumerate(indices):
         yield Event("pseudo masks", done, len(indices), patches.paths[index].name)
         image = patches.batch([index]).numpy()[0]

@@ -8,15 +8,13 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from napari_construct.data.image_level import ImageLevelDataset
-from napari_construct.encoders.protocol import Encoder
+from napari_construct.encoders.protocol import Encoder, EncoderSpec
 from napari_construct.events import Notice, Planned, Progress, Steps, in_a_row, planned, run
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.export.locks import locked_file
@@ -28,19 +26,27 @@ from napari_construct.models.checkpoints.checkpoint import (
     save_checkpoint,
 )
 from napari_construct.models.checkpoints.locations import refuse_existing, with_suffix
-from napari_construct.models.network.builder import make_encoder
-from napari_construct.models.network.config import ModelConfig
-from napari_construct.models.network.unet import UNet, build_unet
+from napari_construct.models.network.unet import UNet
 from napari_construct.training.calibration.fit_calibration import fit_calibration
 from napari_construct.training.calibration.guard import STAGE as GUARD
 from napari_construct.training.calibration.guard import guard_steps
 from napari_construct.training.calibration.guard_validation import raised_steps
 from napari_construct.training.calibration.labelled_logits import labelled_logits_steps
-from napari_construct.training.calibration.recalibrate import recalibrate_steps, view_config
-from napari_construct.training.calibration.validation import mask_scores_steps, open_masked
-from napari_construct.training.config.second_stage import FIRST, SecondStageConfig
+from napari_construct.training.calibration.recalibrate import (
+    check_same_classes,
+    recalibrate_steps,
+    view_config,
+)
+from napari_construct.training.calibration.validation import (
+    MaskedImages,
+    mask_scores_steps,
+    open_masked,
+)
+from napari_construct.training.config.config import TrainingConfig
+from napari_construct.training.config.second_stage import SecondStageConfig
 from napari_construct.training.loop.schedule import guard_cost
 from napari_construct.training.second_stage.loop import SecondStageTraining
+from napari_construct.training.second_stage.network import encoder_notices, make_network
 from napari_construct.training.second_stage.pseudo_masks import pseudo_mask_steps
 from napari_construct.training.views.partial_masks import UNKNOWN
 from napari_construct.training.views.patches import PatchStore, load_patches
@@ -157,15 +163,13 @@ def _steps(
             f"expected patches with the classes {', '.join(first.classes.names)}, as the first stage "
             f"has, got {', '.join(dataset.class_names)}; use the same classes in the same order"
         )
+    opened = _open(val, first, config)
     place = resolve_device(device)
     predictor = Predictor(first, device, encoder=encoder, any_encoder=any_encoder)
-    network, stores_encoder = _network(first, config, predictor)
-    for text in _notices(network, config):
+    network, stores_encoder = make_network(first, config, predictor.network)
+    for text in encoder_notices(network, first, config):
         yield Notice("train", 0, 0, text)
-    shown = view_config(predictor, config.patch_mpp).changed(
-        num_workers=config.num_workers, memory_limit_mb=config.memory_limit_mb
-    )
-    patches = yield from load_patches(dataset, shown, network.spec)
+    patches = yield from load_patches(dataset, _shown(predictor, config, network.spec), network.spec)
     chosen = _selection(patches, config)
     yield _plan(network, config, len(chosen), scored=val is not None)
     images, masks = yield from pseudo_mask_steps(patches, chosen, dataset.labels, predictor, config)
@@ -200,13 +204,24 @@ def _steps(
     guard = yield from guard_steps(network, patches, dataset.groups, place)
     calibration = calibration.model_copy(update=offsets)
     checkpoint = replace(checkpoint, calibration=calibration, guard=guard)
-    checkpoint = yield from _validated(checkpoint, network.encoder, val, config, device)
+    checkpoint = yield from _validated(checkpoint, network.encoder, opened, config, device)
     metrics = {**checkpoint.metrics, **job.means, "seconds": time.perf_counter() - started}
     checkpoint = replace(checkpoint, metrics=metrics)
     if output is not None:
         remove_partials(with_suffix(output))
         save_checkpoint(output, checkpoint)
     return checkpoint
+
+
+def _shown(first: Predictor, config: SecondStageConfig, spec: EncoderSpec) -> TrainingConfig:
+    """How patches are shown: as to the first stage, or a little smaller where the encoder needs it."""
+    shown = view_config(first, config.patch_mpp)
+    size = shown.image_size
+    if size is not None:
+        size = max(size // spec.multiple, 1) * spec.multiple
+    return shown.changed(
+        image_size=size, num_workers=config.num_workers, memory_limit_mb=config.memory_limit_mb
+    )
 
 
 def _plan(network: UNet, config: SecondStageConfig, patches: int, *, scored: bool) -> Planned:
@@ -224,36 +239,6 @@ def _plan(network: UNet, config: SecondStageConfig, patches: int, *, scored: boo
     )
 
 
-def _network(first: Checkpoint, config: SecondStageConfig, predictor: Predictor) -> tuple[UNet, bool]:
-    """The network, and whether the checkpoint must hold its encoder."""
-    own = config.encoder in (FIRST, first.config.encoder)
-    loaded: Any = predictor.network
-    student: Any = copy.deepcopy(loaded.encoder) if own else make_encoder(config.encoder)
-    wiring = ModelConfig(
-        network="unet",
-        encoder=student.spec.id,
-        teacher=None,
-        fusion_width=config.width,
-        cam_stride=student.spec.strides[0],
-        pooling="attention",
-    )
-    network = build_unet(wiring, student, len(first.classes), seed=config.seed)
-    network.trains_encoder = config.encoder_learning_rate is not None and student.spec.redistributable
-    student.requires_grad_(network.trains_encoder)
-    return network, network.trains_encoder or (own and first.encoder_state is not None)
-
-
-def _notices(network: UNet, config: SecondStageConfig) -> tuple[str, ...]:
-    spec = network.spec
-    if config.encoder_learning_rate is None or spec.redistributable:
-        return ()
-    text = (
-        f"the encoder {spec.id} stays frozen: its licence ({spec.licence}) does not allow its weights to "
-        "be stored in a checkpoint"
-    )
-    return (text,)
-
-
 def _selection(patches: PatchStore, config: SecondStageConfig) -> list[int]:
     """All patches, or an even selection of as many as fit into memory with their masks."""
     rows, columns = patches.view.side
@@ -263,10 +248,21 @@ def _selection(patches: PatchStore, config: SecondStageConfig) -> list[int]:
     return [int(i) for i in np.unique(np.linspace(0, len(patches) - 1, most).round())]
 
 
+def _open(
+    val: ImageLevelDataset | PathLike | None, first: Checkpoint, config: SecondStageConfig
+) -> ImageLevelDataset | MaskedImages | None:
+    """Validation data, checked before anything is trained."""
+    if isinstance(val, ImageLevelDataset):
+        check_same_classes(val, first.classes.names)
+    if val is None or isinstance(val, ImageLevelDataset):
+        return val
+    return open_masked(val, config.patch_mpp, config.first_class, config.mask_order).read_as(first.classes)
+
+
 def _validated(
     checkpoint: Checkpoint,
     encoder: Encoder,
-    val: ImageLevelDataset | PathLike | None,
+    val: ImageLevelDataset | MaskedImages | None,
     config: SecondStageConfig,
     device: str,
 ) -> Steps[Checkpoint]:
@@ -274,21 +270,14 @@ def _validated(
         return checkpoint
     predictor, guard = Predictor(checkpoint, device, encoder=encoder), checkpoint.guard
     if isinstance(val, ImageLevelDataset):
+        patches = yield from load_patches(val, view_config(predictor, config.patch_mpp), predictor.spec)
         if guard is not None:
-            shown = view_config(predictor, config.patch_mpp)
-            patches = yield from load_patches(val, shown, predictor.spec)
             guard = yield from raised_steps(guard, predictor, patches=patches, groups=val.groups)
+        checkpoint = replace(checkpoint, guard=guard)
         return (
-            yield from recalibrate_steps(
-                replace(checkpoint, guard=guard),
-                val,
-                mpp=config.patch_mpp,
-                encoder=encoder,
-                device=device,
-            )
+            yield from recalibrate_steps(checkpoint, val, encoder=encoder, device=device, patches=patches)
         )
-    data = open_masked(val, config.patch_mpp, config.first_class, config.mask_order)
-    scores = yield from mask_scores_steps(data, predictor)
+    scores = yield from mask_scores_steps(val, predictor)
     if guard is not None:
-        guard = yield from raised_steps(guard, predictor, data)
+        guard = yield from raised_steps(guard, predictor, val)
     return replace(checkpoint, guard=guard, metrics={**checkpoint.metrics, **scores})
