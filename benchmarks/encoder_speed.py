@@ -3,8 +3,7 @@
     python benchmarks/encoder_speed.py [--base FILE] [--encoder lite1 ...] [--stride 4] [--repeats 9]
 
 The 1024 px sample is segmented in turn, in one process, with the model that all are compared with (by default
-the bundled one in float32), with the bundled model in float32 and, where that is its default, in bfloat16, and
-with untrained heads of the bundled model's settings on other encoders. "network" is the time in it; the time
+the bundled one), with the bundled model, and with untrained heads of its settings on other encoders. "network" is the time in it; the time
 of the rest depends on what an untrained head shows. Seconds are those of the processor, of all threads, which
 depend less on what else the machine does; set OMP_NUM_THREADS, and OMP_WAIT_POLICY=passive for more than one
 thread, as threads that wait for each other otherwise count as work.
@@ -44,12 +43,6 @@ class Timed(Predictor):
         return found
 
 
-def trained(path: Path, name: str, precision: str) -> Timed:
-    made = Timed(load_checkpoint(path), "cpu", precision=precision)
-    made.name = f"{name} ({made.precision})"
-    return made
-
-
 def untrained(bundled: Predictor, encoder_id: str, stride: int) -> Timed:
     """A model with the bundled one's settings on another encoder; its head knows nothing."""
     old = bundled.checkpoint
@@ -57,9 +50,7 @@ def untrained(bundled: Predictor, encoder_id: str, stride: int) -> Timed:
     config = old.config.model_copy(update={"encoder": encoder_id, "cam_stride": stride})
     model = build_model(config, encoder, len(old.classes))
     checkpoint = checkpoint_of(model, old.classes, old.calibration, mpp=old.mpp, training=old.training)
-    made = Timed(checkpoint, "cpu", encoder=encoder)
-    made.name = f"untrained {encoder_id}, stride {stride} ({made.precision})"
-    return made
+    return Timed(checkpoint, "cpu", encoder=encoder, name=f"untrained {encoder_id}, stride {stride}")
 
 
 def main() -> None:
@@ -72,11 +63,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=9)
     given = parser.parse_args()
     path = resolve_model("lymph-node")
-    bundled = trained(path, "lymph-node", "float32")
-    models = [trained(given.base, str(given.base), "auto")] if given.base else []
+    bundled = Timed(load_checkpoint(path), "cpu", name="lymph-node")
+    models = [Timed(load_checkpoint(given.base), "cpu", name=str(given.base))] if given.base else []
     models += [bundled]
-    if (quick := trained(path, "lymph-node", "auto")).precision != "float32":
-        models.append(quick)
     models += [untrained(bundled, e, s) for e in given.encoder for s in given.stride]
     image = read_image(SAMPLE).pixels
     seconds: dict[str, list[tuple[float, float]]] = {}

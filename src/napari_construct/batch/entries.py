@@ -100,8 +100,6 @@ class Header:
         SHA-256 of the encoder's weights. None in ledgers of earlier versions.
     weights : str or None
         SHA-256 of the weights of a model that is no file, of which ``model`` is only the name.
-    precision : str
-        In which the encoder computes; float32 in ledgers of earlier versions.
     """
 
     format: Literal["napari-construct batch"]
@@ -110,7 +108,6 @@ class Header:
     version: Annotated[int, Field(ge=1)] = VERSION
     encoder: str | None = None
     weights: str | None = None
-    precision: str = "float32"
 
 
 @dataclass(frozen=True, slots=True, config=_TOLERANT)
@@ -174,7 +171,6 @@ def check_header(path: Path, found: Header, wanted: Header) -> None:
         for name, changed in (
             ("encoder", _differ(found.encoder, wanted.encoder)),
             ("model", found.model != wanted.model or _differ(found.weights, wanted.weights)),
-            ("precision", found.precision != wanted.precision),
             ("settings", old != plain(wanted.settings)),
         )
         if changed

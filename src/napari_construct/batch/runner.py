@@ -111,7 +111,6 @@ def run_batch_steps(
         model=predictor.sha256 or predictor.name,
         encoder=predictor.encoder_sha256,
         weights=None if predictor.sha256 else weights_hash(predictor.checkpoint),
-        precision=predictor.precision,
     )
     with locked_folder(output):
         ledger = Ledger(output, header, restart=restart)

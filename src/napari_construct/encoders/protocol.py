@@ -37,8 +37,6 @@ class EncoderSpec:
         Licence of the weights.
     redistributable : bool
         Whether weights may be stored in a checkpoint. Never true of gated encoders.
-    bfloat16 : bool
-        Whether masks were measured to stay the same when the encoder computes in bfloat16.
     """
 
     id: str
@@ -51,7 +49,6 @@ class EncoderSpec:
     embedding_width: int | None = None
     licence: str = "MIT"
     redistributable: bool = False
-    bfloat16: bool = False
 
 
 @runtime_checkable

@@ -136,7 +136,6 @@ def evaluate_steps(
             "ignore": sorted(left_out),
             "masks": reading.record,
             "device": str(predictor.device),
-            "precision": predictor.precision,
             "seconds": time.perf_counter() - clock,
         },
         worst=gallery.worst,

@@ -39,7 +39,6 @@ def load_model(
     device: str = "auto",
     encoder_weights: PathLike | None = None,
     any_encoder: bool = False,
-    precision: str = "auto",
 ) -> Predictor:
     """Load a model.
 
@@ -54,9 +53,6 @@ def load_model(
         File of the encoder's weights, for an encoder whose weights you must get yourself (CONCH).
     any_encoder : bool
         Also accept an encoder with another hash; results then differ from those of the trained model.
-    precision : {"auto", "float32", "bfloat16"}
-        In which the encoder of a trained model computes. "auto" takes bfloat16 for the encoder ``lite0`` on
-        processors that multiply it natively, else float32. Zero-shot models compute in float32.
 
     Returns
     -------
@@ -70,7 +66,7 @@ def load_model(
     EncoderError
         If its encoder cannot be loaded.
     ConfigurationError
-        If the device is not available, or the precision unknown.
+        If the device is not available.
     """
     resolve_device(device)  # a wrong device should not wait for a large file
     if isinstance(model, ZeroShotSettings):
@@ -89,5 +85,4 @@ def load_model(
         name=path.stem,
         sha256=file_hash(path),
         any_encoder=any_encoder,
-        precision=precision,
     )

@@ -22,7 +22,7 @@ from napari_construct.crf.lowrank.landmarks import pivoted_cholesky
 @pytest.fixture
 def float32(monkeypatch: pytest.MonkeyPatch) -> None:
     """Features in float32 whatever the processor, so that torch rounds as little as the kernels do."""
-    monkeypatch.setattr(settings, "fast_bfloat16", lambda _device: False)
+    monkeypatch.setattr(settings, "_fast_bfloat16", lambda _device: False)
 
 
 def compiled(made: Factorisation) -> bool:

@@ -126,13 +126,14 @@ def _place_features(
     found, rows = distinct(image)
     index = to_cells(rows[:, None], grid.s)
     features, missing = colours(found[None], run, dtype)
+    missing = missing.to(grid.sums)
     grid.features = features.new_empty(*shape, *end)
-    grid.residual = torch.empty(*shape, 1, grid.p, dtype=grid.sums, device=grid.device)
+    grid.residual = missing.new_empty(*shape, 1, grid.p)
 
     def place(strip: slice) -> None:
         given = index[:, strip].reshape(-1)
-        for source, target in ((features, grid.features), (missing, grid.residual)):
-            target[:, strip] = source[0].index_select(0, given).reshape(target[:, strip].shape)
+        for source, target in ((features[0], grid.features), (missing[0], grid.residual)):
+            torch.index_select(source, 0, given, out=target[:, strip].view(-1, *source.shape[1:]))
 
     for _ in run(place, grid.strips):
         pass

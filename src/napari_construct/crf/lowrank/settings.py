@@ -54,7 +54,7 @@ def accuracy_of(accuracy: str, pixels: int) -> str:
 
 def settings_for(accuracy: str, pixels: int, device: torch.device) -> LowRankSettings:
     """Settings of an accuracy, for a size and a device."""
-    quick = torch.bfloat16 if fast_bfloat16(device) else torch.float32
+    quick = torch.bfloat16 if _fast_bfloat16(device) else torch.float32
     # torch rounds more often than compiled kernels: the same error asks for finer splines and more features
     compiled = kernels_serve(device)
     return {
@@ -73,7 +73,7 @@ def rank_limit(settings: LowRankSettings, sigma: float, pixels: int) -> int:
     return doubled if sigma < NARROW_SIGMA and fits else settings.max_rank
 
 
-def fast_bfloat16(device: torch.device) -> bool:
+def _fast_bfloat16(device: torch.device) -> bool:
     """Whether the processor multiplies bfloat16 natively; elsewhere it is slower than float32."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)

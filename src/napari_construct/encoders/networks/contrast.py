@@ -20,7 +20,7 @@ RADIUS: Final = 24
 
 def optical_density(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
     """-log of RGB in [0, 1], bounded where there is no light."""
-    return -(images.clamp(0, 1) * 0.98 + 0.02).log()
+    return images.clamp(0, 1).mul_(0.98).add_(0.02).log_().neg_()
 
 
 class LocalContrast(nn.Module):

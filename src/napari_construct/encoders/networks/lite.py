@@ -52,7 +52,6 @@ class LiteEncoder(nn.Module):
             multiple=STRIDES[-1],
             licence="Apache-2.0",
             redistributable=True,
-            bfloat16=True,
         )
         self.normalise = LocalContrast()
 

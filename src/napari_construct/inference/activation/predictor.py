@@ -16,7 +16,6 @@ from napari_construct.encoders.catalogue.lookup import encoder_hash
 from napari_construct.encoders.protocol import Encoder, EncoderSpec
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.inference.activation.devices import enough_memory, resolve_device
-from napari_construct.inference.activation.precision import Precision, resolve_precision
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.checkpoints.build_from_checkpoint import build_from_checkpoint
 from napari_construct.models.checkpoints.checkpoint import Checkpoint
@@ -43,27 +42,17 @@ class Predictor:
         SHA-256 of the checkpoint's file.
     any_encoder : bool
         Also accept an encoder with another hash; results then differ from those of the trained model.
-    precision : {"auto", "float32", "bfloat16"}
-        In which the encoder computes; see
-        :func:`~napari_construct.inference.activation.precision.resolve_precision`. The rest of the model
-        computes in float32.
-
-    Attributes
-    ----------
-    precision : {"float32", "bfloat16"}
-        The one in use.
 
     Raises
     ------
     CheckpointError
         If the encoder differs from the checkpoint's.
     ConfigurationError
-        If the device is not available, or the precision unknown.
+        If the device is not available.
     ConstructError
         If the model does not fit into the device's memory.
     """
 
-    precision: Precision = "float32"
     _encoder_hash: str | None = None
 
     def __init__(
@@ -75,7 +64,6 @@ class Predictor:
         name: str = "model",
         sha256: str | None = None,
         any_encoder: bool = False,
-        precision: str = "auto",
     ) -> None:
         self.checkpoint = checkpoint
         self.device = resolve_device(device)
@@ -86,7 +74,6 @@ class Predictor:
             network.to(self.device)
         self._network: nn.Module | None = network
         self._spec = network.spec
-        self.precision = resolve_precision(precision, self.device, self._spec, published=self.published)
         if any_encoder:
             self._encoder_hash = encoder_hash(network.encoder)
 
@@ -218,20 +205,13 @@ class Predictor:
         network = self.network
         work = f"on {images.shape[0]} tile(s) of {images.shape[-2]} x {images.shape[-1]} pixels"
         with enough_memory(self.device, work, "smaller tiles or the device cpu"), torch.inference_mode():
-            found: Tensor = read(self._output(network, images.to(self.device))).float().cpu()
+            found: Tensor = read(network(images.to(self.device))).float().cpu()
         if not bool(torch.isfinite(found).all()):
             raise ConstructError(
                 f"the model {self.name} returned NaN or infinity; it is damaged or its training diverged; "
                 "use another"
             )
         return found
-
-    def _output(self, network: Any, images: Float[Tensor, "b 3 h w"]) -> Any:
-        if self.precision == "float32":
-            return network(images)
-        with torch.autocast(self.device.type, torch.bfloat16):
-            levels = network.features(images)
-        return network.head([level.float() for level in levels])
 
 
 USUAL_PATCH: Final = 256

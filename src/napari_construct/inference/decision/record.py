@@ -37,7 +37,7 @@ def result_record(
     notices: Sequence[str],
     seconds: float,
 ) -> dict[str, Any]:
-    """Plain values for JSON: software, model, settings, device, precision, input, presence, refinement, notices,
+    """Plain values for JSON: software, model, settings, device, input, presence, refinement, notices,
     times.
     """
     names = predictor.classes.names
@@ -47,7 +47,6 @@ def result_record(
         "model": model_record(predictor),
         "settings": settings.model_dump(mode="json"),
         "device": str(predictor.device),
-        "precision": predictor.precision,
         "input": {
             "name": activation.name,
             "sha256": image_hash(activation.image),

@@ -108,14 +108,10 @@ class UNet(nn.Module):
         spec: EncoderSpec = self.encoder.spec
         return spec
 
-    def features(self, images: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, ...]:
-        """Feature pyramid of the encoder; no gradient is recorded of one that is not trained."""
+    def forward(self, images: Float[Tensor, "b 3 h w"]) -> UNetOutput:
         with torch.set_grad_enabled(self.trains_encoder and torch.is_grad_enabled()):
             levels: tuple[Tensor, ...] = self.encoder(images)
-        return levels
-
-    def forward(self, images: Float[Tensor, "b 3 h w"]) -> UNetOutput:
-        output: UNetOutput = self.head(self.features(images))
+        output: UNetOutput = self.head(levels)
         return output
 
     def train(self, mode: bool = True) -> UNet:
