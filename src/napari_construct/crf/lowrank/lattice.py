@@ -24,6 +24,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from napari_construct.crf.base.memory import large_empty
 from napari_construct.crf.base.strips import Map, workers
 from napari_construct.crf.lowrank import compiled_operator
 from napari_construct.crf.lowrank.colours import ColourFeatures
@@ -127,7 +128,7 @@ def _place_features(
     index = to_cells(rows[:, None], grid.s)
     features, missing = colours(found[None], run, dtype)
     missing = missing.to(grid.sums)
-    grid.features = features.new_empty(*shape, *end)
+    grid.features = large_empty((*shape, *end), features.dtype, grid.device)
     grid.residual = missing.new_empty(*shape, 1, grid.p)
 
     def place(strip: slice) -> None:
