@@ -2,11 +2,11 @@
 
     python benchmarks/encoder_speed.py [--base FILE] [--encoder lite1 ...] [--stride 4] [--repeats 9]
 
-The 1024 px sample is segmented in turn, in one process, with the model that all are compared with (by default
-the bundled one), with the bundled model, and with untrained heads of its settings on other encoders. "network" is the time in it; the time
-of the rest depends on what an untrained head shows. Seconds are those of the processor, of all threads, which
-depend less on what else the machine does; set OMP_NUM_THREADS, and OMP_WAIT_POLICY=passive for more than one
-thread, as threads that wait for each other otherwise count as work.
+The 1024 px sample is segmented in turn, in one process, with the model that all are compared with (by
+default the bundled one), with the bundled model, and with untrained heads of its settings on other encoders.
+"network" is the time in it; the time of the rest depends on what an untrained head shows. Seconds are those
+of the processor, of all threads, which depend less on what else the machine does. Set OMP_NUM_THREADS, and
+OMP_WAIT_POLICY=passive for more than one thread, as threads that wait otherwise count as work.
 """
 
 from __future__ import annotations

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-_ALIGNMENT = 64
+_ALIGNMENT: Final = 64
 """Bytes of a line of the processor's cache."""
 
 

@@ -102,7 +102,7 @@ def _half_gaussian(sigma: float) -> list[np.float32]:
 def _weighted(
     x: npt.NDArray[np.float32], weights: list[np.float32], shape: tuple[int, int], step: tuple[int, int]
 ) -> npt.NDArray[np.float32]:
-    """Symmetric weighted sum of neighbours that are ``step`` apart; ``x`` is larger than ``shape`` by them."""
+    """Symmetric weighted sum of neighbours ``step`` apart; ``x`` is larger than ``shape`` by them."""
     reach = len(weights) - 1
 
     def moved(by: int) -> npt.NDArray[np.float32]:

@@ -17,7 +17,7 @@ from napari_construct import __version__
 def software_versions() -> dict[str, str]:
     """Versions of what decides a result: this package, Python, torch, and the encoders' libraries."""
     found = {"napari-construct": __version__, "python": platform.python_version(), "torch": torch.__version__}
-    return found | _libraries()
+    return {**found, **_libraries()}
 
 
 @cache
