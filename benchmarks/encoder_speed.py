@@ -1,10 +1,12 @@
-"""Time from image to refined mask with other encoders, as a ratio to the bundled model; on the processor.
+"""Time from image to refined mask, of the bundled model, other models and other encoders, on the processor.
 
-    python benchmarks/encoder_speed.py [--encoder lite0 ...] [--stride 8 4] [--repeats 5] [--bfloat16]
+    python benchmarks/encoder_speed.py [--base FILE] [--encoder lite1 ...] [--stride 4] [--repeats 9]
 
-The 1024 px sample is segmented with the bundled model and with untrained heads of the same settings on each
-encoder, calibrated alike, in turn and in one process. "network" is the time in it; the time of the
-rest depends on what an untrained head shows.
+The 1024 px sample is segmented in turn, in one process, with the model that all are compared with (by
+default the bundled one), with the bundled model, and with untrained heads of its settings on other encoders.
+"network" is the time in it; the time of the rest depends on what an untrained head shows. Seconds are those
+of the processor, of all threads, which depend less on what else the machine does. Set OMP_NUM_THREADS, and
+OMP_WAIT_POLICY=passive for more than one thread, as threads that wait otherwise count as work.
 """
 
 from __future__ import annotations
@@ -30,14 +32,14 @@ SAMPLE = Path(__file__).resolve().parents[1] / "src/napari_construct/data/sample
 
 
 class Timed(Predictor):
-    """Counts the seconds that the network takes."""
+    """Counts the processor's seconds that the network takes."""
 
     seconds = 0.0
 
     def maps(self, images: torch.Tensor, read: Callable[[Any], torch.Tensor]) -> torch.Tensor:
-        started = time.perf_counter()
+        started = time.process_time()
         found = super().maps(images, read)
-        self.seconds += time.perf_counter() - started
+        self.seconds += time.process_time() - started
         return found
 
 
@@ -47,40 +49,40 @@ def untrained(bundled: Predictor, encoder_id: str, stride: int) -> Timed:
     encoder = create_encoder(encoder_id)
     config = old.config.model_copy(update={"encoder": encoder_id, "cam_stride": stride})
     model = build_model(config, encoder, len(old.classes))
-    made = checkpoint_of(model, old.classes, old.calibration, mpp=old.mpp, training=old.training)
-    return Timed(made, "cpu", encoder=encoder, name=f"{encoder_id}, stride {stride}")
+    checkpoint = checkpoint_of(model, old.classes, old.calibration, mpp=old.mpp, training=old.training)
+    return Timed(checkpoint, "cpu", encoder=encoder, name=f"untrained {encoder_id}, stride {stride}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--encoder", nargs="*", default=["lite0"])
-    parser.add_argument("--stride", nargs="*", type=int, default=[8, 4])
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--bfloat16", action="store_true", help="Also with the network in bfloat16.")
+    parser.add_argument("--base", type=Path, help="Model that the others are compared with.")
+    parser.add_argument("--encoder", nargs="*", default=[])
+    parser.add_argument("--stride", nargs="*", type=int, default=[4])
+    parser.add_argument("--repeats", type=int, default=9)
     given = parser.parse_args()
     path = resolve_model("lymph-node")
     bundled = Timed(load_checkpoint(path), "cpu", name="lymph-node")
+    models = [Timed(load_checkpoint(given.base), "cpu", name=str(given.base))] if given.base else []
+    models += [bundled]
+    models += [untrained(bundled, e, s) for e in given.encoder for s in given.stride]
     image = read_image(SAMPLE).pixels
-    models = [bundled, *(untrained(bundled, e, s) for e in given.encoder for s in given.stride)]
-    ways = [(m, False) for m in models] + [(m, True) for m in models[1:] if given.bfloat16]
-    seconds: dict[tuple[str, bool], list[tuple[float, float]]] = {}
+    seconds: dict[str, list[tuple[float, float]]] = {}
     for i in range(given.repeats + 1):
-        for model, short in ways:
-            with torch.autocast("cpu", torch.bfloat16, enabled=short):
-                model.seconds, started = 0.0, time.perf_counter()
-                segment(image, model, mpp=0.25)
+        for model in models:
+            model.seconds, started = 0.0, time.process_time()
+            segment(image, model, mpp=0.25)
             if i:  # the first run compiles
-                took = time.perf_counter() - started
-                seconds.setdefault((model.name, short), []).append((model.seconds, took))
-    base = seconds[bundled.name, False]
-    for (name, short), pairs in seconds.items():
-        network, whole = (median(p[j] for p in pairs) for j in (0, 1))
-        ratios = sorted((q[1] - q[0] + p[0]) / q[1] for p, q in zip(pairs, base, strict=True))
+                took = time.process_time() - started
+                seconds.setdefault(model.name, []).append((model.seconds, took))
+    base = [whole for _, whole in seconds[models[0].name]]
+    print(f"{torch.get_num_threads()} thread(s), processor seconds, least and median of {given.repeats}")
+    for name, pairs in seconds.items():
+        network, whole = zip(*pairs, strict=True)
         print(
-            f"{name}{' bfloat16' if short else ''}: network {network:.3f} s, image to mask {whole:.3f} s, "
-            f"ratio {median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+            f"{name}: network {min(network):.3f} {median(network):.3f}, image to mask {min(whole):.3f} "
+            f"{median(whole):.3f}, ratio {min(whole) / min(base):.2f} {median(whole) / median(base):.2f}"
         )
 
 

@@ -24,6 +24,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from napari_construct.crf.base.memory import large_empty
 from napari_construct.crf.base.strips import Map, workers
 from napari_construct.crf.lowrank import compiled_operator
 from napari_construct.crf.lowrank.colours import ColourFeatures
@@ -126,13 +127,14 @@ def _place_features(
     found, rows = distinct(image)
     index = to_cells(rows[:, None], grid.s)
     features, missing = colours(found[None], run, dtype)
-    grid.features = features.new_empty(*shape, *end)
-    grid.residual = torch.empty(*shape, 1, grid.p, dtype=grid.sums, device=grid.device)
+    missing = missing.to(grid.sums)
+    grid.features = large_empty((*shape, *end), features.dtype, grid.device)
+    grid.residual = missing.new_empty(*shape, 1, grid.p)
 
     def place(strip: slice) -> None:
         given = index[:, strip].reshape(-1)
-        for source, target in ((features, grid.features), (missing, grid.residual)):
-            target[:, strip] = source[0].index_select(0, given).reshape(target[:, strip].shape)
+        for source, target in ((features[0], grid.features), (missing[0], grid.residual)):
+            torch.index_select(source, 0, given, out=target[:, strip].view(-1, *source.shape[1:]))
 
     for _ in run(place, grid.strips):
         pass

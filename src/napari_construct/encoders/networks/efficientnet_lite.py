@@ -13,6 +13,8 @@ from typing import Final, NamedTuple
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from napari_construct.encoders.networks.pointwise import pointwise
+
 NORM_EPS: Final = 1e-3
 """Of TensorFlow's batch normalisation, with which the published weights were trained."""
 
@@ -75,6 +77,8 @@ class SameConv2d(nn.Conv2d):
 
     def same(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """The convolution with other numbers of the shape of its own."""
+        if self.kernel_size == (1, 1):
+            return pointwise(x, weight, bias)
         if self.stride[0] == 2:
             before = [1 - side % 2 for side in (x.shape[-1], x.shape[-2])]
             weight = F.pad(weight, (before[0], 0, before[1], 0))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_construct.classes import ClassTable
 from napari_construct.crf import CRFParameters, Factorisation, compile_steps, dense_crf_steps
@@ -222,7 +223,7 @@ class Decider:
         def decided(p: FloatArray) -> Steps[LabelImage]:
             labels: LabelImage = np.empty(glass.shape, np.uint8)
             for rows in bands(*glass.shape):
-                labels[rows] = codes[p[:deciding, rows].argmax(0)]
+                labels[rows] = codes[_largest(p[:deciding, rows])]
                 yield Event("refine", 0, 1)
             labels[glass] = 0
             return labels
@@ -291,6 +292,17 @@ def named_classes(names: Sequence[str] | None, classes: ClassTable) -> tuple[boo
         )
     chosen = {classes.index(name) for name in names}
     return tuple(i in chosen for i in range(len(classes)))
+
+
+def _largest(p: FloatArray) -> npt.NDArray[np.uint8]:
+    """``p.argmax(0)`` of few (k, h, w) maps, map by map: numpy goes pixel by pixel, which takes ten times as
+    long.
+    """
+    found, best = np.zeros(p.shape[1:], np.uint8), p[0]
+    for i in range(1, len(p)):
+        np.maximum(found, (p[i] > best) * np.uint8(i), out=found)
+        best = np.maximum(best, p[i])
+    return found
 
 
 def _confidence_of(labels: LabelImage, evidence: Evidence) -> Steps[FloatArray]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from typing import Any, Final
 
 import numpy as np
+import scipy
 
 from napari_construct.inference.activation.activation import Activation
 from napari_construct.inference.activation.predictor import Predictor
@@ -43,7 +43,7 @@ def result_record(
     names = predictor.classes.names
     run = activation.record
     return {
-        "software": software_versions() | {"numpy": np.__version__, "scipy": version("scipy")},
+        "software": software_versions() | {"numpy": np.__version__, "scipy": scipy.__version__},
         "model": model_record(predictor),
         "settings": settings.model_dump(mode="json"),
         "device": str(predictor.device),

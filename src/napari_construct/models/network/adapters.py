@@ -5,6 +5,8 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from napari_construct.encoders.networks.pointwise import PointwiseConv2d
+
 
 class StructureAdapter(nn.Module):
     """x + Conv1x1(GELU BN DWConv3x3(GELU BN Conv1x1 x)), the identity when training starts.
@@ -23,9 +25,9 @@ class StructureAdapter(nn.Module):
     def __init__(self, channels: int, hidden: int | None = None) -> None:
         super().__init__()
         hidden = hidden or channels
-        last = nn.Conv2d(hidden, channels, 1)
+        last = PointwiseConv2d(hidden, channels)
         self.net = nn.Sequential(
-            nn.Conv2d(channels, hidden, 1),
+            PointwiseConv2d(channels, hidden),
             nn.BatchNorm2d(hidden),
             nn.GELU(),
             nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden),

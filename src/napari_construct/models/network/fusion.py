@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from napari_construct.encoders.networks.pointwise import PointwiseConv2d
+
 
 class TopDownFusion(nn.Module):
     """Project every level to ``width`` channels, add coarse to fine, smooth once.
@@ -32,12 +34,12 @@ class TopDownFusion(nn.Module):
         self.strides = tuple(strides)
         self.stride = stride
         self.lateral = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(c, width, 1, bias=False), nn.BatchNorm2d(width)) for c in channels
+            nn.Sequential(PointwiseConv2d(c, width, bias=False), nn.BatchNorm2d(width)) for c in channels
         )
         self.smooth = nn.Sequential(
             nn.GELU(),
             nn.Conv2d(width, width, 3, padding=1, groups=width, bias=False),
-            nn.Conv2d(width, width, 1, bias=False),
+            PointwiseConv2d(width, width, bias=False),
             nn.BatchNorm2d(width),
         )
 
@@ -50,7 +52,8 @@ class TopDownFusion(nn.Module):
         total = None
         for level, lateral in zip(reversed(levels), reversed(list(self.lateral)), strict=True):
             part = _resize(lateral(level), size)
-            total = part if total is None else total + part
+            # in place, as are no numbers that a gradient needs: new maps cost more than the sums
+            total = part if total is None else total.add_(part)
         if total is None:
             raise ValueError("expected at least one level, got none; check the encoder's channels")
         fused: Tensor = total + self.smooth(total)
