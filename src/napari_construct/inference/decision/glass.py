@@ -74,7 +74,8 @@ def large_areas(mask: npt.NDArray[np.bool_], min_area: float) -> npt.NDArray[np.
 def _white(image: RGBImage, rows: slice, rule: BackgroundRule) -> npt.NDArray[np.bool_]:
     """Where some rows are bright and pale after a blur, which sees the rows around them."""
     (h, w), weights = image.shape[:2], _half_gaussian(rule.sigma)
-    reach, step = len(weights) - 1, max(_STRIP_PIXELS // w, 1)
+    reach = len(weights) - 1
+    step = max(_STRIP_PIXELS // w, 2 * reach, 1)
     white = np.empty((rows.stop - rows.start, w), dtype=np.bool_)
     for start in range(rows.start, rows.stop, step):
         stop = min(start + step, rows.stop)
