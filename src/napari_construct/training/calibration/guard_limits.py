@@ -28,10 +28,10 @@ KEPT: Final = 0.95
 UNKNOWN_SLIDES: Final = 1.35
 """Factor of the limits where slides are not known: neighbours of one slide are in other runs then."""
 
-USUAL: Final = (2.0, 1.5, 1.15)
+USUAL: Final = (2.5, 1.8, 1.3)
 """Limits of a model of whose slides nothing is known, for images of 1, 4 and 16 windows."""
 
-USUAL_SLIDES: Final = 8
+USUAL_SLIDES: Final = 16
 """Slides whose say :data:`USUAL` has: of fewer, it decides more than they do."""
 
 _LEAST: Final = 1e-6
