@@ -41,7 +41,7 @@ _NO_STAIN: Final = 0.05
 """Optical density below which the colour fades to zero."""
 
 WINDOW: Final = 0.5
-"""Side of a window by that of a training patch, in whose middle it has surroundings as in an image."""
+"""Side of a window by that of a training patch."""
 
 SIZES: Final = (1, 4, 16)
 """Windows of an image for which a guard has limits: the median of many varies less than a single one."""
