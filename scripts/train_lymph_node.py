@@ -1,6 +1,7 @@
 """Make the bundled model ``lymph-node``.
 
     python scripts/train_lymph_node.py ../shared/data/camelyon
+    python scripts/train_lymph_node.py ../shared/data/camelyon --guard    # its guard alone
 
 1. ``train`` of this package on CC0 patches (CAMELYON16) with one label each; the bundled encoder ``lite0`` is
    trained along. The same once for every slide, without the patches of that slide.
@@ -31,14 +32,16 @@ from napari_construct.events import Event, Notice, StepDone, Steps, run
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.metrics.reliability import reliability
-from napari_construct.models.checkpoints.checkpoint import Checkpoint, save_checkpoint
+from napari_construct.models.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from napari_construct.models.network.calibration import Calibration, ViewsName
 from napari_construct.models.network.config import ModelConfig
 from napari_construct.training.calibration.fit_calibration import macro_f1
+from napari_construct.training.calibration.guard import add_guard
 from napari_construct.training.calibration.labelled_logits import LabelledLogits
 from napari_construct.training.calibration.recalibrate import with_calibration
 from napari_construct.training.calibration.validation import MaskedImages, open_masked
 from napari_construct.training.config.config import AugmentationConfig, TrainingConfig
+from napari_construct.training.loop.preparation import patch_groups
 from napari_construct.training.loop.train import train_steps
 from napari_construct.training.tools.left_out import left_out_logits_steps
 
@@ -160,6 +163,12 @@ def scores(checkpoint: Checkpoint, masked: MaskedImages) -> dict[str, Any]:
     return found
 
 
+def renew_guard(dataset: ImageLevelDataset) -> None:
+    """Make the guard of the bundled model again, from its patches; nothing is trained."""
+    groups = patch_groups(dataset, recipe(0))
+    save_checkpoint(BUNDLED, add_guard(load_checkpoint(BUNDLED), dataset, groups=groups, mpp=PATCH_MPP))
+
+
 def show(event: Event) -> None:
     if isinstance(event, Notice):
         print(f"  {event.message}", flush=True)
@@ -174,9 +183,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="the first one is bundled")
     parser.add_argument("--output", type=Path, default=Path("lymph-node"), help="folder for all seeds")
     parser.add_argument("--dry", action="store_true", help="write nothing into the package")
+    parser.add_argument("--guard", action="store_true", help="only renew the guard of the bundled model")
     options = parser.parse_args()
 
     dataset = load_dataset(options.data / "train", class_names=CLASSES.names)
+    if options.guard:
+        renew_guard(dataset)
+        return
     masked = open_masked(options.data / "val", PATCH_MPP)
     calibration = calibrate(run(left_out_steps(dataset, recipe(0)), show))
     folder, rows = options.output, []

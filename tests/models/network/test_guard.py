@@ -13,12 +13,12 @@ from napari_construct.models.network.guard import (
     COLOURS,
     FARTHEST,
     MAX_CHANNELS,
+    USED_LEVELS,
     Guard,
     chosen_channels,
     fit_familiar,
     fit_gaussian,
     ledoit_wolf,
-    used_levels,
     window_features,
 )
 
@@ -83,9 +83,7 @@ def test_windows_are_means_and_stay_inside() -> None:
 
 def test_channels_are_bounded_and_the_same_every_time() -> None:
     spec = TinyEncoder().spec
-    levels = used_levels(spec)
-    assert levels == (len(spec.channels) - 2,)
-    assert chosen_channels(spec, levels).tolist() == list(range(spec.channels[levels[0]] + COLOURS))
+    assert chosen_channels(spec, USED_LEVELS).tolist() == list(range(spec.channels[0] + COLOURS))
     wide = replace(spec, channels=(4, 1000, 8), strides=(4, 8, 16))
     drawn = chosen_channels(wide, (1,))
     assert len(drawn.unique()) == MAX_CHANNELS + COLOURS
@@ -106,7 +104,7 @@ def test_colour_is_that_of_the_stain_and_not_how_much_of_it() -> None:
     assert float((other - thick).abs().max()) > 0.3
 
 
-def test_colour_weighs_twice_as_much_as_all_features() -> None:
+def test_colour_weighs_a_quarter_of_the_features() -> None:
     rng = np.random.default_rng(0)
     samples = rng.normal(size=(20_000, 7)) * [1, 2, 3, 4, 0.1, 0.2, 0.3]
     guard = _guard(*fit_familiar(samples))
@@ -114,5 +112,5 @@ def test_colour_weighs_twice_as_much_as_all_features() -> None:
     away = np.zeros((2, 7))
     away[0, :4], away[1, 4:] = [3, 6, 9, 12], [0.3, 0.6, 0.9]  # three standard deviations in every channel
     features, colour = guard.distances(torch.from_numpy(away)).tolist()
-    assert features == pytest.approx((9 / 3) ** 0.5, rel=0.05)
-    assert colour == pytest.approx((9 * 2 / 3) ** 0.5, rel=0.05)
+    assert features == pytest.approx((9 * 4 / 5) ** 0.5, rel=0.05)
+    assert colour == pytest.approx((9 / 5) ** 0.5, rel=0.05)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
-from PIL import Image
+from PIL import Image, ImageFilter
 from tests.guarded import doubled, guarded, unguarded
 
 from napari_construct.data.image_level import load_dataset
@@ -25,6 +25,7 @@ from napari_construct.models.checkpoints.build_from_checkpoint import build_from
 from napari_construct.models.checkpoints.checkpoint import KIND, Checkpoint, load_checkpoint, save_checkpoint
 from napari_construct.models.checkpoints.summary import UNWATCHED, WATCHED, summarise
 from napari_construct.models.library.overview import model_facts
+from napari_construct.models.network.guard import COLOURS, Guard
 from napari_construct.results.read import load_result
 from napari_construct.training.calibration.guard import add_guard
 from napari_construct.training.config.config import TrainingConfig
@@ -138,6 +139,41 @@ def test_round_trip_in_a_checkpoint(model: Checkpoint, tmp_path: Path) -> None:
         assert archive.getinfo("guard.safetensors").file_size < 200_000
     assert WATCHED in summarise(path).limits
     assert model_facts(path)["out-of-distribution guard"].startswith("of 12 patches of 3 slides")
+
+
+def test_guards_of_a_deeper_level_still_work(model: Checkpoint, tissue: Path, tmp_path: Path) -> None:
+    """Earlier versions made them of the last level but one, with more channels."""
+    d = 112 + COLOURS
+    old = Guard((2,), torch.arange(d), torch.zeros(d), torch.eye(d), (2.0, 1.5, 1.2), 65, 3)
+    again = load_checkpoint(save_checkpoint(tmp_path / "m", replace(model, guard=old)))
+    assert again.guard is not None
+    assert again.guard.levels == (2,)
+    found = [
+        segment(tissue, Predictor(one, "cpu"), crf=None, mpp=0.5).out_of_distribution
+        for one in (again, model)
+    ]
+    assert found[0] is not None
+    assert found[1] is not None
+    assert found[0].limit == pytest.approx(1.5)  # of four windows
+    assert found[0].score != pytest.approx(found[1].score, rel=0.05)
+
+
+@pytest.mark.parametrize("scanner", ["soft", "sharp", "stain"])
+def test_another_scanner_stays_familiar(predictor: Predictor, tissue: Path, scanner: str) -> None:
+    pixels = read_image(tissue).pixels
+    with Image.fromarray(pixels) as image:
+        if scanner == "soft":
+            shown = np.asarray(image.filter(ImageFilter.GaussianBlur(1)))
+        elif scanner == "sharp":
+            shown = np.asarray(image.filter(ImageFilter.UnsharpMask(1, 80, 0)))
+        else:
+            shown = (255 * (pixels / 255.0) ** np.array([1.1, 1.2, 1.0])).astype(np.uint8)
+    as_it_is, changed = (
+        segment(one, predictor, crf=None, mpp=0.5).out_of_distribution for one in (pixels, shown)
+    )
+    assert as_it_is is not None
+    assert changed is not None
+    assert changed.score < 1.35 * as_it_is.score
 
 
 def test_checkpoints_without_a_guard_are_as_before(tissue: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from napari_construct.training.calibration.guard_limits import (
     USUAL,
     USUAL_SLIDES,
     evenly,
+    left_out_distances,
     limits_of,
     usual_limits,
 )
@@ -58,3 +59,17 @@ def test_one_of_twenty_images_may_stay_above() -> None:
 def test_indices_are_spread_evenly() -> None:
     assert evenly(3, 10) == [0, 1, 2]
     assert evenly(101, 3) == [0, 50, 100]
+
+
+def test_a_slide_left_out_is_far_by_the_median_of_its_windows_as_they_are() -> None:
+    features = np.random.default_rng(0).normal(size=(2, 60, 9, 5))
+    slides = np.arange(60, dtype=np.intp) // 20
+    last = slides == 2
+    features[:, last] += 10
+    found = left_out_distances(features, slides)
+    assert found.shape == (60,)
+    assert found[last].min() > 5
+    assert found[~last].max() < 2
+    features[0, 40, :4] += 100  # less than half of the windows of a patch
+    features[1, last] = 0  # other views of what is left out have no say
+    assert left_out_distances(features, slides)[last] == pytest.approx(found[last], rel=0.1)

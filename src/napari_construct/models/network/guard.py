@@ -3,9 +3,10 @@
 A Gaussian is fitted to the mean features of training patches, and a window of an image is scored by its
 Mahalanobis distance (Lee et al. 2018). The covariance is shrunk towards a multiple of the identity (Ledoit
 and Wolf 2004), as there are few patches. The features are those of the model's own encoder, which are
-computed anyway: of its last level but one, which describes cells and glands; finer levels see little but
-stain, the coarsest differs from slide to slide (docs/out_of_distribution.md has the measurements). Beside
-them stands the colour, as encoders that see local contrast do not.
+computed anyway: of its finest level, whose few channels describe nuclei and fibres. Training makes deeper
+levels forget what the classes do not need, and their many channels are more than the patches can describe
+(docs/out_of_distribution.md has the measurements). Beside them stands the colour, as encoders that see local
+contrast do not.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ COLOURS: Final = 3
 """Channels of the colour, after those of the encoder: optical density of red, green and blue by their mean.
 It is the colour of the stain, whether there is much or little of it."""
 
-COLOUR_WEIGHT: Final = 2.0
-"""Weight of the colour's squared distance; that of the features weighs 1."""
+COLOUR_WEIGHT: Final = 0.25
+"""Weight of the colour's squared distance; that of the features weighs 1. Scanners differ in colour, too."""
 
 _NO_STAIN: Final = 0.05
 """Optical density below which the colour fades to zero."""
 
 WINDOW: Final = 0.5
-"""Side of a window by that of a training patch, in whose middle it has surroundings as in an image."""
+"""Side of a window by that of a training patch."""
 
 SIZES: Final = (1, 4, 16)
 """Windows of an image for which a guard has limits: the median of many varies less than a single one."""
@@ -98,9 +99,8 @@ class Guard(ShortRepr):
         return bounded
 
 
-def used_levels(spec: EncoderSpec) -> tuple[int, ...]:
-    """The levels whose channels are used: the last but one, or the only one."""
-    return (max(len(spec.channels) - 2, 0),)
+USED_LEVELS: Final = (0,)
+"""Levels whose channels a new guard uses; earlier ones used the last but one."""
 
 
 def chosen_channels(spec: EncoderSpec, levels: Sequence[int]) -> Tensor:
@@ -108,6 +108,11 @@ def chosen_channels(spec: EncoderSpec, levels: Sequence[int]) -> Tensor:
     count = sum(spec.channels[level] for level in levels)
     drawn = torch.randperm(count, generator=torch.Generator().manual_seed(0))[:MAX_CHANNELS]
     return torch.cat([drawn.sort().values, torch.arange(count, count + COLOURS)])
+
+
+def window_cells(window: float, cell: int, cells: int) -> int:
+    """Side of a window in cells, in an image of so many."""
+    return min(max(round(window / cell), 1), cells)
 
 
 def window_features(
@@ -129,9 +134,9 @@ def window_features(
         Side of a window in pixels, rounded to cells; at the border it is moved into the image.
     """
     grid = (max(images.shape[-2] // cell, 1), max(images.shape[-1] // cell, 1))
+    rows, columns = (window_cells(window, cell, n) for n in grid)
     maps = [*(levels[i].float() for i in used), optical_density(images.float())]
     joined = torch.cat([F.adaptive_avg_pool2d(one, grid) for one in maps], 1)
-    rows, columns = (min(max(round(window / cell), 1), n) for n in grid)
     means = F.avg_pool2d(joined, (rows, columns), stride=1)
     at = [
         (torch.arange(n, device=means.device) - (size - 1) // 2).clamp(0, n - size)

@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
+from scipy import ndimage
 from torch import Tensor
 
 from napari_construct.data.image_level import ImageLevelDataset
@@ -21,11 +21,12 @@ from napari_construct.events import Event, Progress, Steps, run
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.models.checkpoints.checkpoint import Checkpoint
 from napari_construct.models.network.guard import (
+    USED_LEVELS,
     WINDOW,
     Guard,
     chosen_channels,
     fit_familiar,
-    used_levels,
+    window_cells,
     window_features,
 )
 from napari_construct.models.network.unet import PixelNetwork
@@ -54,7 +55,13 @@ LEAST_PATCHES: Final = 10
 """Fewer say nothing of what a model knows, and get no guard."""
 
 VIEWS: Final = 4
-"""Of a patch: its middle with surroundings and its corner without, as it is and in another stain."""
+"""Of a patch: as it is, softer, sharper, and in another stain, as scanners and laboratories differ."""
+
+_WINDOWS: Final = 3
+"""Windows of a view along each side; neighbours overlap by half."""
+
+_SOFT: Final = 1.0
+"""Standard deviation in pixels of the blur of a softer view; a sharper one is brighter by what it takes."""
 
 _BATCH: Final = 16
 
@@ -64,13 +71,13 @@ _STAINS: Final = AugmentationConfig(
     mosaic=0.0,
     stain_swap=0.0,
     grey=0.0,
-    stain_gain=0.6,
-    stain_offset=0.12,
-    brightness=0.25,
-    contrast=0.3,
+    stain_gain=0.3,
+    stain_offset=0.06,
+    brightness=0.12,
+    contrast=0.15,
 )
-"""Another stain, scanner and orientation. The scale stays, and nothing comes from other patches: they would
-show a slide that is left out."""
+"""Another stain and orientation, half as far as training goes: a wider one makes other tissues familiar. The
+scale stays, and nothing comes from other patches: they would show a slide that is left out."""
 
 
 def add_guard(
@@ -171,9 +178,7 @@ def guard_steps(
     chosen = evenly(len(patches), MOST_PATCHES)
     if len(chosen) < LEAST_PATCHES:
         return None
-    spec = model.spec
-    levels = used_levels(spec)
-    channels = chosen_channels(spec, levels)
+    channels = chosen_channels(model.spec, USED_LEVELS)
     was_training = model.training
     model.eval()
     generator = torch.Generator().manual_seed(0)
@@ -181,7 +186,7 @@ def guard_steps(
     try:
         for start in range(0, len(chosen), _BATCH):
             indices = chosen[start : start + _BATCH]
-            found.append(_features(model, patches, indices, levels, device, generator)[..., channels])
+            found.append(_features(model, patches, indices, device, generator)[..., channels])
             yield Event(STAGE, min(start + _BATCH, len(chosen)), len(chosen))
     finally:
         model.train(was_training)
@@ -191,42 +196,33 @@ def guard_steps(
     distances = left_out_distances(features, slides) * (1.0 if count else UNKNOWN_SLIDES)
     limits = usual_limits(limits_of(distances, slides), len(set(slides.tolist())))
     mean, whitening = fit_familiar(features.reshape(-1, features.shape[-1]))
-    return Guard(levels, channels, mean, whitening, limits, len(chosen), count)
+    return Guard(USED_LEVELS, channels, mean, whitening, limits, len(chosen), count)
 
 
 def _features(
     model: PixelNetwork,
     patches: PatchStore,
     indices: list[int],
-    levels: tuple[int, ...],
     device: torch.device,
     generator: torch.Generator,
-) -> Float[Tensor, "views b c"]:
-    """Mean features of each patch in every view; the first is its middle with surroundings."""
+) -> Float[Tensor, "views b windows c"]:
+    """Mean features of windows all over each patch, in every view; the first is the patch as it is."""
     raw, view = patches.batch(indices).to(device), patches.view
     plain = centre_view(raw, window=view.window, size=view.size)
+    blurred = ndimage.gaussian_filter(plain.cpu().numpy(), (0, 0, _SOFT, _SOFT))
+    soft = torch.from_numpy(blurred).to(device)
+    sharp = (2 * plain - soft).clamp(0, 1)
     stained = augment(raw, _STAINS, window=view.window, size=view.size, generator=generator)
-    return torch.stack(
-        [
-            _mean_features(model, images, levels, surrounded=surrounded)
-            for images in (plain, stained)
-            for surrounded in (True, False)
-        ]
-    )
+    return torch.stack([_of_windows(model, images) for images in (plain, soft, sharp, stained)])
 
 
-def _mean_features(
-    model: PixelNetwork, images: Float[Tensor, "b 3 s s"], levels: tuple[int, ...], *, surrounded: bool
-) -> Float[Tensor, "b c"]:
-    """In a slide a window has surroundings, at the border of an image it has none: both must be familiar."""
-    cell, size = model.spec.multiple, images.shape[-1]
-    border = cell if surrounded and size > cell else 0
-    if border:
-        images = F.pad(images, (border,) * 4, mode="reflect")
+def _of_windows(model: PixelNetwork, images: Float[Tensor, "b 3 s s"]) -> Float[Tensor, "b windows c"]:
+    cell, window = model.spec.multiple, images.shape[-1] * WINDOW
     with torch.inference_mode():
         seen = model(images).student
-    features = window_features(seen, levels, images, cell, size * WINDOW).cpu()
-    if not border:
-        return features[:, 0, 0]
-    rows, columns = features.shape[1:3]
-    return features[:, (rows - 1) // 2, (columns - 1) // 2]
+    features = window_features(seen, USED_LEVELS, images, cell, window).cpu()
+    cells = features.shape[1]
+    side = window_cells(window, cell, cells)
+    # the cells whose windows start at the border, in the middle, and end at the other border
+    at = [(side - 1) // 2 + start for start in evenly(cells - side + 1, _WINDOWS)]
+    return features[:, at][:, :, at].flatten(1, 2)

@@ -28,10 +28,10 @@ KEPT: Final = 0.95
 UNKNOWN_SLIDES: Final = 1.35
 """Factor of the limits where slides are not known: neighbours of one slide are in other runs then."""
 
-USUAL: Final = (2.0, 1.5, 1.15)
+USUAL: Final = (2.5, 1.8, 1.3)
 """Limits of a model of whose slides nothing is known, for images of 1, 4 and 16 windows."""
 
-USUAL_SLIDES: Final = 8
+USUAL_SLIDES: Final = 16
 """Slides whose say :data:`USUAL` has: of fewer, it decides more than they do."""
 
 _LEAST: Final = 1e-6
@@ -58,7 +58,15 @@ def slide_numbers(names: list[str], groups: list[str] | None) -> tuple[NDArray[n
 
 
 def left_out_distances(features: NDArray[np.float64], slides: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Distance of every patch, with its surroundings, from those of other slides."""
+    """Median distance of the windows of every patch, as it is, from those of other slides.
+
+    Parameters
+    ----------
+    features : ndarray
+        (views, n, windows, d), of which the first view is the patch as it is.
+    slides : ndarray
+        (n,) slide of every patch.
+    """
     d = features.shape[-1]
     part = _parts(slides)
     found = np.empty(len(slides))
@@ -66,7 +74,8 @@ def left_out_distances(features: NDArray[np.float64], slides: NDArray[np.intp]) 
         kept, left_out = part != number, part == number
         mean, whitening = fit_familiar(features[:, kept].reshape(-1, d))
         guard = Guard((), torch.arange(d), mean, whitening, (1.0, 1.0, 1.0), 0)
-        found[left_out] = guard.distances(torch.from_numpy(features[0, left_out])).numpy()
+        distances = guard.distances(torch.from_numpy(features[0, left_out])).numpy()
+        found[left_out] = np.median(distances, axis=-1)
     return found
 
 

@@ -185,8 +185,8 @@ class Scheduled(Planned):
 
 
 def guard_cost(patches: float) -> float:
-    """Cost of the guard of a run on so many patches, half of whose views are enlarged."""
-    return 1.5 * GUARD_VIEWS * min(patches, GUARDED)
+    """Cost of the guard of a run on so many patches."""
+    return float(GUARD_VIEWS * min(patches, GUARDED))
 
 
 def _costly(*parts: Part) -> tuple[Part, ...]:
