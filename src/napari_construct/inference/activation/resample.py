@@ -28,6 +28,12 @@ MAX_MODEL_PIXELS: Final = 400_000_000
 _BAND: Final = 512
 
 
+def model_factor(mpp: float | None, model_mpp: float | None, scale: float = 1.0) -> float:
+    """Pixels at the model's resolution per pixel of an image; arguments as of :func:`model_shape`."""
+    factor = mpp / model_mpp if mpp is not None and model_mpp is not None else scale
+    return 1.0 if abs(factor - 1) <= TOLERANCE else factor
+
+
 def model_shape(
     shape: tuple[int, int], mpp: float | None, model_mpp: float | None, name: str, scale: float = 1.0
 ) -> tuple[int, int]:
@@ -50,8 +56,8 @@ def model_shape(
         If the two differ more than eightfold, or the enlarged image would be too large.
     """
     known = mpp is not None and model_mpp is not None
-    factor = mpp / model_mpp if mpp is not None and model_mpp is not None else scale
-    if abs(factor - 1) <= TOLERANCE:
+    factor = model_factor(mpp, model_mpp, scale)
+    if factor == 1:
         return shape
     if known and not 1 / LARGEST_FACTOR <= factor <= LARGEST_FACTOR:
         raise InputError(

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from skimage.filters import threshold_otsu
 from torch import Tensor
 
@@ -18,6 +18,7 @@ from napari_construct.events import Doubt, Event, Notice, Steps
 from napari_construct.exceptions import ConfigurationError, EncoderError, InputError
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.activation.prepared_image import prepare_image
+from napari_construct.inference.activation.resample import model_factor
 from napari_construct.inference.activation.stitched_maps import stitched_maps
 from napari_construct.inference.decision.record import image_hash
 from napari_construct.inference.prototypes.names import Prototype, prototypes_of
@@ -93,10 +94,10 @@ def place_region_steps(
     mpp: float | None = None,
     name: str = "image",
 ) -> Steps[Checkpoint]:
-    """A prototype from a painted region: the mean direction of its cells.
+    """A prototype from a painted region: the direction from what it is not to what it is.
 
-    Its offset separates cells similar to the region from others, in the region and a margin around it: the
-    prototype wins over the other classes in similar cells only.
+    What it is not are the cells around the region that the model gives to other classes now. Direction and
+    offset separate the two: the prototype wins over the other classes in the region and in cells like it.
 
     Parameters
     ----------
@@ -125,7 +126,9 @@ def place_region_steps(
     """
     settings = settings or PrototypeSettings()
     owner = _owner(predictor, tissue)
-    part = _around(region, image, name)
+    known = mpp if settings.mpp is None else settings.mpp
+    factor = model_factor(known, predictor.mpp, predictor.scale)
+    part = _around(region, image, name, predictor.spec.multiple / factor)
     region = np.ascontiguousarray(region[part])
     around = np.ascontiguousarray(image[part])
     seen = prepare_image(around, predictor, settings, mpp=mpp, name=name, maps=1)
@@ -145,9 +148,13 @@ def place_region_steps(
             f"{name}: expected a region of at least {2 * stride} pixels a side at the model's resolution, "
             "got a smaller one; paint a larger one"
         )
-    direction = F.normalize(embedding[:, inside].mean(1), dim=0)
-    drawn = _margins(predictor, prototypes, grid[-len(prototypes) :].flatten(1), owner)
-    offset = _offset(direction @ embedding - drawn, inside)
+    drawn, others = _rivals(predictor, prototypes, grid[-len(prototypes) :].flatten(1), owner)
+    others &= ~inside
+    direction = embedding[:, inside].mean(1)
+    if bool(others.any()):
+        direction = direction - embedding[:, others].mean(1)
+    direction = F.normalize(direction, dim=0)
+    offset = _offset(direction @ embedding - drawn, inside, others)
     origin = {
         "class": tissue,
         "region": name,
@@ -178,8 +185,11 @@ def _owner(predictor: Predictor, tissue: str) -> int:
     return names.index(tissue)
 
 
-def _around(region: npt.NDArray[np.bool_], image: RGBImage, name: str) -> tuple[slice, slice]:
-    """The rows and columns of the region, with a margin."""
+def _around(region: npt.NDArray[np.bool_], image: RGBImage, name: str, step: float) -> tuple[slice, slice]:
+    """The rows and columns of the region, with a margin.
+
+    They start at a multiple of ``step``, where the cells of the coarsest level start in the whole image.
+    """
     if region.shape != image.shape[:2]:
         raise InputError(
             f"{name}: expected a region of the image's size {image.shape[:2]}, got {region.shape}; paint on "
@@ -190,10 +200,12 @@ def _around(region: npt.NDArray[np.bool_], image: RGBImage, name: str) -> tuple[
         raise InputError(
             f"{name}: expected a painted region, got none; paint the tissue that the prototype should match"
         )
-    return (
-        slice(max(int(rows[0]) - MARGIN, 0), int(rows[-1]) + 1 + MARGIN),
-        slice(max(int(columns[0]) - MARGIN, 0), int(columns[-1]) + 1 + MARGIN),
-    )
+
+    def around(painted: npt.NDArray[np.intp]) -> slice:
+        first = max(int(painted[0]) - MARGIN, 0)
+        return slice(round(first // step * step), int(painted[-1]) + 1 + MARGIN)
+
+    return around(rows), around(columns)
 
 
 def _cells(
@@ -207,25 +219,29 @@ def _cells(
     return F.avg_pool2d(painted, stride)[0, 0] > 0.5
 
 
-def _margins(
+def _rivals(
     predictor: Predictor, prototypes: tuple[Prototype, ...], similarity: Float[Tensor, "n m"], owner: int
-) -> Float[Tensor, " m"]:
-    """Of every cell the cosine at which a prototype without offset would draw with the other classes."""
+) -> tuple[Float[Tensor, " m"], Bool[Tensor, " m"]]:
+    """Of every cell the cosine at which a prototype without offset would draw with the other classes.
+
+    And whether one of them has the cell now.
+    """
     gain, shift = calibrated(predictor, prototypes)
-    rows = [p.index for p in prototypes if p.owner != owner]
-    if not rows:  # one class alone: it draws with zero
-        return torch.zeros(similarity.shape[1])
+    rows = [p.owner != owner for p in prototypes]
+    if not any(rows):  # one class alone: it draws with zero
+        return torch.zeros(similarity.shape[1]), torch.zeros(similarity.shape[1], dtype=torch.bool)
     logits = gain * similarity + torch.from_numpy(shift)[:, None]
-    return (logits[rows].amax(0) - class_shift(predictor, owner)) / gain
+    best, own = (logits[torch.tensor(chosen)].amax(0) for chosen in (rows, [not row for row in rows]))
+    return (best - class_shift(predictor, owner)) / gain, best > own
 
 
-def _offset(lead: Float[Tensor, " m"], inside: Tensor) -> float:
-    """Threshold between cells similar to the region and others (Otsu 1979).
+def _offset(lead: Float[Tensor, " m"], inside: Bool[Tensor, " m"], others: Bool[Tensor, " m"]) -> float:
+    """Threshold between the cells of the region and those of other classes (Otsu 1979).
 
     ``lead`` is by how much the cosine of a cell exceeds the one at which it draws. Most of the region
     wins in any case.
     """
-    values = lead.numpy()
+    values = lead[inside | others].numpy()
     low = float(lead[inside].quantile(LOST))
     if float(np.ptp(values)) < 1e-6:
         return low - 1e-3
