@@ -21,5 +21,5 @@ def test_sample_is_segmented() -> None:
     assert result.presence == (True, True)
     truth = read_mask(samples / "lymph_node_tumour_mask.png")
     scores = scores_from_confusion(confusion_matrix(truth, result.labels, 2, (2,)))
-    assert scores["iou"][0] > 0.6
-    assert scores["iou"][1] > 0.9
+    assert scores["iou"][0] > 0.78
+    assert scores["iou"][1] > 0.93

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,6 +28,7 @@ from napari_construct.inference.prototypes.place import changed_predictor, place
 from napari_construct.inference.prototypes.settings import PrototypeSettings
 from napari_construct.inference.prototypes.similarity_maps import PrototypeMaps, prototype_steps
 from napari_construct.inference.prototypes.top_patches import PatchesFound, gallery, peaks, top_patches_steps
+from napari_construct.inference.segment import segment
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.checkpoints.checkpoint import checkpoint_of, load_checkpoint, save_checkpoint
 from napari_construct.models.checkpoints.placed_prototypes import without_placed
@@ -144,6 +146,21 @@ def test_a_painted_region_becomes_the_class_it_is_said_to_be(
     assert told["class"] == "normal gland"
     assert told["pixels"] == region.sum()
     assert len(told["image_sha256"]) == 64
+
+
+def test_a_region_changes_the_mask_where_it_says_something_new() -> None:
+    samples = files("napari_construct") / "data" / "samples"
+    image = read_image(Path(str(samples / "lymph_node_tumour.png"))).pixels
+    model = load_model("lymph-node", device="cpu")
+    rows, columns = np.ogrid[:1024, :1024]
+    disc = (rows - 923) ** 2 + (columns - 923) ** 2 <= 80**2  # in the tumour
+    before = segment(image, model, crf=None, mpp=0.25).labels
+    assert (before[disc] == 1).all()
+    for value, name in enumerate(("tumour", "lymphoid"), start=1):
+        steps = place_region_steps(image, disc, model, name, mpp=0.25)
+        after = segment(image, changed_predictor(model, run(steps)), crf=None, mpp=0.25).labels
+        assert (after[disc] == value).mean() > 0.9
+        assert (after != before).mean() < (0.005 if name == "tumour" else 0.15)
 
 
 def test_the_trained_part_stays_and_the_file_comes_back(
