@@ -7,9 +7,10 @@ import pytest
 
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.training.config.config import TrainingConfig
+from napari_construct.training.config.parts import NormStatistics
 from napari_construct.training.loop.preparation import (
     make_encoders,
-    settle_norms,
+    settled_norms,
     student_id,
     trains_encoder,
 )
@@ -57,7 +58,6 @@ def test_random_weights_must_be_trained(frozen: dict[str, object]) -> None:
     ],
 )
 def test_statistics_of_the_pre_training_stay_with_patches_of_one_class(
-    asked: str, encoder: str, labels: list[list[int]], expected: str
+    asked: NormStatistics, encoder: str, labels: list[list[int]], expected: str
 ) -> None:
-    config = TrainingConfig.model_validate({"norm_statistics": asked})
-    assert settle_norms(config, encoder, np.array(labels, np.float32)).norm_statistics == expected
+    assert settled_norms(asked, encoder, np.array(labels, np.float32)) == expected

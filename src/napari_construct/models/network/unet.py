@@ -90,7 +90,8 @@ class UNet(nn.Module):
     Parameters
     ----------
     encoder : Encoder
-        An ``nn.Module``; frozen unless :attr:`trains_encoder` is set.
+        An ``nn.Module``; frozen unless :attr:`trains_encoder` is set, and with :attr:`keeps_norms` its batch
+        statistics even then.
     head : UNetDecoder
         The decoder.
     """
@@ -101,7 +102,12 @@ class UNet(nn.Module):
             raise TypeError(f"expected an encoder that is an nn.Module, got {type(encoder).__name__}")
         self.encoder = encoder
         self.head = head
-        self.trains_encoder = False
+        self.trains_encoder = self.keeps_norms = False
+
+    @property
+    def trains_norms(self) -> bool:
+        """Whether the encoder takes the statistics of its batches."""
+        return self.trains_encoder and not self.keeps_norms
 
     @property
     def spec(self) -> EncoderSpec:
@@ -115,9 +121,9 @@ class UNet(nn.Module):
         return output
 
     def train(self, mode: bool = True) -> UNet:
-        """Set the mode; an encoder that is not trained stays in eval mode."""
+        """Set the mode; an encoder that is not trained, or keeps its batch statistics, stays in eval mode."""
         super().train(mode)
-        if not self.trains_encoder:
+        if not self.trains_norms:
             self.encoder.eval()
         return self
 

@@ -14,7 +14,7 @@ from napari_construct.models.network.config import ModelConfig, Preset
 from napari_construct.reading.foreign import quoted
 from napari_construct.settings import Settings
 from napari_construct.training.config.files import read_settings
-from napari_construct.training.config.parts import AugmentationConfig, LossWeights, Share
+from napari_construct.training.config.parts import AugmentationConfig, LossWeights, NormStatistics, Share
 from napari_construct.types import PathLike
 
 __all__ = ["AugmentationConfig", "LossWeights", "TrainingConfig"]
@@ -172,7 +172,7 @@ class TrainingConfig(Settings):
     weight_decay: Annotated[float, Field(ge=0, le=10)] = 2e-2
     decay_all: bool = False
     encoder_learning_rate: Annotated[float, Field(gt=0, le=10)] | Literal["auto"] | None = "auto"
-    norm_statistics: Literal["auto", "batch", "frozen"] = "auto"
+    norm_statistics: NormStatistics = "auto"
     schedule: Literal["polynomial", "cosine", "constant"] = "constant"
     warm_up: Share = 0.1
     clip_norm: Annotated[float, Field(gt=0)] | None = 5.0

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from napari_construct.settings import Settings
 
 Share = Annotated[float, Field(ge=0, le=1)]
+NormStatistics = Literal["auto", "batch", "frozen"]
+"""Batch statistics of a trained encoder, see ``TrainingConfig.norm_statistics``."""
 _Weight = Annotated[float, Field(ge=0, le=1000)]
 
 

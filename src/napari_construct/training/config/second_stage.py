@@ -10,6 +10,7 @@ from napari_construct.crf import CRFParameters
 from napari_construct.models.network.calibration import ViewsName
 from napari_construct.settings import Settings
 from napari_construct.training.config.config import AugmentationConfig
+from napari_construct.training.config.parts import NormStatistics
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -35,6 +36,8 @@ class SecondStageConfig(Settings):
         Of AdamW; the rate rises over the first tenth of the steps, then stays constant.
     encoder_learning_rate : float or None
         None keeps the encoder frozen. So does a licence that forbids storing its weights.
+    norm_statistics : {"auto", "batch", "frozen"}
+        As of :class:`~napari_construct.training.config.config.TrainingConfig`.
     average_from : float
         Share of the steps after which weights are averaged over all steps. Averages generalise to other
         slides better than any single step (Cha et al. 2021).
@@ -70,6 +73,7 @@ class SecondStageConfig(Settings):
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-3
     weight_decay: Annotated[float, Field(ge=0, le=10)] = 2e-2
     encoder_learning_rate: Annotated[float, Field(gt=0, le=10)] | None = 3e-4
+    norm_statistics: NormStatistics = "auto"
     average_from: _Share = 0.3
     min_confidence: _Share = 0.5
     views: ViewsName | None = None

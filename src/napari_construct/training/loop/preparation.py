@@ -22,6 +22,7 @@ from napari_construct.encoders.protocol import Encoder
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.training.calibration.validation import MaskedImages, open_masked
 from napari_construct.training.config.config import TrainingConfig
+from napari_construct.training.config.parts import NormStatistics
 from napari_construct.training.objective.regions import has_text
 from napari_construct.training.views.sampling import Sampler, balanced_probabilities, label_sets
 from napari_construct.types import PathLike
@@ -42,16 +43,15 @@ def trains_encoder(config: TrainingConfig, encoder_id: str) -> bool:
     return config.encoder_learning_rate is not None
 
 
-def settle_norms(config: TrainingConfig, encoder_id: str, labels: Num[NDArray[Any], "n k"]) -> TrainingConfig:
-    """The configuration with ``norm_statistics="auto"`` resolved.
+def settled_norms(asked: NormStatistics, encoder_id: str, labels: Num[NDArray[Any], "n k"]) -> NormStatistics:
+    """``norm_statistics``, "auto" resolved.
 
     Statistics of batches make a network trained on patches of one class each call what it has not seen by the
     class with more varied patches; with patches of several classes they are better (docs/experiments.md).
     """
-    if config.norm_statistics != "auto":
-        return config
-    frozen = encoder_id in LITE and bool((labels.sum(1) <= 1).all())
-    return config.changed(norm_statistics="frozen" if frozen else "batch")
+    if asked != "auto":
+        return asked
+    return "frozen" if encoder_id in LITE and bool((labels.sum(1) <= 1).all()) else "batch"
 
 
 def check_classes(dataset: ImageLevelDataset, classes: ClassTable | None) -> ClassTable:

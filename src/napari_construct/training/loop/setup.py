@@ -40,7 +40,7 @@ from napari_construct.training.loop.preparation import (
     make_sampler,
     open_validation_data,
     patch_groups,
-    settle_norms,
+    settled_norms,
 )
 from napari_construct.training.loop.schedule import LAST_AVERAGE, Schedule, fit_told, image_area, named
 from napari_construct.training.loop.state import load_state, save_state
@@ -72,7 +72,8 @@ class TrainingSetup:
     ) -> None:
         self.dataset, self.classes = dataset, check_classes(dataset, classes)
         self.encoder, self.teacher, config = make_encoders(config, encoder, teacher)
-        self.config = config = settle_norms(config, self.encoder.spec.id, dataset.labels)
+        norms = settled_norms(config.norm_statistics, self.encoder.spec.id, dataset.labels)
+        self.config = config = config.changed(norm_statistics=norms)
         masks, self.val = open_validation_data(val, dataset, config)
         self.masks = None if masks is None else masks.read_as(self.classes)
         self.groups = patch_groups(dataset, config)

@@ -113,7 +113,7 @@ class SecondStageTraining:
 
     def _statistics(self) -> Steps[None]:
         """Statistics of batch normalisation under the averaged weights."""
-        part = self.network if self.network.trains_encoder else self.network.head
+        part = self.network if self.network.trains_norms else self.network.head
 
         def forward(step: int) -> None:
             self.network(self._batch(step)[0])

@@ -44,6 +44,7 @@ from napari_construct.training.calibration.validation import (
 )
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.config.second_stage import SecondStageConfig
+from napari_construct.training.loop.preparation import settled_norms
 from napari_construct.training.loop.schedule import guard_cost
 from napari_construct.training.second_stage.loop import SecondStageTraining
 from napari_construct.training.second_stage.network import encoder_notices, make_network
@@ -167,6 +168,9 @@ def _steps(
     place = resolve_device(device)
     predictor = Predictor(first, device, encoder=encoder, any_encoder=any_encoder)
     network, stores_encoder = make_network(first, config, predictor.network)
+    norms = settled_norms(config.norm_statistics, network.spec.id, dataset.labels)
+    config = config.changed(norm_statistics=norms)
+    network.keeps_norms = norms == "frozen"
     for text in encoder_notices(network, first, config):
         yield Notice("train", 0, 0, text)
     patches = yield from load_patches(dataset, _shown(predictor, config, network.spec), network.spec)
