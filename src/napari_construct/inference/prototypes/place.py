@@ -227,12 +227,12 @@ def _rivals(
     And whether one of them has the cell now.
     """
     gain, shift = calibrated(predictor, prototypes)
-    rows = [p.owner != owner for p in prototypes]
-    if not any(rows):  # one class alone: it draws with zero
+    own = torch.tensor([p.owner == owner for p in prototypes])
+    if bool(own.all()):  # one class alone: it draws with zero
         return torch.zeros(similarity.shape[1]), torch.zeros(similarity.shape[1], dtype=torch.bool)
     logits = gain * similarity + torch.from_numpy(shift)[:, None]
-    best, own = (logits[torch.tensor(chosen)].amax(0) for chosen in (rows, [not row for row in rows]))
-    return (best - class_shift(predictor, owner)) / gain, best > own
+    best = logits[~own].amax(0)
+    return (best - class_shift(predictor, owner)) / gain, best > logits[own].amax(0)
 
 
 def _offset(lead: Float[Tensor, " m"], inside: Bool[Tensor, " m"], others: Bool[Tensor, " m"]) -> float:

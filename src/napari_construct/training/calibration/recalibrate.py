@@ -164,8 +164,22 @@ def view_config(predictor: Predictor, mpp: float | None) -> TrainingConfig:
     return TrainingConfig(model=checkpoint.config, **scale)
 
 
-def check_same_classes(data: ImageLevelDataset, names: Sequence[str]) -> None:
-    """Check that validation patches have a model's classes.
+def check_same_classes(
+    data: ImageLevelDataset,
+    names: Sequence[str],
+    patches: str = "validation patches",
+    owner: str = "the model",
+) -> None:
+    """Check that patches have the classes of a model.
+
+    Parameters
+    ----------
+    data : ImageLevelDataset
+        The patches.
+    names : sequence of str
+        The classes of the model, in order.
+    patches, owner : str
+        What both are called in the error.
 
     Raises
     ------
@@ -174,7 +188,7 @@ def check_same_classes(data: ImageLevelDataset, names: Sequence[str]) -> None:
     """
     if data.class_names != tuple(names):
         raise ConfigurationError(
-            f"expected validation patches with the classes {', '.join(names)}, as the model has, got "
+            f"expected {patches} with the classes {', '.join(names)}, as {owner} has, got "
             f"{', '.join(data.class_names)}; use the same classes in the same order"
         )
 

@@ -16,7 +16,6 @@ import numpy as np
 from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.encoders.protocol import Encoder, EncoderSpec
 from napari_construct.events import Notice, Planned, Progress, Steps, in_a_row, planned, run
-from napari_construct.exceptions import ConfigurationError
 from napari_construct.export.locks import locked_file
 from napari_construct.inference.activation.devices import resolve_device
 from napari_construct.inference.activation.predictor import Predictor
@@ -159,11 +158,7 @@ def _steps(
     any_encoder: bool,
 ) -> Steps[Checkpoint]:
     config, started = config or SecondStageConfig(), time.perf_counter()
-    if dataset.class_names != first.classes.names:
-        raise ConfigurationError(
-            f"expected patches with the classes {', '.join(first.classes.names)}, as the first stage "
-            f"has, got {', '.join(dataset.class_names)}; use the same classes in the same order"
-        )
+    check_same_classes(dataset, first.classes.names, "patches", "the first stage")
     opened = _open(val, first, config)
     place = resolve_device(device)
     predictor = Predictor(first, device, encoder=encoder, any_encoder=any_encoder)
