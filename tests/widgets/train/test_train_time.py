@@ -64,7 +64,7 @@ def test_one_time_left_and_a_bar_that_never_falls(qtbot, widget) -> None:
 
     widget.control.progressed.connect(look)
     person.click(person.find(widget, "Train", QPushButton))
-    qtbot.waitUntil(lambda: texts and "left" in texts[-1], timeout=120_000)
+    qtbot.waitUntil(lambda: bool(texts) and "left" in texts[-1], timeout=120_000)
     qtbot.wait(1500)
     person.click(person.find(widget, "Cancel", QPushButton))
     qtbot.waitUntil(lambda: not widget.isRunning(), timeout=120_000)
