@@ -1,0 +1,1 @@
+"""Images of cells with or without instance labels."""

@@ -1,0 +1,1 @@
+"""Images whose channels are stains or markers, not colours."""
