@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from napari_construct.classes import ClassTable
 from napari_construct.encoders.catalogue.lookup import encoder_hash
 from napari_construct.encoders.protocol import Encoder, EncoderSpec
-from napari_construct.exceptions import ConfigurationError, ConstructError
-from napari_construct.inference.activation.devices import enough_memory, resolve_device
+from napari_construct.inference.activation.devices import resolve_device
+from napari_construct.inference.activation.loaded_network import LoadedNetwork
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.checkpoints.build_from_checkpoint import build_from_checkpoint
 from napari_construct.models.checkpoints.checkpoint import Checkpoint
@@ -25,7 +23,7 @@ from napari_construct.models.network.guard import Guard
 LARGEST_PATCH: Final = 4096
 
 
-class Predictor:
+class Predictor(LoadedNetwork):
     """A model on a device, with its classes, calibration and metadata.
 
     Parameters
@@ -66,13 +64,9 @@ class Predictor:
         any_encoder: bool = False,
     ) -> None:
         self.checkpoint = checkpoint
-        self.device = resolve_device(device)
-        self.name = name
-        self.sha256 = sha256
-        network = build_from_checkpoint(checkpoint, encoder, any_encoder=any_encoder).eval()
-        with enough_memory(self.device, f"over the model {name}", "the device cpu"):
-            network.to(self.device)
-        self._network: nn.Module | None = network
+        place = resolve_device(device)
+        network = build_from_checkpoint(checkpoint, encoder, any_encoder=any_encoder)
+        super().__init__(network, place, name, sha256)
         self._spec = network.spec
         if any_encoder:
             self._encoder_hash = encoder_hash(network.encoder)
@@ -112,23 +106,6 @@ class Predictor:
     def resolved(self, settings: SegmentSettings) -> SegmentSettings:
         """Settings with "auto" replaced by this model's values."""
         return settings.resolved(uses_crf=self.checkpoint.uses_crf)
-
-    def check_device(self, device: str | None) -> None:
-        """Check that a requested device is the model's.
-
-        Raises
-        ------
-        ConfigurationError
-            If another device is requested; None and "auto" request none.
-        """
-        if device is None or device == "auto":
-            return
-        wanted = resolve_device(device)
-        if (wanted.type, wanted.index or 0) != (self.device.type, self.device.index or 0):
-            raise ConfigurationError(
-                f"expected the device of the loaded model {self.name} ({self.device}), got {device!r}; leave "
-                "the device out, or load the model there: load_model(model, device=...)"
-            )
 
     @property
     def spec(self) -> EncoderSpec:
@@ -176,23 +153,9 @@ class Predictor:
 
     def without_network(self) -> Predictor:
         """A copy without the network; ``finish`` still works and no weights stay in memory."""
-        light = copy.copy(self)
-        light._network = None  # noqa: SLF001 - our own
+        light = self._stripped()
         light.checkpoint = replace(self.checkpoint, head_state={}, encoder_state=None)
         return light
-
-    @property
-    def network(self) -> nn.Module:
-        """The network: a :data:`~napari_construct.models.network.unet.PixelNetwork`, trained or not.
-
-        Raises
-        ------
-        ConstructError
-            If this copy has no network.
-        """
-        if self._network is None:
-            raise ConstructError(f"expected the model {self.name} with its network, got one without; load it")
-        return self._network
 
     def logits(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b k gh gw"]:
         """CAM logits on the CPU, float32, of RGB in [0, 1] on any device.
@@ -203,21 +166,6 @@ class Predictor:
             If the device runs out of memory, the network returns NaN or infinity, or there is none.
         """
         return self.maps(images, lambda output: output.cam)
-
-    def maps(
-        self, images: Float[Tensor, "b 3 h w"], read: Callable[[Any], Tensor]
-    ) -> Float[Tensor, "b c gh gw"]:
-        """As :meth:`logits`, for the map that ``read`` takes from the network's output."""
-        network = self.network
-        work = f"on {images.shape[0]} tile(s) of {images.shape[-2]} x {images.shape[-1]} pixels"
-        with enough_memory(self.device, work, "smaller tiles or the device cpu"), torch.inference_mode():
-            found: Tensor = read(network(images.to(self.device))).float().cpu()
-        if not bool(torch.isfinite(found).all()):
-            raise ConstructError(
-                f"the model {self.name} returned NaN or infinity; it is damaged or its training diverged; "
-                "use another"
-            )
-        return found
 
 
 USUAL_PATCH: Final = 256

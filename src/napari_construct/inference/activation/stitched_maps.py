@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_construct.events import Event, Notice
@@ -17,9 +18,9 @@ from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.activation.prepared_image import PreparedImage
 from napari_construct.inference.activation.tiling import Stitcher, Tile, TilePlan, cam_stride
 from napari_construct.refinement.views import View
-from napari_construct.types import FloatArray, RGBImage
+from napari_construct.types import FloatArray
 
-_PIXELS_AT_ONCE: Final = 8 * 512 * 512
+PIXELS_AT_ONCE: Final = 8 * 512 * 512
 """Pixels per batch on an accelerator; a CPU takes one tile at a time, which lets a cancel act sooner and
 is not slower."""
 
@@ -53,26 +54,74 @@ def stitched_maps(
         Stage "tiles": the image's notices, then one event per batch of tiles.
     """
     plan = image.plan
-    total, channels = len(plan) * len(views), 0
+    total = len(plan) * len(views)
     for notice in image.notices:
         yield Notice("tiles", 0, total, notice)
     about = predictor.mean if predictor.published else None  # the point brightness is scaled about
+
+    def shown(tiles: Sequence[Tile], view: View, batch: Tensor) -> Tensor:
+        seen = view.apply(batch, about)
+        if look is not None:
+            found = look(seen)
+        elif distances is not None and view == View():
+            found = predictor.maps(seen, _told(distances, tiles, seen))
+        else:
+            found = predictor.logits(seen)
+        return view.undo(found)
+
+    return (
+        yield from stitch_steps(
+            image.pixels,
+            plan,
+            shown,
+            views=views,
+            multiple=predictor.spec.multiple,
+            at_once=1 if predictor.device.type == "cpu" else PIXELS_AT_ONCE,
+        )
+    )
+
+
+def stitch_steps(
+    pixels: NDArray[np.uint8] | FloatArray,
+    plan: TilePlan,
+    look: Callable[[Sequence[Tile], View, Tensor], Tensor],
+    *,
+    views: Sequence[View] = (View(),),
+    multiple: int,
+    at_once: int = 1,
+) -> Generator[Event, None, tuple[FloatArray, int]]:
+    """Maps (v, m, gh, gw) of tiles joined without seams, and the pixels per cell.
+
+    Parameters
+    ----------
+    pixels : ndarray
+        (h, w, c), padded as the plan says: uint8, which is divided by 255, or float32.
+    plan : TilePlan
+        The tiles.
+    look : callable
+        From tiles, a view and their pixels (b, c, h, w) to maps (b, m, gh, gw) of the unchanged tiles.
+    views : sequence of View
+        Maps of each are held apart.
+    multiple : int
+        What the stride of the maps divides.
+    at_once : int
+        Pixels per batch of tiles; at least one tile is in it.
+
+    Yields
+    ------
+    Event
+        Stage "tiles", one per batch of tiles.
+    """
+    total, channels = len(plan) * len(views), 0
     stitcher, stride, done = None, 1, 0
     yield Event("tiles", 0, total)
-    for tiles in _batches(plan, predictor.device.type):
-        batch = _tensor(image.pixels, tiles)
+    for tiles in _batches(plan, at_once):
+        batch = _tensor(pixels, tiles)
         for i, view in enumerate(views):
-            seen = view.apply(batch, about)
-            if look is not None:
-                found = look(seen)
-            elif distances is not None and view == View():
-                found = predictor.maps(seen, _told(distances, tiles, seen))
-            else:
-                found = predictor.logits(seen)
-            maps = view.undo(found).numpy()
+            maps = look(tiles, view, batch).numpy()
             if stitcher is None:
                 channels = maps.shape[1]
-                stride = cam_stride(tiles[0], maps.shape[-2:], predictor.spec.multiple)
+                stride = cam_stride(tiles[0], maps.shape[-2:], multiple)
                 stitcher = Stitcher(plan, len(views) * channels, stride)
             for tile, tile_maps in zip(tiles, maps, strict=True):
                 stitcher.add(tile, tile_maps, slice(i * channels, (i + 1) * channels))
@@ -95,13 +144,14 @@ def _told(distances: DistanceMap, tiles: Sequence[Tile], images: Tensor) -> Call
     return read
 
 
-def _batches(plan: TilePlan, device: str) -> list[tuple[Tile, ...]]:
+def _batches(plan: TilePlan, at_once: int) -> list[tuple[Tile, ...]]:
     first = plan.tiles[0]
-    size = 1 if device == "cpu" else max(_PIXELS_AT_ONCE // (first.height * first.width), 1)
+    size = max(at_once // (first.height * first.width), 1)
     return [plan.tiles[i : i + size] for i in range(0, len(plan), size)]
 
 
-def _tensor(image: RGBImage, tiles: Sequence[Tile]) -> Float[Tensor, "b 3 h w"]:
-    """RGB in [0, 1] of some tiles."""
-    pixels = np.stack([image[t.y : t.y + t.height, t.x : t.x + t.width] for t in tiles])
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div_(255)
+def _tensor(pixels: NDArray[np.uint8] | FloatArray, tiles: Sequence[Tile]) -> Float[Tensor, "b c h w"]:
+    """Tiles as the network takes them; uint8 becomes [0, 1]."""
+    cut = np.stack([pixels[t.y : t.y + t.height, t.x : t.x + t.width] for t in tiles])
+    batch = torch.from_numpy(cut).permute(0, 3, 1, 2).float()
+    return batch.div_(255) if pixels.dtype == np.uint8 else batch

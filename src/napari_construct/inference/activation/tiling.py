@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_construct.exceptions import ConfigurationError, EncoderError
 from napari_construct.types import FloatArray, RGBImage
+
+Pixels = TypeVar("Pixels", RGBImage, FloatArray)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +109,8 @@ def spread(length: int, window: int, overlap: int, step: int = 1) -> list[int]:
     return [int(i * gap / step + 0.5) * step for i in range(count)]
 
 
-def pad_image(image: RGBImage, padded: tuple[int, int]) -> RGBImage:
-    """Extend an image to the right and below by reflection; the image itself where it needs none."""
+def pad_image(image: Pixels, padded: tuple[int, int]) -> Pixels:
+    """Extend (h, w, c) to the right and below by reflection; the image itself where it needs none."""
     below, right = padded[0] - image.shape[0], padded[1] - image.shape[1]
     if not below and not right:
         return image

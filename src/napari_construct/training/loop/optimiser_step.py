@@ -11,7 +11,11 @@ from torch import Tensor, nn
 
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.loop.precision import autocast, resolve_precision
-from napari_construct.training.loop.weight_update import WeightUpdate
+from napari_construct.training.loop.weight_update import (
+    WeightUpdate,
+    optimiser_tensors,
+    restore_optimiser,
+)
 from napari_construct.training.objective.task import TrainingTask
 from napari_construct.training.views.batch import Features, TrainingBatch
 
@@ -73,20 +77,11 @@ class Optimisation:
 
     def tensors(self) -> dict[str, Tensor]:
         """The optimiser's state by name of parameter."""
-        return {
-            f"{name}|{key}": value
-            for name, parameter in self.parameters.items()
-            for key, value in self.optimiser.state.get(parameter, {}).items()
-        }
+        return optimiser_tensors(self.optimiser, self.parameters)
 
     def restore(self, tensors: Mapping[str, Tensor], scaler: Mapping[str, Any]) -> None:
         """Go back to a state; KeyError where it is one of other parameters."""
-        for key, value in tensors.items():
-            name, entry = key.rsplit("|", 1)
-            parameter = self.parameters[name]
-            # Adam counts its steps on the CPU; everything else lies beside its parameter
-            place = value if entry == "step" else value.to(parameter.device)
-            self.optimiser.state.setdefault(parameter, {})[entry] = place.clone()
+        restore_optimiser(self.optimiser, self.parameters, tensors)
         if scaler:
             self.scaler.load_state_dict(dict(scaler))
 

@@ -93,6 +93,31 @@ class WeightUpdate:
         return float(self._rates[0] * factor)
 
 
+def optimiser_tensors(
+    optimiser: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]
+) -> dict[str, Tensor]:
+    """The state of an optimiser by name of parameter."""
+    return {
+        f"{name}|{key}": value
+        for name, parameter in parameters.items()
+        for key, value in optimiser.state.get(parameter, {}).items()
+    }
+
+
+def restore_optimiser(
+    optimiser: torch.optim.Optimizer,
+    parameters: Mapping[str, nn.Parameter],
+    tensors: Mapping[str, Tensor],
+) -> None:
+    """Go back to a state of :func:`optimiser_tensors`; KeyError where it is one of other parameters."""
+    for key, value in tensors.items():
+        name, entry = key.rsplit("|", 1)
+        parameter = parameters[name]
+        # Adam counts its steps on the CPU; everything else lies beside its parameter
+        place = value if entry == "step" else value.to(parameter.device)
+        optimiser.state.setdefault(parameter, {})[entry] = place.clone()
+
+
 @contextmanager
 def one_step(device: torch.device, seed: int, number: int, batch_size: int, remedy: str) -> Iterator[None]:
     """Surround a step: what layers draw at random depends on seed and number alone.

@@ -1,0 +1,1 @@
+"""Training of a student: prepared images, views, steps, state."""

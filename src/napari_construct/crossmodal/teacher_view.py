@@ -1,0 +1,56 @@
+"""What a teacher is shown of an image: its roles' channels, each normalised by its percentiles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from napari_construct.crossmodal.protocol import TeacherSpec, TeacherView
+from napari_construct.data.channels.choose import channel_index
+from napari_construct.data.channels.image import ChannelImage
+from napari_construct.data.channels.normalise import percentile_normalised
+from napari_construct.exceptions import ConfigurationError
+
+
+def teacher_view(
+    image: ChannelImage,
+    spec: TeacherSpec,
+    channels: Sequence[int | str],
+    name: str,
+    *,
+    low: float = 1.0,
+    high: float = 99.8,
+) -> TeacherView:
+    """The view of one image.
+
+    Parameters
+    ----------
+    image : ChannelImage
+        (c, h, w) channels.
+    spec : TeacherSpec
+        Says which roles the teacher looks at.
+    channels : sequence of int or str
+        The channels of these roles, in their order; empty takes the first ones, or all where the teacher names
+        no roles.
+    name : str
+        Of the image.
+    low, high : float
+        Percentiles that become 0 and 1.
+
+    Raises
+    ------
+    ConfigurationError
+        If the image lacks a channel, or there are more or fewer than roles.
+    """
+    chosen = [channel_index(image.names, which, f"{name}: channel for the teacher") for which in channels]
+    if not chosen:
+        chosen = list(range(len(image.names)))[: len(spec.channels) or None]
+    if spec.channels and len(chosen) != len(spec.channels):
+        raise ConfigurationError(
+            f"{name}: expected {len(spec.channels)} channel(s) for the teacher {spec.id} "
+            f"({', '.join(spec.channels)}), got {len(chosen)} of {', '.join(image.names)}; name them in this order"
+        )
+    planes = [percentile_normalised(image.pixels[i], low, high) for i in chosen]
+    roles = spec.channels or tuple(image.names[i] for i in chosen)
+    return TeacherView(np.stack(planes), roles, image.mpp, name)
