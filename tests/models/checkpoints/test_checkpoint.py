@@ -26,11 +26,11 @@ from napari_construct.models.checkpoints.checkpoint import (
     FORMAT_VERSION,
     Checkpoint,
     checkpoint_of,
-    halved,
     load_checkpoint,
     save_checkpoint,
 )
 from napari_construct.models.checkpoints.locations import resolve_model
+from napari_construct.models.checkpoints.states import halved
 from napari_construct.models.network.builder import build_model
 from napari_construct.models.network.calibration import Calibration
 from napari_construct.models.network.config import ModelConfig

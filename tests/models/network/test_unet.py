@@ -17,10 +17,10 @@ from napari_construct.exceptions import CheckpointError, ConfigurationError
 from napari_construct.models.checkpoints.build_from_checkpoint import build_from_checkpoint
 from napari_construct.models.checkpoints.checkpoint import (
     checkpoint_of,
-    halved,
     load_checkpoint,
     save_checkpoint,
 )
+from napari_construct.models.checkpoints.states import halved
 from napari_construct.models.network.builder import build_model
 from napari_construct.models.network.config import ModelConfig
 from napari_construct.models.network.unet import UNet, build_unet

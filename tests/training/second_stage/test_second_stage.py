@@ -21,7 +21,8 @@ from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.loading import load_model
 from napari_construct.inference.segment import segment
-from napari_construct.models.checkpoints.checkpoint import Checkpoint, checkpoint_of, halved
+from napari_construct.models.checkpoints.checkpoint import Checkpoint, checkpoint_of
+from napari_construct.models.checkpoints.states import halved
 from napari_construct.models.network.builder import build_model
 from napari_construct.models.network.calibration import Calibration
 from napari_construct.training.calibration.recalibrate import view_config

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
 
 from napari_construct.encoders.catalogue.lookup import encoder_hash
 from napari_construct.encoders.protocol import Encoder, EncoderSpec
 from napari_construct.exceptions import CheckpointError
 from napari_construct.models.checkpoints.checkpoint import Checkpoint
 from napari_construct.models.checkpoints.encoder_of_checkpoint import encoder_of_checkpoint, other_encoder
+from napari_construct.models.checkpoints.states import check_shapes, load_strictly, shapes
 from napari_construct.models.network.builder import build_model
 from napari_construct.models.network.config import ModelConfig
 from napari_construct.models.network.construct import ConstructHead
@@ -45,16 +44,16 @@ def build_from_checkpoint(
     student = encoder_of_checkpoint(checkpoint, any_encoder=any_encoder) if encoder is None else encoder
     if checkpoint.encoder_state is not None:
         student = copy.deepcopy(student)
-        _load_strictly(student, checkpoint.encoder_state, f"the encoder {config.encoder}")  # type: ignore[arg-type]
+        load_strictly(student, checkpoint.encoder_state, f"the encoder {config.encoder}")  # type: ignore[arg-type]
     found = encoder_hash(student)
     if found != checkpoint.encoder_hash and not any_encoder:
         raise other_encoder(checkpoint, student.spec.id, found)
     _check_guard(checkpoint, student.spec)
     k = len(checkpoint.classes)
-    _check_shapes(_head_shapes(config, student.spec, k), checkpoint.head_state, "the head")
+    check_shapes(_head_shapes(config, student.spec, k), checkpoint.head_state, "the head")
     build = build_unet if config.network == "unet" else build_model
     model: PixelNetwork = build(config, student, k)
-    _load_strictly(model.head, checkpoint.head_state, "the head")
+    load_strictly(model.head, checkpoint.head_state, "the head")
     return model.eval()
 
 
@@ -76,37 +75,9 @@ def _head_shapes(config: ModelConfig, spec: EncoderSpec, k: int) -> dict[str, tu
     """Shapes of a head's tensors, before any of them takes memory."""
     with torch.device("meta"):
         if config.network == "unet":
-            return _shapes(UNetDecoder(spec, k, config).state_dict())
+            return shapes(UNetDecoder(spec, k, config).state_dict())
         # several prototypes of a class are compared when they are made, which needs their values
         single = config.model_copy(update={"prototypes_per_class": 1})
         head = ConstructHead(spec, torch.empty(k, 1, config.prototype_width), single)
     vectors = (k * config.prototypes_per_class, config.prototype_width)
-    return {**_shapes(head.state_dict()), "prototypes.vectors": vectors}
-
-
-def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(value.shape) for name, value in state.items()}
-
-
-def _check_shapes(expected: Mapping[str, tuple[int, ...]], state: Mapping[str, Tensor], what: str) -> None:
-    found = _shapes(state)
-    wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
-    if wrong:
-        name = wrong[0]
-        raise CheckpointError(
-            f"expected the weights of {what}, got others: {name[:80]} has shape {found.get(name, 'none')} "
-            f"instead of {expected.get(name, 'none')} ({len(wrong)} such tensors); "
-            "use the checkpoint with its own configuration"
-        )
-
-
-def _load_strictly(module: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
-    own = module.state_dict()
-    _check_shapes(_shapes(own), state, what)
-    wrong = [n for n, value in own.items() if value.is_floating_point() != state[n].is_floating_point()]
-    if wrong:
-        raise CheckpointError(
-            f"expected the weights of {what}, got others: {wrong[0]} is of type {state[wrong[0]].dtype}; use "
-            "the checkpoint as it was written"
-        )
-    module.load_state_dict(dict(state), strict=True)
+    return {**shapes(head.state_dict()), "prototypes.vectors": vectors}

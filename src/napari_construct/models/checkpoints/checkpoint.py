@@ -7,8 +7,9 @@ stored in half precision, vectors (statistics of norms, biases) in float32; the 
 
 Format version 1 holds first-stage networks; version 2 adds ``config.network`` and the U-Net of the second
 stage; version 3 adds ``config.placed``, prototypes that were placed after training; version 4 adds the guard
-against images unlike the training patches. A file is written as the oldest version that can hold it, which
-older releases read.
+against images unlike the training patches; version 5 is another network for other images, that for channels
+(:mod:`~.channel_checkpoint`). A file is written as the oldest version that can hold it, which older releases
+read.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
@@ -26,18 +26,22 @@ from napari_construct.classes import ClassTable
 from napari_construct.encoders.catalogue.lookup import encoder_hash, state_hash
 from napari_construct.exceptions import CheckpointError, ConfigurationError
 from napari_construct.models.checkpoints.archive import damaged, open_archive, write_archive
+from napari_construct.models.checkpoints.head import CHECKPOINT, channel_names, is_for_channels
 from napari_construct.models.checkpoints.locations import with_suffix
 from napari_construct.models.checkpoints.manifest import GuardRecord, Manifest
+from napari_construct.models.checkpoints.states import copied, halved, infinite, not_finite, widened
 from napari_construct.models.checkpoints.versions import software_versions
 from napari_construct.models.network.calibration import Calibration
 from napari_construct.models.network.config import ModelConfig
 from napari_construct.models.network.guard import Guard
 from napari_construct.models.network.unet import PixelNetwork
+from napari_construct.reading.foreign import harmless
 from napari_construct.settings import problem
 from napari_construct.types import PathLike
 
-KIND: Final = "napari-construct checkpoint"
-FORMAT_VERSION: Final = 4
+KIND: Final = CHECKPOINT
+FORMAT_VERSION: Final = 5
+GUARD_VERSION: Final = 4
 PLACED_VERSION: Final = 3
 SECOND_STAGE_VERSION: Final = 2
 FIRST_STAGE_VERSION: Final = 1
@@ -141,8 +145,8 @@ def checkpoint_of(
         config=model.head.config,
         classes=classes,
         calibration=calibration or Calibration(),
-        encoder_hash=encoder_hash(model.encoder) if stored is None else state_hash(_widened(stored)),
-        head_state=_copy(model.head.state_dict()),
+        encoder_hash=encoder_hash(model.encoder) if stored is None else state_hash(widened(stored)),
+        head_state=copied(model.head.state_dict()),
         encoder_state=stored,
         redistributable=spec.redistributable,
         **details,
@@ -166,13 +170,8 @@ def save_checkpoint(path: PathLike, checkpoint: Checkpoint) -> Path:
         states["encoder"] = checkpoint.encoder_state
     if checkpoint.guard is not None:
         states["guard"] = checkpoint.guard.state()
-    for state in states.values():
-        for name, value in state.items():
-            if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-                raise CheckpointError(
-                    f"{path}: expected finite weights, got NaN or infinite values in {name}; "
-                    "nothing was written; train again with a lower learning rate"
-                )
+    if (name := not_finite(states)) is not None:
+        raise infinite(path, name)
     write_archive(path, _manifest(checkpoint), states)
     return path
 
@@ -183,13 +182,20 @@ def load_checkpoint(path: PathLike) -> Checkpoint:
     Raises
     ------
     CheckpointError
-        If the file is missing, damaged, of a newer version, holds weights that are not finite, or if its
-        parts contradict each other. Sizes are compared before the weights take memory.
+        If the file is missing, damaged, of a newer version, a model for channels, holds weights that are not
+        finite, or if its parts contradict each other. Sizes are compared before the weights take memory.
     """
     path = Path(path)
     with open_archive(
         path, kind=KIND, version=FORMAT_VERSION, required=("head",), optional=("encoder", "guard")
     ) as archive:
+        if is_for_channels(archive.manifest):
+            names = harmless(", ".join(channel_names(archive.manifest)), 200)
+            raise CheckpointError(
+                f"{path}: expected a model for RGB images of stained tissue, got one for channels of "
+                f"fluorescence ({names}); use it with images that have these channels, in Python open it "
+                "with load_channel_checkpoint"
+            )
         try:
             manifest = Manifest.model_validate(archive.manifest)
         except ValidationError as error:
@@ -198,10 +204,8 @@ def load_checkpoint(path: PathLike) -> Checkpoint:
         if wrong:
             raise damaged(path, KIND, wrong)
         states = {name: archive.state(name) for name in archive.headers}
-    for state in states.values():
-        for name, value in state.items():
-            if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-                raise damaged(path, KIND, f"NaN or infinite values in {name}")
+    if (name := not_finite(states)) is not None:
+        raise damaged(path, KIND, f"NaN or infinite values in {name}")
     return Checkpoint(
         config=manifest.config,
         classes=manifest.classes,
@@ -245,7 +249,7 @@ def _manifest(checkpoint: Checkpoint) -> dict[str, Any]:
             version = FIRST_STAGE_VERSION
     guard = {}
     if checkpoint.guard is not None:
-        version, guard = FORMAT_VERSION, {"guard": GuardRecord.of(checkpoint.guard).model_dump()}
+        version, guard = GUARD_VERSION, {"guard": GuardRecord.of(checkpoint.guard).model_dump()}
     return {
         "format": KIND,
         "format_version": version,
@@ -265,26 +269,6 @@ def _manifest(checkpoint: Checkpoint) -> dict[str, Any]:
         "versions": checkpoint.versions,
         **guard,
     }
-
-
-def _copy(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.detach().cpu().clone() for name, value in state.items()}
-
-
-def halved(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A copy on the CPU; float32 tensors of two or more dimensions in half precision, if it holds them."""
-    return {
-        name: value.half() if value.dtype == torch.float32 and _fits_half(value) else value
-        for name, value in _copy(state).items()
-    }
-
-
-def _fits_half(value: Tensor) -> bool:
-    return value.ndim > 1 and bool((value.abs() <= torch.finfo(torch.float16).max).all())
-
-
-def _widened(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: v.float() if v.dtype == torch.float16 else v for name, v in state.items()}
 
 
 def _not_redistributable(encoder_id: str, licence: str) -> CheckpointError:

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from napari_construct.exceptions import ConstructError
 from napari_construct.models.checkpoints.zip_directory import check_directory
+from napari_construct.reading.foreign import harmless
 from napari_construct.reading.regular import open_regular
 from napari_construct.reading.texts.json import parse_json
 
 MANIFEST: Final = "manifest.json"
 MAX_MANIFEST: Final = 16 * 2**20
 """Name and largest size in bytes of the JSON."""
+
+CHECKPOINT: Final = "napari-construct checkpoint"
+"""The "format" of the head of a checkpoint."""
+
+CHANNELS: Final = "channels"
+"""The "network" of a model for channels of fluorescence."""
 
 UNREADABLE: Final = (
     ConstructError,
@@ -52,3 +60,16 @@ def read_head(path: Path, kind: str) -> dict[str, Any]:
     if not isinstance(found, dict) or found.get("format") != kind:
         raise ValueError(f"it is no {kind}")
     return found
+
+
+def is_for_channels(manifest: Mapping[str, Any]) -> bool:
+    """Whether a checkpoint says that it is a model for channels of fluorescence."""
+    config = manifest.get("config")
+    return isinstance(config, dict) and config.get("network") == CHANNELS
+
+
+def channel_names(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """The channels of such a model, as a file says; at most 20, each cut."""
+    names = manifest["config"].get("channels")
+    found = names[:20] if isinstance(names, list) else []
+    return tuple(harmless(name, 100) for name in found if isinstance(name, str)) or ("unknown",)

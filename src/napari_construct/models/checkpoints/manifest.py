@@ -14,23 +14,23 @@ from napari_construct.models.network.config import ModelConfig
 from napari_construct.models.network.guard import COLOURS, FARTHEST, MAX_CHANNELS, Guard
 from napari_construct.reading.pytorch.tensor_headers import Described
 
-_Name = Annotated[str, Field(max_length=200)]
+Name = Annotated[str, Field(max_length=200)]
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
     """Fields that later versions add are no error; ``format_version`` says what must be understood."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class EncoderIdentity(_Part):
+class EncoderIdentity(Part):
     """The encoder that the head was trained with."""
 
     hash: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     redistributable: Annotated[bool, Field(strict=True)]
 
 
-class TrainingRecord(_Part):
+class TrainingRecord(Part):
     """How the model was trained; what is read of it later has a type, the rest is for people."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -45,7 +45,7 @@ class TrainingRecord(_Part):
 _Distance = Annotated[float, Field(gt=0, le=FARTHEST, allow_inf_nan=False)]
 
 
-class GuardRecord(_Part):
+class GuardRecord(Part):
     """What a guard says beside its tensors."""
 
     levels: Annotated[tuple[Annotated[int, Field(ge=0, lt=100)], ...], Field(min_length=1, max_length=100)]
@@ -81,7 +81,7 @@ class GuardRecord(_Part):
         return ""
 
 
-class Manifest(_Part):
+class Manifest(Part):
     """The JSON of a checkpoint; fields as in :class:`~.checkpoint.Checkpoint`."""
 
     config: ModelConfig
@@ -89,10 +89,10 @@ class Manifest(_Part):
     calibration: Calibration
     encoder: EncoderIdentity
     mpp: Annotated[float, Field(gt=0, le=1000, strict=True)] | None
-    metrics: dict[_Name, Any]
-    data_fingerprint: _Name | None
+    metrics: dict[Name, Any]
+    data_fingerprint: Name | None
     training: TrainingRecord
-    versions: dict[_Name, _Name]
+    versions: dict[Name, Name]
     guard: GuardRecord | None = None
 
     def contradiction(

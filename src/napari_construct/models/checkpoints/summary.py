@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from napari_construct.exceptions import ConstructError
-from napari_construct.models.checkpoints.head import UNREADABLE, read_head
+from napari_construct.models.checkpoints.head import (
+    CHECKPOINT,
+    UNREADABLE,
+    channel_names,
+    is_for_channels,
+    read_head,
+)
 from napari_construct.reading.foreign import harmless
 from napari_construct.reading.places import written
 from napari_construct.reading.regular import open_regular
@@ -24,11 +30,22 @@ from napari_construct.reading.texts.json import json_or_none
 WATCHED: Final = "It says when an image is unlike its training images (out of distribution)."
 UNWATCHED: Final = "It does not say when an image is unlike its training images (out of distribution)."
 
-_FORMAT: Final = "napari-construct checkpoint"
 _MAX_CARD: Final = 2**16
 _MAX_TEXT: Final = 300
 _NAMED: Final = 4
 """Classes that are named; more make the line too long."""
+_VALIDATED: Final = {
+    "val_miou": "mIoU",
+    "val_dice": "Dice",
+    "val_iou": "IoU",
+    "val_boundary_f1": "boundary F1",
+    "val_ap50": "AP50",
+}
+"""Scores of the last validation, as metrics of a checkpoint, and their names for people."""
+_CHANNEL_LIMITS: Final = (
+    "It reads channels of fluorescence, not stained tissue.",
+    "Cells unlike those of its training may be missed; scores hold for images like its own.",
+)
 _KEPT: Final = 200
 """Files that are remembered."""
 
@@ -74,6 +91,8 @@ class ModelSummary:
         Sentences.
     problem : str
         Why the file cannot be used; empty if nothing is wrong with its head.
+    channels : tuple of str
+        Of a model for channels of fluorescence, which has no classes; empty of those for stained tissue.
     """
 
     purpose: str = ""
@@ -81,6 +100,7 @@ class ModelSummary:
     scores: tuple[Score, ...] = ()
     limits: tuple[str, ...] = ()
     problem: str = ""
+    channels: tuple[str, ...] = ()
 
 
 _State = tuple[str, tuple[int, int] | None, tuple[int, int] | None]
@@ -104,7 +124,9 @@ def summarise(path: Path) -> ModelSummary:
 
 def _summary(path: Path) -> ModelSummary:
     try:
-        manifest = read_head(path, _FORMAT)
+        manifest = read_head(path, CHECKPOINT)
+        if is_for_channels(manifest):
+            return _of_channels(manifest, path)
         classes = tuple(str(one["name"]) for one in manifest["classes"]["classes"])
     except UNREADABLE as error:
         return ModelSummary(problem=_text(error) or "It cannot be read.")
@@ -122,13 +144,29 @@ def _summary(path: Path) -> ModelSummary:
     )
 
 
+def _of_channels(manifest: Mapping[str, Any], path: Path) -> ModelSummary:
+    """E.g. "Own model: cells from the channels nuclear, membrane; resnet18, 30 Nov 2026"."""
+    card, metrics = _card(path.with_suffix(".json")), _mapping(manifest.get("metrics"))
+    names, encoder = channel_names(manifest), _text(manifest["config"].get("encoder", "unknown encoder"))
+    own = f"Own model: cells from the channels {_text(', '.join(names))}; {encoder}, {_date(path)}"
+    return ModelSummary(
+        purpose=_text(card.get("purpose", "")) or own,
+        scores=_scores(card.get("scores")) or _validated(metrics),
+        limits=_sentences(card.get("limits")) or _CHANNEL_LIMITS,
+        channels=names,
+    )
+
+
 def _own(classes: tuple[str, ...], patches: object, path: Path) -> str:
     """E.g. "Own model: gland, stroma; 85 patches, 29 Nov 2026"."""
     names = ", ".join(classes[:_NAMED]) + (f" and {len(classes) - _NAMED} more" if classes[_NAMED:] else "")
-    day = time.localtime(path.stat().st_mtime)
-    date = f"{day.tm_mday} {calendar.month_abbr[day.tm_mon]} {day.tm_year}"
     parts = [f"{patches} patch{'es' if patches != 1 else ''}"] if isinstance(patches, int) else []
-    return f"Own model: {_text(names)}; {', '.join([*parts, date])}"
+    return f"Own model: {_text(names)}; {', '.join([*parts, _date(path)])}"
+
+
+def _date(path: Path) -> str:
+    day = time.localtime(path.stat().st_mtime)
+    return f"{day.tm_mday} {calendar.month_abbr[day.tm_mon]} {day.tm_year}"
 
 
 def _scores(found: object) -> tuple[Score, ...]:
@@ -148,9 +186,9 @@ def _scores(found: object) -> tuple[Score, ...]:
 
 def _validated(metrics: Mapping[str, Any]) -> tuple[Score, ...]:
     """The score of the last validation while it was trained."""
-    value = metrics.get("val_miou")
     on = "the validation images of its training"
-    return (Score("mIoU", float(value), on),) if isinstance(value, int | float) else ()
+    found = ((name, metrics.get(key)) for key, name in _VALIDATED.items())
+    return tuple(Score(name, float(value), on) for name, value in found if isinstance(value, int | float))
 
 
 def _usual_limits(patches: object) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from napari_construct.encoders.catalogue.lookup import bundled_entries, user_ent
 from napari_construct.encoders.catalogue.overview import overview, size_text
 from napari_construct.encoders.folders import HOME, models_folder, user_catalogues, weights_folder
 from napari_construct.exceptions import ConstructError
-from napari_construct.reading.foreign import without_secrets
+from napari_construct.reading.foreign import harmless, without_secrets
 
 PACKAGES: Final = (
     "torch", "torchvision", "timm", "open_clip_torch", "segmentation-models-pytorch", "transformers",
@@ -179,13 +179,17 @@ def _encoders() -> dict[str, str]:
 
 
 def _models() -> dict[str, str]:
-    from napari_construct.models.checkpoints.checkpoint import load_checkpoint
+    from napari_construct.models.checkpoints.channel_checkpoint import ChannelCheckpoint, load_any
     from napari_construct.models.checkpoints.locations import bundled_models, imported_models
 
     facts = {}
     for name, path in (imported_models() | bundled_models()).items():
         try:
-            checkpoint = load_checkpoint(path)
+            checkpoint = load_any(path)
+            if isinstance(checkpoint, ChannelCheckpoint):
+                channels = harmless(", ".join(checkpoint.channels))
+                facts[name] = f"readable; {checkpoint.config.encoder} for the channels {channels}"
+                continue
             facts[name] = f"readable; encoder {checkpoint.config.encoder} {checkpoint.encoder_hash[:12]}"
         except (ConstructError, OSError, MemoryError) as error:
             facts[name] = _without_home(str(error))

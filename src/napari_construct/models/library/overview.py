@@ -13,7 +13,8 @@ from napari_construct.encoders.folders import models_folder
 from napari_construct.encoders.hub.store import remove as remove_weights
 from napari_construct.exceptions import CheckpointError, ConstructError
 from napari_construct.models.checkpoints.archive import file_hash
-from napari_construct.models.checkpoints.checkpoint import Checkpoint, load_checkpoint
+from napari_construct.models.checkpoints.channel_checkpoint import ChannelCheckpoint, load_any
+from napari_construct.models.checkpoints.checkpoint import Checkpoint
 from napari_construct.models.checkpoints.locations import SUFFIX, bundled_models, imported_models
 from napari_construct.reading.places import is_file, size_of
 from napari_construct.types import PathLike
@@ -72,7 +73,7 @@ def _status(name: str, path: Path, bundled: bool) -> ModelStatus:
         facts, problem = {}, str(error)
     except (OSError, MemoryError) as error:
         facts, problem = {}, f"{path}: cannot be read ({error}); check its permissions, or remove it"
-    if facts:
+    if facts and "channels" not in facts:  # those have their encoder inside
         problem = missing_encoder(facts["encoder"])
     return ModelStatus(name, path, bundled, size_of(path), facts, problem)
 
@@ -101,11 +102,11 @@ def model_facts(model: PathLike) -> dict[str, Any]:
         If the file is missing or damaged.
     """
     path = trained_models().get(str(model), Path(model))
-    checkpoint = load_checkpoint(path)
-    return {
-        "model": path.stem,
-        "file": str(path),
-        "sha256": file_hash(path),
+    checkpoint = load_any(path)
+    facts = {"model": path.stem, "file": str(path), "sha256": file_hash(path)}
+    if isinstance(checkpoint, ChannelCheckpoint):
+        return facts | _channel_facts(checkpoint)
+    return facts | {
         "classes": list(checkpoint.classes.names),
         "preset": checkpoint.config.preset,
         "encoder": checkpoint.config.encoder,
@@ -113,6 +114,21 @@ def model_facts(model: PathLike) -> dict[str, Any]:
         "encoder weights inside": checkpoint.encoder_state is not None,
         "mpp": checkpoint.mpp,
         "out-of-distribution guard": _guard_facts(checkpoint),
+        "metrics": dict(checkpoint.metrics),
+        "versions": dict(checkpoint.versions),
+    }
+
+
+def _channel_facts(checkpoint: ChannelCheckpoint) -> dict[str, Any]:
+    config = checkpoint.config
+    return {
+        "channels": list(checkpoint.channels),
+        "encoder": config.encoder,
+        "encoder weights inside": True,
+        "encoder started from": checkpoint.encoder_licence,
+        "percentiles": [config.low, config.high],
+        "mpp": checkpoint.mpp,
+        "cell diameter in pixels": checkpoint.object_diameter,
         "metrics": dict(checkpoint.metrics),
         "versions": dict(checkpoint.versions),
     }

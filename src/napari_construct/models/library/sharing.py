@@ -20,8 +20,10 @@ from napari_construct.export.atomic import atomic
 from napari_construct.export.locks import locked_file
 from napari_construct.export.reports import refuse_inputs
 from napari_construct.models.checkpoints.archive import file_hash
-from napari_construct.models.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from napari_construct.models.checkpoints.channel_checkpoint import ChannelCheckpoint, load_any, save_any
+from napari_construct.models.checkpoints.checkpoint import Checkpoint
 from napari_construct.models.checkpoints.locations import SUFFIX, imported_path, named_file, resolve_model
+from napari_construct.models.library.channel_card import channel_card
 from napari_construct.models.library.model_card import model_card
 from napari_construct.models.network.builder import SCRATCH
 from napari_construct.reading.foreign import harmless, quoted
@@ -72,26 +74,35 @@ def export_model(
     name = name or path.stem
     target, card = named_file(Path(folder), name), Path(folder) / f"{name}.md"
     refuse_inputs([target], [path])
-    checkpoint = load_checkpoint(path)
+    checkpoint = load_any(path)
     check_shareable(checkpoint, path)
     with locked_file(target):
         if not overwrite:
             _refuse_existing(target, card)
         for file in (target, card):
             remove_partials(file)
-        save_checkpoint(target, checkpoint)
+        save_any(target, checkpoint)
         with atomic(card) as temporary:
             temporary.write_text(
-                model_card(checkpoint, name, file_hash(target), licence=licence), encoding="utf-8"
+                _card(checkpoint, name, file_hash(target), licence=licence), encoding="utf-8"
             )
     return {"model": target, "card": card}
 
 
-def check_shareable(checkpoint: Checkpoint, path: Path) -> None:
+def _card(checkpoint: Checkpoint | ChannelCheckpoint, name: str, sha256: str, *, licence: str) -> str:
+    if isinstance(checkpoint, ChannelCheckpoint):
+        return channel_card(checkpoint, name, sha256, licence=licence)
+    return model_card(checkpoint, name, sha256, licence=licence)
+
+
+def check_shareable(checkpoint: Checkpoint | ChannelCheckpoint, path: Path) -> None:
     """Refuse encoder weights that this project did not train or whose licence forbids sharing.
 
-    The catalogue decides, not the checkpoint.
+    The catalogue decides, not the checkpoint. All weights that the networks for channels start from may be
+    passed on.
     """
+    if isinstance(checkpoint, ChannelCheckpoint):
+        return
     if checkpoint.encoder_state is None or checkpoint.config.encoder.startswith(SCRATCH):
         return
     try:
@@ -128,18 +139,18 @@ def import_model(path: PathLike, *, name: str | None = None, overwrite: bool = F
     ConfigurationError
         If there is another model of that name.
     """
-    return keep_model(load_checkpoint(path), name or Path(path).stem, overwrite=overwrite)
+    return keep_model(load_any(path), name or Path(path).stem, overwrite=overwrite)
 
 
-def keep_model(checkpoint: Checkpoint, name: str, *, overwrite: bool = False) -> Path:
+def keep_model(checkpoint: Checkpoint | ChannelCheckpoint, name: str, *, overwrite: bool = False) -> Path:
     """Write a checkpoint to the models folder under a name of its own, as :func:`import_model` does."""
     target = imported_path(name)
     with locked_file(target):
         remove_partials(target)
         if not target.exists() or overwrite:
-            return save_checkpoint(target, checkpoint)
+            return save_any(target, checkpoint)
         with tempfile.TemporaryDirectory() as folder:  # equal contents give equal bytes
-            same = file_hash(save_checkpoint(Path(folder) / "new", checkpoint)) == file_hash(target)
+            same = file_hash(save_any(Path(folder) / "new", checkpoint)) == file_hash(target)
         if not same:
             raise ConfigurationError(
                 f"{name}: expected a free name, got that of another model that you imported; give another "
