@@ -1,1 +1,1 @@
-"""Scores of a mask against the truth; numpy only."""
+"""Scores of a mask against the truth; numpy, and scipy and scikit-image for instances and borders."""
