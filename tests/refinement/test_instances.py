@@ -106,7 +106,9 @@ def test_shapes_are_named() -> None:
 
 def test_a_thousand_cells_take_half_a_second() -> None:
     rows, columns = np.mgrid[:1024, :1024] % 32 - 15.5
-    cells = (np.arange(1024).reshape(32, 32).repeat(32, 0).repeat(32, 1) + 1) * (np.hypot(rows, columns) < 15.9)
+    cells = (np.arange(1024).reshape(32, 32).repeat(32, 0).repeat(32, 1) + 1) * (
+        np.hypot(rows, columns) < 15.9
+    )
     foreground, boundary = maps(cells)
     start = time.process_time()
     found = instances(foreground, boundary)

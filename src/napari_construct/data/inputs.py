@@ -67,7 +67,7 @@ def as_image(image: ImageInput, name: str | None = None) -> ImageFile:
 def _plain_array(image: Any, name: str) -> Any:
     """An array whose axes are rows, columns and channels; not loaded yet where it is lazy."""
     if hasattr(image, "dims") and hasattr(image, "transpose"):
-        return _ordered(image, name)
+        return ordered(image, name)
     if isinstance(image, Image.Image):
         return plain(image, name)
     if image is None or isinstance(image, dict | set | bytes):
@@ -90,10 +90,16 @@ def _turned_notice(image: Any, name: str) -> tuple[str, ...]:
     return (text,)
 
 
-def _ordered(array: Any, name: str) -> Any:
-    """The data of an xarray with rows, columns and channels in this order."""
+def ordered(array: Any, name: str) -> Any:
+    """The data of an xarray with rows, columns and channels in this order, not loaded yet where it is lazy.
+
+    Raises
+    ------
+    InputError
+        If its axes have other names; ``name`` is what the error calls the array.
+    """
     dims = [str(dim) for dim in array.dims]
-    kinds = {dim: _kind(dim) for dim in dims}
+    kinds = {dim: axis_kind(dim) for dim in dims}
     single = [dim for dim in dims if array.sizes[dim] == 1 and kinds[dim] not in (0, 1)]
     left = [dim for dim in dims if dim not in single]
     if sorted(kinds[dim] for dim in left) not in ([0, 1], [0, 1, 2]):
@@ -106,7 +112,7 @@ def _ordered(array: Any, name: str) -> Any:
     return array.isel(dict.fromkeys(single, 0)).transpose(*order).data
 
 
-def _kind(dim: str) -> int:
+def axis_kind(dim: str) -> int:
     """0 rows, 1 columns, 2 channels, 3 anything else."""
     lower = dim.lower()
     return next((i for i, names in enumerate((_ROWS, _COLUMNS, _CHANNELS)) if lower in names), 3)

@@ -16,6 +16,7 @@ from napari_construct.reading.damage import damaged, unsupported
 
 __all__ = [
     "DECODER_ERRORS",
+    "MAX_CHANNELS",
     "MAX_PIXELS",
     "METADATA_ERRORS",
     "MIN_SIDE",
@@ -31,6 +32,9 @@ MAX_PIXELS: Final = 100_000_000
 
 MIN_SIDE: Final = 16
 """Shortest side in pixels an image may have; below it there is no tissue to look at."""
+
+MAX_CHANNELS: Final = 256
+"""Channels of one image of a microscope; multiplexed imaging has some dozens."""
 
 DECODER_ERRORS: Final = (
     OSError,

@@ -49,6 +49,31 @@ def read_mask(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uin
         instead of indices, or with values that do not fit 0 to 255.
     """
     path = Path(path)
+    return _indices(read_values(path, max_pixels=max_pixels), path)
+
+
+def read_values(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
+    """Values of a mask exactly as stored, of any type: class indices, or numbers of cells.
+
+    Parameters
+    ----------
+    path : str or path
+        The file. Of a palette image the indices are read, never the colours.
+    max_pixels : int
+        Refuse larger masks before decoding them.
+
+    Returns
+    -------
+    ndarray
+        (h, w).
+
+    Raises
+    ------
+    InputError
+        If the file is no mask: missing, damaged, a JPEG (whose values are not exact), or in colours instead
+        of indices.
+    """
+    path = Path(path)
     if is_zarr(path):
         raise InputError(f"{path}: expected a mask, got an OME-Zarr folder; save the mask as PNG or TIFF")
     kind = image_format(path)
@@ -62,10 +87,6 @@ def read_mask(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uin
     else:
         with open_regular(path, "a mask") as stream:
             array = read_indices(path, stream, max_pixels)
-    return _indices(array, path)
-
-
-def _indices(array: NDArray[Any], path: Path) -> NDArray[np.uint8]:
     if array.ndim == 3:
         grey = array[..., : 3 if array.shape[2] >= 3 else 1]
         if (grey != grey[..., :1]).any():
@@ -74,6 +95,10 @@ def _indices(array: NDArray[Any], path: Path) -> NDArray[np.uint8]:
                 "save the mask with one value per class"
             )
         array = grey[..., 0]
+    return array
+
+
+def _indices(array: NDArray[Any], path: Path) -> NDArray[np.uint8]:
     if array.dtype in (np.bool_, np.uint8):
         return np.ascontiguousarray(array, dtype=np.uint8)
     if array.dtype.kind not in "iu":

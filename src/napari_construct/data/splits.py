@@ -108,15 +108,29 @@ def split_groups(
             f"expected at least {len(shares)} groups for {pattern!r}, got {len(groups)} "
             f"({', '.join(groups)}); adapt the pattern or use fewer folds"
         )
-    fold = _deal(dataset.labels, member, len(groups), shares, seed)
+    fold = deal_groups(dataset.labels, member, len(groups), shares, seed)
     validated = range(len(shares)) if folds is not None else range(1)
     return tuple(_split(groups, member, fold == i) for i in validated)
 
 
-def _deal(
+def deal_groups(
     labels: NDArray[np.uint8], member: NDArray[np.intp], count: int, shares: NDArray[np.float64], seed: int
 ) -> NDArray[np.intp]:
-    """Fold of every group; no fold stays empty."""
+    """Fold of every group; no fold stays empty.
+
+    Parameters
+    ----------
+    labels : ndarray
+        (n, k) 0 or 1: what each patch has, to be spread evenly.
+    member : ndarray
+        (n,) group of each patch.
+    count : int
+        Groups.
+    shares : ndarray
+        Part of the patches that each fold shall get.
+    seed : int
+        Order of groups of equal size.
+    """
     loads = np.column_stack([np.ones(len(labels)), labels])
     loads = loads / np.maximum(loads.sum(axis=0), 1)
     weight = np.zeros((count, loads.shape[1]))

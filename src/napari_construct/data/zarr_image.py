@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import zarr
 
-from napari_construct.data.limits import METADATA_ERRORS, check_size, decoding
-from napari_construct.data.resolution import Stated, chosen, micrometres_of
-from napari_construct.data.stored import StoredImage
+from napari_construct.data.limits import MAX_CHANNELS, METADATA_ERRORS, check_size, decoding
+from napari_construct.data.resolution import PixelSize, Stated, chosen, micrometres_of
+from napari_construct.data.stored import RED_GREEN_BLUE, ChannelHeader, StoredImage
 from napari_construct.data.zarr_chunks import check_chunks
 from napari_construct.data.zarr_levels import array_of_level, check_metadata
 from napari_construct.exceptions import InputError
+from napari_construct.reading.foreign import harmless
 from napari_construct.reading.places import is_folder
 
 _BYTES_PER_PIXEL: Final = 6  # RGB of 16 bits
@@ -28,8 +30,8 @@ _SMALL_CHUNK: Final = 2**26
 _RED_GREEN_BLUE: Final = ["FF0000", "00FF00", "0000FF"]
 
 
-def read_zarr(path: Path, max_pixels: int) -> StoredImage:
-    """Level 0 of an OME-Zarr image with one channel or three.
+def read_zarr(path: Path, max_pixels: int, *, channels: bool = False) -> StoredImage:
+    """Level 0 of an OME-Zarr image with one channel or three, or with any.
 
     Parameters
     ----------
@@ -37,21 +39,89 @@ def read_zarr(path: Path, max_pixels: int) -> StoredImage:
         The folder.
     max_pixels : int
         Larger images are refused before anything is decoded.
+    channels : bool
+        Whether any number of channels is read, with the labels that the metadata (``omero``) give them.
 
     Raises
     ------
     InputError
-        If it is damaged, too large, a stack, fluorescence, a plate, labels, or no image.
+        If it is damaged, too large, a stack, a plate, labels, or no image; without ``channels`` also if it
+        is fluorescence.
     """
     with decoding(path, METADATA_ERRORS):
-        check_metadata(path)
-        group: Any = zarr.open(str(path), mode="r")
-        if not isinstance(group, zarr.Group):
-            raise _refused(path, "a Zarr array without OME metadata")
-        about = _ome(group)
-        if "bioformats2raw.layout" in about or "bioformats2raw.layout" in group.attrs:
-            return _first_series(path, max_pixels)
-        return _image(path, group, about, max_pixels)
+        level = _level(path, max_pixels, channels=channels)
+        array, axes = level.array, level.axes
+        pixels = np.asarray(array[tuple(0 if a in "tz" else slice(None) for a in axes)])
+        kept = [a for a in axes if a not in "tz"]
+        order = [kept.index(a) for a in "yx"] + ([kept.index("c")] if "c" in kept else [])
+        names = level.names if channels else ()
+        return StoredImage(pixels.transpose(order), level.size.mpp, level.notices(channels=channels), names)
+
+
+def channel_header_of_zarr(path: Path, max_pixels: int) -> ChannelHeader:
+    """What :func:`read_zarr` finds with ``channels``; the same errors, except of pixels that are damaged."""
+    with decoding(path, METADATA_ERRORS):
+        level = _level(path, max_pixels, channels=True)
+        sizes = dict(zip(level.axes, level.array.shape, strict=True))
+        return ChannelHeader(level.channels, level.names, sizes["y"], sizes["x"], level.size.mpp)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Level:
+    """Level 0 of an image, checked and not decoded yet."""
+
+    path: Path
+    array: Any
+    axes: str
+    size: PixelSize
+    about: Mapping[str, Any]
+    images: int
+
+    @property
+    def channels(self) -> int:
+        return int(self.array.shape[self.axes.index("c")]) if "c" in self.axes else 1
+
+    @property
+    def _shown(self) -> list[Mapping[str, Any]]:
+        display = self.about.get("omero")
+        shown = display.get("channels", ()) if isinstance(display, Mapping) else ()
+        return [channel if isinstance(channel, Mapping) else {} for channel in shown]
+
+    @property
+    def _colours(self) -> list[str]:
+        return [str(channel.get("color", "")).upper() for channel in self._shown]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Labels of the channels; colours of those without that are shown as red, green and blue."""
+        labels = [harmless(" ".join(str(channel.get("label", "")).split())) for channel in self._shown]
+        if len(labels) != self.channels:
+            return ()
+        if any(labels):
+            return tuple(label or str(i) for i, label in enumerate(labels))
+        return RED_GREEN_BLUE if self._colours == _RED_GREEN_BLUE else ()
+
+    def notices(self, *, channels: bool) -> tuple[str, ...]:
+        notices = list(self.size.notices)
+        name = self.path.name
+        if self.images > 1:
+            notices.append(
+                f"{name}: the folder holds {self.images - 1} more image(s); only the first is read"
+            )
+        if not channels and self.channels == 3 and self._colours != _RED_GREEN_BLUE:
+            notices.append(f"{name}: the three channels are read as red, green and blue")
+        return tuple(notices)
+
+
+def _level(path: Path, max_pixels: int, *, channels: bool) -> _Level:
+    check_metadata(path)
+    group: Any = zarr.open(str(path), mode="r")
+    if not isinstance(group, zarr.Group):
+        raise _refused(path, "a Zarr array without OME metadata")
+    about = _ome(group)
+    if "bioformats2raw.layout" in about or "bioformats2raw.layout" in group.attrs:
+        return _level(_first_series(path), max_pixels, channels=channels)
+    return _level_of(path, group, about, max_pixels, channels=channels)
 
 
 def _ome(group: Any) -> Mapping[str, Any]:
@@ -60,17 +130,17 @@ def _ome(group: Any) -> Mapping[str, Any]:
     return about if isinstance(about, Mapping) else {}
 
 
-def _first_series(path: Path, max_pixels: int) -> StoredImage:
-    """The one image of a container as Bio-Formats writes it."""
+def _first_series(path: Path) -> Path:
+    """Folder of the one image of a container as Bio-Formats writes it."""
     if (path / "1").is_dir() or not (path / "0").is_dir():
         raise InputError(
             f"{path}: expected one OME-Zarr image, got a container of several; name one of them, for "
             f"example {path / '0'}"
         )
-    return read_zarr(path / "0", max_pixels)
+    return path / "0"
 
 
-def _image(path: Path, group: Any, about: Mapping[str, Any], max_pixels: int) -> StoredImage:
+def _level_of(path: Path, group: Any, about: Mapping[str, Any], max_pixels: int, *, channels: bool) -> _Level:
     if "plate" in about or "well" in about:
         what = "a plate of wells" if "plate" in about else "a well of several fields"
         example = path / ("A/1/0" if "plate" in about else "0")
@@ -87,15 +157,10 @@ def _image(path: Path, group: Any, about: Mapping[str, Any], max_pixels: int) ->
     level = image["datasets"][0]
     array = array_of_level(path, group, str(level["path"]))
     axes, units = _axes(image, array.ndim)
-    _check_shape(path, array, axes, max_pixels)
+    _check_shape(path, array, axes, max_pixels, most=MAX_CHANNELS if channels else 0)
     check_chunks(path / str(level["path"]), array, max(_BYTES_PER_PIXEL * max_pixels, _SMALL_CHUNK))
-    pixels = np.asarray(array[tuple(0 if a in "tz" else slice(None) for a in axes)])
-    kept = [a for a in axes if a not in "tz"]
-    order = [kept.index(a) for a in "yx"] + ([kept.index("c")] if "c" in kept else [])
     size = chosen([_stated(image, level, axes, units)], path.name)
-    channels = array.shape[axes.index("c")] if "c" in axes else 1
-    notices = size.notices + _notices(path, about, channels, len(images))
-    return StoredImage(pixels.transpose(order), size.mpp, notices)
+    return _Level(path, array, axes, size, about, len(images))
 
 
 def _refused(path: Path, got: str) -> InputError:
@@ -116,7 +181,8 @@ def _axes(image: Mapping[str, Any], dimensions: int) -> tuple[str, list[str]]:
     return letters, [str(row.get("unit", "")).lower() for row in rows]
 
 
-def _check_shape(path: Path, array: Any, axes: str, max_pixels: int) -> None:
+def _check_shape(path: Path, array: Any, axes: str, max_pixels: int, most: int) -> None:
+    """Refuse stacks and too many pixels; and more channels than ``most``, or where that is 0 than colours."""
     sizes = dict(zip(axes, array.shape, strict=True))
     planes = [a for a in axes if a not in "cyx" and sizes[a] != 1]
     if planes or "?" in axes:
@@ -125,7 +191,11 @@ def _check_shape(path: Path, array: Any, axes: str, max_pixels: int) -> None:
             "save one plane as its own image"
         )
     channels = sizes.get("c", 1)
-    if channels not in (1, 3) and not (channels == 4 and axes[-1] == "c"):
+    if most and channels > most:
+        raise InputError(
+            f"{path}: expected at most {most} channels, got {channels}; save those that matter as an image"
+        )
+    if not most and channels not in (1, 3) and not (channels == 4 and axes[-1] == "c"):
         raise InputError(
             f"{path}: expected 1 channel, or red, green and blue, got {channels} channels; save one channel, "
             "or three as RGB"
@@ -148,15 +218,3 @@ def _stated(image: Mapping[str, Any], level: Mapping[str, Any], axes: str, units
         unit = micrometres_of(units[i])
         sides.append(unit * math.prod(float(scale[i]) for scale in scales) if unit and scales else None)
     return Stated(sides[0], sides[1], "OME-Zarr")
-
-
-def _notices(path: Path, about: Mapping[str, Any], channels: int, images: int) -> tuple[str, ...]:
-    notices = []
-    if images > 1:
-        notices.append(f"{path.name}: the folder holds {images - 1} more image(s); only the first is read")
-    display = about.get("omero")
-    shown = display.get("channels", ()) if isinstance(display, Mapping) else ()
-    colours = [str(channel.get("color", "")).upper() for channel in shown]
-    if channels == 3 and colours != _RED_GREEN_BLUE:
-        notices.append(f"{path.name}: the three channels are read as red, green and blue")
-    return tuple(notices)

@@ -63,7 +63,9 @@ class BoundaryCounts:
         2013, section 3). A contour in one of the two only has an F1 of 0.
         """
         above = np.array([self.predicted_close, self.true_close, self.f1_sum])
-        precision, recall, per_image = ratio(above, np.array([self.predicted, self.true, self.defined])).tolist()
+        precision, recall, per_image = ratio(
+            above, np.array([self.predicted, self.true, self.defined])
+        ).tolist()
         f1 = _f1(self.predicted, self.predicted_close, self.true, self.true_close)
         return BoundaryScores(f1=f1, precision=precision, recall=recall, f1_per_image=per_image)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from pathlib import Path
@@ -14,6 +15,7 @@ from napari_construct.reading.names import shown
 from napari_construct.reading.places import is_folder
 from napari_construct.types import PathLike
 
+_AT_ONCE: Final = 2**20
 _REMEDIES: Final = {
     errno.ENAMETOOLONG: "shorten its name",
     errno.ELOOP: "its links lead in a circle, remove one",
@@ -58,6 +60,15 @@ def open_regular(path: PathLike, what: str = "an image file") -> BinaryIO:
     if stat.S_ISDIR(mode):
         raise _folder(name, what)
     raise InputError(f"{name}: expected {what}, got a pipe, device or socket; save it as a file")
+
+
+def sha256_of(path: PathLike) -> str:
+    """SHA-256 of the bytes of a regular file; ``InputError`` as of :func:`open_regular`."""
+    digest = hashlib.sha256()
+    with open_regular(path, "a file") as stream:
+        while part := stream.read(_AT_ONCE):
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def _folder(name: str, what: str) -> InputError:

@@ -92,7 +92,9 @@ def _seeds(inside: BoolMask, difference: FloatArray, threshold: float, min_area:
 
 def _flooded(inside: BoolMask, difference: FloatArray, seeds: Labels) -> Labels:
     """Watershed from the rims of the seeds: their inner pixels are decided and would only cost time."""
-    inner = (seeds > 0) & (ndimage.minimum_filter(seeds, footprint=ndimage.generate_binary_structure(2, 1)) > 0)
+    inner = (seeds > 0) & (
+        ndimage.minimum_filter(seeds, footprint=ndimage.generate_binary_structure(2, 1)) > 0
+    )
     flooded = watershed(-difference, np.where(inner, 0, seeds), mask=inside & ~inner)
     return np.where(inner, seeds, flooded).astype(np.int32)
 

@@ -178,7 +178,9 @@ def test_absent_weights_name_the_next_step(
     encoder: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(channel_weights, "located", lambda entry: None)
-    with pytest.raises(EncoderError, match=r"napari-construct models download timm:\w+.*or start from random"):
+    with pytest.raises(
+        EncoderError, match=r"napari-construct models download timm:\w+.*or start from random"
+    ):
         build_channel_unet(small(encoder), pretrained=True)
 
 

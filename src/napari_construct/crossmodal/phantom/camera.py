@@ -69,7 +69,9 @@ def photograph(rng: np.random.Generator, light: FloatArray, settings: PhantomSet
               \\lambda = n \\, s \\, (g * L + b)
     """
     blurred = ndimage.gaussian_filter(light, settings.blur_um / settings.mpp) + _BACKGROUND
-    shade = np.clip(1 + settings.shading * np.tanh(smooth_field(rng, light.shape, max(light.shape) / 1.5)), 0.1, 2)
+    shade = np.clip(
+        1 + settings.shading * np.tanh(smooth_field(rng, light.shape, max(light.shape) / 1.5)), 0.1, 2
+    )
     photons = rng.poisson(settings.photons * shade * blurred)
     counts = OFFSET + photons + settings.read_noise * rng.standard_normal(light.shape)
     return np.maximum(counts, 0).astype(np.float32)

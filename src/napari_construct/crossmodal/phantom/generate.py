@@ -97,7 +97,9 @@ def phantom(
     instances, nuclei, depth = _drawn(rng("borders"), shape, cells, settings)
     seen, seen_depth, types = _with_debris(rng("debris"), instances, nuclei, depth, cells, settings)
     channels = (
-        photograph(rng("nuclear camera"), nuclear_light(rng("nuclei"), seen, seen_depth, types, settings), settings),
+        photograph(
+            rng("nuclear camera"), nuclear_light(rng("nuclei"), seen, seen_depth, types, settings), settings
+        ),
         photograph(
             rng("membrane camera"),
             membrane_light(rng("membranes"), instances, regions.directions, settings),

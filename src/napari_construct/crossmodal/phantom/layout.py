@@ -140,7 +140,10 @@ def _shaped(
     # off the middle of the body, inside an ellipse, so that the nucleus stays within it
     turn, radius = rng.uniform(0, 2 * np.pi, n), settings.eccentricity * np.sqrt(rng.random(n))
     off = reach * np.stack([np.cos(turn), np.sin(turn)], 1) * radius[:, None]
-    along, across = np.stack([np.cos(angles), np.sin(angles)], 1), np.stack([-np.sin(angles), np.cos(angles)], 1)
+    along, across = (
+        np.stack([np.cos(angles), np.sin(angles)], 1),
+        np.stack([-np.sin(angles), np.cos(angles)], 1),
+    )
     bodies = places + off[:, :1] * along + off[:, 1:] * across
     seen = rng.random(n) >= settings.out_of_plane
     return Cells(types, places, bodies, nucleus, nucleus + reach, angles, seen)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -10,8 +12,9 @@ from xml.etree import ElementTree as ET
 
 import tifffile
 
-from napari_construct.data.limits import damaged
+from napari_construct.data.limits import damaged, decoding
 from napari_construct.data.tiff.layout import Layout, layout_of
+from napari_construct.reading.tiff.file import open_tiff, other_files
 
 _BESIDE: Final = re.compile(r"\b(label|macro|overview|thumbnail|preview|barcode|map)\b", re.IGNORECASE)
 """What scanners call the images beside the scan: in the name of an image."""
@@ -44,6 +47,31 @@ class Chosen:
     series: Any
     layout: Layout
     notices: tuple[str, ...]
+
+
+@contextmanager
+def open_image(path: Path) -> Iterator[tuple[Any, Chosen]]:
+    """The open file and its image.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged or not supported; also what is raised inside is told so.
+    """
+    with decoding(path), open_tiff(path) as tif:
+        yield tif, choose_image(path, tif)
+
+
+def set_notice(path: Path, tif: Any) -> tuple[str, ...]:
+    """A notice of a file that is one of a set."""
+    others = other_files(tif.pages.first.description, path.name)
+    if not others:
+        return ()
+    text = (
+        f"{path.name}: its description names {len(others)} other file(s) of its set, which are not read; "
+        "the pixels are those of this file"
+    )
+    return (text,)
 
 
 def choose_image(path: Path, tif: tifffile.TiffFile) -> Chosen:

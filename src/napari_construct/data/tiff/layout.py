@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from napari_construct.data.limits import MIN_SIDE
+from napari_construct.data.limits import MAX_CHANNELS, MIN_SIDE
 from napari_construct.exceptions import InputError
 
 _COLOUR: Final = "SC"
 _COLOUR_SAMPLES: Final = (3, 4)
 _RGB, _YCBCR = 2, 6
+_UNNAMED: Final = "IQ"
+"""How tifffile calls an axis of which a file says nothing: pages, and other numbers."""
 
 MAY_BE_COLOURS: Final = (
     "if the planes are red, green and blue, save them as one RGB image (Fiji: Image > Color > Stack to RGB; "
@@ -86,6 +88,48 @@ def layout_of(series: Any) -> Layout:
     ):
         return Layout(names[:-3] + "YXS", sizes, rows_as_pages=True)
     return Layout(axes, shape)
+
+
+def channel_layout_of(series: Any) -> Layout:
+    """The axes of a series of tifffile whose samples, or pages without a meaning, are channels.
+
+    Axes of length one are left out, except rows and columns. The channels' axis is called S where they are
+    the samples of a pixel, C otherwise.
+    """
+    pairs = [(a, int(n)) for a, n in zip(str(series.axes), series.shape, strict=True)]
+    longer = [(a, n) for a, n in pairs if a in "YX" or n > 1]
+    names, sizes = "".join(a for a, _ in longer), tuple(n for _, n in longer)
+    if len(names) == 3 and names.endswith("YX") and names[0] in _UNNAMED:
+        if sizes[2] < MIN_SIDE <= min(sizes[:2]):
+            return Layout("YXS", sizes, rows_as_pages=True)
+        return Layout("CYX", sizes)
+    return Layout(names, sizes)
+
+
+def check_channel_axes(path: Path, layout: Layout, axes: str) -> None:
+    """Refuse stacks, and axes that are no image's; ``axes`` are those of the file, for the error.
+
+    Raises
+    ------
+    InputError
+        With what to save instead.
+    """
+    if not layout.height or not layout.width or layout.axes.count("Y") > 1 or layout.axes.count("X") > 1:
+        raise InputError(
+            f"{path}: expected rows and columns, got axes {axes} of shape {layout.shape}; save one plane as "
+            "its own file"
+        )
+    if layout.planes or all(a in layout.axes for a in _COLOUR):
+        raise InputError(
+            f"{path}: expected one plane of channels (rows, columns and channels), got axes {layout.axes} of "
+            f"shape {layout.shape}; save one plane as its own file, or, if the planes are channels, say so "
+            "(Fiji: Image > Hyperstacks > Re-order Hyperstack)"
+        )
+    if layout.channels > MAX_CHANNELS:
+        raise InputError(
+            f"{path}: expected at most {MAX_CHANNELS} channels, got {layout.channels} pages or samples; "
+            "save one plane of a stack as its own file"
+        )
 
 
 def check_colour_axes(path: Path, layout: Layout, photometric: int) -> None:

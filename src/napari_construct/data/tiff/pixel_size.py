@@ -21,21 +21,17 @@ from napari_construct.data.resolution import (
     number,
     per_unit,
 )
+from napari_construct.data.tiff.xml_text import LONGEST, attributes_of
 from napari_construct.reading.texts.json import json_or_none
 
 if TYPE_CHECKING:
     import tifffile
-
-_LONGEST: Final = 4_000_000
-"""Characters of a description that are searched."""
 
 _LONGEST_JSON: Final = 500_000
 
 _NO_NUMBERS: Final = re.compile(r"(?<=[:\[,\s])(?:NaN|-?Infinity)(?=[,\s\]}])")
 
 _TIFF_UNITS: Final = {2: 25400.0, 3: 1e4, 4: 1e3, 5: 1.0}  # inch, cm; mm and um of newer writers
-
-_ATTRIBUTES: Final = r"""((?:\s+[\w:.-]{1,60}\s*=\s*(?:"[^"<]{0,400}"|'[^'<]{0,400}')){0,60})"""
 
 
 def pixel_size_of_tiff(tif: tifffile.TiffFile, page: Any = None, *, name: str | None = None) -> PixelSize:
@@ -54,8 +50,8 @@ def pixel_size_of_tiff(tif: tifffile.TiffFile, page: Any = None, *, name: str | 
         What notices call the file; its own name otherwise.
     """
     page = page or tif.pages.first
-    first = str(tif.pages.first.description or "")[:_LONGEST]
-    own = str(page.description or "")[:_LONGEST]
+    first = str(tif.pages.first.description or "")[:LONGEST]
+    own = str(page.description or "")[:LONGEST]
     across, down, unit = (page.tags.valueof(key) for key in ("XResolution", "YResolution", "ResolutionUnit"))
     stated = [
         # one of a set of files is not opened as OME, but says it
@@ -87,7 +83,7 @@ def from_ome(xml: str, height: int = 0, width: int = 0) -> Stated | None:
 
     They are micrometres unless a unit says more.
     """
-    found = [_attributes(part) for part in re.findall(rf"<(?:\w{{1,20}}:)?Pixels{_ATTRIBUTES}\s*/?>", xml)]
+    found = attributes_of("Pixels", xml)
     sides = (str(height), str(width))
     fitting = [named for named in found if (named.get("SizeY"), named.get("SizeX")) == sides]
     if not fitting and len(found) != 1:
@@ -113,7 +109,7 @@ def from_scn(xml: str, width: int) -> Stated | None:
     """Leica SCN: nanometres of a view over its pixels, for the image that is so many pixels wide."""
     if "/scn/" not in xml[:2000]:
         return None
-    for pixels, view in zip(_tags("pixels", xml), _tags("view", xml), strict=False):
+    for pixels, view in zip(attributes_of("pixels", xml), attributes_of("view", xml), strict=False):
         if number(pixels.get("sizeX")) == width:
             sides = [(number(view.get(f"size{a}")), number(pixels.get(f"size{a}"))) for a in "XY"]
             x, y = (per_unit(count, nm / 1e3) if nm else None for nm, count in sides)
@@ -153,7 +149,7 @@ def from_iscan(xml: str) -> Stated | None:
 
 def from_metamorph(xml: str) -> Stated | None:
     """MetaMorph: the properties ``spatial-calibration-x``, ``-y``, ``-units`` and ``-state``."""
-    named = {tag.get("id", ""): tag.get("value", "") for tag in _tags("prop", xml)}
+    named = {tag.get("id", ""): tag.get("value", "") for tag in attributes_of("prop", xml)}
     if named.get("spatial-calibration-state", "on").lower() in ("off", "false", "0"):
         return None
     unit = named.get("spatial-calibration-units")
@@ -204,19 +200,10 @@ def from_tags(across: Any, down: Any, unit: Any) -> Stated | None:
     return Stated(x, y, "resolution tags") if x or y else None
 
 
-def _tags(name: str, xml: str) -> list[dict[str, str]]:
-    return [_attributes(part) for part in re.findall(rf"<(?:\w{{1,20}}:)?{name}{_ATTRIBUTES}\s*/?>", xml)]
-
-
-def _attributes(text: str) -> dict[str, str]:
-    found = re.findall(r"""([\w:.-]{1,60})\s*=\s*(?:"([^"<]*)"|'([^'<]*)')""", text)
-    return {key: html.unescape(double or single) for key, double, single in found}
-
-
 def _text(value: Any) -> str:
     if isinstance(value, bytes):
-        return value[:_LONGEST].decode("utf-8", "replace")
-    return str(value or "")[:_LONGEST]
+        return value[:LONGEST].decode("utf-8", "replace")
+    return str(value or "")[:LONGEST]
 
 
 def _ratio(value: Any) -> float | None:

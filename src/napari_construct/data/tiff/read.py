@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_construct.data.limits import MIN_SIDE, check_size, decoding
+from napari_construct.data.limits import MIN_SIDE, check_size
 from napari_construct.data.orientation import TAG, orientation_of
 from napari_construct.data.regions import Region, inside
 from napari_construct.data.stored import ImageHeader, StoredImage
 from napari_construct.data.tiff.checks import check_bytes
-from napari_construct.data.tiff.choice import Chosen, choose_image
+from napari_construct.data.tiff.choice import Chosen, open_image, set_notice
 from napari_construct.data.tiff.colours import check_photometric, stored_colours
 from napari_construct.data.tiff.layout import MAY_BE_COLOURS, check_colour_axes, check_single
 from napari_construct.data.tiff.pixel_size import pixel_size_of_tiff
 from napari_construct.data.tiff.pixels import decode
 from napari_construct.events import Doubt
 from napari_construct.exceptions import InputError
-from napari_construct.reading.tiff.file import open_tiff, other_files
 
 MAX_PLANES: Final = 100_000
 
@@ -68,7 +65,7 @@ def read_tiff(
         If the file is damaged, not supported, too large, a stack, or of a colour space without a plain way to
         RGB.
     """
-    with _chosen(path) as (tif, chosen):
+    with open_image(path) as (tif, chosen):
         series, layout = chosen.series, chosen.layout
         page = series.keyframe
         check_colour_axes(path, layout, int(page.photometric))
@@ -102,7 +99,7 @@ def read_stored_stack(path: Path, *, max_pixels: int) -> NDArray[Any]:
     InputError
         If the file is damaged, too large, or not greyscale.
     """
-    with _chosen(path) as (_, chosen):
+    with open_image(path) as (_, chosen):
         series, layout = chosen.series, chosen.layout
         planes = math.prod(layout.planes)
         if layout.colour_axis:
@@ -118,7 +115,7 @@ def read_stored_stack(path: Path, *, max_pixels: int) -> NDArray[Any]:
 
 def header_of_tiff(path: Path) -> ImageHeader:
     """The header of the image that :func:`read_tiff` reads."""
-    with _chosen(path) as (tif, chosen):
+    with open_image(path) as (tif, chosen):
         page = chosen.series.keyframe
         shown = orientation_of(page.tags.valueof(TAG)).shown_shape(chosen.layout.height, chosen.layout.width)
         return ImageHeader(*shown, pixel_size_of_tiff(tif, page, name=path.name).mpp)
@@ -132,18 +129,11 @@ def planes_of_tiff(path: Path) -> int:
     InputError
         If the file is damaged, or says that it has absurdly many.
     """
-    with _chosen(path) as (_, chosen):
+    with open_image(path) as (_, chosen):
         planes = math.prod(chosen.layout.planes)
     if planes > MAX_PLANES:
         raise InputError(f"{path}: expected at most {MAX_PLANES:,} planes, got {planes:,}; split the stack")
     return planes
-
-
-@contextmanager
-def _chosen(path: Path) -> Iterator[tuple[Any, Chosen]]:
-    """The open file and its image."""
-    with decoding(path), open_tiff(path) as tif:
-        yield tif, choose_image(path, tif)
 
 
 def _notices(path: Path, tif: Any, chosen: Chosen, plane: int | None) -> tuple[str, ...]:
@@ -160,11 +150,7 @@ def _notices(path: Path, tif: Any, chosen: Chosen, plane: int | None) -> tuple[s
         notices.append(
             Doubt(f"{path.name}: one of {layout.planes[0]} planes is read as greyscale; {MAY_BE_COLOURS}")
         )
-    if others := other_files(tif.pages.first.description, path.name):
-        notices.append(
-            f"{path.name}: its description names {len(others)} other file(s) of its set, which are not read; "
-            "the pixels are those of this file"
-        )
+    notices += set_notice(path, tif)
     if tif.is_bif:
         notices.append(
             Doubt(f"{path.name}: overlapping tiles of Ventana scanners are read without stitching")

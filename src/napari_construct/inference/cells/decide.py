@@ -56,7 +56,9 @@ def decide_cells(
     labels = (found > 0).astype(np.uint8)
     foreground = maps.foreground[None]
     confidence = np.where(labels > 0, maps.foreground, 1 - maps.foreground)
-    score = float(maps.foreground[found > 0].mean()) if labels.any() else float(maps.foreground.max(initial=0))
+    score = (
+        float(maps.foreground[found > 0].mean()) if labels.any() else float(maps.foreground.max(initial=0))
+    )
     present = bool(labels.any())
     checkpoint = predictor.checkpoint
     return CellResult(

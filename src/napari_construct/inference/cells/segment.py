@@ -20,7 +20,19 @@ from napari_construct.inference.cells.settings import CellSettings
 from napari_construct.results.cells import CellResult
 from napari_construct.types import FloatArray
 
-NUCLEAR_STAINS: Final = ("dapi", "hoechst", "nuclear", "nuclei", "nucleus", "dna", "draq5", "syto", "h3", "hh3", "histone")
+NUCLEAR_STAINS: Final = (
+    "dapi",
+    "hoechst",
+    "nuclear",
+    "nuclei",
+    "nucleus",
+    "dna",
+    "draq5",
+    "syto",
+    "h3",
+    "hh3",
+    "histone",
+)
 """Parts of the names of channels that show nuclei."""
 
 _BRIGHT: Final = 0.6
@@ -92,7 +104,9 @@ def student_channel(image: ChannelImage, which: int | str | None, name: str) -> 
         return channel_index(image.names, which, f"{name}: channel")
     if len(image.names) == 1:
         return 0
-    nuclear = [i for i, one in enumerate(image.names) if any(stain in one.casefold() for stain in NUCLEAR_STAINS)]
+    nuclear = [
+        i for i, one in enumerate(image.names) if any(stain in one.casefold() for stain in NUCLEAR_STAINS)
+    ]
     if len(nuclear) == 1:
         return nuclear[0]
     if _grey(image.pixels):
@@ -114,7 +128,9 @@ def _doubts(image: ChannelImage, plane: NDArray[Any], name: str) -> tuple[str, .
     low, high = float(seen.min()), float(seen.max())
     if high <= low or (float(np.median(seen)) - low) / (high - low) < _BRIGHT:
         return ()
-    coloured = " and has the colours of a stained section" if image.names[:3] == ("red", "green", "blue") else ""
+    coloured = (
+        " and has the colours of a stained section" if image.names[:3] == ("red", "green", "blue") else ""
+    )
     said = (
         f"{name}: the image is bright{coloured}; this model was trained on fluorescence, where cells are bright on "
         "dark, so the result is not reliable; use a model of stained sections, such as lymph-node"

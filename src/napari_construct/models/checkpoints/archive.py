@@ -26,10 +26,10 @@ from napari_construct.exceptions import CheckpointError, ConstructError, InputEr
 from napari_construct.export.atomic import atomic
 from napari_construct.export.record import plain
 from napari_construct.models.checkpoints.head import MANIFEST, MAX_MANIFEST
-from napari_construct.models.checkpoints.zip_directory import check_directory
 from napari_construct.reading.pytorch.tensor_headers import Described, read_header
 from napari_construct.reading.regular import open_regular
 from napari_construct.reading.texts.json import parse_json
+from napari_construct.reading.zip_directory import check_directory
 from napari_construct.types import PathLike
 
 MAX_TENSORS: Final = 8 * 2**30

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from napari_construct.exceptions import ConstructError
-from napari_construct.models.checkpoints.zip_directory import check_directory
 from napari_construct.reading.foreign import harmless
 from napari_construct.reading.regular import open_regular
 from napari_construct.reading.texts.json import parse_json
+from napari_construct.reading.zip_directory import check_directory
 
 MANIFEST: Final = "manifest.json"
 MAX_MANIFEST: Final = 16 * 2**20

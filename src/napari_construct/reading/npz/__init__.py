@@ -1,0 +1,1 @@
+"""Arrays that numpy wrote, read row by row and without pickle."""
