@@ -11,7 +11,7 @@ from napari_construct.settings import Settings
 Term = Literal["probability", "boundary", "truth"]
 
 TERMS: Final[tuple[Term, ...]] = ("probability", "boundary", "truth")
-"""Terms of the objective: the teacher's probabilities, its boundaries, and drawn cells where there are any."""
+"""Terms of the objective: the teacher's probabilities, its boundaries, and drawn cells."""
 
 NO_KD: Final[tuple[Term, ...]] = ("truth",)
 """The baseline without a teacher."""
@@ -63,10 +63,11 @@ class DistilConfig(Settings):
     student : {"swin_tiny", "resnet18", "efficientnet_b0", "mobilenet_v3", "lite0"}
         Encoder of the student's U-Net.
     pretrained : bool
-        Start the encoder from weights of another training, where they are on this computer ("lite0" is in this
-        package); False starts from random weights.
-    channel : int or str
-        The student's channel, by index from 0 or by name: as a rule the nuclear one.
+        Start the encoder from weights of another training, where they are on this computer ("lite0" is
+        bundled); False starts from random weights.
+    channels : tuple of int or str
+        Channels that the network sees, by index from 0 or by name: of a student one, as a rule the nuclear
+        one; of a teacher of ours all, in the order nuclear, membrane.
     teacher_channels : tuple of int or str
         Channels that the teacher sees, in the order of its roles (nuclear, membrane). Empty takes all.
     mpp : float or None
@@ -77,8 +78,8 @@ class DistilConfig(Settings):
     learned_weights : bool
         Weigh terms by their learned uncertainty; False adds them up.
     band_um, band_px : float
-        Width of the band around contours that the boundary term looks at, in micrometres; in pixels for images
-        of unknown resolution.
+        Width of the band around contours that the boundary term looks at, in micrometres; in pixels for
+        images of unknown resolution.
     truth_images : int or None
         Largest number of training images whose drawn cells are used, chosen by the seed; None uses all.
     patch : int
@@ -109,7 +110,7 @@ class DistilConfig(Settings):
 
     student: Student = "resnet18"
     pretrained: bool = False
-    channel: _Channel = 0
+    channels: Annotated[tuple[_Channel, ...], Field(min_length=1, max_length=64)] = (0,)
     teacher_channels: Annotated[tuple[_Channel, ...], Field(max_length=100)] = ()
     mpp: Annotated[float, Field(gt=0, le=100)] | None = None
     terms: Annotated[tuple[Term, ...], Field(min_length=1)] = TERMS

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from napari_construct.crossmodal.config import DistilConfig
 from napari_construct.crossmodal.loop.setup import DistilSetup
 from napari_construct.crossmodal.protocol import Teacher
+from napari_construct.crossmodal.teachers.cached import TeacherCache
 from napari_construct.data.cells.dataset import CellDataset
 from napari_construct.events import Notice, Progress, Steps, merged, run
 from napari_construct.models.checkpoints.channel_checkpoint import ChannelCheckpoint
@@ -23,6 +24,7 @@ def distil(
     resume: bool = False,
     overwrite: bool = False,
     device: str = "auto",
+    cache: TeacherCache | None = None,
     stop: Callable[[], bool] | None = None,
     progress: Progress = None,
 ) -> ChannelCheckpoint:
@@ -49,6 +51,9 @@ def distil(
         Replace a model, or the state of an interrupted run, that lies at ``output``.
     device : str
         "auto", "cpu", "cuda", "cuda:1", "mps".
+    cache : TeacherCache, optional
+        Keeps what the teacher says for other runs
+        (:func:`~napari_construct.crossmodal.teachers.cached.open_cache`).
     stop : callable, optional
         Asked after every step; once it returns True, training ends there and the student is finished as after
         the last step.
@@ -63,8 +68,8 @@ def distil(
     Raises
     ------
     ConfigurationError
-        If settings contradict the data or the interrupted run, or something lies at the output that is neither
-        resumed nor to be overwritten.
+        If settings contradict the data or the interrupted run, or something lies at the output that is
+        neither resumed nor to be overwritten.
     DatasetError, InputError
         If a file cannot be used; the message names it.
     CheckpointError
@@ -79,6 +84,7 @@ def distil(
         resume=resume,
         overwrite=overwrite,
         device=device,
+        cache=cache,
         stop=stop,
     )
     return run(steps, progress)
@@ -94,6 +100,7 @@ def distil_steps(
     resume: bool = False,
     overwrite: bool = False,
     device: str = "auto",
+    cache: TeacherCache | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Steps[ChannelCheckpoint]:
     """:func:`distil` as a job.
@@ -103,7 +110,7 @@ def distil_steps(
     StepDone, EpochDone, Resumed, Planned, Notice, Event
         Closing the generator stops after the current step; with ``output``, the state is saved.
     """
-    job = DistilSetup(dataset, teacher, config or DistilConfig(), val, output, device)
+    job = DistilSetup(dataset, teacher, config or DistilConfig(), val, output, device, cache)
     with job.locked():
         if not (resume or overwrite):
             job.refuse_existing()
@@ -118,7 +125,7 @@ def _run_steps(
     for text in job.notices:
         yield Notice("train", 0, 0, text)
     yield job.plan()
-    yield from job.items.read()
+    yield from job.read()
     training = job.new_run()
     if notice := job.open_state(training, resume=resume):
         yield Notice("train", 0, 0, notice)

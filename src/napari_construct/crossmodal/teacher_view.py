@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from napari_construct.crossmodal.protocol import TeacherSpec, TeacherView
+from napari_construct.data.cells.dataset import CellDataset
 from napari_construct.data.channels.choose import channel_index
 from napari_construct.data.channels.image import ChannelImage
 from napari_construct.data.channels.normalise import percentile_normalised
@@ -31,8 +32,8 @@ def teacher_view(
     spec : TeacherSpec
         Says which roles the teacher looks at.
     channels : sequence of int or str
-        The channels of these roles, in their order; empty takes the first ones, or all where the teacher names
-        no roles.
+        The channels of these roles, in their order; empty takes the first ones, or all where the teacher
+        names no roles.
     name : str
         Of the image.
     low, high : float
@@ -49,8 +50,33 @@ def teacher_view(
     if spec.channels and len(chosen) != len(spec.channels):
         raise ConfigurationError(
             f"{name}: expected {len(spec.channels)} channel(s) for the teacher {spec.id} "
-            f"({', '.join(spec.channels)}), got {len(chosen)} of {', '.join(image.names)}; name them in this order"
+            f"({', '.join(spec.channels)}), got {len(chosen)} of {', '.join(image.names)}; name them in this "
+            "order (--teacher-channels)"
         )
     planes = [percentile_normalised(image.pixels[i], low, high) for i in chosen]
     roles = spec.channels or tuple(image.names[i] for i in chosen)
     return TeacherView(np.stack(planes), roles, image.mpp, name)
+
+
+class DatasetViews:
+    """What a teacher is shown of every image of a dataset; loaded when it is asked for.
+
+    Parameters
+    ----------
+    dataset : CellDataset
+        The images.
+    spec : TeacherSpec
+        Of the teacher.
+    channels : sequence of int or str
+        As of :func:`teacher_view`.
+    """
+
+    def __init__(self, dataset: CellDataset, spec: TeacherSpec, channels: Sequence[int | str]) -> None:
+        self.dataset, self.spec, self.channels = dataset, spec, tuple(channels)
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> TeacherView:
+        image, name = self.dataset.load(index).image, self.dataset.names[index]
+        return teacher_view(image, self.spec, self.channels, name)

@@ -176,7 +176,8 @@ class DistilRun:
             self.average.restore(state["average"])
         except (KeyError, RuntimeError) as error:
             raise CheckpointError(
-                f"expected the training state of this network, got another one ({error}); start without resume"
+                f"expected the training state of this network, got another one ({error}); start "
+                "without resume"
             ) from error
         self.progress = progress
 

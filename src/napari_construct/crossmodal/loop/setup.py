@@ -13,6 +13,9 @@ from napari_construct.crossmodal.loop.run import STATE, DistilRun
 from napari_construct.crossmodal.loop.validation import VALIDATE, student_scores, teacher_scores
 from napari_construct.crossmodal.objective.task import DistilTask
 from napari_construct.crossmodal.protocol import Teacher
+from napari_construct.crossmodal.teacher_view import DatasetViews
+from napari_construct.crossmodal.teachers.cached import STAGE as TEACHER
+from napari_construct.crossmodal.teachers.cached import Taught, TeacherCache, teach_steps
 from napari_construct.data.cells.dataset import CellDataset
 from napari_construct.data.channels.choose import channel_index
 from napari_construct.events import EpochDone, Planned, Steps, in_a_row, planned
@@ -36,8 +39,8 @@ from napari_construct.training.loop.state import load_state, save_state
 from napari_construct.types import PathLike
 from napari_construct.whole_files import remove_partials
 
-STUDENT: Final = ("nuclear",)
-"""Role of the student's channel."""
+ROLES: Final = ("nuclear", "membrane")
+"""Roles of the first channels."""
 
 _STEP: Final = 6.0
 
@@ -53,12 +56,15 @@ class DistilSetup:
         val: CellDataset | None,
         output: PathLike | None,
         device: str,
+        cache: TeacherCache | None,
     ) -> None:
-        self.dataset, self.val, self.config = dataset, val, config
+        self.dataset, self.val, self.config, self.cache = dataset, val, config, cache
         self.device = resolve_device(device)
-        channel_index(dataset.channels, config.channel, "channel")
-        self.items = ItemStore(dataset, teacher, config)
-        self.teacher = self.items.teacher
+        for which in config.channels:
+            channel_index(dataset.channels, which, "channel")
+        self.teacher = teacher if config.uses_teacher else None
+        self.items = ItemStore(dataset, self._taught(dataset), config)
+        self._val_taught = None if val is None else self._taught(val)
         self.output = None if output is None else with_suffix(output)
         self._saving, self._started = Rarely(), time.perf_counter()
         self._teacher_scores: dict[str, float] | None = None
@@ -68,6 +74,19 @@ class DistilSetup:
             "teacher": None if self.teacher is None else self.teacher.identity,
             "val": None if val is None else val.fingerprint,
         }
+
+    def _taught(self, dataset: CellDataset) -> Taught | None:
+        if self.teacher is None:
+            return None
+        views = DatasetViews(dataset, self.teacher.spec, self.config.teacher_channels)
+        return Taught(views, self.teacher, self.cache)
+
+    def read(self) -> Steps[None]:
+        """Show every image to the teacher, and prepare it for the student."""
+        for taught in (self.items.taught, self._val_taught):
+            if taught is not None:
+                yield from teach_steps(taught.views, taught.teacher, taught.cache)
+        yield from self.items.read()
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -83,7 +102,10 @@ class DistilSetup:
         config, scored = self.config, 0 if self.val is None else len(self.val)
         return planned(
             f"distil {config.student}",
-            in_a_row(("teach" if self.teacher else "read", 1.0 * len(self.items))),
+            in_a_row(
+                *(((TEACHER, 4.0 * len(self.items)),) if self.teacher else ()),
+                ("read", 1.0 * len(self.items)),
+            ),
             in_a_row(("train", _STEP * config.steps * config.batch_size)),
             in_a_row(("average", 40.0 * config.batch_size), *(((VALIDATE, 4.0 * scored),) if scored else ())),
         )
@@ -114,10 +136,17 @@ class DistilSetup:
         """A run before its first step."""
         config = self.config
         network = ChannelUNetConfig(
-            encoder=config.student, channels=STUDENT, low=config.low, high=config.high
+            encoder=config.student, channels=self._roles(), low=config.low, high=config.high
         )
         student = build_channel_unet(network, pretrained=config.pretrained, seed=config.seed)
         return DistilRun(DistilTask(student, config).to(self.device), self.items, config, self.device)
+
+    def _roles(self) -> tuple[str, ...]:
+        """What the network's channels are called in its file."""
+        if len(self.config.channels) <= len(ROLES):
+            return ROLES[: len(self.config.channels)]
+        names = self.dataset.channels
+        return tuple(names[channel_index(names, which, "channel")] for which in self.config.channels)
 
     def open_state(self, run: DistilRun, *, resume: bool) -> str:
         """Restore the state, or write the first one, so that an unwritable output fails early.
@@ -173,11 +202,11 @@ class DistilSetup:
         if self.val is None:
             return {}
         predictor = CellPredictor(self._checkpoint(run, {}), str(self.device))
-        scores = yield from student_scores(self.val, predictor, self.config, self.teacher)
+        scores = yield from student_scores(self.val, predictor, self.config, self._val_taught)
         if self._teacher_scores is None:  # once a run
             self._teacher_scores = {}
-            if self.teacher is not None and any(self.val.has_truth):
-                self._teacher_scores = yield from teacher_scores(self.val, self.teacher, self.config)
+            if self._val_taught is not None and any(self.val.has_truth):
+                self._teacher_scores = yield from teacher_scores(self.val, self._val_taught)
         if self._teacher_scores and scores:
             best = self._teacher_scores["dice"]
             scores |= {"teacher_dice": best, "recovery": scores["dice"] / best if best else float("nan")}

@@ -6,11 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_construct.crossmodal.config import DistilConfig
-from napari_construct.crossmodal.loop.items import taught
-from napari_construct.crossmodal.protocol import Teacher, TeacherOutput
+from napari_construct.crossmodal.protocol import TeacherOutput
+from napari_construct.crossmodal.teachers.cached import Taught
+from napari_construct.crossmodal.views.prepared import network_view
 from napari_construct.data.cells.dataset import CellDataset
-from napari_construct.data.channels.choose import channel_index
-from napari_construct.data.channels.normalise import percentile_normalised
 from napari_construct.events import Event, Steps, as_part
 from napari_construct.inference.cells.decide import cells_of
 from napari_construct.inference.cells.maps import cell_map_steps
@@ -26,7 +25,7 @@ def student_scores(
     dataset: CellDataset,
     predictor: CellPredictor,
     config: DistilConfig,
-    teacher: Teacher | None = None,
+    taught: Taught | None = None,
     settings: CellSettings | None = None,
 ) -> Steps[dict[str, float]]:
     """Scores of the student against drawn cells; of images without, against the teacher's.
@@ -39,8 +38,8 @@ def student_scores(
         The student.
     config : DistilConfig
         Channel and percentiles.
-    teacher : Teacher, optional
-        Stands in where nobody drew cells; such images are left out without one.
+    taught : Taught, optional
+        What a teacher says of them; stands in where nobody drew cells; such images are left out without one.
     settings : CellSettings, optional
         How cells are decided.
 
@@ -58,19 +57,16 @@ def student_scores(
     for index, name in enumerate(dataset.names):
         at = Event(VALIDATE, index, len(dataset), name)
         yield at
-        if dataset.has_truth[index]:
-            item = dataset.load(index)
-            truth = item.truth
-        elif teacher is not None:
-            item, output = taught(dataset, index, teacher, config)
-            truth = teacher_cells(output, settings)
-        else:
+        if not dataset.has_truth[index] and taught is None:
             continue
+        item = dataset.load(index)
+        truth = item.truth
+        if truth is None and taught is not None:
+            truth = teacher_cells(taught[index], settings)
         if truth is None:
             continue
         image = item.image
-        plane = image.pixels[channel_index(image.names, config.channel, name)]
-        seen = percentile_normalised(plane, config.low, config.high)[None]
+        seen = network_view(image, config, name)
         maps = yield from as_part(cell_map_steps(seen, predictor, settings, mpp=image.mpp, name=name), at)
         found = cell_counts(truth, cells_of(maps, settings))
         total = found if total is None else total + found
@@ -79,15 +75,15 @@ def student_scores(
 
 
 def teacher_scores(
-    dataset: CellDataset, teacher: Teacher, config: DistilConfig, settings: CellSettings | None = None
+    dataset: CellDataset, taught: Taught, settings: CellSettings | None = None
 ) -> Steps[dict[str, float]]:
     """Scores of the teacher against drawn cells: what a student could recover at most; empty without any."""
     settings, total = settings or CellSettings(), None
     for index in (i for i, known in enumerate(dataset.has_truth) if known):
         yield Event("score teacher", index, len(dataset), dataset.names[index])
-        item, output = taught(dataset, index, teacher, config)
-        if item.truth is not None:
-            found: CellCounts = cell_counts(item.truth, teacher_cells(output, settings))
+        truth = dataset.load(index).truth
+        if truth is not None:
+            found: CellCounts = cell_counts(truth, teacher_cells(taught[index], settings))
             total = found if total is None else total + found
     yield Event("score teacher", len(dataset), len(dataset))
     return {} if total is None else total.scores()

@@ -6,8 +6,8 @@ with learned :math:`s_i` (Kendall et al. 2018), or the plain sum of :math:`L_i`.
 public: the terms are ours, each after what its own module names.
 
 * probability: squared difference of foreground probabilities, wherever there is an image.
-* boundary: foreground in the band around the teacher's contours, and the boundary map, both by cross-entropy and
-  Dice.
+* boundary: foreground in the band around the teacher's contours, and the boundary map, both by cross-entropy
+  and Dice.
 * truth: foreground and boundary map against drawn cells, by cross-entropy and Dice, where cells were drawn.
 """
 

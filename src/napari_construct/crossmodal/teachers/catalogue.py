@@ -110,12 +110,12 @@ def _cellsam(entry: TeacherEntry, weights: Path | None, device: str, settings: d
     return load_cellsam(entry, weights, device, CellSamSettings.checked(**settings))
 
 
-def _channel_unet(entry: TeacherEntry, *_: Any) -> Teacher:
-    # the place of teachers of our own; their file is models/checkpoints/channel_checkpoint.py
-    raise ConfigurationError(
-        f"{entry.id}: expected a teacher of another kind, got a network of ours, which this version cannot "
-        "load as a teacher; store its maps and name their folder (precomputed)"
-    )
+def _channel_unet(
+    entry: TeacherEntry, weights: Path | None, device: str, settings: dict[str, Any]
+) -> Teacher:
+    from napari_construct.crossmodal.teachers.channel_unet import load_channel_unet
+
+    return load_channel_unet(entry, weights, device, settings)
 
 
 _LOADERS: Final[dict[Loader, _Load]] = {

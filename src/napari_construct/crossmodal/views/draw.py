@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
-from torchvision.transforms.v2.functional import gaussian_blur
+from torchvision.transforms.v2.functional import gaussian_blur  # type: ignore[import-untyped]
 
 from napari_construct.crossmodal.config import ChannelAugmentation
 from napari_construct.crossmodal.views.prepared import MAPS, Prepared
@@ -29,12 +29,12 @@ class ViewBatch:
     Attributes
     ----------
     images : Tensor
-        (b, 1, s, s) in [0, 1].
+        (b, c, s, s) in [0, 1].
     maps : Tensor
         (b, m, s, s) in [0, 1]: :data:`~napari_construct.crossmodal.views.prepared.MAPS`.
     """
 
-    images: Float[Tensor, "b 1 s s"]
+    images: Float[Tensor, "b c s s"]
     maps: Float[Tensor, "b m s s"]
 
     def target(self, name: str) -> Float[Tensor, "b 1 s s"]:
@@ -60,7 +60,7 @@ def draw_views(
         Of all that is random.
     """
     views = torch.cat([_cut(item, size, config, generator) for item in items])
-    images, maps = views[:, :1], views[:, 1:]
+    images, maps = views[:, : -len(MAPS)], views[:, -len(MAPS) :]
     # where a border was drawn by two labels only, a turned view keeps it as it is nearest to one of the two
     hard = torch.tensor([name in ("truth", "truth_boundary", "known", "inside") for name in MAPS])
     maps = torch.where(hard[:, None, None].to(maps.device), (maps >= 0.5).float(), maps)
@@ -101,12 +101,12 @@ def _cut(
 
 
 def _changed_look(
-    images: Float[Tensor, "b 1 s s"], config: ChannelAugmentation, generator: torch.Generator
-) -> Float[Tensor, "b 1 s s"]:
-    b = len(images)
+    images: Float[Tensor, "b c s s"], config: ChannelAugmentation, generator: torch.Generator
+) -> Float[Tensor, "b c s s"]:
+    b, c = images.shape[:2]
 
     def drawn(most: float) -> Tensor:
-        return most * (torch.rand((b, 1, 1, 1), generator=generator) * 2 - 1)
+        return most * (torch.rand((b, c, 1, 1), generator=generator) * 2 - 1)
 
     images = images.clamp(0, 1) ** (1 + drawn(config.gamma))
     images = images * (1 + drawn(config.gain)) + drawn(config.offset)
@@ -117,7 +117,7 @@ def _changed_look(
             sigma = max(float(sigmas[i]), 1e-3)
             images[i] = gaussian_blur(images[i], [2 * math.ceil(3 * sigma) + 1] * 2, [sigma, sigma])
     if config.noise:
-        level = config.noise * torch.rand((b, 1, 1, 1), generator=generator)
+        level = config.noise * torch.rand((b, c, 1, 1), generator=generator)
         images = images + level * torch.randn(images.shape, generator=generator)
     return images.clamp(0, 1)
 

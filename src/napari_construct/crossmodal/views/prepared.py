@@ -9,22 +9,23 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
-from skimage.segmentation import find_boundaries
 from torch import Tensor
 
 from napari_construct.crossmodal.config import DistilConfig
 from napari_construct.crossmodal.protocol import TeacherOutput
 from napari_construct.data.cells.dataset import CellItem
 from napari_construct.data.channels.choose import channel_index
+from napari_construct.data.channels.image import ChannelImage
 from napari_construct.data.channels.normalise import percentile_normalised
 from napari_construct.exceptions import InputError
 from napari_construct.inference.activation.resample import model_shape
 from napari_construct.inference.cells.maps import resized_maps
-from napari_construct.losses.boundary_aware import boundary_targets
+from napari_construct.losses.boundary_band import border_map, boundary_targets
+from napari_construct.types import FloatArray
 
 MAPS: Final = ("foreground", "boundary", "band", "truth", "truth_boundary", "known", "inside")
-"""Targets in the order of the prepared maps: the teacher's foreground and boundary, the band around its contours,
-drawn cells and their borders, where cells were drawn, and where there is an image at all."""
+"""Targets in their order: the teacher's foreground and boundary, the band around its contours, drawn cells
+and their borders, where cells were drawn, and where there is an image at all."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,12 +35,12 @@ class Prepared:
     Attributes
     ----------
     image : Tensor
-        (1, h, w) float16 in [0, 1]: the student's channel.
+        (c, h, w) float16 in [0, 1]: the channels that the network sees.
     maps : Tensor
         (m, h, w) uint8, 255 is 1: :data:`MAPS`.
     """
 
-    image: Float[Tensor, "1 h w"]
+    image: Float[Tensor, "c h w"]
     maps: UInt8[Tensor, "m h w"]
 
     @property
@@ -69,10 +70,8 @@ def prepare(item: CellItem, output: TeacherOutput | None, config: DistilConfig, 
         resolution.
     """
     image = item.image
-    plane = percentile_normalised(
-        image.pixels[channel_index(image.names, config.channel, name)], config.low, config.high
-    )
-    size = (plane.shape[0], plane.shape[1])
+    planes = network_view(image, config, name)
+    size = (planes.shape[1], planes.shape[2])
     shape = model_shape(size, image.mpp, config.mpp, name)
     mpp = config.mpp if shape != size else image.mpp
     width = config.band_px if mpp is None else config.band_um / mpp
@@ -82,7 +81,7 @@ def prepare(item: CellItem, output: TeacherOutput | None, config: DistilConfig, 
         if output.foreground.shape != size:
             raise InputError(
                 f"{name}: expected the teacher's output of the image's {size[0]} x {size[1]} pixels, got "
-                f"{output.foreground.shape[0]} x {output.foreground.shape[1]}; let the teacher see the same image"
+                f"{output.foreground.shape[0]} x {output.foreground.shape[1]}; let it see the same image"
             )
         foreground = resized_maps(output.foreground[None], shape)[0]
         boundary = None if output.boundary is None else resized_maps(output.boundary[None], shape)[0]
@@ -94,9 +93,21 @@ def prepare(item: CellItem, output: TeacherOutput | None, config: DistilConfig, 
     if item.truth is not None:
         cells = nearest(item.truth, shape)
         _put(maps, "truth", cells > 0)
-        _put(maps, "truth_boundary", find_boundaries(cells, mode="inner"))
+        _put(maps, "truth_boundary", border_map(cells))
         maps[MAPS.index("known")] = 255
-    return Prepared(torch.from_numpy(resized_maps(plane[None], shape)).half(), maps)
+    return Prepared(torch.from_numpy(resized_maps(planes, shape)).half(), maps)
+
+
+def network_view(image: ChannelImage, config: DistilConfig, name: str) -> FloatArray:
+    """(c, h, w) float32 in [0, 1]: the channels that the network sees, each normalised by its percentiles.
+
+    Raises
+    ------
+    ConfigurationError
+        If the image lacks one of them.
+    """
+    chosen = [channel_index(image.names, which, f"{name}: channel") for which in config.channels]
+    return np.stack([percentile_normalised(image.pixels[i], config.low, config.high) for i in chosen])
 
 
 def nearest(labels: NDArray[np.int32], shape: tuple[int, int]) -> NDArray[np.int32]:
@@ -107,7 +118,8 @@ def nearest(labels: NDArray[np.int32], shape: tuple[int, int]) -> NDArray[np.int
         ((np.arange(n) + 0.5) * (size / n)).astype(np.intp)
         for n, size in zip(shape, labels.shape, strict=True)
     )
-    return labels[rows[:, None], columns]
+    found: NDArray[np.int32] = labels[rows[:, None], columns]
+    return found
 
 
 def _put(maps: Tensor, name: str, values: NDArray[np.generic]) -> None:

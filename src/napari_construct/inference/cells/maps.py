@@ -142,6 +142,7 @@ def _notices(
     verb = "enlarged" if shape[0] > size[0] else "reduced"
     said = (
         f"{name}: {mpp:.4g} um per pixel, the model was trained at {model:.4g}; the image is {verb} from "
-        f"{size[0]} x {size[1]} to {shape[0]} x {shape[1]} pixels for the model; the result has the image's size"
+        f"{size[0]} x {size[1]} to {shape[0]} x {shape[1]} pixels for the model; the result has the image's "
+        "size"
     )
     return (said,)

@@ -132,7 +132,7 @@ def _doubts(image: ChannelImage, plane: NDArray[Any], name: str) -> tuple[str, .
         " and has the colours of a stained section" if image.names[:3] == ("red", "green", "blue") else ""
     )
     said = (
-        f"{name}: the image is bright{coloured}; this model was trained on fluorescence, where cells are bright on "
-        "dark, so the result is not reliable; use a model of stained sections, such as lymph-node"
+        f"{name}: the image is bright{coloured}; this model was trained on fluorescence, where cells are "
+        "bright on dark, so the result is not reliable; use a model of stained sections, such as lymph-node"
     )
     return (Doubt(said),)
