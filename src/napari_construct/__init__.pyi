@@ -5,6 +5,11 @@ from napari_construct.classes import ClassTable as ClassTable
 from napari_construct.classes import TissueClass as TissueClass
 from napari_construct.crf import CRFParameters as CRFParameters
 from napari_construct.crf import dense_crf as dense_crf
+from napari_construct.crossmodal.config import DistilConfig as DistilConfig
+from napari_construct.crossmodal.distil import distil as distil
+from napari_construct.crossmodal.teachers.catalogue import load_teacher as load_teacher
+from napari_construct.data.cells.open_cells import open_cells as open_cells
+from napari_construct.data.channels.read import read_channels as read_channels
 from napari_construct.data.image_level import load_dataset as load_dataset
 from napari_construct.data.images import read_image as read_image
 from napari_construct.encoders.catalogue.download import DownloadSettings as DownloadSettings
@@ -14,6 +19,9 @@ from napari_construct.evaluation.report.report import EvaluationReport as Evalua
 from napari_construct.events import run as run
 from napari_construct.exceptions import ConstructError as ConstructError
 from napari_construct.inference.activation.predictor import Predictor as Predictor
+from napari_construct.inference.cells.loading import load_cell_model as load_cell_model
+from napari_construct.inference.cells.segment import segment_cells as segment_cells
+from napari_construct.inference.cells.settings import CellSettings as CellSettings
 from napari_construct.inference.loading import load_model as load_model
 from napari_construct.inference.prototypes.settings import PrototypeSettings as PrototypeSettings
 from napari_construct.inference.prototypes.similarity_maps import prototype_maps as prototype_maps
@@ -23,9 +31,14 @@ from napari_construct.inference.zero_shot.predictor import load_zero_shot as loa
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings as ZeroShotSettings
 from napari_construct.metrics.segmentation import confusion_matrix as confusion_matrix
 from napari_construct.metrics.segmentation import scores_from_confusion as scores_from_confusion
+from napari_construct.models.checkpoints.channel_checkpoint import ChannelCheckpoint as ChannelCheckpoint
+from napari_construct.models.checkpoints.channel_checkpoint import (
+    load_channel_checkpoint as load_channel_checkpoint,
+)
 from napari_construct.models.checkpoints.checkpoint import Checkpoint as Checkpoint
 from napari_construct.models.checkpoints.checkpoint import load_checkpoint as load_checkpoint
 from napari_construct.models.checkpoints.checkpoint import save_checkpoint as save_checkpoint
+from napari_construct.results.cells import CellResult as CellResult
 from napari_construct.results.read import load_result as load_result
 from napari_construct.results.result import SegmentationResult as SegmentationResult
 from napari_construct.results.result import StoredResult as StoredResult
@@ -37,13 +50,18 @@ from napari_construct.training.loop.train import train as train
 from napari_construct.training.second_stage.train import train_second_stage as train_second_stage
 
 __version__: str
+
 __all__ = [
     "BatchReport",
     "BatchSettings",
     "CRFParameters",
+    "CellResult",
+    "CellSettings",
+    "ChannelCheckpoint",
     "Checkpoint",
     "ClassTable",
     "ConstructError",
+    "DistilConfig",
     "DownloadSettings",
     "EvaluationReport",
     "Predictor",
@@ -59,20 +77,27 @@ __all__ = [
     "add_guard",
     "confusion_matrix",
     "dense_crf",
+    "distil",
     "download_encoder",
     "evaluate",
+    "load_cell_model",
+    "load_channel_checkpoint",
     "load_checkpoint",
     "load_dataset",
     "load_model",
     "load_result",
+    "load_teacher",
     "load_zero_shot",
+    "open_cells",
     "prototype_maps",
+    "read_channels",
     "read_image",
     "recalibrate",
     "run",
     "save_checkpoint",
     "scores_from_confusion",
     "segment",
+    "segment_cells",
     "segment_folder",
     "train",
     "train_second_stage",

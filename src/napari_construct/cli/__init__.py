@@ -15,6 +15,7 @@ from napari_construct.cli import (
     batch,
     calibrate,
     demo,
+    distill,
     evaluate,
     models,
     prototypes,
@@ -62,6 +63,7 @@ app.command("segment")(segment.segment)
 app.command("batch")(batch.batch)
 app.command("train")(train.train)
 app.command("second-stage")(second_stage.second_stage)
+app.command("distill")(distill.distill)
 app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(prototypes.commands, name="prototypes")

@@ -97,6 +97,13 @@ Mpp = Annotated[
     float | None,
     mpp_option("Micrometres per pixel of the images, if the files do not state it or are wrong."),
 ]
+Channel = Annotated[
+    str | None,
+    typer.Option(
+        "--channel",
+        help="With a student on one channel: which one, by name or number from 0; default the nuclear stain.",
+    ),
+]
 MinConfidence = Annotated[
     float | None,
     typer.Option(

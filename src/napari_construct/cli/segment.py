@@ -11,11 +11,12 @@ import typer
 from napari_construct.cli import _options as options
 from napari_construct.cli._errors import one_line
 from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json
+from napari_construct.cli._result_names import check_names, stem_of
 from napari_construct.cli._zero_shot import zero_shot_predictor, zero_shot_settings
 from napari_construct.data.format_names import INPUT_FORMATS
 from napari_construct.events.progress import Bars, progress_bars
 from napari_construct.models.default_model import DEFAULT_MODEL
-from napari_construct.reading.names import folded, found_as, is_shortened, result_stem, shown
+from napari_construct.reading.names import found_as, is_shortened, shown
 
 if TYPE_CHECKING:
     from napari_construct.inference.activation.predictor import Predictor
@@ -38,6 +39,7 @@ def segment(
     tile: options.Tile = None,
     overlap: options.Overlap = None,
     mpp: options.Mpp = None,
+    channel: options.Channel = None,
     min_confidence: options.MinConfidence = None,
     device: options.Device = None,
     encoder_weights: options.EncoderWeights = None,
@@ -54,18 +56,28 @@ def segment(
     """Segment image files.
 
     Writes for each image NAME.png: NAME_mask.tif (0 unlabelled, 1 first class, ...), NAME_cams.ome.tif,
-    NAME_overlay.png and NAME.json. A broken file is reported and does not stop the others; the exit code is
-    then 1.
+    NAME_overlay.png and NAME.json. A student on one channel (distill) writes NAME_cells.tif, a number for
+    each cell, and NAME_cells.csv in the place of the overlay. A broken file is reported and does not stop the
+    others; the exit code is then 1.
     """
     from napari_construct.batch.sources import without_results
+    from napari_construct.cli._cells import refuse_channel, refuse_options, segment_cell_files
     from napari_construct.exceptions import ConstructError
     from napari_construct.export.own_files import refuse_others
     from napari_construct.export.reports import refuse_inputs
+    from napari_construct.inference.cells.loading import is_cell_model
     from napari_construct.inference.decision.decider import named_classes
     from napari_construct.inference.loading import load_model
     from napari_construct.models.checkpoints.checkpoint import check_has_guard
     from napari_construct.results.files import KINDS, result_paths
 
+    if not zero_shot and is_cell_model(model):
+        others: dict[str, Any] = {"classes": classes, "views": views, "crf": crf, "region": region}
+        others |= {"min_confidence": min_confidence, "encoder_weights": encoder_weights}
+        refuse_options(model, options.given(**others, first_class=first_class, ood_map=ood_map or None))
+        cells = {"tile": tile, "overlap": overlap, "mpp": mpp, "channel": channel, "settings": settings_json}
+        return segment_cell_files(images, model, output, cells, device, json_file, overwrite=overwrite)
+    refuse_channel(model, channel)
     settings, device = options.segment_settings(
         settings_json,
         device,
@@ -79,9 +91,9 @@ def segment(
     )
     part = options.parse_region(region)
     images, about_results = without_results([found_as(str(path)) for path in images])
-    _check_names(images)
+    check_names(images)
     kinds = (*KINDS, "ood") if ood_map else KINDS
-    targets = [file for path in images for file in result_paths(output, _stem(path), kinds).values()]
+    targets = [file for path in images for file in result_paths(output, stem_of(path), kinds).values()]
     refuse_inputs(targets, images)
     refuse_others(targets, overwrite=overwrite)
     check_folder(output)
@@ -120,25 +132,6 @@ def segment(
         raise typer.Exit(1)
 
 
-def _check_names(images: list[Path]) -> None:
-    """Refuse images whose results would have the same names."""
-    from napari_construct.exceptions import ConfigurationError
-
-    seen: dict[str, Path] = {}
-    for path in images:
-        other = seen.setdefault(folded(_stem(path)), path)
-        if other is not path:
-            raise ConfigurationError(
-                f"expected images with different names, got {other} and {path}, whose results would "
-                "overwrite each other; segment them into two folders"
-            )
-
-
-def _stem(path: Path) -> str:
-    """How the names of an image's results begin."""
-    return result_stem(path.name)
-
-
 def _one(
     path: Path,
     output: Path,
@@ -156,14 +149,14 @@ def _one(
     image = read_image(path, region=part)
     if is_shortened(path.name):
         bars.say(
-            f"note: {path}: the name is so long that those of the results are shortened to {_stem(path)}"
+            f"note: {path}: the name is so long that those of the results are shortened to {stem_of(path)}"
         )
     pixels, valid = image.pixels, image.valid
     for notice in image.notices:
         bars.say(f"note: {notice}")
     steps = segment_steps(pixels, predictor, settings, mpp=image.mpp, name=path.name, valid=valid)
     result = bars.follow(steps, path.name)
-    files = write_result(output, _stem(path), pixels, result, image.notices, kinds, overwrite=overwrite)
+    files = write_result(output, stem_of(path), pixels, result, image.notices, kinds, overwrite=overwrite)
     return {
         "image": str(path),
         "files": {kind: str(file) for kind, file in files.items()},

@@ -9,13 +9,13 @@ import typer
 
 from napari_construct.cli import _options as options
 from napari_construct.cli._interrupt import interruptible
-from napari_construct.cli._output import STDOUT, check_json, check_model, say, write_json
+from napari_construct.cli._output import STDOUT, check_json, say, write_json
+from napari_construct.cli._training import numbers, training_target, with_losses
 from napari_construct.events.progress import Bars, progress_bars
 
 if TYPE_CHECKING:
     from napari_construct.classes import ClassTable
     from napari_construct.data.image_level import ImageLevelDataset
-    from napari_construct.events import Event, Steps
     from napari_construct.models.checkpoints.checkpoint import Checkpoint
     from napari_construct.training.config.config import TrainingConfig
 
@@ -158,7 +158,7 @@ def train(
     typed |= options.given(mask_order=options.mask_order_of(mask_order))
     network = options.given(encoder=encoder) | options.given_teacher(teacher)
     settings = _settings(config, typed | {"model": network}, settings_json)
-    target = _target(output, resume=resume, overwrite=overwrite, finish=finish)
+    target = training_target(output, resume=resume, overwrite=overwrite, finish=finish)
     check_json(json_file)
     table, dataset = _dataset(folder, classes)
     validation = _validation(val, dataset)
@@ -181,7 +181,7 @@ def train(
             device=device or "auto",
             stop=(lambda: True) if finish else None,
         )
-        checkpoint = bars.follow(_with_losses(interruptible(steps), bars))
+        checkpoint = bars.follow(with_losses(interruptible(steps), bars))
     if main:
         _report(checkpoint, target, json_file)
 
@@ -191,24 +191,6 @@ def _settings(path: Path | None, typed: dict[str, Any], text: str | None = None)
     from napari_construct.training.config.config import TrainingConfig
 
     return merged(TrainingConfig() if path is None else TrainingConfig.load(path), typed, text)
-
-
-def _target(output: Path, *, resume: bool, overwrite: bool, finish: bool) -> Path:
-    """The checkpoint path, after checking that it is writable and replaces nothing by accident."""
-    from napari_construct.exceptions import ConfigurationError
-    from napari_construct.models.checkpoints.locations import with_suffix
-    from napari_construct.training.loop.identity import state_path
-
-    if finish and not resume:
-        raise ConfigurationError("expected --resume with --finish, got --finish alone; add --resume")
-    target = with_suffix(output)
-    for path in (target, state_path(target)):
-        if path.exists() and not path.is_dir() and not (resume or overwrite):
-            raise ConfigurationError(
-                f"{path}: expected a new file, got an existing one; choose another name, --resume to "
-                "continue, or --overwrite to replace it"
-            )
-    return check_model(target, overwrite=True)
 
 
 def _dataset(folder: Path, classes: list[str] | None) -> tuple[ClassTable, ImageLevelDataset]:
@@ -283,22 +265,6 @@ def _say_order(
         bars.say(f"note: {found.sentence(dataset.class_names)}; if so, add {remedy}")
 
 
-def _with_losses(steps: Steps[Checkpoint], bars: Bars) -> Steps[Checkpoint]:
-    """Show losses next to the bar, and one line per epoch above it."""
-    from napari_construct.events import EpochDone, Event, StepDone, forward
-
-    def shown(event: Event) -> tuple[Event, ...]:
-        if isinstance(event, EpochDone):
-            bars.say(f"epoch {event.done}/{event.total}: {_numbers(event.metrics)}")
-            return ()
-        if isinstance(event, StepDone):
-            text = f"epoch {event.epoch + 1}/{event.epochs}, loss {event.losses['loss']:.4f}"
-            return (Event(event.stage, event.done, event.total, text),)
-        return (event,)
-
-    return forward(steps, shown)
-
-
 def _report(checkpoint: Checkpoint, target: Path, json_file: str | None) -> None:
     write_json(
         json_file,
@@ -312,9 +278,5 @@ def _report(checkpoint: Checkpoint, target: Path, json_file: str | None) -> None
     if json_file != STDOUT:
         ended = checkpoint.training.get("stopped")
         early = f" (stopped after step {ended['step']} of {ended['steps']})" if ended else ""
-        say(f"epoch {checkpoint.training['epoch']}{early}: {_numbers(checkpoint.metrics)}")
+        say(f"epoch {checkpoint.training['epoch']}{early}: {numbers(checkpoint.metrics)}")
         say(f"checkpoint: {target}")
-
-
-def _numbers(metrics: Any) -> str:
-    return ", ".join(f"{name} {value:.4f}" for name, value in metrics.items() if value is not None)

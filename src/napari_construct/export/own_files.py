@@ -25,6 +25,8 @@ RECORD_FORMAT: Final = "napari-construct result"
 LEDGER_FORMAT: Final = "napari-construct batch"
 TABLE_COLUMNS: Final = ("item", "state", "error", "seconds")
 """The first columns of a batch's table."""
+CELL_COLUMNS: Final = ("label", "area_px")
+"""The first columns of a table of cells."""
 
 MASK_MARKS: Final = ("_mask", " mask", " (refined)")
 """Ends of the names of masks, before the file's ending; layers are saved under their name."""
@@ -76,7 +78,7 @@ def is_own(path: Path) -> bool:
         start = f'{{"format": "{LEDGER_FORMAT}"'.encode()
         return start.startswith(head[: len(start)])  # a kill may have torn the first line
     if suffix == ".csv":
-        return head.startswith(",".join(TABLE_COLUMNS).encode())
+        return head.startswith(tuple(",".join(columns).encode() for columns in (TABLE_COLUMNS, CELL_COLUMNS)))
     return head.lstrip().startswith(b"{") and bool(_own_record(path))
 
 

@@ -106,6 +106,43 @@ def write_cams(path: PathLike, cams: NDArray[Any], classes: ClassTable, mpp: flo
         )
 
 
+def write_cells(path: PathLike, cells: NDArray[Any], mpp: float | None = None) -> None:
+    """Write numbers of cells as a compressed TIFF: uint16, or uint32 where there are more cells.
+
+    Parameters
+    ----------
+    path : str or path
+        File to write, atomically.
+    cells : ndarray
+        (h, w) integers >= 0; 0 is background.
+    mpp : float, optional
+        Micrometres per pixel.
+
+    Raises
+    ------
+    InputError
+        If the array is no such image.
+    ConstructError
+        If the file cannot be written.
+    """
+    if cells.ndim != 2 or cells.dtype.kind not in "iu" or 0 in cells.shape or int(cells.min()) < 0:
+        raise InputError(
+            f"expected numbers of cells of shape (h, w), 0 and above, got {cells.shape} {cells.dtype}; give "
+            "the instances of a result"
+        )
+    small = int(cells.max()) <= np.iinfo(np.uint16).max
+    with atomic(path) as temporary:
+        tifffile.imwrite(
+            temporary,
+            cells.astype(np.uint16 if small else np.uint32),
+            photometric="minisblack",
+            compression="zlib",
+            metadata={"axes": "YX", "cells": int(cells.max()), "mpp": mpp},
+            software=SOFTWARE,
+            **_layout(cells.shape[0], cells.shape[1], mpp),
+        )
+
+
 def check_labels(labels: NDArray[Any], classes: ClassTable, image: NDArray[Any] | None = None) -> None:
     """Refuse an array that is no label image of these classes, or not of this image.
 

@@ -12,8 +12,13 @@ from typing import Any
 from napari_construct.data.images import ImageFile
 from napari_construct.data.inputs import ImageInput, as_image
 from napari_construct.events import Event, Notice, Progress, Steps, run
+from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.activation.cams import cam_steps
 from napari_construct.inference.activation.predictor import Predictor
+from napari_construct.inference.cells.loading import is_cell_model
+from napari_construct.inference.cells.predictor import CellPredictor
+from napari_construct.inference.cells.segment import segment_cells
+from napari_construct.inference.cells.settings import CellSettings
 from napari_construct.inference.decision.decider import Decider, named_classes
 from napari_construct.inference.decision.record import decision_notices
 from napari_construct.inference.loading import predictor_of
@@ -21,6 +26,7 @@ from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
 from napari_construct.models.default_model import DEFAULT_MODEL
 from napari_construct.results.result import SegmentationResult
+from napari_construct.settings import Chosen, Settings
 from napari_construct.types import BoolMask, PathLike, RGBImage
 
 
@@ -95,8 +101,8 @@ def decided_steps(
 
 def segment(
     image: ImageInput,
-    model: PathLike | ZeroShotSettings | Predictor = DEFAULT_MODEL,
-    settings: SegmentSettings | None = None,
+    model: PathLike | ZeroShotSettings | Predictor | CellPredictor = DEFAULT_MODEL,
+    settings: SegmentSettings | CellSettings | None = None,
     *,
     mpp: float | None = None,
     name: str | None = None,
@@ -111,10 +117,11 @@ def segment(
     image : path or array
         A file; or an array (h, w, 3), best uint8 RGB, at least 16 pixels a side: numpy, dask, zarr, a Pillow
         image, or an xarray with axes named y, x, c in any order.
-    model : str, path, ZeroShotSettings or Predictor
-        What :func:`load_model` takes, or what it returned (faster for several images).
-    settings : SegmentSettings, optional
-        The defaults otherwise.
+    model : str, path, ZeroShotSettings, Predictor or CellPredictor
+        What :func:`load_model` takes, or what it returned (faster for several images). With a model for
+        channels, such as a distilled student, this is :func:`~napari_construct.segment_cells`.
+    settings : SegmentSettings or CellSettings, optional
+        The defaults otherwise; the second of models for channels.
     mpp : float, optional
         Micrometres per pixel of the image; by default that of the file.
     name : str, optional
@@ -145,16 +152,31 @@ def segment(
     >>> result = segment("region.tif", model="lymph-node", mpp=0.25)  # doctest: +SKIP
     >>> result.areas()  # doctest: +SKIP
     """
-    settings = (settings or SegmentSettings()).changed(**changes)  # before a model is loaded
+    if isinstance(model, CellPredictor) or is_cell_model(model):
+        chosen = _of_kind(settings, CellSettings)
+        return segment_cells(
+            image, model, chosen, mpp=mpp, name=name, device=device, progress=progress, **changes
+        )
+    checked = (_of_kind(settings, SegmentSettings) or SegmentSettings()).changed(**changes)  # before loading
     opened = as_image(image, name)
     steps = _opened_steps(
         opened,
         predictor_of(model, device),
-        settings,
+        checked,
         mpp=opened.mpp if mpp is None else mpp,
         name=name or opened.path.name,
     )
     return run(steps, progress)
+
+
+def _of_kind(settings: Settings | None, kind: type[Chosen]) -> Chosen | None:
+    """Settings of the kind that a model takes."""
+    if settings is None or isinstance(settings, kind):
+        return settings
+    raise ConfigurationError(
+        f"expected {kind.__name__} for this model, got {type(settings).__name__}; give those, or leave "
+        "settings out"
+    )
 
 
 def _opened_steps(

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Final
 
 from napari_construct.classes import ClassTable, TissueClass
-from napari_construct.refinement.instances import instance_table
 from napari_construct.results.result import SegmentationResult
 from napari_construct.types import FloatArray
 
@@ -41,7 +37,6 @@ class CellResult(SegmentationResult):
         As of :class:`~napari_construct.results.result.Segmentation`; the one class is "cell".
     """
 
-    instances: NDArray[np.int32]
     boundary: FloatArray
 
     @property
@@ -49,13 +44,6 @@ class CellResult(SegmentationResult):
         """All pixels: shares of area are shares of the image."""
         return int(self.labels.size)
 
-    def cells(self) -> dict[str, NDArray[Any]]:
-        """One row per cell, for ``pandas.DataFrame``: number, area, centroid, mean confidence.
-
-        Columns as of :func:`~napari_construct.refinement.instances.instance_table`.
-        """
-        return instance_table(self.instances, self.probabilities[0], self.mpp)
-
     def components(self) -> list[int]:
         """Number of cells."""
-        return [int(self.instances.max(initial=0))]
+        return [0 if self.instances is None else int(self.instances.max(initial=0))]

@@ -24,7 +24,8 @@ from napari_construct.export.ome_zarr import write_ome_zarr
 from napari_construct.export.overlay import write_overlay
 from napari_construct.export.own_files import RECORD_FORMAT, refuse_others
 from napari_construct.export.record import write_record
-from napari_construct.export.tiff import write_cams, write_mask, write_planes
+from napari_construct.export.tables import write_table
+from napari_construct.export.tiff import write_cams, write_cells, write_mask, write_planes
 from napari_construct.export.together import replace_together
 from napari_construct.types import RGBImage
 
@@ -36,12 +37,17 @@ _ENDINGS: Final = {
     "cams": "_cams.ome.tif",
     "overlay": "_overlay.png",
     "ood": "_ood.ome.tif",
+    "cells": "_cells.tif",
+    "table": "_cells.csv",
     "zarr": ".ome.zarr",
     "record": ".json",
 }
 
 KINDS: Final = ("mask", "cams", "overlay")
 """Files of a result by default."""
+
+CELL_KINDS: Final = ("mask", "cams", "cells", "table")
+"""Files of a result of cells by default."""
 
 _OOD: Final = ClassTable.from_names(("distance from the training patches",))
 
@@ -84,7 +90,7 @@ def write_result(
     notices : tuple of str
         Of the reader of the image.
     kinds : sequence of str
-        Of "mask", "cams", "overlay", "zarr" and "ood"; the record is always written.
+        Of "mask", "cams", "overlay", "zarr", "ood", "cells" and "table"; the record is always written.
     overwrite : bool
         Also replace files that napari-construct did not make.
 
@@ -104,8 +110,8 @@ def write_result(
     unknown = sorted(set(kinds) - set(_ENDINGS))
     if unknown:
         raise ConfigurationError(
-            f"expected kinds of files among mask, cams, overlay, zarr and ood, got {', '.join(unknown)}; "
-            "check the spelling"
+            f"expected kinds of files among mask, cams, overlay, zarr, ood, cells and table, got "
+            f"{', '.join(unknown)}; check the spelling"
         )
     paths = result_paths(folder, stem, kinds)
     write_files(paths, result, image, notices, overwrite=overwrite)
@@ -137,7 +143,7 @@ def write_files(
         Of the mask in the overlay.
     """
     _check_content(paths, result, image)
-    distances = getattr(result, "distances", None)
+    distances, cells = getattr(result, "distances", None), result.instances
     names = {kind: path.name for kind, path in paths.items()}
     folder = paths["record"].parent
     _refuse_others(paths, overwrite)
@@ -160,6 +166,10 @@ def write_files(
                 write_cams(made["cams"], result.cams, result.classes, result.mpp)
             if distances is not None and "ood" in made:
                 write_cams(made["ood"], distances.map()[None], _OOD, result.mpp)
+            if cells is not None and "cells" in made:
+                write_cells(made["cells"], cells, result.mpp)
+            if cells is not None and "table" in made:
+                write_table(made["table"], result.cells())
             if image is not None and "overlay" in made:
                 write_overlay(made["overlay"], image, result.labels, result.classes, opacity)
             if image is not None and "zarr" in made:
@@ -194,6 +204,12 @@ def _check_content(kinds: Collection[str], result: Segmentation, image: RGBImage
         raise ConfigurationError(
             "expected a result with distances from the training patches, got one without; leave out "
             "the kind ood"
+        )
+    wanted = sorted({"cells", "table"} & set(kinds))
+    if wanted and result.instances is None:
+        raise ConfigurationError(
+            f"expected a result with numbered cells for {' and '.join(wanted)}, got one of classes; leave "
+            "out these kinds"
         )
     if "cams" in kinds and result.cams is None:
         raise ConfigurationError(

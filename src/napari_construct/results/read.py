@@ -113,7 +113,8 @@ def _from_record(path: Path) -> StoredResult:
         if describes(record, kind, place) or not place.exists():
             labels = _labels(place) if kind == "mask" else _read_zarr(place).labels
             cams, notices = _cams(path, record, (len(table), *labels.shape))
-            return _stored(labels, table, known.input.mpp, record, notices, cams)
+            cells, more = _cells(path, record, labels.shape)
+            return _stored(labels, table, known.input.mpp, record, notices + more, cams, cells)
     except (*METADATA_ERRORS, ConfigurationError) as error:
         raise InputError(
             f"{at(path)}: expected the record of a segmentation with its files, got "
@@ -130,6 +131,20 @@ def _cams(path: Path, record: Mapping[str, Any], shape: tuple[int, ...]) -> tupl
     if place.exists() and not describes(record, "cams", place):
         return None, (changed(place, path, "it is left out"),)
     return _maps(place, shape), ()
+
+
+def _cells(path: Path, record: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[Any, tuple[str, ...]]:
+    """The numbered cells that a record describes, if it does; a notice if they were changed."""
+    if "cells" not in record["files"]:
+        return None, ()
+    place = path_inside(path.parent, record["files"]["cells"], InputError)
+    if not place.exists() or not describes(record, "cells", place):
+        return None, (changed(place, path, "it is left out"),) if place.exists() else ()
+    with open_tiff(place) as file:
+        series = file.series[0]
+        if series.shape != shape or series.dtype.kind != "u":
+            raise InputError(f"{place}: expected cells of shape {shape}, got {series.shape}; segment again")
+        return np.asarray(series.asarray()).astype(np.int32), ()
 
 
 def _without_record(record: Path, kind: str, place: Path) -> StoredResult:
@@ -197,6 +212,7 @@ def _stored(
     record: Mapping[str, Any],
     notices: tuple[str, ...],
     cams: Any = None,
+    cells: Any = None,
 ) -> StoredResult:
     presence = record.get("presence", {})
     known = [presence.get(name, {}) for name in table.names] if isinstance(presence, Mapping) else []
@@ -209,6 +225,7 @@ def _stored(
         record=record,
         notices=notices,
         cams=cams,
+        instances=cells,
     )
 
 

@@ -9,10 +9,13 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_construct.classes import ClassTable
 from napari_construct.data.inputs import ImageInput, as_image
+from napari_construct.exceptions import ConfigurationError
 from napari_construct.export.overlay import overlay
+from napari_construct.refinement.instances import instance_table
 from napari_construct.refinement.safeguard import RefinementReport
 from napari_construct.results.areas import (
     PERCENT_OF_LABELLED,
@@ -22,7 +25,7 @@ from napari_construct.results.areas import (
     stored_area,
     tissue_of,
 )
-from napari_construct.results.files import KINDS, NEEDS_IMAGE, write_result
+from napari_construct.results.files import CELL_KINDS, KINDS, NEEDS_IMAGE, write_result
 from napari_construct.results.notebook import as_html
 from napari_construct.results.out_of_distribution import DistanceGrid, OutOfDistribution
 from napari_construct.types import FloatArray, LabelImage, PathLike, RGBImage
@@ -48,6 +51,8 @@ class Segmentation(ABC):
         Micrometres per pixel of the image; None if unknown.
     record : mapping
         Versions, encoder and checkpoint hashes, settings, device, input identity, times.
+    instances : ndarray or None
+        (h, w) int32: 0 is background, cells have numbers of their own. None of results without cells.
     """
 
     labels: LabelImage
@@ -57,6 +62,7 @@ class Segmentation(ABC):
     presence_scores: tuple[float, ...]
     mpp: float | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
+    instances: NDArray[np.int32] | None = None
 
     @property
     @abstractmethod
@@ -124,6 +130,24 @@ class Segmentation(ABC):
                 row[name] = value
         return rows
 
+    def cells(self) -> dict[str, NDArray[Any]]:
+        """One row per cell, for ``pandas.DataFrame``: number, area, centroid and, with CAMs, confidence.
+
+        Columns as of :func:`~napari_construct.refinement.instances.instance_table`.
+
+        Raises
+        ------
+        ConfigurationError
+            If this is a result without cells.
+        """
+        if self.instances is None:
+            raise ConfigurationError(
+                "expected a result with numbered cells, got one of classes; areas() measures classes"
+            )
+        shape = self.instances.shape
+        confidence = np.full(shape, np.nan, np.float32) if self.cams is None else self.cams[0]
+        return instance_table(self.instances, confidence, self.mpp)
+
     def mean_confidences(self) -> list[float] | None:
         """Per class, the mean of ``confidence``, NaN for an absent class; None where it is not known."""
         return None
@@ -170,9 +194,10 @@ class Segmentation(ABC):
         image : path or array, optional
             The image that was segmented; "overlay" and "zarr" show it.
         kinds : sequence of str, optional
-            Of "mask" (TIFF), "cams" (OME-TIFF), "overlay" (PNG), "zarr" (OME-Zarr) and "ood" (OME-TIFF of the
-            distances from the training patches); a JSON record is always written. Mask, CAMs and, with an
-            image, overlay otherwise.
+            Of "mask" (TIFF), "cams" (OME-TIFF), "overlay" (PNG), "zarr" (OME-Zarr), "ood" (OME-TIFF of the
+            distances from the training patches), "cells" (TIFF of their numbers) and "table" (CSV, a row per
+            cell); a JSON record is always written. By default mask, CAMs and, with an image, overlay; of
+            cells mask, CAMs, cells and table.
         overwrite : bool
             Also replace files that napari-construct did not make. Its own earlier results are always
             replaced.
@@ -191,7 +216,8 @@ class Segmentation(ABC):
             If the folder cannot be written.
         """
         if kinds is None:
-            kinds = [kind for kind in KINDS if image is not None or kind not in NEEDS_IMAGE]
+            known = KINDS if self.instances is None else CELL_KINDS
+            kinds = [kind for kind in known if image is not None or kind not in NEEDS_IMAGE]
             kinds = [kind for kind in kinds if kind != "cams" or self.cams is not None]
         pixels = None if image is None else as_image(image).pixels
         return write_result(Path(folder), name or self.name, pixels, self, kinds=kinds, overwrite=overwrite)
