@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import ClassVar, Final, Protocol
+from typing import ClassVar, Final, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ STAGE: Final = "teacher"
 _TYPES: Final = {"foreground": torch.float16, "boundary": torch.float16, "instances": torch.int32}
 
 
+@runtime_checkable
 class Views(Protocol):
     """What a teacher is shown of each image of a set; loaded when it is asked for."""
 

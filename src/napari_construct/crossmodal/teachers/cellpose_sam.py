@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -123,10 +124,10 @@ class CellposeTeacher:
         """
         picture = picture_of(view, ("membrane", "nuclear", None), self.spec.title)
         device = torch.device(self._model.device)
-        with enough_memory(device, "in Cellpose", "a smaller batch_size, smaller images, or the cpu"):
-            masks, flows, _ = self._model.eval(
-                picture, channel_axis=-1, **self.settings.model_dump(mode="python")
-            )
+        remedy = "a smaller batch_size, smaller images, or the cpu"
+        with enough_memory(device, "in Cellpose", remedy), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what torch says of the library's sparse tensors
+            masks, flows, _ = self._model.eval(picture, channel_axis=-1, **self.settings.model_dump())
         shape = picture.shape[:2]
         logits = np.asarray(flows[2], np.float32).reshape(shape)
         return output_of(np.asarray(masks).reshape(shape), expit(logits).astype(np.float32))

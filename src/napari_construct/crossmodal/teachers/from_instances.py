@@ -31,7 +31,8 @@ def output_of(labels: NDArray[Any], foreground: FloatArray | None = None) -> Tea
     foreground : ndarray, optional
         (h, w) float32 in [0, 1]; by default 1 inside of cells.
     """
-    numbered = relabel_sequential(labels)[0]  # type: ignore[no-untyped-call]
+    # a copy: the library takes no arrays that are read-only
+    numbered = relabel_sequential(np.array(labels))[0]  # type: ignore[no-untyped-call]
     instances = np.ascontiguousarray(numbered, dtype=np.int32)
     if foreground is None:
         foreground = (instances > 0).astype(np.float32)

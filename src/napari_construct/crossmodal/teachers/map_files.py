@@ -90,12 +90,12 @@ def _check(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], max_pixels:
     if dtype.kind not in _NUMBERS:
         raise InputError(
             f"{path}: expected an array of numbers, got Python objects (a _seg.npy of Cellpose is such a "
-            "file), which are not loaded, for they may run code; save the masks alone, as TIFF or with np.save"
+            "file), which are not loaded, for they may run code; save the masks alone, as TIFF or by np.save"
         )
     if not 2 <= len(shape) <= 3 or min(shape) < 1:
         raise InputError(
-            f"{path}: expected rows and columns, perhaps with channels, got the shape {shape}; save one array "
-            "an image"
+            f"{path}: expected rows and columns, perhaps with channels, got the shape {shape}; save one "
+            "array an image"
         )
     channels = min(shape) if len(shape) == 3 else 1
     if math.prod(shape) // channels > max_pixels or channels > MOST_CHANNELS:

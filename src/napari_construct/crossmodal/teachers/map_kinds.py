@@ -1,4 +1,4 @@
-"""Whether the values of a map are probabilities, instances or a mask, and how they are brought to one form."""
+"""Whether the values of a map are probabilities, instances or a mask, and how they come to one form."""
 
 from __future__ import annotations
 
