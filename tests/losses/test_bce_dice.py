@@ -26,7 +26,9 @@ def test_dice_closed_form_of_two_halves() -> None:
     t = torch.tensor([0.0, 1.0, 1.0, 0.0]).view(1, 1, 2, 2)
     assert soft_dice(p, t, smooth=0.0).item() == pytest.approx(0.5)
     assert soft_dice(p, t).item() == pytest.approx(1 - 3 / 5)
-    assert soft_dice(p, t, torch.tensor([0.0, 1.0, 1.0, 1.0]).view(1, 1, 2, 2), 0.0).item() == pytest.approx(1 / 3)
+    assert soft_dice(p, t, torch.tensor([0.0, 1.0, 1.0, 1.0]).view(1, 1, 2, 2), 0.0).item() == pytest.approx(
+        1 / 3
+    )
 
 
 def test_dice_is_least_at_a_soft_target() -> None:

@@ -64,7 +64,7 @@ def test_targets_of_probabilities_and_cells() -> None:
 
 
 def test_wrong_targets_are_named() -> None:
-    with pytest.raises(ValueError, match="width above 0 pixels, got 0.0"):
+    with pytest.raises(ValueError, match=r"width above 0 pixels, got 0\.0"):
         band(HALF, 0.0)
     with pytest.raises(ValueError, match=r"expected instances of the foreground's shape \(8, 12\)"):
         boundary_targets(HALF, np.zeros((3, 3), int), None, 3.0)
@@ -94,7 +94,10 @@ def test_weights_decide_what_counts() -> None:
 
 def test_closed_form_in_the_band() -> None:
     z = torch.tensor([math.log(3), 0.0, 5.0]).view(1, 1, 1, 3)
-    target, weight = torch.tensor([1.0, 0.0, 0.0]).view(1, 1, 1, 3), torch.tensor([1.0, 0.5, 0.0]).view(1, 1, 1, 3)
+    target, weight = (
+        torch.tensor([1.0, 0.0, 0.0]).view(1, 1, 1, 3),
+        torch.tensor([1.0, 0.5, 0.0]).view(1, 1, 1, 3),
+    )
     entropy = (-math.log(0.75) + 0.5 * math.log(2)) / 1.5
     dice = 1 - (2 * 0.75 + 1) / (0.75**2 + 1 + 0.5 * 0.25 + 1)
     assert boundary_aware(z, target, weight).item() == pytest.approx(entropy + dice)

@@ -69,7 +69,9 @@ def test_learning_finds_the_logarithms_within_the_limits() -> None:
         weights(values).total.backward()
         optimiser.step()
     weights(values)
-    assert weights.values() == pytest.approx({"small": math.log(0.3), "large": math.log(8), "none": -2}, abs=1e-3)
+    assert weights.values() == pytest.approx(
+        {"small": math.log(0.3), "large": math.log(8), "none": -2}, abs=1e-3
+    )
 
 
 def test_the_limit_is_no_trap() -> None:

@@ -106,7 +106,9 @@ def test_shapes_are_named() -> None:
 
 def test_a_thousand_cells_take_half_a_second() -> None:
     rows, columns = np.mgrid[:1024, :1024] % 32 - 15.5
-    cells = (np.arange(1024).reshape(32, 32).repeat(32, 0).repeat(32, 1) + 1) * (np.hypot(rows, columns) < 15.9)
+    cells = (np.arange(1024).reshape(32, 32).repeat(32, 0).repeat(32, 1) + 1) * (
+        np.hypot(rows, columns) < 15.9
+    )
     foreground, boundary = maps(cells)
     start = time.process_time()
     found = instances(foreground, boundary)
@@ -132,7 +134,7 @@ def test_table_by_hand() -> None:
 def test_table_says_what_is_wrong() -> None:
     with pytest.raises(InputError, match="one shape"):
         instance_table(np.zeros((2, 2), int), np.zeros((2, 3)))
-    with pytest.raises(InputError, match="above 0, got 0.0"):
+    with pytest.raises(InputError, match=r"above 0, got 0\.0"):
         instance_table(np.zeros((2, 2), int), np.zeros((2, 2)), 0.0)
     with pytest.raises(InputError, match="at least 0, got -3"):
         instance_table(np.full((2, 2), -3), np.zeros((2, 2)))

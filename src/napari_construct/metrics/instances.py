@@ -130,7 +130,9 @@ def instance_iou(truth: Labels, prediction: Labels) -> csr_array:
 def _numbered(labels: Labels, what: str) -> tuple[Counts, Counts]:
     """Flat numbers 0 to n without gaps, and the areas of 1 to n."""
     if labels.size and int(labels.min()) < 0:
-        raise InputError(f"expected numbers of at least 0 in {what}, got {int(labels.min())}; 0 is background")
+        raise InputError(
+            f"expected numbers of at least 0 in {what}, got {int(labels.min())}; 0 is background"
+        )
     there, numbers, areas = np.unique(labels, return_inverse=True, return_counts=True)
     numbers = numbers.reshape(-1).astype(np.int64)
     if there.size and there[0] == 0:
