@@ -34,8 +34,8 @@ def instances(
     4. Cells smaller than ``min_area`` are dropped; numbers run without gaps, in the order of each cell's
        first pixel row by row. The result depends on the arguments only.
 
-    Foreground, boundary and watershed are the recipe of many entries to the Data Science Bowl 2018 (Caicedo et
-    al. 2019); the rules for seeds are ours.
+    Foreground, boundary and watershed are the recipe of many entries to the Data Science Bowl 2018
+    (Caicedo et al. 2019); the rules for seeds are ours.
 
     Parameters
     ----------
