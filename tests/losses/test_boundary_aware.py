@@ -64,7 +64,7 @@ def test_targets_of_probabilities_and_cells() -> None:
 
 
 def test_wrong_targets_are_named() -> None:
-    with pytest.raises(ValueError, match="width above 0 pixels, got 0.0"):
+    with pytest.raises(ValueError, match=r"width above 0 pixels, got 0\.0"):
         band(HALF, 0.0)
     with pytest.raises(ValueError, match=r"expected instances of the foreground's shape \(8, 12\)"):
         boundary_targets(HALF, np.zeros((3, 3), int), None, 3.0)

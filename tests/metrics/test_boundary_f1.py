@@ -56,5 +56,5 @@ def test_the_edge_of_the_image_is_no_contour() -> None:
 def test_wrong_arguments_are_named() -> None:
     with pytest.raises(InputError, match="one shape"):
         boundary_counts(square(1, 2), square(1, 2, 9))
-    with pytest.raises(InputError, match="at least 0 pixels, got -1.0"):
+    with pytest.raises(InputError, match=r"at least 0 pixels, got -1\.0"):
         boundary_counts(square(1, 2), square(1, 2), -1.0)

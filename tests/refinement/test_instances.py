@@ -134,7 +134,7 @@ def test_table_by_hand() -> None:
 def test_table_says_what_is_wrong() -> None:
     with pytest.raises(InputError, match="one shape"):
         instance_table(np.zeros((2, 2), int), np.zeros((2, 3)))
-    with pytest.raises(InputError, match="above 0, got 0.0"):
+    with pytest.raises(InputError, match=r"above 0, got 0\.0"):
         instance_table(np.zeros((2, 2), int), np.zeros((2, 2)), 0.0)
     with pytest.raises(InputError, match="at least 0, got -3"):
         instance_table(np.full((2, 2), -3), np.zeros((2, 2)))

@@ -75,8 +75,9 @@ def segment(
         others: dict[str, Any] = {"classes": classes, "views": views, "crf": crf, "region": region}
         others |= {"min_confidence": min_confidence, "encoder_weights": encoder_weights}
         refuse_options(model, options.given(**others, first_class=first_class, ood_map=ood_map or None))
-        cells = {"tile": tile, "overlap": overlap, "mpp": mpp, "channel": channel, "settings": settings_json}
-        return segment_cell_files(images, model, output, cells, device, json_file, overwrite=overwrite)
+        typed = {"tile": tile, "overlap": overlap, "mpp": mpp, "channel": channel, "settings": settings_json}
+        segment_cell_files(images, model, output, typed, device, json_file, overwrite=overwrite)
+        return
     refuse_channel(model, channel)
     settings, device = options.segment_settings(
         settings_json,

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def weighted_mean(
-    values: Float[Tensor, "b k h w"], weight: Shaped[Tensor, "b #k #h #w"] | None = None
+    values: Float[Tensor, "b k h w"], weight: Shaped[Tensor, "#b #k #h #w"] | None = None
 ) -> Float[Tensor, ""]:
     """Mean of values with weights >= 0 (1 by default); 0 where all weights are 0."""
     if weight is None:
@@ -21,7 +21,7 @@ def weighted_mean(
 def soft_dice(
     probability: Float[Tensor, "b k h w"],
     target: Float[Tensor, "b k h w"],
-    weight: Shaped[Tensor, "b #k #h #w"] | None = None,
+    weight: Shaped[Tensor, "#b #k #h #w"] | None = None,
     smooth: float = 1.0,
 ) -> Float[Tensor, ""]:
     r"""One minus the soft Dice overlap of the whole batch.
@@ -31,7 +31,7 @@ def soft_dice(
     With squares in the denominator the optimum is p = t for soft targets, too. All pixels of the batch share
     one sum: an image without foreground would otherwise have an overlap of 0 whatever is predicted.
 
-    Source: Milletari et al. 2016 (V-Net), equation of section 3, with weights.
+    Source: Milletari et al. 2016 (V-Net), section 3, with weights.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def soft_dice(
 def bce_dice(
     logits: Float[Tensor, "b k h w"],
     target: Shaped[Tensor, "b k h w"],
-    weight: Shaped[Tensor, "b #k #h #w"] | None = None,
+    weight: Shaped[Tensor, "#b #k #h #w"] | None = None,
 ) -> Float[Tensor, ""]:
     r"""Binary cross-entropy plus soft Dice with the same weights.
 

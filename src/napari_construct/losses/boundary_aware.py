@@ -26,7 +26,7 @@ def boundary_aware(
     foreground: Shaped[Tensor, "b 1 h w"],
     weight: Float[Tensor, "b 1 #h #w"],
 ) -> Float[Tensor, ""]:
-    r"""Binary cross-entropy plus soft Dice of the foreground, weighted by the band around the teacher's contour.
+    r"""Binary cross-entropy plus soft Dice of the foreground in the band around the teacher's contour.
 
     .. math:: L = -\frac{\sum_i w_i \, [t_i \log \sigma(z_i) + (1 - t_i) \log (1 - \sigma(z_i))]}{\sum_i w_i}
               + 1 - \frac{2 \sum_i w_i \sigma(z_i) t_i + 1}{\sum_i w_i (\sigma(z_i)^2 + t_i^2) + 1}

@@ -44,12 +44,12 @@ def band(
     :math:`\Delta` is ``width_px``, d the Euclidean distance to the nearest contour pixel. Contour pixels are
     those with one of four neighbours on the other side of the foreground's contour (probability 0.5), or in
     another cell; both sides belong to it. The weight is 1 there, a half at :math:`\Delta / 2` and falls
-    smoothly to 0 at :math:`\Delta`, so that its width at half height is :math:`\Delta` (and a pixel). The edge
-    of the image is no contour.
+    smoothly to 0 at :math:`\Delta`, so that its width at half height is :math:`\Delta` (and a pixel). The
+    edge of the image is no contour.
 
-    Source: ours, after BPKD (arXiv 2306.08075), which distils edges and bodies of objects separately and takes
-    a band of fixed width by dilation and erosion. The fall-off is ours: a pixel off the teacher's contour by
-    little should count little less.
+    Source: ours, after BPKD (arXiv 2306.08075), which distils edges and bodies of objects separately and
+    takes a band of fixed width by dilation and erosion. The fall-off is ours: a pixel off the teacher's
+    contour by little should count little less.
 
     Parameters
     ----------
@@ -68,9 +68,9 @@ def band(
     """
     if not width_px > 0:
         raise ValueError(f"expected a width above 0 pixels, got {width_px}; use 4")
-    contour = find_boundaries(np.asarray(foreground) >= 0.5, connectivity=1, mode="thick")
+    contour = _contour(np.asarray(foreground) >= 0.5, "thick")
     if instances is not None:
-        contour |= find_boundaries(np.asarray(instances), connectivity=1, mode="thick")
+        contour |= _contour(np.asarray(instances), "thick")
     if not contour.any():
         return np.zeros(contour.shape, np.float32)
     share = (ndimage.distance_transform_edt(~contour) / width_px).astype(np.float32)
@@ -79,8 +79,15 @@ def band(
 
 
 def border_map(instances: NDArray[Any]) -> FloatArray:
-    """(h, w) float32: 1 on pixels of a cell with one of four neighbours outside of it; two touching cells share a line of two pixels."""
-    found: FloatArray = find_boundaries(instances, connectivity=1, mode="inner").astype(np.float32)
+    """(h, w) float32: 1 on pixels of a cell with one of four neighbours outside of it.
+
+    Between two touching cells the line is two pixels wide.
+    """
+    return _contour(instances, "inner").astype(np.float32)
+
+
+def _contour(labels: NDArray[Any], mode: str) -> BoolMask:
+    found: BoolMask = find_boundaries(labels, connectivity=1, mode=mode)  # type: ignore[no-untyped-call]
     return found
 
 

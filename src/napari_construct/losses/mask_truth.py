@@ -18,7 +18,7 @@ def mask_truth(
     .. math:: L = BCE(z, t; v) + L_{Dice}(\sigma(z), t; v), \quad t_i = [l_i > 0]
 
     See :func:`~napari_construct.losses.bce_dice.bce_dice` for both parts. Source: ours; the usual objective
-    of U-Nets (Isensee et al. 2021, nnU-Net, section "loss").
+    of U-Nets (Isensee et al. 2021, nnU-Net).
 
     Parameters
     ----------

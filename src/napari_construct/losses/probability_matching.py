@@ -12,7 +12,7 @@ from napari_construct.losses.bce_dice import weighted_mean
 def probability_matching(
     student_logits: Float[Tensor, "b k h w"],
     teacher_prob: Float[Tensor, "b k h w"],
-    weight: Shaped[Tensor, "b #k #h #w"] | None = None,
+    weight: Shaped[Tensor, "#b #k #h #w"] | None = None,
 ) -> Float[Tensor, ""]:
     r"""Mean squared difference between the student's and the teacher's probability.
 

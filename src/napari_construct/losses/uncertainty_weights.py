@@ -19,8 +19,8 @@ def uncertainty_weighted(losses: Float[Tensor, " n"], s: Float[Tensor, " n"]) ->
     .. math:: L = \sum_i e^{-s_i} L_i + s_i, \qquad
               \frac{\partial L}{\partial s_i} = 1 - e^{-s_i} L_i
 
-    s is the logarithm of the variance of a task's noise: the likelihood of a task with much noise tells little
-    and is weighted down; the second term keeps s from growing. For a given loss the optimum is
+    s is the logarithm of the variance of a task's noise: the likelihood of a task with much noise tells
+    little and is weighted down; the second term keeps s from growing. For a given loss the optimum is
     :math:`s_i = \log L_i`, where the weighted loss is 1: losses of any scale are made equal, and what is
     learned is the sum of their logarithms.
 

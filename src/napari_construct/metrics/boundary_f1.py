@@ -60,7 +60,7 @@ class BoundaryCounts:
         """Precision: share of the predicted contour close to the true one. Recall: the other way. F1 of both.
 
         ``f1`` is of the summed pixels, ``f1_per_image`` the mean of the images' own (BFScore; Csurka et al.
-        2013, section 3). A contour in one of the two only has an F1 of 0.
+        2013). A contour in one of the two only has an F1 of 0.
         """
         above = np.array([self.predicted_close, self.true_close, self.f1_sum])
         precision, recall, per_image = ratio(
@@ -106,11 +106,16 @@ def boundary_counts(
         )
     if not tolerance >= 0:
         raise InputError(f"expected a tolerance of at least 0 pixels, got {tolerance}; use 2")
-    t, p = (find_boundaries(a, connectivity=1, mode="inner") for a in (truth, prediction))
+    t, p = _contour(truth), _contour(prediction)
     counts = int(p.sum()), _close(p, t, tolerance), int(t.sum()), _close(t, p, tolerance)
     if not counts[0] + counts[2]:
         return BoundaryCounts(*counts, 0.0, 0)
     return BoundaryCounts(*counts, _f1(*counts), 1)
+
+
+def _contour(labels: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    found: npt.NDArray[np.bool_] = find_boundaries(labels, connectivity=1, mode="inner")  # type: ignore[no-untyped-call]
+    return found
 
 
 def _close(these: npt.NDArray[np.bool_], others: npt.NDArray[np.bool_], tolerance: float) -> int:

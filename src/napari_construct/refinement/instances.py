@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
-from skimage.measure import label
 from skimage.segmentation import watershed
 
 from napari_construct.exceptions import InputError
@@ -28,22 +27,23 @@ def instances(
 
     1. Pixels with ``foreground >= threshold`` are divided among cells; no other pixel becomes part of one.
     2. Seeds are the connected parts (4 neighbours) with ``foreground - boundary > seed_threshold``. Parts
-       smaller than a quarter of ``min_area`` are noise and dropped. Where a connected part of the foreground has
-       no seed left, its pixel of the highest difference is the seed.
+       smaller than a quarter of ``min_area`` are noise and dropped. Where a connected part of the foreground
+       has no seed left, its pixel of the highest difference is the seed.
     3. Watershed of ``boundary - foreground`` floods from the seeds: fronts meet on the ridge between two
        cells (Meyer 1994; scikit-image).
     4. Cells smaller than ``min_area`` are dropped; numbers run without gaps, in the order of each cell's
        first pixel row by row. The result depends on the arguments only.
 
-    The recipe is that of the Data Science Bowl 2018 (Caicedo et al. 2019) and of StarDist's U-Net baseline.
+    Foreground, boundary and watershed are the recipe of many entries to the Data Science Bowl 2018
+    (Caicedo et al. 2019); the rules for seeds are ours.
 
     Parameters
     ----------
     foreground : ndarray
         (h, w) probability that a pixel belongs to a cell, in [0, 1].
     boundary : ndarray, optional
-        (h, w) probability that it lies on the border of a cell; without it touching cells stay one, unless the
-        foreground itself falls between them.
+        (h, w) probability that it lies on the border of a cell; without it touching cells stay one, unless
+        the foreground itself falls between them.
     threshold : float
         Of the foreground.
     seed_threshold : float
@@ -76,11 +76,11 @@ def instances(
 
 
 def _seeds(inside: BoolMask, difference: FloatArray, threshold: float, min_area: int) -> Labels:
-    parts, count = label(inside & (difference > threshold), connectivity=1, return_num=True)
+    parts, count = ndimage.label(inside & (difference > threshold))
     large = np.bincount(parts.ravel(), minlength=count + 1) >= min_area
     large[0] = False
     seeds = np.where(large[parts], parts, 0).astype(np.int32)
-    whole, n_whole = label(inside, connectivity=1, return_num=True)
+    whole, n_whole = ndimage.label(inside)
     lonely = np.ones(n_whole + 1, dtype=bool)
     lonely[whole[seeds > 0]] = False
     missing = np.flatnonzero(lonely[1:]) + 1
@@ -95,12 +95,13 @@ def _flooded(inside: BoolMask, difference: FloatArray, seeds: Labels) -> Labels:
     inner = (seeds > 0) & (
         ndimage.minimum_filter(seeds, footprint=ndimage.generate_binary_structure(2, 1)) > 0
     )
-    flooded = watershed(-difference, np.where(inner, 0, seeds), mask=inside & ~inner)
+    rims = np.where(inner, 0, seeds)
+    flooded = watershed(-difference, rims, mask=inside & ~inner)  # type: ignore[no-untyped-call]
     return np.where(inner, seeds, flooded).astype(np.int32)
 
 
 def without_small(labels: npt.NDArray[Any], min_area: int) -> Labels:
-    """(h, w) int32 without labels of fewer pixels, numbered anew without gaps in the order of their first pixel."""
+    """(h, w) int32 without labels of fewer pixels, numbered anew in the order of their first pixels."""
     there, first, areas = np.unique(labels, return_index=True, return_counts=True)
     kept = (areas >= min_area) & (there > 0)
     numbers = np.zeros(int(there[-1]) + 1 if there.size else 1, np.int32)
@@ -128,8 +129,8 @@ def instance_table(
     -------
     dict of str to ndarray
         ``label`` int64 in rising order, ``area_px`` int64, ``area_um2`` float64, ``centroid_y`` and
-        ``centroid_x`` float64 in pixels (the middle of the first pixel is 0), ``confidence`` float64: the mean
-        over the cell. All (n,).
+        ``centroid_x`` float64 in pixels (the middle of the first pixel is 0), ``confidence`` float64: the
+        mean over the cell. All (n,).
 
     Raises
     ------

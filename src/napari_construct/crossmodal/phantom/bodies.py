@@ -15,11 +15,11 @@ Labels = NDArray[np.int32]
 def paint(
     shape: tuple[int, int], middles: Floats, axes: Floats, angles: Floats, warp: tuple[FloatArray, FloatArray]
 ) -> tuple[Labels, FloatArray]:
-    """Give every pixel to the ellipse that it lies deepest in.
+    r"""Give every pixel to the ellipse that it lies deepest in.
 
     Ellipse i holds the pixels of normalised distance below 1,
 
-    .. math:: d_i(x) = \\sqrt{(u_i / a_i)^2 + (v_i / b_i)^2}
+    .. math:: d_i(x) = \sqrt{(u_i / a_i)^2 + (v_i / b_i)^2}
 
     with u and v along and across its direction. Where several hold a pixel, the smallest distance wins: a
     Voronoi diagram with an anisotropic metric for each cell. Places are displaced by a smooth field first,
@@ -64,7 +64,7 @@ def paint(
 
 def largest_parts(labels: Labels) -> Labels:
     """Only the largest 4-connected part of every label; the rest becomes 0."""
-    parts, count = label(labels, connectivity=1, return_num=True)
+    parts, count = label(labels, connectivity=1, return_num=True)  # type: ignore[no-untyped-call]
     sizes = np.bincount(parts.ravel(), minlength=count + 1)
     owner = np.zeros(count + 1, np.int64)
     owner[parts.ravel()] = labels.ravel()

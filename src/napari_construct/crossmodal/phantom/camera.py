@@ -18,7 +18,7 @@ Labels = NDArray[np.int32]
 OFFSET: Final = 100.0
 """What the camera counts in the dark."""
 
-_BACKGROUND, _CYTOPLASM, _FIBRES, _OUT_OF_FOCUS = 0.04, 0.12, 0.25, 0.12
+_BACKGROUND, _CYTOPLASM, _FIBRES, _OUT_OF_FOCUS = 0.06, 0.08, 0.4, 0.12
 
 
 def nuclear_light(
@@ -28,7 +28,9 @@ def nuclear_light(
     types: NDArray[np.int64],
     settings: PhantomSettings,
 ) -> FloatArray:
-    """(h, w) brightness of nuclei: of their type and grain, brighter in the middle, with light from other planes.
+    """(h, w) brightness of nuclei, with light from other planes.
+
+    It is of their type, grainy, and highest in the middle of a nucleus.
 
     Parameters
     ----------
@@ -45,28 +47,34 @@ def nuclear_light(
     texture = smooth_field(rng, nuclei.shape, 1.0 / settings.mpp)
     light = bright[nuclei] * (1 + grain[nuclei] * texture) * (1 - 0.25 * depth**2)
     light = np.maximum(light, 0)
-    return light + _OUT_OF_FOCUS * ndimage.gaussian_filter(light, 4 / settings.mpp) / 0.4
+    found: FloatArray = light + _OUT_OF_FOCUS * ndimage.gaussian_filter(light, 4 / settings.mpp) / 0.4
+    return found
 
 
-def membrane_light(
-    rng: np.random.Generator, instances: Labels, directions: FloatArray, settings: PhantomSettings
-) -> FloatArray:
-    """(h, w) brightness of membranes, patchy and of another strength for each cell, a little of cytoplasm, and fibres."""
+def membrane_light(rng: np.random.Generator, instances: Labels, settings: PhantomSettings) -> FloatArray:
+    """(h, w) brightness of membranes, a little of cytoplasm, and fibres of the stroma.
+
+    Membranes are patchy, and of another strength for each cell.
+    """
     shape, um = instances.shape, 1 / settings.mpp
-    strength = np.r_[0, np.exp(0.3 * rng.standard_normal(int(instances.max(initial=0))))].astype(np.float32)
-    border = find_boundaries(instances, connectivity=1, mode="inner") * strength[instances]
-    patchy = np.clip(0.75 + 0.3 * smooth_field(rng, shape, 3 * um), 0.15, 1.3)
+    strength = np.r_[0, np.exp(0.4 * rng.standard_normal(int(instances.max(initial=0))))].astype(np.float32)
+    lines = find_boundaries(instances, connectivity=1, mode="inner")  # type: ignore[no-untyped-call]
+    border = lines * strength[instances]
+    patchy = np.clip(0.7 + 0.45 * smooth_field(rng, shape, 3 * um), 0.0, 1.5)
     line = ndimage.gaussian_filter(border * patchy, 0.25 * um)
     fibre = np.exp(-((smooth_field(rng, shape, 5 * um) / 0.1) ** 2))
     fibre = fibre * np.clip(smooth_field(rng, shape, 15 * um), 0, 1.5) * (instances == 0)
-    return settings.membrane * (line + _CYTOPLASM * strength[instances] * patchy + _FIBRES * fibre)
+    found: FloatArray = settings.membrane * (
+        line + _CYTOPLASM * strength[instances] * patchy + _FIBRES * fibre
+    )
+    return found
 
 
 def photograph(rng: np.random.Generator, light: FloatArray, settings: PhantomSettings) -> FloatArray:
-    """(h, w) counts of a camera: blurred, unevenly lit, with photon noise (Poisson) and read noise (Gaussian).
+    r"""(h, w) counts of a camera: blurred, unevenly lit, with noise of photons and of reading.
 
-    .. math:: I = o + P(\\lambda) + \\mathcal N(0, \\sigma^2), \\quad
-              \\lambda = n \\, s \\, (g * L + b)
+    .. math:: I = o + P(\lambda) + \mathcal N(0, \sigma^2), \quad
+              \lambda = n \, s \, (g * L + b)
     """
     blurred = ndimage.gaussian_filter(light, settings.blur_um / settings.mpp) + _BACKGROUND
     shade = np.clip(

@@ -32,7 +32,8 @@ class PhantomImage(ShortRepr):
     instances : ndarray
         (h, w) int32: whole cells, 1 to n without gaps; 0 is background.
     nuclei : ndarray
-        (h, w) int32: nuclei, with the number of their cell. Cells whose nucleus is out of the plane have none.
+        (h, w) int32: nuclei, with the number of their cell; a cell whose nucleus is out of the plane has
+        none.
     mpp : float
         Micrometres per pixel.
     """
@@ -61,13 +62,13 @@ def phantom(
     macrophage   as epithelial, coarser grain     large                                   single
     ============ ================================ ======================================= ==================
 
-    How far a body reaches within a type is chance (``hidden_spread``), and so is the side to which the nucleus
-    is shifted (``eccentricity``). Bodies without a nucleus in the plane and debris without a body mislead.
-    Bodies share pixels by a Voronoi rule (:func:`~napari_construct.crossmodal.phantom.bodies.paint`); the
-    camera blurs, shades and adds noise (:func:`~napari_construct.crossmodal.phantom.camera.photograph`).
+    How far a body reaches within a type is chance (``hidden_spread``), and so is the side to which the
+    nucleus is shifted (``eccentricity``). Bodies without a nucleus in the plane and debris without a body
+    mislead. Bodies share pixels by a Voronoi rule
+    (:func:`~napari_construct.crossmodal.phantom.bodies.paint`); the camera blurs, shades and adds noise
+    (:func:`~napari_construct.crossmodal.phantom.camera.photograph`).
 
-    The construction is ours, made for this project; synthetic tissue with membranes from a Voronoi diagram
-    goes back to Svoboda and Ulman 2017 and others.
+    The construction is ours. Its numbers are of the order of real tissue, none is fitted to any.
 
     Parameters
     ----------
@@ -86,7 +87,8 @@ def phantom(
     settings = settings or PhantomSettings()
     if min(shape) < 16 or shape[0] * shape[1] > MAX_PIXELS:
         raise InputError(
-            f"expected a shape of at least 16 x 16 and at most {MAX_PIXELS} pixels, got {shape}; use (256, 256)"
+            f"expected a shape of at least 16 x 16 and at most {MAX_PIXELS} pixels, got {shape}; "
+            "use (256, 256)"
         )
 
     def rng(purpose: str) -> np.random.Generator:
@@ -102,7 +104,7 @@ def phantom(
         ),
         photograph(
             rng("membrane camera"),
-            membrane_light(rng("membranes"), instances, regions.directions, settings),
+            membrane_light(rng("membranes"), instances, settings),
             settings,
         ),
     )

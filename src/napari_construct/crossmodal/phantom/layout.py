@@ -82,9 +82,10 @@ class Regions:
 def make_regions(rng: np.random.Generator, shape: tuple[int, int], settings: PhantomSettings) -> Regions:
     """Each pixel is of the kind whose smooth field is highest there; directions turn as slowly."""
     scale = settings.region_um / settings.mpp
-    evidence = [smooth_field(rng, shape, scale) + bias for bias in (0.25, -0.25, 0.1)]
+    evidence = [smooth_field(rng, shape, scale) + bias for bias in (0.1, -0.2, 0.3)]
     across, along = smooth_field(rng, shape, scale), smooth_field(rng, shape, scale)
-    return Regions(np.argmax(evidence, axis=0), 0.5 * np.arctan2(across, along))
+    directions = 0.5 * np.arctan2(across, along)
+    return Regions(np.argmax(evidence, axis=0), directions.astype(np.float32))
 
 
 def place_cells(

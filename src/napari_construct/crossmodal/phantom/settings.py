@@ -50,8 +50,8 @@ class PhantomSettings(Settings):
     eccentricity: Share = 0.6
     out_of_plane: Share = 0.1
     debris: float = Field(0.15, ge=0, le=2)
-    membrane: float = Field(0.7, ge=0, le=5)
-    photons: float = Field(120.0, gt=0, le=1e6)
+    membrane: float = Field(0.5, ge=0, le=5)
+    photons: float = Field(100.0, gt=0, le=1e6)
     read_noise: float = Field(2.0, ge=0, le=100)
     blur_um: float = Field(0.5, ge=0, le=5)
     shading: float = Field(0.35, ge=0, le=0.9)

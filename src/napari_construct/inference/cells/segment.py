@@ -45,8 +45,8 @@ _BRIGHT: Final = 0.5
 """Median over the range of values above which an image is bright-field: fluorescence is mostly dark."""
 
 _STAINED: Final = (
-    "expected fluorescence, where cells are bright on dark, got an image that is mostly bright, like a stained "
-    "section; the result would not be reliable; use a model of stained sections, such as lymph-node"
+    "expected fluorescence, where cells are bright on dark, got an image that is mostly bright, like a "
+    "stained section; the result would not be reliable; use a model of stained sections, such as lymph-node"
 )
 
 
@@ -198,7 +198,7 @@ def student_channel(image: ChannelImage, which: int | str | None, name: str) -> 
         return nuclear[0]
     if _grey(image.pixels):
         return 0
-    if image.names == RED_GREEN_BLUE and _is_bright(image.pixels.mean(0)):
+    if image.names == RED_GREEN_BLUE and _is_bright(image.pixels.max(0)):
         raise InputError(f"{name}: {_STAINED}")
     raise ConfigurationError(
         f"{name}: expected one channel, or one that is called as a nuclear stain, got "
