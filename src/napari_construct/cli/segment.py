@@ -72,9 +72,19 @@ def segment(
     from napari_construct.results.files import KINDS, result_paths
 
     if not zero_shot and is_cell_model(model):
-        others: dict[str, Any] = {"classes": classes, "views": views, "crf": crf, "region": region}
-        others |= {"min_confidence": min_confidence, "encoder_weights": encoder_weights}
-        refuse_options(model, options.given(**others, first_class=first_class, ood_map=ood_map or None))
+        refuse_options(
+            model,
+            options.given(
+                classes=classes,
+                views=views,
+                crf=crf,
+                region=region,
+                min_confidence=min_confidence,
+                encoder_weights=encoder_weights,
+                first_class=first_class,
+                ood_map=ood_map or None,
+            ),
+        )
         typed = {"tile": tile, "overlap": overlap, "mpp": mpp, "channel": channel, "settings": settings_json}
         segment_cell_files(images, model, output, typed, device, json_file, overwrite=overwrite)
         return

@@ -41,8 +41,8 @@ class CellCounts:
     def scores(self) -> dict[str, float]:
         """``dice`` and ``iou`` of the foreground, ``boundary_f1`` of contours, ``ap50`` and ``ap`` of cells.
 
-        Pixels and cells are summed over images before they are divided; ``ap`` is the mean over IoU thresholds
-        0.5 to 0.95.
+        Pixels and cells are summed over images before they are divided; ``ap`` is the mean over thresholds of
+        the IoU, 0.5 to 0.95.
         """
         overlap, instances = self.overlap.scores(), self.instances.scores()
         return {
