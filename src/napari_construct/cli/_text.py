@@ -9,7 +9,7 @@ from napari_construct.cli._output import check_report
 from napari_construct.reading.names import shown
 
 if TYPE_CHECKING:
-    from napari_construct.evaluation.report.tables import Table
+    from napari_construct.evaluation.report.table import Table
 
 
 def check_text(target: Path | None, option: str, *inputs: Path | str | None) -> None:

@@ -17,7 +17,7 @@ from napari_construct.reading.names import named
 
 if TYPE_CHECKING:
     from napari_construct.evaluation.report.report import EvaluationReport
-    from napari_construct.evaluation.report.tables import Table
+    from napari_construct.evaluation.report.table import Table
 
 
 def evaluate(
