@@ -30,45 +30,47 @@ def heading(content: Content) -> str:
 
 
 def students_table(content: Content) -> Table:
-    """Without and with distillation, gain, teacher and recovery by foreground Dice, and what each run saw."""
-    rows = []
+    """Without and with distillation, gain, teacher and recovery, by the Dice of the foreground."""
     by_name = {row["name"]: row for row in content["rows"]}
-    teacher = content["teacher"]
     students = [row for row in content["rows"] if row["kind"] == "student"]
-    with_base = any(row["baseline"] for row in students)
+    teacher, with_base = content["teacher"], any(row["baseline"] for row in students)
+    rows = []
     for row in students:
-        base = by_name[row["baseline"]["name"]] if row["baseline"] else None
-        cells = [row["name"], row["training"]["encoder"]]
+        cells, gain = [_dice(row)], row["baseline"]
         if with_base:
-            cells.append("-" if base is None else _dice(base))
-        cells.append(_dice(row))
-        if with_base:
-            cells.append(signed(row["baseline"]["gain"]["dice"]["value"]) if base else "-")
+            before = _dice(by_name[gain["name"]]) if gain else "-"
+            cells = [before, *cells, signed(gain["gain"]["dice"]["value"]) if gain else "-"]
         if teacher is not None:
             recovery = row["recovery"]
             cells += [percent(teacher["pooled"]["dice"]), spread(recovery["value"], recovery["std"])]
-        cells += _labels(row, base if with_base else None, with_base)
-        rows.append(tuple(cells))
-    heads = [
-        "student",
-        "encoder",
-        *(["no KD"] if with_base else []),
-        "Dice",
-        *(["gain"] if with_base else []),
-    ]
+        rows.append((row["name"], *cells))
+    heads = ["no KD", "Dice", "gain"] if with_base else ["Dice"]
     heads += ["teacher", "recovery"] if teacher is not None else []
-    heads += ["drawn images", "taught images", *(["no KD, drawn"] if with_base else [])]
-    note = (
-        "Foreground Dice in percent, pixels of all images summed. Drawn images: training images whose drawn "
-        "cells were used. Taught images: training images that the teacher was shown."
-    )
+    note = "Foreground Dice in percent, pixels of all images summed."
     if with_base:
         note += " No KD: the baseline without a teacher."
     if teacher is not None:
         note += " Recovery: Dice of the student over Dice of the teacher."
     if any(row["std"] for row in content["rows"]):
         note += " ±: standard deviation over seeds."
-    return Table("Students", tuple(heads), tuple(rows), note)
+    return Table("Students", ("student", *heads), tuple(rows), note)
+
+
+def training_table(content: Content) -> Table:
+    """Which labels every model saw."""
+    rows = []
+    for name, row in _all_rows(content):
+        told = row.get("training")
+        if told is not None:
+            terms = ", ".join(told["terms"]) or "?"
+            counts = _count(told["images_with_truth"]), _count(told["images_taught"])
+            rows.append((name, told["encoder"], terms, *counts, told["teacher"] or "-"))
+    note = (
+        "Drawn: training images whose drawn cells were used. Taught: training images that the teacher was "
+        "shown. ?: the model's file does not say it."
+    )
+    heads = ("model", "encoder", "terms", "drawn", "taught", "teacher")
+    return Table("What the models were trained on", heads, tuple(rows), note)
 
 
 def scores_table(content: Content) -> Table:
@@ -170,6 +172,7 @@ def all_tables(content: Content) -> list[Table]:
     """All tables with content, in the order of a report."""
     tables = [
         students_table(content),
+        training_table(content),
         scores_table(content),
         intervals_table(content),
         images_mean_table(content),
@@ -182,7 +185,7 @@ def all_tables(content: Content) -> list[Table]:
 
 def short_tables(content: Content) -> list[Table]:
     """Tables for a terminal."""
-    return [students_table(content), scores_table(content)]
+    return [students_table(content), training_table(content), scores_table(content)]
 
 
 def _all_rows(content: Content) -> list[tuple[str, Mapping[str, Any]]]:
@@ -190,7 +193,7 @@ def _all_rows(content: Content) -> list[tuple[str, Mapping[str, Any]]]:
     rows = sorted(content["rows"], key=lambda row: row["kind"] == "student")
     found = [(f"{row['name']} (no KD)" if row["kind"] == "baseline" else row["name"], row) for row in rows]
     teacher = content["teacher"]
-    return found if teacher is None else [*found, (f"{teacher['name']} (teacher)", teacher)]
+    return found if teacher is None else [*found, ("teacher", teacher)]
 
 
 def _strong(content: Content) -> int:
@@ -204,14 +207,6 @@ def _dice(row: Mapping[str, Any]) -> str:
 def _spreads(row: Mapping[str, Any]) -> list[str]:
     std = row["std"] or {}
     return [spread(row["pooled"][score], std.get(score)) for score in SCORES]
-
-
-def _labels(row: Mapping[str, Any], base: Mapping[str, Any] | None, with_base: bool) -> list[str]:
-    told = row["training"]
-    cells = [_count(told["images_with_truth"]), _count(told["images_taught"])]
-    if with_base:
-        cells.append("-" if base is None else _count(base["training"]["images_with_truth"]))
-    return cells
 
 
 def _count(number: int | None) -> str:
