@@ -56,7 +56,7 @@ class CellReport:
 
     @property
     def scores(self) -> dict[str, Any]:
-        """``dice``, ``iou``, ``boundary_f1``, ``ap50``, ``ap75``, ``ap`` of the first row, mean over seeds."""
+        """``dice``, ``iou``, ``boundary_f1``, ``ap50``, ``ap75``, ``ap`` of the first row."""
         return mean_of([pooled_scores(model) for model in self.rows[0].models])
 
     def baseline_of(self, row: CellRow) -> CellRow | None:
