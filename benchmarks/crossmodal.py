@@ -11,10 +11,10 @@
 
 Every run (student, terms, seed) trains from random weights on every fold, is scored on images that are left
 out, and adds a line of JSON; runs whose line is there are skipped, and one that was killed resumes. "no KD"
-is trained on the truth of ``--truth-images`` images alone; runs with a teacher use the truth of the same images,
-unless their terms leave it out, and what the teacher says of all training images. Every line and table says
-how many images each run saw with truth and how many the teacher was shown. Teachers of ours are trained once
-and kept in ``--work``.
+is trained on the truth of ``--truth-images`` images alone; runs with a teacher use the truth of the same
+images, unless their terms leave it out, and what the teacher says of all training images. Every line and
+table says how many images each run saw with truth and how many the teacher was shown. Teachers of ours are
+trained once and kept in ``--work``.
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ def multiplex_set(options: Namespace) -> CellSet:
 
 def imc_set(options: Namespace) -> CellSet:
     """15 regions of mass cytometry: ilastik's probabilities teach, the pipeline's masks are the reference."""
-    whole = open_cells(options.path, mpp=1.0, group_pattern=r"NE_(mockData\d+)_")
+    whole = open_cells(options.path, mpp=1.0, group_pattern=r".*_(mockData\d+)_")
     groups = np.array(whole.groups)
     folds = tuple(
         Fold(name, subset(whole, groups != name), subset(whole, groups == name))
