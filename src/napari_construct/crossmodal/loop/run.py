@@ -46,6 +46,11 @@ class DistilRun:
         Settings.
     device : torch.device
         Where steps run.
+
+    Attributes
+    ----------
+    ended_after : int or None
+        Steps after which :meth:`end` was called.
     """
 
     def __init__(
@@ -53,6 +58,7 @@ class DistilRun:
     ) -> None:
         self.task, self.items, self.config, self.device = task, items, config, device
         self.progress = Progress()
+        self.ended_after: int | None = None
         self.parameters = {n: p for n, p in task.named_parameters() if p.requires_grad}
         weights = [p for n, p in self.parameters.items() if n.startswith("student.")]
         groups: list[dict[str, Any]] = [{"params": weights, "lr": config.learning_rate}]
@@ -76,8 +82,13 @@ class DistilRun:
 
     @property
     def round_complete(self) -> bool:
-        """Whether a validation is due."""
-        return self.progress.step_in_epoch >= self.steps_per_round or self.finished
+        """Whether a validation is due: at the end of a round, and of an unfinished one when all ends."""
+        done = self.progress.step_in_epoch
+        return done >= self.steps_per_round or (done > 0 and self.finished)
+
+    def end(self) -> None:
+        """Take no more steps."""
+        self.ended_after, self.progress.stopped = self.step_number, True
 
     def step(self) -> StepDone:
         """Draw views, take one optimiser step, report it.

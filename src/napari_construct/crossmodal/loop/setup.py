@@ -215,7 +215,9 @@ class DistilSetup:
     def _checkpoint(
         self, run: DistilRun, metrics: Mapping[str, float], *, finished: bool = False
     ) -> ChannelCheckpoint:
-        progress = run.progress
+        step, early = run.step_number, run.ended_after is not None
+        if run.ended_after is not None:
+            step = run.ended_after
         return channel_checkpoint_of(
             run.task.student,
             mpp=self.config.mpp or common_mpp(self.dataset),
@@ -223,17 +225,13 @@ class DistilSetup:
             data_fingerprint=self.dataset.fingerprint,
             training={
                 "finished": finished,
-                "step": run.step_number,
-                **(
-                    {"stopped": {"step": run.step_number, "steps": self.config.steps}}
-                    if progress.stopped
-                    else {}
-                ),
+                "step": min(step, self.config.steps),
+                **({"stopped": {"step": step, "steps": self.config.steps}} if early else {}),
                 "images": len(self.items),
                 "images_with_truth": len(self.items.with_truth),
                 "teacher": None if self.teacher is None else self.teacher.spec.id,
                 "identity": self.identity,
-                "history": list(progress.history),
+                "history": list(run.progress.history),
             },
         )
 
