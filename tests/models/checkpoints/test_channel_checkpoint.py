@@ -220,7 +220,9 @@ def test_older_version_holds_no_channels(path: Path) -> None:
     [
         ({"mpp": "0.5"}, "mpp"), ({"mpp": NAN}, "no finite number"), ({"mpp": -1.0}, "mpp"),
         ({"object_diameter": 0.0}, "object_diameter"), ({"pretrained": "yes"}, "pretrained"),
-        ({"metrics": [1]}, "metrics"), ({"training": 3}, "training"), ({"versions": {"torch": 2}}, "versions"),
+        ({"metrics": [1]}, "metrics"),
+        ({"training": 3}, "training"),
+        ({"versions": {"torch": 2}}, "versions"),
         ({"data_fingerprint": "f" * 10_000}, "data_fingerprint"),
         ({"config": {"network": "channels", "encoder": "../../x"}}, "config.encoder"),
         ({"config": {"network": "channels", "channels": []}}, "config.channels"),

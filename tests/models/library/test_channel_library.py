@@ -1,4 +1,4 @@
-"""A model for channels beside the others: overview, facts, card, export and import, diagnosis, command line."""
+"""A model for channels beside the others: overview, facts, card, export, import, diagnosis."""
 
 from __future__ import annotations
 

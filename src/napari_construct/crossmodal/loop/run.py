@@ -29,6 +29,9 @@ from napari_construct.training.randomness import epoch_order, generator
 STATISTICS_FROM: Final = 20
 """Batches from which the averaged network's normalisation statistics are taken."""
 
+_COUNT: Final = "number of "
+"""Before the name of a loss: of how many steps it is the sum."""
+
 STATE: Final = frozenset({"task", "optimiser", "average"})
 """Parts of a state."""
 
@@ -109,7 +112,8 @@ class DistilRun:
             self.average.update()
         self.progress.step_in_epoch += 1
         for name, value in losses.items():
-            self.progress.sums[name] = self.progress.sums.get(name, 0.0) + value
+            for key, one in ((name, value), (f"{_COUNT}{name}", 1.0)):  # not every step has every term
+                self.progress.sums[key] = self.progress.sums.get(key, 0.0) + one
         return StepDone(
             "train",
             number + 1,
@@ -145,7 +149,8 @@ class DistilRun:
     def finish_round(self, metrics: Mapping[str, float]) -> dict[str, float]:
         """Close the round; returns its mean losses together with ``metrics``."""
         progress = self.progress
-        means = {name: value / max(progress.step_in_epoch, 1) for name, value in progress.sums.items()}
+        sums = progress.sums
+        means = {n: sums[n] / sums[f"{_COUNT}{n}"] for n in sums if not n.startswith(_COUNT)}
         full = means | dict(metrics)
         progress.history.append(full)
         progress.epoch, progress.step_in_epoch, progress.sums = progress.epoch + 1, 0, {}
