@@ -11,7 +11,7 @@ from tests.crossmodal.conftest import QUICK
 from napari_construct.crossmodal.distil import distil, distil_steps
 from napari_construct.crossmodal.teachers.cached import open_cache
 from napari_construct.crossmodal.teachers.catalogue import load_teacher
-from napari_construct.events import EpochDone, Event, Notice, Resumed, StepDone, run
+from napari_construct.events import EpochDone, Event, Notice, Planned, Resumed, StepDone, run
 from napari_construct.exceptions import CheckpointError, ConfigurationError
 from napari_construct.models.checkpoints.channel_checkpoint import (
     load_channel_checkpoint,
@@ -41,6 +41,11 @@ def test_a_student_learns_from_its_teacher_and_is_scored(images, others, teacher
     stored = load_channel_checkpoint(tmp_path / "student.construct")
     assert stored.training["teacher"] == "channel_unet"
     assert stored.training["images_with_truth"] == len(images)
+    assert stored.object_diameter is not None
+    assert 5 < stored.object_diameter < 40
+    (plan,) = [event for event in events if isinstance(event, Planned)]
+    stages = {part.stage for phase in plan.phases for part in phase.parts}
+    assert stages == {event.stage for event in events} - {"planned", "epoch", "score teacher"}
     assert not state_path(tmp_path / "student.construct").exists()
     assert all(torch.equal(stored.state[name], value) for name, value in student.state.items())
 

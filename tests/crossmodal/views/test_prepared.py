@@ -49,6 +49,7 @@ def test_maps_are_those_of_teacher_and_truth() -> None:
     assert truth.astype(bool).sum() == 200
     assert (border[6:14, 14:16] == 255).all()  # cells that touch
     assert (_map(found, "known") == 255).all()
+    assert found.diameter == pytest.approx(2 * (100 / np.pi) ** 0.5)
 
 
 def test_without_truth_nothing_is_known_and_without_teacher_there_is_no_band() -> None:
