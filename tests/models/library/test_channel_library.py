@@ -17,6 +17,8 @@ from napari_construct.models.library.overview import model_facts, model_overview
 from napari_construct.models.library.sharing import export_model, import_model
 from napari_construct.models.network.channel_unet import ChannelUNetConfig, build_channel_unet
 
+pytestmark = pytest.mark.usefixtures("home")
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
