@@ -14,6 +14,8 @@ from napari_construct.data.image_level import load_dataset as load_dataset
 from napari_construct.data.images import read_image as read_image
 from napari_construct.encoders.catalogue.download import DownloadSettings as DownloadSettings
 from napari_construct.encoders.catalogue.download import download_encoder as download_encoder
+from napari_construct.evaluation.cells.evaluate import evaluate_cells as evaluate_cells
+from napari_construct.evaluation.cells.report import CellReport as CellReport
 from napari_construct.evaluation.evaluate import evaluate as evaluate
 from napari_construct.evaluation.report.report import EvaluationReport as EvaluationReport
 from napari_construct.events import run as run
@@ -55,6 +57,7 @@ __all__ = [
     "BatchReport",
     "BatchSettings",
     "CRFParameters",
+    "CellReport",
     "CellResult",
     "CellSettings",
     "ChannelCheckpoint",
@@ -80,6 +83,7 @@ __all__ = [
     "distil",
     "download_encoder",
     "evaluate",
+    "evaluate_cells",
     "load_cell_model",
     "load_channel_checkpoint",
     "load_checkpoint",

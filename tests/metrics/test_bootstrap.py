@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_construct.exceptions import InputError
-from napari_construct.metrics.bootstrap import bootstrap_scores, percentile_interval
+from napari_construct.metrics.bootstrap import bootstrap_scores, bootstrap_sums, percentile_interval
 from napari_construct.metrics.segmentation import score_arrays, scores_from_confusion
 
 
@@ -62,3 +62,12 @@ def test_many_matrices_score_as_each_alone() -> None:
 def test_wrong_shape_is_refused() -> None:
     with pytest.raises(InputError, match="one confusion matrix per model and image"):
         bootstrap_scores(np.zeros((3, 2, 3), dtype=np.int64))
+
+
+def test_sums_and_scores_draw_the_same_images() -> None:
+    matrices = _matrices([10, 40, 70, 90, 100])
+    drawn = bootstrap_scores(matrices[None], resamples=300, seed=4)["miou"]
+    sums = bootstrap_sums(matrices[:, 0, [0, 2]], resamples=300, seed=4)
+    assert drawn == pytest.approx(sums[:, 0] / sums.sum(axis=1))
+    with pytest.raises(InputError, match="one row an image"):
+        bootstrap_sums(np.zeros((0, 3)))
