@@ -85,9 +85,7 @@ def bootstrap_sums(
     """
     values = np.asarray(counts, dtype=np.float64)
     if values.ndim != 2 or not len(values):
-        raise InputError(
-            f"expected counts of shape (images, x), got {values.shape}; give one row an image"
-        )
+        raise InputError(f"expected counts of shape (images, x), got {values.shape}; give one row an image")
     return np.concatenate([times @ values for times in _draws(len(values), resamples, seed)])
 
 
