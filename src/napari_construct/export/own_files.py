@@ -81,7 +81,8 @@ def is_own(path: Path) -> bool:
         start = f'{{"format": "{LEDGER_FORMAT}"'.encode()
         return start.startswith(head[: len(start)])  # a kill may have torn the first line
     if suffix == ".csv":
-        return head.startswith(tuple(",".join(columns).encode() for columns in (TABLE_COLUMNS, CELL_COLUMNS)))
+        ours = (TABLE_COLUMNS, CELL_COLUMNS, ("image", *CELL_COLUMNS))
+        return head.startswith(tuple(",".join(columns).encode() for columns in ours))
     return head.lstrip().startswith(b"{") and bool(_own_record(path))
 
 

@@ -68,7 +68,9 @@ class ChannelRows(QObject):
         self._axis.addItem("None: one channel", _NO_AXIS)
         for axis, count in enumerate(shape):
             if 1 < count <= MAX_CHANNELS:
-                self._axis.addItem(f"{count} along axis {layer.axis_labels[axis]}", axis)
+                label = str(layer.axis_labels[axis])
+                called = axis if label.lstrip("-").isdigit() else label  # napari counts from the end
+                self._axis.addItem(f"{count} along axis {called}", axis)
         self._axis.setCurrentIndex(max(self._axis.findData(_axis_of(layer, shape)), 0))
         self._axis.blockSignals(blocked)
         self._fill(position)
