@@ -13,6 +13,7 @@ from napari_construct.widgets.layers.cells import (
     found_layer,
     keep_cells,
     kept_cells,
+    stacked_cells,
 )
 from napari_construct.widgets.layers.colours import class_colormap, label_colormap, recolour
 from napari_construct.widgets.layers.evidence import Decided, evidence, evidences, keep_evidence
@@ -125,6 +126,7 @@ __all__ = [
     "show",
     "slice_point",
     "stack_layer",
+    "stacked_cells",
     "touch",
     "twin_placement",
     "viewer_point",

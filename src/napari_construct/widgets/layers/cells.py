@@ -120,24 +120,38 @@ def found_layer(
             record=result.record,
             **first.placement,
         )
-    arrays, features, before = [], [], 0
-    for i, result in enumerate(results):
-        numbers = _numbers(result)
-        arrays.append(np.where(numbers > 0, numbers + np.int32(before), np.int32(0)))
-        table = cell_features(result)
-        table["index"] = [label + before for label in table["index"]]
-        planes = [i + 1] * len(table["index"])
-        features.append(_before(table, "centroid_y", {"plane": planes}))
-        before += int(numbers.max(initial=0))
+    arrays, features = stacked_cells(results)
     arrays += [np.zeros_like(arrays[0])] * (len(planes) - len(arrays))
     joined = [plane.embed(array) for plane, array in zip(planes, arrays, strict=True)]
     return cells_layer(
         np.concatenate(joined, axis=axis - first.dropped),
         source,
-        features={name: [row for table in features for row in table[name]] for name in features[0]},
+        features=features,
         record={"planes": [dict(result.record) for result in results]},
         **first.placement,
     )
+
+
+def stacked_cells(
+    results: Sequence[Segmentation | None],
+) -> tuple[list[NDArray[np.int32]], dict[str, list[Any]]]:
+    """The cells of planes, where no two have one number, and their table; None is a plane without a result.
+
+    Leading planes without a result have no array.
+    """
+    arrays: list[NDArray[np.int32]] = []
+    tables, before = [], 0
+    for i, result in enumerate(results):
+        if result is None:
+            arrays += [np.zeros_like(arrays[0])] if arrays else []
+            continue
+        numbers = _numbers(result)
+        arrays.append(np.where(numbers > 0, numbers + np.int32(before), np.int32(0)))
+        table = cell_features(result)
+        table["index"] = [label + before for label in table["index"]]
+        tables.append(_before(table, "centroid_y", {"plane": [i + 1] * len(table["index"])}))
+        before += int(numbers.max(initial=0))
+    return arrays, {name: [row for table in tables for row in table[name]] for name in tables[0]}
 
 
 def cell_map_layers(layer: Labels) -> list[Image]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from qtpy.QtWidgets import QWidget
 
@@ -33,15 +33,31 @@ _ROWS: Final = (
 )
 
 
+_CHANNEL: Final = Row(
+    "channel",
+    "Channel",
+    "Name or number (from 0) of the channel that the model looks at. Empty takes the only one, or the one "
+    "that is called as a nuclear stain (DAPI, Hoechst, DNA ...)",
+    hint="the nuclear stain",
+    live=True,
+)
+
+
 class CellOptions(SettingsForm[CellSettings]):
-    """Edits the thresholds and the smallest cell of ``CellSettings``."""
+    """Edits the thresholds and the smallest cell of ``CellSettings``.
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(CellSettings(), _ROWS, parent)
+    Parameters
+    ----------
+    channel : bool
+        Whether the channel is typed here, too: it is the same in many images.
+    """
 
-    def joined(self, shared: SegmentSettings, channel: str | None = None) -> CellSettings:
+    def __init__(self, parent: QWidget | None = None, *, channel: bool = False) -> None:
+        super().__init__(CellSettings(), (_CHANNEL, *_ROWS) if channel else _ROWS, parent)
+
+    def joined(self, shared: SegmentSettings, **changes: Any) -> CellSettings:
         """The settings on view, with pixel size and tiles of the other form."""
-        return self.value().changed(channel=channel, **{name: getattr(shared, name) for name in _SHARED})
+        return self.value().changed(**{name: getattr(shared, name) for name in _SHARED}, **changes)
 
     def take(self, settings: CellSettings, shared: SegmentSettings) -> SegmentSettings:
         """Show settings; what the other form is to show of them."""

@@ -125,6 +125,15 @@ class ChannelRows(QObject):
         self._form.setRowVisible(self._channel, self._wanted and bool(self._names))
 
 
+def channels_of(layer: Any) -> tuple[int, tuple[str, ...]] | None:
+    """The axis of a layer that counts channels, and their names; None where nothing says so."""
+    shape = () if layer.rgb else layer_shape(layer)[:-2]
+    axis = _axis_of(layer, shape)
+    if axis == _NO_AXIS:
+        return None
+    return axis, _names_of(layer, shape[axis]) or tuple(map(str, range(shape[axis])))
+
+
 def _axis_of(layer: Any, shape: tuple[int, ...]) -> int:
     """The axis that is called one of channels, or is as long as the channels of the layer's file."""
     for axis in range(len(shape)):

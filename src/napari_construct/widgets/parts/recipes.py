@@ -10,7 +10,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from napari_construct.batch.settings import BatchSettings
+from napari_construct.batch.settings import USUAL_OF_CELLS, BatchSettings
 from napari_construct.crf import CRFParameters
 from napari_construct.data.stored import RED_GREEN_BLUE
 from napari_construct.encoders.catalogue.download import DownloadSettings
@@ -106,7 +106,7 @@ def as_command(
 def cells_as_python(plane: Plane, model: str, settings: CellSettings, device: str = "auto") -> str:
     """A script that finds the cells of a channel."""
     image, reader = _channels_as_python(plane)
-    changed = arguments(_of_plane(plane, settings).model_dump(exclude_defaults=True))
+    changed = arguments(_changes(_of_plane(plane, settings)))
     place = f"mpp={plane.mpp!r}, name={plane.name!r}{device_argument(device)}"
     lines = [
         _import("CellSettings", "segment_cells", *reader),
@@ -137,6 +137,11 @@ def cell_options(settings: CellSettings, device: str) -> list[str]:
         mode="json", include={"threshold", "seed_threshold", "min_area"}, exclude_defaults=True
     )
     return words + (["--settings", json.dumps(rest)] if rest else [])
+
+
+def _changes(settings: BaseModel) -> dict[str, object]:
+    """The fields that are not as usual."""
+    return settings.model_dump(exclude_defaults=True)
 
 
 def _of_plane(plane: Plane, settings: CellSettings) -> CellSettings:
@@ -253,14 +258,18 @@ def batch_as_python(
     *,
     restart: bool = False,
     overwrite: bool = False,
+    student: bool = False,
 ) -> str:
     """A script that runs or resumes the same batch."""
     ways = ", restart=True" * restart + ", overwrite=True" * overwrite
-    segment = f"SegmentSettings({segment_arguments(settings.segment)})"
-    made = f"model={settings.model!r}, segment={segment}, outputs={settings.outputs!r}"
+    if student:
+        kind, part = "CellSettings", f"cells=CellSettings({arguments(_changes(settings.cells))})"
+    else:
+        kind, part = "SegmentSettings", f"segment=SegmentSettings({segment_arguments(settings.segment)})"
+    made = f"model={settings.model!r}, {part}, outputs={settings.outputs!r}"
     inputs = [str(path) for path in paths]
     lines = [
-        _import("BatchSettings", "SegmentSettings", "segment_folder"),
+        _import("BatchSettings", kind, "segment_folder"),
         "",
         f"settings = BatchSettings({made}{device_argument(settings.device)})",
         f"report = segment_folder({inputs!r}, {str(output)!r}, settings{ways}, progress=True)",
@@ -275,6 +284,7 @@ def batch_as_command(
     *,
     restart: bool = False,
     overwrite: bool = False,
+    student: bool = False,
 ) -> str:
     """A command that runs or resumes the same batch."""
     words = [
@@ -286,11 +296,15 @@ def batch_as_command(
         "--output",
         str(output),
     ]
-    if settings.outputs != BatchSettings().outputs:
+    if settings.outputs != (USUAL_OF_CELLS if student else BatchSettings().outputs):
         words += ["--outputs", ",".join(settings.outputs)]
-    words += segment_options(settings.segment, settings.device)
-    words += [] if settings.segment.mpp is None else ["--mpp", repr(settings.segment.mpp)]
-    words += segment_json(settings.segment, "classes")
+    mpp = settings.cells.mpp if student else settings.segment.mpp
+    size = [] if mpp is None else ["--mpp", repr(mpp)]
+    if student:
+        words += cell_options(settings.cells, settings.device) + size
+    else:
+        words += segment_options(settings.segment, settings.device) + size
+        words += segment_json(settings.segment, "classes")
     words += ["--restart"] * restart + ["--overwrite"] * overwrite
     return shlex.join(words) + "\n"
 

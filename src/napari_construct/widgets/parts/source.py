@@ -16,12 +16,14 @@ from napari_construct.widgets.layers import (
     PixelSize,
     Plane,
     channel_at,
+    data_point,
     layer_shape,
     pixel_size,
     plane_at,
     plane_on_view,
     region_window,
     slice_point,
+    viewer_point,
 )
 from napari_construct.widgets.layers.enlarging import Enlarging, enlarging
 from napari_construct.widgets.layers.follower import Follower
@@ -187,6 +189,16 @@ class SourceChooser(QWidget):
         count = layer_shape(layer)[axis]
         indices = [(*here.index[:axis], i, *here.index[axis + 1 :]) for i in range(count)]
         return tuple(self._of_channel(plane_at(layer, index, window)) for index in indices)
+
+    def showChannel(self) -> None:
+        """Bring the channel that a student looks at on view."""
+        layer, axis, chosen = self._layer.layer(), self.channels.axis(), self.channels.channel()
+        if axis is None or chosen is None:
+            return
+        point = data_point(layer, self._viewer.dims.point, self._viewer.layers)
+        point[axis] = chosen[0]
+        world = viewer_point(layer, point, self._viewer.layers)
+        self._viewer.dims.set_point(self._viewer.dims.ndim - layer.ndim + axis, float(world[axis]))
 
     def _of_channel(self, plane: Plane) -> Plane:
         axis, chosen = self.channels.axis(), self.channels.channel()

@@ -108,7 +108,8 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
         if not self._model.isStudent():
             return self._options.value().changed(classes=self._classes.value())
         chosen = self.source.channels.channel()
-        return self._cells.options.joined(self._options.value(), None if chosen is None else chosen[1])
+        channel = None if chosen is None else chosen[1]
+        return self._cells.options.joined(self._options.value(), channel=channel)
 
     def setValue(self, value: SegmentSettings | CellSettings) -> None:
         """Show settings; emits ``valueChanged`` where something changed."""
@@ -284,6 +285,7 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
     def _on_decided(self, outcome: Outcome) -> None:
         layer = self._results.mask(self._asked())
         if kept_cells(layer) is kept_cells(outcome.mask) and is_untouched(layer):
+            self._say(outcome)
             self._adder.add([outcome.mask])
 
     def _on_cell_maps(self, wanted: bool) -> None:
@@ -314,9 +316,13 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
         self._finished = None  # it holds every plane's result
         if outcome.classes is not None:
             self._model.showClasses(outcome.classes)
+        self._say(outcome)
+        self.source.showChannel()
+        self._adder.add([outcome.mask, *outcome.maps])
+
+    def _say(self, outcome: Outcome) -> None:
         if found := outcome_of(outcome.mask):
             self.control.summarise(found.headline(), found.notices)
-        self._adder.add([outcome.mask, *outcome.maps])
 
     def _on_added(self) -> None:
         """Select the mask: it is what the user goes on with."""
