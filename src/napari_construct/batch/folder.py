@@ -12,6 +12,7 @@ from napari_construct.batch.runner import run_batch_steps
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.batch.sources import announced, look_for_sources
 from napari_construct.events import Progress, run
+from napari_construct.exceptions import CheckpointError
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.cells.loading import is_cell_model, load_cell_model
 from napari_construct.inference.cells.predictor import CellPredictor
@@ -78,7 +79,7 @@ def segment_folder(
     """
     wanted = settings or BatchSettings()
     loaded = model if model is not None else wanted.model
-    student = isinstance(loaded, CellPredictor) or is_cell_model(loaded)
+    student = isinstance(loaded, CellPredictor) or _is_student(loaded)
     wanted = wanted.for_student() if student else wanted
     part = "cells" if student else "segment"
     checked = getattr(wanted, part).changed(**changes)  # before a model is loaded
@@ -95,6 +96,14 @@ def segment_folder(
         found.sources, predictor, wanted, Path(output), restart=restart, overwrite=overwrite
     )
     return run(announced(found.notices, steps), progress)
+
+
+def _is_student(model: object) -> bool:
+    """Whether a model that is not loaded yet is one; a missing one is named when it is loaded."""
+    try:
+        return is_cell_model(model)
+    except CheckpointError:
+        return False
 
 
 def _predictor_of(

@@ -61,7 +61,7 @@ def test_a_layer_with_channels_and_a_file(qtbot, viewer, widget, student, tmp_pa
 
 def test_what_applies_to_a_student_is_shown(qtbot, widget, checkpoint) -> None:
     assert not widget._cells_box.isHidden()
-    assert widget.value().outputs == USUAL_OF_CELLS[:1] + ("overlay",) + USUAL_OF_CELLS[2:]
+    assert widget.value().outputs == USUAL_OF_CELLS
     assert widget._outputs._boxes["ood"].isHidden()
     assert widget._options.field("crf").isHidden()
     widget.setValue(BatchSettings(model=str(checkpoint)))

@@ -36,30 +36,41 @@ class BatchOutputs(QWidget):
         super().__init__(parent)
         self._boxes: dict[str, QCheckBox] = {}
         self._student = False
+        self._ticked = {False: list(BatchSettings().outputs), True: list(USUAL_OF_CELLS)}
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         for kind, (words, tip) in _OUTPUTS.items():
             box = self._boxes[kind] = tick(words, tip, self)
-            box.setChecked(kind in BatchSettings().outputs or kind in USUAL_OF_CELLS[2:])
+            box.setChecked(kind in BatchSettings().outputs)
             box.toggled.connect(self.valueChanged)
         self._place()
 
     def setStudent(self, student: bool) -> None:
         """Offer what a student on one channel writes, or what other models write."""
-        self._student = student
-        self._place()
-        self.valueChanged.emit()
+        if student != self._student:
+            self._ticked[self._student] = self.value()
+            self._student = student
+            self._place()
+            self._tick(self._ticked[student])
+            self.valueChanged.emit()
 
     def value(self) -> list[str]:
         """The ticked kinds, of those that the model can write."""
         return [kind for kind in _KINDS[self._student] if self._boxes[kind].isChecked()]
 
     def setValue(self, kinds: Sequence[str]) -> None:
-        """Tick kinds; those of the other kind of model stay as they are."""
+        """Tick kinds; those that only the other kind of model writes wait until there is one."""
+        if set(kinds) <= set(_KINDS[self._student]):
+            self._tick(kinds)
+        else:
+            self._ticked[not self._student] = list(kinds)
+
+    def _tick(self, kinds: Sequence[str]) -> None:
         for kind in _KINDS[self._student]:
             self._boxes[kind].setChecked(kind in kinds)
 
     def _place(self) -> None:
+        self._boxes["cams"].setText("Foreground maps" if self._student else _OUTPUTS["cams"][0])
         for kind, box in self._boxes.items():
             self._grid.removeWidget(box)
             box.setVisible(kind in _KINDS[self._student])
