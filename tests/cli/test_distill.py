@@ -57,7 +57,7 @@ def test_from_a_teacher_to_a_student_to_cells(folder: Path, teacher: Path, tmp_p
     assert result.exit_code == 0, result.output
     said = json.loads(report.read_text())
     assert said["channels"] == ["nuclear"]
-    assert {"probability", "truth", "dice", "recovery"} <= said["metrics"].keys()
+    assert {"probability", "truth", "val_dice", "recovery"} <= said["metrics"].keys()
     assert "boundary" not in said["metrics"]
     stored = load_channel_checkpoint(student)
     assert stored.training["images_with_truth"] == 4

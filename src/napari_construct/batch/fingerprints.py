@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
 import safetensors.torch
+from torch import Tensor
 
+from napari_construct.data.channels.image import ChannelImage
 from napari_construct.data.images import ImageFile
 from napari_construct.export.digests import digest
 from napari_construct.inference.decision.record import image_hash
-from napari_construct.models.checkpoints.checkpoint import Checkpoint
 from napari_construct.reading.places import is_folder, mode_of
 
 
@@ -40,7 +42,7 @@ def path_fingerprint(path: Path) -> str:
     return found.hexdigest()
 
 
-def array_fingerprint(image: ImageFile) -> str:
+def array_fingerprint(image: ImageFile | ChannelImage) -> str:
     """SHA-256 of the pixels, and their size, on which areas and scale depend."""
     return f"{image_hash(image.pixels)}@{image.mpp}"
 
@@ -58,10 +60,10 @@ def same_image(before: str, now: str) -> bool:
     return before == now
 
 
-def weights_hash(checkpoint: Checkpoint) -> str:
-    """SHA-256 of a head's weights, for a model that is no file."""
-    state = {name: value.detach().cpu().contiguous().clone() for name, value in checkpoint.head_state.items()}
-    return hashlib.sha256(safetensors.torch.save(state)).hexdigest()
+def state_hash(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 of weights, for a model that is no file."""
+    stored = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
+    return hashlib.sha256(safetensors.torch.save(stored)).hexdigest()
 
 
 @lru_cache(maxsize=1024)

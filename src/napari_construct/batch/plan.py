@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_construct.batch.cell_table import CELL_TABLE
 from napari_construct.batch.ledger import Ledger
 from napari_construct.batch.report import TABLE_NAME
 from napari_construct.batch.resume import Earlier, earlier_result, was_edited
@@ -77,11 +78,12 @@ class Plan:
         refuse_inputs([*targets, *self.stacks.values()], files)
         others = sorted(targets - damaged)
         joined = (path for stem, path in self.stacks.items() if stem not in self.kept)
-        refuse_others([self.ledger.path, self.output / TABLE_NAME, *others, *joined], overwrite=overwrite)
+        tables = [self.output / TABLE_NAME, *[self.output / CELL_TABLE] * ("table" in self.kinds)]
+        refuse_others([self.ledger.path, *tables, *others, *joined], overwrite=overwrite)
 
     def remove_leftovers(self) -> None:
         """Remove what killed runs left half-written in the folders of the results."""
-        for path in (self.output / TABLE_NAME, *self.stacks.values()):
+        for path in (self.output / TABLE_NAME, self.output / CELL_TABLE, *self.stacks.values()):
             remove_partials(path)
         for folder in {(self.output / source.stem).parent for source in self.sources}:
             remove_abandoned(folder)

@@ -16,6 +16,7 @@ from napari_construct.results.areas import PERCENT_OF_TISSUE
 
 TABLE_NAME: Final = "batch.csv"
 
+_CELLS: Final = "cells"
 _QUANTITIES: Final = (PERCENT_OF_TISSUE, "pixels", "mm2")
 """Columns of each class in the table, behind its name."""
 
@@ -34,12 +35,15 @@ class BatchReport:
         Stem of each stack to the file of its joined mask.
     output : Path
         The folder.
+    cells : Path or None
+        The table of the cells of all images, of a student on one channel.
     """
 
     entries: tuple[Entry, ...]
     resumed: frozenset[str]
     stacks: Mapping[str, Path]
     output: Path
+    cells: Path | None = None
 
     def __repr__(self) -> str:
         return f"BatchReport({len(self.done)} done, {len(self.failed)} failed; in {self.output})"
@@ -74,20 +78,24 @@ class BatchReport:
                 for entry in self.entries
             ],
             "stacks": {stem: str(path) for stem, path in self.stacks.items()},
+            **({} if self.cells is None else {"cells": str(self.cells)}),
         }
 
 
 def write_table(path: Path, entries: Sequence[Entry], resumed: frozenset[str], classes: ClassTable) -> None:
-    """Write a CSV with one row per image: state, error, seconds, warnings, areas of each class."""
+    """Write a CSV with one row per image: state, error, seconds, warnings, areas of each class, cells."""
     columns = [*TABLE_COLUMNS, "warnings"]
+    counted = any(_CELLS in area for entry in entries for area in entry.areas)
     for name in classes.names:
         columns += [*(f"{name} {quantity}" for quantity in _QUANTITIES)]
+    columns += [_CELLS] * counted
     rows: list[list[Any]] = [columns]
     for entry in entries:
         state = "resumed" if entry.key in resumed else entry.state
         row: dict[str, Any] = {"item": entry.key, "state": state, "error": entry.error}
         row |= {"seconds": f"{entry.seconds:.2f}", "warnings": " | ".join(entry.warnings)}
         for area in entry.areas:
+            row |= {_CELLS: area[_CELLS]} if _CELLS in area else {}
             for quantity in _QUANTITIES:
                 if quantity in area:
                     row[f"{area['class']} {quantity}"] = area[quantity]

@@ -18,6 +18,7 @@ from napari_construct.exceptions import ConstructError, InputError
 from napari_construct.export.digests import is_unchanged
 from napari_construct.export.own_files import read_record
 from napari_construct.reading.tiff.file import open_tiff
+from napari_construct.results.stored_cells import read_confidences
 from napari_construct.results.stored_zarr import open_zarr
 
 _FAILURES: Final = (*DECODER_ERRORS, ConstructError)
@@ -104,6 +105,8 @@ def _is_whole(kind: str, path: Path) -> bool:
             open_zarr(path)
         elif kind == "record":
             read_record(path)
+        elif kind == "table":
+            read_confidences(path)
         elif kind == "overlay":
             read_pillow(path, 2 * MAX_PIXELS)
         else:

@@ -9,24 +9,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from napari_construct.batch.entries import Entry, Header, Joined
-from napari_construct.batch.fingerprints import weights_hash
+from napari_construct.batch.cell_table import CELL_TABLE, write_cell_table
+from napari_construct.batch.entries import Entry, Joined
 from napari_construct.batch.ledger import MAX_ERROR, MAX_WARNINGS, Ledger
 from napari_construct.batch.plan import Plan, plan_of
 from napari_construct.batch.report import TABLE_NAME, BatchReport, write_table
 from napari_construct.batch.resume import Earlier, set_aside
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.batch.sources import Source
+from napari_construct.batch.work import Work, check_read, work_of
 from napari_construct.classes import ClassTable
 from napari_construct.events import Doubt, Event, Notice, Steps, of_image
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.export.digests import digest
 from napari_construct.export.locks import locked_folder
-from napari_construct.export.own_files import LEDGER_FORMAT, refuse_others
+from napari_construct.export.own_files import refuse_others
 from napari_construct.inference.activation.predictor import Predictor
-from napari_construct.inference.decision.decider import named_classes
-from napari_construct.inference.segment import segment_steps
-from napari_construct.models.checkpoints.checkpoint import check_has_guard
+from napari_construct.inference.cells.predictor import CellPredictor
 from napari_construct.reading.names import shown
 from napari_construct.results.files import write_result, write_stack
 
@@ -51,7 +50,7 @@ class ItemChanged(Event):
 
 def run_batch_steps(
     sources: Sequence[Source],
-    predictor: Predictor,
+    predictor: Predictor | CellPredictor,
     settings: BatchSettings,
     output: Path,
     *,
@@ -62,14 +61,14 @@ def run_batch_steps(
 
     A ledger in the folder holds the state of each image. After a run was cancelled, killed, or failed on some
     images, the same call resumes it: finished, unchanged images are skipped; interrupted and failed ones are
-    segmented again. ``batch.csv`` lists the images for people.
+    segmented again. ``batch.csv`` lists the images for people, ``batch_cells.csv`` the cells of a student.
 
     Parameters
     ----------
     sources : sequence of Source
-        Of :func:`~napari_construct.batch.sources.find_sources`.
-    predictor : Predictor
-        The model.
+        Of :func:`~napari_construct.batch.sources.look_for_sources`, for a student with ``channels=True``.
+    predictor : Predictor or CellPredictor
+        The model, or a student on one channel.
     settings : BatchSettings
         Same for every image.
     output : Path
@@ -99,22 +98,11 @@ def run_batch_steps(
         If the folder cannot be written.
     """
     _check(sources)
-    named_classes(settings.segment.classes, predictor.classes)
-    predictor.check_device(settings.device)
-    if "ood" in settings.outputs:
-        check_has_guard(predictor.checkpoint)
-    settings = settings.changed(segment=predictor.resolved(settings.segment))
-    header = Header(
-        format=LEDGER_FORMAT,
-        # neither a model that was moved nor another device makes other results
-        settings=settings.model_dump(mode="json", exclude={"model", "device"}),
-        model=predictor.sha256 or predictor.name,
-        encoder=predictor.encoder_sha256,
-        weights=None if predictor.sha256 else weights_hash(predictor.checkpoint),
-    )
+    work = work_of(predictor, settings)
+    kinds, with_cells = work.settings.outputs, "table" in work.settings.outputs
     with locked_folder(output):
-        ledger = Ledger(output, header, restart=restart)
-        plan = plan_of(sources, settings.outputs, output, ledger)
+        ledger = Ledger(output, work.header(), restart=restart)
+        plan = plan_of(sources, kinds, output, ledger)
         plan.check_targets(overwrite=overwrite)
         plan.remove_leftovers()
         resumed = plan.resumed
@@ -126,14 +114,16 @@ def run_batch_steps(
                     continue
                 place = (done, len(sources))
                 found = plan.earlier.get(source.key, Earlier())
-                steps = _item(source, predictor, settings, output, ledger, place, overwrite, found)
+                steps = _item(source, work, output, ledger, place, overwrite, found)
                 entry = yield from of_image(steps, source.stem)
                 ledger.set(entry)
                 yield ItemChanged("images", done + 1, len(sources), entry.name, entry)
             entries = tuple(ledger.entries[source.key] for source in sources)
-            write_table(output / TABLE_NAME, entries, resumed, predictor.classes)
-            joined = dict(_joined(plan, entries, predictor.classes, overwrite=overwrite))
-        return BatchReport(entries, resumed, joined, output)
+            write_table(output / TABLE_NAME, entries, resumed, work.classes)
+            joined = dict(_joined(plan, entries, work.classes, overwrite=overwrite))
+            for text in write_cell_table(output / CELL_TABLE, entries, output) if with_cells else ():
+                yield Notice("images", len(sources), len(sources), Doubt(text))
+        return BatchReport(entries, resumed, joined, output, output / CELL_TABLE if with_cells else None)
 
 
 def _check(sources: Sequence[Source]) -> None:
@@ -151,8 +141,7 @@ def _check(sources: Sequence[Source]) -> None:
 
 def _item(
     source: Source,
-    predictor: Predictor,
-    settings: BatchSettings,
+    work: Work,
     output: Path,
     ledger: Ledger,
     place: tuple[int, int],
@@ -168,21 +157,15 @@ def _item(
             set_aside(path)
         fingerprint = source.fingerprint()
         image = source.read()
+        check_read(image, work)
         for text in image.notices:
             yield Notice("images", *place, text)
-        result = yield from segment_steps(
-            image.pixels,
-            predictor,
-            settings.segment,
-            mpp=image.mpp,
-            name=source.stem,
-            valid=image.valid,
-        )
+        result = yield from work.steps(image, source.stem)
         yield Event("writing", 0, 1, source.stem)
         folder, stem = (output / source.stem).parent, Path(source.stem).name
-        files = write_result(
-            folder, stem, image.pixels, result, image.notices, settings.outputs, overwrite=overwrite
-        )
+        shown_image = work.shown(image, result)
+        kinds = work.settings.outputs
+        files = write_result(folder, stem, shown_image, result, image.notices, kinds, overwrite=overwrite)
         noticed = (*image.notices, *result.record.get("notices", ()))
         warnings = [text for text in noticed if isinstance(text, Doubt)]
         digests = {kind: digest(path) for kind, path in files.items()}
@@ -199,7 +182,7 @@ def _item(
         source.stem,
         "done",
         files={kind: path.relative_to(output).as_posix() for kind, path in files.items()},
-        areas=tuple(result.areas()),
+        areas=work.areas(result),
         fingerprint=fingerprint,
         seconds=time.perf_counter() - started,
         sizes={kind: found.size for kind, found in digests.items()},

@@ -6,13 +6,21 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
+from napari_construct.inference.cells.settings import CellSettings
 from napari_construct.inference.settings import SegmentSettings, with_device_of_segment
 from napari_construct.models.default_model import DEFAULT_MODEL
 from napari_construct.settings import Settings
 
-Output: TypeAlias = Literal["mask", "overlay", "cams", "zarr", "ood"]
+Output: TypeAlias = Literal["mask", "overlay", "cams", "zarr", "ood", "cells", "table"]
 
-OUTPUTS: tuple[Output, ...] = ("mask", "overlay", "cams", "zarr", "ood")
+OUTPUTS: tuple[Output, ...] = ("mask", "overlay", "cams", "zarr", "ood", "cells", "table")
+
+OF_CLASSES: tuple[Output, ...] = ("mask", "overlay", "cams", "zarr", "ood")
+"""What a model of stained sections can write."""
+OF_CELLS: tuple[Output, ...] = ("mask", "overlay", "cams", "zarr", "cells", "table")
+"""What a student on one channel can write."""
+USUAL_OF_CELLS: tuple[Output, ...] = ("mask", "cams", "cells", "table")
+"""What it writes by default."""
 
 
 class BatchSettings(Settings):
@@ -29,13 +37,18 @@ class BatchSettings(Settings):
     outputs : tuple of str
         Files of each image beside its record: "mask" (TIFF; of a stack also one TIFF of all planes),
         "overlay" (PNG), "cams" (OME-TIFF), "zarr" (OME-Zarr with image and labels), "ood" (OME-TIFF of the
-        distances from the training patches, of models with a guard).
+        distances from the training patches, of models with a guard). Of a student on one channel also "cells"
+        (TIFF of their numbers) and "table" (CSV, a row for each cell; of all images together in
+        ``batch_cells.csv``).
+    cells : CellSettings
+        Channel and thresholds, with a student on one channel; ``segment`` then means nothing.
     """
 
     model: Annotated[str, Field(min_length=1)] = DEFAULT_MODEL
     segment: SegmentSettings = SegmentSettings()
     device: str = "auto"
     outputs: Annotated[tuple[Output, ...], Field(min_length=1)] = ("mask", "overlay")
+    cells: CellSettings = CellSettings()
 
     @model_validator(mode="before")
     @classmethod
@@ -46,3 +59,7 @@ class BatchSettings(Settings):
     @classmethod
     def _in_order(cls, outputs: tuple[Output, ...]) -> tuple[Output, ...]:
         return tuple(kind for kind in OUTPUTS if kind in outputs)  # order has no meaning
+
+    def for_student(self) -> BatchSettings:
+        """The settings with a student's usual outputs, where none were chosen."""
+        return self if "outputs" in self.model_fields_set else self.changed(outputs=USUAL_OF_CELLS)

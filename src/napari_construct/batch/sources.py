@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Final, NamedTuple
 
 from napari_construct.batch.fingerprints import array_fingerprint, path_fingerprint
 from napari_construct.batch.own_results import OwnResults
 from napari_construct.batch.stems import Distinct, distinct_stems
+from napari_construct.data.channels.image import ChannelImage
+from napari_construct.data.channels.read import count_channel_planes, read_channels
 from napari_construct.data.format_names import INPUT_FORMATS
 from napari_construct.data.images import ImageFile, read_image
 from napari_construct.data.listing import IMAGE_SUFFIXES, Listing, Reason, is_zarr, list_folder
@@ -45,7 +48,7 @@ class Source:
 
     key: str
     stem: str
-    read: Callable[[], ImageFile]
+    read: Callable[[], ImageFile | ChannelImage]
     fingerprint: Callable[[], str]
     stack: str = ""
     plane: int = 0
@@ -66,7 +69,9 @@ def find_sources(paths: Iterable[Path], *, recursive: bool = True) -> tuple[Sour
     return look_for_sources(paths, recursive=recursive).sources
 
 
-def look_for_sources(paths: Iterable[Path], *, recursive: bool = True, output: Path | None = None) -> Found:
+def look_for_sources(
+    paths: Iterable[Path], *, recursive: bool = True, output: Path | None = None, channels: bool = False
+) -> Found:
     """Images of files and folders; a TIFF stack gives one source per plane.
 
     Of a folder, files with the suffix of an image and OME-Zarr images are taken; results of napari-construct
@@ -83,6 +88,8 @@ def look_for_sources(paths: Iterable[Path], *, recursive: bool = True, output: P
         Whether to read sub-folders; results keep their structure.
     output : Path, optional
         Folder for the results. Where it lies inside a folder, it is left out.
+    channels : bool
+        Whether images are read as channels of fluorescence, for a student, and not as RGB.
 
     Returns
     -------
@@ -119,7 +126,7 @@ def look_for_sources(paths: Iterable[Path], *, recursive: bool = True, output: P
             + "; ".join([*notices, "check the paths"])
         )
     stems = distinct_stems(list(found.values()))
-    sources = tuple(_sources(list(found), stems))
+    sources = tuple(_sources(list(found), stems, _CHANNELS if channels else _COLOURS))
     return Found(sources, (*notices, *_shortened(found.values(), stems)))
 
 
@@ -168,24 +175,38 @@ def _real(path: Path) -> Path:
     return real if mode_of(real) else Path(os.path.realpath(path.parent), path.name)
 
 
-def _sources(files: Sequence[Path], stems: Sequence[str]) -> Iterator[Source]:
+class _Reading(NamedTuple):
+    """How files are read: the number of planes, an image, and a plane of a stack."""
+
+    count: Callable[[Path], int]
+    image: Callable[[Path], ImageFile | ChannelImage]
+    plane: Callable[[Path, int], ImageFile | ChannelImage]
+
+
+_COLOURS: Final = _Reading(count_planes, read_image, read_plane)
+_CHANNELS: Final = _Reading(
+    count_channel_planes, read_channels, lambda path, plane: read_channels(path, plane=plane)
+)
+
+
+def _sources(files: Sequence[Path], stems: Sequence[str], reading: _Reading) -> Iterator[Source]:
     """A source for each file, and for each plane of a stack."""
     keys, names = Distinct(), Distinct()
-    planes = [_count(file) for file in files]
+    planes = [_count(file, reading) for file in files]
     for stem, count in zip(stems, planes, strict=True):
         if count == 1:
             names.add(stem)
     for file, stem, count in zip(files, stems, planes, strict=True):
         key = keys.add(normal(shown(file)))
         if count == 1:
-            yield Source(key, stem, partial(read_image, file), partial(path_fingerprint, file), path=file)
+            yield Source(key, stem, partial(reading.image, file), partial(path_fingerprint, file), path=file)
         else:
-            yield from _planes(file, key, names.add(stem, partial(_of_stack, count)), count)
+            yield from _planes(file, key, names.add(stem, partial(_of_stack, count)), count, reading)
 
 
-def _count(file: Path) -> int:
+def _count(file: Path, reading: _Reading) -> int:
     try:
-        return count_planes(file)
+        return reading.count(file)
     except (ConstructError, OSError):
         return 1  # reading it will say why
 
@@ -195,12 +216,12 @@ def _of_stack(count: int, stem: str) -> list[str]:
     return [stem, *(f"{stem}_p{i:0{len(str(count))}d}" for i in range(1, count + 1))]
 
 
-def _planes(file: Path, key: str, stem: str, count: int) -> Iterator[Source]:
+def _planes(file: Path, key: str, stem: str, count: int, reading: _Reading) -> Iterator[Source]:
     for i, name in enumerate(_of_stack(count, stem)[1:]):
         yield Source(
             key=f"{key}#{i}",
             stem=name,
-            read=partial(read_plane, file, i),
+            read=partial(reading.plane, file, i),
             fingerprint=partial(path_fingerprint, file),
             stack=stem,
             plane=i,
@@ -210,7 +231,7 @@ def _planes(file: Path, key: str, stem: str, count: int) -> Iterator[Source]:
 
 
 def array_source(
-    name: str, read: Callable[[], ImageFile], *, stem: str, plane: int = 0, planes: int = 1
+    name: str, read: Callable[[], ImageFile | ChannelImage], *, stem: str, plane: int = 0, planes: int = 1
 ) -> Source:
     """An image in memory, such as a plane of a napari layer, known by its pixels and their size."""
 

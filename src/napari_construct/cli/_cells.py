@@ -17,6 +17,7 @@ from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.reading.names import found_as, shown
 
 if TYPE_CHECKING:
+    from napari_construct.batch.settings import BatchSettings
     from napari_construct.inference.cells.predictor import CellPredictor
     from napari_construct.inference.cells.settings import CellSettings
 
@@ -50,6 +51,20 @@ def refuse_channel(model: str, channel: str | None) -> None:
             f"expected --channel with a model for channels of fluorescence, got {model}, which takes colour "
             "images; leave it out"
         )
+
+
+def student_batch_settings(
+    model: str, typed: dict[str, Any], text: str | None, outputs: str | None, device: str
+) -> BatchSettings:
+    """The settings of a batch with a student: typed options, then ``--settings``, then the defaults."""
+    from napari_construct.cli import _options as options
+    from napari_construct.cli._merged import merged
+    from napari_construct.inference.cells.settings import CellSettings
+    from napari_construct.inference.settings import SegmentSettings
+
+    cells = merged(CellSettings(), typed, text)
+    wanted = options.batch_settings(model, SegmentSettings(), outputs, device)
+    return (wanted.for_student() if outputs is None else wanted).changed(cells=cells)
 
 
 def segment_cell_files(

@@ -15,6 +15,7 @@ from napari_construct.reading.names import shown
 
 if TYPE_CHECKING:
     from napari_construct.batch.report import BatchReport
+    from napari_construct.events import Steps
 
 
 def batch(
@@ -27,7 +28,8 @@ def batch(
         str | None,
         typer.Option(
             "--outputs",
-            help="Files to write for each image: mask,overlay,cams,zarr,ood; default mask,overlay.",
+            help="Files to write for each image: mask,overlay,cams,zarr,ood; default mask,overlay. With a "
+            "student on one channel also cells,table; default mask,cams,cells,table.",
         ),
     ] = None,
     recursive: Annotated[bool, typer.Option("--recursive/--flat", help="Include subfolders, or not.")] = True,
@@ -42,6 +44,7 @@ def batch(
     tile: options.Tile = None,
     overlap: options.Overlap = None,
     mpp: options.Mpp = None,
+    channel: options.Channel = None,
     min_confidence: options.MinConfidence = None,
     device: options.Device = None,
     encoder_weights: options.EncoderWeights = None,
@@ -52,11 +55,30 @@ def batch(
 
     The output keeps the folder structure. Each plane of a TIFF stack is one image; the masks of a stack are
     joined at the end. The ledger (batch.jsonl) and batch.csv list broken images. They do not stop the
-    others; the exit code is then 1.
+    others; the exit code is then 1. A student on one channel (distill) reads images as channels, and its
+    cells are joined in batch_cells.csv.
     """
     from napari_construct.batch.runner import run_batch_steps
     from napari_construct.batch.sources import announced, look_for_sources
+    from napari_construct.cli._cells import refuse_channel, refuse_options, student_batch_settings
+    from napari_construct.inference.cells.loading import is_cell_model, load_cell_model
     from napari_construct.inference.loading import load_model
+
+    if is_cell_model(model):
+        others = {"classes": classes, "views": views, "crf": crf, "min_confidence": min_confidence}
+        refuse_options(model, options.given(**others, encoder_weights=encoder_weights))
+        typed = options.given(tile=tile, overlap=overlap, mpp=mpp, channel=channel)
+        of_cells = student_batch_settings(shown(model), typed, settings, outputs, device or "auto")
+        check_folder(output)
+        check_json(json_file, *inputs, model)
+        found = look_for_sources(inputs, recursive=recursive, output=output, channels=True)
+        student = load_cell_model(model, device=of_cells.device)
+        steps = run_batch_steps(
+            found.sources, student, of_cells, output, restart=restart, overwrite=overwrite
+        )
+        _follow(announced(found.notices, steps), json_file)
+        return
+    refuse_channel(model, channel)
 
     chosen, device = options.segment_settings(
         settings,
@@ -75,11 +97,14 @@ def batch(
     found = look_for_sources(inputs, recursive=recursive, output=output)
     predictor = load_model(model, device=device, encoder_weights=encoder_weights, any_encoder=any_encoder)
     wanted = wanted.changed(segment=options.with_classes(chosen, classes, predictor.classes.names))
+    steps = run_batch_steps(found.sources, predictor, wanted, output, restart=restart, overwrite=overwrite)
+    _follow(announced(found.notices, steps), json_file)
+
+
+def _follow(steps: Steps[BatchReport], json_file: str | None) -> None:
+    """Run a batch with bars, and say what came of it."""
     with progress_bars() as bars:
-        steps = run_batch_steps(
-            found.sources, predictor, wanted, output, restart=restart, overwrite=overwrite
-        )
-        report = bars.follow(announced(found.notices, steps))
+        report = bars.follow(steps)
     write_json(json_file, report.to_dict())
     if json_file != STDOUT:
         _summary(report)
@@ -94,5 +119,5 @@ def _summary(report: BatchReport) -> None:
     warned = f", {len(report.warned)} with warnings" if report.warned else ""
     say(
         f"{len(report.done)} of {len(report.entries)} done{resumed}, {len(report.failed)} failed{warned}; "
-        f"results and batch.csv in {report.output}"
+        f"results{'' if report.cells is None else f', {report.cells.name}'} and batch.csv in {report.output}"
     )

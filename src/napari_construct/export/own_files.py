@@ -31,6 +31,9 @@ CELL_COLUMNS: Final = ("label", "area_px")
 MASK_MARKS: Final = ("_mask", " mask", " (refined)")
 """Ends of the names of masks, before the file's ending; layers are saved under their name."""
 
+CELL_MARKS: Final = ("_cells", " cells")
+"""Ends of the names of numbered cells."""
+
 _LONGEST_RECORD: Final = 2**26
 _HEAD: Final = 4096
 
@@ -78,7 +81,8 @@ def is_own(path: Path) -> bool:
         start = f'{{"format": "{LEDGER_FORMAT}"'.encode()
         return start.startswith(head[: len(start)])  # a kill may have torn the first line
     if suffix == ".csv":
-        return head.startswith(tuple(",".join(columns).encode() for columns in (TABLE_COLUMNS, CELL_COLUMNS)))
+        ours = (TABLE_COLUMNS, CELL_COLUMNS, ("image", *CELL_COLUMNS))
+        return head.startswith(tuple(",".join(columns).encode() for columns in ours))
     return head.lstrip().startswith(b"{") and bool(_own_record(path))
 
 
@@ -157,9 +161,20 @@ def free_record_path(path: Path) -> Path:
 
 
 def result_name(path: Path) -> str:
-    """NAME of a file of a result: NAME_mask.tif, NAME mask.tif, NAME_overlay.png, NAME.json."""
+    """NAME of a file of a result, such as NAME_mask.tif, NAME mask.tif, NAME_cells.csv, NAME.json."""
     stem = path.name
-    for ending in (".zarr", ".ome", ".tif", ".tiff", ".png", ".ome", *MASK_MARKS[:2], "_overlay"):
+    for ending in (
+        ".zarr",
+        ".ome",
+        ".tif",
+        ".tiff",
+        ".csv",
+        ".png",
+        ".ome",
+        *MASK_MARKS[:2],
+        *CELL_MARKS,
+        "_overlay",
+    ):
         if stem.lower().endswith(ending):
             stem = stem[: -len(ending)]
     return stem

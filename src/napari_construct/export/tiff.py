@@ -114,7 +114,7 @@ def write_cells(path: PathLike, cells: NDArray[Any], mpp: float | None = None) -
     path : str or path
         File to write, atomically.
     cells : ndarray
-        (h, w) integers >= 0; 0 is background.
+        (h, w), or (planes, h, w) of a stack, integers >= 0; 0 is background.
     mpp : float, optional
         Micrometres per pixel.
 
@@ -125,7 +125,7 @@ def write_cells(path: PathLike, cells: NDArray[Any], mpp: float | None = None) -
     ConstructError
         If the file cannot be written.
     """
-    if cells.ndim != 2 or cells.dtype.kind not in "iu" or 0 in cells.shape or int(cells.min()) < 0:
+    if cells.ndim not in (2, 3) or cells.dtype.kind not in "iu" or 0 in cells.shape or int(cells.min()) < 0:
         raise InputError(
             f"expected numbers of cells of shape (h, w), 0 and above, got {cells.shape} {cells.dtype}; give "
             "the instances of a result"
@@ -137,9 +137,9 @@ def write_cells(path: PathLike, cells: NDArray[Any], mpp: float | None = None) -
             cells.astype(np.uint16 if small else np.uint32),
             photometric="minisblack",
             compression="zlib",
-            metadata={"axes": "YX", "cells": int(cells.max()), "mpp": mpp},
+            metadata={"axes": "ZYX"[-cells.ndim :], "cells": int(cells.max()), "mpp": mpp},
             software=SOFTWARE,
-            **_layout(cells.shape[0], cells.shape[1], mpp),
+            **_layout(cells.shape[-2], cells.shape[-1], mpp),
         )
 
 

@@ -160,3 +160,30 @@ def instance_table(
     table["centroid_y"], table["centroid_x"] = mean(rows), mean(columns)
     table["confidence"] = mean(confidence[rows, columns])
     return table
+
+
+def stack_table(
+    labels: npt.NDArray[Any], confidence: npt.NDArray[Any], mpp: float | None = None
+) -> dict[str, npt.NDArray[Any]]:
+    """:func:`instance_table` of the planes of a stack, one after the other.
+
+    Parameters
+    ----------
+    labels, confidence : ndarray
+        (planes, h, w).
+    mpp : float, optional
+        Micrometres per pixel.
+
+    Returns
+    -------
+    dict of str to ndarray
+        With ``plane`` int64 in front of the centroid, counted from 1.
+    """
+    tables = [instance_table(one, sure, mpp) for one, sure in zip(labels, confidence, strict=True)]
+    planes = np.repeat(np.arange(1, len(tables) + 1), [len(table["label"]) for table in tables])
+    joined: dict[str, npt.NDArray[Any]] = {}
+    for name in tables[0]:
+        if name == "centroid_y":
+            joined["plane"] = planes
+        joined[name] = np.concatenate([table[name] for table in tables])
+    return joined

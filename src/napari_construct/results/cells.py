@@ -43,7 +43,3 @@ class CellResult(SegmentationResult):
     def tissue_pixels(self) -> int:
         """All pixels: shares of area are shares of the image."""
         return int(self.labels.size)
-
-    def components(self) -> list[int]:
-        """Number of cells."""
-        return [0 if self.instances is None else int(self.instances.max(initial=0))]

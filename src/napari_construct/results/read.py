@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import stat
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
@@ -16,14 +17,16 @@ from napari_construct.data.mask_description import mask_description
 from napari_construct.data.masks import read_mask
 from napari_construct.data.tiff.read import read_stored_stack
 from napari_construct.exceptions import ConfigurationError, InputError
-from napari_construct.export.own_files import has_tissue_labels, is_own, read_record
+from napari_construct.export.own_files import has_tissue_labels, is_own, read_record, record_path
 from napari_construct.reading.foreign import passed_on, path_inside
 from napari_construct.reading.regular import open_regular
 from napari_construct.reading.texts.text import at
 from napari_construct.reading.tiff.file import open_tiff
+from napari_construct.results.cells import CELL
 from napari_construct.results.described import changed, describes, record_beside
 from napari_construct.results.record_model import checked_record
 from napari_construct.results.result import StoredResult
+from napari_construct.results.stored_cells import cells_description, read_cells, read_confidences
 from napari_construct.results.stored_zarr import open_zarr
 from napari_construct.types import PathLike
 
@@ -32,6 +35,8 @@ Read: TypeAlias = Callable[[Path], StoredResult]
 _STACK_PIXELS = 10 * MAX_PIXELS
 """Bound on the pixels of all planes of a mask: a byte each, and nothing is computed from them."""
 _ATTEMPTS = 5
+_WITH_LABELS: Final = ("mask", "zarr", "cells")
+"""Kinds of files that say what each pixel is, the first that is there counts."""
 _START = 64  # bytes that tell a picture from a text
 
 
@@ -41,7 +46,7 @@ def load_result(path: PathLike, name: str | None = None) -> StoredResult:
     Parameters
     ----------
     path : path
-        A folder with one result, its JSON record, its mask (TIFF), or an OME-Zarr with labels.
+        A folder with one result, its JSON record, its mask or cells (TIFF), or an OME-Zarr with labels.
     name : str, optional
         Which result to read from a folder with several; ``NAME.json`` is its record.
 
@@ -66,7 +71,7 @@ def load_result(path: PathLike, name: str | None = None) -> StoredResult:
     if path.suffix.lower() == ".json":
         return read_from_record(path)  # says what is wrong with it
     raise InputError(
-        f"{path}: expected a result of napari-construct (folder, JSON record, mask or OME-Zarr), "
+        f"{path}: expected a result of napari-construct (folder, JSON record, mask, cells or OME-Zarr), "
         f"{'got another file' if path.exists() else 'found nothing there'}; check the path"
     )
 
@@ -85,10 +90,16 @@ def reader_of(path: Path) -> Read | None:
     except (InputError, OSError):
         return None
     if start.startswith((b"II", b"MM")):
-        return read_from_mask if mask_description(path) is not None else None
+        return _reader_of_tiff(path)
     if start.lstrip().startswith(b"{"):
         return read_from_record if _is_record(path) else None
     return None
+
+
+def _reader_of_tiff(path: Path) -> Read | None:
+    if mask_description(path) is not None:
+        return read_from_mask
+    return read_from_cells if cells_description(path) is not None else None
 
 
 def read_from_record(path: Path) -> StoredResult:
@@ -108,13 +119,14 @@ def _from_record(path: Path) -> StoredResult:
     files, colours = known.files, known.colours
     try:
         table = ClassTable.from_names(tuple(colours), palette=tuple(colours.values()))
-        kind = "mask" if "mask" in files else "zarr"
+        kind = next(kind for kind in _WITH_LABELS if kind in files)
         place = path_inside(path.parent, files[kind], InputError)
         if describes(record, kind, place) or not place.exists():
-            labels = _labels(place) if kind == "mask" else _read_zarr(place).labels
+            labels = _LABELS_OF[kind](place)
             cams, notices = _cams(path, record, (len(table), *labels.shape))
             cells, more = _cells(path, record, labels.shape)
-            return _stored(labels, table, known.input.mpp, record, notices + more, cams, cells)
+            found = _stored(labels, table, known.input.mpp, record, notices + more, cams, cells)
+            return found if cells is None else replace(found, confidences=_confidences(path, record))
     except (*METADATA_ERRORS, ConfigurationError) as error:
         raise InputError(
             f"{at(path)}: expected the record of a segmentation with its files, got "
@@ -140,17 +152,23 @@ def _cells(path: Path, record: Mapping[str, Any], shape: tuple[int, ...]) -> tup
     place = path_inside(path.parent, record["files"]["cells"], InputError)
     if not place.exists() or not describes(record, "cells", place):
         return None, (changed(place, path, "it is left out"),) if place.exists() else ()
-    with open_tiff(place) as file:
-        series = file.series[0]
-        if series.shape != shape or series.dtype.kind != "u":
-            raise InputError(f"{place}: expected cells of shape {shape}, got {series.shape}; segment again")
-        return np.asarray(series.asarray()).astype(np.int32), ()
+    return read_cells(place, shape), ()
+
+
+def _confidences(path: Path, record: Mapping[str, Any]) -> dict[int, float]:
+    """Those of the table that a record describes, if it does; without them they are not known."""
+    if "table" not in record.get("files", {}):
+        return {}
+    place = path_inside(path.parent, record["files"]["table"], InputError)
+    return read_confidences(place) if place.exists() and describes(record, "table", place) else {}
 
 
 def _without_record(record: Path, kind: str, place: Path) -> StoredResult:
     """A mask that a record does not describe, with the classes that it names itself."""
     if kind == "zarr":
         return _read_zarr(place)  # finds for itself that this is not its record
+    if kind == "cells":
+        return read_from_cells(place)
     if mask_description(place) is None:
         raise InputError(
             f"{place}: expected the mask that {record.name} describes, got one that was changed since and "
@@ -180,7 +198,36 @@ def _from_mask(path: Path) -> StoredResult:
     colours = record.get("colours", {})
     given = [str(colours.get(n) or palette.get(i, "")) for i, n in enumerate(names, start=1)]
     table = ClassTable.from_names(names, palette=given) if all(given) else ClassTable.from_names(names)
+    if "cells" in record.get("files", {}):
+        return _from_record(record_path(path))  # the numbers of the cells lie beside it
     return _stored(_labels(path), table, found.mpp, record, notices)
+
+
+def read_from_cells(path: Path) -> StoredResult:
+    """Numbered cells, with the record, table and maps beside them where these are of the same cells.
+
+    Raises
+    ------
+    InputError
+        If napari-construct did not write them.
+    """
+    return _undisturbed(_from_cells, path)
+
+
+def _from_cells(path: Path) -> StoredResult:
+    found = cells_description(path)
+    if found is None:
+        raise InputError(f"{path}: expected numbered cells of napari-construct, got another TIFF")
+    record, notices = record_beside(path, "cells")
+    if record:
+        files = record["files"]
+        kind = next(kind for kind in _WITH_LABELS if kind in files)
+        if describes(record, kind, path_inside(path.parent, files[kind], InputError)):
+            return _from_record(record_path(path))
+    cells = read_cells(path)
+    labels = (cells > 0).astype(np.uint8)
+    stored = _stored(labels, CELL, found.mpp, record, notices, None, cells)
+    return replace(stored, confidences=_confidences(path, record))
 
 
 def _read_zarr(path: Path) -> StoredResult:
@@ -271,4 +318,15 @@ def _is_record(path: Path) -> bool:
         return False
     record = read_record(path)
     files, colours = record.get("files"), record.get("colours")
-    return isinstance(colours, dict) and isinstance(files, dict) and not {"mask", "zarr"}.isdisjoint(files)
+    return isinstance(colours, dict) and isinstance(files, dict) and not set(_WITH_LABELS).isdisjoint(files)
+
+
+def _labels_of_cells(path: Path) -> Any:
+    return (read_cells(path) > 0).astype(np.uint8)
+
+
+_LABELS_OF: Final[Mapping[str, Callable[[Path], Any]]] = {
+    "mask": _labels,
+    "zarr": lambda path: _read_zarr(path).labels,
+    "cells": _labels_of_cells,
+}

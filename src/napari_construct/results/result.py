@@ -15,7 +15,7 @@ from napari_construct.classes import ClassTable
 from napari_construct.data.inputs import ImageInput, as_image
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.export.overlay import overlay
-from napari_construct.refinement.instances import instance_table
+from napari_construct.refinement.instances import instance_table, stack_table
 from napari_construct.refinement.safeguard import RefinementReport
 from napari_construct.results.areas import (
     PERCENT_OF_LABELLED,
@@ -52,7 +52,8 @@ class Segmentation(ABC):
     record : mapping
         Versions, encoder and checkpoint hashes, settings, device, input identity, times.
     instances : ndarray or None
-        (h, w) int32: 0 is background, cells have numbers of their own. None of results without cells.
+        (h, w) int32: 0 is background, cells have numbers of their own; (planes, h, w) of a stack. None of
+        results without cells.
     """
 
     labels: LabelImage
@@ -103,7 +104,12 @@ class Segmentation(ABC):
         return rows
 
     def components(self) -> list[int]:
-        """Number of connected components of each class; pixels that touch at a corner are connected."""
+        """Number of connected components of each class; pixels that touch at a corner are connected.
+
+        Of a result with numbered cells, their number.
+        """
+        if self.instances is not None:
+            return [int(np.count_nonzero(np.unique(self.instances)))]
         planes = self.labels.reshape(-1, *self.labels.shape[-2:])
         found: list[int] = sum(_components(plane, len(self.classes)) for plane in planes).tolist()  # type: ignore[union-attr]
         return found
@@ -133,7 +139,7 @@ class Segmentation(ABC):
     def cells(self) -> dict[str, NDArray[Any]]:
         """One row per cell, for ``pandas.DataFrame``: number, area, centroid and, with CAMs, confidence.
 
-        Columns as of :func:`~napari_construct.refinement.instances.instance_table`.
+        Columns as of :func:`~napari_construct.refinement.instances.instance_table`, or of ``stack_table``.
 
         Raises
         ------
@@ -146,7 +152,8 @@ class Segmentation(ABC):
             )
         shape = self.instances.shape
         confidence = np.full(shape, np.nan, np.float32) if self.cams is None else self.cams[0]
-        return instance_table(self.instances, confidence, self.mpp)
+        table = instance_table if self.instances.ndim == 2 else stack_table
+        return table(self.instances, confidence, self.mpp)
 
     def mean_confidences(self) -> list[float] | None:
         """Per class, the mean of ``confidence``, NaN for an absent class; None where it is not known."""
@@ -298,12 +305,23 @@ class StoredResult(Segmentation):
         The JSON beside the files; empty if there is none.
     notices : tuple of str
         What was noticed when the files were read, such as a record that is of another mask.
+    confidences : mapping of int to float
+        Of cells by their number, as their table says; used where the CAMs were not written.
     """
 
     cams: FloatArray | None = None
     presence: tuple[bool, ...] = ()
     presence_scores: tuple[float, ...] = ()
     notices: tuple[str, ...] = ()
+    confidences: Mapping[int, float] = field(default_factory=dict)
+
+    def cells(self) -> dict[str, NDArray[Any]]:
+        """As of :class:`Segmentation`, with the confidences that are known."""
+        table = Segmentation.cells(self)
+        if self.cams is None:
+            known = [self.confidences.get(label, np.nan) for label in table["label"].tolist()]
+            table["confidence"] = np.array(known, dtype=np.float64)
+        return table
 
     @property
     def tissue_pixels(self) -> int | None:

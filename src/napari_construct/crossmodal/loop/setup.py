@@ -25,6 +25,7 @@ from napari_construct.exceptions import ConfigurationError
 from napari_construct.export.locks import locked_file
 from napari_construct.inference.activation.devices import resolve_device
 from napari_construct.inference.cells.predictor import CellPredictor
+from napari_construct.metrics.cells import SCORES
 from napari_construct.models.checkpoints.channel_checkpoint import (
     ChannelCheckpoint,
     channel_checkpoint_of,
@@ -226,7 +227,7 @@ class DistilSetup:
             run.task.student,
             mpp=self.config.mpp or common_mpp(self.dataset),
             object_diameter=self.items.diameter,
-            metrics=dict(metrics),
+            metrics={f"val_{n}" if n in SCORES else n: value for n, value in metrics.items()},
             data_fingerprint=self.dataset.fingerprint,
             training={
                 "finished": finished,

@@ -16,7 +16,11 @@ from napari_construct.data.limits import MIN_SIDE, check_size
 from napari_construct.data.listing import is_zarr
 from napari_construct.data.pictures.read import read_pillow
 from napari_construct.data.stored import RED_GREEN_BLUE, ChannelHeader, StoredImage
-from napari_construct.data.tiff.channels import channel_header_of_tiff, read_tiff_channels
+from napari_construct.data.tiff.channels import (
+    channel_header_of_tiff,
+    channel_planes_of_tiff,
+    read_tiff_channels,
+)
 from napari_construct.data.zarr_image import channel_header_of_zarr, read_zarr
 from napari_construct.exceptions import InputError
 from napari_construct.reading.places import is_folder
@@ -25,7 +29,20 @@ from napari_construct.types import PathLike
 _GREY_ALPHA: Final = ("grey", "alpha")
 
 
-def read_channels(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> ChannelImage:
+def count_channel_planes(path: PathLike) -> int:
+    """How many planes of channels a file holds (z, time); 1 for everything that is no TIFF stack.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, it is no image, or damaged.
+    """
+    path = Path(path)
+    stack = not is_zarr(path) and not is_folder(path) and image_format(path) == "tiff"
+    return channel_planes_of_tiff(path) if stack else 1
+
+
+def read_channels(path: PathLike, *, max_pixels: int = MAX_PIXELS, plane: int | None = None) -> ChannelImage:
     """Read all channels of a TIFF, OME-TIFF, PNG, JPEG or OME-Zarr, with the values of the file.
 
     Channels of a TIFF are an axis that its description calls so, the samples of a pixel, or pages of which
@@ -38,6 +55,8 @@ def read_channels(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> ChannelIma
         The file, or the folder of an OME-Zarr image; of a pyramid level 0 is read.
     max_pixels : int
         Refuse images with more rows times columns before decoding them. Default 100 million.
+    plane : int, optional
+        Which plane of a TIFF stack, from 0, the last axis counting fastest. By default stacks are refused.
 
     Returns
     -------
@@ -59,7 +78,11 @@ def read_channels(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> ChannelIma
             "as a set of cells"
         )
     elif image_format(path) == "tiff":
-        stored = read_tiff_channels(path, max_pixels=max_pixels)
+        if plane is not None and not 0 <= plane < (planes := channel_planes_of_tiff(path)):
+            raise InputError(
+                f"{path}: expected a plane from 0 to {planes - 1}, got {plane}; open the file again"
+            )
+        stored = read_tiff_channels(path, max_pixels=max_pixels, plane=plane)
     else:
         stored = _picture(path, max_pixels)
     array, names, notices = _without_colours(path, stored)

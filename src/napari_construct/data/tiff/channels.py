@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,14 +20,16 @@ from napari_construct.data.tiff.depth import full_scale, in_bands
 from napari_construct.data.tiff.layout import Layout, channel_layout_of, check_channel_axes
 from napari_construct.data.tiff.pixel_size import pixel_size_of_tiff
 from napari_construct.data.tiff.pixels import decode
+from napari_construct.data.tiff.read import MAX_PLANES
 from napari_construct.events import Doubt
+from napari_construct.exceptions import InputError
 
 _MINISWHITE, _RGB, _PALETTE, _YCBCR = 0, 2, 3, 6
 _ALPHAS: Final = (1, 2)
 _SMALLER: Final = "save a part of it as its own file (in Python a larger max_pixels)"
 
 
-def read_tiff_channels(path: Path, *, max_pixels: int) -> StoredImage:
+def read_tiff_channels(path: Path, *, max_pixels: int, plane: int | None = None) -> StoredImage:
     """All channels of the largest image in a TIFF that is no label or overview.
 
     Channels are the samples of a pixel, an axis that the file calls so, or pages without a meaning. Values
@@ -39,6 +42,8 @@ def read_tiff_channels(path: Path, *, max_pixels: int) -> StoredImage:
     max_pixels : int
         More pixels, or more bytes of samples than 8 for each of so many, are refused before anything is
         decoded.
+    plane : int, optional
+        Which plane of a stack, from 0, the last axis counting fastest. By default stacks are refused.
 
     Returns
     -------
@@ -54,9 +59,9 @@ def read_tiff_channels(path: Path, *, max_pixels: int) -> StoredImage:
     with open_image(path) as (tif, chosen):
         series, page = chosen.series, chosen.series.keyframe
         layout = channel_layout_of(series)
-        _check(path, series, layout, max_pixels)
+        _check(path, series, layout, max_pixels, stack=plane is not None)
         part = slice(0, layout.height), slice(0, layout.width)
-        array, missing = decode(path, series, layout, 0, part, max_pixels)
+        array, missing = decode(path, series, layout, plane or 0, part, max_pixels)
         notices = (*chosen.notices, *set_notice(path, tif), *missing)
         names = channel_names_of_tiff(tif, series, layout.channels)
         if _has_colours(page, layout) and not names:
@@ -68,6 +73,21 @@ def read_tiff_channels(path: Path, *, max_pixels: int) -> StoredImage:
         size = pixel_size_of_tiff(tif, page, name=path.name)
         notices += (*more, *_assumed(path, series, layout), *orientation.notice(path.name), *size.notices)
         return StoredImage(np.ascontiguousarray(orientation.show(array)), size.mpp, notices, names)
+
+
+def channel_planes_of_tiff(path: Path) -> int:
+    """How many planes of channels a TIFF holds: its axes that are neither rows, columns nor channels.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, or says that it has absurdly many.
+    """
+    with open_image(path) as (_, chosen):
+        planes = math.prod(channel_layout_of(chosen.series).planes)
+    if planes > MAX_PLANES:
+        raise InputError(f"{path}: expected at most {MAX_PLANES:,} planes, got {planes:,}; it is damaged")
+    return planes
 
 
 def channel_header_of_tiff(path: Path, *, max_pixels: int) -> ChannelHeader:
@@ -85,8 +105,8 @@ def channel_header_of_tiff(path: Path, *, max_pixels: int) -> ChannelHeader:
         return ChannelHeader(len(kept), tuple(names[i] for i in kept) if names else (), *shown, mpp)
 
 
-def _check(path: Path, series: Any, layout: Layout, max_pixels: int) -> None:
-    check_channel_axes(path, layout, str(series.axes))
+def _check(path: Path, series: Any, layout: Layout, max_pixels: int, *, stack: bool = False) -> None:
+    check_channel_axes(path, layout, str(series.axes), stack=stack)
     check_size(path, layout.height, layout.width, max_pixels, MIN_SIDE, remedy=_SMALLER)
     check_bytes(path, layout, layout.height, layout.width, series.dtype, max_pixels)
     check_photometric(path, series.keyframe)

@@ -106,8 +106,10 @@ def channel_layout_of(series: Any) -> Layout:
     return Layout(names, sizes)
 
 
-def check_channel_axes(path: Path, layout: Layout, axes: str) -> None:
+def check_channel_axes(path: Path, layout: Layout, axes: str, *, stack: bool = False) -> None:
     """Refuse stacks, and axes that are no image's; ``axes`` are those of the file, for the error.
+
+    With ``stack`` a plane of it is wanted, and it is not refused.
 
     Raises
     ------
@@ -119,7 +121,7 @@ def check_channel_axes(path: Path, layout: Layout, axes: str) -> None:
             f"{path}: expected rows and columns, got axes {axes} of shape {layout.shape}; save one plane as "
             "its own file"
         )
-    if layout.planes or all(a in layout.axes for a in _COLOUR):
+    if (layout.planes and not stack) or all(a in layout.axes for a in _COLOUR):
         raise InputError(
             f"{path}: expected one plane of channels (rows, columns and channels), got axes {layout.axes} of "
             f"shape {layout.shape}; save one plane as its own file, or, if the planes are channels, say so "

@@ -142,8 +142,9 @@ class CellModels:
         self._device = device
         self._models = tuple(m if isinstance(m, CellPredictor) else resolve_model(m) for m in given)
         self.names = model_names(self._models)
-        own: tuple[Kind, ...] = ("student",) * len(students)
-        self.kinds: tuple[Kind, ...] = (*own, *("baseline",) * len(baselines))
+        self.kinds: tuple[Kind, ...] = tuple(
+            "student" if i < len(students) else "baseline" for i in range(len(given))
+        )
         self.trainings = tuple(map(self._training, self._models, self.names))
         self._refuse_twice()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +15,7 @@ from napari_construct.data.channels.arrays import as_channels
 from napari_construct.data.channels.choose import channel_index
 from napari_construct.data.channels.image import ChannelImage
 from napari_construct.data.channels.normalise import percentile_normalised
+from napari_construct.data.channels.nuclear import nuclear_channels
 from napari_construct.data.channels.read import read_channels
 from napari_construct.data.inputs import ImageInput
 from napari_construct.data.stored import RED_GREEN_BLUE
@@ -20,26 +23,11 @@ from napari_construct.events import Doubt, Notice, Progress, Steps, run
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.inference.cells.decide import decide_cells
 from napari_construct.inference.cells.loading import load_cell_model
-from napari_construct.inference.cells.maps import cell_map_steps
+from napari_construct.inference.cells.maps import CellMaps, cell_map_steps
 from napari_construct.inference.cells.predictor import CellPredictor
 from napari_construct.inference.cells.settings import CellSettings
 from napari_construct.results.cells import CellResult
-from napari_construct.types import PathLike
-
-NUCLEAR_STAINS: Final = (
-    "dapi",
-    "hoechst",
-    "nuclear",
-    "nuclei",
-    "nucleus",
-    "dna",
-    "draq5",
-    "syto",
-    "h3",
-    "hh3",
-    "histone",
-)
-"""Parts of the names of channels that show nuclei."""
+from napari_construct.types import PathLike, ShortRepr
 
 _BRIGHT: Final = 0.5
 """Median over the range of values above which an image is bright-field: fluorescence is mostly dark."""
@@ -48,6 +36,29 @@ _STAINED: Final = (
     "expected fluorescence, where cells are bright on dark, got an image that is mostly bright, like a "
     "stained section; the result would not be reliable; use a model of stained sections, such as lymph-node"
 )
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CellEvidence(ShortRepr):
+    """What the cells of an image are decided from; other thresholds need no network.
+
+    Attributes
+    ----------
+    maps : CellMaps
+        Foreground and boundary.
+    source : mapping
+        Hash, shape and channel of the image, for the record.
+    notices : tuple of str
+        Of the image.
+    """
+
+    maps: CellMaps
+    source: Mapping[str, Any]
+    notices: tuple[str, ...] = ()
+
+    def cells(self, predictor: CellPredictor, settings: CellSettings) -> CellResult:
+        """Decide with the thresholds of the settings; the network of the predictor is not used."""
+        return decide_cells(self.maps, predictor, settings, source=self.source, notices=self.notices)
 
 
 def segment_cells(
@@ -161,7 +172,22 @@ def segment_cells_steps(
     ConfigurationError
         If the channel is not there, or not clear.
     """
-    settings, name = settings or CellSettings(), name or image.path.name
+    settings = settings or CellSettings()
+    seen = yield from cell_evidence_steps(image, predictor, settings, mpp=mpp, name=name)
+    return seen.cells(predictor, settings)
+
+
+def cell_evidence_steps(
+    image: ChannelImage,
+    predictor: CellPredictor,
+    settings: CellSettings,
+    *,
+    mpp: float | None = None,
+    name: str | None = None,
+) -> Steps[CellEvidence]:
+    """Run the network over an image, without deciding; arguments, events and errors as above."""
+    name = name or image.path.name
+    _check_student(predictor)
     chosen = student_channel(image, settings.channel, name)
     plane = image.pixels[chosen]
     notices = (*image.notices, *_doubts(plane, name))
@@ -176,7 +202,16 @@ def segment_cells_steps(
         "shape": list(plane.shape),
         "channel": image.names[chosen],
     }
-    return decide_cells(maps, predictor, settings, source=source, notices=notices)
+    return CellEvidence(maps, source, notices)
+
+
+def _check_student(predictor: CellPredictor) -> None:
+    """Refuse a model for several channels: it is a teacher."""
+    if len(predictor.channels) > 1:
+        raise ConfigurationError(
+            f"{predictor.name}: expected a student on one channel, got a model for {len(predictor.channels)} "
+            f"channels ({', '.join(predictor.channels)}), a teacher; distil a student from it (distill)"
+        )
 
 
 def student_channel(image: ChannelImage, which: int | str | None, name: str) -> int:
@@ -191,9 +226,7 @@ def student_channel(image: ChannelImage, which: int | str | None, name: str) -> 
         return channel_index(image.names, which, f"{name}: channel")
     if len(image.names) == 1:
         return 0
-    nuclear = [
-        i for i, one in enumerate(image.names) if any(stain in one.casefold() for stain in NUCLEAR_STAINS)
-    ]
+    nuclear = nuclear_channels(image.names)
     if len(nuclear) == 1:
         return nuclear[0]
     if _grey(image.pixels):

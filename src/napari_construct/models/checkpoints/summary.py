@@ -145,10 +145,11 @@ def _summary(path: Path) -> ModelSummary:
 
 
 def _of_channels(manifest: Mapping[str, Any], path: Path) -> ModelSummary:
-    """E.g. "Own model: cells from the channels nuclear, membrane; resnet18, 30 Nov 2026"."""
+    """E.g. "Own model: cells in one channel (nuclear); resnet18, 30 Nov 2026"."""
     card, metrics = _card(path.with_suffix(".json")), _mapping(manifest.get("metrics"))
     names, encoder = channel_names(manifest), _text(manifest["config"].get("encoder", "unknown encoder"))
-    own = f"Own model: cells from the channels {_text(', '.join(names))}; {encoder}, {_date(path)}"
+    several = f"{len(names)} channels" if len(names) > 1 else "one channel"
+    own = f"Own model: cells in {several} ({_text(', '.join(names))}); {encoder}, {_date(path)}"
     return ModelSummary(
         purpose=_text(card.get("purpose", "")) or own,
         scores=_scores(card.get("scores")) or _validated(metrics),

@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 from napari_construct.batch.entries import Entry
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.events import Doubt, Event
+from napari_construct.inference.cells.settings import CellSettings
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.checkpoints.locations import SUFFIX
 from napari_construct.reading.places import is_file
@@ -35,12 +36,13 @@ from napari_construct.widgets.batch.job import (
 from napari_construct.widgets.batch.outputs import BatchOutputs
 from napari_construct.widgets.fields.controls import button, tick
 from napari_construct.widgets.fields.drops import refused
-from napari_construct.widgets.fields.layout import fold, form, stacked
+from napari_construct.widgets.fields.layout import boxed, fold, form, stacked
 from napari_construct.widgets.fields.message_label import Level, Problem
 from napari_construct.widgets.jobs import predictors as _predictors
 from napari_construct.widgets.jobs.model_loader import ModelLoader
-from napari_construct.widgets.jobs.predictors import LoadedModel, LoadModel
+from napari_construct.widgets.jobs.predictors import LoadedModel, LoadModel, is_student
 from napari_construct.widgets.jobs.workers import Job
+from napari_construct.widgets.parts.cell_options import COLOUR_ONLY, CellOptions
 from napari_construct.widgets.parts.dock import JobDock
 from napari_construct.widgets.parts.dropped_images import sort_dropped
 from napari_construct.widgets.parts.model_chooser import ModelChooser
@@ -62,7 +64,7 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
     viewer : napari.viewer.Viewer
         Whose layers are offered and where results of layers are added.
     load_model : callable, optional
-        As ``inference.loading.load_model``; called in the job's thread only.
+        As ``widgets.jobs.predictors.load_any``; called in the job's thread only.
     """
 
     verb = "Run batch"
@@ -77,7 +79,7 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(viewer, parent)
-        self._loaded = LoadedModel(load_model or _predictors.load_model)
+        self._loaded = LoadedModel(load_model or _predictors.load_any)
         self._loader = ModelLoader(self._loaded, self)
         self._inputs = BatchInputs(viewer, self)
         self._model = ModelChooser(self)
@@ -85,6 +87,8 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         self._outputs = BatchOutputs(self)
         self._restart, self._overwrite = self._build_ticks()
         self._options = SegmentOptions(self)
+        self._cells = CellOptions(self, channel=True)
+        self._student = False
         self._next = NextSteps(viewer, self)
         self._build_layout()
         self._start_from(preferences())
@@ -96,6 +100,7 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         return BatchSettings.checked(
             model=self._model.value(),
             segment=self._options.value(),
+            cells=self._cells.joined(self._options.value()) if self._student else self._cells.value(),
             outputs=self._outputs.value(),
             device=self._options.device(),
         )
@@ -104,6 +109,7 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         """Show settings; emits ``valueChanged`` where something changed."""
         self._model.setValue(value.model)
         self._outputs.setValue(value.outputs)
+        self._cells.setValue(value.cells)
         self._options.setValue(value.segment)
         self._options.setDevice(value.device)
 
@@ -122,13 +128,16 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         """Add an image layer of the viewer, every plane of it."""
         self._inputs.addLayer(layer)
 
-    def take(self, layer: Any, model: str, settings: SegmentSettings | None = None) -> None:
+    def take(self, layer: Any, model: str, settings: SegmentSettings | CellSettings | None = None) -> None:
         """An image layer, with the model and the settings that suit it, from another step.
 
         The classes and the pixel size are those of one image, and stay behind.
         """
         self._model.setValue(model)
-        if settings is not None:
+        if isinstance(settings, CellSettings):
+            shared = self._cells.take(settings.changed(mpp=None), self._options.value())
+            self._options.setValue(shared)
+        elif settings is not None:
             self._options.setValue(settings.changed(classes=None, mpp=None))
         self.addLayer(layer)
 
@@ -163,7 +172,7 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
             self.control.showMessage("Only a batch of files and folders can be repeated outside of napari.")
             return ""
         ways = {"restart": self._restart.isChecked(), "overwrite": self._overwrite.isChecked()}
-        return recipe(paths, self.value(), Path(self.output()), **ways)
+        return recipe(paths, self.value(), Path(self.output()), student=self._student, **ways)
 
     def takeDropped(self, paths: list[Path]) -> str:
         """Add images and folders; a checkpoint becomes the model."""
@@ -203,12 +212,14 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         inside = QWidget(self)
         stacked(inside, self._restart, self._overwrite, self._options)
         options = fold("Options", "Earlier results, and options of every segmentation", inside, self)
-        self._lay_out(self._inputs, rows, self._outputs, options, grows=self._inputs)
+        self._cells_box = boxed("Cells", self._cells)
+        self._cells_box.hide()
+        self._lay_out(self._inputs, rows, self._outputs, self._cells_box, options, grows=self._inputs)
         tip = "Open the folder with the results"
         self._next.addLine("Next:", button("Open the folder", tip, self._on_open_folder, self))
         tip = "Train a model on your own tissue"
         train = button("Train", tip, self._on_train, self, name="Train on my own tissue")
-        self._next.addLine("Looks wrong:", train)
+        self._wrong = self._next.addLine("Looks wrong:", train)
         self._offer(self._next)
 
     def _start_from(self, chosen: Preferences) -> None:
@@ -223,18 +234,30 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         self._inputs.valueChanged.connect(self._refresh)
         for other in (self._inputs.valueChanged, self._output.textChanged, self._model.valueChanged):
             other.connect(self._forget)
+        self._loader.loaded.connect(self._on_kind)
         self._loader.loaded.connect(self._options.showModel)
         self._loader.changed.connect(self._refresh)
         self._output.textChanged.connect(self._refresh)
         self._model.valueChanged.connect(self._on_model)
         self._options.valueChanged.connect(self._on_changed)
         self._outputs.valueChanged.connect(self._on_changed)
+        self._cells.valueChanged.connect(self._on_changed)
 
     def _on_model(self, *_: object) -> None:
         """Load the model ahead: its defaults are shown, and a broken file is reported at once."""
         self._options.showModel(None)
         self._loader.load(self._model.value(), self._options.device())
         self._on_changed()
+
+    def _on_kind(self, predictor: object) -> None:
+        """Show what applies to the model: what counts as a cell, or how classes are found."""
+        self._student = is_student(predictor)
+        self._cells_box.setVisible(self._student)
+        for part in self._wrong:
+            part.setVisible(not self._student)
+        for key in COLOUR_ONLY:
+            self._options.setRowVisible(key, not self._student)
+        self._outputs.setStudent(self._student)
 
     def _forget(self, *_: object) -> None:
         """Take back what was said of another batch."""
@@ -247,7 +270,9 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
 
     def _said(self) -> str:
         """Why the values on view are no settings, or nothing."""
-        return self._options.problem() if self._outputs.value() else "Tick what is to be written."
+        if not self._outputs.value():
+            return "Tick what is to be written."
+        return self._options.problem() or (self._cells.problem() if self._student else "")
 
     def _ask_output(self, *_: object) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Folder for the results")
@@ -276,7 +301,8 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         if report.warned:
             said = f"{len(report.warned)} with warnings; double-click their number to read them."
             notices.append(Doubt(said))
-        self.control.summarise(f"{text}. Results and batch.csv are in {report.output}.", notices)
+        tables = "" if report.cells is None else f", {report.cells.name}"
+        self.control.summarise(f"{text}. Results{tables} and batch.csv are in {report.output}.", notices)
         self._adder.add(outcome.layers)
         self._next.offer()
 

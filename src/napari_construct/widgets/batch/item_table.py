@@ -9,7 +9,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QHeaderView, QTableWidgetItem, QWidget
 
-from napari_construct.batch.entries import Entry
+from napari_construct.batch.entries import Area, Entry
 from napari_construct.widgets.fields.controls import ReadOnlyTable, plain_tip
 from napari_construct.widgets.fields.in_window import in_window
 from napari_construct.widgets.fields.message_label import Level
@@ -75,7 +75,7 @@ class ItemTable(ReadOnlyTable):
     def _show(self, row: int, entry: Entry) -> None:
         name = QTableWidgetItem(entry.name or Path(entry.key).name)
         name.setToolTip(plain_tip(entry.key))
-        shares = ", ".join(f"{area['class']} {area['percent_of_tissue']:.0f} %" for area in entry.areas)
+        shares = ", ".join(map(_share, entry.areas))
         state = QTableWidgetItem(shares or _STATES[entry.state])
         state.setToolTip(plain_tip(in_window(entry.error) or shares or _STATES[entry.state]))
         if entry.state == "failed":
@@ -90,6 +90,12 @@ class ItemTable(ReadOnlyTable):
         entry = list(self._entries.values())[row]
         asked = column == _WARNINGS and bool(entry.warnings)
         (self.warningsRequested if asked else self.opened).emit(entry)
+
+
+def _share(area: Area) -> str:
+    """E.g. "tumour 34 %", or "23 cells, 3 %"."""
+    called = f"{area['cells']} cells," if "cells" in area else area["class"]
+    return f"{called} {area['percent_of_tissue']:.0f} %"
 
 
 def _warnings(entry: Entry) -> QTableWidgetItem:

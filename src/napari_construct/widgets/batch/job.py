@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,23 +14,29 @@ from napari.layers import Image, Labels, Layer
 
 from napari_construct.batch.entries import Entry
 from napari_construct.batch.settings import BatchSettings
+from napari_construct.data.channels.arrays import as_channels
+from napari_construct.data.channels.image import ChannelImage
 from napari_construct.data.images import ImageFile
 from napari_construct.events import Event, Steps
 from napari_construct.reading.names import found_as
 from napari_construct.reading.places import is_file
 from napari_construct.results.areas import class_pixels
-from napari_construct.widgets.files.stored import placement
+from napari_construct.widgets.files.stored import layers_of, placement
 from napari_construct.widgets.jobs.plans import images_plan
-from napari_construct.widgets.jobs.predictors import GetPredictor
+from napari_construct.widgets.jobs.predictors import GetPredictor, is_student
 from napari_construct.widgets.layers import (
     Origin,
     Plane,
+    cells_layer,
     label_features,
     labels_layer,
     layer_shape,
     mark,
     plane_at,
+    stacked_cells,
 )
+from napari_construct.widgets.layers.place import without_first_axis
+from napari_construct.widgets.parts.channel_rows import channels_of
 
 if TYPE_CHECKING:
     from napari_construct.batch.report import BatchReport
@@ -50,6 +56,16 @@ class LayerInput:
     stem: str
     planes: tuple[Plane, ...]
     shape: tuple[int, ...]
+    channels: tuple[int, tuple[str, ...]] | None = None
+    """The axis that counts channels, and their names."""
+
+    def of_channels(self) -> LayerInput:
+        """Without the axis of channels: its planes hold all channels."""
+        if self.channels is None:
+            return self
+        axis, shape = self.channels[0], self.shape
+        first = tuple(plane for plane in self.planes if plane.index[axis] == 0)
+        return replace(self, planes=first, shape=shape[:axis] + shape[axis + 1 :])
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -100,7 +116,7 @@ def layer_input(layer: Any) -> LayerInput:
     shape = layer_shape(layer)
     planes = tuple(plane_at(layer, index) for index in product(*map(range, shape[:-2])))
     stem = re.sub(r"[^\w\-]+", "_", layer.name).strip("_")[:_LONGEST_STEM] or "layer"
-    return LayerInput(layer.name, stem, planes, shape)
+    return LayerInput(layer.name, stem, planes, shape, channels_of(layer))
 
 
 def batch_job(request: BatchRequest) -> Steps[BatchOutcome]:
@@ -111,13 +127,16 @@ def batch_job(request: BatchRequest) -> Steps[BatchOutcome]:
     from napari_construct.batch.runner import run_batch_steps
     from napari_construct.batch.sources import Found, announced, look_for_sources
 
+    student = is_student(predictor)
     yield Event("looking for images", 0, 1)
     paths = [one for one in request.inputs if isinstance(one, Path)]
     layers = [one for one in request.inputs if isinstance(one, LayerInput)]
-    files = look_for_sources(paths, output=request.output) if paths else Found(())
+    layers = [one.of_channels() for one in layers] if student else layers
+    files = look_for_sources(paths, output=request.output, channels=student) if paths else Found(())
     sources = list(files.sources)
     for one in layers:
-        sources += _sources(one, settings.segment.mpp, {source.stack or source.stem for source in sources})
+        taken = {source.stack or source.stem for source in sources}
+        sources += _sources(one, settings.segment.mpp, taken, channels=student)
     found = tuple((source.key, source.stem) for source in sources)
     yield SourcesFound("looking for images", 1, 1, items=found)
     yield images_plan(f"batch {settings.model}", settings.segment, len(sources), [("writing", 0.3)])
@@ -131,12 +150,15 @@ def batch_job(request: BatchRequest) -> Steps[BatchOutcome]:
     )
     report = yield from announced(files.notices, steps)
     yield Event("making the layers", 0, 1)
-    wanted = layers if "mask" in settings.outputs else []
-    made = [_layer(one, report, predictor, settings.model) for one in wanted]
+    wanted = layers if ("cells" if student else "mask") in settings.outputs else []
+    make = _cells_layer if student else _layer
+    made = [make(one, report, predictor, settings.model) for one in wanted]
     return BatchOutcome(report, tuple(layer for layer in made if layer is not None))
 
 
-def _sources(given: LayerInput, mpp: float | None, taken: Collection[str]) -> list[Source]:
+def _sources(
+    given: LayerInput, mpp: float | None, taken: Collection[str], *, channels: bool = False
+) -> list[Source]:
     """The planes of a layer, under a name that is not ``taken``.
 
     ``mpp`` is the pixel size of the settings, which goes before the layer's.
@@ -151,12 +173,26 @@ def _sources(given: LayerInput, mpp: float | None, taken: Collection[str]) -> li
 
         return read
 
+    def channel_reader(plane: Plane) -> Callable[[], ChannelImage]:
+        def read() -> ChannelImage:
+            image = plane.channels() if given.channels is None else _all_channels(plane, *given.channels)
+            used, stated = plane.size_used(mpp)
+            return replace(image, mpp=used, notices=(*image.notices, *stated))
+
+        return read
+
+    made = channel_reader if channels else reader
     planes = len(given.planes)
     stem = next(name for name in _names(given.stem) if name.casefold() not in map(str.casefold, taken))
     return [
-        array_source(given.name, reader(plane), stem=stem, plane=i, planes=planes)
+        array_source(given.name, made(plane), stem=stem, plane=i, planes=planes)
         for i, plane in enumerate(given.planes)
     ]
+
+
+def _all_channels(plane: Plane, axis: int, names: tuple[str, ...]) -> ChannelImage:
+    key = (*plane.index[:axis], slice(None), *plane.index[axis + 1 :])
+    return as_channels(plane.data[key], name=plane.name, names=names, axis=0)
 
 
 def _names(stem: str) -> Iterator[str]:
@@ -165,19 +201,47 @@ def _names(stem: str) -> Iterator[str]:
     yield from (f"{stem}_{number}" for number in count(2))
 
 
+def _done(given: LayerInput, report: BatchReport) -> list[Entry | None]:
+    """The entry of each plane of a layer; None of one that failed."""
+    keys = [given.name] if len(given.planes) == 1 else [f"{given.name}#{i}" for i in range(len(given.planes))]
+    entries = {entry.key: entry for entry in report.entries}
+    return [entries[key] if entries[key].state == "done" else None for key in keys]
+
+
+def _cells_layer(given: LayerInput, report: BatchReport, _: object, model: str) -> Labels | None:
+    """The cells of a layer's planes without its channels; planes that failed are empty."""
+    from napari_construct.results.read import load_result
+
+    done = _done(given, report)
+    if not any(done):
+        return None
+    results = [None if one is None else load_result(report.output / one.files["record"]) for one in done]
+    arrays, features = stacked_cells(results)
+    empty = [np.zeros_like(arrays[0])] * (len(done) - len(arrays))  # those before the first result
+    place, axis = given.planes[0].placement, None if given.channels is None else given.channels[0]
+    shape = given.shape
+    if axis is not None:
+        fewer = without_first_axis(dict(place)) if axis == 0 else None
+        shape = shape if fewer is not None else (*shape[:axis], 1, *shape[axis:])
+        place = place if fewer is None else fewer
+    record = {"batch": str(report.output)}
+    numbers = np.stack([*empty, *arrays]).reshape(shape)
+    layer = cells_layer(numbers, given.name, features=features, record=record, **place)
+    mark(layer, Origin("batch", given.planes[0].layer, model=model))
+    return layer
+
+
 def _layer(given: LayerInput, report: BatchReport, predictor: Predictor, model: str) -> Labels | None:
     """The masks of a layer's planes in its own shape; planes that failed are empty."""
     from napari_construct.data.masks import read_mask
 
-    keys = [given.name] if len(given.planes) == 1 else [f"{given.name}#{i}" for i in range(len(given.planes))]
-    entries = {entry.key: entry for entry in report.entries}
-    done = [entries[key].state == "done" for key in keys]
+    done = _done(given, report)
     if not any(done):
         return None
-    labels = np.zeros((len(keys), *given.shape[-2:]), np.uint8)
-    for i, key in enumerate(keys):
-        if done[i]:
-            labels[i] = read_mask(report.output / entries[key].files["mask"])
+    labels = np.zeros((len(done), *given.shape[-2:]), np.uint8)
+    for i, entry in enumerate(done):
+        if entry is not None:
+            labels[i] = read_mask(report.output / entry.files["mask"])
     names = predictor.classes.names
     pixels = class_pixels(labels, len(names))
     layer = labels_layer(
@@ -207,6 +271,8 @@ def open_job(entry: Entry, output: Path) -> Steps[list[Layer]]:
 
     yield Event("reading the image", 0, 1)
     path, plane = place_of(entry.key)
+    if {"cells", "table"} & set(entry.files):
+        return _channel_layers(entry, output, path, plane)
     image = read_plane(path, plane)
     place = placement(image.mpp)
     layers: list[Layer] = [Image(image.pixels, name=entry.name, rgb=True, **place)]
@@ -223,3 +289,16 @@ def open_job(entry: Entry, output: Path) -> Steps[list[Layer]]:
             )
         )
     return layers
+
+
+def _channel_layers(entry: Entry, output: Path, path: Path, plane: int) -> list[Layer]:
+    """The channel that a student looked at, with its cells."""
+    from napari_construct.data.channels.read import count_channel_planes, read_channels
+    from napari_construct.export.own_files import read_record
+
+    image = read_channels(path, plane=plane if count_channel_planes(path) > 1 else None)
+    record = output / entry.files["record"]
+    channel = str(read_record(record).get("input", {}).get("channel", ""))
+    pixels = image.pixels[image.names.index(channel) if channel in image.names else 0]
+    found = layers_of(record) if {"cells", "mask"} & set(entry.files) else []
+    return [Image(pixels, name=entry.name, **placement(image.mpp)), *found]

@@ -12,14 +12,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from napari_construct.export.own_files import MASK_MARKS
+from napari_construct.export.own_files import CELL_MARKS, MASK_MARKS
 
-MASK_PATTERNS: Final = tuple(f"*{mark}{tiff}" for mark in MASK_MARKS for tiff in (".tif", ".tiff"))
-"""Names of masks as napari matches them; those of the manifest."""
+_MARKS: Final[Mapping[str, tuple[str, ...]]] = {"mask": MASK_MARKS, "cells": CELL_MARKS}
+"""Ends of the names of what opens as labels, the one that is added first."""
+MASK_PATTERNS: Final = tuple(
+    f"*{mark}{tiff}" for marks in _MARKS.values() for mark in marks for tiff in (".tif", ".tiff")
+)
+"""Names of masks and cells as napari matches them; those of the manifest."""
 
-_NUMBERED: Final = re.compile(rf"(.+)({'|'.join(map(re.escape, MASK_MARKS[1:]))}) (\[\d+\])")
+_LAYERS: Final = (*MASK_MARKS[1:], *CELL_MARKS[1:])
+_NUMBERED: Final = re.compile(rf"(.+)({'|'.join(map(re.escape, _LAYERS))}) (\[\d+\])")
 _ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "mask": (".tif", ".tiff"),
+    "cells": (".tif", ".tiff"),
     "overlay": (".png",),
     "zarr": (".ome.zarr", ".zarr"),
 }
@@ -27,7 +33,7 @@ _ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def saved_path(typed: str, kind: str) -> Path:
-    """Where a file of a kind ("mask", "overlay" or "zarr") is written, for the name that a person typed.
+    """Where a file of a kind is written ("mask", "cells", "overlay", "zarr"), for the name that was typed.
 
     A name that is right is kept: napari has asked before it is replaced. Any other gets the ending of its
     kind, and a mask its mark; where such a file lies already, nobody was asked, and a number is added.
@@ -37,9 +43,9 @@ def saved_path(typed: str, kind: str) -> Path:
     stem = path.name[: len(path.name) - len(ending)] or "result"
     written = ".tiff" if ending == ".tiff" else _ENDINGS[kind][0]
     mark = ""
-    if kind == "mask":
-        mark = next((m for m in MASK_MARKS if stem.endswith(m)), "")
-        stem, mark = stem.removesuffix(mark), mark or MASK_MARKS[0]
+    if kind in _MARKS:
+        mark = next((m for m in _MARKS[kind] if stem.endswith(m)), "")
+        stem, mark = stem.removesuffix(mark), mark or _MARKS[kind][0]
         if numbered := _NUMBERED.fullmatch(stem):  # "slide mask [1]": napari numbers layers of one name
             stem, mark = f"{numbered[1]} {numbered[3]}", numbered[2]
     number, found = 1, path.with_name(f"{stem}{mark}{written}")

@@ -10,16 +10,17 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_construct.widgets.files.names import saved_path
 from napari_construct.widgets.files.preferred import prefer_us
-from napari_construct.widgets.files.writers import write_labels, write_overlay_png, write_zarr
+from napari_construct.widgets.files.writers import is_cells, write_labels, write_overlay_png, write_zarr
 
 MASK: Final = "Mask with classes (*.tif)"
+NUMBERS: Final = "Numbered cells and their table (*.tif)"
 OVERLAY: Final = "Picture with the mask drawn over it (*.png)"
 ZARR: Final = "Image and mask as OME-Zarr (*.ome.zarr)"
 _ENDINGS: Final = {MASK: "mask", OVERLAY: "overlay", ZARR: "zarr"}
 
 
 def save_mask(mask: Labels, image: Any = None, parent: QWidget | None = None) -> Path | None:
-    """Ask where to save a mask, and save it; with its image also as a picture or OME-Zarr.
+    """Ask where to save a mask or cells, and save them; a mask with its image also as a picture or OME-Zarr.
 
     Returns
     -------
@@ -34,9 +35,11 @@ def save_mask(mask: Labels, image: Any = None, parent: QWidget | None = None) ->
     source = None if image is None else image.source.path
     folder = Path(source).parent if source else Path.cwd()
     name = "".join(c for c in mask.name if c not in '/\\:*?"<>|')
-    kinds = [MASK] if image is None else list(_ENDINGS)
-    suggested = saved_path(str(folder / f"{name}.tif"), "mask")
-    typed, kind = QFileDialog.getSaveFileName(parent, "Save the mask", str(suggested), ";;".join(kinds))
+    cells = is_cells(mask)
+    kinds = [NUMBERS] if cells else [MASK] if image is None else list(_ENDINGS)
+    suggested = saved_path(str(folder / f"{name}.tif"), "cells" if cells else "mask")
+    title = "Save the cells" if cells else "Save the mask"
+    typed, kind = QFileDialog.getSaveFileName(parent, title, str(suggested), ";;".join(kinds))
     if not typed:
         return None
     prefer_us()

@@ -14,7 +14,16 @@ from napari_construct.reading.places import is_folder
 from napari_construct.results.read import load_result
 from napari_construct.results.result import StoredResult
 from napari_construct.results.stored_zarr import open_zarr
-from napari_construct.widgets.layers import METADATA_KEY, NO_MASKS, cam_layer, label_features, labels_layer
+from napari_construct.widgets.layers import (
+    METADATA_KEY,
+    NO_MASKS,
+    cam_layer,
+    cell_features,
+    cell_map_layer,
+    cells_layer,
+    label_features,
+    labels_layer,
+)
 
 _LABELS_IN_MEMORY: Final = 16384 * 16384
 """Masks with at most this number of pixels are read whole, so that they can be painted on."""
@@ -44,8 +53,10 @@ def _name(path: Path) -> str:
 
 
 def stored_layers(stored: StoredResult, name: str) -> list[Layer]:
-    """One image layer per stored CAM, then the labels."""
+    """One image layer per stored CAM, then the labels; of cells their foreground and their numbers."""
     place = placement(stored.mpp)
+    if stored.instances is not None:
+        return cell_layers(stored, name)
     cams = () if stored.cams is None else zip(stored.classes, stored.cams, strict=True)
     layers: list[Layer] = [
         cam_layer(cam, tissue, name, record=stored.record, **place) for tissue, cam in cams
@@ -65,6 +76,23 @@ def stored_layers(stored: StoredResult, name: str) -> list[Layer]:
         labels.name = name
         labels.metadata[METADATA_KEY]["kind"] = said
     return [*layers, labels]
+
+
+def cell_layers(stored: StoredResult, name: str) -> list[Layer]:
+    """The numbered cells with their table, and below them their foreground if it was written, hidden."""
+    numbers: Any = stored.instances
+    cells = cells_layer(
+        numbers,
+        name,
+        features=cell_features(stored),
+        record=stored.record,
+        **placement(stored.mpp, numbers.ndim),
+    )
+    if stored.cams is None:
+        return [cells]
+    maps = cell_map_layer(stored.cams[0], "foreground", name, record=stored.record, place=cells)
+    maps.visible = False
+    return [maps, cells]
 
 
 def zarr_layers(path: Path) -> list[Layer]:

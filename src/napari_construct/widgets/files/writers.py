@@ -21,10 +21,11 @@ from napari_construct.data.rgb import as_rgb
 from napari_construct.exceptions import InputError
 from napari_construct.export.own_files import free_record_path, refuse_others, result_name
 from napari_construct.results.areas import PERCENT_OF_TISSUE, tissue_of
+from napari_construct.results.cells import CELL
 from napari_construct.results.files import write_files
 from napari_construct.results.result import StoredResult
 from napari_construct.widgets.files.names import saved_path
-from napari_construct.widgets.layers import METADATA_KEY, micrometres_per_pixel
+from napari_construct.widgets.layers import CELLS, METADATA_KEY, micrometres_per_pixel
 
 LayerData = tuple[Any, Mapping[str, Any], str]
 
@@ -32,7 +33,8 @@ LayerData = tuple[Any, Mapping[str, Any], str]
 def write_labels(path: str, data: Any, attributes: Mapping[str, Any]) -> list[str]:
     """Write a labels layer as TIFF with its classes, colours and pixel size; stacks plane by plane.
 
-    The file's name ends as that of a mask, whatever was typed, so that napari opens it as one.
+    The file's name ends as that of a mask, whatever was typed, so that napari opens it as one. Numbered cells
+    are written with their numbers, and their table as CSV beside them.
 
     Raises
     ------
@@ -41,10 +43,42 @@ def write_labels(path: str, data: Any, attributes: Mapping[str, Any]) -> list[st
     ConfigurationError
         If the file is one of others.
     """
-    target = _target(path, "mask")
     layer = _made((data, attributes, "labels"))
+    if is_cells(layer):
+        return _write_cells(path, layer)
+    target = _target(path, "mask")
     planes = _planes(layer)
     return _write(target, "mask", _result(layer, planes[0] if len(planes) == 1 else np.stack(planes)))
+
+
+def is_cells(layer: Any) -> bool:
+    """Whether a layer holds numbered cells of this plugin."""
+    return layer.metadata.get(METADATA_KEY, {}).get("kind") == CELLS
+
+
+def _write_cells(typed: str, layer: Labels) -> list[str]:
+    """Write numbers, table and record of cells; rows of cells that were painted have no confidence."""
+    target = _target(typed, "cells")
+    table = target.with_suffix(".csv")
+    refuse_others([table])
+    numbers = np.asarray(layer.data)
+    if numbers.size and (numbers.min() < 0 or numbers.max() > np.iinfo(np.int32).max):
+        raise InputError(f"{layer.name}: expected numbers of cells, 0 and above, got {numbers.min()}")
+    numbers = numbers.reshape(-1, *numbers.shape[-2:]) if numbers.ndim > 3 else numbers
+    numbers = numbers.reshape(numbers.shape[-2:]) if numbers.ndim == 3 and len(numbers) == 1 else numbers
+    known = layer.metadata.get(METADATA_KEY, {}).get("record", {})
+    rows = layer.features
+    named = {"index", "confidence"} <= set(rows)
+    sure = dict(zip(rows["index"].tolist(), rows["confidence"].tolist(), strict=True)) if named else {}
+    result = StoredResult(
+        labels=(numbers > 0).astype(np.uint8),
+        classes=CELL,
+        mpp=micrometres_per_pixel(layer) or _mpp_of_run(known),
+        record={**known, "tissue_pixels": int(numbers.size), "kind": CELLS, "saved_from": layer.name},
+        instances=numbers.astype(np.int32),
+        confidences=sure,
+    )
+    return _write(target, "cells", result, table=table)
 
 
 def write_overlay_png(path: str, layers: Sequence[LayerData]) -> list[str]:
@@ -155,14 +189,20 @@ def _target(typed: str, kind: str) -> Path:
 
 
 def _write(
-    target: Path, kind: str, result: StoredResult, image: Any = None, opacity: float = 0.5
+    target: Path,
+    kind: str,
+    result: StoredResult,
+    image: Any = None,
+    opacity: float = 0.5,
+    table: Path | None = None,
 ) -> list[str]:
     """Write the file and the record beside it, under a name that belongs to nothing else."""
     usual, record = target.with_name(f"{result_name(target)}.json"), free_record_path(target)
-    write_files({kind: target, "record": record}, result, image, opacity=opacity)
+    more = {} if table is None else {"table": table}
+    write_files({kind: target, **more, "record": record}, result, image, opacity=opacity)
     if record != usual:
         show_info(
             f"{usual.name} belongs to something else and was left as it is. The classes and areas of "
             f"{target.name} are in {record.name}."
         )
-    return [str(target), str(record)]
+    return [str(path) for path in (target, *more.values(), record)]

@@ -27,6 +27,14 @@ def segment_plan(planes: Sequence[Plane], settings: SegmentSettings, model: obje
     return planned(f"segment {model}", _LOADING, Phase(parts, len(planes)), Phase((layers,)))
 
 
+def cells_plan(planes: Sequence[Plane], model: object) -> Planned:
+    """Load, then plane by plane read and run the network, then decide and make the layers."""
+    size = sum(map(_megapixels, planes)) / len(planes)
+    parts = (_READING, Part("tiles", 0.6 * size))
+    after = Phase((Part("cells", 0.5 * size * len(planes)), Part("making the layers", 0.1 + 0.05 * size)))
+    return planned(f"segment {model}", _LOADING, Phase(parts, len(planes)), after)
+
+
 def refine_plan(planes: Sequence[Plane], settings: SegmentSettings) -> Planned:
     """Decide anew, plane by plane; the network does not run."""
     size = sum(map(_megapixels, planes)) / len(planes)

@@ -7,7 +7,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from napari_construct.events import Event, Steps
 from napari_construct.inference.settings import SegmentSettings
@@ -129,6 +129,21 @@ def load_model(model: ModelChoice, *, device: str) -> Predictor:
         from napari_construct.inference.loading import load_model as load
 
         return load(model, device=device)
+
+
+def load_any(model: ModelChoice, *, device: str) -> Any:
+    """A model of stained sections, or a student on one channel, whatever the file is."""
+    with importing():
+        from napari_construct.inference.cells.loading import is_cell_model, load_cell_model
+
+        if is_cell_model(model):
+            return load_cell_model(model, device=device)
+    return load_model(model, device=device)
+
+
+def is_student(predictor: object) -> bool:
+    """Whether a loaded model looks at channels of fluorescence; False of None."""
+    return hasattr(predictor, "channels")
 
 
 def decided_steps(

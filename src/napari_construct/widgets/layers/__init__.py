@@ -4,6 +4,17 @@ In: the visible plane of an image layer as RGB. Out: results as new layers, exac
 layers are never written to.
 """
 
+from napari_construct.widgets.layers.cells import (
+    KeptCells,
+    cell_features,
+    cell_map_layer,
+    cell_map_layers,
+    cells_layer,
+    found_layer,
+    keep_cells,
+    kept_cells,
+    stacked_cells,
+)
 from napari_construct.widgets.layers.colours import class_colormap, label_colormap, recolour
 from napari_construct.widgets.layers.evidence import Decided, evidence, evidences, keep_evidence
 from napari_construct.widgets.layers.features import joined_features, label_features
@@ -31,6 +42,7 @@ from napari_construct.widgets.layers.outcome import (
 )
 from napari_construct.widgets.layers.pixel_size import PixelSize, give_size, layer_shape, pixel_size
 from napari_construct.widgets.layers.place import (
+    CELLS,
     METADATA_KEY,
     NO_MASKS,
     Window,
@@ -38,7 +50,7 @@ from napari_construct.widgets.layers.place import (
     micrometres_per_pixel,
     twin_placement,
 )
-from napari_construct.widgets.layers.plane import Plane, is_source, plane_at, plane_on_view
+from napari_construct.widgets.layers.plane import Plane, channel_at, is_source, plane_at, plane_on_view
 from napari_construct.widgets.layers.region import region_window, window_on_view
 from napari_construct.widgets.layers.results import (
     cam_layer,
@@ -52,6 +64,7 @@ from napari_construct.widgets.layers.source_image import image_of, newest_of, sa
 from napari_construct.widgets.layers.view import data_point, look_at, slice_point, viewer_point
 
 __all__ = [
+    "CELLS",
     "CLASS_MAP",
     "DISTANCE_MAP",
     "MASK",
@@ -60,6 +73,7 @@ __all__ = [
     "REFINED",
     "ClassOutcome",
     "Decided",
+    "KeptCells",
     "Origin",
     "PixelSize",
     "Plane",
@@ -69,20 +83,28 @@ __all__ = [
     "area_in_words",
     "cam_layer",
     "camera",
+    "cell_features",
+    "cell_map_layer",
+    "cell_map_layers",
+    "cells_layer",
+    "channel_at",
     "class_colormap",
     "class_map_layers",
     "data_point",
     "distance_map_layers",
     "evidence",
     "evidences",
+    "found_layer",
     "give_size",
     "image_of",
     "in_percent",
     "is_source",
     "is_untouched",
     "joined_features",
+    "keep_cells",
     "keep_evidence",
     "keep_outcome",
+    "kept_cells",
     "label_colormap",
     "label_features",
     "labels_layer",
@@ -104,6 +126,7 @@ __all__ = [
     "show",
     "slice_point",
     "stack_layer",
+    "stacked_cells",
     "touch",
     "twin_placement",
     "viewer_point",

@@ -82,6 +82,8 @@ class RunOutcome:
         Model and settings of the run, to compare with those on view now.
     part : bool
         Whether it was a region of the image.
+    cells : tuple of int or None
+        Number of cells in each finished plane; None of a run that finds classes.
     number : int
         Later runs of a session have larger ones.
     """
@@ -94,6 +96,7 @@ class RunOutcome:
     given: bool = False
     asked: tuple[Any, Any] = ("", None)
     part: bool = False
+    cells: tuple[int, ...] | None = None
     number: int = field(default_factory=count().__next__)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> RunOutcome:
@@ -114,6 +117,8 @@ class RunOutcome:
     def headline(self) -> str:
         """The result in a sentence: the share of each class in the tissue of all planes, largest first."""
         tissue, several = max(sum(plane.tissue for plane in self.planes), 1), len(self.planes) > 1
+        if self.cells is not None:
+            return f"{self._named()}: {self._counted(tissue)}{self._cancelled()}"
         found, without = [], []
         for every in zip(*(plane.classes for plane in self.planes), strict=True):
             times, pixels = sum(one.present for one in every), sum(one.pixels for one in every)
@@ -129,9 +134,22 @@ class RunOutcome:
         said = f"{', '.join(shown)} of the tissue." if shown else "none of the classes was found."
         if without:
             said += f" Found without any area: {', '.join(without)}."
-        if len(self.planes) < self.wanted:
-            said += f" Cancelled after {len(self.planes)} of {self.wanted} planes: the others are empty."
-        return f"{self.image}{f', {len(self.planes)} planes' if several else ''}: {said}"
+        return f"{self._named()}: {said}{self._cancelled()}"
+
+    def _named(self) -> str:
+        several = f", {len(self.planes)} planes" if len(self.planes) > 1 else ""
+        return f"{self.image}{several}"
+
+    def _cancelled(self) -> str:
+        if len(self.planes) == self.wanted:
+            return ""
+        return f" Cancelled after {len(self.planes)} of {self.wanted} planes: the others are empty."
+
+    def _counted(self, whole: int) -> str:
+        count, pixels = sum(self.cells or ()), sum(plane.classes[0].pixels for plane in self.planes)
+        if not count:
+            return "no cell was found."
+        return f"{count:,} cell{'s' * (count != 1)}, {in_percent(pixels, whole)} of the image."
 
 
 def plane_outcome(

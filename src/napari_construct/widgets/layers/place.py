@@ -11,7 +11,10 @@ from napari_construct.data.resolution import plausible
 METADATA_KEY: Final = "napari_construct"
 """Key of the plugin's entry in a layer's metadata."""
 
-NO_MASKS: Final = frozenset({"errors", "prototypes"})
+CELLS: Final = "cells"
+"""Kind of a layer of numbered cells."""
+
+NO_MASKS: Final = frozenset({"errors", "prototypes", CELLS})
 """Kinds of labels of this plugin whose values are no classes of tissue."""
 
 Window = tuple[slice, slice]
@@ -33,6 +36,33 @@ def placement_of(layer: Any, index: tuple[int, ...], window: Window | None) -> d
     moved = np.asarray(layer.data_to_world(start)) - np.asarray(layer.data_to_world(np.zeros(layer.ndim)))
     placement["translate"] = placement["translate"] + np.linalg.solve(affine[:-1, :-1], moved)
     return placement
+
+
+def without_first_axis(placement: dict[str, Any]) -> dict[str, Any] | None:
+    """The placement of a layer without its first axis; None where that axis is turned or sheared into others.
+
+    napari shows such a layer at every position along the axis.
+    """
+    n = len(placement["scale"])
+    affine, rotate = np.asarray(placement["affine"]), np.asarray(placement["rotate"])
+    shear = np.eye(n)
+    given = np.asarray(placement["shear"])
+    if given.ndim == 2:
+        shear = given
+    else:
+        shear[np.triu_indices(n, 1)] = given
+    for matrix in (affine[:-1, :-1], rotate, shear):
+        if np.any(np.abs(matrix[0, 1:]) > 1e-9) or np.any(np.abs(matrix[1:, 0]) > 1e-9):
+            return None
+    found = {
+        name: value[1:] for name, value in placement.items() if name not in ("affine", "rotate", "shear")
+    }
+    lower = shear[1:, 1:]
+    return found | {
+        "affine": affine[1:, 1:],
+        "rotate": rotate[1:, 1:],
+        "shear": lower if given.ndim == 2 else lower[np.triu_indices(n - 1, 1)],
+    }
 
 
 def twin_placement(layer: Any) -> dict[str, Any]:

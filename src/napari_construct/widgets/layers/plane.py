@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_construct.data import rgb as _rgb
+from napari_construct.data.channels.arrays import as_channels
+from napari_construct.data.channels.image import ChannelImage
+from napari_construct.data.stored import RED_GREEN_BLUE
 from napari_construct.events import Doubt
 from napari_construct.widgets.layers.pixel_size import layer_shape, own_file, pixel_size
-from napari_construct.widgets.layers.place import METADATA_KEY, Window, placement_of
+from napari_construct.widgets.layers.place import METADATA_KEY, Window, placement_of, without_first_axis
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +44,10 @@ class Plane:
         Rows and columns of the region; None for the whole plane.
     layer : hashable
         ``unique_id`` of the layer.
+    channel : str
+        Name of the channel that the plane is; empty where nothing says so.
+    dropped : int
+        How many leading axes a result leaves out, which then is shown along all of them.
     """
 
     name: str
@@ -53,6 +60,8 @@ class Plane:
     path: str | None = None
     window: Window | None = None
     layer: Hashable = None
+    channel: str = ""
+    dropped: int = 0
 
     def rgb(self) -> _rgb.Shown:
         """Read the plane: (h, w, 3) uint8, where it has data, and notices. Slow for lazy arrays.
@@ -66,6 +75,20 @@ class Plane:
         shown = _rgb.as_shown(self.data[key] if key else self.data, name=self.name)
         return shown._replace(notices=self.notices + shown.notices)
 
+    def channels(self) -> ChannelImage:
+        """Read the plane as channels: one, or red, green and blue of a colour layer. Slow for lazy arrays.
+
+        Raises
+        ------
+        InputError
+            If the plane is too small, too large, or its values are no brightness.
+        """
+        key = (*self.index, *(self.window or ()))
+        values = self.data[key] if key else self.data
+        if values.ndim == 2:
+            return as_channels(values, name=self.name, names=(self.channel,) if self.channel else None)
+        return as_channels(values[..., :3], name=self.name, names=RED_GREEN_BLUE, axis=-1)
+
     def size_used(self, given: float | None) -> tuple[float | None, tuple[str, ...]]:
         """Micrometres per pixel, ``given`` or of the plane; and where they are from, if not the layer."""
         if given is not None or not self.mpp_file:
@@ -73,8 +96,8 @@ class Plane:
         return self.mpp, (f"pixel size {self.mpp:.4g} µm, read from its file",)
 
     def embed(self, array: NDArray[Any]) -> NDArray[Any]:
-        """(h, w) as an array with the layer's number of axes, of length one before rows and columns."""
-        return array.reshape((1,) * len(self.index) + array.shape)
+        """(h, w) as an array with the result's number of axes, of length one before rows and columns."""
+        return array.reshape((1,) * (len(self.index) - self.dropped) + array.shape)
 
 
 def is_source(layer: Any) -> bool:
@@ -105,7 +128,17 @@ def plane_on_view(layer: Any, point: tuple[float, ...], window: Window | None = 
 
 
 def plane_at(layer: Any, index: tuple[int, ...], window: Window | None = None) -> Plane:
-    """The plane of an image layer at an index, or a region of it."""
+    """The plane of an image layer at an index, or a region of it.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+        The source.
+    index : tuple of int
+        One for each axis before rows and columns.
+    window : tuple of slice, optional
+        Rows and columns of the region.
+    """
     size = pixel_size(layer)
     return Plane(
         name=layer.name,
@@ -119,6 +152,30 @@ def plane_at(layer: Any, index: tuple[int, ...], window: Window | None = None) -
         window=window,
         layer=layer.unique_id,
     )
+
+
+def channel_at(plane: Plane, layer: Any, axis: int, number: int, name: str) -> Plane:
+    """The plane of one channel, where an axis of a layer counts channels; its result belongs to all of them.
+
+    Parameters
+    ----------
+    plane : Plane
+        Of any channel.
+    layer : napari.layers.Image
+        Its layer.
+    axis : int
+        Of the channels.
+    number : int
+        Which channel.
+    name : str
+        What it is called.
+    """
+    index = (*plane.index[:axis], number, *plane.index[axis + 1 :])
+    made = replace(plane_at(layer, index, plane.window), channel=name, notices=())
+    if len(index) == 1:
+        made = replace(made, path=own_file(layer))
+    fewer = without_first_axis(dict(made.placement)) if axis == 0 else None
+    return made if fewer is None else replace(made, placement=fewer, dropped=1)
 
 
 def _channel_notice(layer: Any, shape: tuple[int, ...]) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import napari.viewer
 
 NO_IMAGE: Final = Problem("Open an H&E image first, for example File > Open Sample > napari-construct.")
+NO_CHANNEL: Final = Problem("Open an image of fluorescence first; this model finds cells in one channel.")
 
 Request = TypeVar("Request")
 """What Run asks for: a frozen object that a thread may hold."""

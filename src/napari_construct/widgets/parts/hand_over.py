@@ -9,6 +9,7 @@ from typing import Any, Final
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QWidget
 
+from napari_construct.inference.cells.settings import CellSettings
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.reading.places import is_file
 from napari_construct.widgets.fields.controls import named
@@ -25,7 +26,7 @@ def hand_over(viewer: Any, model: Path) -> None:
     show_step(viewer, "segment").setModel(str(model))
 
 
-def to_batch(viewer: Any, image: Any, model: str, settings: SegmentSettings | None) -> None:
+def to_batch(viewer: Any, image: Any, model: str, settings: SegmentSettings | CellSettings | None) -> None:
     """Put an image layer with its model and settings into Batch; a running batch is only brought on view."""
     batch = show_step(viewer, "batch")
     if not batch.isRunning():

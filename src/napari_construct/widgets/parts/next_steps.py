@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
 from superqt import QFlowLayout
 
 from napari_construct.exceptions import ConstructError
+from napari_construct.inference.cells.settings import CellSettings
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
 from napari_construct.widgets.fields.controls import button, wrapped_label
@@ -104,14 +105,14 @@ class MaskMade:
         The layer of the image.
     model : str or ZeroShotSettings
         Name or path of the model, or encoder and words.
-    settings : SegmentSettings or None
+    settings : SegmentSettings, CellSettings or None
         How it was made.
     """
 
     mask: Any
     image: Any = None
     model: str | ZeroShotSettings = ""
-    settings: SegmentSettings | None = None
+    settings: SegmentSettings | CellSettings | None = None
 
 
 class MaskSteps(NextSteps):
@@ -128,9 +129,9 @@ class MaskSteps(NextSteps):
         tip = "Paint on this mask by hand"
         self._correct = button("Correct", tip, self._on_correct, self, name="Correct the mask")
         tip = "Train a model on your own tissue, from patches and the classes that they show"
-        train = button("Train", tip, self._on_train, self, name="Train on my own tissue")
+        self._train = button("Train", tip, self._on_train, self, name="Train on my own tissue")
         self._right = self.addLine("Looks right:", self._save, self._batch)
-        self.addLine("Looks wrong:", self._refine, self._correct, train)
+        self.addLine("Looks wrong:", self._refine, self._correct, self._train)
 
     def offerMask(self, made: MaskMade) -> None:
         """Appear with a mask; without its layer only training is left."""
@@ -142,6 +143,7 @@ class MaskSteps(NextSteps):
             part.setVisible(made.mask is not None)
         self._refine.setVisible(made.mask is not None and evidence(made.mask) is not None)
         self._correct.setVisible(made.mask is not None)
+        self._train.setVisible(not isinstance(made.settings, CellSettings))
         self.offer(made.mask)
 
     def clear(self, *_: object) -> None:

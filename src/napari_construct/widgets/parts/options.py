@@ -99,6 +99,6 @@ class SegmentOptions(DeviceForm[SegmentSettings]):
 
     def showModel(self, predictor: Any) -> None:
         """Show what "automatic" means with a model; None while it is not known."""
-        checkpoint = getattr(predictor, "checkpoint", None)
-        meaning = "" if checkpoint is None else " (on)" if checkpoint.uses_crf else " (off)"
+        uses = getattr(getattr(predictor, "checkpoint", None), "uses_crf", None)  # a student has none
+        meaning = "" if uses is None else " (on)" if uses else " (off)"
         self.field("crf").setItemText(0, f"automatic{meaning}")

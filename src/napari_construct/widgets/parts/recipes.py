@@ -10,9 +10,11 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from napari_construct.batch.settings import BatchSettings
+from napari_construct.batch.settings import USUAL_OF_CELLS, BatchSettings
 from napari_construct.crf import CRFParameters
+from napari_construct.data.stored import RED_GREEN_BLUE
 from napari_construct.encoders.catalogue.download import DownloadSettings
+from napari_construct.inference.cells.settings import CellSettings
 from napari_construct.inference.prototypes.settings import PrototypeSettings
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
@@ -31,8 +33,12 @@ _WITHOUT_OPTION: Final = {
 }
 
 
-def as_python(plane: Plane, model: ModelChoice, settings: SegmentSettings, device: str = "auto") -> str:
+def as_python(
+    plane: Plane, model: ModelChoice, settings: SegmentSettings | CellSettings, device: str = "auto"
+) -> str:
     """A script; its ``result`` holds the arrays of the layers."""
+    if isinstance(settings, CellSettings):
+        return cells_as_python(plane, str(model), settings, device)
     reader, image = _image_as_python(plane)
     place = f"mpp={plane.mpp!r}, name={plane.name!r}{device_argument(device)}"
     words = ("ZeroShotSettings",) if isinstance(model, ZeroShotSettings) else ()
@@ -79,8 +85,12 @@ def segment_json(settings: SegmentSettings, *also: str) -> list[str]:
     return ["--settings", json.dumps(rest)] if rest else []
 
 
-def as_command(plane: Plane, model: ModelChoice, settings: SegmentSettings, device: str = "auto") -> str:
+def as_command(
+    plane: Plane, model: ModelChoice, settings: SegmentSettings | CellSettings, device: str = "auto"
+) -> str:
     """A command of ``napari-construct``; IMAGE stands for a layer that came from no file."""
+    if isinstance(settings, CellSettings):
+        return cells_as_command(plane, str(model), settings, device)
     untrained = isinstance(model, ZeroShotSettings)
     words = ["napari-construct", "segment", plane.path or "IMAGE"]
     words += _words_as_options(model) if isinstance(model, ZeroShotSettings) else ["--model", model]
@@ -91,6 +101,69 @@ def as_command(plane: Plane, model: ModelChoice, settings: SegmentSettings, devi
     words += _place(plane, settings.mpp)
     words += segment_json(settings, *(("classes",) if untrained else ()))  # --classes has the words
     return shlex.join(words) + "\n"
+
+
+def cells_as_python(plane: Plane, model: str, settings: CellSettings, device: str = "auto") -> str:
+    """A script that finds the cells of a channel."""
+    image, reader = _channels_as_python(plane)
+    changed = arguments(_changes(_of_plane(plane, settings)))
+    place = f"mpp={plane.mpp!r}, name={plane.name!r}{device_argument(device)}"
+    lines = [
+        _import("CellSettings", "segment_cells", *reader),
+        "",
+        f"image = {image}",
+        f"settings = CellSettings({changed})",
+        f"result = segment_cells(image, {model!r}, settings, {place})",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def cells_as_command(plane: Plane, model: str, settings: CellSettings, device: str = "auto") -> str:
+    """A command of ``napari-construct``; IMAGE stands for a layer or part of one that is no file."""
+    whole = plane.path is not None and plane.window is None
+    words = ["napari-construct", "segment", plane.path if whole and plane.path else "IMAGE"]
+    words += ["--model", model, "--output", "results"]
+    words += cell_options(_of_plane(plane, settings) if whole else settings.changed(channel=None), device)
+    mpp = plane.mpp if settings.mpp is None else settings.mpp
+    words += [] if mpp is None else ["--mpp", repr(mpp)]
+    return shlex.join(words) + "\n"
+
+
+def cell_options(settings: CellSettings, device: str) -> list[str]:
+    """Options of a command for a student, without the resolution."""
+    words = [] if settings.channel is None else ["--channel", str(settings.channel)]
+    words += _changed(settings, CellSettings(), "tile", "overlap") + _device_option(device)
+    rest = settings.model_dump(
+        mode="json", include={"threshold", "seed_threshold", "min_area"}, exclude_defaults=True
+    )
+    return words + (["--settings", json.dumps(rest)] if rest else [])
+
+
+def _changes(settings: BaseModel) -> dict[str, object]:
+    """The fields that are not as usual."""
+    return settings.model_dump(exclude_defaults=True)
+
+
+def _of_plane(plane: Plane, settings: CellSettings) -> CellSettings:
+    """The settings for what :func:`_channels_as_python` reads: a channel that is chosen there has no name."""
+    if plane.channel and (plane.path is None or plane.window is not None):
+        return settings.changed(channel=None)
+    if plane.path is None or plane.window is None or settings.channel not in RED_GREEN_BLUE:
+        return settings
+    return settings.changed(channel=RED_GREEN_BLUE.index(str(settings.channel)))
+
+
+def _channels_as_python(plane: Plane) -> tuple[str, list[str]]:
+    """An expression for the channels of a plane, and its imports."""
+    spans = _spans(plane)
+    if plane.path is None:
+        inside = ", ".join([*map(str, plane.index), *spans])
+        part = f"[{inside}]" if inside else ""
+        return f"viewer.layers[{plane.name!r}].data{part}  # in napari's console", []
+    if not spans:
+        return repr(plane.path), []
+    first = str(plane.index[0]) if plane.index else ":"
+    return f"read_channels({plane.path!r}).pixels[{', '.join([first, *spans])}].copy()", ["read_channels"]
 
 
 def _words_as_python(model: ZeroShotSettings) -> str:
@@ -185,14 +258,18 @@ def batch_as_python(
     *,
     restart: bool = False,
     overwrite: bool = False,
+    student: bool = False,
 ) -> str:
     """A script that runs or resumes the same batch."""
     ways = ", restart=True" * restart + ", overwrite=True" * overwrite
-    segment = f"SegmentSettings({segment_arguments(settings.segment)})"
-    made = f"model={settings.model!r}, segment={segment}, outputs={settings.outputs!r}"
+    if student:
+        kind, part = "CellSettings", f"cells=CellSettings({arguments(_changes(settings.cells))})"
+    else:
+        kind, part = "SegmentSettings", f"segment=SegmentSettings({segment_arguments(settings.segment)})"
+    made = f"model={settings.model!r}, {part}, outputs={settings.outputs!r}"
     inputs = [str(path) for path in paths]
     lines = [
-        _import("BatchSettings", "SegmentSettings", "segment_folder"),
+        _import("BatchSettings", kind, "segment_folder"),
         "",
         f"settings = BatchSettings({made}{device_argument(settings.device)})",
         f"report = segment_folder({inputs!r}, {str(output)!r}, settings{ways}, progress=True)",
@@ -207,6 +284,7 @@ def batch_as_command(
     *,
     restart: bool = False,
     overwrite: bool = False,
+    student: bool = False,
 ) -> str:
     """A command that runs or resumes the same batch."""
     words = [
@@ -218,11 +296,15 @@ def batch_as_command(
         "--output",
         str(output),
     ]
-    if settings.outputs != BatchSettings().outputs:
+    if settings.outputs != (USUAL_OF_CELLS if student else BatchSettings().outputs):
         words += ["--outputs", ",".join(settings.outputs)]
-    words += segment_options(settings.segment, settings.device)
-    words += [] if settings.segment.mpp is None else ["--mpp", repr(settings.segment.mpp)]
-    words += segment_json(settings.segment, "classes")
+    mpp = settings.cells.mpp if student else settings.segment.mpp
+    size = [] if mpp is None else ["--mpp", repr(mpp)]
+    if student:
+        words += cell_options(settings.cells, settings.device) + size
+    else:
+        words += segment_options(settings.segment, settings.device) + size
+        words += segment_json(settings.segment, "classes")
     words += ["--restart"] * restart + ["--overwrite"] * overwrite
     return shlex.join(words) + "\n"
 

@@ -11,18 +11,23 @@ from napari_construct.widgets.fields.controls import named, tick
 from napari_construct.widgets.fields.fields import narrow_combo
 from napari_construct.widgets.fields.layout import form, stacked
 from napari_construct.widgets.fields.message_label import Level, MessageLabel
+from napari_construct.widgets.jobs.predictors import is_student
 from napari_construct.widgets.layers import (
     PixelSize,
     Plane,
+    channel_at,
+    data_point,
     layer_shape,
     pixel_size,
     plane_at,
     plane_on_view,
     region_window,
     slice_point,
+    viewer_point,
 )
 from napari_construct.widgets.layers.enlarging import Enlarging, enlarging
 from napari_construct.widgets.layers.follower import Follower
+from napari_construct.widgets.parts.channel_rows import ChannelRows
 from napari_construct.widgets.parts.layer_chooser import LayerChooser
 from napari_construct.widgets.parts.pixel_size_row import PixelSizeRow
 
@@ -42,6 +47,11 @@ class SourceChooser(QWidget):
     ----------
     viewer : napari.viewer.Viewer
         Whose layers are offered.
+
+    Attributes
+    ----------
+    channels : ChannelRows
+        Which channel a student looks at.
     """
 
     layerChanged = Signal(object)
@@ -67,6 +77,7 @@ class SourceChooser(QWidget):
         self._given_mpp: float | None = None
         self._follower = Follower(self, "follow_size")
         self._form.addRow("Image", self._layer)
+        self.channels = ChannelRows(self._form, self)
         self._form.addRow("Region", self._region)
         self._form.addRow("Planes", self._planes)
         self._form.addRow("On Cancel", self._keep)
@@ -74,6 +85,8 @@ class SourceChooser(QWidget):
         self._planes.currentIndexChanged.connect(self._on_planes)
         self._region.currentIndexChanged.connect(self.follow_size)
         self._layer.layerChanged.connect(self._on_layer)
+        self.channels.axisChanged.connect(self._fill_planes)
+        self.channels.changed.connect(self.changed)
         self._on_layer(self._layer.layer())
 
     def form(self) -> QFormLayout:
@@ -104,6 +117,8 @@ class SourceChooser(QWidget):
     def showModel(self, predictor: Any) -> None:
         """Go by the resolution of a model; None while it is not known."""
         self._model_mpp = getattr(predictor, "mpp", None)
+        if predictor is not None:
+            self.channels.setWanted(is_student(predictor))
         self._size.showModel(getattr(predictor, "patch_mpp", None))
         self.follow_size()
 
@@ -170,24 +185,48 @@ class SourceChooser(QWidget):
         here = plane_on_view(layer, slice_point(layer, self._viewer), window)
         axis = self.planeAxis()
         if axis is None:
-            return (here,)
+            return (self._of_channel(here),)
         count = layer_shape(layer)[axis]
         indices = [(*here.index[:axis], i, *here.index[axis + 1 :]) for i in range(count)]
-        return tuple(plane_at(layer, index, window) for index in indices)
+        return tuple(self._of_channel(plane_at(layer, index, window)) for index in indices)
+
+    def showChannel(self) -> None:
+        """Bring the channel that a student looks at on view."""
+        layer, axis, chosen = self._layer.layer(), self.channels.axis(), self.channels.channel()
+        if axis is None or chosen is None:
+            return
+        point = data_point(layer, self._viewer.dims.point, self._viewer.layers)
+        point[axis] = chosen[0]
+        world = viewer_point(layer, point, self._viewer.layers)
+        self._viewer.dims.set_point(self._viewer.dims.ndim - layer.ndim + axis, float(world[axis]))
+
+    def _of_channel(self, plane: Plane) -> Plane:
+        axis, chosen = self.channels.axis(), self.channels.channel()
+        if axis is None or chosen is None:
+            return plane
+        return channel_at(plane, self._layer.layer(), axis, *chosen)
 
     def _on_layer(self, layer: Any) -> None:
-        before = self.planeAxis()
+        several = layer is not None and len(layer_shape(layer)) > 2
+        on_view = plane_on_view(layer, slice_point(layer, self._viewer)).index[0] if several else 0
+        self.channels.showLayer(layer, on_view)
+        self._fill_planes()
+        names = () if layer is None else ("scale", "units", "metadata", "data", "name")
+        self._follower.follow([getattr(layer.events, name) for name in names])
+        self.layerChanged.emit(layer)
+
+    def _fill_planes(self) -> None:
+        """The planes of the layer; its channels are none."""
+        layer, before, channels = self._layer.layer(), self.planeAxis(), self.channels.axis()
         self._planes.clear()
         self._planes.addItem("Visible plane", _ON_VIEW)
         shape = () if layer is None else layer_shape(layer)
-        for axis, count in enumerate(shape[:-2]):
-            self._planes.addItem(f"All {count} along axis {layer.axis_labels[axis]}", axis)
+        axes = [axis for axis in range(len(shape) - 2) if axis != channels]
+        for axis in axes:
+            self._planes.addItem(f"All {shape[axis]} along axis {layer.axis_labels[axis]}", axis)
         self.setPlaneAxis(before)
-        self._form.setRowVisible(self._planes, len(shape) > 2)
-        names = () if layer is None else ("scale", "units", "metadata", "data", "name")
-        self._follower.follow([getattr(layer.events, name) for name in names])
+        self._form.setRowVisible(self._planes, bool(axes))
         self._on_planes()
-        self.layerChanged.emit(layer)
 
     def _on_planes(self, *_: object) -> None:
         self._form.setRowVisible(self._keep, self.planeAxis() is not None)

@@ -15,6 +15,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.refinement.safeguard import RefinementReport
 from napari_construct.widgets.layers import (
+    CELLS,
     METADATA_KEY,
     Decided,
     evidence,
@@ -202,6 +203,8 @@ def why_not_refined(layer: Any) -> str:
     if not isinstance(layer, Labels):
         return "It is not a mask."
     kind = layer.metadata.get(METADATA_KEY, {}).get("kind")
+    if kind == CELLS:
+        return "It holds numbered cells, which follow the thresholds in Segment."
     if kind == "refined":
         return "It is a refined mask: choose the mask that it was made from."
     if kind == "labels":

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from napari_construct.widgets.jobs.workers import MakeSteps
-from napari_construct.widgets.segment.job import Finished, SegmentRequest, layers_job
 
 
 class FinishedPlanes:
-    """Collects the finished planes of a run over a stack."""
+    """Collects the finished planes of a run over a stack.
 
-    def __init__(self, request: SegmentRequest) -> None:
-        self._request = request
-        self._finished: list[Finished] = []
+    Parameters
+    ----------
+    make_layers : callable
+        From the finished planes to the job that makes their layers.
+    """
 
-    def add(self, finished: Finished) -> None:
+    def __init__(self, make_layers: Callable[[tuple[Any, ...]], Any]) -> None:
+        self._make_layers = make_layers
+        self._finished: list[Any] = []
+
+    def add(self, finished: Any) -> None:
         """Add the next plane."""
         self._finished.append(finished)
 
     def steps(self) -> MakeSteps | None:
         """A job that makes the layers of the finished planes; None if there are none."""
-        return partial(layers_job, self._request, tuple(self._finished)) if self._finished else None
+        return partial(self._make_layers, tuple(self._finished)) if self._finished else None

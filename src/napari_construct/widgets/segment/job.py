@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels
 
@@ -14,7 +14,7 @@ from napari_construct.inference.settings import SegmentSettings
 from napari_construct.results.result import SegmentationResult
 from napari_construct.widgets.jobs.notices import without_size
 from napari_construct.widgets.jobs.plans import segment_plan
-from napari_construct.widgets.jobs.predictors import DecidedSteps, GetPredictor, ModelChoice
+from napari_construct.widgets.jobs.predictors import DecidedSteps, GetPredictor, ModelChoice, is_student
 from napari_construct.widgets.layers import (
     MASK,
     Decided,
@@ -41,9 +41,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """The classes of the model, the mask with all that is known of it, and its maps if wanted."""
+    """The classes of the model, the mask with all that is known of it, and its maps if wanted.
 
-    classes: ClassTable
+    Of a student on one channel there are no classes, and the mask has numbers of cells.
+    """
+
+    classes: ClassTable | None
     mask: Labels
     maps: tuple[Image, ...] = ()
 
@@ -103,7 +106,7 @@ class SegmentRequest:
 class PlaneSegmented(Event):
     """A plane of a stack is segmented."""
 
-    finished: Finished
+    finished: Any
 
 
 def segment_job(request: SegmentRequest) -> Steps[Outcome]:
@@ -215,10 +218,13 @@ def named_stages(steps: Steps[Result], name: str) -> Steps[Result]:
     return forward(steps, lambda event: (replace(event, stage=f"{name}, {event.stage}"),))
 
 
-def about(predictor: Predictor) -> str:
+def about(predictor: Any) -> str:
     """A line about a model: its classes, the resolution it was trained at, the licence of its encoder."""
     untrained = hasattr(predictor, "words")
-    knows = "the words of the class table" if untrained else ", ".join(predictor.classes.names)
+    if is_student(predictor):
+        knows = f"cells in one channel ({', '.join(predictor.channels)})"
+    else:
+        knows = "the words of the class table" if untrained else ", ".join(predictor.classes.names)
     parts = [f"Knows {knows}"]
     mpp, spec = getattr(predictor, "mpp", None), getattr(predictor, "spec", None)
     if mpp is not None:
@@ -227,4 +233,6 @@ def about(predictor: Predictor) -> str:
         parts.append("its authors name no resolution")
     if spec is not None:
         parts.append(f"encoder {spec.id}, licence {spec.licence}")
+    elif is_student(predictor):
+        parts.append(f"encoder {predictor.checkpoint.config.encoder}")
     return "; ".join(parts)

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from napari_construct.exceptions import ConstructError
+from napari_construct.inference.cells.settings import CellSettings
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.widgets.parts.memory import Memory
 from napari_construct.widgets.parts.preferences import Preferences
+from napari_construct.widgets.segment.cell_job import CellRequest
 from napari_construct.widgets.segment.job import SegmentRequest
 
-_OF_IMAGE: Final = {"classes", "mpp"}
+_OF_IMAGE: Final = {"classes", "mpp", "channel"}
 """What is true of one image only and is not remembered."""
 
 
@@ -64,19 +66,39 @@ class Kept:
             model if "model" not in self._changed and isinstance(model, str) and model else self._chosen.model
         )
 
-    def keep(self, request: SegmentRequest, model: Mapping[str, Any], *, keep_finished: bool) -> None:
+    def cells(self) -> CellSettings | None:
+        """The thresholds of the last run with a student; None without one."""
+        try:
+            return CellSettings.checked(**self.values["cells"]) if "cells" in self.values else None
+        except (ConstructError, TypeError):
+            return None
+
+    def cell_maps(self) -> bool:
+        """Whether foreground and boundary are shown."""
+        return self.values.get("cell_maps") is True
+
+    def keep(
+        self, request: SegmentRequest | CellRequest, model: Mapping[str, Any], *, keep_finished: bool
+    ) -> None:
         """Remember a run; ``model`` is what the model's part wants to be kept."""
-        self._memory.keep(
-            {
-                **model,
-                "settings": request.settings.model_dump(mode="json", exclude=_OF_IMAGE),
-                "device": request.device,
-                "preferences": self._chosen.as_dict(),
-                "keep_finished": keep_finished,
+        settings = request.settings.model_dump(mode="json", exclude=_OF_IMAGE)
+        of_kind: dict[str, Any]
+        if isinstance(request, CellRequest):
+            of_kind = {"cells": settings, "cell_maps": request.maps}
+        else:
+            of_kind = {
+                "settings": settings,
                 "class_maps": request.class_maps,
                 "distance_map": request.distance_map,
             }
-        )
+        self.values = self.values | {
+            **model,
+            **of_kind,
+            "device": request.device,
+            "preferences": self._chosen.as_dict(),
+            "keep_finished": keep_finished,
+        }
+        self._memory.keep(self.values)
 
     def _settings(self) -> dict[str, Any]:
         found = self.values.get("settings", {})

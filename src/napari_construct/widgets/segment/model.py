@@ -14,7 +14,7 @@ from napari_construct.inference.zero_shot.settings import ZeroShotSettings
 from napari_construct.reading.places import is_file
 from napari_construct.widgets.fields.message_label import Level, Problem
 from napari_construct.widgets.jobs.model_loader import ModelLoader
-from napari_construct.widgets.jobs.predictors import LoadedModel, ModelChoice
+from napari_construct.widgets.jobs.predictors import LoadedModel, ModelChoice, is_student
 from napari_construct.widgets.parts.class_colours import give_colours, in_known_colours
 from napari_construct.widgets.parts.class_table import ClassTableEditor
 from napari_construct.widgets.parts.model_chooser import model_names
@@ -55,7 +55,7 @@ class SegmentModel(QObject):
         self._preferences = chosen
         self._described: ClassTable | None = None
         self._looked = False
-        self._shows = False
+        self._shows = self._student = False
         self._former: ClassTable | None = None
         self.chooser = WordsModelChooser(parent)
         self.words = WordsOptions(parent)
@@ -94,6 +94,10 @@ class SegmentModel(QObject):
     def inWords(self) -> bool:
         """Whether the model is zero-shot: encoder and descriptions, without training."""
         return bool(self.chooser.encoder())
+
+    def isStudent(self) -> bool:
+        """Whether the model that was loaded last looks at one channel of fluorescence."""
+        return self._student and not self.inWords()
 
     def load(self, device: str) -> None:
         """Load the chosen model in the background; its classes are needed before a run."""
@@ -176,6 +180,8 @@ class SegmentModel(QObject):
         self.changed.emit()
 
     def _on_loaded(self, predictor: Predictor) -> None:
+        self._student = is_student(predictor)
         self.loaded.emit(predictor)
-        self.showClasses(predictor.classes)
+        if not self._student:
+            self.showClasses(predictor.classes)
         self.chooser.describe(about(predictor))

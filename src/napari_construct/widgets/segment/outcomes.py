@@ -10,6 +10,7 @@ from napari.layers import Image, Layer
 from qtpy.QtWidgets import QWidget
 
 from napari_construct.classes import ClassTable
+from napari_construct.inference.cells.settings import CellSettings
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.widgets.jobs.predictors import ModelChoice
 from napari_construct.widgets.jobs.run_control import RunControl
@@ -33,7 +34,7 @@ class Asked(NamedTuple):
 
     image: Any
     model: ModelChoice | None
-    settings: SegmentSettings | None
+    settings: SegmentSettings | CellSettings | None
 
 
 class ResultsOnView:

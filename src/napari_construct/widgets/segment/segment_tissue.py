@@ -1,4 +1,4 @@
-"""The dock widget Segment: an image layer in, a mask out, and its class maps on request."""
+"""The dock widget Segment: an image layer in, a mask or cells out, and their maps on request."""
 
 from __future__ import annotations
 
@@ -10,27 +10,33 @@ from qtpy.QtWidgets import QWidget
 from napari_construct.classes import ClassTable
 from napari_construct.events import Event
 from napari_construct.exceptions import ConstructError
+from napari_construct.inference.cells.settings import CellSettings
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.widgets.fields.controls import tick
 from napari_construct.widgets.fields.layout import boxed, fold, stacked
 from napari_construct.widgets.fields.message_label import Level, Problem
 from napari_construct.widgets.jobs import predictors as _predictors
 from napari_construct.widgets.jobs.predictors import DecidedSteps, LoadedModel, LoadModel, ModelChoice
-from napari_construct.widgets.layers import DISTANCE_MAP, Plane, outcome_of, recolour
+from napari_construct.widgets.layers import (
+    DISTANCE_MAP,
+    Plane,
+    is_untouched,
+    kept_cells,
+    outcome_of,
+    recolour,
+)
 from napari_construct.widgets.layers.follower import Follower
+from napari_construct.widgets.parts.cell_options import COLOUR_ONLY
 from napari_construct.widgets.parts.class_list import ClassList
-from napari_construct.widgets.parts.dock import NO_IMAGE
+from napari_construct.widgets.parts.dock import NO_CHANNEL, NO_IMAGE
 from napari_construct.widgets.parts.image_dock import ImageDock
 from napari_construct.widgets.parts.options import SegmentOptions
 from napari_construct.widgets.parts.preferences import preferences
 from napari_construct.widgets.parts.recipes import as_command, as_python
+from napari_construct.widgets.segment.cell_job import CellRequest, jobs_of
+from napari_construct.widgets.segment.cells import CellsPart
 from napari_construct.widgets.segment.finished_planes import FinishedPlanes
-from napari_construct.widgets.segment.job import (
-    Outcome,
-    PlaneSegmented,
-    SegmentRequest,
-    segment_job,
-)
+from napari_construct.widgets.segment.job import Outcome, PlaneSegmented, SegmentRequest
 from napari_construct.widgets.segment.kept import Kept
 from napari_construct.widgets.segment.model import SegmentModel
 from napari_construct.widgets.segment.outcomes import Asked, ResultsOnView
@@ -39,15 +45,17 @@ if TYPE_CHECKING:
     import napari.viewer
 
 
-class SegmentTissue(ImageDock[SegmentRequest, Outcome]):
+class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
     """Edits one :class:`~napari_construct.inference.settings.SegmentSettings` and runs it on a layer.
+
+    With a student on one channel it is a :class:`~napari_construct.inference.cells.settings.CellSettings`.
 
     Parameters
     ----------
     viewer : napari.viewer.Viewer
         Whose layers are offered and where results are added.
     load_model, decided_steps : callable, optional
-        As ``inference.loading.load_model`` and ``inference.segment.decided_steps``; called in the job's
+        As ``widgets.jobs.predictors.load_any`` and ``inference.segment.decided_steps``; called in the job's
         thread only.
     """
 
@@ -63,7 +71,7 @@ class SegmentTissue(ImageDock[SegmentRequest, Outcome]):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(viewer, parent)
-        self._loaded = LoadedModel(load_model or _predictors.load_model)
+        self._loaded = LoadedModel(load_model or _predictors.load_any)
         self._decided_steps = decided_steps or _predictors.decided_steps
         self._preferences = preferences()
         self._kept = Kept(self._preferences)
@@ -79,6 +87,7 @@ class SegmentTissue(ImageDock[SegmentRequest, Outcome]):
             "distribution), below the mask. Models without such a guard show none"
         )
         self._distance_map = tick("Show distance map", tip, self)
+        self._cells = CellsPart(self)
         self._options = SegmentOptions(self)
         self._results = ResultsOnView(viewer, self._classes, self.control, self)
         self._finished: FinishedPlanes | None = None
@@ -88,18 +97,25 @@ class SegmentTissue(ImageDock[SegmentRequest, Outcome]):
         self._on_source()
         self._on_model()
 
-    def value(self) -> SegmentSettings:
-        """The settings on view.
+    def value(self) -> SegmentSettings | CellSettings:
+        """The settings on view, of the kind that the model takes.
 
         Raises
         ------
         ConfigurationError
             If they contradict each other; Segment is then disabled and says why.
         """
-        return self._options.value().changed(classes=self._classes.value())
+        if not self._model.isStudent():
+            return self._options.value().changed(classes=self._classes.value())
+        chosen = self.source.channels.channel()
+        channel = None if chosen is None else chosen[1]
+        return self._cells.options.joined(self._options.value(), channel=channel)
 
-    def setValue(self, value: SegmentSettings) -> None:
+    def setValue(self, value: SegmentSettings | CellSettings) -> None:
         """Show settings; emits ``valueChanged`` where something changed."""
+        if isinstance(value, CellSettings):
+            self._options.setValue(self._cells.options.take(value, self._options.value()))
+            return
         self._classes.setValue(value.classes)
         self._options.setValue(value.model_copy(update={"classes": None}))
 
@@ -118,15 +134,20 @@ class SegmentTissue(ImageDock[SegmentRequest, Outcome]):
     def setModel(self, model: ModelChoice) -> None:
         self._model.setValue(model)
 
-    def request(self) -> SegmentRequest:
+    def request(self) -> SegmentRequest | CellRequest:
         """What Segment asks for."""
-        model, device = self.model(), self.device()
+        model, device, settings = self.model(), self.device(), self.value()
+        planes, axis = self.source.planes(), self.source.planeAxis()
+        load = self._loaded.getter(model, device)
+        if isinstance(settings, CellSettings):
+            maps = self._cells.wantsMaps()
+            return CellRequest(planes, axis, str(model), settings, load, device, maps)
         return SegmentRequest(
-            planes=self.source.planes(),
-            axis=self.source.planeAxis(),
+            planes=planes,
+            axis=axis,
             model=model,
-            settings=self.value(),
-            get_predictor=self._loaded.getter(model, device),
+            settings=settings,
+            get_predictor=load,
             decided_steps=self._decided_steps,
             table=self._model.table.value(),
             device=device,
@@ -134,20 +155,24 @@ class SegmentTissue(ImageDock[SegmentRequest, Outcome]):
             distance_map=self._distance_map.isChecked(),
         )
 
-    def launch(self, request: SegmentRequest) -> None:
+    def launch(self, request: SegmentRequest | CellRequest) -> None:
         self._classes.clearOutcome()
+        self._cells.stop()
         keeps = self.source.keepsFinished()
         self._kept.keep(request, self._model.kept(), keep_finished=keeps)
-        self._finished = FinishedPlanes(request) if keeps and request.axis is not None else None
-        self.start("Segment", segment_job, request)
+        job, layers = jobs_of(request)
+        self._finished = FinishedPlanes(layers) if keeps and request.axis is not None else None
+        self.control.run("Segment", job)
 
     def problem(self) -> Problem:
+        student = self._model.isStudent()
         if self.source.layer() is None:
-            return NO_IMAGE
-        said = self.source.enlarging().refused or self._classes.problem() or self._options.problem()
+            return NO_CHANNEL if student else NO_IMAGE
+        said = self.source.enlarging().refused or self._options.problem()
+        said = said or (self._cells.options.problem() if student else self._classes.problem())
         return self._model.problem() or Problem(said, Level.WARNING)
 
-    def text(self, recipe: Callable[[Plane, ModelChoice, SegmentSettings, str], str]) -> str:
+    def text(self, recipe: Callable[[Plane, ModelChoice, SegmentSettings | CellSettings, str], str]) -> str:
         if self.control.blockedReason():
             return ""
         if self.source.planeAxis() is not None:
@@ -165,10 +190,12 @@ class SegmentTissue(ImageDock[SegmentRequest, Outcome]):
         self._table = fold("Class table", tip, self._model.table, self)
         found = QWidget(self)
         stacked(found, self._classes, self._class_maps, self._distance_map)
-        classes = boxed("Classes in the image", found)
+        self._found = boxed("Classes in the image", found)
+        self._cells_box = boxed("Cells", self._cells)
+        self._cells_box.hide()
         tip = "Device, tiles, views, confidence and borders"
         options = fold("Options", tip, self._options, self)
-        self._lay_out(self.source, self._words, classes, self._table, options)
+        self._lay_out(self.source, self._words, self._cells_box, self._found, self._table, options)
         self._offer(self._results.next)
 
     def _recall(self) -> None:
@@ -176,6 +203,9 @@ class SegmentTissue(ImageDock[SegmentRequest, Outcome]):
         self.source.setKeepsFinished(self._kept.keeps_finished())
         self._class_maps.setChecked(self._kept.class_maps())
         self._distance_map.setChecked(self._kept.distance_map())
+        self._cells.setWantsMaps(self._kept.cell_maps())
+        if (cells := self._kept.cells()) is not None:
+            self._cells.options.setValue(cells)
         self.setDevice(self._kept.device())
         settings = self._kept.settings()
         if settings is not None:
@@ -188,6 +218,7 @@ class SegmentTissue(ImageDock[SegmentRequest, Outcome]):
         self._model.tableChanged.connect(self._on_table)
         self._model.failed.connect(self._on_failed)
         self._model.valueChanged.connect(self._on_model)
+        self._model.loaded.connect(self._on_kind)
         self._model.loaded.connect(self._options.showModel)
         self._model.loaded.connect(self.source.showModel)
         self._model.changed.connect(self._refresh)
@@ -196,6 +227,10 @@ class SegmentTissue(ImageDock[SegmentRequest, Outcome]):
         self.control.cancelled.connect(self._on_cancelled)
         self._class_maps.toggled.connect(self._on_class_maps)
         self._distance_map.toggled.connect(self._on_distance_map)
+        self._cells.valueChanged.connect(self._on_thresholds)
+        self._cells.mapsToggled.connect(self._on_cell_maps)
+        self._cells.decided.connect(self._on_decided)
+        self._cells.failed.connect(self._on_failed)
         self._adder.finished.connect(self._on_added)
         events = self._viewer.dims.events
         self._slices = Follower(self, "follow_plane", [events.current_step])
@@ -230,6 +265,36 @@ class SegmentTissue(ImageDock[SegmentRequest, Outcome]):
         self._model.load(self.device())
         self._show_outcome()
 
+    def _on_kind(self, *_: object) -> None:
+        """Show what applies to the model: classes and their table, or what counts as a cell."""
+        student = self._model.isStudent()
+        self._cells_box.setVisible(student)
+        for part in (self._found, self._table):
+            part.setVisible(not student)
+        for key in COLOUR_ONLY:
+            self._options.setRowVisible(key, not student)
+
+    def _on_thresholds(self) -> None:
+        """Cells that are there follow the thresholds, without the network."""
+        self._on_changed()
+        if self._model.isStudent() and not self.control.isRunning():
+            asked = self._asked()
+            if isinstance(asked.settings, CellSettings):
+                self._cells.follow(self._results.mask(asked), asked.settings)
+
+    def _on_decided(self, outcome: Outcome) -> None:
+        layer = self._results.mask(self._asked())
+        if kept_cells(layer) is kept_cells(outcome.mask) and is_untouched(layer):
+            self._say(outcome)
+            self._adder.add([outcome.mask])
+
+    def _on_cell_maps(self, wanted: bool) -> None:
+        """Add foreground and boundary of the cells on view, or take them away."""
+        if wanted:
+            self._adder.add(self._cells.maps(self._results.mask(self._asked())))
+        else:
+            self._results.remove_maps(self.source.layer())
+
     def _on_table(self, table: ClassTable | None) -> None:
         self._classes.setTable(table)
         if table is not None:
@@ -249,10 +314,15 @@ class SegmentTissue(ImageDock[SegmentRequest, Outcome]):
 
     def _on_result(self, outcome: Outcome) -> None:
         self._finished = None  # it holds every plane's result
-        self._model.showClasses(outcome.classes)
+        if outcome.classes is not None:
+            self._model.showClasses(outcome.classes)
+        self._say(outcome)
+        self.source.showChannel()
+        self._adder.add([outcome.mask, *outcome.maps])
+
+    def _say(self, outcome: Outcome) -> None:
         if found := outcome_of(outcome.mask):
             self.control.summarise(found.headline(), found.notices)
-        self._adder.add([outcome.mask, *outcome.maps])
 
     def _on_added(self) -> None:
         """Select the mask: it is what the user goes on with."""

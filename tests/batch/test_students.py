@@ -1,0 +1,127 @@
+"""Batch with a student on one channel: channels and stacks in, numbered cells and one table out."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+from tests.students import LOOSE, nuclei, save_student
+
+from napari_construct.batch.folder import segment_folder
+from napari_construct.batch.settings import BatchSettings
+from napari_construct.exceptions import ConfigurationError
+from napari_construct.inference.cells.segment import segment_cells
+from napari_construct.inference.cells.settings import CellSettings
+from napari_construct.results.read import load_result
+
+
+@pytest.fixture(scope="module")
+def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_student(tmp_path_factory.mktemp("student") / "nuclei.construct")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A grey picture, one that is broken, and a stack of two planes with two channels."""
+    made = tmp_path / "in"
+    made.mkdir()
+    Image.fromarray((nuclei() >> 4).astype(np.uint8)).save(made / "a.png")
+    (made / "broken.png").write_bytes((made / "a.png").read_bytes()[:300])
+    planes = np.stack([np.stack([nuclei(seed=z), nuclei(seed=9)]) for z in (1, 2)])
+    names = {"axes": "ZCYX", "Channel": {"Name": ["DAPI", "membrane"]}}
+    tifffile.imwrite(made / "z.ome.tif", planes, ome=True, photometric="minisblack", metadata=names)
+    return made
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_every_image_gets_its_cells_and_one_table_has_all_of_them(folder, student, tmp_path) -> None:
+    report = segment_folder(folder, tmp_path / "out", model=student, **LOOSE)
+    assert [entry.state for entry in report.entries] == ["done", "failed", "done", "done"]
+    assert "broken.png" in report.failed[0].key
+    plane = segment_cells(nuclei(seed=2), student, **LOOSE)
+    second = report.done[2]
+    assert set(second.files) == {"mask", "cams", "cells", "table", "record"}
+    stored = load_result(tmp_path / "out" / second.files["cells"])
+    np.testing.assert_array_equal(stored.instances, plane.instances)
+    assert stored.record["input"]["channel"] == "DAPI"
+    counts = [entry.areas[0]["cells"] for entry in report.done]
+    assert counts[2] == plane.instances.max() > 1
+    assert report.cells == tmp_path / "out" / "batch_cells.csv"
+    rows = rows_of(report.cells)
+    assert [sum(row["image"] == entry.key for row in rows) for entry in report.done] == counts
+    assert [int(row["area_px"]) for row in rows if row["image"] == second.key] == plane.cells()[
+        "area_px"
+    ].tolist()
+    assert [row["cells"] for row in rows_of(report.output / "batch.csv")] == [
+        str(counts[0]),
+        "",
+        *map(str, counts[1:]),
+    ]
+    joined = tifffile.imread(report.stacks["z"])
+    assert joined.shape == (2, 128, 160)
+    np.testing.assert_array_equal(joined[1], plane.labels)
+
+
+def test_a_second_call_goes_on_and_does_only_what_is_missing(folder, student, tmp_path) -> None:
+    first = segment_folder(folder, tmp_path / "out", model=student, **LOOSE)
+    (first.output / first.done[0].files["cells"]).unlink()
+    again = segment_folder(folder, tmp_path / "out", model=student, **LOOSE)
+    assert again.resumed == {entry.key for entry in first.done[1:]}
+    assert (again.output / again.done[0].files["cells"]).exists()
+    assert rows_of(again.cells) == rows_of(first.cells)
+
+
+@pytest.mark.parametrize("changes", [{"channel": "membrane"}, {"threshold": 0.4}], ids=str)
+def test_a_result_of_another_channel_or_threshold_does_not_count(folder, student, tmp_path, changes) -> None:
+    segment_folder(folder / "z.ome.tif", tmp_path / "out", model=student, **LOOSE)
+    with pytest.raises(ConfigurationError, match="same settings, got different settings"):
+        segment_folder(folder / "z.ome.tif", tmp_path / "out", model=student, **LOOSE | changes)
+    report = segment_folder(
+        folder / "z.ome.tif", tmp_path / "out", model=student, restart=True, **LOOSE | changes
+    )
+    assert not report.resumed
+    assert len(report.done) == 2
+
+
+def test_overlay_shows_the_channel(folder, student, tmp_path) -> None:
+    settings = BatchSettings(cells=CellSettings(**LOOSE), outputs=("overlay", "cells"))
+    report = segment_folder(folder / "a.png", tmp_path / "out", settings, model=student)
+    (entry,) = report.done
+    assert set(entry.files) == {"overlay", "cells", "record"}
+    with Image.open(report.output / entry.files["overlay"]) as overlay:
+        assert overlay.size == (160, 128)
+    assert report.cells is None
+    np.testing.assert_array_equal(
+        load_result(report.output / entry.files["record"]).instances,
+        segment_cells(folder / "a.png", student, **LOOSE).instances,
+    )
+
+
+def test_what_only_the_other_kind_of_model_writes_is_refused(folder, student, tmp_path) -> None:
+    with pytest.raises(ConfigurationError, match="got ood"):
+        segment_folder(folder, tmp_path / "out", BatchSettings(outputs=("mask", "ood")), model=student)
+    assert not (tmp_path / "out" / "batch.jsonl").exists()
+
+
+def test_a_table_that_was_edited_is_kept(folder, student, tmp_path) -> None:
+    first = segment_folder(folder / "a.png", tmp_path / "out", model=student, **LOOSE)
+    table = first.output / first.done[0].files["table"]
+    lines = table.read_text(encoding="utf-8").splitlines()
+    table.write_text("\n".join(lines[:3]) + "\n", encoding="utf-8")
+    again = segment_folder(folder / "a.png", tmp_path / "out", model=student, **LOOSE)
+    assert again.resumed
+    assert len(rows_of(table)) == len(rows_of(again.cells)) == 2
+
+
+def test_a_stained_section_fails_with_the_sentence_that_says_so(camelyon, student, tmp_path) -> None:
+    (image,) = (camelyon / "val" / "img").glob("*.png")
+    report = segment_folder(image, tmp_path / "out", model=student)
+    assert "like a stained section" in report.failed[0].error
