@@ -168,7 +168,7 @@ def distill(
     dataset: CellDataset = opened
     validation: CellDataset | None
     if val is None:
-        dataset, validation = _split(opened, val_share, config.seed)
+        dataset, validation = _split(opened, val_share)
     else:
         validation = open_cells(val, mpp=mpp, labels=labels, group_pattern=groups)
     with progress_bars() as bars:
@@ -220,8 +220,11 @@ def _teacher(name: str | None, weights: Path | None, device: str | None) -> Teac
     return load_teacher(name, weights, device or "auto")
 
 
-def _split(dataset: ListedCells, share: float, seed: int) -> tuple[CellDataset, CellDataset | None]:
-    """Training and validation images: as folders say it, or a share of the groups, whole ones."""
+def _split(dataset: ListedCells, share: float) -> tuple[CellDataset, CellDataset | None]:
+    """Training and validation images: as folders say it, or a share of the groups, whole ones.
+
+    The share is the same for every seed of a training, so that seeds can be compared.
+    """
     from napari_construct.data.cells.open_cells import stated_split
     from napari_construct.data.cells.split import split_groups
     from napari_construct.data.cells.subset import subset
@@ -229,7 +232,7 @@ def _split(dataset: ListedCells, share: float, seed: int) -> tuple[CellDataset, 
     stated = stated_split(dataset)
     if stated is None and (not share or len(dataset) < LEAST_SPLIT):
         return dataset, None
-    train, held_out = stated or split_groups(dataset, share, seed)
+    train, held_out = stated or split_groups(dataset, share, 0)
     return subset(dataset, train), subset(dataset, held_out)
 
 
