@@ -44,7 +44,7 @@ def path_fingerprint(path: Path) -> str:
 
 
 def array_fingerprint(image: ImageFile | ChannelImage) -> str:
-    """SHA-256 of the pixels, and their size, on which areas and scale depend; of channels their names, too."""
+    """SHA-256 of the pixels, and their size, on which areas and scale depend; of channels also of names."""
     if isinstance(image, ChannelImage):
         found = hashlib.sha256(repr((image.names, image.pixels.shape, image.pixels.dtype.str)).encode())
         found.update(np.ascontiguousarray(image.pixels).data)

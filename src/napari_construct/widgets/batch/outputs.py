@@ -54,7 +54,7 @@ class BatchOutputs(QWidget):
             self._ticked[self._student] = self.value()
             self._student = student
             self._place()
-            self._tick(self._ticked[student])
+            self._tick(self._ticked.get(student, BatchSettings().outputs))
             self.valueChanged.emit()
 
     def value(self) -> list[str]:
