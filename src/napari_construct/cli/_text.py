@@ -2,14 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from napari_construct.cli._output import check_report
+from napari_construct.cli._output import STDOUT, check_report, say, write_json
 from napari_construct.reading.names import shown
 
 if TYPE_CHECKING:
-    from napari_construct.evaluation.report.tables import Table
+    from napari_construct.evaluation.report.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFiles:
+    """Where a report goes: ``--json`` (``-`` is standard output), ``--markdown``, ``--html``."""
+
+    json: str | None
+    markdown: Path | None
+    html: Path | None
+
+    def check(self, *inputs: Path | str | None) -> None:
+        """Check that the text files can be written and replace no input."""
+        check_text(self.markdown, "--markdown", *inputs)
+        check_text(self.html, "--html", *inputs)
+
+
+def write_report(
+    content: Mapping[str, Any],
+    files: ReportFiles,
+    *,
+    markdown: Callable[[], str],
+    html: Callable[[], str],
+    said: str,
+    tables: Iterable[Table],
+) -> None:
+    """Write the files, then print the tables, unless JSON goes to standard output."""
+    write_json(files.json, content)
+    if files.markdown is not None:
+        write_text(files.markdown, markdown())
+    if files.html is not None:
+        write_text(files.html, html())
+    if files.json != STDOUT:
+        say(said)
+        for table in tables:
+            print_table(table)
 
 
 def check_text(target: Path | None, option: str, *inputs: Path | str | None) -> None:

@@ -9,21 +9,33 @@ import typer
 
 from napari_construct.cli import _options as options
 from napari_construct.cli._ablate import run_ablation
-from napari_construct.cli._output import STDOUT, check_json, say, write_json
-from napari_construct.cli._text import check_text, print_table, write_text
+from napari_construct.cli._cells import refuse_options
+from napari_construct.cli._evaluate_cells import (
+    are_cell_models,
+    evaluate_cell_models,
+    refuse_cell_options,
+    refuse_masks,
+)
+from napari_construct.cli._output import check_json, say
+from napari_construct.cli._text import ReportFiles, write_report
 from napari_construct.events.progress import progress_bars
 from napari_construct.models.default_model import DEFAULT_MODEL
 from napari_construct.reading.names import named
 
 if TYPE_CHECKING:
     from napari_construct.evaluation.report.report import EvaluationReport
-    from napari_construct.evaluation.report.tables import Table
+    from napari_construct.evaluation.report.table import Table
 
 
 def evaluate(
     images: Annotated[
         Path,
-        typer.Argument(help="Folder of images, or a folder that contains img and mask.", show_default=False),
+        typer.Argument(
+            metavar="DATA",
+            help="Folder of images, or a folder that contains img and mask. For students: images with drawn "
+            "cells, as distill takes them.",
+            show_default=False,
+        ),
     ],
     masks: Annotated[
         Path | None,
@@ -93,7 +105,33 @@ def evaluate(
         Path | None, typer.Option("--config", help="With --ablate: training settings, a YAML or JSON file.")
     ] = None,
     teacher: Annotated[
-        str | None, typer.Option("--teacher", help="With --ablate: distillation teacher.")
+        str | None,
+        typer.Option(
+            "--teacher",
+            help="With --ablate: distillation teacher. With students: their teacher, as in distill; its "
+            "scores stand beside theirs.",
+        ),
+    ] = None,
+    baseline: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--baseline",
+            help="With students: one that was trained without a teacher (distill --no-kd); may be repeated.",
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option("--weights", help="With students: file of the teacher's weights.")
+    ] = None,
+    teacher_channels: Annotated[
+        str | None,
+        typer.Option("--teacher-channels", help="With students: the teacher's channels, a,b."),
+    ] = None,
+    channel: options.Channel = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            "--labels", help="With students: cells of a TissueNet file, whole_cell (default) or nuclear."
+        ),
     ] = None,
     classes: Annotated[
         list[str] | None,
@@ -109,6 +147,9 @@ def evaluate(
     The report has two columns. "predicted": the model predicts class presence. "oracle": class presence
     comes from the mask. Unreadable images are named and excluded; the exit code is then 1.
 
+    Students on one channel (distill) are scored on cells: Dice, IoU, boundary F1 and average precision. Seeds
+    of one configuration are one row; --baseline and --teacher stand beside it.
+
     With --ablate the command trains and compares variants of a recipe, seed by seed. Ctrl-C stops after the
     current step. Run the same command to resume.
     """
@@ -116,6 +157,50 @@ def evaluate(
     from napari_construct.evaluation.evaluate import evaluate_steps
     from napari_construct.evaluation.scores.models import ScoredModels
 
+    files = ReportFiles(json_file, markdown_file, html_file)
+    of_cells = {
+        "baseline": baseline,
+        "weights": weights,
+        "teacher_channels": teacher_channels,
+        "channel": channel,
+        "labels": labels,
+    }
+    if are_cell_models(model or [DEFAULT_MODEL], baseline or []):
+        of_tissue = options.given(
+            ignore=ignore,
+            first_class=first_class,
+            mask_order=mask_order,
+            preset=preset,
+            views=views,
+            crf=crf,
+            min_confidence=min_confidence,
+            encoder_weights=encoder_weights,
+            any_encoder=any_encoder or None,
+            ablate=ablate,
+            train=train,
+            output=output,
+            config=config,
+            classes=classes,
+        )
+        refuse_options((model or [DEFAULT_MODEL])[0], of_tissue)
+        refuse_masks(images, masks)
+        scored = evaluate_cell_models(
+            images,
+            model or [],
+            baseline or [],
+            {"tile": tile, "overlap": overlap, "channel": channel},
+            text=settings_json,
+            mpp=mpp,
+            labels=labels,
+            teacher=teacher,
+            weights=weights,
+            teacher_channels=teacher_channels,
+            device=device,
+            files=files,
+        )
+        _refuse_failures(scored.failures)
+        return
+    refuse_cell_options((model or [DEFAULT_MODEL])[0], of_cells)
     ignored, base, first = list(ignore or ()), None, options.first_class_of(first_class)
     if preset == "bcss":
         from napari_construct.evaluation.report.paper_tables import MPP, WHITE, check_bcss_classes
@@ -136,8 +221,7 @@ def evaluate(
     pairs = find_pairs(images, masks)
     read = (*(path for pair in pairs for path in pair), *(model or ()), encoder_weights, config)
     check_json(json_file, *read)
-    for target, option in ((markdown_file, "--markdown"), (html_file, "--html")):
-        check_text(target, option, *read)
+    files.check(*read)
     if ablate is not None:
         _check_alone(model, preset, html_file)
         run_ablation(
@@ -173,11 +257,8 @@ def evaluate(
         steps = evaluate_steps(pairs, models, settings, ignore=ignored, first_class=first, mask_order=order)
         report = bars.follow(steps)
     extra = _preset_tables(report) if preset == "bcss" else ()
-    _write(report, extra, json_file, markdown_file, html_file)
-    if report.failures:
-        names = [Path(image).name for image, _ in report.failures]
-        say(f"{len(names)} image(s) not scored: {named(names)}", err=True)
-        raise typer.Exit(1)
+    _write(report, extra, files)
+    _refuse_failures(report.failures)
 
 
 def _check_alone(model: list[str] | None, preset: str | None, html_file: Path | None) -> None:
@@ -197,28 +278,25 @@ def _preset_tables(report: EvaluationReport) -> tuple[Table, ...]:
     return bcss_tables(report.to_dict())
 
 
-def _write(
-    report: EvaluationReport,
-    extra: tuple[Table, ...],
-    json_file: str | None,
-    markdown_file: Path | None,
-    html_file: Path | None,
-) -> None:
-    """Write the files, then print the tables, unless JSON goes to standard output."""
+def _write(report: EvaluationReport, extra: tuple[Table, ...], files: ReportFiles) -> None:
+    from napari_construct.evaluation.report.html import html
+    from napari_construct.evaluation.report.markdown import heading, markdown
+    from napari_construct.evaluation.report.tables import short_tables
+
     content = report.to_dict()
-    write_json(json_file, content)
-    if markdown_file is not None:
-        from napari_construct.evaluation.report.markdown import markdown
+    write_report(
+        content,
+        files,
+        markdown=lambda: markdown(content, extra),
+        html=lambda: html(content, report.classes, report.worst, report.best, extra),
+        said=heading(content),
+        tables=(*extra, *short_tables(content)),
+    )
 
-        write_text(markdown_file, markdown(content, extra))
-    if html_file is not None:
-        from napari_construct.evaluation.report.html import html
 
-        write_text(html_file, html(content, report.classes, report.worst, report.best, extra))
-    if json_file != STDOUT:
-        from napari_construct.evaluation.report.markdown import heading
-        from napari_construct.evaluation.report.tables import short_tables
-
-        say(heading(content))
-        for table in (*extra, *short_tables(content)):
-            print_table(table)
+def _refuse_failures(failures: tuple[tuple[str, str], ...]) -> None:
+    """Name the images that were not scored and exit with 1."""
+    if failures:
+        names = [Path(image).name for image, _ in failures]
+        say(f"{len(names)} image(s) not scored: {named(names)}", err=True)
+        raise typer.Exit(1)

@@ -10,6 +10,7 @@ patients give several.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -56,14 +57,44 @@ def bootstrap_scores(
         )
     m, n, k, columns = counts.shape
     flat = counts.reshape(m, n, k * columns).astype(np.float64)  # exact below 2^53 pixels
-    random = np.random.default_rng(seed)
     parts: list[dict[ScoreName, npt.NDArray[np.float64]]] = []
-    for start in range(0, resamples, _AT_ONCE):
-        draws = min(_AT_ONCE, resamples - start)
-        times = random.multinomial(n, np.full(n, 1 / n), size=draws).astype(np.float64)
-        scores = score_arrays((times @ flat).reshape(m, draws, k, columns))
+    for times in _draws(n, resamples, seed):
+        scores = score_arrays((times @ flat).reshape(m, len(times), k, columns))
         parts.append({name: known_mean(values, axis=0) for name, values in scores.items()})
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def bootstrap_sums(
+    counts: npt.NDArray[np.number[Any]], *, resamples: int = RESAMPLES, seed: int = 0
+) -> npt.NDArray[np.float64]:
+    """Sums of counts over resampled sets of images.
+
+    Parameters
+    ----------
+    counts : ndarray
+        (n, x): x counts of each of n images.
+    resamples : int
+        Number of draws.
+    seed : int
+        Equal seeds draw equal images, as :func:`bootstrap_scores` does.
+
+    Returns
+    -------
+    ndarray
+        (resamples, x) float64.
+    """
+    values = np.asarray(counts, dtype=np.float64)
+    if values.ndim != 2 or not len(values):
+        raise InputError(f"expected counts of shape (images, x), got {values.shape}; give one row an image")
+    return np.concatenate([times @ values for times in _draws(len(values), resamples, seed)])
+
+
+def _draws(n: int, resamples: int, seed: int) -> Iterator[npt.NDArray[np.float64]]:
+    """How often each of n images is in each draw, (draws, n)."""
+    random = np.random.default_rng(seed)
+    for start in range(0, resamples, _AT_ONCE):
+        draws = min(_AT_ONCE, resamples - start)
+        yield random.multinomial(n, np.full(n, 1 / n), size=draws).astype(np.float64)
 
 
 def percentile_interval(

@@ -14,6 +14,9 @@ from napari_construct.metrics.overlap import OverlapCounts, overlap_counts
 TOLERANCE: Final = 2.0
 """Pixels within which contours agree."""
 
+SCORES: Final = ("dice", "iou", "boundary_f1", "ap50", "ap")
+"""Names of the scores."""
+
 
 @dataclass(frozen=True, slots=True)
 class CellCounts:
@@ -45,13 +48,14 @@ class CellCounts:
         the IoU, 0.5 to 0.95.
         """
         overlap, instances = self.overlap.scores(), self.instances.scores()
-        return {
-            "dice": overlap["dice"],
-            "iou": overlap["iou"],
-            "boundary_f1": self.boundary.scores()["f1"],
-            "ap50": instances["ap"][THRESHOLDS.index(0.5)],
-            "ap": instances["mean_ap"],
-        }
+        found = (
+            overlap["dice"],
+            overlap["iou"],
+            self.boundary.scores()["f1"],
+            instances["ap"][THRESHOLDS.index(0.5)],
+            instances["mean_ap"],
+        )
+        return dict(zip(SCORES, found, strict=True))
 
 
 def cell_counts(

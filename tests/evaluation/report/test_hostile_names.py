@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from napari_construct.classes import ClassTable
-from napari_construct.evaluation.report.html import html_table
 from napari_construct.evaluation.report.markdown import markdown_table
+from napari_construct.evaluation.report.page import html_table
 from napari_construct.evaluation.report.svg import Drawing
-from napari_construct.evaluation.report.tables import Table
+from napari_construct.evaluation.report.table import Table
 from napari_construct.results.notebook import as_html
 
 NAME = "<script>alert('x')</script>|`\"[a](b)"

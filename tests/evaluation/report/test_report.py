@@ -17,7 +17,8 @@ from PIL import Image
 from napari_construct.classes import ClassTable
 from napari_construct.evaluation.evaluate import evaluate
 from napari_construct.evaluation.report.report import EvaluationReport
-from napari_construct.evaluation.report.tables import all_tables, percent, short_tables
+from napari_construct.evaluation.report.table import percent
+from napari_construct.evaluation.report.tables import all_tables, short_tables
 from napari_construct.evaluation.scores.examples import ExampleGallery, make_example
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from napari_construct.evaluation.report.markdown import markdown_table
-from napari_construct.evaluation.report.tables import Table, signed, spread
+from napari_construct.evaluation.report.table import Table, signed, spread
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from napari_construct.evaluation.report.tables import Content, Table, all_tables
+from collections.abc import Iterable
+
+from napari_construct.evaluation.report.table import Content, Table
+from napari_construct.evaluation.report.tables import all_tables
 
 
 def markdown(content: Content, extra: tuple[Table, ...] = ()) -> str:
@@ -15,8 +18,13 @@ def markdown(content: Content, extra: tuple[Table, ...] = ()) -> str:
     extra : tuple of Table
         Shown first, for example those of a preset.
     """
-    blocks = ["# Evaluation", _escaped(heading(content))]
-    blocks += [markdown_table(table) for table in (*extra, *all_tables(content))]
+    return document(content, heading(content), (*extra, *all_tables(content)))
+
+
+def document(content: Content, said: str, tables: Iterable[Table]) -> str:
+    """A sentence and tables, then what could not be scored and the notices of ``content``."""
+    blocks = ["# Evaluation", _escaped(said)]
+    blocks += [markdown_table(table) for table in tables]
     for title, lines in remarks(content):
         blocks.append("\n".join([f"## {title}", "", *(f"- {_escaped(line)}" for line in lines)]))
     return "\n\n".join(blocks) + "\n"

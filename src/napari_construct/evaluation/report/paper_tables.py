@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from napari_construct.data.bcss import BCSS_CLASSES
-from napari_construct.evaluation.report.tables import Content, Table, spread
+from napari_construct.evaluation.report.table import Content, Table, spread
 from napari_construct.evaluation.scores.aggregate import mean_of, std_of
 from napari_construct.exceptions import ConfigurationError
 

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
-from napari_construct.classes import OKABE_ITO, hex_of
+from napari_construct.classes import hex_of
+from napari_construct.evaluation.report.axes import AFTER, BEFORE, HEIGHT, LEFT, TOP, draw_bar, legend, scale
 from napari_construct.evaluation.report.svg import Drawing, shortened
-from napari_construct.evaluation.report.tables import Content, percent
-
-BEFORE: Final = OKABE_ITO[0]
-AFTER: Final = OKABE_ITO[4]
-"""Orange and blue."""
-
-_LEFT, _TOP, _HEIGHT = 56.0, 34.0, 220.0
+from napari_construct.evaluation.report.table import Content, percent
 
 
 def iou_plot(content: Content) -> str:
@@ -26,17 +20,17 @@ def iou_plot(content: Content) -> str:
     names = [*content["predicted"]["iou"], "mean"]
     bar = 26.0
     group = bar * len(series) + 30
-    d = Drawing(_LEFT + max(group * len(names), 280) + 10, _TOP + _HEIGHT + 40, "IoU of each class")
-    _scale(d, "IoU, %")
+    d = Drawing(LEFT + max(group * len(names), 280) + 10, TOP + HEIGHT + 40, "IoU of each class")
+    scale(d, "IoU, %")
     for i, name in enumerate(names):
-        x = _LEFT + 15 + i * group
+        x = LEFT + 15 + i * group
         for j, (what, colour, scores, intervals) in enumerate(series):
             value = _value(scores["predicted"], name, i == len(names) - 1)
             ends = _value(intervals["predicted"], name, i == len(names) - 1)
-            _bar(d, x + j * bar, bar - 3, value, ends, colour, f"{name}, {what}: {percent(value)} %")
+            draw_bar(d, x + j * bar, bar - 3, value, ends, colour, f"{name}, {what}: {percent(value)} %")
         middle = x + bar * len(series) / 2
-        d.text(middle, _TOP + _HEIGHT + 18, shortened(name, int(group // 7)), anchor="middle")
-    _legend(d, [(what, colour) for what, colour, _, _ in series])
+        d.text(middle, TOP + HEIGHT + 18, shortened(name, int(group // 7)), anchor="middle")
+    legend(d, [(what, colour) for what, colour, _, _ in series])
     return d.markup()
 
 
@@ -68,28 +62,28 @@ def confusion_plot(content: Content, column: str = "predicted") -> str:
 def reliability_plot(content: Content, column: str = "predicted") -> str:
     """Accuracy against confidence of the top label; bars show how many pixels lie in a bin."""
     bins = content["calibration"][column]["curve"]
-    side = _HEIGHT
-    d = Drawing(_LEFT + side + 20, _TOP + side + 44, f"Reliability diagram, {column} labels")
-    _scale(d, "accuracy, %", width=side)
+    side = HEIGHT
+    d = Drawing(LEFT + side + 20, TOP + side + 44, f"Reliability diagram, {column} labels")
+    scale(d, "accuracy, %", width=side)
     for i in range(0, 101, 20):
-        d.text(_LEFT + side * i / 100, _TOP + side + 16, str(i), anchor="middle", size=11.0)
-    d.text(_LEFT + side / 2, _TOP + side + 34, "confidence, %", anchor="middle")
+        d.text(LEFT + side * i / 100, TOP + side + 16, str(i), anchor="middle", size=11.0)
+    d.text(LEFT + side / 2, TOP + side + 34, "confidence, %", anchor="middle")
     for b in bins:
-        x, width = _LEFT + side * b["from"], side * (b["to"] - b["from"])
+        x, width = LEFT + side * b["from"], side * (b["to"] - b["from"])
         height = side * b["share"]
         d.rect(
-            x, _TOP + side - height, width - 1, height, "#DDDDDD", hint=f"{percent(b['share'])} % of pixels"
+            x, TOP + side - height, width - 1, height, "#DDDDDD", hint=f"{percent(b['share'])} % of pixels"
         )
-    d.line((_LEFT, _TOP + side), (_LEFT + side, _TOP), "#888", dashed=True)
+    d.line((LEFT, TOP + side), (LEFT + side, TOP), "#888", dashed=True)
     points = [
-        (_LEFT + side * b["confidence"], _TOP + side * (1 - b["accuracy"]))
+        (LEFT + side * b["confidence"], TOP + side * (1 - b["accuracy"]))
         for b in bins
         if b["accuracy"] is not None
     ]
     d.polyline(points, AFTER)
     for x, y in points:
         d.circle((x, y), 3.0, AFTER)
-    _legend(d, [(f"{column}", AFTER), ("share of pixels", "#DDDDDD")])
+    legend(d, [(f"{column}", AFTER), ("share of pixels", "#DDDDDD")])
     return d.markup()
 
 
@@ -101,23 +95,21 @@ def structures_plot(content: Content) -> str:
         return ""
     bar, gap, sizes = 14.0, 16.0, found["sizes"]
     panel = len(sizes) * (2 * bar + gap) + 30
-    d = Drawing(
-        _LEFT + max(panel * len(classes), 330), _TOP + _HEIGHT + 58, "Small structures that were found"
-    )
-    _scale(d, "found, % of true regions")
+    d = Drawing(LEFT + max(panel * len(classes), 330), TOP + HEIGHT + 58, "Small structures that were found")
+    scale(d, "found, % of true regions")
     for c, (name, counts) in enumerate(classes):
-        left = _LEFT + 10 + c * panel
+        left = LEFT + 10 + c * panel
         for i, size in enumerate(sizes):
             x, n = left + i * (2 * bar + gap), counts["true_regions"][i]
-            d.text(x + bar, _TOP + _HEIGHT + 15, _least(size), anchor="middle", size=11.0)
-            d.text(x + bar, _TOP + _HEIGHT + 28, f"n={n}", anchor="middle", size=9.0, fill="#666")
+            d.text(x + bar, TOP + HEIGHT + 15, _least(size), anchor="middle", size=11.0)
+            d.text(x + bar, TOP + HEIGHT + 28, f"n={n}", anchor="middle", size=9.0, fill="#666")
             for j, (key, colour) in enumerate((("found_before_crf", BEFORE), ("found_after_crf", AFTER))):
                 share = counts[key][i] / n if n else None
                 hint = f"{name}, {size} px: {counts[key][i]} of {n}"
-                _bar(d, x + j * bar, bar - 1, share, None, colour, hint)
+                draw_bar(d, x + j * bar, bar - 1, share, None, colour, hint)
         middle = left + len(sizes) * (2 * bar + gap) / 2
-        d.text(middle, _TOP + _HEIGHT + 48, f"{shortened(name, 14)}, area in px from", anchor="middle")
-    _legend(d, [("before the CRF", BEFORE), ("after the CRF", AFTER)])
+        d.text(middle, TOP + HEIGHT + 48, f"{shortened(name, 14)}, area in px from", anchor="middle")
+    legend(d, [("before the CRF", BEFORE), ("after the CRF", AFTER)])
     return d.markup()
 
 
@@ -125,45 +117,6 @@ def _least(size: str) -> str:
     """Least area of a bin, short: 16, 1k."""
     least = int(size.rstrip("+").split("-")[0])
     return f"{least // 1024}k" if least >= 1024 else str(least)
-
-
-def _scale(d: Drawing, title: str, width: float | None = None) -> None:
-    """Lines from 0 to 100 % behind bars."""
-    right = d.width - 10 if width is None else _LEFT + width
-    for i in range(0, 101, 20):
-        y = _TOP + _HEIGHT * (1 - i / 100)
-        d.line((_LEFT, y), (right, y), "#E4E4E4" if i else "#222")
-        d.text(_LEFT - 6, y + 4, str(i), anchor="end", size=11.0)
-    d.text(14.0, _TOP + _HEIGHT / 2, title, anchor="middle", turned=True)
-
-
-def _bar(
-    d: Drawing,
-    x: float,
-    width: float,
-    value: float | None,
-    ends: Sequence[float] | None,
-    colour: str,
-    hint: str,
-) -> None:
-    if value is None:
-        d.text(x + width / 2, _TOP + _HEIGHT - 4, "-", anchor="middle", fill="#666")
-        return
-    d.rect(x, _TOP + _HEIGHT * (1 - value), width, _HEIGHT * value, colour, hint=hint)
-    if ends is not None:
-        low, high = (_TOP + _HEIGHT * (1 - end) for end in ends)
-        middle = x + width / 2
-        d.line((middle, low), (middle, high), "#222", 1.5)
-        for y in (low, high):
-            d.line((middle - 4, y), (middle + 4, y), "#222", 1.5)
-
-
-def _legend(d: Drawing, entries: Sequence[tuple[str, str]]) -> None:
-    x = _LEFT
-    for words, colour in entries:
-        d.rect(x, 6.0, 12.0, 12.0, colour)
-        d.text(x + 17, 16.0, words)
-        x += 34 + 6.6 * len(words)
 
 
 def _value(column: Content, name: str, mean: bool) -> Any:

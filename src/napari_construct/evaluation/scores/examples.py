@@ -130,10 +130,10 @@ def make_example(
     return Example(
         name=name,
         score=score,
-        image=_encoded(small, "JPEG", quality=85),
-        truth=_encoded(_indexed(true, colours), "PNG", optimize=True),
-        prediction=_encoded(_indexed(labels, colours), "PNG", optimize=True),
-        errors=_encoded(_indexed(errors, np.array([LEFT_OUT, RIGHT, WRONG], dtype=np.uint8)), "PNG"),
+        image=encoded(small, "JPEG", quality=85),
+        truth=encoded(_indexed(true, colours), "PNG", optimize=True),
+        prediction=encoded(_indexed(labels, colours), "PNG", optimize=True),
+        errors=encoded(_indexed(errors, np.array([LEFT_OUT, RIGHT, WRONG], dtype=np.uint8)), "PNG"),
     )
 
 
@@ -143,7 +143,8 @@ def _indexed(values: npt.NDArray[Any], colours: npt.NDArray[np.uint8]) -> Image.
     return picture
 
 
-def _encoded(picture: Image.Image, kind: str, **options: Any) -> bytes:
+def encoded(picture: Image.Image, kind: str, **options: Any) -> bytes:
+    """The bytes of a picture's file of the format ``kind``."""
     stream = io.BytesIO()
     picture.save(stream, format=kind, **options)
     return stream.getvalue()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from napari_construct.classes import ClassTable
 from napari_construct.exceptions import ConfigurationError
+from napari_construct.inference.activation.loaded_network import LoadedNetwork
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.loading import load_model
 from napari_construct.inference.settings import SegmentSettings
@@ -110,12 +111,12 @@ def _check_encoders(names: Sequence[str], checkpoints: Sequence[Checkpoint]) -> 
             )
 
 
-def model_names(models: Sequence[Path | Predictor]) -> tuple[str, ...]:
+def model_names(models: Sequence[Path | LoadedNetwork]) -> tuple[str, ...]:
     """The shortest distinct names of models: file stems, whole paths, or numbered names."""
-    short = [m.name if isinstance(m, Predictor) else m.stem for m in models]
+    short = [m.stem if isinstance(m, Path) else m.name for m in models]
     if len(set(short)) == len(short):
         return tuple(short)
-    paths = [m.name if isinstance(m, Predictor) else str(m) for m in models]
+    paths = [str(m) if isinstance(m, Path) else m.name for m in models]
     twice = sorted({str(m) for m in models if isinstance(m, Path) and paths.count(str(m)) > 1})
     if twice:
         raise ConfigurationError(

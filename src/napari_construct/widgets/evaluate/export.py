@@ -38,9 +38,10 @@ def page(scored: Scored) -> str:
     """One HTML page: the whole report for folders; scores and confusion matrix for layers."""
     if scored.report is not None:
         return str(scored.report.to_html())
-    from napari_construct.evaluation.report.html import html_table
+    from napari_construct.evaluation.report.page import html_table
     from napari_construct.evaluation.report.plots import confusion_plot
-    from napari_construct.evaluation.report.tables import Table, confusion_table
+    from napari_construct.evaluation.report.table import Table
+    from napari_construct.evaluation.report.tables import confusion_table
 
     content = scored.to_dict()
     scores = Table("Scores", HEADS, tuple(scored.rows()), strong=1)

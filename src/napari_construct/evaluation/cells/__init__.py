@@ -1,0 +1,1 @@
+"""Scores of students: models that segment cells on one channel of fluorescence."""
