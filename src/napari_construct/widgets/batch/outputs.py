@@ -36,10 +36,7 @@ class BatchOutputs(QWidget):
         super().__init__(parent)
         self._boxes: dict[str, QCheckBox] = {}
         self._student = False
-        self._ticked: dict[bool, list[str]] = {
-            False: list(BatchSettings().outputs),
-            True: list(USUAL_OF_CELLS),
-        }
+        self._ticked: dict[bool, list[str]] = {True: list(USUAL_OF_CELLS)}
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         for kind, (words, tip) in _OUTPUTS.items():
