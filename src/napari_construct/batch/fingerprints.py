@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import safetensors.torch
 from torch import Tensor
 
@@ -43,7 +44,11 @@ def path_fingerprint(path: Path) -> str:
 
 
 def array_fingerprint(image: ImageFile | ChannelImage) -> str:
-    """SHA-256 of the pixels, and their size, on which areas and scale depend."""
+    """SHA-256 of the pixels, and their size, on which areas and scale depend; of channels also of names."""
+    if isinstance(image, ChannelImage):
+        found = hashlib.sha256(repr((image.names, image.pixels.shape, image.pixels.dtype.str)).encode())
+        found.update(np.ascontiguousarray(image.pixels).data)
+        return f"{found.hexdigest()}@{image.mpp}"
     return f"{image_hash(image.pixels)}@{image.mpp}"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from napari_construct.batch.fingerprints import array_fingerprint, path_fingerprint
 from napari_construct.batch.own_results import OwnResults
@@ -35,7 +35,8 @@ class Source:
     stem : str
         Relative path of its results without suffix, with forward slashes.
     read : callable
-        Reads the pixels, when the batch reaches the image. May raise any ``ConstructError``.
+        Reads an ImageFile, or a ChannelImage for a student, when the batch reaches the image. May raise any
+        ``ConstructError``.
     fingerprint : callable
         Changes when the image or its pixel size changes.
     stack : str
@@ -48,7 +49,7 @@ class Source:
 
     key: str
     stem: str
-    read: Callable[[], ImageFile | ChannelImage]
+    read: Callable[[], Any]
     fingerprint: Callable[[], str]
     stack: str = ""
     plane: int = 0

@@ -15,6 +15,7 @@ from napari_construct.inference.cells.segment import segment_cells
 from napari_construct.inference.cells.settings import CellSettings
 from napari_construct.widgets.files.readers import get_reader
 from napari_construct.widgets.files.writers import write_labels
+from napari_construct.widgets.segment.job import PlaneSegmented
 from napari_construct.widgets.segment.segment_tissue import SegmentTissue
 
 pytestmark = pytest.mark.gui
@@ -219,3 +220,19 @@ def test_the_copied_script_finds_the_same_cells(qtbot, viewer, widget) -> None:
     names = {"viewer": viewer}
     exec(QApplication.clipboard().text(), names)
     np.testing.assert_array_equal(names["result"].instances, viewer.layers["slide cells"].data)
+
+
+def test_after_cancel_the_finished_planes_stay_where_that_is_wanted(qtbot, viewer, widget, student) -> None:
+    stack = np.stack([nuclei(seed=seed) for seed in range(4)])
+    viewer.add_image(stack, name="stack")
+    widget.source.setPlaneAxis(0)
+    widget.source.setKeepsFinished(True)
+    widget.control.progressed.connect(
+        lambda event: widget.cancel() if isinstance(event, PlaneSegmented) else None
+    )
+    widget.run()
+    qtbot.waitUntil(lambda: not widget.isRunning() and len(viewer.layers) == 2, timeout=60_000)
+    layer = viewer.layers["stack cells"]
+    np.testing.assert_array_equal(layer.data[0], segment_cells(stack[0], student, SETTINGS).instances)
+    assert not layer.data[-1].any()
+    assert "Cancelled after" in widget.message()

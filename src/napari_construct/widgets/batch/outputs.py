@@ -36,7 +36,7 @@ class BatchOutputs(QWidget):
         super().__init__(parent)
         self._boxes: dict[str, QCheckBox] = {}
         self._student = False
-        self._ticked = {False: list(BatchSettings().outputs), True: list(USUAL_OF_CELLS)}
+        self._ticked: dict[bool, list[str]] = {True: list(USUAL_OF_CELLS)}
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         for kind, (words, tip) in _OUTPUTS.items():
@@ -51,7 +51,7 @@ class BatchOutputs(QWidget):
             self._ticked[self._student] = self.value()
             self._student = student
             self._place()
-            self._tick(self._ticked[student])
+            self._tick(self._ticked.get(student, BatchSettings().outputs))
             self.valueChanged.emit()
 
     def value(self) -> list[str]:
