@@ -100,9 +100,7 @@ def estimate_distil_steps(
         + rounds * scored * per_pixel * pixels / len(part)
     )
     views = config.steps * config.batch_size
-    return DistilEstimate(
-        seconds, times.each(STAGE), times.step, len(dataset), scored, config.steps, views
-    )
+    return DistilEstimate(seconds, times.each(STAGE), times.step, len(dataset), scored, config.steps, views)
 
 
 def _some(dataset: CellDataset, config: DistilConfig) -> list[int]:

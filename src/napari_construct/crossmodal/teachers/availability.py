@@ -1,4 +1,4 @@
-"""Whether a teacher of the catalogue can be loaded on this computer; neither torch nor its library is loaded."""
+"""Whether a teacher of the catalogue can be loaded here; neither torch nor its library is loaded for it."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -155,9 +156,7 @@ def _common_shape(arrays: Mapping[str, Any], name: str) -> tuple[int, ...]:
             "choose images of one place"
         )
     if len(first) < 2 or math.prod(first) == 0:
-        raise DatasetError(
-            f"{name}: expected images of rows and columns, got shape {first}; choose an image"
-        )
+        raise DatasetError(f"{name}: expected images of rows and columns, got shape {first}; choose an image")
     if math.prod(first[-2:]) > MAX_PIXELS:
         raise DatasetError(
             f"{name}: expected at most {MAX_PIXELS:,} pixels a plane, got {math.prod(first[-2:]):,}; crop it"
@@ -176,7 +175,7 @@ def _cuts(size: Sequence[int], planes: int, parts: int) -> list[tuple[slice, sli
     for n in size:
         count = max(1, min(math.ceil(n / side), n // _LEAST_PART))
         ends = np.linspace(0, n, count + 1).round().astype(int).tolist()
-        edges.append([slice(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)])
+        edges.append([slice(a, b) for a, b in pairwise(ends)])
     return [(rows, columns) for rows in edges[0] for columns in edges[1]]
 
 

@@ -14,6 +14,7 @@ from napari_construct.data.channels.choose import channel_index
 from napari_construct.data.channels.image import ChannelImage
 from napari_construct.data.channels.normalise import percentile_normalised
 from napari_construct.data.channels.read import read_channels
+from napari_construct.data.channels.stains import NUCLEAR_STAINS, shows
 from napari_construct.data.inputs import ImageInput
 from napari_construct.data.stored import RED_GREEN_BLUE
 from napari_construct.events import Doubt, Notice, Progress, Steps, run
@@ -25,21 +26,6 @@ from napari_construct.inference.cells.predictor import CellPredictor
 from napari_construct.inference.cells.settings import CellSettings
 from napari_construct.results.cells import CellResult
 from napari_construct.types import PathLike
-
-NUCLEAR_STAINS: Final = (
-    "dapi",
-    "hoechst",
-    "nuclear",
-    "nuclei",
-    "nucleus",
-    "dna",
-    "draq5",
-    "syto",
-    "h3",
-    "hh3",
-    "histone",
-)
-"""Parts of the names of channels that show nuclei."""
 
 _BRIGHT: Final = 0.5
 """Median over the range of values above which an image is bright-field: fluorescence is mostly dark."""
@@ -192,7 +178,7 @@ def student_channel(image: ChannelImage, which: int | str | None, name: str) -> 
     if len(image.names) == 1:
         return 0
     nuclear = [
-        i for i, one in enumerate(image.names) if any(stain in one.casefold() for stain in NUCLEAR_STAINS)
+        i for i, one in enumerate(image.names) if shows(one, NUCLEAR_STAINS)
     ]
     if len(nuclear) == 1:
         return nuclear[0]

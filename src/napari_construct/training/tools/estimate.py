@@ -34,7 +34,7 @@ import torch
 from napari_construct.classes import ClassTable
 from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.encoders.protocol import Encoder
-from napari_construct.events import Event, StepDone, Steps
+from napari_construct.events import Event, Steps
 from napari_construct.inference.activation.devices import resolve_device
 from napari_construct.training.calibration.labelled_logits import MOST_PATCHES
 from napari_construct.training.calibration.mask_choices import MOST
