@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,13 @@ def array_teacher(
             f"{name}: expected the shape of the images {shape}, got {own}; choose the output for these images"
         )
     parts = {key: cells.part(output, index) for index, key in enumerate(cells.names)}
-    if content is None:
-        kinds = {map_kinds.kind_of(part) for part in parts.values() if part.any()}
-        content = next((kind for kind in ("labels", "probability", "mask") if kind in kinds), "mask")
-    return ArrayTeacher(parts, content, name)
+    return ArrayTeacher(parts, content or _content(parts.values()), name)
+
+
+def _content(parts: Iterable[NDArray[Any]]) -> map_kinds.Kind:
+    """What the first part holds that is no plain mask, as of stored files."""
+    for part in parts:
+        found = map_kinds.kind_of(part)
+        if found != "mask":
+            return found
+    return "mask"

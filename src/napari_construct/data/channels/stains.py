@@ -20,7 +20,17 @@ NUCLEAR_STAINS: Final = (
 )
 """Parts of the names of channels that show nuclei."""
 
-MEMBRANE_STAINS: Final = ("membrane", "cadherin", "ecad", "wga", "catenin", "na/k", "cd45", "keratin", "actin")
+MEMBRANE_STAINS: Final = (
+    "membrane",
+    "cadherin",
+    "ecad",
+    "wga",
+    "catenin",
+    "na/k",
+    "cd45",
+    "keratin",
+    "actin",
+)
 """Parts of the names of channels that show where cells end."""
 
 

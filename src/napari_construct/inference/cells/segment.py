@@ -177,9 +177,7 @@ def student_channel(image: ChannelImage, which: int | str | None, name: str) -> 
         return channel_index(image.names, which, f"{name}: channel")
     if len(image.names) == 1:
         return 0
-    nuclear = [
-        i for i, one in enumerate(image.names) if shows(one, NUCLEAR_STAINS)
-    ]
+    nuclear = [i for i, one in enumerate(image.names) if shows(one, NUCLEAR_STAINS)]
     if len(nuclear) == 1:
         return nuclear[0]
     if _grey(image.pixels):

@@ -37,8 +37,7 @@ CURVES: Final = Curves(
     },
     place=_place,
     pictures=(
-        "The student's channel of images, held-out ones where there are any. Left: drawn cells or the "
-        "teacher's. Right: the student's cells",
+        "The student's channel of a few images. Left: drawn cells or the teacher's. Right: the student's",
         "truth or teacher",
         "student",
     ),

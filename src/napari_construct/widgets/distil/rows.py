@@ -26,8 +26,8 @@ _TERMS: Final = {
     NO_KD: "without teacher (baseline)",
 }
 _OBJECTIVE: Final = Group("Objective", "Terms of the loss and how they are weighed", (
-    Row("learned_weights", "Learn the weights of terms", "Weigh terms by their learned uncertainty (Kendall et "
-        "al. 2018). Without it they are added up"),
+    Row("learned_weights", "Learn the weights of terms", "Weigh terms by their learned uncertainty (Kendall "
+        "et al. 2018). Without it they are added up"),
     Row("band_um", "Band", "Width of the band around the teacher's contours that the boundary term looks at",
         unit="µm", step=0.5),
     Row("band_px", "Band, size unknown", "Width of the band for images of unknown pixel size", unit="px",
@@ -68,14 +68,14 @@ _COMPUTING: Final = Group("Validation and memory", "Interval of scores, memory",
 ))  # fmt: skip
 
 ROWS: Final[tuple[Row | Group, ...]] = (
-    Row("student", "Student", "Encoder of the student's U-Net, with the millions of parameters that the paper "
-        "counts", choices=STUDENTS),
+    Row("student", "Student", "Encoder of the student's U-Net, with the millions of parameters that the "
+        "paper counts", choices=STUDENTS),
     Row("steps", "Steps", "Optimiser steps", step=100),
     Row("patch", "Patch", "Side of the views that a step sees, a multiple of 32", unit="px", step=32),
-    Row("terms", "Learns from", "Terms of the loss: the teacher's probabilities, its boundaries, and drawn cells "
-        "where there are any. The baseline learns from drawn cells alone", choices=_TERMS),
-    Row("pretrained", "Start from ImageNet weights", "Start the encoder from weights of ImageNet, where they are "
-        "on this computer. Otherwise from random weights"),
+    Row("terms", "Learns from", "Terms of the loss: the teacher's probabilities, its boundaries, and drawn "
+        "cells where there are any. The baseline learns from drawn cells alone", choices=_TERMS),
+    Row("pretrained", "Start from ImageNet weights", "Start the encoder from weights of ImageNet, where they "
+        "are on this computer. Otherwise from random weights"),
     Row("seed", "Seed", "Random seed. The same seed gives the same model (on a CPU)"),
     Group("Advanced settings", "All other settings",
           (_OBJECTIVE, _INPUT, _OPTIMISATION, _AUGMENTATION, _COMPUTING), folded=True),

@@ -11,7 +11,7 @@ from napari_construct.data.resolution import plausible
 METADATA_KEY: Final = "napari_construct"
 """Key of the plugin's entry in a layer's metadata."""
 
-NO_MASKS: Final = frozenset({"errors", "prototypes"})
+NO_MASKS: Final = frozenset({"errors", "prototypes", "teacher"})
 """Kinds of labels of this plugin whose values are no classes of tissue."""
 
 Window = tuple[slice, slice]
