@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from napari_construct.reading.regular import sha256_of
 SPLIT: Final = "connected parts of a mask without numbers are taken for cells; cells that touch are one"
 
 
+@runtime_checkable
 class CellSource(Protocol):
     """One image that can be loaded again and again, also in another process."""
 

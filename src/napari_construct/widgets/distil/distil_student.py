@@ -42,6 +42,7 @@ from napari_construct.widgets.distil.teacher_preview import (
 )
 from napari_construct.widgets.fields.controls import button, wrapped_label
 from napari_construct.widgets.fields.drops import refused
+from napari_construct.widgets.fields.in_window import as_sentence
 from napari_construct.widgets.fields.layout import fold, form
 from napari_construct.widgets.fields.message_label import Level, Problem, problem_of
 from napari_construct.widgets.jobs.ahead import Ahead
@@ -306,7 +307,7 @@ class DistilStudent(JobDock[DistilRequest, "Estimated | Distilled | Previewed"])
     def _on_look(self, look: Look) -> None:
         self._look = look
         self._options.showNames(look.channels)
-        self._found.setText("\n".join((f"{look.in_words()}.", *look.notices)))
+        self._found.setText("\n".join((f"{look.in_words()}.", *map(as_sentence, look.notices))))
         self._found.setToolTip(f"Channels: {', '.join(look.channels)}")
         self._ahead.start()
         self._refresh()

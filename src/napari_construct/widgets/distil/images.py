@@ -27,7 +27,7 @@ from napari_construct.widgets.layers.channel_arrays import (
 
 FILES: Final = "files"
 LAYERS: Final = "layers"
-_MODES: Final = {FILES: "Folder or file", LAYERS: "Layers of the viewer"}
+_MODES: Final = {FILES: "Folder or file", LAYERS: "Viewer layers"}
 _AXES: Final = {None: "none: one channel", 0: "first axis", 1: "second axis"}
 _SHARE: Final = 0.15
 

@@ -16,7 +16,7 @@ from napari_construct.widgets.parts.options import DeviceForm
 
 _STUDENT_TIP = "The one channel that the student sees, as a rule the nuclear one"
 _TEACHER_TIP = (
-    "The channels that the teacher sees: nuclear, then membrane. Automatic: the first ones, as many as the "
+    "The channels that the teacher sees: nuclear, then membrane. Auto: the first ones, as many as the "
     "teacher looks at"
 )
 
@@ -31,7 +31,7 @@ class DistilOptions(DeviceForm[DistilConfig]):
     def placeChannels(self, target: QFormLayout) -> None:
         """Put the channels into another form; this one edits them."""
         student = ChannelsField(("nuclei",), parent=target.parentWidget())
-        teacher = ChannelsField(("nuclei", "membranes"), "automatic", parent=target.parentWidget())
+        teacher = ChannelsField(("nuclei", "membranes"), "auto", parent=target.parentWidget())
         self.addField("channels", "Student sees", _STUDENT_TIP, student, target)
         self.addField("teacher_channels", "Teacher sees", _TEACHER_TIP, teacher, target)
 

@@ -25,13 +25,13 @@ from napari_construct.widgets.layers import METADATA_KEY
 from napari_construct.widgets.layers.channel_arrays import is_channel, is_labels, kept_array, whole_array
 
 _OWN: Final = {
-    LAYER: "Output of any tool: a layer",
-    FOLDER: "Output of any tool: a folder",
-    MODEL: "A teacher of your own (.construct)",
+    LAYER: "A layer of outputs",
+    FOLDER: "A folder of outputs",
+    MODEL: "Your own (.construct)",
 }
 _ABOUT: Final = {
-    LAYER: "A labels layer (cells) or an image layer (probability of cells, 0 to 1) of the images' size.",
-    FOLDER: "Label images or probability maps, named as the images.",
+    LAYER: "Of any tool: a labels layer (cells) or an image layer (probability of cells, 0 to 1).",
+    FOLDER: "Of any tool: label images or probability maps, named as the images.",
     MODEL: "A U-Net that was trained here on all channels.",
     DRAWN: "Train trains a teacher on all channels, on drawn cells. Then choose it as the teacher.",
 }
@@ -48,7 +48,7 @@ class TeacherInput(QWidget):
         self._entries = {entry.id: entry for entry in entries() if entry.id not in (FOLDER, MODEL)}
         self._lacking: dict[tuple[str, str], str] = {}
         named_entries = {key: f"{entry.title}{_size(entry)}" for key, entry in self._entries.items()}
-        choices = {**_OWN, **named_entries, DRAWN: "None yet: train one on drawn cells"}
+        choices = {**_OWN, **named_entries, DRAWN: "None yet: train one"}
         tip = "What the student learns from"
         self.kind = named(ChoiceField(choices, parent=self), "Teacher", tip)
         self.layer = LayerPick(viewer, _is_output, _newest_labels, "none", self)
