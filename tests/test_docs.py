@@ -8,7 +8,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import tifffile
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -32,6 +34,29 @@ def desk(tmp_path: Path, camelyon: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     return tmp_path
 
 
+@pytest.fixture
+def microscope(desk: Path) -> Path:
+    """Images of two channels with their cells, and a teacher, beside everything else."""
+    from napari_construct.crossmodal.phantom import phantom
+    from napari_construct.models.checkpoints.channel_checkpoint import (
+        channel_checkpoint_of,
+        save_channel_checkpoint,
+    )
+    from napari_construct.models.network.channel_unet import ChannelUNetConfig, build_channel_unet
+
+    for part in ("images", "labels"):
+        (desk / "cells" / part).mkdir(parents=True)
+    names = {"axes": "CYX", "Channel": {"Name": ["DAPI", "membrane"]}}
+    for seed in (0, 1):
+        made = phantom(seed, (64, 64))
+        tifffile.imwrite(desk / "cells" / "images" / f"{seed}.ome.tif", made.channels, metadata=names)
+        tifffile.imwrite(desk / "cells" / "labels" / f"{seed}.tif", made.instances.astype(np.uint16))
+    shutil.copy(desk / "cells" / "images" / "0.ome.tif", desk / "nuclei.tif")
+    network = build_channel_unet(ChannelUNetConfig(encoder="mobilenet_v3", channels=("nuclear", "membrane")))
+    save_channel_checkpoint(desk / "teacher", channel_checkpoint_of(network))
+    return desk
+
+
 def run_page(name: str, **replaced: str) -> dict[str, Any]:
     """The names that the blocks of a page leave behind; ``replaced`` makes what is slow or gated small."""
     text = blocks(ROOT / name)
@@ -48,8 +73,10 @@ def test_every_page_with_python_is_run_here() -> None:
     assert shown == {"README.md", "docs/dense_crf.md", "docs/encoders.md", "docs/evaluation.md"}
 
 
-def test_readme(desk: Path) -> None:
-    names = run_page("README.md", **{"epochs=200": "epochs=1"})
+def test_readme(microscope: Path) -> None:
+    desk = microscope
+    small = 'student="mobilenet_v3", steps=1, patch=32, batch_size=2'
+    names = run_page("README.md", **{"epochs=200": "epochs=1", 'student="resnet18"': small})
     result, stored = names["result"], names["stored"]
     assert result.labels.shape == (1024, 1024)
     assert (stored.labels == result.labels).all()
@@ -64,7 +91,9 @@ def test_readme(desk: Path) -> None:
     assert (desk / "my-model.construct").is_file()
     assert 0 <= names["report"].predicted["miou"] <= 1
     assert len(names["batch"].done) == 1
-    for shown in ("result", "stored", "checkpoint", "report", "batch"):
+    assert (desk / "student.construct").is_file()
+    assert names["found"].instances.shape == (64, 64)
+    for shown in ("result", "stored", "checkpoint", "report", "batch", "found", "student"):
         assert len(repr(names[shown])) < 200, shown
         assert "\n" not in repr(names[shown])
 

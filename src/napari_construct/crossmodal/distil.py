@@ -133,9 +133,9 @@ def _run_steps(
         yield training.resumed()
     try:
         while not training.finished:
-            if training.progress.step_in_epoch and stop is not None and stop():
-                training.progress.stopped = True
-            elif training.progress.step_in_epoch < training.steps_per_round:
+            if training.step_number and stop is not None and stop():
+                training.end()
+            else:
                 yield training.step()
             if training.round_complete:
                 yield (yield from job.finish_round(training))

@@ -174,12 +174,13 @@ def test_the_cache_lies_in_the_users_folder(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 WRITER = textwrap.dedent("""
-    import os, signal, sys
+    import os, signal, sys, time
+    from pathlib import Path
     import numpy as np
     from napari_construct.crossmodal.protocol import TeacherOutput, TeacherSpec, TeacherView
     from napari_construct.crossmodal.teachers.cached import TeacherCache, teach_steps
 
-    folder, shift, kill_at = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    folder, shift, kill_at, together = sys.argv[1], *map(int, sys.argv[2:])
 
     class Slow:
         spec, identity, asked = TeacherSpec("t", "T", "MIT"), "0" * 64, 0
@@ -191,44 +192,40 @@ WRITER = textwrap.dedent("""
     def view(number):
         return TeacherView(np.full((1, 64, 64), number / 64, np.float32), ("nuclear",), None, str(number))
 
-    cache, teacher = TeacherCache(folder, 10_000_000), Slow()
-    views = [view((shift + number) % 48) for number in range(48)]
-    whole = cache._write
-
     def die(path, data):  # the temporary file is there, the rename is not
         path.parent.mkdir(parents=True, exist_ok=True)
         path.with_name(f".{path.name}.dead.part").write_bytes(data[:50])
         os.kill(os.getpid(), signal.SIGKILL)
 
-    cache._write = lambda path, data: die(path, data) if teacher.asked == kill_at else whole(path, data)
-    steps = teach_steps(views, teacher, cache)
-    for event in steps:
-        pass
+    cache, teacher = TeacherCache(folder, 10_000_000), Slow()
+    Path(f"{folder}.{shift}").touch()
+    while len(list(Path(folder).parent.glob("*.[0-9]*"))) < together:
+        time.sleep(0.001)
+    for event in teach_steps([view((shift + number) % 48) for number in range(48)], teacher, cache):
+        if event.done == kill_at:
+            cache._write = die
+            cache.keep("f" * 64, TeacherOutput(np.zeros((64, 64), np.float32)))
     print(teacher.asked)
 """)
 
 
+def start(folder: Path, *arguments: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", WRITER, str(folder), *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="kill -9 is POSIX")
 def test_two_processes_share_a_folder_and_one_is_killed_while_it_writes(tmp_path: Path) -> None:
-    runs = [
-        subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), *arguments], stdout=subprocess.PIPE)
-        for arguments in (("0", "-1"), ("24", "7"))
-    ]
-    outputs = [run.communicate(timeout=120)[0] for run in runs]
+    folder = tmp_path / "cache"
+    runs = [start(folder, 0, -1, 2), start(folder, 24, 7, 2)]
+    asked = [run.communicate(timeout=200)[0] for run in runs]
     assert [run.returncode for run in runs] == [0, -signal.SIGKILL]
-    assert 24 <= int(outputs[0]) <= 48
-    (left,) = tmp_path.rglob("*.part")
-    assert len(list(tmp_path.rglob("*.safetensors"))) == 48, "the one that lived wrote them all"
-    third = subprocess.run(
-        [sys.executable, "-c", WRITER, str(tmp_path), "10", "-1"],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    assert third.stdout.strip() == "0", "and the next finds them"
-    cache = TeacherCache(tmp_path, 10_000_000)
-    for path in tmp_path.rglob("*.safetensors"):
+    assert 48 - 7 <= int(asked[0]) <= 48
+    (left,) = folder.rglob("*.part")
+    assert len(list(folder.rglob("*.safetensors"))) == 48, "the one that lived wrote them all"
+    assert start(folder, 10, -1, 0).communicate(timeout=200)[0].strip() == "0", "and the next finds them"
+    cache = TeacherCache(folder, 10_000_000)
+    for path in folder.rglob("*.safetensors"):
         found = cache.output(path.parent.name + path.stem, (64, 64))
         assert found is not None
         value = float(found.foreground[0, 0])

@@ -57,6 +57,7 @@ class ItemStore:
         used = sorted(self.with_truth) if self.taught is None else range(len(dataset))
         self.indices: tuple[int, ...] = tuple(used)
         self._kept: dict[int, Prepared] = {}
+        self._diameters: dict[int, float] = {}
         self._room = config.memory_limit_mb * 1_000_000
 
     def __len__(self) -> int:
@@ -64,6 +65,12 @@ class ItemStore:
 
     def __getitem__(self, place: int) -> Prepared:
         return self._prepared(self.indices[place])
+
+    @property
+    def diameter(self) -> float | None:
+        """Median over the images read so far of the diameter of their cells, in pixels of the student."""
+        found = list(self._diameters.values())
+        return float(np.median(found)) if found else None
 
     def read(self) -> Steps[None]:
         """Prepare all images once.
@@ -86,6 +93,8 @@ class ItemStore:
             item = CellItem(item.image)
         output = None if self.taught is None else self.taught[index]
         found = prepare(item, output, self.config, self.dataset.names[index])
+        if found.diameter is not None:
+            self._diameters[index] = found.diameter
         if found.bytes <= self._room:
             self._room -= found.bytes
             self._kept[index] = found

@@ -29,6 +29,9 @@ from napari_construct.training.randomness import epoch_order, generator
 STATISTICS_FROM: Final = 20
 """Batches from which the averaged network's normalisation statistics are taken."""
 
+_COUNT: Final = "number of "
+"""Before the name of a loss: of how many steps it is the sum."""
+
 STATE: Final = frozenset({"task", "optimiser", "average"})
 """Parts of a state."""
 
@@ -46,6 +49,11 @@ class DistilRun:
         Settings.
     device : torch.device
         Where steps run.
+
+    Attributes
+    ----------
+    ended_after : int or None
+        Steps after which :meth:`end` was called.
     """
 
     def __init__(
@@ -53,6 +61,7 @@ class DistilRun:
     ) -> None:
         self.task, self.items, self.config, self.device = task, items, config, device
         self.progress = Progress()
+        self.ended_after: int | None = None
         self.parameters = {n: p for n, p in task.named_parameters() if p.requires_grad}
         weights = [p for n, p in self.parameters.items() if n.startswith("student.")]
         groups: list[dict[str, Any]] = [{"params": weights, "lr": config.learning_rate}]
@@ -76,8 +85,13 @@ class DistilRun:
 
     @property
     def round_complete(self) -> bool:
-        """Whether a validation is due."""
-        return self.progress.step_in_epoch >= self.steps_per_round or self.finished
+        """Whether a validation is due: at the end of a round, and of an unfinished one when all ends."""
+        done = self.progress.step_in_epoch
+        return done >= self.steps_per_round or (done > 0 and self.finished)
+
+    def end(self) -> None:
+        """Take no more steps."""
+        self.ended_after, self.progress.stopped = self.step_number, True
 
     def step(self) -> StepDone:
         """Draw views, take one optimiser step, report it.
@@ -98,7 +112,8 @@ class DistilRun:
             self.average.update()
         self.progress.step_in_epoch += 1
         for name, value in losses.items():
-            self.progress.sums[name] = self.progress.sums.get(name, 0.0) + value
+            for key, one in ((name, value), (f"{_COUNT}{name}", 1.0)):  # not every step has every term
+                self.progress.sums[key] = self.progress.sums.get(key, 0.0) + one
         return StepDone(
             "train",
             number + 1,
@@ -134,7 +149,8 @@ class DistilRun:
     def finish_round(self, metrics: Mapping[str, float]) -> dict[str, float]:
         """Close the round; returns its mean losses together with ``metrics``."""
         progress = self.progress
-        means = {name: value / max(progress.step_in_epoch, 1) for name, value in progress.sums.items()}
+        sums = progress.sums
+        means = {n: sums[n] / sums[f"{_COUNT}{n}"] for n in sums if not n.startswith(_COUNT)}
         full = means | dict(metrics)
         progress.history.append(full)
         progress.epoch, progress.step_in_epoch, progress.sums = progress.epoch + 1, 0, {}

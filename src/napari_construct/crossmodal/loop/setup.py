@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any, Final
 
 from napari_construct.crossmodal.config import DistilConfig
@@ -18,7 +19,7 @@ from napari_construct.crossmodal.teachers.cached import STAGE as TEACHER
 from napari_construct.crossmodal.teachers.cached import Taught, TeacherCache, teach_steps
 from napari_construct.data.cells.dataset import CellDataset
 from napari_construct.data.channels.choose import channel_index
-from napari_construct.events import EpochDone, Planned, Steps, in_a_row, planned
+from napari_construct.events import EpochDone, Part, Phase, Planned, Steps, planned
 from napari_construct.events.rarely import Rarely
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.export.locks import locked_file
@@ -43,6 +44,8 @@ ROLES: Final = ("nuclear", "membrane")
 """Roles of the first channels."""
 
 _STEP: Final = 6.0
+_SCORED: Final = 4.0
+_AVERAGE: Final = 40.0
 
 
 class DistilSetup:
@@ -99,16 +102,17 @@ class DistilSetup:
 
     def plan(self) -> Planned:
         """What is to come, in passes of the network over a view."""
-        config, scored = self.config, 0 if self.val is None else len(self.val)
-        return planned(
-            f"distil {config.student}",
-            in_a_row(
-                *(((TEACHER, 4.0 * len(self.items)),) if self.teacher else ()),
-                ("read", 1.0 * len(self.items)),
-            ),
-            in_a_row(("train", _STEP * config.steps * config.batch_size)),
-            in_a_row(("average", 40.0 * config.batch_size), *(((VALIDATE, 4.0 * scored),) if scored else ())),
+        config, images = self.config, float(len(self.items))
+        average = Part("average", 0.0 if config.average_from is None else _AVERAGE * config.batch_size)
+        scored = Part(VALIDATE, _SCORED * (0 if self.val is None else len(self.val)))
+        phases = (
+            Phase((Part(TEACHER, _SCORED * images if self.teacher else 0.0), Part("read", images))),
+            Phase((Part("train", _STEP * config.steps * config.batch_size),)),
+            Phase((average, scored), config.validations if self.val is not None else 0, during=True),
+            Phase((average,)),
         )
+        used = (replace(phase, parts=tuple(part for part in phase.parts if part.weight)) for phase in phases)
+        return planned(f"distil {config.student}", *(phase for phase in used if phase.parts and phase.times))
 
     def locked(self) -> AbstractContextManager[None]:
         """Hold the lock of the output, so that no other training writes it."""
@@ -215,25 +219,24 @@ class DistilSetup:
     def _checkpoint(
         self, run: DistilRun, metrics: Mapping[str, float], *, finished: bool = False
     ) -> ChannelCheckpoint:
-        progress = run.progress
+        step, early = run.step_number, run.ended_after is not None
+        if run.ended_after is not None:
+            step = run.ended_after
         return channel_checkpoint_of(
             run.task.student,
             mpp=self.config.mpp or common_mpp(self.dataset),
+            object_diameter=self.items.diameter,
             metrics=dict(metrics),
             data_fingerprint=self.dataset.fingerprint,
             training={
                 "finished": finished,
-                "step": run.step_number,
-                **(
-                    {"stopped": {"step": run.step_number, "steps": self.config.steps}}
-                    if progress.stopped
-                    else {}
-                ),
+                "step": min(step, self.config.steps),
+                **({"stopped": {"step": step, "steps": self.config.steps}} if early else {}),
                 "images": len(self.items),
                 "images_with_truth": len(self.items.with_truth),
                 "teacher": None if self.teacher is None else self.teacher.spec.id,
                 "identity": self.identity,
-                "history": list(progress.history),
+                "history": list(run.progress.history),
             },
         )
 

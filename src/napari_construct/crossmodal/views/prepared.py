@@ -38,10 +38,13 @@ class Prepared:
         (c, h, w) float16 in [0, 1]: the channels that the network sees.
     maps : Tensor
         (m, h, w) uint8, 255 is 1: :data:`MAPS`.
+    diameter : float or None
+        Median diameter of its cells in pixels, of circles of equal area: drawn cells, else the teacher's.
     """
 
     image: Float[Tensor, "c h w"]
     maps: UInt8[Tensor, "m h w"]
+    diameter: float | None = None
 
     @property
     def bytes(self) -> int:
@@ -75,7 +78,7 @@ def prepare(item: CellItem, output: TeacherOutput | None, config: DistilConfig, 
     shape = model_shape(size, image.mpp, config.mpp, name)
     mpp = config.mpp if shape != size else image.mpp
     width = config.band_px if mpp is None else config.band_um / mpp
-    maps = torch.zeros((len(MAPS), *shape), dtype=torch.uint8)
+    maps, cells = torch.zeros((len(MAPS), *shape), dtype=torch.uint8), None
     maps[MAPS.index("inside")] = 255
     if output is not None:
         if output.foreground.shape != size:
@@ -95,7 +98,8 @@ def prepare(item: CellItem, output: TeacherOutput | None, config: DistilConfig, 
         _put(maps, "truth", cells > 0)
         _put(maps, "truth_boundary", border_map(cells))
         maps[MAPS.index("known")] = 255
-    return Prepared(torch.from_numpy(resized_maps(planes, shape)).half(), maps)
+    diameter = None if cells is None else median_diameter(cells)
+    return Prepared(torch.from_numpy(resized_maps(planes, shape)).half(), maps, diameter)
 
 
 def network_view(image: ChannelImage, config: DistilConfig, name: str) -> FloatArray:
@@ -108,6 +112,12 @@ def network_view(image: ChannelImage, config: DistilConfig, name: str) -> FloatA
     """
     chosen = [channel_index(image.names, which, f"{name}: channel") for which in config.channels]
     return np.stack([percentile_normalised(image.pixels[i], config.low, config.high) for i in chosen])
+
+
+def median_diameter(cells: NDArray[np.int32]) -> float | None:
+    """Median over cells (h, w) of the diameter of a circle of equal area, in pixels; None without cells."""
+    areas = np.unique(cells[cells > 0], return_counts=True)[1]
+    return float(np.median(2 * np.sqrt(areas / np.pi))) if areas.size else None
 
 
 def nearest(labels: NDArray[np.int32], shape: tuple[int, int]) -> NDArray[np.int32]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -19,10 +20,9 @@ from napari_construct.reading.names import named, normal
 from napari_construct.reading.places import files_in, is_folder
 from napari_construct.types import PathLike
 
-_ENDINGS: Final = (
-    "_cp_masks", "_masks", "_mask", "_labels", "_label", "_cells", "_cell", "_instances", "_nuclei_mask",
-    "_seg", "_gt", "-mask", "-label", "-labels",
-)  # fmt: skip
+_ENDINGS: Final = re.compile(
+    r"[_-](?:cp_masks?|nuclei_masks?|masks?|labels?|cells?|instances|seg|gt)$", re.IGNORECASE
+)
 """How the name of a mask that lies beside its image ends."""
 
 _Pair = tuple[Path, Path | None]
@@ -102,9 +102,8 @@ def _with_masks_beside(root: Path, paths: Sequence[Path]) -> list[_Pair]:
 
 def _base(stem: str) -> str | None:
     """Name of the image to which a mask's name belongs."""
-    lower = stem.casefold()
-    ending = next((end for end in _ENDINGS if lower.endswith(end) and len(lower) > len(end)), None)
-    return None if ending is None else stem[: -len(ending)]
+    ending = _ENDINGS.search(stem)
+    return stem[: ending.start()] if ending is not None and ending.start() else None
 
 
 def stem_of(path: PathLike) -> str:

@@ -6,6 +6,7 @@ import shutil
 import struct
 import tempfile
 import threading
+import weakref
 import zipfile
 import zlib
 from pathlib import Path
@@ -135,7 +136,7 @@ class NpzArray:
         with open_regular(path, "an npz file") as stream:
             try:
                 with zipfile.ZipFile(stream) as archive, archive.open(member) as opened:
-                    self.header: ArrayHeader = read_array_header(opened, self._called)  # type: ignore[arg-type]
+                    self.header: ArrayHeader = read_array_header(opened, self._called)
             except InputError:
                 raise
             except _ERRORS as error:
@@ -225,7 +226,7 @@ class NpzArray:
             stream.seek(name + extra + start, 1)
             return stream.read(count)
 
-    def _unpack(self) -> IO[bytes]:
+    def _unpack(self) -> Any:
         """The decompressed array, of exactly the size that the file states."""
         size = self._member.file_size
         folder = tempfile.gettempdir()
@@ -234,7 +235,9 @@ class NpzArray:
                 f"{self._called}: expected room for {size / 2**30:.1f} GB in {folder} to unpack it, got "
                 "less; set TMPDIR to a folder with room, or save it with numpy.savez, which is not packed"
             )
-        unpacked: Any = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - lives as long as self
+        # closed when this object is no more needed
+        unpacked: Any = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115
+        weakref.finalize(self, unpacked.close)
         with (
             open_regular(self.path, "an npz file") as stream,
             zipfile.ZipFile(stream) as archive,
@@ -248,7 +251,7 @@ class NpzArray:
                 unpacked.write(data)
         if made < size:
             raise _damaged(self.path, f"{self.name} ends after {made:,} of {size:,} bytes")
-        return unpacked  # type: ignore[no-any-return]
+        return unpacked
 
 
 def _damaged(path: Path, reason: object) -> InputError:

@@ -5,9 +5,10 @@ Format: numpy.lib.format (NEP 1).
 
 from __future__ import annotations
 
+import io
 import math
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from typing import IO, Any, Final
 
 import numpy as np
 
@@ -52,7 +53,7 @@ class ArrayHeader:
         return math.prod(self.shape[1:]) * self.dtype.itemsize
 
 
-def read_array_header(stream: BinaryIO, name: str) -> ArrayHeader:
+def read_array_header(stream: IO[bytes] | io.BufferedIOBase, name: str) -> ArrayHeader:
     """The header of an array, read from its start.
 
     Parameters
@@ -69,9 +70,10 @@ def read_array_header(stream: BinaryIO, name: str) -> ArrayHeader:
         column, or claims an absurd size.
     """
     try:
-        version = np.lib.format.read_magic(stream)
+        file: Any = stream
+        version = np.lib.format.read_magic(file)
         read = _READERS[version]
-        shape, by_columns, dtype = read(stream, max_header_size=_LONGEST_HEADER)
+        shape, by_columns, dtype = read(file, max_header_size=_LONGEST_HEADER)
     except (
         KeyError,
         ValueError,

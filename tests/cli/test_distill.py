@@ -1,0 +1,114 @@
+"""The commands ``distill`` and ``segment`` with a student, as a user types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from typer.testing import CliRunner, Result
+
+from napari_construct.cli import app
+from napari_construct.crossmodal.phantom import phantom
+from napari_construct.models.checkpoints.channel_checkpoint import load_channel_checkpoint
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight images of two named channels, with their cells."""
+    root = tmp_path_factory.mktemp("cells")
+    for part in ("images", "labels"):
+        (root / part).mkdir()
+    for seed in range(8):
+        made = phantom(seed, (64, 64))
+        tifffile.imwrite(
+            root / "images" / f"f{seed}.ome.tif",
+            made.channels,
+            metadata={"axes": "CYX", "Channel": {"Name": ["DAPI", "E-cadherin"]}},
+        )
+        tifffile.imwrite(root / "labels" / f"f{seed}.tif", made.instances.astype(np.uint16))
+    return root
+
+
+QUICK = ("--student", "mobilenet_v3", "--batch-size", 2, "--patch", 32, "--device", "cpu", "--no-cache")
+
+
+def invoke(*args: object) -> Result:
+    return CliRunner().invoke(app, [*map(str, args)])
+
+
+@pytest.fixture(scope="module")
+def teacher(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("teacher") / "teacher.construct"
+    result = invoke("distill", folder, "--train-teacher", "-o", output, "--steps", 2, *QUICK)
+    assert result.exit_code == 0, result.output
+    return output
+
+
+def test_from_a_teacher_to_a_student_to_cells(folder: Path, teacher: Path, tmp_path: Path) -> None:
+    assert load_channel_checkpoint(teacher).channels == ("nuclear", "membrane")
+    student, report = tmp_path / "student.construct", tmp_path / "run.json"
+    result = invoke(
+        "distill", folder, "--teacher", teacher, "-o", student, "--channel", "DAPI", "--steps", 6,
+        "--terms", "probability,truth", "--truth-images", 4, "--json", report, *QUICK,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    said = json.loads(report.read_text())
+    assert said["channels"] == ["nuclear"]
+    assert {"probability", "truth", "dice", "recovery"} <= said["metrics"].keys()
+    assert "boundary" not in said["metrics"]
+    stored = load_channel_checkpoint(student)
+    assert stored.training["images_with_truth"] == 4
+    image = folder / "images" / "f0.ome.tif"
+    out = tmp_path / "out"
+    result = invoke("segment", image, "-m", student, "-o", out, "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    record = json.loads((out / "f0.json").read_text())
+    assert record["input"]["channel"] == "DAPI"
+    cells = tifffile.imread(out / "f0_cells.tif")
+    assert int(cells.max()) == record["cells"]
+    assert len((out / "f0_cells.csv").read_text().splitlines()) == 1 + record["cells"]
+    assert (tifffile.imread(out / "f0_mask.tif") == (cells > 0)).all()
+
+
+def test_the_baseline_and_resuming_on_the_command_line(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "plain.construct"
+    args = ("distill", folder, "--no-kd", "-o", output, "--steps", 2, *QUICK)
+    assert invoke(*args).exit_code == 0
+    refused = invoke(*args)
+    assert refused.exit_code == 2
+    assert "expected a new file" in refused.output
+    again = invoke(*args, "--resume")  # complete already
+    assert again.exit_code == 0, again.output
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ((), "expected a teacher, got none"),
+        (("--teacher", "sam_vit_x"), "expected a teacher"),
+        (("--no-kd", "--terms", "truth"), "got several of them"),
+        (("--no-kd", "--channel", "GFP"), "DAPI"),
+        (("--no-kd", "--student", "vgg"), "student"),
+        (("--no-kd", "--finish"), "--resume"),
+    ],
+)
+def test_wrong_use_is_told_in_one_sentence(
+    folder: Path, tmp_path: Path, args: tuple[str, ...], said: str
+) -> None:
+    result = invoke("distill", folder, "-o", tmp_path / "x.construct", "--steps", 1, *args)
+    assert result.exit_code == 2
+    assert said in result.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_options_of_the_other_kind_of_model_are_refused(folder: Path, teacher: Path, tmp_path: Path) -> None:
+    image = folder / "images" / "f0.ome.tif"
+    result = invoke("segment", image, "-m", teacher, "-o", tmp_path, "--views", "four", "--ood-map")
+    assert result.exit_code == 2
+    assert "--views, --ood-map" in result.output
+    result = invoke("segment", image, "-m", "lymph-node", "-o", tmp_path, "--channel", "DAPI")
+    assert result.exit_code == 2
+    assert "takes colour images" in result.output
