@@ -7,7 +7,10 @@ from napari_construct.crf import CRFParameters as CRFParameters
 from napari_construct.crf import dense_crf as dense_crf
 from napari_construct.crossmodal.config import DistilConfig as DistilConfig
 from napari_construct.crossmodal.distil import distil as distil
+from napari_construct.crossmodal.teachers.arrays import array_teacher as array_teacher
 from napari_construct.crossmodal.teachers.catalogue import load_teacher as load_teacher
+from napari_construct.data.cells.arrays import array_cells as array_cells
+from napari_construct.data.cells.hold_out import hold_out as hold_out
 from napari_construct.data.cells.open_cells import open_cells as open_cells
 from napari_construct.data.channels.read import read_channels as read_channels
 from napari_construct.data.image_level import load_dataset as load_dataset
@@ -78,12 +81,15 @@ __all__ = [
     "ZeroShotSettings",
     "__version__",
     "add_guard",
+    "array_cells",
+    "array_teacher",
     "confusion_matrix",
     "dense_crf",
     "distil",
     "download_encoder",
     "evaluate",
     "evaluate_cells",
+    "hold_out",
     "load_cell_model",
     "load_channel_checkpoint",
     "load_checkpoint",

@@ -18,11 +18,7 @@ if TYPE_CHECKING:
     from napari_construct.crossmodal.config import DistilConfig
     from napari_construct.crossmodal.protocol import Teacher
     from napari_construct.data.cells.dataset import CellDataset
-    from napari_construct.data.cells.listed import ListedCells
     from napari_construct.models.checkpoints.channel_checkpoint import ChannelCheckpoint
-
-LEAST_SPLIT = 8
-"""Images from which some are left out for scores."""
 
 
 def distill(
@@ -146,6 +142,7 @@ def distill(
     """
     from napari_construct.crossmodal.distil import distil_steps
     from napari_construct.crossmodal.teachers.cached import open_cache
+    from napari_construct.data.cells.hold_out import hold_out
     from napari_construct.data.cells.open_cells import open_cells
 
     typed = options.given(
@@ -168,7 +165,7 @@ def distill(
     dataset: CellDataset = opened
     validation: CellDataset | None
     if val is None:
-        dataset, validation = _split(opened, val_share)
+        dataset, validation = hold_out(opened, val_share)
     else:
         validation = open_cells(val, mpp=mpp, labels=labels, group_pattern=groups)
     with progress_bars() as bars:
@@ -218,22 +215,6 @@ def _teacher(name: str | None, weights: Path | None, device: str | None) -> Teac
             "it out with --no-kd"
         )
     return load_teacher(name, weights, device or "auto")
-
-
-def _split(dataset: ListedCells, share: float) -> tuple[CellDataset, CellDataset | None]:
-    """Training and validation images: as folders say it, or a share of the groups, whole ones.
-
-    The share is the same for every seed of a training, so that seeds can be compared.
-    """
-    from napari_construct.data.cells.open_cells import stated_split
-    from napari_construct.data.cells.split import split_groups
-    from napari_construct.data.cells.subset import subset
-
-    stated = stated_split(dataset)
-    if stated is None and (not share or len(dataset) < LEAST_SPLIT):
-        return dataset, None
-    train, held_out = stated or split_groups(dataset, share, 0)
-    return subset(dataset, train), subset(dataset, held_out)
 
 
 def _channel(text: str) -> int | str:

@@ -97,7 +97,7 @@ class DistilSetup:
         """Notices before the first step."""
         found = [*self.dataset.notices, *(() if self.val is None else self.val.notices)]
         count, known = len(self.dataset), len(self.items.with_truth)
-        if "truth" in self.config.terms and known < count:
+        if "truth" in self.config.terms and 0 < known < count:
             found.append(f"drawn cells of {known} of {count} images are used")
         return tuple(found)
 

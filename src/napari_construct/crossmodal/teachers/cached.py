@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from napari_construct.crossmodal.protocol import Teacher, TeacherOutput, TeacherView
+from napari_construct.crossmodal.teachers.arrays import ArrayTeacher
 from napari_construct.crossmodal.teachers.precomputed import PrecomputedTeacher
 from napari_construct.data.tensor_cache import TensorCache, cache_folder
 from napari_construct.events import Event, Steps
@@ -95,13 +96,13 @@ class Taught:
         The teacher. What it gives is rounded as the cache rounds it, so that it is the same number for
         number whether it was found on the disk or not.
     cache : TeacherCache or None
-        None computes every time. Stored outputs (:class:`~.precomputed.PrecomputedTeacher`) are not stored
-        a second time.
+        None computes every time. Stored outputs (:class:`~.precomputed.PrecomputedTeacher`,
+        :class:`~.arrays.ArrayTeacher`) are not stored a second time.
     """
 
     def __init__(self, views: Views, teacher: Teacher, cache: TeacherCache | None) -> None:
         self.views, self.teacher = views, teacher
-        self.cache = None if isinstance(teacher, PrecomputedTeacher) else cache
+        self.cache = None if isinstance(teacher, PrecomputedTeacher | ArrayTeacher) else cache
         self._keys: dict[int, tuple[str, tuple[int, int]]] = {}
 
     def __len__(self) -> int:

@@ -13,6 +13,7 @@ import torch
 from pydantic import Field
 
 from napari_construct.crossmodal.protocol import TeacherOutput, TeacherSpec, TeacherView
+from napari_construct.crossmodal.teachers.availability import library_folders
 from napari_construct.crossmodal.teachers.entries import TeacherEntry
 from napari_construct.crossmodal.teachers.from_instances import output_of
 from napari_construct.crossmodal.teachers.views import RED_GREEN_BLUE, picture_of
@@ -70,9 +71,7 @@ def load_cellsam(
     if chosen.type == "mps":
         chosen = torch.device("cpu")  # the library knows cuda and cpu
     check_library(entry)
-    home = Path.home()
-    beside = (home / ".deepcell" / "models", home / ".cellsam_assets")
-    path = find_weights(entry, weights, beside)
+    path = find_weights(entry, weights, library_folders(entry))
     try:
         names = read_state(path).keys()
         library: Any = importlib.import_module(f"{entry.package}.model")

@@ -117,3 +117,8 @@ def entries() -> tuple[TeacherEntry, ...]:
     """The teachers of this package."""
     with as_file(files("napari_construct.crossmodal.teachers") / "teachers.toml") as path:
         return read_entries(path)
+
+
+def entry_of(name: str) -> TeacherEntry:
+    """The entry of an id that is surely there."""
+    return next(entry for entry in entries() if entry.id == name)

@@ -15,8 +15,8 @@ from napari_construct.data.channels.arrays import as_channels
 from napari_construct.data.channels.choose import channel_index
 from napari_construct.data.channels.image import ChannelImage
 from napari_construct.data.channels.normalise import percentile_normalised
-from napari_construct.data.channels.nuclear import nuclear_channels
 from napari_construct.data.channels.read import read_channels
+from napari_construct.data.channels.stains import NUCLEAR_STAINS, channels_showing
 from napari_construct.data.inputs import ImageInput
 from napari_construct.data.stored import RED_GREEN_BLUE
 from napari_construct.events import Doubt, Notice, Progress, Steps, run
@@ -226,7 +226,7 @@ def student_channel(image: ChannelImage, which: int | str | None, name: str) -> 
         return channel_index(image.names, which, f"{name}: channel")
     if len(image.names) == 1:
         return 0
-    nuclear = nuclear_channels(image.names)
+    nuclear = channels_showing(image.names, NUCLEAR_STAINS)
     if len(nuclear) == 1:
         return nuclear[0]
     if _grey(image.pixels):

@@ -23,7 +23,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -34,7 +34,7 @@ import torch
 from napari_construct.classes import ClassTable
 from napari_construct.data.image_level import ImageLevelDataset
 from napari_construct.encoders.protocol import Encoder
-from napari_construct.events import Event, StepDone, Steps
+from napari_construct.events import Event, Steps
 from napari_construct.inference.activation.devices import resolve_device
 from napari_construct.training.calibration.labelled_logits import MOST_PATCHES
 from napari_construct.training.calibration.mask_choices import MOST
@@ -42,6 +42,7 @@ from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.loop.preparation import student_id
 from napari_construct.training.loop.schedule import Schedule, Scheduled
 from napari_construct.training.loop.train import train_steps
+from napari_construct.training.tools.stage_times import StageTimes
 from napari_construct.training.views.patches import usual_size
 from napari_construct.types import PathLike
 
@@ -108,7 +109,7 @@ def estimate_steps(
     epochs = math.ceil(STEPS / math.ceil(len(part) / config.batch_size))
     student = config.model.model_copy(update={"encoder": student_id(config)})
     short = config.changed(model=student, epochs=epochs, validate_every=epochs, patience=None, keep="last")
-    times, schedule = _Times(clock), None
+    times, schedule = StageTimes(clock), None
     forget_peak(where)
     with closing(train_steps(part, short, classes=classes, val=val, encoder=encoder, device=device)) as steps:
         for event in steps:
@@ -122,36 +123,8 @@ def estimate_steps(
     return _summed(times, dataset, part, config, schedule, val, where)
 
 
-@dataclass
-class _Times:
-    """Seconds by what they were spent on, and how many units of it were done."""
-
-    clock: Callable[[], float]
-    seconds: dict[str, float] = field(default_factory=dict)
-    units: dict[str, int] = field(default_factory=dict)
-    steps: list[float] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self._last = self.clock()
-
-    def add(self, event: Event) -> None:
-        """The time since the last event went into what this one reports."""
-        now = self.clock()
-        spent, self._last = now - self._last, now
-        if isinstance(event, StepDone):
-            self.steps.append(spent)
-            return
-        stage = event.stage
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
-        self.units[stage] = self.units.get(stage, 0) + 1 if stage == "average" else event.done
-
-    def each(self, stage: str) -> float:
-        """Seconds for a unit of a stage; 0 where there was none."""
-        return self.seconds.get(stage, 0.0) / max(self.units.get(stage, 0), 1)
-
-
 def _summed(
-    times: _Times,
+    times: StageTimes,
     dataset: ImageLevelDataset,
     part: ImageLevelDataset,
     config: TrainingConfig,

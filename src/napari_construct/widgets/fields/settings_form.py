@@ -135,6 +135,16 @@ class SettingsForm(QWidget, Generic[Edited]):
         self.layout().takeRow(field)
         target.addRow(label, field)
 
+    def addField(self, key: str, words: str, tip: str, field: Any, target: QFormLayout) -> None:
+        """Edit a setting with a control of its own kind, at the end of another form."""
+        self._fields[key] = field
+        describe(field, words, tip)
+        label = RowLabel(words, tip, field, target.parentWidget())
+        target.addRow(label, field)
+        self._marks[key] = mark_field(words, field, getattr(self._defaults, key), label)
+        self._show(self._base)
+        field.edited.connect(self._on_edited)
+
     def _show(self, value: Edited) -> None:
         self._quiet = True
         for key, box in self._ticks.items():

@@ -14,7 +14,7 @@ METADATA_KEY: Final = "napari_construct"
 CELLS: Final = "cells"
 """Kind of a layer of numbered cells."""
 
-NO_MASKS: Final = frozenset({"errors", "prototypes", CELLS})
+NO_MASKS: Final = frozenset({"errors", "prototypes", "teacher", CELLS})
 """Kinds of labels of this plugin whose values are no classes of tissue."""
 
 Window = tuple[slice, slice]

@@ -9,8 +9,8 @@ from typing import Any, Final
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFormLayout, QWidget
 
-from napari_construct.data.channels.nuclear import nuclear_channels
 from napari_construct.data.channels.read import read_channel_header
+from napari_construct.data.channels.stains import NUCLEAR_STAINS, channels_showing
 from napari_construct.data.formats import image_format
 from napari_construct.data.limits import MAX_CHANNELS
 from napari_construct.data.stored import RED_GREEN_BLUE
@@ -114,7 +114,7 @@ class ChannelRows(QObject):
             self._names = found or tuple(map(str, range(count)))
         for number, name in enumerate(self._names):
             self._channel.addItem(name, number)
-        nuclear = nuclear_channels(self._names)
+        nuclear = channels_showing(self._names, NUCLEAR_STAINS)
         if self._layer is not None and not self._layer.rgb and self._names:
             self.setChannel(nuclear[0] if len(nuclear) == 1 else min(position, len(self._names) - 1))
         self._channel.blockSignals(blocked)

@@ -9,14 +9,12 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
 from napari_construct.data.labels.folder_names import split_of
-from napari_construct.models.checkpoints.locations import SUFFIX, with_suffix
-from napari_construct.reading.places import is_file, is_folder, real_path
-from napari_construct.training.loop.identity import state_path
+from napari_construct.reading.places import is_folder, real_path
 from napari_construct.widgets.fields.changed import ChangedMark, RowLabel
-from napari_construct.widgets.fields.controls import tick
 from napari_construct.widgets.fields.layout import form, stacked
 from napari_construct.widgets.fields.message_label import Level, MessageLabel
 from napari_construct.widgets.fields.path_row import PathRow
+from napari_construct.widgets.runs.model_file import ModelFile, free_name
 from napari_construct.widgets.train.data import split_folders
 
 _TABLES: Final = "Tables (*.csv *.tsv *.txt)"
@@ -54,24 +52,11 @@ class TrainFiles(QWidget):
             parent=self,
         )
         self._val.setHint("none")
-        self._output = PathRow(
-            "Model file",
-            "File of the trained model",
-            ("save",),
-            kinds=f"Models (*{SUFFIX})",
-            parent=self,
-        )
-        self._output.setHint(f"name{SUFFIX}")
+        self._model = ModelFile("File of the trained model", self)
         self._val_words = MessageLabel(self)
         self._of = ""
         self._kept: dict[str, tuple[str, str]] = {}
         self._marks: dict[PathRow, ChangedMark] = {}
-        tip = "Continue the stopped run. Data and settings must be the same"
-        self._resume = tick("Resume the stopped run", tip, self)
-        self._resume.setChecked(True)
-        self._replace = tick(
-            "Replace the existing model", "Overwrite the model file, or the stopped run", self
-        )
         self._build_layout()
         self._connect()
         self.refresh()
@@ -90,16 +75,16 @@ class TrainFiles(QWidget):
 
     def output(self) -> Path:
         """The model's file, with its suffix."""
-        return with_suffix(self._output.value() or "model")
+        return self._model.output()
 
     def hasOutput(self) -> bool:
-        return bool(self._output.value())
+        return self._model.hasOutput()
 
     def setOutput(self, path: str) -> None:
-        self._output.setValue(path)
+        self._model.row.setValue(path)
 
     def setReplace(self, replace: bool) -> None:
-        self._replace.setChecked(replace)
+        self._model.setReplace(replace)
 
     def recall(self, data: str, val: str, output: str) -> None:
         """Suggest what was chosen with these patches in an earlier session."""
@@ -107,11 +92,11 @@ class TrainFiles(QWidget):
 
     def resumes(self) -> bool:
         """Whether a stopped run exists and is to be resumed."""
-        return self.hasOutput() and self._resume.isChecked() and is_file(state_path(self.output()))
+        return self._model.resumes()
 
     def replaces(self) -> bool:
         """Whether an existing model may be replaced."""
-        return self._replace.isChecked()
+        return self._model.replaces()
 
     def describeValidation(self, words: str, *, wrong: bool) -> None:
         """Show a line about the validation data."""
@@ -122,45 +107,27 @@ class TrainFiles(QWidget):
         """Why the files cannot be used; empty if they can."""
         if self._wrong:
             return "The validation data cannot be used, see above."
-        if not self.hasOutput():
-            return "Choose a file for the model."
-        output = self.output()
-        if is_folder(self._output.value()) or is_folder(output):
-            return f"{self._output.value()} is a folder: add a file name."
-        if self._is_taken() and not (self.resumes() or self.replaces()):
-            what = output.name if is_file(output) else f"A stopped run of {output.name}"
-            return f"{what} exists: choose another name, or tick Replace the existing model."
-        return ""
+        return self._model.problem()
 
     def refresh(self) -> None:
         """Update the choices to resume and replace."""
-        output = self.output()
-        there = self.hasOutput()
-        self._resume.setVisible(there and is_file(state_path(output)))
-        self._replace.setVisible(self._is_taken() and not self.resumes())
-
-    def _is_taken(self) -> bool:
-        """Whether there is a model of that name, or what a stopped run left of it."""
-        output = self.output()
-        return self.hasOutput() and (is_file(output) or is_file(state_path(output)))
+        self._model.refresh()
 
     def _build_layout(self) -> None:
         self._wrong = ""
         rows = form()
         rows.addRow("Patches", self._data)
-        for name, row in (("Validation", self._val), ("Model", self._output)):
+        for name, row in (("Validation", self._val), ("Model", self._model.row)):
             label = RowLabel(name, "", row, self)
             rows.addRow(label, row)
             self._marks[row] = ChangedMark(name, row.value, row.setValue, "", _short, label)
             row.edited.connect(self._marks[row].refresh)
-        stacked(self, rows, self._resume, self._replace, self._val_words)
+        stacked(self, rows, self._model, self._val_words)
 
     def _connect(self) -> None:
         self._data.edited.connect(self._on_data)
         self._val.edited.connect(self.dataChanged)
-        self._output.edited.connect(self._on_name)
-        self._resume.toggled.connect(self._on_output)
-        self._replace.toggled.connect(self._on_output)
+        self._model.changed.connect(self.outputChanged)
 
     def _on_data(self) -> None:
         """Take both splits of a folder; other patches bring their own validation data and model."""
@@ -180,24 +147,15 @@ class TrainFiles(QWidget):
         """Show what belongs to the patches; with the first ones, what is there already stays."""
         known = self._kept.get(now, (val, output))
         if before:
-            self._kept[before] = self._val.value(), self._output.value()
+            self._kept[before] = self._val.value(), self._model.row.value()
             shown = known
             self.replaced.emit(before, now)
         else:
-            shown = self._val.value() or known[0], self._output.value() or known[1]
+            shown = self._val.value() or known[0], self._model.row.value() or known[1]
         _show(self._val, shown[0])
-        self._output.setValue(shown[1])
-        for row, default in ((self._val, val), (self._output, output)):
+        self._model.row.setValue(shown[1])
+        for row, default in ((self._val, val), (self._model.row, output)):
             self._marks[row].setDefault(default)
-
-    def _on_name(self, *_: object) -> None:
-        """Another file: a tick for the one before is none for this one."""
-        self._replace.setChecked(False)
-        self._on_output()
-
-    def _on_output(self, *_: object) -> None:
-        self.refresh()
-        self.outputChanged.emit()
 
 
 def both_splits(data: Path) -> tuple[Path, Path | None]:
@@ -224,7 +182,4 @@ def _suggestion(data: Path) -> Path:
     """A model file beside the data, with their name; a number follows where a finished model has it."""
     folder = data.parent
     name = folder.name if is_folder(data) and split_of(data.name) == "train" else data.stem
-    name = name or "model"
-    names = (f"{name}{SUFFIX}", *(f"{name}-{number}{SUFFIX}" for number in range(2, 1000)))
-    files = [folder / name for name in names]
-    return next((file for file in files if is_file(state_path(file)) or not is_file(file)), files[0])
+    return free_name(folder, name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,40 +15,12 @@ from napari_construct.data.images import read_image
 from napari_construct.data.masks import find_pairs
 from napari_construct.events import Event, Steps, as_part
 from napari_construct.types import RGBImage
+from napari_construct.widgets.runs.pictures import COUNT, Preview, PreviewsDone, middle, spread
 
 if TYPE_CHECKING:  # loads torch
     from napari_construct.encoders.protocol import Encoder
 
-COUNT: Final = 4
-_LARGEST: Final = 256
-"""Largest side of a preview in pixels."""
-
 _STRENGTH: Final = 0.7
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Preview:
-    """One image with its CAMs.
-
-    Attributes
-    ----------
-    name : str
-        Name of the file.
-    image, activation : ndarray
-        (h, w, 3) uint8: the middle of the image, without and with the CAMs in the classes' colours.
-    """
-
-    name: str
-    image: RGBImage
-    activation: RGBImage
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PreviewsDone(Event):
-    """The previews after an epoch; epochs are counted from 1."""
-
-    epoch: int = 0
-    previews: tuple[Preview, ...] = ()
 
 
 def preview_files(
@@ -57,9 +28,9 @@ def preview_files(
 ) -> tuple[Path, ...]:
     """A few files of the validation data, or of the training patches if there are none."""
     if isinstance(val, Path):
-        return _spread([image for image, _ in find_pairs(val, inside=("",))], count)
+        return spread([image for image, _ in find_pairs(val, inside=("",))], count)
     patches = dataset if val is None else val
-    per_class = [_spread([p for p, on in zip(patches.paths, column, strict=True) if on], count)
+    per_class = [spread([p for p, on in zip(patches.paths, column, strict=True) if on], count)
                  for column in np.asarray(patches.labels).T]  # fmt: skip
     turns = [files[i] for i in range(count) for files in per_class if i < len(files)]
     return tuple(dict.fromkeys(turns))[:count]
@@ -101,7 +72,7 @@ def preview_steps(
     for done, path in enumerate(files):
         yield Event("previews", done, len(files), path.name)
         image = read_image(path)
-        pixels = _middle(image.pixels)
+        pixels = np.ascontiguousarray(image.pixels[middle(image.pixels.shape)])
         settings = SegmentSettings(crf=None, mpp=image.mpp or mpp)
         looked = cam_steps(pixels, predictor, settings, name=path.name)
         # without notices: the run has shown them
@@ -117,15 +88,3 @@ def drawn_over(image: RGBImage, cams: NDArray[np.float32], classes: ClassTable) 
     strongest, height = cams.argmax(0), _STRENGTH * cams.max(0)[..., None]
     mixed: RGBImage = (image * (1 - height) + colours[strongest] * height).round().astype(np.uint8)
     return mixed
-
-
-def _middle(pixels: RGBImage) -> RGBImage:
-    top, left = (max(n - _LARGEST, 0) // 2 for n in pixels.shape[:2])
-    return np.ascontiguousarray(pixels[top : top + _LARGEST, left : left + _LARGEST])
-
-
-def _spread(paths: Sequence[Path], count: int) -> tuple[Path, ...]:
-    if not paths:
-        return ()
-    chosen = np.unique(np.linspace(0, len(paths) - 1, min(count, len(paths))).round().astype(int))
-    return tuple(paths[i] for i in chosen)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from pydantic import BaseModel
 
 from napari_construct.classes import ClassTable
 from napari_construct.training.config.config import TrainingConfig
@@ -47,16 +44,3 @@ class TrainRequest:
     resume: bool = False
     replace: bool = False
     checked: frozenset[Path] = frozenset()
-
-
-def changes(value: BaseModel, default: BaseModel) -> dict[str, Any]:
-    """Fields that differ from a default, also inside parts, as JSON values."""
-    found: dict[str, Any] = {}
-    plain = value.model_dump(mode="json")
-    for name in type(value).model_fields:
-        new, old = getattr(value, name), getattr(default, name)
-        if new == old:
-            continue
-        part = isinstance(new, BaseModel) and isinstance(old, BaseModel)
-        found[name] = changes(new, old) if part else plain[name]
-    return found

@@ -24,6 +24,8 @@ from napari_construct.widgets.parts.dock import JobDock
 from napari_construct.widgets.parts.hand_over import UseModelButton, to_evaluate
 from napari_construct.widgets.parts.known_models import remember_model
 from napari_construct.widgets.parts.next_steps import NextSteps
+from napari_construct.widgets.runs.progress import EstimateRow, RunProgress
+from napari_construct.widgets.train.curves import CURVES
 from napari_construct.widgets.train.job import (
     Estimated,
     Trained,
@@ -37,7 +39,6 @@ from napari_construct.widgets.train.options import TrainOptions
 from napari_construct.widgets.train.order_after import OrderAfter, reorder_job, train_steps_with_order
 from napari_construct.widgets.train.patches import TrainPatches
 from napari_construct.widgets.train.pixel_size import PatchSizeRow
-from napari_construct.widgets.train.progress import EstimateRow, TrainProgress
 from napari_construct.widgets.train.recipes import train_as_command, train_as_python
 from napari_construct.widgets.train.request import TrainRequest
 from napari_construct.widgets.train.settings_of_data import SettingsOfData
@@ -69,7 +70,7 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
     ----------
     classes : ClassTableEditor
         The class table; its order is that of the values in masks.
-    progress : TrainProgress
+    progress : RunProgress
         Curves and previews of the run.
     """
 
@@ -88,8 +89,8 @@ class TrainAdapters(JobDock[TrainRequest, Estimated | Trained]):
         self._options = TrainOptions(self)
         self._question = PatchSizeRow(self)
         self._of_data = SettingsOfData(self._options, self._patches, self._question, self)
-        self._estimate = EstimateRow(self)
-        self.progress = TrainProgress(self)
+        self._estimate = EstimateRow("time and memory", self)
+        self.progress = RunProgress(CURVES, self)
         self._use = UseModelButton(viewer, self)
         self._order = OrderAfter(self)
         self._ahead = Ahead(load_libraries, self)

@@ -1,8 +1,9 @@
-"""Progress of a training run: curves, and CAMs of a few images."""
+"""Progress of a training run: curves, and pictures of a few images."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from qtpy.QtCore import QTimer, Signal
@@ -11,8 +12,8 @@ from qtpy.QtWidgets import QWidget
 from napari_construct.events import EpochDone, Event, Resumed, StepDone
 from napari_construct.widgets.fields.controls import button, wrapped_label
 from napari_construct.widgets.fields.layout import stacked
-from napari_construct.widgets.train.preview_grid import PreviewGrid
-from napari_construct.widgets.train.previews import PreviewsDone
+from napari_construct.widgets.runs.pictures import PreviewsDone
+from napari_construct.widgets.runs.preview_grid import PreviewGrid
 
 _PAUSE_MS: Final = 400
 """Milliseconds between two drawings of the curves."""
@@ -20,35 +21,59 @@ _PAUSE_MS: Final = 400
 _TURN_MS: Final = 20
 """Milliseconds between two plots; each takes tens of milliseconds to make and to draw."""
 
-_SCORES: Final = {
-    "val_miou": "mIoU",
-    "val_miou_oracle": "mIoU, classes given",
-    "val_f1": "F1 of class presence",
-}
 _Line = tuple[list[float], list[float]]
 
-_PLOTS: Final = {
-    "losses": ("Losses by step", "The parts of the loss without weights, and their weighted sum (all)"),
-    "scores": ("Validation by epoch", "Scores on the validation data (0 to 1)"),
-    "rate": ("Learning rate by step", "The learning rate of each step"),
-}
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """What is drawn of a run.
+
+    Attributes
+    ----------
+    plots : mapping
+        Title and tooltip by key, in their order. "scores" and "rate" are among the keys.
+    scores : mapping
+        Names for people of the metrics that are drawn as "scores".
+    place : callable
+        From the name of a loss to its plot and its line there; None of metrics that are no losses.
+    pictures : tuple of str
+        Tooltip of the pictures, and what the two of a pair are called.
+    turn : str
+        What a run is divided into.
+    columns : int
+        Pairs of pictures in a row.
+    """
+
+    plots: Mapping[str, tuple[str, str]]
+    scores: Mapping[str, str]
+    place: Callable[[str], tuple[str, str] | None]
+    pictures: tuple[str, str, str]
+    turn: str = "epoch"
+    columns: int = 2
 
 
-class TrainProgress(QWidget):
+class RunProgress(QWidget):
     """Shows the events of a run; hidden until the first one.
 
     Plots are made with the first numbers: by then the job has imported the plot library.
+
+    Parameters
+    ----------
+    curves : Curves
+        What is drawn.
     """
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, curves: Curves, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._curves = curves
         self._plots: dict[str, Any] = {}
         # by x, as events may overtake each other: napari's activity dock processes events
-        self._points: dict[str, dict[str, dict[float, float]]] = {key: {} for key in _PLOTS}
+        self._points: dict[str, dict[str, dict[float, float]]] = {key: {} for key in self._curves.plots}
         self._changed: set[str] = set()
         self._waiting: list[str] = []
-        self._epoch = wrapped_label("Epoch", "The epoch at hand, of all of this run", self)
-        self._grid = PreviewGrid(self)
+        turn, (tip, *words) = curves.turn, curves.pictures
+        self._epoch = wrapped_label(turn.capitalize(), f"The {turn} at hand, of all of this run", self)
+        self._grid = PreviewGrid(tip, (words[0], words[1]), curves.columns, self)
         self._layout = stacked(self, self._epoch, self._grid)
         self._timer, self._next = QTimer(self), QTimer(self)
         for timer, pause, slot in ((self._timer, _PAUSE_MS, self._begin), (self._next, _TURN_MS, self._draw)):
@@ -64,8 +89,8 @@ class TrainProgress(QWidget):
 
     def clear(self) -> None:
         """Show nothing until the next numbers."""
-        self._points = {key: {} for key in _PLOTS}
-        self._changed = set(_PLOTS)
+        self._points = {key: {} for key in self._curves.plots}
+        self._changed = set(self._curves.plots)
         self._grid.clear()
         self._epoch.clear()
         self._begin()
@@ -80,7 +105,7 @@ class TrainProgress(QWidget):
         elif isinstance(event, Resumed):
             self._on_resumed(event)
         elif isinstance(event, PreviewsDone):
-            self._grid.showPreviews(event.previews, f"After epoch {event.epoch}")
+            self._grid.showPreviews(event.previews, f"After {self._curves.turn} {event.epoch}")
             self.show()
         else:
             return
@@ -88,7 +113,7 @@ class TrainProgress(QWidget):
             self._timer.start()
 
     def lines(self, plot: str) -> dict[str, _Line]:
-        """The numbers of a plot: "losses", "scores" or "rate"."""
+        """The numbers of a plot."""
         found = {name: sorted(points.items()) for name, points in self._points[plot].items()}
         return {name: ([x for x, _ in line], [y for _, y in line]) for name, line in found.items()}
 
@@ -99,25 +124,24 @@ class TrainProgress(QWidget):
 
     def _on_step(self, event: StepDone) -> None:
         for name, value in event.losses.items():
-            self._append("losses", "all" if name == "loss" else name, float(event.done), value)
+            if (place := self._curves.place(name)) is not None:
+                self._append(*place, float(event.done), value)
         self._append("rate", "learning rate", float(event.done), event.learning_rate)
-        self._epoch.setText(f"Epoch {event.epoch + 1} of {event.epochs}")
+        self._epoch.setText(f"{self._curves.turn.capitalize()} {event.epoch + 1} of {event.epochs}")
 
     def _on_resumed(self, event: Resumed) -> None:
         """Show the epochs of an earlier session: their mean losses, if their steps are not shown yet."""
         for epoch, (step, rate, metrics) in enumerate(
             zip(event.steps, event.learning_rates, event.history, strict=True), start=1
         ):
-            losses = {name: value for name, value in metrics.items() if not name.startswith("val_")}
-            for plot, numbers in (("losses", losses), ("rate", {"learning rate": rate})):
-                for name, value in numbers.items():
-                    line = "all" if name == "loss" else name
-                    if step not in self._points[plot].get(line, {}):
-                        self._append(plot, line, float(step), value)
+            means = {place: value for name, value in metrics.items() if (place := self._curves.place(name))}
+            for (plot, line), value in {**means, ("rate", "learning rate"): rate}.items():
+                if step not in self._points[plot].get(line, {}):
+                    self._append(plot, line, float(step), value)
             self._show_scores(epoch, metrics)
 
     def _show_scores(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        for key, words in _SCORES.items():
+        for key, words in self._curves.scores.items():
             value = metrics.get(key)
             if value is not None:
                 self._append("scores", words, float(epoch), value)
@@ -151,20 +175,26 @@ class TrainProgress(QWidget):
     def _make(self, key: str) -> None:
         from napari_construct.widgets.parts.plots import CurvePlot
 
-        self._plots[key] = plot = CurvePlot(*_PLOTS[key], self)
-        order = [name for name in _PLOTS if name in self._plots]
+        self._plots[key] = plot = CurvePlot(*self._curves.plots[key], self)
+        order = [name for name in self._curves.plots if name in self._plots]
         self._layout.insertWidget(1 + order.index(key), plot)
 
 
 class EstimateRow(QWidget):
-    """A button that requests an estimate, and the estimate until a setting changes."""
+    """A button that requests an estimate, and the estimate until a setting changes.
+
+    Parameters
+    ----------
+    of : str
+        What is estimated.
+    """
 
     requested = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, of: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        tip = "Run a few training steps and estimate time and memory. Nothing is saved"
-        self.button = button("Estimate time and memory", tip, self.requested, self)
+        tip = f"Run a few training steps and estimate {of}. Nothing is saved"
+        self.button = button(f"Estimate {of}", tip, self.requested, self)
         tip = "Measured with these settings on this computer"
         self._label = wrapped_label("Estimate", tip, self)
         self._label.hide()

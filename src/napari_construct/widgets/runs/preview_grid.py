@@ -1,4 +1,4 @@
-"""A few images beside their class maps, as wide as the dock."""
+"""A few images beside what the model says of them, as wide as the dock."""
 
 from __future__ import annotations
 
@@ -12,26 +12,36 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
 from napari_construct.types import RGBImage
 from napari_construct.widgets.fields.controls import named
-from napari_construct.widgets.train.previews import Preview
-
-_COLUMNS: Final = 2
-"""Pairs of pictures in a row."""
+from napari_construct.widgets.runs.pictures import Preview
 
 _GAP: Final = 4
 
 
 class PreviewGrid(QWidget):
-    """Pairs of pictures: the image, and the image with its class maps."""
+    """Pairs of pictures: the image, and the image with what the model says.
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    Parameters
+    ----------
+    tip : str
+        What the pictures show.
+    words : tuple of str
+        What the two of a pair are called.
+    columns : int
+        Pairs in a row.
+    """
+
+    def __init__(
+        self, tip: str, words: tuple[str, str], columns: int = 2, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
+        self._across = 2 * columns
         self._pictures: list[tuple[QLabel, QPixmap]] = []
-        tip = "Validation images or patches. Beside each: its class maps in the colours of the classes"
+        self._words = words
         self._title = named(QLabel(self), "Previews", tip)
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(_GAP)
-        self._grid.addWidget(self._title, 0, 0, 1, 2 * _COLUMNS)
+        self._grid.addWidget(self._title, 0, 0, 1, self._across)
         self.hide()
 
     def count(self) -> int:
@@ -48,12 +58,12 @@ class PreviewGrid(QWidget):
     def showPreviews(self, previews: Sequence[Preview], title: str) -> None:
         """Replace the shown images."""
         pairs = [(p.name, words, part) for p in previews
-                 for words, part in (("image", p.image), ("class maps", p.activation))]  # fmt: skip
+                 for words, part in zip(self._words, (p.image, p.activation), strict=True)]  # fmt: skip
         if len(pairs) != len(self._pictures):
             self.clear()
             for i in range(len(pairs)):
                 label = QLabel(self)
-                self._grid.addWidget(label, 1 + i // (2 * _COLUMNS), i % (2 * _COLUMNS))
+                self._grid.addWidget(label, 1 + i // self._across, i % self._across)
                 self._pictures.append((label, QPixmap()))
         self._title.setText(title)
         for i, (name, words, part) in enumerate(pairs):
@@ -68,7 +78,7 @@ class PreviewGrid(QWidget):
         self._fit()
 
     def _fit(self) -> None:
-        side = max((self.width() - _GAP * (2 * _COLUMNS - 1)) // (2 * _COLUMNS), 16)
+        side = max((self.width() - _GAP * (self._across - 1)) // self._across, 16)
         for label, pixmap in self._pictures:
             label.setMinimumWidth(16)
             label.setPixmap(

@@ -1,0 +1,1 @@
+"""The dock widget **Distil single-channel student**."""

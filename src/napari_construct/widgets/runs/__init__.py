@@ -1,0 +1,1 @@
+"""What every training run shows: its model's file, curves, pictures, and what it will take."""
