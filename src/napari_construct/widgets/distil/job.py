@@ -23,8 +23,11 @@ if TYPE_CHECKING:  # these load torch
     from napari_construct.widgets.distil.previews import Watched
 
 _SCORES: Final = {
-    "dice": "Dice", "boundary_f1": "boundary F1", "ap50": "AP50", "recovery": "of the teacher's Dice",
-}  # fmt: skip
+    "val_dice": "Dice",
+    "val_boundary_f1": "boundary F1",
+    "val_ap50": "AP50",
+    "recovery": "of the teacher's Dice",
+}
 
 
 @dataclass(frozen=True, slots=True)
