@@ -170,7 +170,7 @@ def test_summary_says_what_it_is_for(path: Path) -> None:
     found = summarise(path)
     assert found.problem == ""
     assert found.channels == ("nuclear", "membrane")
-    assert found.purpose.startswith("Own model: cells from the channels nuclear, membrane; mobilenet_v3, ")
+    assert found.purpose.startswith("Own model: cells in 2 channels (nuclear, membrane); mobilenet_v3, ")
     assert [(s.name, s.value) for s in found.scores] == [("Dice", 0.91), ("AP50", 0.7)]
     assert not any("out of distribution" in limit for limit in found.limits)
 
