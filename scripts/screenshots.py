@@ -146,6 +146,32 @@ def train_adapters(viewer: Any, model: str | None) -> None:  # noqa: ARG001 - it
     viewer.reset_view()
 
 
+def distil(viewer: Any, model: str | None) -> None:  # noqa: ARG001 - it makes its own
+    """Two layers of a phantom and the cells of a tool; a short run, scrolled to what it shows."""
+    from qtpy.QtWidgets import QScrollArea
+
+    from napari_construct.crossmodal.phantom import phantom
+
+    tissue = phantom(7, (640, 640))
+    where: dict[str, Any] = {"scale": (tissue.mpp, tissue.mpp), "units": ("um", "um")}
+    for channel, name, colour in zip(tissue.channels, tissue.names, ("cyan", "magenta"), strict=True):
+        viewer.add_image(channel, name=name, colormap=colour, blending="additive", **where)
+    cells = viewer.add_labels(tissue.instances, name="cells of a tool", opacity=0.4, **where)
+    cells.contour = 2
+    widget = open_widget(viewer, "Distil single-channel student")
+    widget.images.mode.put("layers")
+    wait_for(lambda: not widget.isLooking(), "the look at the layers")
+    widget.setValue(
+        widget.value().changed(student="mobilenet_v3", steps=60, batch_size=4, patch=96, validations=4)
+    )
+    widget.setOutput("nuclear-student.construct")
+    run(widget)
+    settle(3.0)  # the curves follow
+    widget.findChild(QScrollArea).ensureWidgetVisible(widget.progress.previews)
+    settle(0.5)
+    viewer.reset_view()
+
+
 def evaluate(viewer: Any, model: str | None) -> None:
     """The sample's mask against its annotation."""
     viewer.open_sample("napari-construct", "lymph_node_tumour_annotated")
@@ -216,6 +242,7 @@ SCENES: dict[str, Callable[[Any, str | None], None]] = {
     "prototypes": prototypes,
     "models": models,
     "train_adapters": train_adapters,
+    "distil": distil,
     "evaluate": evaluate,
 }
 

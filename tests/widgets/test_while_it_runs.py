@@ -13,8 +13,10 @@ import pytest
 from napari.layers import Layer
 from qtpy.QtWidgets import QApplication, QWidget
 from tests.widgets.test_all_widgets import WIDGETS
+from tifffile import imwrite
 
 from napari_construct.batch.settings import BatchSettings
+from napari_construct.crossmodal.config import DistilConfig
 from napari_construct.events import run
 from napari_construct.inference.loading import load_model
 from napari_construct.inference.prototypes.settings import PrototypeSettings
@@ -121,6 +123,22 @@ def _train(widget: Any, viewer: Any, files: Files) -> None:
     widget.setDevice("cpu")
 
 
+def _distil(widget: Any, viewer: Any, files: Files) -> None:
+    channels = files.tissue.transpose(2, 0, 1).astype(np.float32)
+    cells = np.kron(np.arange(16).reshape(4, 4), np.ones((16, 16), int))
+    folder = files.new()
+    for place in ("images", "outputs"):
+        (folder / place).mkdir(parents=True)
+    for i in range(2):
+        imwrite(folder / "images" / f"{i}.tif", channels[:2, i : i + 64, i : i + 64])
+        imwrite(folder / "outputs" / f"{i}.tif", cells.astype(np.int32))
+    widget.setData(str(folder / "images"))
+    widget.teacher.setTeacher("precomputed", str(folder / "outputs"))
+    widget.setValue(DistilConfig(student="mobilenet_v3", steps=2, batch_size=2, patch=64))
+    widget.setOutput(str(files.new()))
+    widget.setDevice("cpu")
+
+
 def _two_masks(viewer: Any, files: Files) -> None:
     labels = (files.tissue.mean(2) < 150).astype(np.uint8) + 1
     viewer.add_labels(labels, name="mask")
@@ -173,6 +191,7 @@ TASKS: dict[str, Task] = {
     ),
     "Batch": Task(_batch, ("slide mask",)),
     "Train a model": Task(_train),
+    "Distil single-channel student": Task(_distil),
     "Evaluate": Task(_layers, ("mask (errors)",), prepare=_two_masks),
     "Evaluate, folders": Task(_folders),
     "Prototypes": Task(_prototypes, ("slide tumour 1 (similarity)",)),
