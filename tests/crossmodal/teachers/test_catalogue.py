@@ -97,8 +97,10 @@ def test_a_folder_and_a_file_of_ours_are_teachers_by_themselves(tmp_path: Path) 
     assert teacher.spec.id == "precomputed"
     with pytest.raises(ConfigurationError, match="precomputed: expected the folder"):
         load_teacher("precomputed")
-    with pytest.raises(ConfigurationError, match="channel_unet"):
-        load_teacher("mine.construct")
+    with pytest.raises(CheckpointError, match=r"mine\.construct"):
+        load_teacher(tmp_path / "mine.construct")
+    with pytest.raises(CheckpointError, match="--train-teacher"):
+        load_teacher("channel_unet")
 
 
 @pytest.mark.parametrize(

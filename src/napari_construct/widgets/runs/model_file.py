@@ -76,7 +76,7 @@ class ModelFile(QWidget):
             return f"{self.row.value()} is a folder: add a file name."
         if self._is_taken() and not (self.resumes() or self.replaces()):
             what = output.name if is_file(output) else f"A stopped run of {output.name}"
-            return f"{what} exists: choose another name, or tick Replace the existing model."
+            return f"{what} exists; for another run choose another name, or tick Replace the existing model."
         return ""
 
     def refresh(self) -> None:
