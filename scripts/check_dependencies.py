@@ -77,7 +77,8 @@ def imports(root: Path, folders: Iterable[str]) -> dict[str, Path]:
     """Modules of others that files import, each with a file that does."""
     files = [path for folder in folders for path in sorted((root / folder).rglob("*.py"))]
     # benchmarks and scripts import their neighbours by name
-    own = {path.stem for folder in ("benchmarks", "scripts") for path in (root / folder).glob("*.py")}
+    neighbours = [path for folder in ("benchmarks", "scripts") for path in (root / folder).glob("*")]
+    own = {path.stem for path in neighbours if path.suffix == ".py" or (path / "__init__.py").is_file()}
     own |= {"napari_construct", "tests", *sys.stdlib_module_names}
     return {module: path for path in files for module in imported_modules(path) if module not in own}
 

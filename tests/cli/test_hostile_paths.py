@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import tifffile
 import typer.main
 
 from napari_construct.cli import app
+from napari_construct.crossmodal.phantom import phantom
 
 Call = Callable[..., Any]
 
@@ -55,6 +58,7 @@ class Option:
 
 
 ADD = ("prototypes", "add", "-m", "MODEL", "-o", "OUT/m.construct", "--class", "tumour")
+DISTILL = ("distill", "CELLS", "--student", "mobilenet_v3", "--steps", "1", "-o", "OUT/m.construct")
 PATHS = (
     Option(("segment", "{}", "-o", "OUT"), suffix=".png"),
     Option(("segment", "IMAGE", "-m", "{}", "-o", "OUT"), suffix=".construct"),
@@ -80,6 +84,13 @@ PATHS = (
     Option(("second-stage", "{}", "PATCHES", "-o", "OUT/m.construct"), suffix=".construct"),
     Option(("second-stage", "MODEL", "{}", "-o", "OUT/m.construct"), folder=True),
     Option(("second-stage", "MODEL", "PATCHES", "-o", "OUT/m.construct", "--val", "{}"), folder=True),
+    Option(("distill", "{}", "--no-kd", "-o", "OUT/m.construct"), folder=True),
+    Option(("distill", "{}", "--no-kd", "-o", "OUT/m.construct"), suffix=".npz"),
+    Option((*DISTILL, "--no-kd", "--val", "{}"), folder=True),
+    Option((*DISTILL, "--teacher", "{}"), suffix=".construct"),
+    Option((*DISTILL, "--teacher", "{}"), folder=True),
+    Option((*DISTILL, "--no-kd", "--settings", "{}"), suffix=".json"),
+    Option((*DISTILL, "--no-kd", "--patch", "32", "--json", "{}"), output=True),
     Option(("calibrate", "{}", "PATCHES", "-o", "OUT/m.construct"), suffix=".construct"),
     Option(("calibrate", "MODEL", "{}", "-o", "OUT/m.construct"), folder=True),
     Option(
@@ -244,6 +255,8 @@ def test_one_sentence_and_no_traceback(
 ) -> None:
     hostile = state(tmp_path / f"hostile{option.suffix}", option)
     places = {"IMAGE": image, "MODEL": model, "PATCHES": camelyon / "train", "VAL": camelyon / "val"}
+    if "CELLS" in option.command:
+        places["CELLS"] = _cells(tmp_path / "cells")
     done = call(*(_filled(part, places, tmp_path / "out", hostile) for part in option.command))
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     may_work = option.output or (state is garbage and not option.read)
@@ -255,6 +268,15 @@ def test_one_sentence_and_no_traceback(
     assert "--debug" not in done.stderr, done.stderr  # not one of our own errors
     assert len(done.stderr) < 3000
     assert "\x1b" not in done.output
+
+
+def _cells(folder: Path) -> Path:
+    """An image of two channels, and its cells."""
+    made = phantom(0, (64, 64))
+    for part, pixels in (("images", made.channels), ("labels", made.instances.astype(np.uint16))):
+        (folder / part).mkdir(parents=True)
+        tifffile.imwrite(folder / part / "a.tif", pixels)
+    return folder
 
 
 def _filled(part: str, places: dict[str, Path], out: Path, hostile: str) -> str:

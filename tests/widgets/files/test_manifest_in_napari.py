@@ -37,6 +37,7 @@ def test_menus(manifest) -> None:
         "napari-construct.refine",
         "napari-construct.prototypes",
         "napari-construct.train_adapters",
+        "napari-construct.distil_student",
         "napari-construct.batch",
         "napari-construct.evaluate",
         "napari-construct.models",

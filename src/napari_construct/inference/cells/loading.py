@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TypeGuard
 
+from napari_construct.exceptions import CheckpointError
 from napari_construct.inference.activation.devices import resolve_device
 from napari_construct.inference.cells.predictor import CellPredictor
 from napari_construct.models.checkpoints.archive import file_hash
@@ -43,4 +44,9 @@ def load_cell_model(model: PathLike, *, device: str = "auto") -> CellPredictor:
 
 def is_cell_model(model: object) -> TypeGuard[PathLike]:
     """Whether a name or path is that of a model for channels; False of what cannot be read."""
-    return isinstance(model, str | os.PathLike) and is_channel_file(resolve_model(model))
+    if not isinstance(model, str | os.PathLike):
+        return False
+    try:
+        return is_channel_file(resolve_model(model))
+    except CheckpointError:  # whoever loads it says so
+        return False

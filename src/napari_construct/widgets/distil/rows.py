@@ -70,7 +70,7 @@ _COMPUTING: Final = Group("Validation and memory", "Interval of scores, memory",
 ROWS: Final[tuple[Row | Group, ...]] = (
     Row("student", "Student", "Encoder of the student's U-Net, with the millions of parameters that the "
         "paper counts", choices=STUDENTS),
-    Row("steps", "Steps", "Optimiser steps", step=100),
+    Row("steps", "Training steps", "Optimiser steps", step=100),
     Row("patch", "Patch", "Side of the views that a step sees, a multiple of 32", unit="px", step=32),
     Row("terms", "Learns from", "Terms of the loss: the teacher's probabilities, its boundaries, and drawn "
         "cells where there are any. The baseline learns from drawn cells alone", choices=_TERMS),
