@@ -9,6 +9,7 @@ import torch
 from tests.crossmodal.conftest import QUICK
 
 from napari_construct.crossmodal.distil import distil, distil_steps
+from napari_construct.crossmodal.protocol import TeacherOutput, TeacherView
 from napari_construct.crossmodal.teachers.cached import open_cache
 from napari_construct.crossmodal.teachers.catalogue import load_teacher
 from napari_construct.events import EpochDone, Event, Notice, Planned, Resumed, StepDone, run
@@ -126,6 +127,24 @@ def test_a_teacher_of_ours_comes_from_its_file_and_its_words_are_kept(
     teacher.predict = forbidden  # type: ignore[method-assign,assignment]
     distil(images, teacher, config, device="cpu", cache=cache)
     assert len(times) == len(sorted((tmp_path / "cache").rglob("*.safetensors")))
+
+
+def test_without_a_cache_the_teacher_sees_each_image_once(images, teacher) -> None:
+    class Counting:
+        """The teacher, and the names of what it was shown."""
+
+        spec, identity = teacher.spec, teacher.identity
+
+        def __init__(self) -> None:
+            self.shown: list[str] = []
+
+        def predict(self, view: TeacherView) -> TeacherOutput:
+            self.shown.append(view.name)
+            return teacher.predict(view)
+
+    counting = Counting()
+    distil(images, counting, QUICK.changed(steps=1), device="cpu")
+    assert sorted(counting.shown) == sorted(images.names)
 
 
 def test_what_is_used_of_the_drawn_cells_is_said(images, teacher) -> None:

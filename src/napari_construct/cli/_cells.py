@@ -6,15 +6,11 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from napari_construct.cli._errors import one_line
+from napari_construct.cli._each_image import checked_images, each_image
 from napari_construct.cli._options import given
-from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json
-from napari_construct.cli._result_names import check_names, stem_of
-from napari_construct.events.progress import Bars, progress_bars
-from napari_construct.exceptions import ConfigurationError, ConstructError
-from napari_construct.reading.names import found_as, shown
+from napari_construct.cli._result_names import stem_of
+from napari_construct.events.progress import Bars
+from napari_construct.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from napari_construct.batch.settings import BatchSettings
@@ -72,50 +68,26 @@ def segment_cell_files(
     model: str,
     output: Path,
     typed: dict[str, Any],
+    settings_json: str | None,
     device: str | None,
     json_file: str | None,
     *,
     overwrite: bool,
 ) -> None:
     """Segment the cells of image files; arguments as of the command."""
-    from napari_construct.batch.sources import without_results
     from napari_construct.cli._merged import merged
-    from napari_construct.export.own_files import refuse_others
-    from napari_construct.export.reports import refuse_inputs
     from napari_construct.inference.cells.loading import load_cell_model
     from napari_construct.inference.cells.settings import CellSettings
-    from napari_construct.results.files import CELL_KINDS, result_paths
+    from napari_construct.results.files import CELL_KINDS
 
-    text = typed.pop("settings")
-    settings = merged(CellSettings(), given(**typed), text)
-    images, about_results = without_results([found_as(str(path)) for path in images])
-    check_names(images)
-    targets = [file for path in images for file in result_paths(output, stem_of(path), CELL_KINDS).values()]
-    refuse_inputs(targets, images)
-    refuse_others(targets, overwrite=overwrite)
-    check_folder(output)
-    check_json(json_file, *images, model)
+    settings = merged(CellSettings(), given(**typed), settings_json)
+    found, about_results = checked_images(images, output, CELL_KINDS, json_file, model, overwrite=overwrite)
     predictor = load_cell_model(model, device=device or "auto")
-    done: list[dict[str, Any]] = []
-    failed: list[dict[str, str]] = []
-    with progress_bars() as bars:
-        for text in about_results:
-            bars.say(f"note: {text}")
-        for path in images:
-            try:
-                done.append(_one(path, output, predictor, settings, bars, overwrite=overwrite))
-            except (ConstructError, OSError, MemoryError, RuntimeError) as error:
-                failed.append({"image": str(path), "error": one_line(error)})
-                bars.say(f"failed: {one_line(error)}")
-    write_json(json_file, {"results": done, "failed": failed})
-    if json_file != STDOUT:
-        for item in done:
-            typer.echo(f"{shown(item['image'])}: {item['cells']} cells, {item['percent']:.1f} % of the image")
-        typer.echo(f"{len(done)} of {len(done) + len(failed)} segmented, results in {output}")
-        if failed:
-            typer.echo("failed: " + ", ".join(shown(item["image"]) for item in failed), err=True)
-    if failed:
-        raise typer.Exit(1)
+
+    def one(path: Path, bars: Bars) -> dict[str, Any]:
+        return _one(path, output, predictor, settings, bars, overwrite=overwrite)
+
+    each_image(found, about_results, one, _in_words, output, json_file)
 
 
 def _one(
@@ -140,3 +112,7 @@ def _one(
         "percent": 100 * float((result.labels > 0).mean()),
         "channel": result.record["input"]["channel"],
     }
+
+
+def _in_words(item: dict[str, Any]) -> str:
+    return f"{item['cells']} cells, {item['percent']:.1f} % of the image"

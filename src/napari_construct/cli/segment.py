@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_construct.cli import _options as options
-from napari_construct.cli._errors import one_line
-from napari_construct.cli._output import STDOUT, check_folder, check_json, write_json
-from napari_construct.cli._result_names import check_names, stem_of
+from napari_construct.cli._each_image import checked_images, each_image
+from napari_construct.cli._result_names import stem_of
 from napari_construct.cli._zero_shot import zero_shot_predictor, zero_shot_settings
 from napari_construct.data.format_names import INPUT_FORMATS
-from napari_construct.events.progress import Bars, progress_bars
+from napari_construct.events.progress import Bars
 from napari_construct.models.default_model import DEFAULT_MODEL
-from napari_construct.reading.names import found_as, is_shortened, shown
+from napari_construct.reading.names import is_shortened
 
 if TYPE_CHECKING:
     from napari_construct.inference.activation.predictor import Predictor
@@ -60,16 +59,12 @@ def segment(
     each cell, and NAME_cells.csv in the place of the overlay. A broken file is reported and does not stop the
     others; the exit code is then 1.
     """
-    from napari_construct.batch.sources import without_results
     from napari_construct.cli._cells import refuse_channel, refuse_options, segment_cell_files
-    from napari_construct.exceptions import ConstructError
-    from napari_construct.export.own_files import refuse_others
-    from napari_construct.export.reports import refuse_inputs
     from napari_construct.inference.cells.loading import is_cell_model
     from napari_construct.inference.decision.decider import named_classes
     from napari_construct.inference.loading import load_model
     from napari_construct.models.checkpoints.checkpoint import check_has_guard
-    from napari_construct.results.files import KINDS, result_paths
+    from napari_construct.results.files import KINDS
 
     if not zero_shot and is_cell_model(model):
         refuse_options(
@@ -85,8 +80,10 @@ def segment(
                 ood_map=ood_map or None,
             ),
         )
-        typed = {"tile": tile, "overlap": overlap, "mpp": mpp, "channel": channel, "settings": settings_json}
-        segment_cell_files(images, model, output, typed, device, json_file, overwrite=overwrite)
+        typed = {"tile": tile, "overlap": overlap, "mpp": mpp, "channel": channel}
+        segment_cell_files(
+            images, model, output, typed, settings_json, device, json_file, overwrite=overwrite
+        )
         return
     refuse_channel(model, channel)
     settings, device = options.segment_settings(
@@ -101,14 +98,10 @@ def segment(
         min_confidence=min_confidence,
     )
     part = options.parse_region(region)
-    images, about_results = without_results([found_as(str(path)) for path in images])
-    check_names(images)
     kinds = (*KINDS, "ood") if ood_map else KINDS
-    targets = [file for path in images for file in result_paths(output, stem_of(path), kinds).values()]
-    refuse_inputs(targets, images)
-    refuse_others(targets, overwrite=overwrite)
-    check_folder(output)
-    check_json(json_file, *images, model, encoder_weights)
+    images, about_results = checked_images(
+        images, output, kinds, json_file, model, encoder_weights, overwrite=overwrite
+    )
     if zero_shot:
         chosen = zero_shot_settings(zero_shot, classes, attention, template, prompt_ensemble)
         predictor = zero_shot_predictor(
@@ -125,22 +118,11 @@ def segment(
     named_classes(settings.classes, predictor.classes)
     if ood_map:
         check_has_guard(predictor.checkpoint)
-    done: list[dict[str, Any]] = []
-    failed: list[dict[str, str]] = []
-    with progress_bars() as bars:
-        for text in about_results:
-            bars.say(f"note: {text}")
-        for path in images:
-            try:
-                done.append(_one(path, output, predictor, settings, part, bars, overwrite, kinds))
-            except (ConstructError, OSError, MemoryError, RuntimeError) as error:
-                failed.append({"image": str(path), "error": one_line(error)})
-                bars.say(f"failed: {one_line(error)}")
-    write_json(json_file, {"results": done, "failed": failed})
-    if json_file != STDOUT:
-        _summary(done, failed, output)
-    if failed:
-        raise typer.Exit(1)
+
+    def one(path: Path, bars: Bars) -> dict[str, Any]:
+        return _one(path, output, predictor, settings, part, bars, overwrite, kinds)
+
+    each_image(images, about_results, one, _in_words, output, json_file)
 
 
 def _one(
@@ -179,13 +161,9 @@ def _one(
     }
 
 
-def _summary(done: list[dict[str, Any]], failed: list[dict[str, str]], output: Path) -> None:
-    for item in done:
-        shares = ", ".join(f"{row['class']} {row['percent_of_tissue']:.1f} %" for row in item["areas"])
-        erased = f"; the CRF erased {item['erased_regions']} region(s), see the record"
-        unlike = (item["out_of_distribution"] or {}).get("flagged")
-        doubt = " (out of distribution: do not rely on it)" if unlike else ""
-        typer.echo(f"{shown(item['image'])}: {shares}{erased if item['erased_regions'] else ''}{doubt}")
-    typer.echo(f"{len(done)} of {len(done) + len(failed)} segmented, results in {output}")
-    if failed:
-        typer.echo("failed: " + ", ".join(shown(item["image"]) for item in failed), err=True)
+def _in_words(item: dict[str, Any]) -> str:
+    shares = ", ".join(f"{row['class']} {row['percent_of_tissue']:.1f} %" for row in item["areas"])
+    erased = f"; the CRF erased {item['erased_regions']} region(s), see the record"
+    unlike = (item["out_of_distribution"] or {}).get("flagged")
+    doubt = " (out of distribution: do not rely on it)" if unlike else ""
+    return f"{shares}{erased if item['erased_regions'] else ''}{doubt}"

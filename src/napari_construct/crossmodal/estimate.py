@@ -11,6 +11,7 @@ from typing import Final
 
 from napari_construct.crossmodal.config import DistilConfig
 from napari_construct.crossmodal.distil import distil_steps
+from napari_construct.crossmodal.loop.run import STATISTICS_FROM
 from napari_construct.crossmodal.protocol import Teacher
 from napari_construct.crossmodal.teachers.cached import STAGE, TeacherCache
 from napari_construct.data.cells.dataset import CellDataset
@@ -24,9 +25,6 @@ STEPS: Final = 3
 _IMAGES: Final = 2
 _FORWARD: Final = 1 / 3
 """Share of a step that a pass without gradients takes."""
-
-_NORMS: Final = 20
-"""Batches from which averaged networks take their statistics, see ``loop/run.py``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +94,7 @@ def estimate_distil_steps(
     seconds = (
         times.each(STAGE) * (len(dataset) + scored)
         + times.each("read") * len(dataset)
-        + times.step * (config.steps + _FORWARD * min(_NORMS, config.steps) * scoring)
+        + times.step * (config.steps + _FORWARD * min(STATISTICS_FROM, config.steps) * scoring)
         + rounds * scored * per_pixel * pixels / len(part)
     )
     views = config.steps * config.batch_size

@@ -19,9 +19,6 @@ def teacher_view(
     spec: TeacherSpec,
     channels: Sequence[int | str],
     name: str,
-    *,
-    low: float = 1.0,
-    high: float = 99.8,
 ) -> TeacherView:
     """The view of one image.
 
@@ -36,8 +33,6 @@ def teacher_view(
         names no roles.
     name : str
         Of the image.
-    low, high : float
-        Percentiles that become 0 and 1.
 
     Raises
     ------
@@ -53,7 +48,7 @@ def teacher_view(
             f"({', '.join(spec.channels)}), got {len(chosen)} of {', '.join(image.names)}; name them in this "
             "order (--teacher-channels)"
         )
-    planes = [percentile_normalised(image.pixels[i], low, high) for i in chosen]
+    planes = [percentile_normalised(image.pixels[i]) for i in chosen]
     roles = spec.channels or tuple(image.names[i] for i in chosen)
     return TeacherView(np.stack(planes), roles, image.mpp, name)
 

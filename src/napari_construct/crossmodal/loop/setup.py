@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, Final
 
 from napari_construct.crossmodal.config import DistilConfig
@@ -87,9 +88,11 @@ class DistilSetup:
 
     def read(self) -> Steps[None]:
         """Show every image to the teacher, and prepare it for the student."""
-        for taught in (self.items.taught, self._val_taught):
-            if taught is not None:
-                yield from teach_steps(taught.views, taught.teacher, taught.cache)
+        taught, held_out = self.items.taught, self._val_taught
+        if taught is not None and taught.cache is not None:  # without one, preparing shows each image once
+            self.items.taught = yield from teach_steps(taught.views, taught.teacher, taught.cache)
+        if held_out is not None:
+            self._val_taught = yield from teach_steps(held_out.views, held_out.teacher, held_out.cache)
         yield from self.items.read()
 
     @property
@@ -114,6 +117,13 @@ class DistilSetup:
         )
         used = (replace(phase, parts=tuple(part for part in phase.parts if part.weight)) for phase in phases)
         return planned(f"distil {config.student}", *(phase for phase in used if phase.parts and phase.times))
+
+    @cached_property
+    def _mpp(self) -> float | None:
+        """As set, else that of the first image: images are then taken as they are."""
+        if self.config.mpp is not None or not len(self.dataset):
+            return self.config.mpp
+        return self.dataset.load(0).image.mpp
 
     def locked(self) -> AbstractContextManager[None]:
         """Hold the lock of the output, so that no other training writes it."""
@@ -220,12 +230,11 @@ class DistilSetup:
     def _checkpoint(
         self, run: DistilRun, metrics: Mapping[str, float], *, finished: bool = False
     ) -> ChannelCheckpoint:
-        step, early = run.step_number, run.ended_after is not None
-        if run.ended_after is not None:
-            step = run.ended_after
+        early = run.ended_after is not None
+        step = run.step_number if run.ended_after is None else run.ended_after
         return channel_checkpoint_of(
             run.task.student,
-            mpp=self.config.mpp or common_mpp(self.dataset),
+            mpp=self._mpp,
             object_diameter=self.items.diameter,
             metrics={f"val_{n}" if n in SCORES else n: value for n, value in metrics.items()},
             data_fingerprint=self.dataset.fingerprint,
@@ -240,8 +249,3 @@ class DistilSetup:
                 "history": list(run.progress.history),
             },
         )
-
-
-def common_mpp(dataset: CellDataset) -> float | None:
-    """The resolution of the first image: without ``mpp`` images are taken as they are."""
-    return dataset.load(0).image.mpp if len(dataset) else None

@@ -11,12 +11,11 @@ from napari_construct.crossmodal.teachers.cached import Taught
 from napari_construct.crossmodal.views.prepared import network_view
 from napari_construct.data.cells.dataset import CellDataset
 from napari_construct.events import Event, Steps, as_part
-from napari_construct.inference.cells.decide import cells_of
+from napari_construct.inference.cells.decide import cells_of, split_cells
 from napari_construct.inference.cells.maps import cell_map_steps
 from napari_construct.inference.cells.predictor import CellPredictor
 from napari_construct.inference.cells.settings import CellSettings
 from napari_construct.metrics.cells import CellCounts, cell_counts
-from napari_construct.refinement.instances import instances
 
 VALIDATE = "validate"
 
@@ -93,10 +92,4 @@ def teacher_cells(output: TeacherOutput, settings: CellSettings) -> NDArray[np.i
     """Numbers (h, w) int32 of the teacher's cells: its own, or split as the student's are."""
     if output.instances is not None:
         return output.instances
-    return instances(
-        output.foreground,
-        output.boundary,
-        threshold=settings.threshold,
-        seed_threshold=settings.seed_threshold,
-        min_area=settings.min_area,
-    )
+    return split_cells(output.foreground, output.boundary, settings)

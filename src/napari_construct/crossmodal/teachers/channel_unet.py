@@ -9,6 +9,7 @@ from typing import Any
 
 from napari_construct.crossmodal.protocol import TeacherOutput, TeacherSpec, TeacherView
 from napari_construct.crossmodal.teachers.entries import TeacherEntry
+from napari_construct.encoders.catalogue.lookup import state_hash
 from napari_construct.events import run
 from napari_construct.exceptions import CheckpointError
 from napari_construct.inference.cells.decide import cells_of
@@ -51,7 +52,7 @@ class ChannelUNetTeacher:
             parameters=sum(p.numel() for p in network.parameters()),
             channels=checkpoint.channels,
         )
-        self.identity = _identity(sha256 or _state_hash(checkpoint), self.settings)
+        self.identity = _identity(sha256 or state_hash(checkpoint.state), self.settings)
 
     def predict(self, view: TeacherView) -> TeacherOutput:
         """Foreground, boundary and cells of one image."""
@@ -77,14 +78,6 @@ def load_channel_unet(
         )
     chosen = CellSettings.checked(**settings)
     return ChannelUNetTeacher(load_channel_checkpoint(path), device, chosen, file_hash(path))
-
-
-def _state_hash(checkpoint: ChannelCheckpoint) -> str:
-    found = hashlib.sha256()
-    for name, value in sorted(checkpoint.state.items()):
-        found.update(name.encode())
-        found.update(value.contiguous().numpy().tobytes())
-    return found.hexdigest()
 
 
 def _identity(sha256: str, settings: CellSettings) -> str:

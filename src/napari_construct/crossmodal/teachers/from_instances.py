@@ -6,19 +6,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.segmentation import find_boundaries, relabel_sequential
+from skimage.segmentation import relabel_sequential
 
 from napari_construct.crossmodal.protocol import TeacherOutput
+from napari_construct.losses.boundary_band import border_map
 from napari_construct.types import FloatArray
-
-
-def boundary_of(instances: NDArray[np.int32]) -> FloatArray:
-    """(h, w) float32, 1 on the outermost pixels of every cell, 4-connected.
-
-    Two cells that touch are told apart by the outermost pixels of both.
-    """
-    found = find_boundaries(instances, connectivity=1, mode="inner")  # type: ignore[no-untyped-call]
-    return np.asarray(found, np.float32)
 
 
 def output_of(labels: NDArray[Any], foreground: FloatArray | None = None) -> TeacherOutput:
@@ -36,4 +28,4 @@ def output_of(labels: NDArray[Any], foreground: FloatArray | None = None) -> Tea
     instances = np.ascontiguousarray(numbered, dtype=np.int32)
     if foreground is None:
         foreground = (instances > 0).astype(np.float32)
-    return TeacherOutput(foreground, boundary_of(instances), instances)
+    return TeacherOutput(foreground, border_map(instances), instances)

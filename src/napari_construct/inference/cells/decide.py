@@ -15,13 +15,21 @@ from napari_construct.inference.cells.settings import CellSettings
 from napari_construct.models.checkpoints.versions import software_versions
 from napari_construct.refinement.instances import instances
 from napari_construct.results.cells import CELL, CellResult
+from napari_construct.types import FloatArray
 
 
 def cells_of(maps: CellMaps, settings: CellSettings) -> NDArray[np.int32]:
     """Numbers (h, w) int32 of the cells, 0 is background."""
+    return split_cells(maps.foreground, maps.boundary, settings)
+
+
+def split_cells(
+    foreground: FloatArray, boundary: FloatArray | None, settings: CellSettings
+) -> NDArray[np.int32]:
+    """:func:`cells_of` maps (h, w) of any origin, such as a teacher's."""
     return instances(
-        maps.foreground,
-        maps.boundary,
+        foreground,
+        boundary,
         threshold=settings.threshold,
         seed_threshold=settings.seed_threshold,
         min_area=settings.min_area,
