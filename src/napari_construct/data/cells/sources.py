@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
@@ -185,4 +185,4 @@ def _files(path: Path) -> list[Path]:
 def _with(image: ChannelImage, notices: tuple[str, ...]) -> ChannelImage:
     if not notices:
         return image
-    return ChannelImage(image.pixels, image.names, image.mpp, image.notices + notices, image.path)
+    return replace(image, notices=image.notices + notices)
