@@ -104,6 +104,27 @@ def test_wrong_use_is_told_in_one_sentence(
     assert not list(tmp_path.iterdir())
 
 
+def test_files_of_channels_give_the_student_of_files_of_all(folder: Path, tmp_path: Path) -> None:
+    split = tmp_path / "split"
+    (split / "images").mkdir(parents=True)
+    (split / "labels").symlink_to(folder / "labels")
+    for path in sorted((folder / "images").iterdir()):
+        for word, channel in zip(("DAPI", "mem"), tifffile.imread(path), strict=True):
+            tifffile.imwrite(split / "images" / f"{path.name.split('.')[0]}_{word}.tif", channel)
+    weights = []
+    for root, more in ((folder, ()), (split, ("--channel-files", "DAPI,mem"))):
+        output = tmp_path / f"{len(weights)}.construct"
+        result = invoke("distill", root, "--no-kd", "-o", output, "--steps", 1, *QUICK, *more)
+        assert result.exit_code == 0, result.output
+        weights.append(load_channel_checkpoint(output).state)
+    assert all((weights[0][name] == weights[1][name]).all() for name in weights[0])
+    (split / "images" / "f3_mem.tif").unlink()
+    args = ("distill", split, "--no-kd", "-o", tmp_path / "x.construct", "--channel-files", "DAPI,mem")
+    result = invoke(*args)
+    assert result.exit_code == 2
+    assert "expected f3_mem.tif as another channel of f3_DAPI.tif" in " ".join(result.output.split())
+
+
 def test_options_of_the_other_kind_of_model_are_refused(folder: Path, teacher: Path, tmp_path: Path) -> None:
     image = folder / "images" / "f0.ome.tif"
     result = invoke("segment", image, "-m", teacher, "-o", tmp_path, "--views", "four", "--ood-map")

@@ -87,6 +87,7 @@ def evaluate_cell_models(
     text: str | None,
     mpp: float | None,
     labels: str | None,
+    channel_files: Sequence[str] | None,
     teacher: str | None,
     weights: Path | None,
     teacher_channels: str | None,
@@ -109,7 +110,7 @@ def evaluate_cell_models(
     check_json(files.json, *read)
     files.check(*read)
     opened = CellModels(models, baselines, device=device or "auto")
-    dataset = open_cells(data, mpp=mpp, labels=labels or "whole_cell")
+    dataset = open_cells(data, mpp=mpp, labels=labels or "whole_cell", channel_files=channel_files)
     loaded = _teacher(teacher, weights, device)
     with progress_bars() as bars:
         steps = evaluate_cells_steps(

@@ -10,6 +10,7 @@ import typer
 from napari_construct.cli import _options as options
 from napari_construct.cli._ablate import run_ablation
 from napari_construct.cli._cells import refuse_options
+from napari_construct.cli._channel_files import ChannelFiles
 from napari_construct.cli._evaluate_cells import (
     are_cell_models,
     evaluate_cell_models,
@@ -18,6 +19,7 @@ from napari_construct.cli._evaluate_cells import (
 )
 from napari_construct.cli._output import check_json, say
 from napari_construct.cli._text import ReportFiles, write_report
+from napari_construct.data.channels.file_names import typed_channel_files
 from napari_construct.events.progress import progress_bars
 from napari_construct.models.default_model import DEFAULT_MODEL
 from napari_construct.reading.names import named
@@ -133,6 +135,7 @@ def evaluate(
             "--labels", help="With students: cells of a TissueNet file, whole_cell (default) or nuclear."
         ),
     ] = None,
+    channel_files: ChannelFiles = None,
     classes: Annotated[
         list[str] | None,
         typer.Option(
@@ -164,6 +167,7 @@ def evaluate(
         "teacher_channels": teacher_channels,
         "channel": channel,
         "labels": labels,
+        "channel_files": channel_files,
     }
     if are_cell_models(model or [DEFAULT_MODEL], baseline or []):
         of_tissue = options.given(
@@ -192,6 +196,7 @@ def evaluate(
             text=settings_json,
             mpp=mpp,
             labels=labels,
+            channel_files=typed_channel_files(channel_files),
             teacher=teacher,
             weights=weights,
             teacher_channels=teacher_channels,

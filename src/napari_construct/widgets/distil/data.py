@@ -80,7 +80,7 @@ def opened(images: Images) -> CellDataset:
         If they cannot be used.
     """
     if isinstance(images, FileImages):
-        return open_cells(images.path, mpp=images.mpp)
+        return open_cells(images.path, mpp=images.mpp, channel_files=images.channel_files)
     return array_cells(images.channels, images.truth, name=images.name, mpp=images.mpp)
 
 

@@ -7,6 +7,8 @@ import shlex
 from typing import Any, Final
 
 from napari_construct.crossmodal.config import NO_KD, DistilConfig
+from napari_construct.data.channels.file_names import NONE
+from napari_construct.reading.name_lists import names_as_text
 from napari_construct.widgets.distil.request import (
     FOLDER,
     LAYER,
@@ -30,7 +32,8 @@ def distil_as_python(request: DistilRequest) -> str:
     if isinstance(images, FileImages):
         names.add("open_cells")
         mpp = "" if images.mpp is None else f", mpp={images.mpp!r}"
-        lines.append(f"cells = open_cells({str(images.path)!r}{mpp})")
+        files = "" if images.channel_files is None else f", channel_files={images.channel_files!r}"
+        lines.append(f"cells = open_cells({str(images.path)!r}{mpp}{files})")
     else:
         names.add("array_cells")
         lines += _layers_as_python(images)
@@ -67,6 +70,8 @@ def distil_as_command(request: DistilRequest) -> str:
         words += ["--weights", teacher.path] if teacher.path and not own else []
     if images.mpp is not None:
         words += ["--mpp", repr(images.mpp)]
+    if images.channel_files is not None:
+        words += ["--channel-files", names_as_text(images.channel_files) or NONE]
     words += ["--val-share", repr(request.share)]
     words += _settings(request)
     if request.device != "auto":

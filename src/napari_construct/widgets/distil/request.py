@@ -27,10 +27,13 @@ class FileImages:
         A folder or an npz file.
     mpp : float or None
         Micrometres per pixel that replaces what the files say.
+    channel_files : tuple of str or None
+        What channels are called where each is a file; None finds it, empty joins none.
     """
 
     path: Path
     mpp: float | None = None
+    channel_files: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
