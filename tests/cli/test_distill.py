@@ -73,6 +73,22 @@ def test_from_a_teacher_to_a_student_to_cells(folder: Path, teacher: Path, tmp_p
     assert (tifffile.imread(out / "f0_mask.tif") == (cells > 0)).all()
 
 
+def test_maps_of_several_classes_are_a_teacher(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "maps").mkdir()
+    for path in sorted((folder / "labels").iterdir()):
+        cells = (tifffile.imread(path) > 0).astype(np.float32)
+        maps = np.stack([0.4 * cells, 0.5 * cells, 0.1 * cells, 1 - cells, 0 * cells], axis=-1)
+        np.save(tmp_path / "maps" / f"{path.stem}_Probabilities.npy", maps)
+    args = ("distill", folder, "-o", tmp_path / "s.construct", "--steps", 1, "--teacher", tmp_path / "maps")
+    result = invoke(*args, *QUICK)
+    assert result.exit_code == 2
+    assert "which of 5 channels are foreground" in " ".join(result.output.split())
+    result = invoke(*args, "--teacher-foreground", "0,1,2", *QUICK)
+    assert result.exit_code == 0, result.output
+    said = load_channel_checkpoint(tmp_path / "s.construct").metrics
+    assert said["teacher_dice"] == pytest.approx(1)
+
+
 def test_the_baseline_and_resuming_on_the_command_line(folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "plain.construct"
     args = ("distill", folder, "--no-kd", "-o", output, "--steps", 2, *QUICK)
@@ -93,6 +109,8 @@ def test_the_baseline_and_resuming_on_the_command_line(folder: Path, tmp_path: P
         (("--no-kd", "--channel", "GFP"), "DAPI"),
         (("--no-kd", "--student", "vgg"), "student"),
         (("--no-kd", "--finish"), "--resume"),
+        (("--teacher", "cellsam", "--teacher-foreground", "0"), "with a folder of maps"),
+        (("--teacher", "precomputed", "--teacher-foreground", "nuclei"), "expected numbers of channels"),
     ],
 )
 def test_wrong_use_is_told_in_one_sentence(

@@ -11,6 +11,7 @@ from napari_construct.cli import _options as options
 from napari_construct.cli._channel_files import ChannelFiles
 from napari_construct.cli._interrupt import interruptible
 from napari_construct.cli._output import STDOUT, check_json, say, write_json
+from napari_construct.cli._teacher import TeacherForeground, load_named
 from napari_construct.cli._training import numbers, training_target, with_losses
 from napari_construct.data.channels.file_names import typed_channel_files
 from napari_construct.events.progress import progress_bars
@@ -43,6 +44,7 @@ def distill(
     weights: Annotated[
         Path | None, typer.Option("--weights", help="File of the teacher's weights, where it needs one.")
     ] = None,
+    teacher_foreground: TeacherForeground = None,
     student: Annotated[
         str | None,
         typer.Option(
@@ -182,7 +184,7 @@ def distill(
             bars.say("note: no images are left out, so there will be no scores; name some with --val")
         steps_of_run = distil_steps(
             dataset,
-            _teacher(teacher, weights, device) if config.uses_teacher else None,
+            _teacher(teacher, weights, device, teacher_foreground) if config.uses_teacher else None,
             config,
             val=validation,
             output=target,
@@ -214,8 +216,7 @@ def _settings(
     return merged(DistilConfig(), typed, text)
 
 
-def _teacher(name: str | None, weights: Path | None, device: str | None) -> Teacher:
-    from napari_construct.crossmodal.teachers.catalogue import load_teacher
+def _teacher(name: str | None, weights: Path | None, device: str | None, foreground: str | None) -> Teacher:
     from napari_construct.exceptions import ConfigurationError
 
     if name is None:
@@ -223,7 +224,7 @@ def _teacher(name: str | None, weights: Path | None, device: str | None) -> Teac
             "expected a teacher, got none; name one with --teacher, train one with --train-teacher, or leave "
             "it out with --no-kd"
         )
-    return load_teacher(name, weights, device or "auto")
+    return load_named(name, weights, device, foreground)
 
 
 def _channel(text: str) -> int | str:

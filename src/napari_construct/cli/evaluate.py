@@ -18,6 +18,7 @@ from napari_construct.cli._evaluate_cells import (
     refuse_masks,
 )
 from napari_construct.cli._output import check_json, say
+from napari_construct.cli._teacher import TeacherForeground
 from napari_construct.cli._text import ReportFiles, write_report
 from napari_construct.data.channels.file_names import typed_channel_files
 from napari_construct.events.progress import progress_bars
@@ -128,6 +129,7 @@ def evaluate(
         str | None,
         typer.Option("--teacher-channels", help="With students: the teacher's channels, a,b."),
     ] = None,
+    teacher_foreground: TeacherForeground = None,
     channel: options.Channel = None,
     labels: Annotated[
         str | None,
@@ -165,6 +167,7 @@ def evaluate(
         "baseline": baseline,
         "weights": weights,
         "teacher_channels": teacher_channels,
+        "teacher_foreground": teacher_foreground,
         "channel": channel,
         "labels": labels,
         "channel_files": channel_files,
@@ -200,6 +203,7 @@ def evaluate(
             teacher=teacher,
             weights=weights,
             teacher_channels=teacher_channels,
+            teacher_foreground=teacher_foreground,
             device=device,
             files=files,
         )

@@ -97,7 +97,8 @@ def teacher_of(choice: TeacherChoice | None, dataset: CellDataset, device: str) 
     if choice.kind != LAYER:
         from napari_construct.crossmodal.teachers.catalogue import load_teacher
 
-        return load_teacher(choice.kind, choice.path or None, device)
+        more = {} if choice.foreground is None else {"foreground": choice.foreground}
+        return load_teacher(choice.kind, choice.path or None, device, **more)
     from napari_construct.crossmodal.teachers.arrays import array_teacher
 
     if not isinstance(dataset, ArrayCells):

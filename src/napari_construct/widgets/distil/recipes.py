@@ -46,7 +46,8 @@ def distil_as_python(request: DistilRequest) -> str:
     else:
         names.add("load_teacher")
         weights = f", {teacher.path!r}" if teacher.path else ""
-        lines.append(f"teacher = load_teacher({teacher.kind!r}{weights}, device={request.device!r})")
+        more = "" if teacher.foreground is None else f", foreground={teacher.foreground!r}"
+        lines.append(f"teacher = load_teacher({teacher.kind!r}{weights}, device={request.device!r}{more})")
     config = request.config.model_dump(exclude_defaults=True)
     lines += [
         f"config = DistilConfig({arguments(config)})",
@@ -68,6 +69,8 @@ def distil_as_command(request: DistilRequest) -> str:
         own = teacher.kind in (FOLDER, MODEL)
         words += ["--teacher", teacher.path if own else teacher.kind]
         words += ["--weights", teacher.path] if teacher.path and not own else []
+        if teacher.foreground is not None:
+            words += ["--teacher-foreground", ",".join(map(str, teacher.foreground))]
     if images.mpp is not None:
         words += ["--mpp", repr(images.mpp)]
     if images.channel_files is not None:

@@ -78,12 +78,15 @@ class TeacherChoice:
         Of a layer: of the images' shape.
     name : str
         Of the layer.
+    foreground : tuple of int or None
+        Of a folder: which channels of maps with several are foreground.
     """
 
     kind: str
     path: str = ""
     output: Any = None
     name: str = ""
+    foreground: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
