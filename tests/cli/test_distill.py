@@ -73,6 +73,22 @@ def test_from_a_teacher_to_a_student_to_cells(folder: Path, teacher: Path, tmp_p
     assert (tifffile.imread(out / "f0_mask.tif") == (cells > 0)).all()
 
 
+def test_maps_of_several_classes_are_a_teacher(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "maps").mkdir()
+    for path in sorted((folder / "labels").iterdir()):
+        cells = (tifffile.imread(path) > 0).astype(np.float32)
+        maps = np.stack([0.4 * cells, 0.5 * cells, 0.1 * cells, 1 - cells, 0 * cells], axis=-1)
+        np.save(tmp_path / "maps" / f"{path.stem}_Probabilities.npy", maps)
+    args = ("distill", folder, "-o", tmp_path / "s.construct", "--steps", 1, "--teacher", tmp_path / "maps")
+    result = invoke(*args, *QUICK)
+    assert result.exit_code == 2
+    assert "which of 5 channels are foreground" in " ".join(result.output.split())
+    result = invoke(*args, "--teacher-foreground", "0,1,2", *QUICK)
+    assert result.exit_code == 0, result.output
+    said = load_channel_checkpoint(tmp_path / "s.construct").metrics
+    assert said["teacher_dice"] == pytest.approx(1)
+
+
 def test_the_baseline_and_resuming_on_the_command_line(folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "plain.construct"
     args = ("distill", folder, "--no-kd", "-o", output, "--steps", 2, *QUICK)
@@ -93,6 +109,8 @@ def test_the_baseline_and_resuming_on_the_command_line(folder: Path, tmp_path: P
         (("--no-kd", "--channel", "GFP"), "DAPI"),
         (("--no-kd", "--student", "vgg"), "student"),
         (("--no-kd", "--finish"), "--resume"),
+        (("--teacher", "cellsam", "--teacher-foreground", "0"), "with a folder of maps"),
+        (("--teacher", "precomputed", "--teacher-foreground", "nuclei"), "expected numbers of channels"),
     ],
 )
 def test_wrong_use_is_told_in_one_sentence(
@@ -102,6 +120,27 @@ def test_wrong_use_is_told_in_one_sentence(
     assert result.exit_code == 2
     assert said in result.output
     assert not list(tmp_path.iterdir())
+
+
+def test_files_of_channels_give_the_student_of_files_of_all(folder: Path, tmp_path: Path) -> None:
+    split = tmp_path / "split"
+    (split / "images").mkdir(parents=True)
+    (split / "labels").symlink_to(folder / "labels")
+    for path in sorted((folder / "images").iterdir()):
+        for word, channel in zip(("DAPI", "mem"), tifffile.imread(path), strict=True):
+            tifffile.imwrite(split / "images" / f"{path.name.split('.')[0]}_{word}.tif", channel)
+    weights = []
+    for root, more in ((folder, ()), (split, ("--channel-files", "DAPI,mem"))):
+        output = tmp_path / f"{len(weights)}.construct"
+        result = invoke("distill", root, "--no-kd", "-o", output, "--steps", 1, *QUICK, *more)
+        assert result.exit_code == 0, result.output
+        weights.append(load_channel_checkpoint(output).state)
+    assert all((weights[0][name] == weights[1][name]).all() for name in weights[0])
+    (split / "images" / "f3_mem.tif").unlink()
+    args = ("distill", split, "--no-kd", "-o", tmp_path / "x.construct", "--channel-files", "DAPI,mem")
+    result = invoke(*args)
+    assert result.exit_code == 2
+    assert "expected f3_mem.tif as another channel of f3_DAPI.tif" in " ".join(result.output.split())
 
 
 def test_options_of_the_other_kind_of_model_are_refused(folder: Path, teacher: Path, tmp_path: Path) -> None:

@@ -9,9 +9,11 @@ import torch
 from tests.crossmodal.conftest import QUICK
 
 from napari_construct.crossmodal.distil import distil, distil_steps
+from napari_construct.crossmodal.loop.items import ItemStore
 from napari_construct.crossmodal.protocol import TeacherOutput, TeacherView
 from napari_construct.crossmodal.teachers.cached import open_cache
 from napari_construct.crossmodal.teachers.catalogue import load_teacher
+from napari_construct.data.cells.dataset import CellItem
 from napari_construct.events import EpochDone, Event, Notice, Planned, Resumed, StepDone, run
 from napari_construct.exceptions import CheckpointError, ConfigurationError
 from napari_construct.models.checkpoints.channel_checkpoint import (
@@ -79,6 +81,46 @@ def test_a_stopped_run_goes_on_exactly(images, teacher, tmp_path: Path, stopped_
     assert _losses(before) + _losses(after) == _losses(whole)
     assert all(torch.equal(found.state[name], value) for name, value in wanted.state.items())
     assert not state_path(output).exists()
+
+
+class Undrawn:
+    """The same images; nobody drew cells."""
+
+    def __init__(self, whole) -> None:
+        self.whole, self.has_truth = whole, (False,) * len(whole)
+
+    def __getattr__(self, name: str):
+        return getattr(self.whole, name)
+
+    def __len__(self) -> int:
+        return len(self.whole)
+
+    def load(self, index: int) -> CellItem:
+        return CellItem(self.whole.load(index).image)
+
+
+def test_nothing_is_said_of_truth_where_nobody_drew_cells(
+    images, teacher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undrawn, whole, after = Undrawn(images), [], []
+    wanted = distil(undrawn, teacher, QUICK, device="cpu", progress=whole.append)
+    numbers = [*_losses(whole), *(event.metrics for event in whole if isinstance(event, EpochDone))]
+    assert all("s probability" in one and not any("truth" in name for name in one) for one in numbers)
+    # a run that was started by a version that told the flat line
+    output = tmp_path / "student.construct"
+    with monkeypatch.context() as before:
+        before.setattr(ItemStore, "terms", property(lambda store: store.config.terms))
+        job = distil_steps(undrawn, teacher, QUICK, output=output, device="cpu")
+        seen = [next(event for event in job if isinstance(event, StepDone)) for _ in range(QUICK.steps - 1)]
+        assert all("s truth" in event.losses for event in seen)
+        job.close()
+    found = distil(undrawn, teacher, QUICK, output=output, resume=True, device="cpu", progress=after.append)
+    assert _losses(after) == _losses(whole)[QUICK.steps - 1 :]
+    assert all(torch.equal(found.state[name], value) for name, value in wanted.state.items())
+    assert found.training["history"] == wanted.training["history"]
+    (resumed,) = [event for event in after if isinstance(event, Resumed)]
+    assert resumed.history
+    assert not any("s truth" in one for one in resumed.history)
 
 
 def test_a_run_resumes_with_its_own_settings_only(images, teacher, tmp_path: Path) -> None:

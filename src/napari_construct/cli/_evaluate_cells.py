@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_construct.cli._options import given
 from napari_construct.cli._output import check_json
+from napari_construct.cli._teacher import load_named
 from napari_construct.cli._text import ReportFiles, write_report
 from napari_construct.events.progress import progress_bars
 from napari_construct.exceptions import ConfigurationError
@@ -87,9 +88,11 @@ def evaluate_cell_models(
     text: str | None,
     mpp: float | None,
     labels: str | None,
+    channel_files: Sequence[str] | None,
     teacher: str | None,
     weights: Path | None,
     teacher_channels: str | None,
+    teacher_foreground: str | None,
     device: str | None,
     files: ReportFiles,
 ) -> CellReport:
@@ -109,8 +112,8 @@ def evaluate_cell_models(
     check_json(files.json, *read)
     files.check(*read)
     opened = CellModels(models, baselines, device=device or "auto")
-    dataset = open_cells(data, mpp=mpp, labels=labels or "whole_cell")
-    loaded = _teacher(teacher, weights, device)
+    dataset = open_cells(data, mpp=mpp, labels=labels or "whole_cell", channel_files=channel_files)
+    loaded = _teacher(teacher, weights, device, teacher_foreground)
     with progress_bars() as bars:
         steps = evaluate_cells_steps(
             opened,
@@ -133,16 +136,16 @@ def evaluate_cell_models(
     return report
 
 
-def _teacher(name: str | None, weights: Path | None, device: str | None) -> Teacher | None:
-    from napari_construct.crossmodal.teachers.catalogue import load_teacher
-
-    if name is None:
-        if weights is not None:
-            raise ConfigurationError(
-                "expected --weights with --teacher, got --weights alone; name the teacher"
-            )
-        return None
-    return load_teacher(name, weights, device or "auto")
+def _teacher(
+    name: str | None, weights: Path | None, device: str | None, foreground: str | None
+) -> Teacher | None:
+    if name is not None:
+        return load_named(name, weights, device, foreground)
+    alone = given(weights=weights, teacher_foreground=foreground)
+    if alone:
+        options = ", ".join(f"--{option.replace('_', '-')}" for option in alone)
+        raise ConfigurationError(f"expected {options} with --teacher, got it alone; name the teacher")
+    return None
 
 
 def _channels(text: str | None) -> tuple[int | str, ...]:

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_construct.cli import _options as options
+from napari_construct.cli._channel_files import ChannelFiles
 from napari_construct.cli._interrupt import interruptible
 from napari_construct.cli._output import STDOUT, check_json, say, write_json
+from napari_construct.cli._teacher import TeacherForeground, load_named
 from napari_construct.cli._training import numbers, training_target, with_losses
+from napari_construct.data.channels.file_names import typed_channel_files
 from napari_construct.events.progress import progress_bars
 from napari_construct.reading.name_lists import parse_names
 
@@ -25,8 +28,8 @@ def distill(
     data: Annotated[
         Path,
         typer.Argument(
-            help="Images of several channels: a folder of (OME-)TIFF, with or without label images; a "
-            "TissueNet file (.npz); a BBBC038 folder."
+            help="Images of several channels: a folder of (OME-)TIFF, with or without label images, also "
+            "with a file or a folder for each channel; a TissueNet file (.npz); a BBBC038 folder."
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Student to write, FILE.construct.")],
@@ -41,6 +44,7 @@ def distill(
     weights: Annotated[
         Path | None, typer.Option("--weights", help="File of the teacher's weights, where it needs one.")
     ] = None,
+    teacher_foreground: TeacherForeground = None,
     student: Annotated[
         str | None,
         typer.Option(
@@ -74,6 +78,7 @@ def distill(
             help="Nuclear and membrane channel for the teacher, a,b; default the first two.",
         ),
     ] = None,
+    channel_files: ChannelFiles = None,
     groups: Annotated[
         str | None,
         typer.Option("--groups", help="Regular expression that finds the patient or slide in file names."),
@@ -160,20 +165,26 @@ def distill(
     )
     target = training_target(output, resume=resume, overwrite=overwrite, finish=finish)
     check_json(json_file, data, val)
-    opened = open_cells(data, mpp=mpp, labels=labels, group_pattern=groups)
+    how: dict[str, Any] = {
+        "mpp": mpp,
+        "labels": labels,
+        "group_pattern": groups,
+        "channel_files": typed_channel_files(channel_files),
+    }
+    opened = open_cells(data, **how)
     config = _settings(typed, settings_json, opened, no_kd=no_kd, train_teacher=train_teacher)
     dataset: CellDataset = opened
     validation: CellDataset | None
     if val is None:
         dataset, validation = hold_out(opened, val_share)
     else:
-        validation = open_cells(val, mpp=mpp, labels=labels, group_pattern=groups)
+        validation = open_cells(val, **how)
     with progress_bars() as bars:
         if validation is None:
             bars.say("note: no images are left out, so there will be no scores; name some with --val")
         steps_of_run = distil_steps(
             dataset,
-            _teacher(teacher, weights, device) if config.uses_teacher else None,
+            _teacher(teacher, weights, device, teacher_foreground) if config.uses_teacher else None,
             config,
             val=validation,
             output=target,
@@ -205,8 +216,7 @@ def _settings(
     return merged(DistilConfig(), typed, text)
 
 
-def _teacher(name: str | None, weights: Path | None, device: str | None) -> Teacher:
-    from napari_construct.crossmodal.teachers.catalogue import load_teacher
+def _teacher(name: str | None, weights: Path | None, device: str | None, foreground: str | None) -> Teacher:
     from napari_construct.exceptions import ConfigurationError
 
     if name is None:
@@ -214,7 +224,7 @@ def _teacher(name: str | None, weights: Path | None, device: str | None) -> Teac
             "expected a teacher, got none; name one with --teacher, train one with --train-teacher, or leave "
             "it out with --no-kd"
         )
-    return load_teacher(name, weights, device or "auto")
+    return load_named(name, weights, device, foreground)
 
 
 def _channel(text: str) -> int | str:

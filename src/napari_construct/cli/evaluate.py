@@ -10,6 +10,7 @@ import typer
 from napari_construct.cli import _options as options
 from napari_construct.cli._ablate import run_ablation
 from napari_construct.cli._cells import refuse_options
+from napari_construct.cli._channel_files import ChannelFiles
 from napari_construct.cli._evaluate_cells import (
     are_cell_models,
     evaluate_cell_models,
@@ -17,7 +18,9 @@ from napari_construct.cli._evaluate_cells import (
     refuse_masks,
 )
 from napari_construct.cli._output import check_json, say
+from napari_construct.cli._teacher import TeacherForeground
 from napari_construct.cli._text import ReportFiles, write_report
+from napari_construct.data.channels.file_names import typed_channel_files
 from napari_construct.events.progress import progress_bars
 from napari_construct.models.default_model import DEFAULT_MODEL
 from napari_construct.reading.names import named
@@ -126,6 +129,7 @@ def evaluate(
         str | None,
         typer.Option("--teacher-channels", help="With students: the teacher's channels, a,b."),
     ] = None,
+    teacher_foreground: TeacherForeground = None,
     channel: options.Channel = None,
     labels: Annotated[
         str | None,
@@ -133,6 +137,7 @@ def evaluate(
             "--labels", help="With students: cells of a TissueNet file, whole_cell (default) or nuclear."
         ),
     ] = None,
+    channel_files: ChannelFiles = None,
     classes: Annotated[
         list[str] | None,
         typer.Option(
@@ -162,8 +167,10 @@ def evaluate(
         "baseline": baseline,
         "weights": weights,
         "teacher_channels": teacher_channels,
+        "teacher_foreground": teacher_foreground,
         "channel": channel,
         "labels": labels,
+        "channel_files": channel_files,
     }
     if are_cell_models(model or [DEFAULT_MODEL], baseline or []):
         of_tissue = options.given(
@@ -192,9 +199,11 @@ def evaluate(
             text=settings_json,
             mpp=mpp,
             labels=labels,
+            channel_files=typed_channel_files(channel_files),
             teacher=teacher,
             weights=weights,
             teacher_channels=teacher_channels,
+            teacher_foreground=teacher_foreground,
             device=device,
             files=files,
         )

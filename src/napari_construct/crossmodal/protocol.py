@@ -46,7 +46,8 @@ class TeacherView(ShortRepr):
     Attributes
     ----------
     channels : ndarray
-        (c, h, w) float32 in [0, 1]: the roles of ``spec.channels``, each normalised by its percentiles.
+        (c, h, w) float32 in [0, 1]: the roles of ``spec.channels``, each normalised by its percentiles; of a
+        part of an image by those of the whole.
     roles : tuple of str
         Of the channels.
     mpp : float or None

@@ -10,7 +10,7 @@ from napari_construct.crossmodal.protocol import TeacherSpec, TeacherView
 from napari_construct.data.cells.dataset import CellDataset
 from napari_construct.data.channels.choose import channel_index
 from napari_construct.data.channels.image import ChannelImage
-from napari_construct.data.channels.normalise import percentile_normalised
+from napari_construct.data.channels.normalise import normalised_channel
 from napari_construct.exceptions import ConfigurationError
 
 
@@ -48,7 +48,7 @@ def teacher_view(
             f"({', '.join(spec.channels)}), got {len(chosen)} of {', '.join(image.names)}; name them in this "
             "order (--teacher-channels)"
         )
-    planes = [percentile_normalised(image.pixels[i]) for i in chosen]
+    planes = [normalised_channel(image, i) for i in chosen]
     roles = spec.channels or tuple(image.names[i] for i in chosen)
     return TeacherView(np.stack(planes), roles, image.mpp, name)
 

@@ -63,6 +63,21 @@ def test_images_without_drawn_cells_leave_the_truth_out() -> None:
     total.backward()  # a step without anything to learn is one
 
 
+def test_terms_without_data_are_not_reported() -> None:
+    batch = _batch(foreground=0.9, band=1.0)
+    silent = DistilTask(Constant(0.2), DistilConfig(), ("probability", "boundary"))
+    every = DistilTask(Constant(0.2), DistilConfig())
+    for _ in range(2):
+        (total, said), (other, more) = silent(batch), every(batch)
+        assert set(more) - set(said) == {"s truth"}
+        assert torch.equal(total, other)
+        total.backward()
+    assert silent.state_dict().keys() == every.state_dict().keys()  # states of earlier runs still fit
+    assert silent.weights is not None
+    assert silent.weights.s.grad is not None
+    assert float(silent.weights.s.grad[TERMS.index("truth")]) == 0
+
+
 def test_a_perfect_student_has_no_loss_but_that_of_its_doubt() -> None:
     confident = DistilTask(Constant(12.0), DistilConfig(terms=("truth",)))
     batch = _batch(truth=1.0, truth_boundary=1.0, known=1.0)

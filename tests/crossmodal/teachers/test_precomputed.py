@@ -250,3 +250,66 @@ def test_maps_of_ilastik_agree_with_the_cells_made_from_them(pairs: Path) -> Non
     assert both / either > 0.9
     with pytest.raises(InputError, match="3 channels"):
         load_teacher(imc / "ilastik_probabilities").predict(replace(view, name=path.name))
+
+
+def _of_pages(path: Path, maps: NDArray[Any], **more: Any) -> None:
+    with tifffile.TiffWriter(path) as file:
+        for page in maps:
+            file.write(page, contiguous=False, **more)
+
+
+@pytest.mark.parametrize("count", [2, 5, 20])
+@pytest.mark.parametrize(
+    ("name", "save"),
+    [
+        ("a.npy", lambda path, maps: np.save(path, np.moveaxis(maps, 0, -1))),
+        ("a.npy", np.save),
+        ("a_Probabilities.tif", lambda path, maps: tifffile.imwrite(path, maps, metadata=None)),
+        ("a.tif", lambda path, maps: tifffile.imwrite(path, np.moveaxis(maps, 0, -1))),
+        ("a.tif", lambda path, maps: tifffile.imwrite(
+            path, np.moveaxis(maps, 0, -1), photometric="minisblack", planarconfig="contig")),
+        ("a.tif", lambda path, maps: tifffile.imwrite(
+            path, maps, photometric="minisblack", planarconfig="separate")),
+        ("a.ome.tif", lambda path, maps: tifffile.imwrite(path, maps, metadata={"axes": "CYX"})),
+        ("a.tif", lambda path, maps: tifffile.imwrite(path, maps, imagej=True, metadata={"axes": "CYX"})),
+        ("a.tif", lambda path, maps: tifffile.imwrite(
+            path, maps[None, None], metadata={"axes": "TZCYX"}, ome=True)),
+        ("a.tif", _of_pages),
+        ("a.tif", lambda path, maps: _of_pages(path, maps, metadata=None)),
+    ],
+)  # fmt: skip
+def test_maps_of_any_number_of_classes(tmp_path: Path, count: int, name: str, save: Any) -> None:
+    """As ilastik exports them: npy, multi-page TIFF, and TIFF whose description names the axes."""
+    rng = np.random.default_rng(0)
+    maps = np.moveaxis(rng.dirichlet(np.ones(count), (40, 50)), -1, 0).astype(np.float32)
+    save(tmp_path / name, maps)
+    with pytest.raises(InputError, match=rf"which of {count} channels are foreground.*--teacher-foreground"):
+        load_teacher(tmp_path)
+    chosen = (0, count - 1)
+    found = load_teacher(tmp_path, foreground=chosen).predict(seen((40, 50), "a.tif"))
+    np.testing.assert_allclose(found.foreground, maps[list(chosen)].sum(0), atol=1e-6)
+    found = load_teacher(tmp_path, foreground=0, boundary=count - 1).predict(seen((40, 50), "a"))
+    np.testing.assert_allclose(found.boundary, maps[-1])
+
+
+def test_bytes_of_many_classes_keep_their_values(tmp_path: Path) -> None:
+    maps = np.random.default_rng(0).integers(0, 50, (5, 40, 50)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", np.moveaxis(maps, 0, -1), photometric="rgb", extrasamples=[0, 0])
+    found = load_teacher(tmp_path, foreground=(1, 4)).predict(seen((40, 50), "a"))
+    np.testing.assert_allclose(found.foreground, (maps[1] / 255 + maps[4] / 255), atol=1e-6)
+
+
+def test_stacks_and_too_many_channels_are_no_maps(tmp_path: Path) -> None:
+    stack = np.zeros((5, 40, 50), np.float32)
+    tifffile.imwrite(tmp_path / "a.tif", stack, imagej=True, metadata={"axes": "ZYX"})
+    with pytest.raises(InputError, match="expected one plane of channels"):
+        load_teacher(tmp_path, foreground=0)
+    (tmp_path / "a.tif").unlink()
+    np.save(tmp_path / "a.npy", np.zeros((300, 300, 300), np.uint8))
+    with pytest.raises(InputError, match="256 channels"):
+        load_teacher(tmp_path, foreground=0)
+
+
+def test_two_masks_of_one_file_are_not_two_channels(tmp_path: Path, cells: NDArray[np.int32]) -> None:
+    _of_pages(tmp_path / "a.tif", np.stack([cells, 0 * cells]))
+    np.testing.assert_array_equal(load_teacher(tmp_path).predict(seen(cells.shape, "a")).instances, cells)

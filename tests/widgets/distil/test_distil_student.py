@@ -20,6 +20,7 @@ from napari_construct.crossmodal.phantom import phantom
 from napari_construct.events import StepDone
 from napari_construct.models.checkpoints.channel_checkpoint import load_channel_checkpoint
 from napari_construct.widgets.distil.distil_student import DistilStudent
+from napari_construct.widgets.distil.recipes import distil_as_command, distil_as_python
 
 pytestmark = pytest.mark.gui
 
@@ -258,6 +259,46 @@ def test_folders_give_the_same_by_command(qtbot, widget, tmp_path) -> None:
     done = in_a_thread(lambda: runner.invoke(app, words))
     assert done.exit_code == 0, done.output
     same(model, again)
+
+
+def test_files_of_channels_are_found_or_named(qtbot, widget, tmp_path) -> None:
+    for seed in range(8):
+        for word, channel in zip(("DAPI", "membrane"), phantom(seed, (64, 64)).channels, strict=True):
+            tifffile.imwrite(tmp_path / f"field{seed}_{word}.tif", channel)
+    widget.setData(str(tmp_path))
+    looked(qtbot, widget)
+    assert "8 images (7 to train on, 1 held out)" in widget._found.text()
+    assert widget._look.channels == ("DAPI", "membrane")
+    widget.setValue(QUICK.changed(terms=NO_KD))
+    for text, files, channels in (
+        ("membrane, DAPI", ("membrane", "DAPI"), ("membrane", "DAPI")),
+        ("none", (), ("0",)),
+    ):
+        widget.images.channel_files.put(text)
+        looked(qtbot, widget)
+        assert widget._look.channels == channels
+        request = widget.request()
+        assert request.images.channel_files == files
+        assert f"channel_files={files!r}" in distil_as_python(request)
+        words = shlex.split(distil_as_command(request))
+        assert words[words.index("--channel-files") + 1] == text.replace(" ", "")
+    widget.setValue(QUICK)
+    (tmp_path / "maps").mkdir()
+    widget.teacher.setTeacher("precomputed", str(tmp_path / "maps"))
+    widget.teacher.foreground.put("0, 2")
+    request = widget.request()
+    assert request.teacher.foreground == (0, 2)
+    assert "foreground=(0, 2)" in distil_as_python(request)
+    assert "--teacher-foreground 0,2" in distil_as_command(request)
+    widget.teacher.foreground.put("nuclei")
+    assert "expected numbers of channels" in widget.message()
+    widget.teacher.foreground.put("")
+    (tmp_path / "field3_DAPI.tif").unlink()
+    widget.images.channel_files.put("")
+    looked(qtbot, widget)
+    assert "expected field3_DAPI.tif" in widget.message()
+    widget.images.channel_files.put('"DAPI')
+    assert not button(widget, "Distil").isEnabled()
 
 
 def test_a_teacher_is_trained_and_taken(qtbot, viewer, widget, tmp_path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from napari_construct.crossmodal.config import NO_KD, DistilConfig
+from napari_construct.crossmodal.config import NO_KD, DistilConfig, Term
 from napari_construct.crossmodal.teachers.cached import Taught
 from napari_construct.crossmodal.views.prepared import Prepared, prepare
 from napari_construct.data.cells.dataset import CellDataset, CellItem
@@ -62,6 +62,11 @@ class ItemStore:
 
     def __len__(self) -> int:
         return len(self.indices)
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """Terms of which at least one image has something to say: truth only where cells were drawn."""
+        return tuple(term for term in self.config.terms if term != "truth" or self.with_truth)
 
     def __getitem__(self, place: int) -> Prepared:
         return self._prepared(self.indices[place])

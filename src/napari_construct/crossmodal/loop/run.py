@@ -195,7 +195,13 @@ class DistilRun:
                 f"expected the training state of this network, got another one ({error}); start "
                 "without resume"
             ) from error
+        progress.history = [self._reported(metrics) for metrics in progress.history]
+        progress.sums = self._reported(progress.sums)
         self.progress = progress
+
+    def _reported(self, numbers: Mapping[str, float]) -> dict[str, float]:
+        """Without those of terms that no image has anything to say of, as states of before hold them."""
+        return {n: value for n, value in numbers.items() if self.task.reports(n.removeprefix(_COUNT))}
 
     def _factor(self, number: int) -> float:
         config = self.config

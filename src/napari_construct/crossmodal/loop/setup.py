@@ -154,7 +154,8 @@ class DistilSetup:
             encoder=config.student, channels=self._roles(), low=config.low, high=config.high
         )
         student = build_channel_unet(network, pretrained=config.pretrained, seed=config.seed)
-        return DistilRun(DistilTask(student, config).to(self.device), self.items, config, self.device)
+        task = DistilTask(student, config, self.items.terms).to(self.device)
+        return DistilRun(task, self.items, config, self.device)
 
     def _roles(self) -> tuple[str, ...]:
         """What the network's channels are called in its file."""

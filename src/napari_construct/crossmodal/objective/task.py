@@ -13,6 +13,9 @@ public: the terms are ours, each after what its own module names.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Final
+
 import torch
 from torch import Tensor, nn
 
@@ -24,6 +27,9 @@ from napari_construct.losses.probability_matching import probability_matching
 from napari_construct.losses.uncertainty_weights import UncertaintyWeights
 from napari_construct.models.network.channel_unet import ChannelOutput, ChannelUNet
 
+_WEIGHT: Final = "s "
+"""Before the name of a term: its learned s."""
+
 
 class DistilTask(nn.Module):
     """A student and what it is trained for.
@@ -34,11 +40,18 @@ class DistilTask(nn.Module):
         Of one channel.
     config : DistilConfig
         Terms, and whether their weights are learned.
+    known : collection of str, optional
+        Terms of which at least one image has something to say; all by default. Of the others nothing is
+        reported: their s has no gradient and stays where it began. It is kept, so that states of runs do not
+        depend on it.
     """
 
-    def __init__(self, student: ChannelUNet, config: DistilConfig) -> None:
+    def __init__(
+        self, student: ChannelUNet, config: DistilConfig, known: Collection[str] | None = None
+    ) -> None:
         super().__init__()
         self.student, self.terms = student, config.terms
+        self._silent = frozenset(config.terms).difference(config.terms if known is None else known)
         # of one term the optimal weight only changes the learning rate
         learned = config.learned_weights and len(config.terms) > 1
         self.weights = UncertaintyWeights(config.terms) if learned else None
@@ -55,8 +68,12 @@ class DistilTask(nn.Module):
             total = self.weights(losses).total
         found = {"loss": float(total.detach())} | {name: float(v.detach()) for name, v in losses.items()}
         if self.weights is not None:
-            found |= {f"s {name}": value for name, value in self.weights.values().items()}
-        return total, found
+            found |= {f"{_WEIGHT}{name}": value for name, value in self.weights.values().items()}
+        return total, {name: value for name, value in found.items() if self.reports(name)}
+
+    def reports(self, name: str) -> bool:
+        """Whether a number is of a term that any image has something to say of, or of no term."""
+        return name.removeprefix(_WEIGHT) not in self._silent
 
     def _term(self, name: str, output: ChannelOutput, batch: ViewBatch) -> Tensor | None:
         """One term; None where the batch has nothing to say of it."""

@@ -11,18 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_construct.data.formats import image_format
-from napari_construct.data.limits import MAX_PIXELS
+from napari_construct.data.limits import MAX_CHANNELS, MAX_PIXELS
 from napari_construct.data.pictures.read import read_indices
-from napari_construct.data.tiff.read import read_tiff
+from napari_construct.data.tiff.maps import read_tiff_maps
 from napari_construct.exceptions import InputError
 from napari_construct.reading.regular import open_regular
 
 NUMPY: Final = ".npy"
 
-MOST_CHANNELS: Final = 64
-
 _NUMBERS: Final = "biuf"
 _HEADERS: Final = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+_MOST_VALUES: Final = 8
 _DAMAGE: Final = (ValueError, OSError, TypeError, EOFError, MemoryError, OverflowError)
 
 
@@ -51,7 +50,7 @@ def read_map(path: Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
         return _read_numpy(path, max_pixels)
     kind = image_format(path)
     if kind == "tiff":
-        return read_tiff(path, max_pixels=max_pixels, colours=False, min_side=1).array
+        return read_tiff_maps(path, max_pixels=max_pixels)
     if kind != "png":
         raise InputError(
             f"{path}: expected a map with exact values (TIFF, PNG or .npy), got a {kind}; save it as TIFF"
@@ -98,10 +97,11 @@ def _check(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], max_pixels:
             "array an image"
         )
     channels = min(shape) if len(shape) == 3 else 1
-    if math.prod(shape) // channels > max_pixels or channels > MOST_CHANNELS:
+    size = math.prod(shape)
+    if size // channels > max_pixels or channels > MAX_CHANNELS or size > _MOST_VALUES * max_pixels:
         raise InputError(
-            f"{path}: expected at most {max_pixels:,} pixels and {MOST_CHANNELS} channels, got the shape "
-            f"{shape}; save parts of it"
+            f"{path}: expected at most {max_pixels:,} pixels and {MAX_CHANNELS} channels, and {_MOST_VALUES} "
+            f"values for each of so many pixels, got the shape {shape}; save parts of it"
         )
 
 

@@ -119,12 +119,15 @@ def mask(values: NDArray[Any], path: Path) -> FloatArray:
 
 
 def channel_last(values: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
-    """(h, w, c) of (h, w), (h, w, c) or (c, h, w); the sides of the image tell which axis is which."""
+    """(h, w, c) of (h, w), (h, w, c) or (c, h, w); the sides of the image tell which axis is which.
+
+    Also of (w, c, h), as what a TIFF of (h, w, c) is taken for where nothing is said of its axes.
+    """
     if values.ndim == 2:
         return values[..., None]
-    if _factor(values.shape[:2], shape) is None and _factor(values.shape[1:], shape) is not None:
-        return np.moveaxis(values, 0, -1)
-    return values
+    orders = (0, 1, 2), (1, 2, 0), (2, 0, 1)
+    fitting = (order for order in orders if _factor(tuple(values.shape[i] for i in order[:2]), shape))
+    return values.transpose(next(fitting, orders[0]))
 
 
 def summed(values: FloatArray, chosen: Sequence[int], path: Path) -> FloatArray:

@@ -15,6 +15,7 @@ from napari_construct.crossmodal.protocol import TeacherOutput, TeacherSpec, Tea
 from napari_construct.crossmodal.teachers import map_kinds
 from napari_construct.crossmodal.teachers.from_instances import output_of
 from napari_construct.crossmodal.teachers.map_files import NUMPY, read_map
+from napari_construct.data.limits import MAX_CHANNELS
 from napari_construct.data.listing import IMAGE_SUFFIXES, list_folder
 from napari_construct.exceptions import ConfigurationError, DatasetError, InputError
 from napari_construct.export.digests import digest
@@ -33,7 +34,7 @@ _ENDS: Final = re.compile(
     re.IGNORECASE,
 )
 
-_Channel = Annotated[int, Field(ge=0, le=63)]
+_Channel = Annotated[int, Field(ge=0, lt=MAX_CHANNELS)]
 
 
 class PrecomputedSettings(Settings):
@@ -85,6 +86,8 @@ class PrecomputedTeacher:
     ------
     DatasetError
         If there is no such folder, it holds no files, or two of one name.
+    InputError
+        If the first file cannot be read, or has several channels and it is not said which are foreground.
     """
 
     def __init__(self, spec: TeacherSpec, folder: PathLike, settings: PrecomputedSettings) -> None:
@@ -98,6 +101,8 @@ class PrecomputedTeacher:
                 f"{shown(self.folder)}: expected maps of several channels for foreground and boundary, got "
                 f'{self.content}; leave both out, or give content "probability"'
             )
+        if self.content == "probability" and settings.foreground is None:
+            self._ask_early()
 
     def __len__(self) -> int:
         """Number of files."""
@@ -147,10 +152,18 @@ class PrecomputedTeacher:
         chosen = self.settings.foreground
         if chosen is None and channels > 1:
             raise InputError(
-                f"{path}: expected to know which of {channels} channels are foreground, got no choice; give "
-                "foreground, for example 0 or (0, 1), whose sum is taken"
+                f"{path}: expected to know which of {channels} channels are foreground, got no choice; "
+                "give their numbers, for example 0,1, whose sum is taken (--teacher-foreground; in Python "
+                "foreground)"
             )
         return (0,) if chosen is None else (chosen,) if isinstance(chosen, int) else chosen
+
+    def _ask_early(self) -> None:
+        """Ask for the foreground before a run, if the first file has several channels."""
+        path = next(iter(self._files.values()))
+        values = _single(read_map(path))
+        if values.ndim == 3:
+            self._foreground(min(values.shape), path)
 
     def _file(self, name: str) -> Path | None:
         stem = _stem(name.replace("\\", "/").rpartition("/")[2])
@@ -167,8 +180,8 @@ class PrecomputedTeacher:
 
 def _single(values: np.ndarray) -> np.ndarray:
     """One of several equal channels, as masks saved in colours have; other arrays as they are."""
-    if values.ndim != 3 or values.shape[2] > 4:
-        return values
+    if values.ndim != 3 or values.shape[2] > 4 or (values.shape[2] == 2 and values.dtype.kind == "f"):
+        return values  # two classes are no grey with alpha
     grey = values[..., : 3 if values.shape[2] >= 3 else 1]
     return grey[..., 0] if bool((grey == grey[..., :1]).all()) else values
 

@@ -16,7 +16,7 @@ from napari_construct.crossmodal.protocol import TeacherOutput
 from napari_construct.data.cells.dataset import CellItem
 from napari_construct.data.channels.choose import channel_index
 from napari_construct.data.channels.image import ChannelImage
-from napari_construct.data.channels.normalise import percentile_normalised
+from napari_construct.data.channels.normalise import normalised_channel
 from napari_construct.exceptions import InputError
 from napari_construct.inference.activation.resample import model_shape
 from napari_construct.inference.cells.maps import resized_maps
@@ -105,13 +105,15 @@ def prepare(item: CellItem, output: TeacherOutput | None, config: DistilConfig, 
 def network_view(image: ChannelImage, config: DistilConfig, name: str) -> FloatArray:
     """(c, h, w) float32 in [0, 1]: the channels that the network sees, each normalised by its percentiles.
 
+    A part of an image is normalised by the percentiles of the whole, as it is where the whole is segmented.
+
     Raises
     ------
     ConfigurationError
         If the image lacks one of them.
     """
     chosen = [channel_index(image.names, which, f"{name}: channel") for which in config.channels]
-    return np.stack([percentile_normalised(image.pixels[i], config.low, config.high) for i in chosen])
+    return np.stack([normalised_channel(image, i, config.low, config.high) for i in chosen])
 
 
 def median_diameter(cells: NDArray[np.int32]) -> float | None:

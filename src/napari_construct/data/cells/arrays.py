@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from napari_construct.data.cells.dataset import CellItem
 from napari_construct.data.cells.truth import instances_of
-from napari_construct.data.channels.arrays import as_channels
+from napari_construct.data.channels.arrays import KnownLimits, PlaneLimits, as_channels
 from napari_construct.data.channels.assemble import join_channels
 from napari_construct.data.limits import MAX_PIXELS
 from napari_construct.exceptions import DatasetError
@@ -32,6 +32,10 @@ _LEAST_PART: Final = 64
 
 Place = tuple[tuple[int, ...], slice, slice]
 """Indices of a plane, and the rows and columns of a part of it."""
+
+
+_CUT: Final = ("limits of the whole",)
+"""Part of the fingerprint of images that are cut: before, each part was normalised by itself."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -76,6 +80,10 @@ class ArrayCells(ShortRepr):
         name = self.names[index]
         parts = [as_channels(self.part(array, index), name=name, mpp=self.mpp) for array in self.arrays]
         image = join_channels(parts, self.channels)
+        if self.is_part(index):
+            plane = self.places[index][0]
+            found = tuple(PlaneLimits(array, plane, self._limits) for array in self.arrays)
+            image = replace(image, limits=found)
         if self.truth is None:
             return CellItem(image)
         return CellItem(image, instances_of(self.part(self.truth, index), name).instances)
@@ -85,10 +93,21 @@ class ArrayCells(ShortRepr):
         plane, rows, columns = self.places[index]
         return np.asarray(array[(*plane, rows, columns)])
 
+    def is_part(self, index: int) -> bool:
+        """Whether an image is a part of its plane."""
+        _, *window = self.places[index]
+        return tuple(window) != _whole(np.shape(self.arrays[0])[-2:])
+
+    @cached_property
+    def _limits(self) -> KnownLimits:
+        """Limits that were found, so that each plane is read once for them."""
+        return {}
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over names, channels, resolution and values."""
-        head = "\0".join((*self.channels, *self.names, repr(self.mpp)))
+        cut = _CUT if any(self.is_part(i) for i in range(len(self))) else ()
+        head = "\0".join((*self.channels, *self.names, repr(self.mpp), *cut))
         found = hashlib.sha256(head.encode("utf-8", "surrogateescape"))
         for index in range(len(self)):
             for array in (*self.arrays, *(() if self.truth is None else (self.truth,))):
@@ -110,7 +129,8 @@ def array_cells(
 
     Of fewer than ``parts`` planes each is cut into a grid of parts of about equal size, at most 512 pixels a
     side, so that there are at least as many: some can then be held out for scores. Cells on a cut are parts
-    of cells. Nothing is copied before an image is loaded.
+    of cells. A part carries the limits of its plane (``ChannelImage.limits``), so that a network sees in it
+    what it sees there in the whole. Nothing is copied before an image is loaded.
 
     Parameters
     ----------
@@ -142,6 +162,21 @@ def array_cells(
     return ArrayCells(
         names, names, tuple(channels), (known,) * len(places), notices, arrays, truth, places, mpp
     )
+
+
+def part_cells(
+    channels: Mapping[str, Any], place: Place, *, name: str = "image", mpp: float | None = None
+) -> ArrayCells:
+    """A dataset of one image, a part of arrays; arguments and errors as of :func:`array_cells`.
+
+    Parameters
+    ----------
+    place : Place
+        Where the part lies.
+    """
+    _common_shape(channels, name)
+    arrays = tuple(channels.values())
+    return ArrayCells((name,), (name,), tuple(channels), (False,), (), arrays, None, (place,), mpp)
 
 
 def _common_shape(arrays: Mapping[str, Any], name: str) -> tuple[int, ...]:

@@ -16,8 +16,9 @@ from napari_construct.data.cells.tissuenet import read_tissuenet
 from napari_construct.data.images import MAX_PIXELS
 from napari_construct.data.labels.folder_names import split_of
 from napari_construct.data.listing import is_zarr
-from napari_construct.exceptions import DatasetError, InputError
-from napari_construct.reading.names import named
+from napari_construct.exceptions import ConfigurationError, DatasetError, InputError
+from napari_construct.reading.foreign import quoted
+from napari_construct.reading.names import folded, named
 from napari_construct.reading.places import files_in, is_file, is_folder
 from napari_construct.types import PathLike
 
@@ -32,6 +33,7 @@ def open_cells(
     mpp: float | None = None,
     labels: str = "whole_cell",
     group_pattern: str | None = None,
+    channel_files: Sequence[str] | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> ListedCells:
     """Open a set of images of cells; images are loaded one at a time when they are asked for.
@@ -42,7 +44,8 @@ def open_cells(
         An npz file in TissueNet's form; a folder of images of channels, with masks in a folder of their own,
         beside the images, or without masks; a folder in the layout of the Data Science Bowl 2018; or a
         folder of folders (or npz files) ``train`` and ``val`` of one of these. Of those, ``test`` is left
-        out: open it by its own path.
+        out: open it by its own path. Each channel may be a file (``image1_DAPI.tif``,
+        ``image1_membrane.tif``) or a folder (``DAPI/image1.tif``, ``membrane/image1.tif``) of its own.
     channels : sequence of int or str, optional
         Which channels, by position or name, in which order. By default all, which must then be the same in
         all images.
@@ -54,6 +57,10 @@ def open_cells(
         Regular expression for what must not be split, as of
         :func:`~napari_construct.data.splits.group_names`. By default each image is its own group, where the
         file does not name tissue and platform.
+    channel_files : sequence of str, optional
+        Where each channel is a file or a folder: the words or folders that name them, in order. By default
+        they are found where they are called by stains, markers or numbers (``DAPI``, ``CD45``, ``ch0``), with
+        nuclei first and membranes second. Empty: every file is an image.
     max_pixels : int
         Images with more pixels are refused.
 
@@ -65,13 +72,14 @@ def open_cells(
     Raises
     ------
     DatasetError
-        If there are no images, or images and masks do not fit each other.
+        If there are no images, images and masks do not fit each other, or a file of a channel is missing.
     InputError
         If the file cannot be read.
     ConfigurationError
-        If no image has the channels, or the pattern is wrong.
+        If no image has the channels, the pattern is wrong, or a channel is named twice.
     """
     root = Path(path)
+    _check_names(channel_files)
     if is_file(root) and root.suffix.lower() != _NPZ:
         raise DatasetError(
             f"{root}: expected a folder of images or an npz file, got another file; name the folder it is in"
@@ -84,10 +92,15 @@ def open_cells(
         raise DatasetError(
             f"{root}: expected a folder of images, got one OME-Zarr image; name the folder it lies in"
         )
-    found = _found(root, labels, max_pixels)
+    packed = is_file(root) or bool(_npz_files(root))
+    if packed and channel_files:
+        raise ConfigurationError(
+            f"{root}: expected a folder of images for channel files, got npz files, which hold their "
+            "channels; leave the channel files out"
+        )
+    found = _found(root, labels, max_pixels, channel_files)
     # a compressed file of images would have to be unpacked for a look
-    look = not (is_file(root) or _npz_files(root))
-    return listed(found, str(root), channels=channels, mpp=mpp, group_pattern=group_pattern, look=look)
+    return listed(found, str(root), channels=channels, mpp=mpp, group_pattern=group_pattern, look=not packed)
 
 
 def stated_split(dataset: ListedCells) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
@@ -97,7 +110,17 @@ def stated_split(dataset: ListedCells) -> tuple[tuple[int, ...], tuple[int, ...]
     return (train, val) if train and val else None
 
 
-def _found(root: Path, labels: str, max_pixels: int) -> Found:
+def _check_names(channel_files: Sequence[str] | None) -> None:
+    names = [] if channel_files is None else list(channel_files)
+    plain = [folded(name).strip() for name in names]
+    if isinstance(channel_files, str) or not all(plain) or len(set(plain)) < len(plain) or len(plain) == 1:
+        raise ConfigurationError(
+            f"channel files: expected names of at least two channels, each once, got "
+            f"{quoted(channel_files)}; name them in order, such as DAPI,membrane"
+        )
+
+
+def _found(root: Path, labels: str, max_pixels: int, channel_files: Sequence[str] | None) -> Found:
     if is_file(root):
         return read_tissuenet(root, labels=labels, max_pixels=max_pixels)
     parts: dict[Path, str] = {
@@ -114,11 +137,13 @@ def _found(root: Path, labels: str, max_pixels: int) -> Found:
                 f"{named([path.name for path in files])}; name one of them"
             )
     if not parts:
-        return _plain(root, max_pixels)
-    return _splits(root, parts, labels, max_pixels)
+        return _plain(root, max_pixels, channel_files)
+    return _splits(root, parts, labels, max_pixels, channel_files)
 
 
-def _splits(root: Path, parts: dict[Path, str], labels: str, max_pixels: int) -> Found:
+def _splits(
+    root: Path, parts: dict[Path, str], labels: str, max_pixels: int, channel_files: Sequence[str] | None
+) -> Found:
     """Training and validation images, named after their part."""
     wanted = [path for path, split in parts.items() if split != "test"] or list(parts)
     entries: list[Entry] = []
@@ -128,7 +153,7 @@ def _splits(root: Path, parts: dict[Path, str], labels: str, max_pixels: int) ->
         part = (
             read_tissuenet(path, labels=labels, max_pixels=max_pixels)
             if is_file(path)
-            else _plain(path, max_pixels)
+            else _plain(path, max_pixels, channel_files)
         )
         prefix = parts[path] if parts[path] not in seen else path.stem
         seen.add(prefix)
@@ -142,14 +167,15 @@ def _splits(root: Path, parts: dict[Path, str], labels: str, max_pixels: int) ->
     return Found(tuple(entries), tuple(notices))
 
 
-def _plain(root: Path, max_pixels: int) -> Found:
+def _plain(root: Path, max_pixels: int, channel_files: Sequence[str] | None) -> Found:
     files = _npz_files(root)
     if files:
         raise InputError(
             f"{root}: expected images, got npz files ({named([path.name for path in files])}); name one"
         )
-    read = read_dsb2018 if is_dsb2018(root) else read_folder
-    return read(root, max_pixels=max_pixels)
+    if is_dsb2018(root) and not channel_files:
+        return read_dsb2018(root, max_pixels=max_pixels)
+    return read_folder(root, max_pixels=max_pixels, channel_files=channel_files)
 
 
 def _npz_files(root: Path) -> list[Path]:

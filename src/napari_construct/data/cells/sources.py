@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_construct.data.cells.dataset import CellItem
 from napari_construct.data.cells.truth import read_truth
+from napari_construct.data.channels.assemble import join_channels
 from napari_construct.data.channels.image import ChannelImage
 from napari_construct.data.channels.read import read_channels
 from napari_construct.data.masks import read_values
@@ -90,16 +91,39 @@ class FileSource:
     max_pixels: int
 
     def load(self) -> CellItem:
-        image = read_channels(self.image, max_pixels=self.max_pixels)
-        if self.mask is None:
-            return CellItem(image)
-        truth = read_truth(self.mask, max_pixels=self.max_pixels)
-        check_shape(image, truth.instances.shape, self.mask)
-        notices = (f"{self.mask.name}: {SPLIT}",) if truth.split else ()
-        return CellItem(_with(image, notices), truth.instances)
+        return _with_truth(read_channels(self.image, max_pixels=self.max_pixels), self.mask, self.max_pixels)
 
     def digest(self) -> str:
         return digest_of(self.image, *([] if self.mask is None else [self.mask]))
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedSource:
+    """One image file for each channel, with or without a file of numbered cells.
+
+    Attributes
+    ----------
+    files : tuple of Path
+        Images of one channel each, of one size.
+    channels : tuple of str
+        Names of the channels.
+    mask : Path or None
+        Cells; see :func:`~napari_construct.data.cells.truth.read_truth`.
+    max_pixels : int
+        Larger files are refused.
+    """
+
+    files: tuple[Path, ...]
+    channels: tuple[str, ...]
+    mask: Path | None
+    max_pixels: int
+
+    def load(self) -> CellItem:
+        images = [read_channels(path, max_pixels=self.max_pixels) for path in self.files]
+        return _with_truth(join_channels(images, self.channels), self.mask, self.max_pixels)
+
+    def digest(self) -> str:
+        return digest_of(*self.files, *([] if self.mask is None else [self.mask]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +206,17 @@ def _files(path: Path) -> list[Path]:
     return sorted(found)
 
 
+def _with_truth(image: ChannelImage, mask: Path | None, max_pixels: int) -> CellItem:
+    """An image and the cells of a file."""
+    if mask is None:
+        return CellItem(image)
+    truth = read_truth(mask, max_pixels=max_pixels)
+    check_shape(image, truth.instances.shape, mask)
+    notices = (f"{mask.name}: {SPLIT}",) if truth.split else ()
+    return CellItem(_with(image, notices), truth.instances)
+
+
 def _with(image: ChannelImage, notices: tuple[str, ...]) -> ChannelImage:
     if not notices:
         return image
-    return ChannelImage(image.pixels, image.names, image.mpp, image.notices + notices, image.path)
+    return replace(image, notices=image.notices + notices)

@@ -4,17 +4,49 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
 from napari_construct.data.channels.assemble import channel_image
 from napari_construct.data.channels.image import ChannelImage
+from napari_construct.data.channels.normalise import percentile_limits
 from napari_construct.data.inputs import axis_kind, ordered
 from napari_construct.data.limits import MAX_CHANNELS, MAX_PIXELS, check_size
 from napari_construct.exceptions import InputError
+from napari_construct.types import ShortRepr
 
 _BYTES_PER_PIXEL: Final = 8
+
+
+KnownLimits: TypeAlias = dict[tuple[int, tuple[int, ...], float, float], tuple[float, float]]
+"""By array, plane and percentiles."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PlaneLimits(ShortRepr):
+    """Between which values a plane of an array is normalised; :class:`~.image.Limits`.
+
+    Attributes
+    ----------
+    array : array
+        (..., h, w).
+    plane : tuple of int
+        Indices of the plane.
+    known : dict, optional
+        What was found before, also for other planes and arrays.
+    """
+
+    array: Any
+    plane: tuple[int, ...]
+    known: KnownLimits = field(default_factory=dict, repr=False)
+
+    def __call__(self, low: float, high: float) -> tuple[float, float]:
+        key = id(self.array), self.plane, low, high
+        if key not in self.known:
+            self.known[key] = percentile_limits(np.asarray(self.array[self.plane]), low, high)
+        return self.known[key]
 
 
 def as_channels(

@@ -65,7 +65,9 @@ def picked(image: ChannelImage, channels: Sequence[int], mpp: float | None = Non
     """The channels at these positions, in this order; ``mpp`` replaces what the file says."""
     if tuple(channels) != tuple(range(len(image.names))):
         names = tuple(image.names[i] for i in channels)
-        image = replace(image, pixels=np.ascontiguousarray(image.pixels[list(channels)]), names=names)
+        limits = None if image.limits is None else tuple(image.limits[i] for i in channels)
+        pixels = np.ascontiguousarray(image.pixels[list(channels)])
+        image = replace(image, pixels=pixels, names=names, limits=limits)
     return image if mpp is None else replace(image, mpp=mpp)
 
 

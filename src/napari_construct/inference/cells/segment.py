@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from napari_construct.data.channels.arrays import as_channels
 from napari_construct.data.channels.choose import channel_index
 from napari_construct.data.channels.image import ChannelImage
-from napari_construct.data.channels.normalise import percentile_normalised
+from napari_construct.data.channels.normalise import normalised_channel
 from napari_construct.data.channels.read import read_channels
 from napari_construct.data.channels.stains import NUCLEAR_STAINS, channels_showing
 from napari_construct.data.inputs import ImageInput
@@ -194,7 +194,7 @@ def cell_evidence_steps(
     for text in notices:
         yield Notice("tiles", 0, 0, text)
     config = predictor.checkpoint.config
-    seen = percentile_normalised(plane, config.low, config.high)[None]
+    seen = normalised_channel(image, chosen, config.low, config.high)[None]
     mpp = image.mpp if mpp is None else mpp
     maps = yield from cell_map_steps(seen, predictor, settings, mpp=mpp, name=name)
     source = {

@@ -80,7 +80,7 @@ def opened(images: Images) -> CellDataset:
         If they cannot be used.
     """
     if isinstance(images, FileImages):
-        return open_cells(images.path, mpp=images.mpp)
+        return open_cells(images.path, mpp=images.mpp, channel_files=images.channel_files)
     return array_cells(images.channels, images.truth, name=images.name, mpp=images.mpp)
 
 
@@ -97,7 +97,8 @@ def teacher_of(choice: TeacherChoice | None, dataset: CellDataset, device: str) 
     if choice.kind != LAYER:
         from napari_construct.crossmodal.teachers.catalogue import load_teacher
 
-        return load_teacher(choice.kind, choice.path or None, device)
+        more = {} if choice.foreground is None else {"foreground": choice.foreground}
+        return load_teacher(choice.kind, choice.path or None, device, **more)
     from napari_construct.crossmodal.teachers.arrays import array_teacher
 
     if not isinstance(dataset, ArrayCells):

@@ -9,11 +9,12 @@ from typing import Any, Final
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QWidget
 
+from napari_construct.data.channels.file_names import typed_channel_files
 from napari_construct.data.channels.stains import MEMBRANE_STAINS, NUCLEAR_STAINS, shows
 from napari_construct.widgets.distil.layer_pick import LayerPick
 from napari_construct.widgets.distil.request import FileImages, Images, LayerImages
 from napari_construct.widgets.fields.controls import named
-from napari_construct.widgets.fields.fields import ChoiceField, NumberField
+from napari_construct.widgets.fields.fields import ChoiceField, NumberField, TextField
 from napari_construct.widgets.fields.layout import form, stacked
 from napari_construct.widgets.fields.path_row import PathRow
 from napari_construct.widgets.layers import layer_shape, pixel_size
@@ -48,6 +49,11 @@ class ImagesInput(QWidget):
         name, kinds = "Images of several channels", "TissueNet (*.npz)"
         self.path = PathRow(name, tip, ("folder", "file"), kinds=kinds, parent=self)
         self.path.setHint("a folder or .npz")
+        tip = (
+            "Where each channel is a file (image1_DAPI.tif) or a folder (DAPI/image1.tif): their names in "
+            "order, such as DAPI,membrane. Empty finds known stains; none takes every file for an image"
+        )
+        self.channel_files = named(TextField("found by names", parent=self), "Channel files", tip)
         self.nuclear = LayerPick(viewer, is_channel, _nuclear, "none", self)
         named(self.nuclear, "Nuclear layer", "The image layer with the nuclei, or with all channels")
         self.membrane = LayerPick(viewer, is_channel, self._membrane, "none", self)
@@ -79,12 +85,14 @@ class ImagesInput(QWidget):
         Raises
         ------
         ConstructError
-            If the layer has no such axis.
+            If the layer has no such axis, or names of channels are not written as a list.
         """
         mpp = self.mpp.get()
         given = None if mpp is None else float(mpp)
         if self.mode.get() == FILES:
-            return FileImages(Path(self.path.value()), given) if self.path.value() else None
+            if not self.path.value():
+                return None
+            return FileImages(Path(self.path.value()), given, typed_channel_files(self.channel_files.get()))
         nuclear, membrane, axis, truth = (
             self.nuclear.layer(), self.membrane.layer(), self.axis.get(), self.truth.layer(),
         )  # fmt: skip
@@ -144,12 +152,13 @@ class ImagesInput(QWidget):
     def key(self) -> object:
         """Equal while the same images are chosen."""
         if self.mode.get() == FILES:
-            return self.path.value()
+            return self.path.value(), self.channel_files.get()
         return tuple(id(pick.layer()) for pick in (self.nuclear, self.membrane)), self.axis.get()
 
     def _build_layout(self) -> None:
         for words, field in (
-            ("Images", self.mode), ("Path", self.path), ("Nuclear", self.nuclear),
+            ("Images", self.mode), ("Path", self.path),
+            ("Channel files", self.channel_files), ("Nuclear", self.nuclear),
             ("Channel axis", self.axis), ("Membrane", self.membrane),
             ("Drawn cells", self.truth), ("Pixel size (µm)", self.mpp),
             ("Held out", self.share),
@@ -164,7 +173,7 @@ class ImagesInput(QWidget):
         self.axis.edited.connect(self._on_mode)
         for pick in (self.membrane, self.truth):
             pick.layerChanged.connect(self.valueChanged)
-        for field in (self.path, self.mpp, self.share):
+        for field in (self.path, self.channel_files, self.mpp, self.share):
             field.edited.connect(self.valueChanged)
 
     def _on_nuclear(self) -> None:
@@ -176,8 +185,9 @@ class ImagesInput(QWidget):
         layers = self.mode.get() == LAYERS
         axis = layers and self._has_axis()
         for field, shown in (
-            (self.path, not layers), (self.nuclear, layers), (self.axis, axis),
-            (self.membrane, layers and not self.split()), (self.truth, layers),
+            (self.path, not layers), (self.channel_files, not layers), (self.nuclear, layers),
+            (self.axis, axis), (self.membrane, layers and not self.split()),
+            (self.truth, layers),
         ):  # fmt: skip
             self._rows.setRowVisible(field, bool(shown))
         self.valueChanged.emit()

@@ -7,6 +7,8 @@ import shlex
 from typing import Any, Final
 
 from napari_construct.crossmodal.config import NO_KD, DistilConfig
+from napari_construct.data.channels.file_names import NONE
+from napari_construct.reading.name_lists import names_as_text
 from napari_construct.widgets.distil.request import (
     FOLDER,
     LAYER,
@@ -30,7 +32,8 @@ def distil_as_python(request: DistilRequest) -> str:
     if isinstance(images, FileImages):
         names.add("open_cells")
         mpp = "" if images.mpp is None else f", mpp={images.mpp!r}"
-        lines.append(f"cells = open_cells({str(images.path)!r}{mpp})")
+        files = "" if images.channel_files is None else f", channel_files={images.channel_files!r}"
+        lines.append(f"cells = open_cells({str(images.path)!r}{mpp}{files})")
     else:
         names.add("array_cells")
         lines += _layers_as_python(images)
@@ -43,7 +46,8 @@ def distil_as_python(request: DistilRequest) -> str:
     else:
         names.add("load_teacher")
         weights = f", {teacher.path!r}" if teacher.path else ""
-        lines.append(f"teacher = load_teacher({teacher.kind!r}{weights}, device={request.device!r})")
+        more = "" if teacher.foreground is None else f", foreground={teacher.foreground!r}"
+        lines.append(f"teacher = load_teacher({teacher.kind!r}{weights}, device={request.device!r}{more})")
     config = request.config.model_dump(exclude_defaults=True)
     lines += [
         f"config = DistilConfig({arguments(config)})",
@@ -65,8 +69,12 @@ def distil_as_command(request: DistilRequest) -> str:
         own = teacher.kind in (FOLDER, MODEL)
         words += ["--teacher", teacher.path if own else teacher.kind]
         words += ["--weights", teacher.path] if teacher.path and not own else []
+        if teacher.foreground is not None:
+            words += ["--teacher-foreground", ",".join(map(str, teacher.foreground))]
     if images.mpp is not None:
         words += ["--mpp", repr(images.mpp)]
+    if images.channel_files is not None:
+        words += ["--channel-files", names_as_text(images.channel_files) or NONE]
     words += ["--val-share", repr(request.share)]
     words += _settings(request)
     if request.device != "auto":

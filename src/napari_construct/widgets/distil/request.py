@@ -27,10 +27,13 @@ class FileImages:
         A folder or an npz file.
     mpp : float or None
         Micrometres per pixel that replaces what the files say.
+    channel_files : tuple of str or None
+        What channels are called where each is a file; None finds it, empty joins none.
     """
 
     path: Path
     mpp: float | None = None
+    channel_files: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,12 +78,15 @@ class TeacherChoice:
         Of a layer: of the images' shape.
     name : str
         Of the layer.
+    foreground : tuple of int or None
+        Of a folder: which channels of maps with several are foreground.
     """
 
     kind: str
     path: str = ""
     output: Any = None
     name: str = ""
+    foreground: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

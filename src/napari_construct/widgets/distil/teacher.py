@@ -12,13 +12,15 @@ from qtpy.QtWidgets import QWidget
 
 from napari_construct.crossmodal.teachers.availability import lacking
 from napari_construct.crossmodal.teachers.entries import TeacherEntry, entries
+from napari_construct.crossmodal.teachers.typed import typed_foreground
 from napari_construct.encoders.catalogue.overview import size_text
+from napari_construct.exceptions import ConfigurationError
 from napari_construct.models.checkpoints.locations import SUFFIX
 from napari_construct.reading.places import is_file, is_folder
 from napari_construct.widgets.distil.layer_pick import LayerPick
 from napari_construct.widgets.distil.request import DRAWN, FOLDER, LAYER, MODEL, TeacherChoice
 from napari_construct.widgets.fields.controls import button, named, wrapped_label
-from napari_construct.widgets.fields.fields import ChoiceField
+from napari_construct.widgets.fields.fields import ChoiceField, TextField
 from napari_construct.widgets.fields.layout import form, stacked
 from napari_construct.widgets.fields.path_row import PathRow
 from napari_construct.widgets.layers import METADATA_KEY
@@ -55,6 +57,11 @@ class TeacherInput(QWidget):
         named(self.layer, "Teacher's output", "The layer that holds what a tool said of these images")
         tip = "Folder of label images or probability maps, named as the images"
         self.folder = PathRow("Folder of outputs", tip, ("folder",), parent=self)
+        tip = (
+            "Of maps of several classes: the channels that are cells, by number from 0, such as 0,1 for "
+            "nucleus and cytoplasm; they are summed"
+        )
+        self.foreground = named(TextField("of one channel", parent=self), "Foreground of the maps", tip)
         tip = "The teacher's file"
         self.model = PathRow("Teacher's file", tip, ("file",), kinds=f"Models (*{SUFFIX})", parent=self)
         tip = "File of the teacher's weights, where it does not lie in its usual place"
@@ -68,19 +75,25 @@ class TeacherInput(QWidget):
         self.preview = button("Preview teacher", tip, self.previewRequested, self)
         self._rows = form()
         for words, field in (
-            ("Teacher", self.kind), ("Output", self.layer), ("Folder", self.folder), ("File", self.model),
-            ("Weights", self.weights),
+            ("Teacher", self.kind), ("Output", self.layer), ("Folder", self.folder),
+            ("Foreground", self.foreground), ("File", self.model), ("Weights", self.weights),
         ):  # fmt: skip
             self._rows.addRow(words, field)
         stacked(self, self._rows, self._about, self.preview)
         self.kind.edited.connect(self._on_kind)
-        for path in (self.folder, self.model, self.weights):
+        for path in (self.folder, self.foreground, self.model, self.weights):
             path.edited.connect(self.valueChanged)
         self.layer.layerChanged.connect(self.valueChanged)
         self._on_kind()
 
     def value(self, *, keeps: bool = False) -> TeacherChoice:
-        """The choice; ``keeps`` copies the layer, as a run does."""
+        """The choice; ``keeps`` copies the layer, as a run does.
+
+        Raises
+        ------
+        ConfigurationError
+            If the channels of the foreground are no numbers.
+        """
         kind = self.kind.get()
         if kind == LAYER:
             layer = self.layer.layer()
@@ -91,7 +104,8 @@ class TeacherInput(QWidget):
             )
         rows = {FOLDER: self.folder, MODEL: self.model, DRAWN: None}
         row = rows.get(kind, self.weights)
-        return TeacherChoice(kind, "" if row is None else row.value())
+        foreground = typed_foreground(self.foreground.get()) if kind == FOLDER else None
+        return TeacherChoice(kind, "" if row is None else row.value(), foreground=foreground)
 
     def setTeacher(self, kind: str, path: str = "") -> None:
         """Choose a teacher, and its folder, its file or its weights."""
@@ -117,12 +131,21 @@ class TeacherInput(QWidget):
                 return "Images of files need a folder of outputs, or a model: choose another teacher."
             return "" if self.layer.layer() is not None else "Choose the layer with the teacher's output."
         if kind == FOLDER:
-            if layers:
-                return "A folder of outputs belongs to a folder of images: open the output as a layer."
-            return "" if is_folder(self.folder.value()) else "Choose the folder of the teacher's outputs."
+            return self._missing_folder(layers=layers)
         if kind == MODEL:
             return "" if is_file(self.model.value()) else "Choose the teacher's file (.construct)."
         return "" if kind == DRAWN else self._missing_weights(kind)
+
+    def _missing_folder(self, *, layers: bool) -> str:
+        if layers:
+            return "A folder of outputs belongs to a folder of images: open the output as a layer."
+        if not is_folder(self.folder.value()):
+            return "Choose the folder of the teacher's outputs."
+        try:
+            typed_foreground(self.foreground.get())
+        except ConfigurationError as error:
+            return str(error)
+        return ""
 
     def _missing_weights(self, kind: str) -> str:
         """Looked for once for each file; a file that is put in its place is found when it is chosen again."""
@@ -135,7 +158,8 @@ class TeacherInput(QWidget):
     def _on_kind(self, *_: object) -> None:
         kind = self.kind.get()
         for field, on in (
-            (self.layer, kind == LAYER), (self.folder, kind == FOLDER), (self.model, kind == MODEL),
+            (self.layer, kind == LAYER), (self.folder, kind == FOLDER),
+            (self.foreground, kind == FOLDER), (self.model, kind == MODEL),
             (self.weights, kind in self._entries),
         ):  # fmt: skip
             self._rows.setRowVisible(field, on)

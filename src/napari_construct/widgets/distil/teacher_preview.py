@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from napari.layers import Image, Labels, Layer
 
-from napari_construct.data.cells.arrays import array_cells
+from napari_construct.data.cells.arrays import Place, part_cells
 from napari_construct.data.channels.image import ChannelImage
 from napari_construct.events import Event, Steps
 from napari_construct.exceptions import ConstructError
 from napari_construct.widgets.distil.data import opened, teacher_of
 from napari_construct.widgets.distil.job import load_libraries
-from napari_construct.widgets.distil.request import LAYER, FileImages, LayerImages, TeacherChoice
+from napari_construct.widgets.distil.request import FileImages, LayerImages, TeacherChoice
 from napari_construct.widgets.layers import METADATA_KEY, Window, plane_at, plane_on_view, region_window
 from napari_construct.widgets.layers.origin import Origin, mark
 
@@ -32,7 +32,7 @@ class PreviewRequest:
     Attributes
     ----------
     images : FileImages or LayerImages
-        Of layers, only the region.
+        Where they lie.
     teacher : TeacherChoice
         The teacher.
     channels : tuple of int or str
@@ -45,6 +45,8 @@ class PreviewRequest:
         What was looked at, so that another look replaces this one.
     device : str
         The device.
+    place : Place or None
+        Which part of layers is looked at; None of files.
     """
 
     images: FileImages | LayerImages
@@ -54,6 +56,7 @@ class PreviewRequest:
     dims: int
     key: object
     device: str
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,21 +90,11 @@ def region_request(
     window = region_window(layer, "visible", viewer.layers, viewer)
     plane = plane_on_view(layer, tuple(viewer.dims.point), window)
     index = plane.index if axis is None else (*plane.index[:axis], *plane.index[axis + 1 :])
-    cut = (*index, *(window or _all()))
-    images = replace(
-        images, channels={name: array[cut] for name, array in images.channels.items()}, truth=None
-    )
-    if teacher.kind == LAYER:
-        if np.ndim(teacher.output) != len(cut):
-            raise ConstructError(
-                f"{teacher.name}: expected a layer with the axes of {layer.name}, got another shape; choose "
-                "the output for these images"
-            )
-        teacher = replace(teacher, output=teacher.output[cut])
+    place = (index, *(window or _all()))
     placement = plane_at(layer, plane.index, window).placement
     key = plane.index, _plain(window)
     return PreviewRequest(
-        images, teacher, channels, placement, len(plane.index), (layer.unique_id, key), device
+        images, teacher, channels, placement, len(plane.index), (layer.unique_id, key), device, place
     )
 
 
@@ -114,8 +107,8 @@ def teacher_preview_job(request: PreviewRequest) -> Steps[Previewed]:
     from napari_construct.inference.cells.settings import CellSettings
 
     images = request.images
-    if isinstance(images, LayerImages):
-        dataset: Any = array_cells(images.channels, name=images.name, mpp=images.mpp, parts=0)
+    if isinstance(images, LayerImages) and request.place is not None:
+        dataset: Any = part_cells(images.channels, request.place, name=images.name, mpp=images.mpp)
     else:
         dataset = opened(images)
     teacher = teacher_of(request.teacher, dataset, request.device)
