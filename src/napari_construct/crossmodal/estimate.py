@@ -11,7 +11,7 @@ from typing import Final
 
 from napari_construct.crossmodal.config import DistilConfig
 from napari_construct.crossmodal.distil import distil_steps
-from napari_construct.crossmodal.loop.run import STATISTICS_FROM
+from napari_construct.crossmodal.loop.norm_statistics import PARTS, PARTS_OF_AN_IMAGE, SIDE
 from napari_construct.crossmodal.protocol import Teacher
 from napari_construct.crossmodal.teachers.cached import STAGE, TeacherCache
 from napari_construct.data.cells.dataset import CellDataset
@@ -94,7 +94,8 @@ def estimate_distil_steps(
     seconds = (
         times.each(STAGE) * (len(dataset) + scored)
         + times.each("read") * len(dataset)
-        + times.step * (config.steps + _FORWARD * min(STATISTICS_FROM, config.steps) * scoring)
+        + times.step * config.steps
+        + scoring * per_pixel * min(PARTS * SIDE**2, PARTS_OF_AN_IMAGE * len(dataset) * pixels / len(part))
         + rounds * scored * per_pixel * pixels / len(part)
     )
     views = config.steps * config.batch_size

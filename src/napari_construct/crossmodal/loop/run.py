@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from napari_construct.crossmodal.config import DistilConfig
 from napari_construct.crossmodal.loop.items import ItemStore
+from napari_construct.crossmodal.loop.norm_statistics import parts_as_segmented
 from napari_construct.crossmodal.objective.task import DistilTask
 from napari_construct.crossmodal.views.draw import ViewBatch, draw_views
 from napari_construct.events import Resumed, StepDone, Steps
@@ -25,9 +26,6 @@ from napari_construct.training.loop.weight_update import (
     restore_optimiser,
 )
 from napari_construct.training.randomness import epoch_order, generator
-
-STATISTICS_FROM: Final = 20
-"""Batches from which the averaged network's normalisation statistics are taken."""
 
 _COUNT: Final = "number of "
 """Before the name of a loss: of how many steps it is the sum."""
@@ -124,6 +122,10 @@ class DistilRun:
             learning_rate=self._update.rate(factor),
         )
 
+    @cached_property
+    def _parts(self) -> list[Tensor]:
+        return parts_as_segmented(self.items, self.config.seed)
+
     def batch(self, number: int) -> ViewBatch:
         """The views of a step: a function of the seed and the step's number."""
         config, count = self.config, len(self.items)
@@ -134,17 +136,14 @@ class DistilRun:
         return ViewBatch(views.images.to(self.device), views.maps.to(self.device))
 
     def use_average(self) -> Steps[None]:
-        """Put the averaged weights into the student, with batch statistics of their own, if there are any."""
-        if not self.average.count:
-            return
-        self.average.put_into_model()
-        end = max(self.step_number, min(STATISTICS_FROM, self.config.steps))
-        last = range(max(end - STATISTICS_FROM, 0), end)
+        """Put averaged weights, if there are any, and statistics of images as segmented into the student."""
+        if self.average.count:
+            self.average.put_into_model()
 
-        def forward(number: int) -> None:
-            self.task.student(self.batch(number).images)
+        def forward(images: Tensor) -> None:
+            self.task.student(images.to(self.device))
 
-        yield from estimate_norms(self.task.student, [partial(forward, n) for n in last])
+        yield from estimate_norms(self.task.student, [partial(forward, images) for images in self._parts])
 
     def finish_round(self, metrics: Mapping[str, float]) -> dict[str, float]:
         """Close the round; returns its mean losses together with ``metrics``."""
