@@ -17,9 +17,10 @@ from napari_construct.inference.prototypes.settings import PrototypeSettings
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
 from napari_construct.training.config.config import TrainingConfig
+from napari_construct.widgets.evaluate.cells.job import CellsRequest
 from napari_construct.widgets.evaluate.job import FoldersRequest, LayerPair, LayersRequest
-from napari_construct.widgets.evaluate.recipes import folders_as_python, layers_as_python
-from napari_construct.widgets.evaluate.settings import EvaluateSettings
+from napari_construct.widgets.evaluate.recipes import cells_as_python, folders_as_python, layers_as_python
+from napari_construct.widgets.evaluate.settings import CellEvaluation, EvaluateSettings
 from napari_construct.widgets.layers import Plane
 from napari_construct.widgets.parts import recipes
 from napari_construct.widgets.train.recipes import train_as_python
@@ -45,6 +46,8 @@ def texts() -> Iterator[str]:
     yield recipes.download_as_python(DownloadSettings(name="conch", accepted=True))
     evaluation = EvaluateSettings(segment=SETTINGS.changed(classes=None))
     yield folders_as_python(FoldersRequest(Path("img"), Path("mask"), evaluation))
+    for asked in (CellEvaluation(), CellEvaluation(labels="nuclear", teacher="t", baseline="b")):
+        yield cells_as_python(CellsRequest(Path("cells"), EvaluateSettings(student=asked)))
     masks = (np.zeros((4, 4), np.uint8),) * 2
     for classes in ((), ("tumour", "lymphoid")):
         pair = LayerPair(("a", "b"), *masks, classes, {})

@@ -85,13 +85,13 @@ class Task:
 def _segment(widget: Any, viewer: Any, files: Files) -> None:
     widget.setModel(str(files.checkpoint))
     widget.setValue(QUICK)
-    widget._class_maps.click()
+    widget._parts.class_maps.click()
 
 
 def _words(widget: Any, viewer: Any, files: Files) -> None:
     widget.setModel(ZeroShotSettings(encoder=files.clip, classes="tumour: malignant glands; stroma: fibres"))
     widget.setValue(QUICK)
-    widget._class_maps.click()
+    widget._parts.class_maps.click()
 
 
 def _mask(viewer: Any, files: Files) -> None:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.gui
 @pytest.fixture
 def canvas(qtbot, viewer, widget: SegmentTissue) -> QWidget:
     """The canvas, once Segment has added its layers."""
-    widget._class_maps.click()
+    widget._parts.class_maps.click()
     run_job(qtbot, widget)
     found = widget.window().findChild(QOpenGLWidget)
     assert found is not None

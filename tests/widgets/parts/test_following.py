@@ -19,7 +19,7 @@ def segment(qtbot, viewer, tissue, fake):
     for name in ("one", "two"):
         viewer.add_image(tissue[:128, :128], name=name, rgb=True, scale=(0.25, 0.25), units=("um", "um"))
     segment = docked(qtbot, viewer, fake)
-    segment._class_maps.click()
+    segment._parts.class_maps.click()
     return segment
 
 

@@ -105,7 +105,7 @@ def test_finished_planes_are_kept_or_dropped_on_cancel(qtbot, viewer, widget, fa
     for plane in (0, 1):
         np.testing.assert_array_equal(labels.data[plane], by_colour(stack[plane], None).labels)
     assert not labels.data[2].any()
-    widget._class_maps.click()
+    widget._parts.class_maps.click()
     qtbot.waitUntil(lambda: "stack tumour (class map)" in viewer.layers)
     assert not viewer.layers["stack tumour (class map)"].data[2].any()
     assert labels.features["pixels"].sum() == (labels.data > 0).sum()
@@ -201,7 +201,7 @@ def test_copied_region_gives_identical_arrays(
 
 
 def test_class_table_recolours_what_is_there(qtbot, viewer, widget) -> None:
-    widget._class_maps.click()
+    widget._parts.class_maps.click()
     run(qtbot, widget)
     editor = widget._model.table
     assert editor.value() == CLASSES

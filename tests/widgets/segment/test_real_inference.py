@@ -32,7 +32,7 @@ def widget(qtbot, viewer, tissue, checkpoint) -> SegmentTissue:
     viewer.window.add_dock_widget(widget, name="Segment")
     widget.setModel(str(checkpoint))
     widget.setValue(QUICK)
-    widget._class_maps.click()
+    widget._parts.class_maps.click()
     qtbot.waitUntil(lambda: not widget.message(), timeout=60_000)
     return widget
 

@@ -114,7 +114,7 @@ def test_class_maps_come_on_request_below_the_mask_and_the_wish_is_kept(qtbot, v
     assert names(viewer) == ["slide", "mine", "slide mask"]
     person.click(tick)
     segment(qtbot, widget)
-    assert docked(qtbot, viewer, fake)._class_maps.isChecked()
+    assert docked(qtbot, viewer, fake)._parts.class_maps.isChecked()
 
 
 def stack_of(viewer, tissue, fake, widget, choose: bool = True) -> None:
@@ -208,7 +208,7 @@ def test_found_or_not_is_said_and_the_threshold_is_marked(qtbot, viewer, widget,
     widget.setModel("calibrated")
     qtbot.waitUntil(lambda: "being loaded" not in widget.message(), timeout=10_000)
     segment(qtbot, widget)
-    tumour, lymphoid = widget._classes._rows["tumour"], widget._classes._rows["lymphoid"]
+    tumour, lymphoid = widget._parts.classes._rows["tumour"], widget._parts.classes._rows["lymphoid"]
     assert tumour.bar.threshold() == 0.62
     assert "Found where presence is at least 62 %" in tumour.bar.toolTip()
     assert lymphoid.score.text() == "not found"
@@ -219,20 +219,20 @@ def test_found_or_not_is_said_and_the_threshold_is_marked(qtbot, viewer, widget,
 
 def test_a_change_of_the_class_table_keeps_areas_and_presence(qtbot, viewer, widget) -> None:
     segment(qtbot, widget)
-    before = person.words(widget._classes)
+    before = person.words(widget._parts.classes)
     table = widget._model.table
     person.click(person.find(widget, "Class table, open or close", QPushButton))
     person.choose(person.find(widget, "Palette", QComboBox), "Paper", stays=False)
     assert table.value() != CLASSES
-    assert person.words(widget._classes) == before
+    assert person.words(widget._parts.classes) == before
     box = table._table.visualItemRect(table._table.item(1, 3))
     person.click(table._table.viewport(), QPoint(box.left() + 10, box.center().y()))
     assert not table.value()[1].shown
-    assert person.words(widget._classes) == before
+    assert person.words(widget._parts.classes) == before
     table.setNamesEditable(True)
     table._table.item(0, 1).setText("cancer")
     QApplication.processEvents()
-    assert person.words(widget._classes) == before.replace("tumour", "cancer")
+    assert person.words(widget._parts.classes) == before.replace("tumour", "cancer")
 
 
 def test_results_do_not_hide_layers_of_the_user(qtbot, viewer, widget, tissue) -> None:

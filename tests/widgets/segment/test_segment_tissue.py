@@ -305,7 +305,7 @@ def test_presence_and_area_of_each_class_are_shown_until_another_image_is_chosen
     qtbot, viewer, widget, tissue
 ) -> None:
     run(qtbot, widget)
-    row = widget._classes._rows["tumour"]
+    row = widget._parts.classes._rows["tumour"]
     assert row.bar.value() == 930
     assert row.score.text() == "found"
     assert "93 %" in row.score.toolTip()
@@ -316,7 +316,7 @@ def test_presence_and_area_of_each_class_are_shown_until_another_image_is_chosen
 
 
 def test_all_classes_of_the_model_and_of_the_next_one(qtbot, widget, fake) -> None:
-    found, every, ticked = widget._classes.findChildren(QRadioButton)
+    found, every, ticked = widget._parts.classes.findChildren(QRadioButton)
     assert found.isChecked()
     seen: list[SegmentSettings] = []
     widget.valueChanged.connect(seen.append)
@@ -327,9 +327,9 @@ def test_all_classes_of_the_model_and_of_the_next_one(qtbot, widget, fake) -> No
     assert len(seen) == 1
     run(qtbot, widget)
     assert fake.runs[-1].settings.classes == CLASSES.names
-    assert widget._classes._rows["tumour"].score.text() == "given"
+    assert widget._parts.classes._rows["tumour"].score.text() == "given"
     more = ClassTable.from_names((*CLASSES.names, "stroma"))
-    widget._classes.setTable(more)
+    widget._parts.classes.setTable(more)
     assert widget.value().classes == more.names
     ticked.click()
     assert widget.value().classes == CLASSES.names  # as they were set before

@@ -170,8 +170,8 @@ def test_a_model_of_stained_sections_says_that_fluorescence_is_dark(
     viewer.add_image(nuclei(), name="slide")
     widget.setModel(str(checkpoint))
     qtbot.waitUntil(lambda: not widget._model.isLoading() and not widget._model.isStudent(), timeout=60_000)
-    assert widget._cells_box.isHidden()
-    assert not widget._found.isHidden()
+    assert widget._parts.cells_box.isHidden()
+    assert not widget._parts.found.isHidden()
     run_job(qtbot, widget)
     assert "dark, as in a fluorescence image" in widget.message()
 

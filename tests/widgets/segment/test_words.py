@@ -128,7 +128,7 @@ def test_widget_python_and_command_give_identical_arrays(
     words = ZeroShotSettings(encoder=small_clip, classes=WORDS, **changes)
     choose(qtbot, widget, words)
     assert widget.model() == words
-    widget._class_maps.click()
+    widget._parts.class_maps.click()
     widget.setValue(QUICK.changed(**settings))
     run(qtbot, widget)
     mask = viewer.layers["slide mask"].data
@@ -162,7 +162,7 @@ def test_classes_are_written_in_the_table_and_come_back(qtbot, viewer, widget, s
     assert widget.model().classes[2].prompt == "adipose tissue | fat vacuoles"
     run(qtbot, widget)
     assert viewer.layers["slide mask"].metadata["napari_construct"]["classes"][2] == "fat"
-    assert widget._classes._rows["fat"].area.text()
+    assert widget._parts.classes._rows["fat"].area.text()
     table._table.selectRow(0)
     table.removeRow()
     words = widget.model()

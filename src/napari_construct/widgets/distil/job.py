@@ -13,7 +13,8 @@ from napari_construct.events.duration import in_words
 from napari_construct.events.rarely import Rarely
 from napari_construct.widgets.distil.data import opened, teacher_of
 from napari_construct.widgets.distil.request import DistilRequest
-from napari_construct.widgets.jobs.imports import importing
+from napari_construct.widgets.runs.libraries import training_libraries
+from napari_construct.widgets.runs.results import Estimated, short_time
 
 if TYPE_CHECKING:  # these load torch
     from napari_construct.crossmodal.estimate import DistilEstimate
@@ -31,13 +32,6 @@ _SCORES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Estimated:
-    """Result of :func:`estimate_job`."""
-
-    estimate: DistilEstimate
-
-
-@dataclass(frozen=True, slots=True)
 class Distilled:
     """Result of :func:`distil_job`: what is known of the model whose file is written."""
 
@@ -47,16 +41,24 @@ class Distilled:
     steps_planned: int | None = None
     """Of a run that was stopped before its end; None of others."""
 
+    def in_words(self) -> str:
+        """How the run ended, in a line."""
+        scores = [
+            f"{100 * self.metrics[key]:.1f} % {words}"
+            if key == "recovery"
+            else f"{words} {self.metrics[key]:.3f}"
+            for key, words in _SCORES.items()
+            if self.metrics.get(key) is not None
+        ]
+        measured = f" ({', '.join(scores)} on held-out images)" if scores else ""
+        early = "" if self.steps_planned is None else f" of {self.steps_planned}, stopped there"
+        return f"Done: step {self.step}{early}{measured}. The model is in {self.output}."
+
 
 def load_libraries() -> None:
-    """Import what a distillation and its curves need, also what torch imports for its first optimiser."""
-    with importing():
-        import torch
-
+    """Import what a distillation and its curves need."""
+    with training_libraries():
         from napari_construct.crossmodal import distil  # noqa: F401 - this is the purpose
-        from napari_construct.widgets.parts import plots  # noqa: F401
-
-        torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])
 
 
 def estimate_job(request: DistilRequest) -> Steps[Estimated]:
@@ -70,7 +72,7 @@ def estimate_job(request: DistilRequest) -> Steps[Estimated]:
     found = yield from estimate_distil_steps(
         train, teacher, request.config, val=val, device=request.device, cache=open_cache()
     )
-    return Estimated(found)
+    return Estimated(estimate_in_words(found))
 
 
 def distil_job(request: DistilRequest, stop: Callable[[], bool] | None = None) -> Steps[Distilled]:
@@ -161,28 +163,10 @@ def _with_previews(
 def estimate_in_words(estimate: DistilEstimate) -> str:
     """What a run will take, in a line."""
     held = f", {estimate.scored} held out" if estimate.scored else ""
-    teacher = f"; the teacher takes {_short(estimate.teacher_seconds)} an image" * (
+    teacher = f"; the teacher takes {short_time(estimate.teacher_seconds)} an image" * (
         estimate.teacher_seconds >= 0.05
     )
     return (
-        f"About {in_words(estimate.seconds)}: {estimate.steps} steps of {_short(estimate.step_seconds)}, "
+        f"About {in_words(estimate.seconds)}: {estimate.steps} steps of {short_time(estimate.step_seconds)}, "
         f"{estimate.views} views of {estimate.images} images{held}{teacher}."
     )
-
-
-def distilled_in_words(done: Distilled) -> str:
-    """How a run ended, in a line."""
-    scores = [
-        f"{100 * done.metrics[key]:.1f} % {words}"
-        if key == "recovery"
-        else f"{words} {done.metrics[key]:.3f}"
-        for key, words in _SCORES.items()
-        if done.metrics.get(key) is not None
-    ]
-    measured = f" ({', '.join(scores)} on held-out images)" if scores else ""
-    early = "" if done.steps_planned is None else f" of {done.steps_planned}, stopped there"
-    return f"Done: step {done.step}{early}{measured}. The model is in {done.output}."
-
-
-def _short(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 10 else in_words(seconds)

@@ -98,6 +98,27 @@ def region_request(
     )
 
 
+def preview_request(
+    images: FileImages | LayerImages,
+    teacher: TeacherChoice,
+    channels: tuple[int | str, ...],
+    layer: Any,
+    viewer: Any,
+    axis: int | None,
+    device: str,
+) -> PreviewRequest:
+    """The look at the visible region of a layer, or at the first image of files.
+
+    Raises
+    ------
+    InputError
+        If less than 16 pixels a side are on view.
+    """
+    if isinstance(images, LayerImages):
+        return region_request(images, teacher, channels, layer, viewer, axis, device)
+    return PreviewRequest(images, teacher, channels, {}, 0, str(images.path), device)
+
+
 def teacher_preview_job(request: PreviewRequest) -> Steps[Previewed]:
     """Ask the teacher, in the worker's thread."""
     yield Event("loading the teacher", 0, 1)

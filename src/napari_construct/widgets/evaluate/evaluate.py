@@ -1,11 +1,11 @@
-"""The dock widget Evaluate: labels against an annotation, or a model on folders of images and masks."""
+"""The dock widget Evaluate: labels against an annotation, or a model on images with masks or drawn cells."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from qtpy.QtWidgets import QWidget
 
@@ -13,7 +13,15 @@ from napari_construct.data.masks import find_pairs
 from napari_construct.events import Doubt
 from napari_construct.exceptions import ConstructError
 from napari_construct.models.checkpoints.locations import SUFFIX
-from napari_construct.widgets.evaluate.input import EvaluateInput
+from napari_construct.widgets.evaluate.cells.job import (
+    CellImageRequest,
+    CellsRequest,
+    cell_image_job,
+    cells_job,
+)
+from napari_construct.widgets.evaluate.cells.outcome import CellOutcome
+from napari_construct.widgets.evaluate.cells.scores import CellScored
+from napari_construct.widgets.evaluate.input import NPZ, EvaluateInput
 from napari_construct.widgets.evaluate.job import (
     Evaluated,
     FoldersRequest,
@@ -40,8 +48,10 @@ from napari_construct.widgets.parts.next_steps import MaskMade, MaskSteps
 if TYPE_CHECKING:
     import napari.viewer
 
+Request: TypeAlias = LayersRequest | FoldersRequest | CellsRequest
 
-class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage]):
+
+class Evaluate(JobDock[Request, "Evaluated | OpenedImage | CellScored"]):
     """Edits one ``EvaluateSettings`` and compares a prediction with its annotation.
 
     Parameters
@@ -53,6 +63,8 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
     ----------
     outcome : EvaluateOutcome
         Scores, confusion matrix and images.
+    cells : CellOutcome
+        In its place, scores of a student on one channel.
     """
 
     verb = "Evaluate"
@@ -63,11 +75,12 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
         super().__init__(viewer, parent)
         self._input = EvaluateInput(viewer, self)
         self.outcome = EvaluateOutcome(self)
+        self.cells = CellOutcome(self)
         self._ahead = Ahead(load_libraries, self)
         self._next = MaskSteps(viewer, self)
         self._asked: object = None
         self._masks = Follower(self, "follow_masks")
-        self._lay_out(self._input, self.outcome)
+        self._lay_out(self._input, self.outcome, self.cells)
         self._offer(self._next)
         self._connect()
         self._follow_masks()
@@ -105,35 +118,41 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
             self.setFolders(images)
 
     def takeDropped(self, paths: list[Path]) -> str:
-        """A folder becomes that of the images with masks, a checkpoint the model that runs on it."""
+        """A folder or TissueNet file becomes the images, a checkpoint the model that runs on them."""
         found = sort_dropped(paths)
-        wrong = [path for path in paths if path not in (*found.folders[:1], *found.models[:1])]
-        if found.folders or found.models:
+        images = [*found.folders, *(path for path in found.others if path.suffix.lower() == NPZ)]
+        wrong = [path for path in paths if path not in (*images[:1], *found.models[:1])]
+        if images or found.models:
             self._input.mode.put("folders")
-        if found.folders:
-            self.setFolders(str(found.folders[0]))
+        if images:
+            self.setFolders(str(images[0]))
         if found.models:
             self._input.model.setValue(str(found.models[0]))
         hint = " Masks are compared as layers: open them in napari." if found.images else ""
-        said = refused(wrong, f"one folder with img and mask inside, or a checkpoint ({SUFFIX})")
+        said = refused(wrong, f"one folder with img and mask inside, one .npz, or a checkpoint ({SUFFIX})")
         return said + hint if said else ""
 
-    def request(self) -> LayersRequest | FoldersRequest:
+    def request(self) -> Request:
         """What Evaluate asks for."""
         settings = self.value()
+        if self._input.isStudent():
+            return CellsRequest(self._input.folders()[0], settings)
         if settings.mode == "folders":
             return FoldersRequest(*self._input.folders(), settings)
         return LayersRequest(layer_pair(self._input.prediction.layer(), self._input.truth.layer()), settings)
 
-    def launch(self, request: LayersRequest | FoldersRequest) -> None:
+    def launch(self, request: Request) -> None:
         self._forget()
         self._asked = self._chosen()
-        self.start("Evaluate", evaluate_job, request)
+        if isinstance(request, CellsRequest):
+            self.start("Evaluate", cells_job, request)
+        else:
+            self.start("Evaluate", evaluate_job, request)
 
     def problem(self) -> Problem:
-        return Problem(self._input.problem() or self._input.options.problem())
+        return Problem(self._input.problem() or self._input.optionsProblem())
 
-    def text(self, recipe: Callable[[LayersRequest | FoldersRequest], str]) -> str:
+    def text(self, recipe: Callable[[Request], str]) -> str:
         text = super().text(recipe)
         if not text and not self.control.blockedReason():
             self.control.showMessage("Layers can be compared in napari only: copy as Python.")
@@ -144,6 +163,12 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
         request = None if self.control.isRunning() else self.made(partial(self._image, name))
         if request is not None:
             self.start("Open an image with its errors", image_job, request)
+
+    def openCells(self, name: str) -> None:
+        """Open an image of a student with drawn and found cells."""
+        request = None if self.control.isRunning() else self.made(self.request)
+        if isinstance(request, CellsRequest):
+            self.start("Open an image with its cells", cell_image_job, CellImageRequest(request, name))
 
     def _image(self, name: str) -> ImageRequest | None:
         """The image of this name; None where there is none, or no scores yet."""
@@ -161,8 +186,10 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
     def _connect(self) -> None:
         self._input.valueChanged.connect(self._on_changed)
         self.outcome.opened.connect(self.openImage)
-        self.outcome.said.connect(self.control.showMessage)
-        self.outcome.failed.connect(self._on_failed)
+        self.cells.opened.connect(self.openCells)
+        for outcome in (self.outcome, self.cells):
+            outcome.said.connect(self.control.showMessage)
+            outcome.failed.connect(self._on_failed)
 
     def _refresh(self, *_: object) -> None:
         layer = None if self._input.mode.get() == "folders" else self._input.prediction.layer()
@@ -194,19 +221,26 @@ class Evaluate(JobDock[LayersRequest | FoldersRequest, Evaluated | OpenedImage])
         """Show no scores: they are not of what is chosen."""
         if not self.control.isRunning():
             self.outcome.clear()
+            self.cells.clear()
             self.control.forget()
 
     def _on_changed(self) -> None:
         self._follow_masks()
-        if self.outcome.scored() is not None and self._chosen() != self._asked:
+        shown = self.outcome.scored() is not None or self.cells.scored() is not None
+        if shown and self._chosen() != self._asked:
             self._forget()
         if self._input.mode.get() == "folders":
             self._ahead.start()
         self._refresh()
-        if not (self.control.blockedReason() or self._input.options.problem()):
+        if not (self.control.blockedReason() or self._input.optionsProblem()):
             self.valueChanged.emit(self.value())
 
-    def _on_result(self, result: Evaluated | OpenedImage) -> None:
+    def _on_result(self, result: Evaluated | OpenedImage | CellScored) -> None:
+        if isinstance(result, CellScored):
+            self.cells.showScored(result)
+            self.control.summarise(result.in_words(), result.notices())
+            self.finished.emit()
+            return
         if isinstance(result, Evaluated):
             self._show(result.scored)
             of_layers = self._input.mode.get() == "layers"

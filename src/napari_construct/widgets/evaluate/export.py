@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from html import escape
 from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 from napari_construct.exceptions import ConfigurationError
-from napari_construct.widgets.evaluate.scores import HEADS, Scored
 
 
-def export(scored: Scored, path: Path) -> None:
+@runtime_checkable
+class Exported(Protocol):
+    """Scores that can be written."""
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+    def to_csv(self) -> str: ...
+
+    def to_html(self) -> str: ...
+
+
+def export(scored: Exported, path: Path) -> None:
     """Write JSON, CSV or HTML, by the suffix, atomically.
 
     Raises
@@ -25,30 +35,10 @@ def export(scored: Scored, path: Path) -> None:
     if kind == ".json":
         write_record(path, scored.to_dict())
     elif kind in (".csv", ".html"):
-        text = scored.to_csv() if kind == ".csv" else page(scored)
+        text = scored.to_csv() if kind == ".csv" else scored.to_html()
         with atomic(path) as temporary:
             temporary.write_text(encodable(text), encoding="utf-8")
     else:
         raise ConfigurationError(
             f"{path.name}: expected the suffix .json, .csv or .html, got {kind or 'none'}; add one of them"
         )
-
-
-def page(scored: Scored) -> str:
-    """One HTML page: the whole report for folders; scores and confusion matrix for layers."""
-    if scored.report is not None:
-        return str(scored.report.to_html())
-    from napari_construct.evaluation.report.page import html_table
-    from napari_construct.evaluation.report.plots import confusion_plot
-    from napari_construct.evaluation.report.table import Table
-    from napari_construct.evaluation.report.tables import confusion_table
-
-    content = scored.to_dict()
-    scores = Table("Scores", HEADS, tuple(scored.rows()), strong=1)
-    order = f"; values of the masks: {scored.about['mask_order']}" if "mask_order" in scored.about else ""
-    about = escape(f"{scored.about['prediction']} against {scored.about['truth']}, percent{order}")
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Evaluation</title></head>'
-        f"<body><h1>Evaluation</h1><p>{about}</p>{html_table(scores)}"
-        f"{html_table(confusion_table(content))}{confusion_plot(content)}</body></html>\n"
-    )

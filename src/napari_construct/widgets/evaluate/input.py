@@ -1,4 +1,4 @@
-"""The input of an evaluation: two labels layers, or a model and folders of images and masks."""
+"""The input of an evaluation: two labels layers, or a model and the images that it is scored on."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from napari.layers import Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QWidget
 
+from napari_construct.widgets.evaluate.cells.input import CellInput
 from napari_construct.widgets.evaluate.settings import EvaluateSettings
 from napari_construct.widgets.fields.controls import line_edit, named
 from napari_construct.widgets.fields.fields import ChoiceField
@@ -17,11 +18,16 @@ from napari_construct.widgets.fields.layout import fold, form, stacked
 from napari_construct.widgets.fields.path_row import PathRow
 from napari_construct.widgets.jobs.model_loader import NO_MODEL
 from napari_construct.widgets.layers import METADATA_KEY, NO_MASKS, newest_of
+from napari_construct.widgets.parts.cell_options import COLOUR_ONLY
+from napari_construct.widgets.parts.known_models import is_student_file
 from napari_construct.widgets.parts.layer_chooser import LayerChooser
 from napari_construct.widgets.parts.model_chooser import ModelChooser
 from napari_construct.widgets.parts.options import SegmentOptions
 
 _MODES: Final = {"layers": "Two layers", "folders": "Model on folders"}
+NPZ: Final = ".npz"
+"""How the name of a TissueNet file ends."""
+
 _FIRST: Final = {
     "auto": "Automatic",
     1: "1 (0 is unlabelled)",
@@ -50,12 +56,17 @@ class EvaluateInput(QWidget):
             "description, palette or values say, else 0"
         )
         self.first = named(ChoiceField(_FIRST, parent=self), "First class of the ground truth", tip)
-        tip = "Folder of images, or a folder with img and mask inside"
-        self.images = PathRow("Images", tip, ("folder",), parent=self)
+        tip = (
+            "Folder of images, or a folder with img and mask inside. For a student: images with drawn cells "
+            "(images and labels inside), or a TissueNet file"
+        )
+        self.images = PathRow("Images", tip, ("folder", "file"), kinds=f"TissueNet (*{NPZ})", parent=self)
         tip = "Folder of masks with the names of the images"
         self.masks = PathRow("Masks", tip, ("folder",), parent=self)
         self.masks.setHint("mask inside")
         self.model = ModelChooser(self)
+        self.cells = CellInput(self)
+        self._student = False
         self.options = SegmentOptions(self)
         tip = "Values of the ground truth to leave out, e.g. 2 for white. Separate values by commas"
         self.ignored = line_edit("Ignored values", tip, self, "none")
@@ -77,6 +88,7 @@ class EvaluateInput(QWidget):
             first_class=self.first.get(),
             model=self.model.value(),
             segment=self.options.value(),
+            student=self.cells.value(self.options.value() if self.isStudent() else None),
             device=self.options.device(),
         )
 
@@ -86,7 +98,9 @@ class EvaluateInput(QWidget):
         self.first.put(value.first_class)
         self.ignored.setText(", ".join(map(str, value.ignore)))
         self.model.setValue(value.model)
-        self.options.setValue(value.segment)
+        self.cells.setValue(value.student)
+        shared = self.cells.options.take(value.student.cells, value.segment) if self.isStudent() else None
+        self.options.setValue(shared or value.segment)
         self.options.setDevice(value.device)
         self._on_mode()
 
@@ -95,20 +109,36 @@ class EvaluateInput(QWidget):
         masks = self.masks.value()
         return Path(self.images.value()), Path(masks) if masks else None
 
+    def isStudent(self) -> bool:
+        """Whether a student on one channel is scored."""
+        return self._student and bool(self.mode.get() == "folders")
+
     def problem(self) -> str:
         """What is missing; empty if nothing is."""
+        if self.isStudent():
+            return "" if self.images.value() else "Choose a folder of images with drawn cells."
         try:
             self._ignored()
         except ValueError:
             return "Ignored values must be whole numbers from 0 to 255, separated by commas."
-        if self.mode.get() == "layers":
-            if self.prediction.layer() is None:
-                return "Segment an image first, or open a labels layer."
-            if self.truth.layer() is None or self.truth.layer() == self.prediction.layer():
-                return "Choose another labels layer as the ground truth."
-            return ""
+        return self._missing_layers() if self.mode.get() == "layers" else self._missing_folders()
+
+    def optionsProblem(self) -> str:
+        """Why the options on view cannot be run; empty if they can."""
+        return self.options.problem() or (self.cells.problem() if self.isStudent() else "")
+
+    def _missing_layers(self) -> str:
+        if self.prediction.layer() is None:
+            return "Segment an image first, or open a labels layer."
+        if self.truth.layer() is None or self.truth.layer() == self.prediction.layer():
+            return "Choose another labels layer as the ground truth."
+        return ""
+
+    def _missing_folders(self) -> str:
         if not self.images.value():
             return "Choose a folder of images with masks."
+        if self._is_file():
+            return "A file of images is for a student on one channel: choose a student, or a folder."
         return "" if self.model.value() else NO_MODEL
 
     def _ignored(self) -> tuple[int, ...]:
@@ -122,30 +152,59 @@ class EvaluateInput(QWidget):
         pair = form(layers)
         pair.addRow("Prediction", self.prediction)
         pair.addRow("Truth", self.truth)
-        rows = form()
+        self._rows = rows = form()
         rows.addRow("Images", self.images)
         rows.addRow("Masks", self.masks)
         rows.addRow("Model", self.model)
-        stacked(folders, rows, fold("Options", "Settings of the segmentation", self.options, folders))
+        options = fold("Options", "Settings of the segmentation", self.options, folders)
+        stacked(folders, rows, self.cells, options)
         folders.hide()
-        outer = form(self)
+        self._outer = outer = form(self)
         outer.addRow("Compare", self.mode)
         outer.addRow(layers)
         outer.addRow(folders)
         outer.addRow("First class", self.first)
         outer.addRow("Ignore", self.ignored)
+        self._show_kind()
 
     def _connect(self) -> None:
         self.mode.edited.connect(self._on_mode)
+        self.model.valueChanged.connect(self._on_model)
+        self.images.edited.connect(self._show_labels)
         for edited in (self.first.edited, self.images.edited, self.masks.edited, self.ignored.textChanged,
-                       self.prediction.layerChanged, self.truth.layerChanged, self.model.valueChanged,
+                       self.prediction.layerChanged, self.truth.layerChanged, self.cells.valueChanged,
                        self.options.valueChanged):  # fmt: skip
             edited.connect(self.valueChanged)
 
     def _on_mode(self, *_: object) -> None:
         for mode, page in self._pages.items():
             page.setVisible(mode == self.mode.get())
+        self._show_kind()
         self.valueChanged.emit()
+
+    def _on_model(self, *_: object) -> None:
+        self._student = is_student_file(self.model.value())
+        self._show_kind()
+        self.valueChanged.emit()
+
+    def _show_labels(self) -> None:
+        self.cells.showLabels(shown=self._is_file())
+
+    def _is_file(self) -> bool:
+        """Whether the images are a TissueNet file."""
+        return Path(self.images.value()).suffix.lower() == NPZ
+
+    def _show_kind(self) -> None:
+        """Show what applies to the model: classes and their masks, or cells."""
+        student = self.isStudent()
+        self.cells.setVisible(student)
+        self._show_labels()
+        self._rows.setRowVisible(self.masks, not student)
+        self.images.setAsks("folder", *(("file",) if student else ()))
+        for field in (self.first, self.ignored):
+            self._outer.setRowVisible(field, not student)
+        for key in COLOUR_ONLY:
+            self.options.setRowVisible(key, not student)
 
 
 def _newest_result(active: Any, offered: Sequence[Any]) -> Any:

@@ -1,8 +1,11 @@
-"""The jobs behind Evaluate, without a widget: layers against layers, folders, one image of a folder."""
+"""The jobs behind Evaluate, without a widget: layers against layers, folders, one image of a folder.
+
+Those of students on one channel are in :mod:`~napari_construct.widgets.evaluate.cells.job`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -15,9 +18,9 @@ from numpy.typing import NDArray
 from napari_construct.classes import ClassTable
 from napari_construct.data.listing import list_images
 from napari_construct.data.mask_values import IGNORED, mask_reading
-from napari_construct.data.masks import find_pairs, read_mask
+from napari_construct.data.masks import Pairs, find_pairs, read_mask, read_values
 from napari_construct.events import Event, Steps
-from napari_construct.exceptions import InputError
+from napari_construct.exceptions import ConstructError, DatasetError, InputError
 from napari_construct.metrics.class_order import other_reading
 from napari_construct.metrics.first_class import value_counts
 from napari_construct.metrics.segmentation import confusion_matrix
@@ -219,13 +222,30 @@ def folders_job(request: FoldersRequest) -> Steps[Evaluated]:
     steps = evaluate_steps(
         pairs, models, settings.segment, ignore=settings.ignore, first_class=settings.first_class
     )
-    report = yield from without_notice(steps)
+    try:
+        report = yield from without_notice(steps)
+    except DatasetError as error:
+        if _are_cells(pairs, len(models.classes), settings.ignore):
+            raise DatasetError(
+                f"{request.images}: expected masks of classes for a model of stained tissue, got numbered "
+                "cells; choose a student on one channel as the model"
+            ) from error
+        raise
     yield Event("summing up", 0, 1)
     matrices: dict[str, NDArray[np.int64]] = {
         "predicted": report.confusion("predicted"),
         "oracle": report.confusion("oracle"),
     }
     return Evaluated(Scored(report.classes.names, matrices, {}, report, report.to_dict()))
+
+
+def _are_cells(pairs: Pairs, classes: int, ignore: Collection[int]) -> bool:
+    """Whether the first mask holds more values than a mask of classes can: a number for every cell."""
+    try:
+        found = set(np.unique(read_values(pairs.pairs[0][1])).tolist()) - {0, *ignore}
+    except ConstructError:
+        return False
+    return len(found) > classes
 
 
 def image_job(request: ImageRequest) -> Steps[OpenedImage]:

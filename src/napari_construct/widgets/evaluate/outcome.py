@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QWidget
+from qtpy.QtWidgets import QWidget
 
-from napari_construct.exceptions import ConstructError
 from napari_construct.metrics.class_order import order_notice
-from napari_construct.widgets.evaluate.export import export
+from napari_construct.widgets.evaluate.save_scores import SaveScores
 from napari_construct.widgets.evaluate.score_table import ScoreTable
 from napari_construct.widgets.evaluate.scores import COLUMNS, HEADS, Scored
-from napari_construct.widgets.fields.controls import button, named
+from napari_construct.widgets.fields.controls import named
 from napari_construct.widgets.fields.fields import ChoiceField
 from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.parts.order_row import OrderRow
-
-_FILES: Final = "HTML page (*.html);;Table (*.csv);;JSON (*.json)"
-_SUFFIXES: Final = (".html", ".csv", ".json")
 
 
 class EvaluateOutcome(QWidget):
@@ -46,9 +41,10 @@ class EvaluateOutcome(QWidget):
         self.order = OrderRow("Use this order", tip, self)
         self.order.used.connect(self._use_order)
         self.order.kept.connect(self._keep_order)
-        tip = "Save the scores as an HTML page, a CSV table or JSON"
-        save = button("Save scores...", tip, self.askFile, self, name="Save scores")
-        self._layout = stacked(self, self.order, self._column, self.table, self.images, save)
+        self._save = SaveScores(self)
+        self._save.said.connect(self.said)
+        self._save.failed.connect(self.failed)
+        self._layout = stacked(self, self.order, self._column, self.table, self.images, self._save)
         self.hide()
 
     def scored(self) -> Scored | None:
@@ -59,6 +55,7 @@ class EvaluateOutcome(QWidget):
         from napari_construct.widgets.evaluate.confusion_plot import ConfusionPlot
 
         self._scored = scored
+        self._save.setScores(scored)
         if self._plot is None:
             self._plot = ConfusionPlot(self)
             self._layout.insertWidget(3, self._plot)
@@ -73,6 +70,7 @@ class EvaluateOutcome(QWidget):
     def clear(self) -> None:
         """Show no scores."""
         self._scored = None
+        self._save.setScores(None)
         self.hide()
 
     def setColumn(self, column: str) -> None:
@@ -81,21 +79,7 @@ class EvaluateOutcome(QWidget):
 
     def save(self, path: str) -> None:
         """Save the scores in the format of the suffix."""
-        if self._scored is None:
-            return
-        try:
-            export(self._scored, Path(path))
-        except ConstructError as error:
-            self.failed.emit(error)
-        else:
-            self.said.emit(f"Scores saved to {path}.")
-
-    def askFile(self, *_: object) -> None:
-        """Ask for a file and save the scores."""
-        path, kind = QFileDialog.getSaveFileName(self, "Save the scores", "scores.html", _FILES)
-        if path:
-            suffix = next((s for s in _SUFFIXES if s in kind), ".html")
-            self.save(path if Path(path).suffix.lower() in _SUFFIXES else path + suffix)
+        self._save.save(path)
 
     def _show_column(self) -> None:
         if self._scored is None:

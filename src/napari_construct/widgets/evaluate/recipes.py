@@ -6,8 +6,12 @@ import shlex
 from pathlib import Path
 
 from napari_construct.data.masks import mask_folders
+from napari_construct.widgets.evaluate.cells.job import CellsRequest
 from napari_construct.widgets.evaluate.job import FoldersRequest, LayersRequest
+from napari_construct.widgets.evaluate.settings import CellEvaluation
 from napari_construct.widgets.parts.recipes import (
+    arguments,
+    cell_options,
     device_argument,
     segment_arguments,
     segment_json,
@@ -22,13 +26,17 @@ def folders(images: Path, masks: Path | None) -> tuple[Path, Path]:
     return mask_folders(images) or mask_folders(images / "test") or (images / "img", images / "mask")
 
 
-def as_python(request: LayersRequest | FoldersRequest) -> str:
+def as_python(request: LayersRequest | FoldersRequest | CellsRequest) -> str:
     """A script with the same scores."""
+    if isinstance(request, CellsRequest):
+        return cells_as_python(request)
     return layers_as_python(request) if isinstance(request, LayersRequest) else folders_as_python(request)
 
 
-def as_command(request: LayersRequest | FoldersRequest) -> str:
+def as_command(request: LayersRequest | FoldersRequest | CellsRequest) -> str:
     """A command of ``napari-construct`` with the same scores; empty for layers, which are in napari only."""
+    if isinstance(request, CellsRequest):
+        return cells_as_command(request)
     return "" if isinstance(request, LayersRequest) else folders_as_command(request)
 
 
@@ -62,6 +70,39 @@ def folders_as_command(request: FoldersRequest) -> str:
         words += ["--mpp", repr(segment.mpp)]
     words += segment_json(segment)
     return shlex.join(words) + "\n"
+
+
+def cells_as_python(request: CellsRequest) -> str:
+    """A script; its ``report`` holds the scores of a student."""
+    asked, settings = request.student, request.settings
+    size = {} if asked.cells.mpp is None else {"mpp": asked.cells.mpp}
+    names, data = ["CellSettings", "evaluate_cells"], repr(str(request.data))
+    if asked.labels != CellEvaluation().labels:
+        names.append("open_cells")
+        data = f"open_cells({data}, {arguments({**size, 'labels': asked.labels})})"
+        size = {}
+    changed = asked.cells.changed(mpp=None).model_dump(exclude_defaults=True)
+    beside = {name: getattr(asked, name) for name in ("teacher", "baseline") if getattr(asked, name)}
+    more = "".join(f", {arguments({name: value})}" for name, value in {**beside, **size}.items())
+    return (
+        f"from napari_construct import {', '.join(names)}\n"
+        "\n"
+        f"settings = CellSettings({arguments(changed)})\n"
+        f"report = evaluate_cells({settings.model!r}, {data}, settings=settings"
+        f"{more}{device_argument(settings.device)})\n"
+        "print(report.to_markdown())\n"
+    )
+
+
+def cells_as_command(request: CellsRequest) -> str:
+    """A command with the same scores of a student."""
+    asked, settings = request.student, request.settings
+    words = ["napari-construct", "evaluate", str(request.data), "--model", settings.model]
+    for option in ("teacher", "baseline"):
+        words += [f"--{option}", getattr(asked, option)] if getattr(asked, option) else []
+    words += ["--labels", asked.labels] if asked.labels != CellEvaluation().labels else []
+    words += ["--mpp", repr(asked.cells.mpp)] if asked.cells.mpp is not None else []
+    return shlex.join(words + cell_options(asked.cells, settings.device)) + "\n"
 
 
 def layers_as_python(request: LayersRequest) -> str:

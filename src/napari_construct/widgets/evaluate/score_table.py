@@ -22,6 +22,14 @@ class ScoreTable(ReadOnlyTable):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
 
+    def setHeads(self, heads: Sequence[str], tips: Sequence[str]) -> None:
+        """Replace the columns; all rows go."""
+        self.setRowCount(0)
+        self.setColumnCount(len(heads))
+        self.setHorizontalHeaderLabels(list(heads))
+        for i, tip in enumerate(tips):
+            self.horizontalHeaderItem(i).setToolTip(plain_tip(tip))
+
     def showRows(self, rows: Sequence[Sequence[str]]) -> None:
         """Replace all rows."""
         self.setRowCount(len(rows))

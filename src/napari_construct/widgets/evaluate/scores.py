@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -131,6 +132,25 @@ class Scored:
                 "predicted": self.matrices["predicted"].tolist(),
             },
         }
+
+    def to_html(self) -> str:
+        """One page: the whole report for folders; scores and confusion matrix for layers."""
+        if self.report is not None:
+            return self.report.to_html()
+        from napari_construct.evaluation.report.page import html_table
+        from napari_construct.evaluation.report.plots import confusion_plot
+        from napari_construct.evaluation.report.table import Table
+        from napari_construct.evaluation.report.tables import confusion_table
+
+        content = self.to_dict()
+        scores = Table("Scores", HEADS, tuple(self.rows()), strong=1)
+        order = f"; values of the masks: {self.about['mask_order']}" if "mask_order" in self.about else ""
+        about = escape(f"{self.about['prediction']} against {self.about['truth']}, percent{order}")
+        return (
+            '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Evaluation</title></head>'
+            f"<body><h1>Evaluation</h1><p>{about}</p>{html_table(scores)}"
+            f"{html_table(confusion_table(content))}{confusion_plot(content)}</body></html>\n"
+        )
 
 
 def _percent(value: float) -> str:

@@ -6,9 +6,32 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from napari_construct.inference.cells.settings import CellSettings
 from napari_construct.inference.settings import SegmentSettings, with_device_of_segment
 from napari_construct.models.default_model import DEFAULT_MODEL
 from napari_construct.settings import Settings
+
+
+class CellEvaluation(Settings):
+    """What an evaluation of a student on one channel takes beside its images.
+
+    Parameters
+    ----------
+    cells : CellSettings
+        Channel, thresholds and tiles; of students and teacher alike.
+    labels : {"whole_cell", "nuclear"}
+        Which labels of a TissueNet file are the truth.
+    teacher : str
+        What the student learned from: a folder of outputs, a ``.construct`` file, or a name of the catalogue;
+        empty for none.
+    baseline : str
+        A student that was trained without a teacher; empty for none.
+    """
+
+    cells: CellSettings = CellSettings()
+    labels: Literal["whole_cell", "nuclear"] = "whole_cell"
+    teacher: str = ""
+    baseline: str = ""
 
 
 class EvaluateSettings(Settings):
@@ -28,6 +51,8 @@ class EvaluateSettings(Settings):
         Name of a model, or path of a checkpoint; for folders.
     segment : SegmentSettings
         Settings of the segmentation; for folders.
+    student : CellEvaluation
+        In its place, where the model is a student on one channel.
     device : str
         Device of the model; for folders.
     """
@@ -37,6 +62,7 @@ class EvaluateSettings(Settings):
     first_class: Literal["auto", 0, 1] = "auto"
     model: str = DEFAULT_MODEL
     segment: SegmentSettings = SegmentSettings()
+    student: CellEvaluation = CellEvaluation()
     device: str = "auto"
 
     @property

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QWidget
 
 from napari_construct.reading.places import is_folder
 from napari_construct.widgets.fields.controls import button, line_edit, plain_tip
@@ -45,8 +45,11 @@ class PathRow(QWidget):
         layout.setSpacing(3)
         layout.addWidget(self._line, 1)
         slots = {"folder": self._ask_folder, "file": self._ask_file, "save": self._ask_save}
+        self._choosers: dict[Ask, QPushButton] = {}
         for ask in asks:
-            choose = button(_WORDS[ask], tip, slots[ask], self, name=f"{name}: {_WORDS[ask].rstrip('.')}")
+            self._choosers[ask] = choose = button(
+                _WORDS[ask], tip, slots[ask], self, name=f"{name}: {_WORDS[ask].rstrip('.')}"
+            )
             choose.setStyleSheet("QPushButton { padding: 3px; }")
             layout.addWidget(choose)
         self._drops = Drops(self, "takeDropped", fits="takesDropped")
@@ -62,6 +65,12 @@ class PathRow(QWidget):
     def setHint(self, text: str) -> None:
         """Change the text that is shown while it is empty."""
         self._line.setPlaceholderText(text)
+
+    def setAsks(self, *asks: Ask) -> None:
+        """Offer some of the buttons only, and take what they would choose."""
+        self._asks = asks
+        for ask, choose in self._choosers.items():
+            choose.setVisible(ask in asks)
 
     def _on_finished(self) -> None:
         if self.value() != self._before:

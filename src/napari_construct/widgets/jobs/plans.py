@@ -74,6 +74,12 @@ def images_plan(
     return planned(job, Phase(row, images, counter="images"))
 
 
+def scored_cells_plan(model: object, passes: int) -> Planned:
+    """Student after student, image after image: run the network, decide and count cells."""
+    row = (Part("images", 0.3), Part("tiles", 0.3))
+    return planned(f"evaluate {model}", Phase(row, passes, counter="images"))
+
+
 def _network(settings: SegmentSettings, size: float) -> tuple[Part, ...]:
     """Network and refinement of so many megapixels."""
     tiles = Part("tiles", 0.35 * size * _VIEWS[settings.views or "one"])

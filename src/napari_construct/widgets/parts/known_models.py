@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Final
 
 from napari_construct.events import Event, Steps
-from napari_construct.models.checkpoints.locations import SUFFIX, bundled_models, imported_models
+from napari_construct.exceptions import CheckpointError
+from napari_construct.models.checkpoints.locations import (
+    SUFFIX,
+    bundled_models,
+    imported_models,
+    resolve_model,
+)
 from napari_construct.models.checkpoints.summary import ModelSummary, summarise
 from napari_construct.widgets.parts.memory import Memory
 
@@ -45,6 +51,14 @@ def remember_model(path: str | Path) -> None:
     place = str(Path(path).absolute())
     rest = [one for one in own_paths() if one != place]
     Memory(_MEMORY).keep({"paths": [place, *rest][:_LONGEST]})
+
+
+def is_student_file(model: str) -> bool:
+    """Whether a name or path is that of a model for channels; the head of its file is read once."""
+    try:
+        return bool(summarise(resolve_model(model)).channels)
+    except CheckpointError:  # whoever loads it says so
+        return False
 
 
 def own_paths() -> list[str]:

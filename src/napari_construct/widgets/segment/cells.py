@@ -12,7 +12,7 @@ from napari_construct.inference.cells.settings import CellSettings
 from napari_construct.widgets.fields.controls import tick, wrapped_label
 from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.jobs.live import LiveJob
-from napari_construct.widgets.layers import cell_map_layers, is_untouched, kept_cells
+from napari_construct.widgets.layers import is_untouched, kept_cells
 from napari_construct.widgets.parts.cell_options import CellOptions
 from napari_construct.widgets.segment.cell_job import decided_job, live_settings
 
@@ -54,10 +54,6 @@ class CellsPart(QWidget):
 
     def setWantsMaps(self, wanted: bool) -> None:
         self._maps.setChecked(wanted)
-
-    def maps(self, layer: Any) -> list[Any]:
-        """Foreground and boundary of a layer of cells; none of other layers."""
-        return [] if layer is None else cell_map_layers(layer)
 
     def follow(self, layer: Any, settings: CellSettings) -> None:
         """Decide the cells of a layer anew with the thresholds of settings, soon and in the background."""

@@ -18,10 +18,12 @@ from napari_construct.widgets.layers import (
     CLASS_MAP,
     MASK,
     PlaneOutcome,
+    cell_map_layers,
     class_map_layers,
     data_point,
     distance_map_layers,
     is_untouched,
+    kept_cells,
     origin_of,
     outcome_of,
 )
@@ -87,10 +89,12 @@ class ResultsOnView:
             self._viewer.layers.selection.active = mask
         self._offer_next(mask, asked.image)
 
-    def class_maps(self, asked: Asked, table: ClassTable | None) -> list[Image]:
-        """The class maps of the mask on view, in the colours of a table."""
+    def maps(self, asked: Asked, table: ClassTable | None) -> list[Image]:
+        """The class maps of the mask on view, in the colours of a table; of cells foreground and boundary."""
         mask = self.mask(asked)
-        return [] if mask is None else class_map_layers(mask, table)
+        if mask is None:
+            return []
+        return class_map_layers(mask, table) if kept_cells(mask) is None else cell_map_layers(mask)
 
     def distance_map(self, asked: Asked) -> list[Image]:
         """The distances from the training images of the mask on view; none of a model without a guard."""

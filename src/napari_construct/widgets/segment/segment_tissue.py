@@ -12,8 +12,6 @@ from napari_construct.events import Event
 from napari_construct.exceptions import ConstructError
 from napari_construct.inference.cells.settings import CellSettings
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.widgets.fields.controls import tick
-from napari_construct.widgets.fields.layout import boxed, fold, stacked
 from napari_construct.widgets.fields.message_label import Level, Problem
 from napari_construct.widgets.jobs import predictors as _predictors
 from napari_construct.widgets.jobs.predictors import DecidedSteps, LoadedModel, LoadModel, ModelChoice
@@ -26,20 +24,17 @@ from napari_construct.widgets.layers import (
     recolour,
 )
 from napari_construct.widgets.layers.follower import Follower
-from napari_construct.widgets.parts.cell_options import COLOUR_ONLY
-from napari_construct.widgets.parts.class_list import ClassList
 from napari_construct.widgets.parts.dock import NO_CHANNEL, NO_IMAGE
 from napari_construct.widgets.parts.image_dock import ImageDock
-from napari_construct.widgets.parts.options import SegmentOptions
 from napari_construct.widgets.parts.preferences import preferences
 from napari_construct.widgets.parts.recipes import as_command, as_python
 from napari_construct.widgets.segment.cell_job import CellRequest, jobs_of
-from napari_construct.widgets.segment.cells import CellsPart
 from napari_construct.widgets.segment.finished_planes import FinishedPlanes
 from napari_construct.widgets.segment.job import Outcome, PlaneSegmented, SegmentRequest
 from napari_construct.widgets.segment.kept import Kept
 from napari_construct.widgets.segment.model import SegmentModel
 from napari_construct.widgets.segment.outcomes import Asked, ResultsOnView
+from napari_construct.widgets.segment.parts import SegmentParts
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -76,20 +71,9 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
         self._preferences = preferences()
         self._kept = Kept(self._preferences)
         self._model = SegmentModel(self._loaded, self._preferences, self)
-        self._classes = ClassList(self)
-        tip = (
-            "Also show how strongly each place of the image speaks for each class: the class activation maps "
-            "(CAM), below the mask"
-        )
-        self._class_maps = tick("Show class maps", tip, self)
-        tip = (
-            "Also show how far each place is from the images that the model was trained on (out of "
-            "distribution), below the mask. Models without such a guard show none"
-        )
-        self._distance_map = tick("Show distance map", tip, self)
-        self._cells = CellsPart(self)
-        self._options = SegmentOptions(self)
-        self._results = ResultsOnView(viewer, self._classes, self.control, self)
+        self._parts = SegmentParts(self._model, self)
+        self._options, self._cells = self._parts.options, self._parts.cells
+        self._results = ResultsOnView(viewer, self._parts.classes, self.control, self)
         self._finished: FinishedPlanes | None = None
         self._build_layout()
         self._connect()
@@ -105,19 +89,13 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
         ConfigurationError
             If they contradict each other; Segment is then disabled and says why.
         """
-        if not self._model.isStudent():
-            return self._options.value().changed(classes=self._classes.value())
         chosen = self.source.channels.channel()
         channel = None if chosen is None else chosen[1]
-        return self._cells.options.joined(self._options.value(), channel=channel)
+        return self._parts.value(student=self._model.isStudent(), channel=channel)
 
     def setValue(self, value: SegmentSettings | CellSettings) -> None:
         """Show settings; emits ``valueChanged`` where something changed."""
-        if isinstance(value, CellSettings):
-            self._options.setValue(self._cells.options.take(value, self._options.value()))
-            return
-        self._classes.setValue(value.classes)
-        self._options.setValue(value.model_copy(update={"classes": None}))
+        self._parts.setValue(value)
 
     def device(self) -> str:
         """Where the model is loaded: "auto", "cpu", "cuda", ..."""
@@ -151,13 +129,12 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
             decided_steps=self._decided_steps,
             table=self._model.table.value(),
             device=device,
-            class_maps=self._class_maps.isChecked(),
-            distance_map=self._distance_map.isChecked(),
+            class_maps=self._parts.class_maps.isChecked(),
+            distance_map=self._parts.distance_map.isChecked(),
         )
 
     def launch(self, request: SegmentRequest | CellRequest) -> None:
-        self._classes.clearOutcome()
-        self._cells.stop()
+        self._parts.begin()
         keeps = self.source.keepsFinished()
         self._kept.keep(request, self._model.kept(), keep_finished=keeps)
         job, layers = jobs_of(request)
@@ -168,8 +145,7 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
         student = self._model.isStudent()
         if self.source.layer() is None:
             return NO_CHANNEL if student else NO_IMAGE
-        said = self.source.enlarging().refused or self._options.problem()
-        said = said or (self._cells.options.problem() if student else self._classes.problem())
+        said = self.source.enlarging().refused or self._parts.problem(student=student)
         return self._model.problem() or Problem(said, Level.WARNING)
 
     def text(self, recipe: Callable[[Plane, ModelChoice, SegmentSettings | CellSettings, str], str]) -> str:
@@ -184,29 +160,13 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
     def _build_layout(self) -> None:
         self.source.form().addRow("Model", self._model.chooser)
         self._options.moveRow("mpp", self.source.form())
-        self._words = boxed("Words only, no training", self._model.words)
-        self._words.hide()
-        tip = "Colours, which classes are drawn or left out of scores; descriptions for models in words"
-        self._table = fold("Class table", tip, self._model.table, self)
-        found = QWidget(self)
-        stacked(found, self._classes, self._class_maps, self._distance_map)
-        self._found = boxed("Classes in the image", found)
-        self._cells_box = boxed("Cells", self._cells)
-        self._cells_box.hide()
-        tip = "Device, tiles, views, confidence and borders"
-        options = fold("Options", tip, self._options, self)
-        self._lay_out(self.source, self._words, self._cells_box, self._found, self._table, options)
+        self._lay_out(self.source, *self._parts.inOrder())
         self._offer(self._results.next)
 
     def _recall(self) -> None:
         """Start as the last run was."""
         self.source.setKeepsFinished(self._kept.keeps_finished())
-        self._class_maps.setChecked(self._kept.class_maps())
-        self._distance_map.setChecked(self._kept.distance_map())
-        self._cells.setWantsMaps(self._kept.cell_maps())
-        if (cells := self._kept.cells()) is not None:
-            self._cells.options.setValue(cells)
-        self.setDevice(self._kept.device())
+        self._parts.recall(self._kept)
         settings = self._kept.settings()
         if settings is not None:
             self.setValue(settings)
@@ -222,13 +182,13 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
         self._model.loaded.connect(self._options.showModel)
         self._model.loaded.connect(self.source.showModel)
         self._model.changed.connect(self._refresh)
-        self._classes.valueChanged.connect(self._on_changed)
+        self._parts.classes.valueChanged.connect(self._on_changed)
         self._options.valueChanged.connect(self._on_changed)
         self.control.cancelled.connect(self._on_cancelled)
-        self._class_maps.toggled.connect(self._on_class_maps)
-        self._distance_map.toggled.connect(self._on_distance_map)
+        self._parts.class_maps.toggled.connect(self._on_maps)
+        self._parts.distance_map.toggled.connect(self._on_distance_map)
         self._cells.valueChanged.connect(self._on_thresholds)
-        self._cells.mapsToggled.connect(self._on_cell_maps)
+        self._cells.mapsToggled.connect(self._on_maps)
         self._cells.decided.connect(self._on_decided)
         self._cells.failed.connect(self._on_failed)
         self._adder.finished.connect(self._on_added)
@@ -256,10 +216,7 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
 
     def _on_model(self, *_: object) -> None:
         """Load the chosen model in the background: its classes are needed before a run."""
-        words = self._model.inWords()
-        self._words.setVisible(words)
-        if words:
-            self._table.expand(animate=False)
+        self._parts.showWords(shown=self._model.inWords())
         self._options.showModel(None)
         self.source.showModel(None)
         self._model.load(self.device())
@@ -267,12 +224,7 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
 
     def _on_kind(self, *_: object) -> None:
         """Show what applies to the model: classes and their table, or what counts as a cell."""
-        student = self._model.isStudent()
-        self._cells_box.setVisible(student)
-        for part in (self._found, self._table):
-            part.setVisible(not student)
-        for key in COLOUR_ONLY:
-            self._options.setRowVisible(key, not student)
+        self._parts.showKind(student=self._model.isStudent())
 
     def _on_thresholds(self) -> None:
         """Cells that are there follow the thresholds, without the network."""
@@ -288,15 +240,8 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
             self._say(outcome)
             self._adder.add([outcome.mask])
 
-    def _on_cell_maps(self, wanted: bool) -> None:
-        """Add foreground and boundary of the cells on view, or take them away."""
-        if wanted:
-            self._adder.add(self._cells.maps(self._results.mask(self._asked())))
-        else:
-            self._results.remove_maps(self.source.layer())
-
     def _on_table(self, table: ClassTable | None) -> None:
-        self._classes.setTable(table)
+        self._parts.classes.setTable(table)
         if table is not None:
             recolour(self._viewer.layers, table)
 
@@ -328,10 +273,10 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
         """Select the mask: it is what the user goes on with."""
         self._results.select(self._asked())
 
-    def _on_class_maps(self, wanted: bool) -> None:
-        """Add the class maps of the mask on view, or take them away."""
+    def _on_maps(self, wanted: bool) -> None:
+        """Add class maps, or foreground and boundary, of the mask on view, or take them away."""
         if wanted:
-            self._adder.add(self._results.class_maps(self._asked(), self._model.table.value()))
+            self._adder.add(self._results.maps(self._asked(), self._model.table.value()))
         else:
             self._results.remove_maps(self.source.layer())
 

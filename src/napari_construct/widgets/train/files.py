@@ -25,6 +25,11 @@ class TrainFiles(QWidget):
 
     Other patches bring their own validation data and name of a model: those that were chosen with them
     earlier in the session, else the split beside them and a name that is free.
+
+    Attributes
+    ----------
+    model : ModelFile
+        The model's file.
     """
 
     replaced = Signal(str, str)
@@ -52,14 +57,13 @@ class TrainFiles(QWidget):
             parent=self,
         )
         self._val.setHint("none")
-        self._model = ModelFile("File of the trained model", self)
+        self.model = ModelFile("File of the trained model", self)
         self._val_words = MessageLabel(self)
         self._of = ""
         self._kept: dict[str, tuple[str, str]] = {}
         self._marks: dict[PathRow, ChangedMark] = {}
         self._build_layout()
         self._connect()
-        self.refresh()
 
     def data(self) -> str:
         return self._data.value()
@@ -73,30 +77,9 @@ class TrainFiles(QWidget):
     def setValidation(self, path: str) -> None:
         self._val.setValue(path)
 
-    def output(self) -> Path:
-        """The model's file, with its suffix."""
-        return self._model.output()
-
-    def hasOutput(self) -> bool:
-        return self._model.hasOutput()
-
-    def setOutput(self, path: str) -> None:
-        self._model.row.setValue(path)
-
-    def setReplace(self, replace: bool) -> None:
-        self._model.setReplace(replace)
-
     def recall(self, data: str, val: str, output: str) -> None:
         """Suggest what was chosen with these patches in an earlier session."""
         self._kept[data] = val, output
-
-    def resumes(self) -> bool:
-        """Whether a stopped run exists and is to be resumed."""
-        return self._model.resumes()
-
-    def replaces(self) -> bool:
-        """Whether an existing model may be replaced."""
-        return self._model.replaces()
 
     def describeValidation(self, words: str, *, wrong: bool) -> None:
         """Show a line about the validation data."""
@@ -107,27 +90,23 @@ class TrainFiles(QWidget):
         """Why the files cannot be used; empty if they can."""
         if self._wrong:
             return "The validation data cannot be used, see above."
-        return self._model.problem()
-
-    def refresh(self) -> None:
-        """Update the choices to resume and replace."""
-        self._model.refresh()
+        return self.model.problem()
 
     def _build_layout(self) -> None:
         self._wrong = ""
         rows = form()
         rows.addRow("Patches", self._data)
-        for name, row in (("Validation", self._val), ("Model", self._model.row)):
+        for name, row in (("Validation", self._val), ("Model", self.model.row)):
             label = RowLabel(name, "", row, self)
             rows.addRow(label, row)
             self._marks[row] = ChangedMark(name, row.value, row.setValue, "", _short, label)
             row.edited.connect(self._marks[row].refresh)
-        stacked(self, rows, self._model, self._val_words)
+        stacked(self, rows, self.model, self._val_words)
 
     def _connect(self) -> None:
         self._data.edited.connect(self._on_data)
         self._val.edited.connect(self.dataChanged)
-        self._model.changed.connect(self.outputChanged)
+        self.model.changed.connect(self.outputChanged)
 
     def _on_data(self) -> None:
         """Take both splits of a folder; other patches bring their own validation data and model."""
@@ -147,14 +126,14 @@ class TrainFiles(QWidget):
         """Show what belongs to the patches; with the first ones, what is there already stays."""
         known = self._kept.get(now, (val, output))
         if before:
-            self._kept[before] = self._val.value(), self._model.row.value()
+            self._kept[before] = self._val.value(), self.model.row.value()
             shown = known
             self.replaced.emit(before, now)
         else:
-            shown = self._val.value() or known[0], self._model.row.value() or known[1]
+            shown = self._val.value() or known[0], self.model.row.value() or known[1]
         _show(self._val, shown[0])
-        self._model.row.setValue(shown[1])
-        for row, default in ((self._val, val), (self._model.row, output)):
+        self.model.row.setValue(shown[1])
+        for row, default in ((self._val, val), (self.model.row, output)):
             self._marks[row].setDefault(default)
 
 

@@ -15,7 +15,8 @@ from napari_construct.events.duration import in_words
 from napari_construct.events.rarely import Rarely
 from napari_construct.exceptions import DatasetError
 from napari_construct.training.config.config import TrainingConfig
-from napari_construct.widgets.jobs.imports import importing
+from napari_construct.widgets.runs.libraries import training_libraries
+from napari_construct.widgets.runs.results import Estimated, short_time
 from napari_construct.widgets.train.data import validation_data
 from napari_construct.widgets.train.previews import preview_files, preview_steps
 from napari_construct.widgets.train.request import TrainRequest
@@ -26,11 +27,7 @@ if TYPE_CHECKING:  # these load torch
     from napari_construct.training.tools.estimate import Estimate
 
 
-@dataclass(frozen=True, slots=True)
-class Estimated:
-    """Result of :func:`estimate_job`."""
-
-    estimate: Estimate
+_SCORES: Final = {"val_miou": "mIoU", "val_f1": "F1 of presence"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +40,22 @@ class Trained:
     epochs_planned: int | None = None
     """Of a run that was stopped before its end; None of others."""
 
+    def in_words(self) -> str:
+        """How the run ended, in a line."""
+        scores = [
+            f"{words} {100 * self.metrics[key]:.1f} %"
+            for key, words in _SCORES.items()
+            if self.metrics.get(key) is not None
+        ]
+        measured = f" ({', '.join(scores)} on the validation data)" if scores else ""
+        early = "" if self.epochs_planned is None else f" of {self.epochs_planned}, stopped there"
+        return f"Done: epoch {self.epoch}{early}{measured}. The model is in {self.output}."
+
 
 def load_libraries() -> None:
-    """Import what training and its curves need, also what torch imports for its first optimiser."""
-    with importing():
-        import torch
-
+    """Import what training and its curves need."""
+    with training_libraries():
         from napari_construct.training.loop import train  # noqa: F401 - this is the purpose
-        from napari_construct.widgets.parts import plots  # noqa: F401
-
-        torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])
 
 
 def estimate_job(request: TrainRequest) -> Steps[Estimated]:
@@ -65,7 +68,7 @@ def estimate_job(request: TrainRequest) -> Steps[Estimated]:
     found = yield from estimate_steps(
         dataset, request.config, classes=request.classes, val=val, device=request.device
     )
-    return Estimated(found)
+    return Estimated(estimate_in_words(found))
 
 
 def train_job(request: TrainRequest, stop: Callable[[], bool] | None = None) -> Steps[Trained]:
@@ -170,31 +173,14 @@ def _with_previews(
     return forward(steps, looked_at)
 
 
-_SCORES: Final = {"val_miou": "mIoU", "val_f1": "F1 of presence"}
-
-
 def estimate_in_words(estimate: Estimate) -> str:
     """What a run will take, in a line."""
-    text = f"About {in_words(estimate.seconds)}: {estimate.steps} steps of {_short(estimate.step_seconds)}"
+    text = (
+        f"About {in_words(estimate.seconds)}: {estimate.steps} steps of {short_time(estimate.step_seconds)}"
+    )
     if estimate.validation_seconds >= 0.05:
-        text += f", {estimate.validations} validations of {_short(estimate.validation_seconds)}"
+        text += f", {estimate.validations} validations of {short_time(estimate.validation_seconds)}"
     text += f". Memory up to {size_text(estimate.memory)}, this program included"
     if estimate.device_memory is not None:
         text += f"; {size_text(estimate.device_memory)} of {estimate.device}"
     return f"{text}."
-
-
-def trained_in_words(trained: Trained) -> str:
-    """How a run ended, in a line."""
-    scores = [
-        f"{words} {100 * trained.metrics[key]:.1f} %"
-        for key, words in _SCORES.items()
-        if trained.metrics.get(key) is not None
-    ]
-    measured = f" ({', '.join(scores)} on the validation data)" if scores else ""
-    early = "" if trained.epochs_planned is None else f" of {trained.epochs_planned}, stopped there"
-    return f"Done: epoch {trained.epoch}{early}{measured}. The model is in {trained.output}."
-
-
-def _short(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 10 else in_words(seconds)

@@ -85,10 +85,10 @@ class SettingsOfData(QObject):
 
     def _take_stopped(self, *_: object) -> None:
         """Show settings and classes of the run that would go on, once."""
-        files = self._patches.files
-        if not self._patches.count() or not files.resumes() or files.output() == self._run:
+        model = self._patches.files.model
+        if not self._patches.count() or not model.resumes() or model.output() == self._run:
             return
-        self._run = files.output()
+        self._run = model.output()
         run = stopped_run(self._run)
         if run is not None:
             self._options.setValue(run.config)

@@ -1,0 +1,1 @@
+"""Evaluate with a student on one channel: what it asks for, its job, and its scores."""
