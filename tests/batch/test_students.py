@@ -14,6 +14,7 @@ from tests.students import LOOSE, nuclei, save_student
 from napari_construct.batch.folder import segment_folder
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.exceptions import ConfigurationError
+from napari_construct.inference.cells.evidence import decide_again
 from napari_construct.inference.cells.segment import segment_cells
 from napari_construct.inference.cells.settings import CellSettings
 from napari_construct.results.read import load_result
@@ -125,3 +126,17 @@ def test_a_stained_section_fails_with_the_sentence_that_says_so(camelyon, studen
     (image,) = (camelyon / "val" / "img").glob("*.png")
     report = segment_folder(image, tmp_path / "out", model=student)
     assert "like a stained section" in report.failed[0].error
+
+
+def test_boundaries_on_request_let_other_thresholds_be_tried_later(folder, student, tmp_path) -> None:
+    kinds = ("cams", "cells", "boundary")
+    settings = BatchSettings(cells=CellSettings(**LOOSE), outputs=kinds)
+    report = segment_folder(folder / "a.png", tmp_path / "out", settings, model=student)
+    (entry,) = report.done
+    assert set(entry.files) == {*kinds, "record"}
+    stored = load_result(report.output / entry.files["record"])
+    again = decide_again(stored, threshold=0.7)
+    expected = segment_cells(folder / "a.png", student, **LOOSE | {"threshold": 0.7})
+    np.testing.assert_array_equal(again.instances, expected.instances)
+    resumed = segment_folder(folder / "a.png", tmp_path / "out", settings, model=student)
+    assert resumed.resumed == {entry.key}

@@ -198,6 +198,14 @@ OodMap = Annotated[
         "(out-of-distribution map).",
     ),
 ]
+BoundaryMap = Annotated[
+    bool,
+    typer.Option(
+        "--boundary-map",
+        help="With a student on one channel: also write NAME_boundary.ome.tif, the borders of cells. With "
+        "it, other thresholds can be tried on the result later.",
+    ),
+]
 JsonFile = Annotated[
     str | None,
     typer.Option(

@@ -50,6 +50,7 @@ def segment(
     examples: options.Examples = None,
     first_class: options.FirstClass = None,
     ood_map: options.OodMap = False,
+    boundary_map: options.BoundaryMap = False,
     json_file: options.JsonFile = None,
 ) -> None:
     """Segment image files.
@@ -82,10 +83,18 @@ def segment(
         )
         typed = {"tile": tile, "overlap": overlap, "mpp": mpp, "channel": channel}
         segment_cell_files(
-            images, model, output, typed, settings_json, device, json_file, overwrite=overwrite
+            images,
+            model,
+            output,
+            typed,
+            settings_json,
+            device,
+            json_file,
+            overwrite=overwrite,
+            boundary_map=boundary_map,
         )
         return
-    refuse_channel(model, channel)
+    refuse_channel(model, channel, boundary_map=boundary_map)
     settings, device = options.segment_settings(
         settings_json,
         device,

@@ -39,6 +39,7 @@ _ENDINGS: Final = {
     "ood": "_ood.ome.tif",
     "cells": "_cells.tif",
     "table": "_cells.csv",
+    "boundary": "_boundary.ome.tif",
     "zarr": ".ome.zarr",
     "record": ".json",
 }
@@ -50,6 +51,7 @@ CELL_KINDS: Final = ("mask", "cams", "cells", "table")
 """Files of a result of cells by default."""
 
 _OOD: Final = ClassTable.from_names(("distance from the training patches",))
+_BOUNDARY: Final = ClassTable.from_names(("boundary",), palette=("#D55E00",))
 
 NEEDS_IMAGE: Final = frozenset({"overlay", "zarr"})
 """What shows the image too."""
@@ -90,7 +92,8 @@ def write_result(
     notices : tuple of str
         Of the reader of the image.
     kinds : sequence of str
-        Of "mask", "cams", "overlay", "zarr", "ood", "cells" and "table"; the record is always written.
+        Of "mask", "cams", "overlay", "zarr", "ood", "cells", "table" and "boundary"; the record is always
+        written.
     overwrite : bool
         Also replace files that napari-construct did not make.
 
@@ -110,7 +113,7 @@ def write_result(
     unknown = sorted(set(kinds) - set(_ENDINGS))
     if unknown:
         raise ConfigurationError(
-            f"expected kinds of files among mask, cams, overlay, zarr, ood, cells and table, got "
+            f"expected kinds of files among mask, cams, overlay, zarr, ood, cells, table and boundary, got "
             f"{', '.join(unknown)}; check the spelling"
         )
     paths = result_paths(folder, stem, kinds)
@@ -143,7 +146,7 @@ def write_files(
         Of the mask in the overlay.
     """
     _check_content(paths, result, image)
-    distances, cells = getattr(result, "distances", None), result.instances
+    distances, cells, boundary = getattr(result, "distances", None), result.instances, result.boundary
     names = {kind: path.name for kind, path in paths.items()}
     folder = paths["record"].parent
     _refuse_others(paths, overwrite)
@@ -170,6 +173,8 @@ def write_files(
                 write_cells(made["cells"], cells, result.mpp)
             if cells is not None and "table" in made:
                 write_table(made["table"], result.cells())
+            if boundary is not None and "boundary" in made:
+                write_cams(made["boundary"], boundary[None], _BOUNDARY, result.mpp)
             if image is not None and "overlay" in made:
                 write_overlay(made["overlay"], image, result.labels, result.classes, opacity)
             if image is not None and "zarr" in made:
@@ -210,6 +215,10 @@ def _check_content(kinds: Collection[str], result: Segmentation, image: RGBImage
         raise ConfigurationError(
             f"expected a result with numbered cells for {' and '.join(wanted)}, got one of classes; leave "
             "out these kinds"
+        )
+    if "boundary" in kinds and result.boundary is None:
+        raise ConfigurationError(
+            "expected a result of cells with their boundary, got one without; leave out the kind boundary"
         )
     if "cams" in kinds and result.cams is None:
         raise ConfigurationError(

@@ -123,10 +123,10 @@ def _from_record(path: Path) -> StoredResult:
         place = path_inside(path.parent, files[kind], InputError)
         if describes(record, kind, place) or not place.exists():
             labels = _LABELS_OF[kind](place)
-            cams, notices = _cams(path, record, (len(table), *labels.shape))
+            cams, notices = _maps_of("cams", path, record, (len(table), *labels.shape))
             cells, more = _cells(path, record, labels.shape)
             found = _stored(labels, table, known.input.mpp, record, notices + more, cams, cells)
-            return found if cells is None else replace(found, confidences=_confidences(path, record))
+            return found if cells is None else _with_cells(found, path)
     except (*METADATA_ERRORS, ConfigurationError) as error:
         raise InputError(
             f"{at(path)}: expected the record of a segmentation with its files, got "
@@ -135,12 +135,25 @@ def _from_record(path: Path) -> StoredResult:
     return _without_record(path, kind, place)
 
 
-def _cams(path: Path, record: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[Any, tuple[str, ...]]:
-    """The CAMs that a record describes, if it does; a notice if they were changed."""
-    if "cams" not in record["files"]:
+def _with_cells(found: StoredResult, path: Path) -> StoredResult:
+    """A result of cells with what else its record describes: their confidences, and their boundary."""
+    boundary, notices = _maps_of("boundary", path, found.record, found.labels.shape)
+    return replace(
+        found,
+        confidences=_confidences(path, found.record),
+        boundary=boundary,
+        notices=found.notices + notices,
+    )
+
+
+def _maps_of(
+    kind: str, path: Path, record: Mapping[str, Any], shape: tuple[int, ...]
+) -> tuple[Any, tuple[str, ...]]:
+    """The maps that a record describes, if it does; a notice if they were changed."""
+    if kind not in record["files"]:
         return None, ()
-    place = path_inside(path.parent, record["files"]["cams"], InputError)
-    if place.exists() and not describes(record, "cams", place):
+    place = path_inside(path.parent, record["files"][kind], InputError)
+    if place.exists() and not describes(record, kind, place):
         return None, (changed(place, path, "it is left out"),)
     return _maps(place, shape), ()
 

@@ -54,6 +54,9 @@ class Segmentation(ABC):
     instances : ndarray or None
         (h, w) int32: 0 is background, cells have numbers of their own; (planes, h, w) of a stack. None of
         results without cells.
+    boundary : ndarray or None
+        (h, w) float32 in [0, 1]: probability that a pixel lies on the border of a cell. None of results
+        without cells, and of stored ones where it was not written.
     """
 
     labels: LabelImage
@@ -64,6 +67,7 @@ class Segmentation(ABC):
     mpp: float | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
     instances: NDArray[np.int32] | None = None
+    boundary: FloatArray | None = None
 
     @property
     @abstractmethod
@@ -202,9 +206,10 @@ class Segmentation(ABC):
             The image that was segmented; "overlay" and "zarr" show it.
         kinds : sequence of str, optional
             Of "mask" (TIFF), "cams" (OME-TIFF), "overlay" (PNG), "zarr" (OME-Zarr), "ood" (OME-TIFF of the
-            distances from the training patches), "cells" (TIFF of their numbers) and "table" (CSV, a row per
-            cell); a JSON record is always written. By default mask, CAMs and, with an image, overlay; of
-            cells mask, CAMs, cells and table.
+            distances from the training patches), "cells" (TIFF of their numbers), "table" (CSV, a row per
+            cell) and "boundary" (OME-TIFF; with it and the CAMs, cells can be decided again); a JSON record
+            is always written. By default mask, CAMs and, with an image, overlay; of cells mask, CAMs, cells
+            and table.
         overwrite : bool
             Also replace files that napari-construct did not make. Its own earlier results are always
             replaced.

@@ -22,6 +22,10 @@ _OUTPUTS: Final = {
     "zarr": ("OME-Zarr", "Image and labels as pyramids, for web viewers and very large images"),
     "cells": ("Numbered cells", "TIFF: a number for each cell"),
     "table": ("Tables of cells", "CSV: a row for each cell; one of all images together is batch_cells.csv"),
+    "boundary": (
+        "Boundary maps",
+        "OME-TIFF: the borders of cells. With the foreground maps, other thresholds can be tried later",
+    ),
 }
 _KINDS: Final[Mapping[bool, tuple[str, ...]]] = {False: OF_CLASSES, True: OF_CELLS}
 """What a student on one channel writes, and what other models write."""

@@ -39,6 +39,7 @@ from napari_construct.widgets.segment.finished_planes import FinishedPlanes
 from napari_construct.widgets.segment.job import Outcome, PlaneSegmented, SegmentRequest
 from napari_construct.widgets.segment.kept import Kept
 from napari_construct.widgets.segment.model import SegmentModel
+from napari_construct.widgets.segment.opened_cells import PrepareCells
 from napari_construct.widgets.segment.outcomes import Asked, ResultsOnView
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
         )
         self._distance_map = tick("Show distance map", tip, self)
         self._cells = CellsPart(self)
+        self._opened = PrepareCells(viewer, self)
         self._options = SegmentOptions(self)
         self._results = ResultsOnView(viewer, self._classes, self.control, self)
         self._finished: FinishedPlanes | None = None
@@ -195,7 +197,9 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
         self._cells_box.hide()
         tip = "Device, tiles, views, confidence and borders"
         options = fold("Options", tip, self._options, self)
-        self._lay_out(self.source, self._words, self._cells_box, self._found, self._table, options)
+        self._lay_out(
+            self._opened, self.source, self._words, self._cells_box, self._found, self._table, options
+        )
         self._offer(self._results.next)
 
     def _recall(self) -> None:
@@ -231,6 +235,7 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
         self._cells.mapsToggled.connect(self._on_cell_maps)
         self._cells.decided.connect(self._on_decided)
         self._cells.failed.connect(self._on_failed)
+        self._opened.prepared.connect(self._on_opened)
         self._adder.finished.connect(self._on_added)
         events = self._viewer.dims.events
         self._slices = Follower(self, "follow_plane", [events.current_step])
@@ -287,6 +292,23 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
         if kept_cells(layer) is kept_cells(outcome.mask) and is_untouched(layer):
             self._say(outcome)
             self._adder.add([outcome.mask])
+
+    def _on_opened(self, layer: Any) -> None:
+        """Go on with cells of a file: with their image, channel, model and thresholds."""
+        kept = kept_cells(layer)
+        if kept is None:
+            return
+        (plane,) = kept.planes
+        image = next((one for one in self._viewer.layers if one.unique_id == plane.layer), None)
+        if image is None:  # it was removed in the meantime
+            return
+        self.source.setLayer(image)
+        if plane.dropped:
+            self.source.channels.setAxis(0)
+            self.source.channels.setChannel(plane.index[0])
+        self.setModel(kept.model)
+        self.setValue(kept.settings)
+        self._show_outcome()
 
     def _on_cell_maps(self, wanted: bool) -> None:
         """Add foreground and boundary of the cells on view, or take them away."""
