@@ -20,7 +20,10 @@ _OUTPUTS: Final = {
         "OME-TIFF: how far each place is from the model's training images (out of distribution)",
     ),
     "zarr": ("OME-Zarr", "Image and labels as pyramids, for web viewers and very large images"),
-    "cells": ("Numbered cells", "TIFF: a number for each cell"),
+    "cells": (
+        "Numbered cells",
+        "TIFF: a number for each cell. For a stack also one file of all planes, with its table",
+    ),
     "table": ("Tables of cells", "CSV: a row for each cell; one of all images together is batch_cells.csv"),
     "boundary": (
         "Boundary maps",
