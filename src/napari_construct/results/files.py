@@ -20,7 +20,7 @@ from napari_construct.results.whole_result import write_whole
 from napari_construct.types import RGBImage
 
 if TYPE_CHECKING:
-    from napari_construct.results.result import Segmentation
+    from napari_construct.results.segmentation import Segmentation
 
 _ENDINGS: Final = {
     "mask": "_mask.tif",

@@ -13,7 +13,7 @@ from napari_construct.inference.cells.decide import decided_result
 from napari_construct.inference.cells.maps import CellMaps
 from napari_construct.inference.cells.settings import CellSettings
 from napari_construct.results.cells import CellResult
-from napari_construct.results.result import Segmentation
+from napari_construct.results.segmentation import Segmentation
 from napari_construct.types import ShortRepr
 
 _MADE_BY = ("software", "model", "device")

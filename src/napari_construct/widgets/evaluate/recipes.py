@@ -7,12 +7,8 @@ from pathlib import Path
 
 from napari_construct.data.masks import mask_folders
 from napari_construct.widgets.evaluate.job import FoldersRequest, LayersRequest
-from napari_construct.widgets.parts.recipes import (
-    device_argument,
-    segment_arguments,
-    segment_json,
-    segment_options,
-)
+from napari_construct.widgets.parts.recipe_words import device_argument
+from napari_construct.widgets.parts.recipes import segment_arguments, segment_json, segment_options
 
 
 def folders(images: Path, masks: Path | None) -> tuple[Path, Path]:

@@ -11,7 +11,8 @@ from napari.layers import Image, Labels
 from numpy.typing import NDArray
 
 from napari_construct.inference.cells.settings import CellSettings
-from napari_construct.results.result import Segmentation, StoredResult
+from napari_construct.results.result import StoredResult
+from napari_construct.results.segmentation import Segmentation
 from napari_construct.widgets.layers.colours import class_colormap
 from napari_construct.widgets.layers.features import Features
 from napari_construct.widgets.layers.origin import CLASS_MAP, mark, origin_of
