@@ -36,7 +36,25 @@ def test_touching_cells_are_split() -> None:
     assert ((found > 0) == (foreground >= 0.5)).all()
     scores = instance_counts(TOUCHING, found).scores()
     assert scores["ap"][7] == 1  # IoU 0.85
-    assert instances(foreground).max() == 1  # nothing tells them apart without the boundary
+
+
+def test_a_waist_divides_what_the_boundary_does_not() -> None:
+    pair = discs((16, 14), (16, 30), radius=10, shape=(32, 45))
+    foreground, _ = maps(pair)
+    found = instances(foreground)
+    assert found.max() == 2
+    assert instance_counts(pair, found).scores()["ap"][7] == 1  # IoU 0.85
+    assert instances(foreground, split_tolerance=8.0).max() == 1
+
+
+@pytest.mark.parametrize("half_width", [2, 6, 12])
+def test_long_and_bent_cells_stay_whole(half_width: int) -> None:
+    angle = np.linspace(0, np.pi, 2000)
+    middle = np.stack([60 + 40 * np.sin(angle), 64 + 40 * np.cos(angle)], 1).round().astype(int)
+    line = np.ones((128, 128), bool)
+    line[middle[:, 0], middle[:, 1]] = False
+    bent = ndimage.distance_transform_edt(line) <= half_width
+    assert instances(bent.astype(np.float32)).max() == 1
 
 
 def test_the_border_between_two_cells_lies_on_the_ridge() -> None:

@@ -32,6 +32,7 @@ def split_cells(
         boundary,
         threshold=settings.threshold,
         seed_threshold=settings.seed_threshold,
+        split_tolerance=settings.split_tolerance,
         min_area=settings.min_area,
     )
 

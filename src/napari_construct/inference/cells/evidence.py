@@ -100,7 +100,7 @@ def decide_again(result: Segmentation, settings: CellSettings | None = None, **c
     result : StoredResult or CellResult
         Of :func:`~napari_construct.load_result`, saved with the kinds "cells", "cams" and "boundary".
     settings : CellSettings, optional
-        Those of the record otherwise. Only thresholds and the smallest cell have an effect.
+        Those of the record otherwise. Only those that need no network (``DECIDING``) have an effect.
     **changes
         Fields of :class:`~napari_construct.inference.cells.settings.CellSettings`, for example
         ``threshold=0.6``.

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, model_validator
 
 from napari_construct.settings import Settings
 
 _Share = Annotated[float, Field(ge=0, le=1)]
+
+
+DECIDING: Final = ("threshold", "seed_threshold", "split_tolerance", "min_area")
+"""Settings that need no network: cells are decided anew from the same maps."""
 
 
 class CellSettings(Settings):
@@ -27,6 +31,9 @@ class CellSettings(Settings):
         Probability from which a pixel is foreground.
     seed_threshold : float
         A cell begins where foreground exceeds boundary by this; higher values lose faint cells.
+    split_tolerance : float
+        Touching cells are split at a waist that is narrower, in half its width, by this many pixels than what
+        it joins; higher values split less.
     min_area : int
         Smallest cell in pixels of the image; smaller ones are dropped.
     """
@@ -39,6 +46,7 @@ class CellSettings(Settings):
     overlap: Annotated[int, Field(ge=0, le=1024)] = 64
     threshold: _Share = 0.5
     seed_threshold: _Share = 0.5
+    split_tolerance: Annotated[float, Field(gt=0, le=1_000_000)] = 1.0
     min_area: Annotated[int, Field(ge=0, le=1_000_000_000)] = 20
 
     @model_validator(mode="after")

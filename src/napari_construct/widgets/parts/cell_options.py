@@ -29,6 +29,15 @@ _ROWS: Final = (
         "touching cells",
         usual=(0.0, 1.0),
     ),
+    Row(
+        "split_tolerance",
+        "Split tolerance",
+        "Touching cells are split at a waist that is narrower than what it joins by this much on each side. "
+        "Higher values split less",
+        unit="px",
+        step=0.5,
+        usual=(0.5, 10.0),
+    ),
     Row("min_area", "Smallest cell", "Smaller cells are dropped", unit="px", step=5),
 )
 

@@ -12,7 +12,7 @@ from napari_construct.batch.settings import USUAL_OF_CELLS, BatchSettings
 from napari_construct.crf import CRFParameters
 from napari_construct.data.stored import RED_GREEN_BLUE
 from napari_construct.encoders.catalogue.download import DownloadSettings
-from napari_construct.inference.cells.settings import CellSettings
+from napari_construct.inference.cells.settings import DECIDING, CellSettings
 from napari_construct.inference.prototypes.settings import PrototypeSettings
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
@@ -137,9 +137,7 @@ def cell_options(settings: CellSettings, device: str) -> list[str]:
     """Options of a command for a student, without the resolution."""
     words = [] if settings.channel is None else ["--channel", str(settings.channel)]
     words += changed_options(settings, CellSettings(), "tile", "overlap") + device_option(device)
-    rest = settings.model_dump(
-        mode="json", include={"threshold", "seed_threshold", "min_area"}, exclude_defaults=True
-    )
+    rest = settings.model_dump(mode="json", include=set(DECIDING), exclude_defaults=True)
     return words + (["--settings", json.dumps(rest)] if rest else [])
 
 

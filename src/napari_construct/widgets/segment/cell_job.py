@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari_construct.events import Event, Notice, Steps
-from napari_construct.inference.cells.settings import CellSettings
+from napari_construct.inference.cells.settings import DECIDING, CellSettings
 from napari_construct.widgets.jobs.notices import without_size
 from napari_construct.widgets.jobs.plans import cells_plan
 from napari_construct.widgets.jobs.predictors import GetPredictor
@@ -126,9 +126,7 @@ def jobs_of(request: SegmentRequest | CellRequest) -> tuple[MakeSteps, Callable[
 
 def live_settings(kept: KeptCells, wanted: CellSettings) -> CellSettings:
     """The settings of a run with other thresholds, as far as they need no network."""
-    return kept.settings.changed(
-        threshold=wanted.threshold, seed_threshold=wanted.seed_threshold, min_area=wanted.min_area
-    )
+    return kept.settings.changed(**{name: getattr(wanted, name) for name in DECIDING})
 
 
 def _evidence(request: CellRequest) -> Steps[list[FinishedCells]]:
