@@ -65,7 +65,7 @@ class PrepareOpened(QWidget):
         raise NotImplementedError
 
     def take(self, layer: Labels, found: Any) -> str:
-        """Attach what the job found to its layer; what is said then."""
+        """Attach what the job found to its layer; what is said then, if anything."""
         raise NotImplementedError
 
     def layer(self) -> Labels | None:
@@ -100,7 +100,7 @@ class PrepareOpened(QWidget):
         self.follow_layers()
         self.prepared.emit(layer)
         self._say(said)
-        self.setVisible(True)
+        self.setVisible(bool(said))
 
     def _on_failed(self, error: Exception) -> None:
         self._say(plain(error))
