@@ -24,6 +24,7 @@ from napari_construct.evaluation.report.report import EvaluationReport as Evalua
 from napari_construct.events import run as run
 from napari_construct.exceptions import ConstructError as ConstructError
 from napari_construct.inference.activation.predictor import Predictor as Predictor
+from napari_construct.inference.cells.evidence import decide_again as decide_again
 from napari_construct.inference.cells.loading import load_cell_model as load_cell_model
 from napari_construct.inference.cells.segment import segment_cells as segment_cells
 from napari_construct.inference.cells.settings import CellSettings as CellSettings
@@ -84,6 +85,7 @@ __all__ = [
     "array_cells",
     "array_teacher",
     "confusion_matrix",
+    "decide_again",
     "dense_crf",
     "distil",
     "download_encoder",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from tests.students import LOOSE, nuclei, save_student
 
 from napari_construct.batch.folder import segment_folder
 from napari_construct.batch.settings import BatchSettings
+from napari_construct.batch.sources import look_for_sources
 from napari_construct.exceptions import ConfigurationError
+from napari_construct.inference.cells.evidence import decide_again
 from napari_construct.inference.cells.segment import segment_cells
 from napari_construct.inference.cells.settings import CellSettings
 from napari_construct.results.read import load_result
@@ -125,3 +128,70 @@ def test_a_stained_section_fails_with_the_sentence_that_says_so(camelyon, studen
     (image,) = (camelyon / "val" / "img").glob("*.png")
     report = segment_folder(image, tmp_path / "out", model=student)
     assert "like a stained section" in report.failed[0].error
+
+
+def test_boundaries_on_request_let_other_thresholds_be_tried_later(folder, student, tmp_path) -> None:
+    kinds = ("cams", "cells", "boundary")
+    settings = BatchSettings(cells=CellSettings(**LOOSE), outputs=kinds)
+    report = segment_folder(folder / "a.png", tmp_path / "out", settings, model=student)
+    (entry,) = report.done
+    assert set(entry.files) == {*kinds, "record"}
+    stored = load_result(report.output / entry.files["record"])
+    again = decide_again(stored, threshold=0.7)
+    expected = segment_cells(folder / "a.png", student, **LOOSE | {"threshold": 0.7})
+    np.testing.assert_array_equal(again.instances, expected.instances)
+    resumed = segment_folder(folder / "a.png", tmp_path / "out", settings, model=student)
+    assert resumed.resumed == {entry.key}
+
+
+def test_the_planes_of_a_stack_are_joined_with_their_numbers_and_rows(folder, student, tmp_path) -> None:
+    report = segment_folder(folder / "z.ome.tif", tmp_path / "out", model=student, **LOOSE)
+    files = report.joined["z"]
+    assert {kind: path.name for kind, path in files.items()} == {
+        "mask": "z_mask.tif",
+        "cells": "z_cells.tif",
+        "table": "z_cells.csv",
+        "record": "z.json",
+    }
+    planes = [segment_cells(nuclei(seed=z), student, **LOOSE) for z in (1, 2)]
+    first, second = (one.instances for one in planes)
+    stored = load_result(files["cells"])
+    np.testing.assert_array_equal(stored.instances, [first, np.where(second > 0, second + first.max(), 0)])
+    rows = rows_of(files["table"])
+    assert [int(row["label"]) for row in rows] == list(range(1, first.max() + second.max() + 1))
+    assert [int(row["plane"]) for row in rows] == [1] * first.max() + [2] * second.max()
+    both = rows_of(report.cells)  # of the planes, each with numbers of its own
+    assert [row["area_px"] for row in rows] == [row["area_px"] for row in both]
+    assert [row["confidence"] for row in rows] == [row["confidence"] for row in both]
+    assert {row["image"] for row in both} == {entry.key for entry in report.entries}
+    again = look_for_sources([tmp_path / "out", folder / "a.png"], channels=True)
+    assert [source.stem for source in again.sources] == ["a"]
+
+
+def test_a_joined_result_that_somebody_worked_on_is_kept(folder, student, tmp_path) -> None:
+    first = segment_folder(folder / "z.ome.tif", tmp_path / "out", model=student, **LOOSE)
+    table = first.joined["z"]["table"]
+    lines = table.read_text(encoding="utf-8").splitlines()
+    table.write_text("\n".join(lines[:3]) + "\n", encoding="utf-8")
+    before = {kind: path.read_bytes() for kind, path in first.joined["z"].items()}
+    again = segment_folder(folder / "z.ome.tif", tmp_path / "out", model=student, **LOOSE)
+    assert {kind: path.read_bytes() for kind, path in again.joined["z"].items()} == before
+    (again.output / again.done[1].files["cells"]).unlink()
+    with pytest.raises(ConfigurationError, match=r"z_cells\.csv.*a plane is segmented again"):
+        segment_folder(folder / "z.ome.tif", tmp_path / "out", model=student, **LOOSE)
+    over = segment_folder(folder / "z.ome.tif", tmp_path / "out", model=student, overwrite=True, **LOOSE)
+    assert len(rows_of(over.joined["z"]["table"])) == len(lines) - 1
+
+
+def test_a_ledger_of_before_joins_its_cells_now(folder, student, tmp_path) -> None:
+    first = segment_folder(folder / "z.ome.tif", tmp_path / "out", model=student, **LOOSE)
+    ledger = first.output / "batch.jsonl"
+    lines = ledger.read_text(encoding="utf-8").splitlines()
+    old = [json.loads(line) for line in lines]
+    old = [row for row in old if row.pop("kind", "mask") == "mask"]
+    ledger.write_text("".join(json.dumps(row) + "\n" for row in old), encoding="utf-8")
+    for kind in ("cells", "table", "record"):
+        first.joined["z"][kind].unlink()
+    again = segment_folder(folder / "z.ome.tif", tmp_path / "out", model=student, **LOOSE)
+    assert len(again.resumed) == 2
+    assert load_result(again.joined["z"]["cells"]).instances.shape == (2, 128, 160)

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from tests.students import LOOSE, nuclei, save_student
 
+from napari_construct.inference.cells.evidence import decide_again
 from napari_construct.inference.cells.segment import segment_cells
 from napari_construct.results.read import load_result
 
@@ -65,3 +66,16 @@ def test_a_channel_with_a_model_of_stained_sections_is_refused(call, images, mod
     found = call("batch", images, "-o", tmp_path / "out", "--model", model, "--channel", "DAPI")
     assert found.exit_code == 2
     assert "takes colour images" in found.output
+
+
+def test_segment_writes_the_boundary_on_request(call, images, student, model, tmp_path) -> None:
+    command = ["segment", images / "a.png", "-o", tmp_path / "out", "--settings", json.dumps(LOOSE)]
+    found = call(*command, "--channel", "0", "--model", student, "--boundary-map")
+    assert found.exit_code == 0, found.output
+    stored = load_result(tmp_path / "out" / "a_cells.tif")
+    expected = segment_cells(images / "a.png", student, channel=0, **LOOSE)
+    np.testing.assert_array_equal(stored.boundary, expected.boundary)
+    np.testing.assert_array_equal(decide_again(stored).instances, expected.instances)
+    refused = call("segment", images / "a.png", "-o", tmp_path / "b", "--model", model, "--boundary-map")
+    assert refused.exit_code == 2
+    assert "expected --boundary-map with a model for channels" in refused.output

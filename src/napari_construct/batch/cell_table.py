@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from napari_construct.batch.entries import Entry
-from napari_construct.exceptions import ConstructError, InputError
+from napari_construct.exceptions import ConstructError
 from napari_construct.export.atomic import atomic
 from napari_construct.export.own_files import CELL_COLUMNS
-from napari_construct.reading.texts.csv import csv_text, read_csv
+from napari_construct.reading.texts.csv import csv_text
+from napari_construct.results.stored_cells import read_cell_table
 
 CELL_TABLE: Final = "batch_cells.csv"
-
-_LARGEST: Final = 2**28
-"""Bytes of the table of one image."""
 
 
 def write_cell_table(path: Path, entries: Iterable[Entry], output: Path) -> tuple[str, ...]:
@@ -42,7 +40,7 @@ def write_cell_table(path: Path, entries: Iterable[Entry], output: Path) -> tupl
     for entry in done:
         file = output / entry.files["table"]
         try:
-            header = _read(file).header
+            header = read_cell_table(file).header
         except (ConstructError, OSError) as error:
             notices.append(f"{entry.name}: its cells are left out of {path.name} ({error})")
             continue
@@ -52,7 +50,7 @@ def write_cell_table(path: Path, entries: Iterable[Entry], output: Path) -> tupl
     with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         stream.write(csv_text([("image", *columns)]))
         for entry, file in tables:
-            table = _read(file)
+            table = read_cell_table(file)
             places = [table.header.index(name) if name in table.header else None for name in columns]
             rows: list[tuple[Any, ...]] = []
             for _, cells in table.rows:
@@ -69,10 +67,3 @@ def _in_order(columns: list[str]) -> list[str]:
     rest = [name for name in columns if name != "area_um2"]
     at = rest.index("area_px") + 1
     return [*rest[:at], "area_um2", *rest[at:]]
-
-
-def _read(file: Path) -> Any:
-    table = read_csv(file, what="a table of cells", largest=_LARGEST, error=InputError)
-    if not set(CELL_COLUMNS) <= set(table.header):
-        raise InputError(f"{file}: expected a table of cells, got other columns; segment the image again")
-    return table

@@ -112,7 +112,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True, config=_TOLERANT)
 class Joined:
-    """The joined mask of a stack, as it was written.
+    """A joined file of a stack, as it was written.
 
     Attributes
     ----------
@@ -120,11 +120,14 @@ class Joined:
         Stem of the stack.
     size, sha256
         As of an entry's files.
+    kind : str
+        Earlier versions joined masks only.
     """
 
     stack: str
     size: int
     sha256: str
+    kind: str = "mask"
 
 
 def header_of(path: Path, row: Any) -> Header:

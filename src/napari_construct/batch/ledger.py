@@ -50,8 +50,8 @@ class Ledger:
     ----------
     entries : dict of str to Entry
         By key.
-    joined : dict of str to Joined
-        Joined masks, by the stem of their stack.
+    joined : dict of (str, str) to Joined
+        Joined files, by the stem of their stack and their kind.
     damaged : int
         Lines of the earlier run that could not be read.
 
@@ -66,7 +66,7 @@ class Ledger:
     def __init__(self, folder: Path, header: Header, *, restart: bool = False) -> None:
         self.path = folder / LEDGER_NAME
         self.entries: dict[str, Entry] = {}
-        self.joined: dict[str, Joined] = {}
+        self.joined: dict[tuple[str, str], Joined] = {}
         self.damaged = 0
         self._header = header
         self._goes_on = False
@@ -77,7 +77,7 @@ class Ledger:
             except OSError as error:
                 raise _unusable(self.path, error) from error
             self.entries = {row.key: row for row in rows if isinstance(row, Entry)}
-            self.joined = {row.stack: row for row in rows if isinstance(row, Joined)}
+            self.joined = {(row.stack, row.kind): row for row in rows if isinstance(row, Joined)}
             self.damaged = rows.count(None)
             if found is not None:
                 check_header(self.path, found, header)
@@ -104,7 +104,7 @@ class Ledger:
         self._close()
 
     def set(self, entry: Entry | Joined) -> None:
-        """Append the entry of an image, or of a stack's joined mask."""
+        """Append the entry of an image, or of a joined file of a stack."""
         try:
             self._append(asdict(entry))
         except OSError as error:
@@ -113,7 +113,7 @@ class Ledger:
                 "again; finished images are kept"
             ) from error
         if isinstance(entry, Joined):
-            self.joined[entry.stack] = entry
+            self.joined[entry.stack, entry.kind] = entry
         else:
             self.entries[entry.key] = entry
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,10 +35,10 @@ class Plan:
         Of the folder.
     earlier : mapping of str to Earlier
         What is left of an image, by key.
-    stacks : mapping of str to Path
-        Where the joined mask of each stack goes, by its stem.
+    stacks : mapping of str to mapping of str to Path
+        Where the joined files of each stack go, by its stem and their kind.
     kept : mapping of str to Path
-        Those joined masks that somebody worked on.
+        Stacks of whose joined files somebody worked on one, and which.
     """
 
     sources: Sequence[Source]
@@ -46,7 +46,7 @@ class Plan:
     output: Path
     ledger: Ledger
     earlier: Mapping[str, Earlier]
-    stacks: Mapping[str, Path]
+    stacks: Mapping[str, Mapping[str, Path]]
     kept: Mapping[str, Path]
 
     @property
@@ -75,15 +75,15 @@ class Plan:
         results = (result_paths(self.output, source.stem, self.kinds).values() for source in waiting)
         targets = {path for paths in results for path in paths}
         files = [source.path for source in self.sources if source.path is not None]
-        refuse_inputs([*targets, *self.stacks.values()], files)
+        refuse_inputs([*targets, *self._joined()], files)
         others = sorted(targets - damaged)
-        joined = (path for stem, path in self.stacks.items() if stem not in self.kept)
+        joined = self._joined(besides=self.kept)
         tables = [self.output / TABLE_NAME, *[self.output / CELL_TABLE] * ("table" in self.kinds)]
         refuse_others([self.ledger.path, *tables, *others, *joined], overwrite=overwrite)
 
     def remove_leftovers(self) -> None:
         """Remove what killed runs left half-written in the folders of the results."""
-        for path in (self.output / TABLE_NAME, self.output / CELL_TABLE, *self.stacks.values()):
+        for path in (self.output / TABLE_NAME, self.output / CELL_TABLE, *self._joined()):
             remove_partials(path)
         for folder in {(self.output / source.stem).parent for source in self.sources}:
             remove_abandoned(folder)
@@ -105,11 +105,16 @@ class Plan:
         for path in self.kept.values():
             yield f"{path.name} was changed since it was written, and is kept as it is"
 
+    def _joined(self, *, besides: Container[str] = ()) -> list[Path]:
+        """The joined files of stacks, but for some of these."""
+        return [path for stem, paths in self.stacks.items() if stem not in besides for path in paths.values()]
+
 
 def plan_of(sources: Sequence[Source], kinds: Sequence[str], output: Path, ledger: Ledger) -> Plan:
     """Compare images and files with what the ledger says of them."""
-    stems = dict.fromkeys(source.stack for source in sources if source.stack and "mask" in kinds)
-    stacks = {stem: result_paths(output, stem, ("mask",))["mask"] for stem in stems}
+    stems = dict.fromkeys(source.stack for source in sources if source.stack)
+    joined = _joined_kinds(kinds)
+    stacks = {stem: _joined_paths(output, stem, joined) for stem in stems if joined}
     known = ((source, ledger.entries.get(source.key)) for source in sources)
     return Plan(
         sources,
@@ -118,8 +123,23 @@ def plan_of(sources: Sequence[Source], kinds: Sequence[str], output: Path, ledge
         ledger,
         earlier={s.key: earlier_result(entry, s, output) for s, entry in known if entry is not None},
         stacks=stacks,
-        kept={stem: path for stem, path in stacks.items() if was_edited(ledger.joined.get(stem), path)},
+        kept={
+            stem: path
+            for stem, paths in stacks.items()
+            for kind, path in paths.items()
+            if was_edited(ledger.joined.get((stem, kind)), path)
+        },
     )
+
+
+def _joined_kinds(kinds: Sequence[str]) -> tuple[str, ...]:
+    """Which files of the planes are joined: masks, or with the numbers of cells a whole result."""
+    wanted = ("mask", "cells", "table", "record") if "cells" in kinds else ("mask",)
+    return tuple(kind for kind in wanted if kind in kinds or kind == "record")
+
+
+def _joined_paths(output: Path, stem: str, kinds: Sequence[str]) -> dict[str, Path]:
+    return {kind: path for kind, path in result_paths(output, stem, kinds).items() if kind in kinds}
 
 
 def _refuse_edited(found: Iterable[tuple[Sequence[Path], str]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,11 +32,13 @@ class BatchReport:
     resumed : frozenset of str
         Keys of the images that an earlier run finished.
     stacks : mapping
-        Stem of each stack to the file of its joined mask.
+        Stem of each stack to the file of its joined mask; without masks, to that of its joined cells.
     output : Path
         The folder.
     cells : Path or None
         The table of the cells of all images, of a student on one channel.
+    joined : mapping
+        Stem of each stack to its joined files by kind.
     """
 
     entries: tuple[Entry, ...]
@@ -44,6 +46,7 @@ class BatchReport:
     stacks: Mapping[str, Path]
     output: Path
     cells: Path | None = None
+    joined: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"BatchReport({len(self.done)} done, {len(self.failed)} failed; in {self.output})"
@@ -78,6 +81,9 @@ class BatchReport:
                 for entry in self.entries
             ],
             "stacks": {stem: str(path) for stem, path in self.stacks.items()},
+            "joined": {
+                stem: {kind: str(path) for kind, path in files.items()} for stem, files in self.joined.items()
+            },
             **({} if self.cells is None else {"cells": str(self.cells)}),
         }
 

@@ -73,10 +73,10 @@ def earlier_result(entry: Entry, source: Source, output: Path) -> Earlier:
 
 
 def was_edited(joined: Joined | None, path: Path) -> bool:
-    """Whether somebody changed a joined mask that the ledger knows, and it can be read."""
+    """Whether somebody changed a joined file that the ledger knows, and it can be read."""
     if joined is None or is_unchanged(path, joined.size, joined.sha256):
         return False
-    return _is_whole("mask", path)
+    return _is_whole(joined.kind, path)
 
 
 def set_aside(path: Path) -> None:

@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from napari_construct.batch.cell_table import CELL_TABLE, write_cell_table
-from napari_construct.batch.entries import Entry, Joined
+from napari_construct.batch.entries import Entry
 from napari_construct.batch.ledger import MAX_ERROR, MAX_WARNINGS, Ledger
-from napari_construct.batch.plan import Plan, plan_of
+from napari_construct.batch.plan import plan_of
 from napari_construct.batch.report import TABLE_NAME, BatchReport, write_table
 from napari_construct.batch.resume import Earlier, set_aside
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.batch.sources import Source
+from napari_construct.batch.stacks import join_steps, shown_files
 from napari_construct.batch.work import Work, check_read, work_of
-from napari_construct.classes import ClassTable
 from napari_construct.events import Doubt, Event, Notice, Steps, of_image
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.export.digests import digest
 from napari_construct.export.locks import locked_folder
-from napari_construct.export.own_files import refuse_others
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.cells.predictor import CellPredictor
 from napari_construct.reading.names import shown
-from napari_construct.results.files import write_result, write_stack
+from napari_construct.results.files import write_result
 
 _FAILURES: Final = (
     ConstructError,
@@ -120,10 +119,11 @@ def run_batch_steps(
                 yield ItemChanged("images", done + 1, len(sources), entry.name, entry)
             entries = tuple(ledger.entries[source.key] for source in sources)
             write_table(output / TABLE_NAME, entries, resumed, work.classes)
-            joined = dict(_joined(plan, entries, work.classes, overwrite=overwrite))
+            joined = yield from join_steps(plan, entries, work.classes, overwrite=overwrite)
             for text in write_cell_table(output / CELL_TABLE, entries, output) if with_cells else ():
                 yield Notice("images", len(sources), len(sources), Doubt(text))
-        return BatchReport(entries, resumed, joined, output, output / CELL_TABLE if with_cells else None)
+        cells = output / CELL_TABLE if with_cells else None
+        return BatchReport(entries, resumed, shown_files(joined), output, cells, joined)
 
 
 def _check(sources: Sequence[Source]) -> None:
@@ -194,20 +194,3 @@ def _item(
 def _one_line(error: BaseException) -> str:
     text = shown(" ".join(str(error).split()))
     return text if isinstance(error, ConstructError) else f"{type(error).__name__}: {text}".rstrip(": ")
-
-
-def _joined(
-    plan: Plan, entries: Sequence[Entry], classes: ClassTable, *, overwrite: bool
-) -> Iterator[tuple[str, Path]]:
-    """Join the masks of each stack of which at least one plane is done."""
-    for stem, path in plan.stacks.items():
-        planes = [(s, e) for s, e in zip(plan.sources, entries, strict=True) if s.stack == stem]
-        masks = {s.plane: plan.output / e.files["mask"] for s, e in planes if e.state == "done"}
-        if masks and (overwrite or stem not in plan.kept):
-            refuse_others([path], overwrite=overwrite)
-            count = planes[0][0].planes
-            write_stack(path, [masks.get(i) for i in range(count)], classes, None)
-            found = digest(path)
-            plan.ledger.set(Joined(stem, found.size, found.sha256))
-        if masks:
-            yield stem, path

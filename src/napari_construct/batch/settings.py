@@ -11,13 +11,13 @@ from napari_construct.inference.settings import SegmentSettings, with_device_of_
 from napari_construct.models.default_model import DEFAULT_MODEL
 from napari_construct.settings import Settings
 
-Output: TypeAlias = Literal["mask", "overlay", "cams", "zarr", "ood", "cells", "table"]
+Output: TypeAlias = Literal["mask", "overlay", "cams", "zarr", "ood", "cells", "table", "boundary"]
 
-OUTPUTS: tuple[Output, ...] = ("mask", "overlay", "cams", "zarr", "ood", "cells", "table")
+OUTPUTS: tuple[Output, ...] = ("mask", "overlay", "cams", "zarr", "ood", "cells", "table", "boundary")
 
 OF_CLASSES: tuple[Output, ...] = ("mask", "overlay", "cams", "zarr", "ood")
 """What a model of stained sections can write."""
-OF_CELLS: tuple[Output, ...] = ("mask", "overlay", "cams", "zarr", "cells", "table")
+OF_CELLS: tuple[Output, ...] = ("mask", "overlay", "cams", "zarr", "cells", "table", "boundary")
 """What a student on one channel can write."""
 USUAL_OF_CELLS: tuple[Output, ...] = ("mask", "cams", "cells", "table")
 """What it writes by default."""
@@ -38,8 +38,8 @@ class BatchSettings(Settings):
         Files of each image beside its record: "mask" (TIFF; of a stack also one TIFF of all planes),
         "overlay" (PNG), "cams" (OME-TIFF), "zarr" (OME-Zarr with image and labels), "ood" (OME-TIFF of the
         distances from the training patches, of models with a guard). Of a student on one channel also "cells"
-        (TIFF of their numbers) and "table" (CSV, a row for each cell; of all images together in
-        ``batch_cells.csv``).
+        (TIFF of their numbers), "table" (CSV, a row for each cell; of all images together in
+        ``batch_cells.csv``) and "boundary" (OME-TIFF; with "cams", cells can be decided again).
     cells : CellSettings
         Channel and thresholds, with a student on one channel; ``segment`` then means nothing.
     """

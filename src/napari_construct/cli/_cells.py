@@ -34,19 +34,20 @@ def refuse_options(model: str, given: Collection[str]) -> None:
         )
 
 
-def refuse_channel(model: str, channel: str | None) -> None:
-    """Refuse ``--channel`` of a model that takes colour images.
+def refuse_channel(model: str, channel: str | None, *, boundary_map: bool = False) -> None:
+    """Refuse ``--channel`` and ``--boundary-map`` of a model that takes colour images.
 
     Raises
     ------
     ConfigurationError
         If there is one.
     """
-    if channel is not None:
-        raise ConfigurationError(
-            f"expected --channel with a model for channels of fluorescence, got {model}, which takes colour "
-            "images; leave it out"
-        )
+    for typed, option in ((channel is not None, "--channel"), (boundary_map, "--boundary-map")):
+        if typed:
+            raise ConfigurationError(
+                f"expected {option} with a model for channels of fluorescence, got {model}, which takes "
+                "colour images; leave it out"
+            )
 
 
 def student_batch_settings(
@@ -73,6 +74,7 @@ def segment_cell_files(
     json_file: str | None,
     *,
     overwrite: bool,
+    boundary_map: bool = False,
 ) -> None:
     """Segment the cells of image files; arguments as of the command."""
     from napari_construct.cli._merged import merged
@@ -81,11 +83,12 @@ def segment_cell_files(
     from napari_construct.results.files import CELL_KINDS
 
     settings = merged(CellSettings(), given(**typed), settings_json)
-    found, about_results = checked_images(images, output, CELL_KINDS, json_file, model, overwrite=overwrite)
+    kinds = (*CELL_KINDS, "boundary") if boundary_map else CELL_KINDS
+    found, about_results = checked_images(images, output, kinds, json_file, model, overwrite=overwrite)
     predictor = load_cell_model(model, device=device or "auto")
 
     def one(path: Path, bars: Bars) -> dict[str, Any]:
-        return _one(path, output, predictor, settings, bars, overwrite=overwrite)
+        return _one(path, output, predictor, settings, bars, kinds, overwrite=overwrite)
 
     each_image(found, about_results, one, _in_words, output, json_file)
 
@@ -96,6 +99,7 @@ def _one(
     predictor: CellPredictor,
     settings: CellSettings,
     bars: Bars,
+    kinds: Sequence[str],
     *,
     overwrite: bool,
 ) -> dict[str, Any]:
@@ -104,7 +108,7 @@ def _one(
 
     image = read_channels(path)
     result = bars.follow(segment_cells_steps(image, predictor, settings, name=path.name), path.name)
-    files = result.save(output, stem_of(path), overwrite=overwrite)
+    files = result.save(output, stem_of(path), kinds=kinds, overwrite=overwrite)
     return {
         "image": str(path),
         "files": {kind: str(file) for kind, file in files.items()},

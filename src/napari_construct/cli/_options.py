@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import typer
 
 from napari_construct.data.resolution import number
-from napari_construct.encoders.networks.attentions import DenseAttention
 from napari_construct.reading.foreign import quoted
 from napari_construct.reading.name_lists import parse_names
 
@@ -125,46 +124,6 @@ AnyEncoder = Annotated[
         "--any-encoder", help="Accept encoder weights that differ (by hash) from those of the training."
     ),
 ]
-ZeroShot = Annotated[
-    str | None,
-    typer.Option(
-        "--zero-shot",
-        metavar="ENCODER",
-        help="Segment without a trained model. This encoder compares the image with the descriptions in "
-        "--classes 'tumour: malignant glands; stroma: fibrous tissue'. Quote a name that holds one of , ; :",
-    ),
-]
-Attention = Annotated[
-    DenseAttention | None,
-    typer.Option(
-        "--attention",
-        help="With --zero-shot: attention of the last block, as in the papers; default clearclip.",
-    ),
-]
-Template = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--template",
-        help="With --zero-shot: prompt template, e.g. 'an H&E image of {}.'; repeat it for several. "
-        "Default: five templates from the literature.",
-    ),
-]
-PromptEnsemble = Annotated[
-    Literal["average", "prototypes"] | None,
-    typer.Option(
-        "--prompt-ensemble",
-        "--several",  # its name in earlier versions
-        help="With --zero-shot: how several descriptions of a class (a | b) are combined. average (default): "
-        "they are averaged. prototypes: each is a prototype, and the nearest prototype wins.",
-    ),
-]
-Examples = Annotated[
-    Path | None,
-    typer.Option(
-        "--examples",
-        help="With --zero-shot: folder with img/ and mask/ of marked regions, used instead of descriptions.",
-    ),
-]
 FirstClass = Annotated[
     Literal["auto", "0", "1"] | None,
     typer.Option(
@@ -196,6 +155,14 @@ OodMap = Annotated[
         "--ood-map",
         help="Also write NAME_ood.ome.tif: how far each place is from the model's training patches "
         "(out-of-distribution map).",
+    ),
+]
+BoundaryMap = Annotated[
+    bool,
+    typer.Option(
+        "--boundary-map",
+        help="With a student on one channel: also write NAME_boundary.ome.tif, the borders of cells. With "
+        "it, other thresholds can be tried on the result later.",
     ),
 ]
 JsonFile = Annotated[

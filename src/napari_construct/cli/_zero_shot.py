@@ -4,14 +4,58 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
 
 from napari_construct.cli._options import given
+from napari_construct.encoders.networks.attentions import DenseAttention
 
 if TYPE_CHECKING:
     from napari_construct.data.mask_values import FirstClass
     from napari_construct.inference.activation.predictor import Predictor
     from napari_construct.inference.zero_shot.settings import ZeroShotSettings
+
+ZeroShot = Annotated[
+    str | None,
+    typer.Option(
+        "--zero-shot",
+        metavar="ENCODER",
+        help="Segment without a trained model. This encoder compares the image with the descriptions in "
+        "--classes 'tumour: malignant glands; stroma: fibrous tissue'. Quote a name that holds one of , ; :",
+    ),
+]
+Attention = Annotated[
+    DenseAttention | None,
+    typer.Option(
+        "--attention",
+        help="With --zero-shot: attention of the last block, as in the papers; default clearclip.",
+    ),
+]
+Template = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--template",
+        help="With --zero-shot: prompt template, e.g. 'an H&E image of {}.'; repeat it for several. "
+        "Default: five templates from the literature.",
+    ),
+]
+PromptEnsemble = Annotated[
+    Literal["average", "prototypes"] | None,
+    typer.Option(
+        "--prompt-ensemble",
+        "--several",  # its name in earlier versions
+        help="With --zero-shot: how several descriptions of a class (a | b) are combined. average (default): "
+        "they are averaged. prototypes: each is a prototype, and the nearest prototype wins.",
+    ),
+]
+Examples = Annotated[
+    Path | None,
+    typer.Option(
+        "--examples",
+        help="With --zero-shot: folder with img/ and mask/ of marked regions, used instead of descriptions.",
+    ),
+]
 
 
 def zero_shot_settings(

@@ -29,7 +29,7 @@ def batch(
         typer.Option(
             "--outputs",
             help="Files to write for each image: mask,overlay,cams,zarr,ood; default mask,overlay. With a "
-            "student on one channel also cells,table; default mask,cams,cells,table.",
+            "student on one channel also cells,table,boundary; default mask,cams,cells,table.",
         ),
     ] = None,
     recursive: Annotated[bool, typer.Option("--recursive/--flat", help="Include subfolders, or not.")] = True,

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_construct.cli import _options as options
+from napari_construct.cli import _zero_shot as untrained
 from napari_construct.cli._each_image import checked_images, each_image
 from napari_construct.cli._result_names import stem_of
-from napari_construct.cli._zero_shot import zero_shot_predictor, zero_shot_settings
 from napari_construct.data.format_names import INPUT_FORMATS
 from napari_construct.events.progress import Bars
 from napari_construct.models.default_model import DEFAULT_MODEL
@@ -43,13 +43,14 @@ def segment(
     device: options.Device = None,
     encoder_weights: options.EncoderWeights = None,
     any_encoder: options.AnyEncoder = False,
-    zero_shot: options.ZeroShot = None,
-    attention: options.Attention = None,
-    template: options.Template = None,
-    prompt_ensemble: options.PromptEnsemble = None,
-    examples: options.Examples = None,
+    zero_shot: untrained.ZeroShot = None,
+    attention: untrained.Attention = None,
+    template: untrained.Template = None,
+    prompt_ensemble: untrained.PromptEnsemble = None,
+    examples: untrained.Examples = None,
     first_class: options.FirstClass = None,
     ood_map: options.OodMap = False,
+    boundary_map: options.BoundaryMap = False,
     json_file: options.JsonFile = None,
 ) -> None:
     """Segment image files.
@@ -82,10 +83,18 @@ def segment(
         )
         typed = {"tile": tile, "overlap": overlap, "mpp": mpp, "channel": channel}
         segment_cell_files(
-            images, model, output, typed, settings_json, device, json_file, overwrite=overwrite
+            images,
+            model,
+            output,
+            typed,
+            settings_json,
+            device,
+            json_file,
+            overwrite=overwrite,
+            boundary_map=boundary_map,
         )
         return
-    refuse_channel(model, channel)
+    refuse_channel(model, channel, boundary_map=boundary_map)
     settings, device = options.segment_settings(
         settings_json,
         device,
@@ -103,8 +112,8 @@ def segment(
         images, output, kinds, json_file, model, encoder_weights, overwrite=overwrite
     )
     if zero_shot:
-        chosen = zero_shot_settings(zero_shot, classes, attention, template, prompt_ensemble)
-        predictor = zero_shot_predictor(
+        chosen = untrained.zero_shot_settings(zero_shot, classes, attention, template, prompt_ensemble)
+        predictor = untrained.zero_shot_predictor(
             chosen,
             examples,
             first_class=options.first_class_of(first_class),

@@ -130,17 +130,57 @@ def write_cells(path: PathLike, cells: NDArray[Any], mpp: float | None = None) -
             f"expected numbers of cells of shape (h, w), 0 and above, got {cells.shape} {cells.dtype}; give "
             "the instances of a result"
         )
-    small = int(cells.max()) <= np.iinfo(np.uint16).max
     with atomic(path) as temporary:
         tifffile.imwrite(
             temporary,
-            cells.astype(np.uint16 if small else np.uint32),
+            cells.astype(_type_of_cells(int(cells.max()))),
             photometric="minisblack",
             compression="zlib",
             metadata={"axes": "ZYX"[-cells.ndim :], "cells": int(cells.max()), "mpp": mpp},
             software=SOFTWARE,
             **_layout(cells.shape[-2], cells.shape[-1], mpp),
         )
+
+
+def write_cell_planes(
+    path: PathLike,
+    planes: Iterator[NDArray[Any]],
+    shape: tuple[int, int, int],
+    highest: int,
+    mpp: float | None,
+) -> None:
+    """Write the numbers of cells of a stack, one plane after another, as :func:`write_cells` does.
+
+    Parameters
+    ----------
+    path : str or path
+        File to write, atomically.
+    planes : iterator of ndarray
+        (h, w) integers from 0 to ``highest`` each.
+    shape : tuple of int
+        (planes, h, w).
+    highest : int
+        The highest number.
+    mpp : float or None
+        Micrometres per pixel.
+    """
+    kind = _type_of_cells(highest)
+    with atomic(path) as temporary:
+        tifffile.imwrite(
+            temporary,
+            (plane.astype(kind) for plane in planes),
+            shape=shape,
+            dtype=kind,
+            photometric="minisblack",
+            compression="zlib",
+            metadata={"axes": "ZYX", "cells": highest, "mpp": mpp},
+            software=SOFTWARE,
+            **_resolution(mpp),
+        )
+
+
+def _type_of_cells(highest: int) -> type[np.uint16 | np.uint32]:
+    return np.uint16 if highest <= np.iinfo(np.uint16).max else np.uint32
 
 
 def check_labels(labels: NDArray[Any], classes: ClassTable, image: NDArray[Any] | None = None) -> None:

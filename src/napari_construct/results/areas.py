@@ -1,4 +1,4 @@
-"""Areas of classes: their pixels, and the shares in tables, records and layers."""
+"""Areas of classes: their pixels and parts, and the shares in tables, records and layers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_construct.types import FloatArray
+from napari_construct.types import FloatArray, LabelImage
 
 PERCENT_OF_TISSUE: Final = "percent_of_tissue"
 """Key of an area: its share of all that is no background."""
@@ -21,6 +21,17 @@ def class_pixels(labels: NDArray[Any], k: int, weights: FloatArray | None = None
     flat = None if weights is None else weights.ravel()
     counts: NDArray[Any] = np.bincount(labels.ravel(), weights=flat, minlength=k + 1)[1 : k + 1]
     return counts
+
+
+def class_components(labels: LabelImage, k: int) -> NDArray[np.intp]:
+    """(k,) connected parts of each class in one plane."""
+    from skimage.measure import label
+
+    parts, count = label(labels, background=0, connectivity=2, return_num=True)  # type: ignore[no-untyped-call]
+    classes = np.zeros(count + 1, dtype=labels.dtype)
+    classes[parts] = labels
+    found: NDArray[np.intp] = np.bincount(classes[1:], minlength=k + 1)[1 : k + 1]
+    return found
 
 
 def tissue_of(pixels: Iterable[int], percents: Iterable[float]) -> int | None:

@@ -34,7 +34,7 @@ class CellResult(SegmentationResult):
     background : ndarray
         (h, w) bool: where there is no cell.
     classes, presence, presence_scores, mpp, record
-        As of :class:`~napari_construct.results.result.Segmentation`; the one class is "cell".
+        As of :class:`~napari_construct.results.segmentation.Segmentation`; the one class is "cell".
     """
 
     boundary: FloatArray

@@ -1,9 +1,4 @@
-"""The files of one result: a result is replaced as a whole.
-
-The record names its files with size and SHA-256, and comes last. When an earlier result is replaced, its
-record goes first. So after a kill at any moment there is the earlier result, the new one, or files without a
-record, which say themselves what their classes are; never a record beside files of another result.
-"""
+"""The files of one result: their names, and what each of them holds."""
 
 from __future__ import annotations
 
@@ -17,20 +12,15 @@ from numpy.typing import NDArray
 from napari_construct.classes import ClassTable
 from napari_construct.data.masks import read_mask
 from napari_construct.exceptions import ConfigurationError
-from napari_construct.export.atomic import unwritable
-from napari_construct.export.digests import digest
-from napari_construct.export.locks import hidden_folder, locked_for_a_moment
 from napari_construct.export.ome_zarr import write_ome_zarr
 from napari_construct.export.overlay import write_overlay
-from napari_construct.export.own_files import RECORD_FORMAT, refuse_others
-from napari_construct.export.record import write_record
 from napari_construct.export.tables import write_table
 from napari_construct.export.tiff import write_cams, write_cells, write_mask, write_planes
-from napari_construct.export.together import replace_together
+from napari_construct.results.whole_result import write_whole
 from napari_construct.types import RGBImage
 
 if TYPE_CHECKING:
-    from napari_construct.results.result import Segmentation
+    from napari_construct.results.segmentation import Segmentation
 
 _ENDINGS: Final = {
     "mask": "_mask.tif",
@@ -39,6 +29,7 @@ _ENDINGS: Final = {
     "ood": "_ood.ome.tif",
     "cells": "_cells.tif",
     "table": "_cells.csv",
+    "boundary": "_boundary.ome.tif",
     "zarr": ".ome.zarr",
     "record": ".json",
 }
@@ -50,6 +41,7 @@ CELL_KINDS: Final = ("mask", "cams", "cells", "table")
 """Files of a result of cells by default."""
 
 _OOD: Final = ClassTable.from_names(("distance from the training patches",))
+_BOUNDARY: Final = ClassTable.from_names(("boundary",), palette=("#D55E00",))
 
 NEEDS_IMAGE: Final = frozenset({"overlay", "zarr"})
 """What shows the image too."""
@@ -90,7 +82,8 @@ def write_result(
     notices : tuple of str
         Of the reader of the image.
     kinds : sequence of str
-        Of "mask", "cams", "overlay", "zarr", "ood", "cells" and "table"; the record is always written.
+        Of "mask", "cams", "overlay", "zarr", "ood", "cells", "table" and "boundary"; the record is always
+        written.
     overwrite : bool
         Also replace files that napari-construct did not make.
 
@@ -110,7 +103,7 @@ def write_result(
     unknown = sorted(set(kinds) - set(_ENDINGS))
     if unknown:
         raise ConfigurationError(
-            f"expected kinds of files among mask, cams, overlay, zarr, ood, cells and table, got "
+            f"expected kinds of files among mask, cams, overlay, zarr, ood, cells, table and boundary, got "
             f"{', '.join(unknown)}; check the spelling"
         )
     paths = result_paths(folder, stem, kinds)
@@ -129,9 +122,7 @@ def write_files(
 ) -> None:
     """Write files of one result where they are asked for, all in one folder.
 
-    They are made in a hidden folder beside the targets and moved when the last one is complete. Earlier
-    results are replaced; a file that we did not make is an error. Where the system refuses in between, the
-    earlier result is put back.
+    They replace an earlier result as a whole, see :func:`~napari_construct.results.whole_result.write_whole`.
 
     Parameters
     ----------
@@ -143,54 +134,35 @@ def write_files(
         Of the mask in the overlay.
     """
     _check_content(paths, result, image)
-    distances, cells = getattr(result, "distances", None), result.instances
-    names = {kind: path.name for kind, path in paths.items()}
-    folder = paths["record"].parent
-    _refuse_others(paths, overwrite)
+    distances, cells, boundary = getattr(result, "distances", None), result.instances, result.boundary
     record = {
-        "format": RECORD_FORMAT,
         **result.record,
         "input": {**result.record.get("input", {}), "mpp": result.mpp},
         "notices": [*notices, *result.record.get("notices", ())],
         "areas": result.measures(),
         "tissue_pixels": result.tissue_pixels,
         "colours": {tissue.name: tissue.colour for tissue in result.classes},
-        "files": names,
     }
-    try:
-        with hidden_folder(folder) as hidden:
-            made = {kind: hidden / name for kind, name in names.items()}
-            if "mask" in made:
-                _write_mask(made["mask"], result)
-            if result.cams is not None and "cams" in made:
-                write_cams(made["cams"], result.cams, result.classes, result.mpp)
-            if distances is not None and "ood" in made:
-                write_cams(made["ood"], distances.map()[None], _OOD, result.mpp)
-            if cells is not None and "cells" in made:
-                write_cells(made["cells"], cells, result.mpp)
-            if cells is not None and "table" in made:
-                write_table(made["table"], result.cells())
-            if image is not None and "overlay" in made:
-                write_overlay(made["overlay"], image, result.labels, result.classes, opacity)
-            if image is not None and "zarr" in made:
-                write_ome_zarr(made["zarr"], image, result.labels, result.classes, result.mpp)
-            found = {kind: digest(path) for kind, path in made.items() if kind != "record"}
-            record["sizes"] = {kind: one.size for kind, one in found.items()}
-            record["sha256"] = {kind: one.sha256 for kind, one in found.items()}
-            write_record(made["record"], record)
-            members = [(made[kind], paths[kind]) for kind in found]
-            with locked_for_a_moment(paths["record"]):  # or two runs mix their files
-                replace_together(members, (made["record"], paths["record"]))
-    except OSError as error:
-        raise unwritable(folder, error) from error
 
+    def write(made: Mapping[str, Path]) -> None:
+        if "mask" in made:
+            _write_mask(made["mask"], result)
+        if result.cams is not None and "cams" in made:
+            write_cams(made["cams"], result.cams, result.classes, result.mpp)
+        if distances is not None and "ood" in made:
+            write_cams(made["ood"], distances.map()[None], _OOD, result.mpp)
+        if cells is not None and "cells" in made:
+            write_cells(made["cells"], cells, result.mpp)
+        if cells is not None and "table" in made:
+            write_table(made["table"], result.cells())
+        if boundary is not None and "boundary" in made:
+            write_cams(made["boundary"], boundary[None], _BOUNDARY, result.mpp)
+        if image is not None and "overlay" in made:
+            write_overlay(made["overlay"], image, result.labels, result.classes, opacity)
+        if image is not None and "zarr" in made:
+            write_ome_zarr(made["zarr"], image, result.labels, result.classes, result.mpp)
 
-def _refuse_others(paths: Mapping[str, Path], overwrite: bool) -> None:
-    """Refuse to replace what others made; while another run replaces our own, its record is not there."""
-    if not paths["record"].parent.is_dir():
-        return
-    with locked_for_a_moment(paths["record"]):
-        refuse_others(paths.values(), overwrite=overwrite)
+    write_whole(paths, record, write, overwrite=overwrite)
 
 
 def _check_content(kinds: Collection[str], result: Segmentation, image: RGBImage | None) -> None:
@@ -210,6 +182,10 @@ def _check_content(kinds: Collection[str], result: Segmentation, image: RGBImage
         raise ConfigurationError(
             f"expected a result with numbered cells for {' and '.join(wanted)}, got one of classes; leave "
             "out these kinds"
+        )
+    if "boundary" in kinds and result.boundary is None:
+        raise ConfigurationError(
+            "expected a result of cells with their boundary, got one without; leave out the kind boundary"
         )
     if "cams" in kinds and result.cams is None:
         raise ConfigurationError(

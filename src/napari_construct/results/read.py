@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -12,28 +11,24 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from napari_construct.classes import ClassTable
-from napari_construct.data.limits import MAX_PIXELS, METADATA_ERRORS
+from napari_construct.data.limits import METADATA_ERRORS
 from napari_construct.data.mask_description import mask_description
-from napari_construct.data.masks import read_mask
-from napari_construct.data.tiff.read import read_stored_stack
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.export.own_files import has_tissue_labels, is_own, read_record, record_path
 from napari_construct.reading.foreign import passed_on, path_inside
 from napari_construct.reading.regular import open_regular
 from napari_construct.reading.texts.text import at
-from napari_construct.reading.tiff.file import open_tiff
 from napari_construct.results.cells import CELL
-from napari_construct.results.described import changed, describes, record_beside
+from napari_construct.results.described import describes, record_beside
+from napari_construct.results.parts import cells_of, confidences_of, labels_of_cells, labels_of_mask, maps_of
 from napari_construct.results.record_model import checked_record
 from napari_construct.results.result import StoredResult
-from napari_construct.results.stored_cells import cells_description, read_cells, read_confidences
+from napari_construct.results.stored_cells import cells_description, read_cells
 from napari_construct.results.stored_zarr import open_zarr
 from napari_construct.types import PathLike
 
 Read: TypeAlias = Callable[[Path], StoredResult]
 
-_STACK_PIXELS = 10 * MAX_PIXELS
-"""Bound on the pixels of all planes of a mask: a byte each, and nothing is computed from them."""
 _ATTEMPTS = 5
 _WITH_LABELS: Final = ("mask", "zarr", "cells")
 """Kinds of files that say what each pixel is, the first that is there counts."""
@@ -123,10 +118,10 @@ def _from_record(path: Path) -> StoredResult:
         place = path_inside(path.parent, files[kind], InputError)
         if describes(record, kind, place) or not place.exists():
             labels = _LABELS_OF[kind](place)
-            cams, notices = _cams(path, record, (len(table), *labels.shape))
-            cells, more = _cells(path, record, labels.shape)
+            cams, notices = maps_of("cams", path, record, (len(table), *labels.shape))
+            cells, more = cells_of(path, record, labels.shape)
             found = _stored(labels, table, known.input.mpp, record, notices + more, cams, cells)
-            return found if cells is None else replace(found, confidences=_confidences(path, record))
+            return found if cells is None else _with_cells(found, path)
     except (*METADATA_ERRORS, ConfigurationError) as error:
         raise InputError(
             f"{at(path)}: expected the record of a segmentation with its files, got "
@@ -135,32 +130,15 @@ def _from_record(path: Path) -> StoredResult:
     return _without_record(path, kind, place)
 
 
-def _cams(path: Path, record: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[Any, tuple[str, ...]]:
-    """The CAMs that a record describes, if it does; a notice if they were changed."""
-    if "cams" not in record["files"]:
-        return None, ()
-    place = path_inside(path.parent, record["files"]["cams"], InputError)
-    if place.exists() and not describes(record, "cams", place):
-        return None, (changed(place, path, "it is left out"),)
-    return _maps(place, shape), ()
-
-
-def _cells(path: Path, record: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[Any, tuple[str, ...]]:
-    """The numbered cells that a record describes, if it does; a notice if they were changed."""
-    if "cells" not in record["files"]:
-        return None, ()
-    place = path_inside(path.parent, record["files"]["cells"], InputError)
-    if not place.exists() or not describes(record, "cells", place):
-        return None, (changed(place, path, "it is left out"),) if place.exists() else ()
-    return read_cells(place, shape), ()
-
-
-def _confidences(path: Path, record: Mapping[str, Any]) -> dict[int, float]:
-    """Those of the table that a record describes, if it does; without them they are not known."""
-    if "table" not in record.get("files", {}):
-        return {}
-    place = path_inside(path.parent, record["files"]["table"], InputError)
-    return read_confidences(place) if place.exists() and describes(record, "table", place) else {}
+def _with_cells(found: StoredResult, path: Path) -> StoredResult:
+    """A result of cells with what else its record describes: their confidences, and their boundary."""
+    boundary, notices = maps_of("boundary", path, found.record, found.labels.shape)
+    return replace(
+        found,
+        confidences=confidences_of(path, found.record),
+        boundary=boundary,
+        notices=found.notices + notices,
+    )
 
 
 def _without_record(record: Path, kind: str, place: Path) -> StoredResult:
@@ -200,7 +178,7 @@ def _from_mask(path: Path) -> StoredResult:
     table = ClassTable.from_names(names, palette=given) if all(given) else ClassTable.from_names(names)
     if "cells" in record.get("files", {}):
         return _from_record(record_path(path))  # the numbers of the cells lie beside it
-    return _stored(_labels(path), table, found.mpp, record, notices)
+    return _stored(labels_of_mask(path), table, found.mpp, record, notices)
 
 
 def read_from_cells(path: Path) -> StoredResult:
@@ -227,7 +205,7 @@ def _from_cells(path: Path) -> StoredResult:
     cells = read_cells(path)
     labels = (cells > 0).astype(np.uint8)
     stored = _stored(labels, CELL, found.mpp, record, notices, None, cells)
-    return replace(stored, confidences=_confidences(path, record))
+    return replace(stored, confidences=confidences_of(path, record))
 
 
 def _read_zarr(path: Path) -> StoredResult:
@@ -276,31 +254,6 @@ def _stored(
     )
 
 
-def _labels(path: Path) -> Any:
-    """(h, w) uint8, or (planes, h, w) of a stack."""
-    if not path.is_file():
-        raise InputError(f"{path}: expected the mask of a result, found nothing there; segment again")
-    with open_tiff(path) as file:
-        series = file.series[0]
-        if len(series.shape) == 2:
-            return read_mask(path)
-        if len(series.shape) != 3 or series.dtype != np.uint8:
-            raise InputError(
-                f"{path}: expected a mask (h, w) or (planes, h, w) uint8, got {series.shape} {series.dtype}; "
-                "segment again"
-            )
-    return read_stored_stack(path, max_pixels=_STACK_PIXELS)
-
-
-def _maps(path: Path, shape: tuple[int, ...]) -> Any:
-    """float32 maps of a shape that is known before they are decoded."""
-    with open_tiff(path) as file:
-        series = file.series[0]
-        if math.prod(series.shape) != math.prod(shape):
-            raise InputError(f"{path}: expected maps of shape {shape}, got {series.shape}; segment again")
-        return np.asarray(series.asarray(), dtype=np.float32).reshape(shape)
-
-
 def _only_record(folder: Path) -> Path:
     records = [path for path in sorted(folder.glob("*.json")) if _is_record(path)]
     if len(records) != 1:
@@ -321,12 +274,8 @@ def _is_record(path: Path) -> bool:
     return isinstance(colours, dict) and isinstance(files, dict) and not set(_WITH_LABELS).isdisjoint(files)
 
 
-def _labels_of_cells(path: Path) -> Any:
-    return (read_cells(path) > 0).astype(np.uint8)
-
-
 _LABELS_OF: Final[Mapping[str, Callable[[Path], Any]]] = {
-    "mask": _labels,
+    "mask": labels_of_mask,
     "zarr": lambda path: _read_zarr(path).labels,
-    "cells": _labels_of_cells,
+    "cells": labels_of_cells,
 }

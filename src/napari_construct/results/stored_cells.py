@@ -14,7 +14,7 @@ from napari_construct.data.resolution import length
 from napari_construct.exceptions import InputError
 from napari_construct.export.own_files import CELL_COLUMNS
 from napari_construct.reading.marks import has_mark
-from napari_construct.reading.texts.csv import read_csv
+from napari_construct.reading.texts.csv import CsvTable, read_csv
 from napari_construct.reading.texts.json import parse_json
 from napari_construct.reading.tiff.file import open_tiff
 
@@ -77,6 +77,20 @@ def read_cells(path: Path, shape: tuple[int, ...] | None = None) -> NDArray[np.i
     if numbers.size and int(numbers.max()) > np.iinfo(np.int32).max:
         raise InputError(f"{path}: expected numbers of cells up to 2147483647; segment again")
     return numbers.astype(np.int32)
+
+
+def read_cell_table(path: Path) -> CsvTable:
+    """A table of cells, as texts.
+
+    Raises
+    ------
+    InputError
+        If it is no such table.
+    """
+    table = read_csv(path, what="a table of cells", largest=_LARGEST_TABLE, error=InputError)
+    if not set(CELL_COLUMNS) <= set(table.header):
+        raise InputError(f"{path}: expected a table of cells, got other columns; segment the image again")
+    return table
 
 
 def read_confidences(path: Path) -> dict[int, float]:

@@ -43,7 +43,13 @@ def test_a_student_is_normalised_as_on_whole_images() -> None:
     """In eval mode a whole training image gives nearly what its own statistics give."""
     dataset = PhantomDataset(4, (SIDE, SIDE))
     config = DistilConfig(
-        student="mobilenet_v3", terms=NO_KD, steps=12, patch=32, batch_size=4, validations=1, average_from=None
+        student="mobilenet_v3",
+        terms=NO_KD,
+        steps=12,
+        patch=32,
+        batch_size=4,
+        validations=1,
+        average_from=None,
     )
     net = build_from_channel_checkpoint(distil(dataset, None, config))
     views = [network_view(dataset.load(i).image, config, "image") for i in range(4)]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image as Picture
 from tests.students import LOOSE, nuclei, save_student
 
@@ -57,6 +58,29 @@ def test_a_layer_with_channels_and_a_file(qtbot, viewer, widget, student, tmp_pa
     assert tuple(layer.scale)[-2:] == (0.5, 0.5)
     assert len(layer.features) == expected.max() > 1
     assert "1 failed" in widget.message()  # the picture has no channel 1
+
+
+@pytest.mark.shown
+def test_the_planes_of_a_stack_open_as_one_labels_layer(qtbot, viewer, widget, student, tmp_path) -> None:
+    stack = np.stack([nuclei(seed=z) for z in (1, 2, 3)])
+    tifffile.imwrite(tmp_path / "z.tif", stack, metadata={"axes": "ZYX"})
+    viewer.add_image(stack, name="layer")
+    widget.addPaths([str(tmp_path / "z.tif")])
+    widget.addLayer(viewer.layers["layer"])
+    run(qtbot, widget)
+    planes = [segment_cells(plane, student, SETTINGS).instances for plane in stack]
+    counts = [int(one.max()) for one in planes]
+    before = np.cumsum([0, *counts[:-1]])
+    expected = [np.where(one > 0, one + start, 0) for one, start in zip(planes, before, strict=True)]
+    qtbot.waitUntil(lambda: "layer cells" in viewer.layers)
+    np.testing.assert_array_equal(viewer.layers["layer cells"].data, expected)
+    for name in ("z_cells.tif", "z.json", "layer_cells.tif", "z_mask.tif"):
+        (opened,) = viewer.open(str(tmp_path / "out" / name), plugin="napari-construct")
+        assert opened.data.shape == stack.shape
+        np.testing.assert_array_equal(opened.data, expected)
+        assert opened.features["index"].tolist() == list(range(1, sum(counts) + 1))
+        assert opened.features["plane"].tolist() == list(np.repeat([1, 2, 3], counts))
+        assert opened.features["confidence"].between(0.5, 1).all()
 
 
 def test_what_applies_to_a_student_is_shown(qtbot, widget, checkpoint) -> None:

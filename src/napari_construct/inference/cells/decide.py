@@ -60,6 +60,36 @@ def decide_cells(
     notices : tuple of str
         Of the reader.
     """
+    return decided_result(maps, made_by(predictor), settings, source=source or {}, notices=notices)
+
+
+def made_by(predictor: CellPredictor) -> dict[str, Any]:
+    """What makes the maps of a run, for its record: software, model and device."""
+    checkpoint = predictor.checkpoint
+    return {
+        "software": software_versions() | {"numpy": np.__version__},
+        "model": {
+            "name": predictor.name,
+            "sha256": predictor.sha256,
+            "network": checkpoint.config.network,
+            "encoder": checkpoint.config.encoder,
+            "channels": list(predictor.channels),
+            "mpp": predictor.mpp,
+            "data_fingerprint": checkpoint.data_fingerprint,
+        },
+        "device": str(predictor.device),
+    }
+
+
+def decided_result(
+    maps: CellMaps,
+    made: Mapping[str, Any],
+    settings: CellSettings,
+    *,
+    source: Mapping[str, Any],
+    notices: tuple[str, ...] = (),
+) -> CellResult:
+    """:func:`decide_cells` of maps whose model is only known by its record, that of :func:`made_by`."""
     started = time.perf_counter()
     found = cells_of(maps, settings)
     labels = (found > 0).astype(np.uint8)
@@ -69,7 +99,6 @@ def decide_cells(
         float(maps.foreground[found > 0].mean()) if labels.any() else float(maps.foreground.max(initial=0))
     )
     present = bool(labels.any())
-    checkpoint = predictor.checkpoint
     return CellResult(
         labels=labels,
         probabilities=foreground,
@@ -81,21 +110,11 @@ def decide_cells(
         classes=CELL,
         mpp=maps.mpp,
         record={
-            "software": software_versions() | {"numpy": np.__version__},
-            "model": {
-                "name": predictor.name,
-                "sha256": predictor.sha256,
-                "network": checkpoint.config.network,
-                "encoder": checkpoint.config.encoder,
-                "channels": list(predictor.channels),
-                "mpp": predictor.mpp,
-                "data_fingerprint": checkpoint.data_fingerprint,
-            },
+            **made,
             "settings": settings.model_dump(mode="json"),
-            "device": str(predictor.device),
             "input": {
                 "name": maps.name,
-                **(source or {}),
+                **source,
                 "mpp": maps.mpp,
                 "shape_at_model_resolution": maps.record.get("shape_at_model_resolution"),
             },

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -65,12 +64,6 @@ class CellPredictor(LoadedNetwork):
     def mpp(self) -> float | None:
         """Micrometres per pixel of the network's input; None if training images did not say."""
         return self.checkpoint.mpp
-
-    def without_network(self) -> CellPredictor:
-        """A copy that can still decide what was computed; no weights stay in memory."""
-        light = self._stripped()
-        light.checkpoint = replace(self.checkpoint, state={})
-        return light
 
     def probabilities(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 2 h w"]:
         """Foreground and boundary, 0 to 1, on the CPU, of channels in [0, 1] on any device.

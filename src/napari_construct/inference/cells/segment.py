@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -21,13 +19,14 @@ from napari_construct.data.inputs import ImageInput
 from napari_construct.data.stored import RED_GREEN_BLUE
 from napari_construct.events import Doubt, Notice, Progress, Steps, run
 from napari_construct.exceptions import ConfigurationError, InputError
-from napari_construct.inference.cells.decide import decide_cells
+from napari_construct.inference.cells.decide import made_by
+from napari_construct.inference.cells.evidence import CellEvidence
 from napari_construct.inference.cells.loading import load_cell_model
-from napari_construct.inference.cells.maps import CellMaps, cell_map_steps
+from napari_construct.inference.cells.maps import cell_map_steps
 from napari_construct.inference.cells.predictor import CellPredictor
 from napari_construct.inference.cells.settings import CellSettings
 from napari_construct.results.cells import CellResult
-from napari_construct.types import PathLike, ShortRepr
+from napari_construct.types import PathLike
 
 _BRIGHT: Final = 0.5
 """Median over the range of values above which an image is bright-field: fluorescence is mostly dark."""
@@ -36,29 +35,6 @@ _STAINED: Final = (
     "expected fluorescence, where cells are bright on dark, got an image that is mostly bright, like a "
     "stained section; the result would not be reliable; use a model of stained sections, such as lymph-node"
 )
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class CellEvidence(ShortRepr):
-    """What the cells of an image are decided from; other thresholds need no network.
-
-    Attributes
-    ----------
-    maps : CellMaps
-        Foreground and boundary.
-    source : mapping
-        Hash, shape and channel of the image, for the record.
-    notices : tuple of str
-        Of the image.
-    """
-
-    maps: CellMaps
-    source: Mapping[str, Any]
-    notices: tuple[str, ...] = ()
-
-    def cells(self, predictor: CellPredictor, settings: CellSettings) -> CellResult:
-        """Decide with the thresholds of the settings; the network of the predictor is not used."""
-        return decide_cells(self.maps, predictor, settings, source=self.source, notices=self.notices)
 
 
 def segment_cells(
@@ -174,7 +150,7 @@ def segment_cells_steps(
     """
     settings = settings or CellSettings()
     seen = yield from cell_evidence_steps(image, predictor, settings, mpp=mpp, name=name)
-    return seen.cells(predictor, settings)
+    return seen.cells(settings)
 
 
 def cell_evidence_steps(
@@ -202,7 +178,7 @@ def cell_evidence_steps(
         "shape": list(plane.shape),
         "channel": image.names[chosen],
     }
-    return CellEvidence(maps, source, notices)
+    return CellEvidence(maps, source, made_by(predictor), notices)
 
 
 def _check_student(predictor: CellPredictor) -> None:

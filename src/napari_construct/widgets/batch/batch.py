@@ -9,13 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QFileDialog,
-    QHBoxLayout,
-    QLineEdit,
-    QWidget,
-)
+from qtpy.QtWidgets import QWidget
 
 from napari_construct.batch.entries import Entry
 from napari_construct.batch.settings import BatchSettings
@@ -34,7 +28,8 @@ from napari_construct.widgets.batch.job import (
     place_of,
 )
 from napari_construct.widgets.batch.outputs import BatchOutputs
-from napari_construct.widgets.fields.controls import button, tick
+from napari_construct.widgets.batch.target import OutputFolder, Replacing
+from napari_construct.widgets.fields.controls import button
 from napari_construct.widgets.fields.drops import refused
 from napari_construct.widgets.fields.layout import boxed, fold, form, stacked
 from napari_construct.widgets.fields.message_label import Level, Problem
@@ -83,9 +78,9 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         self._loader = ModelLoader(self._loaded, self)
         self._inputs = BatchInputs(viewer, self)
         self._model = ModelChooser(self)
-        self._output = self._build_output()
+        self._output = OutputFolder(self)
         self._outputs = BatchOutputs(self)
-        self._restart, self._overwrite = self._build_ticks()
+        self._replacing = Replacing(self)
         self._options = SegmentOptions(self)
         self._cells = CellOptions(self, channel=True)
         self._student = False
@@ -115,10 +110,10 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
 
     def output(self) -> str:
         """The output folder."""
-        return self._output.text().strip()
+        return self._output.value()
 
     def setOutput(self, folder: str) -> None:
-        self._output.setText(folder)
+        self._output.setValue(folder)
 
     def addPaths(self, paths: list[str]) -> None:
         """Add image files, stacks and folders."""
@@ -149,8 +144,7 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
             settings=settings,
             output=Path(self.output()),
             get_predictor=self._loaded.getter(settings.model, settings.device),
-            restart=self._restart.isChecked(),
-            overwrite=self._overwrite.isChecked(),
+            **self._replacing.value(),
         )
 
     def launch(self, request: BatchRequest) -> None:
@@ -171,7 +165,7 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         if self.control.blockedReason() or len(paths) < len(inputs):
             self.control.showMessage("Only a batch of files and folders can be repeated outside of napari.")
             return ""
-        ways = {"restart": self._restart.isChecked(), "overwrite": self._overwrite.isChecked()}
+        ways = self._replacing.value()
         return recipe(paths, self.value(), Path(self.output()), student=self._student, **ways)
 
     def takeDropped(self, paths: list[Path]) -> str:
@@ -184,33 +178,12 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
             self.addPaths([str(path) for path in wanted])
         return refused(found.others, f"images, folders, or a checkpoint ({SUFFIX})")
 
-    def _build_output(self) -> QLineEdit:
-        line = QLineEdit(self)
-        line.setPlaceholderText("Folder for the results")
-        line.setToolTip("Results, the ledger (batch.jsonl) and a table (batch.csv) are written here")
-        line.setAccessibleName("Output folder")
-        return line
-
-    def _build_ticks(self) -> tuple[QCheckBox, QCheckBox]:
-        tip = "Without a tick a run goes on where it stopped: finished images are left as they are"
-        again = tick("Do everything again", tip, self)
-        tip = (
-            "Also replace files that napari-construct did not make. Without a tick they stop the run before "
-            "it begins. Folders that it did not make are never deleted"
-        )
-        return again, tick("Overwrite files of others", tip, self)
-
     def _build_layout(self) -> None:
-        tip = "Choose the output folder"
-        choose = button("Choose...", tip, self._ask_output, self, name=tip)
-        folder = QHBoxLayout()
-        folder.addWidget(self._output, 1)
-        folder.addWidget(choose)
         rows = form()
         rows.addRow("Model", self._model)
-        rows.addRow("Output", folder)
+        rows.addRow("Output", self._output)
         inside = QWidget(self)
-        stacked(inside, self._restart, self._overwrite, self._options)
+        stacked(inside, self._replacing, self._options)
         options = fold("Options", "Earlier results, and options of every segmentation", inside, self)
         self._cells_box = boxed("Cells", self._cells)
         self._cells_box.hide()
@@ -232,12 +205,12 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         self._inputs.opened.connect(self._on_opened)
         self._inputs.warningsRequested.connect(self._on_warnings)
         self._inputs.valueChanged.connect(self._refresh)
-        for other in (self._inputs.valueChanged, self._output.textChanged, self._model.valueChanged):
+        for other in (self._inputs.valueChanged, self._output.valueChanged, self._model.valueChanged):
             other.connect(self._forget)
         self._loader.loaded.connect(self._on_kind)
         self._loader.loaded.connect(self._options.showModel)
         self._loader.changed.connect(self._refresh)
-        self._output.textChanged.connect(self._refresh)
+        self._output.valueChanged.connect(self._refresh)
         self._model.valueChanged.connect(self._on_model)
         self._options.valueChanged.connect(self._on_changed)
         self._outputs.valueChanged.connect(self._on_changed)
@@ -273,11 +246,6 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         if not self._outputs.value():
             return "Tick what is to be written."
         return self._options.problem() or (self._cells.problem() if self._student else "")
-
-    def _ask_output(self, *_: object) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Folder for the results")
-        if folder:
-            self.setOutput(folder)
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, SourcesFound):

@@ -20,8 +20,15 @@ _OUTPUTS: Final = {
         "OME-TIFF: how far each place is from the model's training images (out of distribution)",
     ),
     "zarr": ("OME-Zarr", "Image and labels as pyramids, for web viewers and very large images"),
-    "cells": ("Numbered cells", "TIFF: a number for each cell"),
+    "cells": (
+        "Numbered cells",
+        "TIFF: a number for each cell. For a stack also one file of all planes, with its table",
+    ),
     "table": ("Tables of cells", "CSV: a row for each cell; one of all images together is batch_cells.csv"),
+    "boundary": (
+        "Boundary maps",
+        "OME-TIFF: the borders of cells. With the foreground maps, other thresholds can be tried later",
+    ),
 }
 _KINDS: Final[Mapping[bool, tuple[str, ...]]] = {False: OF_CLASSES, True: OF_CELLS}
 """What a student on one channel writes, and what other models write."""

@@ -17,7 +17,7 @@ from napari_construct.widgets.distil.request import (
     FileImages,
     LayerImages,
 )
-from napari_construct.widgets.parts.recipes import arguments
+from napari_construct.widgets.parts.recipe_words import arguments
 from napari_construct.widgets.runs.changes import changes
 
 _OPTIONS: Final = ("student", "patch", "steps", "batch_size", "truth_images", "seed")

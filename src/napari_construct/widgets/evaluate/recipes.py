@@ -9,10 +9,9 @@ from napari_construct.data.masks import mask_folders
 from napari_construct.widgets.evaluate.cells.job import CellsRequest
 from napari_construct.widgets.evaluate.job import FoldersRequest, LayersRequest
 from napari_construct.widgets.evaluate.settings import CellEvaluation
+from napari_construct.widgets.parts.recipe_words import arguments, device_argument
 from napari_construct.widgets.parts.recipes import (
-    arguments,
     cell_options,
-    device_argument,
     segment_arguments,
     segment_json,
     segment_options,

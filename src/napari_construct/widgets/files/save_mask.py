@@ -10,10 +10,17 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_construct.widgets.files.names import saved_path
 from napari_construct.widgets.files.preferred import prefer_us
-from napari_construct.widgets.files.writers import is_cells, write_labels, write_overlay_png, write_zarr
+from napari_construct.widgets.files.writers import (
+    is_cells,
+    maps_of_cells,
+    write_labels,
+    write_overlay_png,
+    write_zarr,
+)
 
 MASK: Final = "Mask with classes (*.tif)"
 NUMBERS: Final = "Numbered cells and their table (*.tif)"
+NUMBERS_AND_MAPS: Final = "Numbered cells with foreground and boundary (*.tif)"
 OVERLAY: Final = "Picture with the mask drawn over it (*.png)"
 ZARR: Final = "Image and mask as OME-Zarr (*.ome.zarr)"
 _ENDINGS: Final = {MASK: "mask", OVERLAY: "overlay", ZARR: "zarr"}
@@ -36,7 +43,8 @@ def save_mask(mask: Labels, image: Any = None, parent: QWidget | None = None) ->
     folder = Path(source).parent if source else Path.cwd()
     name = "".join(c for c in mask.name if c not in '/\\:*?"<>|')
     cells = is_cells(mask)
-    kinds = [NUMBERS] if cells else [MASK] if image is None else list(_ENDINGS)
+    numbers = [NUMBERS] if maps_of_cells(mask) is None else [NUMBERS, NUMBERS_AND_MAPS]
+    kinds = numbers if cells else [MASK] if image is None else list(_ENDINGS)
     suggested = saved_path(str(folder / f"{name}.tif"), "cells" if cells else "mask")
     title = "Save the cells" if cells else "Save the mask"
     typed, kind = QFileDialog.getSaveFileName(parent, title, str(suggested), ";;".join(kinds))
@@ -47,4 +55,5 @@ def save_mask(mask: Labels, image: Any = None, parent: QWidget | None = None) ->
         pair = [image.as_layer_data_tuple(), mask.as_layer_data_tuple()]
         stem = typed.removesuffix(suggested.suffix) if Path(typed).name == suggested.name else typed
         return Path((write_overlay_png if kind == OVERLAY else write_zarr)(stem, pair)[0])
-    return Path(write_labels(typed, *mask.as_layer_data_tuple()[:2])[0])
+    data, attributes, _ = mask.as_layer_data_tuple()
+    return Path(write_labels(typed, data, attributes, maps=kind == NUMBERS_AND_MAPS)[0])

@@ -21,6 +21,7 @@ from napari_construct.widgets.layers import (
     cell_features,
     cell_map_layer,
     cells_layer,
+    keep_opened,
     label_features,
     labels_layer,
 )
@@ -79,7 +80,7 @@ def stored_layers(stored: StoredResult, name: str) -> list[Layer]:
 
 
 def cell_layers(stored: StoredResult, name: str) -> list[Layer]:
-    """The numbered cells with their table, and below them their foreground if it was written, hidden."""
+    """The numbered cells with their table, and below them the maps that were written, hidden."""
     numbers: Any = stored.instances
     cells = cells_layer(
         numbers,
@@ -88,11 +89,16 @@ def cell_layers(stored: StoredResult, name: str) -> list[Layer]:
         record=stored.record,
         **placement(stored.mpp, numbers.ndim),
     )
-    if stored.cams is None:
-        return [cells]
-    maps = cell_map_layer(stored.cams[0], "foreground", name, record=stored.record, place=cells)
-    maps.visible = False
-    return [maps, cells]
+    keep_opened(cells, stored)
+    written = {"foreground": None if stored.cams is None else stored.cams[0], "boundary": stored.boundary}
+    maps: list[Layer] = [
+        cell_map_layer(values, kind, name, record=stored.record, place=cells)
+        for kind, values in written.items()
+        if values is not None
+    ]
+    for one in maps:
+        one.visible = False
+    return [*maps, cells]
 
 
 def zarr_layers(path: Path) -> list[Layer]:

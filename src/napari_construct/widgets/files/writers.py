@@ -22,19 +22,27 @@ from napari_construct.exceptions import InputError
 from napari_construct.export.own_files import free_record_path, refuse_others, result_name
 from napari_construct.results.areas import PERCENT_OF_TISSUE, tissue_of
 from napari_construct.results.cells import CELL
-from napari_construct.results.files import write_files
+from napari_construct.results.files import output_names, write_files
 from napari_construct.results.result import StoredResult
+from napari_construct.types import FloatArray
 from napari_construct.widgets.files.names import saved_path
-from napari_construct.widgets.layers import CELLS, METADATA_KEY, micrometres_per_pixel
+from napari_construct.widgets.layers import (
+    CELLS,
+    METADATA_KEY,
+    kept_cells,
+    micrometres_per_pixel,
+    opened_cells,
+)
 
 LayerData = tuple[Any, Mapping[str, Any], str]
 
 
-def write_labels(path: str, data: Any, attributes: Mapping[str, Any]) -> list[str]:
+def write_labels(path: str, data: Any, attributes: Mapping[str, Any], *, maps: bool = False) -> list[str]:
     """Write a labels layer as TIFF with its classes, colours and pixel size; stacks plane by plane.
 
     The file's name ends as that of a mask, whatever was typed, so that napari opens it as one. Numbered cells
-    are written with their numbers, and their table as CSV beside them.
+    are written with their numbers, and their table as CSV beside them; with ``maps`` also foreground and
+    boundary, where they were decided from those of one plane.
 
     Raises
     ------
@@ -45,7 +53,7 @@ def write_labels(path: str, data: Any, attributes: Mapping[str, Any]) -> list[st
     """
     layer = _made((data, attributes, "labels"))
     if is_cells(layer):
-        return _write_cells(path, layer)
+        return _write_cells(path, layer, maps=maps)
     target = _target(path, "mask")
     planes = _planes(layer)
     return _write(target, "mask", _result(layer, planes[0] if len(planes) == 1 else np.stack(planes)))
@@ -56,11 +64,15 @@ def is_cells(layer: Any) -> bool:
     return layer.metadata.get(METADATA_KEY, {}).get("kind") == CELLS
 
 
-def _write_cells(typed: str, layer: Labels) -> list[str]:
+def _write_cells(typed: str, layer: Labels, *, maps: bool) -> list[str]:
     """Write numbers, table and record of cells; rows of cells that were painted have no confidence."""
     target = _target(typed, "cells")
-    table = target.with_suffix(".csv")
-    refuse_others([table])
+    known_maps = maps_of_cells(layer) if maps else None
+    more = {"table": target.with_suffix(".csv")}
+    if known_maps is not None:
+        names = output_names(result_name(target), ("cams", "boundary"))
+        more |= {kind: target.with_name(names[kind]) for kind in ("cams", "boundary")}
+    refuse_others(more.values())
     numbers = np.asarray(layer.data)
     if numbers.size and (numbers.min() < 0 or numbers.max() > np.iinfo(np.int32).max):
         raise InputError(f"{layer.name}: expected numbers of cells, 0 and above, got {numbers.min()}")
@@ -77,8 +89,23 @@ def _write_cells(typed: str, layer: Labels) -> list[str]:
         record={**known, "tissue_pixels": int(numbers.size), "kind": CELLS, "saved_from": layer.name},
         instances=numbers.astype(np.int32),
         confidences=sure,
+        cams=None if known_maps is None else known_maps[0][None],
+        boundary=None if known_maps is None else known_maps[1],
     )
-    return _write(target, "cells", result, table=table)
+    return _write(target, "cells", result, more=more)
+
+
+def maps_of_cells(layer: Any) -> tuple[FloatArray, FloatArray] | None:
+    """Foreground and boundary that cells of one plane were decided from, (h, w) each; None of others."""
+    kept, opened = kept_cells(layer), opened_cells(layer)
+    if kept is not None and kept.axis is None:
+        maps = kept.evidence[0].maps
+        found = maps.foreground, maps.boundary
+    elif opened is not None and opened.cams is not None and opened.boundary is not None:
+        found = opened.cams[0], opened.boundary
+    else:
+        return None
+    return found if found[1].shape == layer.data.shape else None
 
 
 def write_overlay_png(path: str, layers: Sequence[LayerData]) -> list[str]:
@@ -194,11 +221,11 @@ def _write(
     result: StoredResult,
     image: Any = None,
     opacity: float = 0.5,
-    table: Path | None = None,
+    more: Mapping[str, Path] | None = None,
 ) -> list[str]:
     """Write the file and the record beside it, under a name that belongs to nothing else."""
     usual, record = target.with_name(f"{result_name(target)}.json"), free_record_path(target)
-    more = {} if table is None else {"table": table}
+    more = more or {}
     write_files({kind: target, **more, "record": record}, result, image, opacity=opacity)
     if record != usual:
         show_info(

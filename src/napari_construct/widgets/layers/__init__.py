@@ -12,7 +12,9 @@ from napari_construct.widgets.layers.cells import (
     cells_layer,
     found_layer,
     keep_cells,
+    keep_opened,
     kept_cells,
+    opened_cells,
     stacked_cells,
 )
 from napari_construct.widgets.layers.colours import class_colormap, label_colormap, recolour
@@ -103,6 +105,7 @@ __all__ = [
     "joined_features",
     "keep_cells",
     "keep_evidence",
+    "keep_opened",
     "keep_outcome",
     "kept_cells",
     "label_colormap",
@@ -113,6 +116,7 @@ __all__ = [
     "mark",
     "micrometres_per_pixel",
     "newest_of",
+    "opened_cells",
     "origin_of",
     "outcome_of",
     "pixel_size",

@@ -11,18 +11,19 @@ from napari.layers import Image, Labels
 from numpy.typing import NDArray
 
 from napari_construct.inference.cells.settings import CellSettings
-from napari_construct.results.result import Segmentation
+from napari_construct.results.result import StoredResult
+from napari_construct.results.segmentation import Segmentation
 from napari_construct.widgets.layers.colours import class_colormap
 from napari_construct.widgets.layers.features import Features
 from napari_construct.widgets.layers.origin import CLASS_MAP, mark, origin_of
 from napari_construct.widgets.layers.place import CELLS, METADATA_KEY, twin_placement
 from napari_construct.widgets.layers.plane import Plane
 
-if TYPE_CHECKING:  # these load torch
-    from napari_construct.inference.cells.predictor import CellPredictor
-    from napari_construct.inference.cells.segment import CellEvidence
+if TYPE_CHECKING:  # this loads torch
+    from napari_construct.inference.cells.evidence import CellEvidence
 
 _KEPT: Final = "cells decided from"
+_OPENED: Final = "cells opened with their maps"
 _MAPS: Final = {"foreground": "#009E73", "boundary": "#D55E00"}
 """Maps of the network and their colours."""
 
@@ -35,8 +36,6 @@ class KeptCells:
     ----------
     evidence : tuple of CellEvidence
         Of each finished plane.
-    predictor : CellPredictor
-        Without its network.
     settings : CellSettings
         Of the run.
     planes : tuple of Plane
@@ -50,7 +49,6 @@ class KeptCells:
     """
 
     evidence: tuple[CellEvidence, ...]
-    predictor: CellPredictor
     settings: CellSettings
     planes: tuple[Plane, ...]
     axis: int | None
@@ -59,6 +57,28 @@ class KeptCells:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> KeptCells:
         return self
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenedCells:
+    """Cells of a file with their maps: they can be decided again once image and model are known."""
+
+    result: StoredResult
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> OpenedCells:
+        return self
+
+
+def keep_opened(layer: Labels, result: StoredResult) -> None:
+    """Attach the result that a layer of cells was opened from, where it holds its maps."""
+    if result.cams is not None and result.boundary is not None and result.boundary.ndim == 2:
+        layer.metadata[METADATA_KEY][_OPENED] = OpenedCells(result)
+
+
+def opened_cells(layer: Any) -> StoredResult | None:
+    """The result with its maps that a layer of cells was opened from; None of others."""
+    found = layer.metadata.get(METADATA_KEY, {}).get(_OPENED) if isinstance(layer, Labels) else None
+    return found.result if isinstance(found, OpenedCells) else None
 
 
 def keep_cells(layer: Labels, kept: KeptCells) -> None:

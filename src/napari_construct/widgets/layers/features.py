@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from napari_construct.results.areas import PERCENT_OF_TISSUE
-from napari_construct.results.result import Segmentation
+from napari_construct.results.segmentation import Segmentation
 
 Features = Mapping[str, list[Any]]
 """Columns of the table by their names."""

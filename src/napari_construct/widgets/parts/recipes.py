@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
-
-from pydantic import BaseModel
 
 from napari_construct.batch.settings import USUAL_OF_CELLS, BatchSettings
 from napari_construct.crf import CRFParameters
@@ -23,6 +21,17 @@ from napari_construct.reading.foreign import without_secrets
 from napari_construct.reading.name_lists import names_as_text
 from napari_construct.widgets.jobs.predictors import ModelChoice
 from napari_construct.widgets.layers import Plane
+from napari_construct.widgets.parts.recipe_words import (
+    arguments,
+    changed_options,
+    changes,
+    device_argument,
+    device_option,
+    image_as_python,
+    import_line,
+    place_options,
+    spans_of,
+)
 
 _WITHOUT_OPTION: Final = {
     "crf",
@@ -39,11 +48,11 @@ def as_python(
     """A script; its ``result`` holds the arrays of the layers."""
     if isinstance(settings, CellSettings):
         return cells_as_python(plane, str(model), settings, device)
-    reader, image = _image_as_python(plane)
+    reader, image = image_as_python(plane)
     place = f"mpp={plane.mpp!r}, name={plane.name!r}{device_argument(device)}"
     words = ("ZeroShotSettings",) if isinstance(model, ZeroShotSettings) else ()
     lines = [
-        _import("SegmentSettings", "segment", *reader, *words),
+        import_line("SegmentSettings", "segment", *reader, *words),
         "",
         f"image = {image}",
         f"model = {_words_as_python(model) if isinstance(model, ZeroShotSettings) else repr(model)}",
@@ -61,18 +70,13 @@ def segment_arguments(settings: SegmentSettings) -> str:
     return arguments(changed)
 
 
-def arguments(values: Mapping[str, object]) -> str:
-    """Keyword arguments as Python writes them."""
-    return ", ".join(f"{name}={value!r}" for name, value in values.items())
-
-
 def segment_options(settings: SegmentSettings, device: str) -> list[str]:
     """Options of a command, without those for resolution and classes."""
     words = [] if settings.views is None else ["--views", settings.views]
     if settings.crf != "auto":
         words.append("--no-crf" if settings.crf is None else "--crf")
-    words += _changed(settings, SegmentSettings(), "tile", "overlap", "min_confidence")
-    return words + _device_option(device)
+    words += changed_options(settings, SegmentSettings(), "tile", "overlap", "min_confidence")
+    return words + device_option(device)
 
 
 def segment_json(settings: SegmentSettings, *also: str) -> list[str]:
@@ -98,7 +102,7 @@ def as_command(
     if settings.classes is not None and not untrained:
         words += ["--classes", names_as_text(settings.classes)]
     words += segment_options(settings, device)
-    words += _place(plane, settings.mpp)
+    words += place_options(plane, settings.mpp)
     words += segment_json(settings, *(("classes",) if untrained else ()))  # --classes has the words
     return shlex.join(words) + "\n"
 
@@ -106,10 +110,10 @@ def as_command(
 def cells_as_python(plane: Plane, model: str, settings: CellSettings, device: str = "auto") -> str:
     """A script that finds the cells of a channel."""
     image, reader = _channels_as_python(plane)
-    changed = arguments(_changes(_of_plane(plane, settings)))
+    changed = arguments(changes(_of_plane(plane, settings)))
     place = f"mpp={plane.mpp!r}, name={plane.name!r}{device_argument(device)}"
     lines = [
-        _import("CellSettings", "segment_cells", *reader),
+        import_line("CellSettings", "segment_cells", *reader),
         "",
         f"image = {image}",
         f"settings = CellSettings({changed})",
@@ -132,14 +136,9 @@ def cells_as_command(plane: Plane, model: str, settings: CellSettings, device: s
 def cell_options(settings: CellSettings, device: str) -> list[str]:
     """Options of a command for a student, without the resolution."""
     words = [] if settings.channel is None else ["--channel", str(settings.channel)]
-    words += _changed(settings, CellSettings(), "tile", "overlap") + _device_option(device)
+    words += changed_options(settings, CellSettings(), "tile", "overlap") + device_option(device)
     rest = settings.model_dump(mode="json", include=set(DECIDING), exclude_defaults=True)
     return words + (["--settings", json.dumps(rest)] if rest else [])
-
-
-def _changes(settings: BaseModel) -> dict[str, object]:
-    """The fields that are not as usual."""
-    return settings.model_dump(exclude_defaults=True)
 
 
 def _of_plane(plane: Plane, settings: CellSettings) -> CellSettings:
@@ -153,7 +152,7 @@ def _of_plane(plane: Plane, settings: CellSettings) -> CellSettings:
 
 def _channels_as_python(plane: Plane) -> tuple[str, list[str]]:
     """An expression for the channels of a plane, and its imports."""
-    spans = _spans(plane)
+    spans = spans_of(plane)
     if plane.path is None:
         inside = ", ".join([*map(str, plane.index), *spans])
         part = f"[{inside}]" if inside else ""
@@ -171,7 +170,7 @@ def _words_as_python(model: ZeroShotSettings) -> str:
 
 def _words_as_options(model: ZeroShotSettings) -> list[str]:
     words = ["--zero-shot", model.encoder, "--classes", classes_as_text(model.classes)]
-    words += _changed(
+    words += changed_options(
         model, ZeroShotSettings(encoder="any", classes=model.classes), "attention", "prompt_ensemble"
     )
     given = () if model.templates == TEMPLATES else model.templates
@@ -182,9 +181,9 @@ def prototypes_as_python(plane: Plane, model: str, settings: PrototypeSettings, 
     """A script; its ``maps`` hold the similarities of the layers."""
     changed = arguments(settings.model_dump(exclude_defaults=True))
     place = f"mpp={plane.mpp!r}, name={plane.name!r}{device_argument(device)}"
-    reader, image = _image_as_python(plane)
+    reader, image = image_as_python(plane)
     lines = [
-        _import("PrototypeSettings", "prototype_maps", *reader),
+        import_line("PrototypeSettings", "prototype_maps", *reader),
         "",
         f"image = {image}",
         f"settings = PrototypeSettings({changed})",
@@ -198,55 +197,10 @@ def prototypes_as_command(plane: Plane, model: str, settings: PrototypeSettings,
     """A command of ``napari-construct``; IMAGE stands for a layer that came from no file."""
     words = ["napari-construct", "prototypes", "map", plane.path or "IMAGE", "--model", model]
     words += ["--output", "results"]
-    words += _changed(settings, PrototypeSettings(), "tile", "overlap")
-    words += _device_option(device)
-    words += _place(plane, settings.mpp)
+    words += changed_options(settings, PrototypeSettings(), "tile", "overlap")
+    words += device_option(device)
+    words += place_options(plane, settings.mpp)
     return shlex.join(words) + "\n"
-
-
-def _changed(settings: BaseModel, default: BaseModel, *options: str) -> list[str]:
-    """Options of a command for the fields that differ from the default."""
-    given = {option: getattr(settings, option) for option in options}
-    changed = {option: value for option, value in given.items() if value != getattr(default, option)}
-    return [word for o, value in changed.items() for word in (f"--{o.replace('_', '-')}", str(value))]
-
-
-def device_argument(device: str) -> str:
-    """The last argument of a call, unless the device is automatic."""
-    return "" if device == "auto" else f", device={device!r}"
-
-
-def _device_option(device: str) -> list[str]:
-    return [] if device == "auto" else ["--device", device]
-
-
-def _place(plane: Plane, mpp: float | None) -> list[str]:
-    """Options of a command for the resolution, if it is known, and for the region."""
-    mpp = plane.mpp if mpp is None else mpp
-    words = [] if mpp is None else ["--mpp", repr(mpp)]
-    if plane.window is not None:
-        rows, columns = plane.window
-        words += ["--region", f"{rows.start},{rows.stop},{columns.start},{columns.stop}"]
-    return words
-
-
-def _image_as_python(plane: Plane) -> tuple[list[str], str]:
-    """The imports, and an expression for the pixels of a plane."""
-    inside = [*map(str, plane.index), *_spans(plane)]
-    if plane.path is None:
-        index = f"[{', '.join(inside)}]" if inside else ""
-        return [], f"viewer.layers[{plane.name!r}].data{index}  # in napari's console; RGB, 8 bit"
-    part = f"[{', '.join(_spans(plane))}].copy()" if plane.window else ""
-    return ["read_image"], f"read_image({plane.path!r}).pixels{part}"
-
-
-def _import(*names: str) -> str:
-    return f"from napari_construct import {', '.join(sorted(names))}"
-
-
-def _spans(plane: Plane) -> list[str]:
-    """The region as Python slices."""
-    return [f"{part.start}:{part.stop}" for part in plane.window or ()]
 
 
 def batch_as_python(
@@ -261,13 +215,13 @@ def batch_as_python(
     """A script that runs or resumes the same batch."""
     ways = ", restart=True" * restart + ", overwrite=True" * overwrite
     if student:
-        kind, part = "CellSettings", f"cells=CellSettings({arguments(_changes(settings.cells))})"
+        kind, part = "CellSettings", f"cells=CellSettings({arguments(changes(settings.cells))})"
     else:
         kind, part = "SegmentSettings", f"segment=SegmentSettings({segment_arguments(settings.segment)})"
     made = f"model={settings.model!r}, {part}, outputs={settings.outputs!r}"
     inputs = [str(path) for path in paths]
     lines = [
-        _import("BatchSettings", kind, "segment_folder"),
+        import_line("BatchSettings", kind, "segment_folder"),
         "",
         f"settings = BatchSettings({made}{device_argument(settings.device)})",
         f"report = segment_folder({inputs!r}, {str(output)!r}, settings{ways}, progress=True)",
@@ -311,7 +265,7 @@ def download_as_python(settings: DownloadSettings) -> str:
     """A script that downloads the same files; it includes the agreement to the licence."""
     given = arguments(settings.model_dump(exclude_defaults=True) | _mirror(settings))
     lines = [
-        _import("DownloadSettings", "download_encoder"),
+        import_line("DownloadSettings", "download_encoder"),
         "",
         f"found = download_encoder(DownloadSettings({given}), progress=True)",
     ]

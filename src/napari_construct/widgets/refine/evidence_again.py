@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -32,7 +31,8 @@ from napari_construct.widgets.layers import (
     layer_shape,
     plane_at,
 )
-from napari_construct.widgets.parts.known_models import models_steps, own_paths
+from napari_construct.widgets.parts.known_models import own_paths
+from napari_construct.widgets.parts.recorded_model import recorded_model_steps
 
 AGREEMENT: Final = 0.999
 """Share of equal pixels from which two masks are the same but for rounding."""
@@ -121,7 +121,7 @@ def again_job(request: AgainRequest) -> Steps[Again]:
     """
     yield Event("looking for image and model", 0, 1)
     plane, shown = _image(request)
-    model = yield from _model(request)
+    model = yield from recorded_model_steps(request.record, request.own_models, "mask")
     try:
         settings = SegmentSettings.model_validate(request.record["settings"])
         mpp = request.record["input"].get("mpp")
@@ -151,20 +151,4 @@ def _image(request: AgainRequest) -> tuple[Plane, Shown]:
     name = request.record["input"].get("name", "the image")
     raise InputError(
         f"expected the image of this mask ({name}) in the list of layers, got none; open it first"
-    )
-
-
-def _model(request: AgainRequest) -> Steps[str]:
-    from napari_construct.models.checkpoints.archive import file_hash
-
-    wanted = request.record["model"]
-    known = [m for m in (yield from models_steps(request.own_models)) if m.usable]
-    known.sort(key=lambda model: Path(model.value).stem != wanted.get("name"))  # most likely this one
-    for model in known:
-        if file_hash(model.path) == wanted.get("sha256"):
-            return model.value
-    name = wanted.get("name", "of no name")
-    raise InputError(
-        f"expected the model of this mask ({name}) on this computer, got none with the same content; open "
-        "its file in Segment, or import it in Models"
     )

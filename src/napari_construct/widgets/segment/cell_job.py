@@ -39,8 +39,8 @@ from napari_construct.widgets.segment.job import (
 from napari_construct.widgets.segment.said import Said, joined, title_of
 
 if TYPE_CHECKING:  # these load torch
+    from napari_construct.inference.cells.evidence import CellEvidence
     from napari_construct.inference.cells.predictor import CellPredictor
-    from napari_construct.inference.cells.segment import CellEvidence
     from napari_construct.results.cells import CellResult
 
 
@@ -80,7 +80,6 @@ class FinishedCells:
     """A plane: what its cells are decided from, and what was noticed."""
 
     evidence: CellEvidence
-    predictor: CellPredictor
     notices: tuple[str, ...] = ()
 
 
@@ -94,7 +93,6 @@ def cell_layers_job(request: CellRequest, finished: Sequence[FinishedCells]) -> 
     """Make the layers of a run of which all planes are finished, or the first ones."""
     kept = KeptCells(
         evidence=tuple(one.evidence for one in finished),
-        predictor=finished[0].predictor,
         settings=request.settings,
         planes=request.planes,
         axis=request.axis,
@@ -109,7 +107,7 @@ def decided_job(kept: KeptCells, settings: CellSettings, *, maps: bool = False) 
     results: list[CellResult] = []
     for i, evidence in enumerate(kept.evidence):
         yield Event("cells", i, len(kept.evidence))
-        results.append(evidence.cells(kept.predictor, settings))
+        results.append(evidence.cells(settings))
     yield Event("making the layers", 0, 1)
     layer = found_layer(results, kept.planes, kept.axis, kept.planes[0].name)
     keep_cells(layer, kept)
@@ -136,14 +134,13 @@ def _evidence(request: CellRequest) -> Steps[list[FinishedCells]]:
     yield cells_plan(request.planes, request.model)
     yield Event("loading the model", 0, 1)
     predictor: Any = request.get_predictor()
-    light = predictor.without_network()
     finished: list[FinishedCells] = []
     for i in range(len(request.planes)):
         notices: list[str] = []
         steps = without_notices(without_size(_plane_steps(request, i, predictor)), notices)
         stage = f"plane {i + 1} of {len(request.planes)}"
         evidence = yield from steps if request.axis is None else named_stages(steps, stage)
-        finished.append(FinishedCells(evidence, light, tuple(notices)))
+        finished.append(FinishedCells(evidence, tuple(notices)))
         if request.axis is not None:
             yield PlaneSegmented(stage, 1, 1, finished=finished[-1])
     return finished

@@ -33,6 +33,7 @@ from napari_construct.widgets.segment.finished_planes import FinishedPlanes
 from napari_construct.widgets.segment.job import Outcome, PlaneSegmented, SegmentRequest
 from napari_construct.widgets.segment.kept import Kept
 from napari_construct.widgets.segment.model import SegmentModel
+from napari_construct.widgets.segment.opened_cells import PrepareCells
 from napari_construct.widgets.segment.outcomes import Asked, ResultsOnView
 from napari_construct.widgets.segment.parts import SegmentParts
 
@@ -73,6 +74,7 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
         self._model = SegmentModel(self._loaded, self._preferences, self)
         self._parts = SegmentParts(self._model, self)
         self._options, self._cells = self._parts.options, self._parts.cells
+        self._opened = PrepareCells(viewer, self)
         self._results = ResultsOnView(viewer, self._parts.classes, self.control, self)
         self._finished: FinishedPlanes | None = None
         self._build_layout()
@@ -160,7 +162,7 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
     def _build_layout(self) -> None:
         self.source.form().addRow("Model", self._model.chooser)
         self._options.moveRow("mpp", self.source.form())
-        self._lay_out(self.source, *self._parts.inOrder())
+        self._lay_out(self._opened, self.source, *self._parts.inOrder())
         self._offer(self._results.next)
 
     def _recall(self) -> None:
@@ -191,6 +193,7 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
         self._cells.mapsToggled.connect(self._on_maps)
         self._cells.decided.connect(self._on_decided)
         self._cells.failed.connect(self._on_failed)
+        self._opened.prepared.connect(self._on_opened)
         self._adder.finished.connect(self._on_added)
         events = self._viewer.dims.events
         self._slices = Follower(self, "follow_plane", [events.current_step])
@@ -239,6 +242,23 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
         if kept_cells(layer) is kept_cells(outcome.mask) and is_untouched(layer):
             self._say(outcome)
             self._adder.add([outcome.mask])
+
+    def _on_opened(self, layer: Any) -> None:
+        """Go on with cells of a file: with their image, channel, model and thresholds."""
+        kept = kept_cells(layer)
+        if kept is None:
+            return
+        (plane,) = kept.planes
+        image = next((one for one in self._viewer.layers if one.unique_id == plane.layer), None)
+        if image is None:  # it was removed in the meantime
+            return
+        self.source.setLayer(image)
+        if plane.dropped:
+            self.source.channels.setAxis(0)
+            self.source.channels.setChannel(plane.index[0])
+        self.setModel(kept.model)
+        self.setValue(kept.settings)
+        self._show_outcome()
 
     def _on_table(self, table: ClassTable | None) -> None:
         self._parts.classes.setTable(table)

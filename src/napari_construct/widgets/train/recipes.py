@@ -10,7 +10,7 @@ from napari_construct.classes import ClassTable
 from napari_construct.data.masks import holds_masks
 from napari_construct.reading.name_lists import names_as_text
 from napari_construct.training.config.config import TrainingConfig
-from napari_construct.widgets.parts.recipes import arguments
+from napari_construct.widgets.parts.recipe_words import arguments
 from napari_construct.widgets.runs.changes import changes
 from napari_construct.widgets.train.request import TrainRequest
 
