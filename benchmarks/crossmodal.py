@@ -40,7 +40,7 @@ SETS = {
 }
 DEFAULTS = {
     "phantom": {"truth_images": 4},
-    "cellsam": {"truth_images": 2, "patch": 96},
+    "cellsam": {"truth_images": 2},
     "imc": {"truth_images": 2, "patch": 64},
     "multiplex": {"truth_images": 2},
 }
@@ -67,9 +67,9 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--ablation", action="store_true", help="all combinations of terms and weights")
         one.add_argument("--truth-images", type=int, help="training images whose truth is used; default all")
         one.add_argument("--pretrained", action="store_true", help="not from random weights")
-        one.add_argument("--steps", type=int, default=400)
-        one.add_argument("--patch", type=int, default=128)
-        one.add_argument("--batch-size", type=int, default=8)
+        one.add_argument("--steps", type=int, default=1400)
+        one.add_argument("--patch", type=int, default=96)
+        one.add_argument("--batch-size", type=int, default=4)
         one.add_argument("--threads", type=int, default=1)
         one.add_argument(
             "--work", type=Path, default=Path("crossmodal-work"), help="teachers, students, cache"

@@ -282,14 +282,16 @@ def test_output_that_cannot_be_written(call: Call, image: Path, model: Path, tmp
         assert call("segment", image, "-m", model, "-o", tmp_path).exit_code == 2
 
 
-@pytest.mark.parametrize("failing", ["write_mask", "write_cams", "write_overlay", "write_record"])
+@pytest.mark.parametrize(
+    "failing", ["files.write_mask", "files.write_cams", "files.write_overlay", "whole_result.write_record"]
+)
 def test_nothing_half_written_stays(
     call: Call, image: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
     def full(*arguments: object) -> None:
         raise ConstructError("the disk is full")
 
-    monkeypatch.setattr(f"napari_construct.results.files.{failing}", full)
+    monkeypatch.setattr(f"napari_construct.results.{failing}", full)
     out = tmp_path / "out"
     done = call("segment", image, "-m", model, "-o", out, "--no-crf")
     assert done.exit_code == 1

@@ -268,7 +268,7 @@ def test_files_of_channels_are_found_or_named(qtbot, widget, tmp_path) -> None:
     widget.setData(str(tmp_path))
     looked(qtbot, widget)
     assert "8 images (7 to train on, 1 held out)" in widget._found.text()
-    assert widget._look.channels == ("DAPI", "membrane")
+    assert widget._found.value().channels == ("DAPI", "membrane")
     widget.setValue(QUICK.changed(terms=NO_KD))
     for text, files, channels in (
         ("membrane, DAPI", ("membrane", "DAPI"), ("membrane", "DAPI")),
@@ -276,7 +276,7 @@ def test_files_of_channels_are_found_or_named(qtbot, widget, tmp_path) -> None:
     ):
         widget.images.channel_files.put(text)
         looked(qtbot, widget)
-        assert widget._look.channels == channels
+        assert widget._found.value().channels == channels
         request = widget.request()
         assert request.images.channel_files == files
         assert f"channel_files={files!r}" in distil_as_python(request)
