@@ -57,15 +57,16 @@ def join_steps(
         }
         if not done:
             continue
-        if overwrite or stem not in plan.kept:
+        written = overwrite or stem not in plan.kept
+        if written:
             planes = [done.get(i, {}) for i in range(of_stack[0][0].planes)]
             for text in _write(paths, planes, classes, overwrite=overwrite):
                 yield Notice("images", len(entries), len(entries), Doubt(text))
-            for kind, path in paths.items():
-                if path.exists():
-                    found = digest(path)
-                    plan.ledger.set(Joined(stem, found.size, found.sha256, kind))
         joined[stem] = {kind: path for kind, path in paths.items() if path.exists()}
+        if written:
+            for kind, path in joined[stem].items():
+                found = digest(path)
+                plan.ledger.set(Joined(stem, found.size, found.sha256, kind))
     return joined
 
 

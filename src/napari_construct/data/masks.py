@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -50,6 +50,12 @@ def read_mask(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uin
     """
     path = Path(path)
     return _indices(read_values(path, max_pixels=max_pixels), path)
+
+
+def read_masks(paths: Iterable[Path | None], shape: tuple[int, ...]) -> Iterator[NDArray[np.uint8]]:
+    """Masks of one shape, one after another; where there is none, an empty one."""
+    for path in paths:
+        yield np.zeros(shape, np.uint8) if path is None else read_mask(path)
 
 
 def read_values(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:

@@ -16,6 +16,8 @@ from napari_construct.reading.marks import SOFTWARE
 from napari_construct.types import PathLike
 
 _TILE: Final = 512
+_PLANES: Final = "ZYX"
+"""Axes of a stack."""
 
 
 def write_mask(path: PathLike, labels: NDArray[Any], classes: ClassTable, mpp: float | None = None) -> None:
@@ -136,7 +138,7 @@ def write_cells(path: PathLike, cells: NDArray[Any], mpp: float | None = None) -
             cells.astype(_type_of_cells(int(cells.max()))),
             photometric="minisblack",
             compression="zlib",
-            metadata={"axes": "ZYX"[-cells.ndim :], "cells": int(cells.max()), "mpp": mpp},
+            metadata={"axes": _PLANES[-cells.ndim :], "cells": int(cells.max()), "mpp": mpp},
             software=SOFTWARE,
             **_layout(cells.shape[-2], cells.shape[-1], mpp),
         )
@@ -165,18 +167,8 @@ def write_cell_planes(
         Micrometres per pixel.
     """
     kind = _type_of_cells(highest)
-    with atomic(path) as temporary:
-        tifffile.imwrite(
-            temporary,
-            (plane.astype(kind) for plane in planes),
-            shape=shape,
-            dtype=kind,
-            photometric="minisblack",
-            compression="zlib",
-            metadata={"axes": "ZYX", "cells": highest, "mpp": mpp},
-            software=SOFTWARE,
-            **_resolution(mpp),
-        )
+    described = {"axes": _PLANES, "cells": highest, "mpp": mpp}
+    _write_stack(path, (plane.astype(kind) for plane in planes), shape, kind, described, mpp)
 
 
 def _type_of_cells(highest: int) -> type[np.uint16 | np.uint32]:
@@ -228,15 +220,27 @@ def write_planes(
     mpp : float or None
         Micrometres per pixel.
     """
+    _write_stack(path, planes, shape, np.uint8, _described(_PLANES, classes, mpp), mpp)
+
+
+def _write_stack(
+    path: PathLike,
+    planes: Iterator[NDArray[Any]],
+    shape: tuple[int, ...],
+    dtype: type[np.unsignedinteger[Any]],
+    described: dict[str, Any],
+    mpp: float | None,
+) -> None:
+    """Write planes one after another, so that one of them is in memory."""
     with atomic(path) as temporary:
         tifffile.imwrite(
             temporary,
             planes,
             shape=shape,
-            dtype=np.uint8,
+            dtype=dtype,
             photometric="minisblack",
             compression="zlib",
-            metadata=_described("ZYX", classes, mpp),
+            metadata=described,
             software=SOFTWARE,
             **_resolution(mpp),
         )

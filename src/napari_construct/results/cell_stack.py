@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_construct.data.limits import DECODER_ERRORS
-from napari_construct.data.masks import read_mask
+from napari_construct.data.masks import read_mask, read_masks
 from napari_construct.exceptions import ConstructError, InputError
 from napari_construct.export.atomic import atomic
 from napari_construct.export.own_files import CELL_COLUMNS, read_record
@@ -83,7 +83,8 @@ def write_cell_stack(
 
     def write(made: Mapping[str, Path]) -> None:
         if "mask" in made:
-            write_planes(made["mask"], _masks(found, shape), whole, CELL, mpp)
+            masks = (None if plane is None else plane.files["mask"] for plane in found)
+            write_planes(made["mask"], read_masks(masks, shape), whole, CELL, mpp)
         if "cells" in made:
             write_cell_planes(made["cells"], _numbers(found, shape), whole, last.before + last.highest, mpp)
         if "table" in made:
@@ -123,11 +124,6 @@ def _plane(files: Mapping[str, Path], shape: tuple[int, int] | None, before: int
         int(np.count_nonzero(there)),
         before,
     )
-
-
-def _masks(planes: Sequence[_Plane | None], shape: tuple[int, int]) -> Iterator[NDArray[np.uint8]]:
-    for plane in planes:
-        yield np.zeros(shape, np.uint8) if plane is None else read_mask(plane.files["mask"])
 
 
 def _numbers(planes: Sequence[_Plane | None], shape: tuple[int, int]) -> Iterator[NDArray[np.int64]]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from napari_construct.classes import ClassTable
-from napari_construct.data.masks import read_mask
+from napari_construct.data.masks import read_mask, read_masks
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.export.ome_zarr import write_ome_zarr
 from napari_construct.export.overlay import write_overlay
@@ -215,9 +212,4 @@ def write_stack(path: Path, masks: Sequence[Path | None], classes: ClassTable, m
         Micrometres per pixel.
     """
     shape = read_mask(next(mask for mask in masks if mask is not None)).shape
-
-    def planes() -> Iterator[NDArray[np.uint8]]:
-        for mask in masks:
-            yield np.zeros(shape, np.uint8) if mask is None else read_mask(mask)
-
-    write_planes(path, planes(), (len(masks), *shape), classes, mpp)
+    write_planes(path, read_masks(masks, shape), (len(masks), *shape), classes, mpp)

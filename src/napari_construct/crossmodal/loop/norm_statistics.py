@@ -3,7 +3,7 @@
 Views in training are small, turned, and often blurred or noisy. Statistics of them do not fit what a student
 is used on: in deep layers most of what a convolution sees of a small view is padding, and squeeze-and-
 excitation averages over other areas. On phantoms of 256 px, a MobileNetV3 trained on views of 96 px had Dice
-0.67 with statistics of its views and 0.76 with those of whole images.
+0.71 with statistics of its views and 0.75 with those of whole images; on 512 px 0.69 and 0.77.
 """
 
 from __future__ import annotations

@@ -71,33 +71,6 @@ class Previewed:
     """Of files, whose image is not open."""
 
 
-def region_request(
-    images: LayerImages,
-    teacher: TeacherChoice,
-    channels: tuple[int | str, ...],
-    layer: Any,
-    viewer: Any,
-    axis: int | None,
-    device: str,
-) -> PreviewRequest:
-    """The look at the visible region of a layer.
-
-    Raises
-    ------
-    InputError
-        If less than 16 pixels a side are on view.
-    """
-    window = region_window(layer, "visible", viewer.layers, viewer)
-    plane = plane_on_view(layer, tuple(viewer.dims.point), window)
-    index = plane.index if axis is None else (*plane.index[:axis], *plane.index[axis + 1 :])
-    place = (index, *(window or _all()))
-    placement = plane_at(layer, plane.index, window).placement
-    key = plane.index, _plain(window)
-    return PreviewRequest(
-        images, teacher, channels, placement, len(plane.index), (layer.unique_id, key), device, place
-    )
-
-
 def preview_request(
     images: FileImages | LayerImages,
     teacher: TeacherChoice,
@@ -114,9 +87,17 @@ def preview_request(
     InputError
         If less than 16 pixels a side are on view.
     """
-    if isinstance(images, LayerImages):
-        return region_request(images, teacher, channels, layer, viewer, axis, device)
-    return PreviewRequest(images, teacher, channels, {}, 0, str(images.path), device)
+    if not isinstance(images, LayerImages):
+        return PreviewRequest(images, teacher, channels, {}, 0, str(images.path), device)
+    window = region_window(layer, "visible", viewer.layers, viewer)
+    plane = plane_on_view(layer, tuple(viewer.dims.point), window)
+    index = plane.index if axis is None else (*plane.index[:axis], *plane.index[axis + 1 :])
+    place = (index, *(window or _all()))
+    placement = plane_at(layer, plane.index, window).placement
+    key = plane.index, _plain(window)
+    return PreviewRequest(
+        images, teacher, channels, placement, len(plane.index), (layer.unique_id, key), device, place
+    )
 
 
 def teacher_preview_job(request: PreviewRequest) -> Steps[Previewed]:
