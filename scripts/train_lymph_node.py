@@ -5,7 +5,7 @@
 
 1. ``train`` of this package on CC0 patches (CAMELYON16) with one label each; the bundled encoder ``lite0`` is
    trained along. The same once for every slide, without the patches of that slide.
-2. Temperature, class offsets and presence thresholds are what the slides left out ask for.
+2. The temperature is what the slides left out ask for.
 3. Scores on whole regions of other slides, for every seed. Nothing is fitted to these regions, and nothing is
    chosen by them: the first seed is bundled.
 
@@ -68,9 +68,6 @@ PATCH_MPP: Final = 0.25
 SLIDE: Final = "tumor_([0-9]+)_"
 """The slide in a patch's file name."""
 
-OFFSETS: Final = np.arange(-160, 161) / 20
-"""Offsets that are tried, in logits."""
-
 TEMPERATURES: Final = np.geomspace(0.25, 8, 61)
 
 
@@ -101,47 +98,21 @@ def left_out_steps(dataset: ImageLevelDataset, config: TrainingConfig) -> Steps[
 
 
 def calibrate(data: LabelledLogits) -> Calibration:
-    """Offset by balanced accuracy, temperature by calibration error.
+    """Temperature by the calibration error of cells; no offset.
 
-    Few cells that are wrong with confidence decide the likelihood; what counts here is how many cells fall
-    on the right side, and how often a class of a given probability is the right one. For the offset classes
-    have the same say, within a class its slides. A class is present where its pooled logit, which comes from
-    the same cells, is positive with the same offset.
+    The balance of the classes is that of the network on images: single patches, which is all that slides
+    left out have, ask for another one (docs/experiments.md).
     """
-    margin = data.cells[:, 0] - data.cells[:, 1]
-    slides, classes = data.owners[data.cell_owners], data.cell_classes
-
-    def accuracy(offset: float) -> float:
-        right = (margin + offset > 0) == (classes == 0)
-        rates = [
-            np.mean([right[(classes == c) & (slides == s)].mean() for s in np.unique(slides[classes == c])])
-            for c in range(len(CLASSES))
-        ]
-        return float(np.mean(rates))
-
-    balanced = np.array([accuracy(offset) for offset in OFFSETS])
-    best = float(OFFSETS[balanced >= balanced.max() - 1e-3].mean())
-    for offset, score in zip(OFFSETS[::20], balanced[::20], strict=True):
-        print(f"  offset {offset:+.1f}: balanced accuracy {score:.3f}", flush=True)
-
-    shifts = np.array([best / 2, -best / 2])
-    thresholds = tuple(expit(-shifts).tolist())
-
-    def at(temperature: float) -> Calibration:
-        offsets = tuple((shifts / temperature).tolist())
-        return Calibration(temperature=temperature, class_offsets=offsets, presence_thresholds=thresholds)
-
-    made = min((at(float(t)) for t in TEMPERATURES), key=lambda tried: cell_error(data, tried))
-    print(f"  offset {best:+.2f}: balanced accuracy {accuracy(best):.3f}, {made!r}", flush=True)
-    presence = macro_f1(expit(data.pooled), data.labels, thresholds)
-    print(f"  left out: calibration error {cell_error(data, made):.3f}, presence {presence:.3f}", flush=True)
+    made = min((Calibration(temperature=float(t)) for t in TEMPERATURES), key=lambda c: cell_error(data, c))
+    presence = macro_f1(expit(data.pooled), data.labels, (0.5,) * len(CLASSES))
+    print(f"  left out: {made!r}, error {cell_error(data, made):.3f}, presence {presence:.3f}", flush=True)
     return made
 
 
 def cell_error(data: LabelledLogits, calibration: Calibration) -> float:
     """Expected calibration error of the top label."""
-    logits = data.cells / calibration.temperature + np.asarray(calibration.class_offsets)
-    found = reliability(softmax(logits, axis=1).T[:, None], data.cell_classes[None])
+    probabilities = softmax(data.cells / calibration.temperature, axis=1)
+    found = reliability(probabilities.T[:, None], data.cell_classes[None])
     return float(found.errors[0])
 
 

@@ -154,7 +154,7 @@ def test_result_is_a_model_like_any_other(
         lambda event: seen.append(event.stage),
     )
     assert [stage for stage in dict.fromkeys(seen) if stage not in ("read", "planned")] == [
-        "pseudo masks", "train", "average", "calibrate", "validate",
+        "pseudo masks", "train", "average", "statistics", "calibrate", "validate",
     ]  # fmt: skip
     assert made.config.network == "unet"
     assert made.mpp == 0.5

@@ -47,8 +47,10 @@ def assemble_run(
         start = text_start(setup.encoder, setup.classes, config.model.prototypes_per_class)
     model = build_model(config.model, setup.encoder, len(setup.classes), start=start, seed=config.seed)
     task = _make_task(setup, model)
-    run = TrainingRun(task, DrawnBatches(setup.patches, label_tensor(setup.dataset), setup.sampler, config,
-                                         setup.device, setup.processes), config, setup.device)  # fmt: skip
+    batches = DrawnBatches(
+        setup.patches, label_tensor(setup.dataset), setup.sampler, config, setup.device, setup.processes
+    )
+    run = TrainingRun(task, batches, setup.sheets, config, setup.device)
     if config.feature_cache:
         yield from _use_cache(setup, run)
     if config.prototype_start == "examples" and start is None and not resume:

@@ -67,7 +67,9 @@ class WeightAverage:
         self.mean = {name: state[name].to(self._parameters[name].device).clone() for name in names}
 
 
-def estimate_norms(module: nn.Module, passes: Sequence[Callable[[], object]]) -> Steps[None]:
+def estimate_norms(
+    module: nn.Module, passes: Sequence[Callable[[], object]], stage: str = "average"
+) -> Steps[None]:
     """Estimate the statistics of every batch normalisation in ``module`` as means over forward passes.
 
     Parameters
@@ -76,11 +78,13 @@ def estimate_norms(module: nn.Module, passes: Sequence[Callable[[], object]]) ->
         Its mode is kept.
     passes : sequence of callable
         Each runs one batch through the module.
+    stage : str
+        Of the events.
 
     Yields
     ------
     Event
-        Stage "average", after every pass.
+        After every pass.
     """
     norms = [m for m in module.modules() if isinstance(m, _BATCH_NORMS)]
     if not norms:
@@ -94,11 +98,22 @@ def estimate_norms(module: nn.Module, passes: Sequence[Callable[[], object]]) ->
         for number, run_one in enumerate(passes, start=1):
             with torch.no_grad():
                 run_one()
-            yield Event("average", number, len(passes))
+            yield Event(stage, number, len(passes))
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
         module.train(was_training)
+
+
+@contextmanager
+def in_eval_mode(module: nn.Module) -> Iterator[None]:
+    """Statistics of its normalisation stay as they are and are used until the block ends."""
+    before = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(before)
 
 
 @contextmanager

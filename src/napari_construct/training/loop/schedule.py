@@ -4,11 +4,11 @@ Validations may decide which weights are kept and when training stops, so no clo
 same run validates after the same epochs everywhere. What a validation and a step cost is therefore not
 measured but counted, in passes of the network over one patch without gradient:
 
-.. math:: v = 2.5 \, n_{norms} b + c + 8 \, a, \qquad s = g \, b
+.. math:: v = 2.5 \, n_{norms} b + p + c + 8 \, a, \qquad s = g \, b
 
-with batches of b patches, c patches that calibrate, images as large as a patches that are scored (tiles
-overlap, and each pixel is decided several times), and g passes for a patch of a step with views, gradient and
-teacher.
+with batches of b patches, p patches on sheets, c patches that calibrate, images as large as a patches that
+are scored (tiles overlap, and each pixel is decided several times), and g passes for a patch of a step with
+views, gradient and teacher.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from napari_construct.training.calibration.guard_validation import MOST_IMAGES a
 from napari_construct.training.calibration.guard_validation import STAGE as LIMITS
 from napari_construct.training.calibration.mask_choices import MOST as MOST_CHOSEN
 from napari_construct.training.config.config import TrainingConfig
+from napari_construct.training.loop.image_statistics import STAGE as STATISTICS
 from napari_construct.training.views.patches import PatchView, usual_size
 
 SHARE: Final = 0.06
@@ -49,6 +50,7 @@ AVERAGE: Final = "average"
 CALIBRATE: Final = "calibrate"
 VALIDATE: Final = "validate"
 LAST_AVERAGE: Final = "last average"
+LAST_STATISTICS: Final = "last statistics"
 FIT: Final = "calibrate on masks"
 CHOICE: Final = "choose views and CRF"
 REFIT: Final = "calibrate again"
@@ -63,8 +65,8 @@ class Schedule:
     ----------
     epochs, steps : int
         Of the whole run.
-    step, norms, calibration : float
-        Cost of a step; of the batch statistics and the calibration of a validation.
+    step, norms, sheets, calibration : float
+        Cost of a step; of the batch statistics of views and of sheets and the calibration of a validation.
     images : int
         Images with masks.
     area : float
@@ -77,6 +79,7 @@ class Schedule:
     steps: int
     step: float
     norms: float
+    sheets: float
     calibration: float
     images: int
     area: float
@@ -94,6 +97,7 @@ class Schedule:
         steps_per_epoch: int,
         *,
         calibrated: int,
+        sheets: float = 0.0,
         images: int = 0,
         area: float = 0.0,
     ) -> Schedule:
@@ -107,6 +111,8 @@ class Schedule:
             Steps of an epoch.
         calibrated : int
             Patches that calibrate.
+        sheets : float
+            Area of the sheets in patches.
         images, area : int, float
             Images with masks, and their area.
         """
@@ -119,6 +125,7 @@ class Schedule:
             epochs * steps_per_epoch,
             float(config.batch_size * step),
             float(batches * config.batch_size * (_CACHED_STEP if cached else _VIEW)),
+            sheets,
             float(calibrated),
             images,
             area,
@@ -136,7 +143,7 @@ class Schedule:
         every, epochs = self.config.validate_every, self.epochs
         if every != "auto":
             return frozenset({*range(every, epochs + 1, every), epochs})
-        each = max(self.norms + self.calibration + self.scores, 1.0)
+        each = max(sum(part.weight for part in self._validation()), 1.0)
         paid = int(SHARE / (1 - SHARE) * self.steps * self.step / each)
         interval = math.ceil(epochs / max(paid - 1, 1))
         if self.config.keeps_best:
@@ -158,19 +165,23 @@ class Schedule:
 
     def _validation(self) -> tuple[Part, ...]:
         return _costly(
-            Part(AVERAGE, self.norms), Part(CALIBRATE, self.calibration), Part(VALIDATE, self.scores)
+            Part(AVERAGE, self.norms),
+            Part(STATISTICS, self.sheets),
+            Part(CALIBRATE, self.calibration),
+            Part(VALIDATE, self.scores),
         )
 
     def _end(self) -> tuple[Part, ...]:
-        last, guard = Part(LAST_AVERAGE, self.norms), Part(GUARD, guard_cost(self.calibration))
+        last = Part(LAST_AVERAGE, self.norms), Part(LAST_STATISTICS, self.sheets)
+        guard = Part(GUARD, guard_cost(self.calibration))
         # of validation patches there are few passes beside those of the guard
         limits = Part(LIMITS, self.scores * min(self.images, WATCHED) / max(self.images, 1), like=VALIDATE)
         if not self.images or not self.config.calibrate_on_masks:
-            return _costly(last, guard, limits)
+            return _costly(*last, guard, limits)
         chosen = min(self.images, MOST_CHOSEN) / self.images
         weights = {FIT: 0.5, CHOICE: 4 * chosen, REFIT: 0.5}  # the last one if views change
         scored = (Part(stage, weight * self.scores, like=VALIDATE) for stage, weight in weights.items())
-        return _costly(last, *scored, guard, limits)
+        return _costly(*last, *scored, guard, limits)
 
     def _planned(self, *phases: Phase) -> Scheduled:
         job = f"train {self.config.model.encoder} {self.config.model.teacher}"

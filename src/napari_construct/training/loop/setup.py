@@ -42,11 +42,19 @@ from napari_construct.training.loop.preparation import (
     patch_groups,
     settled_norms,
 )
-from napari_construct.training.loop.schedule import LAST_AVERAGE, Schedule, fit_told, image_area, named
+from napari_construct.training.loop.schedule import (
+    LAST_AVERAGE,
+    LAST_STATISTICS,
+    Schedule,
+    fit_told,
+    image_area,
+    named,
+)
 from napari_construct.training.loop.state import load_state, save_state
 from napari_construct.training.loop.training_run import PSEUDO_LABELS, TrainingRun
 from napari_construct.training.processes import join_processes
 from napari_construct.training.views.patches import PatchStore, load_patches
+from napari_construct.training.views.sheets import Sheets
 from napari_construct.types import PathLike
 from napari_construct.whole_files import remove_partials
 
@@ -84,6 +92,7 @@ class TrainingSetup:
         self.teacher_hash = None if self.teacher is None else encoder_hash(self.teacher)
         self.patches: PatchStore
         self.val_patches: PatchStore | None = None
+        self.sheets: Sheets
         self.schedule: Schedule
         self._ended: dict[str, int] = {}
         self._saving = Rarely()
@@ -146,10 +155,13 @@ class TrainingSetup:
         if self.val is not None:
             view = self.patches.view
             self.val_patches = yield from load_patches(self.val, self.config, self.encoder.spec, view)
+        labels, multiple = self.dataset.labels, self.encoder.spec.multiple
+        self.sheets = Sheets(self.patches, labels, self.groups, self.config.seed, multiple)
         pairs = () if self.masks is None else tuple(self.masks.pairs)
         self.schedule = Schedule.of_run(
             self.config,
             self.sampler.steps_per_epoch,
+            sheets=self.sheets.area,
             calibrated=min(MOST_PATCHES, len(self.val or self.dataset)),
             images=len(pairs),
             area=image_area(pairs, self.patches.view),
@@ -195,6 +207,7 @@ class TrainingSetup:
             scores: dict[str, float] = {}
             if due:
                 yield from run.use_average()
+                yield from run.see_images()
                 scores = yield from self._validate(run, epoch, last=last or epoch == total)
             metrics = run.finish_epoch(scores)
             if due:
@@ -228,6 +241,7 @@ class TrainingSetup:
             epoch = progress.best["epoch"]
         else:
             yield from named(run.use_average(), LAST_AVERAGE)
+            yield from named(run.see_images(), LAST_STATISTICS)
         checkpoint = self._checkpoint(
             run, Calibration.model_validate(calibration), metrics, epoch=epoch, finished=True
         )

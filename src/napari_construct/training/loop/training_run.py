@@ -15,6 +15,7 @@ from napari_construct.exceptions import CheckpointError
 from napari_construct.models.network.calibration import Calibration
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.loop.averaging import WeightAverage, estimate_norms, kept_weights
+from napari_construct.training.loop.image_statistics import image_statistics
 from napari_construct.training.loop.optimiser_step import Optimisation
 from napari_construct.training.loop.precision import autocast
 from napari_construct.training.loop.progress import Progress
@@ -22,6 +23,7 @@ from napari_construct.training.loop.pseudo_labels import pseudo_label_rounds_due
 from napari_construct.training.loop.weight_update import one_step, rate_factor
 from napari_construct.training.objective.task import TrainingTask
 from napari_construct.training.views.batches import Batches, DrawnBatches
+from napari_construct.training.views.sheets import Sheets
 
 State = dict[str, dict[str, Tensor]]
 
@@ -38,6 +40,8 @@ class TrainingRun:
         On its device; holds the model.
     batches : Batches
         Batches of the steps.
+    sheets : Sheets
+        What images look like.
     config : TrainingConfig
         The settings.
     device : torch.device
@@ -50,9 +54,14 @@ class TrainingRun:
     """
 
     def __init__(
-        self, task: TrainingTask, batches: Batches, config: TrainingConfig, device: torch.device
+        self,
+        task: TrainingTask,
+        batches: Batches,
+        sheets: Sheets,
+        config: TrainingConfig,
+        device: torch.device,
     ) -> None:
-        self.task, self.model, self.batches = task, task.model, batches
+        self.task, self.model, self.batches, self.sheets = task, task.model, batches, sheets
         self.config, self.device = config, device
         self.kept_levels: Callable[[Sequence[int]], tuple[Tensor, ...]] | None = None
         self.progress = Progress()
@@ -152,6 +161,13 @@ class TrainingRun:
         if self.average.count:
             self.average.put_into_model()
             yield from self.estimate_norms()
+
+    def see_images(self) -> Steps[None]:
+        """Take the head's batch statistics from patches as they are, side by side: those of images.
+
+        For images only: pseudo labels and examples are of patches.
+        """
+        return image_statistics(self.model, self.sheets, self.device, self.optimisation.dtype)
 
     def estimate_norms(self) -> Steps[None]:
         """Take batch statistics from the batches of the last steps (of the first, before there are any)."""

@@ -16,12 +16,14 @@ from napari_construct.events import StepDone, Steps
 from napari_construct.models.network.unet import UNet
 from napari_construct.training.config.second_stage import SecondStageConfig
 from napari_construct.training.loop.averaging import WeightAverage, estimate_norms
+from napari_construct.training.loop.image_statistics import image_statistics
 from napari_construct.training.loop.weight_update import WeightUpdate, one_step, rate_factor
 from napari_construct.training.randomness import epoch_order, generator
 from napari_construct.training.views.augmentation import augment_with_masks
 from napari_construct.training.views.mosaic import paste
 from napari_construct.training.views.partial_masks import UNKNOWN, at_cells
 from napari_construct.training.views.patches import PatchStore
+from napari_construct.training.views.sheets import Sheets
 
 WARM_UP: Final = 0.1
 CLIP_NORM: Final = 5.0
@@ -41,10 +43,11 @@ class SecondStageTraining:
         patches: PatchStore,
         images: NDArray[np.uint8],
         masks: NDArray[np.uint8],
+        sheets: Sheets,
         config: SecondStageConfig,
         device: torch.device,
     ) -> None:
-        self.network, self.config, self.device = network, config, device
+        self.network, self.sheets, self.config, self.device = network, sheets, config, device
         self.window, self.size = patches.view.window, patches.view.size
         self.images, self.masks = torch.from_numpy(images), torch.from_numpy(masks)
         self.weights = class_weights(masks, network.head.n_classes).to(device)
@@ -82,6 +85,7 @@ class SecondStageTraining:
         if self.average.count > 1:
             self.average.put_into_model()
             yield from self._statistics()
+        yield from image_statistics(self.network, self.sheets, self.device)
         self.network.trains_encoder = False
         self.network.requires_grad_(False).eval()
 

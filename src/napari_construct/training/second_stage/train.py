@@ -43,6 +43,7 @@ from napari_construct.training.calibration.validation import (
 )
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.config.second_stage import SecondStageConfig
+from napari_construct.training.loop.image_statistics import STAGE as STATISTICS
 from napari_construct.training.loop.preparation import settled_norms
 from napari_construct.training.loop.schedule import guard_cost
 from napari_construct.training.second_stage.loop import SecondStageTraining
@@ -50,6 +51,7 @@ from napari_construct.training.second_stage.network import encoder_notices, make
 from napari_construct.training.second_stage.pseudo_masks import pseudo_mask_steps
 from napari_construct.training.views.partial_masks import UNKNOWN
 from napari_construct.training.views.patches import PatchStore, load_patches
+from napari_construct.training.views.sheets import Sheets
 from napari_construct.types import PathLike
 from napari_construct.whole_files import remove_partials
 
@@ -170,9 +172,10 @@ def _steps(
         yield Notice("train", 0, 0, text)
     patches = yield from load_patches(dataset, _shown(predictor, config, network.spec), network.spec)
     chosen = _selection(patches, config)
-    yield _plan(network, config, len(chosen), scored=val is not None)
+    sheets = Sheets(patches, dataset.labels, dataset.groups, config.seed, network.spec.multiple)
+    yield _plan(network, config, len(chosen), sheets, scored=val is not None)
     images, masks = yield from pseudo_mask_steps(patches, chosen, dataset.labels, predictor, config)
-    job = SecondStageTraining(network.to(place), patches, images, masks, config, place)
+    job = SecondStageTraining(network.to(place), patches, images, masks, sheets, config, place)
     yield from job.steps()
     checkpoint = checkpoint_of(
         network,
@@ -223,7 +226,7 @@ def _shown(first: Predictor, config: SecondStageConfig, spec: EncoderSpec) -> Tr
     )
 
 
-def _plan(network: UNet, config: SecondStageConfig, patches: int, *, scored: bool) -> Planned:
+def _plan(network: UNet, config: SecondStageConfig, patches: int, sheets: Sheets, *, scored: bool) -> Planned:
     """What is to come, in passes of a network over a patch."""
     return planned(
         f"second stage {network.spec.id}",
@@ -231,6 +234,7 @@ def _plan(network: UNet, config: SecondStageConfig, patches: int, *, scored: boo
         in_a_row(("train", 6.0 * config.steps * config.batch_size)),
         in_a_row(
             ("average", 50.0 * config.batch_size),
+            (STATISTICS, sheets.area),
             ("calibrate", 1.0 * patches),
             (GUARD, guard_cost(float(patches))),
         ),

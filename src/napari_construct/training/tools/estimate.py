@@ -44,12 +44,13 @@ from napari_construct.training.loop.schedule import Schedule, Scheduled
 from napari_construct.training.loop.train import train_steps
 from napari_construct.training.tools.stage_times import StageTimes
 from napari_construct.training.views.patches import usual_size
+from napari_construct.training.views.sheets import SHEETS
 from napari_construct.types import PathLike
 
 STEPS: Final = 3
 """Steps that are really taken, the first of which is not counted."""
 
-_PER_VALIDATION: Final = frozenset({"average", "calibrate", "validate", "epoch"})
+_PER_VALIDATION: Final = frozenset({"average", "statistics", "calibrate", "validate", "epoch"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +138,13 @@ def _summed(
     settled = (
         config if short is None else config.changed(encoder_learning_rate=short.config.encoder_learning_rate)
     )
+    looked_at = times.units.get("statistics", 0)
+    sheets = min(SHEETS, math.ceil(looked_at * growth))
     schedule = Schedule.of_run(
         settled,
         math.ceil(len(dataset) / config.batch_size),
         calibrated=calibrated,
+        sheets=0.0 if short is None else short.sheets * sheets / max(looked_at, 1),
         images=0 if short is None else short.images,
         area=0.0 if short is None else short.area,
     )
@@ -148,6 +152,7 @@ def _summed(
     step = median(times.steps[1:] or times.steps)
     validation = (
         times.each("average") * min(config.norm_batches, steps)
+        + times.each("statistics") * sheets
         + times.each("calibrate") * calibrated
         + times.each("validate") * images
     )

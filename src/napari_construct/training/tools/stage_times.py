@@ -41,7 +41,7 @@ class StageTimes:
             return
         stage = event.stage
         self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
-        self.units[stage] = self.units.get(stage, 0) + 1 if stage == "average" else event.done
+        self.units[stage] = self.units.get(stage, 0) + 1 if stage in ("average", "statistics") else event.done
 
     def each(self, stage: str) -> float:
         """Seconds for a unit of a stage; 0 where there was none."""

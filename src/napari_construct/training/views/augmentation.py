@@ -128,6 +128,14 @@ def centre_view(patches: UInt8[Tensor, "b h w 3"], *, window: float, size: int) 
     return _sample(patches, theta, size)
 
 
+def whole_patches(patches: UInt8[Tensor, "b h w 3"], scale: float) -> Float[Tensor, "b 3 y x"]:
+    """Patches as they are, ``scale`` times as large, RGB in [0, 1]."""
+    if scale == 1:
+        return _float(patches)
+    side = [max(round(length * scale), 1) for length in patches.shape[1:3]]
+    return F.interpolate(_float(patches), side, mode="bilinear", antialias=scale < 1, align_corners=False)
+
+
 def _random_affine(
     b: int, shape: tuple[int, int], window: float, config: AugmentationConfig, generator: torch.Generator
 ) -> Float[Tensor, "b 2 3"]:

@@ -57,6 +57,11 @@ class PatchView:
         return self.size / (self.window / self.shrink)
 
     @property
+    def enlarged(self) -> float:
+        """Pixels of the network's input for one of the shrunk patch, at least about 1."""
+        return self.size / self.window
+
+    @property
     def notices(self) -> tuple[str, ...]:
         """What the user should know: a magnification that no later image can be given."""
         if self.mpp is not None or abs(self.scale - 1) < 0.05:
