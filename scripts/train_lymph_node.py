@@ -129,8 +129,8 @@ def calibrate(data: LabelledLogits) -> Calibration:
     made = Calibration(temperature=float(min(TEMPERATURES, key=error)))
     presence = macro_f1(expit(data.pooled), data.labels, (0.5,) * len(CLASSES))
     print(
-        f"  left out: balanced accuracy {accuracy(0):.3f}, at {offset:+.2f} {balanced.max():.3f}; temperature "
-        f"{made.temperature:.2f}, error {error(made.temperature):.3f}; presence {presence:.3f}",
+        f"  left out: balanced accuracy {accuracy(0):.3f}, at {offset:+.2f} {balanced.max():.3f}; "
+        f"temperature {made.temperature:.2f}, error {error(made.temperature):.3f}; presence {presence:.3f}",
         flush=True,
     )
     return made
