@@ -35,8 +35,7 @@ def replacing(path: PathLike) -> Iterator[Path]:
         yield temporary
         sync(temporary)
         temporary.replace(path)
-        if os.name == "posix":
-            sync(path.parent)  # the new name survives a power cut
+        sync_names(path.parent)  # the new name survives a power cut
     finally:
         with suppress(OSError):  # on a broken disk the first error is the one to show
             temporary.unlink(missing_ok=True)
@@ -65,3 +64,9 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_names(folder: Path) -> None:
+    """Wait until the names in a folder have reached the disk, where the system lets one."""
+    if os.name == "posix":
+        sync(folder)

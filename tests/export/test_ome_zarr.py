@@ -55,7 +55,7 @@ def test_replaces_and_leaves_nothing_half_written(tmp_path, monkeypatch) -> None
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("napari_construct.export.ome_zarr._image_label", full)
+    monkeypatch.setattr("napari_construct.export.ome_zarr.image_label", full)
     with pytest.raises(ConstructError, match="No space left"):
         write_ome_zarr(path, image, labels, CLASSES)
     assert [p.name for p in tmp_path.iterdir()] == ["a.ome.zarr"]

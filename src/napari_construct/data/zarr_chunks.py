@@ -12,11 +12,14 @@ import os
 import stat
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-import imagecodecs
 import numpy as np
+
+from napari_construct.data.zstd_sizes import decoded_size
+from napari_construct.reading.marks import HIDDEN
 
 _MOST_FILES: Final = 1_000_000
 _SLACK: Final = 2**20
@@ -33,8 +36,37 @@ _ABSENT: Final = 2**64 - 1
 _NO_COMPRESSION: Final = {"crc32c", "crc32", "adler32", "fletcher32", "jenkins_lookup3"}
 
 
-def check_chunks(folder: Path, array: Any, largest: int) -> None:
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The bytes of one chunk: a file, or a part of one."""
+
+    descriptor: int
+    start: int
+    length: int
+
+    def read(self, at: int = 0, size: int = _ABSENT) -> bytes:
+        """Bytes from a place on; all by default."""
+        size = max(0, min(size, self.length - at))
+        os.lseek(self.descriptor, self.start + at, os.SEEK_SET)
+        found = b""
+        while len(found) < size and (more := os.read(self.descriptor, size - len(found))):
+            found += more
+        return found
+
+    def part(self, start: int, length: int) -> _Part:
+        if start + length > self.length:
+            raise ValueError("a shard whose index leads behind its end")
+        return _Part(self.descriptor, self.start + start, length)
+
+
+_Check: TypeAlias = Callable[[_Part, int], None]
+
+
+def check_chunks(folder: Path, array: Any, largest: int, largest_shard: int | None = None) -> None:
     """Refuse chunks that take more memory than an image may, or are no files.
+
+    Of chunks that state their size (Zstandard, Blosc, LZ4), a few bytes are read. Files that another process
+    is writing beside the chunks, or moves to their place meanwhile, are passed over.
 
     Parameters
     ----------
@@ -44,6 +76,8 @@ def check_chunks(folder: Path, array: Any, largest: int) -> None:
         Opened; nothing was decoded yet.
     largest : int
         Bytes of one chunk's pixels.
+    largest_shard : int, optional
+        Bytes of one shard's pixels, where these are read in parts; as many as of a chunk by default.
 
     Raises
     ------
@@ -54,8 +88,8 @@ def check_chunks(folder: Path, array: Any, largest: int) -> None:
     """
     if array.dtype.kind not in "uif" or array.dtype.itemsize > 8:
         raise ValueError(f"pixels of type {array.dtype}")
-    for shape in (array.chunks, array.shards or ()):
-        if math.prod(shape) * array.dtype.itemsize > largest:
+    for shape, most in ((array.chunks, largest), (array.shards or (), largest_shard or largest)):
+        if math.prod(shape) * array.dtype.itemsize > most:
             raise ValueError(f"chunks of shape {tuple(shape)}")
     check = _check_of(array)
     limit = 2 * math.prod(array.chunks) * array.dtype.itemsize + _SLACK
@@ -63,10 +97,14 @@ def check_chunks(folder: Path, array: Any, largest: int) -> None:
     for path, size in list(_files(folder)):
         if size > max(whole, _HARMLESS):
             raise ValueError(f"a chunk of {size:,} bytes")
-        if check is None or path.name.startswith((".z", "zarr.json")):
-            continue
-        data = path.read_bytes()
-        for part in (data,) if array.shards is None else _parts(data, array):
+        if check is not None and not path.name.startswith((".z", "zarr.json")):
+            _check_file(path, array, check, limit)
+
+
+def _check_file(path: Path, array: Any, check: _Check, limit: int) -> None:
+    with path.open("rb", buffering=0) as stream:
+        file = _Part(stream.fileno(), 0, os.fstat(stream.fileno()).st_size)
+        for part in (file,) if array.shards is None else _parts(file, array):
             check(part, limit)
 
 
@@ -75,6 +113,8 @@ def _files(folder: Path) -> Iterator[tuple[Path, int]]:
     while waiting:
         with os.scandir(waiting.pop()) as entries:
             for entry in entries:
+                if entry.name.startswith(HIDDEN):
+                    continue
                 count += 1
                 found = entry.stat()  # reading a pipe would never end
                 if stat.S_ISDIR(found.st_mode) and not entry.is_symlink():
@@ -85,7 +125,7 @@ def _files(folder: Path) -> Iterator[tuple[Path, int]]:
                     yield Path(entry.path), found.st_size
 
 
-def _check_of(array: Any) -> Callable[[bytes, int], None] | None:
+def _check_of(array: Any) -> _Check | None:
     """Who says how large a chunk becomes; None where it stays as it is."""
     names = [_name(codec) for codec in array.compressors]
     names = [name for name in names if name not in _NO_COMPRESSION]
@@ -103,7 +143,7 @@ def _name(codec: Any) -> str:
     return str(about.get("id") or about.get("name")).removeprefix("numcodecs.")
 
 
-def _parts(data: bytes, array: Any) -> Iterator[bytes]:
+def _parts(file: _Part, array: Any) -> Iterator[_Part]:
     """The chunks of a shard, by the index at one of its ends."""
     about = array.metadata.to_dict()["codecs"]
     settings = about[0]["configuration"]
@@ -114,62 +154,61 @@ def _parts(data: bytes, array: Any) -> Iterator[bytes]:
     count = math.prod(s // c for s, c in zip(array.shards, array.chunks, strict=True))
     size = 16 * count
     tail = 4 * (len(kinds) - 1)
-    start = 0 if settings.get("index_location") == "start" else len(data) - size - tail
+    start = 0 if settings.get("index_location") == "start" else file.length - size - tail
     order = ">" if settings["index_codecs"][0].get("configuration", {}).get("endian") == "big" else "<"
-    if start < 0 or len(data) < size + tail:
+    if start < 0 or file.length < size + tail:
         raise ValueError("a shard that ends before its index")
-    for offset, length in np.frombuffer(data, f"{order}u8", 2 * count, start).reshape(-1, 2).tolist():
+    index = np.frombuffer(file.read(start, size), f"{order}u8")
+    for offset, length in index.reshape(-1, 2).tolist():
         if offset != _ABSENT:
-            yield data[offset : offset + length]
+            yield file.part(offset, length)
 
 
 def _too_large(limit: int) -> ValueError:
     return ValueError(f"a chunk that becomes larger than {limit:,} bytes")
 
 
-def _inflated(start: Callable[[], Any]) -> Callable[[bytes, int], None]:
+def _inflated(start: Callable[[], Any]) -> _Check:
     """A check for Python's decompressors: several streams may follow each other."""
 
-    def check(data: bytes, limit: int) -> None:
-        made = 0
+    def check(part: _Part, limit: int) -> None:
+        data, made = part.read(), 0
         while data:
             stream = start()
             while not stream.eof:
-                part = stream.decompress(data, _AT_ONCE)
-                made += len(part)
+                decoded = stream.decompress(data, _AT_ONCE)
+                made += len(decoded)
                 if made > max(limit, _HARMLESS):
                     raise _too_large(limit)
                 data = getattr(stream, "unconsumed_tail", b"")
-                if not part and not data:
+                if not decoded and not data:
                     break
             data = stream.unused_data
 
     return check
 
 
-def _deflated(bits: int) -> Callable[[bytes, int], None]:
+def _deflated(bits: int) -> _Check:
     check = _inflated(lambda: zlib.decompressobj(bits))
-    return lambda data, limit: check(data, limit) if len(data) * _DEFLATE > max(limit, _HARMLESS) else None
+    return lambda part, limit: check(part, limit) if part.length * _DEFLATE > max(limit, _HARMLESS) else None
 
 
-def _zstd(data: bytes, limit: int) -> None:
-    try:
-        imagecodecs.zstd_decode(data, out=bytearray(max(limit, _SLACK)))
-    except RuntimeError as error:
-        raise _too_large(limit) from error
+def _zstd(part: _Part, limit: int) -> None:
+    if decoded_size(part.read, part.length) > max(limit, _SLACK):
+        raise _too_large(limit)
 
 
-def _stated(at: int) -> Callable[[bytes, int], None]:
+def _stated(at: int) -> _Check:
     """A check for formats that state their size in four bytes, which the decoder believes."""
 
-    def check(data: bytes, limit: int) -> None:
-        if int.from_bytes(data[at : at + 4], "little") > max(limit, _HARMLESS):
+    def check(part: _Part, limit: int) -> None:
+        if int.from_bytes(part.read(at, 4), "little") > max(limit, _HARMLESS):
             raise _too_large(limit)
 
     return check
 
 
-_CHECKS: Final[dict[str, Callable[[bytes, int], None]]] = {
+_CHECKS: Final[dict[str, _Check]] = {
     "blosc": _stated(4),
     "zstd": _zstd,
     "zlib": _deflated(zlib.MAX_WBITS),

@@ -17,17 +17,16 @@ from numpy.typing import NDArray
 
 from napari_construct.classes import ClassTable
 from napari_construct.export.atomic import unwritable
+from napari_construct.export.ome_metadata import LABELS, VERSION, display, image_label, multiscales
 from napari_construct.export.own_files import move_over, refuse_others
 from napari_construct.export.tiff import check_labels
 from napari_construct.reading.marks import HIDDEN, SOFTWARE
 from napari_construct.reading.names import shown
 from napari_construct.types import PathLike
 
-VERSION: Final = "0.5"
-LABELS: Final = "tissue"
-
 _CHUNK: Final = 512
 _COARSEST: Final = 256
+_COLOURS: Final = {"red": "FF0000", "green": "00FF00", "blue": "0000FF"}
 
 
 def write_ome_zarr(
@@ -72,12 +71,12 @@ def write_ome_zarr(
         path.parent.mkdir(parents=True, exist_ok=True)
         root: Any = zarr.open_group(hidden, mode="w", zarr_format=3)
         levels = _write_levels(root, np.moveaxis(image, 2, 0), "cyx", shown(path.name), mpp, averaged=True)
-        root.attrs["ome"] = {**levels, "omero": _display(), "_creator": {"name": SOFTWARE}}
+        root.attrs["ome"] = {**levels, "omero": display(_COLOURS), "_creator": {"name": SOFTWARE}}
         group = root.create_group("labels")
         group.attrs["ome"] = {"version": VERSION, "labels": [LABELS]}
         mask = group.create_group(LABELS)
         levels = _write_levels(mask, labels, "yx", LABELS, mpp, averaged=False)
-        mask.attrs["ome"] = {**levels, "image-label": _image_label(classes)}
+        mask.attrs["ome"] = {**levels, "image-label": image_label(classes)}
         move_over(hidden, path)
     except OSError as error:
         raise unwritable(path, error) from error
@@ -89,68 +88,25 @@ def _write_levels(
     group: Any, array: NDArray[Any], axes: str, name: str, mpp: float | None, *, averaged: bool
 ) -> dict[str, Any]:
     """Write the arrays; what the group's attributes must say of them."""
-    datasets: list[dict[str, Any]] = []
-    factor = 1
+    factors: list[float] = []
     while True:
-        level = str(len(datasets))
+        level = str(len(factors))
         chunks = tuple(min(_CHUNK, n) if a in "yx" else 1 for a, n in zip(axes, array.shape, strict=True))
         stored = group.create_array(
             level, shape=array.shape, dtype=array.dtype, chunks=chunks, dimension_names=list(axes)
         )
         stored[:] = array
-        # the centre of a coarse pixel lies between those of the fine ones it stands for
-        side = (mpp or 1.0) * factor
-        shift = (factor - 1) / 2 * (mpp or 1.0)
-        transforms: list[dict[str, Any]] = [
-            {"type": "scale", "scale": [side if a in "yx" else 1.0 for a in axes]}
-        ]
-        if shift:
-            transforms.append(
-                {"type": "translation", "translation": [shift if a in "yx" else 0.0 for a in axes]}
-            )
-        datasets.append({"path": level, "coordinateTransformations": transforms})
+        factors.append(2.0 ** len(factors))
         if max(array.shape[-2:]) <= _COARSEST or min(array.shape[-2:]) < 2:
-            break
-        array, factor = _halved(array, averaged=averaged), 2 * factor
-    return {
-        "version": VERSION,
-        "multiscales": [{"name": name, "axes": [_axis(a, mpp) for a in axes], "datasets": datasets}],
-    }
+            return multiscales(name, axes, factors, None if mpp is None else (mpp, mpp))
+        array = halved(array, averaged=averaged)
 
 
-def _halved(array: NDArray[Any], *, averaged: bool) -> NDArray[Any]:
+def halved(array: NDArray[Any], *, averaged: bool) -> NDArray[Any]:
+    """The next level of (..., h, w) uint8: (..., h // 2, w // 2), means of 2 x 2 pixels or one of them."""
     rows, columns = array.shape[-2] // 2 * 2, array.shape[-1] // 2 * 2
     if not averaged:
         return array[..., :rows:2, :columns:2]
     parts = [array[..., y:rows:2, x:columns:2].astype(np.uint16) for y in (0, 1) for x in (0, 1)]
-    halved: NDArray[Any] = ((parts[0] + parts[1] + parts[2] + parts[3] + 2) // 4).astype(array.dtype)
-    return halved
-
-
-def _axis(name: str, mpp: float | None) -> dict[str, str]:
-    if name == "c":
-        return {"name": name, "type": "channel"}
-    return {"name": name, "type": "space"} | ({} if mpp is None else {"unit": "micrometer"})
-
-
-def _display() -> dict[str, Any]:
-    window = {"start": 0, "end": 255, "min": 0, "max": 255}
-    colours = {"red": "FF0000", "green": "00FF00", "blue": "0000FF"}
-    return {
-        "channels": [
-            {"label": name, "color": colour, "active": True, "window": window}
-            for name, colour in colours.items()
-        ],
-        "rdefs": {"model": "color"},
-    }
-
-
-def _image_label(classes: ClassTable) -> dict[str, Any]:
-    return {
-        "version": VERSION,
-        "colors": [
-            {"label-value": i, "rgba": [*tissue.rgb, 255]} for i, tissue in enumerate(classes, start=1)
-        ],
-        "properties": [{"label-value": i, "class": tissue.name} for i, tissue in enumerate(classes, start=1)],
-        "source": {"image": "../../"},
-    }
+    mean: NDArray[Any] = ((parts[0] + parts[1] + parts[2] + parts[3] + 2) // 4).astype(array.dtype)
+    return mean

@@ -23,6 +23,7 @@ from napari_construct.reading.texts.text import at
 
 RECORD_FORMAT: Final = "napari-construct result"
 LEDGER_FORMAT: Final = "napari-construct batch"
+PYRAMID_FORMAT: Final = "napari-construct label pyramid"
 TABLE_COLUMNS: Final = ("item", "state", "error", "seconds")
 """The first columns of a batch's table."""
 CELL_COLUMNS: Final = ("label", "area_px")
@@ -34,6 +35,8 @@ MASK_MARKS: Final = ("_mask", " mask", " (refined)")
 CELL_MARKS: Final = ("_cells", " cells")
 """Ends of the names of numbered cells."""
 
+_OWN_NAMES: Final = frozenset({"zarr.json", "labels", "tissue", "probabilities"})
+"""Names in our OME-Zarr folders, beside the numbers of levels."""
 _LONGEST_RECORD: Final = 2**26
 _HEAD: Final = 4096
 
@@ -196,9 +199,18 @@ def has_tissue_labels(path: Path) -> bool:
         image = read_json(path / "zarr.json", error=InputError)["attributes"]["ome"]
         about = read_json(path / "labels" / "tissue" / "zarr.json", error=InputError)["attributes"]["ome"]
         labels = about["image-label"]
-        if not (image["multiscales"] and about["multiscales"]):
+        if not about["multiscales"] or not (image.get("multiscales") or is_pyramid(path)):
             return False
         return "colors" in labels and all("class" in label for label in labels["properties"])
+    except (OSError, InputError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def is_pyramid(path: Path) -> bool:
+    """Whether a folder is a label pyramid of ours, finished or not: labels without an image beside them."""
+    try:
+        about = read_json(path / "zarr.json", error=InputError)["attributes"][SOFTWARE]
+        return bool(about["format"] == PYRAMID_FORMAT)
     except (OSError, InputError, KeyError, TypeError):
         return False
 
@@ -234,7 +246,7 @@ def _is_own_zarr(path: Path) -> bool:
         creator = root["attributes"]["ome"].get("_creator", {}).get("name")
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
-    added = {n for n in inside - {"zarr.json", "labels", "tissue"} if not (n.isdigit() or n.startswith("."))}
+    added = {n for n in inside - _OWN_NAMES if not (n.isdigit() or n.startswith("."))}
     return not added and (creator == SOFTWARE or (creator is None and _is_in_record(path, "zarr")))
 
 

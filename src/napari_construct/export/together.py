@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from napari_construct.export.own_files import move_over, refuse_others
-from napari_construct.whole_files import sync
+from napari_construct.whole_files import sync_names
 
 Move: TypeAlias = tuple[Path, Path]
 
@@ -41,7 +41,7 @@ def replace_together(members: Sequence[Move], record: Move) -> None:
     created: list[Path] = []
     try:
         _set_aside(place, made.parent, kept)
-        _sync_names(place.parent)  # a power cut must not bring it back beside what follows
+        sync_names(place.parent)  # a power cut must not bring it back beside what follows
         for new, target in members:
             _keep(target, made.parent, kept)
             empty = not os.path.lexists(target)
@@ -57,7 +57,7 @@ def replace_together(members: Sequence[Move], record: Move) -> None:
             with suppress(OSError):
                 before.replace(target)
         raise
-    _sync_names(place.parent)
+    sync_names(place.parent)
 
 
 def _keep(path: Path, folder: Path, kept: list[Move]) -> None:
@@ -84,8 +84,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _sync_names(folder: Path) -> None:
-    if os.name == "posix":
-        sync(folder)
