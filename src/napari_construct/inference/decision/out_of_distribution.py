@@ -11,6 +11,7 @@ from napari_construct.events import Doubt
 from napari_construct.inference.activation.activation import Activation
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.evidence import Mask
+from napari_construct.models.network.guard import Guard
 from napari_construct.results.out_of_distribution import DistanceGrid, OutOfDistribution
 from napari_construct.types import FloatArray
 
@@ -43,13 +44,38 @@ def out_of_distribution(
     guard = predictor.checkpoint.guard
     if activation.distances is None or guard is None:
         return None
-    found = tissue_distances(activation.distances, activation, glass)
-    limit = guard.limit(found.size / activation.distance_window**2)
+    tissue = _at_windows(activation.distances, activation, glass)
+    return judge_distances(activation.distances, tissue, activation.distance_window, guard)
+
+
+def judge_distances(distances: FloatArray, tissue: Mask, window: float, guard: Guard) -> OutOfDistribution:
+    """Score of a map of distances.
+
+    Parameters
+    ----------
+    distances : ndarray
+        (rows, columns) float32.
+    tissue : ndarray
+        (rows, columns) bool, at the centres of its cells.
+    window : float
+        Side of a training patch in cells.
+    guard : Guard
+        With the limits.
+    """
+    found = distances[_mostly(tissue, window)]
+    limit = guard.limit(found.size / window**2)
     return OutOfDistribution(float(np.median(found)), limit, float((found > limit).mean()))
 
 
 def tissue_distances(distances: FloatArray, activation: Activation, glass: Mask) -> FloatArray:
     """(n,) distances of the windows that count: those that are mostly tissue, or hold the most of it."""
+    chosen = _mostly(_at_windows(distances, activation, glass), activation.distance_window)
+    found: FloatArray = distances[chosen]
+    return found
+
+
+def _at_windows(distances: FloatArray, activation: Activation, glass: Mask) -> Mask:
+    """Where the centres of the cells lie on tissue."""
     centres = np.ix_(
         *(
             np.minimum((np.arange(n) + 0.5) * side / cells, side - 1).astype(np.intp)
@@ -58,15 +84,15 @@ def tissue_distances(distances: FloatArray, activation: Activation, glass: Mask)
             )
         )
     )
-    found: FloatArray = distances[_mostly(~glass[centres], activation)]
-    return found
+    tissue: Mask = ~glass[centres]
+    return tissue
 
 
-def _mostly(tissue: Mask, activation: Activation) -> Mask:
+def _mostly(tissue: Mask, window: float) -> Mask:
     """The cells whose windows hold mostly tissue; those with the most where none does."""
     if not tissue.any():
         return np.ones_like(tissue)
-    side = max(round(activation.distance_window), 1)
+    side = max(round(window), 1)
     share = ndimage.uniform_filter(tissue.astype(np.float32), side, mode="nearest")
     share[~tissue] = 0
     chosen: Mask = share >= min(MOSTLY, float(share.max()))

@@ -1,0 +1,43 @@
+"""Which classes a slide holds, and whether the model knows such tissue, from the maps on disk."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from napari_construct.inference.decision.decider import named_classes
+from napari_construct.inference.decision.out_of_distribution import judge_distances
+from napari_construct.inference.decision.presence import predicted_presence, presence_scores
+from napari_construct.inference.settings import SegmentSettings
+from napari_construct.inference.slides.network import NetworkPass
+from napari_construct.inference.slides.store import NetworkStore
+from napari_construct.results.out_of_distribution import OutOfDistribution
+
+
+def slide_presence(
+    seen: NetworkPass, store: NetworkStore, settings: SegmentSettings
+) -> tuple[tuple[bool, ...], tuple[float, ...]]:
+    """Presence of every class, and its image-level probability; as of an image, over all windows."""
+    predictor = seen.predictor
+    tissue = np.asarray(store.map("tissue")[0]) > 0
+    cells = max(predictor.patch // seen.stride, 1)
+    pooling = predictor.checkpoint.config.pooling
+    scores = presence_scores(store.map("logits"), tissue, (cells, cells), pooling)
+    chosen = named_classes(settings.classes, predictor.classes)
+    thresholds = predictor.calibration.presence_thresholds
+    if settings.presence_threshold is not None:
+        thresholds = (settings.presence_threshold,) * len(scores)
+    found = chosen or predicted_presence(scores, thresholds, any_tissue=bool(tissue.any()))
+    return found, scores
+
+
+def slide_out_of_distribution(seen: NetworkPass, store: NetworkStore) -> OutOfDistribution | None:
+    """Score of a slide; None of models without a guard."""
+    guard = seen.predictor.checkpoint.guard
+    if guard is None or "distances" not in store.shapes:
+        return None
+    distances = np.asarray(store.map("distances")[0])
+    step = seen.coarse // seen.stride
+    tissue = store.map("tissue")[0, step // 2 :: step, step // 2 :: step] > 0
+    padded = np.zeros(distances.shape, dtype=np.bool_)
+    padded[: tissue.shape[0], : tissue.shape[1]] = tissue
+    return judge_distances(distances, padded, seen.predictor.patch / seen.coarse, guard)
