@@ -52,14 +52,10 @@ def check_chunks(folder: Path, array: Any, largest: int) -> None:
     OSError
         If a file cannot be read.
     """
-    if array.dtype.kind not in "uif" or array.dtype.itemsize > 8:
-        raise ValueError(f"pixels of type {array.dtype}")
-    for shape in (array.chunks, array.shards or ()):
-        if math.prod(shape) * array.dtype.itemsize > largest:
-            raise ValueError(f"chunks of shape {tuple(shape)}")
-    check = _check_of(array)
-    limit = 2 * math.prod(array.chunks) * array.dtype.itemsize + _SLACK
-    whole = limit if array.shards is None else 2 * math.prod(array.shards) * array.dtype.itemsize + _SLACK
+    check_shapes(array, largest)
+    check = check_of(array)
+    limit = limit_of(array, array.chunks)
+    whole = limit if array.shards is None else limit_of(array, array.shards)
     for path, size in list(_files(folder)):
         if size > max(whole, _HARMLESS):
             raise ValueError(f"a chunk of {size:,} bytes")
@@ -68,6 +64,20 @@ def check_chunks(folder: Path, array: Any, largest: int) -> None:
         data = path.read_bytes()
         for part in (data,) if array.shards is None else _parts(data, array):
             check(part, limit)
+
+
+def check_shapes(array: Any, largest: int) -> None:
+    """Refuse chunks of more than ``largest`` bytes, and kinds of numbers that are no pixels (ValueError)."""
+    if array.dtype.kind not in "uif" or array.dtype.itemsize > 8:
+        raise ValueError(f"pixels of type {array.dtype}")
+    for shape in (array.chunks, array.shards or ()):
+        if math.prod(shape) * array.dtype.itemsize > largest:
+            raise ValueError(f"chunks of shape {tuple(shape)}")
+
+
+def limit_of(array: Any, shape: tuple[int, ...]) -> int:
+    """Bytes that a chunk or shard of this shape may become."""
+    return 2 * math.prod(shape) * int(array.dtype.itemsize) + _SLACK
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, int]]:
@@ -85,7 +95,7 @@ def _files(folder: Path) -> Iterator[tuple[Path, int]]:
                     yield Path(entry.path), found.st_size
 
 
-def _check_of(array: Any) -> Callable[[bytes, int], None] | None:
+def check_of(array: Any) -> Callable[[bytes, int], None] | None:
     """Who says how large a chunk becomes; None where it stays as it is."""
     names = [_name(codec) for codec in array.compressors]
     names = [name for name in names if name not in _NO_COMPRESSION]
@@ -104,23 +114,35 @@ def _name(codec: Any) -> str:
 
 
 def _parts(data: bytes, array: Any) -> Iterator[bytes]:
-    """The chunks of a shard, by the index at one of its ends."""
+    """The chunks of a shard."""
+    start, size = index_place(array, len(data))
+    for offset, length in chunks_in_shard(array, data[start : start + size]):
+        if length:
+            yield data[offset : offset + length]
+
+
+def index_place(array: Any, length: int) -> tuple[int, int]:
+    """First byte and bytes of the index of a shard that has so many bytes (ValueError if it has none)."""
     about = array.metadata.to_dict()["codecs"]
     settings = about[0]["configuration"]
     kinds = [codec["name"] for codec in settings["index_codecs"]]
     inner = [codec["name"] for codec in settings["codecs"]]
     if len(about) > 1 or kinds not in (["bytes"], ["bytes", "crc32c"]) or "sharding_indexed" in inner:
         raise ValueError("shards whose index is compressed, or in shards")
-    count = math.prod(s // c for s, c in zip(array.shards, array.chunks, strict=True))
-    size = 16 * count
+    size = 16 * math.prod(s // c for s, c in zip(array.shards, array.chunks, strict=True))
     tail = 4 * (len(kinds) - 1)
-    start = 0 if settings.get("index_location") == "start" else len(data) - size - tail
-    order = ">" if settings["index_codecs"][0].get("configuration", {}).get("endian") == "big" else "<"
-    if start < 0 or len(data) < size + tail:
+    start = 0 if settings.get("index_location") == "start" else length - size - tail
+    if start < 0 or length < size + tail:
         raise ValueError("a shard that ends before its index")
-    for offset, length in np.frombuffer(data, f"{order}u8", 2 * count, start).reshape(-1, 2).tolist():
-        if offset != _ABSENT:
-            yield data[offset : offset + length]
+    return start, size
+
+
+def chunks_in_shard(array: Any, index: bytes) -> list[tuple[int, int]]:
+    """First byte and bytes of each chunk of a shard, in their order; nothing of those that are left out."""
+    settings = array.metadata.to_dict()["codecs"][0]["configuration"]
+    order = ">" if settings["index_codecs"][0].get("configuration", {}).get("endian") == "big" else "<"
+    places = np.frombuffer(index, f"{order}u8").reshape(-1, 2).tolist()
+    return [(0, 0) if offset == _ABSENT else (offset, length) for offset, length in places]
 
 
 def _too_large(limit: int) -> ValueError:
