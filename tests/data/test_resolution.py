@@ -194,14 +194,17 @@ def test_the_first_plausible_statement_wins_and_a_contradiction_is_said() -> Non
     (notice,) = found.notices
     assert notice.startswith("a.tif: states 0.5 um per pixel (MPP) and 0.25 (resolution tags); 0.5 is used")
     assert chosen([Stated(0.5, 0.5, "a"), Stated(0.51, 0.51, "b")], "a").notices == ()
-    assert chosen([], "a") == (None, ())
+    assert chosen([], "a") == (None, (), None)
 
 
 def test_pixels_that_are_not_square_keep_areas() -> None:
     found = chosen([Stated(0.5, 0.25, "OME")], "a.tif")
     assert found.mpp**2 == pytest.approx(0.5 * 0.25)
     assert found.notices == ("a.tif: pixels are 0.5 um wide and 0.25 um high; 0.3536 um per pixel is used",)
-    assert chosen([Stated(0.5, 0.502, "OME")], "a.tif") == (0.5, ())
+    assert found.sides == (0.25, 0.5)
+    assert chosen([Stated(0.5, 0.502, "OME")], "a.tif") == (0.5, (), (0.502, 0.5))
+    (said,) = chosen([Stated(0.5, 0.25, "OME")], "a.tif", both=True).notices
+    assert said == "a.tif: pixels are 0.5 um wide and 0.25 um high"
 
 
 @pytest.mark.parametrize(

@@ -53,10 +53,14 @@ NUMBER: Final = r"[+-]?(?:\d{1,40}(?:[.,]\d{1,40})?|[.,]\d{1,40})(?:[eE][+-]?\d{
 
 
 class PixelSize(NamedTuple):
-    """Micrometres per pixel that a file states, None without, and what the user should know of it."""
+    """Micrometres per pixel that a file states, None without, and what the user should know of it.
+
+    ``sides`` are height and width of a pixel, ``mpp`` is their mean.
+    """
 
     mpp: float | None
     notices: tuple[str, ...] = ()
+    sides: tuple[float, float] | None = None
 
 
 class Stated(NamedTuple):
@@ -121,7 +125,7 @@ def per_unit(pixels: Any, micrometres: float | None) -> float | None:
     return micrometres / count if micrometres and count > 0 and math.isfinite(count) else None
 
 
-def chosen(stated: Iterable[Stated | None], short: str) -> PixelSize:
+def chosen(stated: Iterable[Stated | None], short: str, *, both: bool = False) -> PixelSize:
     """The first plausible statement, and notices where others contradict it or pixels are not square.
 
     Parameters
@@ -130,6 +134,8 @@ def chosen(stated: Iterable[Stated | None], short: str) -> PixelSize:
         The most explicit first.
     short : str
         What notices call the file.
+    both : bool
+        Whether both sides of a pixel are used, not their mean.
 
     Returns
     -------
@@ -143,9 +149,8 @@ def chosen(stated: Iterable[Stated | None], short: str) -> PixelSize:
     across, down = first.x, first.y
     notices = []
     if across and down and abs(across / down - 1) > _SQUARE:
-        notices.append(
-            f"{short}: pixels are {across:.4g} um wide and {down:.4g} um high; {mpp:.4g} um per pixel is used"
-        )
+        used = "" if both else f"; {mpp:.4g} um per pixel is used"
+        notices.append(f"{short}: pixels are {across:.4g} um wide and {down:.4g} um high{used}")
     for other in found[1:]:
         contradicting = _mean(other)
         if mpp and contradicting and abs(contradicting / mpp - 1) > _CONFLICT:
@@ -156,7 +161,8 @@ def chosen(stated: Iterable[Stated | None], short: str) -> PixelSize:
             )
             notices.append(Doubt(said))
             break
-    return PixelSize(mpp, tuple(notices))
+    either = down or across
+    return PixelSize(mpp, tuple(notices), (down or either, across or either) if either else None)
 
 
 def _mean(stated: Stated) -> float | None:

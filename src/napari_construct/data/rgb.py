@@ -79,7 +79,7 @@ def as_shown(array: Any, *, name: str, max_pixels: int = MAX_PIXELS) -> Shown:
         values = _without_hidden(values, valid, name)
     eight_bit, notices = _to_uint8(values, name, short)
     if opacity is not None:
-        eight_bit = _on_white(eight_bit, opacity)
+        eight_bit = on_white(eight_bit, opacity)
         notices.append(_alpha_notice(opacity, short))
     grey = eight_bit.ndim == 2 or eight_bit.shape[2] == 1
     if grey:
@@ -100,7 +100,7 @@ def _without_hidden(values: NDArray[Any], valid: BoolMask, name: str) -> NDArray
     return np.where(valid[..., None], values, values[first])
 
 
-def _on_white(colours: NDArray[np.uint8], opacity: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def on_white(colours: NDArray[np.uint8], opacity: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Colours (h, w, c) laid on white where they are transparent, blended where partly so."""
     if (opacity == 255).all():
         return colours

@@ -37,7 +37,7 @@ _NO_COMPRESSION: Final = {"crc32c", "crc32", "adler32", "fletcher32", "jenkins_l
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class Part:
     """The bytes of one chunk: a file, or a part of one."""
 
     descriptor: int
@@ -53,13 +53,13 @@ class _Part:
             found += more
         return found
 
-    def part(self, start: int, length: int) -> _Part:
+    def part(self, start: int, length: int) -> Part:
         if start + length > self.length:
             raise ValueError("a shard whose index leads behind its end")
-        return _Part(self.descriptor, self.start + start, length)
+        return Part(self.descriptor, self.start + start, length)
 
 
-_Check: TypeAlias = Callable[[_Part, int], None]
+Check: TypeAlias = Callable[[Part, int], None]
 
 
 def check_chunks(folder: Path, array: Any, largest: int, largest_shard: int | None = None) -> None:
@@ -86,14 +86,10 @@ def check_chunks(folder: Path, array: Any, largest: int, largest_shard: int | No
     OSError
         If a file cannot be read.
     """
-    if array.dtype.kind not in "uif" or array.dtype.itemsize > 8:
-        raise ValueError(f"pixels of type {array.dtype}")
-    for shape, most in ((array.chunks, largest), (array.shards or (), largest_shard or largest)):
-        if math.prod(shape) * array.dtype.itemsize > most:
-            raise ValueError(f"chunks of shape {tuple(shape)}")
-    check = _check_of(array)
-    limit = 2 * math.prod(array.chunks) * array.dtype.itemsize + _SLACK
-    whole = limit if array.shards is None else 2 * math.prod(array.shards) * array.dtype.itemsize + _SLACK
+    check_shapes(array, largest, largest_shard)
+    check = check_of(array)
+    limit = limit_of(array, array.chunks)
+    whole = limit if array.shards is None else limit_of(array, array.shards)
     for path, size in list(_files(folder)):
         if size > max(whole, _HARMLESS):
             raise ValueError(f"a chunk of {size:,} bytes")
@@ -101,11 +97,26 @@ def check_chunks(folder: Path, array: Any, largest: int, largest_shard: int | No
             _check_file(path, array, check, limit)
 
 
-def _check_file(path: Path, array: Any, check: _Check, limit: int) -> None:
+def _check_file(path: Path, array: Any, check: Check, limit: int) -> None:
     with path.open("rb", buffering=0) as stream:
-        file = _Part(stream.fileno(), 0, os.fstat(stream.fileno()).st_size)
-        for part in (file,) if array.shards is None else _parts(file, array):
-            check(part, limit)
+        file = Part(stream.fileno(), 0, os.fstat(stream.fileno()).st_size)
+        for part in (file,) if array.shards is None else parts_of_shard(file, array):
+            if part is not None:
+                check(part, limit)
+
+
+def check_shapes(array: Any, largest: int, largest_shard: int | None = None) -> None:
+    """Refuse chunks of more than ``largest`` bytes, and kinds of numbers that are no pixels (ValueError)."""
+    if array.dtype.kind not in "uif" or array.dtype.itemsize > 8:
+        raise ValueError(f"pixels of type {array.dtype}")
+    for shape, most in ((array.chunks, largest), (array.shards or (), largest_shard or largest)):
+        if math.prod(shape) * array.dtype.itemsize > most:
+            raise ValueError(f"chunks of shape {tuple(shape)}")
+
+
+def limit_of(array: Any, shape: tuple[int, ...]) -> int:
+    """Bytes that a chunk or shard of this shape may become."""
+    return 2 * math.prod(shape) * int(array.dtype.itemsize) + _SLACK
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, int]]:
@@ -125,7 +136,7 @@ def _files(folder: Path) -> Iterator[tuple[Path, int]]:
                     yield Path(entry.path), found.st_size
 
 
-def _check_of(array: Any) -> _Check | None:
+def check_of(array: Any) -> Check | None:
     """Who says how large a chunk becomes; None where it stays as it is."""
     names = [_name(codec) for codec in array.compressors]
     names = [name for name in names if name not in _NO_COMPRESSION]
@@ -143,7 +154,7 @@ def _name(codec: Any) -> str:
     return str(about.get("id") or about.get("name")).removeprefix("numcodecs.")
 
 
-def _parts(file: _Part, array: Any) -> Iterator[_Part]:
+def _parts(file: Part, array: Any) -> Iterator[_Part]:
     """The chunks of a shard, by the index at one of its ends."""
     about = array.metadata.to_dict()["codecs"]
     settings = about[0]["configuration"]
@@ -159,19 +170,18 @@ def _parts(file: _Part, array: Any) -> Iterator[_Part]:
     if start < 0 or file.length < size + tail:
         raise ValueError("a shard that ends before its index")
     index = np.frombuffer(file.read(start, size), f"{order}u8")
-    for offset, length in index.reshape(-1, 2).tolist():
-        if offset != _ABSENT:
-            yield file.part(offset, length)
+    places = index.reshape(-1, 2).tolist()
+    return [None if offset == _ABSENT else file.part(offset, length) for offset, length in places]
 
 
 def _too_large(limit: int) -> ValueError:
     return ValueError(f"a chunk that becomes larger than {limit:,} bytes")
 
 
-def _inflated(start: Callable[[], Any]) -> _Check:
+def _inflated(start: Callable[[], Any]) -> Check:
     """A check for Python's decompressors: several streams may follow each other."""
 
-    def check(part: _Part, limit: int) -> None:
+    def check(part: Part, limit: int) -> None:
         data, made = part.read(), 0
         while data:
             stream = start()
@@ -188,27 +198,27 @@ def _inflated(start: Callable[[], Any]) -> _Check:
     return check
 
 
-def _deflated(bits: int) -> _Check:
+def _deflated(bits: int) -> Check:
     check = _inflated(lambda: zlib.decompressobj(bits))
     return lambda part, limit: check(part, limit) if part.length * _DEFLATE > max(limit, _HARMLESS) else None
 
 
-def _zstd(part: _Part, limit: int) -> None:
+def _zstd(part: Part, limit: int) -> None:
     if decoded_size(part.read, part.length) > max(limit, _SLACK):
         raise _too_large(limit)
 
 
-def _stated(at: int) -> _Check:
+def _stated(at: int) -> Check:
     """A check for formats that state their size in four bytes, which the decoder believes."""
 
-    def check(part: _Part, limit: int) -> None:
+    def check(part: Part, limit: int) -> None:
         if int.from_bytes(part.read(at, 4), "little") > max(limit, _HARMLESS):
             raise _too_large(limit)
 
     return check
 
 
-_CHECKS: Final[dict[str, _Check]] = {
+_CHECKS: Final[dict[str, Check]] = {
     "blosc": _stated(4),
     "zstd": _zstd,
     "zlib": _deflated(zlib.MAX_WBITS),

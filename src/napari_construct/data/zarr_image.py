@@ -13,20 +13,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import zarr
 
 from napari_construct.data.limits import MAX_CHANNELS, METADATA_ERRORS, check_size, decoding
-from napari_construct.data.resolution import PixelSize, Stated, chosen, micrometres_of
+from napari_construct.data.resolution import PixelSize, chosen
 from napari_construct.data.stored import RED_GREEN_BLUE, ChannelHeader, StoredImage
 from napari_construct.data.zarr_chunks import check_chunks
-from napari_construct.data.zarr_levels import array_of_level, check_metadata
+from napari_construct.data.zarr_multiscale import SMALL_CHUNK, open_multiscale, series_of
 from napari_construct.exceptions import InputError
 from napari_construct.reading.foreign import harmless
-from napari_construct.reading.places import is_folder
 
 _BYTES_PER_PIXEL: Final = 6  # RGB of 16 bits
-_SMALL_CHUNK: Final = 2**26
-"""Bytes that one chunk may always have."""
 _RED_GREEN_BLUE: Final = ["FF0000", "00FF00", "0000FF"]
 
 
@@ -114,71 +110,19 @@ class _Level:
 
 
 def _level(path: Path, max_pixels: int, *, channels: bool) -> _Level:
-    check_metadata(path)
-    group: Any = zarr.open(str(path), mode="r")
-    if not isinstance(group, zarr.Group):
-        raise _refused(path, "a Zarr array without OME metadata")
-    about = _ome(group)
-    if "bioformats2raw.layout" in about or "bioformats2raw.layout" in group.attrs:
-        return _level(_first_series(path), max_pixels, channels=channels)
-    return _level_of(path, group, about, max_pixels, channels=channels)
-
-
-def _ome(group: Any) -> Mapping[str, Any]:
-    attributes = dict(group.attrs)
-    about = attributes.get("ome", attributes)  # 0.5 has a place of its own
-    return about if isinstance(about, Mapping) else {}
-
-
-def _first_series(path: Path) -> Path:
-    """Folder of the one image of a container as Bio-Formats writes it."""
-    if (path / "1").is_dir() or not (path / "0").is_dir():
-        raise InputError(
-            f"{path}: expected one OME-Zarr image, got a container of several; name one of them, for "
-            f"example {path / '0'}"
-        )
-    return path / "0"
-
-
-def _level_of(path: Path, group: Any, about: Mapping[str, Any], max_pixels: int, *, channels: bool) -> _Level:
-    if "plate" in about or "well" in about:
-        what = "a plate of wells" if "plate" in about else "a well of several fields"
-        example = path / ("A/1/0" if "plate" in about else "0")
-        raise InputError(
-            f"{path}: expected one OME-Zarr image, got {what}; name the folder of one field, "
-            f"such as {example}"
-        )
-    if "image-label" in about:
-        raise _refused(path, "labels")
-    images = about.get("multiscales")
-    if not images:
-        raise _refused(path, "labels only" if "labels" in about or is_folder(path / "labels") else "no image")
-    image = images[0]
-    level = image["datasets"][0]
-    array = array_of_level(path, group, str(level["path"]))
-    axes, units = _axes(image, array.ndim)
+    if series := series_of(path):
+        if len(series) > 1:
+            raise InputError(
+                f"{path}: expected one OME-Zarr image, got a container of several; name one of them, for "
+                f"example {series[0]}"
+            )
+        return _level(series[0], max_pixels, channels=channels)
+    image = open_multiscale(path)
+    array, axes = image.array(0), image.axes
     _check_shape(path, array, axes, max_pixels, most=MAX_CHANNELS if channels else 0)
-    check_chunks(path / str(level["path"]), array, max(_BYTES_PER_PIXEL * max_pixels, _SMALL_CHUNK))
-    size = chosen([_stated(image, level, axes, units)], path.name)
-    return _Level(path, array, axes, size, about, len(images))
-
-
-def _refused(path: Path, got: str) -> InputError:
-    return InputError(
-        f"{path}: expected an OME-Zarr image (multiscales in its metadata), got {got}; save the image as "
-        "OME-Zarr, TIFF or PNG"
-    )
-
-
-def _axes(image: Mapping[str, Any], dimensions: int) -> tuple[str, list[str]]:
-    """A letter and the unit of each axis."""
-    stored = image.get("axes", "tczyx" if dimensions == 5 else "")  # 0.1 and 0.2 have these five alone
-    rows = [a if isinstance(a, Mapping) else {"name": a} for a in stored]
-    names = [str(row["name"]).lower() for row in rows]
-    if len(names) != dimensions or len(set(names)) != len(names) or not {"y", "x"} <= set(names):
-        raise ValueError(f"axes {', '.join(names)[:80] or 'not named'} for an array of {dimensions}")
-    letters = "".join(name if name in ("t", "c", "z", "y", "x") else "?" for name in names)
-    return letters, [str(row.get("unit", "")).lower() for row in rows]
+    check_chunks(image.folder(0), array, max(_BYTES_PER_PIXEL * max_pixels, SMALL_CHUNK))
+    size = chosen([image.stated(0)], path.name)
+    return _Level(path, array, axes, size, image.about, image.images)
 
 
 def _check_shape(path: Path, array: Any, axes: str, max_pixels: int, most: int) -> None:
@@ -207,14 +151,3 @@ def _check_shape(path: Path, array: Any, axes: str, max_pixels: int, most: int) 
             f"{path}: expected at most {_BYTES_PER_PIXEL * max_pixels:,} bytes of pixels, got {size:,} "
             f"({array.dtype}); save the image as uint8"
         )
-
-
-def _stated(image: Mapping[str, Any], level: Mapping[str, Any], axes: str, units: list[str]) -> Stated:
-    """Micrometres per pixel, from the scales of the level and of the image."""
-    steps = [step for place in (level, image) for step in place.get("coordinateTransformations") or ()]
-    scales = [step["scale"] for step in steps if step.get("type") == "scale" and "scale" in step]
-    sides = []
-    for i in map(axes.index, "xy"):
-        unit = micrometres_of(units[i])
-        sides.append(unit * math.prod(float(scale[i]) for scale in scales) if unit and scales else None)
-    return Stated(sides[0], sides[1], "OME-Zarr")

@@ -147,20 +147,44 @@ def segments_inside(page: Any, rows: slice, columns: slice) -> Iterator[int]:
 
 def _check_headers(path: Path, page: Any, segments: Iterable[int], area: int) -> None:
     """Refuse compressed segments that claim to be larger than their place in the image."""
-    compression = int(page.keyframe.compression)
-    if not claims_size(compression) or page.keyframe.jpegheader is not None:  # NDPI: tifffile's own header
+    if not has_claims(path, page.keyframe):
         return
-    if compression == LERC and any((page.keyframe.tags.valueof(_LERC_PARAMETERS) or (0, 0))[1:]):
-        raise unsupported(path, "LERC that is compressed once more", "save it with another compression")
     stream = page.parent.filehandle
     for index in segments:
         stream.seek(page.dataoffsets[index])
         data = stream.read(page.databytecounts[index])
-        try:
-            rows, columns = claimed_size(path, compression, data)
-        except (InputError, ValueError, LookupError) as error:
-            if compression == OLD_JPEG:  # its header may lie elsewhere
-                continue
-            raise damaged(path, "a strip or tile without size in its header") from error
-        if rows * columns > _SLACK * max(area, 64 * 64):
-            raise damaged(path, f"a segment that claims {rows:,} x {columns:,} pixels")
+        check_claim(path, int(page.keyframe.compression), data, area)
+
+
+def has_claims(path: Path, page: Any) -> bool:
+    """Whether the compressed segments of a page say themselves how large they are.
+
+    Raises
+    ------
+    InputError
+        If that cannot be known before they are decoded.
+    """
+    compression = int(page.compression)
+    if not claims_size(compression) or page.jpegheader is not None:  # NDPI: tifffile's own header
+        return False
+    if compression == LERC and any((page.tags.valueof(_LERC_PARAMETERS) or (0, 0))[1:]):
+        raise unsupported(path, "LERC that is compressed once more", "save it with another compression")
+    return True
+
+
+def check_claim(path: Path, compression: int, data: bytes, area: int) -> None:
+    """Refuse a compressed segment that claims to be larger than its place of ``area`` pixels in the image.
+
+    Raises
+    ------
+    InputError
+        If it does, or has no size.
+    """
+    try:
+        rows, columns = claimed_size(path, compression, data)
+    except (InputError, ValueError, LookupError) as error:
+        if compression == OLD_JPEG:  # its header may lie elsewhere
+            return
+        raise damaged(path, "a strip or tile without size in its header") from error
+    if rows * columns > _SLACK * max(area, 64 * 64):
+        raise damaged(path, f"a segment that claims {rows:,} x {columns:,} pixels")

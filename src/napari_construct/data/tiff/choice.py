@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree as ET
@@ -14,6 +14,7 @@ import tifffile
 
 from napari_construct.data.limits import damaged, decoding
 from napari_construct.data.tiff.layout import Layout, layout_of
+from napari_construct.exceptions import InputError
 from napari_construct.reading.tiff.file import open_tiff, other_files
 
 _BESIDE: Final = re.compile(r"\b(label|macro|overview|thumbnail|preview|barcode|map)\b", re.IGNORECASE)
@@ -42,16 +43,25 @@ class Chosen:
         Its axes.
     notices : tuple of str
         Which one it is, where another might have been meant.
+    number : int
+        Which of the images of the file it is, from 1.
+    smaller : tuple of tifffile.TiffPageSeries
+        Further images of the file that may be levels of its pyramid.
+    beside : dict of str to tifffile.TiffPageSeries
+        Label, overview, thumbnail and the like, by the names that scanners give them.
     """
 
     series: Any
     layout: Layout
     notices: tuple[str, ...]
+    number: int = 1
+    smaller: tuple[Any, ...] = ()
+    beside: Mapping[str, Any] = field(default_factory=dict)
 
 
 @contextmanager
-def open_image(path: Path) -> Iterator[tuple[Any, Chosen]]:
-    """The open file and its image.
+def open_image(path: Path, image: int | None = None) -> Iterator[tuple[Any, Chosen]]:
+    """The open file and its image: the one that :func:`choose_image` takes, or number ``image``, from 1.
 
     Raises
     ------
@@ -59,7 +69,7 @@ def open_image(path: Path) -> Iterator[tuple[Any, Chosen]]:
         If the file is damaged or not supported; also what is raised inside is told so.
     """
     with decoding(path), open_tiff(path) as tif:
-        yield tif, choose_image(path, tif)
+        yield tif, choose_image(path, tif, image)
 
 
 def set_notice(path: Path, tif: Any) -> tuple[str, ...]:
@@ -74,15 +84,16 @@ def set_notice(path: Path, tif: Any) -> tuple[str, ...]:
     return (text,)
 
 
-def choose_image(path: Path, tif: tifffile.TiffFile) -> Chosen:
+def choose_image(path: Path, tif: tifffile.TiffFile, image: int | None = None) -> Chosen:
     """The largest image of a file that is no label, overview, thumbnail, mask or smaller level.
 
     Of equally large ones the first; where all are called label or overview, the largest of them.
+    ``image`` chooses another by its number, from 1.
 
     Raises
     ------
     InputError
-        If there is no image.
+        If there is no image, or none of this number.
     """
     every = [series for series in tif.series if series.pages]
     if not every:
@@ -93,16 +104,59 @@ def choose_image(path: Path, tif: tifffile.TiffFile) -> Chosen:
     candidates = [i for i in range(len(every)) if not beside[i] and not reduced[i]]
     candidates = candidates or [i for i in range(len(every)) if not reduced[i]] or list(range(len(every)))
     index = max(candidates, key=lambda i: (layouts[i].height * layouts[i].width, -i))
+    names = {i: _called(tif, series) for i, series in enumerate(every) if beside[i]}
+    if image is not None:
+        if not 1 <= image <= len(every):
+            sizes = [
+                f"{i + 1}: {one.height} x {one.width} pixels{f' ({names[i]})' if i in names else ''}"
+                for i, one in enumerate(layouts)
+            ]
+            raise no_such_image(path, image, sizes)
+        index = image - 1
+    smaller = tuple(
+        every[i]
+        for i in range(len(every))
+        if i != index and not beside[i] and _is_level(every, layouts, i, index)
+    )
     others = [i for i in range(len(every)) if i != index and not _is_level(every, layouts, i, index)]
     notices: tuple[str, ...] = ()
-    if others and (index > 0 or not all(beside[i] for i in others)):
+    if image is None and others and (index > 0 or not all(beside[i] for i in others)):
         chosen = layouts[index]
         said = (
             f"{path.name}: of the {len(others) + 1} images of the file, number {index + 1} is read "
             f"({chosen.height} x {chosen.width} pixels), the largest that is no label or overview"
         )
         notices = (said,)
-    return Chosen(every[index], layouts[index], notices)
+    return Chosen(every[index], layouts[index], notices, index + 1, smaller, _by_name(names, every, index))
+
+
+def no_such_image(path: Path, image: int, found: Sequence[str]) -> InputError:
+    """The error for a number that no image of a file has; ``found`` describes each of them."""
+    return InputError(
+        f"{path}: expected the number of one of its images ({'; '.join(found)}), got {image}; choose one of "
+        "these (--image, in Python image)"
+    )
+
+
+def _called(tif: tifffile.TiffFile, series: Any) -> str:
+    """What an image beside the scan is: label, macro ..."""
+    page = series.keyframe
+    for text in (_name(tif, series), page.description[:500]):
+        if found := _BESIDE.search(text):
+            return found[1].lower()
+    if tif.is_scn:
+        return "overview"
+    return {-1.0: "macro", -2.0: "map"}.get(_lens(page), "mask")
+
+
+def _by_name(names: Mapping[int, str], every: list[Any], chosen: int) -> dict[str, Any]:
+    """Images by their names, of which the second of a kind gets a number."""
+    found: dict[str, Any] = {}
+    for i, name in names.items():
+        if i != chosen:
+            count = sum(other.split()[0] == name for other in found)
+            found[f"{name} {count + 1}" if count else name] = every[i]
+    return found
 
 
 def _beside(tif: tifffile.TiffFile, every: list[Any]) -> list[bool]:

@@ -43,7 +43,7 @@ def check_photometric(path: Path, page: Any) -> None:
 
 
 def stored_colours(
-    path: Path, array: NDArray[Any], page: Any, *, samples: bool
+    path: Path, array: NDArray[Any], page: Any, *, samples: bool, ycbcr: bool | None = None
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
     """Colours as the page's tags mean them.
 
@@ -57,6 +57,8 @@ def stored_colours(
         Whose tags count.
     samples : bool
         Whether the channels are the samples of a pixel; False of channels that lie in pages of their own.
+    ycbcr : bool, optional
+        Whether the samples are YCbCr, where that is known; asked of the page otherwise, which may read of it.
 
     Returns
     -------
@@ -76,7 +78,7 @@ def stored_colours(
     if photometric == _PALETTE:
         return _looked_up(path, array, page), ()
     notices: list[str] = []
-    if array.ndim == 3 and array.shape[2] >= 3 and is_ycbcr(page):
+    if array.ndim == 3 and array.shape[2] >= 3 and (is_ycbcr(page) if ycbcr is None else ycbcr):
         array = ycbcr_to_rgb(array, page)
         array = _of_known_range(array, page)
         notices.append(f"{path.name}: converted from YCbCr to RGB")

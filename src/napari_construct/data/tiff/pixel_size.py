@@ -49,11 +49,16 @@ def pixel_size_of_tiff(tif: tifffile.TiffFile, page: Any = None, *, name: str | 
     name : str, optional
         What notices call the file; its own name otherwise.
     """
+    return chosen(stated_by_tiff(tif, page), name or PurePath(tif.filename).name)
+
+
+def stated_by_tiff(tif: tifffile.TiffFile, page: Any = None) -> list[Stated | None]:
+    """All that a TIFF states of one image's pixel size, in the order of :func:`pixel_size_of_tiff`."""
     page = page or tif.pages.first
     first = str(tif.pages.first.description or "")[:LONGEST]
     own = str(page.description or "")[:LONGEST]
     across, down, unit = (page.tags.valueof(key) for key in ("XResolution", "YResolution", "ResolutionUnit"))
-    stated = [
+    return [
         # one of a set of files is not opened as OME, but says it
         from_ome(first, page.imagelength, page.imagewidth),
         *(found for text in dict.fromkeys((own, first)) for found in from_description(text, page.imagewidth)),
@@ -62,7 +67,6 @@ def pixel_size_of_tiff(tif: tifffile.TiffFile, page: Any = None, *, name: str | 
         from_imagej(tif.imagej_metadata or {}, across, down),
         from_tags(across, down, 2 if unit is None else unit),  # TIFF 6.0: no unit means inch
     ]
-    return chosen(stated, name or PurePath(tif.filename).name)
 
 
 def from_description(text: str, width: int = 0) -> tuple[Stated | None, ...]:

@@ -1,0 +1,1 @@
+"""Whole slides: opened lazily, read level by level and region by region."""
