@@ -6,7 +6,7 @@ from pathlib import Path
 
 from napari_construct.batch.ledger import LEDGER_NAME, read_ledger
 from napari_construct.exceptions import ConstructError
-from napari_construct.export.own_files import files_of, is_own, record_path
+from napari_construct.export.own_files import files_of, is_own, is_pyramid, record_path
 from napari_construct.reading.places import is_file, is_folder
 
 
@@ -18,8 +18,8 @@ class OwnResults:
         self._records: dict[Path, frozenset[str]] = {}
 
     def __call__(self, path: Path) -> bool:
-        # an OME-Zarr holds the image itself: alone, without a record or ledger, it is one
-        marked = not is_folder(path) and is_own(path)
+        # an OME-Zarr holds the image itself: alone, without a record or ledger, it is one; a label pyramid not
+        marked = is_pyramid(path) if is_folder(path) else is_own(path)
         return marked or self._in_record(path) or path in self._in_ledgers(path.parent)
 
     def _in_record(self, path: Path) -> bool:

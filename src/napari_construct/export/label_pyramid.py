@@ -34,12 +34,10 @@ import json
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
@@ -47,14 +45,14 @@ from napari_construct.classes import ClassTable
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.export.atomic import unwritable
 from napari_construct.export.own_files import PYRAMID_FORMAT, is_pyramid, move_over, refuse_others
-from napari_construct.export.pyramid_arrays import LABELS_GROUP, PROBABILITIES, create_groups, shard_files
+from napari_construct.export.pyramid_arrays import create_groups, shard_files
+from napari_construct.export.pyramid_blocks import checked_blocks, put
 from napari_construct.export.pyramid_plan import CHUNK, SHARD, PyramidPlan, Shard
-from napari_construct.export.tiff import check_labels
 from napari_construct.reading.marks import HIDDEN, SOFTWARE
 from napari_construct.reading.names import shown
 from napari_construct.reading.texts.json import read_json
 from napari_construct.settings import problem
-from napari_construct.types import LabelImage, PathLike
+from napari_construct.types import PathLike
 from napari_construct.whole_files import replacing, sync, sync_names
 
 _MARKS: Final = f"{HIDDEN}shards"
@@ -182,7 +180,9 @@ class LabelPyramid:
         if self.complete:
             return ()
         done = self._marked()
-        return tuple(shard for shard in self.plan.shards() if self._mark(shard.top, shard.left).name not in done)
+        return tuple(
+            shard for shard in self.plan.shards() if self._mark(shard.top, shard.left).name not in done
+        )
 
     def records(self) -> Iterator[tuple[Shard, dict[str, Any]]]:
         """The shards that are written, each with what :meth:`write` was given to keep; gone once finished.
@@ -194,7 +194,7 @@ class LabelPyramid:
         """
         done = self._marked()
         for shard in self.plan.shards():
-            mark = self._mark(shard.top, shard.left)
+            mark = self._mark(*shard[:2])
             if mark.name in done:
                 yield shard, read_json(mark, what="the mark of a shard", largest=_LONGEST, error=InputError)
 
@@ -202,8 +202,8 @@ class LabelPyramid:
         self,
         top: int,
         left: int,
-        labels: LabelImage | None,
-        probabilities: NDArray[np.uint8] | None = None,
+        labels: NDArray[Any] | None,
+        probabilities: NDArray[Any] | None = None,
         *,
         record: Mapping[str, Any] | None = None,
     ) -> None:
@@ -231,8 +231,8 @@ class LabelPyramid:
         ConstructError
             If the system refuses, such as a full disk; what was written before stays.
         """
-        row, column = self._place(top, left)
-        blocks = self._checked(top, left, labels, probabilities)
+        row, column = self.plan.place(top, left)
+        blocks = checked_blocks(self.plan, top, left, labels, probabilities)
         if self.complete:
             raise ConfigurationError(
                 f"{self.path}: expected a pyramid that is not finished, got a finished one; create it again"
@@ -244,7 +244,7 @@ class LabelPyramid:
             for group, block in blocks.items():
                 files = shard_files(self.plan, row, column, block, averaged=block.ndim == 3)
                 for place, content in files:
-                    _put(self.path / group / place, content)
+                    put(self.path / group / place, content)
             mark.parent.mkdir(exist_ok=True)
             with replacing(mark) as part:
                 part.write_text(text, encoding="utf-8")
@@ -287,48 +287,6 @@ class LabelPyramid:
         except FileNotFoundError:
             return frozenset()
 
-    def _place(self, top: int, left: int) -> tuple[int, int]:
-        side, (rows, columns) = self.plan.shard, self.plan.shape
-        if top % side or left % side or not (0 <= top < rows and 0 <= left < columns):
-            raise InputError(
-                f"expected the top left corner of a shard (multiples of {side} inside of {rows} x {columns}), "
-                f"got row {top}, column {left}; write the rectangles of left()"
-            )
-        return top // side, left // side
-
-    def _checked(
-        self, top: int, left: int, labels: LabelImage | None, probabilities: NDArray[np.uint8] | None
-    ) -> dict[str, NDArray[np.uint8]]:
-        """The arrays to write, by their groups."""
-        side, classes = self.plan.shard, self.plan.classes
-        height, width = (min(side, n - at) for n, at in zip(self.plan.shape, (top, left), strict=True))
-        if labels is None:
-            labels = np.zeros((height, width), np.uint8)
-            if self.plan.probabilities and probabilities is None:
-                probabilities = np.zeros((len(classes), height, width), np.uint8)
-        check_labels(labels, classes)
-        if labels.shape != (height, width):
-            raise InputError(
-                f"expected the whole shard at row {top}, column {left}: {height} x {width} pixels, got "
-                f"{labels.shape}; gather the tiles of a shard before writing it"
-            )
-        if (probabilities is not None) != self.plan.probabilities:
-            raise InputError(
-                "expected blocks "
-                + ("with" if self.plan.probabilities else "without")
-                + " probabilities, as the pyramid was created, got the opposite; create it with "
-                "probabilities=True to store them"
-            )
-        if probabilities is None:
-            return {LABELS_GROUP: labels}
-        wanted = (len(classes), height, width)
-        if probabilities.shape != wanted or probabilities.dtype != np.uint8:
-            raise InputError(
-                f"expected probabilities {wanted} uint8, got {probabilities.shape} {probabilities.dtype}; "
-                "give one plane for each class, 255 for certain"
-            )
-        return {LABELS_GROUP: labels, PROBABILITIES: probabilities}
-
 
 def _stored(plan: PyramidPlan) -> dict[str, Any]:
     return {"format": PYRAMID_FORMAT, "version": 1, _COMPLETE: False, "plan": plan.model_dump(mode="json")}
@@ -336,7 +294,9 @@ def _stored(plan: PyramidPlan) -> dict[str, Any]:
 
 def _own(path: Path) -> dict[str, Any]:
     """Our own attributes of the root."""
-    found = read_json(path / _ABOUT, what="the metadata of a label pyramid", largest=_LONGEST, error=InputError)
+    found = read_json(
+        path / _ABOUT, what="the metadata of a label pyramid", largest=_LONGEST, error=InputError
+    )
     try:
         own = found["attributes"][SOFTWARE]
     except (KeyError, TypeError):
@@ -344,17 +304,3 @@ def _own(path: Path) -> dict[str, Any]:
     if not isinstance(own, dict):
         raise InputError(f"{path}: expected a label pyramid, got other metadata; segment again")
     return own
-
-
-def _put(path: Path, content: bytes) -> None:
-    """Put the file of a shard to its place, or see that there is none."""
-    if not content:
-        with suppress(FileNotFoundError):
-            path.unlink()
-        return
-    fresh = [folder for folder in (path.parent, *path.parent.parents[:2]) if not folder.exists()]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for folder in fresh:  # the names of new folders survive a power cut, too
-        sync_names(folder.parent)
-    with replacing(path) as part:
-        part.write_bytes(content)

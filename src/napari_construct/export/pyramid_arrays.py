@@ -26,7 +26,9 @@ LABELS_GROUP: Final = f"labels/{LABELS}"
 PROBABILITIES: Final = "probabilities"
 
 
-def create_groups(folder: Path, plan: PyramidPlan, name: str, source: str | None, own: dict[str, Any]) -> None:
+def create_groups(
+    folder: Path, plan: PyramidPlan, name: str, source: str | None, own: dict[str, Any]
+) -> None:
     """Make a folder with all metadata and no pixel.
 
     Parameters

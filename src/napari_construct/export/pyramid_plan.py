@@ -8,6 +8,7 @@ from typing import Annotated, Final, NamedTuple
 from pydantic import Field, JsonValue, field_validator, model_validator
 
 from napari_construct.classes import ClassTable
+from napari_construct.exceptions import InputError
 from napari_construct.settings import Settings
 
 SHARD: Final = 4096
@@ -63,7 +64,7 @@ class PyramidPlan(Settings):
     probabilities: bool = False
     shard: Annotated[int, Field(ge=1, le=2**14)] = SHARD
     chunk: Annotated[int, Field(ge=1, le=2**12)] = CHUNK
-    about: dict[str, JsonValue] = {}
+    about: Annotated[dict[str, JsonValue], Field(default_factory=dict)]
 
     @field_validator("shard", "chunk")
     @classmethod
@@ -106,3 +107,19 @@ class PyramidPlan(Settings):
         for top in range(0, rows, self.shard):
             for left in range(0, columns, self.shard):
                 yield Shard(top, left, min(self.shard, rows - top), min(self.shard, columns - left))
+
+    def place(self, top: int, left: int) -> tuple[int, int]:
+        """Row and column of a shard in the grid.
+
+        Raises
+        ------
+        InputError
+            If there is no shard whose top left corner lies there.
+        """
+        side, (rows, columns) = self.shard, self.shape
+        if top % side or left % side or not (0 <= top < rows and 0 <= left < columns):
+            raise InputError(
+                f"expected the top left corner of a shard (multiples of {side} inside of {rows} x "
+                f"{columns}), got row {top}, column {left}; write the rectangles of left()"
+            )
+        return top // side, left // side

@@ -14,7 +14,7 @@ from napari_construct.classes import ClassTable
 from napari_construct.data.limits import METADATA_ERRORS
 from napari_construct.data.mask_description import mask_description
 from napari_construct.exceptions import ConfigurationError, InputError
-from napari_construct.export.own_files import has_tissue_labels, is_own, read_record, record_path
+from napari_construct.export.own_files import has_tissue_labels, is_own, is_pyramid, read_record, record_path
 from napari_construct.reading.foreign import passed_on, path_inside
 from napari_construct.reading.regular import open_regular
 from napari_construct.reading.texts.text import at
@@ -24,6 +24,7 @@ from napari_construct.results.parts import cells_of, confidences_of, labels_of_c
 from napari_construct.results.record_model import checked_record
 from napari_construct.results.result import StoredResult
 from napari_construct.results.stored_cells import cells_description, read_cells
+from napari_construct.results.stored_pyramid import open_pyramid
 from napari_construct.results.stored_zarr import open_zarr
 from napari_construct.types import PathLike
 
@@ -209,7 +210,7 @@ def _from_cells(path: Path) -> StoredResult:
 
 
 def _read_zarr(path: Path) -> StoredResult:
-    found = open_zarr(path)
+    found = open_pyramid(path) if is_pyramid(path) else open_zarr(path)
     return _stored(found.read_labels(), found.classes, found.mpp, found.record, found.notices)
 
 

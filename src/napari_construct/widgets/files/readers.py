@@ -13,6 +13,7 @@ from napari_construct.exceptions import InputError
 from napari_construct.results.read import reader_of
 from napari_construct.widgets.files.preferred import is_preferred, read_as_others
 from napari_construct.widgets.files.stored import layers_of
+from napari_construct.widgets.files.stored_pyramid import without_cache
 
 LayerData = tuple[Any, Mapping[str, Any], str]
 Read = Callable[[str | Sequence[str]], list[LayerData]]
@@ -38,7 +39,12 @@ def read(path: str | Sequence[str]) -> list[LayerData]:
         If one is damaged.
     """
     paths = [Path(path)] if isinstance(path, str) else [Path(one) for one in path]
-    return [layer.as_layer_data_tuple() for one in paths for layer in _layers(one)]
+    return [_as_tuple(layer) for one in paths for layer in _layers(one)]
+
+
+def _as_tuple(layer: Layer) -> LayerData:
+    data, state, kind = layer.as_layer_data_tuple()
+    return data, {**state, **without_cache(layer)}, kind
 
 
 def _layers(path: Path) -> list[Layer]:

@@ -9,11 +9,12 @@ from typing import Any, Final
 from napari.layers import Image, Layer
 from napari.utils.notifications import show_info
 
-from napari_construct.export.own_files import MASK_MARKS, has_tissue_labels, result_name
+from napari_construct.export.own_files import MASK_MARKS, has_tissue_labels, is_pyramid, result_name
 from napari_construct.reading.places import is_folder
 from napari_construct.results.read import load_result
 from napari_construct.results.result import StoredResult
 from napari_construct.results.stored_zarr import open_zarr
+from napari_construct.widgets.files.stored_pyramid import pyramid_layers
 from napari_construct.widgets.layers import (
     METADATA_KEY,
     NO_MASKS,
@@ -31,13 +32,17 @@ _LABELS_IN_MEMORY: Final = 16384 * 16384
 
 
 def layers_of(path: Path) -> list[Layer]:
-    """CAMs and labels of a stored result; image and labels of an OME-Zarr.
+    """CAMs and labels of a stored result; image and labels of an OME-Zarr; of a label pyramid its levels.
 
     Raises
     ------
     InputError
         If a file is missing or does not match the record.
     """
+    if is_folder(path) and is_pyramid(path):
+        layers, notices = pyramid_layers(path)
+        _say(notices)
+        return layers
     if is_folder(path) and has_tissue_labels(path):
         return zarr_layers(path)
     stored = load_result(path)

@@ -175,9 +175,14 @@ def _styled(classes: ClassTable, table: ClassTable | None) -> ClassTable:
 
 
 def cam_layer(
-    cam: NDArray[Any], tissue: TissueClass, source: str, *, record: Mapping[str, Any], **placement: Any
+    cam: NDArray[Any] | list[Any],
+    tissue: TissueClass,
+    source: str,
+    *,
+    record: Mapping[str, Any],
+    **placement: Any,
 ) -> Image:
-    """A class map (CAM, 0 to 1) in the colour of its class, hidden at first."""
+    """A class map (CAM, 0 to 1) or its levels in the colour of its class, hidden at first."""
     return Image(
         cam,
         name=f"{source} {tissue.name} (class map)",
@@ -192,7 +197,7 @@ def cam_layer(
 
 
 def labels_layer(
-    labels: NDArray[Any],
+    labels: NDArray[Any] | list[Any],
     classes: ClassTable,
     source: str,
     *,
@@ -201,7 +206,7 @@ def labels_layer(
     kind: str = "labels",
     **placement: Any,
 ) -> Labels:
-    """A mask (0 unlabelled, ``i + 1`` class ``i``) in the classes' colours, with its table.
+    """A mask (0 unlabelled, ``i + 1`` class ``i``) or its levels in the classes' colours, with its table.
 
     ``kind`` is "labels" for a mask of Segment, "refined" for one of Refine.
     """

@@ -1,0 +1,84 @@
+"""A block of a label pyramid: the arrays that are written together, and their files on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_construct.exceptions import InputError
+from napari_construct.export.pyramid_arrays import LABELS_GROUP, PROBABILITIES
+from napari_construct.export.pyramid_plan import PyramidPlan
+from napari_construct.export.tiff import check_labels
+from napari_construct.whole_files import replacing, sync_names
+
+
+def checked_blocks(
+    plan: PyramidPlan, top: int, left: int, labels: NDArray[Any] | None, probabilities: NDArray[Any] | None
+) -> dict[str, NDArray[np.uint8]]:
+    """The arrays of one shard by the groups that they belong to.
+
+    Parameters
+    ----------
+    plan : PyramidPlan
+        Of the pyramid.
+    top, left : int
+        Of the shard.
+    labels : ndarray or None
+        (height, width) uint8; None where all is unlabelled.
+    probabilities : ndarray or None
+        (k, height, width) uint8, where the plan asks for them; None without labels, too.
+
+    Raises
+    ------
+    InputError
+        If they are not those of this shard.
+    """
+    classes = plan.classes
+    height, width = (min(plan.shard, n - at) for n, at in zip(plan.shape, (top, left), strict=True))
+    if labels is None:
+        labels = np.zeros((height, width), np.uint8)
+        if plan.probabilities and probabilities is None:
+            probabilities = np.zeros((len(classes), height, width), np.uint8)
+    check_labels(labels, classes)
+    if labels.shape != (height, width):
+        raise InputError(
+            f"expected the whole shard at row {top}, column {left}: {height} x {width} pixels, got "
+            f"{labels.shape}; gather the tiles of a shard before writing it"
+        )
+    if (probabilities is not None) != plan.probabilities:
+        wanted, got = ("with", "without") if plan.probabilities else ("without", "with")
+        raise InputError(
+            f"expected a block {wanted} probabilities, as the pyramid was created, got one {got}; create it "
+            "with probabilities=True to store them"
+        )
+    if probabilities is None:
+        return {LABELS_GROUP: labels}
+    shape = (len(classes), height, width)
+    if probabilities.shape != shape or probabilities.dtype != np.uint8:
+        raise InputError(
+            f"expected probabilities {shape} uint8, got {probabilities.shape} {probabilities.dtype}; give "
+            "one plane for each class, 255 for certain"
+        )
+    return {LABELS_GROUP: labels, PROBABILITIES: probabilities}
+
+
+def put(path: Path, content: bytes) -> None:
+    """Put the file of a shard to its place as a whole; without content, see that there is none.
+
+    Raises
+    ------
+    OSError
+        If the system refuses.
+    """
+    if not content:
+        path.unlink(missing_ok=True)
+        return
+    fresh = [folder for folder in (path.parent, *path.parents[1:4]) if not folder.exists()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for folder in fresh:  # the names of new folders survive a power cut, too
+        sync_names(folder.parent)
+    with replacing(path) as part:
+        part.write_bytes(content)

@@ -1,0 +1,75 @@
+"""A label pyramid as layers that are read in parts, also while a run is writing it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from napari.layers import Image, Layer
+
+from napari_construct.export.own_files import result_name
+from napari_construct.results.stored_pyramid import StoredPyramid, open_pyramid
+from napari_construct.widgets.layers import METADATA_KEY, cam_layer, labels_layer
+
+UNFINISHED: Final = "unfinished"
+"""In the metadata of layers of a pyramid that was being written when they were made."""
+
+_CERTAIN: Final = 255
+
+
+def pyramid_layers(path: Path) -> tuple[list[Layer], tuple[str, ...]]:
+    """Class maps, where they were stored, and the labels with their classes; and what was noticed.
+
+    What is not written yet is empty. napari keeps nothing of an unfinished pyramid, so that ``refresh()`` of
+    a layer shows what was written since.
+
+    Raises
+    ------
+    InputError
+        If it is damaged.
+    """
+    found = open_pyramid(path)
+    name, options = result_name(path), _options(found)
+    layers: list[Layer] = [*_class_maps(found, name, options)]
+    features = {"index": list(range(1, len(found.classes) + 1)), "class": list(found.classes.names)}
+    levels = [_lazy(level) for level in found.labels]
+    mask = labels_layer(
+        levels, found.classes, name, features=features, record=found.record, multiscale=True, **options
+    )
+    layers.append(mask)
+    if not found.complete:
+        for layer in layers:
+            layer.metadata[METADATA_KEY][UNFINISHED] = True
+    return layers, found.notices
+
+
+def without_cache(layer: Layer) -> dict[str, Any]:
+    """What a layer's own state does not say, where napari makes it anew: that nothing is to be kept."""
+    return {"cache": False} if layer.metadata.get(METADATA_KEY, {}).get(UNFINISHED) else {}
+
+
+def _class_maps(found: StoredPyramid, name: str, options: dict[str, Any]) -> list[Image]:
+    maps: list[Image] = []
+    for i, tissue in enumerate(found.classes if found.probabilities else ()):
+        levels = [_lazy(level)[i] for level in found.probabilities]
+        layer = cam_layer(levels, tissue, name, record=found.record, multiscale=True, **options)
+        layer.contrast_limits_range = layer.contrast_limits = (0, _CERTAIN)
+        maps.append(layer)
+    return maps
+
+
+def _lazy(level: Any) -> Any:
+    import dask.array
+
+    da: Any = dask.array
+    return da.from_zarr(level, chunks=level.chunks)
+
+
+def _options(found: StoredPyramid) -> dict[str, Any]:
+    """Where the layers lie, on the image that was segmented."""
+    place: dict[str, Any] = {
+        "scale": found.pixel or (found.downsample,) * 2,
+        "translate": found.offset,
+        "cache": found.complete,
+    }
+    return place if found.pixel is None else place | {"units": ("micrometer",) * 2}
