@@ -154,8 +154,14 @@ def _name(codec: Any) -> str:
     return str(about.get("id") or about.get("name")).removeprefix("numcodecs.")
 
 
-def _parts(file: Part, array: Any) -> Iterator[_Part]:
-    """The chunks of a shard, by the index at one of its ends."""
+def parts_of_shard(file: Part, array: Any) -> list[Part | None]:
+    """The chunks of a shard in their order, by the index at one of its ends; None for those left out.
+
+    Raises
+    ------
+    ValueError
+        If the shard has no index, or it leads behind its end.
+    """
     about = array.metadata.to_dict()["codecs"]
     settings = about[0]["configuration"]
     kinds = [codec["name"] for codec in settings["index_codecs"]]

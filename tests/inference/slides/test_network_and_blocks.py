@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from napari_construct.inference.activation.tiling import plan_tiles
 from napari_construct.inference.segment import segment_steps
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.slides.blocks import Block, decide_block
+from napari_construct.inference.slides.glass import is_tissue, large_squares
 from napari_construct.inference.slides.network import NetworkPass
 from napari_construct.inference.slides.pixels import ArrayPixels
 from napari_construct.inference.slides.presence import slide_out_of_distribution, slide_presence
@@ -23,10 +23,10 @@ from napari_construct.refinement.views import VIEWS
 
 
 @pytest.fixture(scope="module")
-def model() -> Iterator[Predictor]:
+def model() -> Predictor:
     loaded = load_model("lymph-node")
     assert isinstance(loaded, Predictor)
-    yield loaded
+    return loaded
 
 
 @pytest.fixture
@@ -47,23 +47,30 @@ def network_pass(image: np.ndarray, model: Predictor, wanted: object = None) -> 
     return NetworkPass(ArrayPixels(image), plan, chosen, model, views, rule)
 
 
+def glass_of(seen: NetworkPass, store: NetworkStore) -> tuple[np.ndarray, np.ndarray]:
+    white = store.map("white")[0]
+    large = large_squares(white, seen.stride, seen.rule)
+    return large, is_tissue(white, large, seen.stride)
+
+
 def test_labels_are_those_of_the_whole_image(image: np.ndarray, model: Predictor, tmp_path: Path) -> None:
     settings = model.resolved(SegmentSettings(tile=256))
     expected = run(segment_steps(image, model, settings, mpp=model.mpp))
     seen = network_pass(image, model)
     store = NetworkStore(tmp_path, {}, seen.shapes())
     run(seen.steps(store))
-    presence, scores = slide_presence(seen, store, settings)
+    large, tissue = glass_of(seen, store)
+    presence, scores = slide_presence(seen, store, tissue, settings)
     assert presence == expected.presence
     np.testing.assert_allclose(scores, expected.presence_scores, atol=1e-3)
-    unlike = slide_out_of_distribution(seen, store)
+    unlike = slide_out_of_distribution(seen, store, tissue)
     assert unlike is not None
     assert unlike.score == pytest.approx(expected.record["out_of_distribution"]["score"], rel=0.01)
     labels, confidence = np.zeros(image.shape[:2], np.uint8), np.zeros(image.shape[:2], np.float32)
     for top in range(0, 900, 320):
         for left in range(0, 640, 320):
             block = Block(top, left, min(320, 900 - top), 320)
-            found = run(decide_block(block, seen, store, settings, presence))
+            found = run(decide_block(block, seen, store, large, settings, presence))
             part = np.s_[top : top + block.height, left : left + block.width]
             labels[part], confidence[part] = found.labels, found.confidence
     assert (labels == expected.labels).mean() >= 0.999
@@ -98,7 +105,7 @@ def test_tiles_without_tissue_are_not_looked_at(image: np.ndarray, model: Predic
     stride = seen.stride
     assert store.map("logits")[:, : 192 // stride].any()
     assert not store.map("logits")[:, 256 // stride :].any()
-    assert not store.map("tissue")[:, 256 // stride :].any()
+    assert not store.map("white")[:, 256 // stride :].any()
 
 
 def test_a_slide_of_glass_has_no_class(model: Predictor, tmp_path: Path) -> None:
@@ -106,6 +113,7 @@ def test_a_slide_of_glass_has_no_class(model: Predictor, tmp_path: Path) -> None
     seen = network_pass(image, model)
     store, settings = NetworkStore(tmp_path, {}, seen.shapes()), model.resolved(SegmentSettings(tile=256))
     run(seen.steps(store))
-    presence, _ = slide_presence(seen, store, settings)
+    large, tissue = glass_of(seen, store)
+    presence, _ = slide_presence(seen, store, tissue, settings)
     assert presence == (False, False)
-    assert not run(decide_block(Block(0, 0, 300, 300), seen, store, settings, presence)).labels.any()
+    assert not run(decide_block(Block(0, 0, 300, 300), seen, store, large, settings, presence)).labels.any()

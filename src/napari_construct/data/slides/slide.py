@@ -218,6 +218,32 @@ class Slide:
         shape = max(1, round(height * down / at)), max(1, round(width * across / at))
         return self._resampled(top, left, height, width, shape)
 
+    def sampled(
+        self, rows: tuple[float, float], columns: tuple[float, float], shape: tuple[int, int]
+    ) -> RGBImage:
+        """A part of the slide in so many pixels; its borders may lie within pixels of level 0.
+
+        Parts that touch fit together without a seam, which rounded borders of :meth:`region` would not.
+
+        Parameters
+        ----------
+        rows, columns : tuple of float
+            Where the part begins and ends, in pixels of level 0.
+        shape : tuple of int
+            Rows and columns of the result.
+
+        Returns
+        -------
+        ndarray
+            (\*shape, 3) uint8.
+
+        Raises
+        ------
+        InputError
+            As of :meth:`read`.
+        """
+        return self._resampled(rows[0], columns[0], rows[1] - rows[0], columns[1] - columns[0], shape)
+
     def thumbnail(self, side: int = 1024) -> RGBImage:
         """The whole slide in a small picture; its longer side has at most ``side`` pixels."""
         factor = min(1.0, side / max(self.shape))
@@ -255,14 +281,16 @@ class Slide:
                 "it in smaller parts, or at a coarser resolution (at)"
             )
 
-    def _resampled(self, top: int, left: int, height: int, width: int, shape: tuple[int, int]) -> RGBImage:
+    def _resampled(
+        self, top: float, left: float, height: float, width: float, shape: tuple[int, int]
+    ) -> RGBImage:
         """A part of level 0 in so many pixels, read in bands."""
-        if height < 1 or width < 1:
-            self._check_size(height, width)
+        if height <= 0 or width <= 0:
+            self._check_size(int(height), int(width))
         self._check_size(*shape)
         steps = height / shape[0], width / shape[1]
-        if shape == (height, width):
-            return self.read(0, top, left, height, width)
+        if steps == (1, 1) and top == int(top) and left == int(left):
+            return self.read(0, int(top), int(left), *shape)
         index = self.level_for(min(steps))
         factor = self.levels[index].downsample
         out: RGBImage = np.empty((*shape, 3), np.uint8)

@@ -13,10 +13,11 @@ from napari_construct.events import Steps
 from napari_construct.inference.activation.activation import Activation
 from napari_construct.inference.decision.decider import Decider
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.inference.slides.glass import touching_background
+from napari_construct.inference.slides.glass import TISSUE, at_cells, block_glass
 from napari_construct.inference.slides.network import NetworkPass
 from napari_construct.inference.slides.store import NetworkStore
-from napari_construct.types import FloatArray, LabelImage
+from napari_construct.models.network.calibration import BackgroundRule
+from napari_construct.types import BoolMask, FloatArray, LabelImage
 
 HALO: Final = 128
 """Pixels around a block that are decided with it: as far as the CRF of the paper reaches."""
@@ -30,6 +31,11 @@ class Block:
     left: int
     height: int
     width: int
+
+    @property
+    def ranges(self) -> tuple[slice, slice]:
+        """Its rows and columns."""
+        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
 
     def parts(self, side: int) -> Iterator[Block]:
         """Squares of ``side`` pixels that cover it, row by row; the last ones may be cut."""
@@ -68,6 +74,7 @@ def decide_block(
     block: Block,
     seen: NetworkPass,
     store: NetworkStore,
+    large: BoolMask,
     settings: SegmentSettings,
     presence: tuple[bool, ...],
 ) -> Steps[DecidedBlock]:
@@ -81,6 +88,8 @@ def decide_block(
         Slide and model.
     store : NetworkStore
         Filled.
+    large : ndarray
+        Squares of large white areas, of :func:`~napari_construct.inference.slides.glass.large_squares`.
     settings : SegmentSettings
         Resolved; classes and thresholds of presence have no effect.
     presence : tuple of bool
@@ -109,10 +118,10 @@ def decide_block(
         cells=(part.height / stride, part.width / stride),
         stride=stride,
         mpp=seen.predictor.mpp,
-        valid=~touching_background(image, seen.rule),
+        valid=~block_glass(image, seen.rule, at_cells(large, 1, *part.ranges)),
     )
     names = _named(seen.predictor.classes, presence)
-    result = yield from Decider(activation, seen.predictor).steps(settings.changed(classes=names))
+    result = yield from Decider(activation, seen.predictor).steps(settings.changed(classes=names, background=BackgroundRule(enabled=False)))
     inner = block.within(part)
     return DecidedBlock(
         block,
@@ -128,7 +137,7 @@ def _has_tissue(block: Block, stride: int, store: NetworkStore) -> bool:
         slice(start // stride, -(-(start + length) // stride))
         for start, length in ((block.top, block.height), (block.left, block.width))
     )
-    return bool(store.map("tissue")[0, rows, columns].any())
+    return bool((store.map("white")[0, rows, columns] == TISSUE).any())
 
 
 def _named(classes: ClassTable, presence: tuple[bool, ...]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from napari_construct.events import Event, Steps
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.activation.tiling import Tile, TilePlan
-from napari_construct.inference.slides.glass import touching_background
+from napari_construct.inference.slides.glass import TISSUE, WHITE, white_pixels
 from napari_construct.inference.slides.pixels import Pixels, read_padded
 from napari_construct.inference.slides.rolling import RollingStitcher, tile_rows
 from napari_construct.inference.slides.store import MapShape, NetworkStore
@@ -69,7 +69,7 @@ class NetworkPass:
         return self.predictor.spec.multiple
 
     def shapes(self) -> dict[str, MapShape]:
-        """Maps of the store: logits, tissue at the centres of their cells, distances of the guard."""
+        """Maps of the store: logits, what is white at the centres of their cells, distances of the guard."""
 
         def cells(stride: int) -> tuple[int, int]:
             rows, columns = (-(-side // stride) for side in self.plan.shape)
@@ -77,7 +77,7 @@ class NetworkPass:
 
         found = {
             "logits": MapShape((len(self.predictor.classes), *cells(self.stride)), np.float32),
-            "tissue": MapShape((1, *cells(self.stride)), np.uint8),
+            "white": MapShape((1, *cells(self.stride)), np.uint8),
         }
         if self.predictor.checkpoint.guard is not None and View() in self.views:
             found["distances"] = MapShape((1, *cells(self.coarse)), np.float32)
@@ -114,13 +114,13 @@ class NetworkPass:
                     first, shape = stitcher.first, store.shapes[name]
                     found = stitcher.finished(end // stitcher.stride)[:, : shape.shape[1] - first]
                     if number >= store.done:
-                        store.write(name, first, found if shape.dtype is np.float32 else found >= 0.5)
+                        store.write(name, first, found if shape.dtype is np.float32 else np.rint(found))
                 if number >= store.done:
                     store.mark(number + 1)
 
     def _stitchers(self, top: int) -> dict[str, RollingStitcher]:
-        channels = {"logits": len(self.predictor.classes), "tissue": 1, "distances": 1}
-        strides = {"logits": self.stride, "tissue": self.stride, "distances": self.coarse}
+        channels = {"logits": len(self.predictor.classes), "white": 1, "distances": 1}
+        strides = {"logits": self.stride, "white": self.stride, "distances": self.coarse}
         return {
             name: RollingStitcher(self.plan, channels[name], strides[name], top // strides[name])
             for name in self.shapes()
@@ -136,8 +136,8 @@ class NetworkPass:
             found = self.predictor.logits(seen) if look is None else self.predictor.maps(seen, look)
             logits.append(view.undo(found).numpy()[0])
         maps["logits"].add(tile, np.mean(logits, axis=0))
-        glass = touching_background(image, self.rule)
-        maps["tissue"].add(tile, (~_at_centres(glass, self.stride))[None].astype(np.float32))
+        white = _at_centres(white_pixels(image, self.rule), self.stride)
+        maps["white"].add(tile, np.where(white, WHITE, TISSUE)[None].astype(np.float32))
 
     def _reader(self, tile: Tile, seen: Tensor, distances: RollingStitcher) -> Callable[[Any], Tensor]:
         """Reads the logits from the network's output, after the distances were found from its levels."""

@@ -11,14 +11,17 @@ from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.slides.network import NetworkPass
 from napari_construct.inference.slides.store import NetworkStore
 from napari_construct.results.out_of_distribution import OutOfDistribution
+from napari_construct.types import BoolMask
 
 
 def slide_presence(
-    seen: NetworkPass, store: NetworkStore, settings: SegmentSettings
+    seen: NetworkPass, store: NetworkStore, tissue: BoolMask, settings: SegmentSettings
 ) -> tuple[tuple[bool, ...], tuple[float, ...]]:
-    """Presence of every class, and its image-level probability; as of an image, over all windows."""
+    """Presence of every class, and its image-level probability; as of an image, over all windows.
+
+    ``tissue`` (rows, columns) bool is where cells hold tissue.
+    """
     predictor = seen.predictor
-    tissue = np.asarray(store.map("tissue")[0]) > 0
     cells = max(predictor.patch // seen.stride, 1)
     pooling = predictor.checkpoint.config.pooling
     scores = presence_scores(store.map("logits"), tissue, (cells, cells), pooling)
@@ -30,14 +33,16 @@ def slide_presence(
     return found, scores
 
 
-def slide_out_of_distribution(seen: NetworkPass, store: NetworkStore) -> OutOfDistribution | None:
+def slide_out_of_distribution(
+    seen: NetworkPass, store: NetworkStore, tissue: BoolMask
+) -> OutOfDistribution | None:
     """Score of a slide; None of models without a guard."""
     guard = seen.predictor.checkpoint.guard
     if guard is None or "distances" not in store.shapes:
         return None
     distances = np.asarray(store.map("distances")[0])
     step = seen.coarse // seen.stride
-    tissue = store.map("tissue")[0, step // 2 :: step, step // 2 :: step] > 0
+    centres = tissue[step // 2 :: step, step // 2 :: step]
     padded = np.zeros(distances.shape, dtype=np.bool_)
-    padded[: tissue.shape[0], : tissue.shape[1]] = tissue
+    padded[: centres.shape[0], : centres.shape[1]] = centres
     return judge_distances(distances, padded, seen.predictor.patch / seen.coarse, guard)

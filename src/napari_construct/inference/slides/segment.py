@@ -38,6 +38,7 @@ from napari_construct.inference.decision.out_of_distribution import warning
 from napari_construct.inference.decision.record import model_record
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.slides.blocks import Block, decide_block
+from napari_construct.inference.slides.glass import is_tissue, large_squares
 from napari_construct.inference.slides.network import NetworkPass
 from napari_construct.inference.slides.overview import any_in, label_overview
 from napari_construct.inference.slides.pixels import SlidePixels, at_model_resolution
@@ -182,13 +183,16 @@ class _SlideRun:
         store = NetworkStore(work, pyramid.plan.about, seen.shapes())
         yield from seen.steps(store)
         network = time.perf_counter() - clock
-        presence, scores = slide_presence(seen, store, self.settings)
-        unlike = slide_out_of_distribution(seen, store)
+        large = large_squares(store.map("white")[0], seen.stride, seen.rule)
+        tissue = is_tissue(store.map("white")[0], large, seen.stride)
+        presence, scores = slide_presence(seen, store, tissue, self.settings)
+        unlike = slide_out_of_distribution(seen, store, tissue)
+        del tissue
         left = pyramid.left()
         total = len(left)
         for number, shard in enumerate(left):
             yield Event("refine", number, total)
-            yield from self._shard(pyramid, Block(*shard), seen, store, presence)
+            yield from self._shard(pyramid, Block(*shard), seen, store, large, presence)
         yield Event("refine", total, total)
         sums = Sums.total((record for _, record in pyramid.records()), len(presence))
         areas = sums.table(self.predictor.classes, self.label_mpp)
@@ -266,6 +270,7 @@ class _SlideRun:
         shard: Block,
         seen: NetworkPass,
         store: NetworkStore,
+        large: BoolMask,
         presence: tuple[bool, ...],
     ) -> Steps[None]:
         k = len(presence)
@@ -273,7 +278,7 @@ class _SlideRun:
         stored = np.zeros((k, *labels.shape), np.uint8) if self.probabilities else None
         parts: list[dict[str, Any]] = []
         for block in shard.parts(BLOCK):
-            done = yield from decide_block(block, seen, store, self.settings, presence)
+            done = yield from decide_block(block, seen, store, large, self.settings, presence)
             inside = block.within(shard)
             labels[inside] = done.labels
             if stored is not None:
