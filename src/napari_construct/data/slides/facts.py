@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 
 from napari_construct.exceptions import InputError
 from napari_construct.types import RGBImage
@@ -56,6 +56,7 @@ class SlideFacts:
     image: int = 1
 
 
+@runtime_checkable
 class SlideReader(Protocol):
     """An open file of one format. Threads may share it; processes may not."""
 
