@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import numpy as np
 
@@ -57,7 +57,7 @@ class Slide:
         self._reader: SlideReader | None = self._opened()
         self._facts = self._reader.facts
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Slide:  # noqa: PYI034  # the checker of types at run time knows no Self
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -309,11 +309,19 @@ class Slide:
         self, level: int, rows: tuple[float, float], columns: tuple[float, float], shape: tuple[int, int]
     ) -> RGBImage:
         """A part of a level, in its pixels, in so many pixels; a pixel more is read around it."""
-        whole = self.levels[level].shape
+        whole, factor = self.levels[level]
+        # where sides were rounded down, the border of level 0 lies in a pixel that the level lacks
+        lacking = [math.ceil(full / factor) - side for full, side in zip(self.shape, whole, strict=True)]
         (first, last), (before, after) = (
-            _around(span, side) for span, side in zip((rows, columns), whole, strict=True)
+            _around(span, side, more)
+            for span, side, more in zip((rows, columns), whole, lacking, strict=True)
         )
         pixels = self.read(level, first, before, last - first, after - before)
+        if first < whole[0] < last and lacking[0] > 0:
+            pixels[whole[0] - first :][: lacking[0]] = pixels[whole[0] - first - 1]
+        if before < whole[1] < after and lacking[1] > 0:
+            border = whole[1] - before
+            pixels[:, border : border + lacking[1]] = pixels[:, border - 1 : border]
         return area_resampled(
             pixels,
             (rows[0] - first, rows[1] - first),
@@ -372,7 +380,12 @@ def _clipped(start: int, length: int, side: int) -> tuple[int, int]:
     return max(0, min(start, side)), max(0, min(start + length, side))
 
 
-def _around(span: tuple[float, float], side: int) -> tuple[int, int]:
-    """Whole pixels around a span and one more on either side, which is not taken outside of the level."""
+def _around(span: tuple[float, float], side: int, lacking: int) -> tuple[int, int]:
+    """Whole pixels around a span and one more on either side, which is not taken outside of the level.
+
+    Where the span begins in the pixels that a level lacks, its last one is taken along.
+    """
     first, last = math.floor(span[0] + _SAME), math.ceil(span[1] - _SAME)
+    if side <= first < side + lacking:
+        first = side - 1
     return (first - 1 if first > 0 else first), (last + 1 if last < side else last)

@@ -140,13 +140,12 @@ def no_such_image(path: Path, image: int, found: Sequence[str]) -> InputError:
 
 def _called(tif: tifffile.TiffFile, series: Any) -> str:
     """What an image beside the scan is: label, macro ..."""
-    page = series.keyframe
-    for text in (_name(tif, series), page.description[:500]):
-        if found := _BESIDE.search(text):
-            return found[1].lower()
     if tif.is_scn:
         return "overview"
-    return {-1.0: "macro", -2.0: "map"}.get(_lens(page), "mask")
+    found = _BESIDE.search(_name(tif, series)) or _DESCRIBED.match(_described(series.keyframe))
+    if found:
+        return next(word.lower() for word in found.groups() if word)
+    return {-1.0: "macro", -2.0: "map"}.get(_lens(series.keyframe), "mask")
 
 
 def _by_name(names: Mapping[int, str], every: list[Any], chosen: int) -> dict[str, Any]:
@@ -167,15 +166,19 @@ def _beside(tif: tifffile.TiffFile, every: list[Any]) -> list[bool]:
     found = []
     for series, overview in zip(every, overviews, strict=True):
         page = series.keyframe
-        described = "" if page.description.lstrip().startswith(("<", "{")) else page.description[:500]
         found.append(
             overview
-            or bool(_BESIDE.search(_name(tif, series)) or _DESCRIBED.match(described))
+            or bool(_BESIDE.search(_name(tif, series)) or _DESCRIBED.match(_described(page)))
             or page.is_mask
             or _lens(page) < 0
             or int(page.photometric) == _MASK
         )
     return found
+
+
+def _described(page: Any) -> str:
+    """How the description of a page begins; nothing of XML and JSON, which say it in other ways."""
+    return "" if page.description.lstrip().startswith(("<", "{")) else page.description[:500]
 
 
 def _name(tif: tifffile.TiffFile, series: Any) -> str:
