@@ -57,6 +57,13 @@ from napari_construct.training.second_stage.train import train_second_stage as t
 
 __version__: str
 
+from napari_construct.data.slides.slide import Slide as Slide
+from napari_construct.data.slides.slide import open_slide as open_slide
+from napari_construct.data.slides.tissue import TissueSettings as TissueSettings
+from napari_construct.data.slides.tissue import find_tissue as find_tissue
+from napari_construct.inference.slides.segment import SlideResult as SlideResult
+from napari_construct.inference.slides.segment import segment_slide as segment_slide
+
 __all__ = [
     "BatchReport",
     "BatchSettings",
@@ -76,8 +83,11 @@ __all__ = [
     "SecondStageConfig",
     "SegmentSettings",
     "SegmentationResult",
+    "Slide",
+    "SlideResult",
     "StoredResult",
     "TissueClass",
+    "TissueSettings",
     "TrainingConfig",
     "ZeroShotSettings",
     "__version__",
@@ -91,6 +101,7 @@ __all__ = [
     "download_encoder",
     "evaluate",
     "evaluate_cells",
+    "find_tissue",
     "hold_out",
     "load_cell_model",
     "load_channel_checkpoint",
@@ -101,6 +112,7 @@ __all__ = [
     "load_teacher",
     "load_zero_shot",
     "open_cells",
+    "open_slide",
     "prototype_maps",
     "read_channels",
     "read_image",
@@ -111,6 +123,7 @@ __all__ = [
     "segment",
     "segment_cells",
     "segment_folder",
+    "segment_slide",
     "train",
     "train_second_stage",
 ]

@@ -18,6 +18,7 @@ from napari_construct.models.default_model import DEFAULT_MODEL
 from napari_construct.reading.names import is_shortened
 
 if TYPE_CHECKING:
+    from napari_construct.data.slides.slide import Slide
     from napari_construct.inference.activation.predictor import Predictor
     from napari_construct.inference.settings import SegmentSettings
 
@@ -56,8 +57,9 @@ def segment(
     """Segment image files.
 
     Writes for each image NAME.png: NAME_mask.tif (0 unlabelled, 1 first class, ...), NAME_cams.ome.tif,
-    NAME_overlay.png and NAME.json. A student on one channel (distill) writes NAME_cells.tif, a number for
-    each cell, and NAME_cells.csv in the place of the overlay. A broken file is reported and does not stop the
+    NAME_overlay.png and NAME.json. Of a whole slide (more than 100 megapixels) the mask is a pyramid at the
+    model's resolution, NAME_mask.ome.zarr; a stopped run goes on where it was. A student on one channel
+    (distill) writes NAME_cells.tif, a number for each cell, and NAME_cells.csv in the place of the overlay. A broken file is reported and does not stop the
     others; the exit code is then 1.
     """
     from napari_construct.cli._cells import refuse_channel, refuse_options, segment_cell_files
@@ -145,9 +147,13 @@ def _one(
     kinds: Sequence[str],
 ) -> dict[str, Any]:
     from napari_construct.data.images import read_image
+    from napari_construct.data.slides.large import large_slide
     from napari_construct.inference.segment import segment_steps
     from napari_construct.results.files import write_result
 
+    if part is None and (slide := large_slide(path, mpp=settings.mpp)) is not None:
+        with slide:
+            return _whole_slide(slide, output, predictor, settings, bars)
     image = read_image(path, region=part)
     if is_shortened(path.name):
         bars.say(
@@ -170,9 +176,26 @@ def _one(
     }
 
 
+def _whole_slide(
+    slide: Slide, output: Path, predictor: Predictor, settings: SegmentSettings, bars: Bars
+) -> dict[str, Any]:
+    from napari_construct.inference.slides.segment import segment_slide_steps
+
+    steps = segment_slide_steps(slide, predictor, settings, folder=output, stem=stem_of(slide.path))
+    result = bars.follow(steps, slide.name)
+    return {
+        "image": str(slide.path),
+        "files": {kind: str(output / name) for kind, name in result.record["files"].items()},
+        "areas": list(result.areas),
+        "presence": result.record["presence"],
+        "out_of_distribution": result.record.get("out_of_distribution"),
+    }
+
+
 def _in_words(item: dict[str, Any]) -> str:
     shares = ", ".join(f"{row['class']} {row['percent_of_tissue']:.1f} %" for row in item["areas"])
-    erased = f"; the CRF erased {item['erased_regions']} region(s), see the record"
+    lost = item.get("erased_regions")
+    erased = f"; the CRF erased {lost} region(s), see the record" if lost else ""
     unlike = (item["out_of_distribution"] or {}).get("flagged")
     doubt = " (out of distribution: do not rely on it)" if unlike else ""
-    return f"{shares}{erased if item['erased_regions'] else ''}{doubt}"
+    return f"{shares}{erased}{doubt}"

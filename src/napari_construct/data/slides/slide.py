@@ -216,12 +216,12 @@ class Slide:
             raise InputError(f"{self.path}: expected micrometres per pixel above 0, got {at}; correct at")
         down, across = self.required_mpp()
         shape = max(1, round(height * down / at)), max(1, round(width * across / at))
-        return self._resampled(top, left, height, width, shape)
+        return self._resampled((float(top), float(top + height)), (float(left), float(left + width)), shape)
 
     def sampled(
         self, rows: tuple[float, float], columns: tuple[float, float], shape: tuple[int, int]
     ) -> RGBImage:
-        """A part of the slide in so many pixels; its borders may lie within pixels of level 0.
+        r"""A part of the slide in so many pixels; its borders may lie within pixels of level 0.
 
         Parts that touch fit together without a seam, which rounded borders of :meth:`region` would not.
 
@@ -242,13 +242,13 @@ class Slide:
         InputError
             As of :meth:`read`.
         """
-        return self._resampled(rows[0], columns[0], rows[1] - rows[0], columns[1] - columns[0], shape)
+        return self._resampled(rows, columns, shape)
 
     def thumbnail(self, side: int = 1024) -> RGBImage:
         """The whole slide in a small picture; its longer side has at most ``side`` pixels."""
         factor = min(1.0, side / max(self.shape))
         shape = max(1, round(self.shape[0] * factor)), max(1, round(self.shape[1] * factor))
-        return self._resampled(0, 0, *self.shape, shape)
+        return self._resampled((0.0, float(self.shape[0])), (0.0, float(self.shape[1])), shape)
 
     def close(self) -> None:
         """Close the file. Asked for pixels again, the slide opens it again."""
@@ -282,14 +282,15 @@ class Slide:
             )
 
     def _resampled(
-        self, top: float, left: float, height: float, width: float, shape: tuple[int, int]
+        self, rows: tuple[float, float], columns: tuple[float, float], shape: tuple[int, int]
     ) -> RGBImage:
         """A part of level 0 in so many pixels, read in bands."""
+        (top, left), (height, width) = (rows[0], columns[0]), (rows[1] - rows[0], columns[1] - columns[0])
         if height <= 0 or width <= 0:
             self._check_size(int(height), int(width))
         self._check_size(*shape)
         steps = height / shape[0], width / shape[1]
-        if steps == (1, 1) and top == int(top) and left == int(left):
+        if steps == (1.0, 1.0) and top == int(top) and left == int(left):
             return self.read(0, int(top), int(left), *shape)
         index = self.level_for(min(steps))
         factor = self.levels[index].downsample
@@ -300,9 +301,9 @@ class Slide:
         for y in range(0, shape[0], down):
             for x in range(0, shape[1], across):
                 part = min(down, shape[0] - y), min(across, shape[1] - x)
-                rows = ((top + steps[0] * y) / factor, (top + steps[0] * (y + part[0])) / factor)
-                columns = ((left + steps[1] * x) / factor, (left + steps[1] * (x + part[1])) / factor)
-                out[y : y + part[0], x : x + part[1]] = self._part(index, rows, columns, part)
+                down_from = ((top + steps[0] * y) / factor, (top + steps[0] * (y + part[0])) / factor)
+                from_left = ((left + steps[1] * x) / factor, (left + steps[1] * (x + part[1])) / factor)
+                out[y : y + part[0], x : x + part[1]] = self._part(index, down_from, from_left, part)
         return out
 
     def _part(

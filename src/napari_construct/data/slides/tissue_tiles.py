@@ -75,7 +75,9 @@ def tissue_tiles(
     _check_mask(mask)
     rows, columns = shape
     if rows < 1 or columns < 1 or tile < 1:
-        raise ValueError(f"expected a slide and tiles of at least a pixel, got {rows} x {columns}, tile {tile}")
+        raise ValueError(
+            f"expected a slide and tiles of at least a pixel, got {rows} x {columns}, tile {tile}"
+        )
     if not 0 <= min_share <= 1:
         raise ValueError(f"min_share: expected a share of a tile from 0 to 1, got {min_share!r}")
     count = math.ceil(rows / tile) * math.ceil(columns / tile)

@@ -1,1 +1,1 @@
-"""Whole slides out of core: the network over rows of tiles, what it found on disk, decisions block by block."""
+"""Whole slides out of core: rows of tiles, what the network found on disk, decisions block by block."""

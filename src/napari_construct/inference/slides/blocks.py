@@ -121,7 +121,8 @@ def decide_block(
         valid=~block_glass(image, seen.rule, at_cells(large, 1, *part.ranges)),
     )
     names = _named(seen.predictor.classes, presence)
-    result = yield from Decider(activation, seen.predictor).steps(settings.changed(classes=names, background=BackgroundRule(enabled=False)))
+    known = settings.changed(classes=names, background=BackgroundRule(enabled=False))  # glass is in valid
+    result = yield from Decider(activation, seen.predictor).steps(known)
     inner = block.within(part)
     return DecidedBlock(
         block,

@@ -65,7 +65,8 @@ def at_cells(squares: BoolMask, stride: int, rows: slice, columns: slice) -> Boo
     """Squares at cells of ``stride`` pixels: those of some rows and columns of cells."""
     step = max(SQUARE // stride, 1)
     down, across = (np.arange(part.start, part.stop) // step for part in (rows, columns))
-    return squares[np.ix_(down, across)]
+    found: BoolMask = squares[np.ix_(down, across)]
+    return found
 
 
 def block_glass(image: RGBImage, rule: BackgroundRule, large: BoolMask) -> BoolMask:

@@ -25,7 +25,7 @@ def any_in(tissue: BoolMask, tile: Tile, shape: tuple[int, int]) -> bool:
 def label_overview(pyramid: LabelPyramid, shape: tuple[int, int]) -> LabelImage:
     """Labels at the pixels of a small picture."""
     levels = zarr.open_group(pyramid.path / LABELS_GROUP, mode="r")
-    arrays = [levels[str(number)] for number in range(sum(1 for _ in levels.array_keys()))]
+    arrays = sorted((array for _, array in levels.arrays()), key=lambda array: -array.shape[0])
     array = next((a for a in reversed(arrays) if a.shape[0] >= shape[0]), arrays[0])
     rows, columns = (
         np.minimum(((np.arange(n) + 0.5) * size / n).astype(np.intp), size - 1)

@@ -42,8 +42,8 @@ class ArrayPixels:
 
 def read_padded(pixels: Pixels, top: int, left: int, height: int, width: int) -> RGBImage:
     """A rectangle that may reach over the lower and right border, where the image is reflected."""
-    rows, columns = (min(start + length, size) - start
-                     for start, length, size in zip((top, left), (height, width), pixels.shape, strict=True))  # fmt: skip
+    shape = pixels.shape
+    rows, columns = min(height, shape[0] - top), min(width, shape[1] - left)
     inside = pixels.read(top, left, rows, columns)
     if (rows, columns) == (height, width):
         return inside

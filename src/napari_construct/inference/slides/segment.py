@@ -1,7 +1,7 @@
 """Segment a whole slide, out of core.
 
 1. Tissue is found on a small picture; tiles without any are never read.
-2. The network looks at rows of tiles; what it found lies on disk, on the grid of its output (:mod:`.network`).
+2. The network looks at rows of tiles; what it found lies on disk, on the grid of its output.
 3. Presence of the classes is that of the whole slide, as is whether the model knows such tissue.
 4. Shard by shard, blocks with what surrounds them are decided and refined as an image is, and written into a
    pyramid that can be looked at while it fills.
@@ -14,6 +14,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,21 +22,22 @@ from typing import Any, Final
 
 import numpy as np
 
-from napari_construct.data.slides.slide import Slide
+from napari_construct.data.slides.slide import Slide, open_slide
 from napari_construct.data.slides.tissue import TissueSettings, find_tissue
-from napari_construct.events import Event, Notice, Steps
+from napari_construct.events import Event, Notice, Progress, Steps, run
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.export.label_pyramid import LabelPyramid
-from napari_construct.export.pyramid_plan import PyramidPlan
 from napari_construct.export.locks import locked_file
-from napari_construct.export.own_files import is_pyramid
 from napari_construct.export.overlay import write_overlay
+from napari_construct.export.own_files import is_pyramid
+from napari_construct.export.pyramid_plan import PyramidPlan
 from napari_construct.export.record import write_record
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.activation.tiling import plan_tiles
 from napari_construct.inference.decision.decider import named_classes
 from napari_construct.inference.decision.out_of_distribution import warning
 from napari_construct.inference.decision.record import model_record
+from napari_construct.inference.loading import predictor_of
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.slides.blocks import Block, decide_block
 from napari_construct.inference.slides.glass import is_tissue, large_squares
@@ -46,9 +48,10 @@ from napari_construct.inference.slides.presence import slide_out_of_distribution
 from napari_construct.inference.slides.record import slide_record
 from napari_construct.inference.slides.store import NetworkStore
 from napari_construct.inference.slides.sums import Sums
+from napari_construct.models.default_model import DEFAULT_MODEL
 from napari_construct.reading.marks import HIDDEN
 from napari_construct.refinement.views import VIEWS
-from napari_construct.types import BoolMask
+from napari_construct.types import BoolMask, PathLike
 
 SHARD: Final = 2048
 """Side of what is written at once, in pixels at the model's resolution."""
@@ -133,14 +136,77 @@ def segment_slide_steps(
     named_classes(settings.classes, predictor.classes)  # before the work
     if predictor.published:
         raise ConfigurationError(
-            f"{predictor.name}: expected a model of this package's arithmetic for a whole slide, got one of the "
-            "preset published, which rescales each image; segment regions with it"
+            f"{predictor.name}: expected a model without the preset published for a whole slide, got "
+            "one with it, which rescales each image by itself; segment regions with it"
         )
     name = stem or Path(slide.name).stem
     folder.mkdir(parents=True, exist_ok=True)
     with locked_file(folder / f"{name}_mask.ome.zarr"):
-        run = _SlideRun(slide, predictor, settings, folder, name, tissue or TissueSettings(), probabilities)
-        return (yield from run.steps())
+        job = _SlideRun(slide, predictor, settings, folder, name, tissue or TissueSettings(), probabilities)
+        return (yield from job.steps())
+
+
+def segment_slide(
+    slide: PathLike | Slide,
+    model: PathLike | Predictor = DEFAULT_MODEL,
+    settings: SegmentSettings | None = None,
+    *,
+    folder: PathLike,
+    mpp: float | None = None,
+    tissue: TissueSettings | None = None,
+    probabilities: bool = False,
+    device: str | None = None,
+    progress: Progress = None,
+    **changes: Any,
+) -> SlideResult:
+    """Segment a whole slide; :func:`segment_slide_steps` as a plain function.
+
+    Parameters
+    ----------
+    slide : path or Slide
+        A file of a scanner, a TIFF or the folder of an OME-Zarr; or what :func:`open_slide` returned.
+    model : str, path or Predictor
+        What :func:`~napari_construct.load_model` takes, or what it returned.
+    settings : SegmentSettings, optional
+        The defaults otherwise.
+    folder : path
+        Where results are written.
+    mpp : float, optional
+        Micrometres per pixel, instead of those of the file.
+    tissue : TissueSettings, optional
+        How tissue is found.
+    probabilities : bool
+        Also store the probabilities of the classes, in 8 bits.
+    device : str, optional
+        Device of the model; "auto" by default.
+    progress : bool or callable, optional
+        True shows bars on standard error; a callable gets each event.
+    **changes
+        Fields of :class:`~napari_construct.inference.settings.SegmentSettings`.
+
+    Returns
+    -------
+    SlideResult
+        Files, areas and record.
+
+    Examples
+    --------
+    >>> from napari_construct import segment_slide
+    >>> result = segment_slide("slide.svs", folder="results")  # doctest: +SKIP
+    """
+    checked = (settings or SegmentSettings()).changed(**changes)
+    with ExitStack() as opened:
+        if not isinstance(slide, Slide):
+            slide = opened.enter_context(open_slide(slide, mpp=mpp))
+        steps = segment_slide_steps(
+            slide,
+            predictor_of(model, device),
+            checked if mpp is None else checked.changed(mpp=mpp),
+            folder=Path(folder),
+            tissue=tissue,
+            probabilities=probabilities,
+        )
+        return run(steps, progress)
 
 
 class _SlideRun:
@@ -249,20 +315,29 @@ class _SlideRun:
             "settings": self.settings.model_dump(mode="json"),
             "tissue": self.tissue.model_dump(mode="json"),
         }
-        made = {
-            "shape": self.pixels.shape,
-            "classes": self.predictor.classes,
-            "mpp": self.mpp,
-            "downsample": self.pixels.step[0],
-            "probabilities": self.probabilities,
-            "about": about,
-            "shard": SHARD,
-        }
+        plan = PyramidPlan.checked(
+            shape=self.pixels.shape,
+            classes=self.predictor.classes,
+            mpp=self.mpp,
+            downsample=self.pixels.step[0],
+            probabilities=self.probabilities,
+            about=about,
+            shard=SHARD,
+        )
         if is_pyramid(path):
             found = LabelPyramid.open(path)
-            if not found.complete and found.plan == PyramidPlan.checked(**made):
+            if not found.complete and found.plan == plan:
                 return found
-        return LabelPyramid.create(path, made.pop("shape"), made.pop("classes"), **made)
+        return LabelPyramid.create(
+            path,
+            plan.shape,
+            plan.classes,
+            mpp=plan.mpp,
+            downsample=plan.downsample,
+            probabilities=plan.probabilities,
+            about=plan.about,
+            shard=plan.shard,
+        )
 
     def _shard(
         self,
