@@ -1,0 +1,1 @@
+"""Whole slides: what is on them, and where."""
