@@ -76,9 +76,11 @@ def main() -> int:
     parser.add_argument("--set", choices=SETS, default="report", dest="kind")
     parser.add_argument("--parts", action="store_true")
     parser.add_argument("--show", type=Path)
+    parser.add_argument("--methods", nargs="+", help="columns of the table; all if left out")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     methods = PARTS if options.parts else METHODS
+    methods = {name: methods[name] for name in options.methods or methods}
     if options.show:
         show(options.show, {"find_tissue": METHODS["find_tissue"], **methods}, options.kind)
         return 0

@@ -74,6 +74,10 @@ def test_pale_section(stain):
     assert iou(found(slide(laid(0.15 * stain, SECTION))), SECTION) > 0.95
 
 
+def test_dark_section_is_no_ink(stain):
+    assert iou(found(slide(laid(2.0 * stain, SECTION))), SECTION) > 0.95
+
+
 @pytest.mark.parametrize("ink", INKS)
 def test_pens_are_left_out(stain, ink):
     density = laid(stain, SECTION) + stroke(ink, (220, 20), (300, 80), (240, 220))

@@ -12,6 +12,9 @@ from napari_construct.types import BoolMask, FloatArray
 LEAST_DENSITY: Final = 0.3
 """Mean optical density of ink."""
 
+OPAQUE: Final = 1.4
+"""Density in every channel that no section has over the width of a stroke; inks over each other do."""
+
 STROKE: Final = 150.0
 """Micrometres that a stroke is wide, at least; tissue that was dyed at its margin has thinner lines."""
 
@@ -48,7 +51,7 @@ def ink_mask(density: FloatArray, mpp: float) -> BoolMask:
     red, green, blue = density
     strong = density.mean(axis=0) >= LEAST_DENSITY
     lightest, most = density.min(axis=0), density.max(axis=0)
-    black = (lightest >= 0.75 * most) & (most >= 0.5) | (lightest >= 1)
+    black = (lightest >= 0.75 * most) & (most >= 0.5) | (lightest >= OPAQUE)
     bluish = (red >= 1.2 * green) & (red >= 0.5)
     greenish = (green <= 0.75 * blue) & (green <= 0.75 * red)
     ink = strong & (black | bluish | greenish)

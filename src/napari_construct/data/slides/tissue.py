@@ -16,8 +16,8 @@ from napari_construct.data.slides.light import light_of_glass
 from napari_construct.settings import Settings
 from napari_construct.types import BoolMask, FloatArray, RGBImage
 
-WORKING_MPP: Final = 16.0
-"""Micrometres per pixel that evidence is computed at, if the picture is as fine; fat cells are five wide."""
+WORKING_MPP: Final = 20.0
+"""Micrometres per pixel that evidence is computed at, if the picture is as fine; fat cells are four wide."""
 
 LARGEST_WORKING: Final = 600_000
 """Pixels that evidence is computed for; a finer picture is reduced further."""
@@ -57,7 +57,7 @@ class TissueSettings(Settings):
     darkness : float
         Mean density from which it is tissue by its darkness alone. Stains have colour; grey is mostly dust.
     texture : float
-        Standard deviation of the density, over 80 um, from which it is tissue by its texture alone: fat
+        Standard deviation of the density, over 100 um, from which it is tissue by its texture alone: fat
         cells without colour.
     min_area : float
         mm2; smaller pieces are dust. 0 keeps all.
@@ -114,7 +114,7 @@ def find_tissue(image: RGBImage, *, mpp: float, settings: TissueSettings | None 
     haematoxylin, and ink of two colours over each other for neither; red ink that touches tissue stays in
     part, as blood would. Strands thinner than about 50 um are lost with the fibres. Tissue all in grey, as
     with silver, is found where it is dark or has texture. A slide all covered by pale smooth tissue without
-    any glass is glass. Everything is decided at 16 um per pixel or more, so borders lie within one of those.
+    any glass is glass. Everything is decided at 20 um per pixel or more, so borders lie within one of those.
     """
     _check(image, mpp)
     settings = settings or TissueSettings()
