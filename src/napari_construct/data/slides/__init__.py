@@ -1,1 +1,1 @@
-"""Whole slides: opened lazily, read level by level and region by region."""
+"""Whole slides: opened lazily, one file a reader; where there is tissue on them."""

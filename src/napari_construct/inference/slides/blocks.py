@@ -25,7 +25,7 @@ HALO: Final = 128
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A rectangle of a slide at the model's resolution: rows ``top`` to ``top + height``, columns likewise."""
+    """A rectangle at the model's resolution: rows ``top`` to ``top + height``, columns likewise."""
 
     top: int
     left: int
@@ -50,7 +50,7 @@ class Block:
         return slice(top, top + self.height), slice(left, left + self.width)
 
     def around(self, halo: int, shape: tuple[int, int], step: int) -> Block:
-        """This block and up to ``halo`` pixels on each side, from a multiple of ``step``, within ``shape``."""
+        """The block and up to ``halo`` pixels on each side, from a multiple of ``step``, within ``shape``."""
         top, left = (max(start - halo, 0) // step * step for start in (self.top, self.left))
         bottom = min(self.top + self.height + halo, shape[0])
         right = min(self.left + self.width + halo, shape[1])
@@ -59,9 +59,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecidedBlock:
-    """Labels (h, w) uint8, probabilities (k, h, w) float32 before refinement, confidence (h, w) float32, and the
-    number of pixels with tissue.
-    """
+    """Labels (h, w) uint8, probabilities (k, h, w) and confidence (h, w) float32, and pixels with tissue."""
 
     block: Block
     labels: LabelImage

@@ -1,0 +1,1 @@
+"""Parts of ``benchmarks/tissue.py``: pictures with known truth, and the methods that are compared."""
