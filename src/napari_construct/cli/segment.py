@@ -59,8 +59,8 @@ def segment(
     Writes for each image NAME.png: NAME_mask.tif (0 unlabelled, 1 first class, ...), NAME_cams.ome.tif,
     NAME_overlay.png and NAME.json. Of a whole slide (more than 100 megapixels) the mask is a pyramid at the
     model's resolution, NAME_mask.ome.zarr; a stopped run goes on where it was. A student on one channel
-    (distill) writes NAME_cells.tif, a number for each cell, and NAME_cells.csv in the place of the overlay. A broken file is reported and does not stop the
-    others; the exit code is then 1.
+    (distill) writes NAME_cells.tif, a number for each cell, and NAME_cells.csv in the place of the overlay.
+    A broken file is reported and does not stop the others; the exit code is then 1.
     """
     from napari_construct.cli._cells import refuse_channel, refuse_options, segment_cell_files
     from napari_construct.inference.cells.loading import is_cell_model
