@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 from shapely import MultiPolygon, Polygon
+
+Place: TypeAlias = tuple[int, int] | tuple[float, float]
+"""Row and column in pixels of the whole image."""
 
 GRID: Final = 0.01
 """Pixels: the steps in which coordinates are written, as QuPath rounds them too."""
@@ -52,7 +55,7 @@ class Feature:
 
 
 def polygons_of(
-    outlines: Iterable[Sequence[Sequence[Any]]], scale: float = 1.0, shift: tuple[float, float] = (0.0, 0.0)
+    outlines: Iterable[Any], scale: float = 1.0, shift: tuple[float, float] = (0.0, 0.0)
 ) -> NDArray[np.object_]:
     """Polygons of nested lists, many at once.
 

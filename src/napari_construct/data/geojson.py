@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from shapely import MultiPolygon, Polygon
 from shapely.errors import GEOSException
 
-from napari_construct.annotations import Feature, polygons_of, repaired
+from napari_construct.annotations import Feature, Place, polygons_of, repaired
 from napari_construct.data.geojson_objects import RawObject, Skipped, objects_of
 from napari_construct.exceptions import InputError
 from napari_construct.reading.packed import packed_text
@@ -32,7 +32,7 @@ _NO_POLYGON: Final = (ValueError, TypeError, GEOSException)
 _CORNERS: Final = 128
 
 
-def read_geojson(path: PathLike, *, origin: tuple[float, float] = (0, 0)) -> Features:
+def read_geojson(path: PathLike, *, origin: Place = (0, 0)) -> Features:
     """The polygons of a GeoJSON file, one after another; the file is never held as a whole.
 
     Parameters
@@ -40,7 +40,7 @@ def read_geojson(path: PathLike, *, origin: tuple[float, float] = (0, 0)) -> Fea
     path : str or path
         ``.geojson``, ``.geojson.gz`` or ``.zip`` with one such file: a FeatureCollection, a list of Features,
         one Feature or one geometry.
-    origin : (float, float)
+    origin : (row, column)
         Row and column of the image that the file calls (0, 0): ``Slide.bounds``, as QuPath counts from the
         corner of what was scanned.
 
@@ -65,7 +65,7 @@ class Features(Iterator[Feature]):
     cross themselves are repaired. Objects without an area (points, lines) are left out.
     """
 
-    def __init__(self, path: PathLike, origin: tuple[float, float]) -> None:
+    def __init__(self, path: PathLike, origin: Place) -> None:
         self._path, self._shift = path, (float(origin[1]), float(origin[0]))
         self._left_out: Counter[str] = Counter()
         self._repaired = 0
@@ -91,7 +91,7 @@ class Features(Iterator[Feature]):
             )
         return tuple(sentences)
 
-    def _read(self) -> Generator[Feature]:
+    def _read(self) -> Generator[Feature, None, None]:
         pieces = packed_text(self._path, _WHAT, endings=(".geojson", ".json"), largest=LARGEST)
         with closing(pieces):
             raw = self._polygons_in(json_items(pieces, "features"))
@@ -104,8 +104,7 @@ class Features(Iterator[Feature]):
                     ) from error
                 if not batch:
                     return
-                for one, geometry in zip(batch, self._geometries(batch), strict=True):
-                    valid = self._checked(geometry)
+                for one, valid in zip(batch, self._valid(self._geometries(batch)), strict=True):
                     if valid is not None:
                         yield Feature(geometry=valid, **one.fields)
 
@@ -130,9 +129,15 @@ class Features(Iterator[Feature]):
         parts = np.split(polygons, ends[:-1])
         return [_joined(part, raw.ellipse) for part, raw in zip(parts, batch, strict=True)]
 
-    def _checked(self, geometry: Any) -> Polygon | MultiPolygon | None:
-        if geometry is None or shapely.is_valid(geometry):
-            return geometry
+    def _valid(self, geometries: list[Any]) -> list[Any]:
+        """The same geometries where they are valid, repaired ones and None otherwise."""
+        broken = ~shapely.is_valid(np.array(geometries, dtype=object))
+        for place in np.flatnonzero(broken).tolist():
+            if geometries[place] is not None:
+                geometries[place] = self._repaired_one(geometries[place])
+        return geometries
+
+    def _repaired_one(self, geometry: Any) -> Any:
         found = repaired(geometry)
         if found is None:
             self._left_out["outline without an area"] += 1

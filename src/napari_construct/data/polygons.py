@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from napari_construct.annotations import Feature
+from napari_construct.annotations import Feature, Place
 from napari_construct.exceptions import InputError
 from napari_construct.reading.foreign import harmless
 from napari_construct.types import BoolMask
@@ -24,7 +24,7 @@ def draw_polygons(
     *,
     values: Mapping[str, int] | None = None,
     downsample: float = 1.0,
-    offset: tuple[float, float] = (0, 0),
+    offset: Place = (0, 0),
 ) -> NDArray[Any]:
     """Draw features into a mask: a pixel belongs to the last one that its centre lies in.
 
@@ -58,7 +58,7 @@ def draw_polygons(
 
 
 def region_mask(
-    geometry: Any, shape: tuple[int, int], *, downsample: float = 1.0, offset: tuple[float, float] = (0, 0)
+    geometry: Any, shape: tuple[int, int], *, downsample: float = 1.0, offset: Place = (0, 0)
 ) -> BoolMask:
     """(h, w) bool: pixels whose centre lies in a geometry; parameters as of :func:`draw_polygons`."""
     drawn = np.zeros(shape, np.uint8)
@@ -97,7 +97,7 @@ def _draw(
     geometries: NDArray[np.object_],
     numbers: list[int],
     downsample: float,
-    offset: tuple[float, float],
+    offset: Place,
 ) -> None:
     from rasterio.features import rasterize
 

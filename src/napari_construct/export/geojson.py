@@ -18,7 +18,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from napari_construct.annotations import GRID, Feature, only_polygons
+from napari_construct.annotations import GRID, Feature, Place, only_polygons
 from napari_construct.classes import palette_colour, rgb_of
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.export.atomic import atomic
@@ -55,7 +55,7 @@ def write_geojson(
     path: PathLike,
     features: Iterable[Feature],
     *,
-    origin: tuple[float, float] = (0, 0),
+    origin: Place = (0, 0),
     overwrite: bool = False,
 ) -> Written:
     """Write polygons for QuPath and others, one after another; memory does not grow with their number.
@@ -74,7 +74,7 @@ def write_geojson(
         ``.geojson``, ``.geojson.gz`` or ``.zip``; replaced as a whole or not at all.
     features : iterable of Feature
         In pixels of the whole image.
-    origin : (float, float)
+    origin : (row, column)
         Row and column of the image that QuPath calls (0, 0): ``Slide.bounds``.
     overwrite : bool
         Also replace a file that napari-construct did not make.
@@ -157,7 +157,7 @@ def _rounded(geometries: NDArray[np.object_]) -> NDArray[np.object_]:
     return found
 
 
-def _geometry_texts(batch: list[Feature], origin: tuple[float, float]) -> list[str | None]:
+def _geometry_texts(batch: list[Feature], origin: Place) -> list[str | None]:
     """The geometries as GeoJSON; None where nothing is left on the grid."""
     geometries = np.array([feature.geometry for feature in batch], dtype=object)
     kinds = shapely.get_type_id(geometries)

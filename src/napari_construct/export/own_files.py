@@ -28,6 +28,8 @@ TABLE_COLUMNS: Final = ("item", "state", "error", "seconds")
 """The first columns of a batch's table."""
 CELL_COLUMNS: Final = ("label", "area_px")
 """The first columns of a table of cells."""
+REGION_COLUMNS: Final = ("region", "class", "pixels")
+"""The first columns of a table of areas by region."""
 
 MASK_MARKS: Final = ("_mask", " mask", " (refined)")
 """Ends of the names of masks, before the file's ending; layers are saved under their name."""
@@ -82,7 +84,7 @@ def is_own(path: Path) -> bool:
         start = f'{{"format": "{LEDGER_FORMAT}"'.encode()
         return start.startswith(head[: len(start)])  # a kill may have torn the first line
     if suffix == ".csv":
-        ours = (TABLE_COLUMNS, CELL_COLUMNS, ("image", *CELL_COLUMNS))
+        ours = (TABLE_COLUMNS, CELL_COLUMNS, ("image", *CELL_COLUMNS), REGION_COLUMNS)
         return head.startswith(tuple(",".join(columns).encode() for columns in ours))
     if has_start(head):
         return True

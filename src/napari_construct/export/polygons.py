@@ -11,7 +11,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely import MultiPolygon, Polygon
 
-from napari_construct.annotations import Feature, polygons_of
+from napari_construct.annotations import Feature, Place, polygons_of
 from napari_construct.classes import ClassTable
 from napari_construct.exceptions import InputError
 
@@ -79,7 +79,7 @@ def class_features(
     simplify: float = 0.0,
     merge: bool = False,
     downsample: float = 1.0,
-    offset: tuple[float, float] = (0, 0),
+    offset: Place = (0, 0),
 ) -> Iterator[Feature]:
     """The parts of each class as annotations.
 
@@ -93,7 +93,7 @@ def class_features(
         One MultiPolygon for each class instead of a Polygon for each part.
     downsample : float
         Pixels of the image in a pixel of the labels.
-    offset : (float, float)
+    offset : (row, column)
         Row and column of the image where the labels begin.
     """
     found = (one for one in mask_polygons(labels, simplify=simplify) if one[0] <= len(classes))
@@ -114,7 +114,7 @@ def cell_features(
     colour: str | None = None,
     measurements: Mapping[int, Mapping[str, float]] | None = None,
     downsample: float = 1.0,
-    offset: tuple[float, float] = (0, 0),
+    offset: Place = (0, 0),
 ) -> Iterator[Feature]:
     """Numbered cells as detections; a cell in several parts is one MultiPolygon.
 
@@ -189,13 +189,11 @@ def _strip_outlines(labels: NDArray[Any], top: int) -> Iterator[tuple[int, Polyg
     values = labels.astype(np.uint8 if high < 256 else np.int32, copy=False)
     found = shapes(values, mask=inside, connectivity=4)
     while batch := list(islice(found, _AT_ONCE)):
-        polygons = polygons_of([shape["coordinates"] for shape, _ in batch], shift=(0, top))
+        polygons = polygons_of([shape["coordinates"] for shape, _ in batch], shift=(0.0, float(top)))
         yield from zip([int(value) for _, value in batch], polygons, strict=True)
 
 
-def _placed(
-    found: Iterable[tuple[int, Any]], downsample: float, offset: tuple[float, float]
-) -> Iterator[tuple[int, Any]]:
+def _placed(found: Iterable[tuple[int, Any]], downsample: float, offset: Place) -> Iterator[tuple[int, Any]]:
     if downsample == 1 and tuple(offset) == (0, 0):
         yield from found
         return

@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Generator
 from contextlib import ExitStack
-from typing import IO, BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from napari_construct.exceptions import InputError
 from napari_construct.reading.foreign import passed_on, quoted
@@ -24,7 +24,9 @@ _DAMAGED: Final = (EOFError, OSError, zlib.error, zipfile.BadZipFile, NotImpleme
 _PACKED: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
-def packed_text(path: PathLike, what: str, *, endings: tuple[str, ...], largest: int) -> Generator[str]:
+def packed_text(
+    path: PathLike, what: str, *, endings: tuple[str, ...], largest: int
+) -> Generator[str, None, None]:
     """The text of a file in pieces of about a megabyte; the content decides how it is packed.
 
     Parameters
@@ -70,19 +72,18 @@ def packed_text(path: PathLike, what: str, *, endings: tuple[str, ...], largest:
                 f"{at(path)}: expected {what}, it cannot be unpacked ({passed_on(error)}); get it again"
             ) from error
     raise InputError(
-        f"{at(path)}: expected {what} of at most {largest:,} bytes, got more when it was unpacked; check which "
-        "file it is"
+        f"{at(path)}: expected {what} of at most {largest:,} bytes, got more when it was unpacked; check "
+        "which file it is"
     )
 
 
-def _unpacked(
-    stack: ExitStack, stream: BinaryIO, path: PathLike, what: str, endings: tuple[str, ...]
-) -> IO[bytes]:
+def _unpacked(stack: ExitStack, stream: BinaryIO, path: PathLike, what: str, endings: tuple[str, ...]) -> Any:
     start = stream.read(4)
     stream.seek(0)
     if start.startswith(b"\x1f\x8b"):
-        return stack.enter_context(gzip.GzipFile(fileobj=stream))
-    if not start.startswith(b"PK\x03\x04"):
+        packed: Any = gzip.GzipFile(fileobj=stream)
+        return stack.enter_context(packed)
+    if not start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return stream
     check_directory(stream)
     archive = stack.enter_context(zipfile.ZipFile(stream))
