@@ -102,6 +102,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("tables", nargs="*", type=Path)
+    parser.add_argument("--suffix", nargs="*", choices=SUFFIXES, default=SUFFIXES)
     parser.add_argument("--step", nargs=3, metavar=("STEP", "TABLE", "FILE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.step:
@@ -110,7 +111,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         for table in options.tables:
-            for suffix in SUFFIXES:
+            for suffix in options.suffix:
                 path = Path(folder) / f"{table.stem}{suffix}"
                 print(f"{table.name} -> {suffix}")
                 steps = ("out", "in", "check") if suffix == SUFFIXES[0] else ("out", "in")

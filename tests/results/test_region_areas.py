@@ -67,6 +67,16 @@ def test_regions_of_the_image_on_labels_of_another_resolution(labels: np.ndarray
     assert found["pixels"].tolist() == [100, 200, 0, 100]
 
 
+def test_cells_are_counted_by_their_numbers() -> None:
+    numbers = np.zeros((10, 10), np.int32)
+    numbers[2:4, 2:4], numbers[2:4, 4:6], numbers[7, 7] = 5, 6, 7
+    cell = ClassTable.from_names(("cell",))
+    found = region_table(
+        (numbers > 0).astype(np.uint8), cell, [Feature(geometry=box(3, 0, 6, 6))], instances=numbers
+    )
+    assert found["components"].tolist() == [3, 2]
+
+
 def test_maps_of_other_sizes_are_refused(labels: np.ndarray) -> None:
     with pytest.raises(InputError, match="tissue of shape"):
         region_table(labels, TABLE, tissue=np.ones((3, 3), bool))

@@ -100,7 +100,9 @@ def _write_table(path: Path, found: StoredResult, regions: Path | None, origin: 
     from napari_construct.results.region_areas import region_table
 
     areas = () if regions is None else read_geojson(regions, origin=origin)
-    write_table(path, region_table(found.labels, found.classes, areas, mpp=found.mpp))
+    write_table(
+        path, region_table(found.labels, found.classes, areas, mpp=found.mpp, instances=found.instances)
+    )
     for notice in getattr(areas, "notices", ()):
         say(f"note: {notice}", err=True)
 

@@ -32,6 +32,7 @@ def region_table(
     mpp: float | tuple[float, float] | None = None,
     tissue: BoolMask | None = None,
     confidence: FloatArray | None = None,
+    instances: NDArray[np.int32] | None = None,
     downsample: float = 1.0,
     offset: Place = (0, 0),
 ) -> dict[str, NDArray[Any]]:
@@ -51,6 +52,8 @@ def region_table(
         (h, w) bool. Without, shares are ``percent_of_labelled`` instead of ``percent_of_tissue``.
     confidence : ndarray, optional
         (h, w) in [0, 1]; its mean is a column, NaN where a class has no pixel.
+    instances : ndarray, optional
+        (h, w) int32, numbers of cells; ``components`` then counts those that lie in the region with a pixel.
     downsample, offset
         Pixels of the image in a pixel of the labels; row and column of the image where the labels begin.
 
@@ -66,12 +69,12 @@ def region_table(
     InputError
         If the maps are not of one size.
     """
-    for name, other in (("tissue", tissue), ("confidence", confidence)):
+    for name, other in (("tissue", tissue), ("confidence", confidence), ("instances", instances)):
         if other is not None and other.shape != labels.shape:
             raise InputError(
                 f"expected {name} of shape {labels.shape}, got {other.shape}; give both of one image"
             )
-    maps = (labels, tissue, confidence)
+    maps = (labels, tissue, confidence, instances)
     rows = _rows(OVER_ALL, maps, classes, mpp)
     for number, region in enumerate(regions, start=1):
         window = _window(region, labels.shape, downsample, offset)
@@ -90,10 +93,11 @@ def _rows(
     mpp: float | tuple[float, float] | None,
     inside: BoolMask | None = None,
 ) -> list[dict[str, Any]]:
-    labels, tissue, confidence = maps
+    labels, tissue, confidence, instances = maps
     if inside is not None:
         labels = np.where(inside, labels, 0)
         tissue = None if tissue is None else tissue & inside
+        instances = None if instances is None else instances[inside]
     k = len(classes)
     pixels = class_pixels(labels, k)
     labelled = int(pixels.sum())
@@ -104,7 +108,10 @@ def _rows(
         square = float(np.prod(np.broadcast_to(mpp, 2)))
         columns["mm2"] = (pixels * (square * 1e-6)).tolist()
     columns[share] = (100.0 * pixels / whole).tolist()
-    columns["components"] = class_components(labels, k).tolist() if labels.size else [0] * k
+    if instances is not None:
+        columns["components"] = [int(np.count_nonzero(np.unique(instances)))] * k
+    else:
+        columns["components"] = class_components(labels, k).tolist() if labels.size else [0] * k
     if confidence is not None:
         mean = np.full(k, np.nan)
         np.divide(class_pixels(labels, k, confidence), pixels, out=mean, where=pixels > 0)
