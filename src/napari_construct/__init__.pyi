@@ -1,3 +1,4 @@
+from napari_construct.annotations import Feature as Feature
 from napari_construct.batch.folder import segment_folder as segment_folder
 from napari_construct.batch.report import BatchReport as BatchReport
 from napari_construct.batch.settings import BatchSettings as BatchSettings
@@ -13,8 +14,10 @@ from napari_construct.data.cells.arrays import array_cells as array_cells
 from napari_construct.data.cells.hold_out import hold_out as hold_out
 from napari_construct.data.cells.open_cells import open_cells as open_cells
 from napari_construct.data.channels.read import read_channels as read_channels
+from napari_construct.data.geojson import read_geojson as read_geojson
 from napari_construct.data.image_level import load_dataset as load_dataset
 from napari_construct.data.images import read_image as read_image
+from napari_construct.data.polygons import draw_polygons as draw_polygons
 from napari_construct.encoders.catalogue.download import DownloadSettings as DownloadSettings
 from napari_construct.encoders.catalogue.download import download_encoder as download_encoder
 from napari_construct.evaluation.cells.evaluate import evaluate_cells as evaluate_cells
@@ -23,6 +26,9 @@ from napari_construct.evaluation.evaluate import evaluate as evaluate
 from napari_construct.evaluation.report.report import EvaluationReport as EvaluationReport
 from napari_construct.events import run as run
 from napari_construct.exceptions import ConstructError as ConstructError
+from napari_construct.export.geojson import write_geojson as write_geojson
+from napari_construct.export.polygons import class_features as class_features
+from napari_construct.export.polygons import mask_polygons as mask_polygons
 from napari_construct.inference.activation.predictor import Predictor as Predictor
 from napari_construct.inference.cells.evidence import decide_again as decide_again
 from napari_construct.inference.cells.loading import load_cell_model as load_cell_model
@@ -46,6 +52,7 @@ from napari_construct.models.checkpoints.checkpoint import load_checkpoint as lo
 from napari_construct.models.checkpoints.checkpoint import save_checkpoint as save_checkpoint
 from napari_construct.results.cells import CellResult as CellResult
 from napari_construct.results.read import load_result as load_result
+from napari_construct.results.region_areas import region_table as region_table
 from napari_construct.results.result import SegmentationResult as SegmentationResult
 from napari_construct.results.result import StoredResult as StoredResult
 from napari_construct.training.calibration.guard import add_guard as add_guard
@@ -78,6 +85,7 @@ __all__ = [
     "DistilConfig",
     "DownloadSettings",
     "EvaluationReport",
+    "Feature",
     "Predictor",
     "PrototypeSettings",
     "SecondStageConfig",
@@ -94,11 +102,13 @@ __all__ = [
     "add_guard",
     "array_cells",
     "array_teacher",
+    "class_features",
     "confusion_matrix",
     "decide_again",
     "dense_crf",
     "distil",
     "download_encoder",
+    "draw_polygons",
     "evaluate",
     "evaluate_cells",
     "find_tissue",
@@ -111,12 +121,15 @@ __all__ = [
     "load_result",
     "load_teacher",
     "load_zero_shot",
+    "mask_polygons",
     "open_cells",
     "open_slide",
     "prototype_maps",
     "read_channels",
+    "read_geojson",
     "read_image",
     "recalibrate",
+    "region_table",
     "run",
     "save_checkpoint",
     "scores_from_confusion",
@@ -126,4 +139,5 @@ __all__ = [
     "segment_slide",
     "train",
     "train_second_stage",
+    "write_geojson",
 ]

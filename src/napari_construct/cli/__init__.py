@@ -18,6 +18,7 @@ from napari_construct.cli import (
     distill,
     evaluate,
     models,
+    polygons,
     prototypes,
     second_stage,
     segment,
@@ -66,6 +67,7 @@ app.command("second-stage")(second_stage.second_stage)
 app.command("distill")(distill.distill)
 app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)
+app.command("polygons")(polygons.polygons)
 app.add_typer(prototypes.commands, name="prototypes")
 app.add_typer(models.commands, name="models")
 app.command("demo")(demo.demo)

@@ -1,8 +1,8 @@
 """Recognise files that napari-construct made: only those are replaced without asking.
 
 They are recognised by content, never by name: TIFFs by their software tag, pictures by their software text,
-OME-Zarr folders by their creator, records by their format, ledgers and tables by their first line. Pictures
-and folders of earlier versions lack this; the record beside them names them.
+OME-Zarr folders and GeoJSON by their creator, records by their format, ledgers and tables by their first
+line. Pictures and folders of earlier versions lack this; the record beside them names them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from napari_construct.exceptions import ConfigurationError, InputError
+from napari_construct.export.geojson_mark import has_start
 from napari_construct.reading.marks import HIDDEN, SOFTWARE, has_mark
 from napari_construct.reading.places import is_folder
 from napari_construct.reading.regular import open_regular
@@ -28,6 +29,8 @@ TABLE_COLUMNS: Final = ("item", "state", "error", "seconds")
 """The first columns of a batch's table."""
 CELL_COLUMNS: Final = ("label", "area_px")
 """The first columns of a table of cells."""
+REGION_COLUMNS: Final = ("region", "class", "pixels")
+"""The first columns of a table of areas by region."""
 
 MASK_MARKS: Final = ("_mask", " mask", " (refined)")
 """Ends of the names of masks, before the file's ending; layers are saved under their name."""
@@ -84,8 +87,10 @@ def is_own(path: Path) -> bool:
         start = f'{{"format": "{LEDGER_FORMAT}"'.encode()
         return start.startswith(head[: len(start)])  # a kill may have torn the first line
     if suffix == ".csv":
-        ours = (TABLE_COLUMNS, CELL_COLUMNS, ("image", *CELL_COLUMNS))
+        ours = (TABLE_COLUMNS, CELL_COLUMNS, ("image", *CELL_COLUMNS), REGION_COLUMNS)
         return head.startswith(tuple(",".join(columns).encode() for columns in ours))
+    if has_start(head):
+        return True
     return head.lstrip().startswith(b"{") and bool(_own_record(path))
 
 
