@@ -106,7 +106,7 @@ def shard_files(
         if 0 in block.shape:  # the last row or column, of less pixels than the level has steps
             return
         place = "/".join((str(level), "c", *before, str(row), str(column)))
-        found = block.any()
+        found = bool(block.any())
         yield place, _encoded(plan, level, block) if found else b""
         # of nothing but 0 only the shape matters
         block = halved(block, averaged=averaged and found)
