@@ -18,7 +18,7 @@ class OwnResults:
         self._records: dict[Path, frozenset[str]] = {}
 
     def __call__(self, path: Path) -> bool:
-        # an OME-Zarr holds the image itself: alone, without a record or ledger, it is one; no pyramid is
+        # an OME-Zarr holds the image itself: alone, without record or ledger, it is one; not a label pyramid
         marked = is_pyramid(path) if is_folder(path) else is_own(path)
         return marked or self._in_record(path) or path in self._in_ledgers(path.parent)
 

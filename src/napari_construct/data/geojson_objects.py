@@ -65,7 +65,7 @@ def objects_of(item: Any, depth: int = 0) -> Iterator[RawObject | Skipped]:
         if isinstance(outlines, Skipped):
             yield outlines
         else:
-            yield RawObject(outlines, bool(geometry.get("isEllipse")), fields)
+            yield RawObject(outlines, bool((geometry or {}).get("isEllipse")), fields)
         if "nucleusGeometry" in item:
             yield Skipped("nucleus of a cell")
     children = properties.get("childObjects", properties.get("children"))

@@ -185,13 +185,7 @@ class LabelPyramid:
         )
 
     def records(self) -> Iterator[tuple[Shard, dict[str, Any]]]:
-        """The shards that are written, each with what :meth:`write` was given to keep; gone once finished.
-
-        Raises
-        ------
-        InputError
-            If a mark is damaged.
-        """
+        """The shards that are written, each with what :meth:`write` was given to keep; gone once finished."""
         done = self._marked()
         for shard in self.plan.shards():
             mark = self._mark(*shard[:2])

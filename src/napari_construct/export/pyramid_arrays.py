@@ -106,8 +106,10 @@ def shard_files(
         if 0 in block.shape:  # the last row or column, of less pixels than the level has steps
             return
         place = "/".join((str(level), "c", *before, str(row), str(column)))
-        yield place, _encoded(plan, level, block) if block.any() else b""
-        block = halved(block, averaged=averaged)
+        found = bool(block.any())
+        yield place, _encoded(plan, level, block) if found else b""
+        # of nothing but 0 only the shape matters
+        block = halved(block, averaged=averaged and found)
 
 
 def _encoded(plan: PyramidPlan, level: int, block: NDArray[np.uint8]) -> bytes:

@@ -39,9 +39,9 @@ def checked_blocks(
     classes = plan.classes
     height, width = (min(plan.shard, n - at) for n, at in zip(plan.shape, (top, left), strict=True))
     if labels is None:
-        labels = np.zeros((height, width), np.uint8)
+        labels = np.broadcast_to(np.uint8(0), (height, width))
         if plan.probabilities and probabilities is None:
-            probabilities = np.zeros((len(classes), height, width), np.uint8)
+            probabilities = np.broadcast_to(np.uint8(0), (len(classes), height, width))
     check_labels(labels, classes)
     if labels.shape != (height, width):
         raise InputError(

@@ -13,6 +13,7 @@ from napari.layers import Image, Labels
 from napari_construct.classes import ClassTable
 from napari_construct.export.label_pyramid import LabelPyramid
 from napari_construct.widgets.files import stored
+from napari_construct.widgets.files.stored_pyramid import show_written
 from napari_construct.widgets.layers import METADATA_KEY
 
 pytestmark = pytest.mark.gui
@@ -65,11 +66,17 @@ def test_it_shows_what_was_written_since(viewer, tmp_path, monkeypatch) -> None:
         "s.ome.zarr: 0 of 16 parts, the rest is empty: " + HINT,
     ]
     assert np.unique(mask._slice.image.raw).tolist() == [0]
+    mask.data_level = 2
     pyramid.write(256, 256, np.full((256, 256), 2, np.uint8))
-    mask.refresh()
+    show_written(mask)
     assert [level[300 >> i, 300 >> i].compute() for i, level in enumerate(mask.data)] == [2, 2, 2]
     assert np.unique(mask._slice.image.raw).tolist() == [0, 2]
     for shard in pyramid.left():
         pyramid.write(*shard[:2], np.ones(shard[2:], np.uint8))
-        mask.refresh()
-    assert np.unique(mask._slice.image.raw).tolist() == [1, 2]
+        show_written(mask)
+    for level in (0, 2):  # the coarsest is the one that napari keeps
+        mask.data_level = level
+        assert np.unique(mask._slice.image.raw).tolist() == [1, 2]
+        show_written(mask)
+        assert mask.data_level == level
+    assert np.unique(mask.thumbnail.reshape(-1, 4), axis=0).shape[0] >= 2

@@ -110,12 +110,17 @@ class Decider:
     ----------
     activation, predictor : Activation, Predictor
         As for :func:`finish_steps`; the predictor may be one without its network.
+    scores : tuple of float, optional
+        Image-level probabilities of the classes, where they are known, as for a part of a slide.
     """
 
-    def __init__(self, activation: Activation, predictor: Predictor) -> None:
+    def __init__(
+        self, activation: Activation, predictor: Predictor, scores: tuple[float, ...] | None = None
+    ) -> None:
         check_result_size(activation.shape, len(predictor.classes), activation.name)
         self.activation = activation
         self.predictor = predictor
+        self._scores = scores
         self._glass: tuple[BackgroundRule | None, Mask, tuple[float, ...]] | None = None
         # apart for the whole image and for windows, because a look at a window comes before the whole
         self._prepared: dict[bool, tuple[object, Factorisation]] = {}
@@ -185,7 +190,8 @@ class Decider:
             yield Event("refine", 0, 1)
             if self.activation.valid is not None:
                 glass |= ~self.activation.valid
-            self._glass = rule, glass, image_scores(self.activation, self.predictor, ~glass)
+            known = self._scores
+            self._glass = rule, glass, known or image_scores(self.activation, self.predictor, ~glass)
         return self._glass[1:]
 
     def _presence(

@@ -120,7 +120,7 @@ def decide_block(
     )
     names = _named(seen.predictor.classes, presence)
     known = settings.changed(classes=names, background=BackgroundRule(enabled=False))  # glass is in valid
-    result = yield from Decider(activation, seen.predictor).steps(known)
+    result = yield from Decider(activation, seen.predictor, (0.0,) * k).steps(known)
     inner = block.within(part)
     return DecidedBlock(
         block,

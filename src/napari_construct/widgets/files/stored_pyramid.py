@@ -20,8 +20,7 @@ _CERTAIN: Final = 255
 def pyramid_layers(path: Path) -> tuple[list[Layer], tuple[str, ...]]:
     """Class maps, where they were stored, and the labels with their classes; and what was noticed.
 
-    What is not written yet is empty. napari keeps nothing of an unfinished pyramid, so that ``refresh()`` of
-    a layer shows what was written since.
+    What is not written yet is empty; :func:`show_written` brings what was written since.
 
     Raises
     ------
@@ -41,6 +40,17 @@ def pyramid_layers(path: Path) -> tuple[list[Layer], tuple[str, ...]]:
         for layer in layers:
             layer.metadata[METADATA_KEY][UNFINISHED] = True
     return layers, found.notices
+
+
+def show_written(layer: Layer) -> None:
+    """Draw a layer of an unfinished pyramid again, with what was written since.
+
+    ``refresh()`` alone would do for all levels but the coarsest, which napari keeps in memory for as long as
+    the layer has the same data.
+    """
+    level = layer.data_level
+    layer.data = list(layer.data)
+    layer.data_level = level  # as on view; napari would show the coarsest until the next move
 
 
 def without_cache(layer: Layer) -> dict[str, Any]:
