@@ -91,13 +91,8 @@ def measure(side: int, shard: int, probabilities: bool) -> None:
             f"{side} px, shards of {shard}, {'with' if probabilities else 'without'} probabilities: peak "
             f"{max(most, held('VmHWM')):.0f} MB ({before:.0f} libraries, {more:.0f} for writing a shard of "
             f"{megabytes:.0f} MB), {megabytes / wall:.0f} MB/s, {megabytes / cpu:.0f} MB a second of "
-<<<<<<< HEAD
-            f"processor ({wall * 1e3:.0f} ms for each of {len(times[True])} shards, {glass * 1e3:.0f} "
-            f"for each of {len(times[False])} of glass), {len(files)} files, {sum(files) / 1e6:.0f} MB for "
-=======
             f"processor ({wall * 1e3:.0f} ms for each of {len(times[True])} shards, {glass * 1e3:.0f} for "
             f"each of {len(times[False])} of glass), {len(files)} files, {sum(files) / 1e6:.0f} MB for "
->>>>>>> w-pyramid
             f"{side**2 / 1e6:.0f} MB of labels",
             flush=True,
         )
