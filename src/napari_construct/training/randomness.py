@@ -27,3 +27,10 @@ def generator(seed: int, purpose: str, step: int) -> torch.Generator:
 def epoch_order(seed: int, epoch: int, count: int) -> Int[Tensor, " n"]:
     """Order in which an epoch visits ``count`` patches."""
     return torch.randperm(count, generator=generator(seed, "order", epoch))
+
+
+def full_batch(step: int, size: int, count: int, seed: int) -> list[int]:
+    """Which of ``count`` things a step sees: epochs follow each other without a gap, so no batch is small."""
+    places = range(step * size, (step + 1) * size)
+    orders = {epoch: epoch_order(seed, epoch, count).tolist() for epoch in {p // count for p in places}}
+    return [orders[p // count][p % count] for p in places]

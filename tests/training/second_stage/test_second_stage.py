@@ -28,7 +28,7 @@ from napari_construct.models.network.calibration import Calibration
 from napari_construct.training.calibration.recalibrate import view_config
 from napari_construct.training.config.config import AugmentationConfig, TrainingConfig
 from napari_construct.training.config.second_stage import SecondStageConfig
-from napari_construct.training.second_stage.loop import _full_batch, class_weights, pseudo_mask_loss
+from napari_construct.training.second_stage.loop import class_weights, full_batch, pseudo_mask_loss
 from napari_construct.training.second_stage.network import chosen_encoder
 from napari_construct.training.second_stage.pseudo_masks import UNKNOWN, pseudo_mask, pseudo_mask_steps
 from napari_construct.training.second_stage.train import train_second_stage, train_second_stage_steps
@@ -137,10 +137,10 @@ def test_rare_classes_weigh_more_but_not_without_bound() -> None:
 
 
 def test_batches_are_full_and_patches_are_seen_equally_often() -> None:
-    batches = [_full_batch(step, 16, 65, 0) for step in range(65)]
+    batches = [full_batch(step, 16, 65, 0) for step in range(65)]
     assert {len(batch) for batch in batches} == {16}
     assert np.bincount(np.concatenate(batches)).tolist() == [16] * 65
-    assert sorted(_full_batch(0, 6, 2, 0)) == [0, 0, 0, 1, 1, 1]
+    assert sorted(full_batch(0, 6, 2, 0)) == [0, 0, 0, 1, 1, 1]
 
 
 def test_result_is_a_model_like_any_other(

@@ -18,7 +18,7 @@ from napari_construct.training.config.second_stage import SecondStageConfig
 from napari_construct.training.loop.averaging import WeightAverage, estimate_norms
 from napari_construct.training.loop.image_statistics import image_statistics
 from napari_construct.training.loop.weight_update import WeightUpdate, one_step, rate_factor
-from napari_construct.training.randomness import epoch_order, generator
+from napari_construct.training.randomness import full_batch, generator
 from napari_construct.training.views.augmentation import augment_with_masks
 from napari_construct.training.views.mosaic import paste
 from napari_construct.training.views.partial_masks import UNKNOWN, at_cells
@@ -92,7 +92,7 @@ class SecondStageTraining:
     def _batch(self, step: int) -> tuple[Float[Tensor, "b 3 s s"], UInt8[Tensor, "b s s"]]:
         """The batch of a step: a function of the seed and the step's number."""
         config = self.config
-        indices = _full_batch(step, config.batch_size, len(self.images), config.seed)
+        indices = full_batch(step, config.batch_size, len(self.images), config.seed)
         images, masks = augment_with_masks(
             self.images[indices].to(self.device),
             self.masks[indices].to(self.device),
@@ -123,13 +123,6 @@ class SecondStageTraining:
             self.network(self._batch(step)[0])
 
         yield from estimate_norms(part, [partial(forward, n) for n in range(STATISTICS_FROM)])
-
-
-def _full_batch(step: int, size: int, count: int, seed: int) -> list[int]:
-    """Patches of a step: epochs follow each other without a gap, so that no batch is small."""
-    places = range(step * size, (step + 1) * size)
-    orders = {epoch: epoch_order(seed, epoch, count).tolist() for epoch in {p // count for p in places}}
-    return [orders[p // count][p % count] for p in places]
 
 
 def pseudo_mask_loss(

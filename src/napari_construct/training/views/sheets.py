@@ -16,7 +16,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_construct.training.randomness import generator
+from napari_construct.training.randomness import full_batch
 from napari_construct.training.views.augmentation import whole_patches
 from napari_construct.training.views.patches import PatchStore
 
@@ -33,7 +33,7 @@ SHOWN: Final = 4
 class Sheets:
     """Images of patches side by side.
 
-    Every sheet shows patches of one group (slide, patient), as often as they occur there, groups in turn.
+    Every sheet shows patches of one group (slide, patient), all of them equally often, groups in turn.
     Groups whose patches all have the same classes show no boundary and are left out; where no group is left,
     or none is known, all patches are one group.
 
@@ -73,9 +73,9 @@ class Sheets:
 
     def sheet(self, number: int) -> Float[Tensor, "1 3 y x"]:
         """A sheet, RGB in [0, 1] at the network's resolution; the same for the same number."""
-        drawn = generator(self._seed, "sheet", number)
-        pool = self._pools[number % len(self._pools)]
-        chosen = pool[torch.randint(len(pool), (self._across**2,), generator=drawn).numpy()].tolist()
+        turn, group = divmod(number, len(self._pools))
+        pool = self._pools[group]
+        chosen = pool[full_batch(turn, self._across**2, len(pool), self._seed)].tolist()
         whole = whole_patches(self._patches.batch(chosen), self._patches.view.enlarged)
         sheet = torch.cat([torch.cat(list(row), -1) for row in whole.split(self._across)], -2)[None]  # type: ignore[no-untyped-call]
         y, x = (min(side, SIDE) // self._multiple * self._multiple for side in sheet.shape[-2:])
