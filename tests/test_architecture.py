@@ -115,7 +115,7 @@ def test_no_module_refers_to_private_parts_of_another_room():
 
 PERMITTED = {
     ("cli/viewer.py", "sys.argv is replaced"): "arguments of a module that is run, by the manual of runpy",
-    ("export/ome_zarr.py", "'_creator'"): "a key of OME-Zarr's own files, by its specification",
+    ("export/ome_metadata.py", "'_creator'"): "a key of OME-Zarr's own files, by its specification",
     ("export/own_files.py", "'_creator'"): "a key of OME-Zarr's own files, by its specification",
     ("export/own_files.py", "'_overlay'"): "the end of a file's name",
     ("export/own_files.py", "'_mask'"): "the end of a file's name",

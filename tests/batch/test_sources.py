@@ -19,8 +19,10 @@ from napari_construct.batch.ledger import LEDGER_NAME, read_ledger
 from napari_construct.batch.runner import run_batch_steps
 from napari_construct.batch.sources import find_sources, look_for_sources
 from napari_construct.batch.stems import distinct_stems
+from napari_construct.classes import ClassTable
 from napari_construct.events import Event, Notice, run
 from napari_construct.exceptions import ConfigurationError, ConstructError
+from napari_construct.export.label_pyramid import LabelPyramid
 from napari_construct.reading.names import folded
 
 from .conftest import QUICK
@@ -64,6 +66,13 @@ def test_results_are_never_inputs(predictor, tmp_path, place) -> None:
         record.unlink()
     shutil.rmtree(output / "a.ome.zarr")
     assert [stem for stem in stems(tmp_path) if "mask" in stem or "overlay" in stem or "cams" in stem] == []
+
+
+def test_a_label_pyramid_is_no_image(tmp_path) -> None:
+    """It is known without record and ledger, also while it is being written."""
+    picture(tmp_path / "a.png")
+    LabelPyramid.create(tmp_path / "slide.ome.zarr", (600, 600), ClassTable.from_names(("fat",)))
+    assert stems(tmp_path) == ["a"]
 
 
 def test_results_that_others_saved_again_are_still_results(predictor, tmp_path) -> None:

@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from napari_construct.classes import ClassTable
+from napari_construct.reading.marks import SOFTWARE
 
 VERSION: Final = "0.5"
+CREATOR: Final = {"_creator": {"name": SOFTWARE}}
+"""In the metadata of a folder that this package wrote."""
 LABELS: Final = "tissue"
 """Name of the labels within their image's ``labels``."""
 

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from napari_construct.classes import ClassTable
 from napari_construct.export.atomic import unwritable
-from napari_construct.export.ome_metadata import LABELS, VERSION, display, image_label, multiscales
+from napari_construct.export.ome_metadata import CREATOR, LABELS, VERSION, display, image_label, multiscales
 from napari_construct.export.own_files import move_over, refuse_others
 from napari_construct.export.tiff import check_labels
-from napari_construct.reading.marks import HIDDEN, SOFTWARE
+from napari_construct.reading.marks import HIDDEN
 from napari_construct.reading.names import shown
 from napari_construct.types import PathLike
 
@@ -71,7 +71,7 @@ def write_ome_zarr(
         path.parent.mkdir(parents=True, exist_ok=True)
         root: Any = zarr.open_group(hidden, mode="w", zarr_format=3)
         levels = _write_levels(root, np.moveaxis(image, 2, 0), "cyx", shown(path.name), mpp, averaged=True)
-        root.attrs["ome"] = {**levels, "omero": display(_COLOURS), "_creator": {"name": SOFTWARE}}
+        root.attrs["ome"] = {**levels, "omero": display(_COLOURS), **CREATOR}
         group = root.create_group("labels")
         group.attrs["ome"] = {"version": VERSION, "labels": [LABELS]}
         mask = group.create_group(LABELS)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from zarr.codecs import ZstdCodec
 from zarr.storage import MemoryStore
 
-from napari_construct.export.ome_metadata import LABELS, VERSION, display, image_label, multiscales
+from napari_construct.export.ome_metadata import CREATOR, LABELS, VERSION, display, image_label, multiscales
 from napari_construct.export.ome_zarr import halved
 from napari_construct.export.pyramid_plan import PyramidPlan
 from napari_construct.reading.marks import SOFTWARE
@@ -45,7 +45,7 @@ def create_groups(
         Attributes of the root under this package's name.
     """
     root: Any = zarr.open_group(folder, mode="w-", zarr_format=3)
-    root.attrs.update({"ome": {"version": VERSION, "_creator": {"name": SOFTWARE}}, SOFTWARE: own})
+    root.attrs.update({"ome": {"version": VERSION, **CREATOR}, SOFTWARE: own})
     group = root.create_group("labels")
     group.attrs["ome"] = {"version": VERSION, "labels": [LABELS]}
     factors = [plan.downsample * 2**level for level in range(plan.levels)]
