@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import tifffile
 
+from napari_construct.data.images import read_image
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -70,7 +72,14 @@ def run_page(name: str, **replaced: str) -> dict[str, Any]:
 
 def test_every_page_with_python_is_run_here() -> None:
     shown = {page.relative_to(ROOT).as_posix() for page in PAGES if blocks(page)}
-    assert shown == {"README.md", "docs/dense_crf.md", "docs/encoders.md", "docs/evaluation.md"}
+    assert shown == {
+        "README.md",
+        "docs/dense_crf.md",
+        "docs/encoders.md",
+        "docs/evaluation.md",
+        "docs/slides.md",
+        "docs/tissue_detection.md",
+    }
 
 
 def test_readme(microscope: Path) -> None:
@@ -115,3 +124,28 @@ def test_evaluation(desk: Path) -> None:
     for seed in (0, 1):
         shutil.copy(resolve_model("lymph-node"), desk / f"seed{seed}.construct")
     assert len(run_page("docs/evaluation.md")["report"].models) == 2
+
+
+@pytest.fixture
+def slide(desk: Path) -> Path:
+    """A pyramid of 4 megapixels with the sample in its middle."""
+    image = np.full((2048, 2048, 3), 247, np.uint8)
+    image[512:1536, 512:1536] = read_image(desk / "region.png").pixels
+    with tifffile.TiffWriter(desk / "slide.tif") as file:
+        options = {"tile": (256, 256), "photometric": "rgb", "compression": "zlib"}
+        file.write(image, subifds=1, resolution=(40000, 40000), resolutionunit="CENTIMETER", **options)
+        file.write(image[::2, ::2], subfiletype=1, **options)
+    return desk
+
+
+def test_slides(slide: Path) -> None:
+    result = run_page("docs/slides.md")["result"]
+    assert (slide / "results" / "slide_mask.ome.zarr").is_dir()
+    assert {row["class"] for row in result.areas} == {"tumour", "lymphoid"}
+    assert min(row["mm2"] for row in result.areas) > 0
+
+
+def test_tissue_detection(slide: Path) -> None:
+    names = run_page("docs/tissue_detection.md")
+    assert names["coverage"].share == pytest.approx(0.25, abs=0.05)
+    assert len(names["tiles"]) in range(4, 10)

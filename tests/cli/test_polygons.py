@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from shapely.geometry import shape
 
 from napari_construct.classes import ClassTable
 from napari_construct.data.geojson import read_geojson
 from napari_construct.data.polygons import draw_polygons
+from napari_construct.export.label_pyramid import LabelPyramid
 from napari_construct.export.tiff import write_mask
 
 TABLE = ClassTable.from_names(("tumour", "stroma"))
@@ -61,3 +63,19 @@ def test_a_file_of_others_stays_and_regions_need_a_table(
         ran = call("polygons", mask[0], *options)
         assert ran.exit_code == 2, ran.output
     assert other.read_text() == "[]"
+
+
+def test_labels_of_a_slide_are_in_pixels_of_the_slide(call: Callable[..., Any], tmp_path: Path) -> None:
+    classes = ClassTable.from_names(("tumour", "lymphoid"))
+    labels = np.zeros((60, 80), np.uint8)
+    labels[10:20, 30:50] = 2
+    path = tmp_path / "slide_mask.ome.zarr"
+    pyramid = LabelPyramid.create(path, labels.shape, classes, mpp=0.25, downsample=2.0)
+    pyramid.write(0, 0, labels)
+    pyramid.finish()
+    assert call("polygons", path, "--table", tmp_path / "areas.csv").exit_code == 0
+    (feature,) = json.loads((tmp_path / "slide.geojson").read_text(encoding="utf-8"))["features"]
+    assert feature["properties"]["classification"]["name"] == "lymphoid"
+    assert shape(feature["geometry"]).bounds == (60, 20, 100, 40)
+    rows = (tmp_path / "areas.csv").read_text(encoding="utf-8").splitlines()
+    assert rows[2].startswith("all,lymphoid,200,5e-05,")

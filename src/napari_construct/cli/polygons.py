@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from napari_construct.annotations import Feature, Place
     from napari_construct.results.result import StoredResult
+    from napari_construct.results.stored_pyramid import StoredPyramid
 
 
 def polygons(
@@ -52,20 +53,24 @@ def polygons(
     """Write a result as GeoJSON, which QuPath opens by drag and drop: annotations, or cells as detections."""
     from napari_construct.exceptions import ConfigurationError
     from napari_construct.export.geojson import write_geojson
-    from napari_construct.export.own_files import refuse_others, result_name
+    from napari_construct.export.own_files import is_pyramid, refuse_others, result_name
     from napari_construct.results.read import load_result
+    from napari_construct.results.stored_pyramid import StoredPyramid, open_pyramid
 
     if regions is not None and table is None:
         raise ConfigurationError("expected --table with --regions, got none; add --table areas.csv")
     corner = _corner(origin)
-    found = load_result(result)
+    found = open_pyramid(result) if is_pyramid(result) else load_result(result)
     for notice in found.notices:
         say(f"note: {notice}", err=True)
-    if found.labels.ndim != 2:
+    if not isinstance(found, StoredPyramid) and found.labels.ndim != 2:
         raise ConfigurationError(
             f"{result}: expected a result of one plane, got a stack; give the result of one plane"
         )
-    place = result if result.is_file() or result.suffix == ".zarr" else result / found.name
+    if isinstance(found, StoredPyramid) or result.is_file() or result.suffix == ".zarr":
+        place = result
+    else:
+        place = result / found.name
     target = output or place.with_name(f"{result_name(place)}.geojson")
     refuse_others([path for path in (table,) if path is not None], overwrite=overwrite)
     check_folder(target.parent)
@@ -78,9 +83,14 @@ def polygons(
         say(f"table: {table}")
 
 
-def _features(found: StoredResult, simplify: float, *, merge: bool) -> Iterator[Feature]:
+def _features(found: StoredResult | StoredPyramid, simplify: float, *, merge: bool) -> Iterator[Feature]:
     from napari_construct.export.polygons import cell_features, class_features
+    from napari_construct.results.stored_pyramid import StoredPyramid
 
+    if isinstance(found, StoredPyramid):  # of a slide: read strip by strip, in pixels of the slide
+        return class_features(
+            found.labels[0], found.classes, simplify=simplify, merge=merge, downsample=found.downsample
+        )
     if found.instances is None:
         return class_features(found.labels, found.classes, simplify=simplify, merge=merge)
     cell = found.classes[0]
@@ -94,15 +104,21 @@ def _features(found: StoredResult, simplify: float, *, merge: bool) -> Iterator[
     return cell_features(found.instances, class_name=cell.name, colour=cell.colour, measurements=measurements)
 
 
-def _write_table(path: Path, found: StoredResult, regions: Path | None, origin: Place) -> None:
+def _write_table(
+    path: Path, found: StoredResult | StoredPyramid, regions: Path | None, origin: Place
+) -> None:
     from napari_construct.data.geojson import read_geojson
     from napari_construct.export.tables import write_table
     from napari_construct.results.region_areas import region_table
+    from napari_construct.results.stored_pyramid import StoredPyramid
 
     areas = () if regions is None else read_geojson(regions, origin=origin)
-    write_table(
-        path, region_table(found.labels, found.classes, areas, mpp=found.mpp, instances=found.instances)
-    )
+    if isinstance(found, StoredPyramid):
+        labels, factor = found.read_labels(), found.downsample
+        table = region_table(labels, found.classes, areas, mpp=found.mpp, downsample=factor)
+    else:
+        table = region_table(found.labels, found.classes, areas, mpp=found.mpp, instances=found.instances)
+    write_table(path, table)
     for notice in getattr(areas, "notices", ()):
         say(f"note: {notice}", err=True)
 

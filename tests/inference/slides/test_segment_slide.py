@@ -129,4 +129,4 @@ def test_unknown_resolution_is_asked_for(tmp_path: Path, model: Predictor) -> No
     tifffile.imwrite(path, np.full((512, 512, 3), 200, np.uint8), tile=(256, 256), photometric="rgb")
     with pytest.raises(InputError, match="expected micrometres per pixel"):
         segment_slide(path, model, folder=tmp_path / "out")
-    assert segment_slide(path, model, folder=tmp_path / "out", mpp=0.5).record["input"]["mpp"] == (0.5, 0.5)
+    assert segment_slide(path, model, folder=tmp_path / "out", mpp=0.5).record["input"]["mpp"] == 0.5

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from napari_construct.data.slides.slide import Slide
 from napari_construct.data.slides.tissue import TissueSettings
+from napari_construct.export.own_files import RECORD_FORMAT
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.record import model_record
 from napari_construct.inference.settings import SegmentSettings
@@ -42,6 +44,8 @@ def slide_record(
         Score of the slide.
     """
     return {
+        "format": RECORD_FORMAT,
+        "colours": {tissue_class.name: tissue_class.colour for tissue_class in predictor.classes},
         "software": software_versions(),
         "model": model_record(predictor),
         "settings": settings.model_dump(mode="json"),
@@ -51,7 +55,8 @@ def slide_record(
             "name": slide.name,
             "format": slide.format,
             "shape": list(slide.shape),
-            "mpp": mpp,
+            "mpp": None if mpp is None else math.sqrt(mpp[0] * mpp[1]),
+            "mpp_of_rows_and_columns": mpp,
             "shape_at_model_resolution": list(shape),
         },
         "presence": {

@@ -265,7 +265,7 @@ class _SlideRun:
         said = warning(unlike, self.slide.name, self.predictor.name, any_tissue=bool(sums.tissue))
         for text in said:
             yield Notice("refine", total, total, text)
-        files = {"mask": f"{self.name}_mask.ome.zarr", "overlay": f"{self.name}_overlay.png"}
+        files = {"zarr": f"{self.name}_mask.ome.zarr", "overlay": f"{self.name}_overlay.png"}
         record = slide_record(
             self.slide,
             self.predictor,
