@@ -14,8 +14,10 @@ import pytest
 import tifffile
 import typer.main
 
+from napari_construct.classes import ClassTable
 from napari_construct.cli import app
 from napari_construct.crossmodal.phantom import phantom
+from napari_construct.export.tiff import write_mask
 
 Call = Callable[..., Any]
 
@@ -105,6 +107,15 @@ PATHS = (
         suffix=".yaml",
     ),
     Option(("evaluate", "VAL", "--ablate", "views", "-o", "OUT", "--train", "{}"), folder=True),
+    Option(("polygons", "{}", "-o", "OUT/a.geojson"), suffix=".tif"),
+    Option(("polygons", "{}", "-o", "OUT/a.geojson"), folder=True),
+    Option(("polygons", "{}", "-o", "OUT/a.geojson"), suffix=".json"),
+    Option(("polygons", "MASK", "-o", "{}"), suffix=".geojson", output=True),
+    Option(("polygons", "MASK", "-o", "OUT/a.geojson", "--table", "{}"), suffix=".csv", output=True),
+    Option(
+        ("polygons", "MASK", "-o", "OUT/a.geojson", "--table", "OUT/a.csv", "--regions", "{}"),
+        suffix=".geojson",
+    ),
     Option(("prototypes", "list", "{}"), suffix=".construct"),
     Option(("prototypes", "map", "{}", "-m", "MODEL", "-o", "OUT"), suffix=".png"),
     Option(("prototypes", "map", "IMAGE", "-m", "{}", "-o", "OUT"), suffix=".construct"),
@@ -257,6 +268,9 @@ def test_one_sentence_and_no_traceback(
     places = {"IMAGE": image, "MODEL": model, "PATCHES": camelyon / "train", "VAL": camelyon / "val"}
     if "CELLS" in option.command:
         places["CELLS"] = _cells(tmp_path / "cells")
+    if "MASK" in option.command:
+        places["MASK"] = tmp_path / "a_mask.tif"
+        write_mask(places["MASK"], np.ones((8, 8), np.uint8), ClassTable.from_names(("tumour",)))
     done = call(*(_filled(part, places, tmp_path / "out", hostile) for part in option.command))
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     may_work = option.output or (state is garbage and not option.read)
