@@ -18,7 +18,7 @@ import zarr
 from napari_construct import load_model, segment_slide
 from napari_construct.data.slides.slide import open_slide
 from napari_construct.events import run
-from napari_construct.exceptions import InputError
+from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.segment import segment_steps
 from napari_construct.inference.settings import SegmentSettings
@@ -130,3 +130,18 @@ def test_unknown_resolution_is_asked_for(tmp_path: Path, model: Predictor) -> No
     with pytest.raises(InputError, match="expected micrometres per pixel"):
         segment_slide(path, model, folder=tmp_path / "out")
     assert segment_slide(path, model, folder=tmp_path / "out", mpp=0.5).record["input"]["mpp"] == 0.5
+
+
+def test_files_of_others_are_not_replaced(slide_file: Path, model: Predictor, tmp_path: Path) -> None:
+    theirs = tmp_path / "slide.json"
+    theirs.write_text('{"mine": 1}', encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"slide\.json"):
+        segment_slide(slide_file, model, folder=tmp_path)
+    assert theirs.read_text(encoding="utf-8") == '{"mine": 1}'
+    assert list(tmp_path.iterdir()) == [theirs]
+
+
+def test_a_finished_slide_is_segmented_again(slide_file: Path, model: Predictor, tmp_path: Path) -> None:
+    first = segment_slide(slide_file, model, folder=tmp_path, crf=None)
+    again = segment_slide(slide_file, model, folder=tmp_path, crf=None)
+    assert first.areas == again.areas

@@ -29,7 +29,7 @@ from napari_construct.exceptions import ConfigurationError
 from napari_construct.export.label_pyramid import LabelPyramid
 from napari_construct.export.locks import locked_file
 from napari_construct.export.overlay import write_overlay
-from napari_construct.export.own_files import is_pyramid
+from napari_construct.export.own_files import is_pyramid, refuse_others
 from napari_construct.export.pyramid_plan import PyramidPlan
 from napari_construct.export.record import write_record
 from napari_construct.inference.activation.predictor import Predictor
@@ -140,6 +140,7 @@ def segment_slide_steps(
             "one with it, which rescales each image by itself; segment regions with it"
         )
     name = stem or Path(slide.name).stem
+    refuse_others([folder / f"{name}{end}" for end in ("_mask.ome.zarr", "_overlay.png", ".json")])
     folder.mkdir(parents=True, exist_ok=True)
     with locked_file(folder / f"{name}_mask.ome.zarr"):
         job = _SlideRun(slide, predictor, settings, folder, name, tissue or TissueSettings(), probabilities)
