@@ -21,6 +21,8 @@ from napari_construct.inference.slides.presence import slide_out_of_distribution
 from napari_construct.inference.slides.store import NetworkStore
 from napari_construct.refinement.views import VIEWS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def model() -> Predictor:
