@@ -31,7 +31,7 @@ _PUBLIC = {
     "SegmentSettings": "inference.settings",
     "SegmentationResult": "results.result",
     "Slide": "data.slides.slide",
-    "SlideResult": "inference.slides.segment",
+    "SlideResult": "inference.slides.job",
     "StoredResult": "results.result",
     "TissueClass": "classes",
     "TissueSettings": "data.slides.tissue",

@@ -68,7 +68,7 @@ from napari_construct.data.slides.slide import Slide as Slide
 from napari_construct.data.slides.slide import open_slide as open_slide
 from napari_construct.data.slides.tissue import TissueSettings as TissueSettings
 from napari_construct.data.slides.tissue import find_tissue as find_tissue
-from napari_construct.inference.slides.segment import SlideResult as SlideResult
+from napari_construct.inference.slides.job import SlideResult as SlideResult
 from napari_construct.inference.slides.segment import segment_slide as segment_slide
 
 __all__ = [

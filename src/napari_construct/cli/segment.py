@@ -151,7 +151,7 @@ def _one(
     from napari_construct.inference.segment import segment_steps
     from napari_construct.results.files import write_result
 
-    if part is None and (slide := large_slide(path, mpp=settings.mpp)) is not None:
+    if part is None and (slide := large_slide(path)) is not None:
         with slide:
             return _whole_slide(slide, output, predictor, settings, bars)
     image = read_image(path, region=part)

@@ -121,7 +121,6 @@ class LabelPyramid:
         ConstructError
             If the folder cannot be written.
         """
-        path = Path(folder)
         plan = PyramidPlan.checked(
             shape=shape,
             classes=classes,
@@ -132,6 +131,12 @@ class LabelPyramid:
             shard=shard,
             chunk=chunk,
         )
+        return cls.begin(folder, plan, source=source)
+
+    @classmethod
+    def begin(cls, folder: PathLike, plan: PyramidPlan, *, source: str | None = None) -> LabelPyramid:
+        """:meth:`create` with a plan that is made."""
+        path = Path(folder)
         refuse_others([path])
         hidden = path.with_name(f"{HIDDEN}{secrets.token_hex(4)}.part")
         try:
@@ -146,6 +151,15 @@ class LabelPyramid:
         finally:
             shutil.rmtree(hidden, ignore_errors=True)
         return cls(path, plan)
+
+    @classmethod
+    def gone_on_with(cls, folder: PathLike, plan: PyramidPlan) -> LabelPyramid:
+        """The unfinished pyramid of this plan in a folder, or a new one."""
+        if is_pyramid(Path(folder)):
+            found = cls.open(folder)
+            if found.plan == plan and not found.complete:
+                return found
+        return cls.begin(folder, plan)
 
     @classmethod
     def open(cls, folder: PathLike) -> LabelPyramid:

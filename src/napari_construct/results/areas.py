@@ -23,6 +23,39 @@ def class_pixels(labels: NDArray[Any], k: int, weights: FloatArray | None = None
     return counts
 
 
+def class_areas(
+    names: Iterable[str], pixels: NDArray[Any], tissue: int | None, square: float | None
+) -> list[dict[str, Any]]:
+    """A row for each class: pixels, share in percent, and mm2 where the area of a pixel is known.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Of the classes.
+    pixels : ndarray
+        (k,) of each class.
+    tissue : int or None
+        Pixels with tissue; None where that is not known, and shares are of all labelled pixels.
+    square : float or None
+        Square micrometres of a pixel.
+    """
+    counts: list[int] = pixels.tolist()
+    share = PERCENT_OF_LABELLED if tissue is None else PERCENT_OF_TISSUE
+    whole = max(tissue or 0, sum(counts), 1)  # what was painted on glass is tissue by the painter's word
+    return [
+        {"class": name, "pixels": count, share: 100.0 * count / whole}
+        | ({} if square is None else {"mm2": float(count) * square * 1e-6})
+        for name, count in zip(names, counts, strict=False)
+    ]
+
+
+def class_means(total: NDArray[Any], pixels: NDArray[Any]) -> NDArray[np.float64]:
+    """(k,) means over the pixels of each class, whose sums are ``total``; NaN where it has none."""
+    mean = np.full(len(pixels), np.nan)
+    np.divide(total, pixels, out=mean, where=pixels > 0)
+    return mean
+
+
 def class_components(labels: LabelImage, k: int) -> NDArray[np.intp]:
     """(k,) connected parts of each class in one plane."""
     from skimage.measure import label

@@ -16,6 +16,7 @@ from napari_construct.results.areas import (
     PERCENT_OF_LABELLED,
     PERCENT_OF_TISSUE,
     class_components,
+    class_means,
     class_pixels,
 )
 from napari_construct.types import BoolMask, FloatArray, LabelImage
@@ -113,9 +114,7 @@ def _rows(
     else:
         columns["components"] = class_components(labels, k).tolist() if labels.size else [0] * k
     if confidence is not None:
-        mean = np.full(k, np.nan)
-        np.divide(class_pixels(labels, k, confidence), pixels, out=mean, where=pixels > 0)
-        columns["mean_confidence"] = mean.tolist()
+        columns["mean_confidence"] = class_means(class_pixels(labels, k, confidence), pixels).tolist()
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 

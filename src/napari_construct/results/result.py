@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_construct.refinement.safeguard import RefinementReport
-from napari_construct.results.areas import PERCENT_OF_TISSUE, class_pixels, stored_area, tissue_of
+from napari_construct.results.areas import (
+    PERCENT_OF_TISSUE,
+    class_means,
+    class_pixels,
+    stored_area,
+    tissue_of,
+)
 from napari_construct.results.out_of_distribution import DistanceGrid
 from napari_construct.results.segmentation import Segmentation
 from napari_construct.types import FloatArray
@@ -56,9 +62,7 @@ class SegmentationResult(Segmentation):
         """Per class, the mean of ``confidence`` over its pixels; NaN where it has none."""
         k = len(self.classes)
         total, count = class_pixels(self.labels, k, self.confidence), class_pixels(self.labels, k)
-        mean = np.full(k, np.nan)
-        np.divide(total, count, out=mean, where=count > 0)
-        means: list[float] = mean.tolist()
+        means: list[float] = class_means(total, count).tolist()
         return means
 
 

@@ -17,8 +17,7 @@ from napari_construct.exceptions import ConfigurationError
 from napari_construct.export.overlay import overlay
 from napari_construct.refinement.instances import instance_table, stack_table
 from napari_construct.results.areas import (
-    PERCENT_OF_LABELLED,
-    PERCENT_OF_TISSUE,
+    class_areas,
     class_components,
     class_pixels,
     share_of,
@@ -90,20 +89,8 @@ class Segmentation(ABC):
         its tissue gives ``percent_of_labelled`` instead.
         """
         counts = class_pixels(self.labels, len(self.classes))
-        tissue, labelled = self.tissue_pixels, int(counts.sum())
-        share = PERCENT_OF_LABELLED if tissue is None else PERCENT_OF_TISSUE
-        whole = max(tissue or 0, labelled, 1)  # what was painted on glass is tissue by the painter's word
-        rows: list[dict[str, Any]] = []
-        for tissue_class, pixels in zip(self.classes, counts, strict=False):
-            row: dict[str, Any] = {
-                "class": tissue_class.name,
-                "pixels": int(pixels),
-                share: 100.0 * int(pixels) / whole,
-            }
-            if self.mpp is not None:
-                row["mm2"] = float(pixels) * self.mpp**2 * 1e-6
-            rows.append(row)
-        return rows
+        square = None if self.mpp is None else self.mpp**2
+        return class_areas(self.classes.names, counts, self.tissue_pixels, square)
 
     def components(self) -> list[int]:
         """Number of connected components of each class; pixels that touch at a corner are connected.

@@ -109,7 +109,7 @@ def test_the_coarsest_level_that_is_fine_enough_is_read(tmp_path: Path) -> None:
 def test_a_thumbnail_is_read_in_bands(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with open_slide(path) as slide:
         whole = slide.thumbnail(100)
-        monkeypatch.setattr("napari_construct.data.slides.slide._BAND", 2000)
+        monkeypatch.setattr("napari_construct.data.slides.sampling._BAND", 2000)
         largest = []
         read = slide.read
         monkeypatch.setattr(

@@ -13,15 +13,28 @@ from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.activation.tiling import plan_tiles
 from napari_construct.inference.segment import segment_steps
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.inference.slides.blocks import Block, decide_block
+from napari_construct.inference.slides.blocks import Block, BlockDecider
 from napari_construct.inference.slides.glass import is_tissue, large_squares
 from napari_construct.inference.slides.network import NetworkPass
-from napari_construct.inference.slides.pixels import ArrayPixels
 from napari_construct.inference.slides.presence import slide_out_of_distribution, slide_presence
 from napari_construct.inference.slides.store import NetworkStore
 from napari_construct.refinement.views import VIEWS
 
 pytestmark = pytest.mark.slow
+
+
+class ArrayPixels:
+    """An image in memory."""
+
+    def __init__(self, image: np.ndarray) -> None:
+        self._image = image
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self._image.shape[0], self._image.shape[1]
+
+    def read(self, top: int, left: int, height: int, width: int) -> np.ndarray:
+        return self._image[top : top + height, left : left + width]
 
 
 @pytest.fixture(scope="module")
@@ -68,11 +81,12 @@ def test_labels_are_those_of_the_whole_image(image: np.ndarray, model: Predictor
     unlike = slide_out_of_distribution(seen, store, tissue)
     assert unlike is not None
     assert unlike.score == pytest.approx(expected.record["out_of_distribution"]["score"], rel=0.01)
+    decider = BlockDecider(seen, store, large, settings, presence, scores)
     labels, confidence = np.zeros(image.shape[:2], np.uint8), np.zeros(image.shape[:2], np.float32)
     for top in range(0, 900, 320):
         for left in range(0, 640, 320):
             block = Block(top, left, min(320, 900 - top), 320)
-            found = run(decide_block(block, seen, store, large, settings, presence))
+            found = run(decider.steps(block))
             part = np.s_[top : top + block.height, left : left + block.width]
             labels[part], confidence[part] = found.labels, found.confidence
     assert (labels == expected.labels).mean() >= 0.999
@@ -116,6 +130,7 @@ def test_a_slide_of_glass_has_no_class(model: Predictor, tmp_path: Path) -> None
     store, settings = NetworkStore(tmp_path, {}, seen.shapes()), model.resolved(SegmentSettings(tile=256))
     run(seen.steps(store))
     large, tissue = glass_of(seen, store)
-    presence, _ = slide_presence(seen, store, tissue, settings)
+    presence, scores = slide_presence(seen, store, tissue, settings)
     assert presence == (False, False)
-    assert not run(decide_block(Block(0, 0, 300, 300), seen, store, large, settings, presence)).labels.any()
+    decider = BlockDecider(seen, store, large, settings, presence, scores)
+    assert not run(decider.steps(Block(0, 0, 300, 300))).labels.any()

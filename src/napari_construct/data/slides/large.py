@@ -8,15 +8,13 @@ from napari_construct.exceptions import InputError
 from napari_construct.types import PathLike
 
 
-def large_slide(path: PathLike, *, mpp: float | None = None, larger_than: int = MAX_PIXELS) -> Slide | None:
+def large_slide(path: PathLike, *, larger_than: int = MAX_PIXELS) -> Slide | None:
     """The slide in a file that has more pixels than :func:`~napari_construct.data.images.read_image` takes.
 
     Parameters
     ----------
     path : str or path
         Any file.
-    mpp : float, optional
-        Micrometres per pixel, instead of those of the file.
     larger_than : int
         Pixels of level 0.
 
@@ -26,7 +24,7 @@ def large_slide(path: PathLike, *, mpp: float | None = None, larger_than: int = 
         None for smaller images, and for files that are no slides: whoever reads them next says what is wrong.
     """
     try:
-        slide = open_slide(path, mpp=mpp)
+        slide = open_slide(path)
     except InputError:
         return None
     if slide.shape[0] * slide.shape[1] > larger_than:

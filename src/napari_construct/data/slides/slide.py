@@ -13,9 +13,9 @@ import numpy as np
 
 from napari_construct.data.limits import MAX_PIXELS, METADATA_ERRORS, decoding
 from napari_construct.data.resolution import PLAUSIBLE_MPP
-from napari_construct.data.slides.area import area_resampled
 from napari_construct.data.slides.facts import SlideLevel, SlideReader
 from napari_construct.data.slides.registry import ReaderName, open_reader
+from napari_construct.data.slides.sampling import resampled
 from napari_construct.exceptions import InputError
 from napari_construct.types import PathLike, RGBImage
 
@@ -23,11 +23,6 @@ __all__ = ["Slide", "SlideLevel", "open_slide"]
 
 _NEARLY: Final = 1.01
 """A level this much coarser than needed is fine enough."""
-
-_BAND: Final = 2**24
-"""Pixels of a level that are read at a time where they are resampled (50 MB)."""
-
-_SAME: Final = 1e-9
 
 
 class Slide:
@@ -173,7 +168,7 @@ class Slide:
             raise InputError(
                 f"{self.path}: expected a level from 0 to {len(self.levels) - 1}, got {level}; choose another"
             )
-        self._check_size(height, width)
+        self.check_size(height, width)
         whole = self.levels[level].shape
         rows, columns = _clipped(top, height, whole[0]), _clipped(left, width, whole[1])
         inside = (rows[1] - rows[0], columns[1] - columns[0])
@@ -216,7 +211,7 @@ class Slide:
             raise InputError(f"{self.path}: expected micrometres per pixel above 0, got {at}; correct at")
         down, across = self.required_mpp()
         shape = max(1, round(height * down / at)), max(1, round(width * across / at))
-        return self._resampled((float(top), float(top + height)), (float(left), float(left + width)), shape)
+        return resampled(self, (float(top), float(top + height)), (float(left), float(left + width)), shape)
 
     def sampled(
         self, rows: tuple[float, float], columns: tuple[float, float], shape: tuple[int, int]
@@ -242,13 +237,13 @@ class Slide:
         InputError
             As of :meth:`read`.
         """
-        return self._resampled(rows, columns, shape)
+        return resampled(self, rows, columns, shape)
 
     def thumbnail(self, side: int = 1024) -> RGBImage:
         """The whole slide in a small picture; its longer side has at most ``side`` pixels."""
         factor = min(1.0, side / max(self.shape))
         shape = max(1, round(self.shape[0] * factor)), max(1, round(self.shape[1] * factor))
-        return self._resampled((0.0, float(self.shape[0])), (0.0, float(self.shape[1])), shape)
+        return resampled(self, (0.0, float(self.shape[0])), (0.0, float(self.shape[1])), shape)
 
     def close(self) -> None:
         """Close the file. Asked for pixels again, the slide opens it again."""
@@ -274,61 +269,13 @@ class Slide:
         with decoding(self.path, METADATA_ERRORS):
             return open_reader(self.path, self._how[0], self._how[2])
 
-    def _check_size(self, height: int, width: int) -> None:
+    def check_size(self, height: int, width: int) -> None:
+        """Refuse a part without pixels, or with more than are read at once (InputError)."""
         if height < 1 or width < 1 or height * width > MAX_PIXELS:
             raise InputError(
                 f"{self.path}: expected a part of 1 to {MAX_PIXELS:,} pixels, got {height} x {width}; read "
                 "it in smaller parts, or at a coarser resolution (at)"
             )
-
-    def _resampled(
-        self, rows: tuple[float, float], columns: tuple[float, float], shape: tuple[int, int]
-    ) -> RGBImage:
-        """A part of level 0 in so many pixels, read in bands."""
-        (top, left), (height, width) = (rows[0], columns[0]), (rows[1] - rows[0], columns[1] - columns[0])
-        if height <= 0 or width <= 0:
-            self._check_size(int(height), int(width))
-        self._check_size(*shape)
-        steps = height / shape[0], width / shape[1]
-        if steps == (1.0, 1.0) and top == int(top) and left == int(left):
-            return self.read(0, int(top), int(left), *shape)
-        index = self.level_for(min(steps))
-        factor = self.levels[index].downsample
-        out: RGBImage = np.empty((*shape, 3), np.uint8)
-        per_pixel = max(1.0, steps[0] / factor) * max(1.0, steps[1] / factor)
-        across = max(1, min(shape[1], int(_BAND / (16 * per_pixel))))
-        down = max(1, min(shape[0], int(_BAND / (across * per_pixel))))
-        for y in range(0, shape[0], down):
-            for x in range(0, shape[1], across):
-                part = min(down, shape[0] - y), min(across, shape[1] - x)
-                down_from = ((top + steps[0] * y) / factor, (top + steps[0] * (y + part[0])) / factor)
-                from_left = ((left + steps[1] * x) / factor, (left + steps[1] * (x + part[1])) / factor)
-                out[y : y + part[0], x : x + part[1]] = self._part(index, down_from, from_left, part)
-        return out
-
-    def _part(
-        self, level: int, rows: tuple[float, float], columns: tuple[float, float], shape: tuple[int, int]
-    ) -> RGBImage:
-        """A part of a level, in its pixels, in so many pixels; a pixel more is read around it."""
-        whole, factor = self.levels[level]
-        # where sides were rounded down, the border of level 0 lies in a pixel that the level lacks
-        lacking = [math.ceil(full / factor) - side for full, side in zip(self.shape, whole, strict=True)]
-        (first, last), (before, after) = (
-            _around(span, side, more)
-            for span, side, more in zip((rows, columns), whole, lacking, strict=True)
-        )
-        pixels = self.read(level, first, before, last - first, after - before)
-        if first < whole[0] < last and lacking[0] > 0:
-            pixels[whole[0] - first :][: lacking[0]] = pixels[whole[0] - first - 1]
-        if before < whole[1] < after and lacking[1] > 0:
-            border = whole[1] - before
-            pixels[:, border : border + lacking[1]] = pixels[:, border - 1 : border]
-        return area_resampled(
-            pixels,
-            (rows[0] - first, rows[1] - first),
-            (columns[0] - before, columns[1] - before),
-            shape,
-        )
 
 
 def open_slide(
@@ -379,14 +326,3 @@ def _again(path: str, image: int | None, mpp: tuple[float, float] | None, reader
 
 def _clipped(start: int, length: int, side: int) -> tuple[int, int]:
     return max(0, min(start, side)), max(0, min(start + length, side))
-
-
-def _around(span: tuple[float, float], side: int, lacking: int) -> tuple[int, int]:
-    """Whole pixels around a span and one more on either side, which is not taken outside of the level.
-
-    Where the span begins in the pixels that a level lacks, its last one is taken along.
-    """
-    first, last = math.floor(span[0] + _SAME), math.ceil(span[1] - _SAME)
-    if side <= first < side + lacking:
-        first = side - 1
-    return (first - 1 if first > 0 else first), (last + 1 if last < side else last)

@@ -22,18 +22,19 @@ class DistanceMap:
         Of the predictor's checkpoint.
     predictor : Predictor
         The model.
-    plan : TilePlan
-        Positions of the tiles.
+    stitcher : Stitcher
+        Blends them; its stride is the grid's.
     """
 
-    def __init__(self, guard: Guard, predictor: Predictor, plan: TilePlan) -> None:
-        self._guard, self.cell, self._window = guard, predictor.spec.multiple, predictor.patch * WINDOW
-        self._stitcher = Stitcher(plan, 1, self.cell)
+    def __init__(self, guard: Guard, predictor: Predictor, stitcher: Stitcher) -> None:
+        self._guard, self._window, self._stitcher = guard, predictor.patch * WINDOW, stitcher
 
     def add(self, tiles: Sequence[Tile], images: Tensor, output: Any) -> None:
         """Add some tiles: their pixels, and the network's output, which holds the encoder's levels."""
         seen = images.to(output.student[0].device)
-        features = window_features(output.student, self._guard.levels, seen, self.cell, self._window)
+        features = window_features(
+            output.student, self._guard.levels, seen, self._stitcher.stride, self._window
+        )
         found = self._guard.distances(features).float().cpu().numpy()
         for tile, distances in zip(tiles, found, strict=True):
             self._stitcher.add(tile, distances[None])
@@ -47,4 +48,6 @@ class DistanceMap:
 def distance_map(predictor: Predictor, plan: TilePlan) -> DistanceMap | None:
     """An empty map; None of a model without a guard."""
     guard = predictor.checkpoint.guard
-    return None if guard is None else DistanceMap(guard, predictor, plan)
+    if guard is None:
+        return None
+    return DistanceMap(guard, predictor, Stitcher(plan, 1, predictor.spec.multiple))

@@ -105,8 +105,7 @@ def prepare_image(
     size = (image.shape[0], image.shape[1])
     mpp = settings.mpp if settings.mpp is not None else mpp
     shape = model_shape(size, mpp, predictor.mpp, name, predictor.scale)
-    config = predictor.checkpoint.config
-    stride = 1 if config.network == "unet" else config.cam_stride
+    stride = predictor.checkpoint.config.map_stride
     # the sum over tiles and their mean, of every view
     check_result_size(size, maps, name, shape, grid=2 * 4 * maps * views / stride**2)
     plan = plan_tiles(shape, settings.tile, settings.overlap, predictor.spec.multiple)

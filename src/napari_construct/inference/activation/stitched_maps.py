@@ -57,17 +57,9 @@ def stitched_maps(
     total = len(plan) * len(views)
     for notice in image.notices:
         yield Notice("tiles", 0, total, notice)
-    about = predictor.mean if predictor.published else None  # the point brightness is scaled about
 
     def shown(tiles: Sequence[Tile], view: View, batch: Tensor) -> Tensor:
-        seen = view.apply(batch, about)
-        if look is not None:
-            found = look(seen)
-        elif distances is not None and view == View():
-            found = predictor.maps(seen, _told(distances, tiles, seen))
-        else:
-            found = predictor.logits(seen)
-        return view.undo(found)
+        return look_at(predictor, tiles, view, batch, look=look, distances=distances)
 
     return (
         yield from stitch_steps(
@@ -79,6 +71,26 @@ def stitched_maps(
             at_once=1 if predictor.device.type == "cpu" else PIXELS_AT_ONCE,
         )
     )
+
+
+def look_at(
+    predictor: Predictor,
+    tiles: Sequence[Tile],
+    view: View,
+    batch: Float[Tensor, "b 3 h w"],
+    *,
+    look: Callable[[Tensor], Tensor] | None = None,
+    distances: DistanceMap | None = None,
+) -> Float[Tensor, "b c gh gw"]:
+    """Maps of a view of tiles, turned back; arguments as of :func:`stitched_maps`."""
+    seen = view.apply(batch, predictor.mean if predictor.published else None)  # brightness is scaled about it
+    if look is not None:
+        found = look(seen)
+    elif distances is not None and view == View():
+        found = predictor.maps(seen, _told(distances, tiles, seen))
+    else:
+        found = predictor.logits(seen)
+    return view.undo(found)
 
 
 def stitch_steps(
@@ -116,7 +128,7 @@ def stitch_steps(
     stitcher, stride, done = None, 1, 0
     yield Event("tiles", 0, total)
     for tiles in _batches(plan, at_once):
-        batch = _tensor(pixels, tiles)
+        batch = as_batch([pixels[t.y : t.y + t.height, t.x : t.x + t.width] for t in tiles])
         for i, view in enumerate(views):
             maps = look(tiles, view, batch).numpy()
             if stitcher is None:
@@ -150,8 +162,7 @@ def _batches(plan: TilePlan, at_once: int) -> list[tuple[Tile, ...]]:
     return [plan.tiles[i : i + size] for i in range(0, len(plan), size)]
 
 
-def _tensor(pixels: NDArray[np.uint8] | FloatArray, tiles: Sequence[Tile]) -> Float[Tensor, "b c h w"]:
-    """Tiles as the network takes them; uint8 becomes [0, 1]."""
-    cut = np.stack([pixels[t.y : t.y + t.height, t.x : t.x + t.width] for t in tiles])
-    batch = torch.from_numpy(cut).permute(0, 3, 1, 2).float()
-    return batch.div_(255) if pixels.dtype == np.uint8 else batch
+def as_batch(tiles: Sequence[NDArray[np.uint8] | FloatArray]) -> Float[Tensor, "b c h w"]:
+    """Tiles (h, w, c) as the network takes them; uint8 becomes [0, 1]."""
+    batch = torch.from_numpy(np.stack(tiles)).permute(0, 3, 1, 2).float()
+    return batch.div_(255) if tiles[0].dtype == np.uint8 else batch

@@ -132,13 +132,15 @@ class Stitcher:
         Channels of the maps.
     stride : int
         Pixels per cell of the maps.
+    rows : int, optional
+        Rows of pixels that are held; by default all.
     """
 
-    def __init__(self, plan: TilePlan, channels: int, stride: int) -> None:
-        rows, columns = plan.padded[0] // stride, plan.padded[1] // stride
-        self._plan, self._stride = plan, stride
-        self._total: FloatArray = np.zeros((channels, rows, columns), dtype=np.float32)
-        self._weight: FloatArray = np.zeros((rows, columns), dtype=np.float32)
+    def __init__(self, plan: TilePlan, channels: int, stride: int, rows: int | None = None) -> None:
+        shape = (plan.padded[0] if rows is None else rows) // stride, plan.padded[1] // stride
+        self._plan, self.stride = plan, stride
+        self._total: FloatArray = np.zeros((channels, *shape), dtype=np.float32)
+        self._weight: FloatArray = np.zeros(shape, dtype=np.float32)
 
     def add(self, tile: Tile, maps: FloatArray, channels: slice = slice(None)) -> None:
         """Add a tile's maps (c, height / stride, width / stride) to some of the channels.
@@ -153,21 +155,21 @@ class Stitcher:
 
     def mean(self) -> FloatArray:
         """(c, rows, columns) float32 of the cells that hold pixels of the image; padding is cut off."""
-        rows, columns = (-(-side // self._stride) for side in self._plan.shape)
+        rows, columns = (-(-side // self.stride) for side in self._plan.shape)
         mean: FloatArray = self._total[:, :rows, :columns] / self._weight[:rows, :columns]
         return mean
 
     def _cells(self, tile: Tile) -> tuple[slice, slice]:
-        s = self._stride
+        s = self.stride
         return slice(tile.y // s, (tile.y + tile.height) // s), slice(tile.x // s, (tile.x + tile.width) // s)
 
     def _window(self, tile: Tile) -> FloatArray:
-        fade = self._plan.overlap // self._stride
+        fade = self._plan.overlap // self.stride
         rows = _fade(
-            tile.height // self._stride, fade, tile.y > 0, tile.y + tile.height < self._plan.padded[0]
+            tile.height // self.stride, fade, tile.y > 0, tile.y + tile.height < self._plan.padded[0]
         )
         columns = _fade(
-            tile.width // self._stride, fade, tile.x > 0, tile.x + tile.width < self._plan.padded[1]
+            tile.width // self.stride, fade, tile.x > 0, tile.x + tile.width < self._plan.padded[1]
         )
         return np.outer(rows, columns).astype(np.float32)
 

@@ -34,7 +34,7 @@ from napari_construct.inference.decision.out_of_distribution import (
     out_of_distribution,
     warning,
 )
-from napari_construct.inference.decision.presence import predicted_presence
+from napari_construct.inference.decision.presence import presence_by
 from napari_construct.inference.decision.record import result_record
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.network.calibration import BackgroundRule
@@ -144,7 +144,7 @@ class Decider:
         whole_glass, scores = yield from self._found(settings.background)
         yield Event("refine", 0, 1)
         any_tissue = not bool(whole_glass.all())
-        presence = chosen or self._presence(settings, scores, any_tissue=any_tissue)
+        presence = chosen or presence_by(settings, predictor, scores, any_tissue=any_tissue)
         part = window or (slice(0, activation.shape[0]), slice(0, activation.shape[1]))
         glass = whole_glass[part]
         exponent = settings.background_exponent
@@ -193,14 +193,6 @@ class Decider:
             known = self._scores
             self._glass = rule, glass, known or image_scores(self.activation, self.predictor, ~glass)
         return self._glass[1:]
-
-    def _presence(
-        self, settings: SegmentSettings, scores: tuple[float, ...], *, any_tissue: bool
-    ) -> tuple[bool, ...]:
-        thresholds = self.predictor.calibration.presence_thresholds
-        if settings.presence_threshold is not None:
-            thresholds = (settings.presence_threshold,) * len(scores)
-        return predicted_presence(scores, thresholds, any_tissue=any_tissue)
 
     def _labels(
         self,

@@ -15,7 +15,7 @@ from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.activation.resample import sample_maps
 from napari_construct.inference.decision.bands import bands
 from napari_construct.inference.decision.glass import background_steps
-from napari_construct.inference.decision.presence import presence_scores
+from napari_construct.inference.decision.presence import window_scores
 from napari_construct.models.network.calibration import BackgroundRule
 from napari_construct.refinement.cam import BACKGROUND_EXPONENT, background_probability
 from napari_construct.types import FloatArray, RGBImage, ShortRepr
@@ -50,11 +50,9 @@ def image_scores(activation: Activation, predictor: Predictor, tissue: Mask) -> 
         np.minimum((np.arange(n) + 0.5) * side / cells, side - 1).astype(np.intp)
         for n, side, cells in zip((rows, columns), activation.shape, activation.cells, strict=True)
     ]
-    cells = max(predictor.patch // activation.stride, 1)
-    pooling = predictor.checkpoint.config.pooling
     at_centres = np.ix_(*centres)
     valid = None if activation.valid is None else activation.valid[at_centres]
-    return presence_scores(activation.logits, tissue[at_centres], (cells, cells), pooling, valid)
+    return window_scores(predictor, activation.logits, tissue[at_centres], activation.stride, valid)
 
 
 def evidence_steps(

@@ -17,7 +17,9 @@ import numpy.typing as npt
 import torch
 
 from napari_construct.exceptions import ConfigurationError
+from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.activation.tiling import spread
+from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.network.pooling import pool_logits
 from napari_construct.types import FloatArray
 
@@ -84,6 +86,28 @@ def presence_scores(
     )
     best = min(1 + int(BEST_SHARE * len(chosen)), MOST_WINDOWS)
     return tuple(pooled.double().topk(best, dim=0).values.mean(0).sigmoid().tolist())
+
+
+def window_scores(
+    predictor: Predictor,
+    logits: FloatArray,
+    tissue: npt.NDArray[np.bool_],
+    stride: int,
+    valid: npt.NDArray[np.bool_] | None = None,
+) -> tuple[float, ...]:
+    """:func:`presence_scores` with windows of a model's patches; ``stride`` is pixels per cell."""
+    side = max(predictor.patch // stride, 1)
+    return presence_scores(logits, tissue, (side, side), predictor.checkpoint.config.pooling, valid)
+
+
+def presence_by(
+    settings: SegmentSettings, predictor: Predictor, scores: Sequence[float], *, any_tissue: bool
+) -> tuple[bool, ...]:
+    """:func:`predicted_presence` with the threshold of the settings, or those of the model."""
+    thresholds: Sequence[float] = predictor.calibration.presence_thresholds
+    if settings.presence_threshold is not None:
+        thresholds = (settings.presence_threshold,) * len(scores)
+    return predicted_presence(scores, thresholds, any_tissue=any_tissue)
 
 
 def predicted_presence(

@@ -8,7 +8,6 @@ from typing import Final
 
 import numpy as np
 
-from napari_construct.classes import ClassTable
 from napari_construct.events import Steps
 from napari_construct.inference.activation.activation import Activation
 from napari_construct.inference.decision.decider import Decider
@@ -37,6 +36,11 @@ class Block:
         """Its rows and columns."""
         return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
 
+    def cells(self, stride: int) -> tuple[slice, slice]:
+        """Rows and columns of the cells of ``stride`` pixels that it touches."""
+        rows, columns = (slice(part.start // stride, -(-part.stop // stride)) for part in self.ranges)
+        return rows, columns
+
     def parts(self, side: int) -> Iterator[Block]:
         """Squares of ``side`` pixels that cover it, row by row; the last ones may be cut."""
         for top in range(self.top, self.top + self.height, side):
@@ -61,27 +65,18 @@ class Block:
 class DecidedBlock:
     """Labels (h, w) uint8, probabilities (k, h, w) and confidence (h, w) float32, and pixels with tissue."""
 
-    block: Block
     labels: LabelImage
     probabilities: FloatArray
     confidence: FloatArray
     tissue: int
 
 
-def decide_block(
-    block: Block,
-    seen: NetworkPass,
-    store: NetworkStore,
-    large: BoolMask,
-    settings: SegmentSettings,
-    presence: tuple[bool, ...],
-) -> Steps[DecidedBlock]:
-    """Decide one block from what the network found.
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockDecider:
+    """Decides blocks from what the network found.
 
-    Parameters
+    Attributes
     ----------
-    block : Block
-        At the model's resolution.
     seen : NetworkPass
         Slide and model.
     store : NetworkStore
@@ -90,54 +85,52 @@ def decide_block(
         Squares of large white areas, of :func:`~napari_construct.inference.slides.glass.large_squares`.
     settings : SegmentSettings
         Resolved; classes and thresholds of presence have no effect.
-    presence : tuple of bool
-        Of the whole slide.
-
-    Yields
-    ------
-    Event
-        Stage "refine".
+    presence, scores : tuple
+        Of every class on the whole slide.
     """
-    k = len(presence)
-    if not any(presence) or not _has_tissue(block, seen.stride, store):
-        empty = np.zeros((block.height, block.width), np.float32)
-        yield from ()
-        return DecidedBlock(block, empty.astype(np.uint8), np.zeros((k, *empty.shape), np.float32), empty, 0)
-    part, stride = block.around(HALO, seen.pixels.shape, seen.stride), seen.stride
-    image = seen.pixels.read(part.top, part.left, part.height, part.width)
-    rows, columns = (
-        slice(start // stride, -(-(start + length) // stride))
-        for start, length in ((part.top, part.height), (part.left, part.width))
-    )
-    activation = Activation(
-        image=image,
-        logits=np.ascontiguousarray(store.map("logits")[:, rows, columns]),
-        rescaled=None,
-        cells=(part.height / stride, part.width / stride),
-        stride=stride,
-        mpp=seen.predictor.mpp,
-        valid=~block_glass(image, seen.rule, at_cells(large, 1, *part.ranges)),
-    )
-    names = _named(seen.predictor.classes, presence)
-    known = settings.changed(classes=names, background=BackgroundRule(enabled=False))  # glass is in valid
-    result = yield from Decider(activation, seen.predictor, (0.0,) * k).steps(known)
-    inner = block.within(part)
-    return DecidedBlock(
-        block,
-        result.labels[inner],
-        result.probabilities[:, *inner],
-        result.confidence[inner],
-        int((~result.background[inner]).sum()),
-    )
 
+    seen: NetworkPass
+    store: NetworkStore
+    large: BoolMask
+    settings: SegmentSettings
+    presence: tuple[bool, ...]
+    scores: tuple[float, ...]
 
-def _has_tissue(block: Block, stride: int, store: NetworkStore) -> bool:
-    rows, columns = (
-        slice(start // stride, -(-(start + length) // stride))
-        for start, length in ((block.top, block.height), (block.left, block.width))
-    )
-    return bool((store.map("white")[0, rows, columns] == TISSUE).any())
+    def steps(self, block: Block) -> Steps[DecidedBlock]:
+        """Decide a block at the model's resolution.
 
-
-def _named(classes: ClassTable, presence: tuple[bool, ...]) -> tuple[str, ...]:
-    return tuple(name for name, present in zip(classes.names, presence, strict=True) if present)
+        Yields
+        ------
+        Event
+            Stage "refine".
+        """
+        white, logits = self.store.map("white")[0], self.store.map("logits")
+        seen, stride = self.seen, self.seen.stride
+        if not any(self.presence) or not (white[block.cells(stride)] == TISSUE).any():
+            shape = block.height, block.width
+            maps = np.zeros((len(self.presence), *shape), np.float32)
+            return DecidedBlock(np.zeros(shape, np.uint8), maps, np.zeros(shape, np.float32), 0)
+        part = block.around(HALO, seen.pixels.shape, stride)
+        image = seen.pixels.read(part.top, part.left, part.height, part.width)
+        activation = Activation(
+            image=image,
+            logits=np.ascontiguousarray(logits[:, *part.cells(stride)]),
+            rescaled=None,
+            cells=(part.height / stride, part.width / stride),
+            stride=stride,
+            mpp=seen.predictor.mpp,
+            valid=~block_glass(image, seen.rule, at_cells(self.large, 1, *part.ranges)),
+        )
+        named = zip(seen.predictor.classes.names, self.presence, strict=True)
+        settings = self.settings.changed(
+            classes=tuple(name for name, present in named if present),
+            background=BackgroundRule(enabled=False),  # glass is in valid
+        )
+        result = yield from Decider(activation, seen.predictor, self.scores).steps(settings)
+        inner = block.within(part)
+        return DecidedBlock(
+            result.labels[inner],
+            result.probabilities[:, *inner],
+            result.confidence[inner],
+            int((~result.background[inner]).sum()),
+        )

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from napari_construct.events import Event, Steps
+from napari_construct.inference.activation.distance_map import DistanceMap
 from napari_construct.inference.activation.predictor import Predictor
+from napari_construct.inference.activation.stitched_maps import as_batch, look_at
 from napari_construct.inference.activation.tiling import Tile, TilePlan
 from napari_construct.inference.slides.glass import TISSUE, WHITE, white_pixels
 from napari_construct.inference.slides.pixels import Pixels, read_padded
 from napari_construct.inference.slides.rolling import RollingStitcher, tile_rows
 from napari_construct.inference.slides.store import MapShape, NetworkStore
 from napari_construct.models.network.calibration import BackgroundRule
-from napari_construct.models.network.guard import WINDOW, window_features
 from napari_construct.refinement.views import View
-from napari_construct.types import FloatArray, RGBImage
+from napari_construct.types import RGBImage
 
 STAGE: Final = "tiles"
 
@@ -60,28 +59,31 @@ class NetworkPass:
     @property
     def stride(self) -> int:
         """Pixels per cell of the logits."""
-        config = self.predictor.checkpoint.config
-        return 1 if config.network == "unet" else config.cam_stride
+        return self.predictor.checkpoint.config.map_stride
 
     @property
     def coarse(self) -> int:
         """Pixels per cell of the distances."""
         return self.predictor.spec.multiple
 
-    def shapes(self) -> dict[str, MapShape]:
-        """Maps of the store: logits, what is white at the centres of their cells, distances of the guard."""
-
-        def cells(stride: int) -> tuple[int, int]:
-            rows, columns = (-(-side // stride) for side in self.plan.shape)
-            return rows, columns
-
-        found = {
-            "logits": MapShape((len(self.predictor.classes), *cells(self.stride)), np.float32),
-            "white": MapShape((1, *cells(self.stride)), np.uint8),
+    @property
+    def _grids(self) -> dict[str, tuple[int, int, type[np.generic]]]:
+        """Channels, pixels per cell and type of every map; "white" is at the centres of the cells."""
+        found: dict[str, tuple[int, int, type[np.generic]]] = {
+            "logits": (len(self.predictor.classes), self.stride, np.float32),
+            "white": (1, self.stride, np.uint8),
         }
         if self.predictor.checkpoint.guard is not None and View() in self.views:
-            found["distances"] = MapShape((1, *cells(self.coarse)), np.float32)
+            found["distances"] = (1, self.coarse, np.float32)
         return found
+
+    def shapes(self) -> dict[str, MapShape]:
+        """Maps of the store."""
+        rows, columns = self.plan.shape
+        return {
+            name: MapShape((channels, -(-rows // stride), -(-columns // stride)), dtype)
+            for name, (channels, stride, dtype) in self._grids.items()
+        }
 
     def steps(self, store: NetworkStore) -> Steps[None]:
         """Fill a store, from where it stopped.
@@ -96,7 +98,13 @@ class NetworkPass:
         """
         rows = tile_rows(self.plan)
         start = max(store.done - 2, 0)
-        maps = self._stitchers(rows[start][0].y)
+        top, guard = rows[start][0].y, self.predictor.checkpoint.guard
+        maps = {
+            name: RollingStitcher(self.plan, channels, stride, top // stride)
+            for name, (channels, stride, _) in self._grids.items()
+        }
+        told = maps.get("distances")
+        distances = None if guard is None or told is None else DistanceMap(guard, self.predictor, told)
         total = sum(tile in self.wanted for row in rows for tile in row)
         done = sum(tile in self.wanted for row in rows[:start] for tile in row)
         yield Event(STAGE, done, total)
@@ -106,7 +114,7 @@ class NetworkPass:
             for number in range(start, len(rows)):
                 for tile in rows[number]:
                     if tile in self.wanted:
-                        self._look(tile, next(read), maps)
+                        self._look(tile, next(read), maps, distances)
                         done += 1
                         yield Event(STAGE, done, total)
                 end = rows[number + 1][0].y if number + 1 < len(rows) else self.plan.padded[0]
@@ -118,41 +126,14 @@ class NetworkPass:
                 if number >= store.done:
                     store.mark(number + 1)
 
-    def _stitchers(self, top: int) -> dict[str, RollingStitcher]:
-        channels = {"logits": len(self.predictor.classes), "white": 1, "distances": 1}
-        strides = {"logits": self.stride, "white": self.stride, "distances": self.coarse}
-        return {
-            name: RollingStitcher(self.plan, channels[name], strides[name], top // strides[name])
-            for name in self.shapes()
-        }
-
-    def _look(self, tile: Tile, image: RGBImage, maps: dict[str, RollingStitcher]) -> None:
-        batch = torch.from_numpy(image).permute(2, 0, 1)[None].float().div_(255)
-        logits: list[FloatArray] = []
-        for view in self.views:
-            seen = view.apply(batch, None)
-            distances = maps.get("distances") if view == View() else None
-            look = None if distances is None else self._reader(tile, seen, distances)
-            found = self.predictor.logits(seen) if look is None else self.predictor.maps(seen, look)
-            logits.append(view.undo(found).numpy()[0])
-        maps["logits"].add(tile, np.mean(logits, axis=0))
+    def _look(
+        self, tile: Tile, image: RGBImage, maps: dict[str, RollingStitcher], distances: DistanceMap | None
+    ) -> None:
+        batch = as_batch([image])
+        found = [look_at(self.predictor, (tile,), view, batch, distances=distances) for view in self.views]
+        maps["logits"].add(tile, np.mean([logits.numpy()[0] for logits in found], axis=0))
         white = _at_centres(white_pixels(image, self.rule), self.stride)
         maps["white"].add(tile, np.where(white, WHITE, TISSUE)[None].astype(np.float32))
-
-    def _reader(self, tile: Tile, seen: Tensor, distances: RollingStitcher) -> Callable[[Any], Tensor]:
-        """Reads the logits from the network's output, after the distances were found from its levels."""
-        guard = self.predictor.checkpoint.guard
-
-        def read(output: Any) -> Tensor:
-            if guard is not None:
-                images = seen.to(output.student[0].device)
-                window = self.predictor.patch * WINDOW
-                features = window_features(output.student, guard.levels, images, self.coarse, window)
-                distances.add(tile, guard.distances(features).float().cpu().numpy())
-            cam: Tensor = output.cam
-            return cam
-
-        return read
 
 
 def _at_centres(mask: NDArray[np.bool_], stride: int) -> NDArray[np.bool_]:

@@ -26,20 +26,6 @@ class Pixels(Protocol):
         ...
 
 
-class ArrayPixels:
-    """An image in memory."""
-
-    def __init__(self, image: RGBImage) -> None:
-        self._image = image
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self._image.shape[0], self._image.shape[1]
-
-    def read(self, top: int, left: int, height: int, width: int) -> RGBImage:
-        return self._image[top : top + height, left : left + width]
-
-
 def read_padded(pixels: Pixels, top: int, left: int, height: int, width: int) -> RGBImage:
     """A rectangle that may reach over the lower and right border, where the image is reflected."""
     shape = pixels.shape

@@ -6,7 +6,7 @@ import numpy as np
 
 from napari_construct.inference.decision.decider import named_classes
 from napari_construct.inference.decision.out_of_distribution import judge_distances
-from napari_construct.inference.decision.presence import predicted_presence, presence_scores
+from napari_construct.inference.decision.presence import presence_by, window_scores
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.slides.network import NetworkPass
 from napari_construct.inference.slides.store import NetworkStore
@@ -22,15 +22,9 @@ def slide_presence(
     ``tissue`` (rows, columns) bool is where cells hold tissue.
     """
     predictor = seen.predictor
-    cells = max(predictor.patch // seen.stride, 1)
-    pooling = predictor.checkpoint.config.pooling
-    scores = presence_scores(store.map("logits"), tissue, (cells, cells), pooling)
+    scores = window_scores(predictor, store.map("logits"), tissue, seen.stride)
     chosen = named_classes(settings.classes, predictor.classes)
-    thresholds = predictor.calibration.presence_thresholds
-    if settings.presence_threshold is not None:
-        thresholds = (settings.presence_threshold,) * len(scores)
-    found = chosen or predicted_presence(scores, thresholds, any_tissue=bool(tissue.any()))
-    return found, scores
+    return chosen or presence_by(settings, predictor, scores, any_tissue=bool(tissue.any())), scores
 
 
 def slide_out_of_distribution(

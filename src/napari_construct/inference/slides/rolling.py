@@ -32,11 +32,8 @@ class RollingStitcher(Stitcher):
     """
 
     def __init__(self, plan: TilePlan, channels: int, stride: int, first: int = 0) -> None:
-        self._plan, self._stride, self.first = plan, stride, first
-        self.stride = stride
-        rows, columns = plan.tiles[0].height // stride, plan.padded[1] // stride
-        self._total = np.zeros((channels, rows, columns), dtype=np.float32)
-        self._weight = np.zeros((rows, columns), dtype=np.float32)
+        super().__init__(plan, channels, stride, plan.tiles[0].height)
+        self.first = first
 
     def _cells(self, tile: Tile) -> tuple[slice, slice]:
         rows, columns = super()._cells(tile)
@@ -55,7 +52,7 @@ class RollingStitcher(Stitcher):
         self._total = _moved_up(self._total, count)
         self._weight = _moved_up(self._weight[None], count)[0]
         self.first = before
-        columns = -(-self._plan.shape[1] // self._stride)
+        columns = -(-self._plan.shape[1] // self.stride)
         return mean[:, :, :columns]
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from napari_construct.exceptions import InputError
 from napari_construct.export.atomic import atomic, unwritable
+from napari_construct.reading.texts.json import read_json
 
 _PROGRESS: Final = "progress.json"
 _LONGEST: Final = 2**20
@@ -118,11 +119,9 @@ class NetworkStore:
 
     def _progress(self) -> dict[str, Any]:
         path = self.folder / _PROGRESS
-        if not path.is_file() or path.stat().st_size > _LONGEST:
-            return {}
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
+            found = read_json(path, largest=_LONGEST, error=InputError) if path.exists() else {}
+        except InputError:
             return {}
         known = isinstance(found, dict) and isinstance(found.get("done"), int)
         return found if known else {}

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_construct.classes import ClassTable
-from napari_construct.results.areas import PERCENT_OF_TISSUE, class_pixels
+from napari_construct.results.areas import class_areas, class_means, class_pixels
 from napari_construct.types import FloatArray, LabelImage
 
 
@@ -46,16 +46,7 @@ class Sums:
 
     def table(self, classes: ClassTable, mpp: tuple[float, float] | None) -> list[dict[str, Any]]:
         """A row for each class: pixels, mm2 where the size of a pixel is known, share, mean confidence."""
-        rows: list[dict[str, Any]] = []
-        for tissue_class, pixels, confidence in zip(classes, self.pixels, self.confidence, strict=True):
-            share = 100.0 * int(pixels) / max(self.tissue, int(self.pixels.sum()), 1)
-            row: dict[str, Any] = {
-                "class": tissue_class.name,
-                "pixels": int(pixels),
-                PERCENT_OF_TISSUE: share,
-            }
-            if mpp is not None:
-                row["mm2"] = float(pixels) * mpp[0] * mpp[1] * 1e-6
-            row["mean confidence"] = float(confidence / pixels) if pixels else float("nan")
-            rows.append(row)
-        return rows
+        square = None if mpp is None else mpp[0] * mpp[1]
+        rows = class_areas(classes.names, self.pixels, self.tissue, square)
+        means = class_means(self.confidence, self.pixels).tolist()
+        return [row | {"mean confidence": mean} for row, mean in zip(rows, means, strict=True)]

@@ -81,6 +81,11 @@ class ModelConfig(Settings):
     class_bias: bool = True
     placed: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(max_length=256)] = ()
 
+    @property
+    def map_stride(self) -> int:
+        """Pixels per cell of the network's maps."""
+        return 1 if self.network == "unet" else self.cam_stride
+
     @classmethod
     def of_preset(cls, preset: Preset, **changes: Any) -> ModelConfig:
         """Configuration of a preset with some fields changed."""
