@@ -9,6 +9,7 @@ from threading import Lock
 from typing import Any, Final
 
 import numpy as np
+from napari.layers import Image
 
 from napari_construct.data.limits import MAX_PIXELS
 from napari_construct.data.resolution import Stated, chosen
@@ -62,7 +63,7 @@ def slide_of(layer: Any) -> Slide | None:
     It is a layer of this plugin's reader, or one whose file is a slide with the layer's pixels, whoever read
     it. The slide stays open as long as the layer's data; of files of other readers the last ones do.
     """
-    if type(layer).__name__ != "Image" or not layer.rgb or layer.ndim != 2:
+    if not isinstance(layer, Image) or not layer.rgb or layer.ndim != 2:
         return None
     first = layer.data[0] if layer.multiscale else layer.data
     if isinstance(first, SlideArray):
@@ -96,7 +97,7 @@ def is_large(slide: Slide) -> bool:
 def read_from_file(layer: Any) -> Slide | None:
     """The slide whose file jobs read in place of a layer's data: of our reader, and of any large layer."""
     first = layer.data[0] if layer.multiscale else layer.data
-    large = layer.rgb and layer.ndim == 2 and first.shape[0] * first.shape[1] > MAX_PIXELS
+    large = layer.ndim == 2 and first.shape[0] * first.shape[1] > MAX_PIXELS
     return slide_of(layer) if large or isinstance(first, SlideArray) else None
 
 
