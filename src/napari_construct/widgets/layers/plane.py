@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from napari_construct.data import rgb as _rgb
 from napari_construct.data.channels.arrays import as_channels
 from napari_construct.data.channels.image import ChannelImage
+from napari_construct.data.limits import MAX_PIXELS, check_size
 from napari_construct.data.slides.slide import Slide
 from napari_construct.data.stored import RED_GREEN_BLUE
 from napari_construct.events import Doubt
@@ -124,6 +125,9 @@ class Plane:
             If the plane is too small, too large, or its values are no brightness.
         """
         key = (*self.index, *(self.window or ()))
+        if self.window is not None:
+            size = (part.stop - part.start for part in self.window)
+            check_size(self.name, *size, MAX_PIXELS, remedy="zoom in, or choose a smaller region")
         shown = _rgb.as_shown(self.data[key] if key else self.data, name=self.name)
         return shown._replace(notices=self.notices + shown.notices)
 
