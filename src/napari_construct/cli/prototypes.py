@@ -101,7 +101,8 @@ def map_(
         file = read_image(image, region=part)
     else:
         with slide:
-            file, settings = slide_image(slide, predictor, part, settings)
+            file = slide_image(slide, predictor, part, settings.mpp)
+            settings = settings.changed(mpp=None)
     pixels = file.pixels
     with progress_bars() as bars:
         steps = prototype_steps(pixels, predictor, settings, mpp=file.mpp, name=image.name)

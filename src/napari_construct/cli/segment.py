@@ -158,7 +158,8 @@ def _one(
         with slide:
             if part is None:
                 return _whole_slide(slide, output, predictor, settings, bars)
-            image, settings = slide_image(slide, predictor, part, settings)
+            image = slide_image(slide, predictor, part, settings.mpp)
+            settings = settings.changed(mpp=None)
     if is_shortened(path.name):
         bars.say(
             f"note: {path}: the name is so long that those of the results are shortened to {stem_of(path)}"

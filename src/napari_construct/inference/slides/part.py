@@ -12,7 +12,6 @@ from napari_construct.exceptions import InputError
 from napari_construct.inference.activation.memory import check_result_size
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.slides.pixels import at_model_resolution
-from napari_construct.settings import Chosen
 from napari_construct.types import RGBImage
 
 
@@ -96,20 +95,18 @@ def read_slide_part(
 
 
 def slide_image(
-    slide: Slide, predictor: Predictor, part: tuple[slice, slice], settings: Chosen
-) -> tuple[ImageFile, Chosen]:
-    """:func:`read_slide_part` as the image of a file, and settings whose ``mpp`` is applied already.
+    slide: Slide, predictor: Predictor, part: tuple[slice, slice], mpp: float | None
+) -> ImageFile:
+    """:func:`read_slide_part` as the image of a file; ``mpp`` is applied then, and not again.
 
     Raises
     ------
     InputError
         As of :func:`read_slide_part`.
     """
-    given = getattr(settings, "mpp", None)
     rows, columns = (_span(span, side) for span, side in zip(part, slide.shape, strict=True))
-    found = read_slide_part(slide, predictor, rows, columns, mpp=given)
-    image = ImageFile(found.pixels, found.mpp, slide.notices, slide.path)
-    return image, settings if given is None else settings.changed(mpp=None)
+    found = read_slide_part(slide, predictor, rows, columns, mpp=mpp)
+    return ImageFile(found.pixels, found.mpp, slide.notices, slide.path)
 
 
 def _span(span: slice, side: int) -> tuple[int, int]:

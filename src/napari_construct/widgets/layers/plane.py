@@ -126,8 +126,8 @@ class Plane:
         """
         key = (*self.index, *(self.window or ()))
         if self.window is not None:
-            size = (part.stop - part.start for part in self.window)
-            check_size(self.name, *size, MAX_PIXELS, remedy="zoom in, or choose a smaller region")
+            height, width = (part.stop - part.start for part in self.window)
+            check_size(self.name, height, width, MAX_PIXELS, remedy="zoom in, or choose a smaller region")
         shown = _rgb.as_shown(self.data[key] if key else self.data, name=self.name)
         return shown._replace(notices=self.notices + shown.notices)
 
