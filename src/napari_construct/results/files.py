@@ -37,7 +37,7 @@ KINDS: Final = ("mask", "cams", "overlay")
 CELL_KINDS: Final = ("mask", "cams", "cells", "table")
 """Files of a result of cells by default."""
 
-_OOD: Final = ClassTable.from_names(("distance from the training patches",))
+OOD: Final = ClassTable.from_names(("distance from the training patches",))
 _BOUNDARY: Final = ClassTable.from_names(("boundary",), palette=("#D55E00",))
 
 NEEDS_IMAGE: Final = frozenset({"overlay", "zarr"})
@@ -147,7 +147,7 @@ def write_files(
         if result.cams is not None and "cams" in made:
             write_cams(made["cams"], result.cams, result.classes, result.mpp)
         if distances is not None and "ood" in made:
-            write_cams(made["ood"], distances.map()[None], _OOD, result.mpp)
+            write_cams(made["ood"], distances.map()[None], OOD, result.mpp)
         if cells is not None and "cells" in made:
             write_cells(made["cells"], cells, result.mpp)
         if cells is not None and "table" in made:
