@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -92,12 +93,13 @@ class RegionSet:
         InputError
             If the file cannot be read, or holds more than :data:`MOST` regions.
         """
-        found = regions if not _is_path(regions) else read_geojson(regions, origin=origin)  # type: ignore[arg-type]
+        is_file = isinstance(regions, str | os.PathLike)
+        found: Iterable[Feature] = read_geojson(regions, origin=origin) if is_file else regions
         names: list[str] = []
         shapes: list[Any] = []
         ignored: list[Any] = []
         objects, seen = 0, set[str]()
-        for feature in found:  # type: ignore[union-attr]
+        for feature in found:
             if feature.object_type in _OBJECTS:
                 objects += 1
             elif _is_ignored(feature.class_name):
@@ -107,7 +109,7 @@ class RegionSet:
                 shapes.append(feature.geometry)
             if len(names) + len(ignored) > MOST:
                 raise InputError(
-                    f"expected at most {MOST:,} annotations as regions, got more; export those that are regions"
+                    f"expected at most {MOST:,} annotations as regions, got more; export the regions alone"
                 )
         notices = list(getattr(found, "notices", ()))
         if objects:
@@ -216,10 +218,6 @@ def _drawn(geometry: Any, window: Window) -> BoolMask:
 
 def _box(window: Window) -> Any:
     return shapely.box(window.left, window.top, window.left + window.width, window.top + window.height)
-
-
-def _is_path(regions: Any) -> bool:
-    return isinstance(regions, str) or hasattr(regions, "__fspath__")
 
 
 def _is_ignored(class_name: str | None) -> bool:

@@ -122,6 +122,7 @@ def cell_features(
     class_name: str | None = None,
     colour: str | None = None,
     measurements: Mapping[int, Mapping[str, float]] | None = None,
+    min_area: float = 0.0,
     downsample: float = 1.0,
     offset: Place = (0, 0),
 ) -> Iterator[Feature]:
@@ -135,6 +136,8 @@ def cell_features(
         Of all of them.
     measurements : mapping of int to mapping, optional
         Of each number.
+    min_area : float
+        Cells of fewer pixels are left out.
     downsample, offset
         As of :func:`class_features`.
     """
@@ -142,6 +145,8 @@ def cell_features(
     for number, polygon in mask_polygons(numbers):
         parts.setdefault(number, []).append(polygon)
     whole = ((number, of[0] if len(of) == 1 else MultiPolygon(of)) for number, of in sorted(parts.items()))
+    if min_area > 0:
+        whole = ((number, geometry) for number, geometry in whole if geometry.area >= min_area)
     known = measurements or {}
     for number, geometry in _placed(whole, downsample, offset):
         yield Feature(

@@ -58,14 +58,14 @@ class ShardWriter:
                 done = _only(done, inside)
             part = block.within(shard)
             labels[part] = done.labels
-            for kind, maps in stored.items():
-                maps[:, *part] = np.rint(getattr(done, kind) * 255)
+            for kind, whole in stored.items():
+                whole[:, *part] = np.rint(getattr(done, kind) * 255)
             sums = RegionSums.of(window, done.labels, done.confidence, done.tissue, k, self.regions)
             parts.append(sums.as_record())
         record = RegionSums.total(parts, k).as_record()
         found = labels if labels.any() or any(maps.any() for maps in stored.values()) else None
-        maps = stored if found is not None else {}
-        self.pyramid.write(shard.top, shard.left, found, record=record, **maps)
+        written = stored if found is not None else {}
+        self.pyramid.write(shard.top, shard.left, found, record=record, **written)
 
 
 def _only(done: DecidedBlock, inside: BoolMask) -> DecidedBlock:

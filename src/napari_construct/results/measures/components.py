@@ -145,10 +145,8 @@ def _touching(
     found = []
     length = len(before)
     for shift in (-1, 0, 1):
-        one, two = (
-            slice(max(0, -shift), length - max(0, shift)),
-            slice(max(0, shift), length - max(0, -shift)),
-        )
+        back, forth = max(0, -shift), max(0, shift)
+        one, two = slice(back, length - forth), slice(forth, length - back)
         same = (classes[one] == others[two]) & (before[one] > 0)
         found.append(np.stack((before[one][same], after[two][same])))
     return np.unique(np.concatenate(found, axis=1), axis=1)

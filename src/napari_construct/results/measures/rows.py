@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -64,7 +64,13 @@ def recorded_area(row: dict[str, Any]) -> dict[str, Any]:
     return found | {"mean confidence": row["mean_confidence"]}
 
 
+def as_rows(columns: Mapping[str, NDArray[Any]]) -> list[dict[str, Any]]:
+    """Rows of columns."""
+    lists = (column.tolist() for column in columns.values())
+    return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
+
+
 def as_columns(rows: Iterable[dict[str, Any]]) -> dict[str, NDArray[Any]]:
-    """The columns of rows that have the same keys, for :func:`~napari_construct.export.tables.write_table`."""
+    """Columns, for :func:`~napari_construct.export.tables.write_table`, of rows that have the same keys."""
     found = list(rows)
     return {key: np.array([row[key] for row in found]) for key in found[0]}
