@@ -17,7 +17,7 @@ from napari_construct.data.slides.tissue import TissueSettings, find_tissue
 from napari_construct.events import Event, Notice, Steps
 from napari_construct.export.label_pyramid import LabelPyramid
 from napari_construct.export.overlay import write_overlay
-from napari_construct.export.pyramid_plan import MAPS, PyramidPlan
+from napari_construct.export.pyramid_plan import CHUNK, MAPS, PyramidPlan
 from napari_construct.export.pyramid_tiff import write_mask_pyramid
 from napari_construct.export.record import write_record
 from napari_construct.export.tables import write_table
@@ -237,6 +237,7 @@ class SlideRun:
             **{kind: kind in self.outputs for kind in MAPS},
             about=about,
             shard=SHARD,
+            chunk=min(CHUNK, SHARD),
         )
         return LabelPyramid.gone_on_with(self.paths["zarr"], plan)
 
