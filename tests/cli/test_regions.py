@@ -1,4 +1,4 @@
-"""Regions on the command line: ``segment --regions`` and ``--outputs``, ``areas``, ``polygons --min-area``."""
+"""``segment --regions`` and ``--outputs``, ``areas``, and ``polygons --min-area``."""
 
 from __future__ import annotations
 
@@ -63,11 +63,8 @@ def test_an_image_is_segmented_inside_of_regions(
         "--regions", regions, "--outputs", "mask",
     )  # fmt: skip
     assert ran.exit_code == 0, ran.output
-    assert sorted(path.name for path in out.iterdir()) == [
-        "region.json",
-        "region_areas.csv",
-        "region_mask.tif",
-    ]
+    names = sorted(path.name for path in out.iterdir())
+    assert names == ["region.json", "region_areas.csv", "region_mask.tif"]
     labels = read_mask(out / "region_mask.tif")
     assert not labels[~inside].any()
     assert labels[inside].any()
@@ -116,21 +113,19 @@ def test_a_slide(
     assert sum(int(row["pixels"]) for row in rows[:2]) == moved.sum()
     again = call("areas", files["zarr"], "--regions", regions, "-o", tmp_path / "again.csv")
     assert again.exit_code == 0, again.output
-    assert [row["pixels"] for row in rows_of(tmp_path / "again.csv")[2:]] == [
-        row["pixels"] for row in rows[2:]
-    ]
+    measured = rows_of(tmp_path / "again.csv")
+    assert [row["pixels"] for row in measured[2:]] == [row["pixels"] for row in rows[2:]]
 
 
 def test_what_is_no_use_is_said(call: Call, model: Path, regions: Path, image: Path, tmp_path: Path) -> None:
-    both = call(
-        "segment", image, "-m", model, "-o", tmp_path / "o", "--regions", regions, "--region", "0,64,0,64"
-    )
+    command = ("segment", image, "-m", model, "-o", tmp_path / "o")
+    both = call(*command, "--regions", regions, "--region", "0,64,0,64")
     assert both.exit_code == 2
     assert "expected one whole image with --regions, got --region" in both.output
-    spelled = call("segment", image, "-m", model, "-o", tmp_path / "o", "--outputs", "maks")
+    spelled = call(*command, "--outputs", "maks")
     assert spelled.exit_code == 2
     assert "expected --outputs of mask, cams" in spelled.output
-    of_slides = call("segment", image, "-m", model, "-o", tmp_path / "o", "--outputs", "mask,probabilities")
+    of_slides = call(*command, "--outputs", "mask,probabilities")
     assert of_slides.exit_code == 1
     assert "probabilities, which only whole slides have" in of_slides.output
     assert not list((tmp_path / "o").iterdir())
@@ -148,12 +143,8 @@ def test_a_least_area_in_square_micrometres(call: Call, tmp_path: Path) -> None:
         assert ran.exit_code == 0, ran.output
         return len(json.loads((tmp_path / "a.geojson").read_text(encoding="utf-8"))["features"])
 
-    assert [kept(), kept("--min-area", "5"), kept("--min-area", "24"), kept("--min-area", "25")] == [
-        3,
-        2,
-        2,
-        1,
-    ]
+    assert kept() == 3
+    assert [kept("--min-area", area) for area in (5, 24, 25)] == [2, 2, 1]
     unknown = call("polygons", tmp_path / "b_mask.tif", "--min-area", "5")
     assert unknown.exit_code == 2
     assert "known micrometres per pixel for --min-area" in unknown.output
