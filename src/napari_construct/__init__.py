@@ -60,7 +60,7 @@ _PUBLIC = {
     "load_teacher": "crossmodal.teachers.catalogue",
     "load_zero_shot": "inference.zero_shot.predictor",
     "mask_polygons": "export.polygons",
-    "measure_result": "results.measures.result",
+    "measure_result": "results.measured",
     "open_cells": "data.cells.open_cells",
     "open_slide": "data.slides.slide",
     "prototype_maps": "inference.prototypes.similarity_maps",

@@ -29,7 +29,7 @@ Origin = Annotated[
 
 def opened(result: Path) -> StoredResult | StoredPyramid:
     """A result, with its notices said."""
-    from napari_construct.results.measures.result import open_result
+    from napari_construct.results.measured import open_result
 
     found = open_result(result)
     for notice in found.notices:
@@ -54,7 +54,7 @@ def write_areas(
 ) -> None:
     """Write the table of a result and regions, and say so."""
     from napari_construct.export.tables import write_table
-    from napari_construct.results.measures.result import measured, regions_on
+    from napari_construct.results.measured import measured, regions_on
 
     areas = None if regions is None else regions_on(found, regions, origin)
     write_table(path, measured(found, areas))

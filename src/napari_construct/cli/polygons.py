@@ -60,7 +60,7 @@ def polygons(
     from napari_construct.exceptions import ConfigurationError
     from napari_construct.export.geojson import write_geojson
     from napari_construct.export.own_files import refuse_others
-    from napari_construct.results.measures.result import stored_origin
+    from napari_construct.results.measured import stored_origin
 
     if regions is not None and table is None:
         raise ConfigurationError("expected --table with --regions, got none; add --table areas.csv")

@@ -93,8 +93,7 @@ class RegionSet:
         InputError
             If the file cannot be read, or holds more than :data:`MOST` regions.
         """
-        is_file = isinstance(regions, str | os.PathLike)
-        found: Iterable[Feature] = read_geojson(regions, origin=origin) if is_file else regions
+        found = _features(regions, origin)
         names: list[str] = []
         shapes: list[Any] = []
         ignored: list[Any] = []
@@ -191,6 +190,12 @@ class RegionSet:
     def drawn(self, number: int, window: Window) -> BoolMask:
         """(height, width) bool of one region."""
         return _drawn(self.geometries[number], window)
+
+
+def _features(regions: PathLike | Iterable[Feature], origin: Place) -> Iterable[Feature]:
+    if isinstance(regions, str | os.PathLike):
+        return read_geojson(regions, origin=origin)
+    return regions
 
 
 def _on_grid(geometry: Any, step: tuple[float, float], offset: Place) -> Any:
