@@ -18,12 +18,8 @@ Result = Annotated[
     Path, typer.Argument(help="Record, mask, cells or OME-Zarr of a result, or a folder with one.")
 ]
 Origin = Annotated[
-    str | None,
-    typer.Option(
-        "--origin",
-        metavar="ROW,COLUMN",
-        help="Row and column of the image that QuPath calls 0,0; by default as the result's record says.",
-    ),
+    str,
+    typer.Option("--origin", metavar="ROW,COLUMN", help="Row and column of the image that QuPath calls 0,0."),
 ]
 
 
@@ -49,9 +45,7 @@ def beside(result: Path, found: StoredResult | StoredPyramid, ending: str) -> Pa
     return place.with_name(f"{result_name(place)}{ending}")
 
 
-def write_areas(
-    path: Path, found: StoredResult | StoredPyramid, regions: Path | None, origin: Place | None
-) -> None:
+def write_areas(path: Path, found: StoredResult | StoredPyramid, regions: Path | None, origin: Place) -> None:
     """Write the table of a result and regions, and say so."""
     from napari_construct.export.tables import write_table
     from napari_construct.results.measured import measured, regions_on
@@ -63,12 +57,10 @@ def write_areas(
     say(f"table: {path}")
 
 
-def corner(text: str | None) -> Place | None:
+def corner(text: str) -> Place:
     """``--origin``."""
     from napari_construct.exceptions import ConfigurationError
 
-    if text is None:
-        return None
     try:
         row, column = (float(part) for part in text.split(","))
     except ValueError as error:

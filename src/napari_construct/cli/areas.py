@@ -24,7 +24,7 @@ def areas(
             "--output", "-o", help="CSV; by default NAME_areas.csv or NAME_REGIONS_areas.csv beside it."
         ),
     ] = None,
-    origin: stored.Origin = None,
+    origin: stored.Origin = "0,0",
     overwrite: options.Overwrite = False,
 ) -> None:
     """Measure a result: mm2, percent of tissue, connected parts, confidence; over all and by region.

@@ -53,14 +53,13 @@ def polygons(
         Path | None,
         typer.Option("--table", help="Also write areas, shares and parts of each class, and region, as CSV."),
     ] = None,
-    origin: stored.Origin = None,
+    origin: stored.Origin = "0,0",
     overwrite: options.Overwrite = False,
 ) -> None:
     """Write a result as GeoJSON, which QuPath opens by drag and drop: annotations, or cells as detections."""
     from napari_construct.exceptions import ConfigurationError
     from napari_construct.export.geojson import write_geojson
     from napari_construct.export.own_files import refuse_others
-    from napari_construct.results.measured import stored_origin
 
     if regions is not None and table is None:
         raise ConfigurationError("expected --table with --regions, got none; add --table areas.csv")
@@ -73,7 +72,7 @@ def polygons(
     written = write_geojson(
         target,
         _features(found, simplify, least, merge=merge),
-        origin=corner or stored_origin(found),
+        origin=corner,
         overwrite=overwrite,
     )
     say(f"{target}: {written.features} polygon(s)")

@@ -82,7 +82,7 @@ class RegionSet:
         regions : path or iterable of Feature
             A file of QuPath, for example; or features in pixels of the image.
         origin : (row, column)
-            What a file calls (0, 0): ``Slide.bounds``.
+            Of the image, which a file calls (0, 0).
         step : (float, float)
             Pixels of the image along the height and the width of a pixel of the grid.
         offset : (row, column)

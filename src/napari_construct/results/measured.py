@@ -21,7 +21,7 @@ from napari_construct.types import PathLike
 
 
 def measure_result(
-    result: PathLike, regions: PathLike | Iterable[Feature] | None = None, *, origin: Place | None = None
+    result: PathLike, regions: PathLike | Iterable[Feature] | None = None, *, origin: Place = (0, 0)
 ) -> dict[str, NDArray[Any]]:
     """Areas, shares, connected parts and confidence of a stored result, over all and in each region.
 
@@ -32,7 +32,7 @@ def measure_result(
     regions : path or iterable of Feature, optional
         Annotations as GeoJSON, or in pixels of the image.
     origin : (row, column), optional
-        Of the image, which a file calls (0, 0); by default that of the record, as QuPath counts.
+        Of the image, which a file calls (0, 0).
 
     Returns
     -------
@@ -67,20 +67,11 @@ def open_result(path: Path) -> StoredResult | StoredPyramid:
 
 
 def regions_on(
-    found: StoredResult | StoredPyramid, regions: PathLike | Iterable[Feature], origin: Place | None = None
+    found: StoredResult | StoredPyramid, regions: PathLike | Iterable[Feature], origin: Place = (0, 0)
 ) -> RegionSet:
     """Regions in pixels of the labels of a result; parameters as of :func:`measure_result`."""
     step = found.downsample if isinstance(found, StoredPyramid) else 1.0
-    corner = stored_origin(found) if origin is None else origin
-    return RegionSet.of(regions, origin=corner, step=(step, step))
-
-
-def stored_origin(found: StoredResult | StoredPyramid) -> Place:
-    """Row and column of the slide that QuPath calls (0, 0), as the record says."""
-    known = found.record.get("input", {}).get("origin", (0, 0))
-    if isinstance(known, list | tuple) and len(known) == 2 and all(isinstance(n, int) for n in known):
-        return known[0], known[1]
-    return 0, 0
+    return RegionSet.of(regions, origin=origin, step=(step, step))
 
 
 def measured(found: StoredResult | StoredPyramid, regions: RegionSet | None) -> dict[str, NDArray[Any]]:

@@ -36,7 +36,6 @@ from napari_construct.inference.slides.presence import slide_out_of_distribution
 from napari_construct.inference.slides.record import slide_record
 from napari_construct.inference.slides.shards import ShardWriter
 from napari_construct.inference.slides.store import NetworkStore
-from napari_construct.reading.marks import HIDDEN
 from napari_construct.refinement.views import VIEWS
 from napari_construct.results.measures.rows import as_columns, recorded_area
 from napari_construct.results.measures.sums import RegionSums
@@ -105,7 +104,7 @@ class SlideRun:
         self.views = VIEWS[settings.views or predictor.calibration.views]
         self.outputs = checked_outputs(outputs, predictor, self.views)
         self.paths = slide_paths(folder, name, self.outputs)
-        self.work = folder / f"{HIDDEN}{name}.maps"
+        self.work = folder / f".{name}.maps"
         self.tissue = tissue
         self.mpp = slide.mpp if settings.mpp is None else (settings.mpp, settings.mpp)
         if self.mpp is None and predictor.mpp is not None:
@@ -113,7 +112,7 @@ class SlideRun:
         self.pixels: SlidePixels = at_model_resolution(slide, self.mpp, predictor.mpp, predictor.scale)
         self.regions: RegionSet | None = None
         if regions is not None:
-            self.regions = RegionSet.of(regions, origin=slide.bounds, step=self.pixels.step)
+            self.regions = RegionSet.of(regions, step=self.pixels.step)
             self.regions.check(self.pixels.shape, slide.name)
         self.started = datetime.now(UTC)
 

@@ -55,7 +55,6 @@ def slide_record(
             "name": slide.name,
             "format": slide.format,
             "shape": list(slide.shape),
-            "origin": list(slide.bounds),
             "mpp": None if mpp is None else math.sqrt(mpp[0] * mpp[1]),
             "mpp_of_rows_and_columns": mpp,
             "shape_at_model_resolution": list(shape),
