@@ -51,6 +51,7 @@ from napari_construct.models.checkpoints.checkpoint import Checkpoint as Checkpo
 from napari_construct.models.checkpoints.checkpoint import load_checkpoint as load_checkpoint
 from napari_construct.models.checkpoints.checkpoint import save_checkpoint as save_checkpoint
 from napari_construct.results.cells import CellResult as CellResult
+from napari_construct.results.measured import measure_result as measure_result
 from napari_construct.results.read import load_result as load_result
 from napari_construct.results.region_areas import region_table as region_table
 from napari_construct.results.result import SegmentationResult as SegmentationResult
@@ -123,6 +124,7 @@ __all__ = [
     "load_teacher",
     "load_zero_shot",
     "mask_polygons",
+    "measure_result",
     "open_cells",
     "open_slide",
     "prototype_maps",

@@ -74,7 +74,7 @@ def test_a_slide_is_segmented_as_its_image_is(slide_file: Path, model: Predictor
     assert record["coverage"] < 0.5
     assert (tmp_path / "slide_overlay.png").exists()
     names = sorted(p.name for p in tmp_path.iterdir())
-    assert names == ["slide.json", "slide_mask.ome.zarr", "slide_overlay.png"]
+    assert names == ["slide.json", "slide_areas.csv", "slide_mask.ome.zarr", "slide_overlay.png"]
 
 
 def test_a_stopped_run_goes_on_to_the_same_bytes(slide_file: Path, model: Predictor, tmp_path: Path) -> None:

@@ -63,12 +63,19 @@ class Block:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecidedBlock:
-    """Labels (h, w) uint8, probabilities (k, h, w) and confidence (h, w) float32, and pixels with tissue."""
+    """Labels (h, w) uint8, probabilities and CAMs (k, h, w) and confidence (h, w) float32, tissue (h, w)."""
 
     labels: LabelImage
     probabilities: FloatArray
+    cams: FloatArray
     confidence: FloatArray
-    tissue: int
+    tissue: BoolMask
+
+    @classmethod
+    def empty(cls, k: int, shape: tuple[int, int]) -> DecidedBlock:
+        """Without any class or tissue."""
+        maps = np.zeros((k, *shape), np.float32)
+        return cls(np.zeros(shape, np.uint8), maps, maps, maps.max(0), np.zeros(shape, np.bool_))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,9 +114,7 @@ class BlockDecider:
         white, logits = self.store.map("white")[0], self.store.map("logits")
         seen, stride = self.seen, self.seen.stride
         if not any(self.presence) or not (white[block.cells(stride)] == TISSUE).any():
-            shape = block.height, block.width
-            maps = np.zeros((len(self.presence), *shape), np.float32)
-            return DecidedBlock(np.zeros(shape, np.uint8), maps, np.zeros(shape, np.float32), 0)
+            return DecidedBlock.empty(len(self.presence), (block.height, block.width))
         part = block.around(HALO, seen.pixels.shape, stride)
         image = seen.pixels.read(part.top, part.left, part.height, part.width)
         activation = Activation(
@@ -131,6 +136,7 @@ class BlockDecider:
         return DecidedBlock(
             result.labels[inner],
             result.probabilities[:, *inner],
+            result.cams[:, *inner],
             result.confidence[inner],
-            int((~result.background[inner]).sum()),
+            ~result.background[inner],
         )
