@@ -162,16 +162,15 @@ def _one(
     from napari_construct.results.files import write_result
 
     slide = large_slide(path)
-    if slide is not None and part is None:
-        with slide:
-            return _whole_slide(slide, output, predictor, settings, bars, regions, kinds["slide"])
-    wanted.refuse_outputs_of_slides(kinds["image"], path)
     if slide is None:
         image = read_image(path, region=part)
     else:
         with slide:
+            if part is None:
+                return _whole_slide(slide, output, predictor, settings, bars, regions, kinds["slide"])
             image = slide_image(slide, predictor, part, settings.mpp)
             settings = settings.changed(mpp=None)
+    wanted.refuse_outputs_of_slides(kinds["image"], path)
     if is_shortened(path.name):
         bars.say(
             f"note: {path}: the name is so long that those of the results are shortened to {stem_of(path)}"
