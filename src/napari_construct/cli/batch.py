@@ -113,10 +113,14 @@ def _follow(steps: Steps[BatchReport], json_file: str | None) -> None:
 
 
 def _summary(report: BatchReport) -> None:
+    from napari_construct.batch.summary import in_words
+
     for entry in report.failed:
         say(f"failed: {entry.key}: {entry.error}", err=True)
     resumed = f" ({len(report.resumed)} in an earlier run)" if report.resumed else ""
     warned = f", {len(report.warned)} with warnings" if report.warned else ""
+    if report.done:
+        say(f"over all: {in_words(report.totals)}")
     say(
         f"{len(report.done)} of {len(report.entries)} done{resumed}, {len(report.failed)} failed{warned}; "
         f"results{'' if report.cells is None else f', {report.cells.name}'} and batch.csv in {report.output}"

@@ -30,6 +30,9 @@ from napari_construct.reading.texts.json import parse_json
 FOLDER_LOCK: Final = ".napari-construct.lock"
 """Name of the lock file of a folder."""
 
+UNFINISHED: Final = ".maps"
+"""End of the names of hidden folders that a stopped run goes on with: those of a slide's network."""
+
 _LOCK: Final = ".lock"
 _ABANDONED: Final = 3600.0
 """Seconds after which a hidden folder without a lock, of an earlier version, belongs to nobody."""
@@ -76,6 +79,24 @@ def locked_folder(folder: Path) -> AbstractContextManager[None]:
         If the system refuses.
     """
     return _held(folder / FOLDER_LOCK, folder)
+
+
+def held_by(folder: Path) -> str:
+    """Who holds the lock of an output folder, as a part of a sentence; empty where nobody does.
+
+    Nothing is written, and the folder need not exist.
+    """
+    lock = folder / FOLDER_LOCK
+    try:
+        descriptor = os.open(lock, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+    except OSError:
+        return ""
+    try:
+        return "" if _lock(descriptor) else _holder(lock)
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)
 
 
 def locked_file(path: Path | None) -> AbstractContextManager[None]:
@@ -141,9 +162,13 @@ def hidden_folder(folder: Path) -> Iterator[Path]:
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove hidden folders that killed runs left in ``folder``, never one of a run at work."""
+    """Remove hidden folders that killed runs left in ``folder``, never one of a run at work.
+
+    What a slide's network has found stays, however old: the next run of that slide goes on with it.
+    """
     with suppress(OSError), os.scandir(folder) as found:
-        left = [Path(entry) for entry in found if entry.name.startswith(HIDDEN)]
+        names = [entry for entry in found if entry.name.startswith(HIDDEN)]
+        left = [Path(entry) for entry in names if not entry.name.endswith(UNFINISHED)]
         for path in left:
             if path.is_dir() and not path.is_symlink():
                 _remove_if_abandoned(path)
