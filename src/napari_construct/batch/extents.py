@@ -37,9 +37,7 @@ class Extent(NamedTuple):
     def pixels_at(self, model_mpp: float | None, scale: float, mpp: float | None = None) -> float:
         """Pixels at a model's resolution; ``mpp`` goes before the file's."""
         sides = self.mpp if mpp is None else (mpp, mpp)
-        factors = (
-            model_factor(None if sides is None else sides[axis], model_mpp, scale) for axis in (0, 1)
-        )
+        factors = (model_factor(None if sides is None else sides[axis], model_mpp, scale) for axis in (0, 1))
         return math.prod(self.shape) * math.prod(factors)
 
 

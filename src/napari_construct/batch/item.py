@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from napari_construct.batch.entries import Area
 from napari_construct.batch.slides import make_room, slide_paths
@@ -75,9 +75,7 @@ def item_steps(
     )
 
 
-def _slide_steps(
-    slide: Slide, source: Source, work: Work, output: Path, *, overwrite: bool
-) -> Steps[Made]:
+def _slide_steps(slide: Slide, source: Source, work: Work, output: Path, *, overwrite: bool) -> Steps[Made]:
     paths = slide_paths(output, source.stem)
     if overwrite:
         make_room(paths.values())

@@ -80,7 +80,11 @@ class Plan:
         refuse_inputs([*targets, *self._joined()], files)
         others = sorted(targets - damaged)
         joined = self._joined(besides=self.kept)
-        tables = [self.output / TABLE_NAME, self.output / SUMMARY_NAME, *[self.output / CELL_TABLE] * ("table" in self.kinds)]
+        tables = [
+            self.output / TABLE_NAME,
+            self.output / SUMMARY_NAME,
+            *[self.output / CELL_TABLE] * ("table" in self.kinds),
+        ]
         refuse_others([self.ledger.path, *tables, *others, *joined], overwrite=overwrite)
 
     def remove_leftovers(self) -> None:

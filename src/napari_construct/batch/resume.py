@@ -104,7 +104,7 @@ def _is_whole(kind: str, path: Path) -> bool:
     try:
         if kind == "zarr":
             return open_pyramid(path).complete if is_pyramid(path) else bool(open_zarr(path))
-        elif kind == "record":
+        if kind == "record":
             read_record(path)
         elif kind == "table":
             read_confidences(path)

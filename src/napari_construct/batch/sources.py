@@ -15,6 +15,7 @@ from napari_construct.batch.stems import Distinct, distinct_stems
 from napari_construct.data.channels.image import ChannelImage
 from napari_construct.data.channels.read import count_channel_planes, read_channels
 from napari_construct.data.format_names import INPUT_FORMATS
+from napari_construct.data.formats import image_format
 from napari_construct.data.images import ImageFile, read_image
 from napari_construct.data.listing import (
     IMAGE_SUFFIXES,
@@ -88,8 +89,9 @@ def look_for_sources(
 ) -> Found:
     """Images and slides of files and folders; a TIFF stack gives one source per plane.
 
-    Of a folder, files with the suffix of an image or a slide and OME-Zarr images are taken; results of napari-construct
-    are not: what it marked as its own, what a record beside it or a ledger names, and the folder for results.
+    Of a folder, files with the suffix of an image or a slide and OME-Zarr images are taken; results of
+    napari-construct are not: what it marked as its own, what a record beside it or a ledger names, and the
+    folder for results.
     A file that is named is taken whatever it is; of several that are named at once, as a shell does for
     ``*.png``, results are left out beside images (:func:`without_results`). One that cannot be read stays in
     the list, as a link that leads nowhere; it fails when it is read, and the ledger names it.
@@ -202,26 +204,21 @@ class _Reading(NamedTuple):
 
 
 def _is_slide(file: Path) -> bool:
+    """Whether a file is opened as a slide; also one that is named like a slide and is nothing at all."""
     try:
+        if is_folder(file) and not is_zarr(file):
+            return True
+        if file.suffix.lower() in SCANNER_SUFFIXES:
+            image_format(file)
         slide = large_slide(file)
     except (ConstructError, OSError):
-        return True  # a slide by its name; opening it will say why not
+        return True  # opening it will say what is wrong
     if slide is not None:
         slide.close()
     return slide is not None
 
 
-def _read_image(path: Path) -> ImageFile:
-    """An image; of what is named like a slide and is none, what a reader of slides says."""
-    try:
-        return read_image(path)
-    except ConstructError:
-        if path.suffix.lower() in SCANNER_SUFFIXES:
-            open_slide(path).close()
-        raise
-
-
-_COLOURS: Final = _Reading(_is_slide, count_planes, _read_image, read_plane)
+_COLOURS: Final = _Reading(_is_slide, count_planes, read_image, read_plane)
 _CHANNELS: Final = _Reading(
     lambda _: False,
     count_channel_planes,

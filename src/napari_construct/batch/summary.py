@@ -17,6 +17,7 @@ SUMMARY_NAME: Final = "batch_summary.csv"
 
 _TISSUE: Final = "all tissue"
 _CELLS: Final = "cells"
+_WITHOUT: Final = "images_without_pixel_size"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,11 @@ class ClassTotal:
     pixels : int
         Of all masks, whatever their resolution.
     mm2 : float or None
-        None where the size of a pixel of an image with a mask is unknown.
+        Over the images whose pixel size is known; None where none is.
     percent_of_tissue : float
-        By area where all are known, else by pixels.
+        By area over the same images; by pixels where none is known.
+    without_size : int
+        Images whose pixel size is unknown, and which ``mm2`` and ``percent_of_tissue`` leave out for that.
     cells : int or None
         Their number, of a student on one channel.
     """
@@ -45,11 +48,13 @@ class ClassTotal:
     mm2: float | None
     percent_of_tissue: float
     cells: int | None = None
+    without_size: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; without what is not known."""
         row = {"class": self.name, "images": self.images, "pixels": self.pixels, "mm2": self.mm2}
         row |= {PERCENT_OF_TISSUE: self.percent_of_tissue, _CELLS: self.cells}
+        row |= {_WITHOUT: self.without_size or None}
         return {key: value for key, value in row.items() if value is not None}
 
 
@@ -66,7 +71,8 @@ def totals_of(entries: Sequence[Entry], names: Sequence[str]) -> tuple[ClassTota
     done = [entry for entry in entries if entry.state == "done" and entry.areas]
     tissue = [_tissue_of(entry) for entry in done]
     squares = [_square_of(entry) for entry in done]
-    known = all(square is not None or not pixels for square, pixels in zip(squares, tissue, strict=True))
+    unknown = sum(square is None and pixels > 0 for square, pixels in zip(squares, tissue, strict=True))
+    known = any(square is not None for square in squares)
     weights = [float(square or 0) if known else 1.0 for square in squares]
     whole = sum(pixels * weight for pixels, weight in zip(tissue, weights, strict=True))
 
@@ -74,7 +80,9 @@ def totals_of(entries: Sequence[Entry], names: Sequence[str]) -> tuple[ClassTota
         area = sum(count * weight for count, weight in zip(pixels, weights, strict=True))
         share = 100 * area / whole if whole else 0.0
         images = sum(count > 0 for count in pixels)
-        return ClassTotal(name, images, sum(pixels), area if known else None, share, cells)
+        return ClassTotal(
+            name, images, sum(pixels), area if known else None, share, cells, unknown if known else 0
+        )
 
     found = []
     for name in names:
@@ -88,7 +96,7 @@ def totals_of(entries: Sequence[Entry], names: Sequence[str]) -> tuple[ClassTota
 def write_summary(path: Path, totals: Sequence[ClassTotal]) -> None:
     """Write a CSV with a row for each class and one for all tissue; atomically."""
     counted = any(total.cells is not None for total in totals)
-    columns = [*SUMMARY_COLUMNS, "mm2", PERCENT_OF_TISSUE, *[_CELLS] * counted]
+    columns = [*SUMMARY_COLUMNS, "mm2", PERCENT_OF_TISSUE, *[_CELLS] * counted, _WITHOUT]
     rows: list[list[Any]] = [columns]
     rows += [[total.to_dict().get(column, "") for column in columns] for total in totals]
     with atomic(path) as temporary:
@@ -97,13 +105,14 @@ def write_summary(path: Path, totals: Sequence[ClassTotal]) -> None:
 
 def in_words(totals: Sequence[ClassTotal]) -> str:
     """E.g. "tumour 12.3 mm2 (34.1 % of the tissue), lymphoid 1.2 mm2 (3.3 %)"."""
-    said = []
+    said: list[str] = []
     for total in totals[:-1]:
         area = f"{total.pixels:,} pixels" if total.mm2 is None else f"{total.mm2:.3g} mm2"
         of = " of the tissue" * (not said)
         cells = "" if total.cells is None else f"{total.cells:,} cells, "
         said.append(f"{total.name} {cells}{area} ({total.percent_of_tissue:.1f} %{of})")
-    return ", ".join(said)
+    left_out = totals[-1].without_size if totals else 0
+    return ", ".join(said) + (f"; without {left_out} image(s) of unknown pixel size" if left_out else "")
 
 
 def _tissue_of(entry: Entry) -> int:

@@ -64,10 +64,10 @@ class Work(ABC):
         """Segment an image that its source has read."""
 
     def slide_steps(self, slide: Slide, folder: Path, stem: str) -> Steps[SlideResult]:
-        """Segment a slide into files of a folder; closes nothing."""
+        """Segment a slide into files of a folder."""
         raise InputError(
-            f"{slide.path}: expected an image of channels for a student, got a whole slide; cut regions out "
-            "of it"
+            f"{slide.path}: expected an image of channels for a student, got a whole slide "
+            f"(for {folder / stem}); cut regions out of it"
         )
 
     @abstractmethod

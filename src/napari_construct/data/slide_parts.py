@@ -1,7 +1,7 @@
 """Which files and folders belong to one slide, of formats that scatter a slide over several.
 
-MRXS keeps its pixels in a folder of the same name; VMS and VMU name the files of theirs; the levels of a slide
-in DICOM are files of one series. None of them is opened by a library here: a few bytes tell.
+MRXS keeps its pixels in a folder of the same name; VMS and VMU name the files of theirs; the levels of a
+slide in DICOM are files of one series. None of them is opened by a library here: a few bytes tell.
 """
 
 from __future__ import annotations
