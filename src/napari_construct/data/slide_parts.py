@@ -120,7 +120,7 @@ def _series_in(head: bytes) -> str | None:
         if tag == _SYNTAX:
             syntax = value
         if tag == _SERIES:
-            return value.decode("ascii") or None
+            return value.decode("ascii") or None if at + length <= len(head) else None
         if tag > _SERIES:
             return None
         at = _after(head, at, explicit=meta or syntax != _IMPLICIT) if length == _UNDEFINED else at + length
