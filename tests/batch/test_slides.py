@@ -63,8 +63,8 @@ SIDE = 8 * TILE
 
 @pytest.fixture(autouse=True)
 def _small_ones_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    """More than four megapixels are a slide: the tests of the command have one of 105."""
-    monkeypatch.setattr(limits, "MAX_PIXELS", 4_000_000)
+    """More than eight megapixels are a slide: the tests of the command have one of 105."""
+    monkeypatch.setattr(limits, "MAX_PIXELS", 8_000_000)
 
 
 @pytest.fixture

@@ -111,8 +111,10 @@ def in_words(totals: Sequence[ClassTotal]) -> str:
         of = " of the tissue" * (not said)
         cells = "" if total.cells is None else f"{total.cells:,} cells, "
         said.append(f"{total.name} {cells}{area} ({total.percent_of_tissue:.1f} %{of})")
-    left_out = totals[-1].without_size if totals else 0
-    return ", ".join(said) + (f"; without {left_out} image(s) of unknown pixel size" if left_out else "")
+    text, unknown = ", ".join(said), totals[-1].without_size if totals else 0
+    if not unknown:
+        return text
+    return f"{text}; {unknown} image{'s' * (unknown > 1)} without pixel size left out"
 
 
 def _tissue_of(entry: Entry) -> int:
