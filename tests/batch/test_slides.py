@@ -59,6 +59,7 @@ def go(folder: Path, predictor: Predictor, output: Path, **ways: bool) -> BatchR
 
 
 SIDE = 8 * TILE
+REAL = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "slides"
 
 
 @pytest.fixture(autouse=True)
@@ -290,3 +291,19 @@ def test_a_failed_slide_teaches_nothing() -> None:
     left.end(done=False)
     times = [e for e in left.following(_work(clock, 1, 1, 4.0)) if isinstance(e, TimeTold)]
     assert times[-1].seconds == pytest.approx(12, rel=0.3)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not REAL.is_dir(), reason="needs the slides of ../shared/data")
+def test_real_slides(predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One states its resolution; the other does not, and is named with what to do."""
+    monkeypatch.setattr(limits, "MAX_PIXELS", 5_000_000)
+    report = go(REAL, predictor, tmp_path / "out")
+    (done,), (failed,) = report.done, report.failed
+    assert done.name == "CMU-1-Small-Region"
+    assert sum(area["percent_of_tissue"] for area in done.areas) > 50
+    assert report.totals[-1].mm2 is not None
+    whole = 2967 * 2220 * 0.499**2 * 1e-6
+    assert 0.25 * whole < report.totals[-1].mm2 < whole
+    assert "expected micrometres per pixel" in failed.error
+    assert "--mpp" in failed.error
