@@ -118,12 +118,13 @@ def measured(folder: Path, side: int, share: float, model: str) -> tuple[Path, d
         process.join()
     area = share * (side * 0.25e-3) ** 2
     row |= {"side": side, "mm2_of_tissue": area, "mm2_per_minute": 60 * area / row["seconds"]}
-    network, decisions = (row["stages"].get(stage, 0.0) for stage in ("tiles", "refine"))
+    network, decisions, crf = (row["stages"].get(stage, 0.0) for stage in ("tiles", "refine", "dense CRF"))
+    percent = 100 * (network + decisions + crf) / row["seconds"]
     print(
         f"{side} px, {path.stat().st_size / 1e6:.0f} MB, {area:.1f} mm2 of tissue: {row['seconds']:.0f} s "
         f"({row['processor_seconds']:.0f} s of processors), {row['mm2_per_minute']:.1f} mm2 a minute, "
         f"{row['tiles']} tiles, peak {row['memory_gb']:.2f} GB; network {network:.0f} s, "
-        f"decisions {decisions:.0f} s, {100 * (network + decisions) / row['seconds']:.0f} % of the time",
+        f"dense CRF {crf:.0f} s, rest of the decisions {decisions:.0f} s, together {percent:.0f} %",
         flush=True,
     )
     return path, row

@@ -81,7 +81,11 @@ def main(folder: Path, tries: int, seed: int) -> Counter[str]:
                 assert code in (0, REFUSED, -signal.SIGKILL), code
                 counts["refused" if code == REFUSED else "ended" if code == 0 else "killed"] += 1
         assert ended(forked(segment(output))) == 0
-        counts["equal" if content(output) == peace else "other"] += 1
+        found = content(output)
+        differ = [name for name in {*found, *peace} if found.get(name) != peace.get(name)]
+        counts["other" if differ else "equal"] += 1
+        if differ:
+            print(output, sorted(differ), file=sys.stderr)
     return counts
 
 

@@ -31,7 +31,6 @@ shards at the same time, from objects of their own (:meth:`LabelPyramid.open`, o
 from __future__ import annotations
 
 import json
-import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -44,6 +43,7 @@ from pydantic import ValidationError
 from napari_construct.classes import ClassTable
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.export.atomic import unwritable
+from napari_construct.export.locks import hidden_folder
 from napari_construct.export.own_files import PYRAMID_FORMAT, is_pyramid, move_over, refuse_others
 from napari_construct.export.pyramid_arrays import create_groups, shard_files
 from napari_construct.export.pyramid_blocks import checked_blocks, put
@@ -138,18 +138,16 @@ class LabelPyramid:
         """:meth:`create` with a plan that is made."""
         path = Path(folder)
         refuse_others([path])
-        hidden = path.with_name(f"{HIDDEN}{secrets.token_hex(4)}.part")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            create_groups(hidden, plan, shown(path.name), source, _stored(plan))
-            for file in hidden.rglob("*"):
-                sync(file) if file.is_file() else sync_names(file)
-            move_over(hidden, path)
-            sync_names(path.parent)
+            with hidden_folder(path.parent) as hidden:
+                made = hidden / path.name
+                create_groups(made, plan, shown(path.name), source, _stored(plan))
+                for file in made.rglob("*"):
+                    sync(file) if file.is_file() else sync_names(file)
+                move_over(made, path)
+                sync_names(path.parent)
         except OSError as error:
             raise unwritable(path, error) from error
-        finally:
-            shutil.rmtree(hidden, ignore_errors=True)
         return cls(path, plan)
 
     @classmethod

@@ -33,7 +33,6 @@ from napari_construct.inference.slides.presence import slide_out_of_distribution
 from napari_construct.inference.slides.record import slide_record
 from napari_construct.inference.slides.store import NetworkStore
 from napari_construct.inference.slides.sums import Sums
-from napari_construct.reading.marks import HIDDEN
 from napari_construct.refinement.views import VIEWS
 from napari_construct.types import BoolMask
 
@@ -94,7 +93,7 @@ class SlideRun:
             "overlay": folder / f"{name}_overlay.png",
             "record": folder / f"{name}.json",
         }
-        self.work = folder / f"{HIDDEN}{name}.maps"
+        self.work = folder / f".{name}.maps"
         self.tissue, self.probabilities = tissue, probabilities
         self.mpp = slide.mpp if settings.mpp is None else (settings.mpp, settings.mpp)
         if self.mpp is None and predictor.mpp is not None:

@@ -19,7 +19,7 @@ from napari_construct.data.slides.slide import Slide, open_slide
 from napari_construct.data.slides.tissue import TissueSettings
 from napari_construct.events import Progress, Steps, run
 from napari_construct.exceptions import ConfigurationError
-from napari_construct.export.locks import locked_file
+from napari_construct.export.locks import locked_file, remove_abandoned
 from napari_construct.export.own_files import refuse_others
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.decider import named_classes
@@ -28,6 +28,7 @@ from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.slides.job import SlideResult, SlideRun
 from napari_construct.models.default_model import DEFAULT_MODEL
 from napari_construct.types import PathLike
+from napari_construct.whole_files import remove_partials
 
 
 def segment_slide_steps(
@@ -89,6 +90,9 @@ def segment_slide_steps(
     refuse_others(job.paths.values())
     folder.mkdir(parents=True, exist_ok=True)
     with locked_file(job.paths["zarr"]):
+        remove_abandoned(folder)  # of killed runs
+        for path in job.paths.values():
+            remove_partials(path)
         return (yield from job.steps())
 
 
