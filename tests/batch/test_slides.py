@@ -32,11 +32,9 @@ from napari_construct.data.slides.slide import open_slide
 from napari_construct.data.slides.tissue import TissueSettings
 from napari_construct.events import Event, Steps, TimeTold, run
 from napari_construct.events.time_left import TimeLeft
-from napari_construct.export.locks import UNFINISHED
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.slides.job import SlideRun
-from napari_construct.reading.marks import HIDDEN
 from napari_construct.results.stored_pyramid import open_pyramid
 
 QUICK = BatchSettings(model="tiny", segment=SegmentSettings(tile=512, overlap=32, crf=None, mpp=None))
@@ -159,7 +157,7 @@ def test_a_stopped_slide_goes_on_inside(predictor: Predictor, slides: Path, tmp_
             break
     steps.close()
     assert states(output) == {"b": "running"}
-    maps = output / f"{HIDDEN}b{UNFINISHED}"
+    maps = output / ".b.maps"
     assert maps.is_dir()
     old = time.time() - 10 * 3600  # the run was stopped yesterday
     for path in (maps, *maps.iterdir()):

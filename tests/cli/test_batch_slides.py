@@ -15,7 +15,7 @@ from PIL import Image
 from tests.large_slides import write_large_slide
 
 from napari_construct.data.images import read_image
-from napari_construct.export.locks import FOLDER_LOCK, UNFINISHED
+from napari_construct.export.locks import FOLDER_LOCK
 from napari_construct.export.own_files import is_own
 from napari_construct.results.stored_pyramid import open_pyramid
 
@@ -42,7 +42,7 @@ def test_two_runs_in_one_folder_and_a_killed_one(call, slides: Path, model: Path
     first = subprocess.Popen([sys.executable, "-c", CODE, *words], stderr=subprocess.DEVNULL)
     try:
         end = time.monotonic() + 120
-        while time.monotonic() < end and not list(out.glob(f".*{UNFINISHED}/progress.json")):
+        while time.monotonic() < end and not list(out.glob(".*.maps/progress.json")):
             time.sleep(0.01)
             assert first.poll() is None
         os.kill(first.pid, signal.SIGSTOP)  # at work for as long as is looked at it

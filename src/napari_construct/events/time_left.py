@@ -132,8 +132,8 @@ class TimeLeft:
     def now(self) -> Left:
         """The time left at this moment."""
         if self._told is not None:
-            seconds, then = self._told
-            return Left(max(seconds - (self.clock() - then), 0.0), self._share)
+            told, then = self._told
+            return Left(max(told - (self.clock() - then), 0.0), self._share)
         since = max(self.clock() - self._last, 0.0)
         left, known = self._left(), self._is_known()
         seconds = None if left is None or not known else max(left - since, 0.0)

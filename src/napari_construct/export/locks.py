@@ -30,9 +30,6 @@ from napari_construct.reading.texts.json import parse_json
 FOLDER_LOCK: Final = ".napari-construct.lock"
 """Name of the lock file of a folder."""
 
-UNFINISHED: Final = ".maps"
-"""End of the names of hidden folders that a stopped run goes on with: those of a slide's network."""
-
 _LOCK: Final = ".lock"
 _ABANDONED: Final = 3600.0
 """Seconds after which a hidden folder without a lock, of an earlier version, belongs to nobody."""
@@ -162,13 +159,9 @@ def hidden_folder(folder: Path) -> Iterator[Path]:
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove hidden folders that killed runs left in ``folder``, never one of a run at work.
-
-    What a slide's network has found stays, however old: the next run of that slide goes on with it.
-    """
+    """Remove hidden folders that killed runs left in ``folder``, never one of a run at work."""
     with suppress(OSError), os.scandir(folder) as found:
-        names = [entry for entry in found if entry.name.startswith(HIDDEN)]
-        left = [Path(entry) for entry in names if not entry.name.endswith(UNFINISHED)]
+        left = [Path(entry) for entry in found if entry.name.startswith(HIDDEN)]
         for path in left:
             if path.is_dir() and not path.is_symlink():
                 _remove_if_abandoned(path)
