@@ -51,6 +51,12 @@ class Entry:
     warnings : tuple of str
         What was said about the image: a guessed pixel size, an image that was resampled. Empty in entries of
         earlier versions.
+    tissue_pixels : int or None
+        Pixels of the mask with tissue. None in entries of earlier versions.
+    mm2_per_pixel : float or None
+        Area of a pixel of the mask; None where it is unknown.
+    looked_at : int
+        Pixels at the model's resolution that the network looked at; 0 in entries of earlier versions.
     """
 
     key: str
@@ -64,6 +70,9 @@ class Entry:
     sizes: Mapping[str, int] = field(default_factory=dict)
     sha256: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    tissue_pixels: Annotated[int, Field(ge=0)] | None = None
+    mm2_per_pixel: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    looked_at: Annotated[int, Field(ge=0)] = 0
 
     @field_validator("files")
     @classmethod

@@ -10,7 +10,9 @@ from napari_construct.batch.cell_table import CELL_TABLE
 from napari_construct.batch.ledger import Ledger
 from napari_construct.batch.report import TABLE_NAME
 from napari_construct.batch.resume import Earlier, earlier_result, was_edited
+from napari_construct.batch.slides import paths_of
 from napari_construct.batch.sources import Source
+from napari_construct.batch.summary import SUMMARY_NAME
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.export.locks import remove_abandoned
 from napari_construct.export.own_files import refuse_others
@@ -72,18 +74,23 @@ class Plan:
                 if source.stack in self.kept
             )
         damaged = {path for found in self.earlier.values() for path in found.damaged}
-        results = (result_paths(self.output, source.stem, self.kinds).values() for source in waiting)
+        results = (paths_of(source, self.output, self.kinds).values() for source in waiting)
         targets = {path for paths in results for path in paths}
         files = [source.path for source in self.sources if source.path is not None]
         refuse_inputs([*targets, *self._joined()], files)
         others = sorted(targets - damaged)
         joined = self._joined(besides=self.kept)
-        tables = [self.output / TABLE_NAME, *[self.output / CELL_TABLE] * ("table" in self.kinds)]
+        tables = [
+            self.output / TABLE_NAME,
+            self.output / SUMMARY_NAME,
+            *[self.output / CELL_TABLE] * ("table" in self.kinds),
+        ]
         refuse_others([self.ledger.path, *tables, *others, *joined], overwrite=overwrite)
 
     def remove_leftovers(self) -> None:
         """Remove what killed runs left half-written in the folders of the results."""
-        for path in (self.output / TABLE_NAME, self.output / CELL_TABLE, *self._joined()):
+        tables = (TABLE_NAME, SUMMARY_NAME, CELL_TABLE)
+        for path in (*(self.output / name for name in tables), *self._joined()):
             remove_partials(path)
         for folder in {(self.output / source.stem).parent for source in self.sources}:
             remove_abandoned(folder)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from napari_construct.batch.entries import Entry
+from napari_construct.batch.summary import ClassTotal
 from napari_construct.classes import ClassTable
 from napari_construct.export.atomic import atomic
 from napari_construct.export.own_files import TABLE_COLUMNS
@@ -39,6 +40,8 @@ class BatchReport:
         The table of the cells of all images, of a student on one channel.
     joined : mapping
         Stem of each stack to its joined files by kind.
+    totals : tuple of ClassTotal
+        Over all images: each class, and last all tissue.
     """
 
     entries: tuple[Entry, ...]
@@ -47,6 +50,7 @@ class BatchReport:
     output: Path
     cells: Path | None = None
     joined: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
+    totals: tuple[ClassTotal, ...] = ()
 
     def __repr__(self) -> str:
         return f"BatchReport({len(self.done)} done, {len(self.failed)} failed; in {self.output})"
@@ -83,6 +87,12 @@ class BatchReport:
             "stacks": {stem: str(path) for stem, path in self.stacks.items()},
             "joined": {
                 stem: {kind: str(path) for kind, path in files.items()} for stem, files in self.joined.items()
+            },
+            "summary": {
+                "done": len(self.done),
+                "resumed": len(self.resumed),
+                "failed": len(self.failed),
+                "areas": [total.to_dict() for total in self.totals],
             },
             **({} if self.cells is None else {"cells": str(self.cells)}),
         }

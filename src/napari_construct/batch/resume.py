@@ -16,9 +16,10 @@ from napari_construct.data.pictures.read import read_pillow
 from napari_construct.data.tiff.checks import BYTES_PER_PIXEL, check_segments
 from napari_construct.exceptions import ConstructError, InputError
 from napari_construct.export.digests import is_unchanged
-from napari_construct.export.own_files import read_record
+from napari_construct.export.own_files import is_pyramid, read_record
 from napari_construct.reading.tiff.file import open_tiff
 from napari_construct.results.stored_cells import read_confidences
+from napari_construct.results.stored_pyramid import open_pyramid
 from napari_construct.results.stored_zarr import open_zarr
 
 _FAILURES: Final = (*DECODER_ERRORS, ConstructError)
@@ -102,8 +103,8 @@ def _is_whole(kind: str, path: Path) -> bool:
     """Whether any program could make use of a file: it opens, and decodes to its end."""
     try:
         if kind == "zarr":
-            open_zarr(path)
-        elif kind == "record":
+            return open_pyramid(path).complete if is_pyramid(path) else bool(open_zarr(path))
+        if kind == "record":
             read_record(path)
         elif kind == "table":
             read_confidences(path)

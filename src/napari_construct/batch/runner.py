@@ -11,6 +11,8 @@ from typing import Final
 
 from napari_construct.batch.cell_table import CELL_TABLE, write_cell_table
 from napari_construct.batch.entries import Entry
+from napari_construct.batch.extents import time_left_of
+from napari_construct.batch.item import item_steps
 from napari_construct.batch.ledger import MAX_ERROR, MAX_WARNINGS, Ledger
 from napari_construct.batch.plan import plan_of
 from napari_construct.batch.report import TABLE_NAME, BatchReport, write_table
@@ -18,7 +20,8 @@ from napari_construct.batch.resume import Earlier, set_aside
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.batch.sources import Source
 from napari_construct.batch.stacks import join_steps, shown_files
-from napari_construct.batch.work import Work, check_read, work_of
+from napari_construct.batch.summary import SUMMARY_NAME, totals_of, write_summary
+from napari_construct.batch.work import Work, work_of
 from napari_construct.events import Doubt, Event, Notice, Steps, of_image
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.export.digests import digest
@@ -26,7 +29,6 @@ from napari_construct.export.locks import locked_folder
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.cells.predictor import CellPredictor
 from napari_construct.reading.names import shown
-from napari_construct.results.files import write_result
 
 _FAILURES: Final = (
     ConstructError,
@@ -56,11 +58,12 @@ def run_batch_steps(
     restart: bool = False,
     overwrite: bool = False,
 ) -> Steps[BatchReport]:
-    """Segment many images into a folder.
+    """Segment many images and slides into a folder.
 
     A ledger in the folder holds the state of each image. After a run was cancelled, killed, or failed on some
     images, the same call resumes it: finished, unchanged images are skipped; interrupted and failed ones are
-    segmented again. ``batch.csv`` lists the images for people, ``batch_cells.csv`` the cells of a student.
+    segmented again; in a slide the run goes on where it was. ``batch.csv`` lists the images for people,
+    ``batch_summary.csv`` has the areas over all, ``batch_cells.csv`` the cells of a student.
 
     Parameters
     ----------
@@ -80,7 +83,8 @@ def run_batch_steps(
     Yields
     ------
     Event
-        ``ItemChanged`` of stage "images"; the stages of each segmentation in between; ``Notice``.
+        ``ItemChanged`` of stage "images"; the stages of each segmentation in between; ``Notice``;
+        ``TimeTold`` with the time left over all.
 
     Returns
     -------
@@ -108,22 +112,26 @@ def run_batch_steps(
         for text in plan.notices():
             yield Notice("images", 0, len(sources), text)
         with ledger:
+            left = time_left_of([source for source in sources if source.key not in resumed], work)
             for done, source in enumerate(sources):
                 if source.key in resumed:
                     continue
                 place = (done, len(sources))
                 found = plan.earlier.get(source.key, Earlier())
                 steps = _item(source, work, output, ledger, place, overwrite, found)
-                entry = yield from of_image(steps, source.stem)
+                entry = yield from left.following(of_image(steps, source.stem))
+                left.end(done=entry.state == "done")
                 ledger.set(entry)
                 yield ItemChanged("images", done + 1, len(sources), entry.name, entry)
             entries = tuple(ledger.entries[source.key] for source in sources)
             write_table(output / TABLE_NAME, entries, resumed, work.classes)
+            totals = totals_of(entries, work.classes.names)
+            write_summary(output / SUMMARY_NAME, totals)
             joined = yield from join_steps(plan, entries, work.classes, overwrite=overwrite)
             for text in write_cell_table(output / CELL_TABLE, entries, output) if with_cells else ():
                 yield Notice("images", len(sources), len(sources), Doubt(text))
         cells = output / CELL_TABLE if with_cells else None
-        return BatchReport(entries, resumed, shown_files(joined), output, cells, joined)
+        return BatchReport(entries, resumed, shown_files(joined), output, cells, joined, totals)
 
 
 def _check(sources: Sequence[Source]) -> None:
@@ -156,19 +164,8 @@ def _item(
         for path in earlier.damaged:
             set_aside(path)
         fingerprint = source.fingerprint()
-        image = source.read()
-        check_read(image, work)
-        for text in image.notices:
-            yield Notice("images", *place, text)
-        result = yield from work.steps(image, source.stem)
-        yield Event("writing", 0, 1, source.stem)
-        folder, stem = (output / source.stem).parent, Path(source.stem).name
-        shown_image = work.shown(image, result)
-        kinds = work.settings.outputs
-        files = write_result(folder, stem, shown_image, result, image.notices, kinds, overwrite=overwrite)
-        noticed = (*image.notices, *result.record.get("notices", ()))
-        warnings = [text for text in noticed if isinstance(text, Doubt)]
-        digests = {kind: digest(path) for kind, path in files.items()}
+        made = yield from item_steps(source, work, output, place, overwrite=overwrite)
+        digests = {kind: digest(path) for kind, path in made.files.items()}
     except _FAILURES as error:
         return Entry(
             source.key,
@@ -181,13 +178,16 @@ def _item(
         source.key,
         source.stem,
         "done",
-        files={kind: path.relative_to(output).as_posix() for kind, path in files.items()},
-        areas=work.areas(result),
+        files={kind: path.relative_to(output).as_posix() for kind, path in made.files.items()},
+        areas=made.areas,
         fingerprint=fingerprint,
         seconds=time.perf_counter() - started,
         sizes={kind: found.size for kind, found in digests.items()},
         sha256={kind: found.sha256 for kind, found in digests.items()},
-        warnings=tuple(shown(str(text))[:MAX_ERROR] for text in dict.fromkeys(warnings))[:MAX_WARNINGS],
+        warnings=tuple(shown(str(text))[:MAX_ERROR] for text in dict.fromkeys(made.warnings))[:MAX_WARNINGS],
+        tissue_pixels=made.tissue_pixels,
+        mm2_per_pixel=made.mm2_per_pixel,
+        looked_at=made.looked_at,
     )
 
 

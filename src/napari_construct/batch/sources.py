@@ -9,14 +9,25 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from napari_construct.batch.fingerprints import array_fingerprint, path_fingerprint
+from napari_construct.batch.fingerprints import array_fingerprint, path_fingerprint, slide_fingerprint
 from napari_construct.batch.own_results import OwnResults
 from napari_construct.batch.stems import Distinct, distinct_stems
 from napari_construct.data.channels.image import ChannelImage
 from napari_construct.data.channels.read import count_channel_planes, read_channels
 from napari_construct.data.format_names import INPUT_FORMATS
+from napari_construct.data.formats import image_format
 from napari_construct.data.images import ImageFile, read_image
-from napari_construct.data.listing import IMAGE_SUFFIXES, Listing, Reason, is_zarr, list_folder
+from napari_construct.data.listing import (
+    IMAGE_SUFFIXES,
+    SILENT,
+    Listing,
+    Reason,
+    is_zarr,
+    list_folder,
+)
+from napari_construct.data.slide_parts import SCANNER_SUFFIXES, SLIDE_SUFFIXES
+from napari_construct.data.slides.large import large_slide
+from napari_construct.data.slides.slide import open_slide
 from napari_construct.data.stacks import count_planes, read_plane
 from napari_construct.events import Notice, Result, Steps
 from napari_construct.exceptions import ConfigurationError, ConstructError
@@ -35,8 +46,8 @@ class Source:
     stem : str
         Relative path of its results without suffix, with forward slashes.
     read : callable
-        Reads an ImageFile, or a ChannelImage for a student, when the batch reaches the image. May raise any
-        ``ConstructError``.
+        Reads an ImageFile, or a ChannelImage for a student, when the batch reaches the image; opens a Slide.
+        May raise any ``ConstructError``.
     fingerprint : callable
         Changes when the image or its pixel size changes.
     stack : str
@@ -45,6 +56,8 @@ class Source:
         Number of this plane; number of planes.
     path : Path or None
         The file or folder that is read; None of an array.
+    slide : bool
+        Whether it is a slide: ``read`` then opens it, and it is segmented out of core.
     """
 
     key: str
@@ -55,6 +68,7 @@ class Source:
     plane: int = 0
     planes: int = 1
     path: Path | None = None
+    slide: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +87,11 @@ def find_sources(paths: Iterable[Path], *, recursive: bool = True) -> tuple[Sour
 def look_for_sources(
     paths: Iterable[Path], *, recursive: bool = True, output: Path | None = None, channels: bool = False
 ) -> Found:
-    """Images of files and folders; a TIFF stack gives one source per plane.
+    """Images and slides of files and folders; a TIFF stack gives one source per plane.
 
-    Of a folder, files with the suffix of an image and OME-Zarr images are taken; results of napari-construct
-    are not: what it marked as its own, what a record beside it or a ledger names, and the folder for results.
+    Of a folder, files with the suffix of an image or a slide and OME-Zarr images are taken; results of
+    napari-construct are not: what it marked as its own, what a record beside it or a ledger names, and the
+    folder for results.
     A file that is named is taken whatever it is; of several that are named at once, as a shell does for
     ``*.png``, results are left out beside images (:func:`without_results`). One that cannot be read stays in
     the list, as a link that leads nowhere; it fails when it is read, and the ledger names it.
@@ -109,8 +124,11 @@ def look_for_sources(
     notices += said
     for path in given:
         if is_folder(path) and not is_zarr(path):
-            listing = list_folder(path, recursive=recursive, is_result=OwnResults(), output=output)
-            broken = [p for p in listing.because(Reason.BROKEN) if p.suffix.lower() in IMAGE_SUFFIXES]
+            listing = list_folder(
+                path, recursive=recursive, is_result=OwnResults(), output=output, slides=not channels
+            )
+            known = IMAGE_SUFFIXES if channels else IMAGE_SUFFIXES | SLIDE_SUFFIXES
+            broken = [p for p in listing.because(Reason.BROKEN) if p.suffix.lower() in known]
             for file in (*listing.images, *broken):
                 name, real = file.relative_to(path).as_posix(), _real(file)
                 if found.setdefault(real, name) != name:
@@ -158,7 +176,7 @@ def announced(notices: Iterable[str], steps: Steps[Result]) -> Steps[Result]:
 
 
 def _sentences(listing: Listing, recursive: bool) -> tuple[str, ...]:
-    silent = {Reason.SYSTEM} if recursive else {Reason.SYSTEM, Reason.FOLDER}  # those were not asked for
+    silent = SILENT if recursive else SILENT | {Reason.FOLDER}  # those were not asked for
     return listing.sentences(*(reason for reason in Reason if reason not in silent))
 
 
@@ -177,16 +195,35 @@ def _real(path: Path) -> Path:
 
 
 class _Reading(NamedTuple):
-    """How files are read: the number of planes, an image, and a plane of a stack."""
+    """How files are read: whether they are slides, the number of planes, an image, and a plane of a stack."""
 
+    is_slide: Callable[[Path], bool]
     count: Callable[[Path], int]
     image: Callable[[Path], ImageFile | ChannelImage]
     plane: Callable[[Path, int], ImageFile | ChannelImage]
 
 
-_COLOURS: Final = _Reading(count_planes, read_image, read_plane)
+def _is_slide(file: Path) -> bool:
+    """Whether a file is opened as a slide; also one that is named like a slide and is nothing at all."""
+    try:
+        if is_folder(file) and not is_zarr(file):
+            return True
+        if file.suffix.lower() in SCANNER_SUFFIXES:
+            image_format(file)
+        slide = large_slide(file)
+    except (ConstructError, OSError):
+        return True  # opening it will say what is wrong
+    if slide is not None:
+        slide.close()
+    return slide is not None
+
+
+_COLOURS: Final = _Reading(_is_slide, count_planes, read_image, read_plane)
 _CHANNELS: Final = _Reading(
-    count_channel_planes, read_channels, lambda path, plane: read_channels(path, plane=plane)
+    lambda _: False,
+    count_channel_planes,
+    read_channels,
+    lambda path, plane: read_channels(path, plane=plane),
 )
 
 
@@ -199,7 +236,10 @@ def _sources(files: Sequence[Path], stems: Sequence[str], reading: _Reading) -> 
             names.add(stem)
     for file, stem, count in zip(files, stems, planes, strict=True):
         key = keys.add(normal(shown(file)))
-        if count == 1:
+        if count == 1 and reading.is_slide(file):
+            fingerprint = partial(slide_fingerprint, file)
+            yield Source(key, stem, partial(open_slide, file), fingerprint, path=file, slide=True)
+        elif count == 1:
             yield Source(key, stem, partial(reading.image, file), partial(path_fingerprint, file), path=file)
         else:
             yield from _planes(file, key, names.add(stem, partial(_of_stack, count)), count, reading)

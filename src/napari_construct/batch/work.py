@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from napari_construct.classes import ClassTable
 from napari_construct.data.channels.image import ChannelImage
 from napari_construct.data.channels.normalise import percentile_normalised
 from napari_construct.data.images import ImageFile
+from napari_construct.data.slides.slide import Slide
 from napari_construct.events import Steps
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.export.own_files import LEDGER_FORMAT
@@ -24,6 +26,8 @@ from napari_construct.inference.cells.predictor import CellPredictor
 from napari_construct.inference.cells.segment import segment_cells_steps
 from napari_construct.inference.decision.decider import named_classes
 from napari_construct.inference.segment import segment_steps
+from napari_construct.inference.slides.job import SlideResult
+from napari_construct.inference.slides.segment import segment_slide_steps
 from napari_construct.models.checkpoints.checkpoint import check_has_guard
 from napari_construct.results.cells import CELL
 from napari_construct.results.files import NEEDS_IMAGE
@@ -40,10 +44,16 @@ class Work(ABC):
         What "automatic" means with the model is filled in.
     classes : ClassTable
         Of the masks.
+    mpp : float or None
+        Micrometres per pixel of the model.
+    scale : float
+        Of an image to the model's resolution, where one of both is unknown.
     """
 
     settings: BatchSettings
     classes: ClassTable
+    mpp: float | None = None
+    scale: float = 1.0
 
     @abstractmethod
     def header(self) -> Header:
@@ -52,6 +62,13 @@ class Work(ABC):
     @abstractmethod
     def steps(self, image: Any, name: str) -> Steps[SegmentationResult]:
         """Segment an image that its source has read."""
+
+    def slide_steps(self, slide: Slide, folder: Path, stem: str) -> Steps[SlideResult]:
+        """Segment a slide into files of a folder."""
+        raise InputError(
+            f"{slide.path}: expected an image of channels for a student, got a whole slide "
+            f"(for {folder / stem}); cut regions out of it"
+        )
 
     @abstractmethod
     def shown(self, image: Any, result: SegmentationResult) -> RGBImage | None:
@@ -83,6 +100,7 @@ class _FindClasses(Work):
         if "ood" in settings.outputs:
             check_has_guard(predictor.checkpoint)
         self._predictor, self.classes = predictor, predictor.classes
+        self.mpp, self.scale = predictor.mpp, predictor.scale
         self.settings = settings.changed(segment=predictor.resolved(settings.segment))
 
     def header(self) -> Header:
@@ -104,6 +122,9 @@ class _FindClasses(Work):
             name=name,
             valid=image.valid,
         )
+
+    def slide_steps(self, slide: Slide, folder: Path, stem: str) -> Steps[SlideResult]:
+        return segment_slide_steps(slide, self._predictor, self.settings.segment, folder=folder, stem=stem)
 
     def shown(self, image: ImageFile, result: SegmentationResult) -> RGBImage:  # noqa: ARG002 - as drawn
         return image.pixels

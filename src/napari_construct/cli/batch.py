@@ -10,17 +10,24 @@ import typer
 from napari_construct.cli import _options as options
 from napari_construct.cli._output import STDOUT, check_folder, check_json, say, write_json
 from napari_construct.events.progress import progress_bars
+from napari_construct.exceptions import ConfigurationError
 from napari_construct.models.default_model import DEFAULT_MODEL
 from napari_construct.reading.names import shown
+from napari_construct.reading.places import is_folder, mode_of
 
 if TYPE_CHECKING:
+    from napari_construct.batch.preview import Preview
     from napari_construct.batch.report import BatchReport
+    from napari_construct.batch.settings import BatchSettings
+    from napari_construct.batch.sources import Found
     from napari_construct.events import Steps
+    from napari_construct.inference.activation.predictor import Predictor
+    from napari_construct.inference.cells.predictor import CellPredictor
 
 
 def batch(
     inputs: Annotated[
-        list[Path], typer.Argument(help="Image files, OME-Zarr images, TIFF stacks, or folders of them.")
+        list[Path], typer.Argument(help="Images, slides, OME-Zarr images, TIFF stacks, or folders of them.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for results and ledger.")],
     model: options.Model = DEFAULT_MODEL,
@@ -35,6 +42,10 @@ def batch(
     recursive: Annotated[bool, typer.Option("--recursive/--flat", help="Include subfolders, or not.")] = True,
     restart: Annotated[
         bool, typer.Option("--restart", help="Segment all images again instead of resuming.")
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Say for each image what would be done, and write nothing."),
     ] = False,
     overwrite: options.Overwrite = False,
     settings: options.SettingsJson = None,
@@ -51,32 +62,30 @@ def batch(
     any_encoder: options.AnyEncoder = False,
     json_file: options.JsonFile = None,
 ) -> None:
-    """Segment many images. Run the same command again to resume.
+    """Segment many images and slides. Run the same command again to resume.
 
-    The output keeps the folder structure. Each plane of a TIFF stack is one image; the masks of a stack are
-    joined at the end. The ledger (batch.jsonl) and batch.csv list broken images. They do not stop the
-    others; the exit code is then 1. A student on one channel (distill) reads images as channels, and its
-    cells are joined in batch_cells.csv.
+    The output keeps the folder structure. A whole slide (more than 100 megapixels) is segmented out of core
+    into NAME_mask.ome.zarr; a stopped run goes on inside it. Each plane of a TIFF stack is one image; the
+    masks of a stack are joined at the end. The ledger (batch.jsonl) and batch.csv list broken images. They
+    do not stop the others; the exit code is then 1. batch_summary.csv has the areas over all. A student on
+    one channel (distill) reads images as channels, and its cells are joined in batch_cells.csv.
     """
-    from napari_construct.batch.runner import run_batch_steps
-    from napari_construct.batch.sources import announced, look_for_sources
+    from napari_construct.batch.sources import look_for_sources
     from napari_construct.cli._cells import refuse_channel, refuse_options, student_batch_settings
     from napari_construct.inference.cells.loading import is_cell_model, load_cell_model
     from napari_construct.inference.loading import load_model
 
+    ways = {"restart": restart, "overwrite": overwrite}
     if is_cell_model(model):
         others = {"classes": classes, "views": views, "crf": crf, "min_confidence": min_confidence}
         refuse_options(model, options.given(**others, encoder_weights=encoder_weights))
         typed = options.given(tile=tile, overlap=overlap, mpp=mpp, channel=channel)
         of_cells = student_batch_settings(shown(model), typed, settings, outputs, device or "auto")
-        check_folder(output)
+        _check_output(output, dry_run)
         check_json(json_file, *inputs, model)
         found = look_for_sources(inputs, recursive=recursive, output=output, channels=True)
         student = load_cell_model(model, device=of_cells.device)
-        steps = run_batch_steps(
-            found.sources, student, of_cells, output, restart=restart, overwrite=overwrite
-        )
-        _follow(announced(found.notices, steps), json_file)
+        _go(found, student, of_cells, output, ways, json_file, dry_run=dry_run)
         return
     refuse_channel(model, channel)
 
@@ -92,13 +101,58 @@ def batch(
         min_confidence=min_confidence,
     )
     wanted = options.batch_settings(shown(model), chosen, outputs, device)
-    check_folder(output)
+    _check_output(output, dry_run)
     check_json(json_file, *inputs, model, encoder_weights)
     found = look_for_sources(inputs, recursive=recursive, output=output)
     predictor = load_model(model, device=device, encoder_weights=encoder_weights, any_encoder=any_encoder)
     wanted = wanted.changed(segment=options.with_classes(chosen, classes, predictor.classes.names))
-    steps = run_batch_steps(found.sources, predictor, wanted, output, restart=restart, overwrite=overwrite)
-    _follow(announced(found.notices, steps), json_file)
+    _go(found, predictor, wanted, output, ways, json_file, dry_run=dry_run)
+
+
+def _check_output(output: Path, dry_run: bool) -> None:
+    """Refuse what can be no folder; a dry run makes none."""
+    if not dry_run:
+        check_folder(output)
+    elif mode_of(output) and not is_folder(output):
+        raise ConfigurationError(f"{output}: expected a folder for the results, got a file; choose another")
+
+
+def _go(
+    found: Found,
+    predictor: Predictor | CellPredictor,
+    settings: BatchSettings,
+    output: Path,
+    ways: dict[str, bool],
+    json_file: str | None,
+    *,
+    dry_run: bool,
+) -> None:
+    """Run a batch, or say what it would do."""
+    from napari_construct.batch.preview import preview_steps
+    from napari_construct.batch.runner import run_batch_steps
+    from napari_construct.batch.sources import announced
+
+    if not dry_run:
+        steps = run_batch_steps(found.sources, predictor, settings, output, **ways)
+        _follow(announced(found.notices, steps), json_file)
+        return
+    with progress_bars() as bars:
+        previews = bars.follow(
+            announced(found.notices, preview_steps(found.sources, predictor, settings, output, **ways))
+        )
+    _show_previews(previews, json_file)
+
+
+def _show_previews(previews: tuple[Preview, ...], json_file: str | None) -> None:
+    from napari_construct.batch.preview import in_short
+
+    write_json(json_file, {"dry_run": True, "items": [one.to_dict() for one in previews]})
+    if json_file != STDOUT:
+        for one in previews:
+            say(str(one), err=one.action == "fail")
+        say(in_short(previews))
+    if any(one.action == "fail" for one in previews):
+        raise typer.Exit(1)
 
 
 def _follow(steps: Steps[BatchReport], json_file: str | None) -> None:
@@ -113,10 +167,14 @@ def _follow(steps: Steps[BatchReport], json_file: str | None) -> None:
 
 
 def _summary(report: BatchReport) -> None:
+    from napari_construct.batch.summary import in_words
+
     for entry in report.failed:
-        say(f"failed: {entry.key}: {entry.error}", err=True)
+        say(f"failed: {entry.key}: {entry.error.removeprefix(f'{entry.key}: ')}", err=True)
     resumed = f" ({len(report.resumed)} in an earlier run)" if report.resumed else ""
     warned = f", {len(report.warned)} with warnings" if report.warned else ""
+    if report.done:
+        say(f"over all: {in_words(report.totals)}")
     say(
         f"{len(report.done)} of {len(report.entries)} done{resumed}, {len(report.failed)} failed{warned}; "
         f"results{'' if report.cells is None else f', {report.cells.name}'} and batch.csv in {report.output}"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from napari_construct.data.formats import image_format
+from napari_construct.data.slide_parts import SLIDE_SUFFIXES, is_dicom_folder, parts_among
 from napari_construct.exceptions import InputError
 from napari_construct.reading.marks import HIDDEN, has_mark
 from napari_construct.reading.names import named, shown
@@ -57,7 +58,12 @@ class Reason(StrEnum):
     SPECIAL = "pipe(s), device(s) or socket(s) are left out"
     CLOSED = "folder(s) cannot be listed and are left out; check their permissions"
     FOLDER = "folder(s) inside are not searched"
+    PART = "file(s) or folder(s) belong to slides beside them"
     SYSTEM = "file(s) or folder(s) of the operating system"
+
+
+SILENT: Final = frozenset({Reason.SYSTEM, Reason.PART})
+"""Reasons that nobody wants to hear of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +98,11 @@ class Listing:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """A sentence for each reason: how many, which suffixes, the first names. System files are silent."""
-        return self.sentences(*(reason for reason in Reason if reason is not Reason.SYSTEM))
+        """A sentence for each reason: how many, which suffixes, the first names.
+
+        System files and parts of slides are silent.
+        """
+        return self.sentences(*(reason for reason in Reason if reason not in SILENT))
 
     def sentences(self, *reasons: Reason) -> tuple[str, ...]:
         """As ``notices``, for some reasons."""
@@ -119,6 +128,7 @@ def list_folder(
     recursive: bool = False,
     is_result: Callable[[Path], bool] = has_mark,
     output: PathLike | None = None,
+    slides: bool = False,
 ) -> Listing:
     """Look through a folder. Links are followed; each real folder is searched once, circles end.
 
@@ -132,13 +142,17 @@ def list_folder(
         Tells results of napari-construct, which are left out.
     output : str or path, optional
         Folder for results. Where it lies inside, it is left out as a whole.
+    slides : bool
+        Whether slides are images too that only readers of slides know (MRXS, DICOM, VMS ...): of a slide in
+        several files the one that is opened. A folder that is named like an image and holds none then stands
+        among the images, and whoever reads it says what is wrong.
 
     Returns
     -------
     Listing
         No error is raised for anything inside: what cannot be looked at is left out with the reason.
     """
-    search = _Search(Path(folder), recursive, is_result, output)
+    search = _Search(Path(folder), recursive, is_result, output, slides)
     search.run()
 
     def by_name(path: Path) -> str:
@@ -165,7 +179,12 @@ class _Search:
     """One look through a folder."""
 
     def __init__(
-        self, root: Path, recursive: bool, is_result: Callable[[Path], bool], output: PathLike | None
+        self,
+        root: Path,
+        recursive: bool,
+        is_result: Callable[[Path], bool],
+        output: PathLike | None,
+        slides: bool,
     ) -> None:
         self.root = root
         self.images: list[Path] = []
@@ -173,6 +192,9 @@ class _Search:
         self._recursive = recursive
         self._is_result = is_result
         self._output = None if output is None else _identity(output)
+        self._slides = slides
+        self._suffixes = IMAGE_SUFFIXES | SLIDE_SUFFIXES if slides else IMAGE_SUFFIXES
+        self._like_images: list[Path] = []
         self._seen: set[object] = set()
         self._folders: deque[Path] = deque()
         self._links: deque[Path] = deque()
@@ -186,6 +208,10 @@ class _Search:
             if identity not in self._seen:
                 self._seen.add(identity)
                 self._look_into(folder)
+        for folder in self._like_images:
+            if not any(folder in path.parents for path in self.images):
+                self.left_out = [one for one in self.left_out if one.path != folder]
+                self.images.append(folder)
 
     def _look_into(self, folder: Path) -> None:
         try:
@@ -196,8 +222,13 @@ class _Search:
         except OSError:
             self._leave(folder, Reason.CLOSED)
             return
+        parts = parts_among([folder / entry.name for entry in found]) if self._slides else set()
         for entry in found:
-            self._sort(entry, folder / entry.name)
+            path = folder / entry.name
+            if path in parts:
+                self._leave(path, Reason.PART)
+            else:
+                self._sort(entry, path)
 
     def _sort(self, entry: os.DirEntry[str], path: Path) -> None:
         suffix, mode = path.suffix.lower(), mode_of(path)
@@ -205,7 +236,7 @@ class _Search:
         if is_system(entry.name):
             self._leave(path, Reason.SYSTEM)
         elif entry.name.startswith("."):
-            named = folder or suffix in IMAGE_SUFFIXES
+            named = folder or suffix in self._suffixes
             self._leave(path, Reason.HIDDEN if named else Reason.SYSTEM)
         elif folder:
             self._folder(entry, path)
@@ -215,7 +246,7 @@ class _Search:
             self._leave(path, Reason.SPECIAL)
         elif _is_link(entry):
             self._leave(path, Reason.BROKEN)
-        elif suffix in IMAGE_SUFFIXES:
+        elif suffix in self._suffixes:
             self.images.append(path)  # its folder may be listed, not entered; reading it will say so
         else:
             self._leave(path, Reason.OTHER)
@@ -225,13 +256,19 @@ class _Search:
             self._leave(path, Reason.OUTPUT)
         elif is_zarr(path):
             self._take(path)
-        elif not self._recursive:
+        elif not self._recursive and not (self._slides and is_dicom_folder(path)):
             self._leave(path, Reason.FOLDER)
+            self._note_name(path)
         else:
+            self._note_name(path)
             (self._links if _is_link(entry) else self._folders).append(path)
 
+    def _note_name(self, path: Path) -> None:
+        if self._slides and path.suffix.lower() in self._suffixes:
+            self._like_images.append(path)
+
     def _file(self, path: Path, suffix: str) -> None:
-        if suffix in IMAGE_SUFFIXES:
+        if suffix in self._suffixes:
             self._take(path)
         elif suffix in _TABLES and self._is_result(path):
             self._leave(path, Reason.RESULT)

@@ -15,7 +15,7 @@ from napari_construct.events.kinds import (
     of_image,
 )
 from napari_construct.events.notices import Notices, merged, without
-from napari_construct.events.plan import Part, Phase, Planned, in_a_row, planned
+from napari_construct.events.plan import Part, Phase, Planned, TimeTold, in_a_row, planned
 from napari_construct.events.progress import Progress, run
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "SizeAssumed",
     "StepDone",
     "Steps",
+    "TimeTold",
     "as_part",
     "forward",
     "in_a_row",

@@ -68,6 +68,22 @@ class Planned(Event):
     phases: tuple[Phase, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class TimeTold(Event):
+    """How long the job still takes, from a job that knows better than its stages tell.
+
+    Attributes
+    ----------
+    seconds : float or None
+        None while it is unknown.
+    share : float
+        Of the whole job that is done, by time.
+    """
+
+    seconds: float | None = None
+    share: float = 0.0
+
+
 def planned(job: str, *phases: Phase) -> Planned:
     """The event that announces a plan."""
     return Planned("planned", 0, 0, job=job, phases=phases)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from napari_construct.events.duration import left_in_words
 from napari_construct.events.kinds import Event, Notice, Result, Steps
 from napari_construct.events.notices import Notices
-from napari_construct.events.plan import Planned
+from napari_construct.events.plan import Planned, TimeTold
 from napari_construct.events.time_left import TimeLeft
 from napari_construct.reading.names import shown
 
@@ -85,7 +85,7 @@ class Bars:
                 self.say(f"note: {event.message}")
             return
         left = left_in_words(self._left.update(event).seconds)
-        if isinstance(event, Planned):
+        if isinstance(event, Planned | TimeTold):
             return
         text = shown(" ".join(part for part in (event.message or label, event.stage) if part))
         bar = self._bars.get(event.stage)

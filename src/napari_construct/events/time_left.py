@@ -6,7 +6,8 @@ a single unit was still going on. Each stage has a cost per pass: what was obser
 was in an earlier one, else its planned weight times how slow this computer is with the stages that were
 observed. The time left is the sum over the passes that are still to come.
 
-Without a plan only the stages that have come are known, and the time left is that of the present one.
+Without a plan only the stages that have come are known, and the time left is that of the present one. A job
+that tells its time left by itself (``TimeTold``) is believed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from napari_construct.events.kinds import Event, Notice, Resumed
-from napari_construct.events.plan import Part, Phase, Planned
+from napari_construct.events.plan import Part, Phase, Planned, TimeTold
 
 MEMORY_SECONDS: Final = 60.0
 """Half-life of what was observed, in seconds spent on a stage: other programs come and go."""
@@ -108,10 +109,14 @@ class TimeLeft:
         self._present = Event("", 0, 0)
         self._phase = -1
         self._share = 0.0
+        self._told: tuple[float, float] | None = None
 
     def update(self, event: Event) -> Left:
         """Take an event in."""
-        if isinstance(event, Planned):
+        if isinstance(event, TimeTold):
+            self._told = None if event.seconds is None else (event.seconds, self.clock())
+            self._share = max(self._share, min(event.share, 1.0))
+        elif isinstance(event, Planned):
             self._plan, self._phase = event, -1
             for stage in self._stages.values():
                 stage.passes = stage.now = 0.0
@@ -126,6 +131,9 @@ class TimeLeft:
 
     def now(self) -> Left:
         """The time left at this moment."""
+        if self._told is not None:
+            told, then = self._told
+            return Left(max(told - (self.clock() - then), 0.0), self._share)
         since = max(self.clock() - self._last, 0.0)
         left, known = self._left(), self._is_known()
         seconds = None if left is None or not known else max(left - since, 0.0)

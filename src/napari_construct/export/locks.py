@@ -78,6 +78,24 @@ def locked_folder(folder: Path) -> AbstractContextManager[None]:
     return _held(folder / FOLDER_LOCK, folder)
 
 
+def held_by(folder: Path) -> str:
+    """Who holds the lock of an output folder, as a part of a sentence; empty where nobody does.
+
+    Nothing is written, and the folder need not exist.
+    """
+    lock = folder / FOLDER_LOCK
+    try:
+        descriptor = os.open(lock, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+    except OSError:
+        return ""
+    try:
+        return "" if _lock(descriptor) else _holder(lock)
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)
+
+
 def locked_file(path: Path | None) -> AbstractContextManager[None]:
     """Hold the lock of one output file; its folder is made if it is missing. Nothing where there is none.
 

@@ -32,6 +32,9 @@ CELL_COLUMNS: Final = ("label", "area_px")
 REGION_COLUMNS: Final = ("region", "class", "pixels")
 """The first columns of a table of areas by region."""
 
+SUMMARY_COLUMNS: Final = ("class", "images", "pixels")
+"""The first columns of a summary over the images of a batch."""
+
 MASK_MARKS: Final = ("_mask", " mask", " (refined)")
 """Ends of the names of masks, before the file's ending; layers are saved under their name."""
 
@@ -87,7 +90,7 @@ def is_own(path: Path) -> bool:
         start = f'{{"format": "{LEDGER_FORMAT}"'.encode()
         return start.startswith(head[: len(start)])  # a kill may have torn the first line
     if suffix == ".csv":
-        ours = (TABLE_COLUMNS, CELL_COLUMNS, ("image", *CELL_COLUMNS), REGION_COLUMNS)
+        ours = (TABLE_COLUMNS, CELL_COLUMNS, ("image", *CELL_COLUMNS), REGION_COLUMNS, SUMMARY_COLUMNS)
         return head.startswith(tuple(",".join(columns).encode() for columns in ours))
     if has_start(head):
         return True

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_construct.batch.entries import Entry
 from napari_construct.batch.settings import BatchSettings
+from napari_construct.batch.summary import in_words
 from napari_construct.events import Doubt, Event
 from napari_construct.inference.cells.settings import CellSettings
 from napari_construct.inference.settings import SegmentSettings
@@ -253,6 +254,8 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
         entry = getattr(event, "entry", None)
         if isinstance(entry, Entry):
             self._inputs.showEntry(entry)
+        else:
+            self._inputs.showProgress(event)
 
     def _on_running(self, running: bool) -> None:
         if not running:
@@ -270,6 +273,8 @@ class Batch(JobDock[BatchRequest, BatchOutcome]):
             said = f"{len(report.warned)} with warnings; double-click their number to read them."
             notices.append(Doubt(said))
         tables = "" if report.cells is None else f", {report.cells.name}"
+        if report.done:
+            text += f". Over all: {in_words(report.totals)}"
         self.control.summarise(f"{text}. Results{tables} and batch.csv are in {report.output}.", notices)
         self._adder.add(outcome.layers)
         self._next.offer()

@@ -6,19 +6,25 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QGridLayout, QVBoxLayout, QWidget
 
 from napari_construct.batch.entries import Entry
 from napari_construct.data.listing import IMAGE_SUFFIXES
+from napari_construct.data.slide_parts import SLIDE_SUFFIXES
+from napari_construct.events import Event
+from napari_construct.events.time_left import key_of
 from napari_construct.reading.names import shown
 from napari_construct.widgets.batch.item_table import ItemTable
 from napari_construct.widgets.batch.job import LayerInput, layer_input
 from napari_construct.widgets.fields.controls import button
 from napari_construct.widgets.layers import is_source, layer_shape
 from napari_construct.widgets.layers.follower import Follower
+
+_STAGES: Final = {"tiles": "tiles", "refine": "refining"}
+"""Stages that take long on a slide, as the table names them."""
 
 
 class BatchInputs(QWidget):
@@ -52,7 +58,7 @@ class BatchInputs(QWidget):
         row = QGridLayout()
         for i, (text, tip, slot) in enumerate(
             (
-                ("Files...", "Add image files and stacks", self._ask_files),
+                ("Files...", "Add image files, slides and stacks", self._ask_files),
                 ("Folder...", "Add a folder and its subfolders", self._ask_folder),
                 ("Layers", "Add the selected image layers, or all of them", self._add_layers),
                 ("Remove", "Remove the selected rows", self._remove),
@@ -106,6 +112,12 @@ class BatchInputs(QWidget):
         """Show the state of one image."""
         self._items.showEntry(entry)
 
+    def showProgress(self, event: Event) -> None:
+        """Show how far the image or slide is that is being segmented."""
+        words = _STAGES.get(key_of(event.stage))
+        if words is not None and event.total > 1:
+            self._items.showProgress(f"{words} {100 * event.done // event.total} %")
+
     def showStopped(self) -> None:
         """Show that no image is being segmented any more: one that was waits again."""
         for entry in self._items.entries():
@@ -118,7 +130,8 @@ class BatchInputs(QWidget):
         self.valueChanged.emit()
 
     def _ask_files(self, *_: object) -> None:
-        kinds = f"Images ({' '.join(sorted(f'*{suffix}' for suffix in IMAGE_SUFFIXES))});;All files (*)"
+        suffixes = sorted(f"*{suffix}" for suffix in IMAGE_SUFFIXES | SLIDE_SUFFIXES)
+        kinds = f"Images and slides ({' '.join(suffixes)});;All files (*)"
         paths, _ = QFileDialog.getOpenFileNames(self, "Add images", "", kinds)
         self.addPaths(paths)
 

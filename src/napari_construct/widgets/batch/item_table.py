@@ -65,6 +65,15 @@ class ItemTable(ReadOnlyTable):
         if entry.state == "running":
             self.scrollToItem(self.item(row, 0))
 
+    def showProgress(self, text: str) -> None:
+        """Show how far the image is that is being done, e.g. "tiles 34 %"."""
+        running = [row for row, entry in enumerate(self._entries.values()) if entry.state == "running"]
+        for row in running[-1:]:
+            state = self.item(row, 1)
+            if state is not None and state.text() != text:
+                state.setText(text)
+                state.setToolTip(plain_tip(text))
+
     def entries(self) -> list[Entry]:
         return list(self._entries.values())
 

@@ -18,10 +18,12 @@ from napari_construct.data.channels.arrays import as_channels
 from napari_construct.data.channels.image import ChannelImage
 from napari_construct.data.images import ImageFile
 from napari_construct.events import Event, Steps
+from napari_construct.export.own_files import is_pyramid
 from napari_construct.reading.names import found_as
 from napari_construct.reading.places import is_file
 from napari_construct.results.areas import class_pixels
 from napari_construct.widgets.files.stored import layers_of, placement
+from napari_construct.widgets.files.stored_pyramid import pyramid_layers
 from napari_construct.widgets.jobs.plans import images_plan
 from napari_construct.widgets.jobs.predictors import GetPredictor, is_student
 from napari_construct.widgets.layers import (
@@ -43,6 +45,9 @@ if TYPE_CHECKING:
     from napari_construct.batch.sources import Source
     from napari_construct.inference.activation.predictor import Predictor
 
+
+_PICTURE: Final = 4096
+"""Longer side of the picture of a slide, in pixels."""
 
 _LONGEST_STEM: Final = 50
 """Letters of a layer's name in file names, which may have 255 bytes: four a letter, with endings."""
@@ -273,6 +278,8 @@ def open_job(entry: Entry, output: Path) -> Steps[list[Layer]]:
     path, plane = place_of(entry.key)
     if {"cells", "table"} & set(entry.files):
         return _channel_layers(entry, output, path, plane)
+    if "zarr" in entry.files and is_pyramid(output / entry.files["zarr"]):
+        return _slide_layers(entry, path, output / entry.files["zarr"])
     image = read_plane(path, plane)
     place = placement(image.mpp)
     layers: list[Layer] = [Image(image.pixels, name=entry.name, rgb=True, **place)]
@@ -289,6 +296,24 @@ def open_job(entry: Entry, output: Path) -> Steps[list[Layer]]:
             )
         )
     return layers
+
+
+def _slide_layers(entry: Entry, path: Path, pyramid: Path) -> list[Layer]:
+    """A picture of the slide, with its labels at full resolution."""
+    from napari_construct.data.slides.slide import open_slide
+
+    labels, _ = pyramid_layers(pyramid)
+    with open_slide(path) as slide:
+        picture = slide.thumbnail(_PICTURE)
+        sides = slide.mpp or (1.0, 1.0)
+        scale = [
+            side * whole / small
+            for side, whole, small in zip(sides, slide.shape, picture.shape, strict=False)
+        ]
+    units = ("micrometer", "micrometer") if slide.mpp else ("pixel", "pixel")
+    # centres of the first pixels: a pixel of the picture is as large as many of the slide
+    shift = [(own - side) / 2 for own, side in zip(scale, sides, strict=True)]
+    return [Image(picture, name=entry.name, rgb=True, scale=scale, translate=shift, units=units), *labels]
 
 
 def _channel_layers(entry: Entry, output: Path, path: Path, plane: int) -> list[Layer]:

@@ -8,7 +8,7 @@ from typing import Final
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QLabel, QProgressBar, QWidget
 
-from napari_construct.events import Event, Planned
+from napari_construct.events import Event, Planned, TimeTold
 from napari_construct.events.duration import left_in_words
 from napari_construct.events.time_left import Costs, TimeLeft
 from napari_construct.widgets.fields.controls import plain_label
@@ -61,7 +61,7 @@ class JobProgress(QWidget):
     def take(self, event: Event) -> None:
         """The job reports."""
         self._left.update(event)
-        if isinstance(event, Planned):
+        if isinstance(event, Planned | TimeTold):
             return
         self._present = event
         if not self._timer.isActive() or self._timer.remainingTime() > _PROGRESS_MS:
