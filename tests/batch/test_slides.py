@@ -29,12 +29,11 @@ from napari_construct.batch.time_left import BatchTimeLeft, Size
 from napari_construct.data import limits
 from napari_construct.data.masks import read_mask
 from napari_construct.data.slides.slide import open_slide
-from napari_construct.data.slides.tissue import TissueSettings
 from napari_construct.events import Event, Steps, TimeTold, run
 from napari_construct.events.time_left import TimeLeft
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.inference.slides.job import SlideRun
+from napari_construct.inference.slides.segment import segment_slide_steps
 from napari_construct.results.stored_pyramid import open_pyramid
 
 QUICK = BatchSettings(model="tiny", segment=SegmentSettings(tile=512, overlap=32, crf=None, mpp=None))
@@ -138,9 +137,7 @@ def test_a_slide_is_what_segmenting_it_alone_gives(
 ) -> None:
     report = go(slides / "b.tif", predictor, tmp_path / "out")
     with open_slide(slides / "b.tif") as slide:
-        job = SlideRun(slide, predictor, QUICK.segment, tmp_path / "alone", "b", TissueSettings(), False)
-        (tmp_path / "alone").mkdir()
-        alone = run(job.steps())
+        alone = run(segment_slide_steps(slide, predictor, QUICK.segment, folder=tmp_path / "alone", stem="b"))
     (entry,) = report.done
     assert content(tmp_path / "out" / entry.files["zarr"]).keys() == content(alone.path).keys()
     np.testing.assert_array_equal(labels_of(tmp_path / "out" / entry.files["zarr"]), labels_of(alone.path))

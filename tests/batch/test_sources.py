@@ -137,7 +137,7 @@ def test_an_ome_zarr_of_ours_is_an_image_where_nothing_names_it(predictor, tmp_p
     chunk = next(path for path in (tmp_path / "set").rglob("c/0/*/*") if path.is_file())
     chunk.write_bytes(chunk.read_bytes() + b"\0")
     assert source.fingerprint() != before
-    with pytest.raises(ConfigurationError, match=r"at least one image .* 4 result\(s\) of napari-construct"):
+    with pytest.raises(ConfigurationError, match=r"at least one image .* 5 result\(s\) of napari-construct"):
         find_sources([made])
     assert [s.stem for s in find_sources([made / "a.ome.zarr"])] == ["a"], "named, it is taken"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from napari_construct.batch.entries import Area
-from napari_construct.batch.slides import make_room, slide_paths
+from napari_construct.batch.slides import make_room, paths_of
 from napari_construct.batch.sources import Source
 from napari_construct.batch.work import Work, check_read
 from napari_construct.data.slides.slide import Slide
@@ -76,7 +76,7 @@ def item_steps(
 
 
 def _slide_steps(slide: Slide, source: Source, work: Work, output: Path, *, overwrite: bool) -> Steps[Made]:
-    paths = slide_paths(output, source.stem)
+    paths = paths_of(source, output, work.settings.outputs)
     if overwrite:
         make_room(paths.values())
     doubts: list[str] = []

@@ -13,7 +13,7 @@ from napari_construct.batch.extents import Extent, extent_of
 from napari_construct.batch.ledger import Ledger
 from napari_construct.batch.plan import Plan, plan_of
 from napari_construct.batch.settings import BatchSettings
-from napari_construct.batch.slides import slide_paths
+from napari_construct.batch.slides import paths_of
 from napari_construct.batch.sources import Source
 from napari_construct.batch.work import work_of
 from napari_construct.data.limits import METADATA_ERRORS
@@ -193,7 +193,7 @@ def _preview(
         with open_slide(source.path or "") as slide:
             tiles, wanted, side = slide_tiles(slide, predictor, settings)
         pixels = float(wanted * side**2)
-        begun = _begun(slide_paths(plan.output, source.stem)["zarr"])
+        begun = _begun(paths_of(source, plan.output, plan.kinds)["zarr"])
     except _FAILURES as error:
         said = " ".join(str(error).split())
         return Preview(source.key, kind, "fail", said.removeprefix(f"{source.path}: "))

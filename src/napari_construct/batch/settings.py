@@ -39,7 +39,8 @@ class BatchSettings(Settings):
         "overlay" (PNG), "cams" (OME-TIFF), "zarr" (OME-Zarr with image and labels), "ood" (OME-TIFF of the
         distances from the training patches, of models with a guard). Of a student on one channel also "cells"
         (TIFF of their numbers), "table" (CSV, a row for each cell; of all images together in
-        ``batch_cells.csv``) and "boundary" (OME-TIFF; with "cams", cells can be decided again).
+        ``batch_cells.csv``) and "boundary" (OME-TIFF; with "cams", cells can be decided again). A whole slide
+        always gets its label pyramid (OME-Zarr), overlay and table of areas, and of these "cams" and "ood".
     cells : CellSettings
         Channel and thresholds, with a student on one channel; ``segment`` then means nothing.
     """

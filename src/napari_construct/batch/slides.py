@@ -8,20 +8,21 @@ from pathlib import Path
 
 from napari_construct.batch.sources import Source
 from napari_construct.export.own_files import is_own
+from napari_construct.inference.slides.outputs import USUAL, slide_paths
 from napari_construct.reading.places import is_folder
 from napari_construct.results.files import result_paths
 
-_ENDINGS = {"zarr": "_mask.ome.zarr", "overlay": "_overlay.png", "record": ".json"}
 
-
-def slide_paths(folder: Path, stem: str) -> dict[str, Path]:
-    """Files of a slide's result by kind, as they are always written; ``stem`` may hold folders."""
-    return {kind: folder / f"{stem}{ending}" for kind, ending in _ENDINGS.items()}
+def slide_outputs(kinds: Sequence[str]) -> tuple[str, ...]:
+    """What a slide gets, where images get these kinds: its usual files, and such maps as images have."""
+    return (*USUAL, *(kind for kind in ("cams", "ood") if kind in kinds))
 
 
 def paths_of(source: Source, output: Path, kinds: Sequence[str]) -> dict[str, Path]:
     """Files of the result of a source by kind."""
-    return slide_paths(output, source.stem) if source.slide else result_paths(output, source.stem, kinds)
+    if source.slide:
+        return slide_paths(output, source.stem, slide_outputs(kinds))
+    return result_paths(output, source.stem, kinds)
 
 
 def make_room(paths: Iterable[Path]) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from napari_construct.batch.entries import Header
 from napari_construct.batch.fingerprints import state_hash
 from napari_construct.batch.settings import OF_CELLS, OF_CLASSES, BatchSettings
+from napari_construct.batch.slides import slide_outputs
 from napari_construct.classes import ClassTable
 from napari_construct.data.channels.image import ChannelImage
 from napari_construct.data.channels.normalise import percentile_normalised
@@ -124,7 +125,10 @@ class _FindClasses(Work):
         )
 
     def slide_steps(self, slide: Slide, folder: Path, stem: str) -> Steps[SlideResult]:
-        return segment_slide_steps(slide, self._predictor, self.settings.segment, folder=folder, stem=stem)
+        outputs = slide_outputs(self.settings.outputs)
+        return segment_slide_steps(
+            slide, self._predictor, self.settings.segment, folder=folder, stem=stem, outputs=outputs
+        )
 
     def shown(self, image: ImageFile, result: SegmentationResult) -> RGBImage:  # noqa: ARG002 - as drawn
         return image.pixels
