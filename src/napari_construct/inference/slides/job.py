@@ -24,7 +24,7 @@ from napari_construct.inference.activation.tiling import plan_tiles
 from napari_construct.inference.decision.out_of_distribution import warning
 from napari_construct.inference.decision.record import model_record
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.inference.slides.blocks import Block, BlockDecider
+from napari_construct.inference.slides.blocks import Block, BlockDecider, BlocksElsewhere, decided_by
 from napari_construct.inference.slides.glass import is_tissue, large_squares
 from napari_construct.inference.slides.network import NetworkPass
 from napari_construct.inference.slides.overview import any_in, label_overview
@@ -33,6 +33,7 @@ from napari_construct.inference.slides.presence import slide_out_of_distribution
 from napari_construct.inference.slides.record import slide_record
 from napari_construct.inference.slides.store import NetworkStore
 from napari_construct.inference.slides.sums import Sums
+from napari_construct.inference.workers import Workers
 from napari_construct.reading.marks import HIDDEN
 from napari_construct.refinement.views import VIEWS
 from napari_construct.types import BoolMask
@@ -87,7 +88,9 @@ class SlideRun:
         name: str,
         tissue: TissueSettings,
         probabilities: bool,
+        workers: Workers | None = None,
     ) -> None:
+        self.workers = workers
         self.slide, self.predictor, self.settings = slide, predictor, settings
         self.paths = {
             "zarr": folder / f"{name}_mask.ome.zarr",
@@ -117,7 +120,7 @@ class SlideRun:
         seen = self._network_pass(found)
         pyramid = self._pyramid()
         store = NetworkStore(self.work, pyramid.plan.about, seen.shapes())
-        yield from seen.steps(store)
+        yield from seen.steps(store, self.workers)
         network = time.perf_counter() - clock
         large = large_squares(store.map("white")[0], seen.stride, seen.rule)
         tissue = is_tissue(store.map("white")[0], large, seen.stride)
@@ -127,9 +130,11 @@ class SlideRun:
         decider = BlockDecider(seen, store, large, self.settings, presence, scores)
         left = pyramid.left()
         total = len(left)
-        for number, shard in enumerate(left):
-            yield Event("refine", number, total)
-            yield from self._shard(pyramid, Block(*shard), decider)
+        blocks = (block for shard in left for block in Block(*shard).parts(BLOCK))
+        with decided_by(decider, blocks, self.workers) as decided:
+            for number, shard in enumerate(left):
+                yield Event("refine", number, total)
+                yield from self._shard(pyramid, Block(*shard), decided)
         yield Event("refine", total, total)
         sums = Sums.total((record for _, record in pyramid.records()), len(presence))
         areas = sums.table(self.predictor.classes, self.label_mpp)
@@ -196,7 +201,7 @@ class SlideRun:
         )
         return LabelPyramid.gone_on_with(self.paths["zarr"], plan)
 
-    def _shard(self, pyramid: LabelPyramid, shard: Block, decider: BlockDecider) -> Steps[None]:
+    def _shard(self, pyramid: LabelPyramid, shard: Block, decider: BlockDecider | BlocksElsewhere) -> Steps[None]:
         k = len(decider.presence)
         labels = np.zeros((shard.height, shard.width), np.uint8)
         stored = np.zeros((k, *labels.shape), np.uint8) if self.probabilities else None

@@ -26,6 +26,7 @@ from napari_construct.inference.decision.decider import named_classes
 from napari_construct.inference.loading import predictor_of
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.slides.job import SlideResult, SlideRun
+from napari_construct.inference.workers import Workers
 from napari_construct.models.default_model import DEFAULT_MODEL
 from napari_construct.types import PathLike
 
@@ -39,6 +40,7 @@ def segment_slide_steps(
     stem: str | None = None,
     tissue: TissueSettings | None = None,
     probabilities: bool = False,
+    workers: Workers | None = None,
 ) -> Steps[SlideResult]:
     """Segment a slide into ``STEM_mask.ome.zarr``, ``STEM_overlay.png`` and ``STEM.json``.
 
@@ -59,6 +61,9 @@ def segment_slide_steps(
         How tissue is found.
     probabilities : bool
         Also store the probabilities of the classes before refinement, in 8 bits.
+    workers : Workers, optional
+        A :class:`~napari_construct.Cluster` that looks at tiles and decides blocks; by default this process.
+        The results are the same bytes.
 
     Yields
     ------
@@ -85,7 +90,7 @@ def segment_slide_steps(
             "one with it, which rescales each image by itself; segment regions with it"
         )
     name = stem or Path(slide.name).stem
-    job = SlideRun(slide, predictor, settings, folder, name, tissue or TissueSettings(), probabilities)
+    job = SlideRun(slide, predictor, settings, folder, name, tissue or TissueSettings(), probabilities, workers)
     refuse_others(job.paths.values())
     folder.mkdir(parents=True, exist_ok=True)
     with locked_file(job.paths["zarr"]):
@@ -101,6 +106,7 @@ def segment_slide(
     mpp: float | None = None,
     tissue: TissueSettings | None = None,
     probabilities: bool = False,
+    workers: Workers | None = None,
     device: str | None = None,
     progress: Progress = None,
     **changes: Any,
@@ -123,6 +129,8 @@ def segment_slide(
         How tissue is found.
     probabilities : bool
         Also store the probabilities of the classes, in 8 bits.
+    workers : Workers, optional
+        A :class:`~napari_construct.Cluster` that does the work; by default this process.
     device : str, optional
         Device of the model; "auto" by default.
     progress : bool or callable, optional
@@ -151,5 +159,6 @@ def segment_slide(
             folder=Path(folder),
             tissue=tissue,
             probabilities=probabilities,
+            workers=workers,
         )
         return run(steps, progress)
