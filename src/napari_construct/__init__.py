@@ -20,6 +20,7 @@ _PUBLIC = {
     "ChannelCheckpoint": "models.checkpoints.channel_checkpoint",
     "Checkpoint": "models.checkpoints.checkpoint",
     "ClassTable": "classes",
+    "Cluster": "cluster.cluster",
     "ConstructError": "exceptions",
     "DistilConfig": "crossmodal.config",
     "DownloadSettings": "encoders.catalogue.download",

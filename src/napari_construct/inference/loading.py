@@ -90,5 +90,5 @@ def load_model(
         any_encoder=any_encoder,
     )
     weights = None if encoder_weights is None else Path(encoder_weights).absolute()
-    predictor.loaded_with = LoadedWith(path.absolute(), weights, any_encoder)
+    predictor.loaded_with = LoadedWith(path.absolute(), weights, any_encoder, device)
     return predictor

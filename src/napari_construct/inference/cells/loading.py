@@ -41,7 +41,7 @@ def load_cell_model(model: PathLike, *, device: str = "auto") -> CellPredictor:
     resolve_device(device)  # a wrong device should not wait for a large file
     path = resolve_model(model)
     predictor = CellPredictor(load_channel_checkpoint(path), device, name=path.stem, sha256=file_hash(path))
-    predictor.loaded_with = LoadedWith(path.absolute())
+    predictor.loaded_with = LoadedWith(path.absolute(), device=device)
     return predictor
 
 
