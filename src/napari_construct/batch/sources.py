@@ -45,6 +45,8 @@ class Source:
         Number of this plane; number of planes.
     path : Path or None
         The file or folder that is read; None of an array.
+    slide : bool
+        Whether it is a slide: ``read`` then opens it, and it is segmented out of core.
     """
 
     key: str
@@ -55,6 +57,7 @@ class Source:
     plane: int = 0
     planes: int = 1
     path: Path | None = None
+    slide: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from napari_construct.inference.cells.predictor import CellPredictor
 from napari_construct.inference.cells.segment import segment_cells_steps
 from napari_construct.inference.decision.decider import named_classes
 from napari_construct.inference.segment import segment_steps
+from napari_construct.inference.workers import Workers
 from napari_construct.models.checkpoints.checkpoint import check_has_guard
 from napari_construct.results.cells import CELL
 from napari_construct.results.files import NEEDS_IMAGE
@@ -40,10 +41,13 @@ class Work(ABC):
         What "automatic" means with the model is filled in.
     classes : ClassTable
         Of the masks.
+    workers : Workers or None
+        Who does the parts of a slide; None: this process.
     """
 
     settings: BatchSettings
     classes: ClassTable
+    workers: Workers | None = None
 
     @abstractmethod
     def header(self) -> Header:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_construct.cli import _cluster as several
 from napari_construct.cli import _options as options
 from napari_construct.cli._output import STDOUT, check_folder, check_json, say, write_json
 from napari_construct.events.progress import progress_bars
@@ -49,6 +50,9 @@ def batch(
     device: options.Device = None,
     encoder_weights: options.EncoderWeights = None,
     any_encoder: options.AnyEncoder = False,
+    workers: several.WorkerCount = None,
+    scheduler: several.Scheduler = None,
+    share: several.ShareOption = None,
     json_file: options.JsonFile = None,
 ) -> None:
     """Segment many images. Run the same command again to resume.
@@ -64,6 +68,7 @@ def batch(
     from napari_construct.inference.cells.loading import is_cell_model, load_cell_model
     from napari_construct.inference.loading import load_model
 
+    part = several.share_of(share)
     if is_cell_model(model):
         others = {"classes": classes, "views": views, "crf": crf, "min_confidence": min_confidence}
         refuse_options(model, options.given(**others, encoder_weights=encoder_weights))
@@ -73,10 +78,18 @@ def batch(
         check_json(json_file, *inputs, model)
         found = look_for_sources(inputs, recursive=recursive, output=output, channels=True)
         student = load_cell_model(model, device=of_cells.device)
-        steps = run_batch_steps(
-            found.sources, student, of_cells, output, restart=restart, overwrite=overwrite
-        )
-        _follow(announced(found.notices, steps), json_file)
+        with several.cluster_of(workers, scheduler) as cluster:
+            steps = run_batch_steps(
+                found.sources,
+                student,
+                of_cells,
+                output,
+                restart=restart,
+                overwrite=overwrite,
+                workers=cluster,
+                share=part,
+            )
+            _follow(announced(found.notices, steps), json_file)
         return
     refuse_channel(model, channel)
 
@@ -97,8 +110,18 @@ def batch(
     found = look_for_sources(inputs, recursive=recursive, output=output)
     predictor = load_model(model, device=device, encoder_weights=encoder_weights, any_encoder=any_encoder)
     wanted = wanted.changed(segment=options.with_classes(chosen, classes, predictor.classes.names))
-    steps = run_batch_steps(found.sources, predictor, wanted, output, restart=restart, overwrite=overwrite)
-    _follow(announced(found.notices, steps), json_file)
+    with several.cluster_of(workers, scheduler) as cluster:
+        steps = run_batch_steps(
+            found.sources,
+            predictor,
+            wanted,
+            output,
+            restart=restart,
+            overwrite=overwrite,
+            workers=cluster,
+            share=part,
+        )
+        _follow(announced(found.notices, steps), json_file)
 
 
 def _follow(steps: Steps[BatchReport], json_file: str | None) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from napari_construct.cli import _cluster as several
 from napari_construct.cli import _options as options
 from napari_construct.cli import _zero_shot as untrained
 from napari_construct.cli._each_image import checked_images, each_image
@@ -18,6 +19,7 @@ from napari_construct.models.default_model import DEFAULT_MODEL
 from napari_construct.reading.names import is_shortened
 
 if TYPE_CHECKING:
+    from napari_construct.cluster.cluster import Cluster
     from napari_construct.data.slides.slide import Slide
     from napari_construct.inference.activation.predictor import Predictor
     from napari_construct.inference.settings import SegmentSettings
@@ -52,6 +54,8 @@ def segment(
     first_class: options.FirstClass = None,
     ood_map: options.OodMap = False,
     boundary_map: options.BoundaryMap = False,
+    workers: several.WorkerCount = None,
+    scheduler: several.Scheduler = None,
     json_file: options.JsonFile = None,
 ) -> None:
     """Segment image files.
@@ -81,6 +85,8 @@ def segment(
                 encoder_weights=encoder_weights,
                 first_class=first_class,
                 ood_map=ood_map or None,
+                workers=workers,
+                scheduler=scheduler,
             ),
         )
         typed = {"tile": tile, "overlap": overlap, "mpp": mpp, "channel": channel}
@@ -130,10 +136,12 @@ def segment(
     if ood_map:
         check_has_guard(predictor.checkpoint)
 
-    def one(path: Path, bars: Bars) -> dict[str, Any]:
-        return _one(path, output, predictor, settings, part, bars, overwrite, kinds)
+    with several.cluster_of(workers, scheduler) as cluster:
 
-    each_image(images, about_results, one, _in_words, output, json_file)
+        def one(path: Path, bars: Bars) -> dict[str, Any]:
+            return _one(path, output, predictor, settings, part, bars, overwrite, kinds, cluster)
+
+        each_image(images, about_results, one, _in_words, output, json_file)
 
 
 def _one(
@@ -145,6 +153,7 @@ def _one(
     bars: Bars,
     overwrite: bool,
     kinds: Sequence[str],
+    cluster: Cluster | None,
 ) -> dict[str, Any]:
     from napari_construct.data.images import read_image
     from napari_construct.data.slides.large import large_slide
@@ -153,7 +162,7 @@ def _one(
 
     if part is None and (slide := large_slide(path)) is not None:
         with slide:
-            return _whole_slide(slide, output, predictor, settings, bars)
+            return _whole_slide(slide, output, predictor, settings, bars, cluster)
     image = read_image(path, region=part)
     if is_shortened(path.name):
         bars.say(
@@ -177,11 +186,17 @@ def _one(
 
 
 def _whole_slide(
-    slide: Slide, output: Path, predictor: Predictor, settings: SegmentSettings, bars: Bars
+    slide: Slide,
+    output: Path,
+    predictor: Predictor,
+    settings: SegmentSettings,
+    bars: Bars,
+    cluster: Cluster | None,
 ) -> dict[str, Any]:
     from napari_construct.inference.slides.segment import segment_slide_steps
 
-    steps = segment_slide_steps(slide, predictor, settings, folder=output, stem=stem_of(slide.path))
+    stem = stem_of(slide.path)
+    steps = segment_slide_steps(slide, predictor, settings, folder=output, stem=stem, workers=cluster)
     result = bars.follow(steps, slide.name)
     return {
         "image": str(slide.path),

@@ -70,7 +70,7 @@ class Cluster:
             )
         from napari_construct.cluster.connecting import reach_scheduler, start_workers
 
-        self._local = None
+        self._local, self._scheduler = None, scheduler
         if scheduler is None:
             self._client, self._local = start_workers(int(workers or 0))
         else:
@@ -86,7 +86,8 @@ class Cluster:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Cluster({len(self._client.nthreads())} workers at {self._client.scheduler.address})"
+        place = "on this machine" if self._scheduler is None else f"of {self._scheduler}"
+        return f"Cluster({len(self._client.nthreads())} workers {place})"
 
     def close(self) -> None:
         """Let the workers go: those of this machine end, others forget the models."""

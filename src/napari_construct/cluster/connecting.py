@@ -40,6 +40,7 @@ def start_workers(count: int) -> tuple[Client, LocalCluster]:
             processes=True,
             host="127.0.0.1",
             dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # of its statistics; any free port
             memory_limit=0,  # what a part takes is bounded here; a worker that is paused would never go on
             security=Security.temporary(),
             silence_logs=logging.CRITICAL,

@@ -8,9 +8,9 @@ from threading import Event
 from typing import Any
 
 from distributed import Future, KilledWorker
-from distributed.comm import CommClosedError
+from distributed.comm.core import CommClosedError
 
-from napari_construct.exceptions import ConstructError
+from napari_construct.exceptions import ConstructError, WorkersLostError
 from napari_construct.reading.foreign import passed_on
 
 
@@ -42,7 +42,7 @@ def result_of(future: Future[Any], beat: float) -> Generator[Any, None, None]:
 
 def _lost(error: BaseException) -> ConstructError:
     if isinstance(error, KilledWorker):
-        return ConstructError(
+        return WorkersLostError(
             "expected workers that stay, but several were lost one after another at the same part, often "
             "for lack of memory; take fewer workers on a machine or smaller tiles; the same command goes on "
             "where it was"

@@ -36,7 +36,7 @@ def has_file(path: Path, sha256: str) -> bool:
     return path.is_file() and file_hash(path) == sha256
 
 
-class ModelOnWorker(WorkerPlugin):  # type: ignore[misc, unused-ignore]
+class ModelOnWorker(WorkerPlugin):  # type: ignore[misc]
     """A model on every worker, also on those that come later.
 
     Parameters
@@ -72,7 +72,8 @@ class ModelOnWorker(WorkerPlugin):  # type: ignore[misc, unused-ignore]
         self._predictor: LoadedNetwork | None = None
         self._jobs: OrderedDict[str, Job[Any, Any]] = OrderedDict()
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-        card = None if torch.cuda.is_initialized() else card_of_worker(worker.name, visible, _cards())
+        begun = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+        card = None if begun else card_of_worker(worker.name, visible, _cards())
         if card is not None:
             os.environ["CUDA_VISIBLE_DEVICES"] = card
 

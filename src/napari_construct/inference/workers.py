@@ -7,11 +7,12 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from napari_construct.inference.activation.loaded_network import LoadedNetwork
 
-Item = TypeVar("Item", contravariant=True)
-Result = TypeVar("Result", covariant=True)
+Item_contra = TypeVar("Item_contra", contravariant=True)
+Result_co = TypeVar("Result_co", covariant=True)
 
 
-class Job(Protocol[Item, Result]):
+@runtime_checkable
+class Job(Protocol[Item_contra, Result_co]):
     """What is to be done with each item; plain data that another process can be sent.
 
     Doing an item twice must do no harm: that of a lost worker is done again.
@@ -25,7 +26,7 @@ class Job(Protocol[Item, Result]):
     @property
     def key(self) -> str: ...
 
-    def __call__(self, predictor: Any, item: Item) -> Result:
+    def __call__(self, predictor: Any, item: Item_contra) -> Result_co:
         """Do one item with the worker's model."""
         ...
 
@@ -34,9 +35,7 @@ class Job(Protocol[Item, Result]):
 class Workers(Protocol):
     """Who does jobs elsewhere."""
 
-    def results(
-        self, job: Any, predictor: LoadedNetwork, items: Iterable[Any]
-    ) -> Generator[Any, None, None]:
+    def results(self, job: Any, predictor: LoadedNetwork, items: Iterable[Any]) -> Generator[Any, None, None]:
         """Results in the order of the items, a few of which are done ahead; None while one is waited for.
 
         Closing the generator cancels what was not finished.

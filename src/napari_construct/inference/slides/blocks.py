@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_construct.events import Event, Steps, run
 from napari_construct.inference.activation.activation import Activation
+from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.decider import Decider
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.slides.glass import TISSUE, at_cells, block_glass
@@ -211,9 +212,7 @@ class BlockDecider:
         """What a block is decided from."""
         part = block.around(HALO, self.seen.pixels.shape, self.seen.stride)
         logits = self.store.map("logits")[:, *part.cells(self.seen.stride)]
-        return BlockEvidence(
-            block, part, np.array(logits, order="C"), at_cells(self.large, 1, *part.ranges)
-        )
+        return BlockEvidence(block, part, np.array(logits, order="C"), at_cells(self.large, 1, *part.ranges))
 
     def empty(self, block: Block) -> DecidedBlock:
         """A block without labels."""

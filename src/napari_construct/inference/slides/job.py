@@ -201,7 +201,9 @@ class SlideRun:
         )
         return LabelPyramid.gone_on_with(self.paths["zarr"], plan)
 
-    def _shard(self, pyramid: LabelPyramid, shard: Block, decider: BlockDecider | BlocksElsewhere) -> Steps[None]:
+    def _shard(
+        self, pyramid: LabelPyramid, shard: Block, decider: BlockDecider | BlocksElsewhere
+    ) -> Steps[None]:
         k = len(decider.presence)
         labels = np.zeros((shard.height, shard.width), np.uint8)
         stored = np.zeros((k, *labels.shape), np.uint8) if self.probabilities else None

@@ -90,7 +90,9 @@ def segment_slide_steps(
             "one with it, which rescales each image by itself; segment regions with it"
         )
     name = stem or Path(slide.name).stem
-    job = SlideRun(slide, predictor, settings, folder, name, tissue or TissueSettings(), probabilities, workers)
+    job = SlideRun(
+        slide, predictor, settings, folder, name, tissue or TissueSettings(), probabilities, workers
+    )
     refuse_others(job.paths.values())
     folder.mkdir(parents=True, exist_ok=True)
     with locked_file(job.paths["zarr"]):
