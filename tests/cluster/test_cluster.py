@@ -46,9 +46,7 @@ class Doing:
 
 
 @pytest.fixture(scope="session")
-def alone(
-    slide_file: Path, model: Predictor, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, bytes]:
+def alone(slide_file: Path, model: Predictor, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """What one process writes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("napari_construct.inference.slides.job.SHARD", 512)
@@ -139,6 +137,40 @@ def test_a_run_with_workers_goes_on_where_another_was_cancelled(
         )
     assert content(result.path) == alone
     assert max(event.total for event in again if event.stage == "refine") < 4
+
+
+@pytest.mark.slow
+def test_a_killed_run_with_workers_goes_on(
+    slide_file: Path, alone: dict[str, bytes], small_shards: None, model: Predictor, tmp_path: Path
+) -> None:
+    """The process that gives the work is killed: its workers end, and what was written counts."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import sys, napari_construct as n\n"
+        "from napari_construct.inference.slides import job\n"
+        "job.SHARD, job.BLOCK = 512, 256\n"
+        "def tell(event):\n"
+        "    print(event.stage, event.done, event.total, flush=True)\n"
+        "if __name__ == '__main__':\n"
+        "    with n.Cluster(workers=2) as cluster:\n"
+        "        n.segment_slide(sys.argv[1], folder=sys.argv[2], workers=cluster, probabilities=True,\n"
+        "                        device='cpu', progress=tell, tile=256, overlap=64)\n",
+        encoding="utf-8",
+    )
+    folder = tmp_path / "out"
+    command = [sys.executable, str(program), str(slide_file), str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client:
+        assert client.stdout is not None
+        for line in client.stdout:
+            if line.startswith("refine 1 4"):
+                break
+        workers = psutil.Process(client.pid).children(recursive=True)
+        client.send_signal(signal.SIGKILL)
+    assert len(workers) >= 2
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+    result = segment_slide(slide_file, model, folder=folder, probabilities=True, **QUICK)
+    assert content(result.path) == alone
 
 
 def segment_settings() -> object:
@@ -235,8 +267,9 @@ def test_a_scheduler_of_others(
             stub = tmp_path / "old" / "napari_construct"
             stub.mkdir(parents=True)
             (stub / "__init__.py").write_text('__version__ = "0.0.1"', encoding="utf-8")
-            with worker(address, str(stub.parent), tmp_path), pytest.raises(
-                ConfigurationError, match="expected workers with napari-construct"
+            with (
+                worker(address, str(stub.parent), tmp_path),
+                pytest.raises(ConfigurationError, match="expected workers with napari-construct"),
             ):
                 reach_scheduler(address)
         finally:

@@ -105,7 +105,7 @@ class ImagesElsewhere:
                             event = changed(begun.pop(0))
                             yield event
                         if found is None:
-                            yield event
+                            yield Event("images", event.done, event.total)
                             continue
                         entry, notices = found
                         yield from notices
