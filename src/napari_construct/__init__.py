@@ -91,6 +91,7 @@ __all__ = [
     "ChannelCheckpoint",
     "Checkpoint",
     "ClassTable",
+    "Cluster",
     "ConstructError",
     "DistilConfig",
     "DownloadSettings",

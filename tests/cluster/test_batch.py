@@ -151,6 +151,22 @@ def test_planes_of_a_stack_stay_together(folder: Path) -> None:
     assert sum(any(source.stack for source in share) for share in shares) == 1
 
 
+def test_options_of_the_command_line(folder: Path, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from napari_construct.cli import app
+
+    for command in ("segment", "batch"):
+        told = CliRunner().invoke(
+            app, [command, str(folder / "0.png"), "-o", str(tmp_path), "--workers", "0"]
+        )
+        assert told.exit_code == 2
+        assert "expected 1 to 1024 workers, got 0" in told.stderr
+    told = CliRunner().invoke(app, ["batch", str(folder), "-o", str(tmp_path), "--share", "3/2"])
+    assert told.exit_code == 2
+    assert "expected a share such as 1/4" in told.stderr
+
+
 @pytest.mark.slow
 def test_an_array_of_slurm(folder: Path, model: Predictor, tmp_path: Path) -> None:
     """Two processes at once, told apart by their number in the array; then one that joins."""

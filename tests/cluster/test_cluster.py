@@ -187,9 +187,9 @@ def test_results_come_in_order_from_several_processes(cluster: Cluster, model: P
 
 
 def test_errors_are_our_own(cluster: Cluster, model: Predictor) -> None:
-    with pytest.raises(ConfigurationError, match="^expected this, got that; do so$"):
+    with pytest.raises(ConfigurationError, match=r"^expected this, got that; do so$"):
         list(cluster.results(Doing("own"), model, [1, "own", 2]))
-    with pytest.raises(ConstructError, match="a worker could not do its part .KeyError: 'strange'"):
+    with pytest.raises(ConstructError, match=r"a worker could not do its part .KeyError: 'strange'"):
         list(cluster.results(Doing("other"), model, ["other"]))
 
 
@@ -254,7 +254,7 @@ def test_a_scheduler_of_others(
     small_shards: None,
     tmp_path: Path,
 ) -> None:
-    """Scheduler and worker are programs of their own; the command line's version has no say."""
+    """Scheduler and workers are programs of their own, one of them with another version."""
     file = tmp_path / "scheduler.json"
     options = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
     with subprocess.Popen(
@@ -272,6 +272,11 @@ def test_a_scheduler_of_others(
                 pytest.raises(ConfigurationError, match="expected workers with napari-construct"),
             ):
                 reach_scheduler(address)
+            with worker(address, os.pathsep.join(sys.path), tmp_path), Cluster(scheduler=address) as cluster:
+                result = segment_slide(
+                    slide_file, model, folder=tmp_path, workers=cluster, probabilities=True, **QUICK
+                )
+                assert content(result.path) == alone
         finally:
             scheduler.terminate()
 

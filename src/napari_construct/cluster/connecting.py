@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -109,4 +108,5 @@ def _check(found: Mapping[str, Any], address: str) -> None:
 
 def threads_of(client: Client) -> int:
     """Threads of all workers together, at least 1."""
-    return max(1, math.ceil(sum(client.nthreads().values())))
+    threads: dict[str, int] = client.nthreads()
+    return max(1, sum(threads.values()))
