@@ -1,12 +1,13 @@
 """A whole slide on this machine: time, memory, and the loop a user would write beside it.
 
-    python benchmarks/slide.py [--side 40000] [--tissue 0.25] [--model lymph-node] [--plain 2] [--work DIR]
+    python benchmarks/slide.py [--side 40000] [--tissue 0.25] [--model lymph-node] [--plain 2] [--no-half]
+        [--work DIR]
 
 Writes a pyramidal slide (JPEG tiles, 0.25 um per pixel) of CC0 patches with glass around them, segments it
 with ``segment_slide`` in a process of its own, and prints mm2 per minute, peak memory, and the share of the
-time in the network and in the decisions (mostly the CRF). Beside it, on ``--plain`` of a hundred of the
-tiles, the plain loop: OpenSlide's tiles of 512 pixels, ``segment()`` for each, pasted into an array; its time
-for all tiles is counted from these.
+time in the network and in the decisions (mostly the CRF). First comes a slide of half the area, for how time
+and memory grow. Beside it, on ``--plain`` of a hundred of the tiles, the plain loop: OpenSlide's tiles of 512
+pixels, ``segment()`` for each, pasted into an array; its time for all tiles is counted from these.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def whole(path: str, folder: str, model: str, found: Any) -> None:
     """In a process of its own, whose memory is measured."""
     loaded = nc.load_model(model)
     stages: dict[str, float] = {}
-    clock = time.perf_counter()
+    clock, before = time.perf_counter(), processor_seconds()
     last = clock
 
     def count(event: Event) -> None:
@@ -85,7 +86,48 @@ def whole(path: str, folder: str, model: str, found: Any) -> None:
     result = nc.segment_slide(path, loaded, folder=folder, progress=count)
     seconds = time.perf_counter() - clock
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    found.put({"seconds": seconds, "stages": stages, "memory_gb": memory, "record": dict(result.record)})
+    found.put(
+        {
+            "seconds": seconds,
+            "processor_seconds": processor_seconds() - before,
+            "stages": stages,
+            "memory_gb": memory,
+            "tiles": result.record["tiles"],
+        }
+    )
+
+
+def processor_seconds() -> float:
+    """Of this process so far, all its threads."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def measured(folder: Path, side: int, share: float, model: str) -> tuple[Path, dict[str, Any]]:
+    """The slide, made if it is missing, and what its segmentation took, which is printed."""
+    path = folder / f"slide_{side}_{share:g}.tif"
+    if not path.exists():
+        write_slide(path, side, share)
+    found: Any = multiprocessing.get_context("spawn").Queue()
+    with tempfile.TemporaryDirectory() as output:
+        process = multiprocessing.get_context("spawn").Process(
+            target=whole, args=(str(path), output, model, found)
+        )
+        process.start()
+        row: dict[str, Any] = found.get()
+        process.join()
+    area = share * (side * 0.25e-3) ** 2
+    row |= {"side": side, "mm2_of_tissue": area, "mm2_per_minute": 60 * area / row["seconds"]}
+    network, decisions, crf = (row["stages"].get(stage, 0.0) for stage in ("tiles", "refine", "dense CRF"))
+    percent = 100 * (network + decisions + crf) / row["seconds"]
+    print(
+        f"{side} px, {path.stat().st_size / 1e6:.0f} MB, {area:.1f} mm2 of tissue: {row['seconds']:.0f} s "
+        f"({row['processor_seconds']:.0f} s of processors), {row['mm2_per_minute']:.1f} mm2 a minute, "
+        f"{row['tiles']} tiles, peak {row['memory_gb']:.2f} GB; network {network:.0f} s, "
+        f"dense CRF {crf:.0f} s, rest of the decisions {decisions:.0f} s, together {percent:.0f} %",
+        flush=True,
+    )
+    return path, row
 
 
 def plain(path: Path, model: str, percent: float) -> float:
@@ -111,33 +153,23 @@ def main() -> None:
     parser.add_argument(
         "--plain", type=float, default=2.0, help="percent of the tiles; 0 leaves the loop out"
     )
+    parser.add_argument("--half", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--work", type=Path, help="folder to keep the slide in")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.work or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"slide_{options.side}_{options.tissue:g}.tif"
-        if not path.exists():
-            write_slide(path, options.side, options.tissue)
-        found: Any = multiprocessing.get_context("spawn").Queue()
-        process = multiprocessing.get_context("spawn").Process(
-            target=whole, args=(str(path), f"{temporary}/out", options.model, found)
-        )
-        process.start()
-        row = found.get()
-        process.join()
-        record = row.pop("record")
-        area = options.tissue * (options.side * 0.25e-3) ** 2
-        row |= {"tiles": record["tiles"], "mm2_of_tissue": area, "mm2_per_minute": 60 * area / row["seconds"]}
-        work = sum(row["stages"].get(stage, 0.0) for stage in ("tiles", "refine"))
-        print(
-            f"{options.side} px, {path.stat().st_size / 1e6:.0f} MB, {area:.1f} mm2 of tissue: "
-            f"{row['seconds']:.0f} s, {row['mm2_per_minute']:.1f} mm2 a minute, {record['tiles']} tiles, "
-            f"peak {row['memory_gb']:.2f} GB; network {row['stages'].get('tiles', 0):.0f} s, decisions "
-            f"{row['stages'].get('refine', 0):.0f} s, {100 * work / row['seconds']:.0f} % of the time",
-            flush=True,
-        )
+        half = None
+        if options.half:
+            half = measured(folder, round(options.side / 2**0.5), options.tissue, options.model)[1]
+        path, row = measured(folder, options.side, options.tissue, options.model)
+        if half is not None:
+            row["half"] = half
+            times, processor, memory = (
+                row[key] / half[key] for key in ("seconds", "processor_seconds", "memory_gb")
+            )
+            print(f"twice the slide: {times:.2f} x time, {processor:.2f} x processors, {memory:.2f} x memory")
         if options.plain:
             row["plain_seconds"] = plain(path, options.model, options.plain)
             ratio = row["plain_seconds"] / row["seconds"]

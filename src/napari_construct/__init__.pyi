@@ -52,6 +52,7 @@ from napari_construct.models.checkpoints.checkpoint import Checkpoint as Checkpo
 from napari_construct.models.checkpoints.checkpoint import load_checkpoint as load_checkpoint
 from napari_construct.models.checkpoints.checkpoint import save_checkpoint as save_checkpoint
 from napari_construct.results.cells import CellResult as CellResult
+from napari_construct.results.measured import measure_result as measure_result
 from napari_construct.results.read import load_result as load_result
 from napari_construct.results.region_areas import region_table as region_table
 from napari_construct.results.result import SegmentationResult as SegmentationResult
@@ -70,6 +71,7 @@ from napari_construct.data.slides.slide import open_slide as open_slide
 from napari_construct.data.slides.tissue import TissueSettings as TissueSettings
 from napari_construct.data.slides.tissue import find_tissue as find_tissue
 from napari_construct.inference.slides.job import SlideResult as SlideResult
+from napari_construct.inference.slides.part import read_slide_part as read_slide_part
 from napari_construct.inference.slides.segment import segment_slide as segment_slide
 
 __all__ = [
@@ -124,12 +126,14 @@ __all__ = [
     "load_teacher",
     "load_zero_shot",
     "mask_polygons",
+    "measure_result",
     "open_cells",
     "open_slide",
     "prototype_maps",
     "read_channels",
     "read_geojson",
     "read_image",
+    "read_slide_part",
     "recalibrate",
     "region_table",
     "run",

@@ -54,6 +54,11 @@ class Feature:
     measurements: Mapping[str, float] = field(default_factory=dict)
 
 
+def region_name(feature: Feature, number: int) -> str:
+    """What a region is called in tables: its name, or its class and number."""
+    return feature.name or f"{feature.class_name or 'region'} {number}"
+
+
 def polygons_of(
     outlines: Iterable[Any], scale: float = 1.0, shift: tuple[float, float] = (0.0, 0.0)
 ) -> NDArray[np.object_]:

@@ -13,7 +13,7 @@ from napari_construct import load_model
 from napari_construct.cluster.cluster import Cluster
 from napari_construct.data.images import read_image
 from napari_construct.inference.activation.predictor import Predictor
-from napari_construct.inference.slides import job
+from napari_construct.inference.slides import job, shards
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +41,7 @@ def slide_file(tmp_path_factory: pytest.TempPathFactory, camelyon: Path) -> Path
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four shards and twelve blocks on the small slide."""
     monkeypatch.setattr(job, "SHARD", 512)
-    monkeypatch.setattr(job, "BLOCK", 256)
+    monkeypatch.setattr(shards, "BLOCK", 256)
 
 
 @pytest.fixture(scope="session")

@@ -50,7 +50,7 @@ def alone(slide_file: Path, model: Predictor, tmp_path_factory: pytest.TempPathF
     """What one process writes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("napari_construct.inference.slides.job.SHARD", 512)
-        patch.setattr("napari_construct.inference.slides.job.BLOCK", 256)
+        patch.setattr("napari_construct.inference.slides.shards.BLOCK", 256)
         result = segment_slide(
             slide_file, model, folder=tmp_path_factory.mktemp("alone"), probabilities=True, **QUICK
         )
@@ -147,8 +147,8 @@ def test_a_killed_run_with_workers_goes_on(
     program = tmp_path / "program.py"
     program.write_text(
         "import sys, napari_construct as n\n"
-        "from napari_construct.inference.slides import job\n"
-        "job.SHARD, job.BLOCK = 512, 256\n"
+        "from napari_construct.inference.slides import job, shards\n"
+        "job.SHARD, shards.BLOCK = 512, 256\n"
         "def tell(event):\n"
         "    print(event.stage, event.done, event.total, flush=True)\n"
         "if __name__ == '__main__':\n"

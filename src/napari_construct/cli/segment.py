@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +10,7 @@ import typer
 
 from napari_construct.cli import _cluster as several
 from napari_construct.cli import _options as options
+from napari_construct.cli import _segment_outputs as wanted
 from napari_construct.cli import _zero_shot as untrained
 from napari_construct.cli._each_image import checked_images, each_image
 from napari_construct.cli._result_names import stem_of
@@ -34,6 +35,8 @@ def segment(
     output: options.Output = options.HERE,
     overwrite: options.Overwrite = False,
     region: options.Region = None,
+    regions: wanted.Regions = None,
+    outputs: wanted.SegmentOutputs = None,
     settings_json: options.SettingsJson = None,
     classes: options.Classes = None,
     views: options.Views = None,
@@ -62,7 +65,8 @@ def segment(
 
     Writes for each image NAME.png: NAME_mask.tif (0 unlabelled, 1 first class, ...), NAME_cams.ome.tif,
     NAME_overlay.png and NAME.json. Of a whole slide (more than 100 megapixels) the mask is a pyramid at the
-    model's resolution, NAME_mask.ome.zarr; a stopped run goes on where it was. A student on one channel
+    model's resolution, NAME_mask.ome.zarr, with a table, NAME_areas.csv; a stopped run goes on where it was.
+    A student on one channel
     (distill) writes NAME_cells.tif, a number for each cell, and NAME_cells.csv in the place of the overlay.
     A broken file is reported and does not stop the others; the exit code is then 1.
     """
@@ -71,7 +75,6 @@ def segment(
     from napari_construct.inference.decision.decider import named_classes
     from napari_construct.inference.loading import load_model
     from napari_construct.models.checkpoints.checkpoint import check_has_guard
-    from napari_construct.results.files import KINDS
 
     if not zero_shot and is_cell_model(model):
         refuse_options(
@@ -81,6 +84,8 @@ def segment(
                 views=views,
                 crf=crf,
                 region=region,
+                regions=regions,
+                outputs=outputs,
                 min_confidence=min_confidence,
                 encoder_weights=encoder_weights,
                 first_class=first_class,
@@ -115,9 +120,11 @@ def segment(
         min_confidence=min_confidence,
     )
     part = options.parse_region(region)
-    kinds = (*KINDS, "ood") if ood_map else KINDS
+    kinds = wanted.segment_outputs(outputs, ood_map=ood_map, regions=regions is not None)
+    ood_map = "ood" in kinds["image"]
+    wanted.refuse_more_than_one_image(regions, len(images), part=part is not None)
     images, about_results = checked_images(
-        images, output, kinds, json_file, model, encoder_weights, overwrite=overwrite
+        images, output, kinds["image"], json_file, model, encoder_weights, regions, overwrite=overwrite
     )
     if zero_shot:
         chosen = untrained.zero_shot_settings(zero_shot, classes, attention, template, prompt_ensemble)
@@ -139,7 +146,7 @@ def segment(
     with several.cluster_of(workers, scheduler) as cluster:
 
         def one(path: Path, bars: Bars) -> dict[str, Any]:
-            return _one(path, output, predictor, settings, part, bars, overwrite, kinds, cluster)
+            return _one(path, output, predictor, settings, part, regions, bars, overwrite, kinds, cluster)
 
         each_image(images, about_results, one, _in_words, output, json_file)
 
@@ -150,30 +157,54 @@ def _one(
     predictor: Predictor,
     settings: SegmentSettings,
     part: tuple[slice, slice] | None,
+    regions: Path | None,
     bars: Bars,
     overwrite: bool,
-    kinds: Sequence[str],
+    kinds: Mapping[str, tuple[str, ...]],
     cluster: Cluster | None,
 ) -> dict[str, Any]:
     from napari_construct.data.images import read_image
+    from napari_construct.data.region_set import Window
     from napari_construct.data.slides.large import large_slide
     from napari_construct.inference.segment import segment_steps
+    from napari_construct.inference.slides.part import slide_image
     from napari_construct.results.files import write_result
 
-    if part is None and (slide := large_slide(path)) is not None:
+    slide = large_slide(path)
+    if slide is not None and part is None:
         with slide:
-            return _whole_slide(slide, output, predictor, settings, bars, cluster)
-    image = read_image(path, region=part)
+            return _whole_slide(slide, output, predictor, settings, bars, regions, kinds["slide"], cluster)
+    wanted.refuse_outputs_of_slides(kinds["image"], path)
+    if slide is None:
+        image = read_image(path, region=part)
+    else:
+        with slide:
+            image = slide_image(slide, predictor, part, settings.mpp)
+            settings = settings.changed(mpp=None)
     if is_shortened(path.name):
         bars.say(
             f"note: {path}: the name is so long that those of the results are shortened to {stem_of(path)}"
         )
     pixels, valid = image.pixels, image.valid
-    for notice in image.notices:
+    areas = wanted.regions_of_image(regions, pixels.shape[:2], path.name)
+    notices = (*image.notices, *(() if areas is None else areas.notices))
+    for notice in notices:
         bars.say(f"note: {notice}")
+    if areas is not None:
+        inside = areas.mask(Window(0, 0, *pixels.shape[:2]))
+        valid = inside if valid is None else valid & inside
     steps = segment_steps(pixels, predictor, settings, mpp=image.mpp, name=path.name, valid=valid)
     result = bars.follow(steps, path.name)
-    files = write_result(output, stem_of(path), pixels, result, image.notices, kinds, overwrite=overwrite)
+    files = write_result(
+        output,
+        stem_of(path),
+        pixels,
+        result,
+        notices,
+        kinds["image"],
+        regions=areas,
+        overwrite=overwrite,
+    )
     return {
         "image": str(path),
         "files": {kind: str(file) for kind, file in files.items()},
@@ -191,16 +222,26 @@ def _whole_slide(
     predictor: Predictor,
     settings: SegmentSettings,
     bars: Bars,
+    regions: Path | None,
+    outputs: tuple[str, ...],
     cluster: Cluster | None,
 ) -> dict[str, Any]:
     from napari_construct.inference.slides.segment import segment_slide_steps
 
-    stem = stem_of(slide.path)
-    steps = segment_slide_steps(slide, predictor, settings, folder=output, stem=stem, workers=cluster)
+    steps = segment_slide_steps(
+        slide,
+        predictor,
+        settings,
+        folder=output,
+        stem=stem_of(slide.path),
+        outputs=outputs,
+        regions=regions,
+        workers=cluster,
+    )
     result = bars.follow(steps, slide.name)
     return {
         "image": str(slide.path),
-        "files": {kind: str(output / name) for kind, name in result.record["files"].items()},
+        "files": {kind: str(path) for kind, path in result.files.items()},
         "areas": list(result.areas),
         "presence": result.record["presence"],
         "out_of_distribution": result.record.get("out_of_distribution"),

@@ -41,8 +41,8 @@ def read_geojson(path: PathLike, *, origin: Place = (0, 0)) -> Features:
         ``.geojson``, ``.geojson.gz`` or ``.zip`` with one such file: a FeatureCollection, a list of Features,
         one Feature or one geometry.
     origin : (row, column)
-        Row and column of the image that the file calls (0, 0): ``Slide.bounds``, as QuPath counts from the
-        corner of what was scanned.
+        Row and column of the image that the file calls (0, 0); not (0, 0) where the image is larger than what
+        QuPath shows, or a part of it.
 
     Returns
     -------

@@ -12,6 +12,7 @@ from napari_construct.data.formats import image_format
 from napari_construct.data.limits import METADATA_ERRORS
 from napari_construct.data.pictures.read import palette_of
 from napari_construct.data.resolution import length
+from napari_construct.data.tiff.xml_text import text_of
 from napari_construct.exceptions import InputError
 from napari_construct.reading.texts.json import parse_json
 from napari_construct.reading.tiff.file import open_tiff
@@ -46,6 +47,8 @@ def mask_description(path: Path) -> MaskDescription | None:
             if page.dtype != np.uint8 or page.samplesperpixel != 1:
                 return None  # the description is of another program
             text = page.description or "{}"
+            if file.is_ome:  # a pyramid: the description of its image
+                text = text_of("Description", text) or "{}"
             found = parse_json(text if len(text) <= _LONGEST else "{}", str(path), error=InputError)
             names = {int(value): str(name) for value, name in found["classes"].items()}
             colours = {}

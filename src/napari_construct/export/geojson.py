@@ -75,7 +75,8 @@ def write_geojson(
     features : iterable of Feature
         In pixels of the whole image.
     origin : (row, column)
-        Row and column of the image that QuPath calls (0, 0): ``Slide.bounds``.
+        Row and column of the image that QuPath calls (0, 0). A slide needs none: it is what QuPath shows, the
+        part that was scanned.
     overwrite : bool
         Also replace a file that napari-construct did not make.
 

@@ -6,7 +6,7 @@
       zarr.json                     the plan, and whether all shards are written
       labels/tissue/                labels: multiscales, image-label (names, colours, source)
         0/  1/  2/ ...              levels; a file each shard, none where all labels are 0
-      probabilities/                on request: uint8 (k, rows, columns), 255 is certain
+      probabilities/  cams/         on request: uint8 (k, rows, columns), 255 is certain
       .napari-construct-shards/     a mark each shard that is written; gone when the pyramid is finished
 
 The unit of writing is the shard, 4096 x 4096 pixels of level 0 with what follows from them in the coarser
@@ -31,7 +31,6 @@ shards at the same time, from objects of their own (:meth:`LabelPyramid.open`, o
 from __future__ import annotations
 
 import json
-import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -44,6 +43,7 @@ from pydantic import ValidationError
 from napari_construct.classes import ClassTable
 from napari_construct.exceptions import ConfigurationError, InputError
 from napari_construct.export.atomic import unwritable
+from napari_construct.export.locks import hidden_folder
 from napari_construct.export.own_files import PYRAMID_FORMAT, is_pyramid, move_over, refuse_others
 from napari_construct.export.pyramid_arrays import create_groups, shard_files
 from napari_construct.export.pyramid_blocks import checked_blocks, put
@@ -86,6 +86,7 @@ class LabelPyramid:
         mpp: float | tuple[float, float] | None = None,
         downsample: float = 1.0,
         probabilities: bool = False,
+        cams: bool = False,
         source: str | None = None,
         about: Mapping[str, Any] | None = None,
         shard: int = SHARD,
@@ -105,8 +106,8 @@ class LabelPyramid:
             Micrometres per pixel of the image that the labels lie on, along rows and columns.
         downsample : float
             Side of a pixel of level 0, in pixels of that image.
-        probabilities : bool
-            Whether blocks come with the probabilities of the classes.
+        probabilities, cams : bool
+            Whether blocks come with the probabilities, and with the activation maps, of the classes.
         source : str, optional
             Address of that image, such as its path relative to the folder's ``labels/tissue``.
         about : mapping, optional
@@ -127,6 +128,7 @@ class LabelPyramid:
             mpp=(mpp, mpp) if isinstance(mpp, int | float) else mpp,
             downsample=downsample,
             probabilities=probabilities,
+            cams=cams,
             about=dict(about or {}),
             shard=shard,
             chunk=chunk,
@@ -138,18 +140,16 @@ class LabelPyramid:
         """:meth:`create` with a plan that is made."""
         path = Path(folder)
         refuse_others([path])
-        hidden = path.with_name(f"{HIDDEN}{secrets.token_hex(4)}.part")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            create_groups(hidden, plan, shown(path.name), source, _stored(plan))
-            for file in hidden.rglob("*"):
-                sync(file) if file.is_file() else sync_names(file)
-            move_over(hidden, path)
-            sync_names(path.parent)
+            with hidden_folder(path.parent) as hidden:
+                made = hidden / path.name
+                create_groups(made, plan, shown(path.name), source, _stored(plan))
+                for file in made.rglob("*"):
+                    sync(file) if file.is_file() else sync_names(file)
+                move_over(made, path)
+                sync_names(path.parent)
         except OSError as error:
             raise unwritable(path, error) from error
-        finally:
-            shutil.rmtree(hidden, ignore_errors=True)
         return cls(path, plan)
 
     @classmethod
@@ -213,6 +213,7 @@ class LabelPyramid:
         labels: NDArray[Any] | None,
         probabilities: NDArray[Any] | None = None,
         *,
+        cams: NDArray[Any] | None = None,
         record: Mapping[str, Any] | None = None,
     ) -> None:
         """Write one shard with its coarser levels, whole or not at all.
@@ -225,7 +226,7 @@ class LabelPyramid:
             Of one of :meth:`left`.
         labels : ndarray or None
             (height, width) uint8 of the whole shard; None where all is unlabelled, such as glass.
-        probabilities : ndarray, optional
+        probabilities, cams : ndarray, optional
             (k, height, width) uint8, 255 for certain; needed if the pyramid holds them and there are labels.
         record : mapping, optional
             JSON to keep until the pyramid is finished, such as sums over the shard; see :meth:`records`.
@@ -240,7 +241,8 @@ class LabelPyramid:
             If the system refuses, such as a full disk; what was written before stays.
         """
         row, column = self.plan.place(top, left)
-        blocks = checked_blocks(self.plan, top, left, labels, probabilities)
+        maps = {"probabilities": probabilities, "cams": cams}
+        blocks = checked_blocks(self.plan, top, left, labels, maps)
         if self.complete:
             raise ConfigurationError(
                 f"{self.path}: expected a pyramid that is not finished, got a finished one; create it again"

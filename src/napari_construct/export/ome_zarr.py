@@ -6,8 +6,6 @@ classes' names and colours. Specification: ngff.openmicroscopy.org/0.5.
 
 from __future__ import annotations
 
-import secrets
-import shutil
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,10 +15,10 @@ from numpy.typing import NDArray
 
 from napari_construct.classes import ClassTable
 from napari_construct.export.atomic import unwritable
+from napari_construct.export.locks import hidden_folder
 from napari_construct.export.ome_metadata import CREATOR, LABELS, VERSION, display, image_label, multiscales
 from napari_construct.export.own_files import move_over, refuse_others
 from napari_construct.export.tiff import check_labels
-from napari_construct.reading.marks import HIDDEN
 from napari_construct.reading.names import shown
 from napari_construct.types import PathLike
 
@@ -66,22 +64,22 @@ def write_ome_zarr(
     check_labels(labels, classes, image)
     path = Path(path)
     refuse_others([path])
-    hidden = path.with_name(f"{HIDDEN}{secrets.token_hex(4)}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        root: Any = zarr.open_group(hidden, mode="w", zarr_format=3)
-        levels = _write_levels(root, np.moveaxis(image, 2, 0), "cyx", shown(path.name), mpp, averaged=True)
-        root.attrs["ome"] = {**levels, "omero": display(_COLOURS), **CREATOR}
-        group = root.create_group("labels")
-        group.attrs["ome"] = {"version": VERSION, "labels": [LABELS]}
-        mask = group.create_group(LABELS)
-        levels = _write_levels(mask, labels, "yx", LABELS, mpp, averaged=False)
-        mask.attrs["ome"] = {**levels, "image-label": image_label(classes)}
-        move_over(hidden, path)
+        with hidden_folder(path.parent) as hidden:
+            made = hidden / path.name
+            root: Any = zarr.open_group(made, mode="w", zarr_format=3)
+            levels = _write_levels(
+                root, np.moveaxis(image, 2, 0), "cyx", shown(path.name), mpp, averaged=True
+            )
+            root.attrs["ome"] = {**levels, "omero": display(_COLOURS), **CREATOR}
+            group = root.create_group("labels")
+            group.attrs["ome"] = {"version": VERSION, "labels": [LABELS]}
+            mask = group.create_group(LABELS)
+            levels = _write_levels(mask, labels, "yx", LABELS, mpp, averaged=False)
+            mask.attrs["ome"] = {**levels, "image-label": image_label(classes)}
+            move_over(made, path)
     except OSError as error:
         raise unwritable(path, error) from error
-    finally:
-        shutil.rmtree(hidden, ignore_errors=True)
 
 
 def _write_levels(

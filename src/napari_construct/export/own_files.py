@@ -38,7 +38,7 @@ MASK_MARKS: Final = ("_mask", " mask", " (refined)")
 CELL_MARKS: Final = ("_cells", " cells")
 """Ends of the names of numbered cells."""
 
-_OWN_NAMES: Final = frozenset({"zarr.json", "labels", "tissue", "probabilities"})
+_OWN_NAMES: Final = frozenset({"zarr.json", "labels", "tissue", "probabilities", "cams"})
 """Names in our OME-Zarr folders, beside the numbers of levels."""
 _LONGEST_RECORD: Final = 2**26
 _HEAD: Final = 4096
@@ -182,6 +182,7 @@ def result_name(path: Path) -> str:
         *MASK_MARKS[:2],
         *CELL_MARKS,
         "_overlay",
+        "_areas",
     ):
         if stem.lower().endswith(ending):
             stem = stem[: -len(ending)]

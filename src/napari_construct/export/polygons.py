@@ -23,7 +23,7 @@ _LARGEST: Final = 2**31 - 1
 
 
 def mask_polygons(
-    labels: Any, *, simplify: float = 0.0, strip: int = STRIP
+    labels: Any, *, simplify: float = 0.0, min_area: float = 0.0, strip: int = STRIP
 ) -> Iterator[tuple[int, Polygon | MultiPolygon]]:
     """The outlines of each connected part of each value, with holes; pixels at a corner are not connected.
 
@@ -40,6 +40,8 @@ def mask_polygons(
         Pixels: how far outlines may be smoothed, the square root of the area of the corners that are cut
         off (Visvalingam and Whyatt 1993); borders shared by two classes stay shared
         (``shapely.coverage_simplify``). 0 keeps every pixel. With it, all polygons are held at once.
+    min_area : float
+        Parts of fewer pixels are left out; holes stay as they are.
     strip : int
         Pixels that are outlined at once.
 
@@ -54,7 +56,8 @@ def mask_polygons(
     Raises
     ------
     InputError
-        If the labels are not two-dimensional integers of this range, or ``simplify`` is negative.
+        If the labels are not two-dimensional integers of this range, or ``simplify`` or ``min_area`` is
+        negative.
     """
     if len(labels.shape) != 2 or np.dtype(labels.dtype).kind not in "bui":
         raise InputError(
@@ -63,7 +66,11 @@ def mask_polygons(
         )
     if not simplify >= 0:
         raise InputError(f"expected simplify from 0 pixels on, got {simplify}; 0 keeps every pixel")
+    if not min_area >= 0:
+        raise InputError(f"expected a least area from 0 pixels on, got {min_area}; 0 keeps every part")
     found = _outlines(labels, max(1, strip // max(labels.shape[1], 1)))
+    if min_area > 0:
+        found = (one for one in found if one[1].area >= min_area)
     if simplify == 0:
         yield from found
         return
@@ -77,6 +84,7 @@ def class_features(
     classes: ClassTable,
     *,
     simplify: float = 0.0,
+    min_area: float = 0.0,
     merge: bool = False,
     downsample: float = 1.0,
     offset: Place = (0, 0),
@@ -85,7 +93,7 @@ def class_features(
 
     Parameters
     ----------
-    labels, simplify
+    labels, simplify, min_area
         As of :func:`mask_polygons`; ``i + 1`` is class ``i``, other values are left out.
     classes : ClassTable
         Names and colours.
@@ -96,7 +104,8 @@ def class_features(
     offset : (row, column)
         Row and column of the image where the labels begin.
     """
-    found = (one for one in mask_polygons(labels, simplify=simplify) if one[0] <= len(classes))
+    parts_of = mask_polygons(labels, simplify=simplify, min_area=min_area)
+    found = (one for one in parts_of if one[0] <= len(classes))
     if merge:
         parts: dict[int, list[Any]] = {}
         for value, polygon in found:
@@ -113,6 +122,7 @@ def cell_features(
     class_name: str | None = None,
     colour: str | None = None,
     measurements: Mapping[int, Mapping[str, float]] | None = None,
+    min_area: float = 0.0,
     downsample: float = 1.0,
     offset: Place = (0, 0),
 ) -> Iterator[Feature]:
@@ -126,6 +136,8 @@ def cell_features(
         Of all of them.
     measurements : mapping of int to mapping, optional
         Of each number.
+    min_area : float
+        Cells of fewer pixels are left out.
     downsample, offset
         As of :func:`class_features`.
     """
@@ -133,6 +145,8 @@ def cell_features(
     for number, polygon in mask_polygons(numbers):
         parts.setdefault(number, []).append(polygon)
     whole = ((number, of[0] if len(of) == 1 else MultiPolygon(of)) for number, of in sorted(parts.items()))
+    if min_area > 0:
+        whole = ((number, geometry) for number, geometry in whole if geometry.area >= min_area)
     known = measurements or {}
     for number, geometry in _placed(whole, downsample, offset):
         yield Feature(

@@ -23,7 +23,6 @@ from napari_construct.export.pyramid_plan import PyramidPlan
 from napari_construct.reading.marks import SOFTWARE
 
 LABELS_GROUP: Final = f"labels/{LABELS}"
-PROBABILITIES: Final = "probabilities"
 
 
 def create_groups(
@@ -53,10 +52,10 @@ def create_groups(
     about = multiscales(LABELS, "yx", factors, plan.mpp)
     mask.attrs["ome"] = {**about, "image-label": image_label(plan.classes, source)}
     groups = [(mask, "yx")]
-    if plan.probabilities:
-        maps = root.create_group(PROBABILITIES)
-        shown = display({tissue.name: tissue.colour[1:].upper() for tissue in plan.classes})
-        maps.attrs["ome"] = {**multiscales(f"{name} probabilities", "cyx", factors, plan.mpp), "omero": shown}
+    shown = display({tissue.name: tissue.colour[1:].upper() for tissue in plan.classes})
+    for kind in plan.maps:
+        maps = root.create_group(kind)
+        maps.attrs["ome"] = {**multiscales(f"{name} {kind}", "cyx", factors, plan.mpp), "omero": shown}
         groups.append((maps, "cyx"))
     for parent, axes in groups:
         before = (len(plan.classes),) if axes == "cyx" else ()
@@ -97,7 +96,7 @@ def shard_files(
     row, column : int
         Of the shard in the grid.
     block : ndarray
-        (h, w) labels or (k, h, w) probabilities, uint8.
+        (h, w) labels or (k, h, w) maps of the classes, uint8.
     averaged : bool
         Whether a coarser pixel is the mean of 2 x 2, or the first of them.
     """

@@ -16,6 +16,9 @@ SHARD: Final = 4096
 CHUNK: Final = 512
 """Side of the parts of a shard that a viewer reads one by one."""
 
+MAPS: Final = ("probabilities", "cams")
+"""Maps of the classes that may be stored: uint8 (k, rows, columns), 255 for 1."""
+
 _COARSEST: Final = 256
 """No level follows one whose longer side is at most this."""
 _SMALLEST: Final = 64
@@ -49,8 +52,8 @@ class PyramidPlan(Settings):
         Micrometres per pixel of the image that the labels lie on, along rows and columns.
     downsample : float
         Side of a pixel of level 0, in pixels of that image: 2.0 for labels of every second pixel.
-    probabilities : bool
-        Whether probabilities of the classes are stored, too.
+    probabilities, cams : bool
+        Whether probabilities and class activation maps of the classes are stored, too.
     shard, chunk : int
         Sides in pixels of level 0, powers of two.
     about : mapping
@@ -62,6 +65,7 @@ class PyramidPlan(Settings):
     mpp: tuple[PixelSide, PixelSide] | None = None
     downsample: PixelSide = 1.0
     probabilities: bool = False
+    cams: bool = False
     shard: Annotated[int, Field(ge=1, le=2**14)] = SHARD
     chunk: Annotated[int, Field(ge=1, le=2**12)] = CHUNK
     about: Annotated[dict[str, JsonValue], Field(default_factory=dict)]
@@ -87,6 +91,11 @@ class PyramidPlan(Settings):
                 f"choose larger shards ({SHARD})"
             )
         return self
+
+    @property
+    def maps(self) -> tuple[str, ...]:
+        """Groups of the maps of the classes that are stored beside the labels."""
+        return tuple(name for name in MAPS if getattr(self, name))
 
     @property
     def grid(self) -> tuple[int, int]:

@@ -42,17 +42,14 @@ def write_mask(path: PathLike, labels: NDArray[Any], classes: ClassTable, mpp: f
         If the file cannot be written.
     """
     check_labels(labels, classes)
-    palette = np.zeros((3, 256), dtype=np.uint16)
-    for i, tissue in enumerate(classes):
-        palette[:, i + 1] = np.array(tissue.rgb) * 257
     with atomic(path) as temporary:
         tifffile.imwrite(
             temporary,
             labels,
             photometric="palette",
-            colormap=palette,
+            colormap=palette(classes),
             compression="zlib",
-            metadata=_described("YX", classes, mpp),
+            metadata=described("YX", classes, mpp),
             software=SOFTWARE,
             **_layout(labels.shape[0], labels.shape[1], mpp),
         )
@@ -220,7 +217,7 @@ def write_planes(
     mpp : float or None
         Micrometres per pixel.
     """
-    _write_stack(path, planes, shape, np.uint8, _described(_PLANES, classes, mpp), mpp)
+    _write_stack(path, planes, shape, np.uint8, described(_PLANES, classes, mpp), mpp)
 
 
 def _write_stack(
@@ -246,7 +243,15 @@ def _write_stack(
         )
 
 
-def _described(axes: str, classes: ClassTable, mpp: float | None) -> dict[str, Any]:
+def palette(classes: ClassTable) -> NDArray[np.uint16]:
+    """(3, 256) colours of the values of a mask; 0 is black."""
+    colours = np.zeros((3, 256), dtype=np.uint16)
+    for i, tissue in enumerate(classes):
+        colours[:, i + 1] = np.array(tissue.rgb) * 257
+    return colours
+
+
+def described(axes: str, classes: ClassTable, mpp: float | None) -> dict[str, Any]:
     """What the description of a mask says, as JSON."""
     return {"axes": axes, "classes": {str(i): n for i, n in enumerate(classes.names, start=1)}, "mpp": mpp}
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from numpy.typing import NDArray
 
 from napari_construct.classes import ClassTable
 from napari_construct.data.masks import read_mask, read_masks
+from napari_construct.data.region_set import RegionSet
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.export.ome_zarr import write_ome_zarr
 from napari_construct.export.overlay import write_overlay
 from napari_construct.export.tables import write_table
 from napari_construct.export.tiff import write_cams, write_cells, write_mask, write_planes
+from napari_construct.results.measures.rows import as_rows
+from napari_construct.results.region_areas import region_table
 from napari_construct.results.whole_result import write_whole
 from napari_construct.types import RGBImage
 
@@ -23,6 +28,7 @@ _ENDINGS: Final = {
     "mask": "_mask.tif",
     "cams": "_cams.ome.tif",
     "overlay": "_overlay.png",
+    "areas": "_areas.csv",
     "ood": "_ood.ome.tif",
     "cells": "_cells.tif",
     "table": "_cells.csv",
@@ -34,10 +40,13 @@ _ENDINGS: Final = {
 KINDS: Final = ("mask", "cams", "overlay")
 """Files of a result by default."""
 
+OF_CLASSES: Final = ("mask", "cams", "overlay", "zarr", "areas", "ood")
+"""Files that a result of classes may have."""
+
 CELL_KINDS: Final = ("mask", "cams", "cells", "table")
 """Files of a result of cells by default."""
 
-_OOD: Final = ClassTable.from_names(("distance from the training patches",))
+OOD: Final = ClassTable.from_names(("distance from the training patches",))
 _BOUNDARY: Final = ClassTable.from_names(("boundary",), palette=("#D55E00",))
 
 NEEDS_IMAGE: Final = frozenset({"overlay", "zarr"})
@@ -62,6 +71,7 @@ def write_result(
     notices: tuple[str, ...] = (),
     kinds: Sequence[str] = KINDS,
     *,
+    regions: RegionSet | None = None,
     overwrite: bool = False,
 ) -> dict[str, Path]:
     """Write the files of one image under their usual names.
@@ -79,8 +89,10 @@ def write_result(
     notices : tuple of str
         Of the reader of the image.
     kinds : sequence of str
-        Of "mask", "cams", "overlay", "zarr", "ood", "cells", "table" and "boundary"; the record is always
-        written.
+        Of "mask", "cams", "overlay", "zarr", "areas", "ood", "cells", "table" and "boundary"; the record is
+        always written.
+    regions : RegionSet, optional
+        In pixels of the image: rows of "areas", which the record gets, too.
     overwrite : bool
         Also replace files that napari-construct did not make.
 
@@ -100,11 +112,11 @@ def write_result(
     unknown = sorted(set(kinds) - set(_ENDINGS))
     if unknown:
         raise ConfigurationError(
-            f"expected kinds of files among mask, cams, overlay, zarr, ood, cells, table and boundary, got "
-            f"{', '.join(unknown)}; check the spelling"
+            f"expected kinds of files among mask, cams, overlay, zarr, areas, ood, cells, table and "
+            f"boundary, got {', '.join(unknown)}; check the spelling"
         )
     paths = result_paths(folder, stem, kinds)
-    write_files(paths, result, image, notices, overwrite=overwrite)
+    write_files(paths, result, image, notices, regions=regions, overwrite=overwrite)
     return paths
 
 
@@ -115,6 +127,7 @@ def write_files(
     notices: tuple[str, ...] = (),
     *,
     opacity: float = 0.5,
+    regions: RegionSet | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write files of one result where they are asked for, all in one folder.
@@ -125,13 +138,13 @@ def write_files(
     ----------
     paths : mapping of str to Path
         By kind; "record" must be among them.
-    result, image, notices, overwrite
+    result, image, notices, regions, overwrite
         As of :func:`write_result`.
     opacity : float
         Of the mask in the overlay.
     """
     _check_content(paths, result, image)
-    distances, cells, boundary = getattr(result, "distances", None), result.instances, result.boundary
+    table = areas_of(result, regions) if regions is not None or "areas" in paths else None
     record = {
         **result.record,
         "input": {**result.record.get("input", {}), "mpp": result.mpp},
@@ -140,26 +153,56 @@ def write_files(
         "tissue_pixels": result.tissue_pixels,
         "colours": {tissue.name: tissue.colour for tissue in result.classes},
     }
+    if table is not None and regions is not None:
+        record["regions"] = as_rows(table)[len(result.classes) :]
 
     def write(made: Mapping[str, Path]) -> None:
-        if "mask" in made:
-            _write_mask(made["mask"], result)
-        if result.cams is not None and "cams" in made:
-            write_cams(made["cams"], result.cams, result.classes, result.mpp)
-        if distances is not None and "ood" in made:
-            write_cams(made["ood"], distances.map()[None], _OOD, result.mpp)
-        if cells is not None and "cells" in made:
-            write_cells(made["cells"], cells, result.mpp)
-        if cells is not None and "table" in made:
-            write_table(made["table"], result.cells())
-        if boundary is not None and "boundary" in made:
-            write_cams(made["boundary"], boundary[None], _BOUNDARY, result.mpp)
+        _write_labels(made, result)
+        _write_maps(made, result)
+        if table is not None and "areas" in made:
+            write_table(made["areas"], table)
         if image is not None and "overlay" in made:
             write_overlay(made["overlay"], image, result.labels, result.classes, opacity)
         if image is not None and "zarr" in made:
             write_ome_zarr(made["zarr"], image, result.labels, result.classes, result.mpp)
 
     write_whole(paths, record, write, overwrite=overwrite)
+
+
+def _write_labels(made: Mapping[str, Path], result: Segmentation) -> None:
+    """The mask, numbered cells and their table, where they are asked for."""
+    cells = result.instances
+    if "mask" in made:
+        _write_mask(made["mask"], result)
+    if cells is not None and "cells" in made:
+        write_cells(made["cells"], cells, result.mpp)
+    if cells is not None and "table" in made:
+        write_table(made["table"], result.cells())
+
+
+def _write_maps(made: Mapping[str, Path], result: Segmentation) -> None:
+    """CAMs, distances and boundary, where they are asked for."""
+    distances, boundary = getattr(result, "distances", None), result.boundary
+    if result.cams is not None and "cams" in made:
+        write_cams(made["cams"], result.cams, result.classes, result.mpp)
+    if distances is not None and "ood" in made:
+        write_cams(made["ood"], distances.map()[None], OOD, result.mpp)
+    if boundary is not None and "boundary" in made:
+        write_cams(made["boundary"], boundary[None], _BOUNDARY, result.mpp)
+
+
+def areas_of(result: Segmentation, regions: RegionSet | None = None) -> dict[str, NDArray[Any]]:
+    """Columns of the table of a result, over all and in regions (in pixels of the image)."""
+    background = getattr(result, "background", None)
+    return region_table(
+        result.labels,
+        result.classes,
+        () if regions is None else regions,
+        mpp=result.mpp,
+        tissue=None if background is None else ~background,
+        confidence=getattr(result, "confidence", None),
+        instances=result.instances,
+    )
 
 
 def _check_content(kinds: Collection[str], result: Segmentation, image: RGBImage | None) -> None:
@@ -173,6 +216,10 @@ def _check_content(kinds: Collection[str], result: Segmentation, image: RGBImage
         raise ConfigurationError(
             "expected a result with distances from the training patches, got one without; leave out "
             "the kind ood"
+        )
+    if "areas" in kinds and result.labels.ndim != 2:
+        raise ConfigurationError(
+            "expected a result of one plane for areas, got a stack; leave out the kind areas"
         )
     wanted = sorted({"cells", "table"} & set(kinds))
     if wanted and result.instances is None:

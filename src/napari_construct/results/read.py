@@ -116,6 +116,8 @@ def _from_record(path: Path) -> StoredResult:
     try:
         table = ClassTable.from_names(tuple(colours), palette=tuple(colours.values()))
         kind = next(kind for kind in _WITH_LABELS if kind in files)
+        if "zarr" in files and is_pyramid(path_inside(path.parent, files["zarr"], InputError)):
+            kind = "zarr"  # of a slide; its mask as TIFF is another form of it
         place = path_inside(path.parent, files[kind], InputError)
         if describes(record, kind, place) or not place.exists():
             labels = _LABELS_OF[kind](place)

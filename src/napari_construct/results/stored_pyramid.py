@@ -16,7 +16,8 @@ from napari_construct.data.zarr_chunks import check_chunks
 from napari_construct.data.zarr_levels import array_of_level, check_metadata
 from napari_construct.exceptions import InputError
 from napari_construct.export.label_pyramid import LabelPyramid
-from napari_construct.export.pyramid_arrays import LABELS_GROUP, PROBABILITIES
+from napari_construct.export.pyramid_arrays import LABELS_GROUP
+from napari_construct.export.pyramid_plan import MAPS
 from napari_construct.reading.foreign import passed_on
 from napari_construct.results.described import record_beside
 from napari_construct.types import LabelImage, ShortRepr
@@ -39,7 +40,7 @@ class StoredPyramid(ShortRepr):
         The folder.
     labels : tuple of zarr arrays
         Levels, the finest first: (h, w) uint8.
-    probabilities : tuple of zarr arrays
+    probabilities, cams : tuple of zarr arrays
         The same of (k, h, w) uint8, 255 for certain; empty where they were not stored.
     classes : ClassTable
         Names and colours.
@@ -61,6 +62,7 @@ class StoredPyramid(ShortRepr):
     path: Path
     labels: tuple[Any, ...]
     probabilities: tuple[Any, ...]
+    cams: tuple[Any, ...]
     classes: ClassTable
     pixel: tuple[float, float] | None
     offset: tuple[float, float]
@@ -80,6 +82,19 @@ class StoredPyramid(ShortRepr):
         """Side of a square of the same area as a pixel, in micrometres."""
         return None if self.pixel is None else math.sqrt(math.prod(self.pixel))
 
+    def check_complete(self) -> None:
+        """Refuse labels of which shards are missing.
+
+        Raises
+        ------
+        InputError
+            If there are such shards.
+        """
+        if not self.complete:
+            raise InputError(
+                f"{self.path}: expected finished labels, got {_so_far(self.written, self.shards)}"
+            )
+
     def read_labels(self) -> LabelImage:
         """The labels of the finest level, as a whole.
 
@@ -88,10 +103,7 @@ class StoredPyramid(ShortRepr):
         InputError
             If shards are missing, they are too many for the memory, or cannot be decoded.
         """
-        if not self.complete:
-            raise InputError(
-                f"{self.path}: expected finished labels, got {_so_far(self.written, self.shards)}"
-            )
+        self.check_complete()
         rows, columns = self.labels[0].shape
         if rows * columns > _MOST_AT_ONCE:
             raise InputError(
@@ -116,7 +128,7 @@ def open_pyramid(path: Path) -> StoredPyramid:
     import zarr
 
     try:
-        for folder in (path, path / "labels", path / LABELS_GROUP, path / PROBABILITIES):
+        for folder in (path, *(path / place for place in ("labels", LABELS_GROUP, *MAPS))):
             check_metadata(folder)
         pyramid = LabelPyramid.open(path)
         plan = pyramid.plan
@@ -124,7 +136,8 @@ def open_pyramid(path: Path) -> StoredPyramid:
         if math.prod(plan.shape) > _MOST_PIXELS:
             raise ValueError(f"labels of shape {plan.shape}, which are more than {_MOST_PIXELS:,} pixels")
         labels = _levels(pyramid, root, LABELS_GROUP, ())
-        maps = _levels(pyramid, root, PROBABILITIES, (len(plan.classes),)) if plan.probabilities else ()
+        k = len(plan.classes)
+        maps = {kind: _levels(pyramid, root, kind, (k,)) if kind in plan.maps else () for kind in MAPS}
         record, notices = record_beside(path, "zarr")
     except METADATA_ERRORS as error:
         raise error if isinstance(error, InputError) else _damaged(path, error) from error
@@ -137,7 +150,7 @@ def open_pyramid(path: Path) -> StoredPyramid:
     return StoredPyramid(
         path=path,
         labels=labels,
-        probabilities=maps,
+        **maps,
         classes=plan.classes,
         pixel=None if plan.mpp is None else (rows * plan.downsample, columns * plan.downsample),
         offset=(shift * rows, shift * columns),

@@ -19,6 +19,7 @@ from napari_construct import load_model, segment_slide
 from napari_construct.data.slides.slide import open_slide
 from napari_construct.events import run
 from napari_construct.exceptions import ConfigurationError, InputError
+from napari_construct.export.locks import remove_abandoned
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.segment import segment_steps
 from napari_construct.inference.settings import SegmentSettings
@@ -73,7 +74,7 @@ def test_a_slide_is_segmented_as_its_image_is(slide_file: Path, model: Predictor
     assert record["coverage"] < 0.5
     assert (tmp_path / "slide_overlay.png").exists()
     names = sorted(p.name for p in tmp_path.iterdir())
-    assert names == ["slide.json", "slide_mask.ome.zarr", "slide_overlay.png"]
+    assert names == ["slide.json", "slide_areas.csv", "slide_mask.ome.zarr", "slide_overlay.png"]
 
 
 def test_a_stopped_run_goes_on_to_the_same_bytes(slide_file: Path, model: Predictor, tmp_path: Path) -> None:
@@ -83,6 +84,10 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(slide_file: Path, model: Predic
             for _ in range(stop):
                 next(steps)
             steps.close()
+            (maps,) = (tmp_path / str(stop)).glob(".*maps")
+            os.utime(maps, (0, 0))
+            remove_abandoned(tmp_path / str(stop))  # as other runs do that write into this folder
+            assert next(maps.glob("*.raw")).exists()
             run(segment_slide_steps(slide, model, folder=tmp_path / str(stop)))
         run(segment_slide_steps(slide, model, folder=tmp_path / "once"))
     once = content(tmp_path / "once" / "slide_mask.ome.zarr")

@@ -39,8 +39,6 @@ class SlideFacts:
         Micrometres per pixel of level 0: height and width of a pixel. None where the file does not say.
     notices : tuple of str
         Conversions, assumptions and contradictions, one sentence each.
-    bounds : tuple of int
-        Row and column of level 0 where the scanned part begins: what QuPath takes for the origin.
     associated : tuple of str
         Names of the images beside the scan: label, macro, thumbnail ...
     image : int
@@ -51,7 +49,6 @@ class SlideFacts:
     levels: tuple[SlideLevel, ...]
     mpp: tuple[float, float] | None = None
     notices: tuple[str, ...] = ()
-    bounds: tuple[int, int] = (0, 0)
     associated: tuple[str, ...] = ()
     image: int = 1
 

@@ -15,7 +15,7 @@ from PIL import Image
 from napari_construct.data.limits import MAX_PIXELS, check_size, damaged
 from napari_construct.data.resolution import PixelSize, Stated, chosen, number
 from napari_construct.data.rgb import on_white
-from napari_construct.data.slides.facts import SlideFacts, levels_of, no_such_name
+from napari_construct.data.slides.facts import SlideFacts, SlideLevel, levels_of, no_such_name
 from napari_construct.data.slides.tiles import CACHE_BYTES
 from napari_construct.data.tiff.choice import open_image
 from napari_construct.data.tiff.pixel_size import stated_by_tiff
@@ -28,6 +28,9 @@ _T = TypeVar("_T")
 
 class OpenSlideReader:
     """A slide as OpenSlide reads it: overlapping tiles stitched, several scanned parts in one plane.
+
+    Of a plane with more than was scanned (MRXS and SCN lay out all glass) it is the rectangle that was,
+    ``openslide.bounds-*``, as in QuPath, whose coordinates count from its corner.
 
     Parameters
     ----------
@@ -46,14 +49,14 @@ class OpenSlideReader:
         self._lock = Lock()
         self._slide = self._open()
         try:
-            self.facts, self._kept, self._factors = self._found()
+            self.facts, self._kept, self._factors, self._corner = self._found()
         except BaseException:
             self.close()
             raise
 
     def read(self, level: int, top: int, left: int, height: int, width: int) -> RGBImage:
         factor = self._factors[level]
-        place = round(left * factor), round(top * factor)
+        place = self._corner[1] + round(left * factor), self._corner[0] + round(top * factor)
         image = self._asked(lambda: self._slide.read_region(place, self._kept[level], (width, height)))
         return _laid_on_white(image)
 
@@ -88,11 +91,14 @@ class OpenSlideReader:
                 self._slide = self._open()
             raise damaged(self._path, error) from error
 
-    def _found(self) -> tuple[SlideFacts, list[int], list[float]]:
+    def _found(self) -> tuple[SlideFacts, list[int], list[float], tuple[int, int]]:
         slide = self._slide
         properties = dict(slide.properties)
         shapes = [(height, width) for width, height in slide.level_dimensions]
         kept, levels, notices = levels_of(str(self._path), shapes)
+        corner, scanned = _scanned(properties, shapes[0])
+        if scanned != shapes[0]:
+            levels = [_part_of(level, scanned) for level in levels]
         size = self._pixel_size(properties)
         vendor = properties.get(openslide.PROPERTY_NAME_VENDOR, "")
         facts = SlideFacts(
@@ -100,10 +106,9 @@ class OpenSlideReader:
             levels=tuple(levels),
             mpp=size.sides,
             notices=(*notices, *size.notices),
-            bounds=_bounds(properties, shapes[0]),
             associated=tuple(sorted(slide.associated_images)),
         )
-        return facts, kept, [float(slide.level_downsamples[i]) for i in kept]
+        return facts, kept, [float(slide.level_downsamples[i]) for i in kept], corner
 
     def _pixel_size(self, properties: dict[str, str]) -> PixelSize:
         """What OpenSlide says, compared with the rest of what a TIFF states."""
@@ -120,11 +125,18 @@ def _image(path: Path) -> Iterator[tuple[Any, Any]]:
         yield tif, image.series.keyframe
 
 
-def _bounds(properties: dict[str, str], shape: tuple[int, int]) -> tuple[int, int]:
-    """Row and column of the scanned part, inside of the slide."""
-    found = (number(properties.get(key)) for key in ("openslide.bounds-y", "openslide.bounds-x"))
-    row, column = (int(value or 0) for value in found)
-    return (row, column) if 0 <= row < shape[0] and 0 <= column < shape[1] else (0, 0)
+def _scanned(properties: dict[str, str], whole: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Row and column where the scanned part begins, and its rows and columns; all of the plane by default."""
+    stated = (number(properties.get(f"openslide.bounds-{key}")) for key in ("y", "x", "height", "width"))
+    row, column, rows, columns = (int(value or 0) for value in stated)
+    inside = 0 <= row < row + rows <= whole[0] and 0 <= column < column + columns <= whole[1]
+    return ((row, column), (rows, columns)) if inside else ((0, 0), whole)
+
+
+def _part_of(level: SlideLevel, shape: tuple[int, int]) -> SlideLevel:
+    """A level of a part of so many rows and columns of level 0."""
+    rows, columns = (max(1, int(side / level.downsample)) for side in shape)
+    return SlideLevel((rows, columns), level.downsample)
 
 
 def _laid_on_white(image: Image.Image) -> RGBImage:

@@ -111,11 +111,6 @@ class Slide:
         return self._facts.notices
 
     @property
-    def bounds(self) -> tuple[int, int]:
-        """Row and column of level 0 that QuPath takes for its origin; not (0, 0) in some formats (MRXS)."""
-        return self._facts.bounds
-
-    @property
     def associated(self) -> tuple[str, ...]:
         """Names of the images beside the scan: label, macro, thumbnail ..."""
         return self._facts.associated

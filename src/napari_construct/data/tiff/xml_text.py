@@ -27,6 +27,12 @@ def attributes_of(name: str, xml: str) -> list[dict[str, str]]:
     return [attributes for _, attributes in elements(name, xml)]
 
 
+def text_of(name: str, xml: str) -> str:
+    """Text within the first element of a name; empty where there is none."""
+    found = re.search(rf"<(?:\w{{1,20}}:)?{name}>([^<]{{0,{LONGEST}}})</", xml[:LONGEST])
+    return "" if found is None else html.unescape(found[1])
+
+
 def _attributes(text: str) -> dict[str, str]:
     found = re.findall(r"""([\w:.-]{1,60})\s*=\s*(?:"([^"<]*)"|'([^'<]*)')""", text)
     return {key: html.unescape(double or single) for key, double, single in found}

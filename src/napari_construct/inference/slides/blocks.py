@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import uuid4
 
@@ -68,12 +68,19 @@ class Block:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecidedBlock:
-    """Labels (h, w) uint8, probabilities (k, h, w) and confidence (h, w) float32, and pixels with tissue."""
+    """Labels (h, w) uint8, probabilities and CAMs (k, h, w) and confidence (h, w) float32, tissue (h, w)."""
 
     labels: LabelImage
     probabilities: FloatArray
+    cams: FloatArray
     confidence: FloatArray
-    tissue: int
+    tissue: BoolMask
+
+    @classmethod
+    def empty(cls, k: int, shape: tuple[int, int]) -> DecidedBlock:
+        """Without any class or tissue."""
+        maps = np.zeros((k, *shape), np.float32)
+        return cls(np.zeros(shape, np.uint8), maps, maps, maps.max(0), np.zeros(shape, np.bool_))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,6 +119,8 @@ class Deciding:
         Resolved; classes and thresholds of presence have no effect.
     presence, scores : tuple
         Of every class on the whole slide.
+    maps : tuple of str
+        Those of a block that other processes return: "probabilities", "cams".
     """
 
     pixels: Pixels
@@ -120,11 +129,14 @@ class Deciding:
     settings: SegmentSettings
     presence: tuple[bool, ...]
     scores: tuple[float, ...]
+    maps: tuple[str, ...] = ()
     key: str = field(default_factory=lambda: uuid4().hex)
 
     def __call__(self, predictor: Predictor, evidence: BlockEvidence) -> DecidedBlock:
-        """:meth:`steps` as a plain function."""
-        return run(self.steps(predictor, evidence))
+        """:meth:`steps` as a plain function, with the maps that are needed."""
+        done = run(self.steps(predictor, evidence))
+        none = np.zeros((0, *done.labels.shape), np.float32)
+        return replace(done, **{name: none for name in ("probabilities", "cams") if name not in self.maps})
 
     def steps(self, predictor: Predictor, evidence: BlockEvidence) -> Steps[DecidedBlock]:
         """Decide a block at the model's resolution.
@@ -155,8 +167,9 @@ class Deciding:
         return DecidedBlock(
             result.labels[inner],
             result.probabilities[:, *inner],
+            result.cams[:, *inner],
             result.confidence[inner],
-            int((~result.background[inner]).sum()),
+            ~result.background[inner],
         )
 
 
@@ -200,7 +213,7 @@ class BlockDecider:
             Stage "refine".
         """
         if self.is_empty(block):
-            return self.empty(block)
+            return DecidedBlock.empty(len(self.presence), (block.height, block.width))
         return (yield from self.deciding.steps(self.seen.predictor, self.evidence(block)))
 
     def is_empty(self, block: Block) -> bool:
@@ -214,12 +227,6 @@ class BlockDecider:
         logits = self.store.map("logits")[:, *part.cells(self.seen.stride)]
         return BlockEvidence(block, part, np.array(logits, order="C"), at_cells(self.large, 1, *part.ranges))
 
-    def empty(self, block: Block) -> DecidedBlock:
-        """A block without labels."""
-        shape = block.height, block.width
-        maps = np.zeros((len(self.presence), *shape), np.float32)
-        return DecidedBlock(np.zeros(shape, np.uint8), maps, np.zeros(shape, np.float32), 0)
-
 
 class BlocksElsewhere:
     """As :class:`BlockDecider`, decided by others while earlier ones are written; used in a ``with`` block.
@@ -232,12 +239,17 @@ class BlocksElsewhere:
         All that will be asked for, in that order.
     workers : Workers
         Who decides.
+    maps : sequence of str
+        Which maps are needed; others come without classes.
     """
 
-    def __init__(self, decider: BlockDecider, blocks: Iterable[Block], workers: Workers) -> None:
+    def __init__(
+        self, decider: BlockDecider, blocks: Iterable[Block], workers: Workers, maps: Sequence[str] = ()
+    ) -> None:
         self._decider, self.presence = decider, decider.presence
         evidence = (decider.evidence(block) for block in blocks if not decider.is_empty(block))
-        self._results = workers.results(decider.deciding, decider.seen.predictor, evidence)
+        job = replace(decider.deciding, maps=tuple(maps))
+        self._results = workers.results(job, decider.seen.predictor, evidence)
 
     def __enter__(self) -> BlocksElsewhere:  # noqa: PYI034 - the tests' type checker knows no Self here
         return self
@@ -254,7 +266,7 @@ class BlocksElsewhere:
             Stage "refine", while it is waited for.
         """
         if self._decider.is_empty(block):
-            return self._decider.empty(block)
+            return DecidedBlock.empty(len(self.presence), (block.height, block.width))
         while (found := next(self._results)) is None:
             yield Event("refine", 0, 1)
         decided: DecidedBlock = found
@@ -262,7 +274,7 @@ class BlocksElsewhere:
 
 
 def decided_by(
-    decider: BlockDecider, blocks: Iterable[Block], workers: Workers | None
+    decider: BlockDecider, blocks: Iterable[Block], workers: Workers | None, maps: Sequence[str] = ()
 ) -> AbstractContextManager[BlockDecider | BlocksElsewhere]:
     """The decider itself, or others that decide for it."""
-    return nullcontext(decider) if workers is None else BlocksElsewhere(decider, blocks, workers)
+    return nullcontext(decider) if workers is None else BlocksElsewhere(decider, blocks, workers, maps)

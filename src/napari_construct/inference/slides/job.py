@@ -4,45 +4,47 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
+from napari_construct.annotations import Feature
+from napari_construct.data.region_set import RegionSet, Window
 from napari_construct.data.slides.slide import Slide
 from napari_construct.data.slides.tissue import TissueSettings, find_tissue
 from napari_construct.events import Event, Notice, Steps
 from napari_construct.export.label_pyramid import LabelPyramid
 from napari_construct.export.overlay import write_overlay
-from napari_construct.export.pyramid_plan import PyramidPlan
+from napari_construct.export.pyramid_plan import CHUNK, MAPS, PyramidPlan
+from napari_construct.export.pyramid_tiff import write_mask_pyramid
 from napari_construct.export.record import write_record
+from napari_construct.export.tables import write_table
 from napari_construct.inference.activation.predictor import Predictor
-from napari_construct.inference.activation.tiling import plan_tiles
+from napari_construct.inference.activation.tiling import Tile, plan_tiles
 from napari_construct.inference.decision.out_of_distribution import warning
 from napari_construct.inference.decision.record import model_record
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.inference.slides.blocks import Block, BlockDecider, BlocksElsewhere, decided_by
+from napari_construct.inference.slides.blocks import Block, BlockDecider, decided_by
 from napari_construct.inference.slides.glass import is_tissue, large_squares
 from napari_construct.inference.slides.network import NetworkPass
-from napari_construct.inference.slides.overview import any_in, label_overview
+from napari_construct.inference.slides.outputs import checked_outputs, slide_paths, write_distances
+from napari_construct.inference.slides.overview import any_in, label_levels, label_overview
 from napari_construct.inference.slides.pixels import SlidePixels, at_model_resolution
 from napari_construct.inference.slides.presence import slide_out_of_distribution, slide_presence
 from napari_construct.inference.slides.record import slide_record
+from napari_construct.inference.slides.shards import ShardWriter, blocks_of
 from napari_construct.inference.slides.store import NetworkStore
-from napari_construct.inference.slides.sums import Sums
 from napari_construct.inference.workers import Workers
-from napari_construct.reading.marks import HIDDEN
 from napari_construct.refinement.views import VIEWS
-from napari_construct.types import BoolMask
+from napari_construct.results.measures.rows import as_columns, recorded_area
+from napari_construct.results.measures.sums import RegionSums
+from napari_construct.results.measures.table import table_steps
+from napari_construct.types import BoolMask, PathLike
 
 SHARD: Final = 2048
 """Side of what is written at once, in pixels at the model's resolution."""
-
-BLOCK: Final = 1024
-"""Side of what is decided at once."""
 
 USUAL_MPP: Final = 0.25
 """Micrometres per pixel of a slide of unknown size, on which only the search for tissue relies."""
@@ -60,14 +62,21 @@ class SlideResult:
     path : Path
         Folder of the OME-Zarr pyramid of the labels, at the resolution of the model.
     areas : tuple of dict
-        A row for each class: pixels, ``percent_of_tissue``, ``mm2`` and ``mean confidence``.
+        A row for each class: pixels, ``percent_of_tissue``, ``mm2``, ``components`` and ``mean confidence``.
     record : mapping
         As in the JSON beside it.
+    files : mapping of str to Path
+        What was written, by kind.
+    regions : tuple of dict
+        A row for each region and class: region, class, pixels, ``mm2``, ``percent_of_tissue``, components,
+        ``mean_confidence``; empty without regions.
     """
 
     path: Path
     areas: tuple[dict[str, Any], ...]
     record: Mapping[str, Any]
+    files: Mapping[str, Path] = field(default_factory=dict)
+    regions: tuple[dict[str, Any], ...] = ()
 
 
 class SlideRun:
@@ -76,7 +85,9 @@ class SlideRun:
     Raises
     ------
     InputError
-        If its resolution is unknown or far from the model's.
+        If its resolution is unknown or far from the model's, or regions cannot be read or lie elsewhere.
+    ConfigurationError
+        If outputs are unknown, or not those of this model.
     """
 
     def __init__(
@@ -87,22 +98,25 @@ class SlideRun:
         folder: Path,
         name: str,
         tissue: TissueSettings,
-        probabilities: bool,
+        outputs: Collection[str] | None = None,
+        regions: PathLike | Iterable[Feature] | None = None,
         workers: Workers | None = None,
     ) -> None:
         self.workers = workers
         self.slide, self.predictor, self.settings = slide, predictor, settings
-        self.paths = {
-            "zarr": folder / f"{name}_mask.ome.zarr",
-            "overlay": folder / f"{name}_overlay.png",
-            "record": folder / f"{name}.json",
-        }
-        self.work = folder / f"{HIDDEN}{name}.maps"
-        self.tissue, self.probabilities = tissue, probabilities
+        self.views = VIEWS[settings.views or predictor.calibration.views]
+        self.outputs = checked_outputs(outputs, predictor, self.views)
+        self.paths = slide_paths(folder, name, self.outputs)
+        self.work = folder / f".{name}.maps"
+        self.tissue = tissue
         self.mpp = slide.mpp if settings.mpp is None else (settings.mpp, settings.mpp)
         if self.mpp is None and predictor.mpp is not None:
             slide.required_mpp()
         self.pixels: SlidePixels = at_model_resolution(slide, self.mpp, predictor.mpp, predictor.scale)
+        self.regions: RegionSet | None = None
+        if regions is not None:
+            self.regions = RegionSet.of(regions, step=self.pixels.step)
+            self.regions.check(self.pixels.shape, slide.name)
         self.started = datetime.now(UTC)
 
     @property
@@ -113,7 +127,8 @@ class SlideRun:
 
     def steps(self) -> Steps[SlideResult]:
         clock = time.perf_counter()
-        for text in self.slide.notices:
+        notices = [*self.slide.notices, *(() if self.regions is None else self.regions.notices)]
+        for text in notices:
             yield Notice("tiles", 0, 0, text)
         picture = self.slide.thumbnail(OVERVIEW)
         found = find_tissue(picture, mpp=self._picture_mpp(picture.shape[0]), settings=self.tissue)
@@ -124,21 +139,34 @@ class SlideRun:
         network = time.perf_counter() - clock
         large = large_squares(store.map("white")[0], seen.stride, seen.rule)
         tissue = is_tissue(store.map("white")[0], large, seen.stride)
+        if self.regions is not None:
+            tissue &= self.regions.cells((tissue.shape[0], tissue.shape[1]), seen.stride)
         presence, scores = slide_presence(seen, store, tissue, self.settings)
         unlike = slide_out_of_distribution(seen, store, tissue)
         del tissue
         decider = BlockDecider(seen, store, large, self.settings, presence, scores)
         left = pyramid.left()
         total = len(left)
-        blocks = (block for shard in left for block in Block(*shard).parts(BLOCK))
-        with decided_by(decider, blocks, self.workers) as decided:
+        blocks = (block for shard in left for block in blocks_of(Block(*shard), self.regions))
+        with decided_by(decider, blocks, self.workers, pyramid.plan.maps) as decided:
+            shards = ShardWriter(pyramid, decided, self.regions)
             for number, shard in enumerate(left):
                 yield Event("refine", number, total)
-                yield from self._shard(pyramid, Block(*shard), decided)
+                yield from shards.steps(Block(*shard))
         yield Event("refine", total, total)
-        sums = Sums.total((record for _, record in pyramid.records()), len(presence))
-        areas = sums.table(self.predictor.classes, self.label_mpp)
-        said = warning(unlike, self.slide.name, self.predictor.name, any_tissue=bool(sums.tissue))
+        sums = RegionSums.total((record for _, record in pyramid.records()), len(presence))
+        levels = label_levels(pyramid)
+        mpp = self.label_mpp
+        rows = yield from table_steps(
+            levels[0],
+            sums,
+            self.predictor.classes,
+            self.regions,
+            square=None if mpp is None else mpp[0] * mpp[1],
+            event=Event("refine", total, total),
+        )
+        areas, of_regions = rows[: len(presence)], tuple(rows[len(presence) :])
+        said = warning(unlike, self.slide.name, self.predictor.name, any_tissue=bool(sums.whole.tissue))
         for text in said:
             yield Notice("refine", total, total, text)
         record = slide_record(
@@ -155,30 +183,43 @@ class SlideRun:
             "mpp_of_labels": self.label_mpp,
             "tiles": len(seen.wanted),
             "coverage": float(found.mean()),
-            "areas": areas,
-            "tissue_pixels": sums.tissue,
+            "areas": [recorded_area(row) for row in areas],
+            **({} if self.regions is None else {"regions": of_regions}),
+            "tissue_pixels": sums.whole.tissue,
             "files": {kind: path.name for kind, path in self.paths.items() if kind != "record"},
-            "notices": [*self.slide.notices, *map(str, said)],
+            "notices": [*notices, *map(str, said)],
             "times": {
                 "started": self.started.isoformat(timespec="seconds"),
                 "network_seconds": network,
                 "finish_seconds": time.perf_counter() - clock - network,
             },
         }
-        shown = label_overview(pyramid, picture.shape[:2])
-        write_overlay(self.paths["overlay"], picture, shown, self.predictor.classes)
+        if "overlay" in self.paths:
+            shown = label_overview(levels, picture.shape[:2])
+            write_overlay(self.paths["overlay"], picture, shown, self.predictor.classes)
+        if "areas" in self.paths:
+            write_table(self.paths["areas"], as_columns(rows))
+        if "ood" in self.paths:
+            write_distances(self.paths["ood"], seen, store, mpp)
+        if "mask" in self.paths:
+            write_mask_pyramid(self.paths["mask"], levels, self.predictor.classes, mpp)
         write_record(self.paths["record"], record)
         pyramid.finish()
         shutil.rmtree(self.work, ignore_errors=True)
-        return SlideResult(pyramid.path, tuple(areas), record)
+        return SlideResult(pyramid.path, tuple(record["areas"]), record, self.paths, of_regions)
 
     def _network_pass(self, tissue: BoolMask) -> NetworkPass:
         predictor, settings, shape = self.predictor, self.settings, self.pixels.shape
         plan = plan_tiles(shape, settings.tile, settings.overlap, predictor.spec.multiple)
-        wanted = frozenset(tile for tile in plan if any_in(tissue, tile, shape))
-        views = VIEWS[settings.views or predictor.calibration.views]
+        wanted = frozenset(tile for tile in plan if any_in(tissue, tile, shape) and self._counts(tile))
         rule = settings.background or predictor.calibration.background
-        return NetworkPass(self.pixels, plan, wanted, predictor, views, rule)
+        return NetworkPass(self.pixels, plan, wanted, predictor, self.views, rule)
+
+    def _counts(self, tile: Tile) -> bool:
+        """Whether a pixel of a tile is to be segmented."""
+        if self.regions is None:
+            return True
+        return bool(self.regions.mask(Window(tile.y, tile.x, tile.height, tile.width)).any())
 
     def _pyramid(self) -> LabelPyramid:
         """That of a stopped run of the same, or a new one."""
@@ -190,33 +231,19 @@ class SlideRun:
             "settings": self.settings.model_dump(mode="json"),
             "tissue": self.tissue.model_dump(mode="json"),
         }
+        if self.regions is not None:
+            about["regions"] = self.regions.digest()
         plan = PyramidPlan.checked(
             shape=self.pixels.shape,
             classes=self.predictor.classes,
             mpp=self.mpp,
             downsample=self.pixels.step[0],
-            probabilities=self.probabilities,
+            **{kind: kind in self.outputs for kind in MAPS},
             about=about,
             shard=SHARD,
+            chunk=min(CHUNK, SHARD),
         )
         return LabelPyramid.gone_on_with(self.paths["zarr"], plan)
-
-    def _shard(
-        self, pyramid: LabelPyramid, shard: Block, decider: BlockDecider | BlocksElsewhere
-    ) -> Steps[None]:
-        k = len(decider.presence)
-        labels = np.zeros((shard.height, shard.width), np.uint8)
-        stored = np.zeros((k, *labels.shape), np.uint8) if self.probabilities else None
-        parts: list[dict[str, Any]] = []
-        for block in shard.parts(BLOCK):
-            done = yield from decider.steps(block)
-            inside = block.within(shard)
-            labels[inside] = done.labels
-            if stored is not None:
-                stored[:, *inside] = np.rint(done.probabilities * 255)
-            parts.append(Sums.of(done.labels, done.confidence, done.tissue, k).as_record())
-        record = Sums.total(parts, k).as_record()
-        pyramid.write(shard.top, shard.left, labels if labels.any() else None, stored, record=record)
 
     def _picture_mpp(self, rows: int) -> float:
         """Micrometres per pixel of a picture of the slide; where they are unknown, those of a usual scan."""

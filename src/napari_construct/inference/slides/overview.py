@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import zarr
 
@@ -22,11 +25,15 @@ def any_in(tissue: BoolMask, tile: Tile, shape: tuple[int, int]) -> bool:
     return bool(tissue[rows, columns].any())
 
 
-def label_overview(pyramid: LabelPyramid, shape: tuple[int, int]) -> LabelImage:
+def label_levels(pyramid: LabelPyramid) -> list[Any]:
+    """The levels of the labels, the finest first: zarr arrays (rows, columns) uint8."""
+    levels: Any = zarr.open_group(pyramid.path / LABELS_GROUP, mode="r")
+    return [levels[str(level)] for level in range(pyramid.plan.levels)]
+
+
+def label_overview(levels: Sequence[Any], shape: tuple[int, int]) -> LabelImage:
     """Labels at the pixels of a small picture."""
-    levels = zarr.open_group(pyramid.path / LABELS_GROUP, mode="r")
-    arrays = sorted((array for _, array in levels.arrays()), key=lambda array: -array.shape[0])
-    array = next((a for a in reversed(arrays) if a.shape[0] >= shape[0]), arrays[0])
+    array = next((a for a in reversed(levels) if a.shape[0] >= shape[0]), levels[0])
     rows, columns = (
         np.minimum(((np.arange(n) + 0.5) * size / n).astype(np.intp), size - 1)
         for n, size in zip(shape, array.shape, strict=True)

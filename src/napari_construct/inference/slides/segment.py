@@ -11,24 +11,28 @@ A run that was stopped or killed goes on where it was, to the same bytes.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from napari_construct.annotations import Feature
 from napari_construct.data.slides.slide import Slide, open_slide
 from napari_construct.data.slides.tissue import TissueSettings
 from napari_construct.events import Progress, Steps, run
 from napari_construct.exceptions import ConfigurationError
-from napari_construct.export.locks import locked_file
+from napari_construct.export.locks import locked_file, remove_abandoned
 from napari_construct.export.own_files import refuse_others
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.decider import named_classes
 from napari_construct.inference.loading import predictor_of
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.slides.job import SlideResult, SlideRun
+from napari_construct.inference.slides.outputs import USUAL
 from napari_construct.inference.workers import Workers
 from napari_construct.models.default_model import DEFAULT_MODEL
 from napari_construct.types import PathLike
+from napari_construct.whole_files import remove_partials
 
 
 def segment_slide_steps(
@@ -40,9 +44,11 @@ def segment_slide_steps(
     stem: str | None = None,
     tissue: TissueSettings | None = None,
     probabilities: bool = False,
+    outputs: Collection[str] | None = None,
+    regions: PathLike | Iterable[Feature] | None = None,
     workers: Workers | None = None,
 ) -> Steps[SlideResult]:
-    """Segment a slide into ``STEM_mask.ome.zarr``, ``STEM_overlay.png`` and ``STEM.json``.
+    """Segment a slide into ``STEM_mask.ome.zarr``, ``_overlay.png``, ``_areas.csv`` and ``STEM.json``.
 
     Parameters
     ----------
@@ -60,7 +66,16 @@ def segment_slide_steps(
     tissue : TissueSettings, optional
         How tissue is found.
     probabilities : bool
-        Also store the probabilities of the classes before refinement, in 8 bits.
+        "probabilities" among the outputs.
+    outputs : collection of str, optional
+        Of "overlay" (PNG) and "areas" (CSV), which are the default; "mask" (the labels as a pyramidal
+        OME-TIFF, ``STEM_mask.ome.tif``), "probabilities" before refinement and "cams" (both in 8 bits, in the
+        OME-Zarr), and "ood" (``STEM_ood.ome.tif``, how far each place is from the training patches, of models
+        with a guard). OME-Zarr and record are always written.
+    regions : path or iterable of Feature, optional
+        Annotations, as a GeoJSON file or in pixels of the finest level. Only inside of them is segmented:
+        tiles elsewhere are not read, labels are 0 there. Each has its rows in the table. Annotations of
+        QuPath's class ``Ignore*`` count nowhere.
     workers : Workers, optional
         A :class:`~napari_construct.Cluster` that looks at tiles and decides blocks; by default this process.
         The results are the same bytes.
@@ -78,9 +93,10 @@ def segment_slide_steps(
     Raises
     ------
     InputError
-        If the slide cannot be read, or its resolution is unknown or far from the model's.
+        If the slide cannot be read, its resolution is unknown or far from the model's, or regions cannot be
+        read or lie elsewhere.
     ConfigurationError
-        If settings contradict the model, or files of others are in the way.
+        If settings or outputs contradict the model, or files of others are in the way.
     """
     settings = predictor.resolved(settings or SegmentSettings())
     named_classes(settings.classes, predictor.classes)  # before the work
@@ -89,13 +105,19 @@ def segment_slide_steps(
             f"{predictor.name}: expected a model without the preset published for a whole slide, got "
             "one with it, which rescales each image by itself; segment regions with it"
         )
+    wanted = outputs
+    if probabilities:
+        wanted = {"probabilities", *(USUAL if outputs is None else outputs)}
     name = stem or Path(slide.name).stem
     job = SlideRun(
-        slide, predictor, settings, folder, name, tissue or TissueSettings(), probabilities, workers
+        slide, predictor, settings, folder, name, tissue or TissueSettings(), wanted, regions, workers
     )
     refuse_others(job.paths.values())
     folder.mkdir(parents=True, exist_ok=True)
     with locked_file(job.paths["zarr"]):
+        remove_abandoned(folder)  # of killed runs
+        for path in job.paths.values():
+            remove_partials(path)
         return (yield from job.steps())
 
 
@@ -108,6 +130,8 @@ def segment_slide(
     mpp: float | None = None,
     tissue: TissueSettings | None = None,
     probabilities: bool = False,
+    outputs: Collection[str] | None = None,
+    regions: PathLike | Iterable[Feature] | None = None,
     workers: Workers | None = None,
     device: str | None = None,
     progress: Progress = None,
@@ -131,6 +155,10 @@ def segment_slide(
         How tissue is found.
     probabilities : bool
         Also store the probabilities of the classes, in 8 bits.
+    outputs : collection of str, optional
+        As of :func:`segment_slide_steps`: "overlay", "areas", "mask", "probabilities", "cams", "ood".
+    regions : path or iterable of Feature, optional
+        Annotations, as a GeoJSON file of QuPath; only inside of them is segmented.
     workers : Workers, optional
         A :class:`~napari_construct.Cluster` that does the work; by default this process.
     device : str, optional
@@ -161,6 +189,8 @@ def segment_slide(
             folder=Path(folder),
             tissue=tissue,
             probabilities=probabilities,
+            outputs=outputs,
+            regions=regions,
             workers=workers,
         )
         return run(steps, progress)

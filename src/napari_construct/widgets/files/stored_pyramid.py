@@ -18,7 +18,7 @@ _CERTAIN: Final = 255
 
 
 def pyramid_layers(path: Path) -> tuple[list[Layer], tuple[str, ...]]:
-    """Class maps, where they were stored, and the labels with their classes; and what was noticed.
+    """Class maps (CAMs, else probabilities), where stored, and the labels with their classes; and notices.
 
     What is not written yet is empty; :func:`show_written` brings what was written since.
 
@@ -60,8 +60,9 @@ def without_cache(layer: Layer) -> dict[str, Any]:
 
 def _class_maps(found: StoredPyramid, name: str, options: dict[str, Any]) -> list[Image]:
     maps: list[Image] = []
-    for i, tissue in enumerate(found.classes if found.probabilities else ()):
-        levels = [_lazy(level)[i] for level in found.probabilities]
+    stored = found.cams or found.probabilities
+    for i, tissue in enumerate(found.classes if stored else ()):
+        levels = [_lazy(level)[i] for level in stored]
         layer = cam_layer(levels, tissue, name, record=found.record, multiscale=True, **options)
         layer.contrast_limits_range = layer.contrast_limits = (0, _CERTAIN)
         maps.append(layer)

@@ -62,6 +62,7 @@ from napari_construct.widgets.layers.results import (
     result_layer,
     stack_layer,
 )
+from napari_construct.widgets.layers.slides import slide_of
 from napari_construct.widgets.layers.source_image import image_of, newest_of, same_image
 from napari_construct.widgets.layers.view import data_point, look_at, slice_point, viewer_point
 
@@ -129,6 +130,7 @@ __all__ = [
     "same_image",
     "show",
     "slice_point",
+    "slide_of",
     "stack_layer",
     "stacked_cells",
     "touch",

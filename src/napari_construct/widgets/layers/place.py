@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
+from napari.utils.transforms import Affine
 
 from napari_construct.data.resolution import plausible
 
@@ -14,7 +15,10 @@ METADATA_KEY: Final = "napari_construct"
 CELLS: Final = "cells"
 """Kind of a layer of numbered cells."""
 
-NO_MASKS: Final = frozenset({"errors", "prototypes", "teacher", CELLS})
+TISSUE: Final = "tissue"
+"""Kind of a layer of the tissue found on a slide."""
+
+NO_MASKS: Final = frozenset({"errors", "prototypes", "teacher", CELLS, TISSUE})
 """Kinds of labels of this plugin whose values are no classes of tissue."""
 
 Window = tuple[slice, slice]
@@ -36,6 +40,21 @@ def placement_of(layer: Any, index: tuple[int, ...], window: Window | None) -> d
     moved = np.asarray(layer.data_to_world(start)) - np.asarray(layer.data_to_world(np.zeros(layer.ndim)))
     placement["translate"] = placement["translate"] + np.linalg.solve(affine[:-1, :-1], moved)
     return placement
+
+
+def coarser(
+    placement: dict[str, Any], steps: tuple[float, float], start: tuple[int, int] = (0, 0)
+) -> dict[str, Any]:
+    """The placement of a layer whose pixels are so many rows and columns of another's, from a pixel of it."""
+    n = len(placement["scale"])
+    factors, shift = np.ones(n), np.zeros(n)
+    factors[-2:] = steps
+    shift[-2:] = np.asarray(start) + (np.asarray(steps) - 1) / 2  # napari places the middles of pixels
+    linear = Affine(
+        scale=placement["scale"], rotate=placement["rotate"], shear=placement["shear"]
+    ).linear_matrix
+    moved = np.asarray(placement["translate"]) + linear @ shift
+    return {**placement, "scale": np.asarray(placement["scale"]) * factors, "translate": moved}
 
 
 def without_first_axis(placement: dict[str, Any]) -> dict[str, Any] | None:

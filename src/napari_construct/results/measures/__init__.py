@@ -1,0 +1,1 @@
+"""Measures of large masks, window by window: sums of regions, connected parts, tables."""
