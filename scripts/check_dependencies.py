@@ -23,6 +23,7 @@ FOR_DEVELOPERS: Final = frozenset({"test", "test-gui", "dev"})
 
 NOT_IMPORTED: Final[Mapping[str, str]] = {
     "imagecodecs": "tifffile decodes LZW, JPEG and JPEG 2000 with it",
+    "cryptography": "dask.distributed makes keys for workers on this machine with it",
     "openslide-bin": "the library of openslide-python, which loads it",
     "beartype": "jaxtyping checks hints with it while tests run",
     "pytest-cov": "plugin of pytest",

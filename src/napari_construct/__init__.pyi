@@ -4,6 +4,7 @@ from napari_construct.batch.report import BatchReport as BatchReport
 from napari_construct.batch.settings import BatchSettings as BatchSettings
 from napari_construct.classes import ClassTable as ClassTable
 from napari_construct.classes import TissueClass as TissueClass
+from napari_construct.cluster.cluster import Cluster as Cluster
 from napari_construct.crf import CRFParameters as CRFParameters
 from napari_construct.crf import dense_crf as dense_crf
 from napari_construct.crossmodal.config import DistilConfig as DistilConfig
@@ -83,6 +84,7 @@ __all__ = [
     "ChannelCheckpoint",
     "Checkpoint",
     "ClassTable",
+    "Cluster",
     "ConstructError",
     "DistilConfig",
     "DownloadSettings",

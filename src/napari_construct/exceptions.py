@@ -29,3 +29,7 @@ class EncoderError(ConstructError, RuntimeError):
 
 class CheckpointError(ConstructError, RuntimeError):
     """A checkpoint that is missing, damaged, too new, or of another network."""
+
+
+class WorkersLostError(ConstructError, RuntimeError):
+    """A part at which one process after another was lost."""

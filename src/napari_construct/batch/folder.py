@@ -17,6 +17,7 @@ from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.cells.loading import is_cell_model, load_cell_model
 from napari_construct.inference.cells.predictor import CellPredictor
 from napari_construct.inference.loading import predictor_of
+from napari_construct.inference.workers import Workers
 from napari_construct.reading.names import shown
 from napari_construct.types import PathLike
 
@@ -30,6 +31,7 @@ def segment_folder(
     recursive: bool = True,
     restart: bool = False,
     overwrite: bool = False,
+    workers: Workers | None = None,
     device: str | None = None,
     progress: Progress = None,
     **changes: Any,
@@ -55,6 +57,8 @@ def segment_folder(
         Segment all images again instead of resuming.
     overwrite : bool
         Also replace files that napari-construct did not make. Folders that it did not make are never deleted.
+    workers : Workers, optional
+        A :class:`~napari_construct.Cluster` that does the images, several at once.
     device : str, optional
         Device of the model; replaces that of the settings. A loaded model keeps its device.
     progress : bool or callable, optional
@@ -93,7 +97,7 @@ def segment_folder(
     name = predictor.name if is_loaded else shown(str(loaded))
     wanted = wanted.changed(**{part: checked}, model=name, device=str(predictor.device))
     steps = run_batch_steps(
-        found.sources, predictor, wanted, Path(output), restart=restart, overwrite=overwrite
+        found.sources, predictor, wanted, Path(output), restart=restart, overwrite=overwrite, workers=workers
     )
     return run(announced(found.notices, steps), progress)
 

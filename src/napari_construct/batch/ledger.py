@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from napari_construct.batch.entries import Entry, Header, Joined, check_header, entry_of, header_of
+from napari_construct.batch.share import Share, share_ledgers
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.export.record import plain
 from napari_construct.reading.places import is_file, mode_of
@@ -45,6 +46,9 @@ class Ledger:
         Settings, model and encoder; a run resumes only if they are equal.
     restart : bool
         Discard an earlier run, even with another header.
+    share : Share, optional
+        Whose ledger it is; that of the folder by default. Entries of all ledgers are read. The folder's takes
+        over those of shares when its block begins, and removes their ledgers.
 
     Attributes
     ----------
@@ -63,25 +67,40 @@ class Ledger:
         If the ledger cannot be read or written.
     """
 
-    def __init__(self, folder: Path, header: Header, *, restart: bool = False) -> None:
-        self.path = folder / LEDGER_NAME
+    def __init__(
+        self, folder: Path, header: Header, *, restart: bool = False, share: Share | None = None
+    ) -> None:
+        self.path = folder / (LEDGER_NAME if share is None else share.ledger_name)
+        others = [path for path in share_ledgers(folder) if path != self.path]
+        self._taken_over = others if share is None else []
         self.entries: dict[str, Entry] = {}
         self.joined: dict[tuple[str, str], Joined] = {}
         self.damaged = 0
         self._header = header
         self._goes_on = False
         _check_kind(self.path)
-        if is_file(self.path) and not restart:
-            try:
-                found, rows = _read(self.path)
-            except OSError as error:
-                raise _unusable(self.path, error) from error
-            self.entries = {row.key: row for row in rows if isinstance(row, Entry)}
-            self.joined = {(row.stack, row.kind): row for row in rows if isinstance(row, Joined)}
-            self.damaged = rows.count(None)
-            if found is not None:
-                check_header(self.path, found, header)
-                self._goes_on = True
+        if not restart:
+            # what was written last counts
+            for path in () if share is None else (folder / LEDGER_NAME, *others):
+                self._take(path)
+            self._goes_on = self._take(self.path)
+            for path in self._taken_over:
+                self._take(path)
+
+    def _take(self, path: Path) -> bool:
+        """Read a ledger; whether there is one with a first line."""
+        if not is_file(path):
+            return False
+        try:
+            found, rows = _read(path)
+        except OSError as error:
+            raise _unusable(path, error) from error
+        if found is not None:
+            check_header(path, found, self._header)
+        self.entries |= {row.key: row for row in rows if isinstance(row, Entry)}
+        self.joined |= {(row.stack, row.kind): row for row in rows if isinstance(row, Joined)}
+        self.damaged += rows.count(None)
+        return found is not None
 
     def __enter__(self) -> Ledger:  # noqa: PYI034 - the tests' type checker knows Self in decorated classes only
         try:
@@ -93,6 +112,7 @@ class Ledger:
             try:
                 if not self._goes_on:
                     self._append(asdict(self._header))
+                self._take_over()
             except OSError:
                 self._close()
                 raise
@@ -116,6 +136,15 @@ class Ledger:
             self.joined[entry.stack, entry.kind] = entry
         else:
             self.entries[entry.key] = entry
+
+    def _take_over(self) -> None:
+        """Put what the ledgers of shares hold into that of the folder, and remove them."""
+        if self._taken_over:
+            entries: list[Entry | Joined] = [*self.entries.values(), *self.joined.values()]
+            for entry in entries:
+                self._append(asdict(entry))
+        for path in self._taken_over:
+            path.unlink(missing_ok=True)
 
     def _close(self) -> None:
         with suppress(OSError):  # of a line that could not be written, which was said

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from napari_construct.batch.ledger import LEDGER_NAME, read_ledger
+from napari_construct.batch.share import share_ledgers
 from napari_construct.exceptions import ConstructError
 from napari_construct.export.own_files import files_of, is_own, is_pyramid, record_path
 from napari_construct.reading.places import is_file, is_folder
@@ -30,8 +31,9 @@ class OwnResults:
 
     def _in_ledgers(self, folder: Path) -> frozenset[Path]:
         if folder not in self._ledgers:
-            around = (_named_in(place / LEDGER_NAME) for place in (folder, *folder.parents))
-            self._ledgers[folder] = frozenset[Path]().union(*around)
+            places = (folder, *folder.parents)
+            ledgers = (path for place in places for path in (place / LEDGER_NAME, *share_ledgers(place)))
+            self._ledgers[folder] = frozenset[Path]().union(*map(_named_in, ledgers))
         return self._ledgers[folder]
 
 

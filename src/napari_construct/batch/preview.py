@@ -13,6 +13,7 @@ from napari_construct.batch.extents import Extent, extent_of
 from napari_construct.batch.ledger import Ledger
 from napari_construct.batch.plan import Plan, plan_of
 from napari_construct.batch.settings import BatchSettings
+from napari_construct.batch.share import Share
 from napari_construct.batch.slides import paths_of
 from napari_construct.batch.sources import Source
 from napari_construct.batch.work import work_of
@@ -110,6 +111,7 @@ def preview_steps(
     *,
     restart: bool = False,
     overwrite: bool = False,
+    share: Share | None = None,
 ) -> Steps[tuple[Preview, ...]]:
     """What :func:`~napari_construct.batch.runner.run_batch_steps` would do with the same arguments.
 
@@ -132,11 +134,12 @@ def preview_steps(
         As the run would.
     """
     work = work_of(predictor, settings)
+    sources = sources if share is None else share.of(sources)
     if holder := held_by(output):
         yield Notice(
             "images", 0, len(sources), Doubt(f"{output}: another run is writing there: one that {holder}")
         )
-    ledger = Ledger(output, work.header(), restart=restart)
+    ledger = Ledger(output, work.header(), restart=restart, share=share)
     plan = plan_of(sources, work.settings.outputs, output, ledger)
     plan.check_targets(overwrite=overwrite)
     rate = _seconds_per_pixel(list(ledger.entries.values()))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from napari_construct.batch.cell_table import CELL_TABLE, write_cell_table
+from napari_construct.batch.elsewhere import ImagesElsewhere, Unwritten
 from napari_construct.batch.entries import Entry
 from napari_construct.batch.extents import time_left_of
 from napari_construct.batch.item import item_steps
@@ -18,6 +20,7 @@ from napari_construct.batch.plan import plan_of
 from napari_construct.batch.report import TABLE_NAME, BatchReport, write_table
 from napari_construct.batch.resume import Earlier, set_aside
 from napari_construct.batch.settings import BatchSettings
+from napari_construct.batch.share import Share, locked_for
 from napari_construct.batch.sources import Source
 from napari_construct.batch.stacks import join_steps, shown_files
 from napari_construct.batch.summary import SUMMARY_NAME, totals_of, write_summary
@@ -25,9 +28,9 @@ from napari_construct.batch.work import Work, work_of
 from napari_construct.events import Doubt, Event, Notice, Steps, of_image
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.export.digests import digest
-from napari_construct.export.locks import locked_folder
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.cells.predictor import CellPredictor
+from napari_construct.inference.workers import Workers
 from napari_construct.reading.names import shown
 
 _FAILURES: Final = (
@@ -57,6 +60,8 @@ def run_batch_steps(
     *,
     restart: bool = False,
     overwrite: bool = False,
+    workers: Workers | None = None,
+    share: Share | None = None,
 ) -> Steps[BatchReport]:
     """Segment many images and slides into a folder.
 
@@ -79,6 +84,12 @@ def run_batch_steps(
         Segment all images again and replace the ledger of an earlier run.
     overwrite : bool
         Also replace files that napari-construct did not make. Folders that it did not make are never deleted.
+    workers : Workers, optional
+        A :class:`~napari_construct.Cluster` that does the images, several at once, and the parts of slides;
+        by default this process.
+    share : Share, optional
+        Do only a share of the images, beside other processes that do the others in the same folder. Joined
+        stacks and tables come from the next run without a share, which segments nothing again.
 
     Yields
     ------
@@ -101,10 +112,12 @@ def run_batch_steps(
         If the folder cannot be written.
     """
     _check(sources)
+    sources = sources if share is None else share.of(sources)
     work = work_of(predictor, settings)
+    work.workers = workers
     kinds, with_cells = work.settings.outputs, "table" in work.settings.outputs
-    with locked_folder(output):
-        ledger = Ledger(output, work.header(), restart=restart)
+    with locked_for(output, share):
+        ledger = Ledger(output, work.header(), restart=restart, share=share)
         plan = plan_of(sources, kinds, output, ledger)
         plan.check_targets(overwrite=overwrite)
         plan.remove_leftovers()
@@ -112,9 +125,15 @@ def run_batch_steps(
         for text in plan.notices():
             yield Notice("images", 0, len(sources), text)
         with ledger:
-            left = time_left_of([source for source in sources if source.key not in resumed], work)
+            others = [source for source in sources if not source.slide and source.key not in resumed]
+            if workers is not None and others:
+                job = ImagesElsewhere(_item, work.settings, output, overwrite)
+                changed = _changes(ledger, resumed, len(sources))
+                yield from job.steps(workers, predictor, others, plan.earlier, changed)
+            finished = resumed.union(source.key for source in others if workers is not None)
+            left = time_left_of([source for source in sources if source.key not in finished], work)
             for done, source in enumerate(sources):
-                if source.key in resumed:
+                if source.key in finished:
                     continue
                 place = (done, len(sources))
                 found = plan.earlier.get(source.key, Earlier())
@@ -124,6 +143,8 @@ def run_batch_steps(
                 ledger.set(entry)
                 yield ItemChanged("images", done + 1, len(sources), entry.name, entry)
             entries = tuple(ledger.entries[source.key] for source in sources)
+            if share is not None:
+                return BatchReport(entries, resumed, {}, output)
             write_table(output / TABLE_NAME, entries, resumed, work.classes)
             totals = totals_of(entries, work.classes.names)
             write_summary(output / SUMMARY_NAME, totals)
@@ -132,6 +153,18 @@ def run_batch_steps(
                 yield Notice("images", len(sources), len(sources), Doubt(text))
         cells = output / CELL_TABLE if with_cells else None
         return BatchReport(entries, resumed, shown_files(joined), output, cells, joined, totals)
+
+
+def _changes(ledger: Ledger, resumed: AbstractSet[str], total: int) -> Callable[[Entry], ItemChanged]:
+    """Writes an entry to the ledger and says so, for images that are done in any order."""
+    finished = set(resumed)
+
+    def changed(entry: Entry) -> ItemChanged:
+        ledger.set(entry)
+        finished.update([entry.key] if entry.state != "running" else [])
+        return ItemChanged("images", len(finished), total, entry.name, entry)
+
+    return changed
 
 
 def _check(sources: Sequence[Source]) -> None:
@@ -151,7 +184,7 @@ def _item(
     source: Source,
     work: Work,
     output: Path,
-    ledger: Ledger,
+    ledger: Ledger | Unwritten,
     place: tuple[int, int],
     overwrite: bool,
     earlier: Earlier,

@@ -29,6 +29,7 @@ from napari_construct.inference.decision.decider import named_classes
 from napari_construct.inference.segment import segment_steps
 from napari_construct.inference.slides.job import SlideResult
 from napari_construct.inference.slides.segment import segment_slide_steps
+from napari_construct.inference.workers import Workers
 from napari_construct.models.checkpoints.checkpoint import check_has_guard
 from napari_construct.results.cells import CELL
 from napari_construct.results.files import NEEDS_IMAGE
@@ -49,12 +50,15 @@ class Work(ABC):
         Micrometres per pixel of the model.
     scale : float
         Of an image to the model's resolution, where one of both is unknown.
+    workers : Workers or None
+        Who does the parts of a slide; None: this process.
     """
 
     settings: BatchSettings
     classes: ClassTable
     mpp: float | None = None
     scale: float = 1.0
+    workers: Workers | None = None
 
     @abstractmethod
     def header(self) -> Header:
@@ -127,7 +131,13 @@ class _FindClasses(Work):
     def slide_steps(self, slide: Slide, folder: Path, stem: str) -> Steps[SlideResult]:
         outputs = slide_outputs(self.settings.outputs)
         return segment_slide_steps(
-            slide, self._predictor, self.settings.segment, folder=folder, stem=stem, outputs=outputs
+            slide,
+            self._predictor,
+            self.settings.segment,
+            folder=folder,
+            stem=stem,
+            outputs=outputs,
+            workers=self.workers,
         )
 
     def shown(self, image: ImageFile, result: SegmentationResult) -> RGBImage:  # noqa: ARG002 - as drawn

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from napari_construct.cli import _cluster as several
 from napari_construct.cli import _options as options
 from napari_construct.cli._output import STDOUT, check_folder, check_json, say, write_json
 from napari_construct.events.progress import progress_bars
@@ -19,10 +21,20 @@ if TYPE_CHECKING:
     from napari_construct.batch.preview import Preview
     from napari_construct.batch.report import BatchReport
     from napari_construct.batch.settings import BatchSettings
+    from napari_construct.batch.share import Share
     from napari_construct.batch.sources import Found
+    from napari_construct.cluster.cluster import Cluster
     from napari_construct.events import Steps
     from napari_construct.inference.activation.predictor import Predictor
     from napari_construct.inference.cells.predictor import CellPredictor
+
+
+class Ways(NamedTuple):
+    """How a run treats what lies in the folder, and which part of the work is its own."""
+
+    restart: bool
+    overwrite: bool
+    share: Share | None
 
 
 def batch(
@@ -60,6 +72,9 @@ def batch(
     device: options.Device = None,
     encoder_weights: options.EncoderWeights = None,
     any_encoder: options.AnyEncoder = False,
+    workers: several.WorkerCount = None,
+    scheduler: several.Scheduler = None,
+    share: several.ShareOption = None,
     json_file: options.JsonFile = None,
 ) -> None:
     """Segment many images and slides. Run the same command again to resume.
@@ -75,7 +90,8 @@ def batch(
     from napari_construct.inference.cells.loading import is_cell_model, load_cell_model
     from napari_construct.inference.loading import load_model
 
-    ways = {"restart": restart, "overwrite": overwrite}
+    ways = Ways(restart, overwrite, several.share_of(share))
+    cluster = several.cluster_of(workers, scheduler)
     if is_cell_model(model):
         others = {"classes": classes, "views": views, "crf": crf, "min_confidence": min_confidence}
         refuse_options(model, options.given(**others, encoder_weights=encoder_weights))
@@ -85,7 +101,7 @@ def batch(
         check_json(json_file, *inputs, model)
         found = look_for_sources(inputs, recursive=recursive, output=output, channels=True)
         student = load_cell_model(model, device=of_cells.device)
-        _go(found, student, of_cells, output, ways, json_file, dry_run=dry_run)
+        _go(found, student, of_cells, output, ways, cluster, json_file, dry_run=dry_run)
         return
     refuse_channel(model, channel)
 
@@ -106,7 +122,7 @@ def batch(
     found = look_for_sources(inputs, recursive=recursive, output=output)
     predictor = load_model(model, device=device, encoder_weights=encoder_weights, any_encoder=any_encoder)
     wanted = wanted.changed(segment=options.with_classes(chosen, classes, predictor.classes.names))
-    _go(found, predictor, wanted, output, ways, json_file, dry_run=dry_run)
+    _go(found, predictor, wanted, output, ways, cluster, json_file, dry_run=dry_run)
 
 
 def _check_output(output: Path, dry_run: bool) -> None:
@@ -122,7 +138,8 @@ def _go(
     predictor: Predictor | CellPredictor,
     settings: BatchSettings,
     output: Path,
-    ways: dict[str, bool],
+    ways: Ways,
+    cluster: AbstractContextManager[Cluster | None],
     json_file: str | None,
     *,
     dry_run: bool,
@@ -133,12 +150,17 @@ def _go(
     from napari_construct.batch.sources import announced
 
     if not dry_run:
-        steps = run_batch_steps(found.sources, predictor, settings, output, **ways)
-        _follow(announced(found.notices, steps), json_file)
+        with cluster as workers:
+            batched = run_batch_steps(
+                found.sources, predictor, settings, output, workers=workers, **ways._asdict()
+            )
+            _follow(announced(found.notices, batched), json_file)
         return
     with progress_bars() as bars:
         previews = bars.follow(
-            announced(found.notices, preview_steps(found.sources, predictor, settings, output, **ways))
+            announced(
+                found.notices, preview_steps(found.sources, predictor, settings, output, **ways._asdict())
+            )
         )
     _show_previews(previews, json_file)
 

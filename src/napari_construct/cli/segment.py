@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from napari_construct.cli import _cluster as several
 from napari_construct.cli import _options as options
 from napari_construct.cli import _segment_outputs as wanted
 from napari_construct.cli import _zero_shot as untrained
@@ -19,6 +20,7 @@ from napari_construct.models.default_model import DEFAULT_MODEL
 from napari_construct.reading.names import is_shortened
 
 if TYPE_CHECKING:
+    from napari_construct.cluster.cluster import Cluster
     from napari_construct.data.slides.slide import Slide
     from napari_construct.inference.activation.predictor import Predictor
     from napari_construct.inference.settings import SegmentSettings
@@ -55,6 +57,8 @@ def segment(
     first_class: options.FirstClass = None,
     ood_map: options.OodMap = False,
     boundary_map: options.BoundaryMap = False,
+    workers: several.WorkerCount = None,
+    scheduler: several.Scheduler = None,
     json_file: options.JsonFile = None,
 ) -> None:
     """Segment image files.
@@ -86,6 +90,8 @@ def segment(
                 encoder_weights=encoder_weights,
                 first_class=first_class,
                 ood_map=ood_map or None,
+                workers=workers,
+                scheduler=scheduler,
             ),
         )
         typed = {"tile": tile, "overlap": overlap, "mpp": mpp, "channel": channel}
@@ -137,10 +143,12 @@ def segment(
     if ood_map:
         check_has_guard(predictor.checkpoint)
 
-    def one(path: Path, bars: Bars) -> dict[str, Any]:
-        return _one(path, output, predictor, settings, part, regions, bars, overwrite, kinds)
+    with several.cluster_of(workers, scheduler) as cluster:
 
-    each_image(images, about_results, one, _in_words, output, json_file)
+        def one(path: Path, bars: Bars) -> dict[str, Any]:
+            return _one(path, output, predictor, settings, part, regions, bars, overwrite, kinds, cluster)
+
+        each_image(images, about_results, one, _in_words, output, json_file)
 
 
 def _one(
@@ -153,6 +161,7 @@ def _one(
     bars: Bars,
     overwrite: bool,
     kinds: Mapping[str, tuple[str, ...]],
+    cluster: Cluster | None,
 ) -> dict[str, Any]:
     from napari_construct.data.images import read_image
     from napari_construct.data.region_set import Window
@@ -167,7 +176,9 @@ def _one(
     else:
         with slide:
             if part is None:
-                return _whole_slide(slide, output, predictor, settings, bars, regions, kinds["slide"])
+                return _whole_slide(
+                    slide, output, predictor, settings, bars, regions, kinds["slide"], cluster
+                )
             image = slide_image(slide, predictor, part, settings.mpp)
             settings = settings.changed(mpp=None)
     wanted.refuse_outputs_of_slides(kinds["image"], path)
@@ -214,6 +225,7 @@ def _whole_slide(
     bars: Bars,
     regions: Path | None,
     outputs: tuple[str, ...],
+    cluster: Cluster | None,
 ) -> dict[str, Any]:
     from napari_construct.inference.slides.segment import segment_slide_steps
 
@@ -225,6 +237,7 @@ def _whole_slide(
         stem=stem_of(slide.path),
         outputs=outputs,
         regions=regions,
+        workers=cluster,
     )
     result = bars.follow(steps, slide.name)
     return {

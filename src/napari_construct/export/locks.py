@@ -65,8 +65,8 @@ else:
         return True
 
 
-def locked_folder(folder: Path) -> AbstractContextManager[None]:
-    """Hold the lock of an output folder, which is made if it is missing.
+def locked_folder(folder: Path, patience: float = 0.0) -> AbstractContextManager[None]:
+    """Hold the lock of an output folder, which is made if it is missing; wait ``patience`` seconds for it.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def locked_folder(folder: Path) -> AbstractContextManager[None]:
     ConstructError
         If the system refuses.
     """
-    return _held(folder / FOLDER_LOCK, folder)
+    return _held(folder / FOLDER_LOCK, folder, patience)
 
 
 def held_by(folder: Path) -> str:

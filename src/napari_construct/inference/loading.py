@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from napari_construct.inference.activation.devices import resolve_device
+from napari_construct.inference.activation.loaded_with import LoadedWith
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
 from napari_construct.models.checkpoints.archive import file_hash
@@ -78,7 +81,7 @@ def load_model(
     encoder = None
     if encoder_weights is not None:
         encoder = encoder_of_checkpoint(checkpoint, encoder_weights, any_encoder=any_encoder)
-    return Predictor(
+    predictor = Predictor(
         checkpoint,
         device,
         encoder=encoder,
@@ -86,3 +89,6 @@ def load_model(
         sha256=file_hash(path),
         any_encoder=any_encoder,
     )
+    weights = None if encoder_weights is None else Path(encoder_weights).absolute()
+    predictor.loaded_with = LoadedWith(path.absolute(), weights, any_encoder, device)
+    return predictor

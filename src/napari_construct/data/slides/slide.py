@@ -13,7 +13,7 @@ import numpy as np
 
 from napari_construct.data.limits import MAX_PIXELS, METADATA_ERRORS, decoding
 from napari_construct.data.resolution import PLAUSIBLE_MPP
-from napari_construct.data.slides.facts import SlideLevel, SlideReader
+from napari_construct.data.slides.facts import SlideFacts, SlideLevel, SlideReader
 from napari_construct.data.slides.registry import ReaderName, open_reader
 from napari_construct.data.slides.sampling import resampled
 from napari_construct.exceptions import InputError
@@ -29,7 +29,7 @@ class Slide:
     """A slide, opened lazily: nothing but its metadata is read before pixels are asked for.
 
     Threads may share it. It can be pickled; another process, also a forked one, opens the file again for
-    itself. Use it in a ``with`` block, or call :meth:`close`.
+    itself, once it asks for something. Use it in a ``with`` block, or call :meth:`close`.
 
     Attributes
     ----------
@@ -44,13 +44,14 @@ class Slide:
         image: int | None = None,
         mpp: tuple[float, float] | None = None,
         reader: ReaderName | None = None,
+        later: bool = False,
     ) -> None:
         self.path = Path(path)
         self._how = (image, mpp, reader)
         self._lock = Lock()
         self._process = os.getpid()
-        self._reader: SlideReader | None = self._opened()
-        self._facts = self._reader.facts
+        self._reader: SlideReader | None = None
+        self._known: SlideFacts | None = None if later else self._open().facts
 
     def __enter__(self) -> Slide:  # noqa: PYI034  # the checker of types at run time knows no Self
         return self
@@ -67,6 +68,12 @@ class Slide:
             f"Slide({self.name!r}, {self.format}, {self.shape[0]} x {self.shape[1]} pixels, "
             f"{len(self.levels)} levels, mpp {size})"
         )
+
+    @property
+    def _facts(self) -> SlideFacts:
+        if self._known is None:
+            self._known = self._open().facts
+        return self._known
 
     @property
     def name(self) -> str:
@@ -316,7 +323,7 @@ def _given(mpp: float | tuple[float, float] | None) -> tuple[float, float] | Non
 
 
 def _again(path: str, image: int | None, mpp: tuple[float, float] | None, reader: ReaderName | None) -> Slide:
-    return Slide(path, image=image, mpp=mpp, reader=reader)
+    return Slide(path, image=image, mpp=mpp, reader=reader, later=True)
 
 
 def _clipped(start: int, length: int, side: int) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.inference.activation.devices import enough_memory, resolve_device
+from napari_construct.inference.activation.loaded_with import LoadedWith
 
 Loaded = TypeVar("Loaded", bound="LoadedNetwork")  # the tests' type checker knows no Self here
 
@@ -35,6 +36,9 @@ class LoadedNetwork:
     ConstructError
         If it does not fit into the device's memory.
     """
+
+    loaded_with: LoadedWith | None = None
+    """Files that it was loaded from; None of a model that was made or changed in memory."""
 
     def __init__(self, network: nn.Module, device: torch.device, name: str, sha256: str | None) -> None:
         self.device, self.name, self.sha256 = device, name, sha256

@@ -135,27 +135,27 @@ class Predictor(LoadedNetwork):
 
     def calibrated(self, calibration: Calibration) -> Predictor:
         """A copy with another calibration; the network is shared."""
-        other = copy.copy(self)
-        other.checkpoint = replace(self.checkpoint, calibration=calibration)
-        return other
+        return self._changed(calibration=calibration)
 
     def guarded(self, guard: Guard | None) -> Predictor:
         """A copy with another guard; the network is shared."""
-        other = copy.copy(self)
-        other.checkpoint = replace(self.checkpoint, guard=guard)
-        return other
+        return self._changed(guard=guard)
 
     def rescaled(self, scale: float) -> Predictor:
         """A copy for images of unknown resolution that need another :attr:`scale`; the network is shared."""
-        other = copy.copy(self)
-        other.checkpoint = replace(self.checkpoint, training={**self.checkpoint.training, "scale": scale})
-        return other
+        return self._changed(training={**self.checkpoint.training, "scale": scale})
 
     def without_network(self) -> Predictor:
         """A copy without the network; ``finish`` still works and no weights stay in memory."""
         light = self._stripped()
         light.checkpoint = replace(self.checkpoint, head_state={}, encoder_state=None)
         return light
+
+    def _changed(self, **fields: Any) -> Predictor:
+        """A copy with other fields of the checkpoint, which is not that of the file any more."""
+        other = copy.copy(self)
+        other.checkpoint, other.loaded_with = replace(self.checkpoint, **fields), None
+        return other
 
     def logits(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b k gh gw"]:
         """CAM logits on the CPU, float32, of RGB in [0, 1] on any device.

@@ -7,6 +7,7 @@ from typing import TypeGuard
 
 from napari_construct.exceptions import CheckpointError
 from napari_construct.inference.activation.devices import resolve_device
+from napari_construct.inference.activation.loaded_with import LoadedWith
 from napari_construct.inference.cells.predictor import CellPredictor
 from napari_construct.models.checkpoints.archive import file_hash
 from napari_construct.models.checkpoints.channel_checkpoint import is_channel_file, load_channel_checkpoint
@@ -39,7 +40,9 @@ def load_cell_model(model: PathLike, *, device: str = "auto") -> CellPredictor:
     """
     resolve_device(device)  # a wrong device should not wait for a large file
     path = resolve_model(model)
-    return CellPredictor(load_channel_checkpoint(path), device, name=path.stem, sha256=file_hash(path))
+    predictor = CellPredictor(load_channel_checkpoint(path), device, name=path.stem, sha256=file_hash(path))
+    predictor.loaded_with = LoadedWith(path.absolute(), device=device)
+    return predictor
 
 
 def is_cell_model(model: object) -> TypeGuard[PathLike]:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Final
+from uuid import uuid4
 
 import numpy as np
 
-from napari_construct.events import Steps
+from napari_construct.events import Event, Steps, run
 from napari_construct.inference.activation.activation import Activation
+from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.decider import Decider
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.slides.glass import TISSUE, at_cells, block_glass
 from napari_construct.inference.slides.network import NetworkPass
+from napari_construct.inference.slides.pixels import Pixels
 from napari_construct.inference.slides.store import NetworkStore
+from napari_construct.inference.workers import Workers
 from napari_construct.models.network.calibration import BackgroundRule
 from napari_construct.types import BoolMask, FloatArray, LabelImage
 
@@ -79,6 +84,96 @@ class DecidedBlock:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class BlockEvidence:
+    """What a block is decided from, but for its pixels.
+
+    Attributes
+    ----------
+    block, part : Block
+        What is decided, and what is looked at for it.
+    logits : ndarray
+        (k, rows, columns) float32 of the cells of ``part``.
+    large : ndarray
+        (h, w) bool of ``part``: large white areas.
+    """
+
+    block: Block
+    part: Block
+    logits: FloatArray
+    large: BoolMask
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Deciding:
+    """How blocks are decided; a :class:`~napari_construct.inference.workers.Job` on their evidence.
+
+    Attributes
+    ----------
+    pixels : Pixels
+        The slide at the model's resolution.
+    stride : int
+        Pixels per cell of the logits.
+    rule : BackgroundRule
+        Where there is no tissue.
+    settings : SegmentSettings
+        Resolved; classes and thresholds of presence have no effect.
+    presence, scores : tuple
+        Of every class on the whole slide.
+    maps : tuple of str
+        Those of a block that other processes return: "probabilities", "cams".
+    """
+
+    pixels: Pixels
+    stride: int
+    rule: BackgroundRule
+    settings: SegmentSettings
+    presence: tuple[bool, ...]
+    scores: tuple[float, ...]
+    maps: tuple[str, ...] = ()
+    key: str = field(default_factory=lambda: uuid4().hex)
+
+    def __call__(self, predictor: Predictor, evidence: BlockEvidence) -> DecidedBlock:
+        """:meth:`steps` as a plain function, with the maps that are needed."""
+        done = run(self.steps(predictor, evidence))
+        none = np.zeros((0, *done.labels.shape), np.float32)
+        return replace(done, **{name: none for name in ("probabilities", "cams") if name not in self.maps})
+
+    def steps(self, predictor: Predictor, evidence: BlockEvidence) -> Steps[DecidedBlock]:
+        """Decide a block at the model's resolution.
+
+        Yields
+        ------
+        Event
+            Stage "refine".
+        """
+        part = evidence.part
+        image = self.pixels.read(part.top, part.left, part.height, part.width)
+        activation = Activation(
+            image=image,
+            logits=evidence.logits,
+            rescaled=None,
+            cells=(part.height / self.stride, part.width / self.stride),
+            stride=self.stride,
+            mpp=predictor.mpp,
+            valid=~block_glass(image, self.rule, evidence.large),
+        )
+        named = zip(predictor.classes.names, self.presence, strict=True)
+        settings = self.settings.changed(
+            classes=tuple(name for name, present in named if present),
+            background=BackgroundRule(enabled=False),  # glass is in valid
+        )
+        result = yield from Decider(activation, predictor, self.scores).steps(settings)
+        inner = evidence.block.within(part)
+        return DecidedBlock(
+            result.labels[inner],
+            result.probabilities[:, *inner],
+            result.cams[:, *inner],
+            result.confidence[inner],
+            ~result.background[inner],
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class BlockDecider:
     """Decides blocks from what the network found.
 
@@ -103,6 +198,12 @@ class BlockDecider:
     presence: tuple[bool, ...]
     scores: tuple[float, ...]
 
+    @property
+    def deciding(self) -> Deciding:
+        """How blocks are decided."""
+        seen = self.seen
+        return Deciding(seen.pixels, seen.stride, seen.rule, self.settings, self.presence, self.scores)
+
     def steps(self, block: Block) -> Steps[DecidedBlock]:
         """Decide a block at the model's resolution.
 
@@ -111,32 +212,69 @@ class BlockDecider:
         Event
             Stage "refine".
         """
-        white, logits = self.store.map("white")[0], self.store.map("logits")
-        seen, stride = self.seen, self.seen.stride
-        if not any(self.presence) or not (white[block.cells(stride)] == TISSUE).any():
+        if self.is_empty(block):
             return DecidedBlock.empty(len(self.presence), (block.height, block.width))
-        part = block.around(HALO, seen.pixels.shape, stride)
-        image = seen.pixels.read(part.top, part.left, part.height, part.width)
-        activation = Activation(
-            image=image,
-            logits=np.ascontiguousarray(logits[:, *part.cells(stride)]),
-            rescaled=None,
-            cells=(part.height / stride, part.width / stride),
-            stride=stride,
-            mpp=seen.predictor.mpp,
-            valid=~block_glass(image, seen.rule, at_cells(self.large, 1, *part.ranges)),
-        )
-        named = zip(seen.predictor.classes.names, self.presence, strict=True)
-        settings = self.settings.changed(
-            classes=tuple(name for name, present in named if present),
-            background=BackgroundRule(enabled=False),  # glass is in valid
-        )
-        result = yield from Decider(activation, seen.predictor, self.scores).steps(settings)
-        inner = block.within(part)
-        return DecidedBlock(
-            result.labels[inner],
-            result.probabilities[:, *inner],
-            result.cams[:, *inner],
-            result.confidence[inner],
-            ~result.background[inner],
-        )
+        return (yield from self.deciding.steps(self.seen.predictor, self.evidence(block)))
+
+    def is_empty(self, block: Block) -> bool:
+        """Whether there is no tissue in a block, or no class on the slide."""
+        white = self.store.map("white")[0]
+        return not any(self.presence) or not (white[block.cells(self.seen.stride)] == TISSUE).any()
+
+    def evidence(self, block: Block) -> BlockEvidence:
+        """What a block is decided from."""
+        part = block.around(HALO, self.seen.pixels.shape, self.seen.stride)
+        logits = self.store.map("logits")[:, *part.cells(self.seen.stride)]
+        return BlockEvidence(block, part, np.array(logits, order="C"), at_cells(self.large, 1, *part.ranges))
+
+
+class BlocksElsewhere:
+    """As :class:`BlockDecider`, decided by others while earlier ones are written; used in a ``with`` block.
+
+    Parameters
+    ----------
+    decider : BlockDecider
+        What is known.
+    blocks : iterable of Block
+        All that will be asked for, in that order.
+    workers : Workers
+        Who decides.
+    maps : sequence of str
+        Which maps are needed; others come without classes.
+    """
+
+    def __init__(
+        self, decider: BlockDecider, blocks: Iterable[Block], workers: Workers, maps: Sequence[str] = ()
+    ) -> None:
+        self._decider, self.presence = decider, decider.presence
+        evidence = (decider.evidence(block) for block in blocks if not decider.is_empty(block))
+        job = replace(decider.deciding, maps=tuple(maps))
+        self._results = workers.results(job, decider.seen.predictor, evidence)
+
+    def __enter__(self) -> BlocksElsewhere:  # noqa: PYI034 - the tests' type checker knows no Self here
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._results.close()
+
+    def steps(self, block: Block) -> Steps[DecidedBlock]:
+        """The next block.
+
+        Yields
+        ------
+        Event
+            Stage "refine", while it is waited for.
+        """
+        if self._decider.is_empty(block):
+            return DecidedBlock.empty(len(self.presence), (block.height, block.width))
+        while (found := next(self._results)) is None:
+            yield Event("refine", 0, 1)
+        decided: DecidedBlock = found
+        return decided
+
+
+def decided_by(
+    decider: BlockDecider, blocks: Iterable[Block], workers: Workers | None, maps: Sequence[str] = ()
+) -> AbstractContextManager[BlockDecider | BlocksElsewhere]:
+    """The decider itself, or others that decide for it."""
+    return nullcontext(decider) if workers is None else BlocksElsewhere(decider, blocks, workers, maps)

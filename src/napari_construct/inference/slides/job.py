@@ -26,7 +26,7 @@ from napari_construct.inference.activation.tiling import Tile, plan_tiles
 from napari_construct.inference.decision.out_of_distribution import warning
 from napari_construct.inference.decision.record import model_record
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.inference.slides.blocks import Block, BlockDecider
+from napari_construct.inference.slides.blocks import Block, BlockDecider, decided_by
 from napari_construct.inference.slides.glass import is_tissue, large_squares
 from napari_construct.inference.slides.network import NetworkPass
 from napari_construct.inference.slides.outputs import checked_outputs, slide_paths, write_distances
@@ -34,8 +34,9 @@ from napari_construct.inference.slides.overview import any_in, label_levels, lab
 from napari_construct.inference.slides.pixels import SlidePixels, at_model_resolution
 from napari_construct.inference.slides.presence import slide_out_of_distribution, slide_presence
 from napari_construct.inference.slides.record import slide_record
-from napari_construct.inference.slides.shards import ShardWriter
+from napari_construct.inference.slides.shards import ShardWriter, blocks_of
 from napari_construct.inference.slides.store import NetworkStore
+from napari_construct.inference.workers import Workers
 from napari_construct.refinement.views import VIEWS
 from napari_construct.results.measures.rows import as_columns, recorded_area
 from napari_construct.results.measures.sums import RegionSums
@@ -99,7 +100,9 @@ class SlideRun:
         tissue: TissueSettings,
         outputs: Collection[str] | None = None,
         regions: PathLike | Iterable[Feature] | None = None,
+        workers: Workers | None = None,
     ) -> None:
+        self.workers = workers
         self.slide, self.predictor, self.settings = slide, predictor, settings
         self.views = VIEWS[settings.views or predictor.calibration.views]
         self.outputs = checked_outputs(outputs, predictor, self.views)
@@ -132,7 +135,7 @@ class SlideRun:
         seen = self._network_pass(found)
         pyramid = self._pyramid()
         store = NetworkStore(self.work, pyramid.plan.about, seen.shapes())
-        yield from seen.steps(store)
+        yield from seen.steps(store, self.workers)
         network = time.perf_counter() - clock
         large = large_squares(store.map("white")[0], seen.stride, seen.rule)
         tissue = is_tissue(store.map("white")[0], large, seen.stride)
@@ -142,12 +145,14 @@ class SlideRun:
         unlike = slide_out_of_distribution(seen, store, tissue)
         del tissue
         decider = BlockDecider(seen, store, large, self.settings, presence, scores)
-        shards = ShardWriter(pyramid, decider, self.regions)
         left = pyramid.left()
         total = len(left)
-        for number, shard in enumerate(left):
-            yield Event("refine", number, total)
-            yield from shards.steps(Block(*shard))
+        blocks = (block for shard in left for block in blocks_of(Block(*shard), self.regions))
+        with decided_by(decider, blocks, self.workers, pyramid.plan.maps) as decided:
+            shards = ShardWriter(pyramid, decided, self.regions)
+            for number, shard in enumerate(left):
+                yield Event("refine", number, total)
+                yield from shards.steps(Block(*shard))
         yield Event("refine", total, total)
         sums = RegionSums.total((record for _, record in pyramid.records()), len(presence))
         levels = label_levels(pyramid)

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_construct.events import Event, Steps
-from napari_construct.inference.activation.distance_map import DistanceMap
 from napari_construct.inference.activation.predictor import Predictor
-from napari_construct.inference.activation.stitched_maps import as_batch, look_at
 from napari_construct.inference.activation.tiling import Tile, TilePlan
-from napari_construct.inference.slides.glass import TISSUE, WHITE, white_pixels
-from napari_construct.inference.slides.pixels import Pixels, read_padded
+from napari_construct.inference.slides.looking import Looking, TileMaps, looked
+from napari_construct.inference.slides.pixels import Pixels
 from napari_construct.inference.slides.rolling import RollingStitcher, tile_rows
 from napari_construct.inference.slides.store import MapShape, NetworkStore
+from napari_construct.inference.workers import Workers
 from napari_construct.models.network.calibration import BackgroundRule
 from napari_construct.refinement.views import View
-from napari_construct.types import RGBImage
 
 STAGE: Final = "tiles"
-
-AHEAD: Final = 4
-"""Tiles that are read while the network looks at others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +78,18 @@ class NetworkPass:
             for name, (channels, stride, dtype) in self._grids.items()
         }
 
-    def steps(self, store: NetworkStore) -> Steps[None]:
+    def steps(self, store: NetworkStore, workers: Workers | None = None) -> Steps[None]:
         """Fill a store, from where it stopped.
 
         A row of tiles that was not finished is looked at again, with the two before it, whose lower parts it
-        shares.
+        shares. Whoever looks at the tiles, they are added here, in their order: the sums are the same.
+
+        Parameters
+        ----------
+        store : NetworkStore
+            Where it is written.
+        workers : Workers, optional
+            Who looks at the tiles; this process by default.
 
         Yields
         ------
@@ -98,54 +98,37 @@ class NetworkPass:
         """
         rows = tile_rows(self.plan)
         start = max(store.done - 2, 0)
-        top, guard = rows[start][0].y, self.predictor.checkpoint.guard
+        top = rows[start][0].y
         maps = {
             name: RollingStitcher(self.plan, channels, stride, top // stride)
             for name, (channels, stride, _) in self._grids.items()
         }
-        told = maps.get("distances")
-        distances = None if guard is None or told is None else DistanceMap(guard, self.predictor, told)
         total = sum(tile in self.wanted for row in rows for tile in row)
         done = sum(tile in self.wanted for row in rows[:start] for tile in row)
         yield Event(STAGE, done, total)
-        with ThreadPoolExecutor(2) as pool:
-            tiles = [tile for row in rows[start:] for tile in row if tile in self.wanted]
-            read = _ahead(pool, self.pixels, tiles)
+        looking = Looking(self.pixels, self.stride, self.coarse, self.views, self.rule)
+        tiles = [tile for row in rows[start:] for tile in row if tile in self.wanted]
+        with closing(looked(looking, self.predictor, tiles, workers)) as results:
             for number in range(start, len(rows)):
                 for tile in rows[number]:
                     if tile in self.wanted:
-                        self._look(tile, next(read), maps, distances)
+                        while (found := next(results)) is None:
+                            yield Event(STAGE, done, total)
+                        _add(maps, tile, found)
                         done += 1
                         yield Event(STAGE, done, total)
                 end = rows[number + 1][0].y if number + 1 < len(rows) else self.plan.padded[0]
                 for name, stitcher in maps.items():
                     first, shape = stitcher.first, store.shapes[name]
-                    found = stitcher.finished(end // stitcher.stride)[:, : shape.shape[1] - first]
+                    mean = stitcher.finished(end // stitcher.stride)[:, : shape.shape[1] - first]
                     if number >= store.done:
-                        store.write(name, first, found if shape.dtype is np.float32 else np.rint(found))
+                        store.write(name, first, mean if shape.dtype is np.float32 else np.rint(mean))
                 if number >= store.done:
                     store.mark(number + 1)
 
-    def _look(
-        self, tile: Tile, image: RGBImage, maps: dict[str, RollingStitcher], distances: DistanceMap | None
-    ) -> None:
-        batch = as_batch([image])
-        found = [look_at(self.predictor, (tile,), view, batch, distances=distances) for view in self.views]
-        maps["logits"].add(tile, np.mean([logits.numpy()[0] for logits in found], axis=0))
-        white = _at_centres(white_pixels(image, self.rule), self.stride)
-        maps["white"].add(tile, np.where(white, WHITE, TISSUE)[None].astype(np.float32))
 
-
-def _at_centres(mask: NDArray[np.bool_], stride: int) -> NDArray[np.bool_]:
-    return mask[stride // 2 :: stride, stride // 2 :: stride]
-
-
-def _ahead(pool: ThreadPoolExecutor, pixels: Pixels, tiles: Sequence[Tile]) -> Iterator[RGBImage]:
-    """Pixels of tiles in turn, read a few tiles ahead."""
-    waiting: list[Future[RGBImage]] = []
-    for tile in tiles:
-        waiting.append(pool.submit(read_padded, pixels, tile.y, tile.x, tile.height, tile.width))
-        if len(waiting) > AHEAD:
-            yield waiting.pop(0).result()
-    for future in waiting:
-        yield future.result()
+def _add(maps: dict[str, RollingStitcher], tile: Tile, found: TileMaps) -> None:
+    maps["logits"].add(tile, found.logits)
+    maps["white"].add(tile, found.white.astype(np.float32))
+    if found.distances is not None and "distances" in maps:
+        maps["distances"].add(tile, found.distances)

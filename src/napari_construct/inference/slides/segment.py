@@ -29,6 +29,7 @@ from napari_construct.inference.loading import predictor_of
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.slides.job import SlideResult, SlideRun
 from napari_construct.inference.slides.outputs import USUAL
+from napari_construct.inference.workers import Workers
 from napari_construct.models.default_model import DEFAULT_MODEL
 from napari_construct.types import PathLike
 from napari_construct.whole_files import remove_partials
@@ -45,6 +46,7 @@ def segment_slide_steps(
     probabilities: bool = False,
     outputs: Collection[str] | None = None,
     regions: PathLike | Iterable[Feature] | None = None,
+    workers: Workers | None = None,
 ) -> Steps[SlideResult]:
     """Segment a slide into ``STEM_mask.ome.zarr``, ``_overlay.png``, ``_areas.csv`` and ``STEM.json``.
 
@@ -74,6 +76,9 @@ def segment_slide_steps(
         Annotations, as a GeoJSON file or in pixels of the finest level. Only inside of them is segmented:
         tiles elsewhere are not read, labels are 0 there. Each has its rows in the table. Annotations of
         QuPath's class ``Ignore*`` count nowhere.
+    workers : Workers, optional
+        A :class:`~napari_construct.Cluster` that looks at tiles and decides blocks; by default this process.
+        The results are the same bytes.
 
     Yields
     ------
@@ -104,7 +109,9 @@ def segment_slide_steps(
     if probabilities:
         wanted = {"probabilities", *(USUAL if outputs is None else outputs)}
     name = stem or Path(slide.name).stem
-    job = SlideRun(slide, predictor, settings, folder, name, tissue or TissueSettings(), wanted, regions)
+    job = SlideRun(
+        slide, predictor, settings, folder, name, tissue or TissueSettings(), wanted, regions, workers
+    )
     refuse_others(job.paths.values())
     folder.mkdir(parents=True, exist_ok=True)
     with locked_file(job.paths["zarr"]):
@@ -125,6 +132,7 @@ def segment_slide(
     probabilities: bool = False,
     outputs: Collection[str] | None = None,
     regions: PathLike | Iterable[Feature] | None = None,
+    workers: Workers | None = None,
     device: str | None = None,
     progress: Progress = None,
     **changes: Any,
@@ -151,6 +159,8 @@ def segment_slide(
         As of :func:`segment_slide_steps`: "overlay", "areas", "mask", "probabilities", "cams", "ood".
     regions : path or iterable of Feature, optional
         Annotations, as a GeoJSON file of QuPath; only inside of them is segmented.
+    workers : Workers, optional
+        A :class:`~napari_construct.Cluster` that does the work; by default this process.
     device : str, optional
         Device of the model; "auto" by default.
     progress : bool or callable, optional
@@ -181,5 +191,6 @@ def segment_slide(
             probabilities=probabilities,
             outputs=outputs,
             regions=regions,
+            workers=workers,
         )
         return run(steps, progress)

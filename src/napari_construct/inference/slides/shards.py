@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ import numpy as np
 from napari_construct.data.region_set import RegionSet, Window
 from napari_construct.events import Steps
 from napari_construct.export.label_pyramid import LabelPyramid
-from napari_construct.inference.slides.blocks import Block, BlockDecider, DecidedBlock
+from napari_construct.inference.slides.blocks import Block, BlockDecider, BlocksElsewhere, DecidedBlock
 from napari_construct.results.measures.sums import RegionSums
 from napari_construct.types import BoolMask
 
@@ -26,14 +27,14 @@ class ShardWriter:
     ----------
     pyramid : LabelPyramid
         Not finished; its plan says which maps are stored.
-    decider : BlockDecider
+    decider : BlockDecider or BlocksElsewhere
         Of the slide.
     regions : RegionSet or None
         In pixels of the labels; what lies outside of them stays unlabelled, is not measured and not read.
     """
 
     pyramid: LabelPyramid
-    decider: BlockDecider
+    decider: BlockDecider | BlocksElsewhere
     regions: RegionSet | None
 
     def steps(self, shard: Block) -> Steps[None]:
@@ -66,6 +67,14 @@ class ShardWriter:
         found = labels if labels.any() or any(maps.any() for maps in stored.values()) else None
         written = stored if found is not None else {}
         self.pyramid.write(shard.top, shard.left, found, record=record, **written)
+
+
+def blocks_of(shard: Block, regions: RegionSet | None) -> Iterator[Block]:
+    """The blocks of a shard that are decided: those with anything in a region."""
+    for block in shard.parts(BLOCK):
+        window = Window(block.top, block.left, block.height, block.width)
+        if regions is None or regions.mask(window).any():
+            yield block
 
 
 def _only(done: DecidedBlock, inside: BoolMask) -> DecidedBlock:

@@ -1,0 +1,1 @@
+"""Several processes, on one machine or many, that share one job; dask.distributed moves the parts."""
