@@ -30,6 +30,7 @@ from napari_construct.widgets.layers.origin import (
     mark,
     origin_of,
     show,
+    take_over,
     touch,
 )
 from napari_construct.widgets.layers.outcome import (
@@ -47,6 +48,7 @@ from napari_construct.widgets.layers.place import (
     CELLS,
     METADATA_KEY,
     NO_MASKS,
+    Coarser,
     Window,
     camera,
     micrometres_per_pixel,
@@ -74,6 +76,7 @@ __all__ = [
     "NO_MASKS",
     "REFINED",
     "ClassOutcome",
+    "Coarser",
     "Decided",
     "KeptCells",
     "Origin",
@@ -131,6 +134,7 @@ __all__ = [
     "slice_point",
     "stack_layer",
     "stacked_cells",
+    "take_over",
     "touch",
     "twin_placement",
     "viewer_point",

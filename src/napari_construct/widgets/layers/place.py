@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_construct.data.resolution import plausible
 
@@ -36,6 +38,35 @@ def placement_of(layer: Any, index: tuple[int, ...], window: Window | None) -> d
     moved = np.asarray(layer.data_to_world(start)) - np.asarray(layer.data_to_world(np.zeros(layer.ndim)))
     placement["translate"] = placement["translate"] + np.linalg.solve(affine[:-1, :-1], moved)
     return placement
+
+
+class Coarser(NamedTuple):
+    """Where layers with other pixels lie on an image of two axes; made once, it needs the image no more.
+
+    Attributes
+    ----------
+    placement : mapping
+        Of the image, as of :func:`twin_placement`.
+    sides : ndarray
+        (2, 2): the step of a row, and of a column, of the image, before its affine transform.
+    """
+
+    placement: Mapping[str, Any]
+    sides: NDArray[Any]
+
+    @classmethod
+    def of(cls, layer: Any) -> Coarser:
+        """Of an image layer."""
+        linear = np.asarray(layer.affine.affine_matrix)[:-1, :-1]
+        origin = np.asarray(layer.data_to_world(np.zeros(2)))
+        moved = [np.asarray(layer.data_to_world(step)) - origin for step in np.eye(2)]
+        return cls(twin_placement(layer), np.array([np.linalg.solve(linear, step) for step in moved]))
+
+    def by(self, step: tuple[float, float]) -> dict[str, Any]:
+        """Keyword arguments that place a layer whose pixels cover ``step`` rows and columns of the image."""
+        shift = (np.array(step) - 1) / 2 @ self.sides
+        scale, translate = (np.asarray(self.placement[name]) for name in ("scale", "translate"))
+        return dict(self.placement) | {"scale": scale * step, "translate": translate + shift}
 
 
 def without_first_axis(placement: dict[str, Any]) -> dict[str, Any] | None:
