@@ -39,7 +39,7 @@ _REGIONS: Final = {
     "visible": "Visible part",
     "shapes": "Selected shapes",
 }
-_SLIDE: Final = {"slide": "Whole slide, into a folder", "whole": "Whole image, in memory"}
+_SLIDE: Final = {"slide": "Whole slide", "whole": "Whole, in memory"}
 _PARTS: Final = {"slide": "all", "visible": "the visible part", "shapes": "the marked part"}
 _ON_VIEW: Final = -1
 
@@ -66,7 +66,10 @@ class SourceChooser(QWidget):
         super().__init__(parent)
         self._viewer = viewer
         self._layer = named(LayerChooser(viewer, self), "Image layer", "The image to segment")
-        tip = "The whole image, or a part of it. A part is faster, to try settings"
+        tip = (
+            "The whole image, or a part of it. A part is faster, to try settings. A whole slide is segmented "
+            "piece by piece, into a folder"
+        )
         self._region = narrow_combo(self, "Region", tip, _REGIONS)
         tip = "Planes of a stack: the visible one, or all along an axis"
         self._planes = narrow_combo(self, "Planes", tip)
@@ -228,8 +231,8 @@ class SourceChooser(QWidget):
     def _on_layer(self, layer: Any) -> None:
         several = layer is not None and len(layer_shape(layer)) > 2
         on_view = plane_on_view(layer, slice_point(layer, self._viewer)).index[0] if several else 0
-        self.channels.showLayer(layer, on_view)
         self._fill_regions()
+        self.channels.showLayer(layer, on_view)
         self._fill_planes()
         names = () if layer is None else ("scale", "units", "metadata", "data", "name")
         self._follower.follow([getattr(layer.events, name) for name in names])
