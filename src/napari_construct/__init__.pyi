@@ -69,6 +69,7 @@ from napari_construct.data.slides.slide import open_slide as open_slide
 from napari_construct.data.slides.tissue import TissueSettings as TissueSettings
 from napari_construct.data.slides.tissue import find_tissue as find_tissue
 from napari_construct.inference.slides.job import SlideResult as SlideResult
+from napari_construct.inference.slides.part import read_slide_part as read_slide_part
 from napari_construct.inference.slides.segment import segment_slide as segment_slide
 
 __all__ = [
@@ -128,6 +129,7 @@ __all__ = [
     "read_channels",
     "read_geojson",
     "read_image",
+    "read_slide_part",
     "recalibrate",
     "region_table",
     "run",

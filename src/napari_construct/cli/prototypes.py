@@ -73,6 +73,7 @@ def map_(
     of the nearest prototype, from 1) and NAME_prototypes.json.
     """
     from napari_construct.data.images import read_image
+    from napari_construct.data.slides.large import large_slide
     from napari_construct.export.own_files import refuse_others
     from napari_construct.export.record import write_record
     from napari_construct.export.reports import marked, refuse_inputs, refuse_other_reports
@@ -80,6 +81,7 @@ def map_(
     from napari_construct.inference.loading import load_model
     from napari_construct.inference.prototypes.names import prototype_table
     from napari_construct.inference.prototypes.similarity_maps import prototype_steps
+    from napari_construct.inference.slides.part import slide_image
 
     settings = _settings(tile=tile, overlap=overlap, mpp=mpp)
     image = found_as(str(image))
@@ -95,7 +97,11 @@ def map_(
     predictor = load_model(
         model, device=device or "auto", encoder_weights=encoder_weights, any_encoder=any_encoder
     )
-    file = read_image(image, region=part)
+    if part is None or (slide := large_slide(image)) is None:
+        file = read_image(image, region=part)
+    else:
+        with slide:
+            file, settings = slide_image(slide, predictor, part, settings)
     pixels = file.pixels
     with progress_bars() as bars:
         steps = prototype_steps(pixels, predictor, settings, mpp=file.mpp, name=image.name)

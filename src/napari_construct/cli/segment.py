@@ -149,12 +149,16 @@ def _one(
     from napari_construct.data.images import read_image
     from napari_construct.data.slides.large import large_slide
     from napari_construct.inference.segment import segment_steps
+    from napari_construct.inference.slides.part import slide_image
     from napari_construct.results.files import write_result
 
-    if part is None and (slide := large_slide(path)) is not None:
+    if (slide := large_slide(path)) is None:
+        image = read_image(path, region=part)
+    else:
         with slide:
-            return _whole_slide(slide, output, predictor, settings, bars)
-    image = read_image(path, region=part)
+            if part is None:
+                return _whole_slide(slide, output, predictor, settings, bars)
+            image, settings = slide_image(slide, predictor, part, settings)
     if is_shortened(path.name):
         bars.say(
             f"note: {path}: the name is so long that those of the results are shortened to {stem_of(path)}"

@@ -41,7 +41,10 @@ def test_menus(manifest) -> None:
         "napari-construct.batch",
         "napari-construct.evaluate",
         "napari-construct.models",
+        "napari-construct.show_tissue",
     ]
+    (slide,) = manifest.contributions.menus["napari/file/io_utilities"]
+    assert slide.command == "napari-construct.open_slide"
     assert set(manifest.categories) <= {"Segmentation", "Annotation", "IO"}
 
 

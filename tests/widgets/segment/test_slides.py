@@ -19,35 +19,18 @@ from tests.widgets.conftest import button, run_job
 
 from napari_construct import segment_slide
 from napari_construct.data import images, listing
-from napari_construct.data.slides.slide import Slide, open_slide
+from napari_construct.data.slides.slide import open_slide
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.slides import job
 from napari_construct.widgets.files import filling_pyramid
 from napari_construct.widgets.layers import METADATA_KEY, outcome_of
-from napari_construct.widgets.layers.slides import SLIDE_KEY
+from napari_construct.widgets.layers.slides import slide_levels, slide_options
 from napari_construct.widgets.segment.segment_tissue import SegmentTissue
 from napari_construct.widgets.segment.slide_job import MaskBegun, MaskGrown
 
 pytestmark = pytest.mark.gui
 
 MPP = 0.25
-
-
-class Level:
-    """A level of a slide as napari reads it."""
-
-    def __init__(self, slide: Slide, number: int) -> None:
-        self.slide, self.number = slide, number
-        self.shape = (*slide.levels[number].shape, 3)
-        self.size, self.ndim, self.dtype = int(np.prod(self.shape)), 3, np.dtype(np.uint8)
-
-    def __getitem__(self, key: Any) -> np.ndarray:
-        key = key if isinstance(key, tuple) else (key,)
-        rows, columns = (k.indices(n)[:2] for k, n in zip(key[:2], self.shape, strict=False))
-        return self.slide.read(self.number, rows[0], columns[0], rows[1] - rows[0], columns[1] - columns[0])
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
-        return self[:, :]
 
 
 def write_slide(path: Path, tissue: np.ndarray, *, mpp: float | None = MPP) -> Path:
@@ -67,11 +50,7 @@ def write_slide(path: Path, tissue: np.ndarray, *, mpp: float | None = MPP) -> P
 
 def add_slide(viewer: Any, path: Path) -> Any:
     slide = open_slide(path)
-    place = {} if slide.mpp is None else {"scale": slide.mpp, "units": ("um", "um")}
-    levels = [Level(slide, number) for number in range(len(slide.levels))]
-    return viewer.add_image(
-        levels, rgb=True, multiscale=True, name=path.stem, metadata={SLIDE_KEY: slide}, **place
-    )
+    return viewer.add_image(slide_levels(slide), **slide_options(slide))
 
 
 @pytest.fixture(scope="module")
@@ -395,15 +374,9 @@ def test_recipes_write_the_same(qtbot, viewer, slide_file, checkpoint, once, tmp
 
 def test_pictures_stay_pictures(qtbot, viewer, checkpoint, tmp_path, tissue, slide_file) -> None:
     path = tmp_path / "picture.tif"
-    tifffile.imwrite(path, tissue, tile=(256, 256), photometric="rgb")
-    picture = viewer.add_image(
-        tissue,
-        rgb=True,
-        name="picture",
-        scale=(MPP, MPP),
-        units=("um", "um"),
-        metadata={SLIDE_KEY: open_slide(path)},
-    )
+    resolution = {"resolution": (1e4 / MPP, 1e4 / MPP), "resolutionunit": "CENTIMETER"}
+    tifffile.imwrite(path, tissue, tile=(256, 256), photometric="rgb", **resolution)
+    picture = add_slide(viewer, path)
     slide = add_slide(viewer, slide_file)
     widget = open_segment(qtbot, viewer, checkpoint)
     assert widget.source.region() == "slide"

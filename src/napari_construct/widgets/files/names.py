@@ -20,6 +20,20 @@ MASK_PATTERNS: Final = tuple(
     f"*{mark}{tiff}" for marks in _MARKS.values() for mark in marks for tiff in (".tif", ".tiff")
 )
 """Names of masks and cells as napari matches them; those of the manifest."""
+SLIDE_SUFFIXES: Final = (
+    ".svs",
+    ".ndpi",
+    ".mrxs",
+    ".scn",
+    ".bif",
+    ".svslide",
+    ".vms",
+    ".vmu",
+    ".qptiff",
+    ".czi",
+    ".dcm",
+)
+"""Of files that scanners write; those of the manifest. TIFF is not among them: napari would ask for each."""
 
 _LAYERS: Final = (*MASK_MARKS[1:], *CELL_MARKS[1:])
 _NUMBERED: Final = re.compile(rf"(.+)({'|'.join(map(re.escape, _LAYERS))}) (\[\d+\])")

@@ -1,11 +1,12 @@
-"""napari's preferred readers: files that are named like our results open without a question.
+"""napari's preferred readers: files that are named like our results, and slides, open without a question.
 
 napari chooses a reader by name alone and asks where several know a name; its own claims every TIFF and every
 folder. So this plugin enters itself into napari's preferences (Preferences > Plugins) for the endings of its
-own results, and passes files of other programs on to the reader that they would have without it.
+own results and of scanners, and passes files of other programs on to the reader that they would have
+without it.
 
-Only a layer of ours is saved as "NAME mask.tif". Others write NAME_mask.tif and OME-Zarr too: these are taken
-only where no other plugin reads them, and the user has chosen no reader that fits.
+Only a layer of ours is saved as "NAME mask.tif". Others write NAME_mask.tif and OME-Zarr, and read slides,
+too: these are taken only where no other plugin reads them, and the user has chosen no reader that fits.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from napari.utils.notifications import show_info
 from npe2 import PluginManager
 from npe2 import read as read_with
 
-from napari_construct.widgets.files.names import MASK_PATTERNS
+from napari_construct.widgets.files.names import MASK_PATTERNS, SLIDE_SUFFIXES
 
 PLUGIN: Final = "napari-construct"
-ENDINGS: Final = (*MASK_PATTERNS, f"*.ome.zarr{os.sep}")
+ENDINGS: Final = (*MASK_PATTERNS, f"*.ome.zarr{os.sep}", *(f"*{suffix}" for suffix in SLIDE_SUFFIXES))
 """Patterns as napari matches them: folders end in a separator."""
 OF_LAYERS: Final = tuple(pattern for pattern in MASK_PATTERNS if pattern.startswith("* "))
 """Those that begin as a layer of this plugin is named: "NAME mask" and "NAME (refined)"."""
@@ -67,7 +68,7 @@ def read_as_others(path: str | Sequence[str]) -> list[Any]:
     napari's own writer saved of a mask comes back as labels: whole numbers of 32 bit under a name of ours.
     """
     paths = [path] if isinstance(path, str) else list(path)
-    others = _readers_of(paths) - {PLUGIN}
+    others = others_of(paths)
     chosen = {
         pattern: name
         for pattern, name in get_settings().plugins.extension2reader.items()
@@ -86,6 +87,11 @@ def read_as_others(path: str | Sequence[str]) -> list[Any]:
         "size. To keep them, save with Save... below a result, or choose the format napari-construct Mask."
     )
     return [(data, rest[0] if rest else {}, "labels") for data, *rest in found]
+
+
+def others_of(paths: Sequence[str]) -> set[str]:
+    """Names of the other plugins that claim to read files, napari's own among them."""
+    return _readers_of(paths) - {PLUGIN}
 
 
 def _narrowness(pattern: str) -> tuple[int, int]:

@@ -9,9 +9,11 @@ from typing import Any
 from napari.layers import Layer
 
 from napari_construct.data.limits import METADATA_ERRORS
+from napari_construct.data.listing import is_zarr
 from napari_construct.exceptions import InputError
 from napari_construct.results.read import reader_of
 from napari_construct.widgets.files.preferred import is_preferred, read_as_others
+from napari_construct.widgets.files.slides import is_slide
 from napari_construct.widgets.files.stored import layers_of
 from napari_construct.widgets.files.stored_pyramid import without_cache
 
@@ -27,7 +29,10 @@ def get_reader(path: str | Sequence[str]) -> Read | None:
     paths = [path] if isinstance(path, str) else list(path)
     if paths and all(reader_of(Path(one)) is not None for one in paths):
         return read
-    return read_as_others if paths and all(map(is_preferred, paths)) else None
+    if not paths or not all(map(is_preferred, paths)):
+        return None
+    zarr = len(paths) == 1 and is_zarr(paths[0]) and is_slide(Path(paths[0]))
+    return None if zarr else read_as_others  # a slide has a reader beside this one
 
 
 def read(path: str | Sequence[str]) -> list[LayerData]:

@@ -48,7 +48,6 @@ from napari_construct.widgets.layers.place import (
     CELLS,
     METADATA_KEY,
     NO_MASKS,
-    Coarser,
     Window,
     camera,
     micrometres_per_pixel,
@@ -64,6 +63,7 @@ from napari_construct.widgets.layers.results import (
     result_layer,
     stack_layer,
 )
+from napari_construct.widgets.layers.slides import slide_of
 from napari_construct.widgets.layers.source_image import image_of, newest_of, same_image
 from napari_construct.widgets.layers.view import data_point, look_at, slice_point, viewer_point
 
@@ -76,7 +76,6 @@ __all__ = [
     "NO_MASKS",
     "REFINED",
     "ClassOutcome",
-    "Coarser",
     "Decided",
     "KeptCells",
     "Origin",
@@ -132,6 +131,7 @@ __all__ = [
     "same_image",
     "show",
     "slice_point",
+    "slide_of",
     "stack_layer",
     "stacked_cells",
     "take_over",

@@ -13,6 +13,7 @@ from napari_construct.data.image_header import read_header
 from napari_construct.data.stored import ImageHeader
 from napari_construct.exceptions import InputError
 from napari_construct.widgets.layers.place import has_lengths, micrometres_per_pixel
+from napari_construct.widgets.layers.slides import slide_file, slide_size
 
 _GIVEN: Final = "napari_construct pixel size"
 """Key of what the user chose, in the layer's metadata."""
@@ -34,10 +35,10 @@ def pixel_size(layer: Any) -> PixelSize:
     it, while the layer has the size of the file's image: a layer that was cropped or binned is another image.
     """
     if has_lengths(layer):
-        return PixelSize(micrometres_per_pixel(layer))
+        return PixelSize(slide_size(layer) or micrometres_per_pixel(layer))
     found = _stated(layer)
     if found is not None and found.mpp is not None and _same_size(layer, found):
-        return PixelSize(found.mpp, Path(str(layer.source.path)))
+        return PixelSize(found.mpp, Path(str(slide_file(layer))))
     mpp, *shape = layer.metadata.get(_GIVEN, (None,))
     return PixelSize(mpp, given=True) if shape == list(layer_shape(layer)[-2:]) else PixelSize(None)
 
@@ -51,9 +52,9 @@ def give_size(layer: Any, mpp: float | None) -> None:
 
 def own_file(layer: Any) -> str | None:
     """The file whose image a layer shows; None where it is not known, or the layer has another size."""
-    path = layer.source.path
+    path = slide_file(layer)
     found = _stated(layer)
-    return None if path is None or (found is not None and not _same_size(layer, found)) else str(path)
+    return None if path is None or (found is not None and not _same_size(layer, found)) else path
 
 
 def layer_shape(layer: Any) -> tuple[int, ...]:
@@ -69,12 +70,12 @@ def _same_size(layer: Any, found: ImageHeader) -> bool:
 
 def _stated(layer: Any) -> ImageHeader | None:
     """What the layer's file states; None without a file that this package reads."""
-    path = layer.source.path
+    path = slide_file(layer)
     if path is None:
         return None
     try:
-        about = Path(str(path)).stat()
-        return _of_file(str(path), about.st_mtime_ns, about.st_size)
+        about = Path(path).stat()
+        return _of_file(path, about.st_mtime_ns, about.st_size)
     except (OSError, ValueError, InputError):
         return None
 

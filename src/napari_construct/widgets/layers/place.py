@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
+from napari.utils.transforms import Affine
 
 from napari_construct.data.resolution import plausible
 
@@ -16,7 +15,10 @@ METADATA_KEY: Final = "napari_construct"
 CELLS: Final = "cells"
 """Kind of a layer of numbered cells."""
 
-NO_MASKS: Final = frozenset({"errors", "prototypes", "teacher", CELLS})
+TISSUE: Final = "tissue"
+"""Kind of a layer of the tissue found on a slide."""
+
+NO_MASKS: Final = frozenset({"errors", "prototypes", "teacher", CELLS, TISSUE})
 """Kinds of labels of this plugin whose values are no classes of tissue."""
 
 Window = tuple[slice, slice]
@@ -40,33 +42,19 @@ def placement_of(layer: Any, index: tuple[int, ...], window: Window | None) -> d
     return placement
 
 
-class Coarser(NamedTuple):
-    """Where layers with other pixels lie on an image of two axes; made once, it needs the image no more.
-
-    Attributes
-    ----------
-    placement : mapping
-        Of the image, as of :func:`twin_placement`.
-    sides : ndarray
-        (2, 2): the step of a row, and of a column, of the image, before its affine transform.
-    """
-
-    placement: Mapping[str, Any]
-    sides: NDArray[Any]
-
-    @classmethod
-    def of(cls, layer: Any) -> Coarser:
-        """Of an image layer."""
-        linear = np.asarray(layer.affine.affine_matrix)[:-1, :-1]
-        origin = np.asarray(layer.data_to_world(np.zeros(2)))
-        moved = [np.asarray(layer.data_to_world(step)) - origin for step in np.eye(2)]
-        return cls(twin_placement(layer), np.array([np.linalg.solve(linear, step) for step in moved]))
-
-    def by(self, step: tuple[float, float]) -> dict[str, Any]:
-        """Keyword arguments that place a layer whose pixels cover ``step`` rows and columns of the image."""
-        shift = (np.array(step) - 1) / 2 @ self.sides
-        scale, translate = (np.asarray(self.placement[name]) for name in ("scale", "translate"))
-        return dict(self.placement) | {"scale": scale * step, "translate": translate + shift}
+def coarser(
+    placement: dict[str, Any], steps: tuple[float, float], start: tuple[int, int] = (0, 0)
+) -> dict[str, Any]:
+    """The placement of a layer whose pixels are so many rows and columns of another's, from a pixel of it."""
+    n = len(placement["scale"])
+    factors, shift = np.ones(n), np.zeros(n)
+    factors[-2:] = steps
+    shift[-2:] = np.asarray(start) + (np.asarray(steps) - 1) / 2  # napari places the middles of pixels
+    linear = Affine(
+        scale=placement["scale"], rotate=placement["rotate"], shear=placement["shear"]
+    ).linear_matrix
+    moved = np.asarray(placement["translate"]) + linear @ shift
+    return {**placement, "scale": np.asarray(placement["scale"]) * factors, "translate": moved}
 
 
 def without_first_axis(placement: dict[str, Any]) -> dict[str, Any] | None:

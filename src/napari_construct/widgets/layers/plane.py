@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,10 +13,20 @@ from numpy.typing import NDArray
 from napari_construct.data import rgb as _rgb
 from napari_construct.data.channels.arrays import as_channels
 from napari_construct.data.channels.image import ChannelImage
+from napari_construct.data.limits import MAX_PIXELS, check_size
+from napari_construct.data.slides.slide import Slide
 from napari_construct.data.stored import RED_GREEN_BLUE
 from napari_construct.events import Doubt
 from napari_construct.widgets.layers.pixel_size import layer_shape, own_file, pixel_size
-from napari_construct.widgets.layers.place import METADATA_KEY, Window, placement_of, without_first_axis
+from napari_construct.widgets.layers.place import (
+    METADATA_KEY,
+    Window,
+    coarser,
+    placement_of,
+    without_first_axis,
+)
+from napari_construct.widgets.layers.slide_levels import FinestLevel
+from napari_construct.widgets.layers.slides import is_large, read_from_file
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +59,8 @@ class Plane:
         Name of the channel that the plane is; empty where nothing says so.
     dropped : int
         How many leading axes a result leaves out, which then is shown along all of them.
+    slide : Slide or None
+        The slide whose file is read in place of the layer's data.
     """
 
     name: str
@@ -62,6 +75,46 @@ class Plane:
     layer: Hashable = None
     channel: str = ""
     dropped: int = 0
+    slide: Slide | None = None
+
+    def for_model(self, predictor: Any, mpp: float | None) -> Plane:
+        """The plane as a model looks at it: of a large slide read at the model's resolution, else itself.
+
+        Parameters
+        ----------
+        predictor : Predictor
+            The model.
+        mpp : float or None
+            Micrometres per pixel of the layer that the user gave.
+
+        Raises
+        ------
+        InputError
+            If the part is too large, or the file is damaged.
+        """
+        if self.slide is None or not is_large(self.slide):
+            return self
+        from napari_construct.inference.slides.part import read_slide_part
+
+        rows, columns = ((part.start, part.stop) for part in self.window or (slice(None),) * 2)
+        part = read_slide_part(
+            self.slide,
+            predictor,
+            None if rows == (None, None) else rows,
+            None if columns == (None, None) else columns,
+            mpp=self.other_size(mpp),
+        )
+        corner = tuple(span.start for span in part.window)
+        before = (0, 0) if self.window is None else tuple(span.start for span in self.window)
+        shift = corner[0] - before[0], corner[1] - before[1]
+        placement = coarser(dict(self.placement), part.step, shift)
+        return replace(self, data=part.pixels, window=None, placement=placement, mpp=part.mpp, slide=None)
+
+    def other_size(self, given: float | None) -> float | None:
+        """Micrometres per pixel of the layer where they are not those of its slide; None where they are."""
+        own = None if self.slide is None or self.slide.mpp is None else math.sqrt(math.prod(self.slide.mpp))
+        mpp = self.mpp if given is None else given
+        return None if mpp is None or (own is not None and math.isclose(mpp, own, rel_tol=0.02)) else mpp
 
     def rgb(self) -> _rgb.Shown:
         """Read the plane: (h, w, 3) uint8, where it has data, and notices. Slow for lazy arrays.
@@ -72,6 +125,9 @@ class Plane:
             If the plane is too small, too large, or its values are no brightness.
         """
         key = (*self.index, *(self.window or ()))
+        if self.window is not None:
+            size = (part.stop - part.start for part in self.window)
+            check_size(self.name, *size, MAX_PIXELS, remedy="zoom in, or choose a smaller region")
         shown = _rgb.as_shown(self.data[key] if key else self.data, name=self.name)
         return shown._replace(notices=self.notices + shown.notices)
 
@@ -140,9 +196,11 @@ def plane_at(layer: Any, index: tuple[int, ...], window: Window | None = None) -
         Rows and columns of the region.
     """
     size = pixel_size(layer)
+    slide = read_from_file(layer)
+    data = layer.data[0] if layer.multiscale else layer.data
     return Plane(
         name=layer.name,
-        data=layer.data[0] if layer.multiscale else layer.data,
+        data=data if slide is None else FinestLevel(slide),
         index=index,
         placement=placement_of(layer, index, window),
         mpp=size.mpp,
@@ -151,6 +209,7 @@ def plane_at(layer: Any, index: tuple[int, ...], window: Window | None = None) -
         path=None if index else own_file(layer),
         window=window,
         layer=layer.unique_id,
+        slide=slide,
     )
 
 

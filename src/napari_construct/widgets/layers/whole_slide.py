@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from napari_construct.data.limits import MAX_PIXELS
 from napari_construct.data.slides.slide import Slide
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.widgets.layers.pixel_size import pixel_size
-from napari_construct.widgets.layers.slides import slide_of
+from napari_construct.widgets.layers.slides import is_large, slide_of
 
 _PICTURES: Final = frozenset({"tiff", "ome-tiff", "ome-zarr"})
 """Formats of slides that ordinary pictures have, too."""
@@ -21,8 +20,7 @@ def whole_slide(layer: Any) -> Slide | None:
     slide = None if layer is None else slide_of(layer)
     if slide is None:
         return None
-    large = slide.shape[0] * slide.shape[1] > MAX_PIXELS
-    return slide if large or len(slide.levels) > 1 or slide.format not in _PICTURES else None
+    return slide if is_large(slide) or len(slide.levels) > 1 or slide.format not in _PICTURES else None
 
 
 def slide_settings(settings: SegmentSettings, slide: Slide, layer: Any) -> SegmentSettings:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from pydantic import BaseModel
 
+from napari_construct.data.slides.slide import Slide
 from napari_construct.widgets.layers import Plane
+from napari_construct.widgets.layers.slides import is_large
+
+_OPENSLIDE_ONLY: Final = (".mrxs", ".dcm", ".vms", ".vmu", ".czi", ".svslide")
 
 
 def arguments(values: Mapping[str, object]) -> str:
@@ -49,11 +54,42 @@ def place_options(plane: Plane, mpp: float | None) -> list[str]:
 def image_as_python(plane: Plane) -> tuple[list[str], str]:
     """The imports, and an expression for the pixels of a plane."""
     inside = [*map(str, plane.index), *spans_of(plane)]
+    if plane.slide is not None and not is_tiff(plane.slide):
+        rows, columns = plane.window or tuple(slice(0, side) for side in plane.slide.shape)
+        place = f"{rows.start}, {columns.start}, {rows.stop - rows.start}, {columns.stop - columns.start}"
+        return ["open_slide"], f"open_slide({plane.path!r}).read(0, {place})"
     if plane.path is None:
         index = f"[{', '.join(inside)}]" if inside else ""
         return [], f"viewer.layers[{plane.name!r}].data{index}  # in napari's console; RGB, 8 bit"
     part = f"[{', '.join(spans_of(plane))}].copy()" if plane.window else ""
     return ["read_image"], f"read_image({plane.path!r}).pixels{part}"
+
+
+def in_parts(plane: Plane) -> bool:
+    """Whether a plane is read from a large slide at the model's resolution."""
+    return plane.slide is not None and is_large(plane.slide) and plane.path is not None
+
+
+def part_as_python(plane: Plane, model: str, mpp: float | None, device: str) -> tuple[list[str], list[str]]:
+    """The imports, and lines that load a model and read a part of a large slide for it.
+
+    ``model`` is an expression; ``predictor`` and ``part`` hold what is made.
+    """
+    spans = ", ".join(f"({one.start}, {one.stop})" for one in plane.window or ())
+    other = plane.other_size(mpp)
+    words = [spans] if spans else []
+    words += [] if other is None else [f"mpp={other!r}"]
+    lines = [
+        f"predictor = load_model({model}{device_argument(device)})",
+        f"with open_slide({plane.path!r}) as slide:",
+        f"    part = read_slide_part({', '.join(['slide', 'predictor', *words])})",
+    ]
+    return ["load_model", "open_slide", "read_slide_part"], lines
+
+
+def is_tiff(slide: Slide) -> bool:
+    """Whether ``read_image`` reads the file of a slide, too: a TIFF, or an OME-Zarr."""
+    return slide.format == "ome-zarr" or slide.path.suffix.lower() not in _OPENSLIDE_ONLY
 
 
 def import_line(*names: str) -> str:

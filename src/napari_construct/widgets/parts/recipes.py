@@ -30,6 +30,8 @@ from napari_construct.widgets.parts.recipe_words import (
     device_option,
     image_as_python,
     import_line,
+    in_parts,
+    part_as_python,
     place_options,
     spans_of,
 )
@@ -49,6 +51,8 @@ def as_python(
     """A script; its ``result`` holds the arrays of the layers."""
     if isinstance(settings, CellSettings):
         return cells_as_python(plane, str(model), settings, device)
+    if in_parts(plane):
+        return _large_as_python(plane, model, settings, device)
     reader, image = image_as_python(plane)
     place = f"mpp={plane.mpp!r}, name={plane.name!r}{device_argument(device)}"
     words = ("ZeroShotSettings",) if isinstance(model, ZeroShotSettings) else ()
@@ -59,6 +63,20 @@ def as_python(
         f"model = {_words_as_python(model) if isinstance(model, ZeroShotSettings) else repr(model)}",
         f"settings = SegmentSettings({segment_arguments(settings)})",
         f"result = segment(image, model, settings, {place})",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _large_as_python(plane: Plane, model: ModelChoice, settings: SegmentSettings, device: str) -> str:
+    words = ("ZeroShotSettings",) if isinstance(model, ZeroShotSettings) else ()
+    chosen = _words_as_python(model) if isinstance(model, ZeroShotSettings) else repr(model)
+    imports, lines = part_as_python(plane, chosen, settings.mpp, device)
+    lines = [
+        import_line("SegmentSettings", "segment", *imports, *words),
+        "",
+        *lines,
+        f"settings = SegmentSettings({segment_arguments(settings.changed(mpp=None))})",
+        f"result = segment(part.pixels, predictor, settings, mpp=part.mpp, name={plane.name!r})",
     ]
     return "\n".join(lines) + "\n"
 
@@ -218,6 +236,18 @@ def prototypes_as_python(plane: Plane, model: str, settings: PrototypeSettings, 
     """A script; its ``maps`` hold the similarities of the layers."""
     changed = arguments(settings.model_dump(exclude_defaults=True))
     place = f"mpp={plane.mpp!r}, name={plane.name!r}{device_argument(device)}"
+    if in_parts(plane):
+        imports, read = part_as_python(plane, repr(model), settings.mpp, device)
+        changed = arguments(settings.changed(mpp=None).model_dump(exclude_defaults=True))
+        lines = [
+            import_line("PrototypeSettings", "prototype_maps", *imports),
+            "",
+            *read,
+            f"settings = PrototypeSettings({changed})",
+            f"maps = prototype_maps(part.pixels, predictor, settings, mpp=part.mpp, name={plane.name!r})",
+            f"similarity = maps.of({settings.prototype!r})",
+        ]
+        return "\n".join(lines) + "\n"
     reader, image = image_as_python(plane)
     lines = [
         import_line("PrototypeSettings", "prototype_maps", *reader),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from napari_construct.data.images import ImageFile
 from napari_construct.encoders.folders import models_folder
 from napari_construct.events import Doubt, Event, Notice, Steps
+from napari_construct.inference.prototypes.settings import PrototypeSettings
 from napari_construct.widgets.jobs.notices import without_size
 from napari_construct.widgets.jobs.plans import compare_plan, top_plan
 from napari_construct.widgets.jobs.predictors import GetPredictor, load_steps
@@ -71,15 +73,23 @@ def compare_job(request: CompareRequest) -> Steps[Compared]:
     yield Event("loading the model", 0, 1)
     predictor = request.get_predictor()
     yield Event("reading the image", 0, 1)
-    shown = plane.rgb()
+    seen, settings = _seen(plane, predictor, settings)
+    shown = seen.rgb()
     for text in (*shown.notices, *plane.size_used(settings.mpp)[1]):
         yield Notice("reading the image", 1, 1, text)
-    steps = prototype_steps(shown.rgb, predictor, settings, mpp=plane.mpp, name=plane.name)
+    steps = prototype_steps(shown.rgb, predictor, settings, mpp=seen.mpp, name=plane.name)
     maps = yield from without_size(steps)
     yield Event("making the layer", 0, 1)
     prototype = find_prototype(maps.prototypes, settings.prototype)
     del predictor  # layers keep the frame they were made in, and with it the network
-    return Compared(maps, plane, similarity_layer(maps, plane, prototype.name))
+    placed = replace(seen, data=plane.data)
+    return Compared(maps, placed, similarity_layer(maps, placed, prototype.name))
+
+
+def _seen(plane: Plane, predictor: Predictor, settings: PrototypeSettings) -> tuple[Plane, PrototypeSettings]:
+    """The plane as the model looks at it, and the settings for its pixels."""
+    seen = plane.for_model(predictor, settings.mpp)
+    return seen, settings if seen is plane else settings.changed(mpp=None)
 
 
 def deciding_job(compared: Compared) -> Steps[LayerMade]:

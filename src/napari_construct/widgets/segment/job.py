@@ -60,6 +60,8 @@ class Finished:
     features: Features
     notices: tuple[str, ...] = ()
     decided: Decided | None = None
+    placed: Plane | None = None
+    """The plane with the place of the result, where the result has other pixels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,7 +124,9 @@ def segment_job(request: SegmentRequest) -> Steps[Outcome]:
 def layers_job(request: SegmentRequest, finished: Sequence[Finished]) -> Steps[Outcome]:
     """Make the mask of a run of which all planes are finished, or the first ones."""
     yield Event("making the layers", 0, 1)
-    results, planes = [one.result for one in finished], request.planes
+    results = [one.result for one in finished]
+    planes = [*(one.placed or plane for one, plane in zip(finished, request.planes, strict=False))]
+    planes += request.planes[len(planes) :]
     if request.axis is None:
         mask = result_layer(results[0], planes[0], request.table, finished[0].features)
     else:
@@ -182,13 +186,18 @@ def _segmented(request: SegmentRequest) -> Steps[list[Finished]]:
 def _plane_steps(request: SegmentRequest, number: int, predictor: Predictor) -> Steps[Finished]:
     plane, settings, axis = request.planes[number], request.settings, request.axis
     yield Event("reading the image", 0, 1)
-    shown = plane.rgb()
+    seen = plane.for_model(predictor, settings.mpp)
+    shown = seen.rgb()
     mpp, stated = plane.size_used(settings.mpp)
+    asked = settings
+    if seen is not plane:  # pixels of another size than those that the user gave a size for
+        mpp, asked = seen.mpp, settings.changed(mpp=None)
     for text in (*shown.notices, *stated):
         yield Notice("reading the image", 1, 1, text)
+    placed = replace(seen, data=plane.data) if seen is not plane else None
     name = plane.name if axis is None else f"{plane.name}, plane {number + 1}"
     result, decider = yield from request.decided_steps(
-        shown.rgb, predictor, settings, mpp=mpp, name=name, valid=shown.valid
+        shown.rgb, predictor, asked, mpp=mpp, name=name, valid=shown.valid
     )
     at = tuple(number if a == axis else 0 for a in range(len(plane.index)))
     calibration = getattr(predictor, "calibration", None)
@@ -198,9 +207,9 @@ def _plane_steps(request: SegmentRequest, number: int, predictor: Predictor) -> 
     features = label_features(result)
     yield Event("refine", 1, 1)
     if decider is None:
-        return Finished(result, outcome, features)
+        return Finished(result, outcome, features, placed=placed)
     decided = Decided.of_run(result, decider, settings, plane, request.model, features, at)
-    return Finished(result, outcome, features, decided=decided)
+    return Finished(result, outcome, features, decided=decided, placed=placed)
 
 
 def without_notices(steps: Steps[Result], notices: list[str]) -> Steps[Result]:

@@ -20,11 +20,11 @@ from napari_construct.widgets.jobs.predictors import GetPredictor, ModelChoice
 from napari_construct.widgets.layers import (
     MASK,
     ClassOutcome,
-    Coarser,
     Origin,
     PlaneOutcome,
     RunOutcome,
 )
+from napari_construct.widgets.layers.place import coarser
 from napari_construct.widgets.segment.job import without_notices
 from napari_construct.widgets.segment.said import Said, joined, title_of
 
@@ -45,8 +45,8 @@ class SlideRequest:
         The layer's name.
     layer : hashable
         ``unique_id`` of the layer.
-    place : Coarser
-        Where the labels lie.
+    place : dict
+        Placement of the layer, as of ``twin_placement``.
     folder : Path
         Where results are written.
     stem : str
@@ -68,7 +68,7 @@ class SlideRequest:
     slide: Slide
     name: str
     layer: Hashable
-    place: Coarser
+    place: dict[str, Any]
     folder: Path
     stem: str
     model: ModelChoice
@@ -192,7 +192,9 @@ class _Watched:
 
 
 def _mask(request: SlideRequest, classes: ClassTable, step: tuple[float, float]) -> FillingPyramid:
-    return FillingPyramid(request.pyramid, request.name, request.table or classes, request.place.by(step))
+    return FillingPyramid(
+        request.pyramid, request.name, request.table or classes, coarser(request.place, step)
+    )
 
 
 def _megapixels(slide: Slide) -> float:

@@ -15,7 +15,7 @@ from napari_construct.exceptions import InputError
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.widgets.jobs.predictors import GetPredictor, ModelChoice
 from napari_construct.widgets.jobs.run_control import RunControl
-from napari_construct.widgets.layers import Coarser
+from napari_construct.widgets.layers import twin_placement
 from napari_construct.widgets.layers.whole_slide import slide_settings
 from napari_construct.widgets.parts.recipes import slide_as_command, slide_as_python
 from napari_construct.widgets.parts.source import SourceChooser
@@ -112,7 +112,7 @@ class SlideRuns(QWidget):
             slide=slide,
             name=layer.name,
             layer=layer.unique_id,
-            place=Coarser.of(layer),
+            place=twin_placement(layer),
             folder=Path(self.target.folder()).expanduser(),
             stem=stem_of(slide),
             model=model,
