@@ -100,7 +100,7 @@ def open_segment(qtbot: Any, viewer: Any, checkpoint: Path, folder: Path | None 
 def looked(qtbot: Any, widget: SegmentTissue) -> str:
     """What is said of the folder."""
     target = widget._slide.target
-    qtbot.waitUntil(lambda: target._found is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: target._found is not None, timeout=60_000)
     return target._note.text()
 
 
@@ -121,7 +121,7 @@ def stop_after(qtbot: Any, widget: SegmentTissue, kind: type, number: int) -> li
     widget.control.progressed.connect(follow)
     widget.run()
     assert widget.isRunning(), widget.message()
-    qtbot.waitUntil(lambda: not widget.isRunning(), timeout=60_000)
+    qtbot.waitUntil(lambda: not widget.isRunning(), timeout=120_000)
     widget.control.progressed.disconnect(follow)
     return seen
 
@@ -247,7 +247,7 @@ def test_cancel_acts_within_the_network_and_after_it_another_session_goes_on(
 
     widget.control.progressed.connect(follow)
     widget.run()
-    qtbot.waitUntil(lambda: not widget.isRunning(), timeout=60_000)
+    qtbot.waitUntil(lambda: not widget.isRunning(), timeout=120_000)
     widget.control.progressed.disconnect(follow)
     assert seen
     assert seen[0].done < seen[0].total
@@ -279,21 +279,21 @@ def test_what_is_in_the_way_is_said_and_stays(
     theirs.mkdir()
     (theirs / "slide.json").write_text('{"mine": 1}', encoding="utf-8")
     widget = open_segment(qtbot, viewer, checkpoint, theirs)
-    qtbot.waitUntil(lambda: "slide.json" in widget.control.blockedReason(), timeout=20_000)
+    qtbot.waitUntil(lambda: "slide.json" in widget.control.blockedReason(), timeout=60_000)
     assert "did not make" in widget.control.blockedReason()
     widget.run()
     assert not widget.isRunning()
     (tmp_path / "file").write_text("x", encoding="utf-8")
     widget._slide.target.setFolder(str(tmp_path / "file" / "inside"))
     widget._refresh()
-    qtbot.waitUntil(lambda: "is no folder" in widget.control.blockedReason(), timeout=20_000)
+    qtbot.waitUntil(lambda: "is no folder" in widget.control.blockedReason(), timeout=60_000)
     # a slide of the same name, of another patient
     (tmp_path / "b").mkdir()
     other = write_slide(tmp_path / "b" / "slide.tif", tissue[::-1])
     segment_slide(other, checkpoint, SETTINGS, folder=tmp_path / "shared")
     widget._slide.target.setFolder(str(tmp_path / "shared"))
     widget._refresh()
-    qtbot.waitUntil(lambda: "belongs to another file" in widget.control.blockedReason(), timeout=20_000)
+    qtbot.waitUntil(lambda: "belongs to another file" in widget.control.blockedReason(), timeout=60_000)
     assert (theirs / "slide.json").read_text(encoding="utf-8") == '{"mine": 1}'
 
 
@@ -315,7 +315,7 @@ def test_a_full_disk_loses_nothing(
 
     monkeypatch.setattr(label_pyramid, "put", full)
     widget.run()
-    qtbot.waitUntil(lambda: not widget.isRunning(), timeout=60_000)
+    qtbot.waitUntil(lambda: not widget.isRunning(), timeout=120_000)
     assert "No space left on device" in widget.message()
     assert "free some space" in widget.message()
     monkeypatch.setattr(label_pyramid, "put", put)
