@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ import pytest
 import tifffile
 import zarr
 from napari.layers import Labels
-from qtpy.QtCore import QElapsedTimer
 from qtpy.QtWidgets import QApplication, QCheckBox
 from tests.widgets.conftest import button, run_job
 
@@ -397,20 +397,19 @@ def test_the_window_answers_and_memory_is_bounded(qtbot, viewer, slide_file, che
     widget = open_segment(qtbot, viewer, checkpoint, tmp_path / "out")
     looked(qtbot, widget)
     held: list[int] = []
-    clock = QElapsedTimer()
-    longest: list[int] = []
+    longest: list[float] = []  # seconds of the processor: others may use it, too
 
     def follow(event: Any) -> None:
         if isinstance(event, MaskGrown):
             held.append(sum(level.nbytes for level in masks(viewer)[0].data if isinstance(level, np.ndarray)))
-            clock.restart()
+            began = time.thread_time()
             widget._slide.mask._draw()
-            longest.append(clock.elapsed())
+            longest.append(time.thread_time() - began)
 
     widget.control.progressed.connect(follow)
     run_job(qtbot, widget)
     assert max(held) <= 1040 * 1056 / 3  # all levels but the finest
-    assert np.median(longest) < 50
+    assert np.median(longest) < 0.05
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such permissions")
