@@ -14,6 +14,9 @@ from napari_construct.widgets.layers import METADATA_KEY, cam_layer, labels_laye
 UNFINISHED: Final = "unfinished"
 """In the metadata of layers of a pyramid that was being written when they were made."""
 
+PYRAMID: Final = "pyramid"
+"""In the metadata of labels layers: the path of the pyramid that they show."""
+
 _CERTAIN: Final = 255
 
 
@@ -31,10 +34,11 @@ def pyramid_layers(path: Path) -> tuple[list[Layer], tuple[str, ...]]:
     name, options = result_name(path), _options(found)
     layers: list[Layer] = [*_class_maps(found, name, options)]
     features = {"index": list(range(1, len(found.classes) + 1)), "class": list(found.classes.names)}
-    levels = [_lazy(level) for level in found.labels]
+    levels = [lazy(level) for level in found.labels]
     mask = labels_layer(
         levels, found.classes, name, features=features, record=found.record, multiscale=True, **options
     )
+    mask.metadata[METADATA_KEY][PYRAMID] = str(path.absolute())
     layers.append(mask)
     if not found.complete:
         for layer in layers:
@@ -62,14 +66,15 @@ def _class_maps(found: StoredPyramid, name: str, options: dict[str, Any]) -> lis
     maps: list[Image] = []
     stored = found.cams or found.probabilities
     for i, tissue in enumerate(found.classes if stored else ()):
-        levels = [_lazy(level)[i] for level in stored]
+        levels = [lazy(level)[i] for level in stored]
         layer = cam_layer(levels, tissue, name, record=found.record, multiscale=True, **options)
         layer.contrast_limits_range = layer.contrast_limits = (0, _CERTAIN)
         maps.append(layer)
     return maps
 
 
-def _lazy(level: Any) -> Any:
+def lazy(level: Any) -> Any:
+    """A zarr array as a dask array of the same chunks."""
     import dask.array
 
     da: Any = dask.array

@@ -27,6 +27,30 @@ def segment_plan(planes: Sequence[Plane], settings: SegmentSettings, model: obje
     return planned(f"segment {model}", _LOADING, Phase(parts, len(planes)), Phase((layers,)))
 
 
+def slide_plan(
+    settings: SegmentSettings, model: object, size: float, *, refined: float = 1.0, loaded: bool = False
+) -> Planned:
+    """Run the network over all of a slide, then decide it part by part.
+
+    Parameters
+    ----------
+    settings : SegmentSettings
+        Of the run.
+    model : object
+        Names what its costs are remembered under.
+    size : float
+        Megapixels that the network looks at.
+    refined : float
+        Share of the parts that are still to be decided.
+    loaded : bool
+        Whether the model is there.
+    """
+    tiles, *decision = _network(settings, size)
+    after = Part("refine", max(refined * sum(part.weight for part in decision), 1e-3))
+    phases = Phase((tiles,)), Phase((after,))
+    return planned(f"segment slide {model}", *(() if loaded else (_LOADING,)), *phases)
+
+
 def cells_plan(planes: Sequence[Plane], model: object) -> Planned:
     """Load, then plane by plane read and run the network, then decide and make the layers."""
     size = sum(map(_megapixels, planes)) / len(planes)

@@ -30,6 +30,7 @@ from napari_construct.widgets.layers.origin import (
     mark,
     origin_of,
     show,
+    take_over,
     touch,
 )
 from napari_construct.widgets.layers.outcome import (
@@ -133,6 +134,7 @@ __all__ = [
     "slide_of",
     "stack_layer",
     "stacked_cells",
+    "take_over",
     "touch",
     "twin_placement",
     "viewer_point",

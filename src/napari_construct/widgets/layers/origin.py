@@ -91,7 +91,7 @@ def show(viewer: Any, layer: Layer) -> Layer:
         if _MADE in known:  # napari may have numbered its name; its pixels are not read again
             known[_MADE] = (layer.name, *known[_MADE][1:])
         return layer
-    _take_over(former, layer)
+    take_over(former, layer)
     return former
 
 
@@ -111,7 +111,7 @@ def _position(layers: Sequence[Layer], new: Layer) -> int:
     return len(layers)
 
 
-def _take_over(former: Layer, new: Layer) -> None:
+def take_over(former: Layer, new: Layer) -> None:
     """Give a layer the data, name, place, table and record of another; it looks as the user left it."""
     known, made = former.metadata.get(METADATA_KEY, {}), new.metadata[METADATA_KEY]
     if isinstance(former, Labels) and former.editable:

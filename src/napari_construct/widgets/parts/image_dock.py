@@ -79,5 +79,9 @@ class ImageDock(JobDock[Request, Result]):
         self.source.setHeld(self.isRunning())
 
     def _refresh(self, *_: object) -> None:
-        self.control.setAction(*self.source.action(self.verb))
+        self.control.setAction(*self.source.action(self._verb_now()))
         super()._refresh()
+
+    def _verb_now(self) -> str:
+        """What Run does with the image, as the button says it."""
+        return self.verb

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
+from qtpy.QtCore import QUrl
+from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QWidget
 from superqt import QFlowLayout
 
@@ -16,7 +19,8 @@ from napari_construct.widgets.fields.controls import button, wrapped_label
 from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.fields.message_label import plain
 from napari_construct.widgets.files.save_mask import save_mask
-from napari_construct.widgets.layers import evidence
+from napari_construct.widgets.files.stored_pyramid import PYRAMID
+from napari_construct.widgets.layers import METADATA_KEY, evidence
 from napari_construct.widgets.layers.follower import Follower
 from napari_construct.widgets.parts.hand_over import correct, to_batch, to_refine
 from napari_construct.widgets.parts.navigation import show_step
@@ -122,6 +126,8 @@ class MaskSteps(NextSteps):
         super().__init__(viewer, parent)
         self._made = MaskMade(None)
         self._save = button("Save...", "Save this mask", self._on_save, self, name="Save the mask")
+        tip = "Open the folder with the labels, the picture and the record of the slide"
+        self._folder = button("Folder", tip, self._on_folder, self, name="Open the folder of the results")
         tip = "Do the same with many images: Batch, with this image, model and settings"
         self._batch = button("Batch...", tip, self._on_batch, self, name="Batch with these settings")
         tip = "Change borders and thresholds of this mask"
@@ -130,19 +136,21 @@ class MaskSteps(NextSteps):
         self._correct = button("Correct", tip, self._on_correct, self, name="Correct the mask")
         tip = "Train a model on your own tissue, from patches and the classes that they show"
         self._train = button("Train", tip, self._on_train, self, name="Train on my own tissue")
-        self._right = self.addLine("Looks right:", self._save, self._batch)
+        self._right = self.addLine("Looks right:", self._save, self._folder, self._batch)
         self.addLine("Looks wrong:", self._refine, self._correct, self._train)
 
     def offerMask(self, made: MaskMade) -> None:
         """Appear with a mask; without its layer only training is left."""
         self._made = made
         batch = made.image is not None and isinstance(made.model, str) and bool(made.model)
-        self._save.setVisible(made.mask is not None)
+        stored = _stored(made.mask)  # a slide's mask is on disk already, and too large to paint on
+        self._save.setVisible(made.mask is not None and stored is None)
+        self._folder.setVisible(stored is not None)
         self._batch.setVisible(batch)
         for part in self._right:
             part.setVisible(made.mask is not None)
         self._refine.setVisible(made.mask is not None and evidence(made.mask) is not None)
-        self._correct.setVisible(made.mask is not None)
+        self._correct.setVisible(made.mask is not None and stored is None)
         self._train.setVisible(not isinstance(made.settings, CellSettings))
         self.offer(made.mask)
 
@@ -160,6 +168,12 @@ class MaskSteps(NextSteps):
         if path is not None:
             self.say(f"Saved as {path.name} in {path.parent}.")
 
+    def _on_folder(self, *_: object) -> None:
+        stored = _stored(self._made.mask)
+        if stored is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(stored.parent)))
+            self.say(f"{stored.name} in {stored.parent}.")
+
     def _on_batch(self, *_: object) -> None:
         made = self._made
         if made.image in self._viewer.layers and isinstance(made.model, str):
@@ -175,3 +189,9 @@ class MaskSteps(NextSteps):
 
     def _on_train(self, *_: object) -> None:
         show_step(self._viewer, "train")
+
+
+def _stored(mask: Any) -> Path | None:
+    """The label pyramid that a mask shows; None of masks in memory."""
+    path = None if mask is None else mask.metadata.get(METADATA_KEY, {}).get(PYRAMID)
+    return None if path is None else Path(path)

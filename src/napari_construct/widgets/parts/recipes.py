@@ -10,6 +10,7 @@ from typing import Final
 
 from napari_construct.batch.settings import USUAL_OF_CELLS, BatchSettings
 from napari_construct.crf import CRFParameters
+from napari_construct.data.slides.slide import Slide
 from napari_construct.data.stored import RED_GREEN_BLUE
 from napari_construct.encoders.catalogue.download import DownloadSettings
 from napari_construct.inference.cells.settings import DECIDING, CellSettings
@@ -113,16 +114,52 @@ def as_command(
     """A command of ``napari-construct``; IMAGE stands for a layer that came from no file."""
     if isinstance(settings, CellSettings):
         return cells_as_command(plane, str(model), settings, device)
-    untrained = isinstance(model, ZeroShotSettings)
-    words = ["napari-construct", "segment", plane.path or "IMAGE"]
-    words += _words_as_options(model) if isinstance(model, ZeroShotSettings) else ["--model", model]
-    words += ["--output", "results"]
-    if settings.classes is not None and not untrained:
-        words += ["--classes", names_as_text(settings.classes)]
-    words += segment_options(settings, device)
+    words = _segment_words(plane.path or "IMAGE", model, settings, "results", device)
     words += place_options(plane, settings.mpp)
-    words += segment_json(settings, *(("classes",) if untrained else ()))  # --classes has the words
-    return shlex.join(words) + "\n"
+    return shlex.join(words + _segment_rest(model, settings)) + "\n"
+
+
+def _segment_words(
+    image: str, model: ModelChoice, settings: SegmentSettings, output: str, device: str
+) -> list[str]:
+    """The command up to the options for the resolution."""
+    words = ["napari-construct", "segment", image]
+    words += _words_as_options(model) if isinstance(model, ZeroShotSettings) else ["--model", model]
+    words += ["--output", output]
+    if settings.classes is not None and not isinstance(model, ZeroShotSettings):
+        words += ["--classes", names_as_text(settings.classes)]
+    return words + segment_options(settings, device)
+
+
+def _segment_rest(model: ModelChoice, settings: SegmentSettings) -> list[str]:
+    # of a model in words --classes has the words
+    return segment_json(settings, *(("classes",) if isinstance(model, ZeroShotSettings) else ()))
+
+
+def slide_as_python(
+    slide: Slide, model: ModelChoice, settings: SegmentSettings, folder: Path, device: str = "auto"
+) -> str:
+    """A script that writes the same files, or goes on writing them."""
+    words = ("ZeroShotSettings", "load_model") if isinstance(model, ZeroShotSettings) else ()
+    chosen = f"load_model({_words_as_python(model)})" if isinstance(model, ZeroShotSettings) else repr(model)
+    place = f"folder={str(folder)!r}{device_argument(device)}, progress=True"
+    lines = [
+        import_line("SegmentSettings", "segment_slide", *words),
+        "",
+        f"model = {chosen}",
+        f"settings = SegmentSettings({segment_arguments(settings)})",
+        f"result = segment_slide({str(slide.path)!r}, model, settings, {place})",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def slide_as_command(
+    slide: Slide, model: ModelChoice, settings: SegmentSettings, folder: Path, device: str = "auto"
+) -> str:
+    """A command that writes the same files, or goes on writing them."""
+    words = _segment_words(str(slide.path), model, settings, str(folder), device)
+    words += [] if settings.mpp is None else ["--mpp", repr(settings.mpp)]
+    return shlex.join(words + _segment_rest(model, settings)) + "\n"
 
 
 def cells_as_python(plane: Plane, model: str, settings: CellSettings, device: str = "auto") -> str:

@@ -7,6 +7,8 @@ from typing import Any, Final
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QWidget
 
+from napari_construct.data.limits import MAX_PIXELS
+from napari_construct.data.slides.slide import Slide
 from napari_construct.widgets.fields.controls import named, tick
 from napari_construct.widgets.fields.fields import narrow_combo
 from napari_construct.widgets.fields.layout import form, stacked
@@ -27,6 +29,7 @@ from napari_construct.widgets.layers import (
 )
 from napari_construct.widgets.layers.enlarging import Enlarging, enlarging
 from napari_construct.widgets.layers.follower import Follower
+from napari_construct.widgets.layers.whole_slide import whole_slide
 from napari_construct.widgets.parts.channel_rows import ChannelRows
 from napari_construct.widgets.parts.layer_chooser import LayerChooser
 from napari_construct.widgets.parts.pixel_size_row import PixelSizeRow
@@ -36,7 +39,8 @@ _REGIONS: Final = {
     "visible": "Visible part",
     "shapes": "Selected shapes",
 }
-_PARTS: Final = {"visible": "the visible part", "shapes": "the marked part"}
+_SLIDE: Final = {"slide": "Whole slide", "whole": "Whole, in memory"}
+_PARTS: Final = {"slide": "all", "visible": "the visible part", "shapes": "the marked part"}
 _ON_VIEW: Final = -1
 
 
@@ -62,7 +66,10 @@ class SourceChooser(QWidget):
         super().__init__(parent)
         self._viewer = viewer
         self._layer = named(LayerChooser(viewer, self), "Image layer", "The image to segment")
-        tip = "The whole image, or a part of it. A part is faster, to try settings"
+        tip = (
+            "The whole image, or a part of it. A part is faster, to try settings. A whole slide is segmented "
+            "piece by piece, into a folder"
+        )
         self._region = narrow_combo(self, "Region", tip, _REGIONS)
         tip = "Planes of a stack: the visible one, or all along an axis"
         self._planes = narrow_combo(self, "Planes", tip)
@@ -73,6 +80,8 @@ class SourceChooser(QWidget):
         self._form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         self._size = PixelSizeRow(self)
         self._enlarged = MessageLabel(self)
+        self._slides = False
+        self._slide: Slide | None = None
         self._model_mpp: float | None = None
         self._given_mpp: float | None = None
         self._follower = Follower(self, "follow_size")
@@ -96,6 +105,15 @@ class SourceChooser(QWidget):
     def layer(self) -> Any:
         """The chosen layer, or None."""
         return self._layer.layer()
+
+    def offerSlides(self) -> None:
+        """Offer to segment whole slides out of core."""
+        self._slides = True
+        self._on_layer(self._layer.layer())
+
+    def slide(self) -> Slide | None:
+        """The slide to segment as a whole; None where a part, or an image in memory, is."""
+        return self._slide if self.region() == "slide" else None
 
     def setLayer(self, layer: Any) -> None:
         """Choose a layer and keep it, as a choice by hand does."""
@@ -127,6 +145,10 @@ class SourceChooser(QWidget):
         if mpp != self._given_mpp:
             self._given_mpp = mpp
             self.follow_size()
+
+    def givenSize(self) -> float | None:
+        """The pixel size among the options, which goes before that of the layer."""
+        return self._given_mpp
 
     def enlarging(self) -> Enlarging:
         """How the image is enlarged for the model, where the user should know."""
@@ -209,11 +231,29 @@ class SourceChooser(QWidget):
     def _on_layer(self, layer: Any) -> None:
         several = layer is not None and len(layer_shape(layer)) > 2
         on_view = plane_on_view(layer, slice_point(layer, self._viewer)).index[0] if several else 0
+        self._fill_regions()
         self.channels.showLayer(layer, on_view)
         self._fill_planes()
         names = () if layer is None else ("scale", "units", "metadata", "data", "name")
         self._follower.follow([getattr(layer.events, name) for name in names])
         self.layerChanged.emit(layer)
+
+    def _fill_regions(self) -> None:
+        """The regions of the layer; a slide is first offered as a whole."""
+        layer, before, was = self._layer.layer(), self.region(), self._slide
+        found = whole_slide(layer) if self._slides else None
+        if found is was:
+            return
+        self._slide = found
+        choices = _REGIONS if found is None else {**_SLIDE, **_REGIONS, "whole": _SLIDE["whole"]}
+        if found is not None and found.shape[0] * found.shape[1] > MAX_PIXELS:
+            choices = {key: words for key, words in choices.items() if key != "whole"}
+        blocked = self._region.blockSignals(True)
+        self._region.clear()
+        for key, words in choices.items():
+            self._region.addItem(words, key)
+        self.setRegion("slide" if found is not None and (was is None or before == "slide") else before)
+        self._region.blockSignals(blocked)
 
     def _fill_planes(self) -> None:
         """The planes of the layer; its channels are none."""

@@ -12,6 +12,7 @@ from napari_construct.widgets.parts.memory import Memory
 from napari_construct.widgets.parts.preferences import Preferences
 from napari_construct.widgets.segment.cell_job import CellRequest
 from napari_construct.widgets.segment.job import SegmentRequest
+from napari_construct.widgets.segment.slide_job import SlideRequest
 
 _OF_IMAGE: Final = {"classes", "mpp", "channel"}
 """What is true of one image only and is not remembered."""
@@ -77,14 +78,26 @@ class Kept:
         """Whether foreground and boundary are shown."""
         return self.values.get("cell_maps") is True
 
+    def slide_folder(self) -> str:
+        """The folder that the user chose for results of slides; empty for one beside each slide."""
+        folder = self.values.get("slide_folder", "")
+        return folder if isinstance(folder, str) else ""
+
     def keep(
-        self, request: SegmentRequest | CellRequest, model: Mapping[str, Any], *, keep_finished: bool
+        self,
+        request: SegmentRequest | CellRequest | SlideRequest,
+        model: Mapping[str, Any],
+        *,
+        keep_finished: bool,
+        slide_folder: str = "",
     ) -> None:
         """Remember a run; ``model`` is what the model's part wants to be kept."""
         settings = request.settings.model_dump(mode="json", exclude=_OF_IMAGE)
         of_kind: dict[str, Any]
         if isinstance(request, CellRequest):
             of_kind = {"cells": settings, "cell_maps": request.maps}
+        elif isinstance(request, SlideRequest):
+            of_kind = {"settings": settings, "slide_folder": slide_folder}
         else:
             of_kind = {
                 "settings": settings,

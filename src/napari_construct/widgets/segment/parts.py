@@ -28,6 +28,11 @@ _DISTANCE_MAP: Final = (
 )
 
 
+_NOT_OF_SLIDES: Final = (
+    "Of a whole slide no maps are kept. Choose the visible part, or the whole image in memory, to see them"
+)
+
+
 class SegmentParts(QObject):
     """Edits settings of either kind; the dock lays out the parts.
 
@@ -110,6 +115,12 @@ class SegmentParts(QObject):
             part.setVisible(not student)
         for key in COLOUR_ONLY:
             self.options.setRowVisible(key, not student)
+
+    def showWhole(self, *, slide: bool) -> None:
+        """Offer the maps of an image, or say why there are none of a whole slide."""
+        for box, tip in ((self.class_maps, _CLASS_MAPS), (self.distance_map, _DISTANCE_MAP)):
+            box.setEnabled(not slide)
+            box.setToolTip(_NOT_OF_SLIDES if slide else tip)
 
     def begin(self) -> None:
         """A run begins: what was found before goes."""

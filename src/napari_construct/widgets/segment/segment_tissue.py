@@ -36,12 +36,17 @@ from napari_construct.widgets.segment.model import SegmentModel
 from napari_construct.widgets.segment.opened_cells import PrepareCells
 from napari_construct.widgets.segment.outcomes import Asked, ResultsOnView
 from napari_construct.widgets.segment.parts import SegmentParts
+from napari_construct.widgets.segment.slide_job import SlideOutcome, SlideRequest
+from napari_construct.widgets.segment.slide_runs import SlideRuns
 
 if TYPE_CHECKING:
     import napari.viewer
 
+AnyRequest = SegmentRequest | CellRequest | SlideRequest
+"""What Segment asks for: of an image or stack, of cells, of a whole slide."""
 
-class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
+
+class SegmentTissue(ImageDock[AnyRequest, Outcome | SlideOutcome]):
     """Edits one :class:`~napari_construct.inference.settings.SegmentSettings` and runs it on a layer.
 
     With a student on one channel it is a :class:`~napari_construct.inference.cells.settings.CellSettings`.
@@ -74,6 +79,7 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
         self._model = SegmentModel(self._loaded, self._preferences, self)
         self._parts = SegmentParts(self._model, self)
         self._options, self._cells = self._parts.options, self._parts.cells
+        self._slide = SlideRuns(viewer, self.source, self.control, self)
         self._opened = PrepareCells(viewer, self)
         self._results = ResultsOnView(viewer, self._parts.classes, self.control, self)
         self._finished: FinishedPlanes | None = None
@@ -114,9 +120,12 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
     def setModel(self, model: ModelChoice) -> None:
         self._model.setValue(model)
 
-    def request(self) -> SegmentRequest | CellRequest:
+    def request(self) -> AnyRequest:
         """What Segment asks for."""
         model, device, settings = self.model(), self.device(), self.value()
+        if self.source.slide() is not None and isinstance(settings, SegmentSettings):
+            load = self._loaded.getter(model, device)
+            return self._slide.request(model, settings, load, self._model.table.value(), device)
         planes, axis = self.source.planes(), self.source.planeAxis()
         load = self._loaded.getter(model, device)
         if isinstance(settings, CellSettings):
@@ -135,10 +144,16 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
             distance_map=self._parts.distance_map.isChecked(),
         )
 
-    def launch(self, request: SegmentRequest | CellRequest) -> None:
+    def launch(self, request: AnyRequest) -> None:
         self._parts.begin()
         keeps = self.source.keepsFinished()
-        self._kept.keep(request, self._model.kept(), keep_finished=keeps)
+        folder = self._slide.target.chosenFolder()
+        self._kept.keep(request, self._model.kept(), keep_finished=keeps, slide_folder=folder)
+        if isinstance(request, SlideRequest):
+            self._finished = None
+            self._slide.launch(request)
+            return
+        self.control.setWords(verb=self.verb, cancelled=self.cancelled)
         job, layers = jobs_of(request)
         self._finished = FinishedPlanes(layers) if keeps and request.axis is not None else None
         self.control.run("Segment", job)
@@ -148,6 +163,7 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
         if self.source.layer() is None:
             return NO_CHANNEL if student else NO_IMAGE
         said = self.source.enlarging().refused or self._parts.problem(student=student)
+        said = said or self._slide.problem(student=student)
         return self._model.problem() or Problem(said, Level.WARNING)
 
     def text(self, recipe: Callable[[Plane, ModelChoice, SegmentSettings | CellSettings, str], str]) -> str:
@@ -156,19 +172,23 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
         if self.source.planeAxis() is not None:
             self.control.showMessage("One plane can be copied: choose the one on view, or take Batch.")
             return ""
+        request = self.request()
+        if isinstance(request, SlideRequest):
+            return self._slide.text(request, as_script=recipe is as_python)
         (plane,) = self.source.planes()
         return recipe(plane, self.model(), self.value(), self.device())
 
     def _build_layout(self) -> None:
         self.source.form().addRow("Model", self._model.chooser)
         self._options.moveRow("mpp", self.source.form())
-        self._lay_out(self._opened, self.source, *self._parts.inOrder())
+        self._lay_out(self._opened, self.source, self._slide.target, *self._parts.inOrder())
         self._offer(self._results.next)
 
     def _recall(self) -> None:
         """Start as the last run was."""
         self.source.setKeepsFinished(self._kept.keeps_finished())
         self._parts.recall(self._kept)
+        self._slide.target.setFolder(self._kept.slide_folder())
         settings = self._kept.settings()
         if settings is not None:
             self.setValue(settings)
@@ -183,6 +203,8 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
         self._model.loaded.connect(self._on_kind)
         self._model.loaded.connect(self._options.showModel)
         self._model.loaded.connect(self.source.showModel)
+        self._model.loaded.connect(self._slide.showModel)
+        self._slide.target.changed.connect(self._refresh)
         self._model.changed.connect(self._refresh)
         self._parts.classes.valueChanged.connect(self._on_changed)
         self._options.valueChanged.connect(self._on_changed)
@@ -198,6 +220,14 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
         events = self._viewer.dims.events
         self._slices = Follower(self, "follow_plane", [events.current_step])
         self._removals = Follower(self, "follow_removal", [self._viewer.layers.events.removed])
+
+    def _refresh(self, *_: object) -> None:
+        self._slide.follow(self._settings())
+        self._parts.showWhole(slide=self.source.slide() is not None)
+        super()._refresh()
+
+    def _verb_now(self) -> str:
+        return "Go on segmenting" if self._slide.target.goesOn() else self.verb
 
     def _on_layer(self, _: Any) -> None:
         self._refresh()
@@ -222,6 +252,7 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
         self._parts.showWords(shown=self._model.inWords())
         self._options.showModel(None)
         self.source.showModel(None)
+        self._slide.showModel(None)
         self._model.load(self.device())
         self._show_outcome()
 
@@ -268,6 +299,7 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
     def _on_event(self, event: Event) -> None:
         if self._finished is not None and isinstance(event, PlaneSegmented):
             self._finished.add(event.finished)
+        self._slide.take(event)
 
     def _on_cancelled(self) -> None:
         """Add the finished planes, if the user keeps them; a second Cancel leaves them out."""
@@ -277,8 +309,19 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
         else:
             self._results.show_found(self._asked())
 
-    def _on_result(self, outcome: Outcome) -> None:
+    def _on_running(self, *_: object) -> None:
+        super()._on_running()
+        self._slide.setRunning(running=self.control.isRunning())
+        self._refresh()
+
+    def _on_result(self, outcome: Outcome | SlideOutcome) -> None:
         self._finished = None  # it holds every plane's result
+        if isinstance(outcome, SlideOutcome):
+            self._model.showClasses(outcome.classes)
+            self._slide.mask.finish(outcome)
+            self.control.summarise(outcome.outcome.headline(), outcome.outcome.notices)
+            self._adder.add([])  # it is there
+            return
         if outcome.classes is not None:
             self._model.showClasses(outcome.classes)
         self._say(outcome)
@@ -306,6 +349,14 @@ class SegmentTissue(ImageDock[SegmentRequest | CellRequest, Outcome]):
             self._adder.add(self._results.distance_map(self._asked()))
         else:
             self._results.remove_maps(self.source.layer(), DISTANCE_MAP)
+
+    def _settings(self) -> SegmentSettings | None:
+        """The settings on view, of a model of stained sections; None while they contradict each other."""
+        try:
+            found = self.value()
+        except (ConstructError, ValueError):
+            return None
+        return found if isinstance(found, SegmentSettings) else None
 
     def _asked(self) -> Asked:
         """What a run would be asked for; of the image alone while values contradict each other."""
