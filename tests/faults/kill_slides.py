@@ -29,7 +29,7 @@ from napari_construct.data.slides.slide import open_slide
 from napari_construct.events import run
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.inference.slides import job
+from napari_construct.inference.slides import job, shards
 from napari_construct.inference.slides.segment import segment_slide_steps
 
 SAMPLE = Path(napari_construct.__file__).parent / "data" / "samples" / "lymph_node_tumour.png"
@@ -54,7 +54,7 @@ def content(folder: Path) -> dict[str, bytes]:
 def main(folder: Path, tries: int, seed: int) -> Counter[str]:
     draw, network = random.Random(seed), predictor()
     write_slide(folder / "slide.tif")
-    job.SHARD, job.BLOCK = 512, 256  # type: ignore[misc]  # many shards on a small slide
+    job.SHARD, shards.BLOCK = 512, 256  # type: ignore[misc]  # many shards on a small slide
 
     def segment(output: Path, network: Predictor = network) -> Callable[[], object]:
         settings = SegmentSettings(tile=128, overlap=32)

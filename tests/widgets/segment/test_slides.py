@@ -21,7 +21,7 @@ from napari_construct import segment_slide
 from napari_construct.data import images, listing
 from napari_construct.data.slides.slide import open_slide
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.inference.slides import job
+from napari_construct.inference.slides import job, shards
 from napari_construct.widgets.files import filling_pyramid
 from napari_construct.widgets.layers import METADATA_KEY, outcome_of
 from napari_construct.widgets.layers.slides import slide_levels, slide_options
@@ -70,7 +70,7 @@ def once(tmp_path_factory: pytest.TempPathFactory, slide_file: Path, checkpoint:
     folder = tmp_path_factory.mktemp("once")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(job, "SHARD", 512)
-        patch.setattr(job, "BLOCK", 256)
+        patch.setattr(shards, "BLOCK", 256)
         segment_slide(slide_file, checkpoint, SETTINGS, folder=folder)
     return folder
 
@@ -79,7 +79,7 @@ def once(tmp_path_factory: pytest.TempPathFactory, slide_file: Path, checkpoint:
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shards of 512 pixels: nine of them."""
     monkeypatch.setattr(job, "SHARD", 512)
-    monkeypatch.setattr(job, "BLOCK", 256)
+    monkeypatch.setattr(shards, "BLOCK", 256)
 
 
 SETTINGS = SegmentSettings(crf=None, classes=("tumour", "lymphoid"), tile=320, overlap=64)
@@ -142,7 +142,7 @@ def test_a_slide_is_segmented_into_a_folder(qtbot, viewer, slide_file, checkpoin
     widget._slide.target.setFolder(str(tmp_path / "results"))
     widget._refresh()
     said = looked(qtbot, widget)
-    assert "slide_mask.ome.zarr, slide_overlay.png and slide.json" in said
+    assert "slide_mask.ome.zarr, slide_overlay.png, slide_areas.csv and slide.json" in said
     assert "1,040 x 1,056 labels at 0.25 µm" in said
     ticks = {box.text(): box for box in widget.findChildren(QCheckBox)}
     assert not ticks["Show class maps"].isEnabled()

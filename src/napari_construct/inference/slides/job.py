@@ -24,7 +24,6 @@ from napari_construct.export.tables import write_table
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.activation.tiling import Tile, plan_tiles
 from napari_construct.inference.decision.out_of_distribution import warning
-from napari_construct.inference.decision.record import model_record
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.slides.blocks import Block, BlockDecider, decided_by
 from napari_construct.inference.slides.glass import is_tissue, large_squares
@@ -33,7 +32,7 @@ from napari_construct.inference.slides.outputs import checked_outputs, slide_pat
 from napari_construct.inference.slides.overview import any_in, label_levels, label_overview
 from napari_construct.inference.slides.pixels import SlidePixels, at_model_resolution
 from napari_construct.inference.slides.presence import slide_out_of_distribution, slide_presence
-from napari_construct.inference.slides.record import slide_record
+from napari_construct.inference.slides.record import run_identity, slide_record
 from napari_construct.inference.slides.shards import ShardWriter, blocks_of
 from napari_construct.inference.slides.store import NetworkStore
 from napari_construct.inference.workers import Workers
@@ -223,14 +222,8 @@ class SlideRun:
 
     def _pyramid(self) -> LabelPyramid:
         """That of a stopped run of the same, or a new one."""
-        file = self.slide.path.stat()
-        about = {
-            "slide": [self.slide.name, self.slide.image, file.st_size, file.st_mtime_ns],
-            "model": model_record(self.predictor),
-            "calibration": self.predictor.calibration.model_dump(mode="json"),
-            "settings": self.settings.model_dump(mode="json"),
-            "tissue": self.tissue.model_dump(mode="json"),
-        }
+        about = run_identity(self.slide, self.predictor, self.settings)
+        about["tissue"] = self.tissue.model_dump(mode="json")
         if self.regions is not None:
             about["regions"] = self.regions.digest()
         plan = PyramidPlan.checked(

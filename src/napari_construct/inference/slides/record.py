@@ -1,4 +1,4 @@
-"""The record of a slide's result: enough to reproduce it."""
+"""The record of a slide's result: enough to reproduce it, and to know a stopped run again."""
 
 from __future__ import annotations
 
@@ -64,4 +64,15 @@ def slide_record(
             for name, present, score in zip(predictor.classes.names, presence, scores, strict=True)
         },
         **({} if unlike is None else {KEY: unlike.as_record()}),
+    }
+
+
+def run_identity(slide: Slide, predictor: Predictor, settings: SegmentSettings) -> dict[str, Any]:
+    """Plain values for JSON, by which a stopped run of the same slide, model and settings is known."""
+    file = slide.path.stat()
+    return {
+        "slide": [slide.name, slide.image, file.st_size, file.st_mtime_ns],
+        "model": model_record(predictor),
+        "calibration": predictor.calibration.model_dump(mode="json"),
+        "settings": settings.model_dump(mode="json"),
     }

@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from napari_construct.data.slides.slide import Slide
 from napari_construct.events import Doubt, Event, Steps
@@ -78,13 +78,17 @@ def usual_folder(slide: Slide) -> Path:
 
 
 def _found(request: LookRequest) -> Found:
+    from napari_construct.inference.slides.outputs import USUAL, slide_paths
+    from napari_construct.inference.slides.record import run_identity
+
     folder, stem = request.folder, request.stem
     if refused := _unwritable(folder):
         return Found(refused)
-    files = (f"{stem}_mask.ome.zarr", f"{stem}_overlay.png", f"{stem}.json")
-    refuse_others(folder / name for name in files)
+    paths = list(slide_paths(folder, stem, USUAL).values())
+    refuse_others(paths)
+    files = [path.name for path in paths]
     size, needed = _size(request)
-    notes: list[str] = [f"Writes {', '.join(files[:2])} and {files[2]}. {size}"]
+    notes: list[str] = [f"Writes {', '.join(files[:-1])} and {files[-1]}. {size}"]
     free = _free(folder)
     if free is not None and free < 1.1 * needed:
         notes.append(
@@ -94,7 +98,9 @@ def _found(request: LookRequest) -> Found:
         return Found(notes=tuple(notes))
     pyramid = LabelPyramid.open(folder / files[0])
     since = _time(pyramid.path / "zarr.json")
-    if pyramid.plan.about.get("slide") != (wanted := _about(request))["slide"]:
+    settings = request.predictor.resolved(request.settings)
+    wanted = run_identity(request.slide, request.predictor, settings)
+    if pyramid.plan.about.get("slide") != wanted["slide"]:
         return Found(
             f"{files[0]} in this folder belongs to another file of the name {request.slide.name}, or to a "
             "former version of it. Choose another folder, or move it away."
@@ -109,20 +115,6 @@ def _found(request: LookRequest) -> Found:
         return Found(notes=tuple(notes), since=since)
     notes.insert(0, f"Replaces the unfinished run of {since} with another model or other settings.")
     return Found(notes=tuple(notes))
-
-
-def _about(request: LookRequest) -> dict[str, Any]:
-    """What the plan of a run says about it, as :mod:`napari_construct.inference.slides.job` writes it."""
-    from napari_construct.inference.decision.record import model_record
-
-    slide, file = request.slide, request.slide.path.stat()
-    predictor = request.predictor
-    return {
-        "slide": [slide.name, slide.image, file.st_size, file.st_mtime_ns],
-        "model": model_record(predictor),
-        "calibration": predictor.calibration.model_dump(mode="json"),
-        "settings": predictor.resolved(request.settings).model_dump(mode="json"),
-    }
 
 
 def _size(request: LookRequest) -> tuple[str, int]:
