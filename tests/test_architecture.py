@@ -118,7 +118,6 @@ PERMITTED = {
     ("export/ome_metadata.py", "'_creator'"): "a key of OME-Zarr's own files, by its specification",
     ("export/own_files.py", "'_creator'"): "a key of OME-Zarr's own files, by its specification",
     ("export/own_files.py", "'_overlay'"): "the end of a file's name",
-    ("export/own_files.py", "'_mask'"): "the end of a file's name",
     ("reading/pytorch/inert_pickle.py", "'torch._utils'"): "what old files hold; compared only",
     ("reading/pytorch/inert_pickle.py", "'_rebuild_tensor'"): "what old files hold; compared only",
     ("reading/pytorch/inert_pickle.py", "'_rebuild_tensor_v2'"): "what old files hold; compared only",

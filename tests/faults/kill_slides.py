@@ -21,8 +21,11 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
-from kill_batches import REFUSED, ended, forked, predictor
 from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.faults.kill_batches import REFUSED, ended, forked, predictor
 
 import napari_construct
 from napari_construct.data.slides.slide import open_slide

@@ -126,9 +126,7 @@ def slide_job(request: SlideRequest) -> Steps[SlideOutcome]:
         steps = without_notices(without_size(_segmented(request, slide, predictor)), notices)
         watched = _Watched(request, predictor)
         result = yield from forward(steps, watched.events)
-    mask = watched.mask
-    assert mask is not None  # noqa: S101 - a run yields "tiles"
-    mask.take()
+    mask = watched.filled()
     outcome = _outcome(request, predictor, result, notices)
     features = _features(result, outcome.planes[0])
     return SlideOutcome(predictor.classes, mask, request.origin, outcome, features, result.record)
@@ -170,11 +168,19 @@ class _Watched:
         mpp = self._request.slide.mpp if given is None else (given, given)
         return at_model_resolution(self._request.slide, mpp, model.mpp, model.scale).step
 
-    def _first(self, event: Event) -> Iterable[Event]:
-        request = self._request
+    def filled(self) -> FillingPyramid:
+        """The mask of the finished run, with all that was written."""
+        mask = self._made() if self.mask is None else self.mask
+        mask.take()
+        return mask
+
+    def _made(self) -> FillingPyramid:
         # in a thread of its own: a layer keeps the frames that it is made in, and with them the network
         with ThreadPoolExecutor(1) as pool:
-            mask = pool.submit(_mask, request, self._predictor.classes, self._step()).result()
+            return pool.submit(_mask, self._request, self._predictor.classes, self._step()).result()
+
+    def _first(self, event: Event) -> Iterable[Event]:
+        request, mask = self._request, self._made()
         self.mask, self._left = mask, mask.total - mask.done
         tile = request.settings.tile
         plan = slide_plan(
