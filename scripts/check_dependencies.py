@@ -12,6 +12,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Final
@@ -49,6 +50,9 @@ MODULES_OF: Final[Mapping[str, str]] = {"pydensecrf": "pydensecrf2"}
 """Packages of modules that are not always installed, where the names differ."""
 
 _IMPORTERS: Final = frozenset({"import_module", "importorskip"})
+
+
+_installed = cache(packages_distributions)  # a second and more, each time
 
 
 def normalised(name: str) -> str:
@@ -111,7 +115,7 @@ def problems(root: Path = ROOT) -> list[str]:
     """What is imported and not declared, or declared and not imported; one sentence each."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     base, extras = declared(project)
-    installed = packages_distributions()
+    installed = _installed()
     users = base.union(*(names for extra, names in extras.items() if extra not in FOR_DEVELOPERS))
     everything = base.union(*extras.values())
     found: list[str] = []
