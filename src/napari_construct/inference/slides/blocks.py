@@ -18,6 +18,7 @@ from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.slides.glass import TISSUE, at_cells, block_glass
 from napari_construct.inference.slides.network import NetworkPass
 from napari_construct.inference.slides.pixels import Pixels
+from napari_construct.inference.slides.side_by_side import Threads, threads_for
 from napari_construct.inference.slides.store import NetworkStore
 from napari_construct.inference.workers import Workers
 from napari_construct.models.network.calibration import BackgroundRule
@@ -276,5 +277,7 @@ class BlocksElsewhere:
 def decided_by(
     decider: BlockDecider, blocks: Iterable[Block], workers: Workers | None, maps: Sequence[str] = ()
 ) -> AbstractContextManager[BlockDecider | BlocksElsewhere]:
-    """The decider itself, or others that decide for it."""
+    """The decider itself, or others that decide for it: other processes, or threads where several can run."""
+    if workers is None and (count := threads_for(decider.seen.predictor.device)) > 1:
+        workers = Threads(count)
     return nullcontext(decider) if workers is None else BlocksElsewhere(decider, blocks, workers, maps)

@@ -11,7 +11,6 @@ from typing import Final
 from uuid import uuid4
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from napari_construct.inference.activation.distance_map import DistanceMap
@@ -20,6 +19,7 @@ from napari_construct.inference.activation.stitched_maps import as_batch, look_a
 from napari_construct.inference.activation.tiling import Stitcher, Tile
 from napari_construct.inference.slides.glass import TISSUE, WHITE, white_pixels
 from napari_construct.inference.slides.pixels import Pixels, read_padded
+from napari_construct.inference.slides.side_by_side import one_threaded, threads_for
 from napari_construct.inference.workers import Workers
 from napari_construct.models.network.calibration import BackgroundRule
 from napari_construct.refinement.views import View
@@ -27,9 +27,6 @@ from napari_construct.types import FloatArray, RGBImage
 
 AHEAD: Final = 4
 """Tiles that are read while the network looks at others."""
-
-MOST_AT_ONCE: Final = 4
-"""Tiles that the network looks at side by side on a processor, in memory of so many."""
 
 TOGETHER: Final = 4
 """Tiles that are sent to another process together."""
@@ -123,12 +120,8 @@ def looked_here(
     On a processor some tiles are looked at side by side, each by one thread: their numbers then depend
     neither on how many threads there are nor on how many processes share the tiles.
     """
-    on_cpu = predictor.device.type == "cpu"
-    at_once = min(torch.get_num_threads(), MOST_AT_ONCE) if on_cpu else 1
-    with (
-        ThreadPoolExecutor(2) as readers,
-        ThreadPoolExecutor(at_once, initializer=_one_thread if on_cpu else None) as lookers,
-    ):
+    at_once = threads_for(predictor.device)
+    with ThreadPoolExecutor(2) as readers, one_threaded(at_once) as lookers:
         waiting: deque[Future[TileMaps]] = deque()
         try:
             for tile, image in _ahead(readers, looking, tiles):
@@ -140,10 +133,6 @@ def looked_here(
         finally:
             for future in waiting:
                 future.cancel()
-
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 def _ahead(

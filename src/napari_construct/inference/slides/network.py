@@ -97,13 +97,16 @@ class NetworkPass:
             Stage "tiles", after every tile with tissue.
         """
         rows = tile_rows(self.plan)
+        total = sum(tile in self.wanted for row in rows for tile in row)
+        if store.done == len(rows):
+            yield Event(STAGE, total, total)
+            return
         start = max(store.done - 2, 0)
         top = rows[start][0].y
         maps = {
             name: RollingStitcher(self.plan, channels, stride, top // stride)
             for name, (channels, stride, _) in self._grids.items()
         }
-        total = sum(tile in self.wanted for row in rows for tile in row)
         done = sum(tile in self.wanted for row in rows[:start] for tile in row)
         yield Event(STAGE, done, total)
         looking = Looking(self.pixels, self.stride, self.coarse, self.views, self.rule)

@@ -9,11 +9,8 @@ decoded last are kept by the slide's reader.
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from threading import Lock
 from typing import Any, Final
 
@@ -23,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_construct.data.slides.slide import Slide
+from napari_construct.data.slides.threads import MOST, decoded_ahead, in_cells
 from napari_construct.exceptions import InputError
 from napari_construct.types import RGBImage
 
@@ -32,14 +30,11 @@ OVERVIEW: Final = 1024
 SECONDS: Final = 0.12
 """What it may take to decode a part of a level that the file does not have."""
 
-FEWEST, MOST = 2_000_000, 16_000_000
-"""Bounds of the pixels that are decoded in that time; the reader keeps as many."""
+FEWEST: Final = 2_000_000
+"""Pixels that are decoded whatever time it takes; at most ``MOST`` are."""
 
 _GAP: Final = 3.0
 """From this factor between two levels on, others are put between them."""
-_CELL: Final = 1024
-"""Side of the parts that threads decode: a whole number of tiles of most files."""
-_THREADS: Final = min(4, os.cpu_count() or 1)
 
 
 class SlideArray:
@@ -226,55 +221,6 @@ def slide_arrays(slide: Slide) -> list[SlideArray]:
             arrays.append(SlideArray(slide, None, (shape[0], shape[1]), overview))
             between *= 2
     return [*arrays, overview] if smallest > 1 else arrays
-
-
-def in_cells(slide: Slide, level: int, top: int, left: int, height: int, width: int) -> RGBImage:
-    """``slide.read``, by several threads: cells of the level that each of them decodes alone.
-
-    Raises
-    ------
-    InputError
-        As of :meth:`~napari_construct.data.slides.slide.Slide.read`.
-    """
-    rows, columns = _cut(top, height), _cut(left, width)
-    if len(rows) * len(columns) == 1 or _THREADS == 1:
-        return slide.read(level, top, left, height, width)
-    slide.check_size(height, width)
-    out: RGBImage = np.empty((height, width, 3), np.uint8)
-
-    def one(part: tuple[tuple[int, int], tuple[int, int]]) -> None:
-        (y, below), (x, after) = part
-        out[y - top : below - top, x - left : after - left] = slide.read(level, y, x, below - y, after - x)
-
-    with ThreadPoolExecutor(_THREADS) as pool:
-        list(pool.map(one, ((row, column) for row in rows for column in columns)))
-    return out
-
-
-def decoded_ahead(
-    slide: Slide, rows: tuple[float, float], columns: tuple[float, float], shape: tuple[int, int]
-) -> RGBImage:
-    """``slide.sampled``, whose tiles several threads decode before, as many as the slide keeps.
-
-    Raises
-    ------
-    InputError
-        As of :meth:`~napari_construct.data.slides.slide.Slide.sampled`.
-    """
-    level = slide.level_for(min((rows[1] - rows[0]) / shape[0], (columns[1] - columns[0]) / shape[1]))
-    factor = slide.levels[level].downsample
-    top, left = int(rows[0] / factor), int(columns[0] / factor)
-    height, width = math.ceil(rows[1] / factor) - top, math.ceil(columns[1] / factor) - left
-    if height * width <= MOST:
-        in_cells(slide, level, top, left, height, width)
-    return slide.sampled(rows, columns, shape)
-
-
-def _cut(start: int, length: int) -> list[tuple[int, int]]:
-    """A span of pixels, cut where cells of the level end."""
-    inner = range((start // _CELL + 1) * _CELL, start + length, _CELL)
-    borders = [start, *inner, start + length]
-    return list(pairwise(borders))
 
 
 def _span(item: Any, side: int) -> tuple[int, int, Any]:
