@@ -14,7 +14,7 @@ from napari_construct.cli import app
 
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z](?![\w-])")
 COMMAND = re.compile(r"'napari-construct ((?:[a-z][a-z-]*)(?: [a-z][a-z-]*)?)")
-OTHERS = {"--help", "--with", "--local-dir"}
+OTHERS = {"--help", "--with", "--local-dir", "--nthreads", "--array"}
 """Of the library, of napari, and of the hub's own command."""
 
 PIP = {

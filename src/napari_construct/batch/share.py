@@ -47,7 +47,7 @@ class Share:
         if not 1 <= self.number <= self.count <= MOST_SHARES:
             raise ConfigurationError(
                 f"expected a share such as 1/4, 2/4, 3/4 or 4/4, got {self.number}/{self.count}; the first "
-                "number goes from 1 to the second, in an array of SLURM --array=1-4"
+                "number goes from 1 to the second (of SLURM: --array=1-4)"
             )
 
     @classmethod

@@ -15,7 +15,6 @@ from napari_construct.events.progress import progress_bars
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.models.default_model import DEFAULT_MODEL
 from napari_construct.reading.names import shown
-from napari_construct.reading.places import is_folder, mode_of
 
 if TYPE_CHECKING:
     from napari_construct.batch.preview import Preview
@@ -127,6 +126,8 @@ def batch(
 
 def _check_output(output: Path, dry_run: bool) -> None:
     """Refuse what can be no folder; a dry run makes none."""
+    from napari_construct.reading.places import is_folder, mode_of
+
     if not dry_run:
         check_folder(output)
     elif mode_of(output) and not is_folder(output):

@@ -31,7 +31,7 @@ def start_workers(count: int) -> tuple[Client, LocalCluster]:
         If they do not start.
     """
     if not 1 <= count <= MOST_WORKERS:
-        raise ConfigurationError(f"expected 1 to {MOST_WORKERS} workers, got {count}; correct --workers")
+        raise ConfigurationError(f"expected 1 to {MOST_WORKERS} workers, got {count}; correct it (--workers)")
     try:
         cluster = LocalCluster(
             n_workers=count,
@@ -46,8 +46,8 @@ def start_workers(count: int) -> tuple[Client, LocalCluster]:
         )
     except (OSError, RuntimeError, TimeoutError) as error:
         raise ConstructError(
-            f"expected {count} workers, could not start them ({passed_on(error)}); take fewer, or leave "
-            "--workers out"
+            f"expected {count} workers, could not start them ({passed_on(error)}); take fewer, or "
+            "none (leave out --workers)"
         ) from error
     return Client(cluster, set_as_default=False), cluster
 
@@ -84,8 +84,8 @@ def _wait(client: Client, address: str, come: float) -> None:
         client.wait_for_workers(1, timeout=come)
     except TimeoutError as error:
         raise ConfigurationError(
-            f"{address}: expected a scheduler with workers, got none within {come:g} s; start some: dask "
-            f"worker {address} --nthreads 1"
+            f"{address}: expected a scheduler with workers, got none within {come:g} s; start some "
+            f"(dask worker {address} --nthreads 1)"
         ) from error
 
 
