@@ -9,7 +9,7 @@ from typing import Any, Final
 import napari.viewer
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_info
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_construct.data.slides.slide import Slide
 from napari_construct.data.slides.tissue import find_tissue
@@ -28,8 +28,6 @@ USUAL_MPP: Final = 0.25
 """Micrometres per pixel of a slide of unknown size, on which only the search for tissue relies."""
 
 _COLOUR: Final = (0.13, 0.55, 0.13, 1.0)
-_jobs: Final[set[Job]] = set()
-"""Those that run; they belong to no widget."""
 
 
 def open_slide_of_any_name(viewer: napari.viewer.Viewer) -> None:
@@ -61,19 +59,16 @@ def show_tissue(viewer: napari.viewer.Viewer) -> Job | None:
         show_info("Select the layer of a whole slide first: its tissue is shown then.")
         return None
     mpp, shown = pixel_size(layer).mpp, weakref.ref(viewer)
-    job = Job("Find tissue", lambda: tissue_steps(slide, mpp))
+    # it belongs to no widget; garbage may be collected in any thread, where no QObject must end
+    job = Job("Find tissue", lambda: tissue_steps(slide, mpp), QApplication.instance())
 
     def add(found: BoolMask) -> None:
         where = shown()
         if where is not None and layer in where.layers:
             show(where, tissue_layer(layer, slide, found))
 
-    def forget() -> None:
-        _jobs.discard(job)
-
     job.returned.connect(add)
-    job.finished.connect(forget)
-    _jobs.add(job)
+    job.finished.connect(job.deleteLater)
     job.start()
     return job
 
