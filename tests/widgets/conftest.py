@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -78,6 +79,13 @@ class FakeInference:
             return by_colour(image, mpp), None
         finally:
             self.closed += 1
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _old_objects_are_not_looked_through() -> None:
+    """napari's fixture collects garbage after each test: seconds, once other tests have filled the memory."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
