@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from napari_construct.batch.entries import Entry
+from napari_construct.batch.item import item_steps
 from napari_construct.batch.resume import Earlier
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.batch.sources import Source
@@ -20,13 +21,6 @@ from napari_construct.inference.activation.loaded_network import LoadedNetwork
 from napari_construct.inference.workers import Workers
 
 
-class Unwritten:
-    """In the place of a ledger, for whoever has none."""
-
-    def set(self, entry: Any) -> None:
-        """Nothing."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class ImagesElsewhere:
     """Images as parts; a :class:`~napari_construct.inference.workers.Job` on an image and what is left of it.
@@ -35,8 +29,6 @@ class ImagesElsewhere:
 
     Attributes
     ----------
-    item : callable
-        Segments one image and writes its result: source, work, output, ledger, place, overwrite, earlier.
     settings : BatchSettings
         Of the batch.
     output : Path
@@ -45,7 +37,6 @@ class ImagesElsewhere:
         As of the batch.
     """
 
-    item: Callable[..., Steps[Entry]]
     settings: BatchSettings
     output: Path
     overwrite: bool
@@ -56,7 +47,7 @@ class ImagesElsewhere:
         source, earlier = item
         work = work_of(predictor, self.settings.changed(device="auto"))
         said: list[Event] = []
-        steps = self.item(source, work, self.output, Unwritten(), (0, 1), self.overwrite, earlier)
+        steps = item_steps(source, work, self.output, (0, 1), earlier, overwrite=self.overwrite)
         entry = run(steps, said.append)
         return entry, tuple(event for event in said if isinstance(event, Notice))
 

@@ -2,46 +2,33 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from napari_construct.batch.cell_table import CELL_TABLE, write_cell_table
-from napari_construct.batch.elsewhere import ImagesElsewhere, Unwritten
+from napari_construct.batch.elsewhere import ImagesElsewhere
 from napari_construct.batch.entries import Entry
 from napari_construct.batch.extents import time_left_of
 from napari_construct.batch.item import item_steps
-from napari_construct.batch.ledger import MAX_ERROR, MAX_WARNINGS, Ledger
+from napari_construct.batch.ledger import Ledger
 from napari_construct.batch.plan import plan_of
 from napari_construct.batch.report import TABLE_NAME, BatchReport, write_table
-from napari_construct.batch.resume import Earlier, set_aside
+from napari_construct.batch.resume import Earlier
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.batch.share import Share, locked_for
 from napari_construct.batch.sources import Source
 from napari_construct.batch.stacks import join_steps, shown_files
 from napari_construct.batch.summary import SUMMARY_NAME, totals_of, write_summary
-from napari_construct.batch.work import Work, work_of
+from napari_construct.batch.work import work_of
 from napari_construct.events import Doubt, Event, Notice, Steps, of_image
-from napari_construct.exceptions import ConfigurationError, ConstructError
-from napari_construct.export.digests import digest
+from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.cells.predictor import CellPredictor
 from napari_construct.inference.workers import Workers
-from napari_construct.reading.names import shown
 
-_FAILURES: Final = (
-    ConstructError,
-    OSError,
-    MemoryError,
-    RuntimeError,
-    ValueError,
-    LookupError,
-    ArithmeticError,
-)
 """What a broken image may raise: our own errors, the system's, torch's, and the decoders'."""
 
 
@@ -125,19 +112,23 @@ def run_batch_steps(
         for text in plan.notices():
             yield Notice("images", 0, len(sources), text)
         with ledger:
-            others = [source for source in sources if not source.slide and source.key not in resumed]
-            if workers is not None and others:
-                job = ImagesElsewhere(_item, work.settings, output, overwrite)
+            finished = resumed
+            if workers is not None:
+                others = [source for source in sources if not source.slide and source.key not in resumed]
+                job = ImagesElsewhere(work.settings, output, overwrite)
                 changed = _changes(ledger, resumed, len(sources))
                 yield from job.steps(workers, predictor, others, plan.earlier, changed)
-            finished = resumed.union(source.key for source in others if workers is not None)
+                finished = resumed.union(source.key for source in others)
             left = time_left_of([source for source in sources if source.key not in finished], work)
             for done, source in enumerate(sources):
                 if source.key in finished:
                     continue
                 place = (done, len(sources))
+                running = Entry(source.key, source.stem, "running")
+                ledger.set(running)
+                yield ItemChanged("images", *place, source.stem, running)
                 found = plan.earlier.get(source.key, Earlier())
-                steps = _item(source, work, output, ledger, place, overwrite, found)
+                steps = item_steps(source, work, output, place, found, overwrite=overwrite)
                 entry = yield from left.following(of_image(steps, source.stem))
                 left.end(done=entry.state == "done")
                 ledger.set(entry)
@@ -178,52 +169,3 @@ def _check(sources: Sequence[Source]) -> None:
                 f"expected images with different names, got {twice} twice, whose results would overwrite "
                 "each other; leave one out"
             )
-
-
-def _item(
-    source: Source,
-    work: Work,
-    output: Path,
-    ledger: Ledger | Unwritten,
-    place: tuple[int, int],
-    overwrite: bool,
-    earlier: Earlier,
-) -> Steps[Entry]:
-    started = time.perf_counter()
-    running = Entry(source.key, source.stem, "running")
-    ledger.set(running)
-    yield ItemChanged("images", *place, source.stem, running)
-    try:
-        for path in earlier.damaged:
-            set_aside(path)
-        fingerprint = source.fingerprint()
-        made = yield from item_steps(source, work, output, place, overwrite=overwrite)
-        digests = {kind: digest(path) for kind, path in made.files.items()}
-    except _FAILURES as error:
-        return Entry(
-            source.key,
-            source.stem,
-            "failed",
-            error=_one_line(error)[:MAX_ERROR],
-            seconds=time.perf_counter() - started,
-        )
-    return Entry(
-        source.key,
-        source.stem,
-        "done",
-        files={kind: path.relative_to(output).as_posix() for kind, path in made.files.items()},
-        areas=made.areas,
-        fingerprint=fingerprint,
-        seconds=time.perf_counter() - started,
-        sizes={kind: found.size for kind, found in digests.items()},
-        sha256={kind: found.sha256 for kind, found in digests.items()},
-        warnings=tuple(shown(str(text))[:MAX_ERROR] for text in dict.fromkeys(made.warnings))[:MAX_WARNINGS],
-        tissue_pixels=made.tissue_pixels,
-        mm2_per_pixel=made.mm2_per_pixel,
-        looked_at=made.looked_at,
-    )
-
-
-def _one_line(error: BaseException) -> str:
-    text = shown(" ".join(str(error).split()))
-    return text if isinstance(error, ConstructError) else f"{type(error).__name__}: {text}".rstrip(": ")
