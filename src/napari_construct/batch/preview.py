@@ -18,8 +18,8 @@ from napari_construct.batch.slides import paths_of
 from napari_construct.batch.sources import Source
 from napari_construct.batch.work import work_of
 from napari_construct.data.limits import METADATA_ERRORS
+from napari_construct.data.slides.overview import overview_of, tissue_on
 from napari_construct.data.slides.slide import Slide, open_slide
-from napari_construct.data.slides.tissue import find_tissue
 from napari_construct.events import Doubt, Event, Notice, Steps
 from napari_construct.events.duration import in_words
 from napari_construct.exceptions import ConstructError
@@ -30,9 +30,8 @@ from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.activation.tiling import plan_tiles
 from napari_construct.inference.cells.predictor import CellPredictor
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.inference.slides.job import OVERVIEW, USUAL_MPP
 from napari_construct.inference.slides.overview import any_in
-from napari_construct.inference.slides.pixels import at_model_resolution
+from napari_construct.inference.slides.pixels import model_pixels
 
 Action: TypeAlias = Literal["segment", "go on", "skip", "fail"]
 
@@ -212,13 +211,9 @@ def slide_tiles(slide: Slide, predictor: Predictor, settings: SegmentSettings) -
     InputError
         If its resolution is unknown or far from the model's, or it cannot be read.
     """
-    mpp = slide.mpp if settings.mpp is None else (settings.mpp, settings.mpp)
-    if mpp is None and predictor.mpp is not None:
-        slide.required_mpp()
-    shape = at_model_resolution(slide, mpp, predictor.mpp, predictor.scale).shape
-    picture = slide.thumbnail(OVERVIEW)
-    small = (USUAL_MPP if mpp is None else mpp[0]) * slide.shape[0] / picture.shape[0]
-    tissue = find_tissue(picture, mpp=small)
+    pixels, mpp = model_pixels(slide, predictor, settings.mpp)
+    shape = pixels.shape
+    tissue = tissue_on(overview_of(slide), slide, None if mpp is None else mpp[0])
     tiles = plan_tiles(shape, settings.tile, settings.overlap, predictor.spec.multiple).tiles
     wanted = sum(any_in(tissue, tile, shape) for tile in tiles)
     return len(tiles), wanted, settings.tile - settings.overlap

@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Final, Protocol, TypeVar, runtime_checkable
 
 from napari_construct.exceptions import ConfigurationError
-from napari_construct.export.locks import locked_file, locked_folder
+from napari_construct.export.locks import locked_file, locked_folder, with_locks
 
 MOST_SHARES: Final = 10_000
 PATIENCE: Final = 20.0
 """Seconds for which a share waits for another that begins."""
 
 _NAME: Final = re.compile(r"batch\.(\d+)-of-(\d+)\.jsonl")
-_LOCK: Final = ".lock"
 
 
 @runtime_checkable
@@ -103,10 +102,9 @@ def locked_for(folder: Path, share: Share | None) -> Iterator[None]:
     """
     if share is None:
         with locked_folder(folder):
-            for lock in [path.name for path in folder.iterdir()]:
-                name = lock.removeprefix(".").removesuffix(_LOCK)
-                if lock == f".{name}{_LOCK}" and _NAME.fullmatch(name):
-                    with locked_file(folder / name):
+            for ledger in with_locks(folder):
+                if _NAME.fullmatch(ledger.name):
+                    with locked_file(ledger):
                         pass  # it was left behind by a kill
             yield
         return

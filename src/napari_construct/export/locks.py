@@ -96,6 +96,12 @@ def held_by(folder: Path) -> str:
         os.close(descriptor)
 
 
+def with_locks(folder: Path) -> list[Path]:
+    """Files of a folder that have a lock, which is held or was left behind; they need not exist."""
+    names = (path.name for path in folder.iterdir())
+    return [folder / name[1 : -len(_LOCK)] for name in names if name.startswith(".") and name.endswith(_LOCK)]
+
+
 def locked_file(path: Path | None) -> AbstractContextManager[None]:
     """Hold the lock of one output file; its folder is made if it is missing. Nothing where there is none.
 

@@ -40,13 +40,18 @@ def class_areas(
         Square micrometres of a pixel.
     """
     counts: list[int] = pixels.tolist()
-    share = PERCENT_OF_LABELLED if tissue is None else PERCENT_OF_TISSUE
-    whole = max(tissue or 0, sum(counts), 1)  # what was painted on glass is tissue by the painter's word
+    share, whole = share_and_whole(pixels, tissue)
     return [
         {"class": name, "pixels": count, share: 100.0 * count / whole}
         | ({} if square is None else {"mm2": float(count) * square * 1e-6})
         for name, count in zip(names, counts, strict=False)
     ]
+
+
+def share_and_whole(pixels: NDArray[Any], tissue: int | None) -> tuple[str, int]:
+    """What the share of a class is called, and of how many pixels it is one; as of :func:`class_areas`."""
+    name = PERCENT_OF_LABELLED if tissue is None else PERCENT_OF_TISSUE
+    return name, max(tissue or 0, int(pixels.sum()), 1)  # what was painted on glass is tissue to the painter
 
 
 def class_means(total: NDArray[Any], pixels: NDArray[Any]) -> NDArray[np.float64]:

@@ -24,7 +24,8 @@ from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.slides import job, shards
 from napari_construct.widgets.files import filling_pyramid
 from napari_construct.widgets.layers import METADATA_KEY, outcome_of
-from napari_construct.widgets.layers.slides import slide_levels, slide_options
+from napari_construct.widgets.layers.slide_levels import slide_arrays
+from napari_construct.widgets.layers.slides import slide_options
 from napari_construct.widgets.segment.segment_tissue import SegmentTissue
 from napari_construct.widgets.segment.slide_job import MaskBegun, MaskGrown
 
@@ -50,7 +51,7 @@ def write_slide(path: Path, tissue: np.ndarray, *, mpp: float | None = MPP) -> P
 
 def add_slide(viewer: Any, path: Path) -> Any:
     slide = open_slide(path)
-    return viewer.add_image(slide_levels(slide), **slide_options(slide))
+    return viewer.add_image(slide_arrays(slide), **slide_options(slide))
 
 
 @pytest.fixture(scope="module")

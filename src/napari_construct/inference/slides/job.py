@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from napari_construct.annotations import Feature
 from napari_construct.data.region_set import RegionSet, Window
+from napari_construct.data.slides.overview import overview_of, tissue_on
 from napari_construct.data.slides.slide import Slide
-from napari_construct.data.slides.tissue import TissueSettings, find_tissue
+from napari_construct.data.slides.tissue import TissueSettings
 from napari_construct.events import Event, Notice, Steps
 from napari_construct.export.label_pyramid import LabelPyramid
 from napari_construct.export.overlay import write_overlay
@@ -30,7 +31,7 @@ from napari_construct.inference.slides.glass import is_tissue, large_squares
 from napari_construct.inference.slides.network import NetworkPass
 from napari_construct.inference.slides.outputs import checked_outputs, slide_paths, write_distances
 from napari_construct.inference.slides.overview import any_in, label_levels, label_overview
-from napari_construct.inference.slides.pixels import SlidePixels, at_model_resolution
+from napari_construct.inference.slides.pixels import model_pixels
 from napari_construct.inference.slides.presence import slide_out_of_distribution, slide_presence
 from napari_construct.inference.slides.record import run_identity, slide_record
 from napari_construct.inference.slides.shards import ShardWriter, blocks_of
@@ -44,12 +45,6 @@ from napari_construct.types import BoolMask, PathLike
 
 SHARD: Final = 2048
 """Side of what is written at once, in pixels at the model's resolution."""
-
-USUAL_MPP: Final = 0.25
-"""Micrometres per pixel of a slide of unknown size, on which only the search for tissue relies."""
-
-OVERVIEW: Final = 2048
-"""Longer side of the picture on which tissue is found and the overlay is drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +103,7 @@ class SlideRun:
         self.paths = slide_paths(folder, name, self.outputs)
         self.work = folder / f".{name}.maps"
         self.tissue = tissue
-        self.mpp = slide.mpp if settings.mpp is None else (settings.mpp, settings.mpp)
-        if self.mpp is None and predictor.mpp is not None:
-            slide.required_mpp()
-        self.pixels: SlidePixels = at_model_resolution(slide, self.mpp, predictor.mpp, predictor.scale)
+        self.pixels, self.mpp = model_pixels(slide, predictor, settings.mpp)
         self.regions: RegionSet | None = None
         if regions is not None:
             self.regions = RegionSet.of(regions, step=self.pixels.step)
@@ -129,8 +121,8 @@ class SlideRun:
         notices = [*self.slide.notices, *(() if self.regions is None else self.regions.notices)]
         for text in notices:
             yield Notice("tiles", 0, 0, text)
-        picture = self.slide.thumbnail(OVERVIEW)
-        found = find_tissue(picture, mpp=self._picture_mpp(picture.shape[0]), settings=self.tissue)
+        picture = overview_of(self.slide)
+        found = tissue_on(picture, self.slide, None if self.mpp is None else self.mpp[0], self.tissue)
         seen = self._network_pass(found)
         pyramid = self._pyramid()
         store = NetworkStore(self.work, pyramid.plan.about, seen.shapes())
@@ -237,8 +229,3 @@ class SlideRun:
             chunk=min(CHUNK, SHARD),
         )
         return LabelPyramid.gone_on_with(self.paths["zarr"], plan)
-
-    def _picture_mpp(self, rows: int) -> float:
-        """Micrometres per pixel of a picture of the slide; where they are unknown, those of a usual scan."""
-        mpp = USUAL_MPP if self.mpp is None else self.mpp[0]
-        return mpp * self.slide.shape[0] / rows

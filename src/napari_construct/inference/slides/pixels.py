@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_construct.data.slides.slide import Slide
 from napari_construct.exceptions import InputError
+from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.activation.resample import LARGEST_FACTOR, TOLERANCE, model_factor
 from napari_construct.types import RGBImage
 
@@ -65,6 +66,24 @@ class SlidePixels:
         down, across = self._steps
         rows, columns = (top * down, (top + height) * down), (left * across, (left + width) * across)
         return self._slide.sampled(rows, columns, (height, width))
+
+
+def model_pixels(
+    slide: Slide, predictor: Predictor, given: float | None
+) -> tuple[SlidePixels, tuple[float, float] | None]:
+    """A slide as a model looks at it, and the micrometres per pixel of level 0 that were used.
+
+    Those ``given`` go before those of the slide.
+
+    Raises
+    ------
+    InputError
+        If they are unknown and the model needs them, or far from the model's.
+    """
+    mpp = slide.mpp if given is None else (given, given)
+    if mpp is None and predictor.mpp is not None:
+        slide.required_mpp()
+    return at_model_resolution(slide, mpp, predictor.mpp, predictor.scale), mpp
 
 
 def at_model_resolution(

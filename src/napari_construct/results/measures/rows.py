@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_construct.classes import ClassTable
-from napari_construct.results.areas import PERCENT_OF_LABELLED, PERCENT_OF_TISSUE
+from napari_construct.results.areas import share_and_whole
 
 OVER_ALL: Final = "all"
 """Name of the rows that measure the whole mask."""
@@ -42,8 +42,7 @@ def area_rows(
     means : ndarray or None
         (k,) mean confidence, where it is known.
     """
-    share = PERCENT_OF_LABELLED if tissue is None else PERCENT_OF_TISSUE
-    whole = max(tissue or 0, int(pixels.sum()), 1)
+    share, whole = share_and_whole(pixels, tissue)
     columns: dict[str, Any] = {
         "region": [region] * len(classes),
         "class": classes.names,

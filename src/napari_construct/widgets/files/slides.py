@@ -15,7 +15,8 @@ from napari_construct.reading.places import is_folder
 from napari_construct.results.read import reader_of
 from napari_construct.widgets.files.names import SLIDE_SUFFIXES
 from napari_construct.widgets.files.preferred import is_preferred, others_of, read_as_others
-from napari_construct.widgets.layers.slides import slide_levels, slide_options
+from napari_construct.widgets.layers.slide_levels import slide_arrays
+from napari_construct.widgets.layers.slides import slide_options
 
 LayerData = tuple[Any, Mapping[str, Any], str]
 
@@ -74,7 +75,7 @@ def slide_layer(path: Path) -> LayerData:
     slide = open_slide(path)
     for text in said_of(slide):
         (show_warning if isinstance(text, Doubt) else show_info)(text)
-    return slide_levels(slide), slide_options(slide), "image"
+    return slide_arrays(slide), slide_options(slide), "image"
 
 
 def said_of(slide: Slide) -> list[str]:

@@ -15,7 +15,7 @@ from napari_construct.data.limits import MAX_PIXELS
 from napari_construct.data.resolution import Stated, chosen
 from napari_construct.data.slides.slide import Slide, open_slide
 from napari_construct.exceptions import InputError
-from napari_construct.widgets.layers.slide_levels import SlideArray, slide_arrays
+from napari_construct.widgets.layers.slide_levels import SlideArray
 
 SLIDE_KEY: Final = "napari_construct slide"
 """Key, in a layer's metadata, of what the reader noted: path, image, format, mpp and notices."""
@@ -50,11 +50,6 @@ def slide_options(slide: Slide) -> dict[str, Any]:
         "metadata": {SLIDE_KEY: about},
         **place,
     }
-
-
-def slide_levels(slide: Slide) -> list[SlideArray]:
-    """The data of an image layer of a slide."""
-    return slide_arrays(slide)
 
 
 def slide_of(layer: Any) -> Slide | None:

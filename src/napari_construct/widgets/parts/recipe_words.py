@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 from pydantic import BaseModel
 
+from napari_construct.data.slide_parts import SLIDE_SUFFIXES
 from napari_construct.data.slides.slide import Slide
 from napari_construct.widgets.layers import Plane
 from napari_construct.widgets.layers.slides import is_large
-
-_OPENSLIDE_ONLY: Final = (".mrxs", ".dcm", ".vms", ".vmu", ".czi", ".svslide")
 
 
 def arguments(values: Mapping[str, object]) -> str:
@@ -89,7 +87,7 @@ def part_as_python(plane: Plane, model: str, mpp: float | None, device: str) -> 
 
 def is_tiff(slide: Slide) -> bool:
     """Whether ``read_image`` reads the file of a slide, too: a TIFF, or an OME-Zarr."""
-    return slide.format == "ome-zarr" or slide.path.suffix.lower() not in _OPENSLIDE_ONLY
+    return slide.format == "ome-zarr" or slide.path.suffix.lower() not in SLIDE_SUFFIXES
 
 
 def import_line(*names: str) -> str:

@@ -11,8 +11,8 @@ from napari.layers import Image, Labels
 from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QApplication, QFileDialog
 
+from napari_construct.data.slides.overview import overview_of, tissue_on
 from napari_construct.data.slides.slide import Slide
-from napari_construct.data.slides.tissue import find_tissue
 from napari_construct.events import Event, Steps
 from napari_construct.types import BoolMask
 from napari_construct.widgets.files.slides import slide_layer
@@ -20,12 +20,6 @@ from napari_construct.widgets.jobs.workers import Job
 from napari_construct.widgets.layers import METADATA_KEY, Origin, mark, show, slide_of, twin_placement
 from napari_construct.widgets.layers.pixel_size import pixel_size
 from napari_construct.widgets.layers.place import TISSUE, coarser
-
-PICTURE: Final = 2048
-"""Longer side of the picture that tissue is found on, as for a segmentation."""
-
-USUAL_MPP: Final = 0.25
-"""Micrometres per pixel of a slide of unknown size, on which only the search for tissue relies."""
 
 _COLOUR: Final = (0.13, 0.55, 0.13, 1.0)
 
@@ -82,10 +76,9 @@ def tissue_steps(slide: Slide, mpp: float | None) -> Steps[BoolMask]:
         If the slide cannot be read.
     """
     yield Event("reading the slide", 0, 2)
-    picture = slide.thumbnail(PICTURE)
+    picture = overview_of(slide)
     yield Event("finding tissue", 1, 2)
-    factor = slide.shape[0] / picture.shape[0]
-    return find_tissue(picture, mpp=(USUAL_MPP if mpp is None else mpp) * factor)
+    return tissue_on(picture, slide, mpp)
 
 
 def tissue_layer(layer: Any, slide: Slide, found: BoolMask) -> Labels:

@@ -7,7 +7,6 @@ from typing import Any, Final
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFormLayout, QWidget
 
-from napari_construct.data.limits import MAX_PIXELS
 from napari_construct.data.slides.slide import Slide
 from napari_construct.widgets.fields.controls import named, tick
 from napari_construct.widgets.fields.fields import narrow_combo
@@ -29,6 +28,7 @@ from napari_construct.widgets.layers import (
 )
 from napari_construct.widgets.layers.enlarging import Enlarging, enlarging
 from napari_construct.widgets.layers.follower import Follower
+from napari_construct.widgets.layers.slides import is_large
 from napari_construct.widgets.layers.whole_slide import whole_slide
 from napari_construct.widgets.parts.channel_rows import ChannelRows
 from napari_construct.widgets.parts.layer_chooser import LayerChooser
@@ -246,7 +246,7 @@ class SourceChooser(QWidget):
             return
         self._slide = found
         choices = _REGIONS if found is None else {**_SLIDE, **_REGIONS, "whole": _SLIDE["whole"]}
-        if found is not None and found.shape[0] * found.shape[1] > MAX_PIXELS:
+        if found is not None and is_large(found):
             choices = {key: words for key, words in choices.items() if key != "whole"}
         blocked = self._region.blockSignals(True)
         self._region.clear()

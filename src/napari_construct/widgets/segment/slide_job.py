@@ -162,11 +162,9 @@ class _Watched:
 
     def _step(self) -> tuple[float, float]:
         """Rows and columns of the slide along the sides of a label."""
-        from napari_construct.inference.slides.pixels import at_model_resolution
+        from napari_construct.inference.slides.pixels import model_pixels
 
-        given, model = self._request.settings.mpp, self._predictor
-        mpp = self._request.slide.mpp if given is None else (given, given)
-        return at_model_resolution(self._request.slide, mpp, model.mpp, model.scale).step
+        return model_pixels(self._request.slide, self._predictor, self._request.settings.mpp)[0].step
 
     def filled(self) -> FillingPyramid:
         """The mask of the finished run, with all that was written."""

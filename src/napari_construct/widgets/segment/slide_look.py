@@ -119,13 +119,12 @@ def _found(request: LookRequest) -> Found:
 
 def _size(request: LookRequest) -> tuple[str, int]:
     """The labels in words, and the bytes that a run needs at most."""
-    from napari_construct.inference.slides.pixels import at_model_resolution
+    from napari_construct.inference.slides.pixels import model_pixels
 
     predictor, given = request.predictor, request.settings.mpp
-    mpp = request.slide.mpp if given is None else (given, given)
-    if mpp is None and predictor.mpp is not None:
+    if given is None and request.slide.mpp is None and predictor.mpp is not None:
         raise InputError("Choose the pixel size: the file does not state it.")
-    pixels = at_model_resolution(request.slide, mpp, predictor.mpp, predictor.scale)
+    pixels, mpp = model_pixels(request.slide, predictor, given)
     rows, columns = pixels.shape
     stride = predictor.checkpoint.config.map_stride
     maps = rows * columns * (4 * len(predictor.classes) + 2) // stride**2

@@ -9,13 +9,13 @@ from typing import Any, Final
 from qtpy.QtWidgets import QWidget
 
 from napari_construct.classes import ClassTable
-from napari_construct.data.limits import MAX_PIXELS
 from napari_construct.events import Event
 from napari_construct.exceptions import InputError
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.widgets.jobs.predictors import GetPredictor, ModelChoice
 from napari_construct.widgets.jobs.run_control import RunControl
 from napari_construct.widgets.layers import twin_placement
+from napari_construct.widgets.layers.slides import is_large
 from napari_construct.widgets.layers.whole_slide import slide_settings
 from napari_construct.widgets.parts.recipes import slide_as_command, slide_as_python
 from napari_construct.widgets.parts.source import SourceChooser
@@ -146,8 +146,7 @@ class SlideRuns(QWidget):
 
     def text(self, request: SlideRequest, *, as_script: bool) -> str:
         """The run as Python or as a command; empty, and said why, where the command does something else."""
-        rows, columns = request.slide.shape
-        if not as_script and rows * columns <= MAX_PIXELS:
+        if not as_script and not is_large(request.slide):
             self._control.showMessage(_SMALL)
             return ""
         write = slide_as_python if as_script else slide_as_command
