@@ -19,7 +19,7 @@ from napari_construct.inference.activation.stitched_maps import as_batch, look_a
 from napari_construct.inference.activation.tiling import Stitcher, Tile
 from napari_construct.inference.slides.glass import TISSUE, WHITE, white_pixels
 from napari_construct.inference.slides.pixels import Pixels, read_padded
-from napari_construct.inference.slides.side_by_side import one_threaded, threads_for
+from napari_construct.inference.slides.side_by_side import Threads, threads_for
 from napari_construct.inference.workers import Workers
 from napari_construct.models.network.calibration import BackgroundRule
 from napari_construct.refinement.views import View
@@ -73,8 +73,9 @@ class Looking:
         """Pixels of a tile."""
         return read_padded(self.pixels, tile.y, tile.x, tile.height, tile.width)
 
-    def look(self, predictor: Predictor, tile: Tile, image: RGBImage) -> TileMaps:
-        """Maps of one tile."""
+    def look(self, predictor: Predictor, seen: tuple[Tile, RGBImage]) -> TileMaps:
+        """Maps of one tile with its pixels."""
+        tile, image = seen
         batch, guard = as_batch([image]), predictor.checkpoint.guard
         kept = _Kept(self.coarse)
         distances = None if guard is None else DistanceMap(guard, predictor, kept)
@@ -120,19 +121,11 @@ def looked_here(
     On a processor some tiles are looked at side by side, each by one thread: their numbers then depend
     neither on how many threads there are nor on how many processes share the tiles.
     """
-    at_once = threads_for(predictor.device)
-    with ThreadPoolExecutor(2) as readers, one_threaded(at_once) as lookers:
-        waiting: deque[Future[TileMaps]] = deque()
-        try:
-            for tile, image in _ahead(readers, looking, tiles):
-                waiting.append(lookers.submit(looking.look, predictor, tile, image))
-                if len(waiting) > at_once:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+    threads = Threads(threads_for(predictor.device))
+    with ThreadPoolExecutor(2) as readers:
+        seen = _ahead(readers, looking, tiles)
+        with closing(threads.results(looking.look, predictor, seen)) as results:
+            yield from (found for found in results if found is not None)
 
 
 def _ahead(
