@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
@@ -68,11 +69,38 @@ def in_parts(plane: Plane) -> bool:
     return plane.slide is not None and is_large(plane.slide) and plane.path is not None
 
 
-def part_as_python(plane: Plane, model: str, mpp: float | None, device: str) -> tuple[list[str], list[str]]:
-    """The imports, and lines that load a model and read a part of a large slide for it.
+class Reading(NamedTuple):
+    """How a script comes to the pixels of a plane.
 
-    ``model`` is an expression; ``predictor`` and ``part`` hold what is made.
+    Attributes
+    ----------
+    imports : list of str
+        Public names.
+    lines : list of str
+        What comes first.
+    pixels, model : str
+        Expressions; the model is what was asked for, or is loaded already.
+    place : str
+        The arguments behind the settings.
+    fitted : bool
+        Whether the pixels are those that a model looks at: it is loaded, and no other size is to be given.
     """
+
+    imports: list[str]
+    lines: list[str]
+    pixels: str
+    model: str
+    place: str
+    fitted: bool
+
+
+def reading(plane: Plane, model: str, mpp: float | None, device: str) -> Reading:
+    """How pixels are read for a model, which is an expression; of a large slide at its resolution."""
+    name = f"name={plane.name!r}"
+    if not in_parts(plane):
+        imports, image = image_as_python(plane)
+        place = f"mpp={plane.mpp!r}, {name}{device_argument(device)}"
+        return Reading(imports, [f"image = {image}"], "image", model, place, fitted=False)
     spans = ", ".join(f"({one.start}, {one.stop})" for one in plane.window or ())
     other = plane.other_size(mpp)
     words = [spans] if spans else []
@@ -82,7 +110,8 @@ def part_as_python(plane: Plane, model: str, mpp: float | None, device: str) -> 
         f"with open_slide({plane.path!r}) as slide:",
         f"    part = read_slide_part({', '.join(['slide', 'predictor', *words])})",
     ]
-    return ["load_model", "open_slide", "read_slide_part"], lines
+    imports = ["load_model", "open_slide", "read_slide_part"]
+    return Reading(imports, lines, "part.pixels", "predictor", f"mpp=part.mpp, {name}", fitted=True)
 
 
 def is_tiff(slide: Slide) -> bool:

@@ -28,11 +28,9 @@ from napari_construct.widgets.parts.recipe_words import (
     changes,
     device_argument,
     device_option,
-    image_as_python,
     import_line,
-    in_parts,
-    part_as_python,
     place_options,
+    reading,
     spans_of,
 )
 
@@ -51,32 +49,18 @@ def as_python(
     """A script; its ``result`` holds the arrays of the layers."""
     if isinstance(settings, CellSettings):
         return cells_as_python(plane, str(model), settings, device)
-    if in_parts(plane):
-        return _large_as_python(plane, model, settings, device)
-    reader, image = image_as_python(plane)
-    place = f"mpp={plane.mpp!r}, name={plane.name!r}{device_argument(device)}"
-    words = ("ZeroShotSettings",) if isinstance(model, ZeroShotSettings) else ()
-    lines = [
-        import_line("SegmentSettings", "segment", *reader, *words),
-        "",
-        f"image = {image}",
-        f"model = {_words_as_python(model) if isinstance(model, ZeroShotSettings) else repr(model)}",
-        f"settings = SegmentSettings({segment_arguments(settings)})",
-        f"result = segment(image, model, settings, {place})",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _large_as_python(plane: Plane, model: ModelChoice, settings: SegmentSettings, device: str) -> str:
-    words = ("ZeroShotSettings",) if isinstance(model, ZeroShotSettings) else ()
+    in_words = isinstance(model, ZeroShotSettings)
     chosen = _words_as_python(model) if isinstance(model, ZeroShotSettings) else repr(model)
-    imports, lines = part_as_python(plane, chosen, settings.mpp, device)
+    read = reading(plane, chosen, settings.mpp, device)
+    if read.fitted:
+        settings = settings.changed(mpp=None)
     lines = [
-        import_line("SegmentSettings", "segment", *imports, *words),
+        import_line("SegmentSettings", "segment", *read.imports, *["ZeroShotSettings"] * in_words),
         "",
-        *lines,
-        f"settings = SegmentSettings({segment_arguments(settings.changed(mpp=None))})",
-        f"result = segment(part.pixels, predictor, settings, mpp=part.mpp, name={plane.name!r})",
+        *read.lines,
+        *[f"model = {chosen}"] * (not read.fitted),
+        f"settings = SegmentSettings({segment_arguments(settings)})",
+        f"result = segment({read.pixels}, {read.model if read.fitted else 'model'}, settings, {read.place})",
     ]
     return "\n".join(lines) + "\n"
 
@@ -234,27 +218,15 @@ def _words_as_options(model: ZeroShotSettings) -> list[str]:
 
 def prototypes_as_python(plane: Plane, model: str, settings: PrototypeSettings, device: str = "auto") -> str:
     """A script; its ``maps`` hold the similarities of the layers."""
-    changed = arguments(settings.model_dump(exclude_defaults=True))
-    place = f"mpp={plane.mpp!r}, name={plane.name!r}{device_argument(device)}"
-    if in_parts(plane):
-        imports, read = part_as_python(plane, repr(model), settings.mpp, device)
-        changed = arguments(settings.changed(mpp=None).model_dump(exclude_defaults=True))
-        lines = [
-            import_line("PrototypeSettings", "prototype_maps", *imports),
-            "",
-            *read,
-            f"settings = PrototypeSettings({changed})",
-            f"maps = prototype_maps(part.pixels, predictor, settings, mpp=part.mpp, name={plane.name!r})",
-            f"similarity = maps.of({settings.prototype!r})",
-        ]
-        return "\n".join(lines) + "\n"
-    reader, image = image_as_python(plane)
+    read = reading(plane, repr(model), settings.mpp, device)
+    if read.fitted:
+        settings = settings.changed(mpp=None)
     lines = [
-        import_line("PrototypeSettings", "prototype_maps", *reader),
+        import_line("PrototypeSettings", "prototype_maps", *read.imports),
         "",
-        f"image = {image}",
-        f"settings = PrototypeSettings({changed})",
-        f"maps = prototype_maps(image, {model!r}, settings, {place})",
+        *read.lines,
+        f"settings = PrototypeSettings({arguments(settings.model_dump(exclude_defaults=True))})",
+        f"maps = prototype_maps({read.pixels}, {read.model}, settings, {read.place})",
         f"similarity = maps.of({settings.prototype!r})",
     ]
     return "\n".join(lines) + "\n"
