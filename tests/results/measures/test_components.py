@@ -82,7 +82,8 @@ def test_memory_does_not_grow_with_the_height() -> None:
         return found
 
     peak(128)
-    assert peak(2048) < 1.5 * peak(256)
+    few, many = (min(peak(height) for _ in range(3)) for height in (256, 2048))  # other threads allocate, too
+    assert many < 1.5 * few
 
 
 def test_a_pyramid_of_small_shards(stain: np.ndarray, tmp_path: Path) -> None:
