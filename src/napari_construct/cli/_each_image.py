@@ -52,12 +52,11 @@ def checked_images(
     from napari_construct.batch.sources import without_results
     from napari_construct.export.own_files import refuse_others
     from napari_construct.export.reports import refuse_inputs
+    from napari_construct.inference.slides.outputs import slide_paths
+    from napari_construct.results.files import result_paths
 
-    if whole_slide:
-        from napari_construct.inference.slides.outputs import slide_paths as paths_of
-    else:
-        from napari_construct.results.files import result_paths as paths_of
-
+    paths_of: Callable[[Path, str, Sequence[str]], dict[str, Path]]
+    paths_of = slide_paths if whole_slide else result_paths
     found, about_results = without_results([found_as(str(path)) for path in images])
     check_names(found)
     targets = [file for path in found for file in paths_of(output, stem_of(path), kinds).values()]
