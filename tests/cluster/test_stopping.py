@@ -72,7 +72,11 @@ def tissue(camelyon: Path) -> RGBImage:
 @pytest.mark.slow
 def test_a_slide_goes_on_after_ctrl_c(tissue: RGBImage, tmp_path: Path) -> None:
     slide, out = tmp_path / "slide.tif", tmp_path / "out"
-    options: dict[str, Any] = {"tile": (256, 256), "resolution": (40000, 40000), "resolutionunit": "CENTIMETER"}
+    options: dict[str, Any] = {
+        "tile": (256, 256),
+        "resolution": (40000, 40000),
+        "resolutionunit": "CENTIMETER",
+    }
     tifffile.imwrite(slide, np.tile(tissue, (16, 8, 1)), photometric="rgb", compression="zlib", **options)
     command = ["segment", str(slide), "-o", str(out), "--whole-slide", *QUICK]
     process = begun([*command, "--workers", "2"])
