@@ -18,7 +18,6 @@ from shapely.geometry import mapping
 from napari_construct.classes import ClassTable
 from napari_construct.data.images import read_image
 from napari_construct.data.masks import read_mask
-from napari_construct.data.slides.slide import open_slide
 from napari_construct.export.tiff import write_mask
 from napari_construct.results.areas import class_components
 
@@ -86,17 +85,15 @@ def test_an_image_is_segmented_inside_of_regions(
 
 
 def test_a_slide(
-    call: Call, model: Path, regions: Path, inside: np.ndarray, image: Path, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    call: Call, model: Path, regions: Path, inside: np.ndarray, image: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "slide.tif"
     options = {"tile": (128, 128), "resolution": (20000, 20000), "resolutionunit": "CENTIMETER"}
     tifffile.imwrite(path, read_image(image).pixels, photometric="rgb", **options)
-    monkeypatch.setattr("napari_construct.data.slides.large.large_slide", open_slide)
     out = tmp_path / "out"
     ran = call(
         "segment", path, "-m", model, "-o", out, "--no-crf", "--classes", "tumour,lymphoid",
-        "--regions", regions, "--outputs", "mask,cams", "--json", "-",
+        "--regions", regions, "--outputs", "mask,cams", "--json", "-", "--whole-slide",
     )  # fmt: skip
     assert ran.exit_code == 0, ran.output
     files = json.loads(ran.stdout)["results"][0]["files"]
@@ -127,8 +124,34 @@ def test_what_is_no_use_is_said(call: Call, model: Path, regions: Path, image: P
     assert "expected --outputs of mask, cams" in spelled.output
     of_slides = call(*command, "--outputs", "mask,probabilities")
     assert of_slides.exit_code == 1
-    assert "probabilities, which only whole slides have" in of_slides.output
+    assert (
+        "probabilities, which only whole slides have; leave it out, or add --whole-slide" in of_slides.output
+    )
     assert not list((tmp_path / "o").iterdir())
+    no_slide = call(*command, "--whole-slide")
+    assert no_slide.exit_code == 1
+    assert "region.png: expected a slide" in no_slide.output
+    part = call(*command, "--whole-slide", "--region", "0,64,0,64")
+    assert part.exit_code == 2
+    assert "expected --whole-slide or --region, got both" in part.output
+    assert not list((tmp_path / "o").iterdir())
+
+
+def test_results_of_a_whole_slide_replace_only_what_may_be(
+    call: Call, model: Path, image: Path, tmp_path: Path
+) -> None:
+    path, out = tmp_path / "slide.tif", tmp_path / "out"
+    options = {"tile": (128, 128), "resolution": (20000, 20000), "resolutionunit": "CENTIMETER"}
+    tifffile.imwrite(path, read_image(image).pixels, photometric="rgb", **options)
+    out.mkdir()
+    (out / "slide_areas.csv").write_text("mine", encoding="utf-8")
+    command = ("segment", path, "-m", model, "-o", out, "--no-crf", "--whole-slide", "--outputs", "areas")
+    refused = call(*command)
+    assert refused.exit_code == 2
+    assert "slide_areas.csv: expected a free name" in refused.output
+    replaced = call(*command, "--overwrite")
+    assert replaced.exit_code == 0, replaced.output
+    assert len(rows_of(out / "slide_areas.csv")) == 2
 
 
 def test_a_least_area_in_square_micrometres(call: Call, tmp_path: Path) -> None:

@@ -44,8 +44,8 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shards, "BLOCK", 256)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    """Two processes."""
+    """Two processes, until the last test of a file: nobody else is to share the processor with them."""
     with Cluster(workers=2) as found:
         yield found

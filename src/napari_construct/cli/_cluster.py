@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_construct.cli._interrupt import orderly_end
+
 if TYPE_CHECKING:
     from napari_construct.batch.share import Share
     from napari_construct.cluster.cluster import Cluster
@@ -45,7 +47,7 @@ def cluster_of(workers: int | None, scheduler: str | None) -> Iterator[Cluster |
         return
     from napari_construct.cluster.cluster import Cluster
 
-    with Cluster(workers, scheduler=scheduler) as cluster:
+    with orderly_end(), Cluster(workers, scheduler=scheduler) as cluster:
         yield cluster
 
 

@@ -23,6 +23,7 @@ def checked_images(
     json_file: str | None,
     *others: str | Path | None,
     overwrite: bool,
+    whole_slide: bool = False,
 ) -> tuple[list[Path], tuple[str, ...]]:
     """The images without earlier results, and what to say of those, before any work.
 
@@ -40,6 +41,8 @@ def checked_images(
         What else the command reads.
     overwrite : bool
         Also replace files that napari-construct did not make.
+    whole_slide : bool
+        Whether the results are those of whole slides, and ``kinds`` their outputs.
 
     Raises
     ------
@@ -49,11 +52,14 @@ def checked_images(
     from napari_construct.batch.sources import without_results
     from napari_construct.export.own_files import refuse_others
     from napari_construct.export.reports import refuse_inputs
+    from napari_construct.inference.slides.outputs import slide_paths
     from napari_construct.results.files import result_paths
 
+    paths_of: Callable[[Path, str, Sequence[str]], dict[str, Path]]
+    paths_of = slide_paths if whole_slide else result_paths
     found, about_results = without_results([found_as(str(path)) for path in images])
     check_names(found)
-    targets = [file for path in found for file in result_paths(output, stem_of(path), kinds).values()]
+    targets = [file for path in found for file in paths_of(output, stem_of(path), kinds).values()]
     refuse_inputs(targets, found)
     refuse_others(targets, overwrite=overwrite)
     check_folder(output)

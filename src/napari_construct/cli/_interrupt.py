@@ -6,12 +6,32 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 if TYPE_CHECKING:
     from napari_construct.events import Event, Steps
 
 Result = TypeVar("Result")
+
+TERMINATED: Final = 128 + signal.SIGTERM
+"""Exit code after SIGTERM, as shells say it."""
+
+
+@contextmanager
+def orderly_end() -> Iterator[None]:
+    """Leave the blocks on the way out at SIGTERM, too, so that other processes that were begun end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(*_: object) -> NoReturn:
+    raise SystemExit(TERMINATED)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -13,12 +13,24 @@ from napari_construct.reading.name_lists import parse_names
 if TYPE_CHECKING:
     from napari_construct.data.region_set import RegionSet
 
+ALONE: Final = (
+    "--workers and --scheduler share the tiles of whole slides only; leave them out, add --whole-slide if "
+    "this is a slide, or segment many images with batch"
+)
 Regions = Annotated[
     Path | None,
     typer.Option(
         "--regions",
         help="GeoJSON with annotations (of QuPath, for example): segment only inside of them, and measure "
         "each in NAME_areas.csv. The class Ignore* counts nowhere. For one image.",
+    ),
+]
+WholeSlide = Annotated[
+    bool,
+    typer.Option(
+        "--whole-slide",
+        help="Segment slides of any size as those of more than 100 megapixels: out of core, only where there "
+        "is tissue, into a pyramid; the files must be slides (tiled TIFF, OME-TIFF, OME-Zarr, a scanner's).",
     ),
 ]
 SegmentOutputs = Annotated[
@@ -75,7 +87,25 @@ def refuse_outputs_of_slides(kinds: tuple[str, ...], path: Path) -> None:
     if others := [kind for kind in kinds if kind not in OF_CLASSES]:
         raise ConfigurationError(
             f"{path.name}: expected outputs of an image among {', '.join(OF_CLASSES)}, got "
-            f"{', '.join(others)}, which only whole slides have; leave it out"
+            f"{', '.join(others)}, which only whole slides have; leave it out, or add --whole-slide if the "
+            "file is one"
+        )
+
+
+def refuse_part_of_whole_slide(*, whole_slide: bool, part: bool) -> None:
+    """Refuse a part of what is to be segmented whole.
+
+    Raises
+    ------
+    ConfigurationError
+        If both were asked for.
+    """
+    from napari_construct.exceptions import ConfigurationError
+
+    if whole_slide and part:
+        raise ConfigurationError(
+            "expected --whole-slide or --region, got both; leave one out (--regions segments a whole slide "
+            "inside of annotations)"
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,6 +37,7 @@ def segment(
     region: options.Region = None,
     regions: wanted.Regions = None,
     outputs: wanted.SegmentOutputs = None,
+    whole_slide: wanted.WholeSlide = False,
     settings_json: options.SettingsJson = None,
     classes: options.Classes = None,
     views: options.Views = None,
@@ -64,13 +65,16 @@ def segment(
     """Segment image files.
 
     Writes for each image NAME.png: NAME_mask.tif (0 unlabelled, 1 first class, ...), NAME_cams.ome.tif,
-    NAME_overlay.png and NAME.json. Of a whole slide (more than 100 megapixels) the mask is a pyramid at the
-    model's resolution, NAME_mask.ome.zarr, with a table, NAME_areas.csv; a stopped run goes on where it was.
+    NAME_overlay.png and NAME.json. Of a whole slide (more than 100 megapixels, or with --whole-slide) the
+    mask is a pyramid at the model's resolution, NAME_mask.ome.zarr, with a table, NAME_areas.csv; a stopped
+    run goes on where it was.
     A student on one channel
     (distill) writes NAME_cells.tif, a number for each cell, and NAME_cells.csv in the place of the overlay.
     A broken file is reported and does not stop the others; the exit code is then 1.
     """
     from napari_construct.cli._cells import refuse_channel, refuse_options, segment_cell_files
+    from napari_construct.data.slides.large import large_slide
+    from napari_construct.data.slides.slide import open_slide
     from napari_construct.inference.cells.loading import is_cell_model
     from napari_construct.inference.decision.decider import named_classes
     from napari_construct.inference.loading import load_model
@@ -86,6 +90,7 @@ def segment(
                 region=region,
                 regions=regions,
                 outputs=outputs,
+                whole_slide=whole_slide or None,
                 min_confidence=min_confidence,
                 encoder_weights=encoder_weights,
                 first_class=first_class,
@@ -122,9 +127,18 @@ def segment(
     part = options.parse_region(region)
     kinds = wanted.segment_outputs(outputs, ood_map=ood_map, regions=regions is not None)
     ood_map = "ood" in kinds["image"]
+    wanted.refuse_part_of_whole_slide(whole_slide=whole_slide, part=part is not None)
     wanted.refuse_more_than_one_image(regions, len(images), part=part is not None)
     images, about_results = checked_images(
-        images, output, kinds["image"], json_file, model, encoder_weights, regions, overwrite=overwrite
+        images,
+        output,
+        kinds["slide" if whole_slide else "image"],
+        json_file,
+        model,
+        encoder_weights,
+        regions,
+        overwrite=overwrite,
+        whole_slide=whole_slide,
     )
     if zero_shot:
         chosen = untrained.zero_shot_settings(zero_shot, classes, attention, template, prompt_ensemble)
@@ -146,13 +160,25 @@ def segment(
     with several.cluster_of(workers, scheduler) as cluster:
 
         def one(path: Path, bars: Bars) -> dict[str, Any]:
-            return _one(path, output, predictor, settings, part, regions, bars, overwrite, kinds, cluster)
+            slide = open_slide(path) if whole_slide else large_slide(path)
+            if slide is not None and part is None:
+                with slide:
+                    return _whole_slide(
+                        slide, output, predictor, settings, bars, regions, overwrite, kinds["slide"], cluster
+                    )
+            if cluster is not None:
+                bars.say(f"note: {path}: {wanted.ALONE}")
+            with nullcontext() if slide is None else slide:
+                return _image(
+                    path, slide, output, predictor, settings, part, regions, bars, overwrite, kinds["image"]
+                )
 
         each_image(images, about_results, one, _in_words, output, json_file)
 
 
-def _one(
+def _image(
     path: Path,
+    slide: Slide | None,
     output: Path,
     predictor: Predictor,
     settings: SegmentSettings,
@@ -160,28 +186,21 @@ def _one(
     regions: Path | None,
     bars: Bars,
     overwrite: bool,
-    kinds: Mapping[str, tuple[str, ...]],
-    cluster: Cluster | None,
+    kinds: tuple[str, ...],
 ) -> dict[str, Any]:
+    """An image, or a part of a slide, in memory."""
     from napari_construct.data.images import read_image
     from napari_construct.data.region_set import Window
-    from napari_construct.data.slides.large import large_slide
     from napari_construct.inference.segment import segment_steps
     from napari_construct.inference.slides.part import slide_image
     from napari_construct.results.files import write_result
 
-    slide = large_slide(path)
-    if slide is None:
+    wanted.refuse_outputs_of_slides(kinds, path)
+    if slide is None or part is None:
         image = read_image(path, region=part)
     else:
-        with slide:
-            if part is None:
-                return _whole_slide(
-                    slide, output, predictor, settings, bars, regions, kinds["slide"], cluster
-                )
-            image = slide_image(slide, predictor, part, settings.mpp)
-            settings = settings.changed(mpp=None)
-    wanted.refuse_outputs_of_slides(kinds["image"], path)
+        image = slide_image(slide, predictor, part, settings.mpp)
+        settings = settings.changed(mpp=None)
     if is_shortened(path.name):
         bars.say(
             f"note: {path}: the name is so long that those of the results are shortened to {stem_of(path)}"
@@ -202,7 +221,7 @@ def _one(
         pixels,
         result,
         notices,
-        kinds["image"],
+        kinds,
         regions=areas,
         overwrite=overwrite,
     )
@@ -224,11 +243,17 @@ def _whole_slide(
     settings: SegmentSettings,
     bars: Bars,
     regions: Path | None,
+    overwrite: bool,
     outputs: tuple[str, ...],
     cluster: Cluster | None,
 ) -> dict[str, Any]:
+    """A slide out of core."""
+    from napari_construct.batch.slides import make_room
+    from napari_construct.inference.slides.outputs import slide_paths
     from napari_construct.inference.slides.segment import segment_slide_steps
 
+    if overwrite:
+        make_room(slide_paths(output, stem_of(slide.path), outputs).values())
     steps = segment_slide_steps(
         slide,
         predictor,

@@ -9,6 +9,7 @@ from typing import Any, Final
 from distributed import Client, LocalCluster
 from distributed.security import Security
 
+from napari_construct.cluster.interrupts import without_interrupts
 from napari_construct.cluster.on_worker import versions
 from napari_construct.exceptions import ConfigurationError, ConstructError
 from napari_construct.reading.foreign import passed_on
@@ -33,17 +34,18 @@ def start_workers(count: int) -> tuple[Client, LocalCluster]:
     if not 1 <= count <= MOST_WORKERS:
         raise ConfigurationError(f"expected 1 to {MOST_WORKERS} workers, got {count}; correct it (--workers)")
     try:
-        cluster = LocalCluster(
-            n_workers=count,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address=None,
-            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # of its statistics; any free port
-            memory_limit=0,  # what a part takes is bounded here; a worker that is paused would never go on
-            security=Security.temporary(),
-            silence_logs=logging.CRITICAL,
-        )
+        with without_interrupts():
+            cluster = LocalCluster(
+                n_workers=count,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address=None,
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # of its statistics; any free port
+                memory_limit=0,  # what a part takes is bounded here; a paused worker would never go on
+                security=Security.temporary(),
+                silence_logs=logging.CRITICAL,
+            )
     except (OSError, RuntimeError, TimeoutError) as error:
         raise ConstructError(
             f"expected {count} workers, could not start them ({passed_on(error)}); take fewer, or "

@@ -86,7 +86,7 @@ def test_labels_are_those_of_the_whole_image(image: np.ndarray, model: Predictor
     for top in range(0, 900, 320):
         for left in range(0, 640, 320):
             block = Block(top, left, min(320, 900 - top), 320)
-            found = run(decider.steps(block))
+            (found,) = (one for one in decider.decided([block]) if one is not None)
             part = np.s_[top : top + block.height, left : left + block.width]
             labels[part], confidence[part] = found.labels, found.confidence
     assert (labels == expected.labels).mean() >= 0.999
@@ -133,4 +133,6 @@ def test_a_slide_of_glass_has_no_class(model: Predictor, tmp_path: Path) -> None
     presence, scores = slide_presence(seen, store, tissue, settings)
     assert presence == (False, False)
     decider = BlockDecider(seen, store, large, settings, presence, scores)
-    assert not run(decider.steps(Block(0, 0, 300, 300))).labels.any()
+    (found,) = decider.decided([Block(0, 0, 300, 300)])
+    assert found is not None
+    assert not found.labels.any()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import threading
 import time
 from pathlib import Path
@@ -16,8 +17,10 @@ import zarr
 from napari.layers import Labels
 from qtpy.QtWidgets import QApplication, QCheckBox
 from tests.widgets.conftest import button, run_job
+from typer.testing import CliRunner
 
 from napari_construct import segment_slide
+from napari_construct.cli import app
 from napari_construct.data import images, listing
 from napari_construct.data.slides.slide import open_slide
 from napari_construct.inference.settings import SegmentSettings
@@ -363,14 +366,15 @@ def test_recipes_write_the_same(qtbot, viewer, slide_file, checkpoint, once, tmp
     exec(compile(script, "script", "exec"), {})
     copied = labels_of(tmp_path / "out")
     assert (copied == labels_of(once)).all()
+    widget._slide.target.setFolder(str(tmp_path / "typed"))
+    widget._refresh()
     button(widget, "Copy as Command line").click()
-    assert "less than 100 megapixels" in widget.message()
-    request = widget.request()
-    from napari_construct.widgets.parts.recipes import slide_as_command
-
-    command = slide_as_command(request.slide, request.model, request.settings, request.folder, request.device)
-    assert command.startswith(f"napari-construct segment {slide_file} --model {checkpoint} --output ")
-    assert "--tile 320" in command
+    program, *words = shlex.split(clipboard.text())
+    assert program == "napari-construct"
+    assert "--whole-slide" in words
+    ran = CliRunner().invoke(app, words)
+    assert ran.exit_code == 0, ran.output
+    assert (labels_of(tmp_path / "typed") == labels_of(once)).all()
 
 
 def test_pictures_stay_pictures(qtbot, viewer, checkpoint, tmp_path, tissue, slide_file) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import tee
 from typing import Final
 from uuid import uuid4
 
 import numpy as np
 
-from napari_construct.events import Event, Steps, run
+from napari_construct.events import run
 from napari_construct.inference.activation.activation import Activation
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.decision.decider import Decider
@@ -18,7 +19,7 @@ from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.slides.glass import TISSUE, at_cells, block_glass
 from napari_construct.inference.slides.network import NetworkPass
 from napari_construct.inference.slides.pixels import Pixels
-from napari_construct.inference.slides.side_by_side import Threads, threads_for
+from napari_construct.inference.slides.side_by_side import workers_here
 from napari_construct.inference.slides.store import NetworkStore
 from napari_construct.inference.workers import Workers
 from napari_construct.models.network.calibration import BackgroundRule
@@ -69,7 +70,10 @@ class Block:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecidedBlock:
-    """Labels (h, w) uint8, probabilities and CAMs (k, h, w) and confidence (h, w) float32, tissue (h, w)."""
+    """Labels (h, w) uint8, probabilities and CAMs (k, h, w) and confidence (h, w) float32, tissue (h, w).
+
+    Maps that nobody needs have no classes.
+    """
 
     labels: LabelImage
     probabilities: FloatArray
@@ -121,7 +125,7 @@ class Deciding:
     presence, scores : tuple
         Of every class on the whole slide.
     maps : tuple of str
-        Those of a block that other processes return: "probabilities", "cams".
+        Those of a block that are needed: "probabilities", "cams".
     """
 
     pixels: Pixels
@@ -134,19 +138,7 @@ class Deciding:
     key: str = field(default_factory=lambda: uuid4().hex)
 
     def __call__(self, predictor: Predictor, evidence: BlockEvidence) -> DecidedBlock:
-        """:meth:`steps` as a plain function, with the maps that are needed."""
-        done = run(self.steps(predictor, evidence))
-        none = np.zeros((0, *done.labels.shape), np.float32)
-        return replace(done, **{name: none for name in ("probabilities", "cams") if name not in self.maps})
-
-    def steps(self, predictor: Predictor, evidence: BlockEvidence) -> Steps[DecidedBlock]:
-        """Decide a block at the model's resolution.
-
-        Yields
-        ------
-        Event
-            Stage "refine".
-        """
+        """Decide a block at the model's resolution."""
         part = evidence.part
         image = self.pixels.read(part.top, part.left, part.height, part.width)
         activation = Activation(
@@ -163,12 +155,13 @@ class Deciding:
             classes=tuple(name for name, present in named if present),
             background=BackgroundRule(enabled=False),  # glass is in valid
         )
-        result = yield from Decider(activation, predictor, self.scores).steps(settings)
+        result = run(Decider(activation, predictor, self.scores).steps(settings))
         inner = evidence.block.within(part)
+        none = np.zeros((0, evidence.block.height, evidence.block.width), np.float32)
         return DecidedBlock(
             result.labels[inner],
-            result.probabilities[:, *inner],
-            result.cams[:, *inner],
+            result.probabilities[:, *inner] if "probabilities" in self.maps else none,
+            result.cams[:, *inner] if "cams" in self.maps else none,
             result.confidence[inner],
             ~result.background[inner],
         )
@@ -199,23 +192,40 @@ class BlockDecider:
     presence: tuple[bool, ...]
     scores: tuple[float, ...]
 
-    @property
-    def deciding(self) -> Deciding:
-        """How blocks are decided."""
-        seen = self.seen
-        return Deciding(seen.pixels, seen.stride, seen.rule, self.settings, self.presence, self.scores)
+    def decided(
+        self, blocks: Iterable[Block], workers: Workers | None = None, maps: Sequence[str] = ()
+    ) -> Generator[DecidedBlock | None, None, None]:
+        """Decide blocks, some ahead of those that are taken.
 
-    def steps(self, block: Block) -> Steps[DecidedBlock]:
-        """Decide a block at the model's resolution.
+        Parameters
+        ----------
+        blocks : iterable of Block
+            At the model's resolution.
+        workers : Workers, optional
+            Who decides; by default this process, with as many threads as torch has.
+        maps : sequence of str
+            Of "probabilities" and "cams" those that are needed; others come without classes.
 
         Yields
         ------
-        Event
-            Stage "refine".
+        DecidedBlock or None
+            In the order of the blocks; None while one is waited for.
         """
-        if self.is_empty(block):
-            return DecidedBlock.empty(len(self.presence), (block.height, block.width))
-        return (yield from self.deciding.steps(self.seen.predictor, self.evidence(block)))
+        seen = self.seen
+        job = Deciding(
+            seen.pixels, seen.stride, seen.rule, self.settings, self.presence, self.scores, tuple(maps)
+        )
+        ahead, taken = tee(blocks)
+        evidence = (self.evidence(block) for block in ahead if not self.is_empty(block))
+        doing = workers_here(seen.predictor.device) if workers is None else workers
+        with closing(doing.results(job, seen.predictor, evidence)) as results:
+            for block in taken:
+                if self.is_empty(block):
+                    yield DecidedBlock.empty(len(self.presence), (block.height, block.width))
+                    continue
+                while (found := next(results)) is None:
+                    yield None
+                yield found
 
     def is_empty(self, block: Block) -> bool:
         """Whether there is no tissue in a block, or no class on the slide."""
@@ -227,57 +237,3 @@ class BlockDecider:
         part = block.around(HALO, self.seen.pixels.shape, self.seen.stride)
         logits = self.store.map("logits")[:, *part.cells(self.seen.stride)]
         return BlockEvidence(block, part, np.array(logits, order="C"), at_cells(self.large, 1, *part.ranges))
-
-
-class BlocksElsewhere:
-    """As :class:`BlockDecider`, decided by others while earlier ones are written; used in a ``with`` block.
-
-    Parameters
-    ----------
-    decider : BlockDecider
-        What is known.
-    blocks : iterable of Block
-        All that will be asked for, in that order.
-    workers : Workers
-        Who decides.
-    maps : sequence of str
-        Which maps are needed; others come without classes.
-    """
-
-    def __init__(
-        self, decider: BlockDecider, blocks: Iterable[Block], workers: Workers, maps: Sequence[str] = ()
-    ) -> None:
-        self._decider, self.presence = decider, decider.presence
-        evidence = (decider.evidence(block) for block in blocks if not decider.is_empty(block))
-        job = replace(decider.deciding, maps=tuple(maps))
-        self._results = workers.results(job, decider.seen.predictor, evidence)
-
-    def __enter__(self) -> BlocksElsewhere:  # noqa: PYI034 - the tests' type checker knows no Self here
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._results.close()
-
-    def steps(self, block: Block) -> Steps[DecidedBlock]:
-        """The next block.
-
-        Yields
-        ------
-        Event
-            Stage "refine", while it is waited for.
-        """
-        if self._decider.is_empty(block):
-            return DecidedBlock.empty(len(self.presence), (block.height, block.width))
-        while (found := next(self._results)) is None:
-            yield Event("refine", 0, 1)
-        decided: DecidedBlock = found
-        return decided
-
-
-def decided_by(
-    decider: BlockDecider, blocks: Iterable[Block], workers: Workers | None, maps: Sequence[str] = ()
-) -> AbstractContextManager[BlockDecider | BlocksElsewhere]:
-    """The decider itself, or others that decide for it: other processes, or threads where several can run."""
-    if workers is None and (count := threads_for(decider.seen.predictor.device)) > 1:
-        workers = Threads(count)
-    return nullcontext(decider) if workers is None else BlocksElsewhere(decider, blocks, workers, maps)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import tee
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +28,7 @@ from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.activation.tiling import Tile, plan_tiles
 from napari_construct.inference.decision.out_of_distribution import warning
 from napari_construct.inference.settings import SegmentSettings
-from napari_construct.inference.slides.blocks import Block, BlockDecider, decided_by
+from napari_construct.inference.slides.blocks import Block, BlockDecider
 from napari_construct.inference.slides.glass import is_tissue, large_squares
 from napari_construct.inference.slides.network import NetworkPass
 from napari_construct.inference.slides.outputs import checked_outputs, slide_paths, write_distances
@@ -34,7 +36,7 @@ from napari_construct.inference.slides.overview import any_in, label_levels, lab
 from napari_construct.inference.slides.pixels import model_pixels
 from napari_construct.inference.slides.presence import slide_out_of_distribution, slide_presence
 from napari_construct.inference.slides.record import run_identity, slide_record
-from napari_construct.inference.slides.shards import ShardWriter, blocks_of
+from napari_construct.inference.slides.shards import ShardWriter, drawn
 from napari_construct.inference.slides.store import NetworkStore
 from napari_construct.inference.workers import Workers
 from napari_construct.refinement.views import VIEWS
@@ -138,12 +140,13 @@ class SlideRun:
         decider = BlockDecider(seen, store, large, self.settings, presence, scores)
         left = pyramid.left()
         total = len(left)
-        blocks = (block for shard in left for block in blocks_of(Block(*shard), self.regions))
-        with decided_by(decider, blocks, self.workers, pyramid.plan.maps) as decided:
-            shards = ShardWriter(pyramid, decided, self.regions)
-            for number, shard in enumerate(left):
+        ahead, shards = tee(drawn((Block(*shard) for shard in left), self.regions))
+        blocks = (block for shard in ahead for block, _ in shard.blocks)
+        with closing(decider.decided(blocks, self.workers, pyramid.plan.maps)) as decided:
+            writer = ShardWriter(pyramid, decided, self.regions)
+            for number, shard in enumerate(shards):
                 yield Event("refine", number, total)
-                yield from shards.steps(Block(*shard))
+                yield from writer.steps(shard)
         yield Event("refine", total, total)
         sums = RegionSums.total((record for _, record in pyramid.records()), len(presence))
         levels = label_levels(pyramid)

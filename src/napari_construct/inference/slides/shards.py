@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from napari_construct.data.region_set import RegionSet, Window
-from napari_construct.events import Steps
+from napari_construct.events import Event, Steps
 from napari_construct.export.label_pyramid import LabelPyramid
-from napari_construct.inference.slides.blocks import Block, BlockDecider, BlocksElsewhere, DecidedBlock
+from napari_construct.inference.slides.blocks import Block, DecidedBlock
 from napari_construct.results.measures.sums import RegionSums
 from napari_construct.types import BoolMask
 
@@ -19,62 +19,74 @@ BLOCK: Final = 1024
 """Side of what is decided at once."""
 
 
+class DrawnShard(NamedTuple):
+    """A shard, and its blocks with anything in a region: with the pixels (h, w) in one; None is all."""
+
+    shard: Block
+    blocks: tuple[tuple[Block, BoolMask | None], ...]
+
+
+def drawn(shards: Iterable[Block], regions: RegionSet | None) -> Iterator[DrawnShard]:
+    """Shards with the regions on them."""
+    for shard in shards:
+        masks = ((block, _inside(block, regions)) for block in shard.parts(BLOCK))
+        yield DrawnShard(shard, tuple((block, mask) for block, mask in masks if mask is None or mask.any()))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ShardWriter:
-    """Decides and writes shards.
+    """Writes shards whose blocks are decided.
 
     Attributes
     ----------
     pyramid : LabelPyramid
         Not finished; its plan says which maps are stored.
-    decider : BlockDecider or BlocksElsewhere
-        Of the slide.
+    decided : iterator of DecidedBlock or None
+        Their blocks in order; None while one is waited for.
     regions : RegionSet or None
         In pixels of the labels; what lies outside of them stays unlabelled, is not measured and not read.
     """
 
     pyramid: LabelPyramid
-    decider: BlockDecider | BlocksElsewhere
+    decided: Iterator[DecidedBlock | None]
     regions: RegionSet | None
 
-    def steps(self, shard: Block) -> Steps[None]:
-        """Decide the blocks of a shard and write it.
+    def steps(self, found: DrawnShard) -> Steps[None]:
+        """Write the next shard.
 
         Yields
         ------
         Event
-            Stage "refine".
+            Stage "refine", while a block is waited for.
         """
-        k, plan = len(self.decider.presence), self.pyramid.plan
+        shard, plan = found.shard, self.pyramid.plan
+        k = len(plan.classes)
         labels = np.zeros((shard.height, shard.width), np.uint8)
         stored = {kind: np.zeros((k, *labels.shape), np.uint8) for kind in plan.maps}
         parts: list[dict[str, Any]] = []
-        for block in shard.parts(BLOCK):
-            window = Window(block.top, block.left, block.height, block.width)
-            inside = None if self.regions is None else self.regions.mask(window)
-            if inside is not None and not inside.any():
-                continue
-            done = yield from self.decider.steps(block)
+        for block, inside in found.blocks:
+            while (done := next(self.decided)) is None:
+                yield Event("refine", 0, 1)
             if inside is not None:
                 done = _only(done, inside)
             part = block.within(shard)
             labels[part] = done.labels
             for kind, whole in stored.items():
                 whole[:, *part] = np.rint(getattr(done, kind) * 255)
-            sums = RegionSums.of(window, done.labels, done.confidence, done.tissue, k, self.regions)
+            sums = RegionSums.of(_window(block), done.labels, done.confidence, done.tissue, k, self.regions)
             parts.append(sums.as_record())
         record = RegionSums.total(parts, k).as_record()
-        found = labels if labels.any() or any(maps.any() for maps in stored.values()) else None
-        written = stored if found is not None else {}
-        self.pyramid.write(shard.top, shard.left, found, record=record, **written)
+        filled = labels if labels.any() or any(maps.any() for maps in stored.values()) else None
+        written = stored if filled is not None else {}
+        self.pyramid.write(shard.top, shard.left, filled, record=record, **written)
 
 
-def blocks_of(shard: Block, regions: RegionSet | None) -> Iterator[Block]:
-    """The blocks of a shard that are decided: those with anything in a region."""
-    for block in shard.parts(BLOCK):
-        window = Window(block.top, block.left, block.height, block.width)
-        if regions is None or regions.mask(window).any():
-            yield block
+def _window(block: Block) -> Window:
+    return Window(block.top, block.left, block.height, block.width)
+
+
+def _inside(block: Block, regions: RegionSet | None) -> BoolMask | None:
+    return None if regions is None else regions.mask(_window(block))
 
 
 def _only(done: DecidedBlock, inside: BoolMask) -> DecidedBlock:

@@ -48,6 +48,20 @@ class Threads:
                     future.cancel()
 
 
+class Here:
+    """:class:`~napari_construct.inference.workers.Workers` that are this thread, with all of torch's."""
+
+    def results(self, job: Any, predictor: Any, items: Iterable[Any]) -> Generator[Any, None, None]:
+        """Results in the order of the items."""
+        for item in items:
+            yield job(predictor, item)
+
+
+def workers_here(device: torch.device) -> Here | Threads:
+    """Who does the parts of a job in this process."""
+    return Threads(threads_for(device)) if device.type == "cpu" else Here()
+
+
 def threads_for(device: torch.device) -> int:
     """How many parts are done side by side on a device: one on a graphics card."""
     return min(torch.get_num_threads(), MOST_AT_ONCE) if device.type == "cpu" else 1

@@ -142,7 +142,7 @@ def slide_as_command(
 ) -> str:
     """A command that writes the same files, or goes on writing them."""
     words = _segment_words(str(slide.path), model, settings, str(folder), device)
-    words += [] if settings.mpp is None else ["--mpp", repr(settings.mpp)]
+    words += ["--whole-slide"] + ([] if settings.mpp is None else ["--mpp", repr(settings.mpp)])
     return shlex.join(words + _segment_rest(model, settings)) + "\n"
 
 

@@ -15,7 +15,6 @@ from napari_construct.inference.settings import SegmentSettings
 from napari_construct.widgets.jobs.predictors import GetPredictor, ModelChoice
 from napari_construct.widgets.jobs.run_control import RunControl
 from napari_construct.widgets.layers import twin_placement
-from napari_construct.widgets.layers.slides import is_large
 from napari_construct.widgets.layers.whole_slide import slide_settings
 from napari_construct.widgets.parts.recipes import slide_as_command, slide_as_python
 from napari_construct.widgets.parts.source import SourceChooser
@@ -30,9 +29,6 @@ _CHANNEL: Final = (
     "sections."
 )
 _SIZE: Final = "Choose the pixel size of the slide: its file does not state it."
-_SMALL: Final = (
-    "The command segments slides of less than 100 megapixels in memory; Copy as Python writes these files."
-)
 
 
 class SlideRuns(QWidget):
@@ -145,10 +141,7 @@ class SlideRuns(QWidget):
             self.mask.end()
 
     def text(self, request: SlideRequest, *, as_script: bool) -> str:
-        """The run as Python or as a command; empty, and said why, where the command does something else."""
-        if not as_script and not is_large(request.slide):
-            self._control.showMessage(_SMALL)
-            return ""
+        """The run as Python or as a command."""
         write = slide_as_python if as_script else slide_as_command
         return write(request.slide, request.model, request.settings, request.folder, request.device)
 
