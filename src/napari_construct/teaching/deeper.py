@@ -30,7 +30,7 @@ from napari_construct.models.network.calibration import Calibration
 from napari_construct.models.network.config import ModelConfig
 from napari_construct.models.network.unet import UNet, build_unet
 from napari_construct.teaching.cells import Cells, painted_cells
-from napari_construct.teaching.crops import ImageCells, ImageSheets, centres_of, cut_crops
+from napari_construct.teaching.crops import ImageCells, ImageSheets, centres_of, cut_crops, tiled_crops
 from napari_construct.teaching.held_out import strokes_of
 from napari_construct.teaching.records import teaching_record
 from napari_construct.teaching.session import Taught, TeachSession
@@ -40,6 +40,7 @@ from napari_construct.training.config.parts import AugmentationConfig
 from napari_construct.training.config.second_stage import SecondStageConfig
 from napari_construct.training.loop.image_statistics import STAGE as STATISTICS
 from napari_construct.training.second_stage.loop import SecondStageTraining
+from napari_construct.training.second_stage.self_training import SelfTraining
 from napari_construct.training.views.partial_masks import UNKNOWN
 from napari_construct.types import RGBImage
 
@@ -113,8 +114,21 @@ def deeper_steps(
     sources = [_cells_of(one, mask, stride, size) for one, mask in zip(painted, known, strict=True)]
     store, pixels, masks = cut_crops(sources, size, stride, session.mpp, settings.seed)
     sheets = ImageSheets(shown, settings.seed, network.spec.multiple)
+    network.to(session.device)
+    unlabelled = None
+    if images:
+        unlabelled = SelfTraining(
+            network,
+            tiled_crops(shown, size, settings.seed),
+            config.augmentation,
+            window=store.view.window,
+            size=size,
+            batch_size=config.batch_size,
+            steps=config.steps,
+            seed=config.seed,
+        )
     job = SecondStageTraining(
-        network.to(session.device), store, pixels, masks, sheets, config, session.device
+        network, store, pixels, masks, sheets, config, session.device, unlabelled
     )
     yield from job.steps()
     calibration, metrics = yield from _calibrated(network, painted, session)
