@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from napari_construct.data.resolution import PLAUSIBLE_MPP
 from napari_construct.data.slides.tissue import TissueSettings
@@ -20,7 +20,7 @@ MOST_PATCHES: Final = 10_000
 MOST_CANDIDATES: Final = 5000
 LEAST_SIDE, LARGEST_SIDE = 32, 2048
 
-_Mpp = Annotated[float, Field(ge=PLAUSIBLE_MPP[0], le=PLAUSIBLE_MPP[1])]
+_Mpp = Annotated[float, Field(gt=0, le=PLAUSIBLE_MPP[1])]
 
 
 class CutSettings(Settings):
@@ -67,3 +67,11 @@ class CutSettings(Settings):
     tissue: TissueSettings = TissueSettings()
     encoder: Annotated[str, Field(min_length=1)] = "lite0"
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+
+    @field_validator("mpp", "image_mpp")
+    @classmethod
+    def _plausible(cls, mpp: float | None) -> float | None:
+        if mpp is not None and mpp < PLAUSIBLE_MPP[0]:
+            low, high = PLAUSIBLE_MPP
+            raise ValueError(f"expected {low:g} to {high:g} micrometres per pixel, got {mpp:g}; correct it")
+        return mpp

@@ -96,7 +96,7 @@ class CutForm(QWidget):
         layers = self._from.currentData() == "layers"
         return CutRequest(
             sources=planes_of_layers(self._viewer) if layers else (Path(self._path.value()),),
-            output=Path(self._output.value()).expanduser(),
+            output=self.output(),
             classes=table,
             settings=self.settings.value(),
             model=self._model.value() if self._guess.isChecked() else "",
@@ -108,6 +108,10 @@ class CutForm(QWidget):
         """Cut from a folder, a slide or an image; empty: from the open layers."""
         self._path.setValue(path)
         self._from.setCurrentIndex(self._from.findData("files" if path else "layers"))
+
+    def output(self) -> Path:
+        """Where the patches go, or are."""
+        return Path(self._output.value()).expanduser()
 
     def setOutput(self, folder: str) -> None:
         """Where the patches go, or are."""
@@ -121,7 +125,7 @@ class CutForm(QWidget):
 
     def opens(self) -> bool:
         """Whether the folder has patches, which are to be opened."""
-        return bool(self._output.value()) and is_labelled_folder(Path(self._output.value()).expanduser())
+        return bool(self._output.value()) and is_labelled_folder(self.output())
 
     def problem(self) -> str:
         """What is missing, or nothing."""
@@ -132,7 +136,7 @@ class CutForm(QWidget):
             return said
         if not output:
             return "Choose a new folder for the patches, or one with patches to go on labelling."
-        if any(not path.name.startswith(".") for path in files_in(Path(output).expanduser())):
+        if any(not path.name.startswith(".") for path in files_in(self.output())):
             return "The folder for the patches holds other files; choose a new one."
         return self.settings.problem()
 

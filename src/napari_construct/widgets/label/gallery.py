@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import Final, cast
 
 from qtpy.QtCore import QEvent, Qt, QTimer, Signal
 from qtpy.QtGui import QFocusEvent, QKeyEvent
-from qtpy.QtWidgets import QHBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
+from superqt import QFlowLayout
 
 from napari_construct.exceptions import ConstructError
 from napari_construct.labelling.order import ORDERS, Order
 from napari_construct.labelling.session import LabelSession
-from napari_construct.widgets.fields.controls import button, wrapped_label
+from napari_construct.widgets.fields.controls import button, narrow, wrapped_label
 from napari_construct.widgets.fields.fields import narrow_combo
 from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.label.class_keys import ClassKeys
@@ -21,9 +24,9 @@ from napari_construct.widgets.label.picture import PatchPicture
 from napari_construct.widgets.label.strip import PatchStrip
 
 _ORDERS: Final = {
-    "cut": "As they were chosen",
-    "guess": "By the model's guess",
-    "doubt": "Most doubtful first",
+    "cut": "As chosen",
+    "guess": "By the guess",
+    "doubt": "By the doubt",
 }
 _SAVE_AFTER: Final = 1500
 """Milliseconds without a label after which the table is written; the labels are on disk before."""
@@ -86,6 +89,8 @@ class LabelGallery(QWidget):
         self._sort.setCurrentIndex(0)
         self._sort_by("cut")
         if session is not None:
+            # also where the window goes and nobody tells this widget; it must not be held by the connection
+            self.destroyed.connect(partial(_close, session))
             self.goToUnlabelled(at=0)
 
     def close_session(self) -> None:
@@ -95,6 +100,10 @@ class LabelGallery(QWidget):
     def number(self) -> int | None:
         """The patch on view; None while there is none."""
         return self._order[self._place] if self._order else None
+
+    def numbers(self) -> tuple[int, ...]:
+        """The patches in their order."""
+        return self._order
 
     def place(self) -> int:
         """Its place in the order, from 0."""
@@ -187,8 +196,13 @@ class LabelGallery(QWidget):
 
     def _build_rows(self) -> None:
         self._sort = narrow_combo(self, "Order", "In which order patches come", _ORDERS)
-        self._moves = QHBoxLayout()
-        self._moves.addWidget(self._sort, 1)
+        narrow(self._sort, 14)
+        self._moves = QWidget(self)
+        flow = QFlowLayout(self._moves)
+        flow.setContentsMargins(0, 0, 0, 0)
+        flow.setHorizontalSpacing(4)
+        flow.setVerticalSpacing(4)
+        flow.addWidget(self._sort)
         for text, tip, slot in (
             ("Undo", "Take back the last label (Ctrl+Z)", self.undo),
             ("Redo", "Give it again (Ctrl+Shift+Z)", self.redo),
@@ -197,7 +211,7 @@ class LabelGallery(QWidget):
             made = button(text, tip, slot, self)
             made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             made.setStyleSheet("QPushButton { padding: 3px 6px; }")
-            self._moves.addWidget(made)
+            flow.addWidget(made)
         tip = "They count while the patch has a frame: click it, or press Tab"
         self._help = wrapped_label("Keys", tip, self)
         self._help.setText(HELP)
@@ -285,3 +299,9 @@ class LabelGallery(QWidget):
             act()
         except ConstructError as error:
             self.failed.emit(error)
+
+
+def _close(session: LabelSession, *_: object) -> None:
+    """Save and close; what cannot be written is in the journal."""
+    with suppress(ConstructError):
+        session.close()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_construct.data.labels.labelled_folder import is_labelled_folder
 from napari_construct.exceptions import ConstructError
@@ -51,6 +51,7 @@ class LabelPatches(JobDock[CutRequest, Path]):
 
     def __init__(self, viewer: napari.viewer.Viewer, *, parent: QWidget | None = None) -> None:
         super().__init__(viewer, parent)
+        self._cut: CutRequest | None = None
         self.form = CutForm(viewer, self)
         self.gallery = LabelGallery(self)
         tip = "Open the labelled patches in Train"
@@ -59,7 +60,9 @@ class LabelPatches(JobDock[CutRequest, Path]):
         self._fold = fold("Patches to label", tip, self.form, self)
         self._fold.expand(animate=False)
         self.gallery.hide()
-        self._lay_out(self._fold, self.gallery, below=(self._train,), grows=self.gallery)
+        self._rest = QWidget(self)  # below the form, until there is a gallery to take the space
+        self._rest.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+        self._lay_out(self._fold, self._rest, self.gallery, below=(self._train,), grows=self.gallery)
         self.form.valueChanged.connect(self._on_changed)
         self.form.failed.connect(self._on_failed)
         self.gallery.failed.connect(self._on_failed)
@@ -70,7 +73,10 @@ class LabelPatches(JobDock[CutRequest, Path]):
     def openFolder(self, folder: str) -> None:
         """Label the patches of a folder, or go on with it."""
         self.form.setOutput(folder)
-        self.run()
+        if self._is_open():
+            self._open(self.form.output())
+        else:
+            self.run()
 
     def session(self) -> LabelSession | None:
         """What is labelled; None while nothing is."""
@@ -103,17 +109,22 @@ class LabelPatches(JobDock[CutRequest, Path]):
         return self.form.value()
 
     def launch(self, request: CutRequest) -> None:
+        self._cut = None if request.opens else request
         if request.opens:
             self._open(request.output)
         else:
             self.start("Cut patches", cut_job, request)
 
     def problem(self) -> Problem:
+        if self._is_open():
+            return Problem("Label the patches with the keys. For others, choose another folder above.")
         return Problem(self.form.problem())
 
     def text(self, recipe: Callable[[CutRequest], str]) -> str:
-        request = None if self.control.blockedReason() else self.request()
-        return "" if request is None else recipe(request)
+        if self._is_open():  # as they were cut, where that was here
+            cut, request = self._cut, self.request()
+            return recipe(cut if cut is not None and cut.output == request.output else request)
+        return super().text(recipe)
 
     def _open(self, folder: Path) -> None:
         """Open a folder with patches; the one before is closed first, it may be the same."""
@@ -124,6 +135,7 @@ class LabelPatches(JobDock[CutRequest, Path]):
             return
         self.form.classes.setValue(session.classes)
         self._fold.collapse(animate=False)
+        self._rest.hide()
         self.gallery.show()
         self.gallery.showSession(session)
         self.gallery.setFocus()
@@ -134,7 +146,7 @@ class LabelPatches(JobDock[CutRequest, Path]):
         session = self.session()
         if session is not None:
             said = f"{len(session)} patches of {_groups(session)} in {result.name}"
-            self.control.summarise(f"{said}. Label them with the keys above.")
+            self.control.summarise(f"{said}.")
         self.finished.emit()
 
     def _on_changed(self) -> None:
@@ -146,7 +158,7 @@ class LabelPatches(JobDock[CutRequest, Path]):
         self._refresh_train()
 
     def _refresh(self, *_: object) -> None:
-        opens = self.form.opens()
+        opens = self.form.opens() and not self._is_open()
         self.control.setAction("Open the patches of " if opens else "", self._name() if opens else "")
         super()._refresh()
         self._refresh_train()
@@ -157,8 +169,13 @@ class LabelPatches(JobDock[CutRequest, Path]):
         self._train.setVisible(session is not None)
         self._train.setEnabled(some)
 
+    def _is_open(self) -> bool:
+        """Whether the chosen folder is the one that is being labelled."""
+        session = self.session()
+        return session is not None and self.form.output() == session.folder
+
     def _name(self) -> str:
-        return self.form.value().output.name
+        return self.form.output().name
 
 
 def _groups(session: LabelSession) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from qtpy.QtCore import QAbstractListModel, QModelIndex, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QPainter, QPixmap
+from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
 from qtpy.QtWidgets import QListView, QWidget
 
 from napari_construct.classes import ClassTable
@@ -53,7 +53,10 @@ class _Patches(QAbstractListModel):
             return None
         number = self._order[index.row()]
         if role == Qt.ItemDataRole.DecorationRole:
-            return marked(self._picture(number), self._session.labels(number), self._session.classes)
+            made = marked(self._picture(number), self._session.labels(number), self._session.classes)
+            icon = QIcon(made)
+            icon.addPixmap(made, QIcon.Mode.Selected)  # in its own colours, not in those of the selection
+            return icon
         if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole):
             patch = self._session.patches[number]
             said = f"{index.row() + 1}: {patch.group}, row {patch.row}, column {patch.column}"
