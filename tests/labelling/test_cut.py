@@ -99,6 +99,7 @@ def test_what_cannot_be_read_stops_nothing(tmp_path: Path, image: Path):
         image.parent, tmp_path / "p", CLASSES, count=3, side=SIDE, choice="random", progress=events.append
     )
     said = " ".join(event.message for event in events if isinstance(event, Notice))
+    assert "tissue.png: states no pixel size; patches are cut in its pixels" in said
     assert "broken.png" in said
     assert "small.png: has 32 x 32 pixels, a patch needs 64 x 64" in said
     assert len(rows_of(tmp_path / "p")) == 3

@@ -49,6 +49,12 @@ def test_stain_is_density():
     )
 
 
+def test_glass_is_no_stain():
+    half = np.full((8, 8, 3), 245, np.uint8)
+    half[:4] = (150, 90, 160)
+    np.testing.assert_allclose(stain_of(half), stain_of(half[:4]), atol=1e-5)
+
+
 def test_shares_are_even_and_bounded():
     assert shared_out(10, [100, 100]) == [5, 5]
     assert shared_out(10, [2, 100, 100]) == [2, 4, 4]

@@ -77,7 +77,7 @@ def cut(
     min_tissue: Annotated[
         float | None,
         typer.Option(
-            "--min-tissue", min=0, max=1, help="Share of a patch that is tissue, at least; default 0.5."
+            "--min-tissue", min=0, max=1, help="Share of a patch that is tissue, at least; default 0.7."
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Of the draws; default 0.")] = None,

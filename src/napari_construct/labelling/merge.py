@@ -90,7 +90,19 @@ def merge_labels(session: LabelSession, table: PathLike, *, overwrite: bool = Fa
             unused.append(written)
         for patch in patches:
             found[patch] = frozenset(labels)
-    return Merged(session.merge(tuple(found.items()), overwrite=overwrite), tuple(unused))
+    return Merged(_label(session, found, overwrite=overwrite), tuple(unused))
+
+
+def _label(session: LabelSession, found: Mapping[str, frozenset[int]], *, overwrite: bool) -> int:
+    """Label patches by their paths; how many got other labels."""
+    changed = 0
+    for number, patch in enumerate(session.patches):
+        before, wanted = session.labels(number), found.get(patch.path)
+        if wanted is not None and wanted != before and (overwrite or before is None):
+            session.set(number, wanted)
+            changed += 1
+    session.save()
+    return changed
 
 
 def _patches_by_name(

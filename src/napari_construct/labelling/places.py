@@ -123,6 +123,12 @@ def places_of(opened: Opened, settings: CutSettings, name: str) -> Places:
     wanted = share >= settings.min_tissue if settings.min_tissue else share > 0
     corners = np.stack(np.broadcast_arrays(tops[:, None], lefts[None, :]), axis=-1)[wanted]
     notices = list(opened.notices)
+    if opened.mpp is None and settings.mpp is not None:
+        notices.append(
+            Doubt(
+                f"{name}: states no pixel size; patches are cut in its pixels unless you give it (image_mpp)"
+            )
+        )
     if not len(corners):
         notices.append(Doubt(f"{name}: no patch holds {settings.min_tissue:.0%} of tissue"))
     elif square.enlarged > _SAME:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from napari_construct.classes import ClassTable
 from napari_construct.data.images import read_image
@@ -22,36 +19,14 @@ from napari_construct.labelling.description import (
     check_classes,
     read_description,
 )
+from napari_construct.labelling.history import Change, History
 from napari_construct.labelling.journal import Journal
 from napari_construct.labelling.order import Order, ordered
+from napari_construct.labelling.progress import LabelProgress, progress_of
 from napari_construct.labelling.table import Labels, LabelsFile
 from napari_construct.reading.names import named
 from napari_construct.reading.places import is_file
 from napari_construct.types import PathLike, RGBImage
-
-
-@dataclass(frozen=True, slots=True)
-class LabelProgress:
-    """How far the labelling is.
-
-    Attributes
-    ----------
-    labelled, total, none : int
-        Patches with labels, all patches, and those that show none of the classes.
-    counts : tuple of (str, int)
-        Patches by class.
-    """
-
-    labelled: int
-    total: int
-    none: int
-    counts: tuple[tuple[str, int], ...]
-
-    def __str__(self) -> str:
-        parts = [f"{count} {name}" for name, count in self.counts if count]
-        parts += [f"{self.none} none of them"] if self.none else []
-        said = f"{self.labelled} of {self.total} labelled"
-        return f"{said}: {', '.join(parts)}" if parts else said
 
 
 class LabelSession:
@@ -112,8 +87,7 @@ class LabelSession:
         self._labels: list[Labels] = self._table.read()
         self._numbers = {patch.file: i for i, patch in enumerate(self.patches)}
         self._journal = Journal(self.folder)
-        self._done: list[tuple[int, Labels, Labels]] = []
-        self._undone: list[tuple[int, Labels, Labels]] = []
+        self._history = History()
         since = self._journal.read(self.classes.names)
         self._unsaved = False
         for file, labels in since.items():
@@ -188,13 +162,7 @@ class LabelSession:
 
     def progress(self) -> LabelProgress:
         """How far it is."""
-        known = [labels for labels in self._labels if labels is not None]
-        counts = np.zeros(len(self.classes), np.int64)
-        for labels in known:
-            counts[list(labels)] += 1
-        none = sum(not labels for labels in known)
-        by_class = tuple(zip(self.classes.names, counts.tolist(), strict=True))
-        return LabelProgress(len(known), len(self), none, by_class)
+        return progress_of(self._labels, self.classes.names)
 
     def toggle(self, number: int, tissue: int) -> None:
         """Say that a class is in a patch, or is not where that was said before; the others stay.
@@ -229,26 +197,25 @@ class LabelSession:
         before = self._labels[number]
         if wanted != before:
             self._put(number, wanted)
-            self._done.append((number, before, wanted))
-            self._undone.clear()
+            self._history.add(Change(number, before, wanted))
 
     def undo(self) -> int | None:
         """Take back the last label of this session; the patch it was of, or None where there is none."""
-        if not self._done:
+        change = self._history.last()
+        if change is None:
             return None
-        change = self._done.pop()
-        self._put(change[0], change[1])
-        self._undone.append(change)
-        return change[0]
+        self._put(change.number, change.before)
+        self._history.back()
+        return change.number
 
     def redo(self) -> int | None:
         """Give again what :meth:`undo` took back; the patch it was of, or None where there is none."""
-        if not self._undone:
+        change = self._history.next()
+        if change is None:
             return None
-        change = self._undone.pop()
-        self._put(change[0], change[2])
-        self._done.append(change)
-        return change[0]
+        self._put(change.number, change.after)
+        self._history.forth()
+        return change.number
 
     def change_classes(self, classes: ClassTable) -> None:
         """Rename or colour the classes, in their order, and add others behind them.
@@ -274,35 +241,6 @@ class LabelSession:
         self._table.rename(classes)
         self._unsaved = True
         self.save()
-
-    def merge(self, labels: Sequence[tuple[str, frozenset[int]]], *, overwrite: bool = False) -> int:
-        """Label patches by their names; see :func:`~.merge.merge_labels` for tables.
-
-        Parameters
-        ----------
-        labels : sequence of (str, frozenset of int)
-            Path of the patch in the folder, and its classes.
-        overwrite : bool
-            Also change patches that have labels.
-
-        Returns
-        -------
-        int
-            How many patches got labels.
-        """
-        changed = 0
-        by_path = {patch.path: i for i, patch in enumerate(self.patches)}
-        for path, own in labels:
-            number = by_path.get(path)
-            if (
-                number is not None
-                and (overwrite or self._labels[number] is None)
-                and self._labels[number] != own
-            ):
-                self.set(number, own)
-                changed += 1
-        self.save()
-        return changed
 
     def save(self) -> None:
         """Write the table, if there are labels that it has not.

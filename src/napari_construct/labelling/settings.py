@@ -63,7 +63,7 @@ class CutSettings(Settings):
     whole: bool = False
     choice: Literal["spread", "random"] = "spread"
     candidates: Annotated[int, Field(ge=1, le=MOST_CANDIDATES)] = 1500
-    min_tissue: Annotated[float, Field(ge=0, le=1)] = 0.5
+    min_tissue: Annotated[float, Field(ge=0, le=1)] = 0.7
     tissue: TissueSettings = TissueSettings()
     encoder: Annotated[str, Field(min_length=1)] = "lite0"
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0

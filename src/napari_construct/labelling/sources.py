@@ -33,6 +33,9 @@ from napari_construct.types import BoolMask, PathLike, RGBImage
 SLIDE_PIXELS: Final = 16_000_000
 """Files with more pixels are opened as slides where they can be, so that parts of them are read alone."""
 
+KEPT_PIXELS: Final = 50_000_000
+"""Of images that stay in memory while patches are chosen: 150 MB."""
+
 _GLASS_MPP: Final = 1.0
 _GLASS_PIXELS: Final = 4_000_000
 """Micrometres per pixel, and pixels, at which glass is looked for in images."""
@@ -130,6 +133,25 @@ class PatchSource:
                 image.close()
 
 
+class _Kept:
+    """Opens images, of which the first stay in memory: each is asked for three times, one after the other."""
+
+    def __init__(self) -> None:
+        self._images: dict[int, ImageFile] = {}
+        self._pixels = 0
+
+    def __call__(self, number: int, read: Callable[[], ImageFile | Slide]) -> ImageFile | Slide:
+        if number in self._images:
+            return self._images[number]
+        image = read()
+        if isinstance(image, ImageFile):
+            size = image.pixels.shape[0] * image.pixels.shape[1]
+            if self._pixels + size <= KEPT_PIXELS:
+                self._images[number] = image
+                self._pixels += size
+        return image
+
+
 def sources_of(given: Iterable[Any]) -> tuple[tuple[PatchSource, ...], tuple[str, ...]]:
     """The images of files, folders and arrays; and sentences on what is left out.
 
@@ -193,7 +215,8 @@ def _distinct(sources: Sequence[PatchSource]) -> tuple[PatchSource, ...]:
     twice = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
     found: list[PatchSource] = []
     taken: set[str] = set()
-    for source in sources:
+    kept = _Kept()
+    for count, source in enumerate(sources):
         name = source.name
         if name in twice:
             name = shown("/".join(Path(source.place).parts[-2:]))
@@ -201,7 +224,7 @@ def _distinct(sources: Sequence[PatchSource]) -> tuple[PatchSource, ...]:
         while name in taken:
             name, number = f"{plain} ({number})", number + 1
         taken.add(name)
-        found.append(PatchSource(name, source.place, source.open))
+        found.append(PatchSource(name, source.place, partial(kept, count, source.open)))
     return tuple(found)
 
 

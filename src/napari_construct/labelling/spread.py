@@ -21,6 +21,10 @@ from napari_construct.types import FloatArray, RGBImage
 DIRECTIONS: Final = 16
 """Of the features of an encoder that are kept; the others are noise to distances."""
 
+_STAINED: Final = 0.15
+_ENOUGH: Final = 0.05
+"""Mean density from which a pixel is stained, and the share of a patch that needs to be."""
+
 _STAIN_WEIGHT: Final = 0.5
 """Variance of the stain against that of the texture."""
 
@@ -72,8 +76,14 @@ def looks(texture: FloatArray, stain: FloatArray) -> FloatArray:
 
 
 def stain_of(image: RGBImage) -> FloatArray:
-    """(6,) float32: mean and standard deviation of the optical density (natural logarithm) by channel."""
+    """(6,) float32: mean and standard deviation of the optical density (natural logarithm) by channel.
+
+    Of pixels that absorb light, where there are enough of them: how much glass a patch shows is no stain.
+    """
     density = -np.log((image.reshape(-1, 3).astype(np.float32) + 1) / 256)
+    stained = density.mean(axis=1) >= _STAINED
+    if stained.mean() >= _ENOUGH:
+        density = density[stained]
     return np.concatenate([density.mean(axis=0), density.std(axis=0)]).astype(np.float32)
 
 

@@ -13,8 +13,8 @@ from napari_construct.encoders.catalogue.lookup import create_encoder
 from napari_construct.inference.activation.devices import enough_memory, resolve_device
 from napari_construct.types import FloatArray, RGBImage
 
-SIDE: Final = 224
-"""Pixels a side at which patches are encoded."""
+SIDE: Final = 160
+"""Pixels a side at which patches are encoded: texture is seen, at less than half the time of 224."""
 
 BATCH: Final = 16
 

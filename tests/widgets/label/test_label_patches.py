@@ -237,6 +237,7 @@ def test_resume_another_session_and_a_damaged_folder(dock: LabelPatches, folder:
     (folder / "labels.csv").write_text("path,tumour\n")
     dock.openFolder(str(folder))
     assert "restore the header" in dock.message()
+    assert dock.gallery.isHidden()  # the form is there again
 
 
 def test_guesses_order_the_patches(dock: LabelPatches, folder: Path) -> None:

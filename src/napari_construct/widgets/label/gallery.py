@@ -10,24 +10,18 @@ from typing import Final, cast
 from qtpy.QtCore import QEvent, Qt, QTimer, Signal
 from qtpy.QtGui import QFocusEvent, QKeyEvent
 from qtpy.QtWidgets import QWidget
-from superqt import QFlowLayout
 
 from napari_construct.exceptions import ConstructError
-from napari_construct.labelling.order import ORDERS, Order
+from napari_construct.labelling.order import Order
 from napari_construct.labelling.session import LabelSession
-from napari_construct.widgets.fields.controls import button, narrow, wrapped_label
-from napari_construct.widgets.fields.fields import narrow_combo
+from napari_construct.widgets.fields.controls import wrapped_label
 from napari_construct.widgets.fields.layout import stacked
 from napari_construct.widgets.label.class_keys import ClassKeys
 from napari_construct.widgets.label.keys import HELP, Action, action_of
+from napari_construct.widgets.label.move_row import MoveRow
 from napari_construct.widgets.label.picture import PatchPicture
 from napari_construct.widgets.label.strip import PatchStrip
 
-_ORDERS: Final = {
-    "cut": "As chosen",
-    "guess": "By the guess",
-    "doubt": "By the doubt",
-}
 _SAVE_AFTER: Final = 1500
 """Milliseconds without a label after which the table is written; the labels are on disk before."""
 
@@ -41,6 +35,8 @@ class LabelGallery(QWidget):
 
     changed = Signal()
     """A label was given or taken back."""
+    sessionChanged = Signal()
+    """Another session, or none."""
     failed = Signal(object)
     """Something could not be read or written."""
 
@@ -58,10 +54,11 @@ class LabelGallery(QWidget):
         self._about = wrapped_label("About the patch", "Its place, and what the model takes it for", self)
         self.classes = ClassKeys(self)
         self.strip = PatchStrip(self)
-        self._build_rows()
-        stacked(
-            self, self._progress, self.picture, self._about, self.classes, self.strip, self._moves, self._help
-        ).setStretch(1, 1)
+        self.moves = MoveRow(self)
+        tip = "They count while the patch has a frame: click it, or press Tab"
+        keys = wrapped_label("Keys", tip, self, HELP)
+        parts = self._progress, self.picture, self._about, self.classes, self.strip, self.moves, keys
+        stacked(self, *parts).setStretch(1, 1)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_SAVE_AFTER)
@@ -69,7 +66,10 @@ class LabelGallery(QWidget):
         self.classes.toggled.connect(self.toggle)
         self.classes.noneChosen.connect(self.setNone)
         self.strip.chosen.connect(self.goTo)
-        self._sort.activated.connect(self._on_sort)
+        self.moves.orderChosen.connect(self._on_sort)
+        self.moves.undoRequested.connect(self.undo)
+        self.moves.redoRequested.connect(self.redo)
+        self.moves.openRequested.connect(self.goToUnlabelled)
 
     def session(self) -> LabelSession | None:
         """What is labelled; None while nothing is."""
@@ -82,16 +82,13 @@ class LabelGallery(QWidget):
         if before is not None and before is not session:
             self._tried(before.close)
         self.classes.showClasses(None if session is None else session.classes)
-        guesses = session is not None and bool(session.model)
-        self._sort.setEnabled(guesses)
-        tip = "In which order patches come" if guesses else "Only of patches that were cut with a model"
-        self._sort.setToolTip(tip)
-        self._sort.setCurrentIndex(0)
+        self.moves.setOrders(session is not None and bool(session.model))
         self._sort_by("cut")
         if session is not None:
             # also where the window goes and nobody tells this widget; it must not be held by the connection
             self.destroyed.connect(partial(_close, session))
             self.goToUnlabelled(at=0)
+        self.sessionChanged.emit()
 
     def close_session(self) -> None:
         """Save and close; the folder is free for others then."""
@@ -111,11 +108,11 @@ class LabelGallery(QWidget):
 
     def order(self) -> Order:
         """How the patches are ordered."""
-        return ORDERS[max(self._sort.currentIndex(), 0)]
+        return self.moves.order()
 
     def setOrder(self, by: Order) -> None:
         """Order the patches, and go to the first without a label."""
-        self._sort.setCurrentIndex(ORDERS.index(by))
+        self.moves.setOrder(by)
         self._on_sort()
 
     def goTo(self, place: int) -> None:
@@ -193,28 +190,6 @@ class LabelGallery(QWidget):
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)
         self.picture.setActive(False)
-
-    def _build_rows(self) -> None:
-        self._sort = narrow_combo(self, "Order", "In which order patches come", _ORDERS)
-        narrow(self._sort, 14)
-        self._moves = QWidget(self)
-        flow = QFlowLayout(self._moves)
-        flow.setContentsMargins(0, 0, 0, 0)
-        flow.setHorizontalSpacing(4)
-        flow.setVerticalSpacing(4)
-        flow.addWidget(self._sort)
-        for text, tip, slot in (
-            ("Undo", "Take back the last label (Ctrl+Z)", self.undo),
-            ("Redo", "Give it again (Ctrl+Shift+Z)", self.redo),
-            ("Next open", "Go to the next patch without a label (N)", self.goToUnlabelled),
-        ):
-            made = button(text, tip, slot, self)
-            made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-            made.setStyleSheet("QPushButton { padding: 3px 6px; }")
-            flow.addWidget(made)
-        tip = "They count while the patch has a frame: click it, or press Tab"
-        self._help = wrapped_label("Keys", tip, self)
-        self._help.setText(HELP)
 
     def _action(self, event: QKeyEvent) -> Action | None:
         return None if self._session is None else action_of(event)

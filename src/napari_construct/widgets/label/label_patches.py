@@ -67,6 +67,7 @@ class LabelPatches(JobDock[CutRequest, Path]):
         self.form.failed.connect(self._on_failed)
         self.gallery.failed.connect(self._on_failed)
         self.gallery.changed.connect(self._on_labelled)
+        self.gallery.sessionChanged.connect(self._on_session)
         self.closed.connect(self.gallery.close_session)
         self._refresh()
 
@@ -131,15 +132,11 @@ class LabelPatches(JobDock[CutRequest, Path]):
         self.gallery.close_session()
         session = self.made(lambda: LabelSession(folder))
         if session is None:
-            self._refresh()
             return
+        self.control.forget()
         self.form.classes.setValue(session.classes)
-        self._fold.collapse(animate=False)
-        self._rest.hide()
-        self.gallery.show()
         self.gallery.showSession(session)
         self.gallery.setFocus()
-        self._refresh()
 
     def _on_result(self, result: Path) -> None:
         self._open(result)
@@ -148,6 +145,14 @@ class LabelPatches(JobDock[CutRequest, Path]):
             said = f"{len(session)} patches of {_groups(session)} in {result.name}"
             self.control.summarise(f"{said}.")
         self.finished.emit()
+
+    def _on_session(self) -> None:
+        """Show the gallery while something is labelled, else the form."""
+        there = self.session() is not None
+        (self._fold.collapse if there else self._fold.expand)(animate=False)
+        self._rest.setHidden(there)
+        self.gallery.setVisible(there)
+        self._refresh()
 
     def _on_changed(self) -> None:
         self._refresh()
