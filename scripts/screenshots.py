@@ -146,6 +146,30 @@ def train_adapters(viewer: Any, model: str | None) -> None:  # noqa: ARG001 - it
     viewer.reset_view()
 
 
+def label_patches(viewer: Any, model: str | None) -> None:
+    """Patches of the sample with a model's guesses, half of them labelled by keys."""
+    from qtpy.QtTest import QTest
+
+    from napari_construct.classes import ClassTable
+    from napari_construct.models.default_model import DEFAULT_MODEL
+
+    viewer.open_sample("napari-construct", "lymph_node_tumour")
+    widget = open_widget(viewer, "Label patches")
+    widget.form.classes.setValue(ClassTable.from_names(("tumour", "lymphoid", "stroma")))
+    widget.form.setModel(model or DEFAULT_MODEL)
+    widget.form.setOutput("patches_to_label")
+    settings = widget.form.settings.value().changed(count=30, side=128, mpp=0.25, candidates=60)
+    widget.form.settings.setValue(settings)
+    run(widget)
+    for keys in ("1", "2", "1", "12", "0", "2", "13", "2", "1", "23", "2", "2", "1", "2"):
+        for key in keys:
+            QTest.keyClick(widget.gallery, key)
+        QTest.keyClick(widget.gallery, "N")
+    QTest.keyClick(widget.gallery, "1")
+    widget.gallery.setFocus()
+    viewer.reset_view()
+
+
 def distil(viewer: Any, model: str | None) -> None:  # noqa: ARG001 - it makes its own
     """Two layers of a phantom and the cells of a tool; a short run, scrolled to what it shows."""
     from qtpy.QtWidgets import QScrollArea
@@ -241,6 +265,7 @@ SCENES: dict[str, Callable[[Any, str | None], None]] = {
     "batch": batch,
     "prototypes": prototypes,
     "models": models,
+    "label_patches": label_patches,
     "train_adapters": train_adapters,
     "distil": distil,
     "evaluate": evaluate,

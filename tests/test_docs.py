@@ -78,6 +78,7 @@ def test_every_page_with_python_is_run_here() -> None:
         "docs/dense_crf.md",
         "docs/encoders.md",
         "docs/evaluation.md",
+        "docs/labelling.md",
         "docs/slides.md",
         "docs/tissue_detection.md",
     }
@@ -125,6 +126,13 @@ def test_evaluation(desk: Path) -> None:
     for seed in (0, 1):
         shutil.copy(resolve_model("lymph-node"), desk / f"seed{seed}.construct")
     assert len(run_page("docs/evaluation.md")["report"].models) == 2
+
+
+def test_labelling(desk: Path) -> None:
+    names = run_page("docs/labelling.md")
+    assert str(names["session"].progress()) == "3 of 4 labelled: 1 tumour, 1 stroma, 1 none of them"
+    assert len(names["dataset"]) == 3
+    assert (desk / "to_label" / "labels.csv").is_file()
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from napari_construct.cli import (
     demo,
     distill,
     evaluate,
+    label,
     models,
     polygons,
     prototypes,
@@ -71,6 +72,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("areas")(areas.areas)
 app.command("polygons")(polygons.polygons)
 app.add_typer(prototypes.commands, name="prototypes")
+app.add_typer(label.commands, name="label")
 app.add_typer(models.commands, name="models")
 app.command("demo")(demo.demo)
 app.command("app")(viewer.app)
