@@ -11,6 +11,8 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "Agreement": "evaluation.agreement.report",
+    "AgreementSettings": "evaluation.agreement.settings",
     "BatchReport": "batch.report",
     "BatchSettings": "batch.settings",
     "CRFParameters": "crf",
@@ -39,6 +41,7 @@ _PUBLIC = {
     "TrainingConfig": "training.config.config",
     "ZeroShotSettings": "inference.zero_shot.settings",
     "add_guard": "training.calibration.guard",
+    "agreement": "evaluation.agreement.agreement",
     "array_cells": "data.cells.arrays",
     "array_teacher": "crossmodal.teachers.arrays",
     "class_features": "export.polygons",
@@ -84,6 +87,8 @@ _PUBLIC = {
 }
 
 __all__ = [
+    "Agreement",
+    "AgreementSettings",
     "BatchReport",
     "BatchSettings",
     "CRFParameters",
@@ -113,6 +118,7 @@ __all__ = [
     "ZeroShotSettings",
     "__version__",
     "add_guard",
+    "agreement",
     "array_cells",
     "array_teacher",
     "class_features",

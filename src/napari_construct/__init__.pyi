@@ -21,6 +21,9 @@ from napari_construct.data.images import read_image as read_image
 from napari_construct.data.polygons import draw_polygons as draw_polygons
 from napari_construct.encoders.catalogue.download import DownloadSettings as DownloadSettings
 from napari_construct.encoders.catalogue.download import download_encoder as download_encoder
+from napari_construct.evaluation.agreement.agreement import agreement as agreement
+from napari_construct.evaluation.agreement.report import Agreement as Agreement
+from napari_construct.evaluation.agreement.settings import AgreementSettings as AgreementSettings
 from napari_construct.evaluation.cells.evaluate import evaluate_cells as evaluate_cells
 from napari_construct.evaluation.cells.report import CellReport as CellReport
 from napari_construct.evaluation.evaluate import evaluate as evaluate
@@ -75,6 +78,8 @@ from napari_construct.inference.slides.part import read_slide_part as read_slide
 from napari_construct.inference.slides.segment import segment_slide as segment_slide
 
 __all__ = [
+    "Agreement",
+    "AgreementSettings",
     "BatchReport",
     "BatchSettings",
     "CRFParameters",
@@ -104,6 +109,7 @@ __all__ = [
     "ZeroShotSettings",
     "__version__",
     "add_guard",
+    "agreement",
     "array_cells",
     "array_teacher",
     "class_features",

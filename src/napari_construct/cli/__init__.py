@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from napari_construct.cli import (
+    agree,
     areas,
     batch,
     calibrate,
@@ -68,6 +69,7 @@ app.command("second-stage")(second_stage.second_stage)
 app.command("distill")(distill.distill)
 app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)
+app.command("agree")(agree.agree)
 app.command("areas")(areas.areas)
 app.command("polygons")(polygons.polygons)
 app.add_typer(prototypes.commands, name="prototypes")
