@@ -76,6 +76,10 @@ from napari_construct.data.slides.tissue import find_tissue as find_tissue
 from napari_construct.inference.slides.job import SlideResult as SlideResult
 from napari_construct.inference.slides.part import read_slide_part as read_slide_part
 from napari_construct.inference.slides.segment import segment_slide as segment_slide
+from napari_construct.labelling.cut import cut_patches as cut_patches
+from napari_construct.labelling.merge import merge_labels as merge_labels
+from napari_construct.labelling.session import LabelSession as LabelSession
+from napari_construct.labelling.settings import CutSettings as CutSettings
 
 __all__ = [
     "Agreement",
@@ -91,10 +95,12 @@ __all__ = [
     "ClassTable",
     "Cluster",
     "ConstructError",
+    "CutSettings",
     "DistilConfig",
     "DownloadSettings",
     "EvaluationReport",
     "Feature",
+    "LabelSession",
     "Predictor",
     "PrototypeSettings",
     "SecondStageConfig",
@@ -114,6 +120,7 @@ __all__ = [
     "array_teacher",
     "class_features",
     "confusion_matrix",
+    "cut_patches",
     "decide_again",
     "dense_crf",
     "distil",
@@ -133,6 +140,7 @@ __all__ = [
     "load_zero_shot",
     "mask_polygons",
     "measure_result",
+    "merge_labels",
     "open_cells",
     "open_slide",
     "prototype_maps",

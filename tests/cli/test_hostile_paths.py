@@ -18,6 +18,7 @@ from napari_construct.classes import ClassTable
 from napari_construct.cli import app
 from napari_construct.crossmodal.phantom import phantom
 from napari_construct.export.tiff import write_mask
+from napari_construct.labelling.cut import cut_patches
 
 Call = Callable[..., Any]
 
@@ -60,6 +61,7 @@ class Option:
 
 
 ADD = ("prototypes", "add", "-m", "MODEL", "-o", "OUT/m.construct", "--class", "tumour")
+CUT = ("label", "cut", "IMAGE", "--side", "64", "--choice", "random")
 DISTILL = ("distill", "CELLS", "--student", "mobilenet_v3", "--steps", "1", "-o", "OUT/m.construct")
 PATHS = (
     Option(("segment", "{}", "-o", "OUT"), suffix=".png"),
@@ -132,6 +134,17 @@ PATHS = (
         ("polygons", "MASK", "-o", "OUT/a.geojson", "--table", "OUT/a.csv", "--regions", "{}"),
         suffix=".geojson",
     ),
+    Option(("label", "cut", "{}", "-o", "OUT", "--classes", "a,b"), suffix=".png"),
+    Option(("label", "cut", "{}", "-o", "OUT", "--classes", "a,b"), folder=True),
+    Option(("label", "cut", "{}", "-o", "OUT", "--classes", "a,b"), suffix=".svs"),
+    Option((*CUT, "-o", "{}", "--classes", "a,b"), folder=True, output=True),
+    Option((*CUT, "-o", "OUT", "--classes", "{}"), suffix=".csv"),
+    Option((*CUT, "-o", "OUT", "--classes", "a,b", "-m", "{}"), suffix=".construct"),
+    Option((*CUT, "-o", "OUT", "--classes", "a,b", "--settings", "{}"), suffix=".json"),
+    Option((*CUT, "-o", "OUT", "--classes", "a,b", "--json", "{}"), output=True),
+    Option(("label", "merge", "{}", "TABLE"), folder=True),
+    Option(("label", "merge", "LABELLED", "{}"), suffix=".csv"),
+    Option(("label", "status", "{}"), folder=True),
     Option(("prototypes", "list", "{}"), suffix=".construct"),
     Option(("prototypes", "map", "{}", "-m", "MODEL", "-o", "OUT"), suffix=".png"),
     Option(("prototypes", "map", "IMAGE", "-m", "{}", "-o", "OUT"), suffix=".construct"),
@@ -284,6 +297,10 @@ def test_one_sentence_and_no_traceback(
     places = {"IMAGE": image, "MODEL": model, "PATCHES": camelyon / "train", "VAL": camelyon / "val"}
     if "CELLS" in option.command:
         places["CELLS"] = _cells(tmp_path / "cells")
+    if "LABELLED" in option.command:
+        places["LABELLED"] = cut_patches(
+            image, tmp_path / "cut", ("a", "b"), count=2, side=64, choice="random"
+        )
     if "MASK" in option.command:
         places["MASK"] = tmp_path / "a_mask.tif"
         write_mask(places["MASK"], np.ones((8, 8), np.uint8), ClassTable.from_names(("tumour",)))

@@ -19,6 +19,7 @@ from napari_construct.cli import (
     demo,
     distill,
     evaluate,
+    label,
     models,
     polygons,
     prototypes,
@@ -73,6 +74,7 @@ app.command("agree")(agree.agree)
 app.command("areas")(areas.areas)
 app.command("polygons")(polygons.polygons)
 app.add_typer(prototypes.commands, name="prototypes")
+app.add_typer(label.commands, name="label")
 app.add_typer(models.commands, name="models")
 app.command("demo")(demo.demo)
 app.command("app")(viewer.app)

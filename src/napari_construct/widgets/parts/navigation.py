@@ -40,6 +40,8 @@ STEPS: Final = {
                    f"{_WIDGETS}.refine.refine:Refine"),
     "prototypes": Step("Prototypes", "Prototypes", "What a model looks for, and where it sees it",
                        f"{_WIDGETS}.prototypes.prototypes:Prototypes"),
+    "label": Step("Label patches", "Label", "Patches of your own tissue, labelled with digit keys",
+                  f"{_WIDGETS}.label.label_patches:LabelPatches"),
     "train": Step("Train a model", "Train", "Your own model, from patches and the classes that they show",
                   f"{_WIDGETS}.train.train_adapters:TrainAdapters"),
     "distil": Step("Distil single-channel student", "Distil",
