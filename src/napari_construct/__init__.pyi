@@ -45,6 +45,9 @@ from napari_construct.inference.segment import segment as segment
 from napari_construct.inference.settings import SegmentSettings as SegmentSettings
 from napari_construct.inference.zero_shot.predictor import load_zero_shot as load_zero_shot
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings as ZeroShotSettings
+from napari_construct.labelling.queue.queue import RegionQueue as RegionQueue
+from napari_construct.labelling.queue.rank import rank_regions as rank_regions
+from napari_construct.labelling.queue.settings import QueueSettings as QueueSettings
 from napari_construct.metrics.segmentation import confusion_matrix as confusion_matrix
 from napari_construct.metrics.segmentation import scores_from_confusion as scores_from_confusion
 from napari_construct.models.checkpoints.channel_checkpoint import ChannelCheckpoint as ChannelCheckpoint
@@ -103,6 +106,8 @@ __all__ = [
     "LabelSession",
     "Predictor",
     "PrototypeSettings",
+    "QueueSettings",
+    "RegionQueue",
     "SecondStageConfig",
     "SegmentSettings",
     "SegmentationResult",
@@ -144,6 +149,7 @@ __all__ = [
     "open_cells",
     "open_slide",
     "prototype_maps",
+    "rank_regions",
     "read_channels",
     "read_geojson",
     "read_image",

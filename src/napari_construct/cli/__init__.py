@@ -21,6 +21,7 @@ from napari_construct.cli import (
     evaluate,
     label,
     models,
+    next_regions,
     polygons,
     prototypes,
     second_stage,
@@ -75,6 +76,7 @@ app.command("areas")(areas.areas)
 app.command("polygons")(polygons.polygons)
 app.add_typer(prototypes.commands, name="prototypes")
 app.add_typer(label.commands, name="label")
+app.command("next")(next_regions.next_regions)
 app.add_typer(models.commands, name="models")
 app.command("demo")(demo.demo)
 app.command("app")(viewer.app)
