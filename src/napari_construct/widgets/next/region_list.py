@@ -83,7 +83,7 @@ class RegionList(QWidget):
             self._write(self._list.item(number), number, one)
         total = 0 if queue is None else len(queue)
         done = 0 if queue is None else total - queue.counts()["waiting"]
-        self._said.setText(f"{done} of {total} looked at" if total else "")
+        self._said.setText(f"{done} of {total} looked at. Keys: Alt with N, A, C, S" if total else "")
         self._list.setVisible(bool(total))
         self._said.setVisible(bool(total))
 
