@@ -3,13 +3,13 @@
     python benchmarks/next_regions.py                   # GlaS and CAMELYON, five seeds; ten minutes on a core
     python benchmarks/next_regions.py --sets glas --seeds 1 --json curve.json
 
-Images with masks (``../shared/data``: ``glas/val``, ``camelyon/val``, whose images are cut into quarters) are
-divided by seed into a pool, whose regions may be annotated, and images that are scored. A region is annotated by
-its mask. After each round a light head (multinomial logistic regression, L2, on features of lite0) is fitted to
-what is annotated, and says how sure it is of the rest. Both orders begin with the same random regions. Printed:
-area (share of the pool) at which the mean curve of the seeds reaches 98 % of the score of the head that was
-fitted to the whole pool, for both orders, and its ratio. Bars: at most 5 % of the area, and at most half of what
-random order needs.
+Images with masks (``../shared/data``: ``glas/val``, ``camelyon/val``, whose images are cut into quarters)
+are divided by seed into a pool, whose regions may be annotated, and images that are scored. A region is
+annotated by its mask. After each round a light head (multinomial logistic regression, L2, on features of
+lite0) is fitted to what is annotated, and says how sure it is of the rest. Both orders begin with the same
+random regions. Printed: area (share of the pool) at which the mean curve of the seeds reaches 98 % of the
+score of the head that was fitted to the whole pool, for both orders, and its ratio. Bars: at most 5 % of
+the area, and at most half of what random order needs.
 """
 
 from __future__ import annotations
