@@ -74,6 +74,7 @@ def test_every_page_with_python_is_run_here() -> None:
     shown = {page.relative_to(ROOT).as_posix() for page in PAGES if blocks(page)}
     assert shown == {
         "README.md",
+        "docs/agreement.md",
         "docs/cluster.md",  # its processes are those of tests/cluster; SLURM is not here
         "docs/dense_crf.md",
         "docs/encoders.md",
@@ -107,6 +108,20 @@ def test_readme(microscope: Path) -> None:
     for shown in ("result", "stored", "checkpoint", "report", "batch", "found", "student"):
         assert len(repr(names[shown])) < 200, shown
         assert "\n" not in repr(names[shown])
+
+
+def test_agreement(desk: Path) -> None:
+    from napari_construct.classes import ClassTable
+    from napari_construct.export.geojson import write_geojson
+    from napari_construct.export.polygons import class_features
+    from napari_construct.export.tiff import write_mask
+
+    labels = np.zeros((40, 40), np.uint8)
+    labels[:20] = 1
+    write_mask(desk / "mask.tif", labels, ClassTable.from_names(("tumour",)))
+    labels[:5] = 0
+    write_geojson(desk / "person.geojson", class_features(labels, ClassTable.from_names(("Tumor",))))
+    assert run_page("docs/agreement.md")["found"].accuracy == pytest.approx(1 - 5 / 40)
 
 
 def test_dense_crf() -> None:

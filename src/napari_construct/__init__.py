@@ -11,6 +11,8 @@ from typing import Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "Agreement": "evaluation.agreement.report",
+    "AgreementSettings": "evaluation.agreement.settings",
     "BatchReport": "batch.report",
     "BatchSettings": "batch.settings",
     "CRFParameters": "crf",
@@ -30,6 +32,8 @@ _PUBLIC = {
     "LabelSession": "labelling.session",
     "Predictor": "inference.activation.predictor",
     "PrototypeSettings": "inference.prototypes.settings",
+    "QueueSettings": "labelling.queue.settings",
+    "RegionQueue": "labelling.queue.queue",
     "SecondStageConfig": "training.config.second_stage",
     "SegmentSettings": "inference.settings",
     "SegmentationResult": "results.result",
@@ -41,6 +45,7 @@ _PUBLIC = {
     "TrainingConfig": "training.config.config",
     "ZeroShotSettings": "inference.zero_shot.settings",
     "add_guard": "training.calibration.guard",
+    "agreement": "evaluation.agreement.agreement",
     "array_cells": "data.cells.arrays",
     "array_teacher": "crossmodal.teachers.arrays",
     "class_features": "export.polygons",
@@ -69,6 +74,7 @@ _PUBLIC = {
     "open_cells": "data.cells.open_cells",
     "open_slide": "data.slides.slide",
     "prototype_maps": "inference.prototypes.similarity_maps",
+    "rank_regions": "labelling.queue.rank",
     "read_channels": "data.channels.read",
     "read_geojson": "data.geojson",
     "read_image": "data.images",
@@ -88,6 +94,8 @@ _PUBLIC = {
 }
 
 __all__ = [
+    "Agreement",
+    "AgreementSettings",
     "BatchReport",
     "BatchSettings",
     "CRFParameters",
@@ -107,6 +115,8 @@ __all__ = [
     "LabelSession",
     "Predictor",
     "PrototypeSettings",
+    "QueueSettings",
+    "RegionQueue",
     "SecondStageConfig",
     "SegmentSettings",
     "SegmentationResult",
@@ -119,6 +129,7 @@ __all__ = [
     "ZeroShotSettings",
     "__version__",
     "add_guard",
+    "agreement",
     "array_cells",
     "array_teacher",
     "class_features",
@@ -147,6 +158,7 @@ __all__ = [
     "open_cells",
     "open_slide",
     "prototype_maps",
+    "rank_regions",
     "read_channels",
     "read_geojson",
     "read_image",

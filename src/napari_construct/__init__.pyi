@@ -21,6 +21,9 @@ from napari_construct.data.images import read_image as read_image
 from napari_construct.data.polygons import draw_polygons as draw_polygons
 from napari_construct.encoders.catalogue.download import DownloadSettings as DownloadSettings
 from napari_construct.encoders.catalogue.download import download_encoder as download_encoder
+from napari_construct.evaluation.agreement.agreement import agreement as agreement
+from napari_construct.evaluation.agreement.report import Agreement as Agreement
+from napari_construct.evaluation.agreement.settings import AgreementSettings as AgreementSettings
 from napari_construct.evaluation.cells.evaluate import evaluate_cells as evaluate_cells
 from napari_construct.evaluation.cells.report import CellReport as CellReport
 from napari_construct.evaluation.evaluate import evaluate as evaluate
@@ -42,6 +45,9 @@ from napari_construct.inference.segment import segment as segment
 from napari_construct.inference.settings import SegmentSettings as SegmentSettings
 from napari_construct.inference.zero_shot.predictor import load_zero_shot as load_zero_shot
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings as ZeroShotSettings
+from napari_construct.labelling.queue.queue import RegionQueue as RegionQueue
+from napari_construct.labelling.queue.rank import rank_regions as rank_regions
+from napari_construct.labelling.queue.settings import QueueSettings as QueueSettings
 from napari_construct.metrics.segmentation import confusion_matrix as confusion_matrix
 from napari_construct.metrics.segmentation import scores_from_confusion as scores_from_confusion
 from napari_construct.models.checkpoints.channel_checkpoint import ChannelCheckpoint as ChannelCheckpoint
@@ -79,6 +85,8 @@ from napari_construct.labelling.session import LabelSession as LabelSession
 from napari_construct.labelling.settings import CutSettings as CutSettings
 
 __all__ = [
+    "Agreement",
+    "AgreementSettings",
     "BatchReport",
     "BatchSettings",
     "CRFParameters",
@@ -98,6 +106,8 @@ __all__ = [
     "LabelSession",
     "Predictor",
     "PrototypeSettings",
+    "QueueSettings",
+    "RegionQueue",
     "SecondStageConfig",
     "SegmentSettings",
     "SegmentationResult",
@@ -110,6 +120,7 @@ __all__ = [
     "ZeroShotSettings",
     "__version__",
     "add_guard",
+    "agreement",
     "array_cells",
     "array_teacher",
     "class_features",
@@ -138,6 +149,7 @@ __all__ = [
     "open_cells",
     "open_slide",
     "prototype_maps",
+    "rank_regions",
     "read_channels",
     "read_geojson",
     "read_image",

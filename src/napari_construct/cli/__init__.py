@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from napari_construct.cli import (
+    agree,
     areas,
     batch,
     calibrate,
@@ -20,6 +21,7 @@ from napari_construct.cli import (
     evaluate,
     label,
     models,
+    next_regions,
     polygons,
     prototypes,
     second_stage,
@@ -69,10 +71,12 @@ app.command("second-stage")(second_stage.second_stage)
 app.command("distill")(distill.distill)
 app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)
+app.command("agree")(agree.agree)
 app.command("areas")(areas.areas)
 app.command("polygons")(polygons.polygons)
 app.add_typer(prototypes.commands, name="prototypes")
 app.add_typer(label.commands, name="label")
+app.command("next")(next_regions.next_regions)
 app.add_typer(models.commands, name="models")
 app.command("demo")(demo.demo)
 app.command("app")(viewer.app)

@@ -86,7 +86,7 @@ class LabelTable(NamedTuple):
     notices: tuple[str, ...]
 
 
-def read_table(table: Path, class_names: tuple[str, ...] | None = None) -> LabelTable:
+def read_table(table: Path, class_names: tuple[str, ...] | None = None, *, files: bool = True) -> LabelTable:
     """Read a table of labels.
 
     Parameters
@@ -98,6 +98,8 @@ def read_table(table: Path, class_names: tuple[str, ...] | None = None) -> Label
     class_names : tuple of str, optional
         The columns to use; all columns by default but ``path``, ``group`` and those named like an index, a
         coordinate, a split, a patient or a slide.
+    files : bool
+        Whether the files have to be there; otherwise only their names are read.
 
     Raises
     ------
@@ -120,7 +122,7 @@ def read_table(table: Path, class_names: tuple[str, ...] | None = None) -> Label
         dtype=np.uint8,
     ).reshape(len(rows), len(columns))
     written = tuple(row.cells[path_column] for row in rows)
-    paths = _files(table, written)
+    paths = _files(table, written) if files else tuple(map(Path, written))
     names = tuple(normal(PureWindowsPath(name.strip()).as_posix()) for name in written)
     order = sorted(range(len(names)), key=lambda i: names[i])
     groups: tuple[str, ...] = ()

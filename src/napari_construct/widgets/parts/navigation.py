@@ -42,6 +42,8 @@ STEPS: Final = {
                        f"{_WIDGETS}.prototypes.prototypes:Prototypes"),
     "label": Step("Label patches", "Label", "Patches of your own tissue, labelled with digit keys",
                   f"{_WIDGETS}.label.label_patches:LabelPatches"),
+    "next": Step("Where next", "Next", "Regions where a look is worth most: accept, correct, skip",
+                 f"{_WIDGETS}.next.next_regions:NextRegions"),
     "train": Step("Train a model", "Train", "Your own model, from patches and the classes that they show",
                   f"{_WIDGETS}.train.train_adapters:TrainAdapters"),
     "distil": Step("Distil single-channel student", "Distil",
