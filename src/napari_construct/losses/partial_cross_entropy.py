@@ -22,8 +22,8 @@ def partial_cross_entropy(
 
     .. math:: L = -\frac{\sum_{i \in \Omega} w_{y_i} \log p_{i y_i}}{\sum_{i \in \Omega} w_{y_i}}
 
-    over the known pixels :math:`\Omega`. Others have no gradient. Source: learning from scribbles with partial
-    cross-entropy (Tang et al. 2018, "Normalized cut loss for weakly-supervised CNN segmentation").
+    over the known pixels :math:`\Omega`. Others have no gradient. Source: partial cross-entropy on scribbles
+    (Tang et al. 2018, "Normalized cut loss for weakly-supervised CNN segmentation").
 
     Parameters
     ----------

@@ -1,0 +1,1 @@
+"""Models from what a person paints: strokes, corrections."""
