@@ -3,10 +3,10 @@
     python benchmarks/retrain.py glas.construct ../shared/data/glas --seeds 0 1 2 3 4
 
 A model from image-level labels is corrected on five images of ``val``, drawn by the seed: strokes that cover
-``--share`` of their pixels, where the model's mask is wrong (``--anywhere``: in all of the tissue). It is retrained
-with the old patches in ``train`` (``--alone``: without). One line of JSON a seed: mean IoU on the other images before
-and after, as the window and the command segment by default but without CRF, and what the model itself says of the
-strokes that it left out. The issue's bar: at least 0.05 better.
+``--share`` of their pixels, where the model's mask is wrong (``--anywhere``: in all of the tissue). It is
+retrained with the old patches in ``train`` (``--alone``: without). One line of JSON a seed: mean IoU on the
+other images before and after, as the window and the command segment by default but without CRF, and what the
+model itself says of the strokes that it left out. The issue's bar: at least 0.05 better.
 """
 
 from __future__ import annotations

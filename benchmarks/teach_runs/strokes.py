@@ -38,8 +38,8 @@ def strokes(
     random : Generator
         Draws places and directions.
     labels : ndarray, optional
-        (h, w) uint8, a model's mask: the user paints where it is wrong, larger mistakes first. Without, strokes lie
-        anywhere within the classes.
+        (h, w) uint8, a model's mask: the user paints where it is wrong, larger mistakes first. Without,
+        strokes lie anywhere within the classes.
     width, length
         Of a stroke in pixels.
 

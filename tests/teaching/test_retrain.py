@@ -464,13 +464,13 @@ def test_classes_are_matched_by_name_and_new_ones_refused(
     more = ClassTable.from_names((*NAMES, "mucus"))
     assert checked(corrections, more, model.classes)  # not painted: no harm
     new = [replace(corrections[0], painted=np.full((96, 96), 3, np.uint8))]
-    with pytest.raises(ConfigurationError, match="got mucus, too; .* use Teach"):
+    with pytest.raises(ConfigurationError, match=r"got mucus, too; .* use Teach"):
         run_of(model, new, classes=more)
-    with pytest.raises(ConfigurationError, match="values from 1 to 2.* got 3"):
+    with pytest.raises(ConfigurationError, match=r"values from 1 to 2.* got 3"):
         run_of(model, new)
     with pytest.raises(ConfigurationError, match="no pixel is painted"):
         run_of(model, [replace(s, used=False) for s in corrections])
-    with pytest.raises(InputError, match="t0.png: expected what is painted"):
+    with pytest.raises(InputError, match=r"t0.png: expected what is painted"):
         run_of(model, [replace(corrections[0], painted=np.zeros((3, 3), np.uint8))])
 
 

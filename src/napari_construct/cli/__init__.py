@@ -21,6 +21,7 @@ from napari_construct.cli import (
     models,
     polygons,
     prototypes,
+    retrain,
     second_stage,
     segment,
     train,
@@ -65,6 +66,7 @@ app.command("segment")(segment.segment)
 app.command("batch")(batch.batch)
 app.command("train")(train.train)
 app.command("second-stage")(second_stage.second_stage)
+app.command("retrain")(retrain.retrain)
 app.command("distill")(distill.distill)
 app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)

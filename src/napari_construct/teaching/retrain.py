@@ -85,6 +85,7 @@ def retrain(
     resume: bool = False,
     overwrite: bool = False,
     encoder: Encoder | None = None,
+    any_encoder: bool = False,
     device: str = "auto",
     stop: Callable[[], bool] | None = None,
     progress: Progress = None,
@@ -115,6 +116,8 @@ def retrain(
         Replace another model at ``output``; the old one is refused even then.
     encoder : Encoder, optional
         Encoder of the model, if the catalogue cannot load it.
+    any_encoder : bool
+        Also accept an encoder with another hash.
     device : str
         "auto", "cpu", "cuda" ...
     stop : callable, optional
@@ -148,6 +151,7 @@ def retrain(
         resume=resume,
         overwrite=overwrite,
         encoder=encoder,
+        any_encoder=any_encoder,
         device=device,
         stop=stop,
     )
@@ -166,6 +170,7 @@ def retrain_steps(
     resume: bool = False,
     overwrite: bool = False,
     encoder: Encoder | None = None,
+    any_encoder: bool = False,
     device: str = "auto",
     stop: Callable[[], bool] | None = None,
 ) -> Steps[RetrainResult]:
@@ -178,7 +183,16 @@ def retrain_steps(
         generator stops after the current step; with ``output``, the state is saved.
     """
     job = RetrainJob(
-        model, corrections, settings or RetrainSettings(), classes, replay, val, output, encoder, device
+        model,
+        corrections,
+        settings or RetrainSettings(),
+        classes,
+        replay,
+        val,
+        output,
+        encoder,
+        device,
+        any_encoder=any_encoder,
     )
     with locked_file(job.output):
         if not (resume or overwrite):

@@ -23,7 +23,8 @@ from napari_construct.types import PathLike
 KEPT: Final = 3.0
 """Weight of what the old model was sure of, without old data (docs/training.md)."""
 
-KEPT_WITH_OLD_DATA: Final = 0.0
+KEPT_WITH_OLD_DATA: Final = 1.0
+"""The same beside old data."""
 
 
 def check_kind(old: Checkpoint) -> None:
@@ -36,8 +37,8 @@ def check_kind(old: Checkpoint) -> None:
     """
     if old.config.preset == "published":
         raise ConfigurationError(
-            "expected a model whose masks are decided by probabilities, got one of the published preset, whose "
-            "maps are stretched each by its own extremes; train one with the defaults, and correct that"
+            "expected a model whose masks are decided by probabilities, got one of the published preset, "
+            "whose maps are stretched each by its own extremes; train one with the defaults, and correct that"
         )
     if getattr(old.config, "taught", None) is not None:
         raise ConfigurationError(
@@ -109,8 +110,8 @@ def notices(
     if not left_out and settings.held_out:
         said.append(
             Doubt(
-                "too few corrections to leave some out: paint at least three strokes of a class; it will not be "
-                "known whether the model became better"
+                "too few corrections to leave some out: paint at least three strokes of a class; it will not "
+                "be known whether the model became better"
             )
         )
     if config.encoder_learning_rate is None and settings.encoder_learning_rate is not None:
@@ -122,7 +123,7 @@ def notices(
         said.append(f"the encoder {spec.id} stays frozen: {why}")
     elif not replay and old.guard is not None and config.encoder_learning_rate is not None:
         said.append(
-            "the new model has no guard against images unlike its training patches, which is made of old data; "
-            "give its training patches (--replay) to keep one"
+            "the new model has no guard against images unlike its training patches, which is made of old "
+            "data; give its training patches (--replay) to keep one"
         )
     return tuple(said)

@@ -80,6 +80,8 @@ class RetrainJob:
         output: PathLike | None,
         encoder: Encoder | None,
         device: str,
+        *,
+        any_encoder: bool = False,
     ) -> None:
         self._path = None if isinstance(model, Checkpoint) else resolve_model(model)
         self.old = model if isinstance(model, Checkpoint) else load_checkpoint(resolve_model(model))
@@ -87,7 +89,7 @@ class RetrainJob:
         self.output = None if output is None else with_suffix(output)
         self._refuse_old()
         self.corrections = checked(corrections, classes, self.old.classes)
-        self.replay, self._encoder, self._device = replay, encoder, device
+        self.replay, self._encoder, self._any_encoder = replay, encoder, any_encoder
         if replay is not None:
             check_same_classes(replay, self.old.classes.names, "old data")
         self.settings = settings = settled(settings, replay, len(self.old.classes))
@@ -115,7 +117,7 @@ class RetrainJob:
         if resume and (finished := self._finished_before()) is not None:
             return finished
         started = time.perf_counter()
-        predictor = Predictor(self.old, self.place, encoder=self._encoder)
+        predictor = Predictor(self.old, self.place, encoder=self._encoder, any_encoder=self._any_encoder)
         network = self._network()
         config = shared_config(self.settings, self.old, predictor)
         pixels = sum(strokes.painted.size for strokes in self.corrections)
@@ -262,7 +264,7 @@ class RetrainJob:
 
     def _network(self) -> PixelNetwork:
         """A copy of the old network, to be changed."""
-        network = build_from_checkpoint(self.old, self._encoder)
+        network = build_from_checkpoint(self.old, self._encoder, any_encoder=self._any_encoder)
         return network.to(self.device)
 
     def _encoder_again(self, checkpoint: Checkpoint) -> Encoder | None:

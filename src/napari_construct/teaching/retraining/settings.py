@@ -33,7 +33,7 @@ class RetrainSettings(Settings):
         Weight of the image-level labels of old data.
     keep : float or "auto"
         Weight of what the old model was sure of on the corrected images, away from what was corrected. "auto"
-        is 3 without old data and 0 with it.
+        is 3 without old data and 1 with it.
     min_confidence : float
         How sure the old model must have been, 0 to 1.
     average_from : float
