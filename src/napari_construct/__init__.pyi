@@ -57,6 +57,12 @@ from napari_construct.results.read import load_result as load_result
 from napari_construct.results.region_areas import region_table as region_table
 from napari_construct.results.result import SegmentationResult as SegmentationResult
 from napari_construct.results.result import StoredResult as StoredResult
+from napari_construct.teaching.correction_files import read_corrections as read_corrections
+from napari_construct.teaching.correction_files import save_corrections as save_corrections
+from napari_construct.teaching.retrain import RetrainResult as RetrainResult
+from napari_construct.teaching.retrain import retrain as retrain
+from napari_construct.teaching.retraining.settings import RetrainSettings as RetrainSettings
+from napari_construct.teaching.strokes import Strokes as Strokes
 from napari_construct.training.calibration.guard import add_guard as add_guard
 from napari_construct.training.calibration.recalibrate import recalibrate as recalibrate
 from napari_construct.training.config.config import TrainingConfig as TrainingConfig
@@ -92,12 +98,15 @@ __all__ = [
     "Feature",
     "Predictor",
     "PrototypeSettings",
+    "RetrainResult",
+    "RetrainSettings",
     "SecondStageConfig",
     "SegmentSettings",
     "SegmentationResult",
     "Slide",
     "SlideResult",
     "StoredResult",
+    "Strokes",
     "TissueClass",
     "TissueSettings",
     "TrainingConfig",
@@ -131,13 +140,16 @@ __all__ = [
     "open_slide",
     "prototype_maps",
     "read_channels",
+    "read_corrections",
     "read_geojson",
     "read_image",
     "read_slide_part",
     "recalibrate",
     "region_table",
+    "retrain",
     "run",
     "save_checkpoint",
+    "save_corrections",
     "scores_from_confusion",
     "segment",
     "segment_cells",
