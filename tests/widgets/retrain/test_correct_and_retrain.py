@@ -112,6 +112,22 @@ def test_what_refine_decides_is_no_correction_and_what_is_painted_on_it_is(
     assert (one.painted > 0).sum() == 3
 
 
+def test_strokes_on_an_empty_layer_count_where_the_mask_is_right(
+    viewer: Any, widget: CorrectAndRetrain, mask: Labels
+) -> None:
+    button(widget, "Paint on an empty layer").click()
+    layer = viewer.layers[-1]
+    assert layer.name == f"{mask.name} corrections"
+    assert layer.mode == "paint"
+    assert not corrected_planes(layer)
+    value = int(mask.data[40, 40])
+    layer.data_setitem((np.array([40, 41]), np.array([40, 40])), np.array([value, value], np.uint8))
+    widget.corrections.refresh()
+    (one,) = widget.corrections.every()
+    assert (one.painted > 0).sum() == 2
+    assert one.painted[40, 40] == value
+
+
 def test_a_mask_is_corrected_and_the_model_retrained(
     qtbot: Any, widget: CorrectAndRetrain, mask: Labels, old: Path
 ) -> None:

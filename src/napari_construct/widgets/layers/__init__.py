@@ -18,7 +18,12 @@ from napari_construct.widgets.layers.cells import (
     stacked_cells,
 )
 from napari_construct.widgets.layers.colours import class_colormap, label_colormap, recolour
-from napari_construct.widgets.layers.corrected import CorrectedPlane, corrected_planes, keep_painted
+from napari_construct.widgets.layers.corrected import (
+    CorrectedPlane,
+    corrected_planes,
+    corrections_layer,
+    keep_painted,
+)
 from napari_construct.widgets.layers.evidence import Decided, evidence, evidences, keep_evidence
 from napari_construct.widgets.layers.features import joined_features, label_features
 from napari_construct.widgets.layers.origin import (
@@ -97,6 +102,7 @@ __all__ = [
     "class_colormap",
     "class_map_layers",
     "corrected_planes",
+    "corrections_layer",
     "data_point",
     "distance_map_layers",
     "evidence",

@@ -38,9 +38,7 @@ class CorrectionsList(QWidget):
         self._viewer: Any = viewer
         self._found: tuple[Corrected, ...] = ()
         self._off: set[str] = set()
-        tip = (
-            "Masks that you painted on, with the painted pixels of each class. One without tick is not used"
-        )
+        tip = "Masks that you painted on, with the painted pixels of each class. One without tick is not used"
         self.tree = named(QTreeWidget(self), "Corrected masks", tip)
         self.tree.setColumnCount(2)
         self.tree.setHeaderLabels(["Corrected mask", "painted pixels"])

@@ -11,7 +11,7 @@ from napari_construct.widgets.fields.rows import Group, Row
 from napari_construct.widgets.parts.options import DeviceForm
 
 _ROWS: Final = (
-    Row("steps", "Steps", "Number of training steps. More steps follow the corrections more closely"),
+    Row("steps", "Training steps", "Number of training steps. More steps follow corrections more closely"),
     Row("held_out", "Left out", "Share of the corrections (0 to 1) that is not learned but scores both "
         "models. 0 learns from all and scores nothing", step=0.05),
     Row("batch_size", "Batch size", "Views per step; half of them show corrections"),

@@ -17,6 +17,8 @@ from napari_construct.widgets.fields.drops import refused
 from napari_construct.widgets.fields.layout import fold, form
 from napari_construct.widgets.fields.message_label import Level, Problem
 from napari_construct.widgets.fields.path_row import PathRow
+from napari_construct.widgets.layers import corrections_layer, evidences
+from napari_construct.widgets.parts.hand_over import correct
 from napari_construct.widgets.retrain.corrections_list import CorrectionsList
 from napari_construct.widgets.retrain.curves import CURVES
 from napari_construct.widgets.retrain.gather import Corrected
@@ -35,8 +37,8 @@ if TYPE_CHECKING:
 _VERBS: Final = {False: "Retrain", True: "Go on retraining"}
 _TABLES: Final = "Tables (*.csv *.tsv *.txt)"
 _PAINT: Final = (
-    "Paint where a mask is wrong: choose the mask in napari's list of layers, press 2 or P, choose a class, "
-    "and paint. Short strokes are enough; some where it is right help, too."
+    "Paint where a mask is wrong: choose it in napari's list of layers, press P, choose a class, and paint; "
+    "short strokes are enough. On an empty layer strokes also count where the mask is right."
 )
 
 
@@ -177,8 +179,13 @@ class CorrectAndRetrain(RunDock[RetrainSettings, RetrainRequest, Retrained]):
         options = fold("Options", "Device, batch size, seed and all other settings", self._options, self)
         tip = "Write images and corrections into a folder, for the command line or for later"
         self._keep = button("Save corrections...", tip, self._on_save, self)
+        tip = (
+            "Add an empty layer on the chosen mask to paint on. Its strokes also count where the mask is right "
+            "already, which makes the scores honest"
+        )
+        self._empty = button("Paint on an empty layer", tip, self.addEmptyLayer, self)
         self._lay_out(
-            self.corrections, self._keep, rows, usual, options, file, self._file, self._estimate,
+            self.corrections, self._empty, self._keep, rows, usual, options, file, self._file, self._estimate,
             self.progress, self.scores, below=(self._use,),
         )  # fmt: skip
 
@@ -243,6 +250,17 @@ class CorrectAndRetrain(RunDock[RetrainSettings, RetrainRequest, Retrained]):
 
     def _on_done(self, done: Retrained) -> None:
         self.scores.showScores(done)
+
+    def addEmptyLayer(self, *_: object) -> None:
+        """Add an empty layer on the active mask, or the newest one."""
+        masks = [layer for layer in self._viewer.layers if evidences(layer)]
+        active = self._viewer.layers.selection.active
+        if not masks:
+            self.control.showMessage("Run Segment first: its masks can be corrected here.", Level.WARNING)
+            return
+        layer = corrections_layer(active if active in masks else masks[-1])
+        self._viewer.add_layer(layer)
+        self.control.showMessage(correct(self._viewer, layer))
 
     def _on_save(self, *_: object) -> None:
         self.save(QFileDialog.getExistingDirectory(self, "Folder for the corrections", str(Path.home())))
