@@ -180,8 +180,8 @@ class CorrectAndRetrain(RunDock[RetrainSettings, RetrainRequest, Retrained]):
         tip = "Write images and corrections into a folder, for the command line or for later"
         self._keep = button("Save corrections...", tip, self._on_save, self)
         tip = (
-            "Add an empty layer on the chosen mask to paint on. Its strokes also count where the mask is right "
-            "already, which makes the scores honest"
+            "Add an empty layer on the chosen mask to paint on. Its strokes also count where the mask is "
+            "right already, which makes the scores honest"
         )
         self._empty = button("Paint on an empty layer", tip, self.addEmptyLayer, self)
         self._lay_out(
