@@ -24,6 +24,7 @@ from napari_construct.cli import (
     retrain,
     second_stage,
     segment,
+    teach,
     train,
     viewer,
 )
@@ -67,6 +68,7 @@ app.command("batch")(batch.batch)
 app.command("train")(train.train)
 app.command("second-stage")(second_stage.second_stage)
 app.command("retrain")(retrain.retrain)
+app.command("teach")(teach.teach)
 app.command("distill")(distill.distill)
 app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)

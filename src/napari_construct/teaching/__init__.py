@@ -1,1 +1,1 @@
-"""Models from what a person paints: strokes, corrections."""
+"""Models taught by example: what a person painted, and what is learned from it at once."""

@@ -22,6 +22,7 @@ from napari_construct.exceptions import ConfigurationError
 from napari_construct.models.network.config import ModelConfig
 from napari_construct.models.network.construct import ConstructNet
 from napari_construct.models.network.pooling import pool_logits
+from napari_construct.models.network.taught import TaughtNet
 
 DROPPED = 0.1
 """Share of channels that is dropped before the classes are scored."""
@@ -132,8 +133,8 @@ class UNet(nn.Module):
         return self
 
 
-PixelNetwork: TypeAlias = ConstructNet | UNet
-"""What a checkpoint can hold: both turn RGB in [0, 1] into an output with ``cam`` and ``class_logits``."""
+PixelNetwork: TypeAlias = ConstructNet | UNet | TaughtNet
+"""What a checkpoint can hold: all turn RGB in [0, 1] into an output with ``cam`` and ``class_logits``."""
 
 
 def build_unet(config: ModelConfig, encoder: Encoder, n_classes: int, *, seed: int = 0) -> UNet:

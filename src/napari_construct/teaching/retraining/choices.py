@@ -40,7 +40,7 @@ def check_kind(old: Checkpoint) -> None:
             "expected a model whose masks are decided by probabilities, got one of the published preset, "
             "whose maps are stretched each by its own extremes; train one with the defaults, and correct that"
         )
-    if getattr(old.config, "taught", None) is not None:
+    if old.config.taught is not None:
         raise ConfigurationError(
             "expected a model trained from patches, got one taught by example; paint more in Teach instead"
         )

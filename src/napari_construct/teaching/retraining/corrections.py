@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_construct.classes import ClassTable
-from napari_construct.exceptions import ConfigurationError, InputError
+from napari_construct.exceptions import ConfigurationError
 from napari_construct.inference.activation.prepared_image import check_image
 from napari_construct.reading.name_lists import names_as_text
 from napari_construct.teaching.strokes import Strokes
@@ -36,18 +36,12 @@ def checked(
     ConfigurationError
         If a class is painted that the model does not know, or nothing is painted.
     InputError
-        If an image or what is painted on it cannot be used.
+        If an image is too small.
     """
     values = _values(corrections, classes or model, model)
     found = []
     for strokes in corrections:
         check_image(strokes.image, strokes.name)
-        if strokes.painted.shape != strokes.image.shape[:2] or strokes.painted.dtype != np.uint8:
-            raise InputError(
-                f"{strokes.name}: expected what is painted as uint8 of the image's shape "
-                f"{strokes.image.shape[:2]}, got {strokes.painted.dtype} of {strokes.painted.shape}; give "
-                "one value a pixel"
-            )
         found.append(replace(strokes, painted=values[strokes.painted]))
     if not any(strokes.used and strokes.painted.any() for strokes in found):
         raise ConfigurationError(

@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from napari_construct.events import Event, StepDone, Steps
 from napari_construct.exceptions import CheckpointError
 from napari_construct.losses.partial_cross_entropy import UNKNOWN, partial_cross_entropy
+from napari_construct.models.network.taught import TaughtNet
 from napari_construct.models.network.unet import PixelNetwork
 from napari_construct.teaching.retraining.parts import Crops
 from napari_construct.teaching.retraining.replay import Replay
 from napari_construct.teaching.retraining.settings import RetrainSettings
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.training.loop.averaging import WeightAverage, estimate_norms
-from napari_construct.training.loop.image_statistics import ImageSheets, image_statistics
+from napari_construct.training.loop.image_statistics import image_statistics
 from napari_construct.training.loop.optimiser_step import make_optimiser
 from napari_construct.training.loop.weight_update import (
     WeightUpdate,
@@ -31,6 +32,7 @@ from napari_construct.training.loop.weight_update import (
 )
 from napari_construct.training.views.batch import TrainingBatch
 from napari_construct.training.views.partial_masks import masked_views
+from napari_construct.training.views.sheets import SheetSource
 
 WARM_UP: Final = 0.1
 
@@ -118,12 +120,12 @@ class Retraining:
             "train", self.done, settings.steps, epoch=0, epochs=1, losses=losses, learning_rate=rate
         )
 
-    def finish(self, sheets: Sequence[ImageSheets]) -> Steps[None]:
+    def finish(self, sheets: Sequence[SheetSource]) -> Steps[None]:
         """Put the averaged weights into the network, which is frozen then; with statistics that fit them.
 
         Parameters
         ----------
-        sheets : sequence of ImageSheets
+        sheets : sequence of SheetSource
             What images look like; for statistics of batches.
         """
         if self.average.count > 1:
@@ -223,6 +225,8 @@ class Retraining:
         return losses
 
     def _cam(self, images: Tensor) -> Tensor:
+        if isinstance(self.network, TaughtNet):  # job refuses such models
+            raise TypeError("expected a network that learns from patches, got one taught by example")
         levels = self.network.features(images, trained=self.trains_encoder)
         cam: Tensor = self.network.head(levels).cam
         return cam
@@ -253,7 +257,7 @@ class Retraining:
 class _Joined:
     """Several sets of sheets, one after the other."""
 
-    def __init__(self, sheets: Sequence[ImageSheets]) -> None:
+    def __init__(self, sheets: Sequence[SheetSource]) -> None:
         self._all = [(one, number) for one in sheets for number in range(len(one))]
 
     def __len__(self) -> int:

@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from napari_construct.events import Steps
 from napari_construct.models.network.unet import PixelNetwork
 from napari_construct.training.loop.averaging import estimate_norms, in_eval_mode
 from napari_construct.training.loop.precision import autocast
+from napari_construct.training.views.sheets import SheetSource
 
 STAGE = "statistics"
 
 
-@runtime_checkable
-class ImageSheets(Protocol):
-    """What images look like, by number; patches side by side are one way."""
-
-    def __len__(self) -> int: ...
-
-    def sheet(self, number: int) -> Float[Tensor, "1 3 y x"]:
-        """RGB in [0, 1] at the network's resolution; the same for the same number."""
-        ...
-
-
 def image_statistics(
-    model: PixelNetwork, sheets: ImageSheets, device: torch.device, dtype: torch.dtype | None = None
+    model: PixelNetwork, sheets: SheetSource, device: torch.device, dtype: torch.dtype | None = None
 ) -> Steps[None]:
     """Take the head's statistics anew, from sheets; the encoder keeps its own.
 
@@ -37,7 +24,7 @@ def image_statistics(
     ----------
     model : ConstructNet or UNet
         On its device; its mode is kept.
-    sheets : ImageSheets
+    sheets : SheetSource
         What images look like.
     device : torch.device
         Device of the model.

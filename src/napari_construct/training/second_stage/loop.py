@@ -21,7 +21,7 @@ from napari_construct.training.loop.weight_update import WeightUpdate, one_step,
 from napari_construct.training.randomness import full_batch
 from napari_construct.training.views.partial_masks import at_cells, masked_views
 from napari_construct.training.views.patches import PatchStore
-from napari_construct.training.views.sheets import Sheets
+from napari_construct.training.views.sheets import SheetSource
 
 WARM_UP: Final = 0.1
 CLIP_NORM: Final = 5.0
@@ -41,7 +41,7 @@ class SecondStageTraining:
         patches: PatchStore,
         images: NDArray[np.uint8],
         masks: NDArray[np.uint8],
-        sheets: Sheets,
+        sheets: SheetSource,
         config: SecondStageConfig,
         device: torch.device,
     ) -> None:
