@@ -170,6 +170,39 @@ def label_patches(viewer: Any, model: str | None) -> None:
     viewer.reset_view()
 
 
+def retrain(viewer: Any, model: str | None) -> None:
+    """Strokes from the sample's annotation on an empty layer over its mask; a short retraining."""
+    import numpy as np
+
+    viewer.open_sample("napari-construct", "lymph_node_tumour_annotated")
+    truth = np.asarray(viewer.layers[-1].data)
+    viewer.layers[-1].visible = False
+    segment = open_widget(viewer)
+    if model is not None:
+        segment.setModel(model)
+    wait_for(lambda: "being loaded" not in segment.message(), "the model")
+    run(segment)
+    mask = next(layer for layer in viewer.layers if layer.name.endswith("mask"))
+    viewer.layers.selection.active = mask
+    widget = open_widget(viewer, "Correct and retrain")
+    widget.addEmptyLayer()
+    strokes = viewer.layers[-1]
+    random = np.random.default_rng(1)
+    strokes.brush_size = 9
+    for _ in range(40):
+        row, column = (int(random.integers(10, side - 40)) for side in truth.shape)
+        value = int(truth[row, column])
+        for shift in range(0, 30, 3):
+            if value and truth[row, column + shift] == value:
+                strokes.paint((row, column + shift), value)
+    wait_for(lambda: bool(widget.corrections.every()), "the corrections")
+    widget.setValue(widget.value().changed(steps=20, batch_size=4))
+    widget.setOutput("lymph_nodes-corrected.construct")
+    run(widget)
+    settle(3.0)  # the curves follow
+    viewer.reset_view()
+
+
 def distil(viewer: Any, model: str | None) -> None:  # noqa: ARG001 - it makes its own
     """Two layers of a phantom and the cells of a tool; a short run, scrolled to what it shows."""
     from qtpy.QtWidgets import QScrollArea
@@ -267,6 +300,7 @@ SCENES: dict[str, Callable[[Any, str | None], None]] = {
     "models": models,
     "label_patches": label_patches,
     "train_adapters": train_adapters,
+    "retrain": retrain,
     "distil": distil,
     "evaluate": evaluate,
 }

@@ -63,6 +63,18 @@ from napari_construct.results.read import load_result as load_result
 from napari_construct.results.region_areas import region_table as region_table
 from napari_construct.results.result import SegmentationResult as SegmentationResult
 from napari_construct.results.result import StoredResult as StoredResult
+from napari_construct.teaching.correction_files import read_corrections as read_corrections
+from napari_construct.teaching.correction_files import save_corrections as save_corrections
+from napari_construct.teaching.retrain import RetrainResult as RetrainResult
+from napari_construct.teaching.retrain import retrain as retrain
+from napari_construct.teaching.retraining.settings import RetrainSettings as RetrainSettings
+from napari_construct.teaching.saved import load_strokes as load_strokes
+from napari_construct.teaching.saved import save_strokes as save_strokes
+from napari_construct.teaching.session import TeachSession as TeachSession
+from napari_construct.teaching.settings import TeachSettings as TeachSettings
+from napari_construct.teaching.sources import read_strokes as read_strokes
+from napari_construct.teaching.strokes import Strokes as Strokes
+from napari_construct.teaching.teach import teach as teach
 from napari_construct.training.calibration.guard import add_guard as add_guard
 from napari_construct.training.calibration.recalibrate import recalibrate as recalibrate
 from napari_construct.training.config.config import TrainingConfig as TrainingConfig
@@ -108,12 +120,17 @@ __all__ = [
     "PrototypeSettings",
     "QueueSettings",
     "RegionQueue",
+    "RetrainResult",
+    "RetrainSettings",
     "SecondStageConfig",
     "SegmentSettings",
     "SegmentationResult",
     "Slide",
     "SlideResult",
     "StoredResult",
+    "Strokes",
+    "TeachSession",
+    "TeachSettings",
     "TissueClass",
     "TissueSettings",
     "TrainingConfig",
@@ -141,6 +158,7 @@ __all__ = [
     "load_dataset",
     "load_model",
     "load_result",
+    "load_strokes",
     "load_teacher",
     "load_zero_shot",
     "mask_polygons",
@@ -151,18 +169,24 @@ __all__ = [
     "prototype_maps",
     "rank_regions",
     "read_channels",
+    "read_corrections",
     "read_geojson",
     "read_image",
     "read_slide_part",
+    "read_strokes",
     "recalibrate",
     "region_table",
+    "retrain",
     "run",
     "save_checkpoint",
+    "save_corrections",
+    "save_strokes",
     "scores_from_confusion",
     "segment",
     "segment_cells",
     "segment_folder",
     "segment_slide",
+    "teach",
     "train",
     "train_second_stage",
     "write_geojson",

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tifffile
 import typer.main
+from PIL import Image
 
 from napari_construct.classes import ClassTable
 from napari_construct.cli import app
@@ -62,6 +63,7 @@ class Option:
 
 ADD = ("prototypes", "add", "-m", "MODEL", "-o", "OUT/m.construct", "--class", "tumour")
 CUT = ("label", "cut", "IMAGE", "--side", "64", "--choice", "random")
+RETRAIN = ("retrain", "MODEL", "CORRECTIONS", "--steps", "1", "--batch-size", "2")
 DISTILL = ("distill", "CELLS", "--student", "mobilenet_v3", "--steps", "1", "-o", "OUT/m.construct")
 PATHS = (
     Option(("segment", "{}", "-o", "OUT"), suffix=".png"),
@@ -104,6 +106,12 @@ PATHS = (
     Option(("second-stage", "{}", "PATCHES", "-o", "OUT/m.construct"), suffix=".construct"),
     Option(("second-stage", "MODEL", "{}", "-o", "OUT/m.construct"), folder=True),
     Option(("second-stage", "MODEL", "PATCHES", "-o", "OUT/m.construct", "--val", "{}"), folder=True),
+    Option(("retrain", "{}", "CORRECTIONS", "-o", "OUT/m.construct"), suffix=".construct"),
+    Option(("retrain", "MODEL", "{}", "-o", "OUT/m.construct"), folder=True),
+    Option(("retrain", "MODEL", "{}", "-o", "OUT/m.construct"), suffix=".geojson"),
+    Option((*RETRAIN, "-o", "OUT/m.construct", "--replay", "{}"), folder=True),
+    Option((*RETRAIN, "-o", "OUT/m.construct", "--val", "{}"), folder=True),
+    Option((*RETRAIN, "-o", "{}"), suffix=".construct", output=True),
     Option(("distill", "{}", "--no-kd", "-o", "OUT/m.construct"), folder=True),
     Option(("distill", "{}", "--no-kd", "-o", "OUT/m.construct"), suffix=".npz"),
     Option((*DISTILL, "--no-kd", "--val", "{}"), folder=True),
@@ -305,6 +313,8 @@ def test_one_sentence_and_no_traceback(
         places["LABELLED"] = cut_patches(
             image, tmp_path / "cut", ("a", "b"), count=2, side=64, choice="random"
         )
+    if "CORRECTIONS" in option.command:
+        places["CORRECTIONS"] = _corrections(tmp_path / "corrections")
     if "MASK" in option.command:
         places["MASK"] = tmp_path / "a_mask.tif"
         write_mask(places["MASK"], np.ones((8, 8), np.uint8), ClassTable.from_names(("tumour",)))
@@ -327,6 +337,19 @@ def _cells(folder: Path) -> Path:
     for part, pixels in (("images", made.channels), ("labels", made.instances.astype(np.uint16))):
         (folder / part).mkdir(parents=True)
         tifffile.imwrite(folder / part / "a.tif", pixels)
+    return folder
+
+
+def _corrections(folder: Path) -> Path:
+    """An image with a painted stroke of each class."""
+    for inside, pixels in (
+        ("img", np.full((64, 64, 3), 180, np.uint8)),
+        ("mask", np.zeros((64, 64), np.uint8)),
+    ):
+        (folder / inside).mkdir(parents=True)
+        if inside == "mask":
+            pixels[5, 5:40], pixels[50, 5:40] = 1, 2
+        Image.fromarray(pixels).save(folder / inside / "a.png")
     return folder
 
 

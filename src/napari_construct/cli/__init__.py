@@ -24,8 +24,10 @@ from napari_construct.cli import (
     next_regions,
     polygons,
     prototypes,
+    retrain,
     second_stage,
     segment,
+    teach,
     train,
     viewer,
 )
@@ -68,6 +70,8 @@ app.command("segment")(segment.segment)
 app.command("batch")(batch.batch)
 app.command("train")(train.train)
 app.command("second-stage")(second_stage.second_stage)
+app.command("retrain")(retrain.retrain)
+app.command("teach")(teach.teach)
 app.command("distill")(distill.distill)
 app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)

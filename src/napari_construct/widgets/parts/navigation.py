@@ -38,6 +38,9 @@ STEPS: Final = {
                     f"{_WIDGETS}.segment.segment_tissue:SegmentTissue"),
     "refine": Step("Refine", "Refine", "Change borders and thresholds of a mask at once",
                    f"{_WIDGETS}.refine.refine:Refine"),
+    "retrain": Step("Correct and retrain", "Retrain", "A better model, from masks that you corrected by "
+    "painting",
+                    f"{_WIDGETS}.retrain.retrain:CorrectAndRetrain"),
     "prototypes": Step("Prototypes", "Prototypes", "What a model looks for, and where it sees it",
                        f"{_WIDGETS}.prototypes.prototypes:Prototypes"),
     "label": Step("Label patches", "Label", "Patches of your own tissue, labelled with digit keys",
