@@ -115,10 +115,14 @@ class UNet(nn.Module):
         spec: EncoderSpec = self.encoder.spec
         return spec
 
-    def forward(self, images: Float[Tensor, "b 3 h w"]) -> UNetOutput:
-        with torch.set_grad_enabled(self.trains_encoder and torch.is_grad_enabled()):
+    def features(self, images: Float[Tensor, "b 3 h w"], *, trained: bool = False) -> tuple[Tensor, ...]:
+        """Feature pyramid of the encoder; gradient is recorded only where it is ``trained``."""
+        with torch.set_grad_enabled(trained and torch.is_grad_enabled()):
             levels: tuple[Tensor, ...] = self.encoder(images)
-        output: UNetOutput = self.head(levels)
+        return levels
+
+    def forward(self, images: Float[Tensor, "b 3 h w"]) -> UNetOutput:
+        output: UNetOutput = self.head(self.features(images, trained=self.trains_encoder))
         return output
 
     def train(self, mode: bool = True) -> UNet:

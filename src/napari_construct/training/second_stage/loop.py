@@ -7,22 +7,20 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_construct.events import StepDone, Steps
+from napari_construct.losses.partial_cross_entropy import partial_cross_entropy
 from napari_construct.models.network.unet import UNet
 from napari_construct.training.config.second_stage import SecondStageConfig
 from napari_construct.training.loop.averaging import WeightAverage, estimate_norms
 from napari_construct.training.loop.image_statistics import image_statistics
 from napari_construct.training.loop.weight_update import WeightUpdate, one_step, rate_factor
-from napari_construct.training.randomness import full_batch, generator
+from napari_construct.training.randomness import full_batch
 from napari_construct.training.second_stage.self_training import SelfTraining
-from napari_construct.training.views.augmentation import augment_with_masks
-from napari_construct.training.views.mosaic import paste
-from napari_construct.training.views.partial_masks import UNKNOWN, at_cells
+from napari_construct.training.views.partial_masks import at_cells, masked_views
 from napari_construct.training.views.patches import PatchStore
 from napari_construct.training.views.sheets import SheetSource
 
@@ -96,19 +94,15 @@ class SecondStageTraining:
         """The batch of a step: a function of the seed and the step's number."""
         config = self.config
         indices = full_batch(step, config.batch_size, len(self.images), config.seed)
-        images, masks = augment_with_masks(
+        return masked_views(
             self.images[indices].to(self.device),
             self.masks[indices].to(self.device),
             config.augmentation,
             window=self.window,
             size=self.size,
-            generator=generator(config.seed, "augmentation", step),
+            seed=config.seed,
+            step=step,
         )
-        if config.augmentation.mosaic:
-            random = generator(config.seed, "mosaic", step)
-            images, pasted, partner = paste(images, config.augmentation.mosaic, random)
-            masks = torch.where(pasted, masks[partner], masks)
-        return images, masks
 
     def _optimise(self, step: int, factor: float) -> dict[str, float]:
         images, masks = self._batch(step)
@@ -137,10 +131,7 @@ def pseudo_mask_loss(
     cam: Float[Tensor, "b k gh gw"], masks: UInt8[Tensor, "b h w"], weights: Float[Tensor, " k"]
 ) -> Float[Tensor, ""]:
     """Cross-entropy at the pixel in the middle of each cell; 0 where nothing in the batch is known."""
-    truth = at_cells(masks, (cam.shape[-2], cam.shape[-1])).long()
-    if not bool((truth != UNKNOWN).any()):
-        return cam.sum() * 0
-    return F.cross_entropy(cam, truth, weights, ignore_index=UNKNOWN)
+    return partial_cross_entropy(cam, at_cells(masks, (cam.shape[-2], cam.shape[-1])), weights)
 
 
 def class_weights(masks: NDArray[np.uint8], k: int) -> Float[Tensor, " k"]:

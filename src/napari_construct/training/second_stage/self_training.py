@@ -16,7 +16,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from napari_construct.models.network.unet import UNet
-from napari_construct.training.config.parts import AugmentationConfig
+from napari_construct.training.config.second_stage import SecondStageConfig
 from napari_construct.training.randomness import full_batch, generator
 from napari_construct.training.views.augmentation import augment, jitter_stain
 
@@ -48,35 +48,26 @@ class SelfTraining:
         Is learned; the teacher is a slow copy of it.
     images : Tensor
         (n, s, s, 3) uint8 RGB: parts of the images.
-    augmentation : AugmentationConfig
-        Of the view that the teacher sees.
+    config : SecondStageConfig
+        Steps, batch size, seed and the augmentation of the view that the teacher sees.
     window : float
         Side in pixels of what a view shows of a part.
     size : int
         Side of a view.
-    batch_size : int
-        Views of a step.
-    steps : int
-        Of the training.
-    seed : int
-        Of order and views.
     """
 
     def __init__(
         self,
         network: UNet,
         images: UInt8[Tensor, "n s s 3"],
-        augmentation: AugmentationConfig,
+        config: SecondStageConfig,
         *,
         window: float,
         size: int,
-        batch_size: int,
-        steps: int,
-        seed: int,
     ) -> None:
-        self._network, self._images, self._augmentation = network, images, augmentation
-        self._window, self._size, self._batch_size, self._seed = window, size, batch_size, seed
-        self._begins = max(int(steps * BEGINS), WARM_UP + 1)
+        self._network, self._images, self._config = network, images, config
+        self._window, self._size = window, size
+        self._begins = max(int(config.steps * BEGINS), WARM_UP + 1)
         self._teacher: UNet | None = None
 
     def loss(self, step: int) -> Float[Tensor, ""] | None:
@@ -84,18 +75,19 @@ class SelfTraining:
         if self._teacher is None or step < self._begins:
             return None
         device = next(self._network.parameters()).device
-        chosen = full_batch(step, self._batch_size, len(self._images), self._seed)
+        seed = self._config.seed
+        chosen = full_batch(step, self._config.batch_size, len(self._images), seed)
         views = augment(
             self._images[chosen].to(device),
-            self._augmentation,
+            self._config.augmentation,
             window=self._window,
             size=self._size,
-            generator=generator(self._seed, "views without labels", step),
+            generator=generator(seed, "views without labels", step),
         )
         with torch.no_grad():
             sure, named = self._teacher(views).cam.softmax(1).max(1)
         known = (sure > SURE).float()
-        random = generator(self._seed, "look without labels", step)
+        random = generator(seed, "look without labels", step)
         gain = 1 + _GAIN * (2 * torch.rand(len(views), 3, generator=random) - 1)
         changed = jitter_stain(views, gain.to(device), torch.zeros(len(views), 3, device=device))
         losses = F.cross_entropy(self._network(changed).cam, named, reduction="none")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor
@@ -218,8 +218,16 @@ class ClassTableEditor(QWidget):
         for row, tissue in enumerate(classes):
             self._show_row(row, tissue)
         self._table.blockSignals(blocked)
+        self._fit()
+
+    def showEvent(self, event: Any) -> None:
+        super().showEvent(event)
+        self._fit()  # rows and header have the height of napari's style now
+
+    def _fit(self) -> None:
+        """Show up to six classes without scrolling."""
         height = self._table.horizontalHeader().sizeHint().height() + 4
-        height += sum(self._table.rowHeight(row) for row in range(min(len(classes), 6)))
+        height += sum(self._table.rowHeight(row) for row in range(min(self._table.rowCount(), 6)))
         self._table.setFixedHeight(height)
 
     def _show_row(self, row: int, tissue: TissueClass) -> None:

@@ -21,6 +21,7 @@ from napari_construct.widgets.layers import (
     evidence,
     evidences,
     joined_features,
+    keep_painted,
     newest_of,
 )
 from napari_construct.widgets.refine.decided_pixels import At, DecidedPixels
@@ -70,6 +71,7 @@ class RefinedMask(QObject):
         self._pixels = DecidedPixels(layer, {d.at: d.labels for d in self.planes})
         self._pixels.followed.connect(self._on_followed)
         self._pixels.drawn.connect(self.drawn)
+        keep_painted(layer, self.planes, self._pixels.painted)
         self._states = self._segmented()
 
     def letGo(self, layers: Container[Any]) -> bool:
