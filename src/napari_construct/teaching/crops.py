@@ -148,7 +148,7 @@ class ImageSheets:
 
     def __len__(self) -> int:
         tiles = sum(max(round(h * w / SIDE**2), 1) for h, w in (one.shape[:2] for one in self._images))
-        return min(max(tiles, 4), SHEETS)
+        return int(min(max(tiles, 4), SHEETS))
 
     def sheet(self, number: int) -> Float[Tensor, "1 3 y x"]:
         """A tile, RGB in [0, 1]; the same for the same number."""

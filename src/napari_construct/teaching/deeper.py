@@ -89,7 +89,7 @@ def deeper_steps(
     taught : Taught
         What was fitted at once; where the start knows classes, its sure pixels teach beside the strokes.
     images : sequence of (image, mpp)
-        Others of the same source, painted or not: for the statistics of the normalisation, and to learn from
+        Others of the same source, without strokes: for the statistics of the normalisation, and to learn from
         what the network is sure of there (:mod:`~napari_construct.training.second_stage.self_training`).
 
     Yields
@@ -111,7 +111,8 @@ def deeper_steps(
     network = _network(session)
     stride = network.spec.strides[0]
     painted = _hold_out(_painted(session, stride), settings)
-    shown = [_shown(image, mpp, session) for image, mpp in images] or [one.pixels for one in painted]
+    others = [_shown(image, mpp, session) for image, mpp in images]
+    shown = [*(one.pixels for one in painted), *others]
     size = max(settings.crop // network.spec.multiple, 1) * network.spec.multiple
     config = _config(settings)
     yield planned(
@@ -126,12 +127,10 @@ def deeper_steps(
     sheets = ImageSheets(shown, settings.seed, network.spec.multiple)
     network.to(session.device)
     unlabelled = None
-    if images:
+    if others:
         parts = tiled_crops(shown, size, settings.seed)
         unlabelled = SelfTraining(network, parts, config, window=store.view.window, size=size)
-    job = SecondStageTraining(
-        network, store, pixels, masks, sheets, config, session.device, unlabelled
-    )
+    job = SecondStageTraining(network, store, pixels, masks, sheets, config, session.device, unlabelled)
     yield from job.steps()
     calibration, metrics = yield from _calibrated(network, painted, session)
     return checkpoint_of(

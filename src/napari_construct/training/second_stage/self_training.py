@@ -91,7 +91,8 @@ class SelfTraining:
         gain = 1 + _GAIN * (2 * torch.rand(len(views), 3, generator=random) - 1)
         changed = jitter_stain(views, gain.to(device), torch.zeros(len(views), 3, device=device))
         losses = F.cross_entropy(self._network(changed).cam, named, reduction="none")
-        return WEIGHT * (losses * known).sum() / known.sum().clamp_min(1)
+        loss: Tensor = WEIGHT * (losses * known).sum() / known.sum().clamp_min(1)
+        return loss
 
     @torch.no_grad()
     def follow(self, step: int) -> None:
