@@ -14,7 +14,7 @@ from PIL import Image
 from napari_construct.classes import ClassTable
 from napari_construct.exceptions import ConfigurationError, ConstructError, InputError
 from napari_construct.teaching.saved import TABLE, load_strokes, save_strokes
-from napari_construct.teaching.sources import read_strokes
+from napari_construct.teaching.sources import read_strokes, read_unpainted
 from napari_construct.teaching.strokes import Strokes
 
 CLASSES = ClassTable.from_names(["gland", "stroma"])
@@ -159,3 +159,13 @@ def test_saved_strokes_of_other_orders_are_joined(tmp_path: Path) -> None:
     assert found.classes.names == ("stroma", "gland")
     before = some(0).painted
     np.testing.assert_array_equal(found.strokes[0].painted, np.array([0, 2, 1], np.uint8)[before])
+
+
+def test_unpainted_images_are_those_without_strokes(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        Image.fromarray(some().image).save(tmp_path / f"{name}.png")
+    painted = some(source=str(tmp_path / "b.png"))
+    found = read_unpainted(tmp_path, [painted], 0.25)
+    assert [(image.shape, mpp) for image, mpp in found] == [((40, 50, 3), 0.25)] * 2
+    with pytest.raises(ConstructError):
+        read_unpainted(tmp_path / "nowhere", [painted])

@@ -14,7 +14,7 @@ from PIL import Image
 
 from napari_construct import load_model, segment, segment_folder, segment_slide
 from napari_construct.classes import ClassTable
-from napari_construct.events import run
+from napari_construct.events import StepDone, run
 from napari_construct.exceptions import CheckpointError, ConfigurationError, InputError
 from napari_construct.inference.activation.predictor import Predictor
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
@@ -27,7 +27,7 @@ from napari_construct.models.network.taught_config import TaughtConfig
 from napari_construct.teaching.session import TeachSession
 from napari_construct.teaching.settings import TeachSettings
 from napari_construct.teaching.strokes import Strokes
-from napari_construct.teaching.teach import teach
+from napari_construct.teaching.teach import teach, teach_steps
 
 TWO = TeachSettings(classes="lymphoid; tumour")
 
@@ -117,6 +117,17 @@ def test_learning_deeper(strokes: Strokes, region: tuple[np.ndarray, np.ndarray]
         torch.testing.assert_close(value, again.head_state[name], rtol=0, atol=0)
     with pytest.raises(ConfigurationError, match="expected a new file"):
         teach([strokes], settings, output=path, device="cpu")
+
+
+def test_unpainted_images_teach_too(strokes: Strokes, region: tuple[np.ndarray, np.ndarray]) -> None:
+    settings = TWO.changed(deeper=True, steps=24, batch_size=2, crop=64)
+    seen: list[StepDone] = []
+    others = [(np.ascontiguousarray(region[0][::-1]), 0.25)]
+    steps = teach_steps([strokes], settings, images=others, device="cpu")
+    run(steps, lambda event: seen.append(event) if isinstance(event, StepDone) else None)
+    asked = [event.done for event in seen if "unlabelled" in event.losses]
+    assert asked
+    assert min(asked) == 22
 
 
 def test_one_goes_on_with_a_taught_model(taught: Checkpoint, strokes: Strokes, tmp_path: Path) -> None:

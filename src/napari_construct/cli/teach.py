@@ -66,7 +66,15 @@ def teach(
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Random seed. Equal seeds give equal models on a CPU.")
     ] = None,
+    unpainted: Annotated[
+        Path | None,
+        typer.Option(
+            "--unpainted",
+            help="Folder of images of the same source without strokes; with --deep they teach, too.",
+        ),
+    ] = None,
     encoder_weights: options.EncoderWeights = None,
+    any_encoder: options.AnyEncoder = False,
     overwrite: options.OverwriteModel = False,
     device: options.Device = None,
     json_file: options.JsonFile = None,
@@ -76,13 +84,19 @@ def teach(
     The result is used like any other model.
     """
     from napari_construct.classes import ClassTable
+    from napari_construct.exceptions import ConfigurationError
     from napari_construct.reading.name_lists import parse_names
     from napari_construct.teaching.settings import TeachSettings
-    from napari_construct.teaching.sources import read_strokes
+    from napari_construct.teaching.sources import read_strokes, read_unpainted
     from napari_construct.teaching.teach import teach_steps
 
-    target = check_model(output, *strokes, images, encoder_weights, overwrite=overwrite)
-    check_json(json_file, *strokes, images)
+    target = check_model(output, *strokes, images, unpainted, encoder_weights, overwrite=overwrite)
+    check_json(json_file, *strokes, images, unpainted)
+    if unpainted is not None and not deep:
+        raise ConfigurationError(
+            "expected the deeper training with unpainted images, got the quick fit, which cannot use them; "
+            "train deeper or leave them out (--deep, --unpainted)"
+        )
     named = ClassTable.from_names(parse_names(classes)) if classes else None
     read = read_strokes(strokes, images, named, mpp=mpp)
     for notice in read.notices:
@@ -94,10 +108,12 @@ def teach(
             teach_steps(
                 read.strokes,
                 settings,
+                images=read_unpainted(unpainted, read.strokes, mpp) if unpainted else (),
                 output=target,
                 overwrite=overwrite,
                 device=device or "auto",
                 encoder_weights=encoder_weights,
+                any_encoder=any_encoder,
             )
         )
     write_json(

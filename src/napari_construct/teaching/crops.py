@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -99,6 +99,21 @@ def cut_crops(
     return store, pixels, masks
 
 
+def tiled_crops(images: Sequence[RGBImage], size: int, seed: int) -> UInt8[Tensor, "n s s 3"]:
+    """Parts of images, side by side, for views of ``size`` pixels."""
+    side = round(size * ROOM)
+    every = [
+        (i, y, x)
+        for i, (h, w) in enumerate(one.shape[:2] for one in images)
+        for y in range(min(side, h) // 2, max(h - side // 2, min(side, h) // 2 + 1), side // 2)
+        for x in range(min(side, w) // 2, max(w - side // 2, min(side, w) // 2 + 1), side // 2)
+    ]
+    if len(every) > MOST:
+        chosen = np.random.default_rng(seed).choice(len(every), MOST, replace=False)
+        every = [every[i] for i in np.sort(chosen)]
+    return torch.from_numpy(np.stack([_cut(images[i], y, x, side) for i, y, x in every]))
+
+
 def _cut(array: NDArray[np.uint8], y: int, x: int, side: int, beyond: int | None = None) -> NDArray[np.uint8]:
     """A square around a pixel; mirrored beyond the border, or filled with ``beyond``."""
     rows, columns = (np.arange(side) - side // 2 + at for at in (y, x))
@@ -133,7 +148,7 @@ class ImageSheets:
 
     def __len__(self) -> int:
         tiles = sum(max(round(h * w / SIDE**2), 1) for h, w in (one.shape[:2] for one in self._images))
-        return min(max(tiles, 4), SHEETS)
+        return int(min(max(tiles, 4), SHEETS))
 
     def sheet(self, number: int) -> Float[Tensor, "1 3 y x"]:
         """A tile, RGB in [0, 1]; the same for the same number."""

@@ -37,6 +37,7 @@ from napari_construct.teaching.crops import (
     ImageSheets,
     centres_of,
     cut_crops,
+    tiled_crops,
 )
 from napari_construct.teaching.held_out import strokes_of
 from napari_construct.teaching.records import teaching_record
@@ -46,6 +47,7 @@ from napari_construct.training.config.parts import AugmentationConfig
 from napari_construct.training.config.second_stage import SecondStageConfig
 from napari_construct.training.loop.image_statistics import STAGE as STATISTICS
 from napari_construct.training.second_stage.loop import SecondStageTraining
+from napari_construct.training.second_stage.self_training import SelfTraining
 from napari_construct.training.views.partial_masks import UNKNOWN
 from napari_construct.types import RGBImage
 
@@ -87,7 +89,8 @@ def deeper_steps(
     taught : Taught
         What was fitted at once; where the start knows classes, its sure pixels teach beside the strokes.
     images : sequence of (image, mpp)
-        Others of the same source, painted or not, for the statistics of the normalisation.
+        Others of the same source, without strokes: for the statistics of the normalisation, and to learn from
+        what the network is sure of there (:mod:`~napari_construct.training.second_stage.self_training`).
 
     Yields
     ------
@@ -108,7 +111,8 @@ def deeper_steps(
     network = _network(session)
     stride = network.spec.strides[0]
     painted = _hold_out(_painted(session, stride), settings)
-    shown = [_shown(image, mpp, session) for image, mpp in images] or [one.pixels for one in painted]
+    others = [_shown(image, mpp, session) for image, mpp in images]
+    shown = [*(one.pixels for one in painted), *others]
     size = max(settings.crop // network.spec.multiple, 1) * network.spec.multiple
     config = _config(settings)
     yield planned(
@@ -121,9 +125,12 @@ def deeper_steps(
     sources = [_cells_of(one, mask, stride, size) for one, mask in zip(painted, known, strict=True)]
     store, pixels, masks = cut_crops(sources, size, stride, session.mpp, settings.seed)
     sheets = ImageSheets(shown, settings.seed, network.spec.multiple)
-    job = SecondStageTraining(
-        network.to(session.device), store, pixels, masks, sheets, config, session.device
-    )
+    network.to(session.device)
+    unlabelled = None
+    if others:
+        parts = tiled_crops(shown, size, settings.seed)
+        unlabelled = SelfTraining(network, parts, config, window=store.view.window, size=size)
+    job = SecondStageTraining(network, store, pixels, masks, sheets, config, session.device, unlabelled)
     yield from job.steps()
     calibration, metrics = yield from _calibrated(network, painted, session)
     return checkpoint_of(

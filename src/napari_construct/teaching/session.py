@@ -101,6 +101,8 @@ class TeachSession:
         "auto", "cpu", "cuda" ...
     encoder_weights : path, optional
         File of the encoder's weights, for an encoder whose weights you must get yourself.
+    any_encoder : bool
+        Also start from a model whose encoder has another hash.
     memory : int
         Most bytes of features that are kept.
 
@@ -116,11 +118,14 @@ class TeachSession:
         device: str = "auto",
         *,
         encoder_weights: PathLike | None = None,
+        any_encoder: bool = False,
         memory: int = LIMIT,
     ) -> None:
         self.device = resolve_device(device)
         self.settings = settings
-        self.start = load_start(settings, self.device, encoder_weights=encoder_weights)
+        self.start = load_start(
+            settings, self.device, encoder_weights=encoder_weights, any_encoder=any_encoder
+        )
         self.memory = SeenTiles(memory)
         self._strokes: dict[str, Strokes] = {}
         self._read: dict[str, _Read] = {}

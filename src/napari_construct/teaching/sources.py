@@ -22,7 +22,7 @@ from napari_construct.reading.names import normal
 from napari_construct.reading.places import files_in, is_folder
 from napari_construct.teaching.saved import holds_strokes, load_strokes
 from napari_construct.teaching.strokes import Strokes
-from napari_construct.types import PathLike
+from napari_construct.types import PathLike, RGBImage
 
 GEOJSON: Final = (".geojson", ".geojson.gz", ".geojson.zip", ".json")
 MASKS: Final = (".png", ".tif", ".tiff")
@@ -103,6 +103,38 @@ def read_strokes(
     for one in found:
         one.counts(len(table))
     return ReadStrokes(table, tuple(found), tuple(notices))
+
+
+MOST_UNPAINTED: Final = 64
+"""Images without strokes that are read; of more, evenly spaced ones."""
+
+
+def read_unpainted(
+    folder: PathLike, strokes: Sequence[Strokes], mpp: float | None = None
+) -> tuple[tuple[RGBImage, float | None], ...]:
+    """Images of a folder that nobody painted on, each with its micrometres per pixel.
+
+    Parameters
+    ----------
+    folder : path
+        Images; those that ``strokes`` were painted on are left out.
+    strokes : sequence of Strokes
+        What was painted.
+    mpp : float, optional
+        Micrometres per pixel of images whose files do not say it.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder, or an image cannot be read.
+    """
+    if not is_folder(folder):
+        raise InputError(f"{folder}: expected a folder of images without strokes, got none; check the path")
+    painted = {normal(Path(one.source).stem) for one in strokes if one.source}
+    found = [path for path in list_images(folder) if normal(path.stem) not in painted]
+    step = max(-(-len(found) // MOST_UNPAINTED), 1)
+    images = [read_image(path) for path in found[::step]]
+    return tuple((image.pixels, image.mpp or mpp) for image in images)
 
 
 class _Names:

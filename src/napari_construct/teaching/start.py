@@ -98,7 +98,11 @@ class Start:
 
 
 def load_start(
-    settings: TeachSettings, device: torch.device, *, encoder_weights: PathLike | None = None
+    settings: TeachSettings,
+    device: torch.device,
+    *,
+    encoder_weights: PathLike | None = None,
+    any_encoder: bool = False,
 ) -> Start:
     """Load what the settings name.
 
@@ -111,7 +115,7 @@ def load_start(
     if isinstance(start, ZeroShotSettings):
         return _from_words(start, settings, device, encoder_weights)
     if start in imported_models() or start in bundled_models() or start.endswith(SUFFIX) or is_file(start):
-        return _from_model(start, settings, device, encoder_weights)
+        return _from_model(start, settings, device, encoder_weights, any_encoder=any_encoder)
     encoder: Any = create_encoder(BUNDLED if start == AUTO else start, weights=encoder_weights)
     encoder.to(device)
     return Start(
@@ -132,9 +136,14 @@ def load_start(
 
 
 def _from_model(
-    name: str, settings: TeachSettings, device: torch.device, encoder_weights: PathLike | None
+    name: str,
+    settings: TeachSettings,
+    device: torch.device,
+    encoder_weights: PathLike | None,
+    *,
+    any_encoder: bool,
 ) -> Start:
-    predictor = load_model(name, device=str(device), encoder_weights=encoder_weights)
+    predictor = load_model(name, device=str(device), encoder_weights=encoder_weights, any_encoder=any_encoder)
     checkpoint, network = predictor.checkpoint, predictor.network
     head: Any = network.head
     taught = head if isinstance(head, TaughtHead) else None
@@ -150,7 +159,7 @@ def _from_model(
     own = settings.mpp is None or checkpoint.mpp is None
     return Start(
         encoder=encoder,
-        encoder_sha256=checkpoint.encoder_hash,
+        encoder_sha256=predictor.encoder_sha256,
         encoder_state=checkpoint.encoder_state,
         config=config,
         classes=_joined(checkpoint.classes, settings.classes),

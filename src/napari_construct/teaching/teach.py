@@ -25,6 +25,7 @@ def teach(
     overwrite: bool = False,
     device: str = "auto",
     encoder_weights: PathLike | None = None,
+    any_encoder: bool = False,
     progress: Progress = None,
 ) -> Checkpoint:
     """Teach a model by strokes on images.
@@ -36,8 +37,8 @@ def teach(
     settings : TeachSettings
         Classes, start, and how it is learned.
     images : sequence of (image, mpp)
-        Others of the same source, which need not be painted: statistics of the deeper training are taken from
-        them. By default from the painted ones.
+        Others of the same source, without strokes: the deeper training also learns from what it is sure of
+        there, and takes statistics from them.
     output : path, optional
         Checkpoint to write.
     overwrite : bool
@@ -46,6 +47,8 @@ def teach(
         "auto", "cpu", "cuda" ...
     encoder_weights : path, optional
         File of the encoder's weights, for an encoder whose weights you must get yourself.
+    any_encoder : bool
+        Also start from a model whose encoder has another hash.
     progress : bool or callable, optional
         True shows bars on standard error; a callable gets each event.
 
@@ -71,6 +74,7 @@ def teach(
         overwrite=overwrite,
         device=device,
         encoder_weights=encoder_weights,
+        any_encoder=any_encoder,
     )
     return run(steps, progress)
 
@@ -84,6 +88,7 @@ def teach_steps(
     overwrite: bool = False,
     device: str = "auto",
     encoder_weights: PathLike | None = None,
+    any_encoder: bool = False,
 ) -> Steps[Checkpoint]:
     """:func:`teach` as a job.
 
@@ -97,7 +102,7 @@ def teach_steps(
     with locked_file(target):
         if target is not None and not overwrite:
             refuse_existing(target)
-        session = TeachSession(settings, device, encoder_weights=encoder_weights)
+        session = TeachSession(settings, device, encoder_weights=encoder_weights, any_encoder=any_encoder)
         for number, one in enumerate(strokes):
             session.put(str(number), one)
         taught = yield from session.fit_steps()

@@ -19,6 +19,7 @@ from napari_construct.training.loop.averaging import WeightAverage, estimate_nor
 from napari_construct.training.loop.image_statistics import image_statistics
 from napari_construct.training.loop.weight_update import WeightUpdate, one_step, rate_factor
 from napari_construct.training.randomness import full_batch
+from napari_construct.training.second_stage.self_training import SelfTraining
 from napari_construct.training.views.partial_masks import at_cells, masked_views
 from napari_construct.training.views.patches import PatchStore
 from napari_construct.training.views.sheets import SheetSource
@@ -44,7 +45,9 @@ class SecondStageTraining:
         sheets: SheetSource,
         config: SecondStageConfig,
         device: torch.device,
+        unlabelled: SelfTraining | None = None,
     ) -> None:
+        self.unlabelled = unlabelled
         self.network, self.sheets, self.config, self.device = network, sheets, config, device
         self.window, self.size = patches.view.window, patches.view.size
         self.images, self.masks = torch.from_numpy(images), torch.from_numpy(masks)
@@ -106,7 +109,12 @@ class SecondStageTraining:
         self._update.begin(factor)
         loss = pseudo_mask_loss(self.network(images).cam, masks, self.weights)
         losses = {"loss": float(loss.detach())}
+        if self.unlabelled and (found := self.unlabelled.loss(step)) is not None:
+            losses["unlabelled"] = float(found.detach())
+            loss = loss + found
         self._update.finish(loss, losses, step + 1)
+        if self.unlabelled:
+            self.unlabelled.follow(step)
         return losses
 
     def _statistics(self) -> Steps[None]:
