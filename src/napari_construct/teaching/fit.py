@@ -50,8 +50,8 @@ def fit_linear(
     """Weights and biases of the linear function (L-BFGS); the same for the same rows.
 
     The loss is the cross-entropy over the painted cells, in which classes have the same say however many
-    cells each has, plus ``background`` times that between the base's probabilities and the result's over cells
-    where nothing was painted, plus ``strength`` times the squared weights of the standardised features.
+    cells each has, plus ``background`` times that between the base's probabilities and the result's over
+    cells where nothing was painted, plus ``strength`` times the squared weights of the standardised features.
     Classes that were not painted keep weights and bias of 0; a base that does not know them says
     :data:`NEVER`.
 

@@ -222,9 +222,18 @@ class TeachSession:
         """Segment an image with what was taught, as ``segment_steps`` does."""
         return segment_steps(image, taught.predictor, settings, mpp=mpp, name=name, valid=valid)
 
-    def _reads(self) -> Steps[list[_Read]]:
-        """Features of every image that is switched on."""
-        index = self._index()
+    def used(self) -> tuple[Strokes, ...]:
+        """Strokes that are learned from.
+
+        Raises
+        ------
+        InputError
+            If too few classes were painted.
+        """
+        return tuple(self._used().values())
+
+    def _used(self) -> dict[str, Strokes]:
+        index = self.index()
         used = {key: one for key, one in self._strokes.items() if one.used and one.painted.any()}
         painted = {int(index[v - 1]) for one in used.values() for v in np.unique(one.painted) if v}
         if not painted or len(painted | set(range(self.start.known))) < 2:
@@ -232,7 +241,11 @@ class TeachSession:
                 "expected strokes of at least two classes, or of one beside those of a model, got "
                 f"{len(painted)}; paint another class, or switch an image on"
             )
-        found = []
+        return used
+
+    def _reads(self) -> Steps[list[_Read]]:
+        """Features of every image that is switched on."""
+        used, found = self._used(), []
         reader = self.untaught()
         for key, strokes in used.items():
             known = self._read.get(key)
@@ -275,13 +288,13 @@ class TeachSession:
                 )
         return _Read(strokes, self.mpp, image, seen, quiet, cells.values, stroke)
 
-    def _index(self) -> np.ndarray[Any, np.dtype[np.intp]]:
+    def index(self) -> np.ndarray[Any, np.dtype[np.intp]]:
         """Class of the model for each painted one."""
         return np.array([self.classes.index(name) for name in self.settings.classes.names], dtype=np.intp)
 
     def _rows(self, reads: list[_Read], *, whole: bool = False) -> Rows:
         """Cells to learn from; ``whole`` keeps all painted cells and leaves out the others."""
-        index, head = self._index(), self.start.head()
+        index, head = self.index(), self.start.head()
         parts = [(read.seen, torch.from_numpy(index[read.values - 1])) for read in reads]
         quiet = [read.quiet for read in reads if read.quiet is not None]
         parts += [(seen, torch.full((len(seen.features),), -1)) for seen in quiet]

@@ -118,7 +118,9 @@ def load_start(
         encoder=encoder,
         encoder_sha256=encoder_hash(encoder),
         encoder_state=None,
-        config=ModelConfig(encoder=encoder.spec.id, teacher=None, taught=TaughtConfig()),
+        config=ModelConfig(
+            encoder=encoder.spec.id, teacher=None, taught=TaughtConfig(stride=encoder.spec.strides[0])
+        ),
         classes=settings.classes,
         base=None,
         calibration=Calibration(),
@@ -139,7 +141,10 @@ def _from_model(
     config = checkpoint.config
     if taught is None:
         # the released code's arithmetic is that of its own heads alone
-        changes = {"taught": TaughtConfig(known=len(checkpoint.classes)), "preset": "construct"}
+        changes = {
+            "taught": TaughtConfig(known=len(checkpoint.classes), stride=predictor.spec.strides[0]),
+            "preset": "construct",
+        }
         config = config.model_copy(update=changes)
     encoder: Any = network.encoder
     own = settings.mpp is None or checkpoint.mpp is None
@@ -180,7 +185,11 @@ def _from_words(
     base.prototypes.copy_(network.prototypes)
     if base.neutral is not None:
         base.neutral.copy_(network.neutral)
-    config = ModelConfig(encoder=predictor.spec.id, teacher=None, taught=TaughtConfig(known=k, words=about))
+    config = ModelConfig(
+        encoder=predictor.spec.id,
+        teacher=None,
+        taught=TaughtConfig(known=k, words=about, stride=predictor.spec.strides[0]),
+    )
     return Start(
         encoder=network.encoder,
         encoder_sha256=predictor.encoder_sha256,

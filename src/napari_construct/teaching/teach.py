@@ -8,10 +8,11 @@ from napari_construct.events import Progress, Steps, run
 from napari_construct.export.locks import locked_file
 from napari_construct.models.checkpoints.checkpoint import Checkpoint, save_checkpoint
 from napari_construct.models.checkpoints.locations import refuse_existing, with_suffix
+from napari_construct.teaching.deeper import deeper_steps
 from napari_construct.teaching.session import TeachSession
 from napari_construct.teaching.settings import TeachSettings
 from napari_construct.teaching.strokes import Strokes
-from napari_construct.types import PathLike
+from napari_construct.types import PathLike, RGBImage
 from napari_construct.whole_files import remove_partials
 
 
@@ -19,6 +20,7 @@ def teach(
     strokes: Sequence[Strokes],
     settings: TeachSettings,
     *,
+    images: Sequence[tuple[RGBImage, float | None]] = (),
     output: PathLike | None = None,
     overwrite: bool = False,
     device: str = "auto",
@@ -33,6 +35,9 @@ def teach(
         What was painted, one for each image or part of a slide.
     settings : TeachSettings
         Classes, start, and how it is learned.
+    images : sequence of (image, mpp)
+        Others of the same source, which need not be painted: statistics of the deeper training are taken from
+        them. By default from the painted ones.
     output : path, optional
         Checkpoint to write.
     overwrite : bool
@@ -61,6 +66,7 @@ def teach(
     steps = teach_steps(
         strokes,
         settings,
+        images=images,
         output=output,
         overwrite=overwrite,
         device=device,
@@ -73,6 +79,7 @@ def teach_steps(
     strokes: Sequence[Strokes],
     settings: TeachSettings,
     *,
+    images: Sequence[tuple[RGBImage, float | None]] = (),
     output: PathLike | None = None,
     overwrite: bool = False,
     device: str = "auto",
@@ -83,7 +90,8 @@ def teach_steps(
     Yields
     ------
     Event
-        Stages "features", "fit" and "score".
+        Stages "features", "fit" and "score"; to learn deeper those of
+        :func:`~napari_construct.teaching.deeper.deeper_steps`.
     """
     target = None if output is None else with_suffix(output)
     with locked_file(target):
@@ -93,8 +101,10 @@ def teach_steps(
         for number, one in enumerate(strokes):
             session.put(str(number), one)
         taught = yield from session.fit_steps()
-        score = yield from session.score_steps()
-        checkpoint = taught.scored(score)
+        if settings.deeper:
+            checkpoint = yield from deeper_steps(session, taught, images)
+        else:
+            checkpoint = taught.scored((yield from session.score_steps()))
         if target is not None:
             remove_partials(target)
             save_checkpoint(target, checkpoint)

@@ -51,7 +51,7 @@ class ModelConfig(Settings):
     fusion_width : int
         Channels of the fused map.
     cam_stride : int
-        Input pixels per CAM pixel; only with fusion.
+        Input pixels per CAM pixel; only with fusion, and of a U-Net that of its encoder's finest level.
     guidance_levels : tuple of int
         Levels of the relational distillation.
     pooling : {"mean", "attention", "log_mean_exp", "strongest"}
@@ -89,7 +89,7 @@ class ModelConfig(Settings):
     @property
     def map_stride(self) -> int:
         """Pixels per cell of the network's maps."""
-        return 1 if self.network == "unet" else self.cam_stride
+        return self.cam_stride if self.taught is None else self.taught.stride
 
     @property
     def base(self) -> ModelConfig:

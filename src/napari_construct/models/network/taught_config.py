@@ -43,10 +43,13 @@ class TaughtConfig(Settings):
         other fields of the configuration describe, or one of words.
     words : WordsConfig or None
         The base in words.
+    stride : int
+        Pixels per cell of the encoder's finest level, where the head's logits lie.
     """
 
     known: Annotated[int, Field(ge=0, le=MAX_CLASSES)] = 0
     words: WordsConfig | None = None
+    stride: Annotated[int, Field(ge=1, le=64)] = 4
 
     @model_validator(mode="after")
     def _words_have_classes(self) -> TaughtConfig:

@@ -23,7 +23,7 @@ from napari_construct.training.views.augmentation import augment_with_masks
 from napari_construct.training.views.mosaic import paste
 from napari_construct.training.views.partial_masks import UNKNOWN, at_cells
 from napari_construct.training.views.patches import PatchStore
-from napari_construct.training.views.sheets import Sheets
+from napari_construct.training.views.sheets import SheetSource
 
 WARM_UP: Final = 0.1
 CLIP_NORM: Final = 5.0
@@ -43,7 +43,7 @@ class SecondStageTraining:
         patches: PatchStore,
         images: NDArray[np.uint8],
         masks: NDArray[np.uint8],
-        sheets: Sheets,
+        sheets: SheetSource,
         config: SecondStageConfig,
         device: torch.device,
     ) -> None:
