@@ -57,6 +57,13 @@ from napari_construct.results.read import load_result as load_result
 from napari_construct.results.region_areas import region_table as region_table
 from napari_construct.results.result import SegmentationResult as SegmentationResult
 from napari_construct.results.result import StoredResult as StoredResult
+from napari_construct.teaching.saved import load_strokes as load_strokes
+from napari_construct.teaching.saved import save_strokes as save_strokes
+from napari_construct.teaching.session import TeachSession as TeachSession
+from napari_construct.teaching.settings import TeachSettings as TeachSettings
+from napari_construct.teaching.sources import read_strokes as read_strokes
+from napari_construct.teaching.strokes import Strokes as Strokes
+from napari_construct.teaching.teach import teach as teach
 from napari_construct.training.calibration.guard import add_guard as add_guard
 from napari_construct.training.calibration.recalibrate import recalibrate as recalibrate
 from napari_construct.training.config.config import TrainingConfig as TrainingConfig
@@ -98,6 +105,9 @@ __all__ = [
     "Slide",
     "SlideResult",
     "StoredResult",
+    "Strokes",
+    "TeachSession",
+    "TeachSettings",
     "TissueClass",
     "TissueSettings",
     "TrainingConfig",
@@ -123,6 +133,7 @@ __all__ = [
     "load_dataset",
     "load_model",
     "load_result",
+    "load_strokes",
     "load_teacher",
     "load_zero_shot",
     "mask_polygons",
@@ -134,15 +145,18 @@ __all__ = [
     "read_geojson",
     "read_image",
     "read_slide_part",
+    "read_strokes",
     "recalibrate",
     "region_table",
     "run",
     "save_checkpoint",
+    "save_strokes",
     "scores_from_confusion",
     "segment",
     "segment_cells",
     "segment_folder",
     "segment_slide",
+    "teach",
     "train",
     "train_second_stage",
     "write_geojson",

@@ -23,6 +23,7 @@ from napari_construct.cli import (
     prototypes,
     second_stage,
     segment,
+    teach,
     train,
     viewer,
 )
@@ -65,6 +66,7 @@ app.command("segment")(segment.segment)
 app.command("batch")(batch.batch)
 app.command("train")(train.train)
 app.command("second-stage")(second_stage.second_stage)
+app.command("teach")(teach.teach)
 app.command("distill")(distill.distill)
 app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)
