@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -48,7 +49,9 @@ def drawn_pixels(
     return mask
 
 
-def shapes_mask(layer: Shapes, target: Any, shape: tuple[int, int], layers: Iterable[Any]) -> NDArray[np.bool_]:
+def shapes_mask(
+    layer: Shapes, target: Any, shape: tuple[int, int], layers: Iterable[Any]
+) -> NDArray[np.bool_]:
     """(h, w) bool: what lies inside of the selected shapes, or of all."""
     mask = np.zeros(shape, dtype=bool)
     for i in sorted(layer.selected_data) or range(layer.nshapes):
@@ -56,7 +59,9 @@ def shapes_mask(layer: Shapes, target: Any, shape: tuple[int, int], layers: Iter
     return mask
 
 
-def _inside(shape: tuple[int, int], layer: Shapes, i: int, target: Any, layers: Iterable[Any]) -> NDArray[np.bool_]:
+def _inside(
+    shape: tuple[int, int], layer: Shapes, i: int, target: Any, layers: Iterable[Any]
+) -> NDArray[np.bool_]:
     points = [viewer_point(layer, vertex, layers) for vertex in layer.data[i]]
     corners = np.array([data_point(target, point, layers)[-2:] for point in points])
     if layer.shape_type[i] == "ellipse":  # its vertices are the corners of its box
@@ -69,14 +74,19 @@ def _inside(shape: tuple[int, int], layer: Shapes, i: int, target: Any, layers: 
 
 def _line(mask: NDArray[np.bool_], layer: Shapes, i: int, target: Any, layers: Iterable[Any]) -> None:
     vertices, width = np.asarray(layer.data[i], dtype=float), float(layer.edge_width[i])
-    for begin, end in zip(vertices[:-1], vertices[1:], strict=True):
+    for begin, end in itertools.pairwise(vertices):
         steps = max(2, int(np.ceil(np.linalg.norm(end - begin) / max(width / 4, 0.25))) + 1)
         for point in np.linspace(begin, end, min(steps, 10_000)):
             _dot(mask, layer, point, width / 2, target, layers)
 
 
 def _dot(
-    mask: NDArray[np.bool_], layer: Any, centre: NDArray[Any], radius: float, target: Any, layers: Iterable[Any]
+    mask: NDArray[np.bool_],
+    layer: Any,
+    centre: NDArray[Any],
+    radius: float,
+    target: Any,
+    layers: Iterable[Any],
 ) -> None:
     at = data_point(target, viewer_point(layer, centre, layers), layers)[-2:]
     beside = centre.astype(float)

@@ -151,7 +151,11 @@ def strokes_of_image(image: Any, index: tuple[int, ...], layers: Iterable[Any]) 
     found = []
     for layer in stroke_layers(layers):
         field, origin = field_of(layer), origin_of(layer)
-        if field is not None and origin is not None and (origin.image, field.index) == (image.unique_id, index):
+        if (
+            field is not None
+            and origin is not None
+            and (origin.image, field.index) == (image.unique_id, index)
+        ):
             found.append(layer)
     return found
 

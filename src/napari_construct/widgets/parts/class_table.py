@@ -50,6 +50,8 @@ class ClassTableEditor(QWidget):
     valueChanged = Signal(object)
     failed = Signal(object)
     """A file could not be read or written."""
+    classClicked = Signal(int)
+    """The row of a class that was clicked on."""
 
     def __init__(
         self,
@@ -111,6 +113,15 @@ class ClassTableEditor(QWidget):
         self._growth.setVisible(free)
         self._set_selectable(free)
         self._show()
+
+    def selectClass(self, row: int) -> None:
+        """Select the row of a class, where rows can be selected."""
+        if self._selectable and row != self._table.currentRow():
+            self._table.selectRow(row)
+
+    def selectedClass(self) -> int:
+        """The selected row; the first one where none is."""
+        return max(self._table.currentRow(), 0)
 
     def addRow(self, *_: object) -> None:
         """Add a class under a free name."""
@@ -178,6 +189,7 @@ class ClassTableEditor(QWidget):
         table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         table.cellDoubleClicked.connect(self._on_double_click)
+        table.cellClicked.connect(self._on_clicked)
         table.itemChanged.connect(self._on_item)
         return table
 
@@ -253,6 +265,10 @@ class ClassTableEditor(QWidget):
         }.get(item.column())
         if changes is not None:
             self._change(item.row(), changes)
+
+    def _on_clicked(self, row: int, column: int) -> None:
+        if column not in (_SHOWN, _IGNORED):
+            self.classClicked.emit(row)
 
     def _on_double_click(self, row: int, column: int) -> None:
         if column == _COLOUR and self._value is not None:

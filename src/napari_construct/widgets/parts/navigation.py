@@ -38,6 +38,8 @@ STEPS: Final = {
                     f"{_WIDGETS}.segment.segment_tissue:SegmentTissue"),
     "refine": Step("Refine", "Refine", "Change borders and thresholds of a mask at once",
                    f"{_WIDGETS}.refine.refine:Refine"),
+    "teach": Step("Teach", "Teach", "Paint examples of your own classes; the mask follows every stroke",
+                  f"{_WIDGETS}.teach.teach:Teach"),
     "prototypes": Step("Prototypes", "Prototypes", "What a model looks for, and where it sees it",
                        f"{_WIDGETS}.prototypes.prototypes:Prototypes"),
     "train": Step("Train a model", "Train", "Your own model, from patches and the classes that they show",

@@ -16,9 +16,6 @@ from napari_construct.widgets.layers.view import data_point, visible_box
 
 _OF_VIEW: Final = 0.02
 _NARROWEST, _WIDEST = 4, 40
-WHOLE: Final = 25_000_000
-"""Pixels of an image up to which its layer of strokes covers all of it."""
-
 _GRID: Final = 128
 """Pixels: parts on view begin and end on it, so that a small move of the view is the same part."""
 
@@ -37,7 +34,9 @@ def part_on_view(image: Any, viewer: Any, *, most: float = 0.7) -> Window | None
         return None
     low, high = (np.clip(side, 0, shape).astype(int) for side in box)
     if (high - low < 16).any():
-        raise InputError(f"{image.name}: expected a part of it on view, got none; move the view onto the image")
+        raise InputError(
+            f"{image.name}: expected a part of it on view, got none; move the view onto the image"
+        )
     low = low // _GRID * _GRID
     high = np.minimum(-(-high // _GRID) * _GRID, shape)
     if np.prod(high - low) > most * np.prod(shape):
@@ -79,7 +78,9 @@ def take_drawn(drawn: Points | Shapes, strokes: Labels, value: int, layers: Any)
     rows = rows_of(strokes)
     mask = drawn_pixels(drawn, strokes, (rows.shape[0], rows.shape[1]), layers)
     if not mask.any():
-        raise InputError(f"{drawn.name}: expected points or shapes on the part that can be painted on, got none")
+        raise InputError(
+            f"{drawn.name}: expected points or shapes on the part that can be painted on, got none"
+        )
     at = np.nonzero(mask)
     leading = tuple(np.zeros(len(at[0]), dtype=np.intp) for _ in range(strokes.data.ndim - 2))
     strokes.data_setitem((*leading, *at), value)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from napari.layers import Labels
+from napari.layers import Image, Labels
 
 from napari_construct.classes import ClassTable
 from napari_construct.events import Event, Steps
@@ -44,25 +44,32 @@ def open_strokes_job(request: StrokesRequest) -> Steps[StrokesOpened]:
 
 def opened_layers(
     opened: StrokesOpened, table: ClassTable, values: Mapping[str, int], layers: Iterable[Any]
-) -> list[Labels]:
-    """Layers of opened strokes: on their image where it is open, else beside each other with the image under them."""
+) -> list[Image | Labels]:
+    """Layers of opened strokes on their images; those of images that are not open come with the pixels under them."""
     images = [layer for layer in layers if is_source(layer)]
     index = np.zeros(256, np.uint8)
     for i, name in enumerate(opened.classes.names, start=1):
         index[i] = values[name]
-    made = []
+    made: list[Image | Labels] = []
     for field, painted, used in opened.fields:
         image = next((one for one in images if _shows(one, field)), None)
         placement: dict[str, Any] = {}
         if image is not None:
             window = tuple(
-                slice(start, start + side) for start, side in zip(field.place, field.image.shape, strict=False)
+                slice(start, start + side)
+                for start, side in zip(field.place, field.image.shape, strict=False)
             )
-            plane = plane_at(image, (0,) * (image.ndim - 2), None if field.place == (0, 0) else (window[0], window[1]))
+            plane = plane_at(
+                image, (0,) * (image.ndim - 2), None if field.place == (0, 0) else (window[0], window[1])
+            )
             field = replace(field, layer=image.unique_id, name=image.name, index=plane.index)  # noqa: PLW2901
             placement = dict(plane.placement)
-        elif field.mpp is not None:
-            placement = {"scale": (field.mpp,) * 2, "units": ("um",) * 2}
+        else:
+            if field.mpp is not None:
+                placement = {"scale": (field.mpp,) * 2, "units": ("um",) * 2}
+            shown = Image(field.image, rgb=True, name=field.name, **placement)
+            field = replace(field, layer=shown.unique_id, place=(0, 0))  # noqa: PLW2901
+            made.append(shown)
         layer = strokes_layer(
             field, table, values, painted=index[painted], embedded=len(field.index), **placement
         )

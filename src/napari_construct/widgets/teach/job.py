@@ -9,9 +9,10 @@ from napari.layers import Labels
 
 from napari_construct.classes import ClassTable
 from napari_construct.events import Event, Notice, Steps, without
+from napari_construct.exceptions import InputError
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.results.result import SegmentationResult
-from napari_construct.widgets.layers import Origin, label_features, labels_layer, mark
+from napari_construct.widgets.layers import Origin, Plane, label_features, labels_layer, mark
 from napari_construct.widgets.layers.strokes import field_of_plane, strokes_layer
 from napari_construct.widgets.teach.requests import (
     Counted,
@@ -51,19 +52,31 @@ def teach_job(request: TeachRequest) -> Steps[TaughtNow]:
         work.fitted = work.score = None
         return TaughtNow(missing=ONE_MORE if known else ONE_CLASS)
     key = (session, session.settings)
-    if changed or work.fitted is None or work.fitted[0] != key:
+    changed = changed or work.fitted is None or work.fitted[0] != key
+    if changed:
         work.fitted = work.score = None  # a job that is cancelled meanwhile leaves nothing old behind
         work.fitted = key, (yield from session.fit_steps())
-    taught = work.fitted[1]
-    if request.view is not None:
-        yield Event("reading the image", 0, 1)
-        seen = work.look(request.view, taught.predictor)
-        result = yield from _without_notices(seen, taught.predictor)
-        layer = _taught_layer(result, seen, request.settings.classes)
-        yield ViewDone("view", 1, 1, layer=layer)
+    taught = work.fitted[1] if work.fitted is not None else None
+    deeper = None if changed else request.deeper
+    missing = ""
+    if request.view is not None and taught is not None:
+        try:
+            yield from _view(request.view, deeper or taught.predictor, request)
+        except (
+            InputError
+        ) as error:  # said where it belongs, and not among napari's notifications at every move
+            missing = str(error)
     if work.score is None:
         work.score = yield from session.score_steps()
-    return TaughtNow(taught, work.score)
+    return TaughtNow(taught, work.score, missing, deeper is not None)
+
+
+def _view(plane: Plane, predictor: Predictor, request: TeachRequest) -> Steps[None]:
+    """Repaint what is on view."""
+    yield Event("reading the image", 0, 1)
+    seen = request.work.look(plane, predictor)
+    result = yield from _without_notices(seen, predictor)
+    yield ViewDone("view", 1, 1, layer=_taught_layer(result, seen, request.settings.classes))
 
 
 def field_job(request: FieldRequest) -> Steps[Labels]:
@@ -97,12 +110,12 @@ def deeper_job(request: TeachRequest) -> Steps[LearnedDeeper]:
     checkpoint = yield from teach_steps(strokes, settings, device=request.device)
     count = sum(one.strokes for s in strokes if s.used for one in counted(s.painted, settings.classes.names))
     layer = None
+    predictor = Predictor(checkpoint, request.device, name="learned deeper", any_encoder=True)
     if request.view is not None:
-        predictor = Predictor(checkpoint, request.device, name="learned deeper", any_encoder=True)
         seen = read_for(request.view, predictor)
         result = yield from _without_notices(seen, predictor)
         layer = _taught_layer(result, seen, request.settings.classes)
-    return LearnedDeeper(checkpoint, layer, count)
+    return LearnedDeeper(checkpoint, predictor, layer, count)
 
 
 def save_job(request: SaveRequest) -> Steps[ModelSaved]:
@@ -152,4 +165,3 @@ def _styled(tissue: Any, style: Any) -> Any:
     if style is None:
         return tissue
     return tissue.model_copy(update={"colour": style.colour, "shown": style.shown})
-

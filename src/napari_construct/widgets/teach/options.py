@@ -39,7 +39,13 @@ _ROWS: Final = (
         (
             Row("steps", "Steps", "Training steps. More take longer", step=50),
             Row("batch_size", "Crops per step", "Number of crops around strokes in a step"),
-            Row("crop", "Size of crops", "Side of the crops at the resolution of the model", unit="px", step=32),
+            Row(
+                "crop",
+                "Size of crops",
+                "Side of the crops at the resolution of the model",
+                unit="px",
+                step=32,
+            ),
             Row(
                 "encoder_learning_rate",
                 "Rate of the encoder",
@@ -48,7 +54,9 @@ _ROWS: Final = (
                 decimals=6,
                 step=1e-4,
             ),
-            Row("learning_rate", "Rate of the decoder", "Learning rate of the decoder", decimals=5, step=1e-3),
+            Row(
+                "learning_rate", "Rate of the decoder", "Learning rate of the decoder", decimals=5, step=1e-3
+            ),
             Row(
                 "held_out",
                 "Left out",
@@ -71,5 +79,7 @@ class TeachOptions(DeviceForm[TeachSettings]):
     def setValue(self, value: TeachSettings) -> None:
         """Show options; emits ``valueChanged`` once if they differ."""
         super().setValue(
-            value.model_copy(update={"classes": _ELSEWHERE.classes, "start": _ELSEWHERE.start, "deeper": False})
+            value.model_copy(
+                update={"classes": _ELSEWHERE.classes, "start": _ELSEWHERE.start, "deeper": False}
+            )
         )

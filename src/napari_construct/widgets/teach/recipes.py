@@ -26,7 +26,11 @@ def teach_as_python(taught: TaughtFrom) -> str:
     settings = taught.settings
     changed = settings.model_dump(exclude={"classes", "start"}, exclude_defaults=True)
     start = settings.start
-    chosen = "" if start == AUTO else f", start={_words(start) if isinstance(start, ZeroShotSettings) else repr(start)}"
+    chosen = (
+        ""
+        if start == AUTO
+        else f", start={_words(start) if isinstance(start, ZeroShotSettings) else repr(start)}"
+    )
     more = f", {arguments(changed)}" if changed else ""
     names = ["TeachSettings", "teach", *["ZeroShotSettings"] * isinstance(start, ZeroShotSettings)]
     lines = [

@@ -18,6 +18,7 @@ from napari_construct.widgets.layers import Plane
 from napari_construct.widgets.layers.strokes import Field
 
 if TYPE_CHECKING:  # these load torch
+    from napari_construct.inference.activation.predictor import Predictor
     from napari_construct.models.checkpoints.checkpoint import Checkpoint
     from napari_construct.teaching.held_out import HeldOut
     from napari_construct.teaching.session import Taught
@@ -52,6 +53,8 @@ class TeachRequest:
         Painted value of each class of the settings.
     view : Plane or None
         What is on view.
+    deeper : Predictor or None
+        What was learned deeper, which counts until the next stroke.
     """
 
     work: TeachWork
@@ -60,6 +63,7 @@ class TeachRequest:
     painted: tuple[PaintedLayer, ...]
     values: Mapping[str, int]
     view: Plane | None
+    deeper: Predictor | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,11 +123,24 @@ class ViewDone(Event):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TaughtNow:
-    """A fit is over; without a model ``missing`` says what is to be painted."""
+    """A fit is over.
+
+    Attributes
+    ----------
+    taught : Taught or None
+        What was learned; None where ``missing`` says what is to be painted.
+    score : HeldOut or None
+        Of strokes that were left out.
+    missing : str
+        Why there is no model, or no mask of what is on view.
+    deeper : bool
+        Whether the mask is that of what was learned deeper.
+    """
 
     taught: Taught | None = None
     score: HeldOut | None = None
     missing: str = ""
+    deeper: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,6 +148,7 @@ class LearnedDeeper:
     """A network of its own was trained; ``layer`` is its mask of what was on view."""
 
     checkpoint: Checkpoint
+    predictor: Predictor
     layer: Labels | None
     strokes: int
 
@@ -161,4 +179,3 @@ class StrokesOpened:
 
 Outcome = LearnedDeeper | ModelSaved | StrokesSaved | StrokesOpened
 """What the jobs with a bar return."""
-

@@ -57,7 +57,9 @@ class PaintedValues:
     def _free(self) -> int:
         value = max(self._values.values(), default=0) + 1
         if value > MOST:
-            raise ConfigurationError(f"expected at most {MOST} classes, got more; save the model, then begin anew")
+            raise ConfigurationError(
+                f"expected at most {MOST} classes, got more; save the model, then begin anew"
+            )
         return value
 
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:  # these load torch
     from napari_construct.teaching.held_out import HeldOut
     from napari_construct.teaching.session import Taught, TeachSession
 
-LARGEST: Final = 4096 * 4096
-"""Pixels, at the resolution that a model sees, of a part of a slide that is painted on or looked at."""
+LARGEST: Final = 25_000_000
+"""Pixels of what is painted on or looked at in one piece; of a large slide at the resolution of the model."""
 
 
 @runtime_checkable
@@ -133,8 +133,10 @@ def read_for(plane: Plane, predictor: Predictor) -> Seen:
         If it is too large, or cannot be read.
     """
     if plane.slide is not None and is_large(plane.slide):
-        _refuse_large(plane, predictor)
+        _refuse_large(plane, _size_of(plane, predictor))
         plane = plane.for_model(predictor, None)
+    else:
+        _refuse_large(plane, float(np.prod(_sides(plane))))
     shown = plane.rgb()
     return Seen(plane, shown.rgb, shown.valid, plane.size_used(None)[0])
 
@@ -153,23 +155,30 @@ def counted(painted: NDArray[np.uint8], names: tuple[str, ...]) -> tuple[Count, 
     return tuple(found)
 
 
-def _refuse_large(plane: Plane, predictor: Predictor) -> None:
+def _sides(plane: Plane) -> tuple[int, int]:
+    """Rows and columns of a plane or its part."""
+    if plane.window is not None:
+        rows, columns = (part.stop - part.start for part in plane.window)
+        return rows, columns
+    shape = plane.data.shape[len(plane.index) :]
+    return int(shape[0]), int(shape[1])
+
+
+def _size_of(plane: Plane, predictor: Predictor) -> float:
+    """Pixels of a part of a slide at the resolution of a model."""
     from napari_construct.inference.slides.pixels import at_model_resolution
 
-    slide = plane.slide
-    if slide is None:
-        return
-    sides = slide.mpp
-    steps = (1.0, 1.0)
-    if sides is not None:
-        steps = at_model_resolution(slide, sides, predictor.mpp, predictor.scale).step
-    rows, columns = (
-        side if part is None else part.stop - part.start
-        for part, side in zip(plane.window or (None, None), slide.shape, strict=True)
-    )
-    size = rows / max(steps[0], 1) * columns / max(steps[1], 1)
+    slide, (rows, columns) = plane.slide, _sides(plane)
+    if slide is None or slide.mpp is None:
+        return float(rows * columns)
+    down, across = at_model_resolution(slide, slide.mpp, predictor.mpp, predictor.scale).step
+    return rows / max(down, 1) * columns / max(across, 1)
+
+
+def _refuse_large(plane: Plane, size: float) -> None:
     if size > LARGEST:
+        times = int(np.ceil((size / LARGEST) ** 0.5))
         raise InputError(
-            f"{plane.name}: expected a part of at most {LARGEST:,} pixels at the resolution of the model, got "
-            f"{size:,.0f}; zoom in about {max(2, round((size / LARGEST) ** 0.5 + 0.5))} times"
+            f"{plane.name}: expected a part of at most {LARGEST:,} pixels on view, got {size:,.0f}; zoom in "
+            f"about {max(times, 2)} times"
         )
