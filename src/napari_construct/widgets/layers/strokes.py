@@ -1,8 +1,8 @@
 """Layers of strokes: examples of classes that a person paints on an image, or on a part of it.
 
-A layer of strokes holds the value of a class for good: renaming, adding and removing classes changes the table
-from names to values and never a painted pixel. On a slide, and on every image too large for one layer in memory, a
-layer covers the part that was on view when it was made, at the resolution at which a model looks at it.
+A class keeps its painted value for good: renaming, adding and removing classes changes the table from names
+to values and never a painted pixel. On a slide, and on every image too large for one layer in memory, a layer
+covers the part that was on view when it was made, at the resolution at which a model looks at it.
 """
 
 from __future__ import annotations

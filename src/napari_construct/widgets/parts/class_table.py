@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QColor
+from qtpy.QtGui import QColor, QShowEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QColorDialog,
@@ -113,6 +113,14 @@ class ClassTableEditor(QWidget):
         self._growth.setVisible(free)
         self._set_selectable(free)
         self._show()
+
+    def setPromptsShown(self, shown: bool) -> None:
+        """Whether the column of prompts is on view: they mean nothing where no text is read."""
+        self._table.setColumnHidden(_PROMPT, not shown)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._fit_height()  # only now the rows have their height
 
     def selectClass(self, row: int) -> None:
         """Select the row of a class, where rows can be selected."""
@@ -230,8 +238,11 @@ class ClassTableEditor(QWidget):
         for row, tissue in enumerate(classes):
             self._show_row(row, tissue)
         self._table.blockSignals(blocked)
+        self._fit_height()
+
+    def _fit_height(self) -> None:
         height = self._table.horizontalHeader().sizeHint().height() + 4
-        height += sum(self._table.rowHeight(row) for row in range(min(len(classes), 6)))
+        height += sum(self._table.rowHeight(row) for row in range(min(self._table.rowCount(), 6)))
         self._table.setFixedHeight(height)
 
     def _show_row(self, row: int, tissue: TissueClass) -> None:

@@ -45,7 +45,7 @@ def open_strokes_job(request: StrokesRequest) -> Steps[StrokesOpened]:
 def opened_layers(
     opened: StrokesOpened, table: ClassTable, values: Mapping[str, int], layers: Iterable[Any]
 ) -> list[Image | Labels]:
-    """Layers of opened strokes on their images; those of images that are not open come with the pixels under them."""
+    """Layers of opened strokes on their images; where an image is not open, with the pixels under them."""
     images = [layer for layer in layers if is_source(layer)]
     index = np.zeros(256, np.uint8)
     for i, name in enumerate(opened.classes.names, start=1):

@@ -15,8 +15,8 @@ _ROWS: Final = (
     Row(
         "mpp",
         "Resolution",
-        "Micrometres per pixel at which images are seen. Lowest value: that of the start or, where it has none, of "
-        "the first image. Another value reads all strokes anew",
+        "Micrometres per pixel at which images are seen. Lowest value: that of the start or, where it has "
+        "none, of the first image",
         unit="µm",
         none="of the start",
         decimals=4,
@@ -24,7 +24,7 @@ _ROWS: Final = (
     Row(
         "strength",
         "Smoothness",
-        "How strongly small weights are preferred (L2). More: fewer strokes decide less, and borders are calmer",
+        "How strongly small weights are preferred (L2). More: a single stroke decides less",
         step=0.05,
     ),
     Row(

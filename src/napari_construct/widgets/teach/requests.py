@@ -107,7 +107,7 @@ class Count:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Counted(Event):
-    """Strokes by the key of their layer; ``classes`` are those of the model, which may know more than were painted."""
+    """Strokes by the key of their layer; the model has these classes, of which its start knows the first."""
 
     counts: Mapping[str, tuple[Count, ...]]
     classes: ClassTable

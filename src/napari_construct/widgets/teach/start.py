@@ -17,7 +17,7 @@ from napari_construct.widgets.parts.words import START, WordsOptions
 from napari_construct.widgets.parts.words_chooser import ZERO_SHOT, WordsModelChooser
 
 Start = str | ZeroShotSettings
-_NOTHING: Final = "Nothing: the bundled encoder"
+_NOTHING: Final = "Nothing"
 _NOTHING_TIP: Final = "Only your strokes say what the classes are. The encoder comes with napari-construct"
 
 

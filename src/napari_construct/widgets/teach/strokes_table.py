@@ -19,8 +19,8 @@ if TYPE_CHECKING:  # loads torch
 _HEADS: Final = ("Image", "Strokes")
 _TIP: Final = "Images with strokes. A tick: they are learned from. A click brings their layer on view"
 _SCORE_TIP: Final = (
-    "Each stroke is left out in turn and predicted from the others: the mean over the classes of the share of a "
-    "stroke that is right"
+    "Each stroke is left out in turn and predicted from the others. The number is the share of a stroke that "
+    "is right, as a mean over the classes"
 )
 _MOST_ROWS: Final = 5
 
@@ -156,4 +156,4 @@ def _by_class(score: HeldOut | None) -> str:
 
 
 def _in_words(counts: Sequence[Count]) -> str:
-    return ", ".join(f"{one.name} {one.strokes}" for one in counts)
+    return ", ".join(f"{one.name}: {one.strokes}" for one in counts)

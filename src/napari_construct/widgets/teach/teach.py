@@ -7,35 +7,27 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from napari.layers import Labels, Points, Shapes
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QMessageBox, QWidget
+from qtpy.QtWidgets import QWidget
 
-from napari_construct.classes import ClassTable
 from napari_construct.events import Event
-from napari_construct.exceptions import ConfigurationError
 from napari_construct.teaching.settings import TeachSettings
-from napari_construct.widgets.fields.controls import named, wrapped_label
-from napari_construct.widgets.fields.layout import boxed, fold, form, stacked
+from napari_construct.widgets.fields.controls import named
+from napari_construct.widgets.fields.layout import fold, form, stacked
 from napari_construct.widgets.fields.message_label import Level, Problem, plain
 from napari_construct.widgets.jobs.live_control import LiveControl
 from napari_construct.widgets.jobs.workers import Job
-from napari_construct.widgets.layers import camera, recolour
+from napari_construct.widgets.layers import Plane, camera
 from napari_construct.widgets.layers.follower import Follower
-from napari_construct.widgets.layers.strokes import set_used
-from napari_construct.widgets.parts.class_colours import give_colours, in_known_colours
-from napari_construct.widgets.parts.class_table import ClassTableEditor
 from napari_construct.widgets.parts.dock import NO_IMAGE, JobDock
 from napari_construct.widgets.parts.dropped_images import open_dropped, sort_dropped
 from napari_construct.widgets.parts.known_models import remember_model
 from napari_construct.widgets.parts.layer_chooser import LayerChooser
 from napari_construct.widgets.parts.pixel_size_row import PixelSizeRow
 from napari_construct.widgets.teach import job as jobs
-from napari_construct.widgets.teach.brush import take_drawn
-from napari_construct.widgets.teach.buttons import LiveButtons, ModelButtons, StrokesButtons
-from napari_construct.widgets.teach.files import open_strokes_job, opened_layers, save_strokes_job
+from napari_construct.widgets.teach.buttons import LiveButtons, ModelButtons
+from napari_construct.widgets.teach.files import open_strokes_job, save_strokes_job
 from napari_construct.widgets.teach.options import TeachOptions
-from napari_construct.widgets.teach.painting import Painting
 from napari_construct.widgets.teach.recipes import TaughtFrom, teach_as_command, teach_as_python
 from napari_construct.widgets.teach.requests import (
     Counted,
@@ -44,15 +36,14 @@ from napari_construct.widgets.teach.requests import (
     ModelSaved,
     Outcome,
     SaveRequest,
-    StrokesOpened,
     StrokesRequest,
     StrokesSaved,
     TaughtNow,
     TeachRequest,
     ViewDone,
 )
-from napari_construct.widgets.teach.start import StartChooser, first_classes, with_known
-from napari_construct.widgets.teach.strokes_table import StrokesTable
+from napari_construct.widgets.teach.start import StartChooser, with_known
+from napari_construct.widgets.teach.strokes_box import StrokesBox
 from napari_construct.widgets.teach.work import MakeSession, TeachWork, make_session
 
 if TYPE_CHECKING:
@@ -61,7 +52,6 @@ if TYPE_CHECKING:
 _MOVED_MS: Final = 250
 """From the last move of the view to its mask."""
 
-_HINT: Final = "Click a class, then paint on the image. Keys: 1 to 9 class, E erase, P paint, Ctrl+Z back."
 _STALE: Final = "Not up to date: press Update once"
 _CANCELLED: Final = "Not up to date: cancelled, the mask is as before"
 _NOTHING: Final = Problem("Paint strokes of two classes first, or of one beside those of a model.")
@@ -70,9 +60,9 @@ _NOTHING: Final = Problem("Paint strokes of two classes first, or of one beside 
 class Teach(JobDock[TeachRequest, Outcome]):
     """Edits one :class:`~napari_construct.teaching.settings.TeachSettings` and learns from what is painted.
 
-    Strokes are painted on labels layers of their own, with napari's tools; their pixels are never changed here. What
-    is on view of the chosen image is repainted after every stroke, and after every undo. Run trains a network of its
-    own on the strokes.
+    Strokes are painted on labels layers of their own, with napari's tools; their pixels are never changed
+    here. What is on view of the chosen image is repainted after every stroke, and after every undo. Run
+    trains a network of its own on the strokes.
 
     Parameters
     ----------
@@ -83,6 +73,8 @@ class Teach(JobDock[TeachRequest, Outcome]):
 
     Attributes
     ----------
+    box : StrokesBox
+        Classes and strokes.
     live : LiveControl
         State, progress and Cancel of the fit after a stroke.
     """
@@ -106,18 +98,10 @@ class Teach(JobDock[TeachRequest, Outcome]):
         self._deeper: LearnedDeeper | None = None
         self._field: Job | None = None
         self._folder: Path | None = None
-        self._row = 0
-        self._keys: list[str] = []
-        self._former = in_known_colours(first_classes(in_words=False))
-        self._painting = Painting(viewer, self._former)
         self._image = named(LayerChooser(viewer, self), "Image layer", "The image to paint on and to look at")
         self._size = PixelSizeRow(self)
         self.start_from = StartChooser(self)
-        self.classes = ClassTableEditor(self)
-        self.classes.setFree(True)
-        self.classes.setValue(self._former)
-        self._tools = StrokesButtons(viewer, self)
-        self.table = StrokesTable(self)
+        self.box = StrokesBox(viewer, self)
         self._options = TeachOptions(self)
         self.live = LiveControl("Teach", self, cancelled=_CANCELLED)
         self._buttons = LiveButtons(self)
@@ -127,7 +111,7 @@ class Teach(JobDock[TeachRequest, Outcome]):
         self._moved.setInterval(_MOVED_MS)
         self._build_layout()
         self._connect()
-        self.follow_layers()
+        self.box.follow_layers()
         self._on_image()
 
     def value(self) -> TeachSettings:
@@ -138,12 +122,12 @@ class Teach(JobDock[TeachRequest, Outcome]):
         ConfigurationError
             If they contradict each other.
         """
-        table = self._table()
+        table = self.box.value()
         return self._options.value().changed(classes=table, start=self.start_from.value(table))
 
     def setValue(self, value: TeachSettings) -> None:
         """Show settings; emits ``valueChanged`` where something changed."""
-        self.classes.setValue(value.classes)
+        self.box.setValue(value.classes)
         self.start_from.setValue(value.start)
         self._options.setValue(value)
 
@@ -167,11 +151,15 @@ class Teach(JobDock[TeachRequest, Outcome]):
 
     def request(self) -> TeachRequest:
         """What Learn deeper, and every fit, asks for."""
-        table = self._table()
-        values, view = self._painting.values.of(table), self._painting.view(self.layer())
-        deeper = None if self._deeper is None else self._deeper.predictor
-        painted = self._painting.painted()
-        return TeachRequest(self._work, self.value(), self._options.device(), painted, values, view, deeper)
+        return TeachRequest(
+            work=self._work,
+            settings=self.value(),
+            device=self._options.device(),
+            painted=self.box.painting.painted(),
+            values=self.box.values(),
+            view=self.box.painting.view(self.layer()),
+            deeper=None if self._deeper is None else self._deeper.predictor,
+        )
 
     def launch(self, request: TeachRequest) -> None:
         self.start("Learn deeper", jobs.deeper_job, request)
@@ -180,36 +168,19 @@ class Teach(JobDock[TeachRequest, Outcome]):
         said = self._options.problem() or self.start_from.problem()
         if said:
             return Problem(said, Level.WARNING)
-        if self.layer() is None and not self._painting.layers():
+        if self.layer() is None and not self.box.painting.layers():
             return NO_IMAGE
         return _NOTHING if self._now.taught is None else Problem("")
 
     def text(self, recipe: Callable[[TaughtFrom], str]) -> str:
-        settings = self.value().changed(deeper=self._deeper is not None)
         if self._folder is None:
             self.control.showMessage("Save the strokes first: a script can name files only.")
             return ""
+        settings = self.value().changed(deeper=self._deeper is not None)
         return recipe(TaughtFrom(self._folder, settings, self._options.device()))
 
-    def paint(self, *_: object) -> None:
-        """Paint with the selected class, on a layer that is made where there is none."""
-        image = self.layer()
-        if image is None or self._field is not None:
-            return
-        found = self.made(partial(self._painting.to_paint, image))
-        if isinstance(found, Labels):
-            self._take_up(found)
-        elif found is not None:
-            values = self._painting.values.of(self._table())
-            request = FieldRequest(self._work, self.value(), self._options.device(), found, values)
-            self._field = Job("Read the image", partial(jobs.field_job, request), self)
-            self._field.returned.connect(self._on_field)
-            self._field.failed.connect(self._on_failed)
-            self._field.finished.connect(self._on_field_over)
-            self._field.start()
-
     def update_once(self, *_: object) -> None:
-        """Fit anew and repaint the part on view, as the button does."""
+        """Learn anew and repaint the part on view, as the button does."""
         self._request(now=True)
 
     def save(self, path: Path) -> None:
@@ -220,8 +191,8 @@ class Teach(JobDock[TeachRequest, Outcome]):
 
     def saveStrokes(self, folder: Path) -> None:
         """Write the strokes into a folder."""
-        painted, values = self._painting.painted(), self._painting.values.of(self._table())
-        request = StrokesRequest(Path(folder), self.value(), painted, values)
+        painted = self.box.painting.painted()
+        request = StrokesRequest(Path(folder), self.value(), painted, self.box.values())
         self.start("Save the strokes", save_strokes_job, request)
 
     def openStrokes(self, folder: Path) -> None:
@@ -235,38 +206,27 @@ class Teach(JobDock[TeachRequest, Outcome]):
             self.setModel(str(found.models[-1]))
         for folder in found.folders[:1]:
             self.openStrokes(folder)
-        more = [f"{path.name}: expected images, strokes, or a checkpoint" for path in found.others]
-        return "\n".join(filter(None, (open_dropped(self._viewer, found.images), *more)))
-
-    def _table(self) -> ClassTable:
-        return self.classes.value() or self._former
+        wrong = [f"{path.name}: expected an image, strokes, or a checkpoint" for path in found.others]
+        return "\n".join(filter(None, (open_dropped(self._viewer, found.images), *wrong)))
 
     def _build_layout(self) -> None:
         rows, head = form(), QWidget(self)
         rows.addRow("Image", self._image)
         rows.addRow("Start from", self.start_from)
         stacked(head, rows, self._size)
-        classes = QWidget(self)
-        hint = wrapped_label("How to paint", "Which keys do what on a layer of strokes", self, _HINT)
-        stacked(classes, self.classes, hint, self._tools)
         options = fold("Options", "Device, resolution, and how it is learned", self._options, self)
-        parts = (head, boxed("Classes", classes), boxed("Strokes", self.table), options)
-        self._lay_out(*parts, above=(self.live, self._buttons), below=(self._model,))
+        self._lay_out(head, self.box, options, above=(self.live, self._buttons), below=(self._model,))
 
     def _connect(self) -> None:
         self._image.layerChanged.connect(self._on_image)
         self.start_from.valueChanged.connect(self._on_start)
-        self.classes.valueChanged.connect(self._on_table)
-        self.classes.failed.connect(self._on_failed)
-        self.classes.classClicked.connect(self._on_class)
+        self.box.classesChanged.connect(self._on_changed)
+        self.box.changed.connect(self._request)
+        self.box.fieldRequested.connect(self._on_field_wanted)
+        self.box.failed.connect(self._on_failed)
+        self.box.tools.saveRequested.connect(self.saveStrokes)
+        self.box.tools.openRequested.connect(self.openStrokes)
         self._options.valueChanged.connect(self._on_changed)
-        self._tools.paintRequested.connect(self.paint)
-        self._tools.drawnRequested.connect(self._on_drawn)
-        self._tools.saveRequested.connect(self.saveStrokes)
-        self._tools.openRequested.connect(self.openStrokes)
-        self.table.usedChanged.connect(self._on_used)
-        self.table.chosen.connect(self._take_up)
-        self.table.removed.connect(self._on_remove)
         self._buttons.once.connect(self.update_once)
         self._buttons.liveChanged.connect(self._on_live)
         self._model.saveRequested.connect(self.save)
@@ -277,36 +237,9 @@ class Teach(JobDock[TeachRequest, Outcome]):
         self.live.job.busyChanged.connect(self.busyChanged)
         self.closed.connect(self.live.job.cancel)
         self._moved.timeout.connect(self._on_moved)
-        view, events = camera(self._viewer).events, self._viewer.layers.events
-        self._layers = Follower(self, "follow_layers", [events.inserted, events.removed, events.renamed])
-        self._views = Follower(
-            self, "follow_view", [view.center, view.zoom, self._viewer.dims.events.current_step]
-        )
-        self._strokes = Follower(self, "follow_strokes")
-        self._labels = Follower(self, "follow_label")
+        view, step = camera(self._viewer).events, self._viewer.dims.events.current_step
+        self._views = Follower(self, "follow_view", [view.center, view.zoom, step])
         self._sizes = Follower(self, "follow_size")
-
-    def follow_layers(self) -> None:
-        """Layers came or went."""
-        layers = self._painting.layers()
-        before, self._keys = self._keys, [str(layer.unique_id) for layer in layers]
-        self._strokes.follow([signal for one in layers for signal in (one.events.paint, one.events.set_data)])
-        self._labels.follow([one.events.selected_label for one in layers])
-        self.table.showLayers(layers)
-        self._refresh()
-        if before != self._keys:
-            self._request()
-
-    def follow_strokes(self) -> None:
-        """The user painted, or took a stroke back."""
-        self._request()
-
-    def follow_label(self) -> None:
-        """A digit key chose another class."""
-        row = self._painting.row_of(self._table())
-        if row is not None:
-            self._row = row
-            self.classes.selectClass(row)
 
     def follow_view(self) -> None:
         """Another part is on view."""
@@ -325,88 +258,49 @@ class Teach(JobDock[TeachRequest, Outcome]):
         layer = self.layer()
         names = () if layer is None else ("scale", "units", "metadata", "data")
         self._sizes.follow([getattr(layer.events, name) for name in names])
+        self.box.setImage(layer)
         self.follow_size()
         self._refresh()
 
     def _on_start(self) -> None:
-        if self.start_from.inWords() and self._table().names == first_classes(in_words=False).names:
-            self.classes.setValue(in_known_colours(first_classes(in_words=True)))
+        self.box.showWords(shown=self.start_from.inWords())
         self._on_changed()
-
-    def _on_table(self, table: ClassTable | None) -> None:
-        if table is None:
-            return
-        try:
-            self._painting.values.follow(table)
-        except ConfigurationError as error:
-            self._on_failed(error)
-            self.classes.setValue(self._former)
-            return
-        give_colours(self._former, table)
-        self._former = table
-        self._painting.style(table)
-        recolour(self._viewer.layers, table)
-        self._on_changed()
-
-    def _on_class(self, row: int) -> None:
-        self._row = row
-        self.paint()
 
     def _on_changed(self, *_: object) -> None:
         self._refresh()
-        if not self.problem().text or self._now.taught is None:
-            value = self.made(self.value)
-            if value is not None:
-                self.valueChanged.emit(value)
+        if not (self._options.problem() or self.start_from.problem()):
+            self.valueChanged.emit(self.value())
         self._request()
 
-    def _take_up(self, layer: Any) -> None:
-        self._painting.take_up(layer, self._table(), self._row)
-        self.classes.selectClass(self._row)
-
-    def _on_field(self, layer: Labels) -> None:
-        self._viewer.add_layer(layer)
-        self._painting.style(self._table())
-        self._take_up(layer)
+    def _on_field_wanted(self, plane: Plane) -> None:
+        if self._field is not None:
+            return
+        device, values = self._options.device(), self.box.values()
+        request = FieldRequest(self._work, self.value(), device, plane, values)
+        self._field = Job("Read the image", partial(jobs.field_job, request), self)
+        self._field.returned.connect(self.box.addField)
+        self._field.failed.connect(self._on_failed)
+        self._field.finished.connect(self._on_field_over)
+        self._field.start()
 
     def _on_field_over(self) -> None:
         job, self._field = self._field, None
         if job is not None:
             job.deleteLater()
-        self.finished.emit()
-
-    def _on_drawn(self, layer: Points | Shapes) -> None:
-        image = self.layer()
-        target = None if image is None else self.made(partial(self._painting.to_paint, image))
-        if not isinstance(target, Labels):
-            self.control.showMessage(
-                "Press Paint first: points and shapes are painted onto a layer of strokes."
-            )
-            return
-        table = self._table()
-        value = self._painting.values.of(table)[table.names[min(self._row, len(table) - 1)]]
-        self.made(lambda: take_drawn(layer, target, value, self._viewer.layers))
-
-    def _on_used(self, layer: Any, used: bool) -> None:
-        set_used(layer, used=used)
-        self._request()
-
-    def _on_remove(self, layer: Any) -> None:
-        said = f"Remove {layer.name}? What was painted on it is lost."
-        if QMessageBox.question(self, "Remove strokes", said) == QMessageBox.StandardButton.Yes:
-            self._viewer.layers.remove(layer)
 
     def _on_live(self, live: bool) -> None:
         if live and self.live.status.text().startswith("Not"):
             self._request()
 
     def _request(self, *, now: bool = False) -> None:
-        if self.control.isRunning() or not self._painting.layers():
+        if self.control.isRunning() or not self.box.painting.layers():
             return
         if not (now or self._buttons.live.isChecked()):
             self.live.status.setText(_STALE)
             return
-        request = None if self._options.problem() or self.start_from.problem() else self.made(self.request)
+        if self._options.problem() or self.start_from.problem():
+            return
+        request = self.made(self.request)
         if request is not None:
             self.live.clear()
             self.live.job.request(partial(jobs.teach_job, request), now=now)
@@ -417,18 +311,17 @@ class Teach(JobDock[TeachRequest, Outcome]):
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, Counted):
-            self.table.showCounts(event.counts)
-            self.classes.setValue(with_known(self._table(), event.classes, event.known))
+            self.box.table.showCounts(event.counts)
+            self.box.showModel(with_known(self.box.value(), event.classes, event.known))
         elif isinstance(event, ViewDone):
-            self._painting.show_mask(event.layer)
+            self.box.painting.show_mask(event.layer)
 
     def _on_taught(self, now: TaughtNow) -> None:
         self._now = now
         if not now.deeper:
             self._deeper = None
-        what = "Up to date, learned deeper" if now.deeper else "Up to date"
-        self.live.status.setText(now.missing or what)
-        self.table.showScore(now.score)
+        self.live.status.setText(now.missing or f"Up to date{', learned deeper' * now.deeper}")
+        self.box.table.showScore(now.score)
         self._refresh()
         self.updated.emit()
 
@@ -440,12 +333,14 @@ class Teach(JobDock[TeachRequest, Outcome]):
         if running:
             self.live.drop()
         self._refresh()
+        if not running and self.live.status.text() == "Learning...":
+            self._request()
 
     def _on_result(self, outcome: Outcome) -> None:
         if isinstance(outcome, LearnedDeeper):
             self._deeper = outcome
             if outcome.layer is not None:
-                self._painting.show_mask(outcome.layer)
+                self.box.painting.show_mask(outcome.layer)
             said = "Save as model... keeps it. The next stroke goes on with the quick model."
             self.control.summarise(f"Learned deeper from {outcome.strokes} strokes. {said}")
             self.live.status.setText("Up to date, learned deeper")
@@ -457,27 +352,13 @@ class Teach(JobDock[TeachRequest, Outcome]):
             self._folder = outcome.folder
             self.control.summarise(f"Strokes of {outcome.images} images saved in {outcome.folder}.")
         else:
-            self._on_opened(outcome)
+            self._folder = outcome.folder
+            self.box.open(outcome)
+            self.control.summarise(f"Strokes of {len(outcome.fields)} images opened.")
         self.finished.emit()
-
-    def _on_opened(self, opened: StrokesOpened) -> None:
-        table = self._table()
-        new = [one for one in opened.classes if one.name not in table.names]
-        if not self._painting.layers() and table.names == first_classes(in_words=False).names:
-            self.classes.setValue(opened.classes)
-        elif new:
-            self.classes.setValue(ClassTable(classes=(*table.classes, *new)))
-        values = self._painting.values.of(self._table())
-        for layer in opened_layers(opened, self._table(), values, self._viewer.layers):
-            self._viewer.add_layer(layer)
-        self._folder = opened.folder
-        self.control.summarise(f"Strokes of {len(opened.fields)} images opened.")
 
     def _refresh(self, *_: object) -> None:
         busy = self.control.isRunning()
-        self._tools.setReady(
-            image=self.layer() is not None, strokes=bool(self._painting.layers()) and not busy
-        )
-        ready = self._now.taught is not None or self._deeper is not None
-        self._model.setReady(ready and not busy)
+        self.box.refresh(busy=busy)
+        self._model.setReady((self._now.taught is not None or self._deeper is not None) and not busy)
         super()._refresh()

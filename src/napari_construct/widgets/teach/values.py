@@ -18,8 +18,8 @@ MOST: Final = 255
 class PaintedValues:
     """The value of each class in layers of strokes, by its name.
 
-    A class keeps its value whatever becomes of the others: it is renamed with it, and one that was removed gets it
-    back under its name. No value is given twice.
+    A class keeps its value whatever becomes of the others: also when it is renamed, and one that was removed
+    gets it back under its name. No value is given twice.
     """
 
     def __init__(self, table: ClassTable) -> None:
