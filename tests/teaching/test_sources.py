@@ -72,7 +72,7 @@ def test_a_table_of_something_else_is_refused(tmp_path: Path, change: dict[str, 
     table = json.loads((tmp_path / TABLE).read_text(encoding="utf-8"))
     text = json.dumps(table | change)
     (tmp_path / TABLE).write_text(text, encoding="utf-8")
-    with pytest.raises(ConstructError, match="strokes.json"):
+    with pytest.raises(ConstructError, match=r"strokes\.json"):
         load_strokes(tmp_path)
     with pytest.raises(ConfigurationError):
         save_strokes(tmp_path, (some(1),), CLASSES)

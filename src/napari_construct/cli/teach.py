@@ -115,8 +115,7 @@ def _report(made: Checkpoint) -> None:
     say(f"taught by {taught_by(made.training)}")
     for row in made.training["teaching"].get("held_out", ()):
         if row["recall"] is not None:
-            say(
-                f"{row['name']}: {100 * row['recall']:.0f} % of strokes that were left out ({row['strokes']})"
-            )
+            share = f"{100 * row['recall']:.0f} % of {row['strokes']} strokes"
+            say(f"{row['name']}: {share} recognised while they were left out")
     if "held_out_accuracy" in made.metrics:
         say(f"balanced accuracy on strokes that were left out: {made.metrics['held_out_accuracy']:.3f}")

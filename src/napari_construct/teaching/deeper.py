@@ -11,7 +11,7 @@ import copy
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -30,12 +30,18 @@ from napari_construct.models.network.calibration import Calibration
 from napari_construct.models.network.config import ModelConfig
 from napari_construct.models.network.unet import UNet, build_unet
 from napari_construct.teaching.cells import Cells, painted_cells
-from napari_construct.teaching.crops import ImageCells, ImageSheets, centres_of, cut_crops
+from napari_construct.teaching.crops import (
+    SMALLEST,
+    WIDEST,
+    ImageCells,
+    ImageSheets,
+    centres_of,
+    cut_crops,
+)
 from napari_construct.teaching.held_out import strokes_of
 from napari_construct.teaching.records import teaching_record
 from napari_construct.teaching.session import Taught, TeachSession
 from napari_construct.teaching.settings import TeachSettings
-from napari_construct.teaching.strokes import Strokes
 from napari_construct.training.config.parts import AugmentationConfig
 from napari_construct.training.config.second_stage import SecondStageConfig
 from napari_construct.training.loop.image_statistics import STAGE as STATISTICS
@@ -43,16 +49,16 @@ from napari_construct.training.second_stage.loop import SecondStageTraining
 from napari_construct.training.views.partial_masks import UNKNOWN
 from napari_construct.types import RGBImage
 
-SURE = 0.9
+SURE: Final = 0.9
 """Probability from which the start's own word counts beside the strokes."""
 
-LEAST_HELD_OUT = 10
+LEAST_HELD_OUT: Final = 10
 """Strokes of every class from which some are left out."""
 
-WIDTH = 64
+WIDTH: Final = 64
 """Channels of the decoder."""
 
-_LARGEST_TEMPERATURE = 10.0
+_LARGEST_TEMPERATURE: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +69,8 @@ class _Painted:
     cells: Cells
     classes: np.ndarray[Any, np.dtype[np.intp]]
     """Class of the model of each cell."""
+    strokes: np.ndarray[Any, np.dtype[np.intp]]
+    """Number of the stroke of each cell."""
     held: np.ndarray[Any, np.dtype[np.bool_]]
     """Cells of strokes that are left out."""
 
@@ -168,7 +176,7 @@ def _config(settings: TeachSettings) -> SecondStageConfig:
         augmentation=AugmentationConfig.none().changed(
             flips=True,
             rotations=True,
-            crop_area=((0.8 / 1.25) ** 2, 1.0),
+            crop_area=((SMALLEST / WIDEST) ** 2, 1.0),
             stain_gain=0.25,
             stain_offset=0.03,
             brightness=0.05,
@@ -181,22 +189,19 @@ def _painted(session: TeachSession, stride: int) -> list[_Painted]:
     found = []
     for one in session.used():
         pixels = _shown(one.image, one.mpp, session, one.name)
-        cells = painted_cells(one.painted, (pixels.shape[0], pixels.shape[1]), stride)
+        shape = (pixels.shape[0], pixels.shape[1])
+        cells = painted_cells(one.painted, shape, stride)
         classes = index[cells.values.astype(np.intp) - 1]
-        found.append(_Painted(pixels, cells, classes, _no(one, cells, pixels, stride)))
+        strokes = strokes_of(one.painted, cells, shape, stride)
+        found.append(_Painted(pixels, cells, classes, strokes, np.zeros(len(cells), dtype=bool)))
     return found
-
-
-def _no(strokes: Strokes, cells: Cells, pixels: RGBImage, stride: int) -> Any:
-    """Number of the stroke of each cell, until :func:`_hold_out` says which are left out."""
-    return strokes_of(strokes.painted, cells, (pixels.shape[0], pixels.shape[1]), stride)
 
 
 def _hold_out(painted: list[_Painted], settings: TeachSettings) -> list[_Painted]:
     """Leave out a share of every class's strokes, where each class has enough."""
     strokes: dict[int, list[tuple[int, int]]] = {}
     for i, one in enumerate(painted):
-        numbers, first = np.unique(one.held, return_index=True)
+        numbers, first = np.unique(one.strokes, return_index=True)
         for number, owner in zip(numbers.tolist(), one.classes[first].tolist(), strict=True):
             strokes.setdefault(owner, []).append((i, number))
     out: set[tuple[int, int]] = set()
@@ -206,7 +211,7 @@ def _hold_out(painted: list[_Painted], settings: TeachSettings) -> list[_Painted
             chosen = random.choice(len(own), round(settings.held_out * len(own)), replace=False)
             out |= {own[i] for i in chosen}
     return [
-        replace(one, held=np.array([(i, number) in out for number in one.held.tolist()], dtype=bool))
+        replace(one, held=np.array([(i, number) in out for number in one.strokes.tolist()], dtype=bool))
         for i, one in enumerate(painted)
     ]
 

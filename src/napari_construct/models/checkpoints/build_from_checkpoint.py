@@ -50,6 +50,11 @@ def build_from_checkpoint(
     if found != checkpoint.encoder_hash and not any_encoder:
         raise other_encoder(checkpoint, student.spec.id, found)
     _check_guard(checkpoint, student.spec)
+    if config.taught is not None and config.taught.stride != student.spec.strides[0]:
+        raise CheckpointError(
+            f"expected the stride {student.spec.strides[0]} of {student.spec.id}, got "
+            f"{config.taught.stride}; use the checkpoint as it was written"
+        )
     k = len(checkpoint.classes)
     check_shapes(_head_shapes(config, student.spec, k), checkpoint.head_state, "the head")
     model = build_network(config, student, k)
