@@ -34,3 +34,8 @@ def dark_and_bright(pixels: np.ndarray) -> tuple[tuple[int, int], tuple[int, int
     low = np.unravel_index(blocks.argmin(), blocks.shape)
     high = np.unravel_index(blocks.argmax(), blocks.shape)
     return (int(low[0]) * 6, int(low[1]) * 24), (int(high[0]) * 6, int(high[1]) * 24)
+
+
+def press(layer: Any, key: str) -> None:
+    """What a key does on a layer."""
+    next(action for bound, action in layer.keymap.items() if str(bound) == key)(layer)

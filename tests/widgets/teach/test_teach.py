@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QApplication, QMessageBox
 from tests.widgets.slides import write_pyramid
-from tests.widgets.teach.painter import dark_and_bright, idle, stroke, strokes_of
+from tests.widgets.teach.painter import dark_and_bright, idle, press, stroke, strokes_of
 
 from napari_construct.classes import ClassTable
 from napari_construct.inference.loading import load_model
 from napari_construct.widgets.layers import METADATA_KEY, image_of, look_at
+from napari_construct.widgets.parts.slide_commands import open_slide_layer
 from napari_construct.widgets.teach.teach import Teach
 from napari_construct.widgets.teach.work import make_session
 
@@ -123,7 +124,7 @@ def test_a_new_class_and_its_key(qtbot, viewer, widget, region) -> None:
     widget.box.classes.addRow()
     assert widget.box.value().names == (*table.names, "class 3")
     idle(qtbot, widget)
-    layer.keymap["3"](layer)
+    press(layer, "3")
     assert layer.selected_label == 3
     assert widget.box.classes.selectedClass() == 2, "the table follows the key"
     np.testing.assert_array_equal(layer.data, before)
@@ -151,7 +152,7 @@ def test_a_removed_class_leaves_the_painted_pixels(qtbot, viewer, widget, region
     idle(qtbot, widget)
     np.testing.assert_array_equal(layer.data, before)
     assert widget.box.values() == {"class 2": 2, "class 3": 3}
-    layer.keymap["1"](layer)
+    press(layer, "1")
     assert layer.selected_label == 2, "the first class now"
     assert set(np.unique(taught(viewer))) <= {0, 1, 2}
 
@@ -256,7 +257,8 @@ def test_remove_asks_first(qtbot, viewer, widget, region, monkeypatch) -> None:
 def test_a_part_of_a_slide_is_painted_at_the_resolution_of_the_model(qtbot, viewer, region, tmp_path) -> None:
     pixels = np.tile(region[0], (2, 2, 1))
     path = write_pyramid(tmp_path / "big.tif", pixels)
-    (layer,) = viewer.open(str(path), plugin="napari-construct")
+    open_slide_layer(viewer, path)
+    layer = viewer.layers[0]
     widget = Teach(viewer)
     widget.setValue(widget.value().changed(start="tiny"))
     viewer.window.add_dock_widget(widget, name="Teach")
@@ -283,11 +285,12 @@ def large(monkeypatch) -> None:
 
 def test_a_large_slide_is_painted_on_where_it_is_on_view(qtbot, viewer, region, tmp_path, large) -> None:
     path = write_pyramid(tmp_path / "huge.tif", np.tile(region[0], (3, 3, 1)))
-    (layer,) = viewer.open(str(path), plugin="napari-construct")
+    open_slide_layer(viewer, path)
+    layer = viewer.layers[0]
     widget = Teach(viewer)
     widget.setValue(widget.value().changed(start="tiny", mpp=0.5))
     viewer.window.add_dock_widget(widget, name="Teach")
-    look_at(viewer, layer, (384, 384), 128, 400)
+    look_at(viewer, layer, (384.0, 384.0), 128.0, 400.0)
     strokes = strokes_of(qtbot, viewer, widget, "huge strokes")
     assert strokes.data.size < 100_000
     np.testing.assert_allclose(np.asarray(strokes.scale), 0.5)
@@ -296,6 +299,7 @@ def test_a_large_slide_is_painted_on_where_it_is_on_view(qtbot, viewer, region, 
     assert (middle < strokes.data.shape).all()
 
 
+@pytest.mark.shown
 def test_closed_while_it_learns(qtbot, viewer, image, region) -> None:
     waits, goes_on = threading.Event(), threading.Event()
 
@@ -344,7 +348,7 @@ def test_cancel_leaves_the_mask(qtbot, viewer, image, region) -> None:
     goes_on.clear()
     waits.clear()
     dark, _ = dark_and_bright(region[0])
-    stroke(layer, 2, *dark)
+    stroke(layer, 2, *dark, 6, 12)
     qtbot.waitUntil(waits.is_set, timeout=60_000)
     widget.live.cancel()
     goes_on.set()

@@ -235,7 +235,7 @@ class Teach(JobDock[TeachRequest, Outcome]):
         self.live.job.failed.connect(self._on_live_failed)
         self.live.job.busyChanged.connect(self._on_busy)
         self.live.job.busyChanged.connect(self.busyChanged)
-        self.closed.connect(self.live.job.cancel)
+        self.closed.connect(self._on_closed)
         self._moved.timeout.connect(self._on_moved)
         view, step = camera(self._viewer).events, self._viewer.dims.events.current_step
         self._views = Follower(self, "follow_view", [view.center, view.zoom, step])
@@ -287,6 +287,11 @@ class Teach(JobDock[TeachRequest, Outcome]):
         job, self._field = self._field, None
         if job is not None:
             job.deleteLater()
+
+    def _on_closed(self) -> None:
+        self.live.job.cancel()
+        if self._field is not None:
+            self._field.cancel()
 
     def _on_live(self, live: bool) -> None:
         if live and self.live.status.text().startswith("Not"):
