@@ -41,6 +41,8 @@ STEPS: Final = {
     "retrain": Step("Correct and retrain", "Retrain", "A better model, from masks that you corrected by "
     "painting",
                     f"{_WIDGETS}.retrain.retrain:CorrectAndRetrain"),
+    "teach": Step("Teach", "Teach", "Paint examples of your own classes; the mask follows every stroke",
+                  f"{_WIDGETS}.teach.teach:Teach"),
     "prototypes": Step("Prototypes", "Prototypes", "What a model looks for, and where it sees it",
                        f"{_WIDGETS}.prototypes.prototypes:Prototypes"),
     "label": Step("Label patches", "Label", "Patches of your own tissue, labelled with digit keys",
