@@ -264,6 +264,78 @@ def prototypes(viewer: Any, model: str | None) -> None:
     viewer.reset_view()
 
 
+def slide(viewer: Any, model: str | None) -> None:
+    """A whole slide, before it is segmented: what a run would write, and where."""
+    with_slide(viewer, model)
+
+
+def slide_during(viewer: Any, model: str | None) -> None:
+    """The mask of a whole slide while it fills, part by part."""
+    widget = with_slide(viewer, model)
+    grown: list[object] = []
+
+    def follow(event: object) -> None:
+        if type(event).__name__ == "MaskGrown":
+            grown.append(event)
+
+    widget.control.progressed.connect(follow)
+    widget.run()
+    wait_for(lambda: len(grown) >= 2 or not widget.isRunning(), "the second part of the mask")
+    if not widget.isRunning():
+        raise SystemExit(f"the run is over: {widget.message()}")
+    settle(0.6)  # the layer is drawn again
+
+
+def slide_after(viewer: Any, model: str | None) -> None:
+    """The mask of a whole slide, with areas; zoomed in where tissue begins."""
+    widget = with_slide(viewer, model)
+    run(widget)
+    settle(2.0)  # the line about the folder follows
+    getattr(viewer, "scene", viewer).camera.zoom *= 3
+
+
+def with_slide(viewer: Any, model: str | None) -> Any:
+    """Open a generated slide of 6,000 pixels with Segment beside it; the widget, ready to run."""
+    from napari_construct.widgets.parts.slide_commands import open_slide_layer
+
+    write_slide(Path("lymph_node.tif"), 6000)
+    open_slide_layer(viewer, Path("lymph_node.tif"))
+    widget = open_widget(viewer)
+    if model is not None:
+        widget.setModel(model)
+    wait_for(lambda: "being loaded" not in widget.message(), "the model")
+    wait_for(lambda: not widget.control.blockedReason(), "the look at the folder")
+    viewer.reset_view()
+    settle(1.0)
+    return widget
+
+
+def write_slide(path: Path, side: int) -> None:
+    """A pyramidal slide: a round piece of the sample's tissue, mirrored again and again, on glass."""
+    import numpy as np
+    import tifffile
+    from PIL import Image
+
+    import napari_construct
+
+    samples = Path(napari_construct.__file__).parent / "data" / "samples"
+    sample = np.asarray(Image.open(samples / "lymph_node_tumour.png").convert("RGB"))
+    tissue = np.concatenate([sample, sample[:, ::-1]], 1)
+    tissue = np.concatenate([tissue, tissue[::-1]], 0)
+    times = -(-side // tissue.shape[0])
+    image = np.tile(tissue, (times, times, 1))[:side, :side].copy()
+    rows, columns = np.ogrid[:side, :side]
+    angle = np.arctan2(rows - side / 2, columns - side / 2)
+    border = side * (0.36 + 0.05 * np.sin(3 * angle) + 0.02 * np.sin(7 * angle))
+    image[np.hypot(rows - side / 2, columns - side / 2) > border] = 246
+    options: dict[str, Any] = {"photometric": "rgb", "tile": (256, 256), "compression": "jpeg"}
+    scale = {"resolution": (1e4 / 0.25, 1e4 / 0.25), "resolutionunit": "CENTIMETER"}
+    with tifffile.TiffWriter(path) as file:
+        file.write(image, subifds=2, **options, **scale)
+        for step in (4, 16):
+            file.write(image[::step, ::step], subfiletype=1, **options)
+
+
 def models(viewer: Any, model: str | None) -> None:  # noqa: ARG001 - as all scenes
     """The gate of CONCH, and this installation's diagnostics."""
     with tempfile.TemporaryDirectory() as home:
@@ -296,6 +368,9 @@ SCENES: dict[str, Callable[[Any, str | None], None]] = {
     "segment_tissue": segment_tissue,
     "refine": refine,
     "batch": batch,
+    "slide": slide,
+    "slide_during": slide_during,
+    "slide_after": slide_after,
     "prototypes": prototypes,
     "models": models,
     "label_patches": label_patches,

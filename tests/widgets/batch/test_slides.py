@@ -11,8 +11,10 @@ from tests.large_slides import TILE, write_large_slide
 
 from napari_construct.batch.settings import BatchSettings
 from napari_construct.data import limits
+from napari_construct.data.slides.slide import open_slide
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.widgets.batch.batch import Batch
+from napari_construct.widgets.layers import pixel_size, slide_of
 
 pytestmark = pytest.mark.gui
 
@@ -58,5 +60,12 @@ def test_a_slide_beside_an_image(qtbot, viewer, checkpoint, folder, tmp_path) ->
     qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=30_000)
     picture, labels = viewer.layers
     assert labels.multiscale
+    assert picture.multiscale
+    assert picture.data[0].shape == (8 * TILE, 8 * TILE, 3)  # not a picture of it: read where one looks
+    assert slide_of(picture).path == folder / "b.svs"
+    assert pixel_size(picture).mpp == 0.25
+    part = np.s_[2 * TILE : 2 * TILE + 64, 3 * TILE : 3 * TILE + 64]
+    with open_slide(folder / "b.svs") as slide:
+        np.testing.assert_array_equal(picture.data[0][part], slide.read(0, 2 * TILE, 3 * TILE, 64, 64))
     np.testing.assert_allclose(picture.extent.world, labels.extent.world, atol=1)
     assert str(picture.units[0]) == str(labels.units[0]) == "micrometer"

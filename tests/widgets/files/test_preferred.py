@@ -15,7 +15,7 @@ from napari.settings import get_settings
 from npe2 import DynamicPlugin, PluginManager, PluginManifest, read
 from tests.widgets import person
 
-from napari_construct.widgets.files.names import SLIDE_SUFFIXES
+from napari_construct.widgets.files.names import SCANNED_SUFFIXES
 from napari_construct.widgets.files.preferred import ENDINGS, OF_LAYERS, PLUGIN, prefer_us, read_as_others
 from napari_construct.widgets.files.readers import get_reader
 
@@ -65,7 +65,7 @@ def test_alone_every_ending_of_ours_is_preferred() -> None:
 
 def test_where_another_plugin_reads_them_only_names_of_our_layers_and_slides(other) -> None:
     prefer_us()
-    assert chosen() == dict.fromkeys((*OF_LAYERS, *(f"*{suffix}" for suffix in SLIDE_SUFFIXES)), PLUGIN)
+    assert chosen() == dict.fromkeys((*OF_LAYERS, *(f"*{suffix}" for suffix in SCANNED_SUFFIXES)), PLUGIN)
 
 
 @pytest.mark.parametrize("pattern", [*SHARED, *OF_LAYERS])

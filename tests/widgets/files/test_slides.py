@@ -8,9 +8,10 @@ import tifffile
 from npe2 import PluginManager, PluginManifest
 from tests.widgets.slides import write_pyramid
 
+from napari_construct.data.slide_parts import SCANNER_SUFFIXES, SLIDE_SUFFIXES
 from napari_construct.exceptions import InputError
 from napari_construct.widgets.files import slides
-from napari_construct.widgets.files.names import SLIDE_SUFFIXES
+from napari_construct.widgets.files.names import SCANNED_SUFFIXES
 from napari_construct.widgets.files.slides import get_reader
 from napari_construct.widgets.layers.slides import SLIDE_KEY, slide_of
 from napari_construct.widgets.parts.dropped_images import open_dropped
@@ -40,8 +41,9 @@ def test_the_manifest_names_scanners_and_no_tiff(manifest) -> None:
     (reader,) = [
         r for r in manifest.contributions.readers if r.command == "napari-construct.get_slide_reader"
     ]
-    assert reader.filename_patterns == [f"*{suffix}" for suffix in SLIDE_SUFFIXES]
-    assert not {".tif", ".tiff"} & set(SLIDE_SUFFIXES)
+    assert reader.filename_patterns == [f"*{suffix}" for suffix in SCANNED_SUFFIXES]
+    assert not {".tif", ".tiff"} & set(SCANNED_SUFFIXES)
+    assert set(SCANNED_SUFFIXES) == SLIDE_SUFFIXES | SCANNER_SUFFIXES | {".qptiff"}
 
 
 def test_a_scanner_file_opens_as_one_layer_in_micrometres(viewer, tmp_path, manifest, said) -> None:

@@ -80,3 +80,13 @@ def test_it_shows_what_was_written_since(viewer, tmp_path, monkeypatch) -> None:
         show_written(mask)
         assert mask.data_level == level
     assert np.unique(mask.thumbnail.reshape(-1, 4), axis=0).shape[0] >= 2
+
+
+def test_a_slide_of_a_single_level_opens_too(viewer, tmp_path) -> None:
+    pyramid = LabelPyramid.create(tmp_path / "s.ome.zarr", (200, 130), CLASSES, mpp=0.25, downsample=2.0)
+    for top, left, h, w in pyramid.left():
+        pyramid.write(top, left, np.full((h, w), 2, np.uint8))
+    pyramid.finish()
+    (mask,) = viewer.open(str(pyramid.path), plugin="napari-construct")
+    assert np.asarray(mask.data).shape == (200, 130)
+    np.testing.assert_allclose(mask.translate, 0.125)

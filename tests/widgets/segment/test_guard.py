@@ -10,9 +10,11 @@ import skimage.data
 from qtpy.QtWidgets import QCheckBox, QLabel
 from tests.guarded import guarded
 from tests.widgets.conftest import button
+from tests.widgets.slides import write_pyramid
 
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.models.checkpoints.checkpoint import save_checkpoint
+from napari_construct.widgets.parts.slide_commands import open_slide_layer
 from napari_construct.widgets.segment.segment_tissue import SegmentTissue
 
 pytestmark = pytest.mark.gui
@@ -46,3 +48,27 @@ def test_segment_warns_and_shows_the_map(qtbot, make_napari_viewer_proxy, watche
     assert names.index(layer.name) < names.index("portrait mask")
     tick.click()
     assert "portrait (distance map)" not in viewer.layers
+
+
+def test_of_a_whole_slide_no_map_is_promised(
+    qtbot, make_napari_viewer_proxy, watched, home, tmp_path
+) -> None:
+    viewer = make_napari_viewer_proxy()
+    path = write_pyramid(tmp_path / "portrait.tif", skimage.data.astronaut(), (1, 2), 0.5)
+    open_slide_layer(viewer, path)
+    widget = SegmentTissue(viewer)
+    viewer.window.add_dock_widget(widget, name="Segment")
+    widget.setModel(str(watched))
+    qtbot.waitUntil(lambda: "being loaded" not in widget.message(), timeout=30_000)
+    widget.setValue(SegmentSettings(crf=None))
+    assert widget.source.region() == "slide"
+    (tick,) = (box for box in widget.findChildren(QCheckBox) if box.text() == "Show distance map")
+    assert not tick.isEnabled()
+    assert "--outputs cams,ood" in tick.toolTip()
+    qtbot.waitUntil(lambda: not widget.control.blockedReason(), timeout=30_000)
+    with qtbot.waitSignal(widget.finished, timeout=60_000):
+        button(widget, "Segment").click()
+    qtbot.waitUntil(lambda: not widget.isRunning())
+    said = [label.text() for label in widget.findChildren(QLabel) if "not know this tissue" in label.text()]
+    assert said
+    assert all("or choose another model" in text and "distance map" not in text for text in said)

@@ -22,6 +22,7 @@ from napari_construct.export.own_files import is_pyramid
 from napari_construct.reading.names import found_as
 from napari_construct.reading.places import is_file
 from napari_construct.results.areas import class_pixels
+from napari_construct.results.stored_pyramid import open_pyramid
 from napari_construct.widgets.files.stored import layers_of, placement
 from napari_construct.widgets.files.stored_pyramid import pyramid_layers
 from napari_construct.widgets.jobs.plans import images_plan
@@ -38,6 +39,8 @@ from napari_construct.widgets.layers import (
     stacked_cells,
 )
 from napari_construct.widgets.layers.place import without_first_axis
+from napari_construct.widgets.layers.slide_levels import slide_arrays
+from napari_construct.widgets.layers.slides import slide_options
 from napari_construct.widgets.parts.channel_rows import channels_of
 
 if TYPE_CHECKING:
@@ -45,9 +48,6 @@ if TYPE_CHECKING:
     from napari_construct.batch.sources import Source
     from napari_construct.inference.activation.predictor import Predictor
 
-
-_PICTURE: Final = 4096
-"""Longer side of the picture of a slide, in pixels."""
 
 _LONGEST_STEM: Final = 50
 """Letters of a layer's name in file names, which may have 255 bytes: four a letter, with endings."""
@@ -299,21 +299,17 @@ def open_job(entry: Entry, output: Path) -> Steps[list[Layer]]:
 
 
 def _slide_layers(entry: Entry, path: Path, pyramid: Path) -> list[Layer]:
-    """A picture of the slide, with its labels at full resolution."""
+    """The slide as its reader shows it, with its labels."""
     from napari_construct.data.slides.slide import open_slide
 
     labels, _ = pyramid_layers(pyramid)
-    with open_slide(path) as slide:
-        picture = slide.thumbnail(_PICTURE)
-        sides = slide.mpp or (1.0, 1.0)
-        scale = [
-            side * whole / small
-            for side, whole, small in zip(sides, slide.shape, picture.shape, strict=False)
-        ]
-    units = ("micrometer", "micrometer") if slide.mpp else ("pixel", "pixel")
-    # centres of the first pixels: a pixel of the picture is as large as many of the slide
-    shift = [(own - side) / 2 for own, side in zip(scale, sides, strict=True)]
-    return [Image(picture, name=entry.name, rgb=True, scale=scale, translate=shift, units=units), *labels]
+    found = open_pyramid(pyramid)
+    slide = open_slide(path)
+    options = slide_options(slide) | {"name": entry.name}
+    if found.pixel is not None:  # the size that was given for the run, where the file states none
+        sides = tuple(side / found.downsample for side in found.pixel)
+        options |= {"scale": sides if slide.mpp is None else slide.mpp, "units": ("micrometer",) * 2}
+    return [Image(slide_arrays(slide), **options), *labels]
 
 
 def _channel_layers(entry: Entry, output: Path, path: Path, plane: int) -> list[Layer]:

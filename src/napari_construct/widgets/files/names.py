@@ -16,11 +16,12 @@ from napari_construct.export.own_files import CELL_MARKS, MASK_MARKS
 
 _MARKS: Final[Mapping[str, tuple[str, ...]]] = {"mask": MASK_MARKS, "cells": CELL_MARKS}
 """Ends of the names of what opens as labels, the one that is added first."""
-MASK_PATTERNS: Final = tuple(
-    f"*{mark}{tiff}" for marks in _MARKS.values() for mark in marks for tiff in (".tif", ".tiff")
+MASK_PATTERNS: Final = (
+    *(f"*{mark}{tiff}" for marks in _MARKS.values() for mark in marks for tiff in (".tif", ".tiff")),
+    f"*{MASK_MARKS[0]}.ome.tif",
 )
 """Names of masks and cells as napari matches them; those of the manifest."""
-SLIDE_SUFFIXES: Final = (
+SCANNED_SUFFIXES: Final = (
     ".svs",
     ".ndpi",
     ".mrxs",
@@ -32,8 +33,11 @@ SLIDE_SUFFIXES: Final = (
     ".qptiff",
     ".czi",
     ".dcm",
+    ".dicom",
 )
-"""Of files that scanners write; those of the manifest. TIFF is not among them: napari would ask for each."""
+"""Of files that scanners write and no other program; those of the manifest. They are the suffixes of slides
+only and of scanners' TIFFs (``data.slide_parts``), and QPTIFF. TIFF is not among them: napari would ask for
+each."""
 
 _OF_IMAGES: Final = (".ome.tiff", ".ome.tif", ".tiff", ".tif", ".png", ".jpg", ".ndpi", ".mrxs", ".svs")
 _LAYERS: Final = (*MASK_MARKS[1:], *CELL_MARKS[1:])

@@ -22,10 +22,10 @@ from napari.utils.notifications import show_info
 from npe2 import PluginManager
 from npe2 import read as read_with
 
-from napari_construct.widgets.files.names import MASK_PATTERNS, SLIDE_SUFFIXES
+from napari_construct.widgets.files.names import MASK_PATTERNS, SCANNED_SUFFIXES
 
 PLUGIN: Final = "napari-construct"
-ENDINGS: Final = (*MASK_PATTERNS, f"*.ome.zarr{os.sep}", *(f"*{suffix}" for suffix in SLIDE_SUFFIXES))
+ENDINGS: Final = (*MASK_PATTERNS, f"*.ome.zarr{os.sep}", *(f"*{suffix}" for suffix in SCANNED_SUFFIXES))
 """Patterns as napari matches them: folders end in a separator."""
 OF_LAYERS: Final = tuple(pattern for pattern in MASK_PATTERNS if pattern.startswith("* "))
 """Those that begin as a layer of this plugin is named: "NAME mask" and "NAME (refined)"."""

@@ -13,7 +13,7 @@ from napari_construct.events import Doubt
 from napari_construct.exceptions import InputError
 from napari_construct.reading.places import is_folder
 from napari_construct.results.read import reader_of
-from napari_construct.widgets.files.names import SLIDE_SUFFIXES
+from napari_construct.widgets.files.names import SCANNED_SUFFIXES
 from napari_construct.widgets.files.preferred import is_preferred, others_of, read_as_others
 from napari_construct.widgets.layers.slide_levels import slide_arrays
 from napari_construct.widgets.layers.slides import slide_options
@@ -105,4 +105,4 @@ def is_slide(path: Path) -> bool:
 
 
 def _scanners(path: str) -> bool:
-    return Path(path).suffix.lower() in SLIDE_SUFFIXES
+    return Path(path).suffix.lower() in SCANNED_SUFFIXES

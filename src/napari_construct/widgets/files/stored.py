@@ -13,8 +13,9 @@ from napari_construct.export.own_files import MASK_MARKS, has_tissue_labels, is_
 from napari_construct.reading.places import is_folder
 from napari_construct.results.read import load_result
 from napari_construct.results.result import StoredResult
+from napari_construct.results.stored_tiff_pyramid import is_tiff_pyramid
 from napari_construct.results.stored_zarr import open_zarr
-from napari_construct.widgets.files.stored_pyramid import pyramid_layers
+from napari_construct.widgets.files.stored_pyramid import pyramid_layers, tiff_pyramid_layer
 from napari_construct.widgets.layers import (
     METADATA_KEY,
     NO_MASKS,
@@ -32,7 +33,8 @@ _LABELS_IN_MEMORY: Final = 16384 * 16384
 
 
 def layers_of(path: Path) -> list[Layer]:
-    """CAMs and labels of a stored result; image and labels of an OME-Zarr; of a label pyramid its levels.
+    """CAMs and labels of a stored result; image and labels of an OME-Zarr; of a label pyramid (OME-Zarr,
+    OME-TIFF) its levels.
 
     Raises
     ------
@@ -45,6 +47,10 @@ def layers_of(path: Path) -> list[Layer]:
         return layers
     if is_folder(path) and has_tissue_labels(path):
         return zarr_layers(path)
+    if not is_folder(path) and is_tiff_pyramid(path):
+        mask, notices = tiff_pyramid_layer(path)
+        _say(notices)
+        return [mask]
     stored = load_result(path)
     _say(stored.notices)
     return stored_layers(stored, _name(path))

@@ -1,14 +1,15 @@
-"""A label pyramid as layers that are read in parts, also while a run is writing it."""
+"""Labels of a whole slide as layers read in parts: OME-Zarr, also while it is written, and OME-TIFF."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Final
 
-from napari.layers import Image, Layer
+from napari.layers import Image, Labels, Layer
 
 from napari_construct.export.own_files import result_name
 from napari_construct.results.stored_pyramid import StoredPyramid, open_pyramid
+from napari_construct.results.stored_tiff_pyramid import StoredTiffPyramid, open_tiff_pyramid
 from napari_construct.widgets.layers import METADATA_KEY, cam_layer, labels_layer
 
 UNFINISHED: Final = "unfinished"
@@ -33,17 +34,32 @@ def pyramid_layers(path: Path) -> tuple[list[Layer], tuple[str, ...]]:
     found = open_pyramid(path)
     name, options = result_name(path), _options(found)
     layers: list[Layer] = [*_class_maps(found, name, options)]
-    features = {"index": list(range(1, len(found.classes) + 1)), "class": list(found.classes.names)}
     levels = [lazy(level) for level in found.labels]
-    mask = labels_layer(
-        levels, found.classes, name, features=features, record=found.record, multiscale=True, **options
-    )
+    mask = _mask(levels, found, name, options)
     mask.metadata[METADATA_KEY][PYRAMID] = str(path.absolute())
     layers.append(mask)
     if not found.complete:
         for layer in layers:
             layer.metadata[METADATA_KEY][UNFINISHED] = True
     return layers, found.notices
+
+
+def tiff_pyramid_layer(path: Path) -> tuple[Labels, tuple[str, ...]]:
+    """The labels of a pyramidal OME-TIFF with their classes; and notices.
+
+    Raises
+    ------
+    InputError
+        If it is damaged.
+    """
+    import dask.array
+
+    da: Any = dask.array
+    found = open_tiff_pyramid(path)
+    levels = [da.from_array(one, chunks=one.tile, name=False, asarray=False) for one in found.levels]
+    units = {} if found.pixel is None else {"units": ("micrometer",) * 2}
+    options = {"scale": found.scale, "translate": found.offset, **units}
+    return _mask(levels, found, result_name(path), options), found.notices
 
 
 def show_written(layer: Layer) -> None:
@@ -60,6 +76,15 @@ def show_written(layer: Layer) -> None:
 def without_cache(layer: Layer) -> dict[str, Any]:
     """What a layer's own state does not say, where napari makes it anew: that nothing is to be kept."""
     return {"cache": False} if layer.metadata.get(METADATA_KEY, {}).get(UNFINISHED) else {}
+
+
+def _mask(
+    levels: list[Any], found: StoredPyramid | StoredTiffPyramid, name: str, options: dict[str, Any]
+) -> Labels:
+    features = {"index": list(range(1, len(found.classes) + 1)), "class": list(found.classes.names)}
+    return labels_layer(
+        levels, found.classes, name, features=features, record=found.record, multiscale=True, **options
+    )
 
 
 def _class_maps(found: StoredPyramid, name: str, options: dict[str, Any]) -> list[Image]:

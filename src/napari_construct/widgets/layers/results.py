@@ -210,6 +210,8 @@ def labels_layer(
 
     ``kind`` is "labels" for a mask of Segment, "refined" for one of Refine.
     """
+    if isinstance(labels, list) and len(labels) == 1:  # napari takes the axes of such a pyramid for others
+        labels, placement = labels[0], {**placement, "multiscale": False}
     layer = Labels(
         labels,
         name=f"{source} mask" if kind == "labels" else f"{source} ({kind})",

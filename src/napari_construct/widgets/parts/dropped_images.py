@@ -13,8 +13,9 @@ from napari_construct.exceptions import ConstructError
 from napari_construct.export.geojson import ENDINGS
 from napari_construct.models.checkpoints.locations import SUFFIX
 from napari_construct.reading.places import is_folder
+from napari_construct.results.stored_tiff_pyramid import is_tiff_pyramid
 from napari_construct.widgets.files.geojson_reader import layers_of_geojson
-from napari_construct.widgets.files.names import SLIDE_SUFFIXES
+from napari_construct.widgets.files.names import SCANNED_SUFFIXES
 from napari_construct.widgets.files.slides import is_slide
 from napari_construct.widgets.parts.slide_commands import open_slide_layer
 
@@ -36,7 +37,7 @@ def sort_dropped(paths: Sequence[Path]) -> Sorted:
     found = Sorted([], [], [], [])
     for path in paths:
         kind = path.suffix.lower()
-        if kind in IMAGE_SUFFIXES or kind == ZARR_SUFFIX or kind in SLIDE_SUFFIXES:
+        if kind in IMAGE_SUFFIXES or kind == ZARR_SUFFIX or kind in SCANNED_SUFFIXES:
             found.images.append(path)
         elif is_folder(path):
             found.folders.append(path)
@@ -54,13 +55,14 @@ def open_dropped(viewer: Any, images: Sequence[Path]) -> str:
     said = []
     for path in images:
         try:
-            if path.suffix.lower() not in (ZARR_SUFFIX, *SLIDE_SUFFIXES):
+            if path.suffix.lower() not in (ZARR_SUFFIX, *SCANNED_SUFFIXES):
                 read_header(path)  # a damaged file is refused in plain words, and before any plugin sees it
-            if path.suffix.lower() in _TIFF and is_slide(path):  # napari's own reads all of it
+            slide = path.suffix.lower() in _TIFF and not is_tiff_pyramid(path) and is_slide(path)
+            if slide:  # napari's own reads all of it
                 open_slide_layer(viewer, path)
                 continue
             try:
-                viewer.open(str(path))
+                viewer.open(str(path), plugin=None)
             except RuntimeError as error:
                 if not hasattr(error, "available_readers"):  # napari's MultipleReaderError has them
                     raise

@@ -77,7 +77,8 @@ class ChosenMask:
 
     def why_none(self) -> str:
         """What to do where no mask can be refined."""
-        masks = [layer for layer in self._viewer.layers if isinstance(layer, Labels)]
+        active = self._viewer.layers.selection.active
+        masks = [one for one in (active, *reversed(self._viewer.layers)) if isinstance(one, Labels)]
         reasons = [f"{layer.name}: {why_not_refined(layer)}" for layer in masks]
         return "\n".join(["Run Segment first: its masks can be refined here.", *reasons[:1]])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from napari.layers import Labels
@@ -26,6 +26,13 @@ from napari_construct.widgets.layers import (
 )
 from napari_construct.widgets.refine.decided_pixels import At, DecidedPixels
 from napari_construct.widgets.refine.job import PlaneDone, WindowDone
+
+_OF_A_FILE: Final = "It was opened from a file without its class maps: run Segment on the image again."
+_OF_A_SLIDE: Final = (
+    "It is the mask of a whole slide, of which no class maps are in memory. In Segment, choose Visible part "
+    "and refine its mask; or set borders and confidence in the Options there, and segment the whole slide "
+    "again."
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -210,7 +217,7 @@ def why_not_refined(layer: Any) -> str:
     if kind == "refined":
         return "It is a refined mask: choose the mask that it was made from."
     if kind == "labels":
-        return "It was opened from a file without its class maps: run Segment on the image again."
+        return _OF_A_SLIDE if layer.multiscale else _OF_A_FILE
     return "It was not made by Segment: run Segment on the image."
 
 

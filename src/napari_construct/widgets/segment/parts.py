@@ -29,7 +29,8 @@ _DISTANCE_MAP: Final = (
 
 
 _NOT_OF_SLIDES: Final = (
-    "Of a whole slide no maps are kept. Choose the visible part, or the whole image in memory, to see them"
+    "Of a whole slide no maps are kept. Choose the visible part, or the whole image in memory, to see them. "
+    "On the command line, segment writes those of a slide (--outputs cams,ood)"
 )
 
 
