@@ -336,6 +336,34 @@ def write_slide(path: Path, side: int) -> None:
             file.write(image[::step, ::step], subfiletype=1, **options)
 
 
+def teach(viewer: Any, model: str | None) -> None:
+    """A few strokes of two classes on the sample, and the mask that they give."""
+    import numpy as np
+
+    from napari_construct.classes import ClassTable
+
+    viewer.open_sample("napari-construct", "lymph_node_tumour")
+    widget = open_widget(viewer, "Teach")
+    if model is not None:
+        widget.setModel(model)
+    widget.box.setValue(ClassTable.from_names(("tumour", "lymphoid")))
+    widget.box.paint()
+    wait_for(lambda: not widget.isRunning() and len(viewer.layers) > 1, "the layer of strokes")
+    strokes = viewer.layers[-1]
+    along = np.arange(90)
+    starts = {
+        1: ((220, 900), (420, 860), (620, 850), (930, 560)),
+        2: ((40, 500), (120, 120), (330, 420), (560, 20), (620, 600), (820, 260), (960, 60)),
+    }
+    for value, corners in starts.items():
+        for row, column in corners:
+            line = row + np.round(12 * np.sin(along / 14)).astype(int)
+            rows = (line[:, None] + np.arange(9)).ravel()
+            strokes.data_setitem((rows, np.repeat(column + along, 9)), value)
+    wait_for(lambda: "Up to date" in widget.live.status.text() and not widget.isRunning(), "the mask")
+    viewer.reset_view()
+
+
 def models(viewer: Any, model: str | None) -> None:  # noqa: ARG001 - as all scenes
     """The gate of CONCH, and this installation's diagnostics."""
     with tempfile.TemporaryDirectory() as home:
@@ -371,6 +399,7 @@ SCENES: dict[str, Callable[[Any, str | None], None]] = {
     "slide": slide,
     "slide_during": slide_during,
     "slide_after": slide_after,
+    "teach": teach,
     "prototypes": prototypes,
     "models": models,
     "label_patches": label_patches,

@@ -59,6 +59,19 @@ class Painting:
                 found.append(PaintedLayer(str(layer.unique_id), field, rows_of(layer), is_used(layer)))
         return tuple(found)
 
+    def follow(self, table: ClassTable) -> None:
+        """Give the classes of another table their values; without strokes they begin anew, in its order.
+
+        Raises
+        ------
+        ConfigurationError
+            If there were more classes than values.
+        """
+        if self.layers():
+            self.values.follow(table)
+        else:
+            self.values = PaintedValues(table)
+
     def style(self, table: ClassTable) -> None:
         """Show all strokes in the colours of these classes."""
         values = self.values.of(table)

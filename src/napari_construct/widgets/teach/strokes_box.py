@@ -189,7 +189,7 @@ class StrokesBox(QWidget):
         if table is None:
             return
         try:
-            self.painting.values.follow(table)
+            self.painting.follow(table)
         except ConfigurationError as error:
             self.failed.emit(error)
             self.classes.setValue(self._former)
