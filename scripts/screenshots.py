@@ -146,6 +146,63 @@ def train_adapters(viewer: Any, model: str | None) -> None:  # noqa: ARG001 - it
     viewer.reset_view()
 
 
+def label_patches(viewer: Any, model: str | None) -> None:
+    """Patches of the sample with a model's guesses, half of them labelled by keys."""
+    from qtpy.QtTest import QTest
+
+    from napari_construct.classes import ClassTable
+    from napari_construct.models.default_model import DEFAULT_MODEL
+
+    viewer.open_sample("napari-construct", "lymph_node_tumour")
+    widget = open_widget(viewer, "Label patches")
+    widget.form.classes.setValue(ClassTable.from_names(("tumour", "lymphoid", "stroma")))
+    widget.form.setModel(model or DEFAULT_MODEL)
+    widget.form.setOutput("patches_to_label")
+    settings = widget.form.settings.value().changed(count=30, side=128, mpp=0.25, candidates=60)
+    widget.form.settings.setValue(settings)
+    run(widget)
+    for keys in ("1", "2", "1", "12", "0", "2", "13", "2", "1", "23", "2", "2", "1", "2"):
+        for key in keys:
+            QTest.keyClick(widget.gallery, key)
+        QTest.keyClick(widget.gallery, "N")
+    QTest.keyClick(widget.gallery, "1")
+    widget.gallery.setFocus()
+    viewer.reset_view()
+
+
+def retrain(viewer: Any, model: str | None) -> None:
+    """Strokes from the sample's annotation on an empty layer over its mask; a short retraining."""
+    import numpy as np
+
+    viewer.open_sample("napari-construct", "lymph_node_tumour_annotated")
+    truth = np.asarray(viewer.layers[-1].data)
+    viewer.layers[-1].visible = False
+    segment = open_widget(viewer)
+    if model is not None:
+        segment.setModel(model)
+    wait_for(lambda: "being loaded" not in segment.message(), "the model")
+    run(segment)
+    mask = next(layer for layer in viewer.layers if layer.name.endswith("mask"))
+    viewer.layers.selection.active = mask
+    widget = open_widget(viewer, "Correct and retrain")
+    widget.addEmptyLayer()
+    strokes = viewer.layers[-1]
+    random = np.random.default_rng(1)
+    strokes.brush_size = 9
+    for _ in range(40):
+        row, column = (int(random.integers(10, side - 40)) for side in truth.shape)
+        value = int(truth[row, column])
+        for shift in range(0, 30, 3):
+            if value and truth[row, column + shift] == value:
+                strokes.paint((row, column + shift), value)
+    wait_for(lambda: bool(widget.corrections.every()), "the corrections")
+    widget.setValue(widget.value().changed(steps=20, batch_size=4))
+    widget.setOutput("lymph_nodes-corrected.construct")
+    run(widget)
+    settle(3.0)  # the curves follow
+    viewer.reset_view()
+
+
 def distil(viewer: Any, model: str | None) -> None:  # noqa: ARG001 - it makes its own
     """Two layers of a phantom and the cells of a tool; a short run, scrolled to what it shows."""
     from qtpy.QtWidgets import QScrollArea
@@ -279,6 +336,34 @@ def write_slide(path: Path, side: int) -> None:
             file.write(image[::step, ::step], subfiletype=1, **options)
 
 
+def teach(viewer: Any, model: str | None) -> None:
+    """A few strokes of two classes on the sample, and the mask that they give."""
+    import numpy as np
+
+    from napari_construct.classes import ClassTable
+
+    viewer.open_sample("napari-construct", "lymph_node_tumour")
+    widget = open_widget(viewer, "Teach")
+    if model is not None:
+        widget.setModel(model)
+    widget.box.setValue(ClassTable.from_names(("tumour", "lymphoid")))
+    widget.box.paint()
+    wait_for(lambda: not widget.isRunning() and len(viewer.layers) > 1, "the layer of strokes")
+    strokes = viewer.layers[-1]
+    along = np.arange(90)
+    starts = {
+        1: ((220, 900), (420, 860), (620, 850), (930, 560)),
+        2: ((40, 500), (120, 120), (330, 420), (560, 20), (620, 600), (820, 260), (960, 60)),
+    }
+    for value, corners in starts.items():
+        for row, column in corners:
+            line = row + np.round(12 * np.sin(along / 14)).astype(int)
+            rows = (line[:, None] + np.arange(9)).ravel()
+            strokes.data_setitem((rows, np.repeat(column + along, 9)), value)
+    wait_for(lambda: "Up to date" in widget.live.status.text() and not widget.isRunning(), "the mask")
+    viewer.reset_view()
+
+
 def models(viewer: Any, model: str | None) -> None:  # noqa: ARG001 - as all scenes
     """The gate of CONCH, and this installation's diagnostics."""
     with tempfile.TemporaryDirectory() as home:
@@ -314,9 +399,12 @@ SCENES: dict[str, Callable[[Any, str | None], None]] = {
     "slide": slide,
     "slide_during": slide_during,
     "slide_after": slide_after,
+    "teach": teach,
     "prototypes": prototypes,
     "models": models,
+    "label_patches": label_patches,
     "train_adapters": train_adapters,
+    "retrain": retrain,
     "distil": distil,
     "evaluate": evaluate,
 }

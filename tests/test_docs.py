@@ -74,10 +74,12 @@ def test_every_page_with_python_is_run_here() -> None:
     shown = {page.relative_to(ROOT).as_posix() for page in PAGES if blocks(page)}
     assert shown == {
         "README.md",
+        "docs/agreement.md",
         "docs/cluster.md",  # its processes are those of tests/cluster; SLURM is not here
         "docs/dense_crf.md",
         "docs/encoders.md",
         "docs/evaluation.md",
+        "docs/labelling.md",
         "docs/slides.md",
         "docs/tissue_detection.md",
     }
@@ -108,6 +110,20 @@ def test_readme(microscope: Path) -> None:
         assert "\n" not in repr(names[shown])
 
 
+def test_agreement(desk: Path) -> None:
+    from napari_construct.classes import ClassTable
+    from napari_construct.export.geojson import write_geojson
+    from napari_construct.export.polygons import class_features
+    from napari_construct.export.tiff import write_mask
+
+    labels = np.zeros((40, 40), np.uint8)
+    labels[:20] = 1
+    write_mask(desk / "mask.tif", labels, ClassTable.from_names(("tumour",)))
+    labels[:5] = 0
+    write_geojson(desk / "person.geojson", class_features(labels, ClassTable.from_names(("Tumor",))))
+    assert run_page("docs/agreement.md")["found"].accuracy == pytest.approx(1 - 5 / 40)
+
+
 def test_dense_crf() -> None:
     names = run_page("docs/dense_crf.md")
     assert (names["labels"] == names["mask"]).mean() > 0.9
@@ -125,6 +141,13 @@ def test_evaluation(desk: Path) -> None:
     for seed in (0, 1):
         shutil.copy(resolve_model("lymph-node"), desk / f"seed{seed}.construct")
     assert len(run_page("docs/evaluation.md")["report"].models) == 2
+
+
+def test_labelling(desk: Path) -> None:
+    names = run_page("docs/labelling.md")
+    assert str(names["session"].progress()) == "3 of 4 labelled: 1 tumour, 1 stroma, 1 none of them"
+    assert len(names["dataset"]) == 3
+    assert (desk / "to_label" / "labels.csv").is_file()
 
 
 @pytest.fixture

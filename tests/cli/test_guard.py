@@ -52,6 +52,28 @@ def test_segment_says_it_once_and_writes_the_map(
     assert tifffile.imread(out / "astronaut_ood.ome.tif").shape == (256, 256)
 
 
+@pytest.mark.parametrize("asked", [False, True])
+def test_of_a_whole_slide_it_says_where_distances_are_to_be_seen(
+    call: Call, watched: Path, tmp_path: Path, asked: bool
+) -> None:
+    slide, out = tmp_path / "astronaut.tif", tmp_path / "out"
+    pixels = skimage.data.astronaut()
+    tifffile.imwrite(slide, pixels, tile=(256, 256), photometric="rgb", compression="zlib")
+    words = ["--no-crf", "--mpp", "0.5", "--whole-slide", *(["--ood-map"] if asked else [])]
+    done = call("segment", slide, "-m", watched, "-o", out, *words)
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.stderr.split())
+    assert said.count("does not know this tissue") == 1
+    map_of_it = out / "astronaut_ood.ome.tif"
+    assert map_of_it.is_file() == asked
+    if asked:
+        assert f"or look at the distance map ({map_of_it.name})" in said
+    else:
+        assert (
+            "or look at the distance map: of the slide with --ood-map (output ood), in napari of the" in said
+        )
+
+
 def test_map_of_a_model_without_a_guard_is_refused(
     call: Call, images: Path, model: Path, tmp_path: Path
 ) -> None:

@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 import tifffile
 import typer.main
+from PIL import Image
 
 from napari_construct.classes import ClassTable
 from napari_construct.cli import app
 from napari_construct.crossmodal.phantom import phantom
 from napari_construct.export.tiff import write_mask
+from napari_construct.labelling.cut import cut_patches
 
 Call = Callable[..., Any]
 
@@ -60,6 +62,8 @@ class Option:
 
 
 ADD = ("prototypes", "add", "-m", "MODEL", "-o", "OUT/m.construct", "--class", "tumour")
+CUT = ("label", "cut", "IMAGE", "--side", "64", "--choice", "random")
+RETRAIN = ("retrain", "MODEL", "CORRECTIONS", "--steps", "1", "--batch-size", "2")
 DISTILL = ("distill", "CELLS", "--student", "mobilenet_v3", "--steps", "1", "-o", "OUT/m.construct")
 PATHS = (
     Option(("segment", "{}", "-o", "OUT"), suffix=".png"),
@@ -73,6 +77,12 @@ PATHS = (
         folder=True,
     ),
     Option(("segment", "IMAGE", "-o", "OUT", "-m", "MODEL", "--regions", "{}"), suffix=".geojson"),
+    Option(("agree", "{}", "MASK"), suffix=".tif"),
+    Option(("agree", "MASK", "{}"), suffix=".geojson"),
+    Option(("agree", "{}", "MASK"), folder=True),
+    Option(("agree", "{}", "{}"), suffix=".csv"),
+    Option(("agree", "MASK", "MASK", "--html", "{}"), output=True),
+    Option(("agree", "IMAGE", "MASK", "--model", "{}"), suffix=".construct"),
     Option(("areas", "{}", "-o", "OUT/a.csv"), suffix=".tif"),
     Option(("areas", "{}", "-o", "OUT/a.csv"), folder=True),
     Option(("areas", "MASK", "-o", "{}"), suffix=".csv", output=True),
@@ -96,6 +106,12 @@ PATHS = (
     Option(("second-stage", "{}", "PATCHES", "-o", "OUT/m.construct"), suffix=".construct"),
     Option(("second-stage", "MODEL", "{}", "-o", "OUT/m.construct"), folder=True),
     Option(("second-stage", "MODEL", "PATCHES", "-o", "OUT/m.construct", "--val", "{}"), folder=True),
+    Option(("retrain", "{}", "CORRECTIONS", "-o", "OUT/m.construct"), suffix=".construct"),
+    Option(("retrain", "MODEL", "{}", "-o", "OUT/m.construct"), folder=True),
+    Option(("retrain", "MODEL", "{}", "-o", "OUT/m.construct"), suffix=".geojson"),
+    Option((*RETRAIN, "-o", "OUT/m.construct", "--replay", "{}"), folder=True),
+    Option((*RETRAIN, "-o", "OUT/m.construct", "--val", "{}"), folder=True),
+    Option((*RETRAIN, "-o", "{}"), suffix=".construct", output=True),
     Option(("distill", "{}", "--no-kd", "-o", "OUT/m.construct"), folder=True),
     Option(("distill", "{}", "--no-kd", "-o", "OUT/m.construct"), suffix=".npz"),
     Option((*DISTILL, "--no-kd", "--val", "{}"), folder=True),
@@ -117,6 +133,10 @@ PATHS = (
         suffix=".yaml",
     ),
     Option(("evaluate", "VAL", "--ablate", "views", "-o", "OUT", "--train", "{}"), folder=True),
+    Option(("next", "{}", "--queue", "OUT/a.queue"), suffix=".json"),
+    Option(("next", "{}", "--queue", "OUT/a.queue"), folder=True),
+    Option(("next", "MASK", "--queue", "{}"), suffix=".queue"),
+    Option(("next", "MASK", "--image", "{}", "--queue", "OUT/a.queue"), suffix=".png"),
     Option(("polygons", "{}", "-o", "OUT/a.geojson"), suffix=".tif"),
     Option(("polygons", "{}", "-o", "OUT/a.geojson"), folder=True),
     Option(("polygons", "{}", "-o", "OUT/a.geojson"), suffix=".json"),
@@ -126,6 +146,17 @@ PATHS = (
         ("polygons", "MASK", "-o", "OUT/a.geojson", "--table", "OUT/a.csv", "--regions", "{}"),
         suffix=".geojson",
     ),
+    Option(("label", "cut", "{}", "-o", "OUT", "--classes", "a,b"), suffix=".png"),
+    Option(("label", "cut", "{}", "-o", "OUT", "--classes", "a,b"), folder=True),
+    Option(("label", "cut", "{}", "-o", "OUT", "--classes", "a,b"), suffix=".svs"),
+    Option((*CUT, "-o", "{}", "--classes", "a,b"), folder=True, output=True),
+    Option((*CUT, "-o", "OUT", "--classes", "{}"), suffix=".csv"),
+    Option((*CUT, "-o", "OUT", "--classes", "a,b", "-m", "{}"), suffix=".construct"),
+    Option((*CUT, "-o", "OUT", "--classes", "a,b", "--settings", "{}"), suffix=".json"),
+    Option((*CUT, "-o", "OUT", "--classes", "a,b", "--json", "{}"), output=True),
+    Option(("label", "merge", "{}", "TABLE"), folder=True),
+    Option(("label", "merge", "LABELLED", "{}"), suffix=".csv"),
+    Option(("label", "status", "{}"), folder=True),
     Option(("prototypes", "list", "{}"), suffix=".construct"),
     Option(("prototypes", "map", "{}", "-m", "MODEL", "-o", "OUT"), suffix=".png"),
     Option(("prototypes", "map", "IMAGE", "-m", "{}", "-o", "OUT"), suffix=".construct"),
@@ -278,6 +309,12 @@ def test_one_sentence_and_no_traceback(
     places = {"IMAGE": image, "MODEL": model, "PATCHES": camelyon / "train", "VAL": camelyon / "val"}
     if "CELLS" in option.command:
         places["CELLS"] = _cells(tmp_path / "cells")
+    if "LABELLED" in option.command:
+        places["LABELLED"] = cut_patches(
+            image, tmp_path / "cut", ("a", "b"), count=2, side=64, choice="random"
+        )
+    if "CORRECTIONS" in option.command:
+        places["CORRECTIONS"] = _corrections(tmp_path / "corrections")
     if "MASK" in option.command:
         places["MASK"] = tmp_path / "a_mask.tif"
         write_mask(places["MASK"], np.ones((8, 8), np.uint8), ClassTable.from_names(("tumour",)))
@@ -300,6 +337,19 @@ def _cells(folder: Path) -> Path:
     for part, pixels in (("images", made.channels), ("labels", made.instances.astype(np.uint16))):
         (folder / part).mkdir(parents=True)
         tifffile.imwrite(folder / part / "a.tif", pixels)
+    return folder
+
+
+def _corrections(folder: Path) -> Path:
+    """An image with a painted stroke of each class."""
+    for inside, pixels in (
+        ("img", np.full((64, 64, 3), 180, np.uint8)),
+        ("mask", np.zeros((64, 64), np.uint8)),
+    ):
+        (folder / inside).mkdir(parents=True)
+        if inside == "mask":
+            pixels[5, 5:40], pixels[50, 5:40] = 1, 2
+        Image.fromarray(pixels).save(folder / inside / "a.png")
     return folder
 
 

@@ -52,11 +52,11 @@ def _seconds(*command: str) -> float:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processor times of children need POSIX")
 @pytest.mark.parametrize("arguments", [[], ["segment"], ["train"]])
 def test_help_is_instant(arguments: list[str]) -> None:
-    """At most 0.3 s where the libraries it is written with load in 0.12 s; a slow machine gets more."""
+    """At most 0.3 s where the libraries it is written with load in 0.1 s; a slow machine gets more."""
     libraries = (sys.executable, "-c", "import typer; from pydantic import BaseModel")
     rounds = [(_seconds(*libraries), _seconds(*COMMAND, *arguments, "--help")) for _ in range(8)]
     least, ours = (min(times) for times in zip(*rounds, strict=True))
-    assert ours < 2.5 * least
+    assert ours < 3 * least
     loaded = _run(sys.executable, "-X", "importtime", "-m", "napari_construct", *arguments, "--help").stderr
     modules = {line.rsplit("|", 1)[-1].strip() for line in loaded.splitlines()}
     assert not modules & {"torch", "numpy", "napari"}

@@ -33,11 +33,12 @@ def commands(own: Path, camelyon: Path, image: Path) -> dict[str, tuple[object, 
     return {
         "second-stage": ("second-stage", own, camelyon / "train", "--steps", 1),
         "calibrate": ("calibrate", own, camelyon / "val"),
+        "retrain": ("retrain", own, camelyon / "val", "--steps", 1),
         "add": ("prototypes", "add", "-m", own, "--class", "tumour", "--image", image, "--mask", image),
     }
 
 
-@pytest.mark.parametrize("command", ["second-stage", "calibrate", "add"])
+@pytest.mark.parametrize("command", ["second-stage", "calibrate", "add", "retrain"])
 def test_a_model_is_never_written_over_itself(
     call: Call, own: Path, camelyon: Path, image: Path, tmp_path: Path, command: str
 ) -> None:
@@ -53,7 +54,7 @@ def test_a_model_is_never_written_over_itself(
     assert own.read_bytes() == before
 
 
-@pytest.mark.parametrize("command", ["second-stage", "calibrate", "add"])
+@pytest.mark.parametrize("command", ["second-stage", "calibrate", "add", "retrain"])
 def test_a_model_of_before_is_replaced_only_when_this_is_said(
     call: Call, own: Path, camelyon: Path, image: Path, tmp_path: Path, command: str
 ) -> None:

@@ -12,17 +12,22 @@ from typing import Annotated
 import typer
 
 from napari_construct.cli import (
+    agree,
     areas,
     batch,
     calibrate,
     demo,
     distill,
     evaluate,
+    label,
     models,
+    next_regions,
     polygons,
     prototypes,
+    retrain,
     second_stage,
     segment,
+    teach,
     train,
     viewer,
 )
@@ -65,12 +70,17 @@ app.command("segment")(segment.segment)
 app.command("batch")(batch.batch)
 app.command("train")(train.train)
 app.command("second-stage")(second_stage.second_stage)
+app.command("retrain")(retrain.retrain)
+app.command("teach")(teach.teach)
 app.command("distill")(distill.distill)
 app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)
+app.command("agree")(agree.agree)
 app.command("areas")(areas.areas)
 app.command("polygons")(polygons.polygons)
 app.add_typer(prototypes.commands, name="prototypes")
+app.add_typer(label.commands, name="label")
+app.command("next")(next_regions.next_regions)
 app.add_typer(models.commands, name="models")
 app.command("demo")(demo.demo)
 app.command("app")(viewer.app)

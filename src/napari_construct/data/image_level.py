@@ -28,6 +28,7 @@ from napari_construct.data.labels.class_folders import (
 )
 from napari_construct.data.labels.file_names import labels_from_names, parse_labels
 from napari_construct.data.labels.folder_names import kind_of
+from napari_construct.data.labels.labelled_folder import labelled_table
 from napari_construct.data.labels.wording import readable
 from napari_construct.data.listing import list_folder, list_images
 from napari_construct.events import Doubt, run
@@ -127,7 +128,8 @@ def load_dataset(
         A folder with one sub-folder of patches per class; a folder of patches with labels in their
         names (``...[1010].png``); or a CSV with the column ``path``, one 0/1 column per class and optionally
         the patient or slide of every patch in the column ``group``. Folders and columns that are no classes
-        (splits, images and masks, a system's, an index) are refused or left out with a notice.
+        (splits, images and masks, a system's, an index) are refused or left out with a notice. Of a folder
+        that patches were cut into to be labelled (:func:`~napari_construct.cut_patches`), the table is read.
     labels_in : {"auto", "folders", "names", "table"}
         Source of the labels; ``auto`` derives it from ``path``.
     class_names : sequence of str, optional
@@ -146,7 +148,7 @@ def load_dataset(
     UnsureClassesError
         If folders look like patients, slides, dates ...: name the classes to confirm them.
     """
-    root = Path(path)
+    root = labelled_table(Path(path))
     chosen, contents = _recognised(root) if labels_in == "auto" else (labels_in, None)
     wanted = tuple(map(normal, class_names)) if class_names is not None else None
     if wanted is not None and (len(set(wanted)) != len(wanted) or not all(wanted)):
@@ -177,7 +179,7 @@ def detect_format(root: Path) -> Literal["folders", "names", "table"]:
     DatasetError
         If it has none, or two.
     """
-    return _recognised(root)[0]
+    return _recognised(labelled_table(root))[0]
 
 
 def _recognised(root: Path) -> tuple[Literal["folders", "names", "table"], Contents | None]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from napari_construct.classes import MAX_CLASSES
 from napari_construct.data.labels.table_rows import Row, read_rows
-from napari_construct.data.labels.wording import spellings
+from napari_construct.data.labels.wording import label_value, spellings
 from napari_construct.exceptions import DatasetError, InputError
 from napari_construct.reading.names import named, normal
 from napari_construct.reading.places import is_file, is_folder
@@ -27,18 +27,18 @@ TABLE_SUFFIXES: Final = frozenset({".csv", ".tsv"})
 """Of the tables that are looked for in a folder; one that is named may have any, see :func:`is_table`."""
 
 _PATH: Final = "path"
+_PLACES: Final = frozenset({"source", "row", "column", "mpp"})
+"""Columns that together say where patches were cut, in tables of our own: nobody takes them for classes."""
 _NO_CLASSES: Final = spellings(
     "index idx i id uid no nr number name file filename x y z x0 y0 x1 y1 xmin ymin xmax ymax x_min "
     "y_min x_max y_max row col column rows cols columns fold folds split splits set subset is_train "
     "train is_val val is_test test is_valid valid partition patient patient_id slide slide_id case "
     "case_id tile_id patch_id image_id width height w h level mpp barcode magnification mag center "
     "centre hospital site batch seed weight area count pixels label_id n # num cv is dataset coord coords "
-    "coordinate coordinates sample image tile patch min max pos position"
+    "coordinate coordinates sample image tile patch min max pos position source group path"
 )
 """Columns that number, place or divide patches; read as classes only when they are asked for by name."""
 _UNNAMED: Final = re.compile(r"(unnamed: ?\d+(_level_\d+)?|level_\d+|column_?\d+)?$")
-_YES: Final = frozenset({"1", "1.0", "1,0", "true", "t", "yes", "y", "x"})
-_NO: Final = frozenset({"0", "0.0", "0,0", "false", "f", "no", "n", "-"})
 
 
 def is_table(path: Path) -> bool:
@@ -86,7 +86,7 @@ class LabelTable(NamedTuple):
     notices: tuple[str, ...]
 
 
-def read_table(table: Path, class_names: tuple[str, ...] | None = None) -> LabelTable:
+def read_table(table: Path, class_names: tuple[str, ...] | None = None, *, files: bool = True) -> LabelTable:
     """Read a table of labels.
 
     Parameters
@@ -98,23 +98,31 @@ def read_table(table: Path, class_names: tuple[str, ...] | None = None) -> Label
     class_names : tuple of str, optional
         The columns to use; all columns by default but ``path``, ``group`` and those named like an index, a
         coordinate, a split, a patient or a slide.
+    files : bool
+        Whether the files have to be there; otherwise only their names are read.
 
     Raises
     ------
     DatasetError
-        If a column is missing, a label is neither 0 nor 1, or a file is missing or listed twice; the
-        line or the files are named.
+        If a column is missing, a label is neither 0 nor 1, no patch has labels, or a file is missing or
+        listed twice; the line or the files are named.
+
+    Notes
+    -----
+    In a table of patches that were cut to be labelled (:func:`~napari_construct.cut_patches`), a row without
+    any label is a patch that nobody has labelled yet, and is left out with a notice.
     """
     header, rows = read_rows(table)
     path_column = _path_column(table, header, rows)
     columns = _class_columns(table, header, path_column, class_names)
     crossed = {c for c in columns if _is_crossed(rows, header.index(c))}
+    rows, unlabelled = _labelled(table, header, rows, columns)
     labels = np.array(
         [[_label(row.cells[header.index(c)], table, row.line, c, crossed) for c in columns] for row in rows],
         dtype=np.uint8,
     ).reshape(len(rows), len(columns))
     written = tuple(row.cells[path_column] for row in rows)
-    paths = _files(table, written)
+    paths = _files(table, written) if files else tuple(map(Path, written))
     names = tuple(normal(PureWindowsPath(name.strip()).as_posix()) for name in written)
     order = sorted(range(len(names)), key=lambda i: names[i])
     groups: tuple[str, ...] = ()
@@ -126,8 +134,28 @@ def read_table(table: Path, class_names: tuple[str, ...] | None = None) -> Label
         class_names or columns,
         tuple(names[i] for i in order),
         groups,
-        () if class_names else _notices(header, columns, crossed),
+        (*(() if class_names else _notices(header, columns, crossed)), *unlabelled),
     )
+
+
+def is_class_column(name: str) -> bool:
+    """Whether a column of this name is read as a class where the classes are not named."""
+    return _may_be(normal(name).strip())
+
+
+def _labelled(
+    table: Path, header: Sequence[str], rows: list[Row], columns: Sequence[str]
+) -> tuple[list[Row], tuple[str, ...]]:
+    """The rows with labels, and a notice on those without any; all rows of tables that are not our own."""
+    if not rows or not set(header) >= _PLACES:
+        return rows, ()
+    found = [row for row in rows if any(row.cells[header.index(c)].strip() for c in columns)]
+    if not found:
+        raise DatasetError(
+            f"{table}: expected labels, got none for any of {len(rows)} patch(es); label them first"
+        )
+    left = len(rows) - len(found)
+    return found, (f"{left} patch(es) without any label yet are left out",) if left else ()
 
 
 def _path_column(table: Path, header: Sequence[str], rows: Sequence[Row]) -> int:
@@ -182,6 +210,8 @@ def _may_be(column: str) -> bool:
 
 def _notices(header: Sequence[str], columns: Sequence[str], crossed: set[str]) -> tuple[str, ...]:
     others = [name or "(no name)" for name in header if name not in (*columns, GROUP)]
+    if set(header) >= _PLACES:
+        others = [name for name in others if name not in _PLACES]
     others = [name for name in others if name.casefold() != _PATH]
     said = [f"classes read from the table: {named(columns, 20)}"]
     if others:
@@ -199,10 +229,10 @@ def _is_crossed(rows: Sequence[Row], column: int) -> bool:
 
 
 def _label(text: str, table: Path, line: int, column: str, crossed: set[str]) -> int:
-    plain = text.strip().casefold()
-    if plain in _YES:
-        return 1
-    if plain in _NO or (not plain and column in crossed):
+    value = label_value(text)
+    if value is not None:
+        return int(value)
+    if not text.strip() and column in crossed:
         return 0
     raise DatasetError(
         f"{table}, line {line}: expected 0 or 1 for {named([column])}, got {text[:80]!r}; correct the label, "

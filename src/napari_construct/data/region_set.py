@@ -101,7 +101,7 @@ class RegionSet:
         for feature in found:
             if feature.object_type in _OBJECTS:
                 objects += 1
-            elif _is_ignored(feature.class_name):
+            elif is_ignored(feature.class_name):
                 ignored.append(feature.geometry)
             else:
                 names.append(_unlike(region_name(feature, len(names) + 1), seen))
@@ -225,7 +225,8 @@ def _box(window: Window) -> Any:
     return shapely.box(window.left, window.top, window.left + window.width, window.top + window.height)
 
 
-def _is_ignored(class_name: str | None) -> bool:
+def is_ignored(class_name: str | None) -> bool:
+    """Whether a class is one of QuPath's ``Ignore*``, which counts nowhere."""
     return class_name is not None and class_name.partition(":")[0].strip().lower() == IGNORED
 
 

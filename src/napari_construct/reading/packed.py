@@ -77,6 +77,16 @@ def packed_text(
     )
 
 
+def holds_member(path: PathLike, endings: tuple[str, ...]) -> bool:
+    """Whether a file is a zip archive with a member of such an ending; nothing is unpacked."""
+    try:
+        with open_regular(path, "an archive") as stream:
+            check_directory(stream)
+            return any(_is_meant(one, endings) for one in zipfile.ZipFile(stream).infolist())
+    except (InputError, *_DAMAGED):
+        return False
+
+
 def _unpacked(stack: ExitStack, stream: BinaryIO, path: PathLike, what: str, endings: tuple[str, ...]) -> Any:
     start = stream.read(4)
     stream.seek(0)

@@ -83,7 +83,7 @@ def test_every_step_by_mouse_and_by_keyboard(qtbot, construct) -> None:
     assert construct.step() == "refine"
     person.click(step(construct, "Refine"))
     person.press(focused(), Qt.Key.Key_Right)
-    assert construct.step() == "prototypes"
+    assert construct.step() == "retrain"
     person.press(focused(), Qt.Key.Key_Left)
     assert construct.step() == "refine"
 

@@ -36,6 +36,8 @@ def test_menus(manifest) -> None:
         "napari-construct.segment_tissue",
         "napari-construct.refine",
         "napari-construct.prototypes",
+        "napari-construct.label_patches",
+        "napari-construct.next_regions",
         "napari-construct.train_adapters",
         "napari-construct.distil_student",
         "napari-construct.batch",

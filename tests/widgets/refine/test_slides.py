@@ -105,5 +105,5 @@ def test_the_mask_of_a_whole_slide_says_what_to_do(qtbot, viewer, path, slide, c
     said = refine.message()
     assert f"{mask.name}: It is the mask of a whole slide" in said
     assert "choose Visible part" in said
-    assert "segment the whole slide again" in said
+    assert "then segments the whole slide" in said
     assert not refine._opened.isVisibleTo(refine)

@@ -34,7 +34,7 @@ pre { background: #f6f6f6; padding: .8rem; overflow-x: auto; font-size: .8rem }
 """
 
 
-def page(content: Content, said: str, sections: Sequence[str]) -> str:
+def page(content: Content, said: str, sections: Sequence[str], *, title: str = "Evaluation") -> str:
     """The whole page.
 
     Parameters
@@ -45,18 +45,20 @@ def page(content: Content, said: str, sections: Sequence[str]) -> str:
         The sentence below the title.
     sections : sequence of str
         HTML.
+    title : str
+        Above all of it.
     """
     parts = list(sections)
-    for title, lines in remarks(content):
+    for head, lines in remarks(content):
         items = "".join(f"<li>{escape(line)}</li>" for line in lines)
-        parts.append(f"<h2>{title}</h2><ul>{items}</ul>")
+        parts.append(f"<h2>{head}</h2><ul>{items}</ul>")
     record = escape(json.dumps(content["record"], indent=2, ensure_ascii=False))
     parts.append(f"<h2>How it was made</h2><details><summary>Record</summary><pre>{record}</pre></details>")
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>Evaluation</title><style>{_STYLE}</style></head><body>"
-        f"<h1>Evaluation</h1><p>{escape(said)}</p>" + "\n".join(parts) + "</body></html>\n"
+        f"<h1>{escape(title)}</h1><p>{escape(said)}</p>" + "\n".join(parts) + "</body></html>\n"
     )
 
 

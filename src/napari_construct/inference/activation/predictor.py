@@ -6,6 +6,7 @@ import copy
 from dataclasses import replace
 from typing import Any, Final
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -19,6 +20,7 @@ from napari_construct.models.checkpoints.build_from_checkpoint import build_from
 from napari_construct.models.checkpoints.checkpoint import Checkpoint
 from napari_construct.models.network.calibration import Calibration
 from napari_construct.models.network.guard import Guard
+from napari_construct.models.network.unet import PixelNetwork
 
 LARGEST_PATCH: Final = 4096
 
@@ -70,6 +72,29 @@ class Predictor(LoadedNetwork):
         self._spec = network.spec
         if any_encoder:
             self._encoder_hash = encoder_hash(network.encoder)
+
+    @classmethod
+    def of_network(
+        cls, checkpoint: Checkpoint, network: PixelNetwork, device: torch.device, name: str = "model"
+    ) -> Predictor:
+        """A model whose network was built already, for a network that changes while it is used.
+
+        Parameters
+        ----------
+        checkpoint : Checkpoint
+            What it is; its tensors are not read.
+        network : ConstructNet, UNet or TaughtNet
+            Is moved to the device and shared.
+        device : torch.device
+            Where it runs.
+        name : str
+            Name of the model in records and messages.
+        """
+        made = cls.__new__(cls)
+        made.checkpoint = checkpoint
+        LoadedNetwork.__init__(made, network, device, name, None)
+        made._spec = network.spec  # noqa: SLF001 - our own
+        return made
 
     def __repr__(self) -> str:
         classes = ", ".join(self.classes.names)

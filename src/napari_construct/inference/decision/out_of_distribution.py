@@ -99,7 +99,14 @@ def _mostly(tissue: Mask, window: float) -> Mask:
     return chosen
 
 
-def warning(found: OutOfDistribution | None, name: str, model: str, *, any_tissue: bool) -> tuple[str, ...]:
+def warning(
+    found: OutOfDistribution | None,
+    name: str,
+    model: str,
+    *,
+    any_tissue: bool,
+    look: str = "look at the distance map",
+) -> tuple[str, ...]:
     """One sentence on an image that is out of distribution; nothing otherwise.
 
     Parameters
@@ -110,6 +117,8 @@ def warning(found: OutOfDistribution | None, name: str, model: str, *, any_tissu
         Of image and model.
     any_tissue : bool
         Whether there is anything but glass.
+    look : str
+        How to see where the image is unlike the training patches.
     """
     if found is None or not found.flagged:
         return ()
@@ -118,6 +127,6 @@ def warning(found: OutOfDistribution | None, name: str, model: str, *, any_tissu
     sentence = (
         f"{name}: the model {model} does not know this tissue: it is out of distribution (distance "
         f"{found.score:.2f} from the training patches, limit {found.limit:.2f}); do not rely on the result, "
-        "but train on patches of this tissue, choose another model, or look at the distance map"
+        f"but train on patches of this tissue, choose another model, or {look}"
     )
     return (Doubt(sentence),)

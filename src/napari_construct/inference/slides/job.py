@@ -31,7 +31,12 @@ from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.slides.blocks import Block, BlockDecider
 from napari_construct.inference.slides.glass import is_tissue, large_squares
 from napari_construct.inference.slides.network import NetworkPass
-from napari_construct.inference.slides.outputs import checked_outputs, slide_paths, write_distances
+from napari_construct.inference.slides.outputs import (
+    checked_outputs,
+    distances_of,
+    slide_paths,
+    write_distances,
+)
 from napari_construct.inference.slides.overview import any_in, label_levels, label_overview
 from napari_construct.inference.slides.pixels import model_pixels
 from napari_construct.inference.slides.presence import slide_out_of_distribution, slide_presence
@@ -160,7 +165,13 @@ class SlideRun:
             event=Event("refine", total, total),
         )
         areas, of_regions = rows[: len(presence)], tuple(rows[len(presence) :])
-        said = warning(unlike, self.slide.name, self.predictor.name, any_tissue=bool(sums.whole.tissue))
+        said = warning(
+            unlike,
+            self.slide.name,
+            self.predictor.name,
+            any_tissue=bool(sums.whole.tissue),
+            look=distances_of(self.paths),
+        )
         for text in said:
             yield Notice("refine", total, total, text)
         record = slide_record(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +35,13 @@ def slide_paths(folder: Path, name: str, outputs: Collection[str]) -> dict[str, 
     found = {"zarr": folder / f"{name}_mask.ome.zarr"}
     found |= {kind: folder / f"{name}{end}" for kind, end in _ENDINGS.items() if kind in outputs}
     return found | {"record": folder / f"{name}.json"}
+
+
+def distances_of(paths: Mapping[str, Path]) -> str:
+    """How to see where a slide is unlike the training patches: in the map, if that is written."""
+    if "ood" in paths:
+        return f"look at the distance map ({paths['ood'].name})"
+    return "look at the distance map: of the slide with --ood-map (output ood), in napari of the visible part"
 
 
 def checked_outputs(

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from napari_construct.encoders.networks.attentions import DenseAttention
 from napari_construct.encoders.protocol import Encoder, EncoderSpec
 from napari_construct.exceptions import EncoderError
+from napari_construct.models.network.word_maps import relative_cosines
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,8 @@ class ZeroShotOutput:
 
 
 class ZeroShotNet(nn.Module):
-    """Scaled cosines between patches and prototypes, each relative to the mean over the classes.
-
-    The mean is the part that all classes share at a place. Subtracting it changes no decision; the map of a
-    class then shows where that class is likelier than the others (CLIP Surgery's redundant features, section
-    3.3, in the space of similarities).
+    """Scaled cosines between patches and prototypes, each relative to what all classes share at a place
+    (:func:`~napari_construct.models.network.word_maps.relative_cosines`).
 
     Parameters
     ----------
@@ -81,11 +79,7 @@ class ZeroShotNet(nn.Module):
             patches = F.normalize((patches - _column(self.centre)) / _column(self.spread), dim=1)
         else:
             patches = self.encoder.embed_patches(images, self.attention)
-        cosines = torch.einsum("bdhw,kpd->bkphw", patches, self.prototypes).amax(2)
-        shared = cosines.mean(1, keepdim=True)
-        if self.neutral is not None:
-            shared = torch.einsum("bdhw,d->bhw", patches, self.neutral)[:, None]
-        return ZeroShotOutput(self.scale * (cosines - shared))
+        return ZeroShotOutput(self.scale * relative_cosines(patches, self.prototypes, self.neutral))
 
 
 def dense_features(encoder: Encoder, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c gh gw"]:

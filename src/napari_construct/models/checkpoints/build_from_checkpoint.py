@@ -12,11 +12,12 @@ from napari_construct.exceptions import CheckpointError
 from napari_construct.models.checkpoints.checkpoint import Checkpoint
 from napari_construct.models.checkpoints.encoder_of_checkpoint import encoder_of_checkpoint, other_encoder
 from napari_construct.models.checkpoints.states import check_shapes, load_strictly, shapes
-from napari_construct.models.network.builder import build_model
+from napari_construct.models.network.builder import build_network, taught_head
 from napari_construct.models.network.config import ModelConfig
 from napari_construct.models.network.construct import ConstructHead
 from napari_construct.models.network.guard import COLOURS
-from napari_construct.models.network.unet import PixelNetwork, UNetDecoder, build_unet
+from napari_construct.models.network.taught_config import TaughtConfig
+from napari_construct.models.network.unet import PixelNetwork, UNetDecoder
 
 
 def build_from_checkpoint(
@@ -49,10 +50,14 @@ def build_from_checkpoint(
     if found != checkpoint.encoder_hash and not any_encoder:
         raise other_encoder(checkpoint, student.spec.id, found)
     _check_guard(checkpoint, student.spec)
+    if config.taught is not None and config.taught.stride != student.spec.strides[0]:
+        raise CheckpointError(
+            f"expected the stride {student.spec.strides[0]} of {student.spec.id}, got "
+            f"{config.taught.stride}; use the checkpoint as it was written"
+        )
     k = len(checkpoint.classes)
     check_shapes(_head_shapes(config, student.spec, k), checkpoint.head_state, "the head")
-    build = build_unet if config.network == "unet" else build_model
-    model: PixelNetwork = build(config, student, k)
+    model = build_network(config, student, k)
     load_strictly(model.head, checkpoint.head_state, "the head")
     return model.eval()
 
@@ -74,6 +79,8 @@ def _check_guard(checkpoint: Checkpoint, spec: EncoderSpec) -> None:
 def _head_shapes(config: ModelConfig, spec: EncoderSpec, k: int) -> dict[str, tuple[int, ...]]:
     """Shapes of a head's tensors, before any of them takes memory."""
     with torch.device("meta"):
+        if config.taught is not None:
+            return _taught_shapes(config, spec, k)
         if config.network == "unet":
             return shapes(UNetDecoder(spec, k, config).state_dict())
         # several prototypes of a class are compared when they are made, which needs their values
@@ -81,3 +88,15 @@ def _head_shapes(config: ModelConfig, spec: EncoderSpec, k: int) -> dict[str, tu
         head = ConstructHead(spec, torch.empty(k, 1, config.prototype_width), single)
     vectors = (k * config.prototypes_per_class, config.prototype_width)
     return {**shapes(head.state_dict()), "prototypes.vectors": vectors}
+
+
+def _taught_shapes(config: ModelConfig, spec: EncoderSpec, k: int) -> dict[str, tuple[int, ...]]:
+    """Those of a taught head, and of the base among them."""
+    taught = config.taught or TaughtConfig()
+    own = config.model_copy(update={"taught": TaughtConfig()}) if taught.words is None else config
+    found = shapes(taught_head(own, spec, k).state_dict())
+    found["base_offsets"] = (taught.known,)
+    if taught.known and taught.words is None:
+        base = _head_shapes(config.base, spec, taught.known)
+        found |= {f"base.{name}": shape for name, shape in base.items()}
+    return found

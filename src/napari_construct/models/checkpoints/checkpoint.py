@@ -8,8 +8,8 @@ stored in half precision, vectors (statistics of norms, biases) in float32; the 
 Format version 1 holds first-stage networks; version 2 adds ``config.network`` and the U-Net of the second
 stage; version 3 adds ``config.placed``, prototypes that were placed after training; version 4 adds the guard
 against images unlike the training patches; version 5 is another network for other images, that for channels
-(:mod:`~.channel_checkpoint`). A file is written as the oldest version that can hold it, which older releases
-read.
+(:mod:`~.channel_checkpoint`); version 6 adds ``config.taught``, a head that was taught by example. A file is
+written as the oldest version that can hold it, which older releases read.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ from napari_construct.settings import problem
 from napari_construct.types import PathLike
 
 KIND: Final = CHECKPOINT
-FORMAT_VERSION: Final = 5
+FORMAT_VERSION: Final = 6
+TAUGHT_VERSION: Final = 6
 GUARD_VERSION: Final = 4
 PLACED_VERSION: Final = 3
 SECOND_STAGE_VERSION: Final = 2
@@ -62,8 +63,9 @@ class Checkpoint:
     encoder_hash : str
         SHA-256 of the head's encoder (after training, if it was trained).
     head_state : mapping of str to Tensor
-        State of :class:`~napari_construct.models.network.construct.ConstructHead`, or of
-        :class:`~napari_construct.models.network.unet.UNetDecoder`.
+        State of :class:`~napari_construct.models.network.construct.ConstructHead`, of
+        :class:`~napari_construct.models.network.unet.UNetDecoder`, or of
+        :class:`~napari_construct.models.network.taught.TaughtHead`.
     encoder_state : mapping of str to Tensor or None
         Weights of an encoder that was trained together with the head.
     redistributable : bool
@@ -94,7 +96,8 @@ class Checkpoint:
 
     def __repr__(self) -> str:
         scale = "" if self.mpp is None else f", {self.mpp:g} um/px"
-        network = f"{self.config.network} on {self.config.encoder}"
+        kind = self.config.network if self.config.taught is None else "taught"
+        network = f"{kind} on {self.config.encoder}"
         return f"Checkpoint({network}{scale}, classes: {', '.join(self.classes.names)})"
 
     @property
@@ -115,7 +118,7 @@ def checkpoint_of(
 
     Parameters
     ----------
-    model : ConstructNet or UNet
+    model : ConstructNet, UNet or TaughtNet
         Its head's configuration must name its encoder.
     classes : ClassTable
         As many classes as the head has.
@@ -250,6 +253,10 @@ def _manifest(checkpoint: Checkpoint) -> dict[str, Any]:
     guard = {}
     if checkpoint.guard is not None:
         version, guard = GUARD_VERSION, {"guard": GuardRecord.of(checkpoint.guard).model_dump()}
+    if config["taught"] is None:
+        del config["taught"]
+    else:
+        version = TAUGHT_VERSION
     return {
         "format": KIND,
         "format_version": version,

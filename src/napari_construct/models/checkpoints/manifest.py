@@ -112,22 +112,8 @@ class Manifest(Part):
         if self.guard is not None and guard is not None and (wrong := self.guard.contradiction(guard)):
             return wrong
         config, calibration, k = self.config, self.calibration, len(self.classes)
-        n = len(config.placed)
-        wanted: dict[str, tuple[str, tuple[int | None, ...]]]
-        if config.network == "unet":
-            wanted = {"score.weight": ("scores", (k, config.fusion_width, 1, 1))}
-        else:
-            vectors = (k * config.prototypes_per_class, config.prototype_width)
-            wanted = {"prototypes.vectors": ("prototypes", vectors)}
-        if n:
-            wanted["placed.vectors"] = (f"{n} placed prototypes", (n, None))
-            wanted["placed.offsets"] = (f"offsets of {n} placed prototypes", (n,))
-        for name, (what, shape) in wanted.items():
-            found = head[name].shape if name in head else None
-            if found is None or len(found) != len(shape) or not all(map(_fits, found, shape)):
-                return f"{what} of shape {found}, where {k} classes need {shape}"
-        if any(owner >= k for owner in config.placed):
-            return f"a placed prototype of class {max(config.placed)}, where there are {k}"
+        if wrong := _wrong_head(config, k, head):
+            return wrong
         for what, numbers in (
             ("presence thresholds", calibration.presence_thresholds),
             ("class offsets", calibration.class_offsets),
@@ -135,6 +121,41 @@ class Manifest(Part):
             if len(numbers) not in (0, k):
                 return f"{len(numbers)} {what}, where there are {k} classes"
         return ""
+
+
+def _wrong_head(config: ModelConfig, k: int, head: Mapping[str, Described]) -> str:
+    """What is wrong with the tensors of a head of k classes; empty if nothing is."""
+    known = k if config.taught is None else config.taught.known
+    if known > k:
+        return f"a base of {known} classes, where there are {k}"
+    wanted = _tensors(config, known)
+    if config.taught is not None:
+        wanted = {f"base.{name}": shape for name, shape in wanted.items()} if known else {}
+        wanted |= {"bias": ("offsets", (k,)), "base_offsets": ("offsets of the base", (known,))}
+    for name, (what, shape) in wanted.items():
+        found = head[name].shape if name in head else None
+        if found is None or len(found) != len(shape) or not all(map(_fits, found, shape)):
+            return f"{what} of shape {found}, where {k} classes need {shape}"
+    if any(owner >= known for owner in config.placed):
+        return f"a placed prototype of class {max(config.placed)}, where there are {known}"
+    return ""
+
+
+def _tensors(config: ModelConfig, k: int) -> dict[str, tuple[str, tuple[int | None, ...]]]:
+    """What a trained head of k classes, or the base of a taught one, must hold: what it is, and its shape."""
+    n = len(config.placed)
+    wanted: dict[str, tuple[str, tuple[int | None, ...]]]
+    if config.taught is not None and (words := config.taught.words) is not None:
+        return {"prototypes": ("embeddings", (k, words.prototypes, words.width))}
+    if config.network == "unet":
+        wanted = {"score.weight": ("scores", (k, config.fusion_width, 1, 1))}
+    else:
+        vectors = (k * config.prototypes_per_class, config.prototype_width)
+        wanted = {"prototypes.vectors": ("prototypes", vectors)}
+    if n:
+        wanted["placed.vectors"] = (f"{n} placed prototypes", (n, None))
+        wanted["placed.offsets"] = (f"offsets of {n} placed prototypes", (n,))
+    return wanted
 
 
 def _fits(found: int, wanted: int | None) -> bool:

@@ -22,6 +22,7 @@ from napari_construct.models.checkpoints.head import (
     is_for_channels,
     read_head,
 )
+from napari_construct.models.checkpoints.taught_words import taught_by
 from napari_construct.reading.foreign import harmless
 from napari_construct.reading.places import written
 from napari_construct.reading.regular import open_regular
@@ -134,7 +135,7 @@ def _summary(path: Path) -> ModelSummary:
     card = _card(path.with_suffix(".json"))
     patches = training.get("patches")
     return ModelSummary(
-        purpose=_text(card.get("purpose", "")) or _own(classes, patches, path),
+        purpose=_text(card.get("purpose", "")) or _own(classes, patches, taught_by(training), path),
         classes=classes,
         scores=_scores(card.get("scores")) or _validated(metrics),
         limits=(
@@ -158,10 +159,11 @@ def _of_channels(manifest: Mapping[str, Any], path: Path) -> ModelSummary:
     )
 
 
-def _own(classes: tuple[str, ...], patches: object, path: Path) -> str:
-    """E.g. "Own model: gland, stroma; 85 patches, 29 Nov 2026"."""
+def _own(classes: tuple[str, ...], patches: object, taught: str, path: Path) -> str:
+    """E.g. "Own model: gland, stroma; 85 patches, 29 Nov 2026", or what it was taught by."""
     names = ", ".join(classes[:_NAMED]) + (f" and {len(classes) - _NAMED} more" if classes[_NAMED:] else "")
     parts = [f"{patches} patch{'es' if patches != 1 else ''}"] if isinstance(patches, int) else []
+    parts = [f"taught by {taught}"] if taught else parts
     return f"Own model: {_text(names)}; {', '.join([*parts, _date(path)])}"
 
 

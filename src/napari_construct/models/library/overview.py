@@ -16,6 +16,7 @@ from napari_construct.models.checkpoints.archive import file_hash
 from napari_construct.models.checkpoints.channel_checkpoint import ChannelCheckpoint, load_any
 from napari_construct.models.checkpoints.checkpoint import Checkpoint
 from napari_construct.models.checkpoints.locations import SUFFIX, bundled_models, imported_models
+from napari_construct.models.checkpoints.taught_words import taught_by
 from napari_construct.reading.places import is_file, size_of
 from napari_construct.types import PathLike
 
@@ -113,6 +114,7 @@ def model_facts(model: PathLike) -> dict[str, Any]:
         "encoder sha256": checkpoint.encoder_hash,
         "encoder weights inside": checkpoint.encoder_state is not None,
         "mpp": checkpoint.mpp,
+        "taught by": taught_by(checkpoint.training),
         "out-of-distribution guard": _guard_facts(checkpoint),
         "metrics": dict(checkpoint.metrics),
         "versions": dict(checkpoint.versions),

@@ -7,14 +7,16 @@ from typing import Final
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from napari_construct.encoders.catalogue.lookup import create_encoder
 from napari_construct.encoders.networks.seeded import seeded
-from napari_construct.encoders.protocol import Encoder, freeze
+from napari_construct.encoders.protocol import Encoder, EncoderSpec, freeze
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.models.network.config import ModelConfig
 from napari_construct.models.network.construct import ConstructHead, ConstructNet
+from napari_construct.models.network.taught import TaughtHead, TaughtNet, WordsHead
+from napari_construct.models.network.unet import PixelNetwork, UNetDecoder, build_unet
 
 SCRATCH: Final = "smp:"
 """Start of the id of an encoder that is trained from scratch."""
@@ -69,3 +71,50 @@ def build_model(
         head = ConstructHead(encoder.spec, start.float(), config)
     freeze(encoder)  # type: ignore[arg-type]
     return ConstructNet(encoder, head)
+
+
+def build_network(config: ModelConfig, encoder: Encoder, n_classes: int) -> PixelNetwork:
+    """The network that a configuration describes, freshly initialised; its encoder is frozen.
+
+    Raises
+    ------
+    ConfigurationError
+        If the encoder does not suit it.
+    """
+    if config.taught is not None:
+        head = taught_head(config, encoder.spec, n_classes)
+        freeze(encoder)  # type: ignore[arg-type]
+        return TaughtNet(encoder, head)
+    return (build_unet if config.network == "unet" else build_model)(config, encoder, n_classes)
+
+
+def taught_head(config: ModelConfig, spec: EncoderSpec, n_classes: int) -> TaughtHead:
+    """A head to be taught, whose linear function is 0, with a base that is freshly initialised.
+
+    Raises
+    ------
+    ConfigurationError
+        If ``config`` says nothing of a taught head, or the base knows more classes than there are.
+    """
+    taught = config.taught
+    if taught is None:
+        raise ConfigurationError("expected a configuration of a taught head, got one without; set taught")
+    if taught.known > n_classes:
+        raise ConfigurationError(
+            f"expected at least the {taught.known} classes of what it was taught beside, got {n_classes}; "
+            "name these classes, too"
+        )
+    return TaughtHead(spec, n_classes, config, _base_head(config, spec, taught.known))
+
+
+def _base_head(config: ModelConfig, spec: EncoderSpec, known: int) -> nn.Module | None:
+    taught = config.taught
+    if taught is None or not known:
+        return None
+    if taught.words is not None:
+        return WordsHead(taught.words, known)
+    if config.network == "unet":
+        return UNetDecoder(spec, known, config.base)
+    with seeded(0):  # any: they are replaced by those of the base
+        start = F.normalize(torch.randn(known, config.prototypes_per_class, config.prototype_width), dim=-1)
+        return ConstructHead(spec, start, config.base)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from napari_construct.models.network.taught_config import TaughtConfig
 from napari_construct.settings import Settings
 
 Preset = Literal["construct", "published"]
@@ -50,7 +51,7 @@ class ModelConfig(Settings):
     fusion_width : int
         Channels of the fused map.
     cam_stride : int
-        Input pixels per CAM pixel; only with fusion.
+        Input pixels per CAM pixel; only with fusion, and of a U-Net that of its encoder's finest level.
     guidance_levels : tuple of int
         Levels of the relational distillation.
     pooling : {"mean", "attention", "log_mean_exp", "strongest"}
@@ -60,6 +61,9 @@ class ModelConfig(Settings):
     placed : tuple of int
         Class index of each prototype that was added after training, from a region or words
         (:mod:`~napari_construct.models.checkpoints.placed_prototypes`).
+    taught : TaughtConfig or None
+        A linear head that was taught by example, beside what the other fields describe
+        (:mod:`~napari_construct.models.network.taught`).
     """
 
     network: Literal["construct", "unet"] = "construct"
@@ -80,11 +84,17 @@ class ModelConfig(Settings):
     pooling: Literal["mean", "attention", "log_mean_exp", "strongest"] = "strongest"
     class_bias: bool = True
     placed: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(max_length=256)] = ()
+    taught: TaughtConfig | None = None
 
     @property
     def map_stride(self) -> int:
         """Pixels per cell of the network's maps."""
-        return 1 if self.network == "unet" else self.cam_stride
+        return self.cam_stride if self.taught is None else self.taught.stride
+
+    @property
+    def base(self) -> ModelConfig:
+        """The configuration without what was taught beside it."""
+        return self if self.taught is None else self.model_copy(update={"taught": None})
 
     @classmethod
     def of_preset(cls, preset: Preset, **changes: Any) -> ModelConfig:

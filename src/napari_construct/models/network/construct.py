@@ -137,9 +137,9 @@ class ConstructNet(nn.Module):
         spec: EncoderSpec = self.encoder.spec
         return spec
 
-    def features(self, images: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, ...]:
-        """Feature pyramid of the frozen encoder; no gradient is recorded."""
-        with torch.no_grad():
+    def features(self, images: Float[Tensor, "b 3 h w"], *, trained: bool = False) -> tuple[Tensor, ...]:
+        """Feature pyramid of the encoder; gradient is recorded only where it is ``trained``."""
+        with torch.set_grad_enabled(trained and torch.is_grad_enabled()):
             levels: tuple[Tensor, ...] = self.encoder(self.restandardise(images))
         return levels
 

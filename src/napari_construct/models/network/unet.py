@@ -22,6 +22,7 @@ from napari_construct.exceptions import ConfigurationError
 from napari_construct.models.network.config import ModelConfig
 from napari_construct.models.network.construct import ConstructNet
 from napari_construct.models.network.pooling import pool_logits
+from napari_construct.models.network.taught import TaughtNet
 
 DROPPED = 0.1
 """Share of channels that is dropped before the classes are scored."""
@@ -114,10 +115,14 @@ class UNet(nn.Module):
         spec: EncoderSpec = self.encoder.spec
         return spec
 
-    def forward(self, images: Float[Tensor, "b 3 h w"]) -> UNetOutput:
-        with torch.set_grad_enabled(self.trains_encoder and torch.is_grad_enabled()):
+    def features(self, images: Float[Tensor, "b 3 h w"], *, trained: bool = False) -> tuple[Tensor, ...]:
+        """Feature pyramid of the encoder; gradient is recorded only where it is ``trained``."""
+        with torch.set_grad_enabled(trained and torch.is_grad_enabled()):
             levels: tuple[Tensor, ...] = self.encoder(images)
-        output: UNetOutput = self.head(levels)
+        return levels
+
+    def forward(self, images: Float[Tensor, "b 3 h w"]) -> UNetOutput:
+        output: UNetOutput = self.head(self.features(images, trained=self.trains_encoder))
         return output
 
     def train(self, mode: bool = True) -> UNet:
@@ -128,8 +133,8 @@ class UNet(nn.Module):
         return self
 
 
-PixelNetwork: TypeAlias = ConstructNet | UNet
-"""What a checkpoint can hold: both turn RGB in [0, 1] into an output with ``cam`` and ``class_logits``."""
+PixelNetwork: TypeAlias = ConstructNet | UNet | TaughtNet
+"""What a checkpoint can hold: all turn RGB in [0, 1] into an output with ``cam`` and ``class_logits``."""
 
 
 def build_unet(config: ModelConfig, encoder: Encoder, n_classes: int, *, seed: int = 0) -> UNet:

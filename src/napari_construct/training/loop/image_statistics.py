@@ -10,13 +10,13 @@ from napari_construct.events import Steps
 from napari_construct.models.network.unet import PixelNetwork
 from napari_construct.training.loop.averaging import estimate_norms, in_eval_mode
 from napari_construct.training.loop.precision import autocast
-from napari_construct.training.views.sheets import Sheets
+from napari_construct.training.views.sheets import SheetSource
 
 STAGE = "statistics"
 
 
 def image_statistics(
-    model: PixelNetwork, sheets: Sheets, device: torch.device, dtype: torch.dtype | None = None
+    model: PixelNetwork, sheets: SheetSource, device: torch.device, dtype: torch.dtype | None = None
 ) -> Steps[None]:
     """Take the head's statistics anew, from sheets; the encoder keeps its own.
 
@@ -24,7 +24,7 @@ def image_statistics(
     ----------
     model : ConstructNet or UNet
         On its device; its mode is kept.
-    sheets : Sheets
+    sheets : SheetSource
         What images look like.
     device : torch.device
         Device of the model.

@@ -1,12 +1,16 @@
-"""Logits with their labels, of parts of a mosaic or of cells of the CAM."""
+"""Logits with their labels, of parts of a mosaic or of cells of the CAM, and what they lose."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from napari_construct.losses.partial_labels import is_informative, presence_loss
 from napari_construct.models.network.pooling import pool_logits
 from napari_construct.training.views.batch import TrainingBatch, parts_of
 from napari_construct.training.views.mosaic import share_of_cells
@@ -38,3 +42,44 @@ def cell_logits(
         one = F.one_hot(named.clamp_max(cam.shape[1] - 1), cam.shape[1]).movedim(-1, 1)
         labels = torch.where(known, one.to(labels), labels)
     return cam.movedim(1, -1).flatten(0, -2), labels.movedim(1, -1).flatten(0, -2)
+
+
+class CellLosses(NamedTuple):
+    """What cells lose with partial labels, and the classes of mixed patches by being nowhere.
+
+    Attributes
+    ----------
+    partial, presence : Tensor
+        Means over what was asked; 0 of nothing.
+    cells, asked : int
+        Cells that labels say something of; classes of mixed patches.
+    """
+
+    partial: Float[Tensor, ""]
+    cells: int
+    presence: Float[Tensor, ""]
+    asked: int
+
+
+def cell_losses(
+    cam: Float[Tensor, "b k h w"], batch: TrainingBatch, partial: Callable[[Tensor, Tensor], Tensor]
+) -> CellLosses:
+    """Losses of image-level labels on every cell of a CAM.
+
+    Parameters
+    ----------
+    cam : Tensor
+        Logits of the batch's images.
+    batch : TrainingBatch
+        Its labels, mosaics and pseudo labels.
+    partial : callable
+        :func:`~napari_construct.losses.partial_labels.partial_label_loss`, or its balanced form.
+    """
+    logits, labels = cell_logits(cam, batch)
+    pooled, of_parts = part_logits(cam, batch, "strongest")
+    return CellLosses(
+        partial(logits, labels),
+        int(is_informative(labels).sum()),
+        presence_loss(pooled, of_parts),
+        int(of_parts[of_parts.sum(1) > 1].sum()),
+    )

@@ -17,18 +17,13 @@ from napari_construct.exceptions import ConfigurationError
 from napari_construct.losses.classification import class_balance, classification_loss
 from napari_construct.losses.info_nce import ForegroundBackgroundContrast
 from napari_construct.losses.labelled_contrast import LabelledContrast
-from napari_construct.losses.partial_labels import (
-    PartialLabels,
-    is_informative,
-    partial_label_loss,
-    presence_loss,
-)
+from napari_construct.losses.partial_labels import PartialLabels, partial_label_loss
 from napari_construct.losses.prototype_diversity import prototype_diversity
 from napari_construct.losses.relational_distillation import relational_distillation
 from napari_construct.models.network.construct import ConstructNet, ConstructOutput
 from napari_construct.models.network.released_arithmetic import teacher_images
 from napari_construct.training.config.config import TrainingConfig
-from napari_construct.training.objective.part_logits import cell_logits, part_logits
+from napari_construct.training.objective.part_logits import cell_losses, part_logits
 from napari_construct.training.objective.regions import (
     Regions,
     encoded_regions,
@@ -119,10 +114,7 @@ class TrainingTask(nn.Module):
 
     def student(self, images: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, ...]:
         """The encoder's levels, with gradient where it is trained."""
-        if not self.trains_encoder:
-            return self.model.features(images)
-        levels: tuple[Tensor, ...] = self.model.encoder(self.model.restandardise(images))
-        return levels
+        return self.model.features(images, trained=self.trains_encoder)
 
     @torch.no_grad()
     def targets(self, images: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, ...]:
@@ -163,18 +155,13 @@ class TrainingTask(nn.Module):
         return loss * weight if len(logits) else 0.0 * logits.sum()  # a process may have no patch of a batch
 
     def _cells(self, batch: TrainingBatch, output: ConstructOutput) -> Tensor:
-        cam = output.cam.float()
-        logits, labels = cell_logits(cam, batch)
         balanced = self.partial_labels if self.config.class_balance else None
-        loss = (balanced or partial_label_loss)(logits, labels)
-        loss = loss * self.processes.mean_weight(int(is_informative(labels).sum()), loss)
+        found = cell_losses(output.cam.float(), batch, balanced or partial_label_loss)
+        loss = found.partial * self.processes.mean_weight(found.cells, found.partial)
         if not self.config.weights.presence:
             return loss
-        pooled, of_parts = part_logits(cam, batch, "strongest")
-        presence = presence_loss(pooled, of_parts)
-        asked = int(of_parts[of_parts.sum(1) > 1].sum())
-        weight = self.config.weights.presence * self.processes.mean_weight(asked, presence)
-        return loss + weight * presence
+        share = self.processes.mean_weight(found.asked, found.presence)
+        return loss + self.config.weights.presence * share * found.presence
 
     def _distillation(self, batch: TrainingBatch, output: ConstructOutput) -> Tensor:
         targets = self.targets(_images(batch)) if batch.features is None else batch.features.teacher

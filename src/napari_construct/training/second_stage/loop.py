@@ -7,23 +7,22 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_construct.events import StepDone, Steps
+from napari_construct.losses.partial_cross_entropy import partial_cross_entropy
 from napari_construct.models.network.unet import UNet
 from napari_construct.training.config.second_stage import SecondStageConfig
 from napari_construct.training.loop.averaging import WeightAverage, estimate_norms
 from napari_construct.training.loop.image_statistics import image_statistics
 from napari_construct.training.loop.weight_update import WeightUpdate, one_step, rate_factor
-from napari_construct.training.randomness import full_batch, generator
-from napari_construct.training.views.augmentation import augment_with_masks
-from napari_construct.training.views.mosaic import paste
-from napari_construct.training.views.partial_masks import UNKNOWN, at_cells
+from napari_construct.training.randomness import full_batch
+from napari_construct.training.second_stage.self_training import SelfTraining
+from napari_construct.training.views.partial_masks import at_cells, masked_views
 from napari_construct.training.views.patches import PatchStore
-from napari_construct.training.views.sheets import Sheets
+from napari_construct.training.views.sheets import SheetSource
 
 WARM_UP: Final = 0.1
 CLIP_NORM: Final = 5.0
@@ -43,10 +42,12 @@ class SecondStageTraining:
         patches: PatchStore,
         images: NDArray[np.uint8],
         masks: NDArray[np.uint8],
-        sheets: Sheets,
+        sheets: SheetSource,
         config: SecondStageConfig,
         device: torch.device,
+        unlabelled: SelfTraining | None = None,
     ) -> None:
+        self.unlabelled = unlabelled
         self.network, self.sheets, self.config, self.device = network, sheets, config, device
         self.window, self.size = patches.view.window, patches.view.size
         self.images, self.masks = torch.from_numpy(images), torch.from_numpy(masks)
@@ -93,26 +94,27 @@ class SecondStageTraining:
         """The batch of a step: a function of the seed and the step's number."""
         config = self.config
         indices = full_batch(step, config.batch_size, len(self.images), config.seed)
-        images, masks = augment_with_masks(
+        return masked_views(
             self.images[indices].to(self.device),
             self.masks[indices].to(self.device),
             config.augmentation,
             window=self.window,
             size=self.size,
-            generator=generator(config.seed, "augmentation", step),
+            seed=config.seed,
+            step=step,
         )
-        if config.augmentation.mosaic:
-            random = generator(config.seed, "mosaic", step)
-            images, pasted, partner = paste(images, config.augmentation.mosaic, random)
-            masks = torch.where(pasted, masks[partner], masks)
-        return images, masks
 
     def _optimise(self, step: int, factor: float) -> dict[str, float]:
         images, masks = self._batch(step)
         self._update.begin(factor)
         loss = pseudo_mask_loss(self.network(images).cam, masks, self.weights)
         losses = {"loss": float(loss.detach())}
+        if self.unlabelled and (found := self.unlabelled.loss(step)) is not None:
+            losses["unlabelled"] = float(found.detach())
+            loss = loss + found
         self._update.finish(loss, losses, step + 1)
+        if self.unlabelled:
+            self.unlabelled.follow(step)
         return losses
 
     def _statistics(self) -> Steps[None]:
@@ -129,10 +131,7 @@ def pseudo_mask_loss(
     cam: Float[Tensor, "b k gh gw"], masks: UInt8[Tensor, "b h w"], weights: Float[Tensor, " k"]
 ) -> Float[Tensor, ""]:
     """Cross-entropy at the pixel in the middle of each cell; 0 where nothing in the batch is known."""
-    truth = at_cells(masks, (cam.shape[-2], cam.shape[-1])).long()
-    if not bool((truth != UNKNOWN).any()):
-        return cam.sum() * 0
-    return F.cross_entropy(cam, truth, weights, ignore_index=UNKNOWN)
+    return partial_cross_entropy(cam, at_cells(masks, (cam.shape[-2], cam.shape[-1])), weights)
 
 
 def class_weights(masks: NDArray[np.uint8], k: int) -> Float[Tensor, " k"]:

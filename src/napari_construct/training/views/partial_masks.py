@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from napari_construct.losses.partial_cross_entropy import UNKNOWN
+from napari_construct.training.config.parts import AugmentationConfig
+from napari_construct.training.randomness import generator
+from napari_construct.training.views.augmentation import augment_with_masks
+from napari_construct.training.views.mosaic import paste
 from napari_construct.training.views.patches import PatchView
 
-UNKNOWN: Final = 255
-"""Value of a pixel or cell whose class is left open."""
+__all__ = ["UNKNOWN", "at_cells", "at_pixels", "masked_views"]
+
+
+def masked_views(
+    images: UInt8[Tensor, "b h w 3"],
+    masks: UInt8[Tensor, "b h w"],
+    config: AugmentationConfig,
+    *,
+    window: float,
+    size: int,
+    seed: int,
+    step: int,
+) -> tuple[Float[Tensor, "b 3 s s"], UInt8[Tensor, "b s s"]]:
+    """Random views of images with masks, mosaics included: a function of seed and step.
+
+    Parameters are those of :func:`~napari_construct.training.views.augmentation.augment_with_masks`.
+    """
+    random = generator(seed, "augmentation", step)
+    views, cut = augment_with_masks(images, masks, config, window=window, size=size, generator=random)
+    if config.mosaic:
+        views, pasted, partner = paste(views, config.mosaic, generator(seed, "mosaic", step))
+        cut = torch.where(pasted, cut[partner], cut)
+    return views, cut
 
 
 def at_cells(masks: UInt8[Tensor, "b h w"], shape: tuple[int, int]) -> UInt8[Tensor, "b gh gw"]:

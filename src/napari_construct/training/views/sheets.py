@@ -8,7 +8,7 @@ slide.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -28,6 +28,17 @@ SHEETS: Final = 20
 
 SHOWN: Final = 4
 """How often a patch is shown where patches are few, in the mean."""
+
+
+@runtime_checkable
+class SheetSource(Protocol):
+    """What images look like, for statistics of normalisation."""
+
+    def __len__(self) -> int: ...
+
+    def sheet(self, number: int) -> Float[Tensor, "1 3 y x"]:
+        """One of them, RGB in [0, 1] at the network's resolution; the same for the same number."""
+        ...
 
 
 class Sheets:

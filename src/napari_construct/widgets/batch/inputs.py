@@ -22,6 +22,7 @@ from napari_construct.widgets.batch.job import LayerInput, layer_input
 from napari_construct.widgets.fields.controls import button
 from napari_construct.widgets.layers import is_source, layer_shape
 from napari_construct.widgets.layers.follower import Follower
+from napari_construct.widgets.layers.slides import is_large, read_from_file
 
 _STAGES: Final = {"tiles": "tiles", "refine": "refining"}
 """Stages that take long on a slide, as the table names them."""
@@ -85,7 +86,11 @@ class BatchInputs(QWidget):
         self._show()
 
     def addLayer(self, layer: Any) -> None:
-        """Add an image layer of the viewer with all its planes."""
+        """Add an image layer of the viewer with all its planes; of a large slide its file."""
+        slide = read_from_file(layer)
+        if slide is not None and is_large(slide):
+            self.addPaths([str(slide.path)])
+            return
         if layer not in self._inputs:
             self._inputs.append(layer)
         self._show()

@@ -13,6 +13,8 @@ from napari_construct.widgets.jobs.run_control import in_native, shortcut
 from napari_construct.widgets.parts.navigation import STEPS, Step
 
 _SPACE: Final = 3
+_DIGITS: Final = 9
+"""Steps with a key."""
 _STYLE: Final = "QPushButton { padding: 3px 6px; }"
 
 
@@ -24,7 +26,7 @@ class StepButton(QPushButton):
     step : Step
         The step.
     key : str
-        Its shortcut.
+        Its shortcut; empty without one.
     """
 
     def __init__(self, step: Step, key: str, parent: QWidget | None = None) -> None:
@@ -36,7 +38,8 @@ class StepButton(QPushButton):
 
     def setRunning(self, running: bool) -> None:
         """Say whether a job runs in this step."""
-        about = f"{self._step.title}: {self._step.tip} ({in_native(self._key)})"
+        key = f" ({in_native(self._key)})" if self._key else ""
+        about = f"{self._step.title}: {self._step.tip}{key}"
         named(self, self._step.short, f"{about}. A job runs here" if running else about)
         self.setAccessibleDescription(self.toolTip())
         self.setText(f"{self._step.short} ..." if running else self._step.short)
@@ -60,11 +63,12 @@ class StepRow(QWidget):
         layout.setHorizontalSpacing(_SPACE)
         layout.setVerticalSpacing(_SPACE)
         for number, (name, step) in enumerate(STEPS.items(), 1):
-            key = f"Ctrl+{number}"
+            key = f"Ctrl+{number}" if number <= _DIGITS else ""
             self._buttons[name] = button = StepButton(step, key, self)
             self._group.addButton(button, number)
             layout.addWidget(button)
-            shortcut(parent, key, button.click)
+            if key:
+                shortcut(parent, key, button.click)
         self._group.idToggled.connect(self._on_toggled)
         named(self, "Steps", "The steps of the work")
 

@@ -39,6 +39,7 @@ SCANNED_SUFFIXES: Final = (
 only and of scanners' TIFFs (``data.slide_parts``), and QPTIFF. TIFF is not among them: napari would ask for
 each."""
 
+_OF_IMAGES: Final = (".ome.tiff", ".ome.tif", ".tiff", ".tif", ".png", ".jpg", ".ndpi", ".mrxs", ".svs")
 _LAYERS: Final = (*MASK_MARKS[1:], *CELL_MARKS[1:])
 _NUMBERED: Final = re.compile(rf"(.+)({'|'.join(map(re.escape, _LAYERS))}) (\[\d+\])")
 _ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -46,12 +47,13 @@ _ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "cells": (".tif", ".tiff"),
     "overlay": (".png",),
     "zarr": (".ome.zarr", ".zarr"),
+    "geojson": (".geojson", ".geojson.gz", ".zip"),
 }
 """Endings that may be typed for a kind of file, the best one first."""
 
 
 def saved_path(typed: str, kind: str) -> Path:
-    """Where a file of a kind is written ("mask", "cells", "overlay", "zarr"), for the name that was typed.
+    """Where a file of a kind (a key of ``_ENDINGS``) is written, for the name that was typed.
 
     A name that is right is kept: napari has asked before it is replaced. Any other gets the ending of its
     kind, and a mask its mark; where such a file lies already, nobody was asked, and a number is added.
@@ -59,7 +61,7 @@ def saved_path(typed: str, kind: str) -> Path:
     path = Path(typed)
     ending = next((e for e in _ENDINGS[kind] if path.name.lower().endswith(e)), "")
     stem = path.name[: len(path.name) - len(ending)] or "result"
-    written = ".tiff" if ending == ".tiff" else _ENDINGS[kind][0]
+    written = ending if ending in (".tiff", ".geojson.gz", ".zip") else _ENDINGS[kind][0]
     mark = ""
     if kind in _MARKS:
         mark = next((m for m in _MARKS[kind] if stem.endswith(m)), "")
@@ -71,3 +73,11 @@ def saved_path(typed: str, kind: str) -> Path:
         number += 1
         found = path.with_name(f"{stem} {number}{mark}{written}")
     return found
+
+
+def annotations_stem(path: Path) -> str:
+    """The name of the image that a file of annotations is of, as far as its own name says."""
+    name = path.name
+    for ending in (".gz", ".zip", ".geojson", ".json", *_OF_IMAGES):
+        name = name[: -len(ending)] if name.lower().endswith(ending) else name
+    return name or path.name

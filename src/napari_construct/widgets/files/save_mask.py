@@ -8,6 +8,7 @@ from typing import Any, Final
 from napari.layers import Labels
 from qtpy.QtWidgets import QFileDialog, QWidget
 
+from napari_construct.widgets.files import geojson_writer
 from napari_construct.widgets.files.names import saved_path
 from napari_construct.widgets.files.preferred import prefer_us
 from napari_construct.widgets.files.writers import (
@@ -21,9 +22,11 @@ from napari_construct.widgets.files.writers import (
 MASK: Final = "Mask with classes (*.tif)"
 NUMBERS: Final = "Numbered cells and their table (*.tif)"
 NUMBERS_AND_MAPS: Final = "Numbered cells with foreground and boundary (*.tif)"
+ANNOTATIONS: Final = "Annotations for QuPath (*.geojson)"
+DETECTIONS: Final = "Cells as detections for QuPath (*.geojson)"
 OVERLAY: Final = "Picture with the mask drawn over it (*.png)"
 ZARR: Final = "Image and mask as OME-Zarr (*.ome.zarr)"
-_ENDINGS: Final = {MASK: "mask", OVERLAY: "overlay", ZARR: "zarr"}
+_ENDINGS: Final = {MASK: "mask", ANNOTATIONS: "geojson", OVERLAY: "overlay", ZARR: "zarr"}
 
 
 def save_mask(mask: Labels, image: Any = None, parent: QWidget | None = None) -> Path | None:
@@ -44,7 +47,7 @@ def save_mask(mask: Labels, image: Any = None, parent: QWidget | None = None) ->
     name = "".join(c for c in mask.name if c not in '/\\:*?"<>|')
     cells = is_cells(mask)
     numbers = [NUMBERS] if maps_of_cells(mask) is None else [NUMBERS, NUMBERS_AND_MAPS]
-    kinds = numbers if cells else [MASK] if image is None else list(_ENDINGS)
+    kinds = [*numbers, DETECTIONS] if cells else [MASK, ANNOTATIONS] if image is None else list(_ENDINGS)
     suggested = saved_path(str(folder / f"{name}.tif"), "cells" if cells else "mask")
     title = "Save the cells" if cells else "Save the mask"
     typed, kind = QFileDialog.getSaveFileName(parent, title, str(suggested), ";;".join(kinds))
@@ -55,5 +58,9 @@ def save_mask(mask: Labels, image: Any = None, parent: QWidget | None = None) ->
         pair = [image.as_layer_data_tuple(), mask.as_layer_data_tuple()]
         stem = typed.removesuffix(suggested.suffix) if Path(typed).name == suggested.name else typed
         return Path((write_overlay_png if kind == OVERLAY else write_zarr)(stem, pair)[0])
+    if kind in (ANNOTATIONS, DETECTIONS):
+        stem = typed.removesuffix(suggested.suffix) if typed.endswith(suggested.suffix) else typed
+        data, attributes, _ = mask.as_layer_data_tuple()
+        return Path(geojson_writer.write_labels(stem, data, attributes)[0])
     data, attributes, _ = mask.as_layer_data_tuple()
     return Path(write_labels(typed, data, attributes, maps=kind == NUMBERS_AND_MAPS)[0])

@@ -59,10 +59,10 @@ def cells_plan(planes: Sequence[Plane], model: object) -> Planned:
     return planned(f"segment {model}", _LOADING, Phase(parts, len(planes)), after)
 
 
-def refine_plan(planes: Sequence[Plane], settings: SegmentSettings) -> Planned:
-    """Decide anew, plane by plane; the network does not run."""
-    size = sum(map(_megapixels, planes)) / len(planes)
-    return planned("refine", Phase(_decision(settings, size), len(planes), counter="planes"))
+def refine_plan(shapes: Sequence[tuple[int, int]], settings: SegmentSettings) -> Planned:
+    """Decide anew, plane by plane, masks of so many rows and columns; the network does not run."""
+    size = sum(map(prod, shapes)) / 1e6 / len(shapes)
+    return planned("refine", Phase(_decision(settings, size), len(shapes), counter="planes"))
 
 
 def compare_plan(plane: Plane) -> Planned:

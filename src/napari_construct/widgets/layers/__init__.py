@@ -18,6 +18,12 @@ from napari_construct.widgets.layers.cells import (
     stacked_cells,
 )
 from napari_construct.widgets.layers.colours import class_colormap, label_colormap, recolour
+from napari_construct.widgets.layers.corrected import (
+    CorrectedPlane,
+    corrected_planes,
+    corrections_layer,
+    keep_painted,
+)
 from napari_construct.widgets.layers.evidence import Decided, evidence, evidences, keep_evidence
 from napari_construct.widgets.layers.features import joined_features, label_features
 from napari_construct.widgets.layers.origin import (
@@ -76,6 +82,7 @@ __all__ = [
     "NO_MASKS",
     "REFINED",
     "ClassOutcome",
+    "CorrectedPlane",
     "Decided",
     "KeptCells",
     "Origin",
@@ -94,6 +101,8 @@ __all__ = [
     "channel_at",
     "class_colormap",
     "class_map_layers",
+    "corrected_planes",
+    "corrections_layer",
     "data_point",
     "distance_map_layers",
     "evidence",
@@ -109,6 +118,7 @@ __all__ = [
     "keep_evidence",
     "keep_opened",
     "keep_outcome",
+    "keep_painted",
     "kept_cells",
     "label_colormap",
     "label_features",

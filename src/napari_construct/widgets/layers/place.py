@@ -18,7 +18,10 @@ CELLS: Final = "cells"
 TISSUE: Final = "tissue"
 """Kind of a layer of the tissue found on a slide."""
 
-NO_MASKS: Final = frozenset({"errors", "prototypes", "teacher", CELLS, TISSUE})
+STROKES: Final = "strokes"
+"""Kind of a layer of painted examples of classes."""
+
+NO_MASKS: Final = frozenset({"errors", "prototypes", "teacher", CELLS, STROKES, TISSUE})
 """Kinds of labels of this plugin whose values are no classes of tissue."""
 
 Window = tuple[slice, slice]

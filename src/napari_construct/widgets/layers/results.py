@@ -228,13 +228,17 @@ def labels_layer(
 _PAINTING: Final = {"paint", "fill", "polygon"}
 
 
-def bind_digits(layer: Labels, classes: int) -> None:
-    """Keys 1 to 9 choose the class with a painting tool; with other tools they choose tools, as in napari."""
-    for value in range(1, min(classes, 9) + 1):
-        layer.bind_key(str(value), _chooser(value), overwrite=True)
+def bind_digits(layer: Labels, classes: int | Sequence[int]) -> None:
+    """Keys 1 to 9 choose the class with a painting tool; with other tools they choose tools, as in napari.
+
+    ``classes`` is their number or, where class ``i`` is not value ``i + 1``, the value of each.
+    """
+    values = range(1, classes + 1) if isinstance(classes, int) else classes
+    for digit, value in enumerate(values[:9], start=1):
+        layer.bind_key(str(digit), _chooser(digit, value), overwrite=True)
 
 
-def _chooser(value: int) -> Callable[[Labels], Any]:
+def _chooser(digit: int, value: int) -> Callable[[Labels], Any]:
     """The action of a digit.
 
     It is no ``partial``: napari reads the name of everything bound on a layer at every key, and without a
@@ -245,7 +249,7 @@ def _chooser(value: int) -> Callable[[Labels], Any]:
         if str(layer.mode) in _PAINTING:
             layer.selected_label = value
             return None
-        usual = next((f for key, f in Labels.class_keymap.items() if str(key) == str(value)), None)
+        usual = next((f for key, f in Labels.class_keymap.items() if str(key) == str(digit)), None)
         return None if usual is None else usual(layer)
 
     return choose_class

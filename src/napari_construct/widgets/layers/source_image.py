@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from napari_construct.reading.names import folded
 from napari_construct.widgets.layers.origin import origin_of
 from napari_construct.widgets.layers.place import METADATA_KEY
 from napari_construct.widgets.layers.plane import is_source
+from napari_construct.widgets.layers.slides import slide_file
 
 
 def same_image(one: Any, other: Any) -> bool:
@@ -35,6 +38,24 @@ def newest_of(layer: Any, offered: Sequence[Any]) -> Any:
     if not is_source(layer) and METADATA_KEY not in layer.metadata:
         return None
     return next((other for other in reversed(offered) if same_image(other, layer)), None)
+
+
+def chosen_image(viewer: Any, stem: str = "") -> Any:
+    """The image that something from a file belongs on; None where it is not clear.
+
+    That is the image whose file or layer has this name, else that of the selected layer, else the only one.
+    """
+    images = [layer for layer in viewer.layers if is_source(layer)]
+    if stem:
+        wanted = folded(stem)
+        for image in images:
+            path = slide_file(image)
+            names = {image.name} if path is None else {image.name, Path(path).name, Path(path).stem}
+            if wanted in {folded(name.removesuffix(".ome")) for name in names}:
+                return image
+    active = viewer.layers.selection.active
+    found = None if active is None else image_of(active, viewer.layers)
+    return found or (images[0] if len(images) == 1 else None)
 
 
 def _image(layer: Any) -> tuple[Hashable | None, str]:

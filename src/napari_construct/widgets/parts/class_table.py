@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QColor
+from qtpy.QtGui import QColor, QShowEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QColorDialog,
@@ -50,6 +50,8 @@ class ClassTableEditor(QWidget):
     valueChanged = Signal(object)
     failed = Signal(object)
     """A file could not be read or written."""
+    classClicked = Signal(int)
+    """The row of a class that was clicked on."""
 
     def __init__(
         self,
@@ -111,6 +113,23 @@ class ClassTableEditor(QWidget):
         self._growth.setVisible(free)
         self._set_selectable(free)
         self._show()
+
+    def setPromptsShown(self, shown: bool) -> None:
+        """Whether the column of prompts is on view: they mean nothing where no text is read."""
+        self._table.setColumnHidden(_PROMPT, not shown)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._fit_height()  # only now the rows have their height
+
+    def selectClass(self, row: int) -> None:
+        """Select the row of a class, where rows can be selected."""
+        if self._selectable and row != self._table.currentRow():
+            self._table.selectRow(row)
+
+    def selectedClass(self) -> int:
+        """The selected row; the first one where none is."""
+        return max(self._table.currentRow(), 0)
 
     def addRow(self, *_: object) -> None:
         """Add a class under a free name."""
@@ -178,6 +197,7 @@ class ClassTableEditor(QWidget):
         table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         table.cellDoubleClicked.connect(self._on_double_click)
+        table.cellClicked.connect(self._on_clicked)
         table.itemChanged.connect(self._on_item)
         return table
 
@@ -218,8 +238,12 @@ class ClassTableEditor(QWidget):
         for row, tissue in enumerate(classes):
             self._show_row(row, tissue)
         self._table.blockSignals(blocked)
+        self._fit_height()
+
+    def _fit_height(self) -> None:
+        """Show up to six classes without scrolling."""
         height = self._table.horizontalHeader().sizeHint().height() + 4
-        height += sum(self._table.rowHeight(row) for row in range(min(len(classes), 6)))
+        height += sum(self._table.rowHeight(row) for row in range(min(self._table.rowCount(), 6)))
         self._table.setFixedHeight(height)
 
     def _show_row(self, row: int, tissue: TissueClass) -> None:
@@ -253,6 +277,10 @@ class ClassTableEditor(QWidget):
         }.get(item.column())
         if changes is not None:
             self._change(item.row(), changes)
+
+    def _on_clicked(self, row: int, column: int) -> None:
+        if column not in (_SHOWN, _IGNORED):
+            self.classClicked.emit(row)
 
     def _on_double_click(self, row: int, column: int) -> None:
         if column == _COLOUR and self._value is not None:

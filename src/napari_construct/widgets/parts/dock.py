@@ -148,10 +148,14 @@ class JobDock(TabbedDock, Generic[Request, Result]):
             return None
 
     def _lay_out(
-        self, *parts: QWidget | QLayout, below: tuple[QWidget, ...] = (), grows: QWidget | None = None
+        self,
+        *parts: QWidget | QLayout,
+        above: tuple[QWidget, ...] = (),
+        below: tuple[QWidget, ...] = (),
+        grows: QWidget | None = None,
     ) -> None:
-        """Put the parts into a column that scrolls; Run, what is below it and the copy row stay in view."""
-        fill_dock(self, parts, (self.control, *below, self._copy_row), grows=grows)
+        """Put the parts into a column that scrolls; Run, what is around it and the copy row stay in view."""
+        fill_dock(self, parts, (*above, self.control, *below, self._copy_row), grows=grows)
         self._drops = Drops(self, "takeDropped", "sayDropped")
 
     def _offer(self, steps: NextSteps) -> None:

@@ -10,9 +10,11 @@ from napari_construct.data.image_header import read_header
 from napari_construct.data.limits import METADATA_ERRORS
 from napari_construct.data.listing import IMAGE_SUFFIXES, ZARR_SUFFIX
 from napari_construct.exceptions import ConstructError
+from napari_construct.export.geojson import ENDINGS
 from napari_construct.models.checkpoints.locations import SUFFIX
 from napari_construct.reading.places import is_folder
 from napari_construct.results.stored_tiff_pyramid import is_tiff_pyramid
+from napari_construct.widgets.files.geojson_reader import layers_of_geojson
 from napari_construct.widgets.files.names import SCANNED_SUFFIXES
 from napari_construct.widgets.files.slides import is_slide
 from napari_construct.widgets.parts.slide_commands import open_slide_layer
@@ -70,4 +72,24 @@ def open_dropped(viewer: Any, images: Sequence[Path]) -> str:
         except METADATA_ERRORS as error:
             text = str(error).strip().splitlines()
             said.append(f"{path.name}: cannot be opened ({text[0] if text else type(error).__name__})")
+    return "\n".join(said)
+
+
+def are_annotations(path: Path) -> bool:
+    """Whether a file is GeoJSON by its name."""
+    return path.name.lower().endswith(ENDINGS)
+
+
+def open_annotations(viewer: Any, paths: Sequence[Path]) -> str:
+    """Open GeoJSON over its images, which are open already; what is said of it."""
+    said = []
+    for path in paths:
+        try:
+            layers, notices = layers_of_geojson(path, viewer)
+        except ConstructError as error:
+            said.append(str(error))
+            continue
+        for layer in layers:
+            viewer.add_layer(layer)
+        said += notices
     return "\n".join(said)

@@ -50,6 +50,13 @@ def to_evaluate(viewer: Any, model: Path, images: str = "") -> None:
         evaluate.takeModel(str(model), images)
 
 
+def to_train(viewer: Any, patches: Path) -> None:
+    """Choose labelled patches in Train, and bring that on view; a run goes on with its own."""
+    train = show_step(viewer, "train")
+    if not train.isRunning():
+        train.setData(str(patches))
+
+
 def to_refine(viewer: Any, mask: Any) -> None:
     """Choose a mask in Refine."""
     show_step(viewer, "refine").setLayer(mask)

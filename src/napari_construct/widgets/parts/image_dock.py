@@ -10,7 +10,12 @@ from qtpy.QtWidgets import QWidget
 from napari_construct.models.checkpoints.locations import SUFFIX
 from napari_construct.widgets.fields.drops import refused
 from napari_construct.widgets.parts.dock import JobDock, Request, Result
-from napari_construct.widgets.parts.dropped_images import open_dropped, sort_dropped
+from napari_construct.widgets.parts.dropped_images import (
+    are_annotations,
+    open_annotations,
+    open_dropped,
+    sort_dropped,
+)
 from napari_construct.widgets.parts.hand_over import folders_to_batch
 from napari_construct.widgets.parts.options import DeviceForm
 from napari_construct.widgets.parts.source import SourceChooser
@@ -51,13 +56,17 @@ class ImageDock(JobDock[Request, Result]):
     def takeDropped(self, paths: list[Path]) -> str:
         """Open images, choose a checkpoint, hand folders to Batch."""
         found = sort_dropped(paths)
+        annotations = [path for path in found.others if are_annotations(path)]
         if found.models:
             self.setModel(str(found.models[-1]))
         said = open_dropped(self._viewer, found.images)
         if found.images:
             self.source.follow()  # the new image, also where another one was kept
+        said = "\n".join(filter(None, (said, open_annotations(self._viewer, annotations))))
         handed = folders_to_batch(self._viewer, found.folders) if found.folders else ""
-        wrong = refused(found.others, f"images, or a checkpoint ({SUFFIX})")
+        wrong = refused(
+            [path for path in found.others if path not in annotations], f"images, or a checkpoint ({SUFFIX})"
+        )
         return "\n".join(filter(None, (said, handed, wrong)))
 
     def _follow_source(self) -> None:

@@ -134,10 +134,12 @@ class MaskSteps(NextSteps):
         self._refine = button("Refine", tip, self._on_refine, self, name="Refine the mask")
         tip = "Paint on this mask by hand"
         self._correct = button("Correct", tip, self._on_correct, self, name="Correct the mask")
+        tip = "Teach the model what you corrected on this mask by painting"
+        self._retrain = button("Retrain", tip, self._on_retrain, self, name="Retrain with corrections")
         tip = "Train a model on your own tissue, from patches and the classes that they show"
         self._train = button("Train", tip, self._on_train, self, name="Train on my own tissue")
         self._right = self.addLine("Looks right:", self._save, self._folder, self._batch)
-        self.addLine("Looks wrong:", self._refine, self._correct, self._train)
+        self.addLine("Looks wrong:", self._refine, self._correct, self._retrain, self._train)
 
     def offerMask(self, made: MaskMade) -> None:
         """Appear with a mask; without its layer only training is left."""
@@ -151,6 +153,7 @@ class MaskSteps(NextSteps):
             part.setVisible(made.mask is not None)
         self._refine.setVisible(made.mask is not None and evidence(made.mask) is not None)
         self._correct.setVisible(made.mask is not None and stored is None)
+        self._retrain.setVisible(self._correct.isVisibleTo(self) and _can_be_retrained(made))
         self._train.setVisible(not isinstance(made.settings, CellSettings))
         self.offer(made.mask)
 
@@ -187,8 +190,18 @@ class MaskSteps(NextSteps):
     def _on_correct(self, *_: object) -> None:
         self.say(correct(self._viewer, self._made.mask))
 
+    def _on_retrain(self, *_: object) -> None:
+        show_step(self._viewer, "retrain")
+
     def _on_train(self, *_: object) -> None:
         show_step(self._viewer, "train")
+
+
+def _can_be_retrained(made: MaskMade) -> bool:
+    """Whether corrections of a mask can be learned: it is of a trained model, and what it is from is "
+    "known.
+    """
+    return isinstance(made.model, str) and not isinstance(made.settings, CellSettings)
 
 
 def _stored(mask: Any) -> Path | None:

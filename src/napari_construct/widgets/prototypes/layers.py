@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from napari.layers import Image, Labels, Shapes
+from napari.layers import Image, Labels
 from numpy.typing import NDArray
-from skimage.draw import polygon2mask
 
 from napari_construct.exceptions import InputError
 from napari_construct.results.areas import class_pixels
@@ -16,18 +15,16 @@ from napari_construct.widgets.layers import (
     METADATA_KEY,
     Origin,
     Plane,
-    data_point,
     labels_layer,
     mark,
-    viewer_point,
 )
+from napari_construct.widgets.layers.drawn import shapes_mask
 
 if TYPE_CHECKING:
     from napari_construct.inference.prototypes.similarity_maps import PrototypeMaps
 
 KIND: Final = "similarity"
 DECIDING: Final = "prototypes"
-_AROUND: Final = np.linspace(0, 2 * np.pi, 64, endpoint=False)
 
 
 def similarity_layer(maps: PrototypeMaps, plane: Plane, prototype: str) -> Image:
@@ -113,7 +110,7 @@ def painted_region(layer: Any, image: Any, plane: Plane, layers: Iterable[Any] =
     if isinstance(layer, Labels):
         whole = _of_labels(layer, shape, plane)
     else:
-        whole = _of_shapes(layer, image, shape, layers)
+        whole = shapes_mask(layer, image, (shape[-2], shape[-1]), layers)
     return whole if plane.window is None else np.ascontiguousarray(whole[plane.window])
 
 
@@ -128,17 +125,3 @@ def _of_labels(layer: Any, shape: tuple[int, ...], plane: Plane) -> NDArray[np.b
     painted = np.asarray(values[index])
     chosen: NDArray[np.bool_] = painted == layer.selected_label
     return chosen if layer.selected_label and chosen.any() else painted != 0
-
-
-def _of_shapes(layer: Shapes, image: Any, shape: tuple[int, ...], layers: Iterable[Any]) -> NDArray[np.bool_]:
-    mask = np.zeros(shape[-2:], dtype=bool)
-    for i in sorted(layer.selected_data) or range(layer.nshapes):
-        points = [viewer_point(layer, vertex, layers) for vertex in layer.data[i]]
-        corners = np.array([data_point(image, point, layers)[-2:] for point in points])
-        if layer.shape_type[i] == "ellipse":  # its vertices are the corners of its box
-            centre, half = corners.mean(0), (corners[1] - corners[0]) / 2
-            other = (corners[3] - corners[0]) / 2
-            corners = centre + np.outer(np.cos(_AROUND), half) + np.outer(np.sin(_AROUND), other)
-        inside: Any = polygon2mask(mask.shape, corners)  # type: ignore[no-untyped-call]
-        mask |= inside
-    return mask

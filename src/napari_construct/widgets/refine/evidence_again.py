@@ -89,6 +89,7 @@ def can_be_prepared(layer: Any) -> bool:
     known = layer.metadata.get(METADATA_KEY, {}) if isinstance(layer, Labels) else {}
     record = known.get("record", {})
     named = all(isinstance(record.get(part), Mapping) for part in ("model", "settings", "input"))
+    named = named and "mpp_of_rows_and_columns" not in record["input"]  # of a whole slide
     plain = isinstance(getattr(layer, "data", None), np.ndarray) and layer.ndim == 2
     return known.get("kind") == "labels" and named and plain and not evidences(layer)
 

@@ -94,7 +94,7 @@ class RefineRequest:
 def refine_job(request: RefineRequest) -> Steps[int]:
     """Decide anew and say which pixels change, plane by plane; returns how many planes were done."""
     planes, settings, target = request.planes, request.settings, request.target
-    yield refine_plan([decided.plane for decided in planes], settings)
+    yield refine_plan([decided.activation.shape for decided in planes], settings)
     if target is None:
         target = refined_layer(request.source, planes[0])
         yield LayerMade("refine", 0, len(planes), layer=target)

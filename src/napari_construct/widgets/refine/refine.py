@@ -166,6 +166,9 @@ class Refine(TabbedDock):
         self._planes = Follower(self, "follow_plane", [self._viewer.dims.events.current_step])
         self._removals = Follower(self, "follow_removal", [self._viewer.layers.events.removed])
         self._names = Follower(self, "follow_names", [self._viewer.layers.events.renamed])
+        layers = self._viewer.layers
+        signals = [layers.events.inserted, layers.events.removed, layers.selection.events.active]
+        self._others = Follower(self, "follow_others", signals)
 
     def _on_prepared(self, layer: Any) -> None:
         """A mask of a file can be refined now."""
@@ -175,6 +178,11 @@ class Refine(TabbedDock):
     def follow_mask(self) -> None:
         """Start anew: a rerun has replaced the chosen mask."""
         self._on_layer(self._layer.layer())
+
+    def follow_others(self) -> None:
+        """Where no mask can be refined, say why not the one on view."""
+        if self._layer.layer() is None:
+            self.control.showMessage(self._chosen.why_none())
 
     def follow_names(self) -> None:
         """Say on the button which mask it updates."""

@@ -14,6 +14,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.refinement.safeguard import RefinementReport
+from napari_construct.widgets.files.stored_pyramid import PYRAMID
 from napari_construct.widgets.layers import (
     CELLS,
     METADATA_KEY,
@@ -21,16 +22,22 @@ from napari_construct.widgets.layers import (
     evidence,
     evidences,
     joined_features,
+    keep_painted,
     newest_of,
 )
 from napari_construct.widgets.refine.decided_pixels import At, DecidedPixels
 from napari_construct.widgets.refine.job import PlaneDone, WindowDone
 
-_OF_A_FILE: Final = "It was opened from a file without its class maps: run Segment on the image again."
-_OF_A_SLIDE: Final = (
+_REASONS: Final[Mapping[str | None, str]] = {
+    CELLS: "It holds numbered cells, which follow the thresholds in Segment.",
+    "refined": "It is a refined mask: choose the mask that it was made from.",
+    "labels": "It was opened from a file without its class maps: run Segment on the image again.",
+}
+"""Why a layer of a kind cannot be refined."""
+
+_OF_WHOLE_SLIDE: Final = (
     "It is the mask of a whole slide, of which no class maps are in memory. In Segment, choose Visible part "
-    "and refine its mask; or set borders and confidence in the Options there, and segment the whole slide "
-    "again."
+    "and refine its mask; Batch... below it then segments the whole slide with the settings found."
 )
 
 
@@ -77,6 +84,7 @@ class RefinedMask(QObject):
         self._pixels = DecidedPixels(layer, {d.at: d.labels for d in self.planes})
         self._pixels.followed.connect(self._on_followed)
         self._pixels.drawn.connect(self.drawn)
+        keep_painted(layer, self.planes, self._pixels.painted)
         self._states = self._segmented()
 
     def letGo(self, layers: Container[Any]) -> bool:
@@ -203,6 +211,14 @@ class RefinedMasks(QObject):
         self.followed.emit(self.sender(), at)
 
 
+def is_of_whole_slide(layer: Any) -> bool:
+    """Whether a mask is that of a whole slide, of this session or opened from its files."""
+    known = layer.metadata.get(METADATA_KEY, {})
+    record = known.get("record")
+    given = record.get("input") if isinstance(record, Mapping) else None
+    return PYRAMID in known or (isinstance(given, Mapping) and "mpp_of_rows_and_columns" in given)
+
+
 def why_not_refined(layer: Any) -> str:
     """Why a layer cannot be refined, for a person; empty if it can."""
     if evidence(layer) is not None:
@@ -210,13 +226,9 @@ def why_not_refined(layer: Any) -> str:
     if not isinstance(layer, Labels):
         return "It is not a mask."
     kind = layer.metadata.get(METADATA_KEY, {}).get("kind")
-    if kind == CELLS:
-        return "It holds numbered cells, which follow the thresholds in Segment."
-    if kind == "refined":
-        return "It is a refined mask: choose the mask that it was made from."
-    if kind == "labels":
-        return _OF_A_SLIDE if layer.multiscale else _OF_A_FILE
-    return "It was not made by Segment: run Segment on the image."
+    if kind == "labels" and is_of_whole_slide(layer):
+        return _OF_WHOLE_SLIDE
+    return _REASONS.get(kind, "It was not made by Segment: run Segment on the image.")
 
 
 def can_be_refined(layer: Any) -> bool:

@@ -19,9 +19,9 @@ from napari_construct.widgets.parts.class_colours import give_colours, in_known_
 from napari_construct.widgets.parts.class_table import ClassTableEditor
 from napari_construct.widgets.parts.model_chooser import model_names
 from napari_construct.widgets.parts.preferences import Preferences
+from napari_construct.widgets.parts.words import START, WordsOptions
+from napari_construct.widgets.parts.words_chooser import ZERO_SHOT, WordsModelChooser
 from napari_construct.widgets.segment.job import about
-from napari_construct.widgets.segment.words import START, WordsOptions
-from napari_construct.widgets.segment.words_chooser import ZERO_SHOT, WordsModelChooser
 
 if TYPE_CHECKING:
     from napari_construct.inference.activation.predictor import Predictor

@@ -1,0 +1,1 @@
+"""How far two annotations agree, or a model and a person."""

@@ -1,0 +1,67 @@
+"""A retraining as a Python script or as a command; both read the saved corrections."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import Final
+
+from napari_construct.teaching.retraining.settings import RetrainSettings
+from napari_construct.widgets.parts.recipe_words import arguments
+from napari_construct.widgets.retrain.request import RetrainRequest
+from napari_construct.widgets.runs.changes import changes
+
+_OPTIONS: Final = ("steps", "batch_size", "held_out", "seed")
+"""Settings with an option of the command; the others need ``--settings``."""
+
+
+def retrain_as_python(request: RetrainRequest) -> str:
+    """A script; its ``result`` is that of the run, in the same file. Empty without saved corrections."""
+    if request.saved is None:
+        return ""
+    config = request.config.model_dump(exclude_defaults=True)
+    names = ["RetrainSettings", "load_checkpoint", "read_corrections", "retrain"]
+    lines, replay = [], "None"
+    if request.replay is not None:
+        names.insert(1, "load_dataset")
+        lines.append(f"replay = load_dataset({str(request.replay)!r}, class_names=found.classes.names)")
+        replay = "replay"
+    ways = "resume=True" if request.resume else f"overwrite={request.replace!r}"
+    script = [
+        f"from napari_construct import {', '.join(names)}",
+        "from napari_construct.models.checkpoints.locations import resolve_model",
+        "",
+        f"model = resolve_model({request.model!r})",
+        f"found = read_corrections([{str(request.saved)!r}], load_checkpoint(model).classes)",
+        f"settings = RetrainSettings({arguments(config)})",
+        *lines,
+        "result = retrain(",
+        f"    model, found.strokes, settings, classes=found.classes, replay={replay},",
+        f"    output={str(request.output)!r}, {ways}, device={request.device!r}, progress=True,",
+        ")",
+        "print(result.words)",
+    ]
+    return "\n".join(script) + "\n"
+
+
+def retrain_as_command(request: RetrainRequest) -> str:
+    """A command that gives the same model; empty without saved corrections."""
+    if request.saved is None:
+        return ""
+    words = ["napari-construct", "retrain", request.model, str(request.saved)]
+    words += ["--output", str(request.output)]
+    if request.replay is not None:
+        words += ["--replay", str(request.replay)]
+    rest = changes(request.config, RetrainSettings())
+    for name in _OPTIONS:
+        if rest.get(name) is not None:
+            words += [f"--{name.replace('_', '-')}", str(rest.pop(name))]
+    if request.device != "auto":
+        words += ["--device", request.device]
+    if rest:
+        words += ["--settings", json.dumps(rest)]
+    if request.resume:
+        words.append("--resume")
+    elif request.replace:
+        words.append("--overwrite")
+    return shlex.join(words) + "\n"
