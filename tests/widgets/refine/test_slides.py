@@ -41,7 +41,7 @@ def slide(viewer: Any, path: Path) -> Any:
 def part_on_view(qtbot: Any, viewer: Any, slide: Any, checkpoint: Path) -> Labels:
     """The mask of what is on view."""
     widget = SegmentTissue(viewer)
-    dock = viewer.window.add_dock_widget(widget)
+    viewer.window.add_dock_widget(widget, name="Segment")
     widget.setModel(str(checkpoint))
     qtbot.waitUntil(lambda: "being loaded" not in widget.message(), timeout=60_000)
     widget.setValue(SETTINGS)
@@ -49,7 +49,6 @@ def part_on_view(qtbot: Any, viewer: Any, slide: Any, checkpoint: Path) -> Label
     widget.source.setRegion("visible")
     run_job(qtbot, widget)
     qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=20_000)
-    viewer.window.remove_dock_widget(dock)
     return viewer.layers[-1]
 
 
