@@ -19,9 +19,9 @@ from napari_construct.inference.segment import segment
 from napari_construct.inference.settings import SegmentSettings
 from napari_construct.inference.zero_shot.settings import ZeroShotSettings
 from napari_construct.widgets.jobs.predictors import LoadedModel, load_model
+from napari_construct.widgets.parts.words import START, WordsOptions
 from napari_construct.widgets.refine.refine import Refine
 from napari_construct.widgets.segment.segment_tissue import SegmentTissue
-from napari_construct.widgets.parts.words import START, WordsOptions
 
 pytestmark = pytest.mark.gui
 
