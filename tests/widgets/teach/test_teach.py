@@ -376,3 +376,43 @@ def test_starts_from_a_model_whose_classes_come_first(
     assert widget.box.value().names == ("tumour", "lymphoid", "class 1", "class 2")
     assert widget.box.values() == {"tumour": 3, "lymphoid": 4, "class 1": 1, "class 2": 2}
     assert set(np.unique(layer.data)) == {0, 1, 2}
+
+
+def test_learn_deeper_until_the_next_stroke(qtbot, viewer, image, widget, region, tmp_path) -> None:
+    widget.setValue(widget.value().changed(start="mini", steps=2, batch_size=2, crop=64))
+    layer = two_strokes(qtbot, viewer, widget, region[0])
+    quick = taught(viewer)
+    assert not widget.control.blockedReason()
+    with qtbot.waitSignal(widget.finished, timeout=240_000):
+        widget.run()
+    idle(qtbot, widget)
+    assert "Learned deeper from 2 strokes" in widget.message()
+    deep = taught(viewer)
+    assert (deep != quick).any()
+    widget.update_once()  # nothing was painted
+    idle(qtbot, widget)
+    np.testing.assert_array_equal(taught(viewer), deep)
+    widget.save(tmp_path / "deep.construct")
+    idle(qtbot, widget)
+    assert load_model(tmp_path / "deep.construct", device="cpu").checkpoint.training["stage"] == 2
+    before = np.array(layer.data)
+    layer.selected_label = 2
+    layer.paint((120, 120), 2)
+    qtbot.waitUntil(lambda: widget.live.status.text() == "Up to date", timeout=60_000)
+    idle(qtbot, widget)
+    assert (taught(viewer) != deep).any()
+    assert (layer.data != before).any()
+
+
+def test_learning_deeper_can_be_cancelled(qtbot, viewer, image, widget, region) -> None:
+    widget.setValue(widget.value().changed(start="mini", steps=5000, batch_size=2, crop=64))
+    two_strokes(qtbot, viewer, widget, region[0])
+    first = taught(viewer)
+    widget.run()
+    qtbot.wait(1500)
+    assert widget.control.isRunning()
+    widget.cancel()
+    qtbot.waitUntil(lambda: not widget.control.isRunning(), timeout=60_000)
+    idle(qtbot, widget)
+    assert "as before" in widget.control.message()
+    np.testing.assert_array_equal(taught(viewer), first)
