@@ -50,7 +50,7 @@ def test_segment_warns_and_shows_the_map(qtbot, make_napari_viewer_proxy, watche
     assert "portrait (distance map)" not in viewer.layers
 
 
-def test_of_a_whole_slide_no_map_is_promised(
+def test_of_a_whole_slide_it_says_where_the_map_is(
     qtbot, make_napari_viewer_proxy, watched, home, tmp_path
 ) -> None:
     viewer = make_napari_viewer_proxy()
@@ -71,4 +71,6 @@ def test_of_a_whole_slide_no_map_is_promised(
     qtbot.waitUntil(lambda: not widget.isRunning())
     said = [label.text() for label in widget.findChildren(QLabel) if "not know this tissue" in label.text()]
     assert said
-    assert all("or choose another model" in text and "distance map" not in text for text in said)
+    assert all(
+        "choose another model, or look at the distance map: of the slide with" in text for text in said
+    )

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from napari_construct.classes import ClassTable
 from napari_construct.data.slides.slide import Slide
@@ -31,9 +31,6 @@ from napari_construct.widgets.segment.said import Said, joined, title_of
 if TYPE_CHECKING:
     from napari_construct.inference.activation.predictor import Predictor
     from napari_construct.inference.slides.job import SlideResult
-
-_WITH_MAP: Final = ", choose another model, or look at the distance map"
-_WITHOUT_MAP: Final = ", or choose another model"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -232,7 +229,6 @@ def _outcome(
     )
     size = record["mpp_of_labels"]
     mpp = None if size is None else float(size[0] * size[1]) ** 0.5
-    notices = [_of_slides(text) for text in notices]
     said = joined([Said(text, 0) for text in notices], request.slide.name, 1)
     return RunOutcome(
         image=request.name,
@@ -242,11 +238,6 @@ def _outcome(
         given=settings.classes is not None,
         asked=(request.model, request.shown),
     )
-
-
-def _of_slides(text: str) -> str:
-    """A notice without what only images in memory have: the map of distances."""
-    return type(text)(text.replace(_WITH_MAP, _WITHOUT_MAP))
 
 
 def _features(result: SlideResult, plane: PlaneOutcome) -> dict[str, list[Any]]:
