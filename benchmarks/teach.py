@@ -1,6 +1,6 @@
 """Teaching by example, with a user who is simulated from masks; a line of JSON for each seed, then the means.
 
-    python benchmarks/teach.py glas ../shared/data/glas/val --seeds 5 [--deep [--unpainted]] [--forest] --output r.jsonl
+    python benchmarks/teach.py glas ../shared/data/glas/val [--deep [--unpainted]] [--forest] --output r.jsonl
     python benchmarks/teach.py latency ../shared/data/glas/val
     python benchmarks/teach.py camelyon ../shared/data/camelyon/val --seeds 5 --output r.jsonl
 
@@ -51,9 +51,7 @@ def main() -> None:
         part.add_argument("--mpp", type=float, default=mpp, help="Micrometres per pixel of the images.")
         part.add_argument("--deep", action="store_true", help="Also learn deeper.")
         part.add_argument("--steps", type=int, default=300, help="Of learning deeper.")
-        part.add_argument(
-            "--unpainted", action="store_true", help="The other images teach, too, without strokes."
-        )
+        part.add_argument("--unpainted", action="store_true", help="Other images teach, too.")
         part.add_argument("--forest", action="store_true", help="Also a random forest.")
         part.add_argument("--output", type=Path)
     options = found.parse_args()
