@@ -20,6 +20,8 @@ from napari_construct.cli import app
 from napari_construct.crossmodal.phantom import phantom
 from napari_construct.export.tiff import write_mask
 from napari_construct.labelling.cut import cut_patches
+from napari_construct.teaching.saved import save_strokes
+from napari_construct.teaching.strokes import Strokes
 
 Call = Callable[..., Any]
 
@@ -63,6 +65,7 @@ class Option:
 
 ADD = ("prototypes", "add", "-m", "MODEL", "-o", "OUT/m.construct", "--class", "tumour")
 CUT = ("label", "cut", "IMAGE", "--side", "64", "--choice", "random")
+TEACH = ("teach", "STROKES")
 RETRAIN = ("retrain", "MODEL", "CORRECTIONS", "--steps", "1", "--batch-size", "2")
 DISTILL = ("distill", "CELLS", "--student", "mobilenet_v3", "--steps", "1", "-o", "OUT/m.construct")
 PATHS = (
@@ -106,6 +109,11 @@ PATHS = (
     Option(("second-stage", "{}", "PATCHES", "-o", "OUT/m.construct"), suffix=".construct"),
     Option(("second-stage", "MODEL", "{}", "-o", "OUT/m.construct"), folder=True),
     Option(("second-stage", "MODEL", "PATCHES", "-o", "OUT/m.construct", "--val", "{}"), folder=True),
+    Option(("teach", "{}", "-o", "OUT/m.construct"), folder=True),
+    Option(("teach", "{}", "--images", "IMAGE", "-o", "OUT/m.construct"), suffix=".geojson"),
+    Option((*TEACH, "-o", "OUT/m.construct", "--start", "{}"), suffix=".construct"),
+    Option((*TEACH, "-o", "OUT/m.construct", "--deep", "--steps", "1", "--unpainted", "{}"), folder=True),
+    Option((*TEACH, "-o", "{}"), suffix=".construct", output=True),
     Option(("retrain", "{}", "CORRECTIONS", "-o", "OUT/m.construct"), suffix=".construct"),
     Option(("retrain", "MODEL", "{}", "-o", "OUT/m.construct"), folder=True),
     Option(("retrain", "MODEL", "{}", "-o", "OUT/m.construct"), suffix=".geojson"),
@@ -313,6 +321,8 @@ def test_one_sentence_and_no_traceback(
         places["LABELLED"] = cut_patches(
             image, tmp_path / "cut", ("a", "b"), count=2, side=64, choice="random"
         )
+    if "STROKES" in option.command:
+        places["STROKES"] = _strokes(tmp_path / "strokes")
     if "CORRECTIONS" in option.command:
         places["CORRECTIONS"] = _corrections(tmp_path / "corrections")
     if "MASK" in option.command:
@@ -350,6 +360,14 @@ def _corrections(folder: Path) -> Path:
         if inside == "mask":
             pixels[5, 5:40], pixels[50, 5:40] = 1, 2
         Image.fromarray(pixels).save(folder / inside / "a.png")
+    return folder
+
+
+def _strokes(folder: Path) -> Path:
+    """An image with a painted stroke of each class, as Teach saves them."""
+    image, painted = np.full((64, 64, 3), 180, np.uint8), np.zeros((64, 64), np.uint8)
+    painted[5, 5:40], painted[50, 5:40] = 1, 2
+    save_strokes(folder, (Strokes("a", image, painted, 0.5),), ClassTable.from_names(("a", "b")))
     return folder
 
 

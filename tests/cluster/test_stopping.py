@@ -27,6 +27,11 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="sends signals to gro
 QUICK = ["--tile", "256", "--overlap", "64", "--device", "cpu", "--no-crf"]
 
 
+def with_interrupts() -> None:
+    """As in a terminal: a shell in the background hands on that Ctrl-C is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def begun(command: list[str]) -> subprocess.Popen[str]:
     """A command in a group of its own, as a shell begins it."""
     return subprocess.Popen(
@@ -35,6 +40,7 @@ def begun(command: list[str]) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=with_interrupts,  # noqa: PLW1509 - it sets a signal and nothing else
     )
 
 
@@ -77,7 +83,7 @@ def test_a_slide_goes_on_after_ctrl_c(tissue: RGBImage, tmp_path: Path) -> None:
         "resolution": (40000, 40000),
         "resolutionunit": "CENTIMETER",
     }
-    tifffile.imwrite(slide, np.tile(tissue, (16, 8, 1)), photometric="rgb", compression="zlib", **options)
+    tifffile.imwrite(slide, np.tile(tissue, (24, 16, 1)), photometric="rgb", compression="zlib", **options)
     command = ["segment", str(slide), "-o", str(out), "--whole-slide", *QUICK]
     process = begun([*command, "--workers", "2"])
     waited(process, ".*.maps/progress.json", out)
@@ -126,11 +132,13 @@ def test_what_begins_without_interrupts_gets_none() -> None:
 
 def test_an_interrupt_of_this_process_comes_later() -> None:
     steps: list[str] = []
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - where it comes is the point
         with without_interrupts():
             signal.raise_signal(signal.SIGINT)
             steps.append("block")
         steps.append("after")
+    signal.signal(signal.SIGINT, before)
     assert steps == ["block"]
 
 

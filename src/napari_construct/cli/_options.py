@@ -219,7 +219,7 @@ def class_table(classes: Sequence[str]) -> ClassTable:
     first = classes[0]
     if first.lstrip().startswith("{"):
         return ClassTable.from_json(first)
-    if first.lower().endswith((".csv", ".json")):
+    if first.lower().endswith((".csv", ".json")) or Path(first).is_absolute():
         return ClassTable.load(first)
     return ClassTable.from_names(parse_names(classes))
 

@@ -208,9 +208,9 @@ def test_weights_that_are_not_finite_are_refused(path: Path, value: float) -> No
 
 
 def test_newer_version_asks_for_an_update(path: Path) -> None:
-    rewrite(path, manifest_of(path) | {"format_version": 6})
+    rewrite(path, manifest_of(path) | {"format_version": 7})
     for load in (load_any, load_channel_checkpoint, load_checkpoint):
-        with pytest.raises(CheckpointError, match=r"version 5 or older, got 6.*pip install -U"):
+        with pytest.raises(CheckpointError, match=r"version 6 or older, got 7.*pip install -U"):
             load(path)
 
 

@@ -35,6 +35,8 @@ def test_menus(manifest) -> None:
         "napari-construct.construct",
         "napari-construct.segment_tissue",
         "napari-construct.refine",
+        "napari-construct.retrain",
+        "napari-construct.teach",
         "napari-construct.prototypes",
         "napari-construct.label_patches",
         "napari-construct.next_regions",

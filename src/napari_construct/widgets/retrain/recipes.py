@@ -20,7 +20,7 @@ def retrain_as_python(request: RetrainRequest) -> str:
     if request.saved is None:
         return ""
     config = request.config.model_dump(exclude_defaults=True)
-    names = ["RetrainSettings", "load_checkpoint", "read_corrections", "retrain"]
+    names = ["RetrainSettings", "load_model", "read_corrections", "retrain"]
     lines, replay = [], "None"
     if request.replay is not None:
         names.insert(1, "load_dataset")
@@ -29,10 +29,9 @@ def retrain_as_python(request: RetrainRequest) -> str:
     ways = "resume=True" if request.resume else f"overwrite={request.replace!r}"
     script = [
         f"from napari_construct import {', '.join(names)}",
-        "from napari_construct.models.checkpoints.locations import resolve_model",
         "",
-        f"model = resolve_model({request.model!r})",
-        f"found = read_corrections([{str(request.saved)!r}], load_checkpoint(model).classes)",
+        f"model = {request.model!r}",
+        f"found = read_corrections([{str(request.saved)!r}], load_model(model).classes)",
         f"settings = RetrainSettings({arguments(config)})",
         *lines,
         "result = retrain(",

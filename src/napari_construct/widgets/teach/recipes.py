@@ -34,8 +34,7 @@ def teach_as_python(taught: TaughtFrom) -> str:
     more = f", {arguments(changed)}" if changed else ""
     names = ["TeachSettings", "teach", *["ZeroShotSettings"] * isinstance(start, ZeroShotSettings)]
     lines = [
-        import_line(*names),
-        "from napari_construct.teaching.saved import load_strokes",
+        import_line("load_strokes", *names),
         "",
         f"classes, strokes = load_strokes({str(taught.folder)!r})",
         f"settings = TeachSettings(classes=classes{chosen}{more})",
