@@ -92,10 +92,32 @@ def test_what_was_not_painted_stays_with_the_base() -> None:
     data = rows(k=3)
     base = torch.tensor([[2.0, 0.0, -2.0]]).repeat(200, 1)
     targets = torch.where(torch.arange(200) < 100, torch.full((200,), 1), torch.full((200,), -1))
-    weight, bias = fit_linear(Rows(data.features, base, targets), strength=0.1, background=0.5, anchored=True)
+    weight, bias = fit_linear(Rows(data.features, base, targets), strength=0.1, background=0.5, known=3)
     assert not weight[:, [0, 2]].any()
     assert not bias[[0, 2]].any()
     assert bool(weight[:, 1].any())
+
+
+def test_the_gradient_beside_a_base_is_that_of_the_loss() -> None:
+    """With two known classes and a new one, at the minimum of the loss as it is described."""
+    data, k = rows(k=3, seed=1), 3
+    random = torch.Generator().manual_seed(2)
+    base = torch.cat([torch.randn(200, 2, generator=random).log_softmax(1), torch.zeros(200, 1)], 1)
+    targets = torch.where(torch.arange(200) < 120, data.targets, torch.full((200,), -1))
+    weight, bias = fit_linear(Rows(data.features, base, targets), strength=0.05, background=2.0, known=2)
+    mean, spread = data.features.mean(0), data.features.std(0, correction=0) + 1e-3
+    w = (weight * spread[:, None]).double().requires_grad_()
+    b = (bias + mean @ weight).double().requires_grad_()
+    logits = base.double() + ((data.features - mean) / spread).double() @ w + b
+    quiet = targets < 0
+    loss = sum(F.cross_entropy(logits[targets == i], targets[targets == i]) for i in range(k)) / k
+    alone = logits[quiet][:, :2].log_softmax(1)
+    kept = -(base[quiet][:, :2].double().softmax(1) * alone).sum(1).mean()
+    new = -logits[quiet].log_softmax(1)[:, :2].logsumexp(1).mean()
+    loss = loss + 2.0 * (kept + 0.1 * new) + 0.05 * (w.square().sum() + b.square().sum())
+    loss.backward()
+    assert float(w.grad.abs().max()) < 1e-3  # type: ignore[union-attr]
+    assert float(b.grad.abs().max()) < 1e-3  # type: ignore[union-attr]
 
 
 def test_features_of_cells_are_those_of_enlarged_levels(region: tuple[np.ndarray, np.ndarray]) -> None:

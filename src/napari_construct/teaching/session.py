@@ -334,7 +334,7 @@ class TeachSession:
             Rows(rows.features, base, rows.targets),
             strength=settings.strength,
             background=settings.background,
-            anchored=known > 0,
+            known=known,
         )
         return weight, bias + NEVER * absent
 

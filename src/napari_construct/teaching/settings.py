@@ -56,7 +56,7 @@ class TeachSettings(Settings):
     start: Annotated[str, Field(min_length=1, max_length=4096)] | ZeroShotSettings = AUTO
     mpp: Annotated[float, Field(gt=0, le=100)] | None = None
     strength: Annotated[float, Field(gt=0, le=1000)] = 0.1
-    background: Annotated[float, Field(ge=0, le=100)] = 0.1
+    background: Annotated[float, Field(ge=0, le=100)] = 1.0
     most_cells: Annotated[int, Field(ge=10, le=100_000)] = 1500
     deeper: bool = False
     steps: Annotated[int, Field(ge=1, le=1_000_000)] = 300
