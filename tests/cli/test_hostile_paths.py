@@ -63,6 +63,7 @@ class Option:
 
 ADD = ("prototypes", "add", "-m", "MODEL", "-o", "OUT/m.construct", "--class", "tumour")
 CUT = ("label", "cut", "IMAGE", "--side", "64", "--choice", "random")
+TEACH = ("teach", "CORRECTIONS/mask", "--classes", "a,b")
 RETRAIN = ("retrain", "MODEL", "CORRECTIONS", "--steps", "1", "--batch-size", "2")
 DISTILL = ("distill", "CELLS", "--student", "mobilenet_v3", "--steps", "1", "-o", "OUT/m.construct")
 PATHS = (
@@ -157,6 +158,19 @@ PATHS = (
     Option(("label", "merge", "{}", "TABLE"), folder=True),
     Option(("label", "merge", "LABELLED", "{}"), suffix=".csv"),
     Option(("label", "status", "{}"), folder=True),
+    Option(("teach", "{}", "-o", "OUT/m.construct"), folder=True),
+    Option(("teach", "{}", "--images", "IMAGE", "-o", "OUT/m.construct"), suffix=".geojson"),
+    Option(("teach", "{}", "--images", "IMAGE", "--classes", "a,b", "-o", "OUT/m.construct"), suffix=".png"),
+    Option((*TEACH, "-o", "OUT/m.construct", "--images", "{}"), folder=True),
+    Option(
+        (*TEACH, "-o", "OUT/m.construct", "--images", "CORRECTIONS/img", "--start", "{}"), suffix=".construct"
+    ),
+    Option(
+        (*TEACH, "--deep", "-o", "OUT/m.construct", "--images", "CORRECTIONS/img", "--unpainted", "{}"),
+        folder=True,
+    ),
+    Option((*TEACH, "-o", "OUT/m.construct", "--images", "CORRECTIONS/img", "--json", "{}"), output=True),
+    Option((*TEACH, "--images", "CORRECTIONS/img", "-o", "{}"), suffix=".construct", output=True),
     Option(("prototypes", "list", "{}"), suffix=".construct"),
     Option(("prototypes", "map", "{}", "-m", "MODEL", "-o", "OUT"), suffix=".png"),
     Option(("prototypes", "map", "IMAGE", "-m", "{}", "-o", "OUT"), suffix=".construct"),
@@ -313,7 +327,7 @@ def test_one_sentence_and_no_traceback(
         places["LABELLED"] = cut_patches(
             image, tmp_path / "cut", ("a", "b"), count=2, side=64, choice="random"
         )
-    if "CORRECTIONS" in option.command:
+    if any(part.partition("/")[0] == "CORRECTIONS" for part in option.command):
         places["CORRECTIONS"] = _corrections(tmp_path / "corrections")
     if "MASK" in option.command:
         places["MASK"] = tmp_path / "a_mask.tif"
