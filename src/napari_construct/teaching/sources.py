@@ -134,8 +134,8 @@ def read_unpainted(
     found = [path for path in list_images(folder) if normal(path.stem) not in painted]
     if not found:
         raise InputError(
-            f"{folder}: expected images without strokes, got none that can be read; check the folder, or leave "
-            "it out"
+            f"{folder}: expected images without strokes, got none that can be read; check the folder, or "
+            "leave it out"
         )
     step = max(-(-len(found) // MOST_UNPAINTED), 1)
     images = [read_image(path) for path in found[::step]]
