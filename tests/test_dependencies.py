@@ -87,6 +87,14 @@ def test_the_package_may_not_import_what_only_tests_declare(check: ModuleType, t
     assert problem == "pyproject.toml declares hypothesis in dependencies, and nothing imports it"
 
 
+def test_benchmarks_alone_may_import_what_they_compare_with(check: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "one.py").write_text("import sklearn.ensemble")
+    assert found(check, tmp_path, "") == []
+    (problem,) = found(check, tmp_path, "import sklearn")
+    assert problem.startswith("src/one.py imports sklearn")
+
+
 def test_modules_of_other_names_are_known_by_their_package(check: ModuleType, tmp_path: Path) -> None:
     code = "import pydensecrf.densecrf, llvmlite.ir"
     assert found(check, tmp_path, f"{code}, numba", base="pydensecrf2==1.1", extra="numba") == []

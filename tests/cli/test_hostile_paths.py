@@ -20,8 +20,6 @@ from napari_construct.cli import app
 from napari_construct.crossmodal.phantom import phantom
 from napari_construct.export.tiff import write_mask
 from napari_construct.labelling.cut import cut_patches
-from napari_construct.teaching.saved import save_strokes
-from napari_construct.teaching.strokes import Strokes
 
 Call = Callable[..., Any]
 
@@ -65,7 +63,7 @@ class Option:
 
 ADD = ("prototypes", "add", "-m", "MODEL", "-o", "OUT/m.construct", "--class", "tumour")
 CUT = ("label", "cut", "IMAGE", "--side", "64", "--choice", "random")
-TEACH = ("teach", "STROKES")
+TEACH = ("teach", "CORRECTIONS/mask", "--classes", "a,b")
 RETRAIN = ("retrain", "MODEL", "CORRECTIONS", "--steps", "1", "--batch-size", "2")
 DISTILL = ("distill", "CELLS", "--student", "mobilenet_v3", "--steps", "1", "-o", "OUT/m.construct")
 PATHS = (
@@ -109,11 +107,6 @@ PATHS = (
     Option(("second-stage", "{}", "PATCHES", "-o", "OUT/m.construct"), suffix=".construct"),
     Option(("second-stage", "MODEL", "{}", "-o", "OUT/m.construct"), folder=True),
     Option(("second-stage", "MODEL", "PATCHES", "-o", "OUT/m.construct", "--val", "{}"), folder=True),
-    Option(("teach", "{}", "-o", "OUT/m.construct"), folder=True),
-    Option(("teach", "{}", "--images", "IMAGE", "-o", "OUT/m.construct"), suffix=".geojson"),
-    Option((*TEACH, "-o", "OUT/m.construct", "--start", "{}"), suffix=".construct"),
-    Option((*TEACH, "-o", "OUT/m.construct", "--deep", "--steps", "1", "--unpainted", "{}"), folder=True),
-    Option((*TEACH, "-o", "{}"), suffix=".construct", output=True),
     Option(("retrain", "{}", "CORRECTIONS", "-o", "OUT/m.construct"), suffix=".construct"),
     Option(("retrain", "MODEL", "{}", "-o", "OUT/m.construct"), folder=True),
     Option(("retrain", "MODEL", "{}", "-o", "OUT/m.construct"), suffix=".geojson"),
@@ -165,6 +158,19 @@ PATHS = (
     Option(("label", "merge", "{}", "TABLE"), folder=True),
     Option(("label", "merge", "LABELLED", "{}"), suffix=".csv"),
     Option(("label", "status", "{}"), folder=True),
+    Option(("teach", "{}", "-o", "OUT/m.construct"), folder=True),
+    Option(("teach", "{}", "--images", "IMAGE", "-o", "OUT/m.construct"), suffix=".geojson"),
+    Option(("teach", "{}", "--images", "IMAGE", "--classes", "a,b", "-o", "OUT/m.construct"), suffix=".png"),
+    Option((*TEACH, "-o", "OUT/m.construct", "--images", "{}"), folder=True),
+    Option(
+        (*TEACH, "-o", "OUT/m.construct", "--images", "CORRECTIONS/img", "--start", "{}"), suffix=".construct"
+    ),
+    Option(
+        (*TEACH, "--deep", "-o", "OUT/m.construct", "--images", "CORRECTIONS/img", "--unpainted", "{}"),
+        folder=True,
+    ),
+    Option((*TEACH, "-o", "OUT/m.construct", "--images", "CORRECTIONS/img", "--json", "{}"), output=True),
+    Option((*TEACH, "--images", "CORRECTIONS/img", "-o", "{}"), suffix=".construct", output=True),
     Option(("prototypes", "list", "{}"), suffix=".construct"),
     Option(("prototypes", "map", "{}", "-m", "MODEL", "-o", "OUT"), suffix=".png"),
     Option(("prototypes", "map", "IMAGE", "-m", "{}", "-o", "OUT"), suffix=".construct"),
@@ -321,9 +327,7 @@ def test_one_sentence_and_no_traceback(
         places["LABELLED"] = cut_patches(
             image, tmp_path / "cut", ("a", "b"), count=2, side=64, choice="random"
         )
-    if "STROKES" in option.command:
-        places["STROKES"] = _strokes(tmp_path / "strokes")
-    if "CORRECTIONS" in option.command:
+    if any(part.partition("/")[0] == "CORRECTIONS" for part in option.command):
         places["CORRECTIONS"] = _corrections(tmp_path / "corrections")
     if "MASK" in option.command:
         places["MASK"] = tmp_path / "a_mask.tif"
@@ -360,14 +364,6 @@ def _corrections(folder: Path) -> Path:
         if inside == "mask":
             pixels[5, 5:40], pixels[50, 5:40] = 1, 2
         Image.fromarray(pixels).save(folder / inside / "a.png")
-    return folder
-
-
-def _strokes(folder: Path) -> Path:
-    """An image with a painted stroke of each class, as Teach saves them."""
-    image, painted = np.full((64, 64, 3), 180, np.uint8), np.zeros((64, 64), np.uint8)
-    painted[5, 5:40], painted[50, 5:40] = 1, 2
-    save_strokes(folder, (Strokes("a", image, painted, 0.5),), ClassTable.from_names(("a", "b")))
     return folder
 
 

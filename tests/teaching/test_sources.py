@@ -153,6 +153,17 @@ def test_masks_beside_images_are_strokes(tmp_path: Path) -> None:
         read_strokes([tmp_path / "painted"], tmp_path / "img", CLASSES)
 
 
+def test_a_folder_without_other_images_is_refused(tmp_path: Path) -> None:
+    Image.fromarray(some().image).save(tmp_path / "a.png")
+    one = some(source=str(tmp_path / "a.png"))
+    with pytest.raises(InputError, match="expected images without strokes, got none"):
+        read_unpainted(tmp_path, [one])
+    Image.fromarray(some(1).image).save(tmp_path / "b.png")
+    ((pixels, mpp),) = read_unpainted(tmp_path, [one], 0.5)
+    np.testing.assert_array_equal(pixels, some(1).image)
+    assert mpp == 0.5
+
+
 def test_saved_strokes_of_other_orders_are_joined(tmp_path: Path) -> None:
     save_strokes(tmp_path / "s", (some(0),), CLASSES)
     found = read_strokes([tmp_path / "s"], classes=ClassTable.from_names(["stroma", "gland"]))

@@ -126,12 +126,17 @@ def read_unpainted(
     Raises
     ------
     InputError
-        If there is no such folder, or an image cannot be read.
+        If there is no such folder, it holds no image but those that were painted, or one cannot be read.
     """
     if not is_folder(folder):
         raise InputError(f"{folder}: expected a folder of images without strokes, got none; check the path")
     painted = {normal(Path(one.source).stem) for one in strokes if one.source}
     found = [path for path in list_images(folder) if normal(path.stem) not in painted]
+    if not found:
+        raise InputError(
+            f"{folder}: expected images without strokes, got none that can be read; check the folder, or "
+            "leave it out"
+        )
     step = max(-(-len(found) // MOST_UNPAINTED), 1)
     images = [read_image(path) for path in found[::step]]
     return tuple((image.pixels, image.mpp or mpp) for image in images)
