@@ -6,6 +6,7 @@ of reach cannot be used here either. Each function scrolls to its control first,
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -202,16 +203,24 @@ def words(inside: QWidget) -> str:
     return "\n".join(text.replace("\u200b", "").replace("\u00a0", " ") for text in found if text)
 
 
-def reach(widget: QWidget) -> None:
-    """Scroll until a control can be seen; fails where it cannot be."""
-    assert widget.isVisible(), f"{_names(widget)} is not on view"
-    _activate(widget.window())
+def _scroll_to(widget: QWidget) -> None:
     around = widget.parentWidget()
     while around is not None:
         if isinstance(around, QScrollArea) and around.widget().isAncestorOf(widget):
             around.ensureWidgetVisible(widget, 0, 0)
         around = around.parentWidget()
-    QApplication.processEvents()
+
+
+def reach(widget: QWidget) -> None:
+    """Scroll until a control can be seen; fails where it cannot be."""
+    assert widget.isVisible(), f"{_names(widget)} is not on view"
+    _activate(widget.window())
+    end = time.monotonic() + 2  # a form that was just unfolded is still being laid out
+    while True:
+        _scroll_to(widget)
+        QApplication.processEvents()
+        if not widget.visibleRegion().isEmpty() or time.monotonic() > end:
+            break
     assert not widget.visibleRegion().isEmpty(), f"{_names(widget)} is cut off or covered"
 
 
