@@ -15,6 +15,12 @@ from shapely import MultiPolygon, Polygon
 Place: TypeAlias = tuple[int, int] | tuple[float, float]
 """Row and column in pixels of the whole image."""
 
+IGNORED: Final = "ignore*"
+"""QuPath's class, in any case, of what counts nowhere."""
+
+OBJECTS: Final = frozenset({"detection", "cell", "tile"})
+"""Types of objects that QuPath measures in regions, and takes for none."""
+
 GRID: Final = 0.01
 """Pixels: the steps in which coordinates are written, as QuPath rounds them too."""
 
@@ -52,6 +58,11 @@ class Feature:
     id: str | None = None
     locked: bool = False
     measurements: Mapping[str, float] = field(default_factory=dict)
+
+
+def is_ignored(class_name: str | None) -> bool:
+    """Whether a class is one of QuPath's ``Ignore*``, which counts nowhere."""
+    return class_name is not None and class_name.partition(":")[0].strip().lower() == IGNORED
 
 
 def region_name(feature: Feature, number: int) -> str:

@@ -13,7 +13,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely import MultiPolygon, STRtree
 
-from napari_construct.annotations import Feature, Place, only_polygons, region_name
+from napari_construct.annotations import OBJECTS, Feature, Place, is_ignored, only_polygons, region_name
 from napari_construct.data.geojson import read_geojson
 from napari_construct.data.polygons import region_mask
 from napari_construct.exceptions import InputError
@@ -21,12 +21,6 @@ from napari_construct.types import BoolMask, PathLike
 
 MOST: Final = 20_000
 """Regions; a file with more of them holds objects."""
-
-IGNORED: Final = "ignore*"
-"""QuPath's class, in any case, of what counts nowhere."""
-
-_OBJECTS: Final = frozenset({"detection", "cell", "tile"})
-"""What QuPath measures in regions, and takes for none."""
 
 _MANY_POINTS: Final = 500
 """Outlines of more points are cut to the window before they are drawn."""
@@ -99,7 +93,7 @@ class RegionSet:
         ignored: list[Any] = []
         objects, seen = 0, set[str]()
         for feature in found:
-            if feature.object_type in _OBJECTS:
+            if feature.object_type in OBJECTS:
                 objects += 1
             elif is_ignored(feature.class_name):
                 ignored.append(feature.geometry)
@@ -223,11 +217,6 @@ def _drawn(geometry: Any, window: Window) -> BoolMask:
 
 def _box(window: Window) -> Any:
     return shapely.box(window.left, window.top, window.left + window.width, window.top + window.height)
-
-
-def is_ignored(class_name: str | None) -> bool:
-    """Whether a class is one of QuPath's ``Ignore*``, which counts nowhere."""
-    return class_name is not None and class_name.partition(":")[0].strip().lower() == IGNORED
 
 
 def _unlike(name: str, seen: set[str]) -> str:

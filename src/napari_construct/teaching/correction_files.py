@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -13,20 +14,19 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field, ValidationError
 
-from napari_construct.annotations import Feature
+from napari_construct.annotations import Feature, is_ignored
 from napari_construct.classes import ClassTable
 from napari_construct.data.geojson import read_geojson
 from napari_construct.data.image_header import read_header
 from napari_construct.data.images import read_image
 from napari_construct.data.listing import list_folder
 from napari_construct.data.masks import find_pairs, read_mask
-from napari_construct.data.polygons import draw_polygons
-from napari_construct.data.region_set import is_ignored
 from napari_construct.exceptions import DatasetError, InputError
 from napari_construct.reading.foreign import file_name
 from napari_construct.reading.places import is_file, is_folder
 from napari_construct.reading.texts.json import read_json
 from napari_construct.settings import Settings, problem
+from napari_construct.teaching.annotated import painted_annotations
 from napari_construct.teaching.strokes import Strokes
 from napari_construct.types import PathLike
 from napari_construct.whole_files import replacing
@@ -165,10 +165,8 @@ def read_corrections(
         for one in found:
             strokes.append(_with_values(one, values, len(classes)))
         notices += said
-    table = [*model, *ClassTable.from_names(names)][: len(model)] + list(ClassTable.from_names(names))[
-        len(model) :
-    ]
-    return ReadCorrections(tuple(strokes), ClassTable(classes=tuple(table)), tuple(notices))
+    new = tuple(ClassTable.from_names(names))[len(model) :]
+    return ReadCorrections(tuple(strokes), ClassTable(classes=(*model, *new)), tuple(notices))
 
 
 def _with_values(strokes: Strokes, values: NDArray[np.uint8], count: int) -> Strokes:
@@ -178,15 +176,7 @@ def _with_values(strokes: Strokes, values: NDArray[np.uint8], count: int) -> Str
             f"{strokes.name}: expected values from 0 (not corrected) to {count} in the mask, got {largest}; "
             "the first class is 1"
         )
-    return Strokes(
-        strokes.name,
-        strokes.image,
-        values[strokes.painted],
-        strokes.mpp,
-        strokes.place,
-        strokes.source,
-        strokes.used,
-    )
+    return replace(strokes, painted=values[strokes.painted])
 
 
 def _folder(
@@ -233,11 +223,12 @@ def _annotations(path: Path, mpp: float | None) -> tuple[list[Strokes], Sequence
             "beside their image; choose one of these"
         )
     with_class: list[Feature] = []
-    ignored, without = [], 0
+    ignored: list[Feature] = []
+    without = 0
     features = read_geojson(path)
     for feature in features:
         if is_ignored(feature.class_name):
-            ignored.append(feature.geometry)
+            ignored.append(feature)
         elif feature.class_name is None:
             without += 1
         else:
@@ -255,28 +246,16 @@ def _annotations(path: Path, mpp: float | None) -> tuple[list[Strokes], Sequence
     classes = list(dict.fromkeys(str(feature.class_name) for feature in with_class))
     if len(classes) > 254:
         raise InputError(f"{path}: expected at most 254 classes, got {len(classes)}; merge some")
+    values = {name: value for value, name in enumerate(classes, start=1)}
     found = []
     for box in _boxes(with_class, (header.rows, header.columns)):
         read = read_image(image, region=box)
-        painted = _drawn(with_class, ignored, classes, box)
-        size = read.mpp or header.mpp or mpp
         place = box[0].start, box[1].start
+        shape = box[0].stop - place[0], box[1].stop - place[1]
+        painted = painted_annotations(with_class, ignored, shape, values, place)
+        size = read.mpp or header.mpp or mpp
         found.append(Strokes(image.name, read.pixels, painted, size, place, str(image)))
     return found, classes, said
-
-
-def _drawn(
-    features: Sequence[Feature], ignored: Sequence[Any], classes: Sequence[str], box: tuple[slice, slice]
-) -> NDArray[np.uint8]:
-    """(h, w) uint8 of a part; what lies in ``Ignore*`` is not painted."""
-    shape = box[0].stop - box[0].start, box[1].stop - box[1].start
-    place = box[0].start, box[1].start
-    values = {name: value for value, name in enumerate(classes, start=1)}
-    painted: NDArray[np.uint8] = draw_polygons(features, shape, values=values, offset=place)
-    if ignored:
-        nowhere = [Feature(geometry=geometry, class_name="ignored") for geometry in ignored]
-        painted[draw_polygons(nowhere, shape, values={"ignored": 1}, offset=place) > 0] = 0
-    return painted
 
 
 def _image_beside(path: Path) -> Path:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from napari_construct.annotations import Feature
+from napari_construct.annotations import OBJECTS, Feature, is_ignored
 from napari_construct.classes import ClassTable, TissueClass, palette_colour
 from napari_construct.data.geojson import read_geojson
 from napari_construct.data.images import read_image
 from napari_construct.data.listing import list_images
 from napari_construct.data.masks import read_mask
-from napari_construct.data.polygons import draw_polygons
 from napari_construct.exceptions import InputError
 from napari_construct.reading.foreign import harmless
 from napari_construct.reading.names import normal
 from napari_construct.reading.places import files_in, is_folder
+from napari_construct.teaching.annotated import painted_annotations
 from napari_construct.teaching.saved import holds_strokes, load_strokes
 from napari_construct.teaching.strokes import Strokes
 from napari_construct.types import PathLike, RGBImage
@@ -27,8 +27,7 @@ from napari_construct.types import PathLike, RGBImage
 GEOJSON: Final = (".geojson", ".geojson.gz", ".geojson.zip", ".json")
 MASKS: Final = (".png", ".tif", ".tiff")
 _ENDS: Final = ("_mask", "_labels", "_label", "-labels", "_strokes", "_painted")
-_IGNORED: Final = "ignore*"
-_OBJECTS: Final = frozenset({"detection", "cell", "tile", "tmaCore"})
+_NO_STROKES: Final = OBJECTS | {"tmaCore"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ def read_strokes(
         if is_folder(path):
             own, saved = load_strokes(path)
             index = np.array([0, *(names.value(one.name, one.colour) for one in own)], dtype=np.uint8)
-            found += [_revalued(one, index) for one in saved]
+            found += [replace(one, painted=index[one.painted]) for one in saved]
             continue
         image_path = _image_of(path, images)
         image = read_image(image_path)
@@ -211,26 +210,18 @@ def _drawn(
     nowhere: list[Feature] = []
     left_out = 0
     for one in features:
-        if one.object_type in _OBJECTS or one.class_name is None:
+        if one.object_type in _NO_STROKES or one.class_name is None:
             left_out += 1
-        elif one.class_name.partition(":")[0].strip().lower() == _IGNORED:
+        elif is_ignored(one.class_name):
             nowhere.append(one)
         else:
             names.value(one.class_name, one.colour)
             shown.append(one)
     values = {name: names.value(name, None) for one in shown if (name := one.class_name) is not None}
-    size = (shape[0], shape[1])
-    painted = draw_polygons(shown, size, values=values).astype(np.uint8)
-    if nowhere:
-        painted[draw_polygons(nowhere, size) > 0] = 0
+    painted = painted_annotations(shown, nowhere, (shape[0], shape[1]), values)
     notices = list(features.notices)
     if left_out:
         notices.append(
             f"{path.name}: {left_out} object(s) without a class, or no annotations, are no strokes"
         )
     return painted, notices
-
-
-def _revalued(one: Strokes, index: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> Strokes:
-    painted = index[one.painted]
-    return Strokes(one.name, one.image, painted, one.mpp, one.place, one.source, one.used)

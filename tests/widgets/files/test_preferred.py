@@ -5,37 +5,23 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
 from napari.settings import get_settings
-from npe2 import DynamicPlugin, PluginManager, PluginManifest, read
+from npe2 import DynamicPlugin, PluginManager, read
 from tests.widgets import person
 
 from napari_construct.widgets.files.names import SCANNED_SUFFIXES
 from napari_construct.widgets.files.preferred import ENDINGS, OF_LAYERS, PLUGIN, prefer_us, read_as_others
 from napari_construct.widgets.files.readers import get_reader
 
-pytestmark = pytest.mark.gui
+pytestmark = [pytest.mark.gui, pytest.mark.usefixtures("plugins")]
 
 SHARED = sorted(set(ENDINGS) - set(OF_LAYERS))
 """Names that other programs write too."""
-
-
-@pytest.fixture(autouse=True)
-def plugins(root: Path) -> Iterator[None]:
-    """napari's own readers and the manifest of this working tree, and no preference yet."""
-    manager = PluginManager.instance()
-    if PLUGIN not in manager:
-        manager.register(PluginManifest.from_file(root / "src" / "napari_construct" / "napari.yaml"))
-    if "napari" not in manager:
-        manager.register(PluginManifest.from_distribution("napari"))
-    get_settings().plugins.extension2reader = {}
-    yield
-    get_settings().plugins.extension2reader = {}
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import dask.array as da
@@ -12,7 +11,6 @@ import pytest
 import tifffile
 from napari.layers import Image, Labels
 from napari.settings import get_settings
-from npe2 import PluginManager, PluginManifest
 from tests.widgets.slides import write_pyramid
 
 from napari_construct import segment_slide
@@ -26,23 +24,10 @@ from napari_construct.widgets.files.slides import get_reader as get_slide_reader
 from napari_construct.widgets.layers import METADATA_KEY
 from napari_construct.widgets.parts.dropped_images import open_dropped
 
-pytestmark = pytest.mark.gui
+pytestmark = [pytest.mark.gui, pytest.mark.usefixtures("plugins")]
 
 CLASSES = ClassTable.from_names(("tumour", "lymphoid"), palette=("#112233", "#445566"))
 LABELS = np.random.default_rng(0).integers(0, 3, (1300, 900)).astype(np.uint8)
-
-
-@pytest.fixture(autouse=True)
-def plugins(root: Path) -> Iterator[None]:
-    """napari's own readers and the manifest of this working tree, and no preference yet."""
-    manager = PluginManager.instance()
-    if PLUGIN not in manager:
-        manager.register(PluginManifest.from_file(root / "src" / "napari_construct" / "napari.yaml"))
-    if "napari" not in manager:
-        manager.register(PluginManifest.from_distribution("napari"))
-    get_settings().plugins.extension2reader = {}
-    yield
-    get_settings().plugins.extension2reader = {}
 
 
 @pytest.fixture

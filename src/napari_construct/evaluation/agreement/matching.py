@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_construct.annotations import is_ignored
 from napari_construct.exceptions import ConfigurationError
 from napari_construct.reading.names import folded, named
-
-IGNORED = "ignore*"
-"""QuPath's class of what counts nowhere, in any case."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,11 +40,6 @@ class Matched:
 def alike(name: str) -> str:
     """A name as names are compared: composed letters, no case, single spaces."""
     return " ".join(folded(name).split())
-
-
-def is_ignored(name: str | None) -> bool:
-    """Whether a class is QuPath's ``Ignore*``, or one below it."""
-    return name is not None and name.partition(":")[0].strip().lower() == IGNORED
 
 
 def match_classes(

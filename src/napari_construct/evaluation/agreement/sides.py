@@ -11,16 +11,14 @@ import shapely
 from numpy.typing import NDArray
 from shapely import STRtree
 
-from napari_construct.annotations import Feature, region_name
+from napari_construct.annotations import OBJECTS, Feature, is_ignored, region_name
 from napari_construct.data.region_set import RegionSet, Window
-from napari_construct.evaluation.agreement.matching import is_ignored
 from napari_construct.exceptions import InputError
 from napari_construct.reading.names import named
 
 MOST_OBJECTS: Final = 2_000_000
 """Outlines are held, masks are not."""
 
-_OBJECTS: Final = frozenset({"detection", "cell", "tile"})
 _CLIPPED: Final = 500
 """Outlines of more points are cut to the part before they are drawn."""
 _REGION: Final = "region*"
@@ -130,7 +128,7 @@ class ObjectSide:
         """
         objects, regions, ignored, nameless = [], [], [], []
         for feature in features:
-            region = feature.object_type not in _OBJECTS and (
+            region = feature.object_type not in OBJECTS and (
                 (feature.locked and locked == "regions") or _is_region(feature.class_name)
             )
             if is_ignored(feature.class_name):

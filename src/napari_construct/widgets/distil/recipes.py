@@ -18,7 +18,7 @@ from napari_construct.widgets.distil.request import (
     LayerImages,
 )
 from napari_construct.widgets.parts.recipe_words import arguments
-from napari_construct.widgets.runs.changes import changes
+from napari_construct.widgets.runs.changes import arguments_of_run, changes
 
 _OPTIONS: Final = ("student", "patch", "steps", "batch_size", "truth_images", "seed")
 """Settings with an option of the command of the same name; most of the others need ``--settings``."""
@@ -53,7 +53,7 @@ def distil_as_python(request: DistilRequest) -> str:
         f"config = DistilConfig({arguments(config)})",
         f"train, val = hold_out(cells, {request.share!r})",
         "checkpoint = distil(",
-        f"    train, teacher, config, val=val, {_rest(request)}, progress=True",
+        f"    train, teacher, config, val=val, {arguments_of_run(request)}, progress=True",
         ")",
     ]
     return "\n".join([f"from napari_construct import {', '.join(sorted(names))}", "", *lines]) + "\n"
@@ -98,11 +98,6 @@ def _settings(request: DistilRequest) -> list[str]:
         words.append("--no-kd")
         rest.pop("terms", None)
     return words + (["--settings", json.dumps(rest)] if rest else [])
-
-
-def _rest(request: DistilRequest) -> str:
-    ways = "resume=True" if request.resume else f"overwrite={request.replace!r}"
-    return f"output={str(request.output)!r}, {ways}, device={request.device!r}"
 
 
 def _layers_as_python(images: LayerImages) -> list[str]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from typing import Final
 
 from napari_construct.teaching.retraining.settings import RetrainSettings
 from napari_construct.widgets.parts.recipe_words import arguments
 from napari_construct.widgets.retrain.request import RetrainRequest
-from napari_construct.widgets.runs.changes import changes
+from napari_construct.widgets.runs.changes import arguments_of_run, changes, words_of_run
 
 _OPTIONS: Final = ("steps", "batch_size", "held_out", "seed")
 """Settings with an option of the command; the others need ``--settings``."""
@@ -26,7 +25,6 @@ def retrain_as_python(request: RetrainRequest) -> str:
         names.insert(1, "load_dataset")
         lines.append(f"replay = load_dataset({str(request.replay)!r}, class_names=found.classes.names)")
         replay = "replay"
-    ways = "resume=True" if request.resume else f"overwrite={request.replace!r}"
     script = [
         f"from napari_construct import {', '.join(names)}",
         "",
@@ -36,7 +34,7 @@ def retrain_as_python(request: RetrainRequest) -> str:
         *lines,
         "result = retrain(",
         f"    model, found.strokes, settings, classes=found.classes, replay={replay},",
-        f"    output={str(request.output)!r}, {ways}, device={request.device!r}, progress=True,",
+        f"    {arguments_of_run(request)}, progress=True,",
         ")",
         "print(result.words)",
     ]
@@ -51,16 +49,5 @@ def retrain_as_command(request: RetrainRequest) -> str:
     words += ["--output", str(request.output)]
     if request.replay is not None:
         words += ["--replay", str(request.replay)]
-    rest = changes(request.config, RetrainSettings())
-    for name in _OPTIONS:
-        if rest.get(name) is not None:
-            words += [f"--{name.replace('_', '-')}", str(rest.pop(name))]
-    if request.device != "auto":
-        words += ["--device", request.device]
-    if rest:
-        words += ["--settings", json.dumps(rest)]
-    if request.resume:
-        words.append("--resume")
-    elif request.replace:
-        words.append("--overwrite")
+    words += words_of_run(changes(request.config, RetrainSettings()), _OPTIONS, request)
     return shlex.join(words) + "\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from typing import Final
 
@@ -11,7 +10,7 @@ from napari_construct.data.masks import holds_masks
 from napari_construct.reading.name_lists import names_as_text
 from napari_construct.training.config.config import TrainingConfig
 from napari_construct.widgets.parts.recipe_words import arguments
-from napari_construct.widgets.runs.changes import changes
+from napari_construct.widgets.runs.changes import arguments_of_run, changes, words_of_run
 from napari_construct.widgets.train.request import TrainRequest
 
 _OPTIONS: Final = (
@@ -40,7 +39,7 @@ def train_as_python(request: TrainRequest) -> str:
         f"dataset = load_dataset({str(request.data)!r}, class_names=classes.names)",
         f"val = {_validation(request)}",
         "checkpoint = train(",
-        f"    dataset, config, classes=classes, val=val, {_rest(request)}, progress=True",
+        f"    dataset, config, classes=classes, val=val, {arguments_of_run(request)}, progress=True",
         ")",
     ]
     return "\n".join(lines) + "\n"
@@ -54,24 +53,8 @@ def train_as_command(request: TrainRequest) -> str:
     plain = ClassTable.from_names(request.classes.names)
     table = request.classes.model_dump_json(exclude_defaults=True)
     words += ["--classes", names_as_text(plain.names) if request.classes == plain else table]
-    rest = changes(request.config, TrainingConfig())
-    for name in _OPTIONS:
-        if rest.get(name) is not None:
-            words += [f"--{name.replace('_', '-')}", str(rest.pop(name))]
-    if request.device != "auto":
-        words += ["--device", request.device]
-    if rest:
-        words += ["--settings", json.dumps(rest)]
-    if request.resume:
-        words.append("--resume")
-    elif request.replace:
-        words.append("--overwrite")
+    words += words_of_run(changes(request.config, TrainingConfig()), _OPTIONS, request)
     return shlex.join(words) + "\n"
-
-
-def _rest(request: TrainRequest) -> str:
-    ways = "resume=True" if request.resume else f"overwrite={request.replace!r}"
-    return f"output={str(request.output)!r}, {ways}, device={request.device!r}"
 
 
 def _classes(table: ClassTable) -> str:
